@@ -18,6 +18,8 @@ from coverslip.workspace.looking.asking import Looking
 from coverslip.workspace.predictions.classifying import Classifying
 from coverslip.workspace.store.home import Workspace
 
+_SECONDS_TO_END = 1.0  # for threads that may also be killed
+
 
 def add_background(app: FastAPI, workspace: Workspace) -> None:
     """Give routes what they hand work to; `at_work` begins it."""
@@ -57,4 +59,4 @@ def _end(app: FastAPI, workspace: Workspace) -> None:
     app.state.queue.close()
     app.state.classifying.close()
     app.state.looking.close()
-    workspace.background.end_all()
+    workspace.background.end_all(_SECONDS_TO_END)

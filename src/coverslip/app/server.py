@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PORT = 8765  # Jupyter, TensorBoard and other trainers sit elsewhere
 _TRIES = 20
-_SECONDS_TO_END = 3  # event streams would keep the server for as long as a page is open
+_SECONDS_TO_END = 1  # event streams would keep the server for as long as a page is open
 
 
 def create_app(workspace: Workspace) -> FastAPI:

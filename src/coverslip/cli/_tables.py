@@ -1,8 +1,14 @@
 """Plain tables of numbers."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from rich.table import Table
 
 from coverslip.evaluation import Metric
+
+if TYPE_CHECKING:
+    from coverslip.inference.latency import Latency, Timing
 
 
 def table_of(first: str, *others: str) -> Table:
@@ -22,3 +28,19 @@ def decimal(value: float | None) -> str:
 def interval(metric: Metric) -> str:
     """The ends of its interval, or a dash."""
     return "–" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
+
+
+def latency_table(any_of_them: "Latency", rows: Iterable[tuple[str, "Latency"]]) -> Table:
+    """Seconds for one image and for many, of several networks on one computer, named above it."""
+    computer = f"{any_of_them.processor}, {any_of_them.n_threads} threads: seconds, median (shortest to longest)"
+    n = f"{any_of_them.n_many}"
+    table = table_of("", "px", "network, 1 image", f"network, {n}", "whole, 1 image", f"whole, {n}", f"{n} / 1")
+    table.title, table.title_justify = computer, "left"
+    for name, latency in rows:
+        times = (latency.network_one, latency.network_many, latency.whole_one, latency.whole_many)
+        table.add_row(name, str(latency.image_px), *map(_seconds, times), f"{latency.ratio:.1f}")
+    return table
+
+
+def _seconds(timing: "Timing") -> str:
+    return f"{timing.median:.3g} ({timing.low:.2g} to {timing.high:.2g})"

@@ -1,5 +1,6 @@
 """`coverslip models`: the networks one can choose from."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from coverslip.cli._options import AsJson
 
 if TYPE_CHECKING:
+    from coverslip.inference.latency import Latency
     from coverslip.models import ModelRecord
 
 _MILLION, _THOUSAND_MILLION = 1e6, 1e9
@@ -69,6 +71,20 @@ def models(
             show_default=False,
         ),
     ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(
+            "--image-size",
+            metavar="PX",
+            min=16,
+            help="With --bench: side of the images; else the network's own.",
+            show_default=False,
+        ),
+    ] = None,
+    bench: Annotated[
+        bool,
+        typer.Option("--bench", help="With NAME: measure how long it takes for 1 and 100 images on this computer."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the networks, or tell more about one: its size and cost, its weights, where it can be frozen.
@@ -83,22 +99,33 @@ def models(
 
       coverslip models efficientnet_lite0 --classes 8
 
+      coverslip models mobilenet_v2 --bench --image-size 96
+
       coverslip models mobilevit_mn --classes 2 --option dsc=true --option mv2_attention=se --json
     """
     from coverslip.cli._show import print_json, results_console, show_models, show_record
+    from coverslip.cli._tables import latency_table
     from coverslip.models import select_models
 
     if name is not None:
         if paper is not None or max_parameters is not None or max_macs is not None or available:
             raise typer.BadParameter("what narrows the list cannot be given together with one network's NAME.")
+        if image_size is not None and not bench:
+            raise typer.BadParameter("--image-size goes with --bench.")
         described = _describe(name, classes, channels, option or [])
+        latency = _latency(name, image_size) if bench else None
         if as_json:
-            print_json(described)
-        else:
-            show_record(results_console(), described)
+            times = {} if latency is None else {"latency": {**asdict(latency), "ratio": latency.ratio}}
+            print_json(described | times)
+            return
+        console = results_console()
+        show_record(console, described)
+        if latency is not None:
+            console.print()
+            console.print(latency_table(latency, [(name, latency)]))
         return
-    if option or (classes, channels) != (_N_CLASSES, _N_CHANNELS):
-        raise typer.BadParameter("--classes, --channels and --option need a network's NAME.")
+    if bench or image_size is not None or option or (classes, channels) != (_N_CLASSES, _N_CHANNELS):
+        raise typer.BadParameter("--classes, --channels, --option, --image-size and --bench need a network's NAME.")
     chosen = select_models(
         paper=paper,
         max_parameters=None if max_parameters is None else max_parameters * _MILLION,
@@ -110,6 +137,12 @@ def models(
         print_json({"models": rows})
     else:
         show_models(results_console(), rows)
+
+
+def _latency(name: str, image_px: int | None) -> "Latency":
+    from coverslip.inference.latency import model_latency
+
+    return model_latency(name, image_px=image_px)
 
 
 def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> dict[str, Any]:  # Any: JSON values

@@ -209,16 +209,28 @@ def resume(folder: Folder, budget: Budget = None, as_json: AsJson = False) -> No
 
 
 @study_app.command(name="compare")
-def compare_results(folder: Folder, as_json: AsJson = False) -> None:
+def compare_results(
+    folder: Folder,
+    bench: Annotated[
+        bool, typer.Option("--bench", help="Measure how long each network takes for 1 and 100 images here.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show what a study shows by now, and write its tables and report anew.
 
-    Example:
+    Examples:
 
       coverslip study compare studies/networks
+
+      coverslip study compare studies/networks --bench
     """
     from coverslip import studies
+    from coverslip.cli._show import notes_console
+    from coverslip.cli.progress import shown_progress
 
-    _show(studies.study_comparison(folder), folder, as_json=as_json)
+    with shown_progress(notes_console()) as emit:
+        comparison = studies.study_comparison(folder, bench=bench, emit=emit)
+    _show(comparison, folder, as_json=as_json)
 
 
 def _show_cells(cells: "list[Cell]", *, as_json: bool) -> None:
@@ -240,7 +252,7 @@ def _show_cells(cells: "list[Cell]", *, as_json: bool) -> None:
 
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console
-    from coverslip.cli._tables import decimal, table_of
+    from coverslip.cli._tables import decimal, latency_table, table_of
     from coverslip.studies import interval, verdict
 
     if as_json:
@@ -272,6 +284,10 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
                     verdict(each, part),
                 )
             console.print(differences)
+    if comparison.latencies:
+        rows = [(f"{each.dataset}, {each.model}", each.latency) for each in comparison.latencies]
+        console.print()
+        console.print(latency_table(rows[0][1], rows))
     if comparison.gaps:
         console.print("\nThe publication's protocol beside this one (other splits, so not tested)", style="bold")
         table = table_of("", "", "as published", "here", "difference")

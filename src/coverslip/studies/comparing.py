@@ -8,6 +8,7 @@ import numpy as np
 
 from coverslip.evaluation import METRICS, ProcedureDifference, holm, procedure_difference, units_to_show
 from coverslip.studies.classifiers import ClassifierDifference
+from coverslip.studies.latency import NetworkLatency
 from coverslip.studies.overall import Overall, overall
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.results import ResultRow
@@ -96,6 +97,7 @@ class StudyComparison:
     method: str
     datasets: tuple[DatasetComparison, ...]
     classifiers: tuple[ClassifierDifference, ...]
+    latencies: tuple[NetworkLatency, ...]
     overall: Overall | None  # over datasets; None: there is one
     sizes: tuple[SizeCurve, ...]  # where several numbers of training images were tried
     target: float | None
@@ -105,7 +107,10 @@ class StudyComparison:
 
 
 def compare_study(
-    plan: StudyPlan, rows: Iterable[ResultRow], classifiers: Sequence[ClassifierDifference] = ()
+    plan: StudyPlan,
+    rows: Iterable[ResultRow],
+    classifiers: Sequence[ClassifierDifference] = (),
+    latencies: Sequence[NetworkLatency] = (),
 ) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
 
@@ -115,6 +120,7 @@ def compare_study(
         plan: of the study.
         rows: what was measured so far.
         classifiers: trained ones, image by image.
+        latencies: of their networks, where they were measured.
     """
     parts: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     for row in rows:
@@ -129,6 +135,7 @@ def compare_study(
         method=METHOD,
         datasets=compared,
         classifiers=tuple(classifiers),
+        latencies=tuple(latencies),
         overall=_overall(plan, compared),
         sizes=tuple(_sizes(plan, parts)),
         target=plan.target,

@@ -22,8 +22,8 @@ _ROW_INCH = 0.22
 def drawings(comparison: StudyComparison, folder: Path) -> dict[str, str]:
     """All drawings that there are numbers for, as files in a folder and as SVG for the page, by name.
 
-    `scores-1`, `by-parameters-1` and so on are of the datasets, numbered as in the comparison; `ranks` and `sizes` of
-    all.
+    `scores-1`, `by-parameters-1`, `by-latency-1`, `sizes-1` and so on are of the datasets, numbered as in the
+    comparison; `ranks` of all.
     """
     drawn: dict[str, str] = {}
 
@@ -38,6 +38,8 @@ def drawings(comparison: StudyComparison, folder: Path) -> dict[str, str]:
         if len(pairs := _with_parameters(part)) > 1:
             figure = partial(_by_parameters, pairs, title, comparison.equivalence)
             add(f"by-parameters-{i}", figure, f"Difference of {title} against the number of parameters")
+        if len(timed := _timed(part, comparison)) > 1:
+            add(f"by-latency-{i}", partial(_by_latency, timed, title), f"{title} against seconds per image")
     if comparison.overall is not None:
         add("ranks", partial(_ranks, comparison.overall), "Mean rank of each network over datasets")
     for i, dataset in enumerate(dict.fromkeys(curve.dataset for curve in comparison.sizes), start=1):
@@ -84,19 +86,51 @@ def _by_parameters(pairs: Sequence[tuple[VariantDifference, int]], title: str, e
         axes.plot([n], [found.mean], "o", color=DATA, markersize=4)
         if found.low is not None and found.high is not None:
             axes.plot([n, n], [found.low, found.high], color=DATA, linewidth=1)
-        axes.annotate(
-            shortened(each.name, 30),
-            (n, found.mean),
-            xytext=(4, 3),
-            textcoords="offset points",
-            fontsize=7,
-            color=MUTED,
-        )
+        _beside(axes, each.name, n, found.mean)
     _log_scale(axes, [2.0**k for k in range(-2, 9)])
     axes.margins(x=0.15)
     axes.set_xlabel("millions of parameters, with 1,000 classes")
     axes.set_ylabel(f"difference of {title}")
     return figure
+
+
+def _timed(part: DatasetComparison, comparison: StudyComparison) -> list[tuple[VariantScores, float]]:
+    """What has a mean, and the milliseconds that an image takes from the file to the answer, of many."""
+    seconds = {
+        each.model: each.latency.whole_many.median / each.latency.n_many
+        for each in comparison.latencies
+        if each.dataset == part.dataset
+    }
+    return [(row, 1000 * seconds[row.model]) for row in part.scores if row.mean is not None and row.model in seconds]
+
+
+def _by_latency(timed: Sequence[tuple[VariantScores, float]], title: str) -> "Figure":
+    """Which are the best for their time: those that nothing quicker surpasses are joined."""
+    figure = new_figure(8.6, 3.2)
+    axes = figure.subplots()
+    for row, ms in timed:
+        axes.plot([ms], [row.mean or 0], "o", color=DATA, markersize=4)
+        _beside(axes, row.name, ms, row.mean or 0)
+    front = pareto_front([(ms, row.mean or 0) for row, ms in timed])
+    axes.plot(*zip(*front, strict=True), color=MUTED, linewidth=0.8, drawstyle="steps-post", zorder=0)
+    _log_scale(axes, [round(10.0**k * step, 3) for k in range(-2, 5) for step in (1, 2, 5)])
+    axes.margins(x=0.15, y=0.1)
+    axes.set_xlabel("milliseconds per image of many, from the file to the answer")
+    axes.set_ylabel(title)
+    return figure
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Of (cost, value), those that no cheaper one equals, by cost."""
+    front: list[tuple[float, float]] = []
+    for cost, value in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or value > front[-1][1]:
+            front.append((cost, value))
+    return front
+
+
+def _beside(axes: "Axes", name: str, x: float, y: float) -> None:
+    axes.annotate(shortened(name, 30), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7, color=MUTED)
 
 
 def _log_scale(axes: "Axes", ticks: Sequence[float]) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from coverslip.evaluation import Metric, ProcedureDifference
 from coverslip.files import write_text
+from coverslip.inference.latency import Timing
 from coverslip.reports import template, tokens
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference
 from coverslip.studies.figures import drawings
@@ -28,6 +29,7 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
         interval=interval,
         share=_share,
         needed=_needed,
+        seconds=seconds,
     )
     write_text(file, page)
 
@@ -64,6 +66,11 @@ def interval(difference: ProcedureDifference | Metric) -> str:
     if difference.low is None or difference.high is None:
         return ""
     return f"{difference.low:+.3f} to {difference.high:+.3f}"
+
+
+def seconds(timing: Timing) -> str:
+    """`0.021 (0.019 to 0.034)`."""
+    return f"{timing.median:.3g} ({timing.low:.3g} to {timing.high:.3g})"
 
 
 def _needed(curve: SizeCurve) -> str:

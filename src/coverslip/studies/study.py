@@ -12,6 +12,7 @@ from coverslip.stopping import NO_DEADLINE, Deadline
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.classifiers import classifier_differences
 from coverslip.studies.comparing import StudyComparison, compare_study
+from coverslip.studies.latency import measure_latencies, read_latencies
 from coverslip.studies.page import write_study_report
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.results import ResultRow, rows_of, write_results
@@ -71,15 +72,23 @@ def resume_study(folder: Path | str, *, budget: float | str | None = None, emit:
     return _run(plan, cells_of(plan, folder), folder, budget, emit)
 
 
-def study_comparison(folder: Path | str) -> StudyComparison:
+def study_comparison(folder: Path | str, *, bench: bool = False, emit: Emit = ignore) -> StudyComparison:
     """What a study shows by now; writes `results.csv`, `comparison.json` and `report.html` anew.
+
+    Args:
+        folder: of the study.
+        bench: measure how long each network takes for an image here; it is kept in `latency.json`.
+        emit: told about progress.
 
     Raises:
         BadRun: there is no study in the folder.
     """
     folder = Path(folder)
     plan = _plan_in(folder)
-    return _compared(plan, cells_of(plan, folder), folder)
+    cells = cells_of(plan, folder)
+    if bench:
+        measure_latencies(cells, folder, emit=emit)
+    return _compared(plan, cells, folder)
 
 
 def _loaded(plan: StudyPlan | Path | str) -> StudyPlan:
@@ -105,7 +114,7 @@ def _run(plan: StudyPlan, cells: list[Cell], folder: Path, budget: float | str |
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:
     rows: list[ResultRow] = rows_of(cells, folder, plan.primary_metric)
     write_results(rows, folder / "results.csv")
-    comparison = compare_study(plan, rows, classifier_differences(plan, cells))
+    comparison = compare_study(plan, rows, classifier_differences(plan, cells), read_latencies(folder))
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
     write_study_report(comparison, folder / "report.html")
     return comparison

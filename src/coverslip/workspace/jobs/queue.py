@@ -17,6 +17,7 @@ from coverslip.workspace.store.home import Workspace
 
 _KINDS: tuple[JobKind, ...] = get_args(JobKind)
 _SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_TO_END = 1.0  # a job that is being begun is noted first, so that nothing is lost by less
 _PATIENCE_SECONDS = 60.0  # that a job may take to heed a stop by itself
 _log = logging.getLogger("coverslip")
 
@@ -43,7 +44,7 @@ class Queue:
         self._is_closed = True
         self._woken.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=10)
+            self._thread.join(timeout=_SECONDS_TO_END)
 
     def _work(self) -> None:
         while not self._is_closed:

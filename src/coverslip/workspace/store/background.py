@@ -1,6 +1,7 @@
 """Long work of the server's own process, in threads that can be asked to end."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,15 +59,16 @@ class Background:
         for work in works:
             work.thread.join()
 
-    def end_all(self) -> None:
-        """Ask all threads to end, and wait until they have: before the server ends."""
+    def end_all(self, within_s: float) -> None:
+        """Ask all threads to end, and wait so long until they have: before the server ends."""
+        until = time.monotonic() + within_s
         with self._lock:
             works = list(self._works.values())
             self._works.clear()
         for work in works:
             work.is_asked_to_end.set()
         for work in works:
-            work.thread.join()
+            work.thread.join(max(0.0, until - time.monotonic()))
 
     def _is_running(self, name: str) -> bool:
         return name in self._works and self._works[name].thread.is_alive()

@@ -1,0 +1,168 @@
+"""How long one image and a hundred take on this computer: the network alone, and from the files to the answer.
+
+Each is measured ten times after one that is not counted, for which the engine is made ready.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coverslip.datasets import ImageRecord, PreprocessedImage, open_dataset, read_preprocessed
+from coverslip.images import Preprocessing
+from coverslip.machine import n_cores, processor_name
+
+if TYPE_CHECKING:
+    from coverslip.engines import Engine
+    from coverslip.inference.classifier import Classifier
+    from coverslip.models.networks import Network
+
+REPEATS = 10
+MANY = 100
+_DRAWN_PX = 360  # side of the images that a network without a classifier is timed on, as blood cells have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds of one piece of work, done several times."""
+
+    median: float
+    low: float  # the shortest
+    high: float  # the longest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """What a network or classifier takes for one image and for many, in seconds."""
+
+    processor: str
+    n_threads: int
+    engine: str  # what runs the network, and where
+    image_px: int  # side that the network sees
+    n_many: int
+    network_one: Timing  # the network alone, test-time augmentation included
+    network_many: Timing
+    whole_one: Timing  # from the file to the answer
+    whole_many: Timing
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long the many take as the one, from files to answers."""
+        return self.whole_many.median / self.whole_one.median
+
+
+def classifier_latency(classifier: "Classifier", files: Sequence[Path | str], *, repeats: int = REPEATS) -> Latency:
+    """Of a classifier, on a user's own images.
+
+    Args:
+        classifier: as it was loaded, on its device.
+        files: images; the first `MANY` of them, as many as there are.
+        repeats: of each measurement.
+
+    Raises:
+        BadDataset: there are no images.
+    """
+    card = classifier.card
+    dataset = classifier.open_images([str(file) for file in files[:MANY]])
+    one = dataset.chosen([0])
+    return _latency(
+        classifier.network,
+        _pixels(dataset.records, card.preprocessing),
+        (lambda: list(classifier.predict_images(one)), lambda: list(classifier.predict_images(dataset))),
+        tta=card.tta,
+        device=classifier.device,
+        repeats=repeats,
+    )
+
+
+def model_latency(name: str, *, image_px: int | None = None, repeats: int = REPEATS) -> Latency:
+    """Of a network with random weights and two classes on the processor, on drawn images of 360 pixels.
+
+    Args:
+        name: a registered name, or `timm/NAME`.
+        image_px: side that the network sees; None: its own.
+        repeats: of each measurement.
+
+    Raises:
+        UnknownModel: there is none of that name.
+    """
+    from coverslip.engines import run_tta
+    from coverslip.models import model_info
+    from coverslip.models.networks import create_network
+
+    record = model_info(name)
+    preprocessing = Preprocessing(image_size=image_px or record.input_px)
+    network = create_network(name, n_classes=2, head="native", pretrained=False, image_size=preprocessing.image_size)
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = open_dataset([str(file) for file in _drawn(Path(folder))], labelled=False)
+        pixels = _pixels(dataset.records, preprocessing)
+        engine = _engine(network, pixels, "cpu")
+
+        def run(n: int) -> None:
+            run_tta(engine, _pixels(dataset.records[:n], preprocessing), 1)
+
+        whole = (lambda: run(1), lambda: run(MANY))
+        return _latency(network, pixels, whole, tta=1, device="cpu", repeats=repeats)
+
+
+def _latency(
+    network: "Network",
+    pixels: np.ndarray,
+    whole: tuple[Callable[[], object], Callable[[], object]],
+    *,
+    tta: int,
+    device: str,
+    repeats: int,
+) -> Latency:
+    from coverslip.engines import run_tta
+
+    engine = _engine(network, pixels, device)
+    return Latency(
+        processor=processor_name(),
+        n_threads=n_cores(),
+        engine=f"{engine.name}, {engine.device}",
+        image_px=pixels.shape[1],
+        n_many=len(pixels),
+        network_one=_timed(lambda: run_tta(engine, pixels[:1], tta), repeats),
+        network_many=_timed(lambda: run_tta(engine, pixels, tta), repeats),
+        whole_one=_timed(whole[0], repeats),
+        whole_many=_timed(whole[1], repeats),
+    )
+
+
+def _engine(network: "Network", pixels: np.ndarray, device: str) -> "Engine":
+    from coverslip.engines import as_input, fastest_engine
+    from coverslip.models.networks import FeatureNetwork
+
+    return fastest_engine(FeatureNetwork(network), as_input(pixels[:1]), device=device)
+
+
+def _timed(work: Callable[[], object], repeats: int) -> Timing:
+    work()
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    return Timing(median=statistics.median(seconds), low=min(seconds), high=max(seconds))
+
+
+def _pixels(records: Sequence[ImageRecord], preprocessing: Preprocessing) -> np.ndarray:
+    images = read_preprocessed(records, preprocessing)
+    return np.stack([image.pixels for image in images if isinstance(image, PreprocessedImage)])
+
+
+def _drawn(folder: Path) -> list[Path]:
+    from PIL import Image
+
+    draws = np.random.default_rng(0)
+    files = [folder / f"{i:03d}.png" for i in range(MANY)]
+    for file in files:
+        coarse = draws.integers(0, 255, (_DRAWN_PX // 8, _DRAWN_PX // 8, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((_DRAWN_PX, _DRAWN_PX)).save(file)
+    return files
