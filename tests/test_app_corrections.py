@@ -123,3 +123,13 @@ def test_doubtful_labels_are_looked_for_and_gone_through_in_the_gallery(lab: Lab
     assert known["n_judged"] + known["n_not_judged"] == 60
     shown = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=doubtful&sort=doubt&limit=100")["items"]
     assert [image["image_id"] for image in shown] == [image["image_id"] for image in known["images"]]
+
+
+@pytest.mark.exhaustive
+def test_a_measured_image_is_explained_once_and_its_picture_kept(lab: Lab) -> None:
+    place = f"{API}/runs/{lab.run}/rows"
+    first, again = (lab.client.get(f"{place}/0/explanation") for _ in range(2))
+    assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
+    assert again.content == first.content
+    assert lab.client.get(f"{place}/4000/explanation").status_code == 404
+    assert Run(Path(lab.get(f"runs/{lab.run}")["folder"])).map_checks is not None

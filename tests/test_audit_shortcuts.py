@@ -1,6 +1,7 @@
 """Shortcuts: what is planted is found, what is not there is not, and real clean cells give no warning."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,14 @@ import pytest
 from drawing import write_cells
 from PIL import Image
 
-from coverslip.audit import file_tags
+from coverslip.audit import file_tags, name_features
 from coverslip.audit.batches import batch_columns
 from coverslip.audit.careless_split import what_if
 from coverslip.audit.shortcuts import signal_of
 from coverslip.audit.surroundings import background_features, border_features
 from coverslip.cli import main
+from coverslip.datasets import Scan, Signal, Told
+from coverslip.datasets.quality.finders import signals
 
 WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
 
@@ -117,6 +120,35 @@ def test_a_single_class_or_classes_of_one_group_each_cannot_be_asked_about() -> 
     sources = {"border": np.stack([border_features(image) for image in images])}
     assert signal_of(whole(images), sources, np.zeros_like(label), np.arange(40)) is None
     assert signal_of(whole(images), sources, label, label) is None
+
+
+def test_names_of_files_tell_of_sources_and_not_of_the_class_that_they_name() -> None:
+    labels = ["basophil", "7"] * 40
+    numbers = np.random.default_rng(0).permutation(80)
+    named = [f"basophil {k}" if label == "basophil" else f"{k} 007" for k, label in zip(numbers, labels, strict=True)]
+    coded = [("BA_" if label == "basophil" else "XQ_") + str(100 + k) for k, label in zip(numbers, labels, strict=True)]
+    for names in (named, coded):
+        assert told_by_names(names, labels).p > 0.05
+    scanners = [("dayA_" if k % 10 < (9 if i % 2 else 1) else "dayB_") + str(k) for i, k in enumerate(numbers)]
+    counted = [f"im{i // 2 + 40 * (i % 2)}" for i in range(80)]  # one class numbered after the other
+    for names, least in ((scanners, 0.7), (counted, 0.9)):
+        assert told_by_names(names, labels).balanced_accuracy > least
+
+
+def told_by_names(names: list[str], labels: list[str]) -> Told:
+    label = np.unique(labels, return_inverse=True)[1]
+    features = np.random.default_rng(1).normal(size=(len(label), 8)).astype(np.float32)
+    return signal_of(features, {"name": name_features(names, labels)}, label, np.arange(len(label))).by_source["name"]
+
+
+def test_names_are_advice_and_no_signal_of_images() -> None:
+    signal = Signal(0.5, Told(0.5, 0.6), {"name": Told(0.98, 0.02)})
+    assert not signal.is_there
+    seen = replace(signal, whole=Told(0.9, 0.02))
+    scan = Scan(facts=(), signal=seen)
+    (found,) = signals.slight_shortcuts(None, scan)
+    assert "sees no names" in found.do
+    assert not list(signals.shortcuts(None, scan))
 
 
 def test_files_tell_how_they_were_taken_and_saved_and_not_when(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.engines.tta import _turned
 from coverslip.inference.explain.checks import Checked, check_maps, deletion_curve, with_random_weights
-from coverslip.inference.explain.drawing import overlay, strength
+from coverslip.inference.explain.drawing import TILE_PX, overlay, strength
 from coverslip.inference.explain.maps import (
     _shares_of_taps,
     averaged,
@@ -30,6 +32,8 @@ from coverslip.inference.explain.maps import (
 )
 from coverslip.models import model_info
 from coverslip.models.networks import Network, create_network
+from coverslip.reports.reported import read_run
+from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.runs import Run
 
 
@@ -190,6 +194,8 @@ def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
     assert all(Path(chosen[0].image_id).name not in row["nearest"] for row in written[:2])
     kept = Run(own_run.folder).map_checks
     assert kept is not None
+    assert "map_checks" in {section.name for section in sections_of(read_run(own_run.folder))}
+    assert SECTIONS["map_checks"].text(read_run(own_run.folder)).rows[0][0] == "contributions"
     failed = kept.model_copy(
         update={
             "checks": tuple(
@@ -208,6 +214,22 @@ def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
     assert pictures[0] != pictures[1]
     with pytest.raises(cs.CoverslipError, match="in use"):
         cs.explain(own_run.folder, [image], out=tmp_path / "stamped")
+
+
+@pytest.mark.slow
+def test_the_worker_of_the_app_explains_one_image_as_its_row_was_read(
+    own_run: Run, cells: Path, tmp_path: Path
+) -> None:
+    image, plan = cells / own_run.split[0].path, {"box": [4, 4, 44, 44]}
+    asked = json.dumps({"run": str(own_run.folder), "file": str(image), "plan": plan, "label": "small"})
+    command = [sys.executable, "-m", "coverslip.workspace.explaining.worker", str(tmp_path)]
+    assert subprocess.run(command, input=asked, encoding="utf-8", check=False).returncode == 0
+    (picture,) = (tmp_path / "drawn").glob("*.png")
+    assert Image.open(picture).width < 3 * TILE_PX
+    gone = asked.replace(image.name, "gone.png")
+    command[-1] = str(tmp_path / "again")
+    assert subprocess.run(command, input=gone, encoding="utf-8", check=False).returncode == 1
+    assert (tmp_path / "again" / "failure.json").is_file()
 
 
 def test_images_are_named_after_the_runs(trained: Run, capsys: pytest.CaptureFixture[str]) -> None:

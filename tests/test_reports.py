@@ -419,6 +419,7 @@ def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say
         "careless_split",
         "groups",
         "label_errors",
+        "map_checks",
         "own-test",
         "prevalence",
         "relabelled",

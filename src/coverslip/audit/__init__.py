@@ -3,6 +3,7 @@
 from coverslip.audit.batches import batch_columns
 from coverslip.audit.careless_split import what_if
 from coverslip.audit.copies import SeenWhileScanning, with_copies, with_known_copies
+from coverslip.audit.file_names import name_features
 from coverslip.audit.file_tags import file_tags
 from coverslip.audit.image_quality import image_quality, with_known_quality, with_quality
 from coverslip.audit.learning_curve import MOST_IMAGES, learning_curve, nested_order
@@ -23,6 +24,7 @@ __all__ = [
     "keep_look",
     "known_look",
     "learning_curve",
+    "name_features",
     "nested_order",
     "signal_of",
     "what_if",

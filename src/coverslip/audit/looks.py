@@ -21,7 +21,7 @@ from coverslip.runs import InspectionWithWhatIf, WhatIf
 
 LOOKS = register(Kind("looks", "what a careless split of a dataset would have reported, and its shortcuts", RECORDS))
 
-_VERSION = 3  # goes up when the same images would tell something else
+_VERSION = 4  # goes up when the same images would tell something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,14 @@ def inspect_with_look(data: Dataset, scan: Scan, look: Look | None) -> Inspectio
 
 
 def _key(data: Dataset, scan: Scan) -> str:
-    """Changes with pixels, labels and what belongs together, and not with the names of files or groups."""
+    """Changes with pixels, labels, files' names and what belongs together, and not with folders or names of groups."""
     usable = [i for i, reason in enumerate(reasons_to_leave_out(data, scan)) if not reason]
     members: dict[int, list[str]] = defaultdict(list)
     for i, unit in zip(usable, connected_components(data, scan, usable).tolist(), strict=True):
         fact = scan.facts[i]
         assert not isinstance(fact, Unreadable)  # such images are not usable
-        members[unit].append(f"{fact.pixel_hash} {data.records[i].label}")
+        record = data.records[i]
+        name = "" if record.given else record.path.stem
+        members[unit].append(f"{fact.pixel_hash} {record.label} {name}")
     units = sorted("\n".join(sorted(images)) for images in members.values())
     return hashlib.blake2b("\n\n".join([str(_VERSION), *units]).encode(), digest_size=16).hexdigest()

@@ -13,6 +13,7 @@ from coverslip.audit import (
     border_features,
     file_tags,
     keep_look,
+    name_features,
     nested_order,
     signal_of,
     what_if,
@@ -154,7 +155,14 @@ def _sources(
         "size": np.log([(fact.width_px, fact.height_px) for fact in facts]).astype(np.float32),
         "format": np.array([(f.bit_depth, f.n_channels, f.n_planes) for f in facts], np.float32),
         "metadata": _one_hot([tags for *_, tags in numbers]),
+        "name": name_features(*_names_and_labels(data, positions)),
     }
+
+
+def _names_and_labels(data: Dataset, positions: Sequence[int]) -> tuple[list[str], list[str]]:
+    """Names without suffix, empty of images that were given without a file."""
+    records = [data.records[i] for i in positions]
+    return ["" if record.given else record.path.stem for record in records], [record.label or "" for record in records]
 
 
 def _one_hot(tags: Sequence[Mapping[str, str]]) -> Singles:

@@ -24,6 +24,15 @@ export const general = {
     unlabelled: 'no class yet',
     size: 'Size of thumbnails',
   },
+  explanation: {
+    show: 'Why this class?',
+    drawing: 'Looking …',
+    first:
+      'The first time this takes a minute or more: it is checked whether such maps can be believed. Later it takes seconds.',
+    title: 'Where the evidence lies',
+    alt: 'The image, a map of what speaks for the class, and the training images that look most like it',
+    help: 'Bright: speaks for the class. The map shows where the network looked, not whether it is right. Maps that look the same with random weights, or find no more than “the centre”, are withheld. Below: the training images that the network sees as most alike.',
+  },
   viewer: {
     title: (name: string) => `Image ${name}`,
     place: (k: string, n: string) => `${k} of ${n}`,

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-SignalSource = Literal["border", "background", "size", "format", "metadata"]
+SignalSource = Literal["border", "background", "size", "format", "metadata", "name"]
 
+UNSEEN: frozenset[SignalSource] = frozenset({"name"})  # by networks
 SEEN = 0.5  # of the way from guessing to certainty, from which on images show what plate or day they are of
 HIGHEST_P = 0.05  # above it, labels at random are told as well
 
@@ -37,8 +38,9 @@ class Signal:
 
     @property
     def is_there(self) -> bool:
-        """Whether anything tells the labels better than chance."""
-        return min(told.p for told in (self.whole, *self.by_source.values())) <= HIGHEST_P
+        """Whether anything that a network sees tells the labels better than chance."""
+        seen = (told for source, told in self.by_source.items() if source not in UNSEEN)
+        return min(told.p for told in (self.whole, *seen)) <= HIGHEST_P
 
     def share(self, source: SignalSource) -> float:
         """Of the whole image's gain over chance, at most 1; 0 where the source tells nothing that chance could not.

@@ -56,8 +56,10 @@ def overlay(pixels: Pixels, shown: Map, colours: Colours = "viridis") -> Image.I
     return Image.blend(grey, Image.fromarray(coloured.round().astype(np.uint8)), _OPACITY)
 
 
-def draw_sheet(rows: Sequence[Sequence[Tile]]) -> Image.Image:
-    """A row of tiles for each classifier, words above each tile."""
+def draw_sheet(rows: Sequence[Sequence[Tile]], tiles_per_row: int | None = None) -> Image.Image:
+    """A row of tiles for each classifier, or several where so many do not fit; words above each tile."""
+    if tiles_per_row is not None:
+        rows = [row[i : i + tiles_per_row] for row in rows for i in range(0, len(row), tiles_per_row)]
     header = _LINES * _TEXT_PX + _GAP_PX
     step, height = TILE_PX + _GAP_PX, header + TILE_PX + _GAP_PX
     size = (max(map(len, rows)) * step + _GAP_PX, len(rows) * height + _GAP_PX)

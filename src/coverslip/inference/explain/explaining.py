@@ -89,6 +89,7 @@ def explain(
     method: Method | None = None,
     show_failed: bool = False,
     n_nearest: int = 4,
+    tiles_per_row: int | None = None,
     colours: Colours = "viridis",
     axes: Axes = "HWC",
     device: str = "auto",
@@ -107,6 +108,7 @@ def explain(
         method: the only kind of map to try; default: the first that passes.
         show_failed: draw maps that failed their checks too, stamped so.
         n_nearest: training images beside it that the classifier sees as most alike; copies of the image are left out.
+        tiles_per_row: of a picture; None: a run's stand in one row.
         colours: of the maps.
         axes: of arrays of colour images: channels last or first.
         device: what runs the networks, as of `load_classifier`.
@@ -124,7 +126,7 @@ def explain(
     drawn: list[Explanation] = []
     try:
         checked = [_checks(each, place, method, data) for each, place in zip(explainers, places, strict=True)]
-        sheets = _Sheets(folder, colours, show_failed=show_failed, n_nearest=n_nearest)
+        sheets = _Sheets(folder, colours, tiles_per_row, show_failed=show_failed, n_nearest=n_nearest)
         folder.mkdir(parents=True, exist_ok=True)
         try:
             for row in _all_images(explainers, checked, data, sheets, emit):
@@ -161,6 +163,7 @@ class _Sheets:
 
     folder: Path
     colours: Colours
+    tiles_per_row: int | None
     show_failed: bool
     n_nearest: int
 
@@ -195,7 +198,7 @@ def _all_images(
             tiles += [tiles_of_run] if tiles_of_run else []
         if tiles:
             with written_whole(sheets.folder / name) as part:
-                draw_sheet(tiles).save(part, "PNG")
+                draw_sheet(tiles, sheets.tiles_per_row).save(part, "PNG")
         yield shown
         now, n = time.monotonic(), len(opened[0])
         if now - last_emitted > _SECONDS_BETWEEN_EVENTS or i + 1 == n:

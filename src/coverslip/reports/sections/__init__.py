@@ -19,6 +19,7 @@ from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
 from coverslip.reports.sections.parts.groups import GROUPS
 from coverslip.reports.sections.parts.label_errors import LABEL_ERRORS
+from coverslip.reports.sections.parts.map_checks import MAP_CHECKS
 from coverslip.reports.sections.parts.relabelled import RELABELLED
 from coverslip.reports.sections.parts.subgroups import SUBGROUPS
 from coverslip.reports.sections.parts.two_classes import TWO_CLASSES
@@ -51,6 +52,7 @@ SECTIONS: Table[Section] = Table(
         LEARNING,
         CARELESS,
         LABEL_ERRORS,
+        MAP_CHECKS,
         LIMITS,
         FLOW,
         EXAMPLES,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from coverslip.datasets.index import Dataset
 from coverslip.datasets.quality.finding import Found
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.datasets.quality.signal import Signal, SignalSource
+from coverslip.datasets.quality.signal import UNSEEN, Signal, SignalSource
 
 WARNING_SHARE = 0.5  # of the whole image's gain over chance
 ADVICE_SHARE = 0.25
@@ -30,7 +30,15 @@ _IN_WORDS: dict[SignalSource, tuple[str, str]] = {
         "what the file says of camera, program, resolution and compression",
         "Ask whether classes were taken or saved in different ways: stronger compression, say, can be seen in pixels.",
     ),
+    "name": (
+        "the file's name (how it is written, its length and its last number, without the class itself)",
+        "Ask whether classes come from different sources or days, or were numbered one after the other.",
+    ),
 }
+_DO_SEEN = "A network may learn this instead of the object; then it fails where it is missing."
+_DO_UNSEEN = "A network sees no names, but may see what goes with them."
+_LIMIT_SEEN = "The network may have learnt this instead of the object; then it fails on images without it."
+_LIMIT_UNSEEN = "Classes may come from different sources, which their files' names show and images may show too."
 
 
 def no_signal(dataset: Dataset, scan: Scan) -> Iterator[Found]:
@@ -63,7 +71,8 @@ def _between(signal: Signal | None, least: float, most: float) -> Iterator[Found
         return
     yield from _batches_between(signal, least, most)
     for source, told in signal.by_source.items():
-        share = signal.share(source)
+        is_unseen = source in UNSEEN
+        share = min(signal.share(source), ADVICE_SHARE) if is_unseen else signal.share(source)
         if least <= share < most:
             what, ask = _IN_WORDS[source]
             text = (
@@ -72,8 +81,8 @@ def _between(signal: Signal | None, least: float, most: float) -> Iterator[Found
             )
             yield Found(
                 text=text,
-                do=f"{ask} A network may learn this instead of the object; then it fails where it is missing.",
-                limit="The network may have learnt this instead of the object; then it fails on images without it.",
+                do=f"{ask} {_DO_UNSEEN if is_unseen else _DO_SEEN}",
+                limit=_LIMIT_UNSEEN if is_unseen else _LIMIT_SEEN,
                 values={
                     "from": source,
                     "balanced_accuracy": told.balanced_accuracy,

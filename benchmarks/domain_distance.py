@@ -1,0 +1,96 @@
+"""How long does MMD² with its resamples take, and how far apart are the two sets of chromosomes? As Markdown tables.
+
+Processor time. 'Naive' draws images with replacement and computes both sums of similarities anew, 20 times, as the
+published bootstrap is described; the other is one product of matrices. Images: COVERSLIP_DATA, default ../shared/data.
+
+    python benchmarks/domain_distance.py [--image-size PX] [--no-images]
+"""
+
+import argparse
+import os
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+
+from coverslip.audit.distance import distance
+from coverslip.evaluation.distance import median_distance, mmd
+from coverslip.evaluation.distance.mmd import _counts, _forms, _products, _unbiased
+
+DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
+N_RESAMPLES = 1000
+N_NAIVE = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image-size", type=int, default=64)
+    parser.add_argument("--no-images", action="store_true", help="only what needs none")
+    asked = parser.parse_args()
+    print("| images | 1,000 bootstraps, s | naive, s | with interval and p by groups, s |")
+    print("|---|---|---|---|")
+    for n, m in ((500, 500), (5474, 2806)):
+        show_times(n, m)
+    if not asked.no_images:
+        show_sets(asked.image_size)
+
+
+def show_times(n: int, m: int) -> None:
+    """Print a row, of features drawn at random: the time does not depend on what they are."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(size, 768)).astype(np.float32) for size in (n, m))
+    sigma = median_distance(np.concatenate([x, y]))
+    bootstraps = min(timed(lambda: bootstrap(x, y, sigma)) for _ in range(3 if n < 1000 else 1))
+    naive = timed(lambda: naive_bootstrap(x, y, sigma)) / N_NAIVE * N_RESAMPLES if n < 1000 else None
+    whole = timed(lambda: mmd(x, y, sigma, n_resamples=N_RESAMPLES))
+    of_naive = "not tried" if naive is None else f"{naive:.1f}"
+    print(f"| {n:,} + {m:,} | {bootstraps:.2f} | {of_naive} | {whole:.2f} |", flush=True)
+
+
+def timed(work: object) -> float:
+    """Seconds of the processor."""
+    began = process_time()
+    work()  # type: ignore[operator]
+    return process_time() - began
+
+
+def bootstrap(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
+    """As `mmd` does it, the kernel included."""
+    rng = np.random.default_rng(0)
+    weights = np.vstack([_counts(np.arange(len(each)), N_RESAMPLES, rng).T for each in (x, y)])
+    from_x, from_y = _products(np.concatenate([x, y]), len(x), sigma, weights, lambda done, total: None)
+    return _unbiased(*_forms(weights, from_x, from_y, len(x)), weights, len(x), drops_repeated=False)
+
+
+def naive_bootstrap(x: np.ndarray, y: np.ndarray, sigma: float) -> list[float]:
+    """Every resample's kernel, picked out of that of all images."""
+    rows, n = np.concatenate([x, y]), len(x)
+    squares = np.square(rows).sum(axis=1)
+    kernel = np.exp((squares[:, None] + squares[None] - 2 * rows @ rows.T) / (-2 * sigma**2))
+    rng, found = np.random.default_rng(0), []
+    for _ in range(N_NAIVE):
+        i, j = rng.integers(0, n, n), n + rng.integers(0, len(y), len(y))
+        xx, yy, xy = kernel[np.ix_(i, i)], kernel[np.ix_(j, j)], kernel[np.ix_(i, j)]
+        within = [(each.sum() - len(each)) / (len(each) * (len(each) - 1)) for each in (xx, yy)]
+        found.append(sum(within) - 2 * xy.mean())
+    return found
+
+
+def show_sets(image_size: int) -> None:
+    """Print how far apart the two sets of chromosomes are, and both from other images."""
+    sets = [DATA / name / "images.csv" for name in ("chromosomes_gband", "chromosomes_qband")]
+    began = process_time()
+    found = distance([*sets, DATA / "blood_pbc"], image_size=image_size, group="cell")
+    seconds = process_time() - began
+    print("\n| datasets | MMD² (95 %, cells drawn) | as published | p | CORAL |")
+    print("|---|---|---|---|---|")
+    for pair in found.pairs:
+        value, published = pair.mmd2, pair.mmd2_as_published
+        ends = f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f}) | {published.low:.3f} to {published.high:.3f}"
+        print(f"| {pair.a} – {pair.b} | {ends} | {pair.p:.3f} | {pair.coral.value:.2e} |")
+    sizes = ", ".join(f"{each.n:,} of {each.name}" for each in found.sets)
+    print(f"\n{found.network}, {image_size} px, {found.n_features:,} features: {sizes}; {seconds:.0f} s in all")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Explanations of measured and predicted images, drawn when somebody asks for one."""
