@@ -73,11 +73,12 @@ def changed(picture: Image.Image, kind: str, rng: np.random.Generator) -> Image.
 
 
 def as_picture(array: np.ndarray) -> Image.Image:
-    """8 bit, grey or colour; of other images the first channel, stretched."""
-    if array.dtype != np.uint8 or array.shape[2] not in (1, 3):
-        plane = array[..., 0].astype(np.float32)
-        low, high = np.percentile(plane, (0.1, 99.9))
-        array = np.clip((plane - low) / max(high - low, 1e-6) * 215, 0, 255).astype(np.uint8)[..., None]
+    """8 bit, grey or colour; deeper images are stretched, and where channels are not colours, their mean is taken."""
+    if array.shape[2] not in (1, 3):
+        array = array.mean(axis=2, keepdims=True)
+    if array.dtype != np.uint8:
+        low, high = np.percentile(array, (0.1, 99.9))
+        array = np.clip((array - low) / max(high - low, 1e-6) * 215, 0, 255).astype(np.uint8)
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
 
 

@@ -355,6 +355,7 @@ def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
         assert app.refused("PATCH", where, {"classes": names})["status"] == 422
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:
     from coverslip.datasets import open_dataset, scan_images, split_images

@@ -162,6 +162,7 @@ def test_a_removed_evaluation_comes_back_as_it_was(lab: Lab, other: Json) -> Non
     assert lab.client.post(f"{path}/restore").status_code == 404
 
 
+@pytest.mark.exhaustive
 def test_one_that_was_made_in_a_terminal_is_listed(lab: Lab) -> None:
     folder = write_cells(lab.workspace.roots[0] / "by hand", 12, seed=5)
     measured = cs.evaluate(lab.get(f"runs/{lab.run}")["folder"], cs.open_dataset(folder), name="by_hand")

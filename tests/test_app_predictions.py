@@ -70,6 +70,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield Lab(workspace, client, run, new, prediction, told)
 
 
+@pytest.mark.exhaustive
 def test_those_who_watch_are_told_how_many_rows_there_are(lab: Lab) -> None:
     numbers = [data["n"] for kind, _, data in lab.told if kind == "rows"]
     assert numbers == sorted(set(numbers))

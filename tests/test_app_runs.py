@@ -71,6 +71,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield Lab(workspace, client, cells, run, told)
 
 
+@pytest.mark.exhaustive
 def test_those_who_watch_see_the_state_the_curves_and_the_lines_worth_reading(lab: Lab) -> None:
     assert [kind for kind, _, _ in lab.told[:2]] == ["state", "trainings"]
     assert lab.told[0][2]["state"] in ("queued", "starting")

@@ -191,6 +191,7 @@ def run_app(*options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_server_loads_nothing_heavy_for_any_list(workspace: Workspace) -> None:
     """PyTorch takes seconds and hundreds of megabytes; jobs, which need it, are processes of their own."""

@@ -13,6 +13,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 import coverslip as cs
 from coverslip.audit import SeenWhileScanning, with_copies, with_known_copies
+from coverslip.audit.copies.matching import match
 from coverslip.audit.copies.small_pictures import small_picture
 from coverslip.datasets import (
     connected_components,
@@ -150,6 +151,11 @@ def test_small_pictures_are_made_of_images_of_any_shape_and_depth(shape):
     for dtype in (np.uint16, np.float32):
         picture = small_picture(noise.astype(dtype))
         assert picture is None if shape == (1, 1, 1) else picture is not None and picture.shape == (64, 64)
+
+
+def test_pairs_that_all_differ_when_seen_coarsely_match_nothing():
+    noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64), dtype=np.uint8)
+    assert not len(match(noise, np.array([0, 1]), np.array([2, 3])).fine)
 
 
 @pytest.mark.slow

@@ -107,6 +107,7 @@ def test_a_class_of_one_image_is_trained_on_and_the_shortage_is_told(
     assert rare["split"] == "train"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = save_cells(tmp_path / "images", ("a",), n=1)
@@ -422,6 +423,7 @@ def test_a_classifier_of_a_newer_coverslip_says_update(
     assert not (tmp_path / "p.csv").exists()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_run_that_was_killed_before_it_began_is_in_nobodys_way(
     cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -593,6 +595,7 @@ def test_a_full_disk_leaves_the_earlier_predictions_whole(
     assert {path.name for path in disk.iterdir()} == {"p.csv", "filler"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_full_disk_under_the_cache_is_one_line(
     cells: Path,

@@ -76,6 +76,7 @@ def test_help_and_the_list_of_models_answer_without_torch(arguments: list[str]) 
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_classifier_that_predicted_here_predicts_without_torch_from_then_on(
     trained: Run, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

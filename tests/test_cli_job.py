@@ -62,6 +62,7 @@ def test_train_leaves_a_complete_run_and_no_slide_on_two_sides(run: Path) -> Non
     assert all(len(parts) == 1 for parts in sides.values())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_recipe_of_a_run_keeps_its_groups_and_gives_the_same_split(
     samples: SampleSet, run: Path, tmp_path: Path

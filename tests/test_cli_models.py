@@ -46,6 +46,7 @@ def test_options_reach_the_network_with_their_types(capsys: Capture) -> None:
     assert as_json(capsys, "mobilevit_mn", *plain, "--classes", "2")["parameters"] == 951_666
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_options_are_shown_as_they_are_given(capsys: Capture) -> None:
     assert main(["models", "mobilevit_mn"]) == 0

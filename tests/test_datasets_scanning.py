@@ -196,6 +196,7 @@ def test_progress_counts_up_to_all_images(folder):
     assert done[-1] == 40
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_all_tiffs_that_pillow_cannot_decode_are_read_with_one_line_about_it(shared_data):
     events: list[Event] = []

@@ -216,6 +216,7 @@ def test_neither_a_group_nor_pixels_stand_in_two_parts(images, seed):
             assert reason.startswith("same pixels as")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @given(st.randoms(use_true_random=False), st.integers(0, 99))
 def test_the_order_of_rows_does_not_matter(random, seed):

@@ -45,6 +45,7 @@ def test_the_engine_in_use_is_not_pytorch_and_says_how_far_it_is_from_it(network
     assert engine.largest_difference < 1e-4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_network_of_equal_weights_has_its_engine_at_once_and_any_other_has_its_own(
     network: Network, pixels: np.ndarray

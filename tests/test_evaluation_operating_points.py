@@ -139,6 +139,7 @@ def test_equal_thresholds_decide_the_most_probable_class(drawn, threshold):
     assert (decided_classes(probability, None) == probability.argmax(axis=1)).all()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @given(st.integers(12, 80), st.integers(0, 10_000))
 def test_with_two_classes_no_other_decision_by_one_threshold_is_more_balanced(n, seed):

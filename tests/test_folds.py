@@ -137,6 +137,7 @@ def test_what_was_told(run: Run, events: list[Event]) -> None:
     assert "folds" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_measured_again_the_numbers_are_the_same(run: Run) -> None:
     files = ("metrics.json", "predictions.csv")
@@ -287,6 +288,7 @@ def test_folds_asked_for_against_a_predefined_split_are_refused_before_any_work(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_path: Path) -> None:
     def stop_in_second(event: Event) -> None:

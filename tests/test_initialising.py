@@ -78,6 +78,7 @@ def from_run(run: Run, **more: object) -> dict[str, object]:
     return {"init": FromRun(run=str(run.folder), **more)}  # type: ignore[arg-type]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_instant_stage_works_on_the_features_of_the_earlier_run(earlier: Run, on_top: Run) -> None:
     before, after = weights_of(earlier), weights_of(on_top)
@@ -244,6 +245,7 @@ def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     assert any("does not say which images it was trained on" in note for note in notes_of(after))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_folds_start_from_the_earlier_run_each(earlier: Run, images: Path, tmp_path: Path) -> None:
     recipe = ON_TOP.model_copy(update={**from_run(earlier), "split": SplitPlan(folds=2)})

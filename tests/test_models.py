@@ -41,6 +41,7 @@ def test_torchvision_and_timm_import_beside_a_cpu_build_of_pytorch() -> None:
     assert done.stdout.strip() == "alexnet"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_network_is_counted_without_pytorchs_compiler_which_still_works_after() -> None:
     done = subprocess.run([sys.executable, "-c", SHAPES], capture_output=True, text=True, check=True)

@@ -23,24 +23,14 @@ from coverslip.models.shapes import shapes_only
 from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
 
 RECORDS = list_models()
-# One of each kind of builder and structure in the quick suite.
-QUICK = ("efficientnet_lite0", "efficientnetv2_b0", "mobilevit_mn", "mobincep", "shufflenet_v2_x1_0", "vgg16_bn")
-QUICK_TO_RUN = ("efficientnet_lite0", "mobilevit_mn", "mobincep", "shufflenet_v2_x1_0")
-# `make test` tries one of each family, `make test-all` all of them; how many parameters each has, both ask.
-OF_EACH_BUILT = (
-    *("alexnet", "convnext_tiny", "efficientnet_lite0", "googlenet", "mobilenet_v2", "mobilevit_mn", "mobincep"),
-    *("nasnet_mobile", "resnet34", "shufflenet_v2_x1_0", "swin_t", "vgg16_bn", "vit_small_patch16_224"),
-)
-WITHOUT_NUMBERS = {*OF_EACH_BUILT} - {"nasnet_mobile"}  # its thousand layers take as long as those of five others
-OF_EACH_RUN = {*OF_EACH_BUILT} - {"vgg16_bn"}  # 138 million parameters; alexnet is built as it is
+# One of each kind of structure in every suite, one with plain layers and large transformers in `make test` too; all of
+# them in `make test-all`. How many parameters each has, both ask.
+QUICK = ("efficientnet_lite0", "mobilevit_mn", "mobincep", "shufflenet_v2_x1_0")
+OF_EACH_KIND = (*QUICK, "alexnet", "resnet34", "vit_small_patch16_224")
 SLOW = [pytest.mark.slow]
 EXHAUSTIVE = [pytest.mark.slow, pytest.mark.exhaustive]
-EACH_BUILT = [
-    pytest.param(r.name, marks=[] if r.name in QUICK else SLOW if r.name in WITHOUT_NUMBERS else EXHAUSTIVE)
-    for r in RECORDS
-]
-EACH_RUN = [
-    pytest.param(r.name, marks=[] if r.name in QUICK_TO_RUN else SLOW if r.name in OF_EACH_RUN else EXHAUSTIVE)
+EACH = [
+    pytest.param(r.name, marks=[] if r.name in QUICK else SLOW if r.name in OF_EACH_KIND else EXHAUSTIVE)
     for r in RECORDS
 ]
 
@@ -123,7 +113,7 @@ def test_transformers_are_built_for_the_size_that_is_asked_for(name: str, expect
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EACH_BUILT)
+@pytest.mark.parametrize("name", EACH)
 def test_the_record_counts_what_the_built_network_counts(name: str) -> None:
     record, cost = model_info(name), cost_of_model(name)
     told = (record.parameters, record.macs, record.conv_linear_weights_x2)
@@ -180,7 +170,7 @@ def test_options_and_channels_change_what_is_counted() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EACH_BUILT)
+@pytest.mark.parametrize("name", EACH)
 def test_a_boundary_freezes_all_that_its_output_depends_on_and_nothing_else(name: str) -> None:
     """Backpropagated from the boundary's own output: what gets a gradient is what came before."""
     record = model_info(name)
@@ -231,11 +221,7 @@ def test_the_first_200_of_271_layers_are_those_that_keras_freezes() -> None:
 # Work
 
 
-def test_one_network_of_each_family_is_tried_with_numbers_each_time() -> None:
-    assert {model_info(name).family for name in OF_EACH_BUILT} == {record.family for record in RECORDS}
-
-
-@pytest.fixture(scope="module", params=EACH_RUN)
+@pytest.fixture(scope="module", params=EACH)
 def network(request: pytest.FixtureRequest) -> Network:
     torch.manual_seed(0)
     return create_network(

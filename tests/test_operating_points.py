@@ -103,6 +103,7 @@ def test_rows_and_numbers_follow_the_decision(run: Run) -> None:
     assert run.metrics["accuracy"].value == pytest.approx(np.mean(decided == label))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_network_and_its_probabilities_are_the_same_without(run: Run, plain_run: Run) -> None:
     weights = "weights.safetensors"

@@ -373,6 +373,7 @@ def test_every_random_change_at_once_still_trains(cells: Path, tmp_path: Path) -
     assert "shear by up to 10°" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_plan_of_the_opening_is_kept_in_recipe_and_card_and_the_recipes_own_goes_first(tmp_path: Path) -> None:
     opened = cs.open_dataset(write_cells(tmp_path / "cells", 45), plan=ReadPlan(channels=(2,)))

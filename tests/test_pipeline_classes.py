@@ -96,6 +96,7 @@ def test_the_report_says_what_was_done_to_classes_and_does_not_call_it_doubtful(
     assert "as often unreadable or doubtful" not in page
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_other_images_are_measured_by_their_old_names_and_by_the_new_ones(
     run: Run, cells: Path, tmp_path: Path

@@ -81,6 +81,7 @@ def test_the_report_tells_the_sets_apart(run: Run) -> None:
     assert "All images are of one domain" not in page
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_one_of_the_sets_can_be_measured_by_itself_and_predicted(run: Run, sets: list[Path], tmp_path: Path) -> None:
     again = cs.evaluate(run.folder, cs.open_dataset(sets[0]), name="red")

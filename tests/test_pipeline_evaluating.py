@@ -73,6 +73,7 @@ def test_numbers_far_from_the_runs_own_are_told_loudly_beside_them(
     assert "would be right for 33.3% of these images" in told.out
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_its_report_stands_beside_its_numbers_and_tells_of_these_images(own_run: Run, tmp_path: Path) -> None:
     own_report = own_run.report_file.read_bytes()

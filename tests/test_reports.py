@@ -331,6 +331,7 @@ def test_of_many_classes_the_worst_come_first_and_the_whole_stands_behind_a_fold
     assert "<image" in (folder / "figures" / "confusion_matrix.svg").read_text(encoding="utf-8")  # no 1600 squares
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_few_groups_are_told_and_missing_groups_are_told(page, tmp_path):
     assert "The test part has only" in page
@@ -464,6 +465,7 @@ def test_every_section_says_something_that_any_page_can_show(run):
         assert text.words or text.rows or section.drawings(reported) or section.shown(reported), section.name
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_section_that_is_new_stands_in_the_report_without_more(run):
     def text(reported):

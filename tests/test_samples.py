@@ -26,6 +26,7 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_equal_seeds_write_equal_files_and_other_seeds_other_pixels(samples: SampleSet, tmp_path: Path) -> None:
     again = write_sample_images(tmp_path / "again", n_images=N)

@@ -43,6 +43,7 @@ def test_the_threshold_comes_from_validation_images_and_every_number_follows_it(
     assert f"{threshold:.3g} or more, chosen on validation images for a sensitivity of 80.0\N{NO-BREAK SPACE}%" in page
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_decision_changed_later_is_that_of_a_training_with_it(
     wished: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -231,6 +231,7 @@ def test_nasnet_mobile_answers_as_kerass_does_with_tensorflows_padding(tmp_path:
     torch.testing.assert_close(logits("nasnet_mobile", picture(96)), torch.tensor(NASNET_96), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_file_without_a_classifier_is_enough(tmp_path: Path) -> None:
     file = keras_2(tmp_path / "notop.h5", efficientnet_layers(with_classifier=False))

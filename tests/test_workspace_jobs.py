@@ -175,6 +175,7 @@ def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, c
         acts.restore(workspace, run_id)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_process_that_never_began_its_folder_leaves_why(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)

@@ -42,14 +42,14 @@ class Level:
 def make_level(pictures: Floats) -> Level:
     """Prepare (N, side, side) pictures."""
     n, side = len(pictures), pictures.shape[1]
-    along_v, along_u = (gradient.reshape(n, -1) for gradient in np.gradient(pictures, 2 / side, axis=(1, 2)))
+    along_v, along_u = (gradient.reshape(n, side * side) for gradient in np.gradient(pictures, 2 / side, axis=(1, 2)))
     u, v = grid(side)
     steepest = np.stack((along_u * u + along_v * v, along_v * u - along_u * v, along_u, along_v), axis=1)
     steepest = (steepest * disc(side)).astype(np.float32)
     products = np.matmul(steepest, steepest.transpose(0, 2, 1)).astype(np.float64)
     products += (1e-3 * np.trace(products, axis1=1, axis2=2)[:, None, None] + 1e-9) * np.eye(4)
     descent = np.matmul(np.linalg.inv(products).astype(np.float32), steepest)
-    both = np.concatenate((pictures, pictures[:, :, ::-1])).reshape(2 * n, -1)
+    both = np.concatenate((pictures, pictures[:, :, ::-1])).reshape(2 * n, side * side)
     return Level(side, both, descent)
 
 
