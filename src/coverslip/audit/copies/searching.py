@@ -42,8 +42,10 @@ class Candidates:
 def candidate_pairs(pictures: npt.NDArray[np.uint8], *, stop: Stop = BY_SIGNAL) -> Candidates:
     """Which of (N, side, side) pictures to compare, three of them at least; found without comparing pixels."""
     numbers = np.concatenate([describe(floats_of(block)) for block in _blocks(pictures, stop)])
-    weights, farthest = _learn(pictures, numbers)
-    places = ((numbers - numbers.mean(axis=0)) @ weights).astype(np.float32)
+    places, farthest = numbers - numbers.mean(axis=0), np.inf
+    if len(pictures) > _N_NEIGHBOURS + 1:  # fewer are all compared with one another
+        weights, farthest = _learn(pictures, numbers)
+        places = (places @ weights).astype(np.float32)
     nearest, distance = _nearest(places, min(_N_NEIGHBOURS, len(places) - 1), stop)
     row, column = np.nonzero(distance <= farthest)
     first, second = _each_once(row, nearest[row, column], len(places))
