@@ -10,6 +10,7 @@ from sqlalchemy import event, select, update
 
 from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import changing, labels, reading_images, sources
+from coverslip.workspace.datasets.inspections import look_for_copies
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.background import Background
@@ -32,7 +33,7 @@ def test_while_a_thread_is_held_none_of_its_name_begins() -> None:
         assert not background.is_running("reading")
     background.start("reading", work)
     assert background.is_running("reading")
-    background.end_all()
+    background.end_all(within_s=60)
     assert len(has_begun) == 2
 
 
@@ -91,6 +92,17 @@ def test_a_search_for_copies_that_a_kill_ended_begins_anew_and_shows_copies_side
     assert (found.are_copies_known, found.is_looking_for_copies) == (True, False)
     positions = matching(home, dataset_id, Filters(only="copies", sort="copies"))
     assert positions[:2] == [0, describe(home, dataset_id).n_images - 1]
+
+
+def test_no_copies_are_looked_for_among_images_that_are_not_there_yet(tmp_path: Path) -> None:
+    home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
+    dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
+    _wait(home)
+    with home.engine.begin() as connection:  # as a server leaves samples that it was drawing
+        connection.execute(update(db.datasets).values(state="reading", opened=None))
+    look_for_copies(home, dataset_id, threading.Event())
+    with home.engine.connect() as connection:
+        assert connection.execute(select(db.datasets.c.opened)).scalar_one() is None
 
 
 def _wait(home: Workspace) -> None:

@@ -168,10 +168,9 @@ def look_for_copies(home: Workspace, dataset_id: str, is_over: threading.Event) 
 
 def _look(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
     with one_moment(home.engine) as connection:
-        row = dataset_row(connection, dataset_id)
+        if dataset_row(connection, dataset_id).state != "ready":
+            return
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-    if row.state != "ready":
-        return
 
     def end_with_server(_: Event) -> None:
         if is_over.is_set():
