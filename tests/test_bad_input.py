@@ -595,7 +595,6 @@ def test_a_full_disk_leaves_the_earlier_predictions_whole(
     assert {path.name for path in disk.iterdir()} == {"p.csv", "filler"}
 
 
-@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_full_disk_under_the_cache_is_one_line(
     cells: Path,
@@ -614,6 +613,7 @@ def test_a_full_disk_under_the_cache_is_one_line(
     assert (tmp_path / "run" / "report.html").exists()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_full_disk_under_a_checkpoint_is_one_line_and_more_space_lets_it_go_on(
     cells: Path, tmp_path: Path, small_disk: Callable[[str], Path], capsys: pytest.CaptureFixture[str]

@@ -27,6 +27,8 @@ COMMANDS = (
     "decide",
     "predict",
     "report",
+    "explain",
+    "distance",
     "export",
     "models",
     "cache",

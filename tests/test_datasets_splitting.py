@@ -388,6 +388,7 @@ def test_a_class_without_training_images_is_refused_and_can_be_left_out():
     check_no_class_is_empty(dataset, {"a", "b", "c"})
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_seeds_part_real_groups_differently_after_a_scan(shared_data):
     dataset = open_dataset(shared_data("nuclei_mitocheck") / "images.csv", group="movie")

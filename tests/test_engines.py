@@ -237,6 +237,7 @@ def test_large_images_are_taken_fewer_at_a_time() -> None:
     assert images_at_once((3, 2048, 2048)) == 1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytorch_s_numbers(
     cache: Path, network: Network, pixels: np.ndarray

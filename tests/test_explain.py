@@ -216,6 +216,7 @@ def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
         cs.explain(own_run.folder, [image], out=tmp_path / "stamped")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_worker_of_the_app_explains_one_image_as_its_row_was_read(
     own_run: Run, cells: Path, tmp_path: Path

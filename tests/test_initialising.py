@@ -160,6 +160,7 @@ def test_the_head_is_kept_where_validation_images_prefer_it(trained: Run, tmp_pa
     )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(3, 1), pytest.param(1, 3, marks=pytest.mark.exhaustive)])
 def test_grey_images_look_the_same_to_a_network_for_colour_and_the_other_way_round(

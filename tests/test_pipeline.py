@@ -271,6 +271,7 @@ def test_leaking_splits_are_refused_unless_allowed_and_then_said(tmp_path: Path)
     assert json_of(run.folder / "environment.json")["allow_leakage"] is True
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells: Path, tmp_path: Path) -> None:
     def stop_after_an_epoch(event: Event) -> None:

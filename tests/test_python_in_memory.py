@@ -257,6 +257,7 @@ def test_a_training_on_arrays_is_that_on_their_files_and_its_folder_is_whole(
         cs.evaluate(run.folder, device="cpu")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_run_is_measured_on_arrays_under_a_name_of_their_own(own_run: Run, cells: Path) -> None:
     columns = loaded(cells)

@@ -486,6 +486,7 @@ def test_the_methods_paragraph_names_the_machine(page):
     assert "on Abacus 3000 with 4 threads" in page
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_methods_paragraph_says_where_precision_was_halved(run, page):
     assert "mixed precision" not in page

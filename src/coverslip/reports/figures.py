@@ -78,7 +78,7 @@ def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str)
         png, svg = io.BytesIO(), io.StringIO()
         FigureCanvasSVG(drawn).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
         drawn.set(dpi=200, facecolor="white")
-        FigureCanvasAgg(drawn).print_png(png)  # type: ignore[no-untyped-call]
+        FigureCanvasAgg(drawn).print_png(png, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
     text = svg.getvalue().replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
     write_bytes(folder / f"{name}.png", png.getvalue())
     write_bytes(folder / f"{name}.svg", text.encode())
