@@ -89,6 +89,9 @@ def _leave_at_once() -> None:
     Python would wait for threads that may be killed at any time, and take apart all that the server had loaded, which
     takes seconds where the machine is busy.
     """
+    from coverslip.images import end_decoding
+
+    end_decoding()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -3,7 +3,14 @@
 from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images._pillow import decode_pillow
 from coverslip.images.boxes import BEYOND_EDGE
-from coverslip.images.decoding import APART_VARIABLE, Fields, decoding_apart, interrupt_decoding, read_pixels
+from coverslip.images.decoding import (
+    APART_VARIABLE,
+    Fields,
+    decoding_apart,
+    end_decoding,
+    interrupt_decoding,
+    read_pixels,
+)
 from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.formats import image_suffixes, readers, register_reader
 from coverslip.images.plan import MOST_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan
@@ -38,6 +45,7 @@ __all__ = [
     "decoding_apart",
     "describe_image",
     "effective_channels",
+    "end_decoding",
     "image_facts",
     "image_suffixes",
     "interrupt_decoding",

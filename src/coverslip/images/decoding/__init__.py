@@ -4,7 +4,13 @@
 and answer over pipes; each file has a limit of processor time, of time and of memory.
 """
 
-from coverslip.images.decoding.choosing import APART_VARIABLE, decoding_apart, interrupt_decoding, read_pixels
+from coverslip.images.decoding.choosing import (
+    APART_VARIABLE,
+    decoding_apart,
+    end_decoding,
+    interrupt_decoding,
+    read_pixels,
+)
 from coverslip.images.decoding.fields import Fields
 
-__all__ = ["APART_VARIABLE", "Fields", "decoding_apart", "interrupt_decoding", "read_pixels"]
+__all__ = ["APART_VARIABLE", "Fields", "decoding_apart", "end_decoding", "interrupt_decoding", "read_pixels"]

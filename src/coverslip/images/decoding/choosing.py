@@ -22,7 +22,6 @@ _lock = threading.Lock()
 # One for each `decoding_apart` that is open. Of the process, since threads that it begins shall read likewise.
 _open: list[None] = [None] if os.environ.get(APART_VARIABLE) else []
 _decoders = Decoders()
-atexit.register(_decoders.close)
 
 
 def read_pixels(
@@ -77,3 +76,11 @@ def decoding_apart() -> Iterator[None]:
 def interrupt_decoding() -> None:
     """Stop whatever is being decoded apart, at once: whoever waits for it gets `Stopped`."""
     _decoders.interrupt()
+
+
+def end_decoding() -> None:
+    """End all processes that decode: of a process that leaves without Python's own end, which would do it."""
+    _decoders.close()
+
+
+atexit.register(end_decoding)
