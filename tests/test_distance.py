@@ -131,3 +131,8 @@ def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFi
     with pytest.raises(cs.CoverslipError, match="two datasets"):
         cs.distance([str(cells)])
     assert main(["distance", "here", "there", "--run", "first", "--model", "resnet50"]) == 2
+
+
+def test_a_group_that_no_dataset_has_is_an_error_and_not_left_out(cells: Path) -> None:
+    with pytest.raises(cs.CoverslipError, match="slied"):
+        cs.distance([cells, cells], group="slied")

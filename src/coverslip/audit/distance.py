@@ -99,13 +99,14 @@ def distance(
         emit: told about progress.
 
     Raises:
-        BadDataset: there are fewer than two datasets, or too few images in one, or they have other channels.
+        BadDataset: there are fewer than two datasets, too few images in one, no dataset with such groups, or they
+            have other channels.
         WeightsUnavailable: the network's pretrained weights are not here.
         Stopped: on request.
     """
     if len(datasets) < 2:
         raise BadDataset("A distance needs two datasets", do="Name another one.")
-    opened = [_opened(each, group, group_pattern) for each in datasets]
+    opened = _opened(datasets, group, group_pattern)
     names = _names(opened)
     context = RunContext(Path(), chosen_device(device), emit)
     scans = [scan_images(each, emit=emit) for each in opened]
@@ -132,16 +133,28 @@ def distance(
     )
 
 
-def _opened(given: Dataset | Given, group: str | None, group_pattern: str | None) -> Dataset:
-    """With its groups where it has such, and without labels where it has none."""
-    if isinstance(given, Dataset):
-        return given
-    for column, pattern in ((group, group_pattern), (None, None)):
-        try:
-            return open_dataset(given, group=column, group_pattern=pattern)
-        except BadDataset:  # another dataset's column, or images without classes
+def _opened(datasets: Sequence[Dataset | Given], group: str | None, group_pattern: str | None) -> list[Dataset]:
+    """All of them, with groups where they have such, which one must; without labels where they have none."""
+    opened, refused = list[Dataset](), list[BadDataset]()
+    for each in datasets:
+        if isinstance(each, Dataset):
+            opened.append(each)
             continue
-    return open_dataset(given, labelled=False)
+        try:
+            opened.append(open_dataset(each, group=group, group_pattern=group_pattern))
+        except BadDataset as error:  # another dataset's column, or images without classes
+            refused.append(error)
+            opened.append(_ungrouped(each))
+    if (group or group_pattern) and not any(each.has_groups for each in opened):
+        raise refused[0]
+    return opened
+
+
+def _ungrouped(given: Given) -> Dataset:
+    try:
+        return open_dataset(given)
+    except BadDataset:  # images without classes
+        return open_dataset(given, labelled=False)
 
 
 def _names(opened: Sequence[Dataset]) -> list[str]:
