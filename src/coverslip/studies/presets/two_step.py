@@ -16,7 +16,7 @@ def _through_each_other(given: Sequence[Dataset], is_small: bool) -> list[Datase
 
 
 def _through(first: Dataset, target: Dataset) -> Dataset:
-    grouped = {"group": first.get("group")}
+    grouped = {"group": first.get("group") or first.get("group_pattern")}
     labels = _labels(_classes(first), _classes(target))
     init = {"train_on": first["path"][0], "recipe": grouped, "labels": labels}
     return {**target, "recipe": {**target.get("recipe", {}), "init": init}}
