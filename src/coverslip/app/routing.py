@@ -15,7 +15,7 @@ def api_router(area: str, **options: Any) -> APIRouter:
 def add_routes(app: FastAPI, router: APIRouter) -> None:
     """Let `app` answer at the router's routes.
 
-    `include_router` would build each route anew, which takes an application of this size half a second: there is
-    nothing to change in routes that have their prefix.
+    `include_router` would build each of them once more for every application, though nothing is to be changed in routes
+    that have their prefix.
     """
     app.router.routes.extend(router.routes)

@@ -1,7 +1,6 @@
 """The picture that explains one image: drawn in a process of its own, and kept."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -11,11 +10,11 @@ from pathlib import Path
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import sha256_json
-from coverslip.images import APART_VARIABLE
 from coverslip.messages import failure_of
 from coverslip.runs import find_classifier, fingerprint_of
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.explaining.worker import FAILURE
+from coverslip.workspace.jobs.processes import child_environment
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.predictions.measured import measured_row, row_of_measured
@@ -82,7 +81,7 @@ def _drawn(question: str) -> bytes:
                 errors="replace",
                 timeout=_LONGEST_S,
                 check=False,
-                env={**os.environ, APART_VARIABLE: "1"},
+                env=child_environment(),
             )
         except subprocess.TimeoutExpired as error:
             raise CoverslipError("It took too long to draw", do="Try again when less is going on.") from error
