@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from tables import json_of, rows_of
 from trained import INSTANT, SMALL_NETWORK
 
 import coverslip as cs
+from coverslip.cli.progress import lines_of
 from coverslip.errors import BadClassifier, BadDataset, BadRun, DeviceUnavailable, LeakageFound, Stopped
 from coverslip.events import EpochEnded, Event, InstantClassifierFitted, Noted, RunEnded, RunStarted
 from coverslip.experiments import agreed
@@ -496,6 +498,20 @@ def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(c
     slower = INSTANT.model_copy(update={"image_size": 160, "tta": 8})  # else it is over before it is asked again
     with pytest.raises(Stopped, match="the best classifier so far is kept"):
         cs.train(cs.open_dataset(cells), slower, out=tmp_path / "run", emit=stop_when_measuring)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C on Windows")
+def test_ctrl_c_is_answered_at_the_next_news_with_how_to_end_at_once(cells: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def interrupt(event: Event) -> None:
+        if not told:
+            os.kill(os.getpid(), signal.SIGINT)
+        told.extend([*lines_of(event), type(event).__name__])
+
+    with pytest.raises(Stopped):
+        cs.train(cs.open_dataset(cells), INSTANT, out=tmp_path / "run", emit=interrupt)
+    assert told.count("Note: Stopping after this step. Press Ctrl-C again to end at once.") == 1
 
 
 @pytest.mark.slow

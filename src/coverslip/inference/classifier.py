@@ -155,8 +155,9 @@ class Classifier:
             BadClassifier: its numbers leave what a computer can hold.
         """
         differences = Differences(self.card)
-        last_emitted, first_row_at = monotonic(), None
         n = len(dataset.records)
+        emit(Progressed(stage="predicting", done=0, total=n))  # making the engine ready may take seconds
+        last_emitted, first_row_at = monotonic(), None
         for done, row in enumerate(self._rows(dataset, batch_size, differences, emit), start=1):
             yield row
             now = monotonic()
