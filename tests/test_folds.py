@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -395,3 +396,50 @@ def test_the_mean_over_folds_allows_for_shared_training_images() -> None:
     without = over_folds([found(None), *[found(value) for value in values[1:]]], [80] * 5).mean["accuracy"]
     assert without.value is None
     assert without.reason == "1 of 5 folds have no such number"
+
+
+# A domain left out
+
+
+def write_two_labs(folder: Path) -> list[Path]:
+    """Cells of two laboratories; one image of the second is a copy of one of the first."""
+    labs = [write_cells(folder / "lab_a", 30, n_slides=5), write_cells(folder / "lab_b", 24, n_slides=4, seed=1)]
+    shutil.copy(labs[0] / "small" / "slide0_000.png", labs[1] / "small" / "copy.png")
+    return labs
+
+
+def test_each_domain_is_tested_by_a_network_that_saw_neither_it_nor_copies_of_its_images(tmp_path: Path) -> None:
+    data = cs.open_dataset(write_two_labs(tmp_path))
+    folds, _ = plan_folds(data, scan_images(data), n_folds=None, val=0.2, seed=0, by_domain=True)
+    assert folds is not None
+    domain = [record.domain for record in data.records]
+    assert {(name, fold) for name, fold in zip(domain, folds.fold_of, strict=True)} == {("lab_a", 1), ("lab_b", 2)}
+    for split, tested in zip(folds.splits, ("lab_a", "lab_b"), strict=True):
+        sides = {part for part, name in zip(split.parts, domain, strict=True) if name == tested}
+        assert sides == {"test"}
+        others = Counter(part for part, name in zip(split.parts, domain, strict=True) if name != tested)
+        assert others["left-out"] == 1  # the copy, or what it is a copy of
+        assert others["val"] == round(0.2 * (others["val"] + others["train"]))
+        assert [reason for reason in split.reasons if tested in reason]
+
+
+def test_leaving_a_domain_out_needs_several_that_share_classes(tmp_path: Path) -> None:
+    one = cs.open_dataset(write_cells(tmp_path / "one", 12))
+    with pytest.raises(BadDataset, match="one domain only"):
+        plan_folds(one, scan_images(one), n_folds=None, val=0.2, seed=0, by_domain=True)
+    apart = [write_cells(tmp_path / "a", 12), write_plain(tmp_path / "b", {"g1": "other"})]
+    data = cs.open_dataset(apart)
+    with pytest.raises(BadDataset, match="Without the domain a a single class"):
+        plan_folds(data, scan_images(data), n_folds=None, val=0.2, seed=0, by_domain=True)
+    with pytest.raises(ValueError, match="leave folds empty"):
+        SplitPlan(folds=3, by_domain=True)
+
+
+@pytest.mark.slow
+def test_a_run_leaves_each_domain_out_and_its_numbers_are_by_domain(tmp_path: Path) -> None:
+    data = cs.open_dataset(write_two_labs(tmp_path))
+    run = cs.train(data, INSTANT.model_copy(update={"split": SplitPlan(by_domain=True)}), out=tmp_path / "run")
+    assert [fold.metrics.n for fold in run.folds] == [30, 25]
+    assert {name: scores.n for name, scores in run.metrics.by_domain.items()} == {"lab_a": 30, "lab_b": 25}
+    rows = rows_of(run.folder / "split.csv")
+    assert {(row["domain"], row["fold"]) for row in rows} == {("lab_a", "1"), ("lab_b", "2")}

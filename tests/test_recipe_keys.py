@@ -25,6 +25,7 @@ OTHER_VALUES = {
     "plane": "max",
     "channel_files": "[_w1, _w2]",
     "split.train_per_class": "7",
+    "split.by_domain": "true",
     "split.run": "runs/first",
     "patience": "null",
     "clip_gradient": "0.5",

@@ -44,6 +44,7 @@ def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> 
     assert len(made["mobilevit-mn"].models) == 12 + 4 + 5  # three rows of table 3 stand in table 2
     assert len(made["mobincep"].datasets) == 3 * 3  # two datasets and both as one, by three shares
     assert (len(made["two-step"].models), len(made["two-step"].regimes)) == (11, 3)
+    assert not any(dataset.by_domain for dataset in made["mobincep"].datasets)  # "01" and "1" are two classes
     assert all(any("epoch" in note.lower() for note in plan.notes) for plan in made.values())
 
 
@@ -57,6 +58,16 @@ def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_fo
         studies.preset_plan("two-step", two_folders[:1])
     with pytest.raises(BadRecipe, match="aimic"):
         studies.preset_plan("aimik", two_folders)
+
+
+def test_mobincep_leaves_each_dataset_out_where_they_share_classes(tmp_path: Path) -> None:
+    labs = [save_cells(tmp_path / name, n=2) for name in ("a", "b")]
+    *of_ratios, last = studies.preset_plan("mobincep", labs).datasets
+    assert len(of_ratios) == 3 * 3
+    assert (last.name, last.by_domain, last.path) == ("each left out", True, tuple(map(str, labs)))
+    cells = studies.plan_study(studies.preset_plan("mobincep", labs), tmp_path / "out")
+    plans = {(cell.dataset.by_domain, cell.recipe.split.by_domain, cell.recipe.split.folds) for cell in cells}
+    assert plans == {(True, True, None), (False, False, 0)}
 
 
 def rows(dataset: str, model: str, regime: str, values: list[float]) -> list[ResultRow]:

@@ -85,7 +85,7 @@ def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     check_class_names(data, data.classes)
     check_groups(data)
     recipe.check_decision(data.classes)
-    if recipe.split.folds:
+    if recipe.split.asks_for_folds:
         check_no_split(data)
     return data, recipe
 

@@ -54,7 +54,9 @@ if TYPE_CHECKING:
 def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
     """The folds that the recipe asks for, or that few groups or images call for; None makes one split."""
     plan = recipe.split
-    folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.split_seed)
+    folds, note = plan_folds(
+        data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.split_seed, by_domain=plan.by_domain
+    )
     if note:
         emit(Noted.of(note))
     if folds is not None:

@@ -77,7 +77,7 @@ def _plan(
     embedding = pace.embedding(recipe)
     instant = _instant_seconds(parts, folds, embedding, recipe)
     if instant > deadline.seconds_left():
-        _tell_no_folds(instant, recipe, context, record)
+        _tell_no_folds(instant, n_folds, recipe, context, record)
         return None
     steps.append(PlannedStep(what=f"instant classifiers of {n_folds} folds, and the report", seconds=instant))
     # Once more where fine-tuning is cut short.
@@ -96,7 +96,7 @@ def _plan(
     show_plan(steps, record, context.emit)
     size = learn_preprocessing(parts.train_facts, recipe).image_size
     changes: dict[str, object] = {"epochs": n_epochs} if n_epochs else {"stage": "instant"}
-    split = recipe.split.model_copy(update={"folds": n_folds})
+    split = recipe.split.resolved(n_folds)
     planned = {
         "steps": tuple(steps),
         "networks": (TriedNetwork(model=recipe.model, image_size=size, planned_seconds=instant, outcome="chosen"),),
@@ -117,10 +117,10 @@ def _instant_seconds(parts: Parts, folds: Folds, pace: EmbeddingPace, recipe: Re
     return folds_seconds(pace, n, n_folds=len(folds.splits), n_embedded=len(ways) + (len(ways) > 1))
 
 
-def _tell_no_folds(seconds: float, recipe: Recipe, context: RunContext, record: BudgetRecord) -> None:
+def _tell_no_folds(seconds: float, n_folds: int, recipe: Recipe, context: RunContext, record: BudgetRecord) -> None:
     """Raises OutOfTime where folds were asked for; else emits that there will be none."""
-    if recipe.split.folds:
-        raise _too_little(seconds, recipe.split.folds, context, record)
+    if recipe.split.asks_for_folds:
+        raise _too_little(seconds, n_folds, context, record)
     text = "There are few images, but no time for folds, which would test each of them once: one split is made."
     context.emit(Noted(code="no-time-for-folds", text=text, level="warning"))
 
@@ -130,5 +130,5 @@ def _too_little(seconds: float, n_folds: int, context: RunContext, record: Budge
     return OutOfTime(
         f"{duration(record.seconds)} is too little for {n_folds} folds, which take about {needed} here",
         do="Allow more time, or do without folds.",
-        remedies=(Set("split.folds", 0),),
+        remedies=(Set("split.by_domain", False) if context.run.recipe.split.by_domain else Set("split.folds", 0),),
     )

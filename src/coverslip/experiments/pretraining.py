@@ -75,7 +75,7 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
         return
     tested = [i for i, fold in enumerate(folds.fold_of) if fold]
     started = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
-    resolved = {"split": recipe.split.model_copy(update={"folds": len(folds.splits)})}
+    resolved = {"split": recipe.split.resolved(len(folds.splits))}
     save_recipe(
         recipe.model_copy(update=resolved), context.run.recipe_file
     )  # with the initialisation as it was asked for

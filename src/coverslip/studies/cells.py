@@ -81,7 +81,8 @@ def _cell(
 ) -> Iterator[Cell]:
     """The training, after the pretraining that it starts from."""
     where = f"{dataset.name}, {plan.variant_name(model.name, regime.name)}"
-    split: Changes = {"folds": plan.folds, "seed": repeat - 1, "train_per_class": train_per_class}
+    folds: Changes = {"by_domain": True} if dataset.by_domain else {"folds": plan.folds}
+    split: Changes = {**folds, "seed": repeat - 1, "train_per_class": train_per_class}
     changes: Changes = {"seed": seed, "model": model.name, "primary_metric": plan.primary_metric}
     own = (plan.recipe, dataset.recipe, model.recipe, {} if regime.two_step else regime.recipe)
     for layer in ({"split": split, **_groups(dataset)}, *own, _initialisation(regime)):

@@ -54,6 +54,7 @@ class DatasetPlan(Choices):
     name: str = ""
     group: str | None = None
     group_pattern: str | None = None
+    by_domain: bool = Field(False, description="Leave one domain out: a fold for each, whatever `folds` says.")
     recipe: Changes = Field(default_factory=dict, description="What is other than in the study's recipe.")
     as_published_of: str | None = Field(None, description="The dataset that this is with a publication's protocol.")
 

@@ -44,7 +44,7 @@ class Folds:
 
 
 def plan_folds(
-    dataset: Dataset, scan: Scan, *, n_folds: int | None, val: float, seed: int
+    dataset: Dataset, scan: Scan, *, n_folds: int | None, val: float, seed: int, by_domain: bool = False
 ) -> tuple[Folds | None, Note | None]:
     """The folds of a run (None: one split), and what to tell about that.
 
@@ -55,10 +55,13 @@ def plan_folds(
         dataset, scan: the images.
         n_folds: the recipe's `split.folds`; None leaves it to the data.
         val, seed: as for `fold_images`.
+        by_domain: a fold for each domain, see `fold_domains`.
 
     Raises:
         BadDataset, BadRecipe: as `fold_images`, where folds were asked for.
     """
+    if by_domain:
+        return fold_domains(dataset, scan, val=val, seed=seed), None
     if n_folds:
         return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed), None
     if n_folds == 0 or dataset.has_predefined_split:
@@ -153,7 +156,7 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         part = np.full(len(order), SIDES.index("test"))
         part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k, domain[rest])
         splits.append(_split(dataset, order, part, reasons))
-        if len(trained_classes(dataset, splits[-1])) < 2 or "val" not in splits[-1].parts:
+        if not _can_be_trained(dataset, splits[-1]):
             raise BadDataset(
                 f"Of {n_folds} folds, one would have a single class to train on, or no validation images, since "
                 f"classes live in too few of {units}",
@@ -161,6 +164,66 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
                 do=_MORE_FOLDS,
                 remedies=(_ONE_SPLIT,),
             )
+    return _folds(dataset, order, fold, splits, reasons, notes)
+
+
+def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Folds:
+    """A fold for each domain, in their natural order: it is tested by a network trained on all others.
+
+    Images of the others that a group or copies connect with tested ones are left out of that fold.
+
+    Args:
+        dataset, scan: the images.
+        val: share of the images that are not tested that choices are made on.
+        seed: equal seeds give equal parts.
+
+    Raises:
+        BadDataset: there is one domain only, or the others of one leave a single class to train on, or no image to make
+            choices by.
+        BadRecipe: the images come with a split of their own.
+    """
+    check_no_split(dataset)
+    reasons = reasons_to_leave_out(dataset, scan)
+    order, unit = _usable(dataset, scan)
+    names = sorted({dataset.records[i].domain for i in order}, key=natural_key)
+    if len(names) < 2:
+        raise BadDataset(
+            "There is one domain only, so none can be left out",
+            file=dataset.root,
+            do="Name several folders, or a table with the column 'domain'; or split by images or groups.",
+            remedies=(Set("split.by_domain", False),),
+        )
+    label, domain = classes_and_domains(dataset, order)
+    fold = np.array([names.index(dataset.records[i].domain) for i in order], dtype=np.intp)
+    share, splits = min(val, _LARGEST_VAL), []
+    for k, name in enumerate(names):
+        own_reasons, is_tested = list(reasons), fold == k
+        is_connected = ~is_tested & np.isin(unit, unit[is_tested])
+        for at in np.flatnonzero(is_connected).tolist():
+            own_reasons[order[at]] = f"it belongs together with images of {name}, which this fold tests"
+        rest = ~is_tested & ~is_connected
+        part = np.full(len(order), SIDES.index("test"))
+        if len(set(unit[rest].tolist())) > 1:
+            part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k, domain[rest])
+        splits.append(_split(dataset, order, part, own_reasons))
+        if not _can_be_trained(dataset, splits[-1]):
+            raise BadDataset(
+                f"Without the domain {one_line(name, 60)} a single class would be left to train on, or no validation "
+                "images",
+                file=dataset.root,
+                do="Domains must share classes: rename classes that are the same, or train on each domain by itself.",
+                remedies=(Set("split.by_domain", False),),
+            )
+    return _folds(dataset, order, fold, splits, reasons, [*dropped_notes(dataset), *left_out_notes(reasons)])
+
+
+def _can_be_trained(dataset: Dataset, split: Split) -> bool:
+    return len(trained_classes(dataset, split)) > 1 and "val" in split.parts
+
+
+def _folds(
+    dataset: Dataset, order: list[int], fold: Ints, splits: list[Split], reasons: list[str], notes: list[Note]
+) -> Folds:
     fold_of: list[int | None] = [None] * len(dataset.records)
     for i, k in zip(order, fold.tolist(), strict=True):
         fold_of[i] = k + 1
@@ -197,7 +260,7 @@ def _split(dataset: Dataset, order: list[int], part: Ints, reasons: list[str]) -
     """One fold's split; a validation image of a class that it does not train on could decide nothing."""
     parts: list[Part] = ["left-out"] * len(reasons)
     for i, p in zip(order, part.tolist(), strict=True):
-        parts[i] = SIDES[p]
+        parts[i] = "left-out" if reasons[i] else SIDES[p]
     reasons = list(reasons)
     learnt = {dataset.records[i].label for i in order if parts[i] == "train"}
     for i in order:

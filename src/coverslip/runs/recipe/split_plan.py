@@ -50,6 +50,17 @@ class SplitPlan(Choices):
             raise ValueError("one fold would leave nothing to train on: use 0 for a single split, or 2 and more")
         return value
 
+    by_domain: Annotated[
+        bool,
+        Key(
+            "Leave one domain out",
+            "split",
+            "A fold for each domain (folder, laboratory): it is tested by a network that was trained on all others, "
+            "which tells what to expect of images from elsewhere.",
+            lambda is_on: "each domain tested by a network that was trained on all others" if is_on else "",
+        ),
+    ] = Field(False, description="A fold for each domain, in place of `folds` and `test`: leave one domain out.")
+
     train_per_class: Annotated[
         int | None,
         Key(
@@ -92,8 +103,10 @@ class SplitPlan(Choices):
 
     @model_validator(mode="after")
     def _is_one_split(self) -> "SplitPlan":
-        if self.run is not None and self.folds:
+        if self.run is not None and self.asks_for_folds:
             raise ValueError("run keeps one split: it cannot be had with folds")
+        if self.by_domain and self.folds is not None:
+            raise ValueError("by_domain makes a fold of each domain: leave folds empty")
         return self
 
     @model_validator(mode="after")
@@ -101,3 +114,12 @@ class SplitPlan(Choices):
         if self.val + self.test >= 1:
             raise ValueError(f"val = {self.val:g} and test = {self.test:g} leave nothing to train on")
         return self
+
+    @property
+    def asks_for_folds(self) -> bool:
+        """Whether there shall be folds, whatever the images are like."""
+        return bool(self.folds) or self.by_domain
+
+    def resolved(self, n_folds: int) -> "SplitPlan":
+        """The same with the number of folds that the images called for; that of domains is theirs."""
+        return self if self.by_domain else self.model_copy(update={"folds": n_folds})

@@ -140,7 +140,7 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
     own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to", "frozen_variants"})
     changes = recipe.init.recipe
     # A start from many images for few is why one asks, and their split is another one.
-    split = {**own["split"], "folds": 0, "train_per_class": None, "run": None}
+    split = {**own["split"], "folds": 0, "by_domain": False, "train_per_class": None, "run": None}
     if "split" in changes:
         split = {**split, **changes["split"]} if isinstance(changes["split"], dict) else changes["split"]
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from coverslip.datasets import open_dataset
 from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, Dataset, Deviation, Preset
 
 _RATIOS = ((0.6, 0.2, 0.2), (0.2, 0.2, 0.6), (0.4, 0.2, 0.4))  # training, validation, test
@@ -10,11 +11,12 @@ _SOURCE = "Mobincep, five random splits by image"
 
 
 def _of_ratios(given: Sequence[Dataset], is_small: bool) -> list[Dataset]:
-    """Each dataset alone and all of them as one, with each share of training images."""
-    sets = [*given]
+    """Each dataset alone and all of them as one, with each share of training images; then each left out in turn."""
+    sets, paths = [*given], [path for each in given for path in each["path"]]
     if len(given) > 1:
-        sets.append({**given[0], "path": [path for each in given for path in each["path"]], "name": "all as one"})
-    return [
+        sets.append({**given[0], "path": paths, "name": "all as one"})
+    left_out = {**given[0], "path": paths, "name": "each left out", "by_domain": True}
+    of_ratios = [
         {
             **each,
             "name": f"{each['name']} {train:.0%} {val:.0%} {test:.0%}".replace("%", ""),
@@ -23,6 +25,13 @@ def _of_ratios(given: Sequence[Dataset], is_small: bool) -> list[Dataset]:
         for train, val, test in (_RATIOS[:1] if is_small else _RATIOS)
         for each in sets
     ]
+    return [*of_ratios, left_out] if len(given) > 1 and _share_classes(given) else of_ratios
+
+
+def _share_classes(given: Sequence[Dataset]) -> bool:
+    """Whether two classes or more of each dataset can be learnt from the others."""
+    classes = [set(open_dataset(each["path"][0]).classes) for each in given]
+    return all(len(own & set().union(*(c for c in classes if c is not own))) > 1 for own in classes)
 
 
 MOBINCEP = Preset(

@@ -162,14 +162,16 @@ def planned(data: Dataset, checked: Recipe, scan: Scan, *, allow_leakage: bool =
     """
     check_groups(data)
     plan = checked.split
-    folds, note = plan_folds(data, scan, n_folds=plan.folds, val=plan.val, seed=checked.seed)
+    folds, note = plan_folds(
+        data, scan, n_folds=plan.folds, val=plan.val, seed=checked.split_seed, by_domain=plan.by_domain
+    )
     notes = [note] if note else []
     if folds is None:
         whole, refusal = _one_split(data, scan, checked, allow_leakage)
-        shown = cap_training(data, whole, plan.train_per_class, checked.seed)
+        shown = cap_training(data, whole, plan.train_per_class, checked.split_seed)
         refusal = refusal or _refusal(data, scan, shown, None)
         return _preview_of(data, shown, [*notes, *shown.notes], None, refusal)
-    shown = cap_training(data, folds.splits[0], plan.train_per_class, checked.seed)
+    shown = cap_training(data, folds.splits[0], plan.train_per_class, checked.split_seed)
     return _preview_of(data, shown, [*notes, *folds.notes], folds, _refusal(data, scan, shown, folds))
 
 

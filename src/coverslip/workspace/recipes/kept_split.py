@@ -32,6 +32,6 @@ def keeping_split_of(workspace: Workspace, run_id: str, dataset_id: str, recipe:
         raise Conflict(f"The split of that training cannot be kept: {error.what}", do=error.do) from error
     if not rows:
         raise Conflict("That training never came to its split", do="Train without its split.")
-    if recipe.split.folds or any(row.fold for row in rows):
+    if recipe.split.asks_for_folds or any(row.fold for row in rows):
         return recipe
     return recipe.model_copy(update={"split": recipe.split.model_copy(update={"run": str(folder)})})
