@@ -1,9 +1,9 @@
-"""One Ctrl-C at ten moments of a training: how it ends, what is kept, and whether it can be gone on with.
+"""One Ctrl-C at many moments of a training: how it ends, what is kept, and whether it can be gone on with.
 
-Draws samples, trains once without interruption, then once for each moment: SIGINT when the run has come so far, then
-`coverslip train --resume` (a new start where there was no run yet). Printed for each moment: exit code, seconds until
-it ended, lines of error, files left half-written, and what is other than in the run that nobody interrupted. Exit code
-1 where one does not end with 130 and one line, leaves half a file, or cannot be gone on with.
+Draws samples, trains once without interruption (and once in two folds), then once for each moment: SIGINT when the run
+has come so far, then `coverslip train --resume` (a new start where there was no run yet). Printed for each moment: exit
+code, seconds until it ended, lines of error, files left half-written, and what is other than in the run that nobody
+interrupted. Exit code 1 where one does not end with 130 and one line, leaves half a file, or cannot be gone on with.
 
     python benchmarks/interrupts.py [--only MOMENT…]
 """
@@ -21,7 +21,8 @@ from typing import Any
 
 from kills import differences, events_of, read_json, resumed, start
 
-SETTINGS = ("image_size=48", "tta=1", "epochs=2", "batch_size=16", "split.folds=0")
+SETTINGS = ("image_size=48", "tta=1", "epochs=2", "batch_size=16")
+N_IMAGES = 160  # so that training and validation images are looked at in more than one part
 SECONDS_TO_WAIT = 600
 
 
@@ -48,18 +49,33 @@ def is_such(line: dict[str, Any], event: str, values: dict[str, object]) -> bool
     return line["event"] == event and all(line.get(name) == value for name, value in values.items())
 
 
-MOMENTS: dict[str, Callable[[Path, float], bool]] = {
-    "Python starts": lambda run, seconds: seconds > 0.3,
-    "libraries are imported": lambda run, seconds: seconds > 1.0,
-    "images are read": lambda run, seconds: (run / "recipe.yaml").exists(),
-    "the run has begun": told("RunStarted"),
-    "the network looks at images": told("StageStarted", stage="instant"),
-    "the head is fitted": told("Progressed", stage="looking at images", done=64),
-    "fine-tuning begins": told("StageStarted", stage="finetune"),
-    "an epoch has ended": told("EpochEnded", epoch=1),
-    "a checkpoint is written": lambda run, seconds: any((run / "checkpoints").glob(".*.part")),
-    "test images are predicted": told("Progressed", stage="predicting"),
-    "the report is written": lambda run, seconds: (run / "metrics.json").exists(),
+@dataclass(frozen=True)
+class Moment:
+    """When to send the signal, and to what training."""
+
+    is_now: Callable[[Path, float], bool]
+    n_folds: int = 0
+    is_all_new: bool = False  # with an empty cache, so that the network has to look at the images
+
+
+MOMENTS = {
+    "Python starts": Moment(lambda run, seconds: seconds > 0.3),
+    "libraries are imported": Moment(lambda run, seconds: seconds > 1.0),
+    "images are read": Moment(lambda run, seconds: (run / "recipe.yaml").exists()),
+    "the run has begun": Moment(told("RunStarted")),
+    "the network is made ready": Moment(told("StageStarted", stage="instant"), is_all_new=True),
+    "half of the images are embedded": Moment(told("Progressed", stage="looking at images"), is_all_new=True),
+    "the head is fitted": Moment(told("StageStarted", stage="instant")),
+    "fine-tuning begins": Moment(told("StageStarted", stage="finetune")),
+    "its first step has ended": Moment(told("StepEnded", epoch=1)),
+    "an epoch has ended": Moment(told("EpochEnded", epoch=1)),
+    "a checkpoint is written": Moment(lambda run, seconds: any((run / "checkpoints").glob(".*.part"))),
+    "test images are predicted": Moment(told("Progressed", stage="predicting")),
+    "the report is written": Moment(lambda run, seconds: (run / "metrics.json").exists()),
+    "the first of two folds is fine-tuned": Moment(told("StageStarted", stage="finetune", fold=1), n_folds=2),
+    "the second fold begins": Moment(told("FoldStarted", fold=2), n_folds=2),
+    "the second fold is fine-tuned": Moment(told("EpochEnded", epoch=1, fold=2), n_folds=2),
+    "both folds have ended": Moment(told("FoldEnded", fold=2), n_folds=2),
 }
 
 
@@ -67,28 +83,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=MOMENTS, default=list(MOMENTS), metavar="MOMENT")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background commands, and theirs, ignore it
     with tempfile.TemporaryDirectory() as scratch:
         is_right = all_moments(Path(scratch), chosen.only)
     sys.exit(0 if is_right else 1)
 
 
-def all_moments(scratch: Path, moments: list[str]) -> bool:
+def all_moments(scratch: Path, names: list[str]) -> bool:
     """Print a row for each moment; whether all ended as they should."""
     from coverslip.samples import write_sample_images
 
-    images = write_sample_images(scratch / "cells", n_images=80).folder
-    choices = [part for setting in SETTINGS for part in ("--set", setting)]
-    new = ["train", str(images), "--group-pattern", r"slide\d+", *choices, "--out"]
-    whole, cache = scratch / "whole", scratch / "cache"
-    if start([*new, str(whole)], cache).wait():
-        raise SystemExit("a training that nobody interrupted failed")
+    images = write_sample_images(scratch / "cells", n_images=N_IMAGES).folder
+    chosen = [MOMENTS[name] for name in names]
+    commands = {n: training(images, n) for n in {moment.n_folds for moment in chosen}}
+    for n_folds, command in commands.items():
+        if start([*command, str(scratch / f"whole{n_folds}")], scratch / "cache").wait():
+            raise SystemExit("a training that nobody interrupted failed")
     print("| when | exit code | s to end | lines of error | half-written | gone on with, then other |")
     print("|---|---|---|---|---|---|")
     is_right = True
-    for n, name in enumerate(moments):
-        run = scratch / f"run{n}"
-        ended = interrupted([*new, str(run)], cache, run, MOMENTS[name])
-        code = start(resumed(run) or [*new, str(run)], cache).wait() if ended.code else 0
+    for n, (name, moment) in enumerate(zip(names, chosen, strict=True)):
+        run, whole = scratch / f"run{n}", scratch / f"whole{moment.n_folds}"
+        command = [*commands[moment.n_folds], str(run)]
+        cache = scratch / (f"cache{n}" if moment.is_all_new else "cache")
+        ended = interrupted(command, cache, run, moment.is_now)
+        code = start(resumed(run) or command, cache).wait() if ended.code else 0
         other = differences(run, whole) if code == 0 else [f"exit code {code}", str(read_json(run / "status.json"))]
         print(
             f"| {name} | {ended.code} | {ended.seconds:.1f} | {len(ended.errors)}: {' / '.join(ended.errors)[:100]} "
@@ -97,6 +116,12 @@ def all_moments(scratch: Path, moments: list[str]) -> bool:
         )
         is_right &= (ended.code, len(ended.errors), ended.half_written, other) == (130, 1, [], [])
     return is_right
+
+
+def training(images: Path, n_folds: int) -> list[str]:
+    """The command, but for the run folder."""
+    choices = [part for setting in (*SETTINGS, f"split.folds={n_folds}") for part in ("--set", setting)]
+    return ["train", str(images), "--group-pattern", r"slide\d+", *choices, "--out"]
 
 
 def interrupted(arguments: list[str], cache: Path, run: Path, is_time: Callable[[Path, float], bool]) -> Ended:

@@ -207,9 +207,14 @@ def differences(run: Path, whole: Path) -> list[str]:
     return found + ([] if (run / "report.html").exists() else ["no report.html"])
 
 
-def history(run: Path) -> list[dict[str, str]]:
-    with (run / "history.csv").open(newline="", encoding="utf-8") as file:
-        return [{name: cell for name, cell in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+def history(run: Path) -> dict[str, list[dict[str, str]]]:
+    """The epochs of a run, or of each of its folds."""
+    return {str(file.relative_to(run)): epochs(file) for file in sorted(run.rglob("history.csv"))}
+
+
+def epochs(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as opened:
+        return [{name: cell for name, cell in row.items() if name != "seconds"} for row in csv.DictReader(opened)]
 
 
 def read_json(file: Path) -> dict[str, Any]:

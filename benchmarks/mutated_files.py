@@ -28,7 +28,7 @@ from PIL import Image
 
 SIDE = 48
 MOST_GROWTH_MIB = 80  # by chance more of the large ones are in flight at once
-OWN_LINES = ("Warning: ", "Note: ", "reading images: ", "predicting: ", "still working, ")
+OWN_LINES = ("Warning: ", "Note: ", "reading images: ", "looking for copies: ", "predicting: ", "still working, ")
 
 
 def main() -> None:

@@ -1,14 +1,19 @@
 """Facts, scaling and the one preprocessing: known answers and properties."""
 
 import io
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from coverslip.audit import image_quality
+from coverslip.audit.copies.small_pictures import small_picture
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import (
     Pixels,
@@ -381,3 +386,28 @@ def test_a_large_image_is_resized_by_rows_as_it_is_at_once(
     at_once = module.resized(array, *size, box, as_float=True)
     monkeypatch.setattr(module, "_LARGE_PLANE", 900)
     np.testing.assert_allclose(module.resized(array, *size, box, as_float=True), at_once, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+@pytest.mark.parametrize(("low", "high"), [(-1, 1), (0.8, 1), (-1, -0.8)])
+def test_numbers_as_large_as_floats_can_be_are_scaled_without_overflow(
+    tmp_path: Path, low: float, high: float, n_channels: int
+) -> None:
+    share = np.linspace(low, high, 40 * 40 * n_channels, dtype=np.float32).reshape(40, 40, n_channels)
+    usual, huge = tmp_path / "usual.tif", tmp_path / "huge.tif"
+    for file, scale in ((usual, 1), (huge, np.finfo(np.float32).max)):
+        tifffile.imwrite(file, share * np.float32(scale), photometric="rgb" if n_channels == 3 else "minisblack")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # NumPy tells an overflow so, in lines between coverslip's own
+        results = []
+        for file in (usual, huge):
+            pixels = read_pixels(file)
+            learnt = learn_scaling([image_facts(pixels)], "auto", n_channels)
+            square = preprocess(pixels.array, Preprocessing(image_size=16, channels=n_channels, scaling=learnt))
+            shown = np.asarray(Image.open(io.BytesIO(thumbnail(file))))
+            results.append((square, shown, image_quality(pixels.array), small_picture(pixels.array)))
+    (square, shown, quality, small), (square_of_huge, shown_of_huge, quality_of_huge, small_of_huge) = results
+    np.testing.assert_allclose(square_of_huge, square, atol=1)
+    np.testing.assert_allclose(shown_of_huge, shown, atol=2)
+    np.testing.assert_allclose(small_of_huge, small, atol=1)
+    assert quality_of_huge == quality

@@ -23,7 +23,7 @@ QUALITY = register(Kind("image-quality", "how blurred or cut off every image see
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-_VERSION = 1  # goes up when the same pixels would give other numbers
+_VERSION = 2  # goes up when the same pixels would give other numbers
 _AT_ONCE = 256  # images
 _LONGEST_SHARP_PX = 192  # a middle part of larger images tells how sharp they are
 _SCALES = 0.7, 1.5, 6.0  # px, standard deviations of Gaussians: fine detail lies between the first two
@@ -107,12 +107,15 @@ def image_quality(array: npt.NDArray[Any]) -> ImageQuality:  # Any: one of three
     array = effective_channels(array)
     # Deeper files rarely use all of their range: there a plateau at the top counts, wherever that is.
     top = 255.0 if array.dtype == np.uint8 else float(array.max()) or 1.0
-    image: Floats = (array / np.float32(top)).astype(np.float32)
+    # By the largest number of either sign: sums of values near float32's largest would overflow.
+    image: Floats = (array / np.float32(top if array.dtype.kind == "u" else np.abs(array).max() or 1)).astype(
+        np.float32
+    )
     if min(image.shape[:2]) < 8:
         return ImageQuality(0.0, None, 0.0)
     small = reduced(image)
     is_object = _object_of(small)
-    is_top = (image >= 1).all(axis=2, keepdims=True)
+    is_top = (array >= top).all(axis=2, keepdims=True)
     is_full = reduced(np.asarray(is_top, np.float32))[:, :, 0] > 0.5
     is_bright = image.any(axis=(0, 1)).all()  # a channel that is empty cannot be full
     saturated = float(is_full[is_object].mean()) if is_object.any() and is_bright else 0.0

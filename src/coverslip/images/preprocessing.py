@@ -10,7 +10,7 @@ from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import Array
 from coverslip.images.boxes import border_colour
 from coverslip.images.plan import ReadPlan
-from coverslip.images.scaling import LUMINANCE, Scaling, limits
+from coverslip.images.scaling import LUMINANCE, Scaling, limits, within
 
 Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColour = Literal["auto", "black", "white"]
@@ -87,8 +87,7 @@ def preprocess(array: Array, preprocessing: Preprocessing) -> Array:
     if low is None or high is None:
         return square
     top = np.float32(np.iinfo(preprocessing.depth).max)
-    square = np.clip((square - low) / (high - low), 0, 1) * top
-    levels: Array = np.rint(square).astype(preprocessing.depth)
+    levels: Array = np.rint(within(low, high, square) * top).astype(preprocessing.depth)
     return levels
 
 

@@ -93,6 +93,15 @@ def limits(scaling: Scaling, array: Array, n_channels: int) -> tuple[Array, Arra
     return np.array([a for a, _ in pairs], np.float32), np.array([b for _, b in pairs], np.float32)
 
 
+def within(low: Array, high: Array, values: Array) -> Array:
+    """Where values lie between the two, in [0, 1]: 0 at or below `low`, 1 at or above `high`; all are float32."""
+    values = np.clip(values, low, high)
+    if (high.astype(np.float64) - low).max() > np.finfo(np.float32).max:  # halving is exact for numbers so large
+        low, high, values = low / 2, high / 2, values / 2
+    shares: Array = (values - low) / (high - low)
+    return shares
+
+
 def _range_over_images(ends: list[tuple[tuple[float, ...], tuple[float, ...]]]) -> tuple[tuple[float, float], ...]:
     low = np.percentile(np.array([low for low, _ in ends]), _IMAGES_LOW, axis=0)
     high = np.percentile(np.array([high for _, high in ends]), _IMAGES_HIGH, axis=0)

@@ -11,7 +11,7 @@ from coverslip.images.decoding import read_pixels
 from coverslip.images.plan import ReadPlan
 from coverslip.images.preprocessing import resized
 from coverslip.images.reading import WHOLE_IMAGE
-from coverslip.images.scaling import Scaling, limits
+from coverslip.images.scaling import Scaling, limits, within
 
 
 def thumbnail(path: Path, side_px: int = 128, *, plan: ReadPlan = WHOLE_IMAGE) -> bytes:
@@ -42,5 +42,5 @@ def small_pixels(array: Array, side_px: int) -> Array:
         return small if small.ndim == 3 else small[..., np.newaxis]
     low, high = limits(Scaling(mode="per-image"), array, array.shape[2])
     deep = resized(array, width, height, as_float=True)
-    stretched: Array = np.rint(np.clip((deep - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    stretched: Array = np.rint(within(low, high, deep) * 255).astype(np.uint8)
     return stretched

@@ -20,6 +20,10 @@ def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | Non
     Args:
         array: (H, W, C) of any type.
     """
+    if np.issubdtype(array.dtype, np.floating):
+        # The scale tells nothing, and sums of values near float32's largest would overflow.
+        values = np.asarray(array, np.float32)
+        array = values / (np.abs(values).max() or 1)
     grey = array.mean(axis=2, dtype=np.float32) if array.shape[2] > 1 else array[..., 0].astype(np.float32)
     height, width = grey.shape
     side = min(height, width)
