@@ -1,96 +1,213 @@
 """Which heat maps pass their checks, by network and kind of map? As a Markdown table.
 
-Instant classifiers of every network whose pretrained weights are on this machine, on some images of a real set, and
-small networks of other families, trained from random weights on the demo's images (`--small`). Maps are checked on
-validation images. Images: COVERSLIP_DATA, default ../shared/data.
+Instant classifiers of every network whose pretrained weights are on this machine, on some images of a real set; or,
+with `--small`, a network of every family that is small enough, trained from random weights on the demo's images. Maps
+are checked on validation images, with the cell in the middle as it stands there; the second check also on images moved
+by a quarter of their side, where 'the centre' is no longer nearly the truth. Images: COVERSLIP_DATA, default
+../shared/data.
 
-    python benchmarks/explanations.py [--set NAME] [--images N] [--models NAME…] [--heads NAME…] [--small]
+    python benchmarks/explanations.py [--set NAME] [--images N] [--models NAME…] [--heads NAME…] [--small] [--keep FILE]
+
+`--keep FILE` writes each network's rows down as soon as they are known; begun again, only what is missing is measured.
 """
 
 import argparse
+import json
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 import coverslip as cs
 from coverslip.datasets import Dataset, read_preprocessed
 from coverslip.engines import as_input
-from coverslip.inference.explain.checks import check_maps, with_random_weights
-from coverslip.inference.explain.maps import maps_by, methods_of
+from coverslip.inference.explain.checks import check_maps, deletion_curve, with_random_weights
+from coverslip.inference.explain.maps import Maps, maps_by, methods_of
 from coverslip.models import model_info, models_with_weights
-from coverslip.models.networks import create_network
+from coverslip.models.networks import Network, create_network
 from coverslip.runs import Run, SplitPlan
 from coverslip.samples import write_sample_images
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
-SMALL = ("test_efficientnet", "test_resnet", "test_convnext", "test_vit", "test_mambaout", "test_nfnet")
-SIDE, SMALL_SIDE, N_CHECKED = 96, 64, 24
+SMALL = {  # a side that each takes, and that its processor time allows
+    "timm/test_efficientnet": 64,
+    "timm/test_resnet": 64,
+    "timm/test_convnext": 64,
+    "timm/test_vit": 160,
+    "timm/test_mambaout": 64,
+    "timm/test_nfnet": 64,
+    "mobilenet_v2": 64,
+    "shufflenet_v2_x1_0": 64,
+    "mobilevit_xxs": 64,
+    "mobilevit_mn": 64,
+    "mobincep": 64,
+    "googlenet": 64,
+    "alexnet": 96,
+    "nasnet_mobile": 64,
+    "swin_t": 64,
+}
+SIDE, N_CHECKED = 96, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What both checks gave for one kind of map."""
+
+    network: str
+    head: str
+    right: float  # accuracy on test images
+    method: str
+    similarity: float
+    gain: float
+    gain_low: float
+    passes: bool
+    moved: float  # gain where the cell does not stand in the middle
+    moved_low: float
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", default="blood_pbc")
-    parser.add_argument("--images", type=int, default=500)
-    parser.add_argument("--models", nargs="*", default=list(models_with_weights()))
+    parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--models", nargs="*", help="default: all")
     parser.add_argument("--heads", nargs="*", default=["multi_layer", "native"])
     parser.add_argument("--small", action="store_true", help="small networks from random weights instead")
+    parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
-    print("| network | head | right | map | like random weights | beats the centre by (at least) | |")
-    print("|---|---|---|---|---|---|---|")
+    known = list(kept(asked.keep))
+    show_head()
     with tempfile.TemporaryDirectory() as folder:
-        if asked.small:
-            data = cs.open_dataset(demo_images(Path(folder) / "demo"), group_pattern=r"slide\d+")
-            for name in SMALL:
-                train_and_show(data, f"timm/{name}", "multi_layer", from_scratch(f"timm/{name}"), folder)
-            return
-        data = some(cs.open_dataset(DATA / asked.set), asked.images)
-        for name in asked.models:
-            for head in asked.heads:
-                recipe = cs.Recipe(model=name, head=head, image_size=SIDE, tta=1, stage="instant", split=one_split())
-                train_and_show(data, name, head, recipe, folder)
+        data = demo_images(Path(folder) / "demo") if asked.small else some(DATA / asked.set, asked.images)
+        for name in asked.models or (SMALL if asked.small else models_with_weights()):
+            for head in asked.heads[:1] if asked.small else asked.heads:
+                rows = [row for row in known if (row.network, row.head) == (name, head)]
+                if not rows:
+                    recipe = from_scratch(name, head) if asked.small else instant(name, head)
+                    rows = measured(data, recipe, Path(folder) / f"{name.replace('/', '_')}_{head}")
+                    keep(asked.keep, rows)
+                for row in rows:
+                    show(row)
+
+
+def kept(file: Path | None) -> Iterator[Row]:
+    if file is not None and file.is_file():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            yield Row(**json.loads(line))
+
+
+def keep(file: Path | None, rows: list[Row]) -> None:
+    if file is not None:
+        with file.open("a", encoding="utf-8") as lines:
+            lines.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
+
+
+def show_head() -> None:
+    print("| network | head | right | map | like random weights | beats the centre by (at least) | | cell moved |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+
+
+def show(row: Row) -> None:
+    gain, moved = f"{row.gain:+.3f} ({row.gain_low:+.3f})", f"{row.moved:+.3f} ({row.moved_low:+.3f})"
+    of_network = f"{row.network} | {row.head} | {row.right:.2f}"
+    verdict = "passed" if row.passes else "failed"
+    print(f"| {of_network} | {row.method} | {row.similarity:.2f} | {gain} | {verdict} | {moved} |", flush=True)
 
 
 def one_split() -> SplitPlan:
     return SplitPlan(folds=0, val=0.2, test=0.2)
 
 
-def from_scratch(name: str) -> cs.Recipe:
+def instant(name: str, head: str) -> cs.Recipe:
+    side = next(px for px in range(SIDE, 2 * SIDE) if px % model_info(name).side_multiple == 0)
+    return cs.Recipe(model=name, head=head, image_size=side, tta=1, stage="instant", split=one_split())
+
+
+def from_scratch(name: str, head: str) -> cs.Recipe:
     return cs.Recipe(
-        model=name, init="scratch", image_size=SMALL_SIDE, tta=1, epochs=15, stage="finetune", split=one_split()
+        model=name,
+        head=head,
+        init="scratch",
+        image_size=SMALL[name],
+        tta=1,
+        epochs=15,
+        stage="finetune",
+        split=one_split(),
     )
 
 
-def demo_images(folder: Path) -> Path:
-    return write_sample_images(folder, n_images=300).folder
+def demo_images(folder: Path) -> Dataset:
+    return cs.open_dataset(write_sample_images(folder, n_images=300).folder, group_pattern=r"slide\d+")
 
 
-def some(data: Dataset, n: int) -> Dataset:
+def some(source: Path, n: int) -> Dataset:
+    data = cs.open_dataset(source)
     places = np.random.default_rng(0).permutation(len(data.records))[:n]
     return data.chosen(sorted(places.tolist()))
 
 
-def train_and_show(data: Dataset, name: str, head: str, recipe: cs.Recipe, folder: str) -> None:
-    """Print the rows of a network."""
-    run = cs.train(data, recipe, out=Path(folder) / f"{name.replace('/', '_')}_{head}")
-    network, x = cs.load_classifier(run.folder, "cpu").network, validation_images(data, run)
+def measured(data: Dataset, recipe: cs.Recipe, folder: Path) -> list[Row]:
+    """The rows of a network."""
+    began = monotonic()
+    run = cs.train(data, recipe, out=folder)
+    network = cs.load_classifier(run.folder, "cpu").network
     card = cs.load_classifier(run.folder, "cpu").card
+    x = validation_images(data, run)
 
-    def build() -> torch.nn.Module:
+    def build() -> Network:
         side = card.preprocessing.image_size if model_info(card.model).is_sized else None
         return create_network(
             card.model, n_classes=len(card.classes), head=card.head, pretrained=False, image_size=side
         )
 
-    randomised = with_random_weights(build, x)
-    right = run.metrics["accuracy"].value
+    randomised, rows = with_random_weights(build, x), []
     for method in methods_of(network):
         found = check_maps(network, maps_by(method), x, randomised)
-        verdict = "passed" if found.passes else "failed"
-        gain = f"{found.gain:+.3f} ({found.gain_low:+.3f})"
-        print(f"| {name} | {head} | {right:.2f} | {method} | {found.similarity:.2f} | {gain} | {verdict} |", flush=True)
+        elsewhere = gains(network, maps_by(method), moved(x))
+        rows.append(
+            Row(
+                *(recipe.model, recipe.head, run.metrics["accuracy"].value, method),
+                *(found.similarity, found.gain, found.gain_low, found.passes),
+                *(float(elsewhere.mean()), lower_bound(elsewhere)),
+            )
+        )
+    print(f"{recipe.model}, {recipe.head}: {len(x)} images, {monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    return rows
+
+
+def gains(network: Network, draw: Maps, x: torch.Tensor) -> np.ndarray:
+    """(n,) how much more of the probability blurring by the map takes away than blurring from the centre on does."""
+    found = []
+    side = torch.arange(x.shape[-1], dtype=torch.float32) - (x.shape[-1] - 1) / 2
+    outwards = -(side[:, None].square() + side.square())[None]
+    for i in range(len(x)):
+        image = x[i : i + 1]
+        with torch.no_grad():
+            number = network(image).argmax(dim=1)
+        orders = (draw(network, image, number), outwards)
+        by_map, by_centre = (deletion_curve(network, image, number, order).mean() for order in orders)
+        found.append(by_centre - by_map)
+    return np.array(found)
+
+
+def lower_bound(values: np.ndarray) -> float:
+    """One-sided, 95 %."""
+    return float(values.mean() - 1.645 * values.std(ddof=1) / len(values) ** 0.5)
+
+
+def moved(x: torch.Tensor) -> torch.Tensor:
+    """(n, C, S, S): each image moved into one of the four corners in turn; what comes in repeats its edge."""
+    by = x.shape[-1] // 4
+    large = F.pad(x, (by,) * 4, mode="replicate")
+    corners = [(2 * by * (i % 2), 2 * by * (i // 2 % 2)) for i in range(len(x))]
+    cut = [large[i, :, top : top + x.shape[-2], left : left + x.shape[-1]] for i, (top, left) in enumerate(corners)]
+    return torch.stack(cut)
 
 
 def validation_images(data: Dataset, run: Run) -> torch.Tensor:

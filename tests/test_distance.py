@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawing import save_cells
+from PIL import Image
 
 import coverslip as cs
 from coverslip.cli import main
@@ -125,6 +126,26 @@ def test_a_dataset_is_nearer_to_its_other_half_than_to_noise(
     assert far["coral"]["value"] > near["coral"]["value"]
     assert [of_set["n_groups"] for of_set in answer["sets"]] == [9, 9, None]
     assert "says little" in answer["advice"]
+
+
+@pytest.mark.parametrize("grey", [1e-3, 1.0, 300.0])
+def test_rows_that_are_equal_but_for_rounding_have_no_median(grey: float) -> None:
+    rng = np.random.default_rng(0)
+    row = grey * rng.random(640)
+    rounded = (row * (1 + 1e-7 * rng.normal(size=(40, 640)))).astype(np.float32)
+    with pytest.raises(ValueError, match="equal"):
+        median_distance(rounded)
+    assert median_distance(rounded + grey * rng.random((40, 640)).astype(np.float32)) > 5 * grey
+
+
+@pytest.mark.slow
+def test_datasets_of_one_image_again_and_again_are_refused(trained: Run, tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        for i in range(12):
+            Image.new("RGB", (40 + i, 40 + i), (90, 80, 70)).save(tmp_path / name / f"{i}.png")
+    with pytest.raises(cs.CoverslipError, match="look the same"):
+        cs.distance([tmp_path / "here", tmp_path / "there"], run=trained.folder)
 
 
 def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,9 @@ from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.datasets import PreprocessedImage
 from coverslip.engines.tta import _turned
+from coverslip.images import pixel_hash
 from coverslip.inference.explain.checks import Checked, check_maps, deletion_curve, with_random_weights
 from coverslip.inference.explain.drawing import TILE_PX, overlay, strength
 from coverslip.inference.explain.maps import (
@@ -214,6 +216,22 @@ def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
     assert pictures[0] != pictures[1]
     with pytest.raises(cs.CoverslipError, match="in use"):
         cs.explain(own_run.folder, [image], out=tmp_path / "stamped")
+
+
+@pytest.mark.slow
+def test_an_image_is_decoded_once_and_its_copies_are_no_neighbours(own_run: Run, cells: Path, tmp_path: Path) -> None:
+    row = next(row for row in own_run.split if row.split == "train")
+    classifier = cs.load_classifier(own_run.folder)
+    opened = classifier.open_images([str(cells / row.path)])
+    ((predicted, image),) = classifier.predict_with_pixels(opened, is_hashed=True)
+    assert isinstance(image, PreprocessedImage)
+    assert image.pixel_hash == pixel_hash(opened.records[0].read().array)
+    assert [predicted] == list(classifier.predict_images(opened))
+    copy = tmp_path / "copy.tif"
+    Image.open(cells / row.path).save(copy)
+    told = cs.explain(own_run.folder, [str(copy)], out=tmp_path / "out", n_nearest=3, method="grad-cam")
+    assert len(told.images[0].nearest) == 3
+    assert not [each for each in told.images[0].nearest if each.endswith(row.image_id)]
 
 
 @pytest.mark.exhaustive

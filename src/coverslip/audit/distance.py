@@ -99,8 +99,8 @@ def distance(
         emit: told about progress.
 
     Raises:
-        BadDataset: there are fewer than two datasets, too few images in one, no dataset with such groups, or they
-            have other channels.
+        BadDataset: there are fewer than two datasets, too few images in one, no dataset with such groups, they have
+            other channels, or most images look the same.
         WeightsUnavailable: the network's pretrained weights are not here.
         Stopped: on request.
     """
@@ -119,7 +119,7 @@ def distance(
         _seen(name, each, scan, network, preprocessing, tta, context)
         for name, each, scan in zip(names, opened, scans, strict=True)
     ]
-    sigma = median_distance(np.concatenate([each.features for each in seen]))
+    sigma = _kernel_width([each.features for each in seen])
     pairs = tuple(_pair(a, b, sigma, n_resamples, emit) for a, b in combinations(seen, 2))
     nearest = _nearest(names[0], pairs)
     return Distances(
@@ -211,6 +211,15 @@ def _seen(
         named = [data.records[i].group or f"image {data.records[i].image_id}" for i in positions]
         group = np.unique(named, return_inverse=True)[1]
     return _Seen(SetFacts(name, len(positions), None if group is None else int(group.max()) + 1), rows, group)
+
+
+def _kernel_width(features: Sequence[Floats]) -> float:
+    """Raises BadDataset where images hardly differ, so that there is no distance to measure others by."""
+    try:
+        return median_distance(np.concatenate(features))
+    except ValueError as error:
+        what = "Most images of these datasets look the same to the network"
+        raise BadDataset(what, do="See whether they are empty, or copies of one another.") from error
 
 
 def _pair(a: _Seen, b: _Seen, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:

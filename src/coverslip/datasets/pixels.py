@@ -36,6 +36,7 @@ class PreprocessedImage:
     n_channels: int  # effective: 1 where all are equal
     dtype: str
     note: str | None  # what was unusual about reading it, equal for equal causes
+    pixel_hash: str | None  # of what it was before; None where nobody asked for it
 
 
 def read_preprocessed(
@@ -43,6 +44,7 @@ def read_preprocessed(
     preprocessing: Preprocessing,
     *,
     hashes: Sequence[str] | None = None,
+    is_hashed: bool = False,
     fields: Fields | None = None,
     n_threads: int | None = None,
 ) -> Iterator[PreprocessedImage | UnreadableImage]:
@@ -54,6 +56,7 @@ def read_preprocessed(
         records: which images.
         preprocessing: how they are preprocessed.
         hashes: of their pixels, for what is kept by them: an image that has other pixels by now is unreadable.
+        is_hashed: take such hashes, for whoever looks for copies.
         fields: where planes are kept that several boxes are cut out of; None keeps them for this pass.
         n_threads: images decoded at the same time; None takes the number of processor cores.
     """
@@ -64,7 +67,7 @@ def read_preprocessed(
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="preprocess")
     try:
         for record, expected_hash in ahead:
-            in_flight.append(pool.submit(_read_one, record, preprocessing, expected_hash, fields))
+            in_flight.append(pool.submit(_read_one, record, preprocessing, expected_hash, is_hashed, fields))
             if len(in_flight) >= _AHEAD_PER_THREAD * n_threads:
                 yield in_flight.popleft().result()
         while in_flight:
@@ -74,12 +77,13 @@ def read_preprocessed(
 
 
 def _read_one(
-    record: ImageRecord, preprocessing: Preprocessing, expected_hash: str | None, fields: Fields
+    record: ImageRecord, preprocessing: Preprocessing, expected_hash: str | None, is_hashed: bool, fields: Fields
 ) -> PreprocessedImage | UnreadableImage:
     try:
         pixels = record.read(fields)
         array = pixels.array
-        if expected_hash is not None and pixel_hash(array) != expected_hash:
+        digest = pixel_hash(array) if is_hashed or expected_hash is not None else None
+        if expected_hash is not None and digest != expected_hash:
             return UnreadableImage(
                 "The image has changed since it was scanned",
                 file=record.path,
@@ -89,7 +93,7 @@ def _read_one(
         height, width, _ = array.shape
         n_channels = effective_channels(array).shape[2]
         square = preprocess(array, preprocessing)
-        return PreprocessedImage(square, width, height, n_channels, array.dtype.name, pixels.note)
+        return PreprocessedImage(square, width, height, n_channels, array.dtype.name, pixels.note, digest)
     except UnreadableImage as error:
         return error if error.file else UnreadableImage(error.what, file=record.path, do=error.do)
     except MemoryError:

@@ -154,11 +154,25 @@ class Classifier:
             Stopped: on request.
             BadClassifier: its numbers leave what a computer can hold.
         """
+        for row, _ in self.predict_with_pixels(dataset, batch_size=batch_size, emit=emit, stop=stop):
+            yield row
+
+    def predict_with_pixels(
+        self,
+        dataset: Dataset,
+        *,
+        batch_size: int = BATCH_SIZE,
+        is_hashed: bool = False,
+        emit: Emit = ignore,
+        stop: Stop = BY_SIGNAL,
+    ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
+        """The rows of `predict_images`, each with the image that was decoded for it, and its hash where asked for."""
         differences = Differences(self.card)
         n = len(dataset.records)
         emit(Progressed(stage="predicting", done=0, total=n))  # making the engine ready may take seconds
         last_emitted, first_row_at = monotonic(), None
-        for done, row in enumerate(self._rows(dataset, batch_size, differences, emit), start=1):
+        rows = self._rows(dataset, batch_size, differences, emit, is_hashed=is_hashed)
+        for done, row in enumerate(rows, start=1):
             yield row
             now = monotonic()
             first_row_at = first_row_at or now  # before it the engine was made ready: no part of the pace
@@ -171,11 +185,13 @@ class Classifier:
         for note in differences.notes():
             emit(Noted.of(note))
 
-    def _rows(self, dataset: Dataset, batch_size: int, differences: Differences, emit: Emit) -> Iterator[Prediction]:
+    def _rows(
+        self, dataset: Dataset, batch_size: int, differences: Differences, emit: Emit, *, is_hashed: bool
+    ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
         preprocessing = self.card.preprocessing
         bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
         batch_size = max(1, min(batch_size, _MOST_BYTES // bytes_each))
-        images = read_preprocessed(dataset.records, preprocessing)
+        images = read_preprocessed(dataset.records, preprocessing, is_hashed=is_hashed)
         for records, batch in _in_batches(dataset.records, images, batch_size):
             seen = zip(records, batch, strict=True)
             readable = [(record, image) for record, image in seen if isinstance(image, PreprocessedImage)]
@@ -185,11 +201,12 @@ class Classifier:
             for record, outcome in zip(records, batch, strict=True):
                 path = printable(str(record.path))  # whole: no file beside these rows states a root
                 if isinstance(outcome, UnreadableImage):
-                    yield Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), outcome.what)
+                    nothing = (None, None, UNREADABLE, ())
+                    yield Prediction(record.image_id, path, record.label, *nothing, outcome.what), outcome
                 else:
                     row = replace(self.decide(record, path, *next(seen_by_network)), warning=next(warnings))
                     differences.count_decided(row)
-                    yield row
+                    yield row, outcome
 
     def decide(
         self, record: ImageRecord, path: str, logits: np.ndarray, unfamiliarity: float | None = None

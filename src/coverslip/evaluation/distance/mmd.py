@@ -24,6 +24,7 @@ Ints = npt.NDArray[np.int64]
 _ROWS_AT_ONCE = 512
 _MOST_FOR_MEDIAN = 2000  # images whose pairs give the median
 _ENDS = (2.5, 97.5)
+_ROUNDING = 1e-5  # of the length of a row: what single precision and other batches make of equal images
 
 OnProgress = Callable[[int, int], None]
 
@@ -88,16 +89,18 @@ def median_distance(features: Features, *, seed: int = 0) -> float:
     """The median distance of two rows of (n, d); of more than 2,000 rows that of some drawn at random.
 
     Raises:
-        ValueError: all rows are equal, or there is one.
+        ValueError: half of all pairs are equal but for rounding, or there is one row.
     """
     some = features
     if len(features) > _MOST_FOR_MEDIAN:
         chosen = np.random.default_rng(seed).choice(len(features), _MOST_FOR_MEDIAN, replace=False)
         some = features[np.sort(chosen)]
-    squares = _squared_distances(some, some)[np.triu_indices(len(some), 1)]
+    centred = some - some.mean(axis=0, dtype=np.float64).astype(some.dtype)  # else rounding hides small distances
+    squares = _squared_distances(centred, centred)[np.triu_indices(len(some), 1)]
     median = float(np.sqrt(np.median(squares))) if len(squares) else 0.0
-    if not median > 0:
-        raise ValueError("all rows are equal")
+    length = float(np.sqrt(np.square(some, dtype=np.float64).sum(axis=1).mean()))
+    if not median > _ROUNDING * length:
+        raise ValueError("rows are equal")
     return median
 
 

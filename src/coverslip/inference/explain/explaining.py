@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,6 @@ from coverslip.datasets import (
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import CsvWriter, safe_cell, written_whole
-from coverslip.images import pixel_hash
 from coverslip.inference.classifier import load_classifier
 from coverslip.inference.explain.drawing import Colours, Tile, as_picture, draw_sheet, overlay, strength
 from coverslip.inference.explain.explainer import Explainer, run_of
@@ -176,24 +175,18 @@ def _all_images(
     if len({len(of_run) for of_run in opened}) > 1:
         do = "Explain them one by one."
         raise CoverslipError("These classifiers read other numbers of images from these files", do=do)
-    rows = [each.classifier.predict_images(of_run) for each, of_run in zip(explainers, opened, strict=True)]
-    pixels = [
-        read_preprocessed(of_run.records, each.classifier.card.preprocessing)
+    # Decoded once for each classifier: hashes tell copies among the training images.
+    rows = [
+        each.classifier.predict_with_pixels(of_run, is_hashed=True)
         for each, of_run in zip(explainers, opened, strict=True)
     ]
     began = last_emitted = time.monotonic()
     for i, records in enumerate(zip(*(of_run.records for of_run in opened), strict=True)):
         BY_SIGNAL.check()
-        images = [next(each) for each in pixels]
         shown, tiles = [], []
         name = f"{i + 1:04d}_{_plain(Path(records[0].image_id).stem)}.png"
-        for explainer, of_run, record, image, row in zip(
-            explainers, checked, records, images, (next(each) for each in rows), strict=True
-        ):
-            digest = None
-            with suppress(UnreadableImage):
-                digest = pixel_hash(record.read().array)
-            told, tiles_of_run = _explained(explainer, of_run, row, image, digest, sheets, name)
+        for explainer, of_run, (row, image) in zip(explainers, checked, (next(each) for each in rows), strict=True):
+            told, tiles_of_run = _explained(explainer, of_run, row, image, sheets, name)
             shown += told
             tiles += [tiles_of_run] if tiles_of_run else []
         if tiles:
@@ -212,7 +205,6 @@ def _explained(
     checked: ChecksOfRun,
     row: Prediction,
     image: PreprocessedImage | UnreadableImage,
-    digest: str | None,
     sheets: _Sheets,
     name: str,
 ) -> tuple[list[Explanation], list[Tile]]:
@@ -227,7 +219,7 @@ def _explained(
     tiles = [Tile(first, as_picture(image.pixels))]
     for class_name in wanted:
         tiles.append(_map_tile(explainer, checked, image, class_name or "", is_shown, sheets.colours))
-    nearest = explainer.neighbours(image.pixels, digest or "", sheets.n_nearest) if sheets.n_nearest else []
+    nearest = explainer.neighbours(image.pixels, image.pixel_hash or "", sheets.n_nearest) if sheets.n_nearest else []
     tiles += [_nearest_tile(explainer, neighbour, first=i == 0) for i, neighbour in enumerate(nearest)]
     ids = tuple(f"{neighbour.record.label}: {neighbour.record.image_id}" for neighbour in nearest)
     of_image = (row.image_id, row.path, row.label, explainer.name, row.predicted, row.probability)
