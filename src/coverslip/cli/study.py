@@ -288,6 +288,14 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
         rows = [(f"{each.dataset}, {each.model}", each.latency) for each in comparison.latencies]
         console.print()
         console.print(latency_table(rows[0][1], rows))
+    if comparison.robustness:
+        console.print("\nChanged test images", style="bold")
+        table = table_of("", "", "change", comparison.metric_title, "difference", "95 % interval")
+        for changed in comparison.robustness:
+            found = changed.difference
+            numbers = (decimal(changed.mean), f"{found.mean:+.3f}", interval(found))
+            table.add_row(changed.dataset, changed.name, changed.perturbation, *numbers)
+        console.print(table)
     if comparison.gaps:
         console.print("\nThe publication's protocol beside this one (other splits, so not tested)", style="bold")
         table = table_of("", "", "as published", "here", "difference")

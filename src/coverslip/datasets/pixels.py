@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -47,6 +47,7 @@ def read_preprocessed(
     is_hashed: bool = False,
     fields: Fields | None = None,
     n_threads: int | None = None,
+    change: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Iterator[PreprocessedImage | UnreadableImage]:
     """Every record's image in order, or why there is none, decoded ahead on several cores.
 
@@ -59,6 +60,7 @@ def read_preprocessed(
         is_hashed: take such hashes, for whoever looks for copies.
         fields: where planes are kept that several boxes are cut out of; None keeps them for this pass.
         n_threads: images decoded at the same time; None takes the number of processor cores.
+        change: what is done to (H, W, C) pixels as they were read, of the same shape and type afterwards.
     """
     n_threads, fields = n_threads or n_cores(), fields or Fields()
     in_flight: deque[Future[PreprocessedImage | UnreadableImage]] = deque()
@@ -67,7 +69,7 @@ def read_preprocessed(
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="preprocess")
     try:
         for record, expected_hash in ahead:
-            in_flight.append(pool.submit(_read_one, record, preprocessing, expected_hash, is_hashed, fields))
+            in_flight.append(pool.submit(_read_one, record, preprocessing, expected_hash, is_hashed, fields, change))
             if len(in_flight) >= _AHEAD_PER_THREAD * n_threads:
                 yield in_flight.popleft().result()
         while in_flight:
@@ -77,7 +79,12 @@ def read_preprocessed(
 
 
 def _read_one(
-    record: ImageRecord, preprocessing: Preprocessing, expected_hash: str | None, is_hashed: bool, fields: Fields
+    record: ImageRecord,
+    preprocessing: Preprocessing,
+    expected_hash: str | None,
+    is_hashed: bool,
+    fields: Fields,
+    change: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> PreprocessedImage | UnreadableImage:
     try:
         pixels = record.read(fields)
@@ -90,6 +97,8 @@ def _read_one(
                 do="Run it again; if it says the same, empty that part of the cache first.",
                 remedies=(CleanCache("facts"),),
             )
+        if change is not None:
+            array = change(array)
         height, width, _ = array.shape
         n_channels = effective_channels(array).shape[2]
         square = preprocess(array, preprocessing)

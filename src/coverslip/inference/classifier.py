@@ -1,7 +1,7 @@
 """The packaged classifier at work: images in, one row per image out."""
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import repeat
@@ -144,17 +144,23 @@ class Classifier:
         return self.predict(sources, axes=axes, emit=emit).probabilities
 
     def predict_images(
-        self, dataset: Dataset, *, batch_size: int = BATCH_SIZE, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+        self,
+        dataset: Dataset,
+        *,
+        batch_size: int = BATCH_SIZE,
+        change: Callable[[np.ndarray], np.ndarray] | None = None,
+        emit: Emit = ignore,
+        stop: Stop = BY_SIGNAL,
     ) -> Iterator[Prediction]:
         """One row per image of a dataset, in its order, as they come, its path absolute.
 
-        Memory does not grow with their number.
+        Memory does not grow with their number. `change` is done to (H, W, C) pixels before they are preprocessed.
 
         Raises:
             Stopped: on request.
             BadClassifier: its numbers leave what a computer can hold.
         """
-        for row, _ in self.predict_with_pixels(dataset, batch_size=batch_size, emit=emit, stop=stop):
+        for row, _ in self.predict_with_pixels(dataset, batch_size=batch_size, change=change, emit=emit, stop=stop):
             yield row
 
     def predict_with_pixels(
@@ -163,6 +169,7 @@ class Classifier:
         *,
         batch_size: int = BATCH_SIZE,
         is_hashed: bool = False,
+        change: Callable[[np.ndarray], np.ndarray] | None = None,
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
     ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
@@ -171,7 +178,7 @@ class Classifier:
         n = len(dataset.records)
         emit(Progressed(stage="predicting", done=0, total=n))  # making the engine ready may take seconds
         last_emitted, first_row_at = monotonic(), None
-        rows = self._rows(dataset, batch_size, differences, emit, is_hashed=is_hashed)
+        rows = self._rows(dataset, batch_size, differences, emit, is_hashed=is_hashed, change=change)
         for done, row in enumerate(rows, start=1):
             yield row
             now = monotonic()
@@ -186,12 +193,19 @@ class Classifier:
             emit(Noted.of(note))
 
     def _rows(
-        self, dataset: Dataset, batch_size: int, differences: Differences, emit: Emit, *, is_hashed: bool
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        differences: Differences,
+        emit: Emit,
+        *,
+        is_hashed: bool,
+        change: Callable[[np.ndarray], np.ndarray] | None,
     ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
         preprocessing = self.card.preprocessing
         bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
         batch_size = max(1, min(batch_size, _MOST_BYTES // bytes_each))
-        images = read_preprocessed(dataset.records, preprocessing, is_hashed=is_hashed)
+        images = read_preprocessed(dataset.records, preprocessing, is_hashed=is_hashed, change=change)
         for records, batch in _in_batches(dataset.records, images, batch_size):
             seen = zip(records, batch, strict=True)
             readable = [(record, image) for record, image in seen if isinstance(image, PreprocessedImage)]

@@ -8,6 +8,7 @@ import numpy as np
 
 from coverslip.evaluation import METRICS, ProcedureDifference, holm, procedure_difference, units_to_show
 from coverslip.studies.classifiers import ClassifierDifference
+from coverslip.studies.details import EpochCurve, MergedClass, Tried
 from coverslip.studies.latency import NetworkLatency
 from coverslip.studies.overall import Overall, overall
 from coverslip.studies.plan import StudyPlan
@@ -87,6 +88,18 @@ class PublishedFigure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Robustness:
+    """A way of training on changed test images against the same classifiers on those images as they are."""
+
+    dataset: str
+    train_per_class: int | None
+    name: str
+    perturbation: str
+    mean: float  # of the primary metric, on changed images
+    difference: ProcedureDifference  # from images as they are, split by split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyComparison:
     """What a study shows so far."""
 
@@ -102,6 +115,10 @@ class StudyComparison:
     sizes: tuple[SizeCurve, ...]  # where several numbers of training images were tried
     target: float | None
     gaps: tuple[ProtocolGap, ...]
+    robustness: tuple[Robustness, ...]
+    merged: tuple[MergedClass, ...]
+    curves: tuple[EpochCurve, ...]
+    tried: tuple[Tried, ...]
     published: tuple[PublishedFigure, ...]
     notes: tuple[str, ...]  # of the plan
 
@@ -111,6 +128,10 @@ def compare_study(
     rows: Iterable[ResultRow],
     classifiers: Sequence[ClassifierDifference] = (),
     latencies: Sequence[NetworkLatency] = (),
+    *,
+    merged: Sequence[MergedClass] = (),
+    curves: Sequence[EpochCurve] = (),
+    tried: Sequence[Tried] = (),
 ) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
 
@@ -121,10 +142,14 @@ def compare_study(
         rows: what was measured so far.
         classifiers: trained ones, image by image.
         latencies: of their networks, where they were measured.
+        merged: classes of datasets that stand alone and within others.
+        curves: how the networks learnt, by epoch.
+        tried: what was tried in each way of training.
     """
     parts: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
+    changed: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     for row in rows:
-        parts[row.dataset, row.train_per_class].append(row)
+        (parts if row.perturbation is None else changed)[row.dataset, row.train_per_class].append(row)
     record = METRICS.find(plan.primary_metric)
     compared = tuple(_of_dataset(plan, *part, own) for part, own in parts.items())
     return StudyComparison(
@@ -140,6 +165,10 @@ def compare_study(
         sizes=tuple(_sizes(plan, parts)),
         target=plan.target,
         gaps=tuple(_gaps(plan, compared)),
+        robustness=tuple(each for part, own in changed.items() for each in _robustness(plan, part, parts[part], own)),
+        merged=tuple(merged),
+        curves=tuple(curves),
+        tried=tuple(tried),
         published=tuple(
             PublishedFigure(name=row.name, value=row.metrics[record.name], source=row.source)
             for row in plan.published
@@ -197,6 +226,28 @@ def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
     has_groups = all(row.n_groups for row in same)
     n = sum((row.n_groups if has_groups else row.n_test) or 0 for row in same)
     return (round(n * (1 + (first.n_train or 0) / first.n_test)) if first.fold is None else n), has_groups
+
+
+def _robustness(
+    plan: StudyPlan, part: tuple[str, int | None], plain: Sequence[ResultRow], changed: Sequence[ResultRow]
+) -> Iterator[Robustness]:
+    test_to_train, n_units = _test_to_train(plain), _n_units(plain)[0]
+    for name in plan.variant_names:
+        before = _by_split(_of_variant(plan, plain, name))
+        for perturbation in (each.name for each in plan.perturbations):
+            own = [row for row in _of_variant(plan, changed, name) if row.perturbation == perturbation]
+            after = _by_split(own)
+            common = sorted(set(before) & set(after), key=lambda split: (split[0], split[1] or 0))
+            if common and n_units is not None:
+                values = [after[split] - before[split] for split in common]
+                yield Robustness(
+                    dataset=part[0],
+                    train_per_class=part[1],
+                    name=name,
+                    perturbation=perturbation,
+                    mean=float(np.mean([after[split] for split in common])),
+                    difference=_difference(values, test_to_train, plan, n_units),
+                )
 
 
 def _gaps(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[ProtocolGap]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from coverslip.reports.figures import CLASS_DASHES, DATA, HAIR, INK, MUTED, draw, new_figure, shortened
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference, VariantScores
+from coverslip.studies.details import EpochCurve
 from coverslip.studies.overall import Overall
 from coverslip.studies.sizes import SizeCurve
 
@@ -22,8 +23,8 @@ _ROW_INCH = 0.22
 def drawings(comparison: StudyComparison, folder: Path) -> dict[str, str]:
     """All drawings that there are numbers for, as files in a folder and as SVG for the page, by name.
 
-    `scores-1`, `by-parameters-1`, `by-latency-1`, `sizes-1` and so on are of the datasets, numbered as in the
-    comparison; `ranks` of all.
+    `scores-1`, `by-parameters-1`, `by-latency-1`, `epochs-1`, `sizes-1` and so on are of the datasets, numbered as in
+    the comparison; `ranks` of all.
     """
     drawn: dict[str, str] = {}
 
@@ -40,6 +41,11 @@ def drawings(comparison: StudyComparison, folder: Path) -> dict[str, str]:
             add(f"by-parameters-{i}", figure, f"Difference of {title} against the number of parameters")
         if len(timed := _timed(part, comparison)) > 1:
             add(f"by-latency-{i}", partial(_by_latency, timed, title), f"{title} against seconds per image")
+        curves = [
+            c for c in comparison.curves if (c.dataset, c.train_per_class) == (part.dataset, part.train_per_class)
+        ]
+        if curves:
+            add(f"epochs-{i}", partial(_epochs, curves), f"Loss and accuracy by epoch, {part.dataset}")
     if comparison.overall is not None:
         add("ranks", partial(_ranks, comparison.overall), "Mean rank of each network over datasets")
     for i, dataset in enumerate(dict.fromkeys(curve.dataset for curve in comparison.sizes), start=1):
@@ -173,4 +179,26 @@ def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Fi
     axes.set_xlabel("training images of each class")
     axes.set_ylabel(title)
     axes.legend(frameon=False, fontsize=7.5)
+    return figure
+
+
+def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
+    """Several networks in one figure: each has its line, in all three panels."""
+    figure = new_figure(8.6, 2.8 + 0.16 * -(-len(curves) // 3))
+    panels = figure.subplots(1, 3)
+    columns = ("train_loss", "val_loss", "val_accuracy")
+    titles = ("loss of training images", "loss of validation images", "accuracy of validation images")
+    for axes, column, title in zip(panels, columns, titles, strict=True):
+        for i, curve in enumerate(curves):
+            known = [(x, y) for x, y in zip(curve.epochs, getattr(curve, column), strict=True) if y is not None]
+            if known:
+                style = {"color": DATA if i % 2 == 0 else MUTED, "linestyle": CLASS_DASHES[i // 2 % len(CLASS_DASHES)]}
+                axes.plot(
+                    *zip(*known, strict=True), marker="o", markersize=2.5, label=shortened(curve.name, 30), **style
+                )
+        axes.set_title(title, fontsize=8)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    handles, labels = panels[1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=7)
     return figure

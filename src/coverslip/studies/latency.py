@@ -1,16 +1,18 @@
 """How long each network of a study takes for an image on this computer; kept in the study's folder once measured."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from coverslip.datasets import open_dataset
-from coverslip.errors import CoverslipError
+from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import write_json
 from coverslip.inference import load_classifier
-from coverslip.inference.latency import MANY, Latency, Timing, classifier_latency
+from coverslip.inference.latency import MANY, Latency, classifier_latency
+from coverslip.runs.documents import check_format, first_fault, read_object
 from coverslip.studies.cells import Cell
 from coverslip.studies.running import state_of
 
@@ -24,6 +26,9 @@ class NetworkLatency:
     dataset: str
     model: str
     latency: Latency
+
+
+_LATENCIES = TypeAdapter(list[NetworkLatency])
 
 
 def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> list[NetworkLatency]:
@@ -46,12 +51,17 @@ def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
 
 
 def read_latencies(folder: Path) -> Sequence[NetworkLatency]:
-    """What was measured before; nothing where it was not."""
+    """What was measured before; nothing where it was not.
+
+    Raises:
+        BadRun: the file is damaged.
+    """
     if not (folder / _FILE).is_file():
         return ()
-    kept = json.loads((folder / _FILE).read_text(encoding="utf-8"))["latencies"]
-    return [NetworkLatency(**{**each, "latency": _latency(each["latency"])}) for each in kept]
-
-
-def _latency(saved: dict[str, object]) -> Latency:
-    return Latency(**{name: Timing(**v) if isinstance(v, dict) else v for name, v in saved.items()})  # type: ignore[arg-type]
+    values = read_object(folder / _FILE)
+    check_format(values.get("format_version"), folder / _FILE)
+    try:
+        return _LATENCIES.validate_python(values.get("latencies"))
+    except ValidationError as error:
+        do = "Measure the latencies again, or delete the file."
+        raise BadRun(f"The file is damaged: {first_fault(error)}", file=folder / _FILE, do=do) from error

@@ -1,5 +1,6 @@
 """`report.html` of a study."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from coverslip.evaluation import Metric, ProcedureDifference
@@ -30,6 +31,8 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
         share=_share,
         needed=_needed,
         seconds=seconds,
+        metric=_metric,
+        span=_span,
     )
     write_text(file, page)
 
@@ -87,3 +90,18 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
+
+
+def _metric(found: Metric) -> str:
+    """`0.91 (0.85 to 0.95)`."""
+    if found.value is None or found.low is None or found.high is None:
+        return _number(found.value)
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+
+
+def _span(values: Sequence[float]) -> str:
+    """`2 to 5`."""
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

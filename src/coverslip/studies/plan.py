@@ -90,6 +90,25 @@ class RegimePlan(Choices):
         return self
 
 
+class PerturbationPlan(Choices):
+    """How test images are changed, as they were read; exactly one key."""
+
+    blur: float | None = Field(None, gt=0, le=100, description="Sigma of a Gaussian blur, in pixels of the image.")
+    brightness: float | None = Field(None, gt=0, le=10, description="Every intensity times this.")
+    scale: float | None = Field(None, ge=0.1, le=10, description="What is shown drawn so many times as large.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "PerturbationPlan":
+        if sum(value is not None for value in (self.blur, self.brightness, self.scale)) != 1:
+            raise ValueError("give one of blur, brightness and scale, with a number")
+        return self
+
+    @property
+    def name(self) -> str:
+        """As tables call it: `blur 2`."""
+        return next(f"{key} {value:g}" for key, value in self.model_dump().items() if value is not None)
+
+
 class PublishedPlan(Choices):
     """Figures from elsewhere, of other images: shown beside, never tested."""
 
@@ -112,6 +131,7 @@ class StudyPlan(Choices):
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="Of training, on the same splits.")
     train_per_class: tuple[int | None, ...] = Field((None,), min_length=1)
     recipe: Changes = Field(default_factory=dict, description="Of all trainings, where others do not say otherwise.")
+    perturbations: tuple[PerturbationPlan, ...] = Field((), description="Changes of test images, to see how robust.")
     primary_metric: Annotated[str, OneOf("metric", scored_metrics)] = "macro_f1"
     baseline: str | None = Field(
         None, description="`MODEL`, `MODEL, REGIME` or `REGIME` (each network with itself); default: the first."
@@ -123,7 +143,7 @@ class StudyPlan(Choices):
     notes: tuple[str, ...] = Field((), description="What else a reader should know; shown in the report.")
     format_version: Literal[1] = 1
 
-    @field_validator("datasets", "models", "regimes")
+    @field_validator("datasets", "models", "regimes", "perturbations")
     @classmethod
     def _names_differ(cls, planned: tuple[Any, ...]) -> tuple[Any, ...]:  # Any: plans of either kind
         names = [each.name for each in planned]

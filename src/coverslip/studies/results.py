@@ -1,8 +1,10 @@
 """`results.csv` of a study: a row per training and fold."""
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 
 from coverslip.errors import BadRun, CoverslipError
@@ -11,6 +13,7 @@ from coverslip.files import CsvWriter, written_whole
 from coverslip.models import model_info
 from coverslip.runs import Run
 from coverslip.studies.cells import Cell
+from coverslip.studies.details import read_perturbed
 from coverslip.studies.running import state_of
 
 
@@ -25,6 +28,7 @@ class ResultRow:
     repeat: int
     fold: int | None  # None: one split
     seed: int
+    perturbation: str | None = None  # of the test images; None: as they are
     n_train: int | None = None
     n_test: int | None = None
     n_groups: int | None = None  # of the tested images
@@ -51,6 +55,20 @@ def rows_of(cells: Iterable[Cell], folder: Path, primary_metric: str) -> list[Re
     return [row for cell in cells if not cell.is_pretraining for row in _rows(cell, folder, primary_metric)]
 
 
+def perturbed_rows(cells: Iterable[Cell], folder: Path, primary_metric: str) -> list[ResultRow]:
+    """The rows of finished trainings on changed test images, as far as they were measured."""
+    rows: list[ResultRow] = []
+    for cell in cells:
+        if cell.is_pretraining or state_of(cell).state != "done":
+            continue
+        common = _of_cell(cell, folder)
+        for row in read_perturbed(cell, folder):
+            own = {"fold": row.fold, "perturbation": row.perturbation, "n_test": row.n}
+            values = {"primary": row.values.get(primary_metric), **{name: row.values.get(name) for name in _METRICS}}
+            rows.append(ResultRow(**common, **own, **values))  # type: ignore[arg-type]  # by name
+    return rows
+
+
 def write_results(rows: Iterable[ResultRow], file: Path) -> None:
     """Write the table, whole or not at all."""
     names = [field.name for field in fields(ResultRow)]
@@ -67,7 +85,20 @@ def _cell(value: object) -> object:
 
 def _rows(cell: Cell, folder: Path, primary_metric: str) -> list[ResultRow]:
     found = state_of(cell)
-    common = {
+    common = _of_cell(cell, folder)
+    if found.state != "done":
+        return [ResultRow(**common, fold=None)]  # type: ignore[arg-type]  # by name
+    common["megabytes"] = _megabytes(cell.run)
+    try:
+        return [ResultRow(**common, **row) for row in _measured(cell.run, primary_metric)]  # type: ignore[arg-type]
+    except BadRun as error:  # a file of it was changed or taken away
+        return [ResultRow(**common | {"state": "failed", "error": str(error)}, fold=None)]  # type: ignore[arg-type]
+
+
+def _of_cell(cell: Cell, folder: Path) -> dict[str, object]:
+    """What all rows of a training have alike."""
+    found = state_of(cell)
+    return {
         "dataset": cell.dataset.name,
         "model": cell.model,
         "regime": cell.regime,
@@ -79,13 +110,6 @@ def _rows(cell: Cell, folder: Path, primary_metric: str) -> list[ResultRow]:
         "error": found.error or "",
         **_size(cell),
     }
-    if found.state != "done":
-        return [ResultRow(**common, fold=None)]  # type: ignore[arg-type]  # by name
-    common["megabytes"] = _megabytes(cell.run)
-    try:
-        return [ResultRow(**common, **row) for row in _measured(cell.run, primary_metric)]  # type: ignore[arg-type]
-    except BadRun as error:  # a file of it was changed or taken away
-        return [ResultRow(**common | {"state": "failed", "error": str(error)}, fold=None)]  # type: ignore[arg-type]
 
 
 def _measured(run: Run, primary_metric: str) -> list[dict[str, object]]:
@@ -118,8 +142,23 @@ def _megabytes(run: Run) -> float:
 
 
 def _size(cell: Cell) -> dict[str, object]:
+    """Of the network as the recipe builds it, with 1,000 classes, at the size that its record was counted at."""
+    recipe = cell.recipe
     try:
-        record = model_info(cell.recipe.model)
+        record = model_info(recipe.model)
+        size: tuple[int | None, int | None] = (record.parameters, record.macs)
+        if recipe.model_options:
+            size = _counted(recipe.model, json.dumps(recipe.model_options, sort_keys=True))
     except CoverslipError:  # a network of a package that is gone
         return {}
-    return {"parameters": record.parameters, "gmacs": None if record.macs is None else record.macs / 1e9}
+    parameters, macs = size
+    return {"parameters": parameters, "gmacs": None if macs is None else macs / 1e9}
+
+
+@lru_cache(maxsize=256)
+def _counted(model: str, options: str) -> tuple[int, int]:
+    """Parameters and multiplications of a network with options, as JSON; building it to count takes a second."""
+    from coverslip.models.counting.cost import cost_of_model
+
+    cost = cost_of_model(model, options=json.loads(options))
+    return cost.parameters, cost.macs

@@ -8,14 +8,15 @@ from coverslip.events import Emit, ignore
 from coverslip.files import write_json
 from coverslip.messages import ChooseOther, Resume
 from coverslip.runs import budget_seconds
-from coverslip.stopping import NO_DEADLINE, Deadline
+from coverslip.stopping import NO_DEADLINE, Deadline, signals_stop
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.classifiers import classifier_differences
 from coverslip.studies.comparing import StudyComparison, compare_study
+from coverslip.studies.details import epoch_curves, measure_perturbed, merged_classes, tried_choices
 from coverslip.studies.latency import measure_latencies, read_latencies
 from coverslip.studies.page import write_study_report
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
-from coverslip.studies.results import ResultRow, rows_of, write_results
+from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
 from coverslip.studies.running import run_cells
 
 
@@ -106,6 +107,8 @@ def _run(plan: StudyPlan, cells: list[Cell], folder: Path, budget: float | str |
     (folder / "stop").unlink(missing_ok=True)
     try:
         run_cells(plan, cells, folder, emit=emit, deadline=deadline)
+        with signals_stop():
+            measure_perturbed(plan, cells, folder, emit=emit, deadline=deadline)
     finally:  # what there is, also of a study that was stopped
         comparison = _compared(plan, cells, folder)
     return comparison
@@ -113,8 +116,17 @@ def _run(plan: StudyPlan, cells: list[Cell], folder: Path, budget: float | str |
 
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:
     rows: list[ResultRow] = rows_of(cells, folder, plan.primary_metric)
-    write_results(rows, folder / "results.csv")
-    comparison = compare_study(plan, rows, classifier_differences(plan, cells), read_latencies(folder))
+    perturbed = perturbed_rows(cells, folder, plan.primary_metric)
+    write_results([*rows, *perturbed], folder / "results.csv")
+    comparison = compare_study(
+        plan,
+        [*rows, *perturbed],
+        classifier_differences(plan, cells),
+        read_latencies(folder),
+        merged=merged_classes(plan, cells),
+        curves=epoch_curves(plan, cells),
+        tried=tried_choices(plan, cells),
+    )
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
     write_study_report(comparison, folder / "report.html")
     return comparison

@@ -1,0 +1,162 @@
+"""What a study shows beside means: changed test images, one dataset among several, epochs, what was tried."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawing import write_cells
+from trained import GROUPS, SMALL_NETWORK
+
+from coverslip import studies
+from coverslip.errors import BadRecipe, BadRun
+from coverslip.runs import Run
+from coverslip.studies import StudyComparison
+from coverslip.studies.comparing import compare_study
+from coverslip.studies.details.perturbing import changed
+from coverslip.studies.latency import read_latencies
+from coverslip.studies.plan import PerturbationPlan, StudyPlan, plan_of
+from coverslip.studies.results import ResultRow, rows_of
+
+CHANGES = [{"blur": 2}, {"scale": 0.5}]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of one dataset alone and with another, fine-tuned for an epoch, on images as they are and changed."""
+    place = tmp_path_factory.mktemp("details")
+    labs = [str(write_cells(place / name, 36, seed=seed)) for seed, name in enumerate(("lab_a", "lab_b"))]
+    grouped = {"group_pattern": GROUPS}
+    plan = plan_of(
+        {
+            "datasets": [{"path": labs[0], **grouped}, {"path": labs, "name": "both", **grouped}],
+            "models": [SMALL_NETWORK],
+            "folds": 0,
+            "recipe": {"image_size": 32, "tta": 1, "epochs": 1, "batch_size": 16},
+            "perturbations": CHANGES,
+        }
+    )
+    studies.run_study(plan, out=place / "out")
+    return place / "out"
+
+
+@pytest.fixture(scope="module")
+def compared(folder: Path) -> StudyComparison:
+    return studies.study_comparison(folder)
+
+
+@pytest.mark.slow
+def test_classifiers_are_tested_on_changed_images_once(folder: Path, compared: StudyComparison) -> None:
+    with (folder / "results.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = ("blur 2", "scale 0.5")
+    pairs = [(row["dataset"], row["perturbation"]) for row in rows]
+    assert pairs == [("lab_a", ""), ("both", ""), *((name, change) for name in ("lab_a", "both") for change in names)]
+    assert all(row["accuracy"] and row["state"] == "done" for row in rows)
+    assert {row["n_test"] for row in rows if row["dataset"] == "lab_a"} == {rows[0]["n_test"]}
+    by_name = {(row.dataset, row.perturbation): row for row in compared.robustness}
+    assert len(by_name) == 4
+    first = by_name["lab_a", "blur 2"]
+    assert first.difference.mean == pytest.approx(float(rows[2]["macro_f1"]) - float(rows[0]["macro_f1"]), abs=1e-5)
+    written = {file: file.stat().st_mtime_ns for file in (folder / "perturbed").iterdir()}
+    studies.resume_study(folder)
+    assert {file: file.stat().st_mtime_ns for file in written} == written
+
+
+@pytest.mark.slow
+def test_a_dataset_alone_and_among_others_is_told_class_by_class(folder: Path, compared: StudyComparison) -> None:
+    assert {(row.dataset, row.merged) for row in compared.merged} == {("lab_a", "both")}
+    assert [row.class_name for row in compared.merged] == ["large", "medium", "small"]
+    alone = Run(next(folder.glob("cells/lab_a_*_s0")))
+    both = Run(next(folder.glob("cells/both_*_s0")))
+    of_class = {row.class_name: row for row in compared.merged}
+    for name, row in of_class.items():
+        assert row.f1_single.value == alone.metrics.per_class[name].metrics["f1"].value
+        assert row.n_merged == sum(
+            each.label == name and domain == "lab_a"
+            for each in both.predictions
+            for domain in [next(own.domain for own in both.split if own.image_id == each.image_id)]
+        )
+
+
+@pytest.mark.slow
+def test_epochs_and_what_was_tried_are_kept(folder: Path, compared: StudyComparison) -> None:
+    assert [(curve.dataset, curve.epochs) for curve in compared.curves] == [("lab_a", (0, 1)), ("both", (0, 1))]
+    run = Run(next(folder.glob("cells/lab_a_*_s0")))
+    assert compared.curves[0].val_accuracy == tuple(row.val_accuracy for row in run.history)
+    (first, _) = compared.tried
+    assert (first.n_trained, first.epochs_run) == (1, (1, 1))
+    assert run.training is not None
+    assert run.training.instant is not None
+    assert first.shrinkages == (run.training.instant.shrinkage,)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for words in ("Changed test images", "One dataset alone, or among others", "Epoch by epoch", "What was tried"):
+        assert words in page
+    assert (folder / "figures" / "epochs-1.svg").is_file()
+
+
+def test_changes_of_an_image_are_what_they_say() -> None:
+    image = np.zeros((33, 33, 3), np.uint8)
+    image[12:21, 12:21] = 200
+    brighter = changed(PerturbationPlan(brightness=1.5), image)
+    assert (brighter.dtype, brighter.max(), changed(PerturbationPlan(brightness=0.5), image).max()) == (
+        np.uint8,
+        255,
+        100,
+    )
+    blurred = changed(PerturbationPlan(blur=2), image)
+    assert blurred.max() < 200
+    assert blurred.mean() == pytest.approx(image.mean(), rel=0.01)
+    for factor in (0.5, 2):
+        scaled = changed(PerturbationPlan(scale=factor), image)
+        assert scaled.shape == image.shape
+        assert (scaled[..., 0] > 100).sum() == pytest.approx(81 * factor**2, rel=0.25)
+        assert scaled[16, 16, 0] > 150  # about the middle
+    deep = np.full((8, 8, 1), 40_000, np.uint16)
+    assert changed(PerturbationPlan(brightness=2), deep).max() == 65_535
+
+
+def test_a_change_is_one_key_with_a_number() -> None:
+    for wrong in ({}, {"blur": 1, "scale": 2}, {"blur": 0}, {"blurr": 2}):
+        with pytest.raises(BadRecipe):
+            plan_of({"datasets": ["a"], "models": ["b"], "perturbations": [wrong]})
+    with pytest.raises(BadRecipe, match="stands there twice"):
+        plan_of({"datasets": ["a"], "models": ["b"], "perturbations": [{"blur": 2}, {"blur": 2}]})
+
+
+def test_changed_images_are_compared_with_the_same_split_and_count_nowhere_else() -> None:
+    plan = StudyPlan.model_validate({"datasets": ["cells"], "models": ["a"], "perturbations": CHANGES})
+    plain, blurred = [0.9, 0.8, 0.85], [0.7, 0.65, 0.6]
+    rows = [
+        ResultRow(
+            dataset="cells", model="a", regime="imagenet", train_per_class=None, repeat=1, fold=k, seed=0,
+            perturbation=change, n_train=80, n_test=20, primary=value, state="done", run="a",
+        )
+        for change, values in ((None, plain), ("blur 2", blurred))
+        for k, value in enumerate(values, start=1)
+    ]  # fmt: skip
+    compared = compare_study(plan, rows)
+    assert compared.datasets[0].scores[0].mean == pytest.approx(0.85)
+    (row,) = compared.robustness
+    assert (row.mean, row.difference.mean) == (pytest.approx(0.65), pytest.approx(-0.2))
+
+
+def test_networks_are_counted_with_their_options(tmp_path: Path) -> None:
+    options = {"dsc": True, "mv2_attention": "none", "mobilevit_attention": "none"}
+    rows = [
+        {"name": "MobileViT", "recipe": {"model": "mobilevit_mn", "model_options": {**options, "dsc": False}}},
+        {"name": "Model_DSC", "recipe": {"model": "mobilevit_mn", "model_options": options}},
+    ]
+    plan = plan_of({"datasets": ["cells"], "models": rows, "regimes": ["scratch"]})
+    found = rows_of(studies.plan_study(plan, tmp_path), tmp_path, "macro_f1")
+    assert [row.parameters for row in found] == [1_272_024, 970_008]  # table 2 of its publication
+
+
+def test_a_damaged_file_of_latencies_is_one_clear_error(tmp_path: Path) -> None:
+    for text in ("{", '{"format_version": 1}', '{"format_version": 1, "latencies": [{"dataset": 3}]}'):
+        (tmp_path / "latency.json").write_text(text)
+        with pytest.raises(BadRun):
+            read_latencies(tmp_path)
+    (tmp_path / "latency.json").write_text(json.dumps({"format_version": 1, "latencies": []}))
+    assert read_latencies(tmp_path) == []
