@@ -178,6 +178,7 @@ class Stock:
     run: str  # fine-tuned
     folds: str  # instant, with folds
     prediction: str
+    study: str  # of two networks
 
 
 @pytest.fixture(scope="session")
@@ -222,12 +223,27 @@ def _use_an_app(folder: Path) -> None:
         )
         for training in (run, folds):
             assert (ended := app.ended(f"runs/{training}"))["state"] == "done", ended["error"]
+        asked = {"preset": "aimic", "dataset_ids": [images["id"]], "is_small": True}
+        study = app.send("studies", {**asked, "name": "Two networks", "plan": tiny_plan(app, asked)})["id"]
         prediction = app.send("predictions", {"classifier_id": run, "dataset_id": plain["id"]})["id"]
         assert app.ended(f"predictions/{prediction}")["state"] == "done"
+        assert (ended := app.ended(f"studies/{study}"))["n_done"] == 2, ended
     finally:
         app.end()
     ids = {"images": images["id"], "unlabelled": plain["id"], "run": run, "folds": folds, "prediction": prediction}
+    ids["study"] = study
     (folder / "ids.json").write_text(json.dumps(ids))
+
+
+def tiny_plan(app: RunningApp, asked: dict[str, Any]) -> str:
+    """A preset's plan as somebody would change it: two instant classifiers, one split."""
+    import yaml
+
+    plan = yaml.safe_load(app.send("study-preview", asked)["plan_text"])
+    models = [SMALL_NETWORK, {"name": "smaller images", "recipe": {"model": SMALL_NETWORK, "image_size": 24}}]
+    recipe = {"image_size": 32, "tta": 1, "stage": "instant"}
+    changes = {"models": models, "folds": 0, "train_per_class": [None], "baseline": None, "recipe": recipe}
+    return yaml.safe_dump({**plan, **changes})
 
 
 def chromium() -> str | None:

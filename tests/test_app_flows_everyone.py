@@ -101,6 +101,14 @@ def evaluate(page: "Page") -> None:
     page.get_by_text(re.compile("The training has seen")).wait_for()
 
 
+def plan_a_study(page: "Page") -> None:
+    page.get_by_role("checkbox", name="Cells of two clinics").check()
+    page.get_by_text("3 trainings, each in 2 folds.").wait_for()
+    for title in ("All trainings", "Otherwise than in the publication", "The plan as text"):
+        page.get_by_text(title, exact=True).click()
+    page.get_by_role("textbox", name="Plan (YAML)").wait_for()
+
+
 PAGES: dict[str, tuple[str, Prepare]] = {
     "start": ("/", see("Recent trainings")),
     "chooser": ("/", choose_a_folder),
@@ -129,6 +137,9 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "evaluation": ("/runs/{run}?tab=evaluations", evaluate),
     "details": ("/runs/{run}?tab=details", see("Methods, for a paper")),
     "compare": ("/compare?runs={run},{folds}", see("Test images")),
+    "studies": ("/studies", see("Two networks")),
+    "new study": ("/studies/new", plan_a_study),
+    "study": ("/studies/{study}", see("What it shows")),
     "predict": ("/predict?classifier={run}", see("Earlier predictions")),
     "prediction": ("/predictions/{prediction}", see("Needs review")),
     "review": ("/predictions/{prediction}?show=review", see("Needs review")),

@@ -100,13 +100,16 @@ def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: Run
                 "/runs",
                 *(f"/runs/{{run}}?tab={tab}" for tab in RESULT_TABS if tab not in ("summary", "confusion")),
                 "/compare?runs={run},{folds}",
+                "/studies",
+                "/studies/new",
+                "/studies/{study}",
                 "/predict?classifier={run}",
             )
         ),
     ],
 )
 def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
-    says_no_class = re.search(r"datasets$|runs$|compare|calibration|training|details", path)
+    says_no_class = re.search(r"datasets$|runs$|compare|calibration|training|details|studies", path)
     open_page(wary, path.format_map(vars(stock)))
     if path.startswith("/train"):
         wary.get_by_text("which images are used for training").click()

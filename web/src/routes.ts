@@ -8,6 +8,9 @@ import ComparePage from './features/runs/compare/ComparePage.svelte';
 import EvaluationPage from './features/runs/evaluations/EvaluationPage.svelte';
 import RunPage from './features/runs/RunPage.svelte';
 import RunsPage from './features/runs/RunsPage.svelte';
+import NewStudyPage from './features/studies/NewStudyPage.svelte';
+import StudiesPage from './features/studies/StudiesPage.svelte';
+import StudyPage from './features/studies/StudyPage.svelte';
 import Start from './features/start/Start.svelte';
 import TrainPage from './features/train/TrainPage.svelte';
 
@@ -21,6 +24,9 @@ export const pages: [string, Component<any>][] = [
   ['/runs/:id', RunPage],
   ['/evaluations/:id', EvaluationPage],
   ['/compare', ComparePage],
+  ['/studies', StudiesPage],
+  ['/studies/new', NewStudyPage],
+  ['/studies/:id', StudyPage],
   ['/predict', PredictPage],
   ['/predictions/:id', PredictionPage],
 ];

@@ -12,7 +12,7 @@ RUNS_NOTHING = (
 )
 
 
-FigureFile = Annotated[str, InAddress(pattern=r"^[a-z0-9_]{1,64}\.(svg|png|csv)$")]
+FigureFile = Annotated[str, InAddress(pattern=r"^[a-z0-9_-]{1,64}\.(svg|png|csv)$")]
 _FIGURE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".csv": "text/csv"}
 FIGURE: dict[int | str, dict[str, Any]] = {
     200: {

@@ -11,16 +11,17 @@ from coverslip.studies.comparing import (
     compare_study,
 )
 from coverslip.studies.page import interval, verdict
-from coverslip.studies.plan import StudyPlan, load_plan, save_plan
+from coverslip.studies.plan import StudyPlan, load_plan, plan_from_text, save_plan
 from coverslip.studies.presets import PRESETS, Preset, preset_plan
 from coverslip.studies.results import ResultRow
-from coverslip.studies.running import CellState, state_of
+from coverslip.studies.running import CellState, CellWord, state_of
 from coverslip.studies.study import plan_study, resume_study, run_study, study_comparison
 
 __all__ = [
     "PRESETS",
     "Cell",
     "CellState",
+    "CellWord",
     "DatasetComparison",
     "Preset",
     "ProtocolGap",
@@ -34,6 +35,7 @@ __all__ = [
     "compare_study",
     "interval",
     "load_plan",
+    "plan_from_text",
     "plan_study",
     "preset_plan",
     "resume_study",

@@ -206,6 +206,16 @@ def load_plan(file: Path) -> StudyPlan:
     return _from_its_folder(plan_of(data, file), file.absolute().parent)
 
 
+def plan_from_text(text: str) -> StudyPlan:
+    """The plan that a text is, its paths as they stand there.
+
+    Raises:
+        BadRecipe: not YAML, or a key or value is not valid; all faults at once.
+    """
+    data, _ = read_yaml(text)
+    return plan_of(data)
+
+
 def plan_of(data: Any, file: Path | None = None) -> StudyPlan:  # Any: as YAML gives it
     """Check a plan.
 

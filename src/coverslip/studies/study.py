@@ -6,18 +6,21 @@ from pathlib import Path
 from coverslip.errors import BadRun
 from coverslip.events import Emit, ignore
 from coverslip.files import write_json
+from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, Resume
 from coverslip.runs import budget_seconds
-from coverslip.stopping import NO_DEADLINE, Deadline, signals_stop
+from coverslip.stopping import NO_DEADLINE, Deadline
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.classifiers import classifier_differences
 from coverslip.studies.comparing import StudyComparison, compare_study
 from coverslip.studies.details import epoch_curves, measure_perturbed, merged_classes, tried_choices
 from coverslip.studies.latency import measure_latencies, read_latencies
 from coverslip.studies.page import write_study_report
+from coverslip.studies.places.here import Here
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
 from coverslip.studies.running import run_cells
+from coverslip.studies.working import working_on
 
 
 def plan_study(plan: StudyPlan | Path | str, out: Path | str) -> list[Cell]:
@@ -104,23 +107,30 @@ def _plan_in(folder: Path) -> StudyPlan:
 
 def _run(plan: StudyPlan, cells: list[Cell], folder: Path, budget: float | str | None, emit: Emit) -> StudyComparison:
     deadline = NO_DEADLINE if budget is None else Deadline.within(budget_seconds(budget))
+    threads = min(plan.threads or n_cores(), n_cores())
     (folder / "stop").unlink(missing_ok=True)
-    try:
-        run_cells(plan, cells, folder, emit=emit, deadline=deadline)
-        with signals_stop():
+    with working_on(folder) as status:
+        try:
+            run_cells(
+                cells,
+                folder,
+                Here(threads),
+                threads=threads,
+                status=status,
+                after_each=lambda: _write_rows(plan, cells, folder),  # whoever looks on sees it fill
+                emit=emit,
+                deadline=deadline,
+            )
             measure_perturbed(plan, cells, folder, emit=emit, deadline=deadline)
-    finally:  # what there is, also of a study that was stopped
-        comparison = _compared(plan, cells, folder)
+        finally:  # what there is, also of a study that was stopped
+            comparison = _compared(plan, cells, folder)
     return comparison
 
 
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:
-    rows: list[ResultRow] = rows_of(cells, folder, plan.primary_metric)
-    perturbed = perturbed_rows(cells, folder, plan.primary_metric)
-    write_results([*rows, *perturbed], folder / "results.csv")
     comparison = compare_study(
         plan,
-        [*rows, *perturbed],
+        _write_rows(plan, cells, folder),
         classifier_differences(plan, cells),
         read_latencies(folder),
         merged=merged_classes(plan, cells),
@@ -130,3 +140,10 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
     write_study_report(comparison, folder / "report.html")
     return comparison
+
+
+def _write_rows(plan: StudyPlan, cells: list[Cell], folder: Path) -> list[ResultRow]:
+    metric = plan.primary_metric
+    rows = [*rows_of(cells, folder, metric), *perturbed_rows(cells, folder, metric)]
+    write_results(rows, folder / "results.csv")
+    return rows

@@ -15,8 +15,11 @@ from coverslip.workspace.jobs.watching import NewSource
 from coverslip.workspace.predictions.state import PredictionState, prediction_state
 from coverslip.workspace.predictions.watched import PredictionEvents, WatchedPrediction
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.studies.state import StudyState, study_state
+from coverslip.workspace.studies.watched import StudyEvents, WatchedStudy
 
-JobState = Annotated[RunState | EvaluationState | PredictionState, Field(discriminator="kind")]
+AnyState = RunState | EvaluationState | PredictionState | StudyState
+JobState = Annotated[AnyState, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class JobRecord:
         events: a dataclass with a field for each event that they are told of.
     """
 
-    state: Callable[[Workspace, str], RunState | EvaluationState | PredictionState]
+    state: Callable[[Workspace, str], AnyState]
     source: NewSource
     events: type
 
@@ -38,4 +41,5 @@ JOB_KINDS: dict[JobKind, JobRecord] = {
     "train": JobRecord(run_state, WatchedTraining, RunEvents),
     "evaluate": JobRecord(evaluation_state, WatchedEvaluation, EvaluationEvents),
     "predict": JobRecord(prediction_state, WatchedPrediction, PredictionEvents),
+    "study": JobRecord(study_state, WatchedStudy, StudyEvents),
 }

@@ -1,4 +1,4 @@
-// What the pages ask of jobs of any kind, trainings, evaluations and predictions: to be stopped, resumed, removed, watched.
+// What the pages ask of jobs of any kind, trainings, evaluations, predictions and studies: to be stopped, resumed, removed, watched.
 import { answer, api, at as address } from './client';
 import type { components } from './schema';
 
@@ -7,6 +7,7 @@ type Schemas = components['schemas'];
 export type RunEvents = Schemas['RunEvents'];
 export type EvaluationEvents = Schemas['EvaluationEvents'];
 export type PredictionEvents = Schemas['PredictionEvents'];
+export type StudyEvents = Schemas['StudyEvents'];
 
 const at = (job_id: string) => ({ params: { path: { job_id } } });
 

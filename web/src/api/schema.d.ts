@@ -1173,13 +1173,13 @@ export interface paths {
         };
         /**
          * List Runs
-         * @description The trainings, the newest first.
+         * @description The trainings that are no part of a study, the newest first.
          */
         get: operations["list_runs"];
         put?: never;
         /**
          * Create Run
-         * @description Queue a training; it begins when no other is at work.
+         * @description Queue a training; it begins when no other training, nor a study, is at work.
          */
         post: operations["create_run"];
         delete?: never;
@@ -1456,6 +1456,170 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/study-presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Study Presets
+         * @description Studies of publications, to be done on one's own images.
+         */
+        get: operations["list_study_presets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/study-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Study
+         * @description All trainings that a study would do, without beginning any.
+         */
+        post: operations["preview_study"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Studies
+         * @description The studies, the newest first.
+         */
+        get: operations["list_studies"];
+        put?: never;
+        /**
+         * Create Study
+         * @description Queue a study, with the labels of now; it begins when no training, nor another study, is at work.
+         */
+        post: operations["create_study"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Study
+         * @description One study with its trainings as they are now; those that have begun are runs.
+         */
+        get: operations["get_study"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Study Results
+         * @description What it shows: written when it ends, or is stopped.
+         */
+        get: operations["get_study_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Study Report
+         * @description The comparison as a page, with a policy that lets it run nothing.
+         */
+        get: operations["get_study_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Study Table
+         * @description `results.csv`: a row for each training and fold, as far as they are.
+         */
+        get: operations["get_study_table"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/figures/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Study Figure
+         * @description A drawing of the comparison, as SVG or PNG, or its numbers as CSV.
+         */
+        get: operations["get_study_figure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/events": {
         parameters: {
             query?: never;
@@ -1465,7 +1629,8 @@ export interface paths {
         };
         /**
          * Watch Job
-         * @description A job as it goes on; what each event carries stands at `RunEvents`, `EvaluationEvents` and `PredictionEvents`.
+         * @description A job as it goes on; what each event carries stands at `RunEvents`, `EvaluationEvents`,
+         *     `PredictionEvents` and `StudyEvents`.
          *
          *     Begins with what is so now, then the log from its start or after the given line. Ends with a last state once the job
          *     has ended; where it had ended before, with that alone.
@@ -1511,6 +1676,8 @@ export interface paths {
         /**
          * Resume Job
          * @description Queue a job again that was stopped, interrupted or failed; it goes on where it was.
+         *
+         *     Of a study that is done, trainings that failed are tried again.
          */
         post: operations["resume_job"];
         delete?: never;
@@ -2120,6 +2287,25 @@ export interface components {
             is_imported: boolean;
         };
         /**
+         * ClassifierDifference
+         * @description A trained classifier, or the folds' classifiers, against those of the baseline, image by image.
+         */
+        ClassifierDifference: {
+            /** Dataset */
+            dataset: string;
+            /** Train Per Class */
+            train_per_class: number | null;
+            /** Name */
+            name: string;
+            /** Baseline */
+            baseline: string;
+            /** N */
+            n: number;
+            /** N Groups */
+            n_groups: number | null;
+            difference: components["schemas"]["Metric"];
+        };
+        /**
          * CleanCache
          * @description Empty the cache, or one kind of store in it; what is missed is made again.
          */
@@ -2237,6 +2423,24 @@ export interface components {
              * @description Names in the order of their keys and colours, also of classes that no image has yet.
              */
             classes?: string[] | null;
+        };
+        /**
+         * DatasetComparison
+         * @description All variants on one dataset, the best mean first.
+         */
+        DatasetComparison: {
+            /** Dataset */
+            dataset: string;
+            /** Train Per Class */
+            train_per_class: number | null;
+            /** N Units */
+            n_units: number | null;
+            /** Has Groups */
+            has_groups: boolean;
+            /** Scores */
+            scores: components["schemas"]["VariantScores"][];
+            /** Differences */
+            differences: components["schemas"]["VariantDifference"][];
         };
         /**
          * DatasetInspection
@@ -2618,6 +2822,26 @@ export interface components {
             train_recall: number | null;
             /** Train F1 */
             train_f1: number | null;
+        };
+        /**
+         * EpochCurve
+         * @description A way of training by epoch; each number is the mean over the splits that came so far.
+         */
+        EpochCurve: {
+            /** Dataset */
+            dataset: string;
+            /** Train Per Class */
+            train_per_class: number | null;
+            /** Name */
+            name: string;
+            /** Epochs */
+            epochs: number[];
+            /** Train Loss */
+            train_loss: (number | null)[];
+            /** Val Loss */
+            val_loss: (number | null)[];
+            /** Val Accuracy */
+            val_accuracy: (number | null)[];
         };
         /**
          * Evaluate
@@ -3359,6 +3583,26 @@ export interface components {
             error?: components["schemas"]["Failure"] | null;
         };
         /**
+         * Latency
+         * @description What a network or classifier takes for one image and for many, in seconds.
+         */
+        Latency: {
+            /** Processor */
+            processor: string;
+            /** N Threads */
+            n_threads: number;
+            /** Engine */
+            engine: string;
+            /** Image Px */
+            image_px: number;
+            /** N Many */
+            n_many: number;
+            network_one: components["schemas"]["Timing"];
+            network_many: components["schemas"]["Timing"];
+            whole_one: components["schemas"]["Timing"];
+            whole_many: components["schemas"]["Timing"];
+        };
+        /**
          * LearningCurve
          * @description How good classifiers are that were trained on part of the images, and where that leads.
          */
@@ -3533,6 +3777,28 @@ export interface components {
             sections: components["schemas"]["ReportSection"][];
         };
         /**
+         * MergedClass
+         * @description One class of a dataset; the two networks were tested on other images of it unless both were by folds.
+         */
+        MergedClass: {
+            /** Dataset */
+            dataset: string;
+            /** Merged */
+            merged: string;
+            /** Train Per Class */
+            train_per_class: number | null;
+            /** Name */
+            name: string;
+            /** Class Name */
+            class_name: string;
+            /** N Single */
+            n_single: number;
+            /** N Merged */
+            n_merged: number;
+            f1_single: components["schemas"]["Metric"];
+            f1_merged: components["schemas"]["Metric"];
+        };
+        /**
          * Metric
          * @description A number and how far it could be off.
          */
@@ -3629,6 +3895,17 @@ export interface components {
             values: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * NetworkLatency
+         * @description Of a network, as it was trained on a dataset; where its training starts makes no difference.
+         */
+        NetworkLatency: {
+            /** Dataset */
+            dataset: string;
+            /** Model */
+            model: string;
+            latency: components["schemas"]["Latency"];
         };
         /**
          * NewDataset
@@ -3748,6 +4025,44 @@ export interface components {
             domain?: string | null;
         };
         /**
+         * NewStudy
+         * @description A study to queue.
+         */
+        NewStudy: {
+            /**
+             * Preset
+             * @description See `GET /study-presets`.
+             */
+            preset: string;
+            /**
+             * Dataset Ids
+             * @description Labelled images, in the order that they are shown.
+             */
+            dataset_ids: string[];
+            /**
+             * Is Small
+             * @description Networks whose weights come with the installation, small and few images, two epochs: to see it.
+             * @default false
+             */
+            is_small: boolean;
+            /**
+             * As Published
+             * @description Every dataset a second time as the publication did it, and by how much that looks better.
+             * @default false
+             */
+            as_published: boolean;
+            /**
+             * Plan
+             * @description `study.yaml`, as a preview gave it and somebody changed it; it cannot be of other images than those of these datasets. Null: as the preset says.
+             */
+            plan?: string | null;
+            /**
+             * Name
+             * @description Default: named after the preset.
+             */
+            name?: string | null;
+        };
+        /**
          * NewUpload
          * @description What is going to be sent.
          */
@@ -3830,6 +4145,30 @@ export interface components {
             maximum?: number | null;
             /** Length */
             length?: number | null;
+        };
+        /**
+         * Overall
+         * @description Ways of training that were measured on every dataset, the best mean rank first.
+         */
+        Overall: {
+            /** Datasets */
+            datasets: string[];
+            /** Scores */
+            scores: components["schemas"]["OverallScore"][];
+            /** Critical Difference */
+            critical_difference: number;
+        };
+        /**
+         * OverallScore
+         * @description A way of training over all datasets; 1 is the best rank.
+         */
+        OverallScore: {
+            /** Name */
+            name: string;
+            /** Mean */
+            mean: number;
+            /** Mean Rank */
+            mean_rank: number;
         };
         /**
          * Page
@@ -3991,6 +4330,19 @@ export interface components {
          * Page
          * @description Some of many, in order.
          */
+        Page_StudyState_: {
+            /** Items */
+            items: components["schemas"]["StudyState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
         Page_int_: {
             /** Items */
             items: number[];
@@ -4073,6 +4425,34 @@ export interface components {
              * Format: path
              */
             path: string;
+        };
+        /**
+         * PlannedTraining
+         * @description A training that a plan asks for.
+         */
+        PlannedTraining: {
+            /** Name */
+            name: string;
+            /** Dataset */
+            dataset: string;
+            /** Model */
+            model: string;
+            /** Regime */
+            regime: string;
+            /** Train Per Class */
+            train_per_class: number | null;
+            /**
+             * Repeat
+             * @description 1-based; each splits the images anew.
+             */
+            repeat: number;
+            /** Seed */
+            seed: number;
+            /**
+             * Is Pretraining
+             * @description Others start from it; it has no place among the results.
+             */
+            is_pretraining: boolean;
         };
         /**
          * PrecisionRecallCurve
@@ -4218,6 +4598,48 @@ export interface components {
             errors?: components["schemas"]["FieldProblem"][] | null;
         };
         /**
+         * ProcedureDifference
+         * @description How much better one way of training is than another, over splits. All in the metric's own unit.
+         */
+        ProcedureDifference: {
+            /** N Splits */
+            n_splits: number;
+            /** Df */
+            df: number;
+            /** Mean */
+            mean: number;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /** P */
+            p: number | null;
+            /** P Better */
+            p_better: number | null;
+            /** P Equal */
+            p_equal: number | null;
+            /** P Worse */
+            p_worse: number | null;
+        };
+        /**
+         * ProtocolGap
+         * @description How much more a publication's protocol promises than the plan's own, on the same images.
+         *
+         *     The two test on other splits, so that nothing is tested here.
+         */
+        ProtocolGap: {
+            /** Dataset */
+            dataset: string;
+            /** Train Per Class */
+            train_per_class: number | null;
+            /** Name */
+            name: string;
+            /** Own */
+            own: number;
+            /** As Published */
+            as_published: number;
+        };
+        /**
          * Published
          * @description Figures that somebody else published.
          */
@@ -4232,6 +4654,18 @@ export interface components {
              * Source
              * @default
              */
+            source: string;
+        };
+        /**
+         * PublishedFigure
+         * @description The primary metric as somebody else measured it, on other images.
+         */
+        PublishedFigure: {
+            /** Name */
+            name: string;
+            /** Value */
+            value: number;
+            /** Source */
             source: string;
         };
         /**
@@ -4503,6 +4937,23 @@ export interface components {
             kind: "resume";
         };
         /**
+         * Robustness
+         * @description A way of training on changed test images against the same classifiers on those images as they are.
+         */
+        Robustness: {
+            /** Dataset */
+            dataset: string;
+            /** Train Per Class */
+            train_per_class: number | null;
+            /** Name */
+            name: string;
+            /** Perturbation */
+            perturbation: string;
+            /** Mean */
+            mean: number;
+            difference: components["schemas"]["ProcedureDifference"];
+        };
+        /**
          * RocCurve
          * @description How many of a class are found for how many false alarms.
          */
@@ -4661,6 +5112,11 @@ export interface components {
              * @description The earlier training that it does again, with the same split of the images.
              */
             again_of: string | null;
+            /**
+             * Study Id
+             * @description The study that it is part of.
+             */
+            study_id: string | null;
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
@@ -4731,6 +5187,11 @@ export interface components {
              * @description The earlier training that it does again, with the same split of the images.
              */
             again_of: string | null;
+            /**
+             * Study Id
+             * @description The study that it is part of.
+             */
+            study_id: string | null;
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
@@ -4778,7 +5239,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "train" | "evaluate" | "predict";
+            kind: "train" | "evaluate" | "predict" | "study";
             /** Name */
             name: string;
             /**
@@ -4833,6 +5294,40 @@ export interface components {
             by_column?: {
                 [key: string]: components["schemas"]["ToldByColumn"];
             };
+        };
+        /**
+         * SizeCurve
+         * @description A way of training by how many images it has, and how many it needs.
+         */
+        SizeCurve: {
+            /** Dataset */
+            dataset: string;
+            /** Name */
+            name: string;
+            /** Points */
+            points: components["schemas"]["SizePoint"][];
+            /** Needed */
+            needed: number | null;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /** N Reached */
+            n_reached: number;
+            /** N Splits */
+            n_splits: number;
+        };
+        /**
+         * SizePoint
+         * @description A way of training with so many training images of each class.
+         */
+        SizePoint: {
+            /** N */
+            n: number;
+            /** Mean */
+            mean: number;
+            /** Sd */
+            sd: number | null;
         };
         /**
          * SourceState
@@ -4950,6 +5445,323 @@ export interface components {
             epoch_seconds_left: number;
             /** Seconds Left */
             seconds_left: number;
+        };
+        /**
+         * StudyAsked
+         * @description A publication's study on datasets of the workspace.
+         */
+        StudyAsked: {
+            /**
+             * Preset
+             * @description See `GET /study-presets`.
+             */
+            preset: string;
+            /**
+             * Dataset Ids
+             * @description Labelled images, in the order that they are shown.
+             */
+            dataset_ids: string[];
+            /**
+             * Is Small
+             * @description Networks whose weights come with the installation, small and few images, two epochs: to see it.
+             * @default false
+             */
+            is_small: boolean;
+            /**
+             * As Published
+             * @description Every dataset a second time as the publication did it, and by how much that looks better.
+             * @default false
+             */
+            as_published: boolean;
+            /**
+             * Plan
+             * @description `study.yaml`, as a preview gave it and somebody changed it; it cannot be of other images than those of these datasets. Null: as the preset says.
+             */
+            plan?: string | null;
+        };
+        /**
+         * StudyComparison
+         * @description What a study shows so far.
+         */
+        StudyComparison: {
+            /** Metric */
+            metric: string;
+            /** Metric Title */
+            metric_title: string;
+            /** Is Higher Better */
+            is_higher_better: boolean;
+            /** Equivalence */
+            equivalence: number;
+            /** Method */
+            method: string;
+            /** Datasets */
+            datasets: components["schemas"]["DatasetComparison"][];
+            /** Classifiers */
+            classifiers: components["schemas"]["ClassifierDifference"][];
+            /** Latencies */
+            latencies: components["schemas"]["NetworkLatency"][];
+            overall: components["schemas"]["Overall"] | null;
+            /** Sizes */
+            sizes: components["schemas"]["SizeCurve"][];
+            /** Target */
+            target: number | null;
+            /** Gaps */
+            gaps: components["schemas"]["ProtocolGap"][];
+            /** Robustness */
+            robustness: components["schemas"]["Robustness"][];
+            /** Merged */
+            merged: components["schemas"]["MergedClass"][];
+            /** Curves */
+            curves: components["schemas"]["EpochCurve"][];
+            /** Tried */
+            tried: components["schemas"]["Tried"][];
+            /** Published */
+            published: components["schemas"]["PublishedFigure"][];
+            /** Notes */
+            notes: string[];
+        };
+        /**
+         * StudyOutlook
+         * @description What a plan asks for.
+         */
+        StudyOutlook: {
+            /** Trainings */
+            trainings: components["schemas"]["PlannedTraining"][];
+            /**
+             * Folds
+             * @description Of each training; 0: one split.
+             */
+            folds: number;
+            /**
+             * Without Weights
+             * @description Networks whose pretrained weights are not here.
+             */
+            without_weights: string[];
+            /**
+             * Notes
+             * @description What is otherwise than in the publication.
+             */
+            notes: string[];
+            /**
+             * Plan Text
+             * @description `study.yaml`, as the command line takes it.
+             */
+            plan_text: string;
+        };
+        /**
+         * StudyPreset
+         * @description A publication's study that can be done on one's own images.
+         */
+        StudyPreset: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Networks */
+            networks: string[];
+            /**
+             * Folds
+             * @description 0: one split of each repeat.
+             */
+            folds: number;
+            /** Repeats */
+            repeats: number;
+        };
+        /**
+         * StudyResults
+         * @description A study's comparison, and in words what each difference shows.
+         */
+        StudyResults: {
+            comparison: components["schemas"]["StudyComparison"];
+            /**
+             * Verdicts
+             * @description Of each difference of each dataset.
+             */
+            verdicts: string[][];
+            /**
+             * Figures
+             * @description Drawings that there are, by name without suffix.
+             */
+            figures: string[];
+        };
+        /**
+         * StudyState
+         * @description A study, as its folder says that it is now.
+         */
+        StudyState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "study";
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Folder */
+            folder: string;
+            /** Preset */
+            preset: string;
+            /** Dataset Names */
+            dataset_names: string[];
+            /** Is Small */
+            is_small: boolean;
+            /**
+             * As Published
+             * @description Each dataset a second time, as the publication did it.
+             */
+            as_published: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
+            /** N Trainings */
+            n_trainings: number;
+            /** N Done */
+            n_done: number;
+            /** N Failed */
+            n_failed: number;
+            /** Seconds Left */
+            seconds_left: number | null;
+            /**
+             * Has Comparison
+             * @description Written whenever the study ends or is stopped.
+             */
+            has_comparison: boolean;
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Queue Position
+             * @description 1 is next.
+             */
+            queue_position: number | null;
+            /** Created */
+            created: string;
+            /** Ended */
+            ended: string | null;
+        };
+        /**
+         * StudyStory
+         * @description A study with all that a page about it shows.
+         */
+        StudyStory: {
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "study";
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Folder */
+            folder: string;
+            /** Preset */
+            preset: string;
+            /** Dataset Names */
+            dataset_names: string[];
+            /** Is Small */
+            is_small: boolean;
+            /**
+             * As Published
+             * @description Each dataset a second time, as the publication did it.
+             */
+            as_published: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
+            /** N Trainings */
+            n_trainings: number;
+            /** N Done */
+            n_done: number;
+            /** N Failed */
+            n_failed: number;
+            /** Seconds Left */
+            seconds_left: number | null;
+            /**
+             * Has Comparison
+             * @description Written whenever the study ends or is stopped.
+             */
+            has_comparison: boolean;
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Queue Position
+             * @description 1 is next.
+             */
+            queue_position: number | null;
+            /** Created */
+            created: string;
+            /** Ended */
+            ended: string | null;
+            /** Metric Title */
+            metric_title: string;
+            /** Folds */
+            folds: number;
+            /** Trainings */
+            trainings: components["schemas"]["StudyTraining"][];
+            /**
+             * Notes
+             * @description What is otherwise than in the publication.
+             */
+            notes: string[];
+            /**
+             * Plan Text
+             * @description `study.yaml`, as the command line takes it.
+             */
+            plan_text: string;
+        };
+        /**
+         * StudyTraining
+         * @description A training of a study as it is now.
+         */
+        StudyTraining: {
+            /** Name */
+            name: string;
+            /** Dataset */
+            dataset: string;
+            /** Model */
+            model: string;
+            /** Regime */
+            regime: string;
+            /** Train Per Class */
+            train_per_class: number | null;
+            /**
+             * Repeat
+             * @description 1-based; each splits the images anew.
+             */
+            repeat: number;
+            /** Seed */
+            seed: number;
+            /**
+             * Is Pretraining
+             * @description Others start from it; it has no place among the results.
+             */
+            is_pretraining: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "done" | "failed" | "running" | "stopped" | "not begun";
+            /**
+             * Run Id
+             * @description Its own pages; null before it has begun.
+             */
+            run_id: string | null;
+            headline: components["schemas"]["Headline"] | null;
+            /**
+             * Seconds
+             * @description That it took, where it is done.
+             */
+            seconds: number | null;
+            /**
+             * Share
+             * @description How much of it is done, where it goes on.
+             */
+            share: number | null;
+            /** Error */
+            error: string | null;
         };
         /**
          * System
@@ -5074,6 +5886,18 @@ export interface components {
             time: number;
         };
         /**
+         * Timing
+         * @description Seconds of one piece of work, done several times.
+         */
+        Timing: {
+            /** Median */
+            median: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+        };
+        /**
          * Told
          * @description How well classes are told apart by something.
          */
@@ -5113,6 +5937,28 @@ export interface components {
             tested: components["schemas"]["FoldTestScores"] | null;
         };
         /**
+         * Tried
+         * @description A way of training on a dataset.
+         */
+        Tried: {
+            /** Dataset */
+            dataset: string;
+            /** Train Per Class */
+            train_per_class: number | null;
+            /** Name */
+            name: string;
+            /** Settings */
+            settings: string;
+            /** N Trained */
+            n_trained: number;
+            /** Shrinkages */
+            shrinkages: number[];
+            /** Epochs Run */
+            epochs_run: number[];
+            /** Epochs Kept */
+            epochs_kept: number[];
+        };
+        /**
          * Upload
          * @description Files that were sent so far.
          */
@@ -5136,6 +5982,49 @@ export interface components {
             max_bytes: number;
             /** Max Files */
             max_files: number;
+        };
+        /**
+         * VariantDifference
+         * @description One of them against the baseline, on the splits that both were measured on.
+         */
+        VariantDifference: {
+            /** Name */
+            name: string;
+            /** Baseline */
+            baseline: string;
+            difference: components["schemas"]["ProcedureDifference"];
+            /** P Holm */
+            p_holm: number | null;
+            /** Units To Show */
+            units_to_show: number | null;
+        };
+        /**
+         * VariantScores
+         * @description A network with a way to start, on one dataset with so many training images of each class.
+         */
+        VariantScores: {
+            /** Name */
+            name: string;
+            /** Model */
+            model: string;
+            /** Regime */
+            regime: string;
+            /** N Splits */
+            n_splits: number;
+            /** N Missing */
+            n_missing: number;
+            /** Mean */
+            mean: number | null;
+            /** Sd */
+            sd: number | null;
+            /** Parameters */
+            parameters: number | null;
+            /** Gmacs */
+            gmacs: number | null;
+            /** Megabytes */
+            megabytes: number | null;
+            /** Train Seconds */
+            train_seconds: number | null;
         };
         /**
          * Watched
@@ -5234,6 +6123,19 @@ export interface components {
             trainings: components["schemas"]["Training"][];
             /** @description A line that is worth reading; the event's id is its number. */
             log: components["schemas"]["LogLine"];
+        };
+        /**
+         * StudyEvents
+         * @description What those who watch a study are told, by the name of the event.
+         */
+        StudyEvents: {
+            /** @description As it is now: first, at each change, and last. */
+            state: components["schemas"]["StudyState"];
+            /**
+             * Cells
+             * @description Its trainings as they are now.
+             */
+            cells: components["schemas"]["StudyTraining"][];
         };
     };
     responses: never;
@@ -9730,6 +10632,471 @@ export interface operations {
             };
         };
     };
+    list_study_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyPreset"][];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_study: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StudyAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyOutlook"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_studies: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StudyState_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_study: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewStudy"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_study: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyStory"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_study_results: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyResults"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_study_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_study_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_study_figure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The drawing, or the table of its numbers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                    "image/png": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     watch_job: {
         parameters: {
             query?: {
@@ -9801,7 +11168,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -9859,7 +11226,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -9973,7 +11340,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"];
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
                 };
             };
             /** @description There is nothing of that id. */

@@ -1,7 +1,14 @@
 export const general = {
   name: 'coverslip',
   skip: 'Skip to the content',
-  nav: { label: 'Main', start: 'Start', datasets: 'Images', runs: 'Trainings', predict: 'Predict' },
+  nav: {
+    label: 'Main',
+    start: 'Start',
+    datasets: 'Images',
+    runs: 'Trainings',
+    studies: 'Studies',
+    predict: 'Predict',
+  },
   theme: { label: 'Colours', auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' },
   loading: 'Loading …',
   findClass: (n: number) => `Find one of ${n} classes`,

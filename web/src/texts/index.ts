@@ -3,6 +3,7 @@ import { datasets } from './datasets';
 import { general } from './general';
 import { predict } from './predict';
 import { runs } from './runs';
+import { studies } from './studies';
 import { train } from './train';
 
-export const texts = { general, datasets, runs, train, predict };
+export const texts = { general, datasets, runs, studies, train, predict };

@@ -21,7 +21,7 @@ export const runs = {
     text: 'Choose labelled images and start one. A first classifier is ready within seconds to minutes.',
   },
   states,
-  running: { train: 'training', evaluate: 'evaluating', predict: 'predicting' },
+  running: { train: 'training', evaluate: 'evaluating', predict: 'predicting', study: 'training' },
   queuePosition: (n: number) => (n === 1 ? 'next in the queue' : `number ${n} in the queue`),
   fold: (k: number, n: number) => `fold ${k} of ${n}`,
   columns: {
@@ -43,6 +43,7 @@ export const runs = {
   removed: (name: string) => `${name} is in the trash.`,
   open: 'Open',
   back: 'All trainings',
+  toStudy: 'Part of a study',
   rename: 'Rename',
   newName: 'Name of the training',
   save: 'Save',

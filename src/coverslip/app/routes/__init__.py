@@ -12,6 +12,7 @@ from coverslip.app.routes import (
     predictions,
     results,
     runs,
+    studies,
     system,
     system_recipe,
     uploads,
@@ -28,6 +29,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     results.router,
     runs.router,
     evaluations.router,
+    studies.router,
     jobs.router,
     predictions.router,
 )

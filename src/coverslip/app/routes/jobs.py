@@ -30,7 +30,8 @@ def _known(workspace: Home, job_id: str) -> str:
 async def watch_job(
     job_id: Annotated[str, Depends(_known)], watching: Watched, after: LastKnown
 ) -> AsyncIterator[ServerSentEvent]:
-    """A job as it goes on; what each event carries stands at `RunEvents`, `EvaluationEvents` and `PredictionEvents`.
+    """A job as it goes on; what each event carries stands at `RunEvents`, `EvaluationEvents`,
+    `PredictionEvents` and `StudyEvents`.
 
     Begins with what is so now, then the log from its start or after the given line. Ends with a last state once the job
     has ended; where it had ended before, with that alone.
@@ -49,7 +50,10 @@ def stop_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
 
 @router.post("/jobs/{job_id}/resume", responses=problems(404, 409))
 def resume_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
-    """Queue a job again that was stopped, interrupted or failed; it goes on where it was."""
+    """Queue a job again that was stopped, interrupted or failed; it goes on where it was.
+
+    Of a study that is done, trainings that failed are tried again.
+    """
     acts.resume(workspace, job_id)
     queue.wake()
     return _state(workspace, job_id)

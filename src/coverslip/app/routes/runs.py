@@ -14,13 +14,13 @@ router = api_router("runs")
 
 @router.get("/runs")
 def list_runs(workspace: Home, paging: Paged) -> Page[RunState]:
-    """The trainings, the newest first."""
+    """The trainings that are no part of a study, the newest first."""
     return runs.list_runs(workspace, paging)
 
 
 @router.post("/runs", status_code=201, responses=problems(404, 409, 422))
 def create_run(workspace: Home, new: NewRun, queue: JobQueue) -> RunState:
-    """Queue a training; it begins when no other is at work."""
+    """Queue a training; it begins when no other training, nor a study, is at work."""
     job = training.queue_training(
         workspace,
         dataset_id=new.dataset_id,

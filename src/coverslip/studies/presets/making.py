@@ -15,7 +15,7 @@ _SMALL_PER_CLASS, _SMALL_FOLDS = 20, 2
 
 def preset_plan(
     name: str,
-    data: Sequence[str | Path],
+    data: Sequence[str | Path | Dataset],
     *,
     group: Sequence[str] = (),
     group_pattern: Sequence[str] = (),
@@ -26,7 +26,7 @@ def preset_plan(
 
     Args:
         name: of the preset.
-        data: folders or tables, a dataset each.
+        data: folders or tables, a dataset each; or what `study.yaml` says of one, with a list as `path`, and a `name`.
         group: columns that name patient, slide or well: one for all datasets, or one each.
         group_pattern: the same for paths.
         is_small: networks whose weights come with the installation, 64 pixels, 20 training images of each class, two
@@ -51,18 +51,21 @@ def preset_plan(
     return plan_of({**_plan(preset, is_small), "datasets": datasets, "notes": _notes(preset, is_small, as_published)})
 
 
-def _given(data: Sequence[str | Path], group: Sequence[str], pattern: Sequence[str]) -> list[Dataset]:
+def _given(data: Sequence[str | Path | Dataset], group: Sequence[str], pattern: Sequence[str]) -> list[Dataset]:
     groups, patterns = _of_each(group, len(data), "group columns"), _of_each(pattern, len(data), "group patterns")
-    paths = [Path(path).absolute() for path in data]
+    paths = [Path(path).absolute() for path in data if not isinstance(path, dict)]
     stems = [path.parent.name if path.suffix else path.name for path in paths]
+    names = (stem if stems.count(stem) == 1 else f"{stem} {i}" for i, stem in enumerate(stems, 1))
     return [
-        {
-            "path": [str(path)],
-            "name": stem if stems.count(stem) == 1 else f"{stem} {i}",
+        given
+        if isinstance(given, dict)
+        else {
+            "path": [str(Path(given).absolute())],
+            "name": next(names),
             "group": of_group,
             "group_pattern": of_pattern,
         }
-        for i, (path, stem, of_group, of_pattern) in enumerate(zip(paths, stems, groups, patterns, strict=True), 1)
+        for given, of_group, of_pattern in zip(data, groups, patterns, strict=True)
     ]
 
 

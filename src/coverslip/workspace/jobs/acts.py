@@ -8,7 +8,14 @@ from sqlalchemy import update
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import cannot_write, write_text
 from coverslip.runs import is_run
-from coverslip.workspace.jobs.records import Job, all_jobs, change_as_seen, change_job, find_job
+from coverslip.workspace.jobs.records import (
+    Job,
+    all_jobs,
+    change_as_seen,
+    change_job,
+    drop_trainings_of,
+    find_job,
+)
 from coverslip.workspace.jobs.state import ACTIVE, has_ended, state_of, status_of
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
@@ -45,15 +52,17 @@ def _take_out(workspace: Workspace, job: Job) -> bool:
 def resume(workspace: Workspace, job_id: str) -> None:
     """Queue a job again that ended before its time; it goes on where it was, but for an evaluation, which is short.
 
+    A study that is done may be taken up again too: trainings that failed are tried once more.
+
     Raises:
         NotFound: there is none of this id.
         Conflict: it waits, is at work, or is done.
     """
     job = find_job(workspace, job_id)
     state = state_of(job, status_of(job))
-    if state == "done":
+    if state == "done" and job.kind != "study":
         raise Conflict("It is finished", do="Start a new one.")
-    if state not in ("stopped", "failed", "interrupted"):
+    if not has_ended(state):
         raise Conflict("It has not ended", do="Stop it first.")
     command = list(job.command)
     if job.kind == "train" and is_run(job.folder):
@@ -73,7 +82,8 @@ def remove(workspace: Workspace, job_id: str) -> None:
     job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
         raise Conflict("It is still running", do="Stop it first.")
-    evaluations = all_jobs(workspace, "evaluate", classifier_id=job_id)
+    classifiers = [job_id, *(each.id for each in all_jobs(workspace, "train", study_id=job_id))]
+    evaluations = [each for one in classifiers for each in all_jobs(workspace, "evaluate", classifier_id=one)]
     if any(not has_ended(state_of(each, status_of(each))) for each in evaluations):
         raise Conflict("It is being evaluated", do="Stop that first, or wait until it is done.")
     place = workspace.trash / job_id
@@ -82,6 +92,7 @@ def remove(workspace: Workspace, job_id: str) -> None:
         change_as_seen(workspace, job, state="removed", choices={**job.choices, "_was": job.state})
         for file in job.files:
             shutil.move(file, place / file.name)
+        drop_trainings_of(workspace, job_id)
     except OSError as error:
         raise cannot_write(place, error) from error
 

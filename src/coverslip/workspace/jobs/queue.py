@@ -1,21 +1,19 @@
-"""Begins what waits: one training at a time, and beside it one evaluation and one prediction."""
+"""Begins what waits: one training or study at a time, and beside it one evaluation and one prediction."""
 
 import logging
 import threading
 import time
 from pathlib import Path
-from typing import get_args
 
 from sqlalchemy import update
 
 from coverslip.workspace.jobs.adopting import adopt_runs
 from coverslip.workspace.jobs.processes import Launched, launch, terminate
-from coverslip.workspace.jobs.records import Job, JobKind, find_job, started_jobs, waiting
+from coverslip.workspace.jobs.records import LINES, Job, find_job, started_jobs, waiting
 from coverslip.workspace.jobs.state import is_at_work
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 
-_KINDS: tuple[JobKind, ...] = get_args(JobKind)
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_TO_END = 1.0  # a job that is being begun is noted first, so that nothing is lost by less
 _PATIENCE_SECONDS = 60.0  # that a job may take to heed a stop by itself
@@ -56,14 +54,14 @@ class Queue:
             self._woken.wait(_SECONDS_BETWEEN_LOOKS)
 
     def look(self) -> None:
-        """See to stops, then begin the next of each kind where none is at work."""
+        """See to stops, then begin the next of each line where none is at work."""
         self._begun = [begun for begun in self._begun if begun.process.poll() is None]
         at_work = [job for job in started_jobs(self._workspace) if self._is_at_work(job)]
         for job in at_work:
             _see_to_stop(job)
-        for kind in _KINDS:
-            if not any(job.kind == kind for job in at_work):
-                ids = waiting(self._workspace, kind)
+        for line in LINES:
+            if not any(job.kind in line for job in at_work):
+                ids = waiting(self._workspace, next(iter(line)))
                 if ids:
                     self._begin(find_job(self._workspace, ids[0]))
 

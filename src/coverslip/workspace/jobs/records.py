@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
 from coverslip.runs import Run
@@ -18,7 +18,14 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import now
 
 Json = dict[str, Any]  # Any: JSON values
-JobKind = Literal["train", "evaluate", "predict"]
+JobKind = Literal["train", "evaluate", "predict", "study"]
+
+# Jobs of one line wait for each other. A study trains, so that trainings wait for it and it for them.
+LINES: tuple[frozenset[JobKind], ...] = (
+    frozenset(("train", "study")),
+    frozenset(("evaluate",)),
+    frozenset(("predict",)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Job:
     dataset_name: str
     classifier_id: str | None
     again_of: str | None
+    study_id: str | None
     folder: Path
     command: tuple[str, ...]
     choices: Json
@@ -96,11 +104,15 @@ def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: boo
     return _job(row)
 
 
-def all_jobs(workspace: Workspace, kind: JobKind, *, classifier_id: str | None = None) -> list[Job]:
-    """All jobs of a kind, or those with one classifier; the newest first."""
+def all_jobs(
+    workspace: Workspace, kind: JobKind, *, classifier_id: str | None = None, study_id: str | None = None
+) -> list[Job]:
+    """All jobs of a kind, or those with one classifier, or of one study; the newest first."""
     query = select(db.jobs).where(db.jobs.c.kind == kind, db.jobs.c.state != "removed")
     if classifier_id is not None:
         query = query.where(db.jobs.c.classifier_id == classifier_id)
+    if study_id is not None:
+        query = query.where(db.jobs.c.study_id == study_id)
     with workspace.engine.connect() as connection:
         rows = connection.execute(query.order_by(db.jobs.c.created.desc(), db.jobs.c.id)).mappings().all()
     return [_job(row) for row in rows]
@@ -108,8 +120,10 @@ def all_jobs(workspace: Workspace, kind: JobKind, *, classifier_id: str | None =
 
 def unended_jobs(connection: Connection, dataset_id: str) -> list[Job]:
     """Jobs with the images of a dataset that wait, or whose process has not been seen to end."""
-    query = select(db.jobs).where(db.jobs.c.dataset_id == dataset_id, db.jobs.c.state.in_(("queued", "started")))
-    return [_job(row) for row in connection.execute(query).mappings()]
+    reads = (db.jobs.c.dataset_id == dataset_id) | (db.jobs.c.kind == "study")
+    query = select(db.jobs).where(reads, db.jobs.c.state.in_(("queued", "started")))
+    jobs = [_job(row) for row in connection.execute(query).mappings()]
+    return [job for job in jobs if job.kind != "study" or dataset_id in job.choices["dataset_ids"]]
 
 
 def started_jobs(workspace: Workspace) -> list[Job]:
@@ -125,8 +139,9 @@ def _job(row: RowMapping) -> Job:
 
 
 def waiting(workspace: Workspace, kind: JobKind) -> list[str]:
-    """Ids of the queued jobs of a kind, the next first."""
-    query = select(db.jobs.c.id).where(db.jobs.c.kind == kind, db.jobs.c.state == "queued")
+    """Ids of the queued jobs that wait in the line of a kind, the next first."""
+    line = next(line for line in LINES if kind in line)
+    query = select(db.jobs.c.id).where(db.jobs.c.kind.in_(line), db.jobs.c.state == "queued")
     with workspace.engine.connect() as connection:
         return list(connection.execute(query.order_by(db.jobs.c.queued, db.jobs.c.id)).scalars())
 
@@ -145,6 +160,12 @@ def add_job(workspace: Workspace, **values: object) -> None:
     waits = {"state": "queued", "queued": time.time(), "created": now()}
     with workspace.engine.begin() as connection:
         connection.execute(insert(db.jobs).values(**{**waits, **values}))
+
+
+def drop_trainings_of(workspace: Workspace, study_id: str) -> None:
+    """List the trainings of a study no more: their folders lie in its own, and are listed again with it."""
+    with workspace.engine.begin() as connection:
+        connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id))
 
 
 def change_job(workspace: Workspace, job_id: str, **values: object) -> None:

@@ -68,6 +68,7 @@ class RunState:
     again_of: Annotated[
         str | None, Field(description="The earlier training that it does again, with the same split of the images.")
     ]
+    study_id: Annotated[str | None, Field(description="The study that it is part of.")]
     error: Failure | None
     queue_position: Annotated[int | None, Field(description="1 is next.")]
     created: str
@@ -88,8 +89,9 @@ class RunStory(RunState):
 
 
 def list_runs(workspace: Workspace, paging: Paging) -> Page[RunState]:
-    """The trainings, the newest first."""
-    jobs, queue = all_jobs(workspace, "train"), waiting(workspace, "train")
+    """The trainings that are no part of a study, the newest first."""
+    jobs = [job for job in all_jobs(workspace, "train") if job.study_id is None]
+    queue = waiting(workspace, "train")
     return Page([state_of_run(job, queue) for job in paging.of(jobs)], len(jobs))
 
 
@@ -129,6 +131,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         curve=_curve(job, progress) if state != "queued" else [],
         headline=headline_of(evaluation),
         again_of=job.again_of,
+        study_id=job.study_id,
         error=why_failed(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,

@@ -34,6 +34,10 @@ class Workspace:
         return self.folder / "runs"
 
     @property
+    def studies(self) -> Path:
+        return self.folder / "studies"
+
+    @property
     def predictions(self) -> Path:
         return self.folder / "predictions"
 
@@ -67,7 +71,7 @@ class Workspace:
         """The database, made when it is first asked for."""
         from coverslip.workspace.store.database import open_database
 
-        described = (self.runs, self.predictions, self.uploads, self.snapshots)
+        described = (self.runs, self.studies, self.predictions, self.uploads, self.snapshots)
         return open_database(self.folder / "workspace.sqlite", described)
 
     def allowed(self, path: str | Path) -> Path:

@@ -168,12 +168,13 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", String, primary_key=True),
-    Column("kind", String, nullable=False),  # train, evaluate, predict
+    Column("kind", String, nullable=False),  # train, evaluate, predict, study
     Column("name", String, nullable=False),
     Column("dataset_id", String),  # it may have been forgotten since
     Column("dataset_name", String, nullable=False),
     Column("classifier_id", String),  # of evaluations and predictions
     Column("again_of", String),  # the training that this one does again
+    Column("study_id", String),  # the study that this training is part of
     Column("folder", String, nullable=False),  # absolute
     Column("command", JSON, nullable=False),  # arguments after the interpreter
     Column("choices", JSON, nullable=False),  # what was asked for: the recipe, or the sources

@@ -1,0 +1,60 @@
+"""Studies in the browser: planned from a preset, changed, started, watched to their end, compared."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import Stock, open_page, tiny_plan
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_study_is_planned_changed_run_and_compared(page: "Page", stock: Stock) -> None:
+    open_page(page, "/studies")
+    page.get_by_role("link", name="New study").click()
+    page.get_by_text("Choose images to see its trainings.").wait_for()
+    assert page.get_by_role("button", name="Start the study").is_disabled()
+    page.get_by_role("checkbox", name="Cells of two clinics").check()
+    page.get_by_text("3 trainings, each in 2 folds.").wait_for()
+    page.get_by_role("checkbox", name="Small, to see it run").uncheck()
+    page.get_by_text("10 trainings, each in 5 folds.").wait_for()
+    page.get_by_text("The pretrained weights of these networks are not on this computer").wait_for()
+    page.get_by_role("checkbox", name="Small, to see it run").check()
+    page.get_by_text("3 trainings, each in 2 folds.").wait_for()
+
+    page.get_by_text("The plan as text").click()
+    plan = page.get_by_role("textbox", name="Plan (YAML)")
+    plan.fill("modells: [x]")
+    page.get_by_role("button", name="Use this plan").click()
+    page.get_by_text("did you mean 'models'").wait_for()
+    page.get_by_role("button", name="Back to the preset’s plan").click()
+    asked = {"preset": "aimic", "dataset_ids": [stock.images], "is_small": True}
+    page.get_by_text("The plan as text").click()
+    plan.fill(tiny_plan(stock.app, asked))
+    page.get_by_role("button", name="Use this plan").click()
+    page.get_by_text("2 trainings.").wait_for()
+    page.get_by_role("textbox", name="Name").fill("From the browser")
+    page.get_by_role("button", name="Start the study").click()
+
+    page.get_by_role("heading", level=1, name="From the browser").wait_for()
+    trainings = page.get_by_role("region", name="Trainings").get_by_role("row")
+    trainings.nth(2).wait_for()
+    page.get_by_role("columnheader", name="What it shows").wait_for(timeout=240_000)
+    assert trainings.get_by_text("done").count() == 2
+    assert page.get_by_role("img", name="Drawing").count() >= 1
+    trainings.get_by_role("link", name="smaller images").click()
+    page.get_by_role("link", name="Part of a study").wait_for()
+    page.get_by_text("The numbers").wait_for()
+
+
+def test_what_a_study_shows_is_said_in_words_and_taken_away(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/studies/{stock.study}")
+    page.get_by_text("too few splits to tell").wait_for()  # one split
+    with page.expect_download() as taken:
+        page.get_by_role("link", name="Table (CSV)").click()
+    assert taken.value.path().read_text().startswith("dataset,model,regime")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("heading", level=1, name="Two networks").wait_for()

@@ -1,0 +1,30 @@
+// What the pages ask the server about studies: networks and ways to start compared on the same splits.
+import { answer, api, at as address, every } from './client';
+import type { components } from './schema';
+
+type Schemas = components['schemas'];
+export type Study = Schemas['StudyState'];
+export type StudyDetail = Schemas['StudyStory'];
+export type StudyTraining = Schemas['StudyTraining'];
+export type PlannedTraining = Schemas['PlannedTraining'];
+export type StudyPreset = Schemas['StudyPreset'];
+export type StudyAsked = Schemas['StudyAsked'];
+export type StudyOutlook = Schemas['StudyOutlook'];
+export type StudyResults = Schemas['StudyResults'];
+
+const at = (study_id: string) => ({ params: { path: { study_id } } });
+
+export const listPresets = (signal?: AbortSignal) => answer(api.GET('/api/v1/study-presets', { signal }));
+/** All trainings that a study would do, without beginning any. */
+export const previewStudy = (body: StudyAsked, signal?: AbortSignal) =>
+  answer(api.POST('/api/v1/study-preview', { body, signal }));
+export const listStudies = (signal?: AbortSignal) =>
+  every((query) => api.GET('/api/v1/studies', { params: { query }, signal }));
+export const startStudy = (body: Schemas['NewStudy']) => answer(api.POST('/api/v1/studies', { body }));
+export const readStudy = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/studies/{study_id}', { ...at(id), signal }));
+export const readStudyResults = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/studies/{study_id}/results', { ...at(id), signal }));
+
+export const studyFile = (id: string, file: 'report' | 'table') => address('studies', id, file);
+export const studyFigure = (id: string, name: string) => address('studies', id, 'figures', `${name}.svg`);
