@@ -3,7 +3,8 @@
 Draws samples, trains once without interruption (and once in two folds), then once for each moment: SIGINT when the run
 has come so far, then `coverslip train --resume` (a new start where there was no run yet). Printed for each moment: exit
 code, seconds until it ended, lines of error, files left half-written, and what is other than in the run that nobody
-interrupted. Exit code 1 where one does not end with 130 and one line, leaves half a file, or cannot be gone on with.
+interrupted. Exit code 1 where one does not end with 130 and one line, leaves half a file, or cannot be gone on with; a
+training that is measured or reported already may end with 0 and be whole.
 
     python benchmarks/interrupts.py [--only MOMENT…]
 """
@@ -114,7 +115,7 @@ def all_moments(scratch: Path, names: list[str]) -> bool:
             f"| {', '.join(ended.half_written) or 'none'} | {', '.join(other) or 'nothing'} |",
             flush=True,
         )
-        is_right &= (ended.code, len(ended.errors), ended.half_written, other) == (130, 1, [], [])
+        is_right &= (ended.code, len(ended.errors)) in ((130, 1), (0, 0)) and not ended.half_written and not other
     return is_right
 
 
