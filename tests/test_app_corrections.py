@@ -125,11 +125,26 @@ def test_doubtful_labels_are_looked_for_and_gone_through_in_the_gallery(lab: Lab
     assert [image["image_id"] for image in shown] == [image["image_id"] for image in known["images"]]
 
 
+def test_an_explanation_is_asked_for_and_given_up_on_request(lab: Lab) -> None:
+    place = f"{API}/jobs/{lab.run}/rows/1/explanation"
+    assert lab.client.get(place).json() == {"state": "not-asked", "progress": None, "error": None}
+    assert lab.client.get(f"{place}/picture").status_code == 404
+    assert lab.client.post(place).json()["state"] in ("waiting", "drawing")
+    assert lab.client.delete(place).status_code == 204
+    assert lab.client.get(place).json()["state"] == "not-asked"
+    assert lab.client.get(f"{API}/jobs/{lab.run}/rows/4000/explanation").status_code == 404
+
+
 @pytest.mark.exhaustive
-def test_a_measured_image_is_explained_once_and_its_picture_kept(lab: Lab) -> None:
-    place = f"{API}/runs/{lab.run}/rows"
-    first, again = (lab.client.get(f"{place}/0/explanation") for _ in range(2))
-    assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
-    assert again.content == first.content
-    assert lab.client.get(f"{place}/4000/explanation").status_code == 404
+def test_measured_images_of_runs_and_evaluations_are_explained_and_their_pictures_kept(lab: Lab) -> None:
+    created = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": lab.cells, "name": None}).json()
+    assert ended(lab.client, created["id"], what="evaluations")["state"] == "done"
+    for place in (f"{API}/jobs/{job}/rows/0/explanation" for job in (lab.run, created["id"])):
+        assert lab.client.post(place).json()["state"] in ("waiting", "drawing")
+        known = until(lambda at=place: (now := lab.client.get(at).json())["state"] in ("known", "not-asked") and now)
+        assert known == {"state": "known", "progress": None, "error": None}
+        first, again = (lab.client.get(f"{place}/picture") for _ in range(2))
+        assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
+        assert again.content == first.content
+        assert lab.client.post(place).json()["state"] == "known"
     assert Run(Path(lab.get(f"runs/{lab.run}")["folder"])).map_checks is not None

@@ -1,9 +1,9 @@
 """Maps of what speaks for a class: exact where they can be, checked before they are shown."""
 
+import base64
 import csv
+import io
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets import PreprocessedImage
 from coverslip.engines.tta import _turned
+from coverslip.events import Event, Progressed
 from coverslip.images import pixel_hash
 from coverslip.inference.explain.checks import Checked, check_maps, deletion_curve, with_random_weights
 from coverslip.inference.explain.drawing import TILE_PX, overlay, strength
@@ -37,6 +38,7 @@ from coverslip.models.networks import Network, create_network
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.runs import Run
+from coverslip.workspace.explaining.worker import draw
 
 
 def small_network(head: str = "multi_layer") -> Network:
@@ -236,19 +238,15 @@ def test_an_image_is_decoded_once_and_its_copies_are_no_neighbours(own_run: Run,
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_the_worker_of_the_app_explains_one_image_as_its_row_was_read(
-    own_run: Run, cells: Path, tmp_path: Path
-) -> None:
+def test_the_app_explains_one_image_as_its_row_was_read(own_run: Run, cells: Path, tmp_path: Path) -> None:
     image, plan = cells / own_run.split[0].path, {"box": [4, 4, 44, 44]}
-    asked = json.dumps({"run": str(own_run.folder), "file": str(image), "plan": plan, "label": "small"})
-    command = [sys.executable, "-m", "coverslip.workspace.explaining.worker", str(tmp_path)]
-    assert subprocess.run(command, input=asked, encoding="utf-8", check=False).returncode == 0
-    (picture,) = (tmp_path / "drawn").glob("*.png")
-    assert Image.open(picture).width < 3 * TILE_PX
-    gone = asked.replace(image.name, "gone.png")
-    command[-1] = str(tmp_path / "again")
-    assert subprocess.run(command, input=gone, encoding="utf-8", check=False).returncode == 1
-    assert (tmp_path / "again" / "failure.json").is_file()
+    question = {"run": str(own_run.folder), "file": str(image), "plan": plan, "label": "small"}
+    told: list[Event] = []
+    with io.BytesIO(base64.b64decode(draw(question, told.append)["png"])) as picture:
+        assert Image.open(picture).width < 3 * TILE_PX
+    assert "checking maps (contributions)" in {each.stage for each in told if isinstance(each, Progressed)}
+    with pytest.raises(cs.CoverslipError):
+        draw({**question, "file": str(tmp_path / "gone.png")}, told.append)
 
 
 def test_images_are_named_after_the_runs(trained: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from coverslip.app.streams import ended_by_signals
 from coverslip.images import decoding_apart, interrupt_decoding
 from coverslip.workspace import tidying
 from coverslip.workspace.datasets import reading_images
+from coverslip.workspace.explaining.asking import Explaining
 from coverslip.workspace.job_kinds import JOB_KINDS
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import JobKind
@@ -25,6 +26,7 @@ def add_background(app: FastAPI, workspace: Workspace) -> None:
     """Give routes what they hand work to; `at_work` begins it."""
     app.state.queue, app.state.watching = Queue(workspace), Watching(workspace, _sources())
     app.state.classifying, app.state.looking = Classifying(workspace), Looking(workspace)
+    app.state.explaining = Explaining(workspace)
 
 
 def _sources() -> dict[JobKind, NewSource]:
@@ -59,4 +61,5 @@ def _end(app: FastAPI, workspace: Workspace) -> None:
     app.state.queue.close()
     app.state.classifying.close()
     app.state.looking.close()
+    app.state.explaining.close()
     workspace.background.end_all(_SECONDS_TO_END)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from coverslip.workspace.explaining.asking import Explaining
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.looking.asking import Looking
 from coverslip.workspace.store.home import Workspace
@@ -25,7 +26,13 @@ def _looking(request: Request) -> Looking:
     return looking
 
 
+def _explaining(request: Request) -> Explaining:
+    explaining: Explaining = request.app.state.explaining
+    return explaining
+
+
 Home = Annotated[Workspace, Depends(_workspace)]
 JobQueue = Annotated[Queue, Depends(_queue)]
 Looks = Annotated[Looking, Depends(_looking)]
+Explanations = Annotated[Explaining, Depends(_explaining)]
 Paged = Annotated[Paging, Query()]

@@ -5,7 +5,7 @@ import { silent, tellOthers } from './signals';
 
 export const api = createClient<paths>({ baseUrl: '' });
 
-const ONLY_ASKED = /-preview$|\/recipe\/|\/classify$/; // sent as bodies, and change nothing
+const ONLY_ASKED = /-preview$|\/recipe\/|\/classify$|\/explanation$/; // sent as bodies, and change nothing
 
 api.use({
   onResponse({ request, response }) {

@@ -27,7 +27,7 @@ export interface MeasuredImages {
   list: (query: RowQuery, signal?: AbortSignal) => Promise<{ items: PictureRow[]; total: number }>;
   thumbnail: (k: number, side: number) => string;
   picture: (k: number) => string;
-  explanation: ((k: number, signal?: AbortSignal) => Promise<Blob>) | null; // a picture of where the evidence lies
+  job: string; // a training or an evaluation
   confusionMatrix: string; // as CSV
   figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // of the report
   datasetId: string | null; // where their labels are corrected
@@ -35,6 +35,7 @@ export interface MeasuredImages {
 }
 
 export const imagesOfRun = (id: string, datasetId: string | null): MeasuredImages => ({
+  job: id,
   datasetId,
   correct: (k, label) =>
     answer(
@@ -43,20 +44,13 @@ export const imagesOfRun = (id: string, datasetId: string | null): MeasuredImage
         body: { label },
       }),
     ),
-  explanation: (k, signal) =>
-    answer(
-      api.GET('/api/v1/runs/{run_id}/rows/{k}/explanation', {
-        params: { path: { run_id: id, k } },
-        parseAs: 'blob',
-        signal,
-      }),
-    ) as Promise<Blob>,
   list: (query, signal) =>
     answer(api.GET('/api/v1/runs/{run_id}/rows', { params: { path: { run_id: id }, query }, signal })),
   ...picturesAt('runs', id),
 });
 
 export const imagesOfEvaluation = (id: string, datasetId: string | null): MeasuredImages => ({
+  job: id,
   datasetId,
   correct: (k, label) =>
     answer(
@@ -65,7 +59,6 @@ export const imagesOfEvaluation = (id: string, datasetId: string | null): Measur
         body: { label },
       }),
     ),
-  explanation: null,
   list: (query, signal) =>
     answer(
       api.GET('/api/v1/evaluations/{evaluation_id}/rows', {

@@ -10,16 +10,6 @@ export type PredictionRow = Schemas['Row'];
 
 const at = (prediction_id: string) => ({ params: { path: { prediction_id } } });
 
-/** Where in a predicted image the evidence lies, a PNG. */
-export const explainPrediction = (prediction_id: string, k: number, signal?: AbortSignal) =>
-  answer(
-    api.GET('/api/v1/predictions/{prediction_id}/rows/{k}/explanation', {
-      params: { path: { prediction_id, k } },
-      parseAs: 'blob',
-      signal,
-    }),
-  ) as Promise<Blob>;
-
 export const listClassifiers = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/classifiers', { params: { query }, signal }));
 

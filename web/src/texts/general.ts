@@ -33,6 +33,7 @@ export const general = {
   },
   explanation: {
     show: 'Why this class?',
+    waiting: 'Waiting for another image',
     drawing: 'Looking …',
     first:
       'The first time this takes a minute or more: it is checked whether such maps can be believed. Later it takes seconds.',

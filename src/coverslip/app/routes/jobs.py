@@ -1,15 +1,17 @@
-"""What is done with a job of any kind, a training, an evaluation, a prediction: watched, stopped, resumed, removed."""
+"""What is done with a job of any kind, a training, an evaluation, a prediction: watched, stopped, explained."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from coverslip.app.deps import Home, JobQueue
+from coverslip.app.deps import Explanations, Home, JobQueue
+from coverslip.app.pictures import PICTURE, image_response
 from coverslip.app.routing import api_router
 from coverslip.app.schemas.problems import problems
 from coverslip.app.streams import LastKnown, Watched, events_in_document, events_of
+from coverslip.workspace.explaining.asking import ExplanationState
 from coverslip.workspace.job_kinds import JOB_KINDS, JobState
 from coverslip.workspace.jobs import acts
 from coverslip.workspace.jobs.records import find_job
@@ -71,6 +73,35 @@ def restore_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
     acts.restore(workspace, job_id)
     queue.wake()
     return _state(workspace, job_id)
+
+
+@router.get("/jobs/{job_id}/rows/{k}/explanation", responses=problems(404, 409, 422))
+def get_explanation(explanations: Explanations, job_id: str, k: int) -> ExplanationState:
+    """How far the picture is that explains the k-th image of a job's rows."""
+    return explanations.state_of(job_id, k)
+
+
+@router.post("/jobs/{job_id}/rows/{k}/explanation", status_code=202, responses=problems(404, 409, 422))
+def create_explanation(explanations: Explanations, job_id: str, k: int) -> ExplanationState:
+    """Draw where in an image the evidence lies, in a map that passed its checks, and training images like it.
+
+    It is drawn in a process of its own. The first one of a classifier takes a minute: its maps are checked.
+    """
+    return explanations.start(job_id, k)
+
+
+@router.delete("/jobs/{job_id}/rows/{k}/explanation", status_code=204, responses=problems(404, 409, 422))
+def remove_explanation(explanations: Explanations, job_id: str, k: int) -> None:
+    """Draw it no further; one that is drawn stays."""
+    explanations.cancel(job_id, k)
+
+
+@router.get(
+    "/jobs/{job_id}/rows/{k}/explanation/picture", response_class=Response, responses=PICTURE | problems(404, 409, 422)
+)
+def get_explanation_picture(explanations: Explanations, job_id: str, k: int) -> Response:
+    """The picture, once it is drawn."""
+    return image_response(explanations.picture(job_id, k))
 
 
 def _state(workspace: Workspace, job_id: str) -> JobState:

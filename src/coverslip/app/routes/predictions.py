@@ -22,7 +22,6 @@ from coverslip.app.schemas.predictions import (
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace.correcting import joining
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.explaining import drawing
 from coverslip.workspace.predictions import asking, corrections, pictures, predicted
 from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifying import Classified, Classifying
@@ -106,19 +105,6 @@ def get_prediction_row_picture(workspace: Home, prediction_id: str, k: int, view
     return image_response(
         pictures.picture_of(workspace, predicted.image_source_of_row(workspace, prediction_id, k), view)
     )
-
-
-@router.get(
-    "/predictions/{prediction_id}/rows/{k}/explanation",
-    response_class=Response,
-    responses=PICTURE | problems(404, 409, 422),
-)
-def get_prediction_row_explanation(workspace: Home, prediction_id: str, k: int) -> Response:
-    """Where in a predicted image the evidence lies, in a map that passed its checks, and training images like it.
-
-    The first one of a classifier takes a minute: its maps are checked.
-    """
-    return image_response(drawing.explanation_of_predicted(workspace, prediction_id, k))
 
 
 @router.put(

@@ -21,7 +21,6 @@ from coverslip.reports.comparing import Comparison
 from coverslip.workspace.correcting.label_errors import LabelsToLookAt, labels_to_look_at, look_for_label_errors
 from coverslip.workspace.correcting.measured import correct_measured
 from coverslip.workspace.evaluations import comparing
-from coverslip.workspace.explaining import drawing
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import Results
 from coverslip.workspace.predictions import classifiers, deciding, imported, measured, pictures
@@ -125,19 +124,6 @@ def get_run_row_thumbnail(
 def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
     return image_response(pictures.picture_of(workspace, measured.measured_row(workspace, run_id, k), view))
-
-
-@router.get(
-    "/runs/{run_id}/rows/{k}/explanation",
-    response_class=Response,
-    responses=PICTURE | problems(404, 409, 422),
-)
-def get_run_row_explanation(workspace: Home, run_id: str, k: int) -> Response:
-    """Where in a measured image the evidence lies, in a map that passed its checks, and training images like it.
-
-    The first one of a run takes a minute: its maps are checked.
-    """
-    return image_response(drawing.explanation_of_measured(workspace, run_id, k))
 
 
 @router.get(

@@ -1,5 +1,6 @@
 """Explanations of predictions, image by image: maps that passed their checks, and training images that look alike."""
 
+import io
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -125,17 +126,55 @@ def explain(
     drawn: list[Explanation] = []
     try:
         checked = [_checks(each, place, method, data) for each, place in zip(explainers, places, strict=True)]
-        sheets = _Sheets(folder, colours, tiles_per_row, show_failed=show_failed, n_nearest=n_nearest)
+        choice = _Choice(colours, show_failed=show_failed, n_nearest=n_nearest)
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            for row in _all_images(explainers, checked, data, sheets, emit):
-                drawn += row
+            for sheet in _all_images(explainers, checked, data, choice, emit):
+                if sheet.tiles:
+                    with written_whole(folder / sheet.name) as part:
+                        draw_sheet(sheet.tiles, tiles_per_row).save(part, "PNG")
+                drawn += sheet.told
         finally:
             _write_table(folder / TABLE, drawn)
     finally:
         for each in explainers:
             each.close()
     return Explanations(folder, folder / TABLE, tuple(checked), tuple(drawn))
+
+
+def explanation_of(
+    run: Path | str,
+    image: Dataset,
+    *,
+    n_nearest: int = 4,
+    tiles_per_row: int | None = None,
+    device: str = "auto",
+    emit: Emit = ignore,
+) -> bytes:
+    """The picture that `explain` draws of one image, a PNG, without any file.
+
+    Args:
+        run: a run folder or a packaged classifier.
+        image: the first of these.
+        n_nearest, tiles_per_row, device, emit: as of `explain`.
+
+    Raises:
+        BadClassifier, BadRun: something is not there, or damaged.
+        CoverslipError: the image cannot be read.
+    """
+    explainers = _explainers([Path(run)], chosen_device(device), emit)
+    try:
+        checked = [_checks(each, Path(run), None, image) for each in explainers]
+        choice = _Choice("viridis", show_failed=False, n_nearest=n_nearest)
+        sheet = next(_all_images(explainers, checked, image, choice, emit))
+    finally:
+        for each in explainers:
+            each.close()
+    if not sheet.tiles:
+        raise CoverslipError("The image could not be explained", do="See whether its file can be read.")
+    with io.BytesIO() as png:
+        draw_sheet(sheet.tiles, tiles_per_row).save(png, "PNG")
+        return png.getvalue()
 
 
 def _explainers(places: Sequence[Path], device: str, emit: Emit) -> list[Explainer]:
@@ -157,20 +196,27 @@ def _checks(explainer: Explainer, place: Path, method: Method | None, data: Data
 
 
 @dataclass(frozen=True, slots=True)
-class _Sheets:
-    """Where and how sheets are drawn."""
+class _Choice:
+    """What is drawn of an image."""
 
-    folder: Path
     colours: Colours
-    tiles_per_row: int | None
     show_failed: bool
     n_nearest: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """What is shown of one image by all runs."""
+
+    name: str  # of its file
+    told: list[Explanation]
+    tiles: list[list[Tile]]  # a row for each run; none of an unreadable image
+
+
 def _all_images(
-    explainers: Sequence[Explainer], checked: Sequence[ChecksOfRun], data: Dataset, sheets: _Sheets, emit: Emit
-) -> Iterator[list[Explanation]]:
-    """What is shown of each image; its sheet is written."""
+    explainers: Sequence[Explainer], checked: Sequence[ChecksOfRun], data: Dataset, choice: _Choice, emit: Emit
+) -> Iterator[_Sheet]:
+    """What is shown of each image."""
     opened = [each.classifier.open_images(data) for each in explainers]
     if len({len(of_run) for of_run in opened}) > 1:
         do = "Explain them one by one."
@@ -186,13 +232,10 @@ def _all_images(
         shown, tiles = [], []
         name = f"{i + 1:04d}_{_plain(Path(records[0].image_id).stem)}.png"
         for explainer, of_run, (row, image) in zip(explainers, checked, (next(each) for each in rows), strict=True):
-            told, tiles_of_run = _explained(explainer, of_run, row, image, sheets, name)
+            told, tiles_of_run = _explained(explainer, of_run, row, image, choice, name)
             shown += told
             tiles += [tiles_of_run] if tiles_of_run else []
-        if tiles:
-            with written_whole(sheets.folder / name) as part:
-                draw_sheet(tiles, sheets.tiles_per_row).save(part, "PNG")
-        yield shown
+        yield _Sheet(name, shown, tiles)
         now, n = time.monotonic(), len(opened[0])
         if now - last_emitted > _SECONDS_BETWEEN_EVENTS or i + 1 == n:
             last_emitted, pace = now, (i + 1) / max(now - began, 1e-9)
@@ -205,21 +248,21 @@ def _explained(
     checked: ChecksOfRun,
     row: Prediction,
     image: PreprocessedImage | UnreadableImage,
-    sheets: _Sheets,
+    choice: _Choice,
     name: str,
 ) -> tuple[list[Explanation], list[Tile]]:
     """What is shown of an image and a classifier, and its row of tiles; none of an unreadable one."""
     nothing = (None, checked.method, checked.verdict, False, None, ())
     if row.decision == UNREADABLE or not isinstance(image, PreprocessedImage) or row.predicted is None:
         return [Explanation(row.image_id, row.path, row.label, explainer.name, None, None, *nothing)], []
-    is_shown = checked.verdict != "failed" or sheets.show_failed
+    is_shown = checked.verdict != "failed" or choice.show_failed
     wanted = dict.fromkeys([row.predicted, *([row.label] if row.label in explainer.classifier.classes else [])])
     probability = row.probability or 0.0
     first = (explainer.name, f"predicted {one_line(row.predicted)}", f"probability {probability:.2f}")
     tiles = [Tile(first, as_picture(image.pixels))]
     for class_name in wanted:
-        tiles.append(_map_tile(explainer, checked, image, class_name or "", is_shown, sheets.colours))
-    nearest = explainer.neighbours(image.pixels, image.pixel_hash or "", sheets.n_nearest) if sheets.n_nearest else []
+        tiles.append(_map_tile(explainer, checked, image, class_name or "", is_shown, choice.colours))
+    nearest = explainer.neighbours(image.pixels, image.pixel_hash or "", choice.n_nearest) if choice.n_nearest else []
     tiles += [_nearest_tile(explainer, neighbour, first=i == 0) for i, neighbour in enumerate(nearest)]
     ids = tuple(f"{neighbour.record.label}: {neighbour.record.image_id}" for neighbour in nearest)
     of_image = (row.image_id, row.path, row.label, explainer.name, row.predicted, row.probability)

@@ -1,20 +1,18 @@
 """A process that shows the images of a dataset to a network, and remembers what they tell.
 
-Run as `python -m coverslip.workspace.looking.worker WORKSPACE DATASET_ID ROOT…`. How far it is goes to
-stdout, as messages of `coverslip.pipes`; it ends when nobody reads them any more.
+Run as `python -m coverslip.workspace.looking.worker`, by `coverslip.workspace.asked`.
 """
 
-import os
 import sys
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 from coverslip.datasets import is_table
 from coverslip.errors import CoverslipError
-from coverslip.events import Event, Progressed
-from coverslip.pipes import write_message
+from coverslip.events import Emit
+from coverslip.pipes import Json
+from coverslip.workspace.asked.answering import answer
 from coverslip.workspace.datasets.sources import opened_again
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
@@ -22,7 +20,7 @@ from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, dataset_row, source_paths
 
 
-def look(home: Workspace, dataset_id: str, answers: IO[bytes]) -> None:
+def look(question: Json, emit: Emit) -> Json:
     """Look for copies, where that was not done, and at what the images tell of their labels.
 
     Raises:
@@ -32,19 +30,15 @@ def look(home: Workspace, dataset_id: str, answers: IO[bytes]) -> None:
     from coverslip.experiments.looking import looked_at
     from coverslip.runs import Recipe
 
+    home = Workspace(Path(question["workspace"]), tuple(map(Path, question["roots"])))
+    dataset_id = question["dataset_id"]
     with one_moment(home.engine) as connection:
         row = dataset_row(connection, dataset_id)
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
     about = _about(home, row)
     data = replace(data, records=tuple(replace(r, about=about.get(r.image_id, ())) for r in data.records))
-
-    def tell(event: Event) -> None:
-        if isinstance(event, Progressed):
-            left = event.seconds_left
-            progress = {"stage": event.stage, "done": event.done, "total": event.total, "seconds_left": left}
-            write_message(answers, {"progress": progress})
-
-    looked_at(data, with_copies(data, scan, emit=tell), Recipe(), emit=tell)
+    looked_at(data, with_copies(data, scan, emit=emit), Recipe(), emit=emit)
+    return {}  # it is kept where the workspace finds it
 
 
 def _about(home: Workspace, row: AnyRow) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -57,19 +51,5 @@ def _about(home: Workspace, row: AnyRow) -> dict[str, tuple[tuple[str, str], ...
     return {}
 
 
-def main(workspace_folder: Path, dataset_id: str, *roots: str) -> int:
-    """Exit code 0 where the images were looked at; else the last message says why not."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not stand among messages
-    try:
-        look(Workspace(workspace_folder, tuple(map(Path, roots))), dataset_id, answers)
-    except BrokenPipeError:
-        return 1
-    except CoverslipError as error:
-        write_message(answers, {"error": asdict(error.failure)})
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
+    sys.exit(answer(look))

@@ -1,0 +1,156 @@
+"""Work that was asked for: each in a process of its own, one after the other, and none outlives the server."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from coverslip.errors import CoverslipError
+from coverslip.messages import Failure, failure_of
+from coverslip.pipes import Json, read_message, write_message
+from coverslip.workspace.jobs.processes import child_environment
+
+_FAULT = Failure(
+    code="fault",
+    what="The process that was to do it ended without saying why",
+    do="Try again when less is going on; if that fails too, report it.",
+)
+
+Keep = Callable[[Json], None]
+"""What is done with a result before its work counts as done."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """How far a step of it is."""
+
+    stage: str
+    done: int
+    total: int
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedState:
+    """What is going on about one thing."""
+
+    state: Literal["waiting", "working"] | None  # None: nothing
+    progress: StepProgress | None
+    error: Failure | None  # why the last try came to nothing
+
+
+@dataclass
+class _Work:
+    question: Json
+    keep: Keep
+    process: "subprocess.Popen[bytes] | None" = None
+    progress: StepProgress | None = None
+    is_cancelled: bool = False
+
+
+class Asked:
+    """Work of one kind, by keys of whoever asks; each takes all cores.
+
+    Args:
+        worker: the module whose process does it, by `coverslip.workspace.asked.answering`.
+    """
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
+        self._works: dict[str, _Work] = {}
+        self._errors: dict[str, Failure] = {}
+        self._lock, self._turn = threading.Lock(), threading.Lock()
+
+    def start(self, key: str, question: Json, keep: Keep) -> None:
+        """Do it, unless that is being done; what an earlier try failed of is forgotten."""
+        with self._lock:
+            if key not in self._works:
+                self._errors.pop(key, None)
+                work = self._works[key] = _Work(question, keep)
+                threading.Thread(target=self._do, args=(key, work), name="asked", daemon=True).start()
+
+    def cancel(self, key: str) -> None:
+        """Do it no further."""
+        with self._lock:
+            if (work := self._works.pop(key, None)) is not None:
+                _end(work)
+
+    def close(self) -> None:
+        """End all of it."""
+        with self._lock:
+            works, self._works = list(self._works.values()), {}
+            for work in works:
+                _end(work)
+
+    def state_of(self, key: str) -> AskedState:
+        """What is going on."""
+        with self._lock:
+            work, error = self._works.get(key), self._errors.get(key)
+        if work is None:
+            return AskedState(None, None, error)
+        return AskedState("waiting" if work.process is None else "working", work.progress, None)
+
+    def _do(self, key: str, work: _Work) -> None:
+        failure: Failure | None = None
+        try:
+            with self._turn, self._begun(work) as process:
+                result = None if process is None else _followed(process, work)
+            if not work.is_cancelled:
+                if isinstance(result, dict):
+                    work.keep(result)
+                else:
+                    failure = result or _FAULT
+        except CoverslipError as error:  # what it was about is gone
+            failure = error.failure
+        except OSError:
+            failure = _FAULT
+        with self._lock:
+            if self._works.get(key) is work:
+                del self._works[key]
+                if failure is not None:
+                    self._errors[key] = failure
+
+    @contextmanager
+    def _begun(self, work: _Work) -> "Iterator[subprocess.Popen[bytes] | None]":
+        """Its process, which has ended afterwards; None where it was cancelled meanwhile."""
+        with self._lock:
+            if not work.is_cancelled:
+                work.process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", self._worker],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=child_environment(),
+                    start_new_session=True,  # Ctrl-C in the server's terminal is not for it
+                )
+        try:
+            yield work.process
+        finally:
+            if work.process is not None:
+                work.process.kill()
+                work.process.wait()
+
+
+def _followed(process: "subprocess.Popen[bytes]", work: _Work) -> Json | Failure | None:
+    """Its result, or why there is none; None where it did not say."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    write_message(process.stdin, work.question)
+    while (message := read_message(process.stdout)) is not None:
+        if "error" in message:
+            return failure_of(message["error"])
+        if "result" in message:
+            result: Json = message["result"]
+            return result
+        work.progress = StepProgress(**message["progress"])
+    return None
+
+
+def _end(work: _Work) -> None:
+    work.is_cancelled = True
+    if work.process is not None:
+        with suppress(OSError):
+            work.process.kill()
