@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK
 
 from coverslip import studies
+from coverslip.cli import main
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.runs import Run
 from coverslip.studies import StudyComparison
@@ -94,6 +96,17 @@ def test_epochs_and_what_was_tried_are_kept(folder: Path, compared: StudyCompari
     for words in ("Changed test images", "One dataset alone, or among others", "Epoch by epoch", "What was tried"):
         assert words in page
     assert (folder / "figures" / "epochs-1.svg").is_file()
+
+
+@pytest.mark.slow
+def test_a_dry_run_tells_how_long_trainings_take(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "run", str(folder / "study.yaml"), "--out", str(folder), "--dry-run", "--json"]) == 0
+    alone, both = json.loads(capsys.readouterr().out)["cells"]
+    assert (alone["state"], both["state"]) == ("done", "done")
+    assert 0 < alone["seconds"] < 600
+    cells = studies.plan_study(folder / "study.yaml", folder)
+    gone = [replace(cells[0], dataset=cells[0].dataset.model_copy(update={"path": ("nowhere",)}))]
+    assert studies.cell_seconds(gone) == {cells[0].name: None}
 
 
 def test_changes_of_an_image_are_what_they_say() -> None:

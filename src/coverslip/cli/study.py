@@ -9,6 +9,8 @@ import typer
 from coverslip.cli._options import AsJson
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from coverslip.studies import Cell, StudyComparison, StudyPlan
 
 _MILLION = 1e6
@@ -87,7 +89,10 @@ def run(
     small: Small = False,
     as_published: AsPublished = False,
     budget: Budget = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the trainings and end.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="List the trainings with the time that each takes here, as measured, and end."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train all that a plan asks for, each training in a process of its own, and compare.
@@ -107,11 +112,15 @@ def run(
     from coverslip import studies
 
     chosen = plan if _is_file(plan) else _preset(plan, data, group, group_pattern, small, as_published)
-    if dry_run:
-        _show_cells(studies.plan_study(chosen, out), as_json=as_json)
-        return
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
+
+    if dry_run:
+        cells = studies.plan_study(chosen, out)
+        with shown_progress(notes_console()) as emit:
+            seconds = studies.cell_seconds(cells, emit)
+        _show_cells(cells, seconds, as_json=as_json)
+        return
 
     with shown_progress(notes_console()) as emit:
         comparison = studies.run_study(chosen, out=out, budget=budget, emit=emit)
@@ -233,21 +242,26 @@ def compare_results(
     _show(comparison, folder, as_json=as_json)
 
 
-def _show_cells(cells: "list[Cell]", *, as_json: bool) -> None:
+def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console
     from coverslip.cli._tables import table_of
+    from coverslip.messages import duration
     from coverslip.studies import state_of
 
     if as_json:
-        print_json({"cells": [{"name": cell.name, "state": state_of(cell).state} for cell in cells]})
+        shown = [{"name": cell.name, "state": state_of(cell).state, "seconds": seconds[cell.name]} for cell in cells]
+        print_json({"cells": shown})
         return
-    table = table_of("training", "network", "regime", "state")
+    table = table_of("training", "network", "regime", "state", "about")
     for cell in cells:
         regime = f"pretraining for {cell.regime}" if cell.is_pretraining else cell.regime
-        table.add_row(cell.name, cell.model, regime, state_of(cell).state)
+        needed = seconds[cell.name]
+        table.add_row(cell.name, cell.model, regime, state_of(cell).state, "–" if needed is None else duration(needed))
     console = results_console()
     console.print(table)
-    console.print(f"{len(cells)} trainings")
+    known = [needed for needed in seconds.values() if needed is not None]
+    rest = f", {len(cells) - len(known)} of unknown length" if len(known) < len(cells) else ""
+    console.print(f"{len(cells)} trainings, one after the other about {duration(sum(known))}{rest}", soft_wrap=True)
 
 
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:

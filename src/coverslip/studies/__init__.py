@@ -16,6 +16,7 @@ from coverslip.studies.presets import PRESETS, Preset, preset_plan
 from coverslip.studies.results import ResultRow
 from coverslip.studies.running import CellState, CellWord, state_of
 from coverslip.studies.study import plan_study, resume_study, run_study, study_comparison
+from coverslip.studies.timing import cell_seconds
 
 __all__ = [
     "PRESETS",
@@ -31,6 +32,7 @@ __all__ = [
     "StudyPlan",
     "VariantDifference",
     "VariantScores",
+    "cell_seconds",
     "cells_of",
     "compare_study",
     "interval",
