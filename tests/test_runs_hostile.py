@@ -1,5 +1,6 @@
 """Run folders of strangers: whatever lies in them ends in one clear error that names the file, and runs no code."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -17,7 +18,7 @@ import pytest
 from coverslip.cli import main
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun
-from coverslip.runs import Run, open_run
+from coverslip.runs import Epoch, Run, open_run
 from coverslip.runs.log.reader import lasting_lines
 
 MOST_BYTES = 400e6  # of memory, for a file of a stranger
@@ -187,6 +188,34 @@ def test_a_file_of_a_stranger_is_refused_by_name_within_little_memory(
             path.rmdir()
         path.unlink(missing_ok=True)
         path.write_bytes(before)
+
+
+EPOCH = {"epoch": "1", "seconds": "2.5", "val_loss": "3.1", "val_accuracy": "0.5"}
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [{"val_loss": cell} for cell in ("nan", "inf", "1e308", "x")]
+    + [
+        {"val_accuracy": "1.5"},
+        {"val_accuracy": "-1"},
+        {"epoch": "-1"},
+        {"epoch": "1" + "0" * 18},
+        {"epoch": "1" * 5000},
+    ],
+    ids=str,
+)
+def test_epochs_of_a_stranger_that_no_training_can_have_are_refused_by_name(
+    tmp_path: Path, cells: dict[str, str]
+) -> None:
+    names = [field.name for field in dataclasses.fields(Epoch)]
+    for row in (EPOCH, EPOCH | cells):
+        lines = [",".join(names), ",".join(row.get(name, "") for name in names)]
+        (tmp_path / "history.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        if row is EPOCH:
+            assert [epoch.val_loss for epoch in Run(tmp_path).history] == [3.1]
+    with pytest.raises(BadRun, match=re.escape("history.csv")):
+        _ = Run(tmp_path).history
 
 
 def test_a_log_of_a_stranger_is_read_as_far_as_it_makes_sense(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
+
+import numpy as np
 
 from coverslip.errors import BadRun
 from coverslip.events import EpochEnded
@@ -29,11 +32,16 @@ class Epoch:
 
     @staticmethod
     def of(event: EpochEnded) -> "Epoch":
-        """The row of an epoch that has just ended."""
-        return Epoch(**{name: getattr(event, name) for name in _COLUMNS})
+        """The row of an epoch that has just ended; a mean over steps of which one overflowed is none."""
+        numbers = {name: getattr(event, name) for name in _COLUMNS if name != "epoch"}
+        finite = {name: value if value is not None and isfinite(value) else None for name, value in numbers.items()}
+        return Epoch(epoch=event.epoch, **finite)
 
 
 _COLUMNS = tuple(field.name for field in fields(Epoch))
+_SHARES = ("_accuracy", "_precision", "_recall", "_f1")
+_MOST = float(np.finfo(np.float32).max)  # a loss is a mean of what networks give
+_MOST_EPOCHS = 1_000_000
 
 
 def write_history(file: Path, epochs: Iterable[Epoch]) -> None:
@@ -56,5 +64,19 @@ def read_history(file: Path) -> tuple[Epoch, ...]:
 
 
 def _epoch(row: dict[str, str]) -> Epoch:
-    numbers = {name: float(row[name]) if row[name] else None for name in _COLUMNS if name != "epoch"}
-    return Epoch(epoch=int(row["epoch"]), **numbers)
+    numbers = {name: _number(name, row[name]) for name in _COLUMNS if name != "epoch"}
+    epoch = int(row["epoch"])
+    if not 0 <= epoch <= _MOST_EPOCHS:
+        raise ValueError(f"there is no epoch {epoch}")
+    return Epoch(epoch=epoch, **numbers)
+
+
+def _number(name: str, cell: str) -> float | None:
+    """What no training writes could not be drawn either: NaN, a share of 2, a loss of 1e308."""
+    if not cell:
+        return None
+    value = float(cell)
+    least, most = (0.0, 1.0) if name.endswith(_SHARES) else (-_MOST, _MOST)
+    if not least <= value <= most:
+        raise ValueError(f"{name} is {cell}, not a number from {least:g} to {most:g}")
+    return value
