@@ -22,12 +22,12 @@ from pathlib import Path
 
 PLAN = """\
 datasets: [{path: cells, group_pattern: 'slide\\d+'}]
-models: [efficientnet_lite0]
-regimes: [imagenet, scratch]
-seeds: [0, 1, 2, 3]
+models: [mobilenet_v2]
+regimes: [scratch]
+seeds: [0, 1, 2]
 folds: 0
 threads: 1
-recipe: {image_size: 48, tta: 1, epochs: 3, batch_size: 16}
+recipe: {image_size: 48, tta: 1, epochs: 2, batch_size: 16}
 perturbations: [{blur: 2}]
 """
 _TIMES = ("train_seconds",)

@@ -30,6 +30,13 @@ def test_shared_images_widen_it_as_nadeau_and_bengio_say() -> None:
     assert found.p_equal == pytest.approx(posterior.cdf(0.01) - posterior.cdf(-0.01))
 
 
+def test_probabilities_are_those_of_baycomp() -> None:
+    """By `baycomp.CorrelatedTTest.probs(DIFFERENCES, zeros, rope=0.01, runs=1)` of baycomp 1.0.3."""
+    found = procedure_difference(DIFFERENCES, test_to_train=0.25, equivalence=0.01)
+    known = (0.8206468767966375, 0.1392747860982516, 0.040078337105110884)
+    assert (found.p_better, found.p_equal, found.p_worse) == pytest.approx(known)
+
+
 def test_nothing_is_claimed_of_one_split_or_of_equal_ones() -> None:
     for differences in ([0.1], [0.1, 0.1, 0.1]):
         found = procedure_difference(differences, test_to_train=0.25)
@@ -50,6 +57,13 @@ def test_equal_ways_are_told_apart_as_rarely_as_is_said() -> None:
 
 def test_holm_is_that_of_the_textbook() -> None:
     assert holm([0.01, 0.04, None, 0.03]) == [pytest.approx(0.03), pytest.approx(0.06), None, pytest.approx(0.06)]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
+    from statsmodels.stats.multitest import multipletests  # here, since it takes a second
+
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1].tolist())
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))

@@ -6,11 +6,11 @@ from typing import Any
 
 from coverslip.errors import BadRecipe
 from coverslip.studies.plan import Changes, StudyPlan, merged_changes, plan_of
-from coverslip.studies.presets.record import Dataset, Preset
+from coverslip.studies.presets.record import SMALL_PER_CLASS, Dataset, Preset
 from coverslip.studies.presets.table import PRESETS
 
 _SMALL: Changes = {"image_size": 64, "epochs": 2, "batch_size": 16}
-_SMALL_PER_CLASS, _SMALL_FOLDS = 20, 2
+_SMALL_FOLDS = 2
 
 
 def preset_plan(
@@ -103,7 +103,7 @@ def _plan(preset: Preset, is_small: bool) -> dict[str, Any]:  # Any: as `study.y
         "models": preset.small_models,
         "folds": min(preset.folds, _SMALL_FOLDS),
         "repeats": min(preset.repeats, _SMALL_FOLDS),
-        "train_per_class": [_SMALL_PER_CLASS],
+        "train_per_class": [SMALL_PER_CLASS],
         "recipe": {**preset.recipe, **_SMALL},
         "baseline": preset.small_baseline,
         "threads": 1,
@@ -114,7 +114,7 @@ def _notes(preset: Preset, is_small: bool, as_published: bool) -> list[str]:
     """What is otherwise than in the publication."""
     small = (
         "Small: other networks stand in for those whose weights do not come with the installation; 64 pixels, "
-        f"{_SMALL_PER_CLASS} training images of each class, two epochs. Its numbers say nothing about the publication."
+        f"{SMALL_PER_CLASS} training images of each class, two epochs. Its numbers say nothing about the publication."
     )
     remaining = [each.text for each in preset.deviations if not each.is_choice]
     if as_published:

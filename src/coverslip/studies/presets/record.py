@@ -10,6 +10,9 @@ Dataset = dict[str, Any]  # Any: as `study.yaml` has a dataset
 OWN_START = ({"name": "as each network says", "recipe": {}},)  # one regime: the networks' recipes say the start
 
 
+SMALL_PER_CLASS = 20  # training images of each class in a small form
+
+
 @dataclass(frozen=True, slots=True)
 class Deviation:
     """One thing that is otherwise than in the publication."""

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadRecipe
-from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, EPOCH, Dataset, Deviation, Preset
+from coverslip.studies.plan import Changes
+from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, EPOCH, SMALL_PER_CLASS, Dataset, Deviation, Preset
 
 
 def _through_each_other(given: Sequence[Dataset], is_small: bool) -> list[Dataset]:
@@ -12,13 +13,15 @@ def _through_each_other(given: Sequence[Dataset], is_small: bool) -> list[Datase
     if len(given) != 2:
         do = "Name two: each is learnt with and without a first step on the other."
         raise BadRecipe("Two-step transfer needs two datasets", do=do)
-    return [_through(other, target) for other, target in (given[::-1], given)]
+    return [_through(other, target, is_small) for other, target in (given[::-1], given)]
 
 
-def _through(first: Dataset, target: Dataset) -> Dataset:
-    grouped = {"group": first.get("group") or first.get("group_pattern")}
+def _through(first: Dataset, target: Dataset, is_small: bool) -> Dataset:
+    recipe: Changes = {"group": first.get("group") or first.get("group_pattern")}
+    if is_small:
+        recipe["split"] = {"train_per_class": SMALL_PER_CLASS}
     labels = _labels(_classes(first), _classes(target))
-    init = {"train_on": first["path"][0], "recipe": grouped, "labels": labels}
+    init = {"train_on": first["path"][0], "recipe": recipe, "labels": labels}
     return {**target, "recipe": {**target.get("recipe", {}), "init": init}}
 
 
