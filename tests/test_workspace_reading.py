@@ -6,11 +6,11 @@ from pathlib import Path
 
 from drawing import save_cell, save_cells
 from image_sets import workspace_in
-from sqlalchemy import event, select, update
+from sqlalchemy import delete, event, select, update
 
 from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import changing, labels, reading_images, sources
-from coverslip.workspace.datasets.inspections import look_for_copies
+from coverslip.workspace.datasets.inspections import inspect_again, look_for_copies
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.background import Background
@@ -103,6 +103,21 @@ def test_no_copies_are_looked_for_among_images_that_are_not_there_yet(tmp_path: 
     look_for_copies(home, dataset_id, threading.Event())
     with home.engine.connect() as connection:
         assert connection.execute(select(db.datasets.c.opened)).scalar_one() is None
+
+
+def test_nothing_is_told_of_images_that_are_being_read_again(tmp_path: Path) -> None:
+    """A search for copies may end just when a refresh has put other images in place, of which no facts are known."""
+    home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
+    dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
+    _wait(home)
+    before = reading_images.inspection(home, dataset_id).n_images
+    with home.engine.begin() as connection:
+        connection.execute(update(db.datasets).values(state="reading"))
+        connection.execute(delete(db.image_facts))
+    inspect_again(home, dataset_id)
+    with home.engine.connect() as connection:
+        kept = connection.execute(select(db.inspections.c.found)).scalar_one()
+    assert kept["inspection"]["n_images"] == before
 
 
 def _wait(home: Workspace) -> None:

@@ -183,9 +183,12 @@ def _look(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
 
 
 def inspect_again(home: Workspace, dataset_id: str) -> None:
-    """Keep what is found with all that is known by now, unless labels or groups are being changed."""
+    """Keep what is found with all that is known by now, unless labels, groups or images are being changed."""
     with one_moment(home.engine) as connection:
-        revision = dataset_row(connection, dataset_id).revision
+        row = dataset_row(connection, dataset_id)
+        if row.state != "ready":  # read anew: of some images nothing is known yet
+            return
+        revision = row.revision
         inspected = inspect_stored(connection, dataset_id)
     with writing(home.engine) as connection:
         if dataset_row(connection, dataset_id).revision == revision:

@@ -53,11 +53,14 @@ class Background:
                 self._held[name] -= 1
 
     def wait_all(self) -> None:
-        """Wait until all threads have done their work."""
-        with self._lock:
-            works = list(self._works.values())
-        for work in works:
-            work.thread.join()
+        """Wait until all threads have done their work, and those that they begin meanwhile."""
+        while True:
+            with self._lock:
+                works = [work for work in self._works.values() if work.thread.is_alive()]
+            if not works:
+                return
+            for work in works:
+                work.thread.join()
 
     def end_all(self, within_s: float) -> None:
         """Ask all threads to end, and wait so long until they have: before the server ends."""
