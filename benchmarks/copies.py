@@ -3,11 +3,11 @@
     python benchmarks/copies.py --images 2000 --planted 25
     python benchmarks/copies.py --thresholds
 
-`--thresholds` checks the thresholds of `coverslip.audit.copies`, chosen after trials on real sets with planted
-copies: drawn cells, their changed copies, and pairs of different cells that resemble each other most. Otherwise
-images are drawn from the real sets of `COVERSLIP_DATA` (`blood_bccd_augmented`, full of copies, left out), so many
-copies of each kind are planted, and a pair is right where both images come from one. Pairs of real images that were
-called copies are listed apart: nobody knows of them whether they are.
+`--thresholds` is what the threshold of `coverslip.audit.copies` rests on: drawn images, their changed copies, and pairs
+of different images that resemble each other most. Otherwise images are drawn from the real sets of `COVERSLIP_DATA`
+(`blood_bccd_augmented`, full of copies, left out), so many copies of each kind are planted, and a pair is right where
+both images come from one. Pairs of real images that were called copies are listed apart: nobody knows of them whether
+they are.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
+from scipy.ndimage import gaussian_filter
 
 from coverslip.audit.copies import matching, searching
 from coverslip.audit.copies.finding import _linked  # what is timed, without reading
@@ -135,24 +136,64 @@ def planted_among_real(n_images: int, n_planted: int, sets: Sequence[str]) -> di
     }
 
 
-def thresholds(n_images: int = 300) -> dict:
-    """Correlations of drawn cells with their changed copies, and with the most similar other cells."""
+def drawn(n: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """(H, W, 1) uint8 images of plain shapes, which resemble each other: banded rods, discs, and noisy nuclei."""
+    images = []
+    for k in range(n):
+        if k % 3 == 0:  # a rod: ten lengths, bands of its own
+            length, width, angle = rng.uniform(0.9, 1.1, 3) * (12 + 2 * (k % 10), 5, 1) + (0, 0, rng.normal(0, 0.3))
+            side = int(2.3 * length)
+            y, x = np.mgrid[:side, :side] - side / 2
+            along, across = x * np.sin(angle - 1) + y * np.cos(angle - 1), x * np.cos(angle - 1) - y * np.sin(angle - 1)
+            inside = gaussian_filter(((np.abs(along) < length) & (np.abs(across) < width)).astype(float), 1)
+            bands = gaussian_filter(rng.normal(0, 1, 101), 5) * 4
+            place = np.clip(np.rint(50 + 50 * along / length), 0, 100).astype(int)
+            image = inside * (130 + 40 * bands[place]) + inside * rng.normal(0, 3, inside.shape)
+        else:
+            side = 50
+            y, x = np.mgrid[:side, :side] - side / 2 + rng.normal(0, 1, (2, 1, 1))
+            angle = np.arctan2(y, x)
+            waves = sum(rng.normal(0, 0.05) * np.cos(m * angle + rng.uniform(0, 6.3)) for m in (2, 3, 4))
+            inside = (np.hypot(x, y) < (23 if k % 3 == 1 else 15) * (1 + waves)).astype(float)
+            texture = gaussian_filter(rng.normal(0, 1, (side, side)), 2.5) * 5
+            if k % 3 == 1:
+                image = inside * (190 + 6 * texture)
+            else:
+                image = gaussian_filter(inside, 1.2) * (110 + 20 * texture) + 20 + rng.normal(0, 6, (side, side))
+        images.append(np.clip(image, 0, 255).astype(np.uint8)[..., None])
+    return images
+
+
+def thresholds(n_images: int = 120) -> dict:
+    """How alike drawn images are to their changed copies, and the most similar other pairs."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         broken = write_sample_images(Path(folder) / "cells", n_images=n_images).broken
         files = [file for file in sorted(Path(folder).rglob("*.png")) if file not in broken]
         arrays = list({array.tobytes(): array for array in (read_pixels(file).array for file in files)}.values())
+    arrays += drawn(3 * n_images, rng)
+    n = len(arrays)
     rows = [small_picture(array) for array in arrays]
-    n = len(rows)
-    for k, array in enumerate(arrays):
-        rows.append(small_picture(as_array(changed(as_picture(array), KINDS[k % len(KINDS)], rng))))
+    chosen = [KINDS[(k // 3) % len(KINDS)] for k in range(n)]
+    rows += [
+        small_picture(as_array(changed(as_picture(array), kind, rng)))
+        for array, kind in zip(arrays, chosen, strict=True)
+    ]
     pictures = np.stack(rows)
     same = matching.match(pictures, np.arange(n), np.arange(n) + n)
-    candidates = searching.candidate_pairs(pictures[:n])
-    other = matching.match(pictures[:n], candidates.first, candidates.second)
-    low = {name: np.quantile(getattr(same, name), (0, 0.01, 0.05)).round(3).tolist() for name in ("whole", "fine")}
-    high = {name: np.quantile(getattr(other, name), (0.95, 0.99, 1)).round(3).tolist() for name in ("whole", "fine")}
-    return {"copies": n, "compared to the end": len(same.fine), "lowest of copies": low, "highest of others": high}
+    first, second = searching.candidate_pairs(pictures[:n])
+    parts = [slice(start, start + matching.AT_ONCE) for start in range(0, len(first), matching.AT_ONCE)]
+    others = np.concatenate([matching.match(pictures[:n], first[part], second[part]).likeness for part in parts])
+    kinds, asked = np.array(chosen)[same.first], np.arange(3.4, 5.2, 0.2).round(1).tolist()
+    lowest = {kind: np.quantile(same.likeness[kinds == kind], (0, 0.01, 0.05)).round(2).tolist() for kind in KINDS}
+    return {
+        "copies": n,
+        "compared to the end": len(same.fine),
+        "likeness of copies (lowest, 1 %, 5 %)": lowest,
+        "of other pairs (99 %, 99.9 %, highest)": np.quantile(others, (0.99, 0.999, 1)).round(2).tolist(),
+        "share of copies at least": {t: round(float((same.likeness >= t).sum() / n), 4) for t in asked},
+        "other pairs at least": {t: int((others >= t).sum()) for t in asked},
+    }
 
 
 if __name__ == "__main__":

@@ -153,6 +153,42 @@ def test_small_pictures_are_made_of_images_of_any_shape_and_depth(shape):
         assert picture is None if shape == (1, 1, 1) else picture is not None and picture.shape == (64, 64)
 
 
+def rod(height: int, width: int, *, bands: float = 5.0) -> Image.Image:
+    """A banded rod on white, as long as the image is high, and a little bent."""
+    y, x = np.mgrid[:height, :width]
+    middle = width / 2 + 0.06 * width * np.sin(y / height * 4)
+    inside = (np.abs(x - middle) < 0.3 * width) & (np.abs(y - height / 2) < 0.46 * height)
+    shade = 110 + 60 * np.sin(y / height * bands * 6.3 + 0.1 * x)
+    return Image.fromarray(np.where(inside, shade, 255).astype(np.uint8))
+
+
+def likeness(first: Image.Image, second: Image.Image) -> float:
+    """Of two images, as copies are told; -inf for what differs when seen coarsely."""
+    pictures = [small_picture(np.asarray(image)[..., None]) for image in (first, second)]
+    found = match(np.stack([picture for picture in pictures if picture is not None]), np.array([0]), np.array([1]))
+    return float(found.likeness[0]) if len(found.first) else -np.inf
+
+
+def test_a_long_image_is_known_again_when_it_was_turned_and_its_corners_were_filled():
+    original = rod(72, 32)
+    turned = original.rotate(20, Image.Resampling.BICUBIC)  # black corners, where the background is white
+    picture = small_picture(np.asarray(turned)[..., None])
+    assert picture is not None
+    shown = picture & 1
+    assert 0.7 < shown.sum() / (small_picture(np.asarray(original)[..., None]) & 1).sum() < 0.95
+    assert likeness(original, turned) > likeness(original, rod(72, 32, bands=4.5)) + 1
+
+
+def test_an_object_in_a_large_empty_frame_is_compared_by_its_detail():
+    framed = Image.new("L", (200, 100), 255)
+    framed.paste(rod(40, 18), (90, 30))
+    other = Image.new("L", (100, 200), 255)
+    other.paste(rod(40, 18), (20, 110))
+    another = Image.new("L", (200, 100), 255)
+    another.paste(rod(40, 18, bands=3.5), (90, 30))
+    assert likeness(framed, other) > likeness(framed, another) + 1
+
+
 def test_pairs_that_all_differ_when_seen_coarsely_match_nothing():
     noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64), dtype=np.uint8)
     assert not len(match(noise, np.array([0, 1]), np.array([2, 3])).fine)

@@ -36,21 +36,24 @@ class Level:
 
     side: int
     pictures: Floats  # (2 N, side²): as they are, then mirrored
+    known: Floats  # (2 N, side²) of 0 and 1: where they have pixels
     descent: Floats  # (N, 4, side²): gradients along the pose, times the inverse of their products
 
 
-def make_level(pictures: Floats) -> Level:
-    """Prepare (N, side, side) pictures."""
+def make_level(pictures: Floats, known: Floats) -> Level:
+    """Prepare (N, side, side) pictures; `known` is of the same shape, 1 where all of a pixel is known."""
     n, side = len(pictures), pictures.shape[1]
     along_v, along_u = (gradient.reshape(n, side * side) for gradient in np.gradient(pictures, 2 / side, axis=(1, 2)))
     u, v = grid(side)
     steepest = np.stack((along_u * u + along_v * v, along_v * u - along_u * v, along_u, along_v), axis=1)
-    steepest = (steepest * disc(side)).astype(np.float32)
+    is_known = (known > 0.99).astype(np.float32)
+    steepest = (steepest * (disc(side) * is_known.reshape(n, 1, side * side))).astype(np.float32)
     products = np.matmul(steepest, steepest.transpose(0, 2, 1)).astype(np.float64)
     products += (1e-3 * np.trace(products, axis1=1, axis2=2)[:, None, None] + 1e-9) * np.eye(4)
     descent = np.matmul(np.linalg.inv(products).astype(np.float32), steepest)
     both = np.concatenate((pictures, pictures[:, :, ::-1])).reshape(2 * n, side * side)
-    return Level(side, both, descent)
+    both_known = np.concatenate((is_known, is_known[:, :, ::-1])).reshape(2 * n, side * side)
+    return Level(side, both, both_known, descent)
 
 
 def align(level: Level, pairs: Pairs, n_steps: int) -> tuple[Pairs, Floats]:
@@ -61,16 +64,18 @@ def align(level: Level, pairs: Pairs, n_steps: int) -> tuple[Pairs, Floats]:
         overlap too little.
     """
     inner = disc(level.side).astype(np.float32)
-    target, pose = level.pictures[pairs.first], pairs.pose
+    target, pose, in_target = level.pictures[pairs.first], pairs.pose, inner * level.known[pairs.first]
+    areas = (level.known * inner).sum(axis=1)
+    least = _LEAST_OVERLAP * np.minimum(areas[pairs.first], areas[pairs.second])
     best_pose, best = pose.copy(), np.full(len(pose), -1, np.float32)
     for _ in range(n_steps + 1):
-        warped, inside = warp(level.pictures, pairs.second, pose, level.side)
-        weight = inside * inner
+        warped, inside = warp(level.pictures, pairs.second, pose, level.side, level.known)
+        weight = inside * in_target
         total = weight.sum(axis=1)
         first, second = centred(target, weight), centred(warped, weight)
         product, squares = _dot(first, second), _dot(second, second)
         score = product / np.sqrt(np.maximum(_dot(first, first) * squares, 1e-9))
-        score[total < _LEAST_OVERLAP * inner.sum()] = -1
+        score[total < least] = -1
         is_better = score > best
         best[is_better], best_pose[is_better] = score[is_better], pose[is_better]
         contrast = np.clip(product / np.maximum(squares, 1e-6), *_CONTRASTS)

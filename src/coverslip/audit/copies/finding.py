@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.copies.matching import AT_ONCE, are_copies, least_agreements, match
+from coverslip.audit.copies.matching import AT_ONCE, match
 from coverslip.audit.copies.searching import candidate_pairs
 from coverslip.audit.copies.small_pictures import small_picture
 from coverslip.audit.image_quality import image_quality
@@ -25,8 +25,8 @@ from coverslip.stopping import BY_SIGNAL, Stop
 
 COPIES = register(Kind("copies", "which images of a dataset show the same", RECORDS))
 
-_VERSION = 3  # goes up when the same images would give other copies
-_FEWEST = 3  # images
+_VERSION = 4  # goes up when the same images would give other copies
+_FEWEST = 2  # images
 
 Clusters = tuple[tuple[int, ...], ...]
 Bytes = npt.NDArray[np.uint8]
@@ -88,14 +88,13 @@ def with_copies(
 
 def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
     """Rows that show the same, two or more each."""
-    candidates = candidate_pairs(pictures, stop=stop)
-    least = least_agreements(pictures, candidates)
-    starts = range(0, len(candidates.first), AT_ONCE)
+    first, second = candidate_pairs(pictures, stop=stop)
+    starts = range(0, len(first), AT_ONCE)
 
     def compare(start: int) -> list[tuple[int, int]]:
         part = slice(start, start + AT_ONCE)
-        matches = match(pictures, candidates.first[part], candidates.second[part])
-        accepted = are_copies(matches, least)
+        matches = match(pictures, first[part], second[part])
+        accepted = matches.are_copies
         return list(zip(matches.first[accepted].tolist(), matches.second[accepted].tolist(), strict=True))
 
     links: list[tuple[int, int]] = []
@@ -105,7 +104,7 @@ def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
             for start, found in zip(starts, pool.map(compare, starts), strict=True):
                 links += found
                 stop.check()
-                tell(min(start + AT_ONCE, len(candidates.first)), len(candidates.first))
+                tell(min(start + AT_ONCE, len(first)), len(first))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return _components(links, len(pictures))

@@ -5,14 +5,13 @@ hand: some are turned, shifted, scaled and overexposed at random, and numbers th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.copies.describing import describe
 from coverslip.audit.copies.small_pictures import floats_of
-from coverslip.audit.copies.warping import warp
+from coverslip.audit.copies.warping import disc, warp
 from coverslip.stopping import BY_SIGNAL, Stop
 
 Floats = npt.NDArray[np.float32]
@@ -22,54 +21,49 @@ _N_CHANGED = 800  # pictures, some several times where there are fewer
 _MOST_SHIFTED = 0.1  # of the side, by moving and by cropping
 _BRIGHTEST = (1.0, 5.0)  # standard deviations from the mean, beyond which an image is saturated
 _N_NUMBERS = 48
-_N_NEIGHBOURS = 20
+_N_NEIGHBOURS = 16
+_CROPPED, _CROPPED_AT = 0.08, ((0, 0), (0.08, 0.08), (-0.08, -0.08))  # what crops lose changes the numbers most, so
+_N_CROPPED = 8  # pictures are also looked for as if they were cropped, and so many neighbours of these compared
 _FARTHEST = 2.5  # times the distance that 99 % of the changed pictures keep from what they were
-_N_UNRELATED = 600  # pairs
 _AT_ONCE = 1000  # pictures
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """Pairs of rows that may be copies, each once, and pairs that resemble each other but are hardly copies."""
+def candidate_pairs(pictures: npt.NDArray[np.uint8], *, stop: Stop = BY_SIGNAL) -> tuple[Ints, Ints]:
+    """Which of (N, side, side) pictures to compare, two of them at least; found without comparing pixels.
 
-    first: Ints
-    second: Ints
-    unrelated_first: Ints
-    unrelated_second: Ints
-    places: Floats  # (N, d) what describes each picture: near are those that resemble each other
-
-
-def candidate_pairs(pictures: npt.NDArray[np.uint8], *, stop: Stop = BY_SIGNAL) -> Candidates:
-    """Which of (N, side, side) pictures to compare, three of them at least; found without comparing pixels."""
+    Returns:
+        (n,) and (n,) rows: pairs that may be copies, each once.
+    """
+    n = len(pictures)
+    if n <= _N_NEIGHBOURS + 1:  # so few are all compared with one another
+        return np.triu_indices(n, 1)
     numbers = np.concatenate([describe(floats_of(block)) for block in _blocks(pictures, stop)])
-    places, farthest = numbers - numbers.mean(axis=0), np.inf
-    if len(pictures) > _N_NEIGHBOURS + 1:  # fewer are all compared with one another
-        weights, farthest = _learn(pictures, numbers)
-        places = (places @ weights).astype(np.float32)
-    nearest, distance = _nearest(places, min(_N_NEIGHBOURS, len(places) - 1), stop)
-    row, column = np.nonzero(distance <= farthest)
-    first, second = _each_once(row, nearest[row, column], len(places))
-    generator = np.random.default_rng(1)
-    some = generator.choice(len(places), min(_N_UNRELATED, len(places)), replace=False)
-    far = generator.integers(nearest.shape[1] // 2, nearest.shape[1], len(some))
-    return Candidates(first, second, some, nearest[some, far], places)
+    weights, farthest = _learn(pictures, numbers)
+    places = (numbers @ weights).astype(np.float32)
+    found = [_near(places, places, _N_NEIGHBOURS, farthest, stop)]
+    for x, y in _CROPPED_AT:
+        pose = np.array(((1 - _CROPPED, 0, x, y),), np.float32)
+        cropped = [describe(_posed(floats_of(block), pose)) for block in _blocks(pictures, stop)]
+        found.append(_near((np.concatenate(cropped) @ weights).astype(np.float32), places, _N_CROPPED, farthest, stop))
+    return _each_once(np.concatenate([rows for rows, _ in found]), np.concatenate([rows for _, rows in found]), n)
 
 
-def _nearest(places: Floats, n: int, stop: Stop) -> tuple[Ints, Floats]:
-    """(N, n) rows of the nearest others, and the squares of their distances, both in order."""
+def _near(asking: Floats, places: Floats, n: int, farthest: float, stop: Stop) -> tuple[Ints, Ints]:
+    """Rows of `asking`, and of the places that are among the n nearest to it, itself not, and not too far."""
     squares = np.einsum("nd,nd->n", places, places)
-    nearest, distances = np.empty((len(places), n), np.intp), np.empty((len(places), n), np.float32)
-    for start in range(0, len(places), _AT_ONCE):
+    rows, columns = [], []
+    for start in range(0, len(asking), _AT_ONCE):
         stop.check()
-        block = slice(start, start + _AT_ONCE)
-        distance = squares[block, None] + squares - 2 * (places[block] @ places.T)
-        rows = np.arange(len(distance))
-        distance[rows, rows + start] = np.inf
-        some = np.argpartition(distance, n - 1, axis=1)[:, :n]
-        far = np.take_along_axis(distance, some, axis=1)
-        order = np.argsort(far, axis=1)
-        nearest[block], distances[block] = (np.take_along_axis(of, order, axis=1) for of in (some, far))
-    return nearest, distances
+        block = asking[start : start + _AT_ONCE]
+        distance = squares - 2 * (block @ places.T)
+        distance += np.einsum("nd,nd->n", block, block)[:, None]
+        here = np.arange(len(block))
+        distance[here, here + start] = np.inf
+        nearest = np.argpartition(distance, n - 1, axis=1)[:, :n]
+        row, column = np.nonzero(np.take_along_axis(distance, nearest, axis=1) <= farthest)
+        rows.append(row + start)
+        columns.append(nearest[row, column])
+    return np.concatenate(rows), np.concatenate(columns)
 
 
 def _each_once(first: Ints, second: Ints, n: int) -> tuple[Ints, Ints]:
@@ -93,12 +87,22 @@ def _learn(pictures: npt.NDArray[np.uint8], numbers: Floats) -> tuple[Floats, fl
 
 def _changed(pictures: Floats, generator: np.random.Generator) -> Floats:
     """Each turned at random, shifted, scaled, and overexposed; what describes them does not know of mirroring."""
-    n, side = len(pictures), pictures.shape[1]
+    n = len(pictures)
     angle, scale = generator.uniform(0, 2 * np.pi, n), generator.uniform(1 - _MOST_SHIFTED, 1 + _MOST_SHIFTED, n)
     shift = generator.uniform(-_MOST_SHIFTED, _MOST_SHIFTED, (2, n))
     pose = np.stack((scale * np.cos(angle), scale * np.sin(angle), *shift), axis=1).astype(np.float32)
-    warped = warp(pictures.reshape(n, -1), np.arange(n), pose, side)[0]
-    return np.minimum(warped, generator.uniform(*_BRIGHTEST, (n, 1)).astype(np.float32)).reshape(pictures.shape)
+    brightest = generator.uniform(*_BRIGHTEST, (n, 1, 1)).astype(np.float32)
+    return np.minimum(_posed(pictures, pose), brightest)
+
+
+def _posed(pictures: Floats, pose: Floats) -> Floats:
+    """Each in its pose, or all in one; of the same contrast as before."""
+    n, side = len(pictures), pictures.shape[1]
+    posed = warp(pictures.reshape(n, -1), np.arange(n), np.broadcast_to(pose, (n, 4)), side)[0]
+    inner = disc(side)
+    posed -= posed[:, inner].mean(axis=1, keepdims=True)
+    posed /= np.maximum(posed[:, inner].std(axis=1, keepdims=True), 1e-3)
+    return posed.reshape(pictures.shape)
 
 
 def _blocks(pictures: npt.NDArray[np.uint8], stop: Stop) -> Iterator[npt.NDArray[np.uint8]]:

@@ -1,5 +1,7 @@
 """A small grey picture of every image, the same whatever its size, brightness or file format: what copies share."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -7,15 +9,25 @@ from PIL import Image
 from coverslip.audit.copies.warping import disc
 
 Pictures = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
 
 SIDE = 64  # px
-_MOST_ELONGATED = 1.5  # beyond, the whole image is squeezed into the square; else its middle is taken
+_MOST_ELONGATED = 1.5  # beyond, the whole image is shown, with nothing at its sides; else its middle
 _RANGE = 4.0  # standard deviations that a byte covers on each side of the mean
 _FLATTEST = 1e-3  # standard deviation as a share of the mean: below, there is nothing to recognise
+_EVEN = 0.02  # of the range of brightness: how much an empty frame may vary
+_EMPTY_BORDER = 0.98  # of the border's pixels, for a frame to count as empty
+_OBJECT = 0.1  # of the range, from what the frame shows
+_ROOM = 1.1  # around an object in an empty frame, in units of its radius
+_SMALL_OBJECT = 0.75  # of the frame: objects that fill less of it are shown larger
+_STRAIGHT = 0.04  # of its width: how far the long side of a corner that was filled after turning is from a line
 
 
 def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | None:
     """(SIDE, SIDE) uint8 of mean 128 and equal contrast in the disc; None for an image that is the same everywhere.
+
+    A byte is odd where the image has a pixel, and even beyond its edges and in corners that were filled after turning.
+    An object in a large empty frame is shown alone, so that its detail is not lost.
 
     Args:
         array: (H, W, C) of any type.
@@ -26,22 +38,88 @@ def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | Non
         array = values / (np.abs(values).max() or 1)
     grey = array.mean(axis=2, dtype=np.float32) if array.shape[2] > 1 else array[..., 0].astype(np.float32)
     height, width = grey.shape
-    side = min(height, width)
-    if max(height, width) <= _MOST_ELONGATED * side:
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-    else:
-        box = (0.0, 0.0, float(width), float(height))
-    small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box))
-    inner = small[disc(SIDE).reshape(SIDE, SIDE)]  # the corners of a turned copy are filled with something else
+    known = np.ones(grey.shape, bool)
+    middle, radius = (width / 2, height / 2), min(width, height) / 2
+    if max(width, height) > _MOST_ELONGATED * 2 * radius:
+        radius = max(width, height) / 2
+        known = ~_filled_corners(grey)
+    middle, radius = _object(grey, middle, radius)
+    small, shown = _cut(grey, known, middle, radius)
+    inner = small[disc(SIDE).reshape(SIDE, SIDE) & shown]  # the corners of a turned copy are filled with something else
+    if not inner.size:
+        return None
     mean, deviation = float(inner.mean()), float(inner.std())
     if deviation <= _FLATTEST * max(abs(mean), 1e-9):
         return None
     standardised = (small - mean) * (127 / _RANGE / deviation)
-    picture: npt.NDArray[np.uint8] = np.clip(np.rint(standardised) + 128, 0, 255).astype(np.uint8)
+    even = np.clip(np.rint(standardised) + 128, 0, 255).astype(np.uint8) & 254
+    picture: npt.NDArray[np.uint8] = (even | shown).astype(np.uint8)
     return picture
 
 
 def floats_of(pictures: npt.NDArray[np.uint8]) -> Pictures:
-    """The pictures in standard deviations from their mean."""
+    """The pictures in standard deviations from their mean; where the image has no pixel, as its border."""
     return (pictures.astype(np.float32) - 128) * np.float32(_RANGE / 127)
+
+
+def known_of(pictures: npt.NDArray[np.uint8]) -> Bools:
+    """Where the images have pixels."""
+    return (pictures & 1).astype(bool)
+
+
+def _object(grey: Pictures, middle: tuple[float, float], radius: float) -> tuple[tuple[float, float], float]:
+    """The smallest disc around the middle of what stands in an empty frame; else the middle and radius as given."""
+    border = _border(grey)
+    even, span = np.median(border), float(grey.max() - grey.min())
+    if np.mean(np.abs(border - even) <= _EVEN * span) < _EMPTY_BORDER:
+        return middle, radius
+    row, column = np.nonzero(np.abs(grey - even) > _OBJECT * span)
+    if not row.size:
+        return middle, radius
+    x, y = column.mean() + 0.5, row.mean() + 0.5
+    reach = max(_ROOM * float(np.hypot(column + 0.5 - x, row + 0.5 - y).max()), 2.0)
+    return ((float(x), float(y)), reach) if reach < _SMALL_OBJECT * radius else (middle, radius)
+
+
+def _cut(grey: Pictures, known: Bools, middle: tuple[float, float], radius: float) -> tuple[Pictures, Bools]:
+    """The square around a disc at (SIDE, SIDE), and where it shows pixels that are known."""
+    height, width = grey.shape
+    (x, y) = middle
+    pad = max(0, int(np.ceil(max(radius - x, radius - y, x + radius - width, y + radius - height))))
+    if pad or not known.all():
+        border = np.concatenate(
+            (grey[0][known[0]], grey[-1][known[-1]], grey[:, 0][known[:, 0]], grey[:, -1][known[:, -1]])
+        )
+        fill = np.float32(np.median(border) if border.size else 0)
+        grey = np.pad(np.where(known, grey, fill), pad, constant_values=fill)
+        known = np.pad(known, pad)
+    box = (x + pad - radius, y + pad - radius, x + pad + radius, y + pad + radius)
+    box = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], grey.shape[1]), min(box[3], grey.shape[0]))
+    small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box))
+    if known.all():
+        return small, np.ones((SIDE, SIDE), bool)
+    share = np.asarray(Image.fromarray(known.astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box))
+    return small, share > 0.9 * share.max()  # a very thin image has no pixel of the small picture for itself
+
+
+def _border(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.concatenate((array[0], array[-1], array[1:-1, 0], array[1:-1, -1]))
+
+
+def _filled_corners(grey: Pictures) -> Bools:
+    """Where the image was filled after turning: even triangles in its corners, two of them at least."""
+    from scipy.ndimage import label
+
+    tolerance = _EVEN * float(grey.max() - grey.min())
+    filled, n = np.zeros(grey.shape, bool), 0
+    for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        turned, corner = grey[::down, ::right], filled[::down, ::right]
+        parts = label(np.abs(turned - turned[0, 0]) <= tolerance)[0]
+        part = parts == parts[0, 0]
+        lengths = part.sum(axis=1)
+        lengths = lengths[: np.count_nonzero(lengths)]
+        line = lengths[0] * (1 - np.arange(len(lengths)) / len(lengths))
+        if len(lengths) < len(grey) and np.abs(lengths - line).mean() <= max(0.75, _STRAIGHT * lengths[0]):
+            corner |= part
+            n += 1
+    return filled if n >= 2 else np.zeros(grey.shape, bool)

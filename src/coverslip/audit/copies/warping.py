@@ -27,11 +27,14 @@ def disc(side: int) -> Bools:
     return np.asarray(u * u + v * v <= 1.0)
 
 
-def warp(pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int) -> tuple[Floats, Floats]:
+def warp(
+    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, known: Floats | None = None
+) -> tuple[Floats, Floats]:
     """(n, side²) pictures in their poses, by bilinear interpolation, and where they have pixels of the disc.
 
     Args:
         pictures: (N, side²).
+        known: (N, side²) of 0 and 1, where they have pixels; everywhere, if not given.
         which: (n,) rows of `pictures`.
         pose: (n, 4).
     """
@@ -48,6 +51,10 @@ def warp(pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int)
     flat = pictures.reshape(-1)
     at = top * side + left + (which * (side * side))[:, None]
     upper = flat[at] * (1 - column) + flat[at + 1] * column
+    if known is not None:
+        partly = np.flatnonzero(known.min(axis=1)[which] == 0)
+        nearest = at[partly] + (column[partly] > 0.5) + (row[partly] > 0.5) * side
+        inside[partly] *= known.reshape(-1)[nearest]
     at += side
     lower = flat[at] * (1 - column) + flat[at + 1] * column
     return upper * (1 - row) + lower * row, inside
