@@ -54,8 +54,7 @@ def main() -> None:
 def _results(compared: StudyComparison) -> Iterable[str]:
     for part in compared.datasets:
         size = f", {part.train_per_class} training images of each class" if part.train_per_class else ""
-        units = "" if part.n_units is None else f" ({part.n_units:,} {'groups' if part.has_groups else 'images'})"
-        yield from ("", f"## {part.dataset}{size}{units}", "", *_means(part, compared.metric_title))
+        yield from ("", f"## {part.dataset}{size}", "", *_means(part, compared.metric_title))
         yield from _differences(part)
     if compared.gaps:
         yield from ("", "## By the publication's protocol", "")

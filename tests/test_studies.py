@@ -133,6 +133,17 @@ def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
     assert better.p_holm == pytest.approx(2 * better.difference.p)
 
 
+def test_groups_that_there_are_already_are_not_asked_for() -> None:
+    plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=2)  # type: ignore[arg-type]  # as YAML has it
+    (part,) = compare_study(plan, [*rows("a", [0.8, 0.8]), *rows("b", [0.88, 0.9])]).datasets
+    (found,) = part.differences
+    assert found.units_to_show is not None
+    assert part.n_units is not None
+    assert not found.is_shown
+    assert found.units_to_show <= part.n_units
+    assert studies.verdict(found, part) == "no difference could be shown; more splits might show one so large"
+
+
 def test_lower_is_better_where_the_metric_says_so() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), primary_metric="log_loss")  # type: ignore[arg-type]
     compared = compare_study(plan, [*rows("a", [0.5, 0.52, 0.49]), *rows("b", [0.3, 0.31, 0.28])])

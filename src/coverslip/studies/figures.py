@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROW_INCH = 0.22
+_MARKS = ("o", "s", "^", "D", "v", "X")  # of networks in one drawing
+_WIDE = 20  # times as large: then on a logarithmic scale
 
 
 def drawings(comparison: StudyComparison, folder: Path) -> dict[str, str]:
@@ -49,8 +51,8 @@ def drawings(comparison: StudyComparison, folder: Path) -> dict[str, str]:
     if comparison.overall is not None:
         add("ranks", partial(_ranks, comparison.overall), "Mean rank of each network over datasets")
     for i, dataset in enumerate(dict.fromkeys(curve.dataset for curve in comparison.sizes), start=1):
-        own = [curve for curve in comparison.sizes if curve.dataset == dataset]
-        of_sizes = partial(_sizes, own, title, comparison.target)
+        of_dataset = [curve for curve in comparison.sizes if curve.dataset == dataset]
+        of_sizes = partial(_sizes, of_dataset, title, comparison.target)
         add(f"sizes-{i}", of_sizes, f"{title} by the number of training images, {dataset}")
     return drawn
 
@@ -183,19 +185,23 @@ def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Fi
 
 
 def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
-    """Several networks in one figure: each has its line, in all three panels."""
-    figure = new_figure(8.6, 2.8 + 0.16 * -(-len(curves) // 3))
+    """Several networks in one figure: each has its line and mark, in all three panels."""
+    figure = new_figure(8.6, 3.0)
     panels = figure.subplots(1, 3)
     columns = ("train_loss", "val_loss", "val_accuracy")
     titles = ("loss of training images", "loss of validation images", "accuracy of validation images")
     for axes, column, title in zip(panels, columns, titles, strict=True):
-        for i, curve in enumerate(curves):
+        drawn: list[float] = []
+        for i, (curve, mark) in enumerate(zip(curves, _MARKS, strict=False)):
             known = [(x, y) for x, y in zip(curve.epochs, getattr(curve, column), strict=True) if y is not None]
             if known:
-                style = {"color": DATA if i % 2 == 0 else MUTED, "linestyle": CLASS_DASHES[i // 2 % len(CLASS_DASHES)]}
+                style = {"color": DATA if i % 2 == 0 else MUTED, "linestyle": CLASS_DASHES[i % len(CLASS_DASHES)]}
                 axes.plot(
-                    *zip(*known, strict=True), marker="o", markersize=2.5, label=shortened(curve.name, 30), **style
+                    *zip(*known, strict=True), marker=mark, markersize=3.5, label=shortened(curve.name, 30), **style
                 )
+                drawn += [y for _, y in known]
+        if column != "val_accuracy" and drawn and 0 < _WIDE * min(drawn) < max(drawn):  # one leaves all others behind
+            axes.set_yscale("log")
         axes.set_title(title, fontsize=8)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -55,6 +55,8 @@ def verdict(found: VariantDifference, part: DatasetComparison) -> str:
     if found.units_to_show is None or found.units_to_show > _MOST_UNITS:
         return "no difference could be shown"
     of_what = "groups" if part.has_groups else "images"
+    if part.n_units is not None and found.units_to_show <= part.n_units:  # so many there are: the splits are too few
+        return "no difference could be shown; more splits might show one so large"
     return f"no difference could be shown; about {_rounded(found.units_to_show):,} {of_what} would show one so large"
 
 
