@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -102,6 +103,27 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
         .endswith(",unreadable,The file is not an image: it holds text,,,,,,")
     )
     assert lab.client.delete(f"{API}/jobs/{other.json()['id']}").status_code == 204
+
+
+def test_stated_shares_change_what_is_answered_and_false_ones_are_refused(lab: Lab) -> None:
+    asked = {"classifier_id": lab.run, "sources": [str(lab.new)], "prevalence": {"large": 0.98}}
+    for prevalence in ({"huge": 0.5}, {"large": 1.5}, dict.fromkeys(CLASSES, 0.5)):
+        refused = lab.client.post(f"{API}/predictions", json={**asked, "prevalence": prevalence})
+        assert refused.status_code == 422, refused.text
+    stated = lab.client.post(f"{API}/predictions", json=asked).json()
+    assert stated["prevalence"] == {"large": 0.98}
+    assert ended(lab.client, stated["id"], what="predictions")["state"] == "done"
+    plain, moved = (
+        {
+            row["path"]: row["probabilities"]["large"]
+            for row in lab.client.get(f"{API}/predictions/{each}/rows?limit=100").json()["items"]
+            if row["predicted"]
+        }
+        for each in (lab.prediction, stated["id"])
+    )
+    assert plain.keys() == moved.keys()
+    assert all(moved[path] > probability for path, probability in plain.items() if 0.001 < probability < 0.999)
+    assert np.mean(list(moved.values())) > np.mean(list(plain.values()))
 
 
 def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:

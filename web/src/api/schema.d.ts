@@ -3980,6 +3980,13 @@ export interface components {
             sources?: string[] | null;
             /** Name */
             name?: string | null;
+            /**
+             * Prevalence
+             * @description Shares of classes that are known of these images, above 0 and below 1; others divide the rest.
+             */
+            prevalence?: {
+                [key: string]: number;
+            };
         };
         /**
          * NewRun
@@ -4527,6 +4534,13 @@ export interface components {
             };
             /** Classes */
             classes: string[];
+            /**
+             * Prevalence
+             * @description Shares of classes that somebody stated; probabilities follow them.
+             */
+            prevalence: {
+                [key: string]: number;
+            };
             /** Created */
             created: string;
             /** Ended */

@@ -21,6 +21,13 @@ export const predict = {
   count: (n: string) => counted(n, 'image', 'images'),
   chosen: (name: string) => `Chosen: ${name}`,
   reading: 'These images are being read. Prediction starts right after.',
+  shares: {
+    title: 'Are classes rarer or more frequent than in training?',
+    help: 'State how frequent classes are among these images, where you know it: probabilities and answers follow. What is left empty divides the rest as in training. True only where images of a class look as those of training do.',
+    of: (name: string) => `${name}, % of these images`,
+    stated: (shares: string) => `Answers are for images of which ${shares}, as stated.`,
+    share: (name: string, percent: string) => `${percent} % are ${name}`,
+  },
   start: 'Predict',
   starting: 'Starting …',
   earlier: 'Earlier predictions',

@@ -250,6 +250,9 @@ export const runs = {
       specificity: 'Specificity',
       ppv: 'PPV: of those called so, how many are',
       npv: 'NPV: of the others, how many are not',
+      where: (positive: string) => `Where other images are “${positive}” in`,
+      elsewhere: (ppv: string, npv: string) =>
+        `There PPV is ${ppv} and NPV ${npv}, as long as images of a class look the same.`,
       inUse: (threshold: string, way: string, wished: number) =>
         `In use: ${threshold}, ${way.replace('{}', String(Math.round(wished * 1000) / 1000))}.`,
       ways: {

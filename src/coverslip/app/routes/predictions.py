@@ -56,6 +56,7 @@ def create_prediction(workspace: Home, new: NewPrediction, queue: JobQueue) -> P
         dataset_id=new.dataset_id,
         sources=new.sources,
         name=new.name,
+        prevalence=new.prevalence,
     )
     queue.wake()
     return predictions.prediction_state(workspace, job)

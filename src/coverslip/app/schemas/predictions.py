@@ -14,6 +14,10 @@ class NewPrediction(BaseModel):
     dataset_id: str | None = None
     sources: list[str] | None = None
     name: str | None = Field(None, max_length=120)
+    prevalence: dict[str, float] = Field(
+        default_factory=dict,
+        description="Shares of classes that are known of these images, above 0 and below 1; others divide the rest.",
+    )
 
     @model_validator(mode="after")
     def _one_kind_of_images(self) -> "NewPrediction":

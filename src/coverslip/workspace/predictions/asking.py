@@ -1,6 +1,6 @@
 """Asking for a prediction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from coverslip.files import write_json
@@ -19,19 +19,25 @@ def queue_prediction(
     dataset_id: str | None = None,
     sources: Sequence[str] | None = None,
     name: str | None = None,
+    prevalence: Mapping[str, float] | None = None,
 ) -> str:
     """Put a prediction behind those that wait; gives its id.
 
     Raises:
         NotFound, Conflict: the classifier or the dataset is not there, or not ready.
-        CoverslipError: a source lies outside the allowed roots.
+        CoverslipError: a source lies outside the allowed roots, or the shares of classes are none of the classifier's.
         BadClassifier: there is none yet, or it is damaged.
     """
     classifier = place_of(workspace, classifier_id)
     card = open_classifier(find_classifier(classifier.path)).card
+    if prevalence:
+        from coverslip.inference.prevalence import stated_shares
+
+        stated_shares(card, prevalence)  # what is wrong with them is said now
     paths, images_name = _images_of(workspace, dataset_id, sources or ())
     job_id, folder = new_job_folder(workspace.predictions, name or images_name)
     request: Json = {"format_version": 1, "classifier": str(classifier.path), "sources": paths}
+    request["prevalence"] = dict(prevalence or {})
     request["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
     write_json(folder / "request.json", request)
     add_job(
@@ -44,7 +50,12 @@ def queue_prediction(
         classifier_id=classifier_id,
         folder=str(folder),
         command=["-m", "coverslip.workspace.predictions.predicting", str(folder)],
-        choices={"sources": paths, "classes": list(card.classes), "classifier_name": classifier.name},
+        choices={
+            "sources": paths,
+            "classes": list(card.classes),
+            "classifier_name": classifier.name,
+            "prevalence": request["prevalence"],
+        },
     )
     return job_id
 

@@ -68,6 +68,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     from coverslip.inference.prevalence import EstimatedShares
 
     classifier = load_classifier(request["classifier"])
+    if request["prevalence"]:
+        classifier = classifier.at_prevalence(request["prevalence"])
     data = open_dataset(request["sources"], plan=classifier.card.preprocessing.plan, labelled=False)
     _refuse_outside(data, request["roots"])
     _refuse_others(folder, {"classifier": fingerprint_of(request["classifier"]), "images": _fingerprint(data)})

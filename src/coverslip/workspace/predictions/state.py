@@ -33,6 +33,9 @@ class PredictionState:
     seconds_left: float | None
     decisions: Annotated[dict[str, int], Field(description="Images by decision, most frequent first.")]
     classes: list[str]
+    prevalence: Annotated[
+        dict[str, float], Field(description="Shares of classes that somebody stated; probabilities follow them.")
+    ]
     created: str
     ended: str | None
     n_corrected: int
@@ -78,6 +81,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         seconds_left=status.seconds_left if status and is_active else None,
         decisions=decisions,
         classes=list(job.choices["classes"]),
+        prevalence=dict(job.choices["prevalence"]),
         created=job.created,
         ended=None if is_active or state == "queued" or status is None else status.heartbeat,
         n_corrected=len(corrected),
