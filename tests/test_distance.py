@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from drawing import save_cells
 from PIL import Image
+from small_workspace import new_workspace, open_images, until
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.errors import CoverslipError, NotFound
 from coverslip.evaluation.distance import coral, median_distance, mmd
 from coverslip.evaluation.distance.mmd import _forms, _of_dealt, _products, _unbiased
 from coverslip.runs import Run
+from coverslip.workspace.looking.distances import Measuring
 
 
 def kernel(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
@@ -146,6 +149,28 @@ def test_datasets_of_one_image_again_and_again_are_refused(trained: Run, tmp_pat
             Image.new("RGB", (40 + i, 40 + i), (90, 80, 70)).save(tmp_path / name / f"{i}.png")
     with pytest.raises(cs.CoverslipError, match="look the same"):
         cs.distance([tmp_path / "here", tmp_path / "there"], run=trained.folder)
+
+
+@pytest.mark.slow
+def test_distances_in_the_app_have_its_names_and_are_kept_until_images_change(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    here, there = (
+        open_images(workspace, save_cells(tmp_path / name, ("all",), n=12) / "all", name=name, is_labelled=False)
+        for name in ("here", "there")
+    )
+    measuring = Measuring(workspace)
+    for others, status in (([], CoverslipError), ([here], CoverslipError), (["nothing"], NotFound)):
+        with pytest.raises(status):
+            measuring.state_of(here, others)
+    assert measuring.state_of(here, [there]).state == "not-asked"
+    measuring.start(here, [there])
+    known = until(lambda: (now := measuring.state_of(here, [there])).state in ("known", "not-asked") and now, 240)
+    assert known.error is None
+    (pair,) = known.distances.pairs
+    assert (pair.a, pair.b) == ("here", "there")
+    assert pair.mmd2.low < 0.1  # drawn alike
+    assert "Measure it" in known.distances.advice
+    assert Measuring(workspace).state_of(here, [there]) == known
 
 
 def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.jobs.watching import NewSource, Watching
 from coverslip.workspace.looking.asking import Looking
+from coverslip.workspace.looking.distances import Measuring
 from coverslip.workspace.predictions.classifying import Classifying
 from coverslip.workspace.store.home import Workspace
 
@@ -26,7 +27,7 @@ def add_background(app: FastAPI, workspace: Workspace) -> None:
     """Give routes what they hand work to; `at_work` begins it."""
     app.state.queue, app.state.watching = Queue(workspace), Watching(workspace, _sources())
     app.state.classifying, app.state.looking = Classifying(workspace), Looking(workspace)
-    app.state.explaining = Explaining(workspace)
+    app.state.explaining, app.state.measuring = Explaining(workspace), Measuring(workspace)
 
 
 def _sources() -> dict[JobKind, NewSource]:
@@ -62,4 +63,5 @@ def _end(app: FastAPI, workspace: Workspace) -> None:
     app.state.classifying.close()
     app.state.looking.close()
     app.state.explaining.close()
+    app.state.measuring.close()
     workspace.background.end_all(_SECONDS_TO_END)

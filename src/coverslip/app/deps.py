@@ -7,6 +7,7 @@ from fastapi import Depends, Query, Request
 from coverslip.workspace.explaining.asking import Explaining
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.looking.asking import Looking
+from coverslip.workspace.looking.distances import Measuring
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Paging
 
@@ -31,8 +32,14 @@ def _explaining(request: Request) -> Explaining:
     return explaining
 
 
+def _measuring(request: Request) -> Measuring:
+    measuring: Measuring = request.app.state.measuring
+    return measuring
+
+
 Home = Annotated[Workspace, Depends(_workspace)]
 JobQueue = Annotated[Queue, Depends(_queue)]
 Looks = Annotated[Looking, Depends(_looking)]
 Explanations = Annotated[Explaining, Depends(_explaining)]
+Measures = Annotated[Measuring, Depends(_measuring)]
 Paged = Annotated[Paging, Query()]

@@ -12,7 +12,7 @@ from coverslip.datasets import Dataset, DecodedPixels, Given, Scan, counted, one
 from coverslip.engines import embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Metric
-from coverslip.evaluation.distance import coral, median_distance, mmd
+from coverslip.evaluation.distance import Distances, PairDistance, SetFacts, coral, median_distance, mmd
 from coverslip.events import Emit, ignore, telling
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import load_classifier
@@ -30,40 +30,6 @@ _BY_GROUPS, _BY_IMAGES = "bootstrap over groups", "bootstrap over images"
 
 
 @dataclass(frozen=True, slots=True)
-class SetFacts:
-    """One of the datasets."""
-
-    name: str
-    n: int  # images that could be read
-    n_groups: int | None  # None: none are known, each image counts by itself
-
-
-@dataclass(frozen=True, slots=True)
-class PairDistance:
-    """Two of the datasets."""
-
-    a: str
-    b: str
-    mmd2: Metric
-    mmd2_as_published: Metric  # with the bootstrap of images that draws pairs of an image with itself
-    p: float  # how often groups dealt out at random are as far apart
-    coral: Metric
-
-
-@dataclass(frozen=True, slots=True)
-class Distances:
-    """How far apart datasets are."""
-
-    network: str
-    n_features: int
-    sigma: float  # width of the kernel: the median distance of two images of all datasets
-    sets: tuple[SetFacts, ...]
-    pairs: tuple[PairDistance, ...]
-    nearest: str | None  # to the first dataset; None where there is only one other
-    advice: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Seen:
     """A dataset as the network sees it."""
 
@@ -75,6 +41,7 @@ class _Seen:
 def distance(
     datasets: Sequence[Dataset | Given],
     *,
+    names: Sequence[str] = (),
     run: Path | str | None = None,
     model: str | None = None,
     image_size: int | None = None,
@@ -89,6 +56,7 @@ def distance(
     Args:
         datasets: two or more, the one to be worked on first: folders, tables, opened datasets; labels are not needed,
             so that any folder of images can stand beside them as a reference.
+        names: what to call them; default: after their folders.
         run: whose classifier's features are compared; default: pretrained features of a network's last layer.
         model: that network; default: the recipe's.
         image_size: side in pixels that it sees; default: its own.
@@ -107,7 +75,7 @@ def distance(
     if len(datasets) < 2:
         raise BadDataset("A distance needs two datasets", do="Name another one.")
     opened = _opened(datasets, group, group_pattern)
-    names = _names(opened)
+    names = _told_apart(names or _names(opened))
     context = RunContext(Path(), chosen_device(device), emit)
     scans = [scan_images(each, emit=emit) for each in opened]
     for name, scan in zip(names, scans, strict=True):
@@ -158,12 +126,18 @@ def _ungrouped(given: Given) -> Dataset:
 
 
 def _names(opened: Sequence[Dataset]) -> list[str]:
-    """What to call the datasets: after their folders, numbered where these are called the same."""
+    """What to call the datasets: after their folders."""
     names = []
     for each in opened:
         source = "in memory" if each.is_in_memory else Path(str(each.opening.sources[0]))
         name = source if isinstance(source, str) else source.parent.name if source.is_file() else source.name
-        names.append(one_line(name, 60))
+        names.append(name)
+    return names
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """Numbered where two are called the same."""
+    names = [one_line(name, 60) for name in names]
     return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, start=1)]
 
 

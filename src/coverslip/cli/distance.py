@@ -9,8 +9,8 @@ import typer
 from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_groups
 
 if TYPE_CHECKING:
-    from coverslip.audit.distance import Distances
     from coverslip.datasets import Given
+    from coverslip.evaluation.distance import Distances
 
 
 def distance(

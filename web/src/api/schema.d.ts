@@ -290,6 +290,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/distances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Distances
+         * @description How far a dataset is from others as a network sees them, where somebody has asked for it.
+         */
+        get: operations["get_distances"];
+        put?: never;
+        /**
+         * Create Distances
+         * @description Measure MMD² and CORAL in a process of its own, and say which to pretrain on.
+         */
+        post: operations["create_distances"];
+        /**
+         * Remove Distances
+         * @description Measure no further; what is known stays.
+         */
+        delete: operations["remove_distances"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/class-thumbnails": {
         parameters: {
             query?: never;
@@ -2449,6 +2477,24 @@ export interface components {
             differences: components["schemas"]["VariantDifference"][];
         };
         /**
+         * DatasetDistances
+         * @description How far a dataset is from others, and how far the measuring is.
+         */
+        DatasetDistances: {
+            /**
+             * State
+             * @description waiting: for the turn of what was asked before.
+             * @enum {string}
+             */
+            state: "not-asked" | "waiting" | "measuring" | "known";
+            /** @description Null until it is known. */
+            progress: components["schemas"]["StepProgress"] | null;
+            /** @description Why the last try, since the server began, came to nothing. */
+            error: components["schemas"]["Failure"] | null;
+            /** @description Null before they are known. */
+            distances: components["schemas"]["Distances"] | null;
+        };
+        /**
          * DatasetInspection
          * @description What `coverslip inspect --json` tells, with labels and groups of now, and where the images stand.
          */
@@ -2724,6 +2770,26 @@ export interface components {
              * @description In words, one for each run, in their order.
              */
             values: string[];
+        };
+        /**
+         * Distances
+         * @description How far apart datasets are.
+         */
+        Distances: {
+            /** Network */
+            network: string;
+            /** N Features */
+            n_features: number;
+            /** Sigma */
+            sigma: number;
+            /** Sets */
+            sets: components["schemas"]["SetFacts"][];
+            /** Pairs */
+            pairs: components["schemas"]["PairDistance"][];
+            /** Nearest */
+            nearest: string | null;
+            /** Advice */
+            advice: string;
         };
         /**
          * DomainCount
@@ -4417,6 +4483,21 @@ export interface components {
             notes: string[];
         };
         /**
+         * PairDistance
+         * @description Two of the datasets.
+         */
+        PairDistance: {
+            /** A */
+            a: string;
+            /** B */
+            b: string;
+            mmd2: components["schemas"]["Metric"];
+            mmd2_as_published: components["schemas"]["Metric"];
+            /** P */
+            p: number;
+            coral: components["schemas"]["Metric"];
+        };
+        /**
          * Parts
          * @description How many images train, validate and test.
          */
@@ -5285,6 +5366,18 @@ export interface components {
              * @constant
              */
             kind: "set";
+        };
+        /**
+         * SetFacts
+         * @description One of the datasets.
+         */
+        SetFacts: {
+            /** Name */
+            name: string;
+            /** N */
+            n: number;
+            /** N Groups */
+            n_groups: number | null;
         };
         /**
          * ShowModels
@@ -7001,6 +7094,187 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_distances: {
+        parameters: {
+            query: {
+                /** @description Other datasets, up to five. */
+                other: string[];
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetDistances"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_distances: {
+        parameters: {
+            query: {
+                /** @description Other datasets, up to five. */
+                other: string[];
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetDistances"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_distances: {
+        parameters: {
+            query: {
+                /** @description Other datasets, up to five. */
+                other: string[];
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
             422: {

@@ -310,6 +310,21 @@ export const datasets = {
     takeIn: 'Take them in again',
     takenIn: (n: number) => `${counted(n, 'image is', 'images are')} taken in again.`,
   },
+  distances: {
+    title: 'How far from other datasets?',
+    what: 'Shows all images to a network that learnt from photographs and compares what it sees: how far apart datasets are, and which to pretrain on. A folder of photographs can stand as a reference. This takes from some seconds to some minutes.',
+    choose: 'Compare with',
+    ask: 'Measure',
+    waiting: 'Waiting for what was asked before',
+    beginning: 'Beginning',
+    pair: 'Datasets',
+    between: (a: string, b: string) => `${a} – ${b}`,
+    mmd: 'MMD² (95 %)',
+    p: 'p',
+    coral: 'CORAL',
+    help: (network: string) =>
+      `MMD² is 0 where features are spread alike; p: how often groups dealt out at random are as far apart. Features of ${network}.`,
+  },
   careless: {
     title: 'What a careless split would have said',
     what: 'Shows up to 2,000 of the images to a network, once with images dealt out one by one, as many programs do, and once in whole groups: how much would the first have promised too much? It also asks whether classes can be told without looking at the object: by the border, the background, the size or the format of the image. This takes from half a minute to some minutes.',

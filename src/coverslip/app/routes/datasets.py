@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from coverslip.app.deps import Home, Looks, Paged
+from coverslip.app.deps import Home, Looks, Measures, Paged
 from coverslip.app.routing import api_router
 from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf, SplitOf
 from coverslip.app.schemas.problems import problems
@@ -19,9 +19,11 @@ from coverslip.workspace.group_suggestions import GroupSuggestion
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.looking.asking import CarelessSplit
+from coverslip.workspace.looking.distances import DatasetDistances
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing.filters import Text
 
+Others = Annotated[list[str], Query(max_length=5, description="Other datasets, up to five.")]
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"image/png": {}}, "description": "A sheet: an image per row, and five changes."}
 }
@@ -126,6 +128,24 @@ def create_careless_split(looks: Looks, dataset_id: str) -> CarelessSplit:
 def remove_careless_split(looks: Looks, dataset_id: str) -> None:
     """Look no further. What was found before stays."""
     looks.cancel(dataset_id)
+
+
+@router.get("/datasets/{dataset_id}/distances", responses=problems(404, 409, 422))
+def get_distances(measures: Measures, dataset_id: str, other: Others) -> DatasetDistances:
+    """How far a dataset is from others as a network sees them, where somebody has asked for it."""
+    return measures.state_of(dataset_id, other)
+
+
+@router.post("/datasets/{dataset_id}/distances", status_code=202, responses=problems(404, 409, 422))
+def create_distances(measures: Measures, dataset_id: str, other: Others) -> DatasetDistances:
+    """Measure MMD² and CORAL in a process of its own, and say which to pretrain on."""
+    return measures.start(dataset_id, other)
+
+
+@router.delete("/datasets/{dataset_id}/distances", status_code=204, responses=problems(404, 409, 422))
+def remove_distances(measures: Measures, dataset_id: str, other: Others) -> None:
+    """Measure no further; what is known stays."""
+    measures.cancel(dataset_id, other)
 
 
 @router.get("/datasets/{dataset_id}/class-thumbnails", responses=problems(404))

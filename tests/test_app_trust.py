@@ -1,0 +1,41 @@
+"""How far classifiers can be trusted elsewhere, on pages: shares stated, explanations asked for, distances measured."""
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import Stock, open_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+
+def test_shares_are_stated_where_images_are_predicted_and_told_beside_the_answers(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/predict?classifier={stock.run}")
+    page.get_by_text("Are classes rarer or more frequent than in training?").click()
+    share = page.get_by_label(re.compile("% of these images")).first
+    share.fill("90")
+    page.get_by_label("or images already in coverslip").select_option(stock.unlabelled)
+    page.get_by_role("button", name="Predict", exact=True).click()
+    page.get_by_text(re.compile("for images of which 90 % are .*, as stated")).wait_for()
+
+
+def test_an_explanation_tells_that_it_goes_on_and_is_given_up(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
+    page.locator(".rows .open").first.click()
+    page.get_by_role("button", name="Why this class?").click()
+    page.get_by_role("progressbar").first.wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Why this class?").wait_for()
+
+
+@pytest.mark.exhaustive
+def test_distances_of_two_datasets_are_measured_with_advice(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/datasets/{stock.images}?tab=checks")
+    card = page.get_by_role("region", name="How far from other datasets?")
+    card.get_by_role("checkbox").first.check()
+    card.get_by_role("button", name="Measure").click()
+    card.get_by_text("Measure it: train with and without").wait_for(timeout=240_000)
+    assert card.get_by_role("row").count() == 2
