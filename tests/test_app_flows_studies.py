@@ -46,7 +46,7 @@ def test_a_study_is_planned_changed_run_and_compared(page: "Page", stock: Stock)
     assert page.get_by_role("img", name="Drawing").count() >= 1
     trainings.get_by_role("link", name="smaller images").click()
     page.get_by_role("link", name="Part of a study").wait_for()
-    page.get_by_text("The numbers").wait_for()
+    page.get_by_role("heading", name="The numbers").first.wait_for()
 
 
 def test_what_a_study_shows_is_said_in_words_and_taken_away(page: "Page", stock: Stock) -> None:

@@ -78,7 +78,8 @@ def test_torch_files_are_only_loaded_as_weights() -> None:
 @pytest.mark.slow
 def test_every_package_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = [*project["dependencies"], *project["optional-dependencies"]["pandas"]]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["pandas"], *extras["cluster"]]
     declared = " ".join(needed).lower().replace("_", "-")
     used = set().union(*(imported(parse(path)) for path in MODULES)) - set(sys.stdlib_module_names) - {"coverslip"}
     assert {name for name in used if DISTRIBUTIONS.get(name, name).lower().replace("_", "-") not in declared} == set()

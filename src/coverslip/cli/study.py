@@ -33,6 +33,15 @@ Budget = Annotated[
 ]
 
 
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="local|ray|ADDRESS",
+        help="Where to train: on this computer; on the Ray cluster that is there, or one of this computer alone; or on "
+        "the one at ray://HOST:PORT.",
+    ),
+]
 Groups = Annotated[
     list[str] | None,
     typer.Option(
@@ -88,6 +97,7 @@ def run(
     group_pattern: GroupPatterns = None,
     small: Small = False,
     as_published: AsPublished = False,
+    on: On = "local",
     budget: Budget = None,
     dry_run: Annotated[
         bool,
@@ -123,7 +133,7 @@ def run(
         return
 
     with shown_progress(notes_console()) as emit:
-        comparison = studies.run_study(chosen, out=out, budget=budget, emit=emit)
+        comparison = studies.run_study(chosen, out=out, on=on, budget=budget, emit=emit)
     _show(comparison, out, as_json=as_json)
 
 
@@ -201,7 +211,7 @@ def _preset(
 
 
 @study_app.command()
-def resume(folder: Folder, budget: Budget = None, as_json: AsJson = False) -> None:
+def resume(folder: Folder, on: On = "local", budget: Budget = None, as_json: AsJson = False) -> None:
     """Go on with a study: what is done stays, what was begun goes on, what failed is tried again.
 
     Example:
@@ -213,7 +223,7 @@ def resume(folder: Folder, budget: Budget = None, as_json: AsJson = False) -> No
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
-        comparison = studies.resume_study(folder, budget=budget, emit=emit)
+        comparison = studies.resume_study(folder, on=on, budget=budget, emit=emit)
     _show(comparison, folder, as_json=as_json)
 
 

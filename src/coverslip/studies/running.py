@@ -33,6 +33,9 @@ class Place(Protocol):
     def stop(self) -> None:
         """Ask all that is at work to end in order; begin nothing more. May be called again."""
 
+    def close(self) -> None:
+        """Nothing more is to be trained."""
+
 
 @dataclass(frozen=True, slots=True)
 class CellState:

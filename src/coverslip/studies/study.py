@@ -1,5 +1,6 @@
 """A study's folder, from the plan to the comparison."""
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from coverslip.studies.page import write_study_report
 from coverslip.studies.places.here import Here
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
-from coverslip.studies.running import run_cells
+from coverslip.studies.running import Place, run_cells
 from coverslip.studies.working import working_on
 
 
@@ -37,19 +38,27 @@ def plan_study(plan: StudyPlan | Path | str, out: Path | str) -> list[Cell]:
 
 
 def run_study(
-    plan: StudyPlan | Path | str, *, out: Path | str, budget: float | str | None = None, emit: Emit = ignore
+    plan: StudyPlan | Path | str,
+    *,
+    out: Path | str,
+    on: str = "local",
+    budget: float | str | None = None,
+    emit: Emit = ignore,
 ) -> StudyComparison:
     """Train all that a plan asks for, each training in a process of its own, and compare.
 
     Args:
         plan: of the study, or its file; it is kept in the folder as `study.yaml`.
         out: a new or empty folder.
+        on: `local`, or a Ray cluster: `ray` for the one that is there, or a new one of this computer alone; or the one
+            at `ray://HOST:PORT`.
         budget: how long it may take, as in `train`: trainings that do not fit are left for later.
         emit: told about progress.
 
     Raises:
         BadRecipe: the plan, or a recipe that it puts together, is not valid.
         BadRun: the folder is not empty.
+        CoverslipError: Ray is not installed, or there is no cluster at the address.
         Stopped: on request; `resume_study` goes on.
     """
     folder, loaded = Path(out), _loaded(plan)
@@ -61,10 +70,12 @@ def run_study(
         raise BadRun("The folder is not empty", file=folder, do=do, remedies=(ChooseOther("output"), *go_on))
     folder.mkdir(parents=True, exist_ok=True)
     save_plan(loaded, folder / "study.yaml")
-    return _run(loaded, cells, folder, budget, emit)
+    return _run(loaded, cells, folder, on, budget, emit)
 
 
-def resume_study(folder: Path | str, *, budget: float | str | None = None, emit: Emit = ignore) -> StudyComparison:
+def resume_study(
+    folder: Path | str, *, on: str = "local", budget: float | str | None = None, emit: Emit = ignore
+) -> StudyComparison:
     """Go on with a study: what is done stays, what was begun goes on, what failed is tried again.
 
     Raises:
@@ -73,7 +84,7 @@ def resume_study(folder: Path | str, *, budget: float | str | None = None, emit:
     """
     folder = Path(folder)
     plan = _plan_in(folder)
-    return _run(plan, cells_of(plan, folder), folder, budget, emit)
+    return _run(plan, cells_of(plan, folder), folder, on, budget, emit)
 
 
 def study_comparison(folder: Path | str, *, bench: bool = False, emit: Emit = ignore) -> StudyComparison:
@@ -105,16 +116,18 @@ def _plan_in(folder: Path) -> StudyPlan:
     return load_plan(folder / "study.yaml")
 
 
-def _run(plan: StudyPlan, cells: list[Cell], folder: Path, budget: float | str | None, emit: Emit) -> StudyComparison:
+def _run(
+    plan: StudyPlan, cells: list[Cell], folder: Path, on: str, budget: float | str | None, emit: Emit
+) -> StudyComparison:
     deadline = NO_DEADLINE if budget is None else Deadline.within(budget_seconds(budget))
     threads = min(plan.threads or n_cores(), n_cores())
     (folder / "stop").unlink(missing_ok=True)
-    with working_on(folder) as status:
+    with working_on(folder) as status, closing(_place(on, threads, folder)) as place:
         try:
             run_cells(
                 cells,
                 folder,
-                Here(threads),
+                place,
                 threads=threads,
                 status=status,
                 after_each=lambda: _write_rows(plan, cells, folder),  # whoever looks on sees it fill
@@ -125,6 +138,14 @@ def _run(plan: StudyPlan, cells: list[Cell], folder: Path, budget: float | str |
         finally:  # what there is, also of a study that was stopped
             comparison = _compared(plan, cells, folder)
     return comparison
+
+
+def _place(on: str, threads: int, folder: Path) -> Place:
+    if on == "local":
+        return Here(threads)
+    from coverslip.studies.places.on_ray import OnRay
+
+    return OnRay(on, threads, folder)
 
 
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:

@@ -49,7 +49,7 @@ class Here:
             self._children.clear()
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Nothing was opened."""
 
 
 def _free_cores(n: int) -> "queue.SimpleQueue[set[int]]":

@@ -63,9 +63,9 @@ def settle(process: "subprocess.Popen[bytes]", folder: Path) -> None:
     fail(folder, _last_words(folder) or f"The process ended by itself, with code {code}")
 
 
-def fail(folder: Path, what: str, do: str = "") -> None:
+def fail(folder: Path, what: str, do: str = "", file: str | None = None) -> None:
     """Leave word of why a training did not begin."""
-    write_json(failure_file(folder), asdict(Failure(code="study", what=what.rstrip("."), do=do)))
+    write_json(failure_file(folder), asdict(Failure(code="study", what=what.rstrip("."), do=do, file=file)))
 
 
 def why_not_begun(folder: Path) -> str | None:

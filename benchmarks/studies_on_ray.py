@@ -1,0 +1,163 @@
+"""Studies on a Ray cluster beside the same ones here: equal results, also where a raylet is killed; what each costs.
+
+    python benchmarks/studies_on_ray.py lost --n 6     # three raylets on this computer, one killed in the middle
+    python benchmarks/studies_on_ray.py overhead --n 200
+
+Needs the extra `cluster`. Trainings are instant classifiers of a tiny network with random weights on drawn cells. For
+the overhead their process is /bin/false.
+"""
+
+import argparse
+import csv
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coverslip.studies.places.on_node import Sent
+    from coverslip.studies.places.process import Order
+    from coverslip.studies.running import Place
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "600")  # a busy computer
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+TIMES = ("train_seconds",)
+_PYTHON = sys.executable
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("lost", "overhead"))
+    parser.add_argument("--n", type=int, default=200, help="trainings")
+    parser.add_argument("--raylets", type=int, default=3)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        _prepare(Path(folder))
+        (lost if asked.what == "lost" else overhead)(Path(folder), asked.n, asked.raylets)
+
+
+def lost(folder: Path, n: int, raylets: int) -> None:
+    """A study here, and on several raylets of which one is killed while it trains; rows compared but for times."""
+    from coverslip import studies
+
+    plan = _plan(folder, list(range(n)))
+    with _cluster(raylets) as (cluster, nodes):
+        killed = threading.Thread(target=_kill, args=(cluster, nodes[-1], folder / "ray"), daemon=True)
+        killed.start()
+        began = time.monotonic()
+        studies.run_study(plan, out=folder / "ray", on=cluster.address)
+        print(f"{raylets} raylets, one killed: {time.monotonic() - began:.0f} s", flush=True)
+    began = time.monotonic()
+    studies.run_study(plan, out=folder / "here")
+    print(f"here: {time.monotonic() - began:.0f} s", flush=True)
+    here, there = (_rows(folder / name / "results.csv") for name in ("here", "ray"))
+    print(f"{len(here)} rows here, {len(there)} on Ray; equal but for times: {here == there}")
+    for one, other in zip(here, there, strict=True):
+        if one != other:
+            print({key: (one[key], other[key]) for key in one if one[key] != other[key]})
+
+
+def overhead(folder: Path, n: int, raylets: int) -> None:
+    """What a place takes for trainings whose process ends at once: all but the training."""
+    from coverslip.runs import Recipe
+    from coverslip.studies.places.here import Here
+    from coverslip.studies.places.on_ray import OnRay
+    from coverslip.studies.places.process import Order
+
+    order = Order((str(folder / "cells"),), Recipe(), None, 1)
+    _train_nothing()
+    here = Here(1)
+    seconds = _seconds_each(here, order, folder / "here", n)
+    print(f"here: {1000 * seconds:.0f} ms a training, {here.n_aside} at once", flush=True)
+    sys.executable = _PYTHON  # raylets are begun with it
+    with _cluster(raylets) as (cluster, _):
+        place = OnRay(cluster.address, 1, folder)
+        place.task = place.task_of(_nothing_on_node)
+        _seconds_each(place, order, folder / "warm", 3 * raylets)  # workers are begun once
+        seconds = _seconds_each(place, order, folder / "ray", n)
+        print(f"Ray: {1000 * seconds:.0f} ms a training, {place.n_aside} at once", flush=True)
+        place.close()
+
+
+def _nothing_on_node(sent: "Sent") -> bytes:
+    from coverslip.studies.places.on_node import train_on_node
+
+    _train_nothing()
+    return train_on_node(sent)
+
+
+def _train_nothing() -> None:
+    sys.executable = "/bin/false"
+
+
+def _seconds_each(place: "Place", order: "Order", folder: Path, n: int) -> float:
+    began = time.monotonic()
+    with ThreadPoolExecutor(place.n_aside) as pool:
+        list(pool.map(lambda i: place.train(order, folder / f"{folder.name}-{i}", None), range(n)))
+    seconds = time.monotonic() - began
+    assert len(list(folder.glob("*.failure.json"))) == n, "all end with an error, and nothing else"
+    return seconds / n
+
+
+def _prepare(folder: Path) -> None:
+    from drawing import write_cells
+    from trained import import_small_network
+
+    write_cells(folder / "cells", 40)
+    (folder / "weights").mkdir()
+    import_small_network(folder / "weights")
+
+
+def _plan(folder: Path, seeds: list[int]) -> Path:
+    from trained import SMALL_NETWORK
+
+    from coverslip.runs.recipe import as_yaml
+
+    recipe = {"image_size": 32, "tta": 1, "stage": "instant"}
+    plan = {
+        "datasets": ["cells"],
+        "models": [SMALL_NETWORK],
+        "folds": 0,
+        "seeds": seeds,
+        "threads": 1,
+        "recipe": recipe,
+    }
+    (folder / "plan.yaml").write_text(as_yaml(plan))
+    return folder / "plan.yaml"
+
+
+@contextmanager
+def _cluster(n: int) -> Iterator[tuple[Any, list[Any]]]:
+    """A head without cores of its own, and so many raylets with one each."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(n)]
+        yield cluster, nodes
+    finally:
+        cluster.shutdown()
+
+
+def _kill(cluster: Any, node: Any, study: Path) -> None:
+    """Once a training is done, so that others are under way."""
+    while not list(study.glob("cells/*/metrics.json")):
+        time.sleep(0.1)
+    cluster.remove_node(node, allow_graceful=False)
+    print(f"a raylet was killed when {len(list(study.glob('cells/*/metrics.json')))} trainings were done", flush=True)
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as table:
+        return [{key: value for key, value in row.items() if key not in TIMES} for row in csv.DictReader(table)]
+
+
+if __name__ == "__main__":
+    main()

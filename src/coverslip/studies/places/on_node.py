@@ -1,0 +1,137 @@
+"""One training of a study on whichever computer of a cluster was given it: what is sent there, and what comes back."""
+
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGINT
+
+from coverslip.datasets import open_dataset
+from coverslip.errors import CoverslipError
+from coverslip.files import sha256_json
+from coverslip.runs import FromRun, Run, check_recipe, images_opened
+from coverslip.studies.places.packing import packed, unpack
+from coverslip.studies.places.process import Order, begin, fail, failure_file, log_file, settle
+
+ROOTS_VARIABLE = "COVERSLIP_STUDY_ROOTS"  # of a node: where folders lie that are called otherwise here
+_SECONDS_TO_STOP = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a training needs that is not on every computer; plain values."""
+
+    study: str  # tells studies apart
+    name: str  # of the run folder
+    sources: tuple[str, ...]
+    fingerprint: str  # of their images, as they are where the study lies
+    recipe: str  # JSON
+    group_pattern: str | None
+    threads: int
+    begun: bytes  # what there is of it already, packed
+    starts_from: bytes | None  # the run that it starts from, packed
+
+
+def fingerprint_of_images(sources: Sequence[str]) -> str:
+    """Tells whether images, labels and predefined splits are the same, wherever they lie.
+
+    Raises:
+        BadDataset: they cannot be opened.
+    """
+    return sha256_json([own.fingerprint for own in images_opened(open_dataset(list(sources))).data])
+
+
+def train_on_node(sent: Sent) -> bytes:
+    """Train, and give the run folder with what lies beside it, packed; how it ended is told there.
+
+    A training that was begun on this computer before, by a worker that was killed or for a study that was stopped, goes
+    on where it was. Nothing of one that has ended is left here.
+    """
+    work = _work_folder(sent)
+    folder = work / sent.name
+    if not folder.exists():
+        unpack(sent.begun, work)
+    try:
+        sources = _sources_here(sent)
+    except CoverslipError as error:
+        fail(folder, f"{error.what}, on {platform.node()}", error.do, error.failure.file)
+    else:
+        _train(sent, sources, folder)
+    data = packed(beside(folder), work)
+    remove([*beside(folder), _start(folder)])
+    return data
+
+
+def beside(folder: Path) -> list[Path]:
+    """A run folder, and what lies beside it."""
+    return [folder, folder.with_name(f"{folder.name}.yaml"), log_file(folder), failure_file(folder)]
+
+
+def remove(files: Iterable[Path]) -> None:
+    """Files and folders, as far as they are there."""
+    for file in files:
+        if file.is_dir():
+            shutil.rmtree(file)
+        else:
+            file.unlink(missing_ok=True)
+
+
+def _start(folder: Path) -> Path:
+    """Where the run lies that a training starts from."""
+    return folder.with_name(f"{folder.name}.start")
+
+
+def _train(sent: Sent, sources: tuple[str, ...], folder: Path) -> None:
+    recipe = check_recipe(json.loads(sent.recipe))
+    if sent.starts_from is not None and isinstance(recipe.init, FromRun):
+        unpack(sent.starts_from, start := _start(folder))
+        recipe = recipe.model_copy(update={"init": FromRun(run=str(start), labels=recipe.init.labels)})
+    run = Run(folder)
+    while (status := run.status) is not None and status.is_alive:  # of a worker that was killed, and outlived it
+        time.sleep(0.2)
+    if run.is_done:
+        return
+    process = begin(Order(sources, recipe, sent.group_pattern, sent.threads), folder)
+    try:
+        settle(process, folder)
+    except BaseException:  # the study was stopped: what was reached is kept on this computer
+        process.send_signal(SIGINT)
+        with suppress(Exception):
+            process.wait(_SECONDS_TO_STOP)
+        raise
+
+
+def _work_folder(sent: Sent) -> Path:
+    """Of this user on this computer; a training comes back to it when its worker was killed."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    work = Path(tempfile.gettempdir()) / f"coverslip-{user}" / sent.study
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return work
+
+
+def _sources_here(sent: Sent) -> tuple[str, ...]:
+    """Where the images lie on this computer.
+
+    Raises:
+        CoverslipError: they are not here, or are others.
+    """
+    sources = tuple(map(_place_here, sent.sources))
+    if fingerprint_of_images(sources) != sent.fingerprint:
+        what = f"The images are others than where the study lies: {', '.join(sources)}"
+        raise CoverslipError(what, do="Copy them anew, so that images and labels are the same on all computers.")
+    return sources
+
+
+def _place_here(source: str) -> str:
+    """`/data=/mnt/data;…` in the variable says that what lies below /data there is below /mnt/data here."""
+    for pair in filter(None, os.environ.get(ROOTS_VARIABLE, "").split(";")):
+        there, _, here = pair.partition("=")
+        if Path(source).is_relative_to(there):
+            return str(Path(here) / Path(source).relative_to(there))
+    return source

@@ -1,0 +1,145 @@
+"""Trainings on a Ray cluster: a task for each, whose folder comes back whole.
+
+Ray places them and begins those again whose computer is lost; there is no scheduler of ours.
+"""
+
+import logging
+import math
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from coverslip.errors import CoverslipError
+from coverslip.files import sha256_json
+from coverslip.machine import n_cores
+from coverslip.studies.places.on_node import Sent, beside, fingerprint_of_images, remove, train_on_node
+from coverslip.studies.places.packing import packed, unpack
+from coverslip.studies.places.process import Order, fail
+
+_TRIES = 3  # of a training whose computer is lost
+
+
+class OnRay:
+    """A cluster that is there, or one of this computer alone."""
+
+    def __init__(self, address: str, threads: int, study: Path) -> None:
+        """Join it.
+
+        Args:
+            address: `ray` for the one that this computer belongs to, or a new one; else `ray://HOST:PORT`.
+            threads: of each training.
+            study: its folder.
+
+        Raises:
+            CoverslipError: Ray is not installed, there is no cluster at the address, or none of its computers is large
+            enough.
+        """
+        self._ray = _joined(address)
+        self._study = sha256_json(str(study.resolve()))[:16]
+        resources = self._ray.cluster_resources()
+        has_gpus = resources.get("GPU", 0) > 0
+        of_nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        self.n_aside = sum(
+            int(min(own.get("CPU", 0) // threads, own.get("GPU", 0) if has_gpus else math.inf)) for own in of_nodes
+        )
+        if not self.n_aside:
+            what = f"No computer of the cluster has {threads} cores{' and a GPU' if has_gpus else ''} for a training"
+            raise CoverslipError(what, do="Give the plan fewer threads.")
+        self._options = {"num_cpus": threads, "num_gpus": int(has_gpus)}
+        self.task = self.task_of(train_on_node)
+        self._running: dict[Path, Any] = {}  # Any: Ray's references
+        self._guard = threading.Lock()
+        self._is_stopped = False
+        self._fingerprints: dict[tuple[str, ...], str] = {}
+
+    def task_of(self, work: Callable[[Sent], bytes]) -> Any:  # Any: Ray's
+        """What does this for a training, on as many cores (and a GPU) as one has."""
+        spread = {"max_retries": _TRIES, "scheduling_strategy": "SPREAD"}
+        return self._ray.remote(work).options(**self._options, **spread)
+
+    def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
+        """Have it trained, and put what comes back into its place."""
+        try:
+            sent = self._sent(order, folder, starts_from)
+        except CoverslipError as error:  # its images cannot be opened
+            fail(folder, error.what, error.do, error.failure.file)
+            return
+        with self._guard:
+            if self._is_stopped:
+                return
+            reference = self._running[folder] = self.task.remote(sent)
+        try:
+            data = self._ray.get(reference)
+        except self._ray.exceptions.TaskCancelledError:
+            return
+        except self._ray.exceptions.RayError as error:
+            if not self._is_stopped:
+                fail(folder, f"The cluster could not do it: {str(error).strip().splitlines()[-1]}", "Resume the study.")
+            return
+        finally:
+            with self._guard:
+                self._running.pop(folder, None)
+        _put(data, folder)
+
+    def stop(self) -> None:
+        """End all tasks; what they have reached stays on their computers, where a resumed study may find it."""
+        with self._guard:
+            self._is_stopped = True
+            for reference in self._running.values():
+                self._ray.cancel(reference)
+
+    def close(self) -> None:
+        """Leave the cluster; one that was made for this study ends."""
+        self._ray.shutdown()
+
+    def _sent(self, order: Order, folder: Path, starts_from: Path | None) -> Sent:
+        with self._guard:
+            if order.sources not in self._fingerprints:
+                self._fingerprints[order.sources] = fingerprint_of_images(order.sources)
+        return Sent(
+            study=self._study,
+            name=folder.name,
+            sources=order.sources,
+            fingerprint=self._fingerprints[order.sources],
+            recipe=order.recipe.model_dump_json(),
+            group_pattern=order.group_pattern,
+            threads=order.threads,
+            begun=packed(beside(folder), folder.parent),
+            starts_from=None if starts_from is None else packed(starts_from.iterdir(), starts_from),
+        )
+
+
+def _put(data: bytes, folder: Path) -> None:
+    """Files appear whole: unpacked beside, then moved."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    unpack(data, part)
+    remove(beside(folder))
+    for new in part.iterdir():
+        new.replace(folder.parent / new.name)
+    part.rmdir()
+
+
+def _joined(address: str) -> Any:  # Any: Ray's own module, which may not be there
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    try:
+        import ray
+    except ImportError as error:
+        do = "Install coverslip with its extra 'cluster'."
+        raise CoverslipError("Ray is not installed", do=do) from error
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}  # Any: each its own
+    try:
+        if address != "ray":
+            ray.init(address=address, **options)
+        else:
+            try:
+                ray.init(address="auto", **options)
+            except ConnectionError:  # there is none yet
+                ray.init(num_cpus=n_cores(), include_dashboard=False, **options)
+    except Exception as error:  # Ray raises plain ones too
+        what = f"Ray could not be reached or begun ({address}): {str(error).strip().splitlines()[0]}"
+        raise CoverslipError(what, do="Start a cluster, or give the address of one that is there.") from error
+    return ray

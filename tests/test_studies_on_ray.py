@@ -1,0 +1,117 @@
+"""Studies on a Ray cluster: what is sent to a computer and comes back, and a whole study where Ray is installed."""
+
+import contextlib
+import io
+import shutil
+import tarfile
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from drawing import write_cells
+from trained import GROUPS, SMALL_NETWORK
+
+from coverslip import studies
+from coverslip.errors import CoverslipError
+from coverslip.runs import Recipe, Run
+from coverslip.studies.places.on_node import ROOTS_VARIABLE, Sent, fingerprint_of_images, train_on_node
+from coverslip.studies.places.packing import packed, unpack
+from coverslip.studies.places.process import why_not_begun
+
+SMALL = Recipe.model_validate(
+    {"model": SMALL_NETWORK, "image_size": 32, "tta": 1, "stage": "instant", "split": {"folds": 0}}
+)
+
+
+@pytest.fixture
+def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sent:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "of the node"))
+    (tmp_path / "of the node").mkdir()
+    cells = write_cells(tmp_path / "cells", 40)
+    return Sent(
+        study="study",
+        name="cell",
+        sources=(str(cells),),
+        fingerprint=fingerprint_of_images([str(cells)]),
+        recipe=SMALL.model_dump_json(),
+        group_pattern=GROUPS,
+        threads=1,
+        begun=packed([], tmp_path),
+        starts_from=None,
+    )
+
+
+def test_a_folder_comes_back_as_it_was_sent(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c.bin").write_bytes(bytes(range(256)))
+    unpack(packed([tmp_path / "a", tmp_path / "not there"], tmp_path), tmp_path / "there")
+    assert (tmp_path / "there" / "a" / "b" / "c.bin").read_bytes() == bytes(range(256))
+    assert [file.name for file in (tmp_path / "there").iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["../out", "/out"])
+def test_a_name_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path, name: str) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    with contextlib.suppress(tarfile.TarError):
+        unpack(buffer.getvalue(), tmp_path / "in" / "here")
+    assert not (tmp_path / "in" / "out").exists()
+    assert not Path("/out").exists()
+
+
+@pytest.mark.slow
+def test_images_may_lie_elsewhere_on_a_computer_and_the_run_comes_back_whole(
+    sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.move(tmp_path / "cells", tmp_path / "mounted")
+    monkeypatch.setenv(ROOTS_VARIABLE, f"/elsewhere=/nowhere;{tmp_path / 'cells'}={tmp_path / 'mounted'}")
+    unpack(train_on_node(sent), tmp_path / "back")
+    run = Run(tmp_path / "back" / "cell")
+    assert run.is_done
+    assert run.metrics.n
+    assert run.has_classifier
+    (work,) = (tmp_path / "of the node").glob("*/study")
+    assert list(work.iterdir()) == []
+    shutil.copytree(run.folder, work / "cell")  # as a worker leaves it that was killed at the end of its work
+    unpack(train_on_node(sent), tmp_path / "again")  # nothing is trained again
+    assert (tmp_path / "again" / "cell" / "metrics.json").stat().st_mtime_ns == run.metrics_file.stat().st_mtime_ns
+
+
+def test_other_images_or_none_are_an_error_that_names_them(sent: Sent, tmp_path: Path) -> None:
+    (tmp_path / "cells" / "small" / "one more.png").write_bytes(b"")
+    unpack(train_on_node(sent), tmp_path / "back")
+    assert "The images are others" in (why_not_begun(tmp_path / "back" / "cell") or "")
+    unpack(train_on_node(replace(sent, sources=(str(tmp_path / "gone"),))), tmp_path / "back")
+    assert "gone" in (why_not_begun(tmp_path / "back" / "cell") or "")
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_a_study_on_ray_gives_what_it_gives_here(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra 'cluster' is not installed: pip install coverslip[cluster]")
+    write_cells(tmp_path / "cells", 40)
+    plan = studies.StudyPlan.model_validate(
+        {
+            "datasets": [{"path": str(tmp_path / "cells"), "group_pattern": GROUPS}],
+            "models": [SMALL_NETWORK],
+            "regimes": ["imagenet", {"name": "gone", "run": "nowhere"}],
+            "folds": 0,
+            "threads": 1,
+            "recipe": {"image_size": 32, "tta": 1, "stage": "instant"},
+        }
+    )
+    here, there = (studies.run_study(plan, out=tmp_path / on, on=on) for on in ("local", "ray"))
+    assert [row.mean for row in here.datasets[0].scores] == [row.mean for row in there.datasets[0].scores]
+    assert [row.n_missing for row in there.datasets[0].scores] == [0, 1]
+
+
+def test_that_ray_is_not_installed_is_said_with_what_to_do(tmp_path: Path) -> None:
+    try:
+        import ray  # noqa: F401
+    except ImportError:
+        from coverslip.studies.places.on_ray import OnRay
+
+        with pytest.raises(CoverslipError, match="extra 'cluster'"):
+            OnRay("ray", 1, tmp_path)
