@@ -28,6 +28,7 @@ from coverslip.evaluation.calibration import temperature_loss
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
 from coverslip.messages import Resume, Set
 from coverslip.runs import Recipe, Run, SplitPlan
+from coverslip.workspace.jobs.previews import planned
 
 INSTANT = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1)
 SHORT = Recipe(model=SMALL_NETWORK, init="scratch", image_size=48, tta=1, epochs=1, batch_size=16)
@@ -443,3 +444,15 @@ def test_a_run_leaves_each_domain_out_and_its_numbers_are_by_domain(tmp_path: Pa
     assert {name: scores.n for name, scores in run.metrics.by_domain.items()} == {"lab_a": 30, "lab_b": 25}
     rows = rows_of(run.folder / "split.csv")
     assert {(row["domain"], row["fold"]) for row in rows} == {("lab_a", "1"), ("lab_b", "2")}
+
+
+def test_the_preview_divides_by_the_splits_own_seed_as_the_training_does(tmp_path: Path) -> None:
+    for slide, n in enumerate((2, 5, 9, 4, 7, 3, 1)):
+        for label in ("round", "flat"):
+            for i in range(n):
+                save_cell(tmp_path / label / f"slide{slide}_{i}.png")
+    data = cs.open_dataset(tmp_path, group_pattern=r"slide\d+")
+    scan = scan_images(data)
+    by_seed = [planned(data, Recipe(seed=seed, split=SplitPlan(folds=3)), scan) for seed in (0, 1)]
+    own = planned(data, Recipe(seed=1, split=SplitPlan(folds=3, seed=0)), scan)
+    assert own == by_seed[0] != by_seed[1]
