@@ -41,7 +41,7 @@ def main() -> None:
         "",
         "## What it does not show",
         "",
-        *(f"- {note}" for note in (*asked.note, *compared.notes)),
+        *(f"- {note}" for note in (*asked.note, *compared.idle_first_steps, *compared.notes)),
         "",
     ]
     _PAGES.mkdir(exist_ok=True)

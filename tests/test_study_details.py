@@ -16,6 +16,7 @@ from coverslip.errors import BadRecipe, BadRun
 from coverslip.runs import Run
 from coverslip.studies import StudyComparison
 from coverslip.studies.comparing import compare_study
+from coverslip.studies.details import idle_first_steps
 from coverslip.studies.details.perturbing import changed
 from coverslip.studies.latency import read_latencies
 from coverslip.studies.plan import PerturbationPlan, StudyPlan, plan_of
@@ -107,6 +108,20 @@ def test_a_dry_run_tells_how_long_trainings_take(folder: Path, capsys: pytest.Ca
     cells = studies.plan_study(folder / "study.yaml", folder)
     gone = [replace(cells[0], dataset=cells[0].dataset.model_copy(update={"path": ("nowhere",)}))]
     assert studies.cell_seconds(gone) == {cells[0].name: None}
+
+
+@pytest.mark.slow
+def test_a_first_step_that_changed_nothing_is_said(trained: Run, tmp_path: Path) -> None:
+    """Where the instant classifier was kept, the network is the one that the first step began with."""
+    plan = plan_of(
+        {"datasets": ["cells"], "models": [SMALL_NETWORK], "regimes": [{"name": "two", "two_step": "other"}]}
+    )
+    first, second = studies.plan_study(plan, tmp_path)
+    assert first.is_pretraining
+    done = replace(first, run=trained)
+    (sentence,) = idle_first_steps([done, second])
+    assert sentence.startswith(f"The first step of two with {SMALL_NETWORK} (seed 0) changed nothing")
+    assert idle_first_steps([first, replace(second, run=trained)]) == []
 
 
 def test_changes_of_an_image_are_what_they_say() -> None:

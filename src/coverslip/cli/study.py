@@ -327,5 +327,7 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
             difference = f"{gap.as_published - gap.own:+.3f}"
             table.add_row(gap.dataset, gap.name, decimal(gap.as_published), decimal(gap.own), difference)
         console.print(table)
+    for sentence in comparison.idle_first_steps:
+        console.print(f"\nWarning: {sentence}", soft_wrap=True)
     console.print(f"\nInterval and p: {comparison.method}", soft_wrap=True)
     console.print(f"Report    {folder / 'report.html'}", soft_wrap=True)

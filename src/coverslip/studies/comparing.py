@@ -119,6 +119,7 @@ class StudyComparison:
     merged: tuple[MergedClass, ...]
     curves: tuple[EpochCurve, ...]
     tried: tuple[Tried, ...]
+    idle_first_steps: tuple[str, ...]  # of two, which changed nothing
     published: tuple[PublishedFigure, ...]
     notes: tuple[str, ...]  # of the plan
 
@@ -132,6 +133,7 @@ def compare_study(
     merged: Sequence[MergedClass] = (),
     curves: Sequence[EpochCurve] = (),
     tried: Sequence[Tried] = (),
+    idle_first_steps: Sequence[str] = (),
 ) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
 
@@ -145,6 +147,7 @@ def compare_study(
         merged: classes of datasets that stand alone and within others.
         curves: how the networks learnt, by epoch.
         tried: what was tried in each way of training.
+        idle_first_steps: sentences about pretrainings that changed nothing.
     """
     parts: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     changed: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
@@ -169,6 +172,7 @@ def compare_study(
         merged=tuple(merged),
         curves=tuple(curves),
         tried=tuple(tried),
+        idle_first_steps=tuple(idle_first_steps),
         published=tuple(
             PublishedFigure(name=row.name, value=row.metrics[record.name], source=row.source)
             for row in plan.published

@@ -14,7 +14,13 @@ from coverslip.stopping import NO_DEADLINE, Deadline
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.classifiers import classifier_differences
 from coverslip.studies.comparing import StudyComparison, compare_study
-from coverslip.studies.details import epoch_curves, measure_perturbed, merged_classes, tried_choices
+from coverslip.studies.details import (
+    epoch_curves,
+    idle_first_steps,
+    measure_perturbed,
+    merged_classes,
+    tried_choices,
+)
 from coverslip.studies.latency import measure_latencies, read_latencies
 from coverslip.studies.page import write_study_report
 from coverslip.studies.places.here import Here
@@ -157,6 +163,7 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         merged=merged_classes(plan, cells),
         curves=epoch_curves(plan, cells),
         tried=tried_choices(plan, cells),
+        idle_first_steps=idle_first_steps(cells),
     )
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
     write_study_report(comparison, folder / "report.html")

@@ -5644,6 +5644,8 @@ export interface components {
             curves: components["schemas"]["EpochCurve"][];
             /** Tried */
             tried: components["schemas"]["Tried"][];
+            /** Idle First Steps */
+            idle_first_steps: string[];
             /** Published */
             published: components["schemas"]["PublishedFigure"][];
             /** Notes */

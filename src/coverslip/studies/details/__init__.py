@@ -3,7 +3,7 @@
 from coverslip.studies.details.curves import EpochCurve, epoch_curves
 from coverslip.studies.details.merging import MergedClass, merged_classes
 from coverslip.studies.details.perturbing import Perturbed, measure_perturbed, read_perturbed
-from coverslip.studies.details.tried import Tried, tried_choices
+from coverslip.studies.details.tried import Tried, idle_first_steps, tried_choices
 
 __all__ = [
     "EpochCurve",
@@ -11,6 +11,7 @@ __all__ = [
     "Perturbed",
     "Tried",
     "epoch_curves",
+    "idle_first_steps",
     "measure_perturbed",
     "merged_classes",
     "read_perturbed",

@@ -45,6 +45,21 @@ def tried_choices(plan: StudyPlan, cells: Iterable[Cell]) -> list[Tried]:
     ]
 
 
+def idle_first_steps(cells: Iterable[Cell]) -> list[str]:
+    """Which first steps of two left the network as it was, so that what starts from them starts as without them."""
+    found: list[str] = []
+    for cell in cells:
+        if not cell.is_pretraining or state_of(cell).state != "done":
+            continue
+        if {record.chosen for record in _records(cell)} == {"instant"}:
+            found.append(
+                f"The first step of {cell.regime} with {cell.model} (seed {cell.seed}) changed nothing: fine-tuning "
+                "was no better there than the instant classifier, which was kept. What starts from it starts "
+                "as without it."
+            )
+    return list(dict.fromkeys(found))
+
+
 def _tried(dataset: str, n: int | None, name: str, cells: Sequence[Cell], differing: Sequence[str]) -> Tried:
     values = _plain(cells[0].recipe.model_dump(mode="json"))
     records = [record for cell in cells for record in _records(cell)]
