@@ -3,7 +3,7 @@ import type { Component } from 'svelte';
 import DatasetPage from './features/datasets/DatasetPage.svelte';
 import DatasetList from './features/datasets/List.svelte';
 import PredictionPage from './features/review/PredictionPage.svelte';
-import PredictPage from './features/review/PredictPage.svelte';
+import PredictPage from './features/review/beginning/PredictPage.svelte';
 import ComparePage from './features/runs/compare/ComparePage.svelte';
 import EvaluationPage from './features/runs/evaluations/EvaluationPage.svelte';
 import RunPage from './features/runs/RunPage.svelte';
