@@ -69,6 +69,7 @@ def done(lab: Lab) -> Json:
 
 
 def test_a_preset_tells_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
+    begun = set(lab.workspace.studies.glob("*"))
     presets = lab.client.get(f"{API}/study-presets").json()
     assert {each["name"] for each in presets} == {
         "aimic",
@@ -87,7 +88,7 @@ def test_a_preset_tells_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
     whole = lab.post("study-preview", lab.asked(is_small=False), 200)
     assert whole["folds"] == 5
     assert "resnet50" in whole["without_weights"]
-    assert list(lab.workspace.studies.glob("*")) == []
+    assert set(lab.workspace.studies.glob("*")) == begun
 
 
 def test_what_cannot_be_planned_is_said(lab: Lab) -> None:
@@ -133,6 +134,7 @@ def test_what_a_study_shows_can_be_read_looked_at_and_taken_away(lab: Lab, done:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_those_who_watch_see_a_study_end_and_a_stopped_one_goes_on(lab: Lab) -> None:
     study = lab.study(plan=lab.plan(seeds=[0, 1], folds=0))
     folder = shutil.copytree(lab.workspace.roots[0] / "cells", lab.workspace.roots[0] / "others")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawing import write_cells
 from image_sets import App, workspace_in
 from PIL import Image, ImageEnhance, ImageFilter
 
@@ -187,6 +188,15 @@ def test_an_object_in_a_large_empty_frame_is_compared_by_its_detail():
     another = Image.new("L", (200, 100), 255)
     another.paste(rod(40, 18, bands=3.5), (90, 30))
     assert likeness(framed, other) > likeness(framed, another) + 1
+
+
+def test_plain_shapes_that_fit_in_any_turn_are_no_copies(tmp_path):
+    files = sorted(write_cells(tmp_path / "cells", 40).rglob("*.png"))
+    pictures = [small_picture(np.asarray(Image.open(file))) for file in files]
+    first, second = np.triu_indices(len(files), 1)
+    found = match(np.stack([picture for picture in pictures if picture is not None]), first, second)
+    assert len(found.first) > 100  # discs on an even ground: laid over each other with ease
+    assert not found.are_copies.any()
 
 
 def test_pairs_that_all_differ_when_seen_coarsely_match_nothing():

@@ -1,6 +1,6 @@
 """Which pairs of pictures show the same: laid over each other as well as can be, down to fine detail."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -27,6 +27,7 @@ AT_ONCE = 500  # pairs
 # Sum of Fisher's z of both correlations, so that plain shapes, which agree in their outlines whatever they are, must
 # agree very well, and textures less so. Above all pairs of different drawn images: benchmarks/copies.py --thresholds.
 _LEAST_LIKENESS = 4.4
+_LEAST_ADVANTAGE = 0.5  # in the same units: by which copies fit better as they are than turned by right angles
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,35 @@ def match(pictures: Bytes, first: Ints, second: Ints) -> Matches:
     fine, pairs = _only_needed(len(whole), pairs)  # pictures at full size take the most time
     level = make_level(whole[fine], known[fine])
     pairs, _ = align(level, pairs, 8)
-    return Matches(first[place], second[place], *_correlations(whole[fine], level, pairs))
+    whole_fit, fine_fit = _correlations(whole[fine], level, pairs)
+    matches = Matches(first[place], second[place], whole_fit, fine_fit)
+    is_plain = _fit_in_any_turn(whole[fine], level, pairs, matches)
+    return replace(matches, fine=np.where(is_plain, np.float32(0), fine_fit))
+
+
+def _fit_in_any_turn(pictures: Floats, level: Level, pairs: Pairs, matches: Matches) -> npt.NDArray[np.bool_]:
+    """(n,) pairs that seem to be copies, and would so too if one were turned: plain discs and rods."""
+    seeming = np.flatnonzero(matches.are_copies)
+    is_plain = np.zeros(len(pairs.first), bool)
+    middle = _middles(pictures)[pairs.first[seeming]]
+    for turn in np.exp(1j * np.pi / 2 * np.arange(1, 4)):
+        turned = pairs[seeming]
+        scaled, shift = (turned.pose[:, k] + 1j * turned.pose[:, k + 1] for k in (0, 2))
+        scaled, shift = scaled * turn, shift + scaled * middle * (1 - turn)
+        pose = np.stack((scaled.real, scaled.imag, shift.real, shift.imag), axis=1).astype(np.float32)
+        turned, _ = align(level, Pairs(turned.first, turned.second, pose), 4)
+        fit = Matches(turned.first, turned.second, *_correlations(pictures, level, turned))
+        is_plain[seeming] |= matches.likeness[seeming] - fit.likeness < _LEAST_ADVANTAGE
+    return is_plain
+
+
+def _middles(pictures: Floats) -> npt.NDArray[np.complex128]:
+    """(N,) where the middle of what differs most from the rest lies, as u + iv."""
+    u, v = grid(SIDE)
+    flat = pictures.reshape(-1, SIDE * SIDE)
+    weight = (flat - np.median(flat, axis=1, keepdims=True)) ** 2 * disc(SIDE)
+    middle: npt.NDArray[np.complex128] = weight @ (u + 1j * v) / np.maximum(weight.sum(axis=1), 1e-9)
+    return middle
 
 
 def _only_needed(n: int, pairs: Pairs) -> tuple[Ints, Pairs]:
