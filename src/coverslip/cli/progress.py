@@ -28,7 +28,7 @@ from coverslip.events import (
 from coverslip.messages import duration
 from coverslip.runs.log import Progress, Work, fold_event, seconds_left
 
-SECONDS_BETWEEN_LINES = 4.0
+SECONDS_BETWEEN_LINES = 3.0
 
 # 80 columns wide, as narrow as terminals get.
 EPOCH_HEADER = (
@@ -42,7 +42,7 @@ def shown_progress(console: Console) -> Iterator[Emit]:
     """A listener for as long as the work lasts.
 
     On a terminal that can move its cursor it draws bars; otherwise (a file, a pipe, a job's log) it prints a line per
-    stage and epoch, and one every four seconds in between: also where nothing is told of, so that whoever waits knows
+    stage and epoch, and one every three seconds in between: also where nothing is told of, so that whoever waits knows
     that the work goes on.
     """
     if console.is_terminal and not console.is_dumb_terminal:
