@@ -191,7 +191,7 @@ def test_an_object_in_a_large_empty_frame_is_compared_by_its_detail():
 
 
 def test_plain_shapes_that_fit_in_any_turn_are_no_copies(tmp_path):
-    files = sorted(write_cells(tmp_path / "cells", 40).rglob("*.png"))
+    files = sorted(write_cells(tmp_path / "cells", 90).rglob("*.png"))
     pictures = [small_picture(np.asarray(Image.open(file))) for file in files]
     first, second = np.triu_indices(len(files), 1)
     found = match(np.stack([picture for picture in pictures if picture is not None]), first, second)

@@ -25,7 +25,7 @@ from coverslip.stopping import BY_SIGNAL, Stop
 
 COPIES = register(Kind("copies", "which images of a dataset show the same", RECORDS))
 
-_VERSION = 5  # goes up when the same images would give other copies
+_VERSION = 6  # goes up when the same images would give other copies
 _FEWEST = 2  # images
 
 Clusters = tuple[tuple[int, ...], ...]
