@@ -79,17 +79,20 @@ def match(pictures: Bytes, first: Ints, second: Ints) -> Matches:
 
 def _fit_in_any_turn(pictures: Floats, level: Level, pairs: Pairs, matches: Matches) -> npt.NDArray[np.bool_]:
     """(n,) pairs that seem to be copies, and would so too if one were turned: plain discs and rods."""
-    seeming = np.flatnonzero(matches.are_copies)
     is_plain = np.zeros(len(pairs.first), bool)
-    middle = _middles(pictures)[pairs.first[seeming]]
-    for turn in np.exp(1j * np.pi / 2 * np.arange(1, 4)):
-        turned = pairs[seeming]
-        scaled, shift = (turned.pose[:, k] + 1j * turned.pose[:, k + 1] for k in (0, 2))
-        scaled, shift = scaled * turn, shift + scaled * middle * (1 - turn)
-        pose = np.stack((scaled.real, scaled.imag, shift.real, shift.imag), axis=1).astype(np.float32)
-        turned, _ = align(level, Pairs(turned.first, turned.second, pose), 4)
-        fit = Matches(turned.first, turned.second, *_correlations(pictures, level, turned))
-        is_plain[seeming] |= matches.likeness[seeming] - fit.likeness < _LEAST_ADVANTAGE
+    seeming = np.flatnonzero(matches.are_copies)
+    if not len(seeming):
+        return is_plain
+    turn = np.exp(1j * np.pi / 2 * np.arange(1, 4))
+    turned = pairs[np.repeat(seeming, len(turn))]
+    middle, turn = _middles(pictures)[turned.first], np.tile(turn, len(seeming))
+    scaled, shift = (turned.pose[:, k] + 1j * turned.pose[:, k + 1] for k in (0, 2))
+    scaled, shift = scaled * turn, shift + scaled * middle * (1 - turn)
+    pose = np.stack((scaled.real, scaled.imag, shift.real, shift.imag), axis=1).astype(np.float32)
+    turned, _ = align(level, Pairs(turned.first, turned.second, pose), 4)
+    fit = Matches(turned.first, turned.second, *_correlations(pictures, level, turned))
+    best = fit.likeness.reshape(len(seeming), -1).max(axis=1)
+    is_plain[seeming] = matches.likeness[seeming] - best < _LEAST_ADVANTAGE
     return is_plain
 
 
