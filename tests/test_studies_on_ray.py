@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import shutil
 import tarfile
 import tempfile
@@ -40,6 +41,15 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sent:
         begun=packed([], tmp_path),
         starts_from=None,
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="users have no numbers here")
+def test_a_folder_that_somebody_else_laid_ready_is_refused(sent: Sent, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "of the node" / f"coverslip-{os.getuid()}").symlink_to(tmp_path / "theirs")
+    with pytest.raises(CoverslipError, match="not this user's"):
+        train_on_node(sent)
+    assert not list((tmp_path / "theirs").iterdir())
 
 
 def test_a_folder_comes_back_as_it_was_sent(tmp_path: Path) -> None:

@@ -108,10 +108,18 @@ def _train(sent: Sent, sources: tuple[str, ...], folder: Path) -> None:
 
 
 def _work_folder(sent: Sent) -> Path:
-    """Of this user on this computer; a training comes back to it when its worker was killed."""
+    """Of this user on this computer; a training comes back to it when its worker was killed.
+
+    Raises:
+        CoverslipError: somebody else made a folder of that name, and could read or change what is put there.
+    """
     user = os.getuid() if hasattr(os, "getuid") else "user"
-    work = Path(tempfile.gettempdir()) / f"coverslip-{user}" / sent.study
-    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own = Path(tempfile.gettempdir()) / f"coverslip-{user}"
+    own.mkdir(mode=0o700, exist_ok=True)
+    if own.is_symlink() or (hasattr(os, "getuid") and own.stat().st_uid != user):
+        raise CoverslipError("The folder for trainings is not this user's", file=own, do="Remove it.")
+    work = own / sent.study
+    work.mkdir(exist_ok=True)
     return work
 
 
