@@ -1,28 +1,44 @@
-"""Do prediction sets hold the true class as often as promised? A Markdown table.
+"""Do prediction sets hold the true class as often as promised? Markdown tables.
 
-Out-of-fold probabilities of a run with folds are divided at random, many times: half sets the limits, half is tested.
-Coverage must lie between 0.9 and 0.9 + 1 / (n + 1), n being the images of the class that set its limit. Images are
-divided one by one: what groups do to sets is for the report of each run to tell.
+Out-of-fold probabilities of runs with folds are divided at random, many times: half sets the limits, half is tested.
+Coverage must lie between 0.9 and 0.9 + 1 / (n + 1), n being the images of the class that set its limit.
 
     python benchmarks/prediction_sets.py RUN [--splits N]
+
+Of one run, images are divided one by one. With `--groups`, runs of images in groups are divided both ways, image by
+image and with groups whole, and a last table is of images that are drawn: of a group they resemble each other by as
+much as is stated, and limits from some groups are tested on others.
+
+    python benchmarks/prediction_sets.py --groups [RUN…] [--splits N]
 """
 
 import argparse
+from collections.abc import Iterator
 
 import numpy as np
 
 from coverslip.evaluation.prediction_sets import LEVEL, set_floors
-from coverslip.runs import open_run
+from coverslip.runs import Run, open_run
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run")
+    parser.add_argument("runs", nargs="*")
+    parser.add_argument("--groups", action="store_true")
     parser.add_argument("--splits", type=int, default=400)
     asked = parser.parse_args()
-    predictions = open_run(asked.run).predictions
+    if asked.groups:
+        show_groups([open_run(run) for run in asked.runs], asked.splits)
+        show_drawn_groups(asked.splits)
+    else:
+        for run in asked.runs:
+            show_classes(open_run(run), asked.splits)
+
+
+def show_classes(run: Run, n_splits: int) -> None:
+    predictions = run.predictions
     measured = predictions.measured()
-    covered, promised, sizes = drawn(measured.probability, measured.label, asked.splits)
+    covered, promised, sizes = by_class(measured.probability, measured.label, n_splits)
     print("| class | coverage, mean | promised | classes in a set |\n|---|---|---|---|")
     for k, name in enumerate(predictions.classes):
         low, high = LEVEL, LEVEL + promised[k]
@@ -30,7 +46,71 @@ def main() -> None:
     print(f"| **all** | {np.nanmean(covered[:, -1]):.3f} | | {np.nanmean(sizes[:, -1]):.2f} |")
 
 
-def drawn(probability: np.ndarray, label: np.ndarray, n_splits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def show_groups(runs: list[Run], n_splits: int) -> None:
+    print("| run | images | groups | divided | coverage, mean of classes | worst class | worst tenth of groups |")
+    print("|---|---|---|---|---|---|---|")
+    for run in runs:
+        group_of = {row.image_id: row.group for row in run.split}
+        measured = run.predictions.measured()
+        groups = [group_of[row.image_id] for row in measured.rows]
+        group = np.unique(groups, return_inverse=True)[1]
+        label = measured.label
+        for how, units in (("image by image", np.arange(len(label))), ("groups whole", group)):
+            of_class, of_group = [], []
+            for half in halves(units, n_splits):
+                covered = covered_by_other_half(measured.probability, label, half)
+                of_class.append([share(covered, ~half & (label == k)) for k in range(label.max() + 1)])
+                of_group.append([share(covered, ~half & (group == g)) for g in range(group.max() + 1)])
+            by_class, by_group = np.nanmean(of_class, axis=0), np.nanquantile(of_group, 0.1)
+            which = f"{run.folder.name} | {len(label)} | {group.max() + 1}"
+            print(f"| {which} | {how} | {by_class.mean():.3f} | {by_class.min():.3f} | {by_group:.2f} |", flush=True)
+
+
+def show_drawn_groups(n_splits: int) -> None:
+    """Three classes; a group and an image each shift every logit by a normal number, of variances that add to 2."""
+    print("\n| groups of 20 images | share of variance between groups | coverage, mean | least of 95 % of draws |")
+    print("|---|---|---|---|")
+    rng = np.random.default_rng(0)
+    for n_groups in (3, 5, 10, 30):
+        for between in (0.0, 0.25, 0.5, 0.9):
+            covered = []
+            for _ in range(n_splits):
+                probability, label = drawn_groups(n_groups, between, rng)
+                floors = set_floors(probability, label)
+                new, truth = drawn_groups(200, between, rng)
+                covered.append((new >= np.array(floors))[np.arange(len(truth)), truth].mean())
+            print(f"| {n_groups} | {between} | {np.mean(covered):.3f} | {np.quantile(covered, 0.05):.2f} |", flush=True)
+
+
+def drawn_groups(n_groups: int, between: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3) probabilities and (n,) labels of groups of 20 images of all classes."""
+    label = rng.integers(0, 3, size=(n_groups, 20))
+    of_group = rng.normal(scale=np.sqrt(2 * between), size=(n_groups, 1, 3))
+    of_image = rng.normal(scale=np.sqrt(2 - 2 * between), size=(n_groups, 20, 3))
+    odds = np.exp(2 * np.eye(3)[label] + of_group + of_image).reshape(-1, 3)
+    return odds / odds.sum(axis=1, keepdims=True), label.ravel()
+
+
+def halves(unit: np.ndarray, n_splits: int) -> Iterator[np.ndarray]:
+    """(n,) whether an image is in the half that sets limits; images of one unit are in one half."""
+    rng, n_units = np.random.default_rng(0), unit.max() + 1
+    for _ in range(n_splits):
+        yield np.isin(unit, rng.permutation(n_units)[: n_units // 2])
+
+
+def covered_by_other_half(probability: np.ndarray, label: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """(n,) 1 where an image's set holds its class, 0 where not, by limits from one half; NaN where it has none."""
+    floors = np.array(set_floors(probability[half], label[half]))
+    covered = (probability >= floors)[np.arange(len(label)), label].astype(float)
+    return np.where(floors[label] > 0, covered, np.nan)
+
+
+def share(covered: np.ndarray, where: np.ndarray) -> float:
+    known = covered[where & ~np.isnan(covered)]
+    return float(known.mean()) if len(known) else np.nan
+
+
+def by_class(probability: np.ndarray, label: np.ndarray, n_splits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(splits, K + 1) coverage by class and of all, (K,) mean of 1 / (n + 1), (splits, K + 1) sizes."""
     rng, n_classes = np.random.default_rng(0), probability.shape[1]
     covered, sizes = np.full((n_splits, n_classes + 1), np.nan), np.full((n_splits, n_classes + 1), np.nan)
@@ -40,7 +120,7 @@ def drawn(probability: np.ndarray, label: np.ndarray, n_splits: int) -> tuple[np
         half, rest = order[: len(order) // 2], order[len(order) // 2 :]
         slack += 1 / (np.bincount(label[half], minlength=n_classes) + 1) / n_splits
         floors = set_floors(probability[half], label[half])
-        if floors is None:
+        if floors is None or not all(floors):
             continue
         is_in_set, truth = probability[rest] >= np.array(floors), label[rest]
         hit, size = is_in_set[np.arange(len(truth)), truth], is_in_set.sum(axis=1)

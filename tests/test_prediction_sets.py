@@ -1,5 +1,6 @@
 """Sets of classes that hold the true one as often as promised."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 
 import coverslip as cs
 from coverslip.evaluation.prediction_sets import LEVEL, images_needed, set_coverage, set_floors
-from coverslip.runs import Run
+from coverslip.reports.reported import ReportedRun
+from coverslip.reports.sections.elsewhere.prediction_sets import PREDICTION_SETS
+from coverslip.runs import Predictions, Run
 from coverslip.runs.predictions import read_predictions
 
 
@@ -30,6 +33,17 @@ def test_floors_follow_the_definition() -> None:
         assert 1 - floor == pytest.approx(scores[int(np.ceil((n + 1) * LEVEL)) - 1])
 
 
+def test_floors_are_those_of_mapie() -> None:
+    """By MAPIE 1.6.0: `SplitConformalClassifier(…, confidence_level=0.9, conformity_score="lac", prefit=True)`, given
+    the images of one class at a time; 1 - its quantile, and how many of 600 new images have the class in their sets.
+    """
+    probability, label = probabilities(200, np.random.default_rng(2))
+    new, _ = probabilities(600, np.random.default_rng(3))
+    floors = set_floors(probability, label)
+    assert floors == pytest.approx((0.672545552423806, 0.20601107679229155, 0.15874995277727177))
+    assert (new >= np.array(floors)).sum(axis=0).tolist() == [309, 245, 165]
+
+
 def test_each_class_is_covered_as_promised_however_hard_it_is() -> None:
     rng = np.random.default_rng(1)
     covered, over = np.zeros(3), np.zeros(3)
@@ -45,11 +59,20 @@ def test_each_class_is_covered_as_promised_however_hard_it_is() -> None:
     assert (covered <= LEVEL + over + 0.01).all()
 
 
-def test_a_class_of_too_few_images_has_no_sets() -> None:
+def test_a_class_of_too_few_images_is_in_every_set_and_leaves_the_others_as_they_are() -> None:
     assert images_needed(0.9) == 9
     assert images_needed(0.95) == 19
     probability, label = probabilities(200, np.random.default_rng(0))
     rows = np.concatenate([np.flatnonzero(label != 2), np.flatnonzero(label == 2)[:8]])
+    floors, all_known = set_floors(probability[rows], label[rows]), set_floors(probability, label)
+    assert floors is not None
+    assert all_known is not None
+    assert floors == (*all_known[:2], 0)
+
+
+def test_without_enough_images_of_any_class_there_are_no_sets() -> None:
+    probability, label = probabilities(200, np.random.default_rng(0))
+    rows = np.concatenate([np.flatnonzero(label == k)[:8] for k in range(3)])
     assert set_floors(probability[rows], label[rows]) is None
 
 
@@ -75,3 +98,16 @@ def test_predictions_have_sets_that_tables_keep_and_shares_leave_as_they_are(
     assert rarer["prediction_set"] == rows["prediction_set"]
     rows.write_csv(tmp_path / "p.csv")
     assert read_predictions(tmp_path / "p.csv")["prediction_set"] == rows["prediction_set"]
+
+
+def test_reports_name_classes_that_are_in_every_set_and_say_what_groups_do_to_the_promise(own_run: Run) -> None:
+    card = own_run.card
+    assert card is not None
+    assert "There are none" in PREDICTION_SETS.text(ReportedRun(own_run)).words[0]
+    cs.runs.write_card(own_run.classifier_folder, card.model_copy(update={"set_floors": (0.2, 0.3, 0.0)}))
+    rows = [replace(row, prediction_set=(card.classes[2],)) for row in own_run.predictions]
+    Predictions(rows, card.classes).write_csv(own_run.predictions_file)
+    text = PREDICTION_SETS.text(ReportedRun(Run(own_run.folder)))
+    (always,) = [words for words in text.words if words.startswith("In every set")]
+    assert always.endswith(f": {card.classes[2]}.")
+    assert any("further images of the same groups" in words for words in text.words)

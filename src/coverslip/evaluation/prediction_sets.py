@@ -29,27 +29,32 @@ class SetCoverage:
 
 
 def images_needed(level: float = LEVEL) -> int:
-    """Of each class: with fewer, only the set of all classes keeps the promise."""
+    """Of each class: with fewer, the promise is kept only where the class is in every set."""
     return math.ceil(round(1 / (1 - level), 9)) - 1
 
 
 def set_floors(probability: Floats, label: Ints, level: float = LEVEL) -> tuple[float, ...] | None:
-    """(K,) the probability from which on each class is in an image's set; None where a class has too few images.
+    """(K,) the probability from which on each class is in an image's set; None where every class has too few images.
+
+    A class of too few images has a floor of 0, and is in every set: that keeps the promise for it, and the others'
+    sets tell as much as they would without it. A floor from the images of all classes would promise it nothing.
 
     Args:
         probability: (n, K) of images that were not fitted on.
         label: (n,) in [0, K).
         level: share of images of each class whose set shall hold it.
     """
-    counts = np.bincount(label, minlength=probability.shape[1])
-    if counts.min() < images_needed(level):
-        return None
+    floors = [_floor(probability[label == k, k], level) for k in range(probability.shape[1])]
+    return tuple(floors) if any(floors) else None
+
+
+def _floor(own: Floats, level: float) -> float:
+    """The floor of a class whose images have these (n,) probabilities of being it."""
+    n = len(own)
+    if n < images_needed(level):
+        return 0.0
     # The k-th smallest score 1 - p with k = ceil((n + 1) level) is the (n + 1 - k)-th smallest probability.
-    kept = [
-        np.sort(probability[label == k, k])[n - math.ceil(round((n + 1) * level, 9))]
-        for k, n in enumerate(counts.tolist())
-    ]
-    return tuple(float(floor) for floor in kept)
+    return float(np.sort(own)[n - math.ceil(round((n + 1) * level, 9))])
 
 
 def set_coverage(is_in_set: npt.NDArray[np.bool_], label: Ints) -> SetCoverage:

@@ -106,8 +106,8 @@ class ClassifierCard(BaseModel):
     )
     set_floors: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = Field(
         None,
-        description="The probability from which on each class is in an image's prediction set; null where a class had "
-        "too few images for that.",
+        description="The probability from which on each class is in an image's prediction set; 0 (in every set) where "
+        "it had too few images to learn that from, null where all had.",
     )
     trained_on: TrainedOn
     familiarity: Familiarity | None = Field(

@@ -30,7 +30,7 @@ def _text(run: ReportedRun) -> SectionText:
         needed = images_needed()
         text = (
             f"There are none: for sets that hold the true class of {LEVEL:.0%} of the images of each class it takes "
-            f"{needed} images of each that were not trained on, to learn from."
+            f"{needed} images of a class that were not trained on, to learn from, and no class has as many."
         )
         return SectionText((text,))
     whole = _coverage(rows, run.classes)
@@ -43,6 +43,18 @@ def _text(run: ReportedRun) -> SectionText:
     if run.run.training is not None:
         worst = 2 * LEVEL - 1
         words.append(_GUARANTEE[run.run.training.calibration.learnt_on].format(worst=worst))
+    if always := _in_every_set(run):
+        words.append(
+            f"In every set, since fewer than {images_needed()} images that were not trained on could tell when to "
+            f"leave it out: {', '.join(always)}."
+        )
+    if run.n_groups:
+        words.append(
+            "Images were taken one by one for that, though those of a group resemble each other. What is promised is "
+            "about further images of the same groups. Sets of images of new groups hold the true class nearly as often "
+            "where a class's images come from many small groups, less often where they come from a few large ones; "
+            "single groups fall below in any case, as the table shows."
+        )
     if run.n_folds:
         words.append("What is measured here are sets of the folds' networks, by limits from their validation images.")
     return SectionText(words, ("images", "n", "true class in the set", "classes in a set"), list(_lines(run, rows)))
@@ -54,6 +66,14 @@ def _with_sets(run: ReportedRun) -> Sequence[Prediction]:
         for row in run.measured.predictions.measured().rows
         if row.prediction_set is not None and row.label is not None
     ]
+
+
+def _in_every_set(run: ReportedRun) -> list[str]:
+    """Classes of too few images to leave them out of a set."""
+    card = run.run.card
+    if card is None or card.set_floors is None:
+        return []
+    return [name for name, floor in zip(card.classes, card.set_floors, strict=True) if floor == 0]
 
 
 def _lines(run: ReportedRun, rows: Sequence[Prediction]) -> Iterator[tuple[str, ...]]:
