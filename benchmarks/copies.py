@@ -164,6 +164,11 @@ def drawn(n: int, rng: np.random.Generator) -> list[np.ndarray]:
     return images
 
 
+def laid_over(pictures: np.ndarray, first: np.ndarray, second: np.ndarray) -> matching.Matches:
+    """How alike pairs are, all compared in detail."""
+    return matching.match(pictures, matching.place(pictures, first, second)[0])
+
+
 def thresholds(n_images: int = 120) -> dict:
     """How alike drawn images are to their changed copies, and the most similar other pairs."""
     rng = np.random.default_rng(0)
@@ -180,10 +185,10 @@ def thresholds(n_images: int = 120) -> dict:
         for array, kind in zip(arrays, chosen, strict=True)
     ]
     pictures = np.stack(rows)
-    same = matching.match(pictures, np.arange(n), np.arange(n) + n)
+    same = laid_over(pictures, np.arange(n), np.arange(n) + n)
     first, second = searching.candidate_pairs(pictures[:n])
     parts = [slice(start, start + matching.AT_ONCE) for start in range(0, len(first), matching.AT_ONCE)]
-    others = np.concatenate([matching.match(pictures[:n], first[part], second[part]).likeness for part in parts])
+    others = np.concatenate([laid_over(pictures[:n], first[part], second[part]).likeness for part in parts])
     kinds, asked = np.array(chosen)[same.first], np.arange(3.4, 5.2, 0.2).round(1).tolist()
     lowest = {kind: np.quantile(same.likeness[kinds == kind], (0, 0.01, 0.05)).round(2).tolist() for kind in KINDS}
     return {

@@ -11,10 +11,11 @@ import pytest
 from drawing import write_cells
 from image_sets import App, workspace_in
 from PIL import Image, ImageEnhance, ImageFilter
+from scipy.ndimage import gaussian_filter
 
 import coverslip as cs
 from coverslip.audit import SeenWhileScanning, with_copies, with_known_copies
-from coverslip.audit.copies.matching import match
+from coverslip.audit.copies.matching import match, place
 from coverslip.audit.copies.small_pictures import small_picture
 from coverslip.datasets import (
     connected_components,
@@ -81,6 +82,22 @@ def test_changed_copies_of_every_kind_are_found_and_nothing_else(looked):
     assert len(found) == len(CHANGES)
     assert all(found.values()), found
     assert all(any(data.records[i].path.stem.startswith("copy of") for i in members) for members in scan.copies)
+
+
+@pytest.mark.slow
+def test_twelve_versions_of_one_image_are_one_cluster(tmp_path):
+    rng = np.random.default_rng(0)
+    textures = gaussian_filter(rng.normal(0, 1, (30, 90, 90)), (0, 2, 2))
+    first, *others = [Image.fromarray(texture) for texture in np.uint8(np.clip(128 + 250 * textures, 0, 255))]
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    for k in range(12):
+        first.rotate(13 * k, Image.Resampling.BICUBIC).crop((15, 15, 75, 75)).save(folder / f"version {k}.png")
+    for k, other in enumerate(others):
+        other.crop((15, 15, 75, 75)).save(folder / f"other {k}.png")
+    data, seen = open_dataset(tmp_path), SeenWhileScanning()
+    (cluster,) = with_copies(data, scan_images(data, on_pixels=seen), seen).copies
+    assert sorted(data.records[i].path.stem for i in cluster) == sorted(f"version {k}" for k in range(12))
 
 
 @pytest.mark.slow
@@ -166,7 +183,8 @@ def rod(height: int, width: int, *, bands: float = 5.0) -> Image.Image:
 def likeness(first: Image.Image, second: Image.Image) -> float:
     """Of two images, as copies are told; -inf for what differs when seen coarsely."""
     pictures = [small_picture(np.asarray(image)[..., None]) for image in (first, second)]
-    found = match(np.stack([picture for picture in pictures if picture is not None]), np.array([0]), np.array([1]))
+    stack = np.stack([picture for picture in pictures if picture is not None])
+    found = match(stack, place(stack, np.array([0]), np.array([1]))[0])
     return float(found.likeness[0]) if len(found.first) else -np.inf
 
 
@@ -194,14 +212,15 @@ def test_plain_shapes_that_fit_in_any_turn_are_no_copies(tmp_path):
     files = sorted(write_cells(tmp_path / "cells", 90).rglob("*.png"))
     pictures = [small_picture(np.asarray(Image.open(file))) for file in files]
     first, second = np.triu_indices(len(files), 1)
-    found = match(np.stack([picture for picture in pictures if picture is not None]), first, second)
+    stack = np.stack([picture for picture in pictures if picture is not None])
+    found = match(stack, place(stack, first, second)[0])
     assert len(found.first) > 100  # discs on an even ground: laid over each other with ease
     assert not found.are_copies.any()
 
 
 def test_pairs_that_all_differ_when_seen_coarsely_match_nothing():
     noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64), dtype=np.uint8)
-    assert not len(match(noise, np.array([0, 1]), np.array([2, 3])).fine)
+    assert not len(place(noise, np.array([0, 1]), np.array([2, 3]))[1])
 
 
 @pytest.mark.slow

@@ -3,15 +3,17 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.copies.matching import AT_ONCE, match
+from coverslip.audit.copies.aligning import Pairs
+from coverslip.audit.copies.matching import AT_ONCE, match, place
 from coverslip.audit.copies.searching import candidate_pairs
 from coverslip.audit.copies.small_pictures import small_picture
 from coverslip.audit.image_quality import image_quality
@@ -25,11 +27,14 @@ from coverslip.stopping import BY_SIGNAL, Stop
 
 COPIES = register(Kind("copies", "which images of a dataset show the same", RECORDS))
 
-_VERSION = 6  # goes up when the same images would give other copies
+_VERSION = 7  # goes up when the same images would give other copies
 _FEWEST = 2  # images
+_N_CLOSEST = 4  # pairs of an image that are compared in detail
 
 Clusters = tuple[tuple[int, ...], ...]
 Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 class SeenWhileScanning:
@@ -88,26 +93,50 @@ def with_copies(
 
 def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
     """Rows that show the same, two or more each."""
-    first, second = candidate_pairs(pictures, stop=stop)
-    starts = range(0, len(first), AT_ONCE)
+    first, second = candidate_pairs(pictures, emit=emit, stop=stop)
 
-    def compare(start: int) -> list[tuple[int, int]]:
-        part = slice(start, start + AT_ONCE)
-        matches = match(pictures, first[part], second[part])
+    def lay(part: slice) -> tuple[Pairs, Floats]:
+        return place(pictures, first[part], second[part])
+
+    placed = [*_in_parts(len(first), lay, "comparing pairs of images coarsely", emit, stop)]
+    pairs = _closest(placed, len(pictures))
+
+    def compare(part: slice) -> list[tuple[int, int]]:
+        matches = match(pictures, pairs[part])
         accepted = matches.are_copies
         return list(zip(matches.first[accepted].tolist(), matches.second[accepted].tolist(), strict=True))
 
-    links: list[tuple[int, int]] = []
-    tell = telling(emit, "looking for copies", "pairs")
+    links = _in_parts(len(pairs.first), compare, "comparing pairs of images in detail", emit, stop)
+    return _components([link for found in links for link in found], len(pictures))
+
+
+def _closest(placed: Sequence[tuple[Pairs, Floats]], n: int) -> Pairs:
+    """Those of the pairs that are among the closest of one of their images, of n: detail takes the most time."""
+    if not placed:
+        return Pairs(np.empty(0, np.intp), np.empty(0, np.intp), np.empty((0, 4), np.float32))
+    parts, scores = zip(*placed, strict=True)
+    pairs = Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("first", "second", "pose")))
+    score = np.concatenate(scores)
+    image = np.concatenate((pairs.first, pairs.second % n))
+    order = np.lexsort((-np.tile(score, 2), image))
+    begins = np.searchsorted(image[order], image[order])
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order)) - begins
+    return pairs[rank.reshape(2, -1).min(axis=0) < _N_CLOSEST]
+
+
+def _in_parts(n: int, do: Callable[[slice], T], doing: str, emit: Emit, stop: Stop) -> Iterator[T]:
+    """What comes of n pairs, some at once on each core."""
+    tell = telling(emit, doing, "pairs")
+    starts = range(0, n, AT_ONCE)
     with ThreadPoolExecutor(n_cores()) as pool:
         try:
-            for start, found in zip(starts, pool.map(compare, starts), strict=True):
-                links += found
+            for start, done in zip(starts, pool.map(lambda at: do(slice(at, at + AT_ONCE)), starts), strict=True):
+                yield done
                 stop.check()
-                tell(min(start + AT_ONCE, len(first)), len(first))
+                tell(min(start + AT_ONCE, n), n)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return _components(links, len(pictures))
 
 
 def _components(links: Sequence[tuple[int, int]], n: int) -> list[list[int]]:

@@ -51,12 +51,15 @@ class Matches:
         return np.asarray(self.likeness >= _LEAST_LIKENESS)
 
 
-def match(pictures: Bytes, first: Ints, second: Ints) -> Matches:
-    """Lay the second pictures over the first; pairs that differ already when seen coarsely are left out.
+def place(pictures: Bytes, first: Ints, second: Ints) -> tuple[Pairs, Floats]:
+    """Lay the second pictures over the first, seen coarsely; pairs that differ already then are left out.
 
     Args:
         pictures: (N, SIDE, SIDE).
         first, second: (n,) rows.
+
+    Returns:
+        m pairs of rows, with N added to the second row where it is mirrored, and (m,) their correlations.
     """
     used, where = np.unique(np.concatenate((first, second)), return_inverse=True)
     whole, known = floats_of(pictures[used]), known_of(pictures[used]).astype(np.float32)
@@ -64,16 +67,23 @@ def match(pictures: Bytes, first: Ints, second: Ints) -> Matches:
     coarse = make_level(_smooth(_shrunk(whole, _COARSE), 0.7), _shrunk(known, _COARSE))
     pairs, score = align(coarse, pairs, 2)
     best = score.reshape(-1, 2 * _N_TURNS).argmax(axis=1) + np.arange(len(first)) * 2 * _N_TURNS
-    kept = score[best] > _LEAST_COARSE
-    pairs, score = align(make_level(_shrunk(whole, _MIDDLE), _shrunk(known, _MIDDLE)), pairs[best[kept]], 6)
-    is_near = score > _LEAST_MIDDLE
-    place, pairs = np.flatnonzero(kept)[is_near], pairs[is_near]
-    fine, pairs = _only_needed(len(whole), pairs)  # pictures at full size take the most time
-    level = make_level(whole[fine], known[fine])
+    pairs = pairs[best[score[best] > _LEAST_COARSE]]
+    pairs, score = align(make_level(_shrunk(whole, _MIDDLE), _shrunk(known, _MIDDLE)), pairs, 6)
+    pairs, score = pairs[score > _LEAST_MIDDLE], score[score > _LEAST_MIDDLE]
+    is_mirrored = pairs.second >= len(used)
+    second = used[pairs.second % len(used)] + is_mirrored * len(pictures)
+    return Pairs(used[pairs.first], second, pairs.pose), score
+
+
+def match(pictures: Bytes, placed: Pairs) -> Matches:
+    """How alike (N, SIDE, SIDE) pictures are that were laid over each other coarsely."""
+    used, pairs = _only_needed(len(pictures), placed)
+    whole = floats_of(pictures[used])
+    level = make_level(whole, known_of(pictures[used]).astype(np.float32))
     pairs, _ = align(level, pairs, 8)
-    whole_fit, fine_fit = _correlations(whole[fine], level, pairs)
-    matches = Matches(first[place], second[place], whole_fit, fine_fit)
-    is_plain = _fit_in_any_turn(whole[fine], level, pairs, matches)
+    whole_fit, fine_fit = _correlations(whole, level, pairs)
+    matches = Matches(placed.first, placed.second % len(pictures), whole_fit, fine_fit)
+    is_plain = _fit_in_any_turn(whole, level, pairs, matches)
     return replace(matches, fine=np.where(is_plain, np.float32(0), fine_fit))
 
 

@@ -4,7 +4,7 @@ What these numbers do under such changes differs between cells and chromosomes, 
 hand: some are turned, shifted, scaled and overexposed at random, and numbers that this changes count less.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from coverslip.audit.copies.describing import describe
 from coverslip.audit.copies.small_pictures import floats_of
 from coverslip.audit.copies.warping import disc, warp
+from coverslip.events import Emit, ignore, telling
 from coverslip.stopping import BY_SIGNAL, Stop
 
 Floats = npt.NDArray[np.float32]
@@ -21,14 +22,16 @@ _N_CHANGED = 800  # pictures, some several times where there are fewer
 _MOST_SHIFTED = 0.1  # of the side, by moving and by cropping
 _BRIGHTEST = (1.0, 5.0)  # standard deviations from the mean, beyond which an image is saturated
 _N_NUMBERS = 48
-_N_NEIGHBOURS = 16
+_N_NEIGHBOURS = 8
 _CROPPED, _CROPPED_AT = 0.08, ((0, 0), (0.08, 0.08), (-0.08, -0.08))  # what crops lose changes the numbers most, so
-_N_CROPPED = 8  # pictures are also looked for as if they were cropped, and so many neighbours of these compared
+_N_CROPPED = 4  # pictures are also looked for as if they were cropped, and so many neighbours of these compared
 _FARTHEST = 2.5  # times the distance that 99 % of the changed pictures keep from what they were
 _AT_ONCE = 1000  # pictures
 
 
-def candidate_pairs(pictures: npt.NDArray[np.uint8], *, stop: Stop = BY_SIGNAL) -> tuple[Ints, Ints]:
+def candidate_pairs(
+    pictures: npt.NDArray[np.uint8], *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+) -> tuple[Ints, Ints]:
     """Which of (N, side, side) pictures to compare, two of them at least; found without comparing pixels.
 
     Returns:
@@ -37,23 +40,45 @@ def candidate_pairs(pictures: npt.NDArray[np.uint8], *, stop: Stop = BY_SIGNAL) 
     n = len(pictures)
     if n <= _N_NEIGHBOURS + 1:  # so few are all compared with one another
         return np.triu_indices(n, 1)
-    numbers = np.concatenate([describe(floats_of(block)) for block in _blocks(pictures, stop)])
+    step = _steps(n, 2 * (1 + len(_CROPPED_AT)), emit, stop)
+    numbers = _described(pictures, step)
     weights, farthest = _learn(pictures, numbers)
     places = (numbers @ weights).astype(np.float32)
-    found = [_near(places, places, _N_NEIGHBOURS, farthest, stop)]
+    found = [_near(places, places, _N_NEIGHBOURS, farthest, step)]
     for x, y in _CROPPED_AT:
-        pose = np.array(((1 - _CROPPED, 0, x, y),), np.float32)
-        cropped = [describe(_posed(floats_of(block), pose)) for block in _blocks(pictures, stop)]
-        found.append(_near((np.concatenate(cropped) @ weights).astype(np.float32), places, _N_CROPPED, farthest, stop))
+        cropped = _described(pictures, step, np.array(((1 - _CROPPED, 0, x, y),), np.float32))
+        found.append(_near((cropped @ weights).astype(np.float32), places, _N_CROPPED, farthest, step))
     return _each_once(np.concatenate([rows for rows, _ in found]), np.concatenate([rows for _, rows in found]), n)
 
 
-def _near(asking: Floats, places: Floats, n: int, farthest: float, stop: Stop) -> tuple[Ints, Ints]:
+def _steps(n: int, n_passes: int, emit: Emit, stop: Stop) -> Callable[[], None]:
+    """What is called after each block of pictures, in so many passes through all of them."""
+    tell, total, done = telling(emit, "looking for images that resemble each other", "images"), -(-n // _AT_ONCE), 0
+
+    def step() -> None:
+        nonlocal done
+        stop.check()
+        done += 1
+        tell(n * done // (total * n_passes), n)
+
+    return step
+
+
+def _described(pictures: npt.NDArray[np.uint8], step: Callable[[], None], pose: Floats | None = None) -> Floats:
+    """(N, D) numbers of the pictures, as they are or all in one pose."""
+    numbers = []
+    for start in range(0, len(pictures), _AT_ONCE):
+        block = floats_of(pictures[start : start + _AT_ONCE])
+        numbers.append(describe(block if pose is None else _posed(block, pose)))
+        step()
+    return np.concatenate(numbers)
+
+
+def _near(asking: Floats, places: Floats, n: int, farthest: float, step: Callable[[], None]) -> tuple[Ints, Ints]:
     """Rows of `asking`, and of the places that are among the n nearest to it, itself not, and not too far."""
     squares = np.einsum("nd,nd->n", places, places)
     rows, columns = [], []
     for start in range(0, len(asking), _AT_ONCE):
-        stop.check()
         block = asking[start : start + _AT_ONCE]
         distance = squares - 2 * (block @ places.T)
         distance += np.einsum("nd,nd->n", block, block)[:, None]
@@ -63,6 +88,7 @@ def _near(asking: Floats, places: Floats, n: int, farthest: float, stop: Stop) -
         row, column = np.nonzero(np.take_along_axis(distance, nearest, axis=1) <= farthest)
         rows.append(row + start)
         columns.append(nearest[row, column])
+        step()
     return np.concatenate(rows), np.concatenate(columns)
 
 
@@ -103,9 +129,3 @@ def _posed(pictures: Floats, pose: Floats) -> Floats:
     posed -= posed[:, inner].mean(axis=1, keepdims=True)
     posed /= np.maximum(posed[:, inner].std(axis=1, keepdims=True), 1e-3)
     return posed.reshape(pictures.shape)
-
-
-def _blocks(pictures: npt.NDArray[np.uint8], stop: Stop) -> Iterator[npt.NDArray[np.uint8]]:
-    for start in range(0, len(pictures), _AT_ONCE):
-        stop.check()
-        yield pictures[start : start + _AT_ONCE]
