@@ -4,7 +4,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import Stock, open_page
+from browser import IMAGE_CLASS, LONG_CLASS, QUICK, Stock, open_page
+
+from coverslip.evaluation import predictive_values
+from coverslip.reports.words import number
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -29,6 +32,21 @@ def test_an_explanation_tells_that_it_goes_on_and_is_given_up(page: "Page", stoc
     page.get_by_role("progressbar").first.wait_for()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Why this class?").wait_for()
+
+
+@pytest.mark.exhaustive
+def test_ppv_and_npv_are_told_at_the_share_that_is_stated(page: "Page", stock: Stock) -> None:
+    recipe = {**QUICK, "classes": {"merge": {"others": [IMAGE_CLASS, LONG_CLASS]}}}
+    run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe, "name": "Two classes"})["id"]
+    assert (ended := stock.app.ended(f"runs/{run}"))["state"] == "done", ended["error"]
+    choices = stock.app.get(f"runs/{run}/thresholds")
+    chosen = [each for each in choices["choices"] if each["threshold"] >= choices["threshold"] - 1e-9][-1]
+    told = predictive_values(chosen["sensitivity"], chosen["specificity"], 0.01)
+    open_page(page, f"/runs/{run}")
+    card = page.get_by_role("region", name="From which probability on is it called so?")
+    card.get_by_label(re.compile("^Where other images are")).fill("1")
+    words = f"There PPV is {number(told.ppv)} and NPV {number(told.npv)}"
+    assert words in card.get_by_text("There PPV is").inner_text()
 
 
 @pytest.mark.exhaustive

@@ -1,0 +1,15 @@
+// How often answers are right where a class is rarer or more frequent than among the images that were measured.
+
+export interface Found {
+  sensitivity: number;
+  specificity: number;
+}
+
+/** PPV and NPV where that share of images, 0 to 1, is of the class (Bayes' theorem); null where nothing is called so. */
+export function predictiveValues(share: number, { sensitivity, specificity }: Found) {
+  const positive = sensitivity * share + (1 - specificity) * (1 - share);
+  return {
+    ppv: positive > 0 ? (sensitivity * share) / positive : null,
+    npv: positive < 1 ? (specificity * (1 - share)) / (1 - positive) : null,
+  };
+}
