@@ -114,8 +114,9 @@ def test_fine_tuning_begins_with_the_instant_classifier_or_a_random_head(
     earlier: Run, images: Path, tmp_path: Path
 ) -> None:
     runs = {}
-    for head_init in ("instant", "random"):
-        recipe = SMALL.model_copy(update={**from_run(earlier), "head_init": head_init, "epochs": 1})
+    for head_init, kept_stage in (("instant", "better"), ("random", "finetune")):
+        begun = {"head_init": head_init, "kept_stage": kept_stage, "epochs": 1}
+        recipe = SMALL.model_copy(update={**from_run(earlier), **begun})
         runs[head_init] = cs.train(cs.open_dataset(images), recipe, out=tmp_path / head_init)
     probes, finetunings = zip(*((run.training.instant, run.training.finetune) for run in runs.values()), strict=True)
     assert probes[0].temperature == probes[1].temperature  # it is fitted in either case
@@ -123,7 +124,10 @@ def test_fine_tuning_begins_with_the_instant_classifier_or_a_random_head(
     begun_instant, begun_random = (runs[name].history[0] for name in ("instant", "random"))
     assert begun_instant.val_loss < 0.3
     assert begun_random.val_loss > 0.5  # as one who guesses between two classes: 0.69
-    assert "a random last layer" in (tmp_path / "random" / "report.html").read_text(encoding="utf-8")
+    report = (tmp_path / "random" / "report.html").read_text(encoding="utf-8")
+    assert "a random last layer" in report
+    assert probes[1].val_macro_f1 > begun_random.val_f1
+    assert (runs["random"].training.chosen, "kept in any case" in report) == ("finetune", True)  # as the recipe says
 
 
 @pytest.mark.slow

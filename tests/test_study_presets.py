@@ -54,12 +54,23 @@ def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_fo
     assert (q.recipe["init"]["labels"], g.recipe["init"]["labels"]) == ({"1": "01", "X": "x"}, {"01": "1", "x": "X"})
     assert (q.group_pattern, g.group_pattern) == ("a", "b")
     assert [each.recipe["init"]["recipe"]["group"] for each in (q, g)] == ["b", "a"]  # of the other one
+    assert {each.recipe["init"]["recipe"]["kept_stage"] for each in (q, g)} == {"finetune"}  # else it may be no step
     small = studies.preset_plan("two-step", two_folders, is_small=True).datasets
     assert [each.recipe["init"]["recipe"]["split"] for each in small] == [{"train_per_class": 20}] * 2
     with pytest.raises(BadRecipe, match="two datasets"):
         studies.preset_plan("two-step", two_folders[:1])
     with pytest.raises(BadRecipe, match="aimic"):
         studies.preset_plan("aimik", two_folders)
+
+
+def test_the_first_of_two_steps_has_the_classes_that_its_images_have_as_a_target(two_folders: list[Path]) -> None:
+    merged = {"path": [str(two_folders[1])], "name": "g", "recipe": {"classes": {"rename": {"X": "sex"}}}}
+    plan = studies.preset_plan("two-step", [{"path": [str(two_folders[0])], "name": "q"}, merged])
+    through_g, through_q = (each.recipe["init"] for each in plan.datasets)
+    assert (through_g["recipe"]["classes"], through_g["labels"]) == ({"rename": {"X": "sex"}}, {"1": "01"})
+    assert ("classes" in through_q["recipe"], through_q["labels"]) == (False, {"01": "1"})
+    cells = studies.plan_study(plan, two_folders[0].parent / "out")
+    assert {cell.recipe.classes.changes() == {"X": "sex"} for cell in cells if cell.is_pretraining} == {True, False}
 
 
 def test_mobincep_leaves_each_dataset_out_where_they_share_classes(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from coverslip.training.finetuning import (
     Finetuned,
     finetune,
 )
+from coverslip.training.steps.batch_statistics import begin_batch_statistics
 from coverslip.training.steps.epoch_scores import StepsSeen
 from coverslip.training.steps.optimising import (
     is_second_phase,
@@ -527,6 +528,30 @@ def test_a_standardised_head_gives_the_same_logits_before_and_after_training() -
     assert network.head is linear
     torch.testing.assert_close(network(x), trained_logits, atol=1e-3, rtol=1e-3)
     assert not torch.allclose(trained_logits, before, atol=1e-2)
+
+
+def test_batch_norms_that_will_follow_batches_begin_with_the_statistics_of_training_images(
+    images: TrainingImages,
+) -> None:
+    def begun(choices: Recipe, *, is_frozen: bool = False) -> tuple[nn.BatchNorm2d, torch.Tensor]:
+        """The batch norm of a network from elsewhere, and (6,) standard deviations of what it gives here."""
+        network = tiny()
+        norm = network.backbone[1]  # type: ignore[index]
+        norm.running_mean += 5
+        norm.running_var *= 1e-4
+        norm.requires_grad_(not is_frozen)
+        begin_batch_statistics(network, choices, images.pixels_of, images.train)
+        x = torch.from_numpy(images.pixels_of(images.train.tolist())).permute(0, 3, 1, 2) / 255
+        with torch.no_grad():
+            given = network.eval().backbone[:2](x)  # type: ignore[index]
+        return norm, given.std(dim=(0, 2, 3))
+
+    norm, sd = begun(recipe(init="imagenet", batch_norm="learn"))
+    assert (norm.momentum, norm.training) == (0.5, False)
+    torch.testing.assert_close(sd, torch.ones(6), atol=0.2, rtol=0)
+    for choices in (recipe(init="imagenet"), recipe(batch_norm="learn")):
+        assert begun(choices)[1].min() > 3  # those that it came with
+    assert begun(recipe(init="imagenet", batch_norm="learn"), is_frozen=True)[1].min() > 3
 
 
 def test_weights_are_averaged_with_those_before_only_where_there_is_one_network_between() -> None:

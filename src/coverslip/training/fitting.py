@@ -42,6 +42,7 @@ from coverslip.training.instant_stage import (
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
 from coverslip.training.ranking import is_preferred
+from coverslip.training.steps.batch_statistics import begin_batch_statistics
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -97,7 +98,7 @@ def fit(
     initial: InitialClassifier | None = None,
     on_features: OnFeatures = ignore_features,
 ) -> Fitted:
-    """Train one network by both stages and keep the better one by validation images.
+    """Train one network by both stages and keep the better one by validation images, or the one that the recipe says.
 
     Args:
         images: to fit on and to validate on; test images are not among them.
@@ -146,7 +147,8 @@ def fit(
         raise Stopped("Training was stopped before there was a classifier", do="Resume the run to go on.")
     best, *others = candidates
     for other in others:
-        if is_preferred(other.val_logits, best.val_logits, images.val_label, recipe):
+        is_asked_for = recipe.kept_stage == "finetune"
+        if is_asked_for or is_preferred(other.val_logits, best.val_logits, images.val_label, recipe):
             best = other
     network.load_state_dict(best.weights)
     if best.stage == "instant" and len(candidates) > 1:
@@ -294,6 +296,7 @@ def initial_network(
     kept_head = initial.take_over(network) if initial else None
     set_normalisation(network, recipe, images.pixels_of, images.train)
     freeze_to(network, recipe.freeze_to)
+    begin_batch_statistics(network, recipe, images.pixels_of, images.train)
     return network, kept_head
 
 

@@ -253,6 +253,8 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
 
 def _kept_epoch(recipe: Recipe) -> str:
     metric = phrases(recipe)["primary_metric"]
+    if recipe.keeps_last_epoch and recipe.kept_stage == "finetune":
+        return "the last"
     if recipe.keeps_last_epoch:
         return (
             f"the last if validation images preferred it to the network before fine-tuning (by {metric}, or by the "

@@ -265,6 +265,23 @@ class FinetuningChoices(Choices):
         description="Which epoch's network is kept; auto is the last where training begins with the instant classifier "
         "and the learning rate falls along a cosine, else the best by the primary metric on validation images.",
     )
+    kept_stage: Annotated[
+        Literal["better", "finetune"],
+        Key(
+            "Kept network",
+            "training",
+            "Whether the instant classifier stays where fine-tuning is no better than it on validation images. "
+            "Publications keep the fine-tuned network in any case.",
+            choices=(
+                Choice("better", "the better on validation images"),
+                Choice("finetune", "the fine-tuned one", "the fine-tuned network kept in any case"),
+            ),
+        ),
+    ] = Field(
+        "better",
+        description="Which network is kept where there is an instant classifier and a fine-tuned one: the better by "
+        "validation images, or the fine-tuned one in any case.",
+    )
     weight_share: Annotated[
         float,
         Key(

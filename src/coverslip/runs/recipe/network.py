@@ -110,8 +110,8 @@ class NetworkChoices(Choices):
     ] = Field(
         "instant",
         description="Head that fine-tuning begins with: that of the instant classifier, or a random one. The instant "
-        "classifier is fitted in either case, and kept where fine-tuning is no better. From scratch every head is "
-        "random.",
+        "classifier is fitted in either case, and kept where fine-tuning is no better (unless `kept_stage` says "
+        "otherwise). From scratch every head is random.",
     )
     freeze_to: Annotated[
         str | None,
@@ -157,7 +157,7 @@ class NetworkChoices(Choices):
     ] = Field(
         "auto",
         description="Whether batch norms keep the statistics they were pretrained with or follow the batches when "
-        "fine-tuning; auto keeps them unless training starts from scratch.",
+        "fine-tuning, from those of the training images on; auto keeps them unless training starts from scratch.",
     )
 
     @field_validator("freeze_to")

@@ -44,7 +44,13 @@ class Preset:
 
 
 # What every publication did without saying so, as far as recipe keys reach.
-BARE: Changes = {"head_init": "random", "clip_gradient": None, "kept_epoch": "best", "weight_share": 1}
+BARE: Changes = {
+    "head_init": "random",
+    "clip_gradient": None,
+    "kept_epoch": "best",
+    "kept_stage": "finetune",
+    "weight_share": 1,
+}
 
 COMMON = (
     Deviation(
@@ -53,7 +59,7 @@ COMMON = (
     Deviation("Fine-tuning from pretrained weights begins with the instant classifier.", is_choice=True),
     Deviation("Steps that would be far too long are shortened, and weights averaged.", is_choice=True),
     Deviation("Exact copies stay on one side of a split."),
-    Deviation("The instant classifier is kept where fine-tuning is no better on validation images."),
+    Deviation("The instant classifier is kept where fine-tuning is no better on validation images.", is_choice=True),
 )
 EPOCH = Deviation("The epoch is chosen by validation images, which are no part of those that are reported.")
 AMOUNTS = Deviation("How strong random changes are was chosen here: the publication names their kinds only.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from coverslip.datasets import open_dataset
+from coverslip.datasets import ClassPlan, open_dataset, with_classes
 from coverslip.errors import BadRecipe
 from coverslip.studies.plan import Changes
 from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, EPOCH, SMALL_PER_CLASS, Dataset, Deviation, Preset
@@ -17,7 +17,10 @@ def _through_each_other(given: Sequence[Dataset], is_small: bool) -> list[Datase
 
 
 def _through(first: Dataset, target: Dataset, is_small: bool) -> Dataset:
-    recipe: Changes = {"group": first.get("group") or first.get("group_pattern")}
+    # Whatever it is worth on its own images: with the network that it began with, it would be no step.
+    recipe: Changes = {"group": first.get("group") or first.get("group_pattern"), "kept_stage": "finetune"}
+    if classes := first.get("recipe", {}).get("classes"):
+        recipe["classes"] = classes
     if is_small:
         recipe["split"] = {"train_per_class": SMALL_PER_CLASS}
     labels = _labels(_classes(first), _classes(target))
@@ -26,7 +29,9 @@ def _through(first: Dataset, target: Dataset, is_small: bool) -> Dataset:
 
 
 def _classes(given: Dataset) -> list[str]:
-    return list(open_dataset(given["path"][0]).classes)
+    """As they are called for training: some may have been put together, renamed or left out."""
+    plan = ClassPlan.model_validate(given.get("recipe", {}).get("classes", {}))
+    return list(with_classes(open_dataset(given["path"][0]), plan).classes)
 
 
 def _labels(first: Iterable[str], target: Iterable[str]) -> dict[str, str]:
@@ -89,7 +94,8 @@ TWO_STEP = Preset(
             "Batch size, learning rates and the change to SGD stand in a supplement only: 32, .0001 and .001, half way."
         ),
         Deviation(
-            "The first step goes on from its best epoch on a split of its own; the paper does not say from which."
+            "The first step goes on from its best epoch on a split of its own, better than ImageNet there or not; the "
+            "paper does not say from which."
         ),
         Deviation("Images of the first step that are copies of tested ones are refused."),
     ),
