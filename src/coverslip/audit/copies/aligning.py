@@ -26,7 +26,7 @@ class Pairs:
     second: Ints  # rows of the pictures, then of their mirror images
     pose: Floats  # (n, 4), as of `warp`
 
-    def __getitem__(self, kept: npt.NDArray[np.bool_] | Ints) -> "Pairs":
+    def __getitem__(self, kept: npt.NDArray[np.bool_] | Ints | slice) -> "Pairs":
         return Pairs(self.first[kept], self.second[kept], self.pose[kept])
 
 
