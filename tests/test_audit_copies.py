@@ -208,6 +208,18 @@ def test_an_object_in_a_large_empty_frame_is_compared_by_its_detail():
     assert likeness(framed, other) > likeness(framed, another) + 1
 
 
+def test_an_object_on_a_noisy_ground_is_compared_by_its_detail():
+    noise = np.random.default_rng(0).normal(0, 4, (2, 200, 200))
+    framed, other = (
+        np.full(shape, 240.0) + n[: shape[0], : shape[1]]
+        for shape, n in zip(((100, 200), (200, 100)), noise, strict=True)
+    )
+    for picture, (top, left) in ((framed, (30, 90)), (other, (110, 20))):
+        picture[top : top + 40, left : left + 18] = np.asarray(rod(40, 18))
+    images = [Image.fromarray(picture.clip(0, 255).astype(np.uint8)) for picture in (framed, other)]
+    assert likeness(*images) > 4.4
+
+
 def test_plain_shapes_that_fit_in_any_turn_are_no_copies(tmp_path):
     files = sorted(write_cells(tmp_path / "cells", 90).rglob("*.png"))
     pictures = [small_picture(np.asarray(Image.open(file))) for file in files]

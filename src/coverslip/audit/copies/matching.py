@@ -27,7 +27,7 @@ AT_ONCE = 500  # pairs
 # Sum of Fisher's z of both correlations, so that plain shapes, which agree in their outlines whatever they are, must
 # agree very well, and textures less so. Above all pairs of different drawn images: benchmarks/copies.py --thresholds.
 _LEAST_LIKENESS = 4.4
-_LEAST_ADVANTAGE = 1.0  # in the same units: by which copies fit better as they are than turned by right angles
+_LEAST_ADVANTAGE = 2.0  # in the same units: by which copies fit better as they are than turned by right angles
 
 
 @dataclass(frozen=True)

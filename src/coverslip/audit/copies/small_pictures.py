@@ -15,10 +15,10 @@ SIDE = 64  # px
 _MOST_ELONGATED = 1.5  # beyond, the whole image is shown, with nothing at its sides; else its middle
 _RANGE = 4.0  # standard deviations that a byte covers on each side of the mean
 _FLATTEST = 1e-3  # standard deviation as a share of the mean: below, there is nothing to recognise
-_EVEN = 0.02  # of the range of brightness: how much an empty frame may vary
+_EVEN = 0.02  # of the range of brightness: how much filled corners may vary
 _EMPTY_BORDER = 0.98  # of the border's pixels, for a frame to count as empty
-_OBJECT = 0.1  # of the range, from what the frame shows
-_ROOM = 1.1  # around an object in an empty frame, in units of its radius
+_OBJECT = 0.1  # of the range of brightness, from what the frame shows
+_REACH = 1.9  # times the root mean square distance of an object's pixels from its middle: 1.4 for discs, 1.7 for rods
 _SMALL_OBJECT = 0.75  # of the frame: objects that fill less of it are shown larger
 _STRAIGHT = 0.04  # of its width: how far the long side of a corner that was filled after turning is from a line
 
@@ -38,12 +38,11 @@ def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | Non
         array = values / (np.abs(values).max() or 1)
     grey = array.mean(axis=2, dtype=np.float32) if array.shape[2] > 1 else array[..., 0].astype(np.float32)
     height, width = grey.shape
-    known = np.ones(grey.shape, bool)
+    known = ~_filled_corners(grey)
     middle, radius = (width / 2, height / 2), min(width, height) / 2
     if max(width, height) > _MOST_ELONGATED * 2 * radius:
         radius = max(width, height) / 2
-        known = ~_filled_corners(grey)
-    middle, radius = _object(grey, middle, radius)
+    middle, radius = _object(grey, known, middle, radius)
     small, shown = _cut(grey, known, middle, radius)
     inner = small[disc(SIDE).reshape(SIDE, SIDE) & shown]  # the corners of a turned copy are filled with something else
     if not inner.size:
@@ -67,18 +66,22 @@ def known_of(pictures: npt.NDArray[np.uint8]) -> Bools:
     return (pictures & 1).astype(bool)
 
 
-def _object(grey: Pictures, middle: tuple[float, float], radius: float) -> tuple[tuple[float, float], float]:
-    """The smallest disc around the middle of what stands in an empty frame; else the middle and radius as given."""
-    border = _border(grey)
-    even, span = np.median(border), float(grey.max() - grey.min())
-    if np.mean(np.abs(border - even) <= _EVEN * span) < _EMPTY_BORDER:
+def _object(
+    grey: Pictures, known: Bools, middle: tuple[float, float], radius: float
+) -> tuple[tuple[float, float], float]:
+    """A disc around the middle of what stands in an empty frame; else the middle and radius as given."""
+    border = _border(grey)[_border(known)]
+    if not border.size:
         return middle, radius
-    row, column = np.nonzero(np.abs(grey - even) > _OBJECT * span)
+    even, least = np.median(border), _OBJECT * float(np.ptp(grey[known]))
+    if np.mean(np.abs(border - even) <= least) < _EMPTY_BORDER:
+        return middle, radius
+    row, column = np.nonzero((np.abs(grey - even) > least) & known)
     if not row.size:
         return middle, radius
-    x, y = column.mean() + 0.5, row.mean() + 0.5
-    reach = max(_ROOM * float(np.hypot(column + 0.5 - x, row + 0.5 - y).max()), 2.0)
-    return ((float(x), float(y)), reach) if reach < _SMALL_OBJECT * radius else (middle, radius)
+    x, y = float(column.mean() + 0.5), float(row.mean() + 0.5)
+    reach = max(_REACH * float(np.sqrt(column.var() + row.var())), 2.0)
+    return ((x, y), reach) if reach < _SMALL_OBJECT * radius else (middle, radius)
 
 
 def _cut(grey: Pictures, known: Bools, middle: tuple[float, float], radius: float) -> tuple[Pictures, Bools]:
@@ -87,9 +90,7 @@ def _cut(grey: Pictures, known: Bools, middle: tuple[float, float], radius: floa
     (x, y) = middle
     pad = max(0, int(np.ceil(max(radius - x, radius - y, x + radius - width, y + radius - height))))
     if pad or not known.all():
-        border = np.concatenate(
-            (grey[0][known[0]], grey[-1][known[-1]], grey[:, 0][known[:, 0]], grey[:, -1][known[:, -1]])
-        )
+        border = _border(grey)[_border(known)]
         fill = np.float32(np.median(border) if border.size else 0)
         grey = np.pad(np.where(known, grey, fill), pad, constant_values=fill)
         known = np.pad(known, pad)
@@ -110,10 +111,12 @@ def _filled_corners(grey: Pictures) -> Bools:
     """Where the image was filled after turning: even triangles in its corners, two of them at least."""
     from scipy.ndimage import label
 
-    tolerance = _EVEN * float(grey.max() - grey.min())
+    tolerance, patch = _EVEN * float(np.ptp(grey)), 1 + min(grey.shape) // 25
     filled, n = np.zeros(grey.shape, bool), 0
     for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
         turned, corner = grey[::down, ::right], filled[::down, ::right]
+        if np.ptp(turned[:patch, :patch]) > tolerance:
+            continue
         parts = label(np.abs(turned - turned[0, 0]) <= tolerance)[0]
         part = parts == parts[0, 0]
         lengths = part.sum(axis=1)
