@@ -16,21 +16,22 @@ from coverslip.evaluation.elsewhere.unfamiliar import (
     limit_of,
     main_directions,
     more_than_expected,
+    n_directions,
 )
 from coverslip.events import Event, Noted
 from coverslip.runs import Run
 
 
-def drawn(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 40) features of three classes, and their labels."""
+def drawn(n: int, rng: np.random.Generator, n_features: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """(n, n_features) features of three classes, and their labels."""
     label = np.concatenate([np.arange(3), rng.integers(0, 3, n - 3)])
-    return rng.normal(size=(n, 40)) + 4 * np.eye(3, 40)[label], label
+    return rng.normal(size=(n, n_features)) + 4 * np.eye(3, n_features)[label], label
 
 
 def test_the_distance_is_the_relative_mahalanobis_distance() -> None:
     rng = np.random.default_rng(0)
     features, label = drawn(300, rng)
-    directions = main_directions(features, seed=0)
+    directions = main_directions(features, 0, n_directions(len(features)))
     new = drawn(5, rng)[0]
     place, other = directions(features), directions(new)
     centres = np.stack([place[label == k].mean(axis=0) for k in range(3)])
@@ -47,16 +48,17 @@ def test_the_distance_is_the_relative_mahalanobis_distance() -> None:
     np.testing.assert_allclose(feature_statistics(directions, features, label).distance(new), expected, rtol=1e-3)
 
 
-def test_the_limit_lets_its_share_of_images_pass_and_strange_ones_do_not() -> None:
+@pytest.mark.parametrize("n_features", [40, 300])  # fewer, and more, than there are directions for 200 images
+def test_the_limit_lets_its_share_of_images_pass_and_strange_ones_do_not(n_features: int) -> None:
     rng = np.random.default_rng(1)
     shares, foreign = [], []
     for _ in range(20):
-        features, label = drawn(200, rng)
-        directions = main_directions(features, seed=0)
+        features, label = drawn(200, rng, n_features)
+        directions = main_directions(features, 0, n_directions(len(features)))
         limit = limit_of(held_out_distances(features, label, rng.permutation(200) % 5, seed=0))
         statistics = feature_statistics(directions, features, label)
-        shares.append((statistics.distance(drawn(500, rng)[0]) > limit).mean())
-        foreign.append((statistics.distance(3 * rng.normal(size=(100, 40))) > limit).mean())
+        shares.append((statistics.distance(drawn(500, rng, n_features)[0]) > limit).mean())
+        foreign.append((statistics.distance(3 * rng.normal(size=(100, n_features))) > limit).mean())
     assert 0.01 <= np.mean(shares) <= 0.04
     assert np.mean(foreign) > 0.95
 

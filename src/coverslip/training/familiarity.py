@@ -20,6 +20,7 @@ from coverslip.evaluation.elsewhere.unfamiliar import (
     held_out_distances,
     limit_of,
     main_directions,
+    n_directions,
 )
 from coverslip.events import Noted
 from coverslip.images import Preprocessing
@@ -81,7 +82,8 @@ def learn_familiarity(
     label = train_label
     if is_frozen:  # it knows validation images as little as training images
         known, label = np.concatenate([known, val]), np.concatenate([train_label, images.val_label])
-    statistics = feature_statistics(main_directions(known, recipe.seed), known, label)
+    directions = main_directions(known, recipe.seed, n_directions(len(known)))
+    statistics = feature_statistics(directions, known, label)
     learnt_on: LearntOn = "validation images"
     if is_frozen:
         learnt_on = "held-out training images"
