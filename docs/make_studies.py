@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from coverslip import studies
-from coverslip.studies import DatasetComparison, StudyComparison, interval, verdict
+from coverslip.studies import DatasetComparison, StudyComparison, interval, usual_verdict, verdict
 
 _PAGES = Path(__file__).parent / "studies"
 
@@ -113,7 +113,7 @@ def _differences(part: DatasetComparison) -> Iterable[str]:
         return
     yield ""
     yield from _table(
-        ("network", "against", "difference", "95 % interval", "p (Holm)", ""),
+        ("network", "against", "difference", "95 % interval", "p (Holm)", "", "publications' tests"),
         [
             (
                 row.name,
@@ -122,6 +122,7 @@ def _differences(part: DatasetComparison) -> Iterable[str]:
                 interval(row.difference),
                 _number(row.p_holm),
                 verdict(row, part),
+                usual_verdict(row).partition(";")[0],
             )
             for row in part.differences
         ],

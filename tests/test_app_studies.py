@@ -13,9 +13,10 @@ from small_workspace import API, Json, ended, events_of, new_workspace, open_ima
 from trained import SMALL_NETWORK
 
 from coverslip.app.server import create_app
+from coverslip.runs import load_recipe
 from coverslip.workspace.store.home import Workspace
 
-SMALL = {"image_size": 32, "tta": 1, "stage": "instant"}
+SMALL = {"image_size": 32, "epochs": 1, "batch_size": 8}
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ class Lab:
         return {"preset": "aimic", "dataset_ids": [self.cells], "is_small": True, **more}
 
     def plan(self, **changes: object) -> str:
-        """A preset's plan as somebody would change it: a smaller network, fewer splits."""
+        """A preset's plan as somebody would change it: a smaller network and images, one epoch; else its own recipe."""
         text = self.post("study-preview", self.asked(), 200)["plan_text"]
         whole = {**yaml.safe_load(text), "models": [SMALL_NETWORK], "folds": 2, "train_per_class": [None]}
-        return yaml.safe_dump({**whole, "baseline": None, "recipe": SMALL, **changes})
+        return yaml.safe_dump({**whole, "baseline": None, "recipe": {**whole["recipe"], **SMALL}, **changes})
 
     def study(self, **more: object) -> Json:
         return self.post("studies", self.asked(**more))
@@ -113,8 +114,13 @@ def test_the_trainings_of_a_study_are_runs_and_one_that_fails_holds_no_other(lab
     run = lab.get(f"runs/{good['run_id']}")
     assert (run["state"], run["dataset_id"], run["study_id"]) == ("done", lab.cells, done["id"])
     assert run["headline"] == good["headline"]
+    recipe = load_recipe(Path(run["folder"]) / "recipe.yaml")
+    assert (recipe.head, recipe.batch_norm, recipe.sampling, recipe.epochs) == ("native", "learn", "undersample", 1)
     assert len(lab.get(f"runs/{good['run_id']}/results")["folds"]) == 2
     assert lab.get("runs")["items"] == []  # the list is not flooded by them
+    assert [each["study_id"] for each in lab.get("classifiers")["items"]] == [
+        done["id"]
+    ]  # so that they can be set apart
     assert done["id"] in [each["id"] for each in lab.get("studies")["items"]]
 
 
@@ -124,6 +130,8 @@ def test_what_a_study_shows_can_be_read_looked_at_and_taken_away(lab: Lab, done:
     (part,) = found["comparison"]["datasets"]
     assert [row["n_splits"] for row in part["scores"]] == [2, 0]
     assert [len(words) for words in found["verdicts"]] == [len(part["differences"])]
+    assert [len(words) for words in found["usual"]] == [len(part["differences"])]
+    assert "bootstrap" in found["comparison"]["error_rates"]
     report = lab.client.get(f"{API}/studies/{done['id']}/report")
     assert "sandbox" in report.headers["content-security-policy"]
     table = lab.client.get(f"{API}/studies/{done['id']}/table").text.splitlines()
@@ -131,6 +139,17 @@ def test_what_a_study_shows_can_be_read_looked_at_and_taken_away(lab: Lab, done:
     for name in found["figures"]:
         assert lab.client.get(f"{API}/studies/{done['id']}/figures/{name}.svg").status_code == 200
     assert lab.client.get(f"{API}/studies/{done['id']}/figures/none.svg").status_code == 404
+
+
+@pytest.mark.slow
+def test_what_a_study_found_on_a_dataset_is_told_to_those_who_choose_a_network(lab: Lab, done: Json) -> None:
+    (found,) = lab.get(f"datasets/{lab.cells}/network-findings")["items"]
+    (part,) = lab.get(f"studies/{done['id']}/results")["comparison"]["datasets"]
+    assert (found["study_id"], found["study_name"], found["model"]) == (done["id"], "First", SMALL_NETWORK)
+    assert (found["regime"], found["n_splits"], found["train_per_class"]) == ("imagenet", 2, None)
+    assert found["mean"] == part["scores"][0]["mean"]
+    assert (found["baseline"], found["verdict"]) == (None, None)  # the other way to start has no result to compare
+    lab.get("datasets/none/network-findings", 404)
 
 
 @pytest.mark.slow

@@ -133,3 +133,13 @@ def test_the_threshold_of_a_clear_case():
     label = np.array([0] * 8 + [0, 1])
     assert uncertain_threshold(probability, label) == pytest.approx((0.55 + 0.6) / 2)
     assert uncertain_threshold(np.zeros((0, 2)), np.zeros(0, int)) == 0.0
+
+
+def test_a_head_that_is_sure_without_knowing_is_made_to_say_so() -> None:
+    """As a linear head of 120 images and 1,280 features, hardly shrunk: logits of thousands, most of them wrong."""
+    draws = np.random.default_rng(0)
+    logits, label = 1000 * draws.normal(size=(140, 24)), draws.integers(0, 24, 140)
+    temperature = fit_temperature(logits, label)
+    assert temperature > 1000
+    guessing = np.log(24)
+    assert -np.log(apply_temperature(logits, temperature)[np.arange(140), label]).mean() < guessing + 0.05

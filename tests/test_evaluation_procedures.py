@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from coverslip.evaluation import holm, procedure_difference, units_to_show
+from coverslip.evaluation import as_if_independent, holm, procedure_difference, units_to_show
 
 DIFFERENCES = [0.02, 0.05, -0.01, 0.04, 0.03]
 
@@ -53,6 +53,18 @@ def test_equal_ways_are_told_apart_as_rarely_as_is_said() -> None:
         folds = np.sqrt(shared) * draws.normal() + np.sqrt(1 - shared) * draws.normal(size=5)
         p.append(procedure_difference(folds, test_to_train=0.25).p)
     assert np.mean(np.array(p) <= 0.05) <= 0.065
+
+
+def test_usual_tests_are_those_of_scipy_and_find_what_the_corrected_one_does_not() -> None:
+    found = as_if_independent(DIFFERENCES)
+    assert found is not None
+    assert found.t_p == pytest.approx(stats.ttest_1samp(DIFFERENCES, 0).pvalue)
+    known = stats.bootstrap((DIFFERENCES,), np.mean, method="percentile", rng=np.random.default_rng(1))
+    assert (found.bootstrap_low, found.bootstrap_high) == pytest.approx(known.confidence_interval, abs=0.002)
+    assert found.bootstrap_shows
+    assert procedure_difference(DIFFERENCES, test_to_train=0.25).p > 0.05
+    assert as_if_independent([0.1]) is None
+    assert as_if_independent([0.1, 0.1, 0.1]) is None
 
 
 def test_holm_is_that_of_the_textbook() -> None:

@@ -131,6 +131,17 @@ def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
     assert studies.verdict(better, part) == "better"
     assert studies.verdict(alike, part).startswith("no difference could be shown; about")
     assert better.p_holm == pytest.approx(2 * better.difference.p)
+    assert studies.usual_verdict(better) == "a difference, by paired t and bootstrap"
+    assert studies.usual_verdict(alike) == "no difference"
+
+
+def test_what_publications_would_call_a_difference_stands_beside_and_is_said_to_be_none_here() -> None:
+    plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=5)  # type: ignore[arg-type]  # as YAML has it
+    compared = compare_study(plan, [*rows("a", [0.8] * 5), *rows("b", [0.82, 0.85, 0.79, 0.84, 0.83])])
+    (found,) = compared.datasets[0].differences
+    assert not found.is_shown
+    assert found.usual_finds == ("bootstrap",)
+    assert studies.usual_verdict(found) == "a difference, by bootstrap; none could be shown above"
 
 
 def test_groups_that_there_are_already_are_not_asked_for() -> None:

@@ -308,6 +308,11 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
                     verdict(each, part),
                 )
             console.print(differences)
+            for each in part.differences:
+                if each.usual_finds and not each.is_shown:
+                    pair = f"{each.name} against {each.baseline}"
+                    tests = " and ".join(each.usual_finds)
+                    console.print(f"Publications might call it a difference (by {tests}): {pair}", soft_wrap=True)
     if comparison.latencies:
         rows = [(f"{each.dataset}, {each.model}", each.latency) for each in comparison.latencies]
         console.print()
@@ -330,4 +335,6 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
     for sentence in comparison.idle_first_steps:
         console.print(f"\nWarning: {sentence}", soft_wrap=True)
     console.print(f"\nInterval and p: {comparison.method}", soft_wrap=True)
+    if any(each.usual_finds and not each.is_shown for part in comparison.datasets for each in part.differences):
+        console.print(comparison.error_rates, soft_wrap=True)
     console.print(f"Report    {folder / 'report.html'}", soft_wrap=True)

@@ -27,7 +27,9 @@ from coverslip.evaluation.deciding import (
 )
 from coverslip.evaluation.differences.paired import Answers, McNemar, mcnemar, paired_differences
 from coverslip.evaluation.differences.procedures import (
+    AsIfIndependent,
     ProcedureDifference,
+    as_if_independent,
     holm,
     procedure_difference,
     units_to_show,
@@ -73,6 +75,7 @@ __all__ = [
     "FEW_GROUPS_FOR_INTERVALS",
     "METRICS",
     "Answers",
+    "AsIfIndependent",
     "Better",
     "ClassScores",
     "ConfusedPair",
@@ -99,6 +102,7 @@ __all__ = [
     "ThresholdCurve",
     "ThresholdNumbers",
     "apply_temperature",
+    "as_if_independent",
     "at_prevalence",
     "confused_classes",
     "confused_pairs",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COLDEST, HOTTEST = 0.01, 100.0
+COLDEST, HOTTEST = 0.01, 10_000.0
 _STEPS, _ENOUGH, _TOO_STEEP = 60, 1e-10, 50.0  # of Newton's method
 
 
@@ -37,8 +37,8 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
         label: (n_images,) int in [0, n_classes).
 
     Returns:
-        A float in [0.01, 100]: above 1 the network was too sure of itself, below 1 too modest. 1.0 where nothing can be
-        learnt: no images, fewer than 2 classes, or logits that are all equal.
+        A float in [0.01, 10,000]: above 1 the network was too sure of itself, below 1 too modest. 1.0 where nothing can
+        be learnt: no images, fewer than 2 classes, or logits that are all equal.
     """
     from scipy.optimize import minimize_scalar
 

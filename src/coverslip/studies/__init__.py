@@ -10,7 +10,7 @@ from coverslip.studies.comparing import (
     VariantScores,
     compare_study,
 )
-from coverslip.studies.page import interval, verdict
+from coverslip.studies.page import interval, usual_verdict, verdict
 from coverslip.studies.plan import StudyPlan, load_plan, plan_from_text, save_plan
 from coverslip.studies.presets import PRESETS, Preset, preset_plan
 from coverslip.studies.results import ResultRow
@@ -45,5 +45,6 @@ __all__ = [
     "save_plan",
     "state_of",
     "study_comparison",
+    "usual_verdict",
     "verdict",
 ]

@@ -27,6 +27,7 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
         name=file.absolute().parent.name,
         number=_number,
         verdict=verdict,
+        usual_verdict=usual_verdict,
         interval=interval,
         share=_share,
         needed=_needed,
@@ -58,6 +59,16 @@ def verdict(found: VariantDifference, part: DatasetComparison) -> str:
     if part.n_units is not None and found.units_to_show <= part.n_units:  # so many there are: the splits are too few
         return "no difference could be shown; more splits might show one so large"
     return f"no difference could be shown; about {_rounded(found.units_to_show):,} {of_what} would show one so large"
+
+
+def usual_verdict(found: VariantDifference) -> str:
+    """What publications' tests would call it; empty where none was possible."""
+    if found.usual is None:
+        return ""
+    if not found.usual_finds:
+        return "no difference"
+    by = f"a difference, by {' and '.join(found.usual_finds)}"
+    return by if found.is_shown else f"{by}; none could be shown above"
 
 
 def _rounded(n: int) -> int:

@@ -1526,6 +1526,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/network-findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Network Findings
+         * @description How networks did on this dataset in studies, the newest first.
+         */
+        get: operations["list_network_findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/studies/{study_id}": {
         parameters: {
             query?: never;
@@ -2054,6 +2074,18 @@ export interface components {
             kind: "allow-leakage";
         };
         /**
+         * AsIfIndependent
+         * @description What usual tests say, which take splits for independent studies and find differences where there are none.
+         */
+        AsIfIndependent: {
+            /** T P */
+            t_p: number;
+            /** Bootstrap Low */
+            bootstrap_low: number;
+            /** Bootstrap High */
+            bootstrap_high: number;
+        };
+        /**
          * Calibration
          * @description Probabilities against the share that is right.
          */
@@ -2319,6 +2351,11 @@ export interface components {
             headline: components["schemas"]["Headline"] | null;
             /** Is Imported */
             is_imported: boolean;
+            /**
+             * Study Id
+             * @description The study that trained it.
+             */
+            study_id: string | null;
         };
         /**
          * ClassifierDifference
@@ -3971,6 +4008,47 @@ export interface components {
             };
         };
         /**
+         * NetworkFinding
+         * @description How a network did on a dataset in a study, by the start that was best for it.
+         */
+        NetworkFinding: {
+            /** Study Id */
+            study_id: string;
+            /** Study Name */
+            study_name: string;
+            /** Model */
+            model: string;
+            /**
+             * Regime
+             * @description Its best start; null where one alone was tried.
+             */
+            regime: string | null;
+            /**
+             * Train Per Class
+             * @description Training images of each class; null: all there were.
+             */
+            train_per_class: number | null;
+            /** Metric Title */
+            metric_title: string;
+            /**
+             * Mean
+             * @description Over splits.
+             */
+            mean: number;
+            /** N Splits */
+            n_splits: number;
+            /**
+             * Baseline
+             * @description What it was compared with; null where it is that itself.
+             */
+            baseline: string | null;
+            /**
+             * Verdict
+             * @description What the comparison shows, in words.
+             */
+            verdict: string | null;
+        };
+        /**
          * NetworkLatency
          * @description Of a network, as it was trained on a dataset; where its training starts makes no difference.
          */
@@ -4362,6 +4440,19 @@ export interface components {
         Page_LogLine_: {
             /** Items */
             items: components["schemas"]["LogLine"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_NetworkFinding_: {
+            /** Items */
+            items: components["schemas"]["NetworkFinding"][];
             /**
              * Total
              * @description How many there are, on all pages together.
@@ -5623,6 +5714,8 @@ export interface components {
             equivalence: number;
             /** Method */
             method: string;
+            /** Error Rates */
+            error_rates: string;
             /** Datasets */
             datasets: components["schemas"]["DatasetComparison"][];
             /** Classifiers */
@@ -5709,6 +5802,11 @@ export interface components {
              * @description Of each difference of each dataset.
              */
             verdicts: string[][];
+            /**
+             * Usual
+             * @description What publications' tests would call each; empty: none can.
+             */
+            usual: string[][];
             /**
              * Figures
              * @description Drawings that there are, by name without suffix.
@@ -6126,6 +6224,7 @@ export interface components {
             difference: components["schemas"]["ProcedureDifference"];
             /** P Holm */
             p_holm: number | null;
+            usual: components["schemas"]["AsIfIndependent"] | null;
             /** Units To Show */
             units_to_show: number | null;
         };
@@ -11056,6 +11155,58 @@ export interface operations {
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_network_findings: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NetworkFinding_"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;

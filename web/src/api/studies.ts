@@ -10,6 +10,7 @@ export type PlannedTraining = Schemas['PlannedTraining'];
 export type StudyPreset = Schemas['StudyPreset'];
 export type StudyAsked = Schemas['StudyAsked'];
 export type StudyOutlook = Schemas['StudyOutlook'];
+export type NetworkFinding = Schemas['NetworkFinding'];
 export type StudyResults = Schemas['StudyResults'];
 
 const at = (study_id: string) => ({ params: { path: { study_id } } });
@@ -20,6 +21,14 @@ export const previewStudy = (body: StudyAsked, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/study-preview', { body, signal }));
 export const listStudies = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/studies', { params: { query }, signal }));
+/** How networks did on a dataset in studies, the newest first. */
+export const listFindings = (dataset_id: string, signal?: AbortSignal) =>
+  every((query) =>
+    api.GET('/api/v1/datasets/{dataset_id}/network-findings', {
+      params: { path: { dataset_id }, query },
+      signal,
+    }),
+  );
 export const startStudy = (body: Schemas['NewStudy']) => answer(api.POST('/api/v1/studies', { body }));
 export const readStudy = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/studies/{study_id}', { ...at(id), signal }));

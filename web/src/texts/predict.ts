@@ -14,6 +14,7 @@ export const predict = {
   isReady: (name: string) => `${name} is ready to predict.`,
   imported: 'imported from a file',
   classes: (n: number) => counted(n, 'class', 'classes'),
+  ofStudies: (n: number) => `${counted(n, 'classifier', 'classifiers')} of studies`,
   images: 'Images',
   folder: 'A folder on this computer (not copied) …',
   orDataset: 'or images already in coverslip',

@@ -38,6 +38,14 @@ export const studies = {
     shown: 'What it shows',
     here: 'As planned here',
     asPublished: 'As published',
+    pairedT: 'Paired t: p',
+    bootstrap: 'Bootstrap: 95 % interval',
+    said: 'What they would say',
+    change: 'Change',
+    class: 'Class',
+    alone: 'F1 alone',
+    togetherAs: 'Together as',
+    together: 'F1 together',
   },
   cellStates: {
     done: 'done',
@@ -119,6 +127,16 @@ export const studies = {
     gaps: 'What the publication’s protocol promises',
     gapsHelp: 'On the same images, but on other splits, so that nothing is tested.',
     published: 'As published, on other images',
+    usual: 'As publications test it',
+    usualHelp: (rates: string) =>
+      `The same differences by a paired t test over splits, and by a bootstrap of them. Both take splits for independent studies. ${rates}`,
+    robustness: 'Changed test images',
+    robustnessHelp:
+      'The same classifiers on their own test images after a change; the difference is from the images as they are.',
+    merged: 'One dataset alone, or among others',
+    mergedHelp:
+      'F1 of each class, by the network that was trained on this dataset alone and by the one that was trained on several together; first split and seed. The two are tested on other images, so no test tells them apart.',
+    images: (value: string, n: number) => `${value} (${n} images)`,
     figure: (name: string) => `Drawing: ${name.replaceAll('-', ' ')}`,
     notes: 'Otherwise than in the publication',
     plan: 'The plan',

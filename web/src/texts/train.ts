@@ -24,6 +24,19 @@ export const train = {
 
   model: 'Network',
   recommended: 'recommended',
+  finding: {
+    study: (name: string) => `In your study “${name}”`,
+    mean: (
+      of: { metric_title: string; regime: string | null; train_per_class: number | null; n_splits: number },
+      mean: string,
+    ) =>
+      `: ${of.metric_title} ${mean}` +
+      (of.regime === null ? '' : `, start: ${of.regime}`) +
+      ` (${counted(of.n_splits, 'split', 'splits')}` +
+      (of.train_per_class === null ? ')' : `, ${of.train_per_class} training images of each class)`),
+    isBaseline: '; the others were compared with it.',
+    against: (name: string, verdict: string) => `; against ${name}: ${verdict}.`,
+  },
   otherModels: 'Choose another network',
   modelOptions: 'Options of this network',
   modelsLabel: 'Networks',

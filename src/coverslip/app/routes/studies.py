@@ -11,7 +11,8 @@ from coverslip.app.routing import api_router
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.studies import NewStudy, StudyAsked
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.studies import asking, planning, results, state
+from coverslip.workspace.studies import asking, findings, planning, results, state
+from coverslip.workspace.studies.findings import NetworkFinding
 from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset
 from coverslip.workspace.studies.results import StudyResults
 from coverslip.workspace.studies.state import StudyState, StudyStory
@@ -39,6 +40,12 @@ def preview_study(workspace: Home, asked: StudyAsked) -> StudyOutlook:
 def list_studies(workspace: Home, paging: Paged) -> Page[StudyState]:
     """The studies, the newest first."""
     return state.list_studies(workspace, paging)
+
+
+@router.get("/datasets/{dataset_id}/network-findings", responses=problems(404))
+def list_network_findings(workspace: Home, dataset_id: str, paging: Paged) -> Page[NetworkFinding]:
+    """How networks did on this dataset in studies, the newest first."""
+    return paging.page_of(findings.findings_on(workspace, dataset_id))
 
 
 @router.post("/studies", status_code=201, responses=problems(404, 409, 422))

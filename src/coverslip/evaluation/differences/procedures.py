@@ -8,6 +8,8 @@ import numpy as np
 
 from coverslip.evaluation.results import LEVEL
 
+_N_RESAMPLES = 10_000  # as in the chromosome paper (docs/papers/chromosomes_two_step.md)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcedureDifference:
@@ -83,6 +85,45 @@ def procedure_difference(
         p_better=better,
         p_equal=max(0.0, 1 - better - worse),
         p_worse=worse,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsIfIndependent:
+    """What usual tests say, which take splits for independent studies and find differences where there are none."""
+
+    t_p: float  # paired t test over splits, two-sided
+    bootstrap_low: float  # splits drawn with replacement: 95 % of the means lie between, in the metric's unit
+    bootstrap_high: float
+
+    @property
+    def bootstrap_shows(self) -> bool:
+        """Whether the bootstrap's interval leaves out zero."""
+        return self.bootstrap_low > 0 or self.bootstrap_high < 0
+
+
+def as_if_independent(differences: Sequence[float]) -> AsIfIndependent | None:
+    """The paired t test and the percentile bootstrap over splits, to be shown beside `procedure_difference`.
+
+    Both forget that splits share training images, and a bootstrap of five values is too narrow even where they do not.
+    How often they err: benchmarks/study_error_rate.py.
+
+    Args:
+        differences: (J,) of the metric, second minus first, one per split.
+
+    Returns:
+        None where there are fewer than two splits, or all differences are alike.
+    """
+    from scipy.special import stdtr
+
+    found = np.asarray(differences, dtype=float)
+    if len(found) < 2 or found.std() < 1e-12:
+        return None
+    t = found.mean() / math.sqrt(found.var(ddof=1) / len(found))
+    drawn = np.random.default_rng(0).integers(len(found), size=(_N_RESAMPLES, len(found)))
+    low, high = np.quantile(found[drawn].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return AsIfIndependent(
+        t_p=float(2 * stdtr(len(found) - 1, -abs(t))), bootstrap_low=float(low), bootstrap_high=float(high)
     )
 
 

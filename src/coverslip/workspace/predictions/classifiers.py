@@ -3,6 +3,9 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.runs import find_classifier, open_classifier
@@ -23,6 +26,7 @@ class Classifier:
     model: str
     headline: Headline | None
     is_imported: bool
+    study_id: Annotated[str | None, Field(description="The study that trained it.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +38,19 @@ class Place:
 
 
 def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
-    """What can predict: first what was trained here, each the newest first; damaged ones are left out."""
+    """What can predict: what was trained here, then what was brought, then a study's, each the newest first.
+
+    Damaged ones are left out.
+    """
     usable: list[Classifier] = []
+    of_studies: list[Classifier] = []
     for job in all_jobs(workspace, "train"):
         with suppress(CoverslipError):
-            usable.append(_of_training(job))
+            (usable if job.study_id is None else of_studies).append(_of_training(job))
     for imported in all_imported(workspace):
         with suppress(CoverslipError):
             usable.append(described(imported))
-    return paging.page_of(usable)
+    return paging.page_of([*usable, *of_studies])
 
 
 def place_of(workspace: Workspace, classifier_id: str) -> Place:
@@ -61,7 +69,7 @@ def place_of(workspace: Workspace, classifier_id: str) -> Place:
 
 def _of_training(job: Job) -> Classifier:
     headline = headline_of(evaluation_of(job))
-    return _described(job.id, job.name, job.folder, headline, is_imported=False)
+    return _described(job.id, job.name, job.folder, headline, study_id=job.study_id)
 
 
 def described(imported: ImportedClassifier) -> Classifier:
@@ -74,7 +82,13 @@ def described(imported: ImportedClassifier) -> Classifier:
 
 
 def _described(
-    classifier_id: str, name: str, path: Path, headline: Headline | None, *, is_imported: bool
+    classifier_id: str,
+    name: str,
+    path: Path,
+    headline: Headline | None,
+    *,
+    is_imported: bool = False,
+    study_id: str | None = None,
 ) -> Classifier:
     card = open_classifier(find_classifier(path)).card
-    return Classifier(classifier_id, name, list(card.classes), card.model, headline, is_imported)
+    return Classifier(classifier_id, name, list(card.classes), card.model, headline, is_imported, study_id)

@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from coverslip.errors import BadRun, Conflict, NotFound
 from coverslip.runs.documents import read_object
-from coverslip.studies import StudyComparison, verdict
+from coverslip.studies import StudyComparison, usual_verdict, verdict
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
 
@@ -21,6 +21,7 @@ class StudyResults:
 
     comparison: StudyComparison
     verdicts: Annotated[list[list[str]], Field(description="Of each difference of each dataset.")]
+    usual: Annotated[list[list[str]], Field(description="What publications' tests would call each; empty: none can.")]
     figures: Annotated[list[str], Field(description="Drawings that there are, by name without suffix.")]
 
 
@@ -33,17 +34,28 @@ def study_results(workspace: Workspace, study_id: str) -> StudyResults:
         BadRun: its file was damaged.
     """
     job = find_job(workspace, study_id, "study")
-    file = _there(job, "comparison.json")
-    try:
-        data = {key: value for key, value in read_object(file).items() if key != "format_version"}
-        comparison = _COMPARISON.validate_python(data)
-    except ValidationError as error:
-        raise BadRun("The comparison was damaged", file=file, do="Resume the study: it is written anew.") from error
+    comparison = comparison_of(job)
     return StudyResults(
         comparison=comparison,
         verdicts=[[verdict(each, part) for each in part.differences] for part in comparison.datasets],
+        usual=[[usual_verdict(each) for each in part.differences] for part in comparison.datasets],
         figures=sorted(file.stem for file in (job.folder / "figures").glob("*.svg")),
     )
+
+
+def comparison_of(job: Job) -> StudyComparison:
+    """What a study shows so far.
+
+    Raises:
+        Conflict: nothing was compared yet.
+        BadRun: its file was damaged.
+    """
+    file = _there(job, "comparison.json")
+    try:
+        data = {key: value for key, value in read_object(file).items() if key != "format_version"}
+        return _COMPARISON.validate_python(data)
+    except ValidationError as error:
+        raise BadRun("The comparison was damaged", file=file, do="Resume the study: it is written anew.") from error
 
 
 def file_of_study(workspace: Workspace, study_id: str, name: str) -> Path:

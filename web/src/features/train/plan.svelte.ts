@@ -2,6 +2,7 @@
 import { listColumns, listDatasets, previewSplit, type Dataset } from '../../api/datasets';
 import { Problem, problemFrom } from '../../api/client';
 import { missingMs } from '../datasets/adding/known';
+import { listFindings } from '../../api/studies';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
@@ -33,6 +34,9 @@ export class Plan {
       items.some(({ state }) => state === 'reading') ? READING_MS : missingMs(this.dataset?.sources ?? []),
   });
   models = new Resource(listModels);
+  findings = new Resource(async (signal) =>
+    this.dataset ? (await listFindings(this.dataset.id, signal)).items : [],
+  );
   columns = new Resource(async (signal) =>
     this.dataset ? (await listColumns(this.dataset.id, signal)).items : [],
   );
