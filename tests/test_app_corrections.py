@@ -141,7 +141,9 @@ def test_measured_images_of_runs_and_evaluations_are_explained_and_their_picture
     assert ended(lab.client, created["id"], what="evaluations")["state"] == "done"
     for place in (f"{API}/jobs/{job}/rows/0/explanation" for job in (lab.run, created["id"])):
         assert lab.client.post(place).json()["state"] in ("waiting", "drawing")
-        known = until(lambda at=place: (now := lab.client.get(at).json())["state"] in ("known", "not-asked") and now)
+        known = until(
+            lambda at=place: (now := lab.client.get(at).json())["state"] in ("known", "not-asked") and now, 600
+        )
         assert known == {"state": "known", "progress": None, "error": None}
         first, again = (lab.client.get(f"{place}/picture") for _ in range(2))
         assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
