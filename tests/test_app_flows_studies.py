@@ -58,3 +58,9 @@ def test_what_a_study_shows_is_said_in_words_and_taken_away(page: "Page", stock:
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("heading", level=1, name="Two networks").wait_for()
+
+
+def test_classifiers_of_studies_are_folded_away_and_can_be_had(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/predict?classifier={stock.run}")
+    page.get_by_text("2 classifiers of studies").click()
+    page.get_by_role("radio", name="Two networks").first.check()

@@ -146,7 +146,7 @@ def test_what_a_study_found_on_a_dataset_is_told_to_those_who_choose_a_network(l
     (found,) = lab.get(f"datasets/{lab.cells}/network-findings")["items"]
     (part,) = lab.get(f"studies/{done['id']}/results")["comparison"]["datasets"]
     assert (found["study_id"], found["study_name"], found["model"]) == (done["id"], "First", SMALL_NETWORK)
-    assert (found["regime"], found["n_splits"], found["train_per_class"]) == ("imagenet", 2, None)
+    assert (found["way"], found["regime"], found["n_splits"], found["train_per_class"]) == (None, "imagenet", 2, None)
     assert found["mean"] == part["scores"][0]["mean"]
     assert (found["baseline"], found["verdict"]) == (None, None)  # the other way to start has no result to compare
     lab.get("datasets/none/network-findings", 404)

@@ -4019,6 +4019,11 @@ export interface components {
             /** Model */
             model: string;
             /**
+             * Way
+             * @description What the study calls it, where that is not the network's name.
+             */
+            way: string | null;
+            /**
              * Regime
              * @description Its best start; null where one alone was tried.
              */

@@ -27,9 +27,16 @@ export const train = {
   finding: {
     study: (name: string) => `In your study “${name}”`,
     mean: (
-      of: { metric_title: string; regime: string | null; train_per_class: number | null; n_splits: number },
+      of: {
+        metric_title: string;
+        way: string | null;
+        regime: string | null;
+        train_per_class: number | null;
+        n_splits: number;
+      },
       mean: string,
     ) =>
+      (of.way === null ? '' : `, as “${of.way}”`) +
       `: ${of.metric_title} ${mean}` +
       (of.regime === null ? '' : `, start: ${of.regime}`) +
       ` (${counted(of.n_splits, 'split', 'splits')}` +

@@ -24,6 +24,7 @@ class NetworkFinding:
     study_id: str
     study_name: str
     model: str
+    way: Annotated[str | None, Field(description="What the study calls it, where that is not the network's name.")]
     regime: Annotated[str | None, Field(description="Its best start; null where one alone was tried.")]
     train_per_class: Annotated[int | None, Field(description="Training images of each class; null: all there were.")]
     metric_title: str
@@ -70,10 +71,12 @@ def _of_part(
             continue
         best = max(own, key=lambda row: (row.mean or 0.0) * (1 if is_higher_better else -1))
         difference = difference_of.get(best.name)
+        network = str(model.recipe.get("model", model.name))
         yield NetworkFinding(
             study_id=job.id,
             study_name=job.name,
-            model=str(model.recipe.get("model", model.name)),
+            model=network,
+            way=None if network == model.name else model.name,
             regime=best.regime if len(plan.regimes) > 1 else None,
             train_per_class=part.train_per_class,
             metric_title=metric_title,
