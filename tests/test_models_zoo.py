@@ -18,7 +18,7 @@ from coverslip.models.building import build_body
 from coverslip.models.counting.cost import cost_of, cost_of_model
 from coverslip.models.freezing import follows_batches, freeze_to, train_mode
 from coverslip.models.importing import import_weights
-from coverslip.models.networks import Network, create_network
+from coverslip.models.networks import Head, Network, create_network
 from coverslip.models.shapes import shapes_only
 from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
 
@@ -275,31 +275,41 @@ def test_the_heat_map_layer_is_a_map_on_whose_places_the_answer_depends(network:
 
 
 @pytest.mark.slow
-def test_a_transformer_that_was_packed_for_another_size_is_built_for_it_again(tmp_path: Path) -> None:
-    network = create_network("timm/vit_tiny_patch16_224", n_classes=2, head="native", pretrained=False, image_size=48)
+@pytest.mark.parametrize(
+    ("model", "head", "side"),
+    [
+        pytest.param("timm/vit_tiny_patch16_224", "native", 48, id="a transformer, built for another size"),
+        pytest.param("alexnet", "multi_layer", 64, id="most of it was its ImageNet classifier"),
+        pytest.param(
+            "vgg16_bn", "multi_layer", 32, id="most of it was its classifier, large", marks=pytest.mark.exhaustive
+        ),
+    ],
+)
+def test_a_packed_network_is_built_again_as_it_was(tmp_path: Path, model: str, head: Head, side: int) -> None:
+    network = create_network(model, n_classes=2, head=head, pretrained=False, image_size=side)
     card = ClassifierCard(
-        model="timm/vit_tiny_patch16_224",
+        model=model,
         model_options={},
-        head="native",
+        head=head,
         tta=1,
         classes=("a", "b"),
         prior=(0.5, 0.5),
-        preprocessing=Preprocessing(image_size=48),
+        preprocessing=Preprocessing(image_size=side),
         temperature=1.0,
         uncertain_below=0.6,
         trained_on=TrainedOn(
             n_images=9,
             n_groups=None,
-            width_px=(48, 48),
-            height_px=(48, 48),
-            usual_area_px=2304,
+            width_px=(side, side),
+            height_px=(side, side),
+            usual_area_px=side**2,
             dtypes=("uint8",),
             channels=(3,),
         ),
     )
     write_classifier(tmp_path / "classifier", card, {n: tensor.numpy() for n, tensor in network.state_dict().items()})
     loaded = load_network(open_classifier(tmp_path / "classifier"))
-    x = pixels(2, side=48)
+    x = pixels(2, side=side)
     with torch.no_grad():
         assert torch.equal(loaded(x), network.eval()(x))
 

@@ -16,8 +16,9 @@ from coverslip.runs import PackedClassifier
 
 _NAMES = {torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
 
-# What an architecture may have while it is built beyond what is kept of it: ImageNet's classes, late blocks.
-_FACTOR, _MORE_PARAMETERS, _MORE_NUMBERS = 4, 1_000, 50_000_000
+# What an architecture may have while it is built beyond what is kept of it: ImageNet's classes, late blocks. Of AlexNet
+# and VGG the classifier is most, so up to 200 million numbers a network may be as large as it is known to be.
+_FACTOR, _MORE_PARAMETERS, _MORE_NUMBERS, _MOST_KNOWN = 4, 1_000, 50_000_000, 200_000_000
 # What options that make no sense to an architecture end in, besides the errors that are ours.
 _SENSELESS = (
     ArithmeticError,
@@ -71,7 +72,9 @@ def load_network(packed: PackedClassifier) -> Network:
 def _no_larger_than(packed: PackedClassifier) -> Iterator[None]:
     """Ends the building of a network that outgrows the weights: options can make one of any size."""
     most_parameters = _FACTOR * len(packed.tensors) + _MORE_PARAMETERS
-    most_numbers = _FACTOR * sum(math.prod(tensor.shape) for tensor in packed.tensors.values()) + _MORE_NUMBERS
+    n_kept = sum(math.prod(tensor.shape) for tensor in packed.tensors.values())
+    n_known = min(model_info(packed.card.model).parameters, _MOST_KNOWN)
+    most_numbers = _FACTOR * n_kept + max(n_known, _MORE_NUMBERS)
     n_parameters = n_numbers = 0
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
