@@ -71,6 +71,7 @@ def test_holm_is_that_of_the_textbook() -> None:
     assert holm([0.01, 0.04, None, 0.03]) == [pytest.approx(0.03), pytest.approx(0.06), None, pytest.approx(0.06)]
 
 
+@pytest.mark.exhaustive  # importing statsmodels takes longer than all tests of this file
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
     from statsmodels.stats.multitest import multipletests  # here, since it takes a second
