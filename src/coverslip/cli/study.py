@@ -11,7 +11,9 @@ from coverslip.cli._options import AsJson
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from coverslip.studies import Cell, StudyComparison, StudyPlan
+    from rich.console import Console
+
+    from coverslip.studies import Cell, DatasetComparison, StudyComparison, StudyPlan
 
 _MILLION = 1e6
 
@@ -277,42 +279,14 @@ def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, a
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console
     from coverslip.cli._tables import decimal, latency_table, table_of
-    from coverslip.studies import interval, verdict
+    from coverslip.studies import interval
 
     if as_json:
         print_json(asdict(comparison))
         return
     console = results_console()
     for part in comparison.datasets:
-        size = f", {part.train_per_class} training images of each class" if part.train_per_class else ""
-        console.print(f"\n{part.dataset}{size}", style="bold", soft_wrap=True)
-        table = table_of(
-            "", comparison.metric_title, "sd over splits", "splits", "missing", "millions of parameters", "s"
-        )
-        for row in part.scores:
-            missing = str(row.n_missing) if row.n_missing else ""
-            size = f"{row.parameters / _MILLION:.2f}" if row.parameters else ""
-            seconds = "" if row.train_seconds is None else f"{row.train_seconds:.0f}"
-            table.add_row(row.name, decimal(row.mean), decimal(row.sd), str(row.n_splits), missing, size, seconds)
-        console.print(table)
-        if part.differences:
-            differences = table_of("", "against", "difference", "95 % interval", "p (Holm)", "")
-            for each in part.differences:
-                found = each.difference
-                differences.add_row(
-                    each.name,
-                    each.baseline,
-                    f"{found.mean:+.3f}",
-                    interval(found),
-                    decimal(each.p_holm),
-                    verdict(each, part),
-                )
-            console.print(differences)
-            for each in part.differences:
-                if each.usual_finds and not each.is_shown:
-                    pair = f"{each.name} against {each.baseline}"
-                    tests = " and ".join(each.usual_finds)
-                    console.print(f"Publications might call it a difference (by {tests}): {pair}", soft_wrap=True)
+        _show_dataset(console, comparison, part)
     if comparison.latencies:
         rows = [(f"{each.dataset}, {each.model}", each.latency) for each in comparison.latencies]
         console.print()
@@ -338,3 +312,30 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
     if any(each.usual_finds and not each.is_shown for part in comparison.datasets for each in part.differences):
         console.print(comparison.error_rates, soft_wrap=True)
     console.print(f"Report    {folder / 'report.html'}", soft_wrap=True)
+
+
+def _show_dataset(console: "Console", comparison: "StudyComparison", part: "DatasetComparison") -> None:
+    from coverslip.cli._tables import decimal, table_of
+    from coverslip.studies import interval, verdict
+
+    size = f", {part.train_per_class} training images of each class" if part.train_per_class else ""
+    console.print(f"\n{part.dataset}{size}", style="bold", soft_wrap=True)
+    table = table_of("", comparison.metric_title, "sd over splits", "splits", "missing", "millions of parameters", "s")
+    for row in part.scores:
+        missing = str(row.n_missing) if row.n_missing else ""
+        size = f"{row.parameters / _MILLION:.2f}" if row.parameters else ""
+        seconds = "" if row.train_seconds is None else f"{row.train_seconds:.0f}"
+        table.add_row(row.name, decimal(row.mean), decimal(row.sd), str(row.n_splits), missing, size, seconds)
+    console.print(table)
+    if not part.differences:
+        return
+    differences = table_of("", "against", "difference", "95 % interval", "p (Holm)", "")
+    for each in part.differences:
+        found = each.difference
+        numbers = (f"{found.mean:+.3f}", interval(found), decimal(each.p_holm))
+        differences.add_row(each.name, each.baseline, *numbers, verdict(each, part))
+    console.print(differences)
+    for each in part.differences:
+        if each.usual_finds and not each.is_shown:
+            tests, pair = " and ".join(each.usual_finds), f"{each.name} against {each.baseline}"
+            console.print(f"Publications might call it a difference (by {tests}): {pair}", soft_wrap=True)

@@ -146,9 +146,8 @@ def fit(
     if not candidates:
         raise Stopped("Training was stopped before there was a classifier", do="Resume the run to go on.")
     best, *others = candidates
-    for other in others:
-        is_asked_for = recipe.kept_stage == "finetune"
-        if is_asked_for or is_preferred(other.val_logits, best.val_logits, images.val_label, recipe):
+    for other in others:  # fine-tuning, if there is one
+        if recipe.kept_stage == "finetune" or is_preferred(other.val_logits, best.val_logits, images.val_label, recipe):
             best = other
     network.load_state_dict(best.weights)
     if best.stage == "instant" and len(candidates) > 1:
