@@ -48,7 +48,7 @@ def lost(folder: Path, n: int, raylets: int) -> None:
     from coverslip import studies
 
     plan = _plan(folder, list(range(n)))
-    with _cluster(raylets) as (cluster, nodes):
+    with cluster_of(raylets) as (cluster, nodes):
         killed = threading.Thread(target=_kill, args=(cluster, nodes[-1], folder / "ray"), daemon=True)
         killed.start()
         began = time.monotonic()
@@ -77,7 +77,7 @@ def overhead(folder: Path, n: int, raylets: int) -> None:
     seconds = _seconds_each(here, order, folder / "here", n)
     print(f"here: {1000 * seconds:.0f} ms a training, {here.n_aside} at once", flush=True)
     sys.executable = _PYTHON  # raylets are begun with it
-    with _cluster(raylets) as (cluster, _):
+    with cluster_of(raylets) as (cluster, _):
         place = OnRay(cluster.address, 1, folder)
         place.task = place.task_of(_nothing_on_node)
         _seconds_each(place, order, folder / "warm", 3 * raylets)  # workers are begun once
@@ -134,7 +134,7 @@ def _plan(folder: Path, seeds: list[int]) -> Path:
 
 
 @contextmanager
-def _cluster(n: int) -> Iterator[tuple[Any, list[Any]]]:
+def cluster_of(n: int) -> Iterator[tuple[Any, list[Any]]]:
     """A head without cores of its own, and so many raylets with one each."""
     from ray.cluster_utils import Cluster
 

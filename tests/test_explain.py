@@ -225,7 +225,7 @@ def test_an_image_is_decoded_once_and_its_copies_are_no_neighbours(own_run: Run,
     row = next(row for row in own_run.split if row.split == "train")
     classifier = cs.load_classifier(own_run.folder)
     opened = classifier.open_images([str(cells / row.path)])
-    ((predicted, image),) = classifier.predict_with_pixels(opened, is_hashed=True)
+    ((predicted, image),) = classifier.predict_with_pixels(opened.records, is_hashed=True)
     assert isinstance(image, PreprocessedImage)
     assert image.pixel_hash == pixel_hash(opened.records[0].read().array)
     assert [predicted] == list(classifier.predict_images(opened))

@@ -14,9 +14,10 @@ from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK
 
 from coverslip import studies
+from coverslip.cluster import ROOTS_VARIABLE
 from coverslip.errors import CoverslipError
 from coverslip.runs import Recipe, Run
-from coverslip.studies.places.on_node import ROOTS_VARIABLE, Sent, fingerprint_of_images, train_on_node
+from coverslip.studies.places.on_node import Sent, fingerprint_of_images, train_on_node
 from coverslip.studies.places.packing import packed, unpack
 from coverslip.studies.places.process import why_not_begun
 

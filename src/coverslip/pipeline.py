@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,6 +34,7 @@ from coverslip.experiments import (
     check_budget,
     checked,
     evaluate_on,
+    evaluation_name,
     grouped,
     measure,
     measure_folds,
@@ -43,6 +44,7 @@ from coverslip.experiments import (
 from coverslip.experiments.again.deciding import decide_again
 from coverslip.files import written_whole
 from coverslip.inference import BATCH_SIZE, load_classifier
+from coverslip.inference.places.on_ray import Asked, predict_on_ray
 from coverslip.inference.prevalence import EstimatedShares
 from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.reports import compare, methods_text, write_report
@@ -277,7 +279,7 @@ def evaluate(
         return Run(measured.folder)
     data = _opened(data)
     classifier = load_classifier(measured.folder, context.device)
-    evaluation = measured.evaluation(_as_name(name or _name_of(data)))
+    evaluation = measured.evaluation(evaluation_name(data, name))
     other = evaluate_on(evaluation, data, classifier, context)
     write_report(other.folder, emit)
     return other
@@ -363,6 +365,7 @@ def predict(
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
     prevalence: Mapping[str, float] | None = None,
+    on: str = "local",
     emit: Emit = ignore,
 ) -> Summary:
     """Predict new images into a CSV file, row by row in the order given; memory does not grow with their number.
@@ -376,24 +379,32 @@ def predict(
         batch_size: images at a time; changes speed and memory, never results.
         device: what runs the classifier, as of `load_classifier`.
         prevalence: the share of each class that is known of these images, as of `Classifier.at_prevalence`.
+        on: `local`, or a Ray cluster whose computers can read the images: `ray` for the one that is there, or a new one
+            of this computer alone; or the one at `ray://HOST:PORT`.
         emit: told about progress, and about images unlike those of training.
 
     Raises:
-        CoverslipError: the name of the file promises another format.
+        CoverslipError: the name of the file promises another format; Ray is not installed, or there is no cluster at
+            the address.
         DeviceUnavailable: this computer has no such device.
     """
     check_predictions_file(Path(out))
-    classifier = load_classifier(run, device)
+    classifier = load_classifier(run, device if on == "local" else "cpu")
     if prevalence:
         classifier = classifier.at_prevalence(prevalence)
     data = classifier.open_images(sources, axes)
     for note in data.notes:
         emit(Noted.of(note))
+    if on == "local":
+        rows = classifier.predict_images(data, batch_size=batch_size, emit=emit)
+    else:
+        asked = Asked(batch_size, device, prevalence or {})
+        rows = predict_on_ray(on, run, classifier.card, data, asked, emit=emit)
     decisions: Counter[str] = Counter()
     shares = EstimatedShares(classifier.card)
     is_replaced = Path(out).exists()
-    with PredictionsFile(Path(out), classifier.classes) as file:
-        for row in classifier.predict_images(data, batch_size=batch_size, emit=emit):
+    with closing(rows), PredictionsFile(Path(out), classifier.classes) as file:
+        for row in rows:
             file.write(row)
             decisions[row.decision] += 1
             shares.add(row)
@@ -430,16 +441,3 @@ def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | Non
 
 def _opened(data: Dataset | Given) -> Dataset:
     return data if isinstance(data, Dataset) else open_dataset(data)
-
-
-def _name_of(data: Dataset) -> str:
-    """What to call a measurement of these images: after their folders or tables."""
-    if data.is_in_memory:
-        return "in_memory"
-    sources = [Path(str(source)) for source in data.opening.sources]
-    return "_".join(source.stem if source.is_file() else source.name for source in sources)[:80]
-
-
-def _as_name(text: str) -> str:
-    """A name that can be a folder's."""
-    return re.sub(r"[^\w.-]+", "_", text).strip("._") or "evaluation"

@@ -51,6 +51,15 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on",
+            metavar="local|ray|ADDRESS",
+            help="Where to predict: on this computer; on the Ray cluster that is there, or one of this computer alone; "
+            "or on the one at ray://HOST:PORT. Its computers read the images themselves.",
+        ),
+    ] = "local",
     as_json: AsJson = False,
 ) -> None:
     """Predict the class of new images.
@@ -69,6 +78,8 @@ def predict(
       coverslip predict runs/first screening/ --prevalence infected=0.01
 
       coverslip predict runs/first 'monday/*.tif' 'tuesday/*.tif'
+
+      coverslip predict runs/first /shared/plates/ --on ray://head:10001
     """
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_decisions
@@ -82,6 +93,7 @@ def predict(
             batch_size=batch_size,
             device=device,
             prevalence=dict(map(_share, prevalence or ())),
+            on=on,
             emit=emit,
         )
     if as_json:

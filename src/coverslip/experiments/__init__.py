@@ -2,7 +2,7 @@
 
 from coverslip.experiments.beginning import agreed, begin_run, check_budget, checked, grouped
 from coverslip.experiments.cross_validation import measure_folds, refuse_fold
-from coverslip.experiments.evaluating import evaluate_on
+from coverslip.experiments.evaluating import evaluate_on, evaluation_name
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.one_split import train_one_split
 from coverslip.experiments.parts import Parts
@@ -15,6 +15,7 @@ __all__ = [
     "check_budget",
     "checked",
     "evaluate_on",
+    "evaluation_name",
     "grouped",
     "measure",
     "measure_folds",

@@ -1,5 +1,8 @@
 """A finished training measured on other labelled images than its own."""
 
+import re
+from pathlib import Path
+
 from coverslip.datasets import Dataset, counted, one_line, read_as, scan_images, some, with_classes
 from coverslip.errors import BadDataset, Stopped
 from coverslip.evaluation import METRICS, Evaluation, Metric
@@ -52,6 +55,16 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         here = measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)
         _tell_a_difference(here, run, inner.emit)
     return Run(evaluation.folder)
+
+
+def evaluation_name(data: Dataset, name: str | None) -> str:
+    """What a measurement of these images is called, as its folder can be; after their folders or tables if not told."""
+    if not name and data.is_in_memory:
+        name = "in_memory"
+    if not name:
+        sources = [Path(str(source)) for source in data.opening.sources]
+        name = "_".join(source.stem if source.is_file() else source.name for source in sources)[:80]
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "evaluation"
 
 
 def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:

@@ -1,7 +1,7 @@
 """The packaged classifier at work: images in, one row per image out."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import repeat
@@ -151,7 +151,7 @@ class Classifier:
         change: Callable[[np.ndarray], np.ndarray] | None = None,
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
-    ) -> Iterator[Prediction]:
+    ) -> Generator[Prediction]:
         """One row per image of a dataset, in its order, as they come, its path absolute.
 
         Memory does not grow with their number. `change` is done to (H, W, C) pixels before they are preprocessed.
@@ -160,12 +160,13 @@ class Classifier:
             Stopped: on request.
             BadClassifier: its numbers leave what a computer can hold.
         """
-        for row, _ in self.predict_with_pixels(dataset, batch_size=batch_size, change=change, emit=emit, stop=stop):
+        records = dataset.records
+        for row, _ in self.predict_with_pixels(records, batch_size=batch_size, change=change, emit=emit, stop=stop):
             yield row
 
     def predict_with_pixels(
         self,
-        dataset: Dataset,
+        records: Sequence[ImageRecord],
         *,
         batch_size: int = BATCH_SIZE,
         is_hashed: bool = False,
@@ -175,10 +176,10 @@ class Classifier:
     ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
         """The rows of `predict_images`, each with the image that was decoded for it, and its hash where asked for."""
         differences = Differences(self.card)
-        n = len(dataset.records)
+        n = len(records)
         emit(Progressed(stage="predicting", done=0, total=n))  # making the engine ready may take seconds
         last_emitted, first_row_at = monotonic(), None
-        rows = self._rows(dataset, batch_size, differences, emit, is_hashed=is_hashed, change=change)
+        rows = self._rows(records, batch_size, differences, emit, is_hashed=is_hashed, change=change)
         for done, row in enumerate(rows, start=1):
             yield row
             now = monotonic()
@@ -194,7 +195,7 @@ class Classifier:
 
     def _rows(
         self,
-        dataset: Dataset,
+        records: Sequence[ImageRecord],
         batch_size: int,
         differences: Differences,
         emit: Emit,
@@ -205,14 +206,14 @@ class Classifier:
         preprocessing = self.card.preprocessing
         bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
         batch_size = max(1, min(batch_size, _MOST_BYTES // bytes_each))
-        images = read_preprocessed(dataset.records, preprocessing, is_hashed=is_hashed, change=change)
-        for records, batch in _in_batches(dataset.records, images, batch_size):
-            seen = zip(records, batch, strict=True)
+        images = read_preprocessed(records, preprocessing, is_hashed=is_hashed, change=change)
+        for of_batch, batch in _in_batches(records, images, batch_size):
+            seen = zip(of_batch, batch, strict=True)
             readable = [(record, image) for record, image in seen if isinstance(image, PreprocessedImage)]
             warnings = iter([differences.count(record, image) for record, image in readable])
             pixels = [image.pixels for _, image in readable]
             seen_by_network = iter(self._seen(np.stack(pixels), emit) if pixels else ())
-            for record, outcome in zip(records, batch, strict=True):
+            for record, outcome in zip(of_batch, batch, strict=True):
                 path = printable(str(record.path))  # whole: no file beside these rows states a root
                 if isinstance(outcome, UnreadableImage):
                     nothing = (None, None, UNREADABLE, ())

@@ -223,7 +223,7 @@ def _all_images(
         raise CoverslipError("These classifiers read other numbers of images from these files", do=do)
     # Decoded once for each classifier: hashes tell copies among the training images.
     rows = [
-        each.classifier.predict_with_pixels(of_run, is_hashed=True)
+        each.classifier.predict_with_pixels(of_run.records, is_hashed=True)
         for each, of_run in zip(explainers, opened, strict=True)
     ]
     began = last_emitted = time.monotonic()

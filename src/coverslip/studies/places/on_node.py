@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
 
+from coverslip.cluster import place_here
 from coverslip.datasets import open_dataset
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json
@@ -19,7 +20,6 @@ from coverslip.runs import FromRun, Run, check_recipe, images_opened
 from coverslip.studies.places.packing import packed, unpack
 from coverslip.studies.places.process import Order, begin, fail, failure_file, log_file, settle
 
-ROOTS_VARIABLE = "COVERSLIP_STUDY_ROOTS"  # of a node: where folders lie that are called otherwise here
 _SECONDS_TO_STOP = 60.0
 
 
@@ -129,17 +129,8 @@ def _sources_here(sent: Sent) -> tuple[str, ...]:
     Raises:
         CoverslipError: they are not here, or are others.
     """
-    sources = tuple(map(_place_here, sent.sources))
+    sources = tuple(map(place_here, sent.sources))
     if fingerprint_of_images(sources) != sent.fingerprint:
         what = f"The images are others than where the study lies: {', '.join(sources)}"
         raise CoverslipError(what, do="Copy them anew, so that images and labels are the same on all computers.")
     return sources
-
-
-def _place_here(source: str) -> str:
-    """`/data=/mnt/data;…` in the variable says that what lies below /data there is below /mnt/data here."""
-    for pair in filter(None, os.environ.get(ROOTS_VARIABLE, "").split(";")):
-        there, _, here = pair.partition("=")
-        if Path(source).is_relative_to(there):
-            return str(Path(here) / Path(source).relative_to(there))
-    return source

@@ -1,25 +1,18 @@
-"""Trainings on a Ray cluster: a task for each, whose folder comes back whole.
+"""Trainings on a Ray cluster: a task for each, whose folder comes back whole."""
 
-Ray places them and begins those again whose computer is lost; there is no scheduler of ours.
-"""
-
-import logging
 import math
-import os
 import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from coverslip.cluster import computers_of, joined_cluster, last_words, task_of
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json
-from coverslip.machine import n_cores
 from coverslip.studies.places.on_node import Sent, beside, fingerprint_of_images, remove, train_on_node
 from coverslip.studies.places.packing import packed, unpack
 from coverslip.studies.places.process import Order, fail
-
-_TRIES = 3  # of a training whose computer is lost
 
 
 class OnRay:
@@ -37,18 +30,17 @@ class OnRay:
             CoverslipError: Ray is not installed, there is no cluster at the address, or none of its computers is large
             enough.
         """
-        self._ray = _joined(address)
+        self._ray = joined_cluster(address)
         self._study = sha256_json(str(study.resolve()))[:16]
-        resources = self._ray.cluster_resources()
-        has_gpus = resources.get("GPU", 0) > 0
-        of_nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        computers = computers_of(self._ray)
+        has_gpus = any(own.get("GPU", 0) > 0 for own in computers)
         self.n_aside = sum(
-            int(min(own.get("CPU", 0) // threads, own.get("GPU", 0) if has_gpus else math.inf)) for own in of_nodes
+            int(min(own.get("CPU", 0) // threads, own.get("GPU", 0) if has_gpus else math.inf)) for own in computers
         )
         if not self.n_aside:
             what = f"No computer of the cluster has {threads} cores{' and a GPU' if has_gpus else ''} for a training"
             raise CoverslipError(what, do="Give the plan fewer threads.")
-        self._options = {"num_cpus": threads, "num_gpus": int(has_gpus)}
+        self._cores, self._gpus = threads, int(has_gpus)
         self.task = self.task_of(train_on_node)
         self._running: dict[Path, Any] = {}  # Any: Ray's references
         self._guard = threading.Lock()
@@ -57,8 +49,7 @@ class OnRay:
 
     def task_of(self, work: Callable[[Sent], bytes]) -> Any:  # Any: Ray's
         """What does this for a training, on as many cores (and a GPU) as one has."""
-        spread = {"max_retries": _TRIES, "scheduling_strategy": "SPREAD"}
-        return self._ray.remote(work).options(**self._options, **spread)
+        return task_of(self._ray, work, cores=self._cores, gpus=self._gpus)
 
     def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
         """Have it trained, and put what comes back into its place."""
@@ -77,7 +68,7 @@ class OnRay:
             return
         except self._ray.exceptions.RayError as error:
             if not self._is_stopped:
-                fail(folder, f"The cluster could not do it: {str(error).strip().splitlines()[-1]}", "Resume the study.")
+                fail(folder, f"The cluster could not do it: {last_words(error)}", "Resume the study.")
             return
         finally:
             with self._guard:
@@ -121,25 +112,3 @@ def _put(data: bytes, folder: Path) -> None:
     for new in part.iterdir():
         new.replace(folder.parent / new.name)
     part.rmdir()
-
-
-def _joined(address: str) -> Any:  # Any: Ray's own module, which may not be there
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-    try:
-        import ray
-    except ImportError as error:
-        do = "Install coverslip with its extra 'cluster'."
-        raise CoverslipError("Ray is not installed", do=do) from error
-    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}  # Any: each its own
-    try:
-        if address != "ray":
-            ray.init(address=address, **options)
-        else:
-            try:
-                ray.init(address="auto", **options)
-            except ConnectionError:  # there is none yet
-                ray.init(num_cpus=n_cores(), include_dashboard=False, **options)
-    except Exception as error:  # Ray raises plain ones too
-        what = f"Ray could not be reached or begun ({address}): {str(error).strip().splitlines()[0]}"
-        raise CoverslipError(what, do="Start a cluster, or give the address of one that is there.") from error
-    return ray

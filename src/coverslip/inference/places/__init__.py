@@ -1,0 +1,1 @@
+"""Where else than in this process images are predicted."""

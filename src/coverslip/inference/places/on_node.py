@@ -1,0 +1,78 @@
+"""A part of many images, predicted on whichever computer of a cluster was given it."""
+
+import platform
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.cluster import place_here
+from coverslip.datasets import ImageRecord, PreprocessedImage, printable
+from coverslip.errors import CoverslipError
+from coverslip.inference.classifier import load_classifier
+from coverslip.messages import Failure
+from coverslip.runs import Prediction
+
+Packed = npt.NDArray[np.uint8]  # (n,): the bytes of a `.coverslip` file, which tasks of one computer share
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of the images, and how they are predicted; plain values."""
+
+    records: tuple[ImageRecord, ...]
+    batch_size: int
+    device: str
+    prevalence: Mapping[str, float]  # stated shares of classes; empty: those of training
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of an image."""
+
+    row: Prediction
+    image: PreprocessedImage | None  # without its pixels; None where it could not be read
+
+
+def predict_part(classifier: Packed, part: Part) -> list[Seen] | Failure:
+    """What the classifier says of each image, in their order, with the paths that were sent; or why it cannot be used.
+
+    An image is read where this computer has it (`place_here`).
+    """
+    with tempfile.TemporaryDirectory(prefix="coverslip-") as folder:
+        file = Path(folder, "classifier.coverslip")
+        classifier.tofile(file)
+        try:
+            loaded = load_classifier(file, part.device)
+            if part.prevalence:
+                loaded = loaded.at_prevalence(part.prevalence)
+            here = tuple(map(_as_here, part.records))
+            rows = loaded.predict_with_pixels(here, batch_size=part.batch_size)
+            return [
+                Seen(_as_sent(row, sent, own), _without_pixels(image) if isinstance(image, PreprocessedImage) else None)
+                for (row, image), sent, own in zip(rows, part.records, here, strict=True)
+            ]
+        except CoverslipError as error:
+            return replace(error.failure, what=f"{error.what}, on {platform.node()}", file=None)
+
+
+def _as_here(record: ImageRecord) -> ImageRecord:
+    """The image where it lies on this computer."""
+    if record.given is not None:
+        return record
+    others = tuple(map(place_here, record.plan.other_files))
+    plan = record.plan.model_copy(update={"other_files": others})
+    return replace(record, path=Path(place_here(str(record.path))), plan=plan)
+
+
+def _as_sent(row: Prediction, sent: ImageRecord, here: ImageRecord) -> Prediction:
+    """By the path that was sent; where there is no such file it is said on which computer."""
+    reason = row.reason if here.is_there else f"{row.reason}, on {platform.node()}"
+    return replace(row, path=printable(str(sent.path)), reason=reason)
+
+
+def _without_pixels(image: PreprocessedImage) -> PreprocessedImage:
+    return replace(image, pixels=image.pixels[:0])

@@ -1,0 +1,116 @@
+"""Prediction on a Ray cluster: a part done on one of its computers, and whole folders where Ray is installed."""
+
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import coverslip as cs
+from coverslip import pipeline
+from coverslip.cluster import ROOTS_VARIABLE
+from coverslip.datasets import Dataset
+from coverslip.errors import CoverslipError
+from coverslip.events import Event, Noted, Progressed
+from coverslip.inference import Classifier
+from coverslip.inference.places.on_node import Packed, Part, predict_part
+from coverslip.inference.places.on_ray import _needed
+from coverslip.messages import Failure
+from coverslip.runs import Prediction, Run
+
+
+@pytest.fixture
+def classifier(trained: Run) -> Classifier:
+    return cs.load_classifier(trained.folder, "cpu")
+
+
+@pytest.fixture
+def packed(trained: Run, tmp_path: Path) -> Packed:
+    return np.fromfile(cs.export(trained.folder, out=tmp_path / "small.coverslip"), np.uint8)
+
+
+def rows_of_part(packed: Packed, data: Dataset, prevalence: Mapping[str, float] | None = None) -> list[Prediction]:
+    outcome = predict_part(packed, Part(data.records, 64, "cpu", prevalence or {}))
+    assert not isinstance(outcome, Failure)
+    return [seen.row for seen in outcome]
+
+
+def test_a_part_has_the_rows_that_are_predicted_here(classifier: Classifier, packed: Packed, cells: Path) -> None:
+    data = classifier.open_images([str(file) for file in sorted(cells.rglob("*.png"))[:5]])
+    assert rows_of_part(packed, data) == list(classifier.predict_images(data))
+    shares = {classifier.classes[0]: 0.01}
+    assert rows_of_part(packed, data, shares) == list(classifier.at_prevalence(shares).predict_images(data))
+
+
+def test_images_may_lie_elsewhere_and_what_a_computer_cannot_read_is_told_in_the_row(
+    classifier: Classifier, packed: Packed, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sorted(cells.rglob("*.png"))[:2]
+    (tmp_path / "new").mkdir()
+    shutil.copy(first, tmp_path / "new" / "1 good.png")
+    (tmp_path / "new" / "2 cut.png").write_bytes(second.read_bytes()[:60])
+    shutil.copy(second, tmp_path / "new" / "3 gone.png")
+    data = classifier.open_images(tmp_path / "new")
+    (tmp_path / "new" / "3 gone.png").unlink()
+    here = list(classifier.predict_images(data))
+    (tmp_path / "new").rename(tmp_path / "mounted")
+    monkeypatch.setenv(ROOTS_VARIABLE, f"/elsewhere=/nowhere;{tmp_path / 'new'}={tmp_path / 'mounted'}")
+    good, cut, gone = rows_of_part(packed, data)
+    assert [good, cut] == here[:2]
+    assert gone.path == here[2].path
+    assert (gone.decision, gone.reason) == ("unreadable", f"There is no such file, on {platform.node()}")
+
+
+def test_a_classifier_that_cannot_be_used_there_is_told_with_the_computer_s_name(packed: Packed) -> None:
+    outcome = predict_part(packed[:100], Part((), 64, "cpu", {}))
+    assert isinstance(outcome, Failure)
+    assert outcome.what.startswith("This is no packaged classifier")
+    assert outcome.what.endswith(f"on {platform.node()}")
+
+
+@pytest.mark.parametrize(
+    ("computers", "device", "needed"),
+    [
+        ([{"CPU": 0}, {"CPU": 4}, {"CPU": 8}], "auto", (3, 4, 0)),  # the head lends nothing, the large one does two
+        ([{"CPU": 16, "GPU": 2}, {"CPU": 64}], "auto", (2, 8, 1)),
+        ([{"CPU": 16, "GPU": 2}, {"CPU": 64}], "cpu", (5, 16, 0)),
+    ],
+)
+def test_a_part_takes_a_computer_or_one_of_the_gpus(
+    computers: Sequence[Mapping[str, float]], device: str, needed: tuple[int, int, int]
+) -> None:
+    assert _needed(computers, device) == needed
+
+
+def test_a_cluster_without_cores_and_ray_that_is_not_installed_are_errors(
+    trained: Run, cells: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(CoverslipError, match="No computer of the cluster has cores"):
+        _needed([{"CPU": 0}], "auto")
+    try:
+        import ray  # noqa: F401
+    except ImportError:
+        with pytest.raises(CoverslipError, match="extra 'cluster'"):
+            pipeline.predict(trained.folder, cells, out=tmp_path / "there.csv", on="ray")
+        assert not (tmp_path / "there.csv").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_a_folder_on_ray_has_the_table_and_the_notes_that_it_has_here(
+    trained: Run, cells: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray", reason="the extra 'cluster' is not installed: pip install coverslip[cluster]")
+    shutil.copytree(cells, tmp_path / "new")
+    (tmp_path / "new" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    here: list[Event] = []
+    there: list[Event] = []
+    pipeline.predict(trained.folder, tmp_path / "new", out=tmp_path / "here.csv", emit=here.append)
+    pipeline.predict(trained.folder, tmp_path / "new", out=tmp_path / "there.csv", on="ray", emit=there.append)
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    assert [event for event in there if isinstance(event, Noted)] == [e for e in here if isinstance(e, Noted)]
+    done = [event.done for event in there if isinstance(event, Progressed)]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, 91)
