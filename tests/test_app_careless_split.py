@@ -17,7 +17,7 @@ from coverslip.reports import write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.runs import Run, WhatIf, write_inspection
-from coverslip.workspace.datasets import labels, reading_images
+from coverslip.workspace.datasets import changing, labels, reading_images
 from coverslip.workspace.datasets.inspections import inspect_again
 from coverslip.workspace.looking.asking import Looking
 from coverslip.workspace.store.records import load_dataset, load_scan
@@ -61,6 +61,12 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
     labels.undo(workspace, cells)
     assert reading_images.inspection(workspace, cells).of("shortcut")
     assert looking.state_of(cells).state == "known"
+
+    changing.change(workspace, cells, {"class_plan": {"drop": ["small"]}})  # trainings have other labels from now on
+    assert looking.state_of(cells).state == "outdated"
+    assert not reading_images.inspection(workspace, cells).of("shortcut")
+    changing.change(workspace, cells, {"class_plan": {}})
+    assert reading_images.inspection(workspace, cells).of("shortcut")
 
 
 def test_a_training_on_images_that_were_looked_at_tells_of_it_in_its_report(own_run: Run, cells: Path) -> None:

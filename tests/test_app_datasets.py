@@ -355,6 +355,37 @@ def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
         assert app.refused("PATCH", where, {"classes": names})["status"] == 422
 
 
+def test_checks_see_classes_as_trainings_do_and_copies_stay_found(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells", ("a", "b", "c"), n=3)
+    shutil.copy(cells / "a" / "slide0_0.png", cells / "b" / "copy.png")
+    where = f"datasets/{app.open(cells)['id']}"
+    app.home.background.wait_all()
+
+    def told() -> tuple[dict[str, int], dict[str, int], int]:
+        """Images of each class; images that findings of equal pixels name; those that the gallery calls conflicting."""
+        found = app.get(f"{where}/inspection")
+        assert found["are_copies_known"]
+        assert not found["is_looking_for_copies"]
+        codes = ("conflicting-labels", "duplicates")
+        named = {each["code"]: len(each["images"][0]) for each in found["findings"] if each["code"] in codes}
+        assert [*found["spare"].get("duplicates", [])] == spare
+        return found["classes"], named, app.get(f"{where}/positions", only="conflicting")["total"]
+
+    spare: list[int] = []
+    assert told() == ({"a": 3, "b": 4, "c": 3}, {"conflicting-labels": 2}, 2)
+    spare = [3]  # the copy is of the same class as what it is a copy of
+    app.send("PATCH", where, {"class_plan": {"merge": {"ab": ["a", "b"]}}})
+    assert told() == ({"ab": 7, "c": 3}, {"duplicates": 2}, 0)
+    app.send("POST", f"{where}/labels", {"images": [3], "label": "c"})
+    spare = []
+    assert told() == ({"ab": 6, "c": 4}, {"conflicting-labels": 2}, 2)
+    app.send("POST", f"{where}/labels/undo")
+    app.send("PATCH", where, {"class_plan": {"drop": ["b"], "rename": {"c": "d"}}})  # the copy is not trained on
+    assert told() == ({"a": 3, "d": 3}, {"duplicates": 2}, 0)
+    app.send("PATCH", where, {"class_plan": {}})
+    assert told() == ({"a": 3, "b": 4, "c": 3}, {"conflicting-labels": 2}, 2)
+
+
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:

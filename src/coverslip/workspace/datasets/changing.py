@@ -9,7 +9,7 @@ from coverslip.datasets import Dataset
 from coverslip.errors import Conflict
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.classes import checked_names, checked_plan
-from coverslip.workspace.datasets.counting import count_again
+from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.grouping import refuse_classes
 from coverslip.workspace.datasets.keeping import replace_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
@@ -55,6 +55,8 @@ def change(home: Workspace, dataset_id: str, changes: Json) -> DatasetState:
     if values:
         with writing(home.engine) as connection:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
+            if row.opened is not None and values.get("class_plan", row.class_plan) != row.class_plan:
+                mark_equal_pixels(connection, dataset_id)
             count_again(connection, dataset_id)
     reading_images.resume(home)
     return describe(home, dataset_id)

@@ -85,6 +85,15 @@ def checked_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
     }
 
 
+def trained_labels(row: AnyRow, kinds: Iterable[tuple[str | None, str]]) -> dict[tuple[str | None, str], str | None]:
+    """What trainings call the class of images of each label and domain by the dataset's plan; None: it is left out."""
+    kinds = list(kinds)
+    data = with_classes(_one_of_each(row, kinds), ClassPlan.model_validate(row.class_plan))
+    return {
+        kind: record.label if data.has_class(record) else None for kind, record in zip(kinds, data.records, strict=True)
+    }
+
+
 def trained_order(connection: Connection, row: AnyRow, plan: ClassPlan) -> list[str]:
     """The classes that a training makes of a dataset by a plan, in the order that they have on its pages.
 

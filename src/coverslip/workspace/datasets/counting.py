@@ -1,6 +1,7 @@
 """What is counted of a dataset's images: classes, groups, domains, faults, and which show the same pixels."""
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -8,6 +9,7 @@ from pydantic import Field
 from sqlalchemy import Connection, func, select, update
 
 from coverslip.datasets import natural_key
+from coverslip.workspace.datasets.classes import trained_labels
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Json, class_order, dataset_row, values
 from coverslip.workspace.store.tables import datasets, images
@@ -57,7 +59,7 @@ def count_again(connection: Connection, dataset_id: str) -> None:
 
 
 def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | None = None) -> None:
-    """Say of readable images whether another has the same pixels, with the same label or another one.
+    """Say of readable images whether another has the same pixels, of the same class for trainings or of another one.
 
     Args:
         connection: in a transaction that writes.
@@ -70,14 +72,24 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
     concerned = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
     among = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(concerned)))
     connection.execute(update(images).where(*among, images.c.problem.is_not(None)).values(problem=None))
-    equal = connection.execute(
-        select(images.c.pixel_hash, func.count(images.c.label.distinct()))
+    several = (
+        select(images.c.pixel_hash)
         .where(*among, ~images.c.is_left_out)
         .group_by(images.c.pixel_hash)
         .having(func.count() > 1)
+    )
+    equal = connection.execute(
+        select(images.c.pixel_hash, images.c.label, images.c.domain)
+        .where(images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(several), ~images.c.is_left_out)
+        .distinct()
     ).all()
+    trained = trained_labels(dataset_row(connection, dataset_id), {(label, domain) for _, label, domain in equal})
+    labels_of: dict[str, set[str | None]] = defaultdict(set)
+    for pixel_hash, label, domain in equal:
+        labels_of[pixel_hash].add(trained[label, domain])
+    are_conflicts = {pixel_hash: len(labels - {None}) > 1 for pixel_hash, labels in labels_of.items()}
     for problem, is_conflict in (("conflicting", True), ("duplicate", False)):
-        marked = json.dumps([pixel_hash for pixel_hash, n_labels in equal if (n_labels > 1) == is_conflict])
+        marked = json.dumps([pixel_hash for pixel_hash, known in are_conflicts.items() if known == is_conflict])
         connection.execute(
             update(images)
             .where(

@@ -24,9 +24,10 @@ from coverslip.datasets import Inspection, Signal, list_finders
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Event
 from coverslip.runs import InspectionWithWhatIf, WhatIf, inspection_of
+from coverslip.workspace.datasets.classes import trained_labels
 from coverslip.workspace.store.database import one_moment, writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import load_dataset, load_scan
+from coverslip.workspace.store.records import load_as_trained, load_dataset, load_scan
 from coverslip.workspace.store.rows import Json, dataset_row
 from coverslip.workspace.store.tables import datasets, images, inspections
 
@@ -34,7 +35,7 @@ _OF_COPIES = ("duplicates", "near-duplicates")
 
 
 class DatasetInspection(Inspection):
-    """What `coverslip inspect --json` tells, with labels and groups of now, and where the images stand."""
+    """What `coverslip inspect --json` tells, of groups and classes as trainings see them, and where images stand."""
 
     positions: dict[str, int] = Field(description="Positions of the images that findings name, by image_id.")
     is_looking_for_copies: bool = Field(
@@ -47,8 +48,8 @@ class DatasetInspection(Inspection):
 
 
 def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
-    """Look through all that is known of the images."""
-    data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
+    """Look through all that is known of the images, with the classes that trainings see."""
+    data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
     scan = with_known_quality(with_known_copies(scan))
     return inspect_with_look(data, scan, known_look(data, scan))
 
@@ -127,12 +128,14 @@ def with_positions(
     named = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
     listed = func.json_each(json.dumps(sorted(named))).table_valued("value")
     rows = connection.execute(
-        select(images.c.image_id, images.c.position, images.c.label).where(
+        select(images.c.image_id, images.c.position, images.c.label, images.c.domain).where(
             images.c.dataset_id == dataset_id, images.c.image_id.in_(select(listed.c.value))
         )
     ).all()
     positions = {row.image_id: row.position for row in rows}
-    label_of = {row.image_id: row.label for row in rows}
+    kind_of = {row.image_id: (row.label, row.domain) for row in rows}
+    trained = trained_labels(dataset_row(connection, dataset_id), set(kind_of.values()))
+    label_of = {image_id: trained[kind] for image_id, kind in kind_of.items()}
     spare = {
         finding.code: [positions[image_id] for image_id in spare_images(finding.images, label_of)]
         for finding in inspection.findings

@@ -16,7 +16,7 @@ from coverslip.workspace.asked.answering import answer
 from coverslip.workspace.datasets.sources import opened_again
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import load_dataset, load_scan
+from coverslip.workspace.store.records import load_as_trained, load_scan
 from coverslip.workspace.store.rows import AnyRow, dataset_row, source_paths
 
 
@@ -34,7 +34,7 @@ def look(question: Json, emit: Emit) -> Json:
     dataset_id = question["dataset_id"]
     with one_moment(home.engine) as connection:
         row = dataset_row(connection, dataset_id)
-        data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
+        data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
     about = _about(home, row)
     data = replace(data, records=tuple(replace(r, about=about.get(r.image_id, ())) for r in data.records))
     looked_at(data, with_copies(data, scan, emit=emit), Recipe(), emit=emit)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from coverslip.datasets import Dataset, ImageRecord, Opening, Origin, Scan, Unreadable
+from coverslip.datasets import ClassPlan, Dataset, ImageRecord, Opening, Origin, Scan, Unreadable, with_classes
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import note_of
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, source_paths
@@ -109,6 +109,12 @@ def load_dataset(connection: Connection, dataset_id: str) -> Dataset:
     """The dataset as other rooms know it, with the labels and groups of now, but for what was left out."""
     row = dataset_row(connection, dataset_id)
     return as_dataset(row, load_records(connection, dataset_id, with_left_out=False))
+
+
+def load_as_trained(connection: Connection, dataset_id: str) -> Dataset:
+    """The same with the classes of the dataset's plan, as trainings see it: joined, left out, called otherwise."""
+    plan = ClassPlan.model_validate(dataset_row(connection, dataset_id).class_plan)
+    return with_classes(load_dataset(connection, dataset_id), plan)
 
 
 def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:

@@ -48,12 +48,12 @@ class Filters(BaseModel):
     decision: Text | None = Field(None, description="A class, or `uncertain`, `unfamiliar` or `unreadable`.")
     only: Only | None = Field(
         None,
-        description="Of a dataset: unreadable; duplicate: an equal image has the same label; conflicting: one has "
-        "another label; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled "
-        "otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; "
-        "copies: another image shows the same, as far as was looked for. Of "
-        "what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; "
-        "warning: unlike all training images.",
+        description="Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; "
+        "conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; "
+        "changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as "
+        "`run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: "
+        "not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training "
+        "images.",
     )
     search: Text | None = Field(
         None, description="Part of the path, in upper or lower case; of the image_id among rows of predictions."

@@ -37,7 +37,9 @@ class Image:
     domain: str
     problem: Annotated[
         ImageProblem | None,
-        Field(description="duplicate: an equal image has the same label; conflicting: one has another label."),
+        Field(
+            description="duplicate: an equal image is of the same class for trainings; conflicting: one is of another."
+        ),
     ]
     is_left_out: Annotated[bool, Field(description="In the app: it is neither counted nor trained on.")]
     width: int | None
