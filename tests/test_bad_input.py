@@ -456,6 +456,10 @@ def test_predict_replaces_predictions_and_nothing_else(
         assert "another file of that name" in refusal(capsys, "predict", run, image, "--out", precious)
         assert precious.read_bytes() == before
     assert Path(os.devnull).is_char_device()
+    measured = run / "predictions.csv"
+    before = measured.read_bytes()
+    assert "belong to a training" in refusal(capsys, "predict", run, image, "--out", measured)
+    assert measured.read_bytes() == before
     assert "This is a folder" in refusal(capsys, "predict", run, image, "--out", tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"1.png", "p.csv", "labels.csv"}
 

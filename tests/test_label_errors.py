@@ -104,3 +104,15 @@ def test_moved_images_stand_first_with_and_without_folds(
     assert kept is not None
     assert kept.judged_by == ("folds" if folds else "linear probes")
     assert kept.n_judged + kept.n_not_judged == 90
+
+
+def test_no_other_file_is_lost_to_a_slip_in_the_name_of_the_table(
+    trained: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = tmp_path / "cell.png"
+    image.write_bytes(b"an image of a patient")
+    for file in (image, trained.folder / "metrics.json"):
+        before = file.read_bytes()
+        assert main(["label-errors", str(trained.folder), "--out", str(file)]) == 1
+        assert "another file of that name" in capsys.readouterr().err.replace("\n", " ")
+        assert file.read_bytes() == before

@@ -8,10 +8,11 @@ import pytest
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.datasets import UNFAMILIAR
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import at_prevalence, estimated_shares, predictive_values
+from coverslip.evaluation import at_prevalence, chance_of_shares, estimated_shares, predictive_values
 from coverslip.inference.prevalence import EstimatedShares
-from coverslip.runs import Run
+from coverslip.runs import Prediction, Run
 
 
 def test_predictive_values_are_those_of_bayes() -> None:
@@ -60,6 +61,43 @@ def test_of_several_classes_shares_add_up_and_few_images_give_none() -> None:
     assert "only 10 images" in (none[0].reason or "")
 
 
+def test_of_many_classes_shares_are_seldom_called_others_where_they_are_not() -> None:
+    """Each class by its own interval, some class of eight misses in every third set of images."""
+    rng = np.random.default_rng(2)
+    prior = np.full(8, 1 / 8)
+
+    def chance(shares: np.ndarray) -> float:
+        x = rng.normal(size=(60, 8)) + 2 * np.eye(8)[rng.choice(8, 60, p=shares)]
+        likelihood = np.exp(2 * x - 2)
+        return chance_of_shares(likelihood / likelihood.sum(axis=1, keepdims=True), prior)
+
+    same = [chance(prior) for _ in range(100)]
+    assert sum(p <= 0.01 for p in same) <= 4
+    assert sum(p <= 0.5 for p in same) > 25  # and it is no test that always says so
+    others = np.array([0.65, *[0.05] * 7])
+    assert sum(chance(others) <= 0.01 for _ in range(10)) >= 9
+
+
+def test_of_images_unlike_those_of_training_no_shares_are_told(trained: Run) -> None:
+    card = cs.load_classifier(trained.folder).card
+    row = Prediction(
+        "a",
+        "a.png",
+        None,
+        card.classes[0],
+        0.99,
+        UNFAMILIAR,
+        (0.99, *[0.01 / (len(card.classes) - 1)] * (len(card.classes) - 1)),
+    )
+    shares = EstimatedShares(card)
+    for _ in range(40):
+        shares.add(row)
+    told = shares.by_class()[card.classes[0]]
+    assert told.value is None
+    assert "unlike those of training" in (told.reason or "")
+    assert shares.note() is None
+
+
 def test_a_classifier_at_another_prevalence_multiplies_its_probabilities(trained: Run, cells: Path) -> None:
     classifier = cs.load_classifier(trained.folder)
     rarer = classifier.at_prevalence({classifier.classes[0]: 0.01})
@@ -106,3 +144,6 @@ def test_the_command_tells_estimated_shares_and_takes_known_ones(
     shares = json.loads(capsys.readouterr().out)["shares"]
     assert sum(share["value"] for share in shares.values()) == pytest.approx(1, abs=1e-3)
     assert main(["predict", str(trained.folder), str(cells), "--out", out, "--prevalence", "0.9"]) == 2
+    twice = ["--prevalence", f"{name}=0.3", "--prevalence", f"{name}=0.2"]
+    assert main(["predict", str(trained.folder), str(cells), "--out", out, *twice]) == 2
+    assert "twice" in capsys.readouterr().err

@@ -112,3 +112,15 @@ def test_statistics_that_do_not_fit_the_network_are_refused(own_run: Run, cells:
 
 def test_the_report_tells_how_many_test_images_are_unfamiliar(trained: Run) -> None:
     assert "Unlike the training images" in trained.report_file.read_text()
+
+
+def test_single_unfamiliar_images_are_no_warnings_since_some_are_among_any(trained: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)).save(tmp_path / "noise.png")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    told: list[Event] = []
+    summary = cs.predict(trained.folder, tmp_path, out=tmp_path / "p.csv", emit=told.append)
+    assert summary.decisions == {"unfamiliar": 1, "unreadable": 1}
+    named = [event.text for event in told if isinstance(event, Noted) and event.code == "unreadable"]
+    assert len(named) == 1
+    assert named[0].startswith("broken.png")

@@ -57,6 +57,35 @@ def cannot_write(path: Path, error: OSError) -> CoverslipError:
     )
 
 
+def refuse_to_replace_others(file: Path, begins_with: bytes) -> None:
+    """A slip of the hand in the name of a table must not cost anybody their images or their own table.
+
+    Args:
+        file: that is to be written.
+        begins_with: what an earlier one of the same kind begins with, which may be replaced.
+
+    Raises:
+        CoverslipError: it is a folder, or another file than such a table.
+    """
+    if file.is_dir():
+        raise CoverslipError("This is a folder, not a file", file=file, do="Name the table to write in it.")
+    try:
+        if not file.exists():
+            return
+        if file.is_file():
+            with file.open("rb") as opened:
+                start = opened.read(len(begins_with))
+            if start in (b"", begins_with):
+                return
+    except OSError as error:
+        raise cannot_write(file, error) from error
+    raise CoverslipError(
+        "There is another file of that name, which coverslip did not write",
+        file=file,
+        do="Choose another name, or move that file away.",
+    )
+
+
 def read_bytes(path: Path, most_bytes: int) -> bytes:
     """All of a file that may come from a stranger.
 

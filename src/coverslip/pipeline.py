@@ -12,6 +12,7 @@ from typing import Literal
 
 from coverslip.audit import SeenWhileScanning, inspect_with_look, with_copies, with_quality
 from coverslip.datasets import (
+    UNREADABLE,
     Axes,
     Dataset,
     DecodedPixels,
@@ -55,6 +56,7 @@ from coverslip.runs import (
     Run,
     RunContext,
     budget_seconds,
+    check_doubts_file,
     check_predictions_file,
     create_run_folder,
     export_classifier,
@@ -85,7 +87,7 @@ __all__ = [
     "write_report",
 ]
 
-_MOST_REASONS = 5  # unreadable images that are named one by one
+_MOST_REASONS = 5  # unreadable images that are named one by one; unfamiliar ones, which any images have, are counted
 
 
 def inspect(
@@ -294,16 +296,19 @@ def label_errors(
 
     Args:
         run: a run folder.
-        out: a table (CSV) of them besides; it appears when it is complete.
+        out: a table (CSV) of them besides, whole or not at all; an earlier one is replaced, nothing else is.
         device: what runs the network, where features of images are not known from training.
         emit: told about progress.
 
     Raises:
-        BadRun: the training has not come to its end, or its images are not what they were.
+        BadRun, CoverslipError: the training has not ended, its images have changed, or another file has that name.
         DeviceUnavailable: this computer has no such device.
         Stopped: on Ctrl-C or SIGTERM.
     """
     from coverslip.audit.label_errors import find_label_errors
+
+    if out is not None:
+        check_doubts_file(Path(out))  # before minutes of work
 
     judged = open_run(run)
     doubtful = find_label_errors(judged, RunContext(judged.folder, chosen_device(device), emit))
@@ -408,8 +413,8 @@ def predict(
             file.write(row)
             decisions[row.decision] += 1
             shares.add(row)
-            if row.reason and decisions[row.decision] <= _MOST_REASONS:
-                text = f"{one_line(row.image_id)}: {one_line(row.reason)}"
+            if row.decision == UNREADABLE and decisions[UNREADABLE] <= _MOST_REASONS:
+                text = f"{one_line(row.image_id)}: {one_line(row.reason or '')}"
                 emit(Noted(code="unreadable", text=text, level="warning", values={"path": row.path}))
     if is_replaced:
         emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))

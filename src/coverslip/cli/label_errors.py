@@ -17,7 +17,12 @@ def label_errors(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="A table (CSV) of all of them besides.", show_default=False),
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="A table (CSV) of all of them besides; replaces an earlier one.",
+            show_default=False,
+        ),
     ] = None,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -63,5 +68,13 @@ def _show(doubtful: "LabelErrors", out: Path | None) -> None:
         names = (one_line(image.image_id), image.split, one_line(image.label), one_line(image.suggested))
         images.add_row(*names, decimal(image.score))
     console.print(images)
+    if doubtful.images:
+        told = "Doubtful is not wrong: where classes look alike, most of these images are only hard."
+        if any(image.split == "test" for image in doubtful.images):
+            told += (
+                " Correcting only the test images among them would make the numbers too good: look at a random part of "
+                "the others as well."
+            )
+        console.print(told, soft_wrap=True)
     if out is not None:
         console.print(f"Table  {out}", soft_wrap=True)

@@ -1,5 +1,6 @@
 """`coverslip predict`: what new images show."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,7 +93,7 @@ def predict(
             out=out,
             batch_size=batch_size,
             device=device,
-            prevalence=dict(map(_share, prevalence or ())),
+            prevalence=_shares(prevalence or ()),
             on=on,
             emit=emit,
         )
@@ -107,6 +108,20 @@ def predict(
         raise CoverslipError("None of the images could be read", file=summary.file, do=do)
 
 
+def _shares(texts: Sequence[str]) -> dict[str, float]:
+    """The shares by class.
+
+    Raises:
+        typer.BadParameter: one is no such pair, or a class is named twice.
+    """
+    shares = dict[str, float]()
+    for name, share in map(_share, texts):
+        if name in shares:
+            raise typer.BadParameter(f"the share of '{name}' is given twice.", param_hint="--prevalence")
+        shares[name] = share
+    return shares
+
+
 def _share(text: str) -> tuple[str, float]:
     """A class and its share.
 
@@ -119,7 +134,7 @@ def _share(text: str) -> tuple[str, float]:
     except ValueError:
         separator = ""
     if not separator:
-        raise typer.BadParameter(f"'{text}' is no CLASS=SHARE, such as infected=0.05", param_hint="--prevalence")
+        raise typer.BadParameter(f"'{text}' is no CLASS=SHARE, such as infected=0.05.", param_hint="--prevalence")
     return name, share
 
 

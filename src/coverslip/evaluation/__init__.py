@@ -43,6 +43,7 @@ from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.prevalence import (
     PredictiveValues,
     at_prevalence,
+    chance_of_shares,
     estimated_shares,
     log_ratios,
     predictive_values,
@@ -104,6 +105,7 @@ __all__ = [
     "apply_temperature",
     "as_if_independent",
     "at_prevalence",
+    "chance_of_shares",
     "confused_classes",
     "confused_pairs",
     "confusion_matrix",

@@ -68,6 +68,25 @@ def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metri
     return tuple(_with_interval(likelihood, share, k, float(error[k])) for k in range(n_classes))
 
 
+def chance_of_shares(probability: Floats, prior: Sequence[float]) -> float:
+    """How often images among which classes have the shares `prior` would fit other shares as much better as these do.
+
+    A likelihood ratio test of all shares together: of intervals of many classes some always miss by chance.
+
+    Args:
+        probability: (n, K), calibrated where classes have the shares `prior`; n >= 1.
+        prior: (K,) above 0.
+    """
+    from scipy.stats import chi2
+
+    own = np.asarray(prior, np.float64) / sum(prior)
+    likelihood = probability / own
+    likelihood /= likelihood.max(axis=1, keepdims=True)
+    share = _most_likely_shares(likelihood, own)
+    gain = 2 * float((np.log(likelihood @ share) - np.log(likelihood @ own)).sum())
+    return float(chi2.sf(max(gain, 0.0), len(own) - 1))
+
+
 def _most_likely_shares(likelihood: Floats, start: Floats) -> Floats:
     share: Floats = start / start.sum()
     for _ in range(_MOST_STEPS):

@@ -5,15 +5,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from coverslip.datasets import one_line
+from coverslip.datasets import UNFAMILIAR, one_line
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import Metric, estimated_shares
+from coverslip.evaluation import Metric, chance_of_shares, estimated_shares
+from coverslip.evaluation.prevalence import FEWEST_IMAGES, METHOD
 from coverslip.messages import Note
 from coverslip.runs import ClassifierCard, Prediction
 
 _NEARLY_ONE = 1e-6
 _MOST_IMAGES = 20_000  # the last ones, so that memory does not grow with their number
 _MOST_NAMED = 4  # classes in a note
+_BY_CHANCE = 0.01  # shares that differ less than this often by chance are worth a note
+_MOST_UNFAMILIAR = 0.2  # share of the images: beyond it classes plainly do not look as in training
 
 
 def stated_shares(card: ClassifierCard, prevalence: Mapping[str, float]) -> tuple[float, ...]:
@@ -50,34 +53,48 @@ class EstimatedShares:
     def __init__(self, card: ClassifierCard) -> None:
         self._card = card
         self._probabilities: deque[tuple[float, ...]] = deque(maxlen=_MOST_IMAGES)
+        self._n = self._n_unfamiliar = 0
 
     def add(self, row: Prediction) -> None:
         """Take a predicted image into account."""
         if row.probabilities:
             self._probabilities.append(row.probabilities)
+            self._n += 1
+            self._n_unfamiliar += row.decision == UNFAMILIAR
 
     def by_class(self) -> dict[str, Metric]:
-        """The share of each class, with an interval; without a value where there are too few images."""
+        """The share of each class, with an interval; without a value where images are too few, or too strange."""
         classes = self._card.classes
-        of_all = np.array(self._probabilities, dtype=np.float64).reshape(-1, len(classes))
-        return dict(zip(classes, estimated_shares(of_all, self._card.prior), strict=True))
+        if self._are_strange:
+            reason = "more than a fifth of the images are unlike those of training"
+            return dict.fromkeys(classes, Metric(value=None, method=METHOD, reason=reason))
+        return dict(zip(classes, estimated_shares(self._of_all, self._card.prior), strict=True))
 
     def note(self) -> Note | None:
         """That classes seem to be more or less frequent than the probabilities take for granted; None: they do not."""
-        others = [
-            (abs(share.value - prior), name, share, prior)
-            for (name, share), prior in zip(self.by_class().items(), self._card.prior, strict=True)
-            if share.value is not None and not (share.low or 0) <= prior <= (share.high or 0)
-        ]
-        if not others:
+        if self._are_strange or len(self._probabilities) < FEWEST_IMAGES:
             return None
+        if chance_of_shares(self._of_all, self._card.prior) > _BY_CHANCE:
+            return None
+        shares = self.by_class()
+        priors = dict(zip(self._card.classes, self._card.prior, strict=True))
+        others = sorted(shares, key=lambda name: -abs((shares[name].value or 0) - priors[name]))[:_MOST_NAMED]
         told = [
-            f"{one_line(name)} {share.value:.1%} ({share.low:.1%} to {share.high:.1%}) instead of {prior:.1%}"
-            for _, name, share, prior in sorted(others, key=lambda other: -other[0])[:_MOST_NAMED]
+            f"{one_line(name)} {shares[name].value:.1%} ({shares[name].low:.1%} to {shares[name].high:.1%}), "
+            f"not {priors[name]:.1%}"
+            for name in others
         ]
         text = (
-            f"If images of each class look as those of training do, classes have other shares here: {'; '.join(told)}. "
-            "Probabilities take the shares in training for granted."
+            "If images of each class look as those of training do, classes have other shares here than the "
+            f"probabilities take for granted: {'; '.join(told)}."
         )
-        values = {name: share.value for _, name, share, _ in others}
-        return Note("other-prevalence", text, values=values)
+        return Note("other-prevalence", text, values={name: shares[name].value for name in others})
+
+    @property
+    def _are_strange(self) -> bool:
+        return self._n_unfamiliar > _MOST_UNFAMILIAR * self._n
+
+    @property
+    def _of_all(self) -> np.ndarray:
+        """(n, K)."""
+        return np.array(self._probabilities, dtype=np.float64).reshape(-1, len(self._card.classes))

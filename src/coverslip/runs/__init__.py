@@ -30,7 +30,7 @@ from coverslip.runs.findings.inspection import (
     inspection_of,
     write_inspection,
 )
-from coverslip.runs.findings.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors
+from coverslip.runs.findings.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors, check_doubts_file
 from coverslip.runs.findings.map_checks import CheckedOn, MapCheck, MapChecks, MapMethod
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
@@ -128,6 +128,7 @@ __all__ = [
     "augment_named",
     "budget_seconds",
     "cells_of",
+    "check_doubts_file",
     "check_predictions_file",
     "check_recipe",
     "columns_for",

@@ -13,7 +13,7 @@ import numpy as np
 
 from coverslip.datasets import counted
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.files import CsvWriter, cannot_write, plain_cell, safe_cell, written_whole
+from coverslip.files import CsvWriter, cannot_write, plain_cell, refuse_to_replace_others, safe_cell, written_whole
 from coverslip.frames import data_frame, html_table
 from coverslip.messages import ChooseOther
 from coverslip.runs.documents import read_table
@@ -169,7 +169,17 @@ _OTHER_FORMATS = frozenset(
 
 
 def check_predictions_file(file: Path) -> None:
-    """Raises CoverslipError where a name promises another format than comma-separated values."""
+    """Raises CoverslipError where a name promises another format, or is that of measured predictions of a run.
+
+    These begin as a table of new predictions does, but the run's report and comparisons are made of them.
+    """
+    if file.exists() and (file.parent / "metrics.json").exists():
+        raise CoverslipError(
+            "These predictions belong to a training or an evaluation, whose numbers were measured on them",
+            file=file,
+            do="Choose another name.",
+            remedies=(ChooseOther("output"),),
+        )
     if file.suffix.lower() in _OTHER_FORMATS:
         raise CoverslipError(
             f"Predictions are written as comma-separated values, not as '{file.suffix}'",
@@ -188,7 +198,7 @@ class PredictionsFile:
 
     def __enter__(self) -> "PredictionsFile":
         """Raises CoverslipError where the file cannot be written, or what stands there is no table of predictions."""
-        _refuse_to_replace_others(self._file)
+        refuse_to_replace_others(self._file, _FIRST_COLUMNS)
         part = self._whole.__enter__()
         try:
             self._opened = part.open("w", newline="", encoding="utf-8")
@@ -289,27 +299,6 @@ def _set_of(text: str, classes: Sequence[str]) -> tuple[str, ...] | None:
             chosen.append(name)
             rest = rest[len(name + _BETWEEN) :]
     return tuple(chosen)
-
-
-def _refuse_to_replace_others(file: Path) -> None:
-    """A slip of the hand in `--out` must not cost anybody their images or their own table."""
-    if file.is_dir():
-        raise CoverslipError("This is a folder, not a file", file=file, do="Name the table to write in it.")
-    try:
-        if not file.exists():
-            return
-        if file.is_file():
-            with file.open("rb") as opened:
-                start = opened.read(len(_FIRST_COLUMNS))
-            if start in (b"", _FIRST_COLUMNS):
-                return
-    except OSError as error:
-        raise cannot_write(file, error) from error
-    raise CoverslipError(
-        "There is another file of that name, which coverslip did not write",
-        file=file,
-        do="Choose another name, or move that file away.",
-    )
 
 
 def columns_for(classes: Sequence[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.datasets import Part
+from coverslip.files import refuse_to_replace_others
 from coverslip.runs.documents import Document, write_table
 
 JudgedBy = Literal["folds", "linear probes"]
@@ -52,6 +53,12 @@ class LabelErrors(Document):
         return sum(row.n for row in self.classes if row.n_doubtful is not None)
 
     def write_csv(self, file: Path) -> None:
-        """The table, whole or not at all."""
+        """The table, whole or not at all; raises CoverslipError as `check_doubts_file` does."""
+        check_doubts_file(file)
         rows = ({**dict(image), "score": f"{image.score:.6f}"} for image in self.images)
         write_table(file, _COLUMNS, rows)
+
+
+def check_doubts_file(file: Path) -> None:
+    """Raises CoverslipError where something else than an earlier table of doubtful labels would be lost."""
+    refuse_to_replace_others(file, ",".join(_COLUMNS).encode())
