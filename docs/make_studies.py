@@ -56,6 +56,17 @@ def _results(compared: StudyComparison) -> Iterable[str]:
         size = f", {part.train_per_class} training images of each class" if part.train_per_class else ""
         yield from ("", f"## {part.dataset}{size}", "", *_means(part, compared.metric_title))
         yield from _differences(part)
+    if (together := compared.overall) is not None:
+        yield from ("", "## All datasets together", "")
+        yield from _table(
+            ("network", f"{compared.metric_title}, mean", "mean rank"),
+            [(row.name, _number(row.mean), _number(row.mean_rank, 2)) for row in together.scores],
+        )
+        chance = _number(together.critical_difference, 2)
+        yield from (
+            "",
+            f"Ranks closer than {chance} are no more than chance (Nemenyi).",
+        )
     if compared.gaps:
         yield from ("", "## By the publication's protocol", "")
         yield from _table(

@@ -17,6 +17,7 @@ from trained import GROUPS, SMALL_NETWORK
 
 from coverslip import studies
 from coverslip.cli import main
+from coverslip.cli.study import _show as show_comparison
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.events import Event, Noted
 from coverslip.runs import Recipe
@@ -232,7 +233,9 @@ def on(dataset: str, n: int | None, given: list[ResultRow]) -> list[ResultRow]:
     return [replace(row, dataset=dataset, train_per_class=n) for row in given]
 
 
-def test_all_datasets_together_have_ranks_and_their_critical_difference() -> None:
+def test_all_datasets_together_have_ranks_and_their_critical_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     plan = StudyPlan(datasets=("one", "two"), models=("a", "b", "c"))  # type: ignore[arg-type]  # as YAML has it
     given = [
         row
@@ -240,10 +243,15 @@ def test_all_datasets_together_have_ranks_and_their_critical_difference() -> Non
         for model, value in zip("abc", values, strict=True)
         for row in on(dataset, None, rows(model, [value, value + 0.02]))
     ]
-    overall = compare_study(plan, given).overall
+    compared = compare_study(plan, given)
+    overall = compared.overall
     assert overall is not None
     assert {row.name: row.mean_rank for row in overall.scores} == {"a": 1.5, "b": 1.5, "c": 3}
     assert overall.critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 2)) ** 0.5, abs=1e-3)  # Demsar, table 5
+    show_comparison(compared, tmp_path, as_json=False)
+    shown = capsys.readouterr().out.partition("All datasets together")[2]
+    assert ["a", "0.860", "1.50"] in [line.split() for line in shown.splitlines()]
+    assert "Ranks closer than 2.34" in shown
 
 
 def test_the_images_that_a_target_needs_lie_between_the_sizes_that_were_tried() -> None:

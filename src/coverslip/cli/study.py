@@ -287,6 +287,14 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
     console = results_console()
     for part in comparison.datasets:
         _show_dataset(console, comparison, part)
+    if (together := comparison.overall) is not None:
+        console.print("\nAll datasets together", style="bold")
+        table = table_of("", comparison.metric_title, "mean rank")
+        for row in together.scores:
+            table.add_row(row.name, decimal(row.mean), f"{row.mean_rank:.2f}")
+        console.print(table)
+        chance = f"Ranks closer than {together.critical_difference:.2f} are no more than chance (Nemenyi)"
+        console.print(chance, soft_wrap=True)
     if comparison.latencies:
         rows = [(f"{each.dataset}, {each.model}", each.latency) for each in comparison.latencies]
         console.print()
