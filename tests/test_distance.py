@@ -179,6 +179,14 @@ def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFi
     assert main(["distance", "here", "there", "--run", "first", "--model", "resnet50"]) == 2
 
 
+def test_images_that_are_in_both_datasets_are_told(trained: Run, cells: Path) -> None:
+    n = len(list((cells / "small").glob("*.png")))
+    both = cs.distance([cells / "small", cells], run=trained.folder, n_resamples=10)
+    assert both.advice.startswith(f"{n} images of 'small' are in '{cells.name}' too, which makes both seem nearer")
+    apart = cs.distance([cells / "small", cells / "large"], run=trained.folder, n_resamples=10)
+    assert apart.advice.startswith("How alike")
+
+
 def test_a_group_that_no_dataset_has_is_an_error_and_not_left_out(cells: Path) -> None:
     with pytest.raises(cs.CoverslipError, match="slied"):
         cs.distance([cells, cells], group="slied")

@@ -190,7 +190,10 @@ def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
     with (out / "explanations.csv").open(encoding="utf-8", newline="") as file:
         written = list(csv.DictReader(file))
     assert len(list(out.glob("*.png"))) == 2
-    assert written[-1]["predicted"] == ""
+    assert [written[-1]["predicted"], written[-1]["decision"]] == ["", "unreadable"]
+    by_id = {row.image_id: row for row in cs.load_classifier(own_run.folder).predict(table)}
+    assert [row["decision"] for row in written] == [by_id[row["image_id"]].decision for row in written]
+    assert written[0]["probability"] == f"{by_id[written[0]['image_id']].probability:.6f}"
     assert {row["explained"] for row in written if row["picture"].startswith("0001")} == {
         written[0]["predicted"],
         other[chosen[0].label],

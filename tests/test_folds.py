@@ -27,7 +27,7 @@ from coverslip.evaluation import Evaluation, Metric, empty_evaluation, fit_tempe
 from coverslip.evaluation.calibration import temperature_loss
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
 from coverslip.messages import Resume, Set
-from coverslip.runs import Recipe, Run, SplitPlan
+from coverslip.runs import Recipe, Run, SplitPlan, open_classifier
 from coverslip.workspace.jobs.previews import planned
 
 INSTANT = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1)
@@ -166,7 +166,8 @@ def test_folds_can_be_declined(trained: Run) -> None:
 def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> None:
     recipe = SHORT.model_copy(update={"epochs": 3})
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
-    run = cs.train(data, recipe.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")
+    # So many validation images that each fold can tell what is unfamiliar.
+    run = cs.train(data, recipe.model_copy(update={"split": SplitPlan(folds=3, val=0.4)}), out=tmp_path / "run")
     best = []
     for k in (1, 2, 3):
         own = run.folder / "folds" / str(k)
@@ -179,6 +180,12 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
     of_fold = [float(row["learning_rate"]) for row in rows_of(run.folder / "folds" / "1" / "history.csv")]
     rates = [float(row["learning_rate"]) for row in last]
     assert rates == pytest.approx(of_fold[1 : 1 + len(last)], rel=0.15, abs=1e-9)
+    # What is unfamiliar comes from the folds' distances, which grow with the number of directions looked in.
+    folders = [run.folder, *(run.folder / "folds" / str(k) for k, epoch in enumerate(best, start=1) if epoch > 0)]
+    seen = [open_classifier(folder / "classifier").read_familiarity() for folder in folders]
+    n_directions = [len(one.offset) for one in seen if one is not None]
+    assert len(n_directions) == len(folders)
+    assert n_directions[0] == max(n_directions[1:])
 
 
 @pytest.mark.slow

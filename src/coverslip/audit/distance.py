@@ -34,6 +34,7 @@ class _Seen:
     """A dataset as the network sees it."""
 
     facts: SetFacts
+    pictures: frozenset[str]  # hashes of their pixels
     features: Floats  # (n, D)
     group: Ints | None  # (n,)
 
@@ -97,7 +98,7 @@ def distance(
         tuple(each.facts for each in seen),
         pairs,
         nearest,
-        _advice(names[0], nearest, pairs),
+        f"{_shared(seen)}{_advice(names[0], nearest, pairs)}",
     )
 
 
@@ -167,11 +168,12 @@ def _seen(
     context: RunContext,
 ) -> _Seen:
     positions = [i for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)]
+    digests = [fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)]
     decoded = DecodedPixels(data, scan, preprocessing)
     with embed(
         FeatureNetwork(network),
         network.head.in_features,
-        [fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)],
+        digests,
         lambda chosen: decoded([positions[i] for i in chosen]),
         preprocessing=preprocessing.model_dump(mode="json"),
         tta=tta,
@@ -184,7 +186,8 @@ def _seen(
     if data.has_groups:
         named = [data.records[i].group or f"image {data.records[i].image_id}" for i in positions]
         group = np.unique(named, return_inverse=True)[1]
-    return _Seen(SetFacts(name, len(positions), None if group is None else int(group.max()) + 1), rows, group)
+    facts = SetFacts(name, len(positions), None if group is None else int(group.max()) + 1)
+    return _Seen(facts, frozenset(digests), rows, group)
 
 
 def _kernel_width(features: Sequence[Floats]) -> float:
@@ -224,6 +227,16 @@ def _pair(a: _Seen, b: _Seen, sigma: float, n_resamples: int, emit: Emit) -> Pai
 def _nearest(first: str, pairs: Sequence[PairDistance]) -> str | None:
     own = [pair for pair in pairs if pair.a == first]
     return min(own, key=lambda pair: pair.mmd2.value or 0).b if len(own) > 1 else None
+
+
+def _shared(seen: Sequence[_Seen]) -> str:
+    """What to know where images are in two of the datasets, in sentences that others follow."""
+    return "".join(
+        f"{counted(n, 'image')} of '{a.facts.name}' {'is' if n == 1 else 'are'} in '{b.facts.name}' too, which makes "
+        "both seem nearer than they are: their distance, its interval and p are for datasets that share no image. "
+        for a, b in combinations(seen, 2)
+        if (n := len(a.pictures & b.pictures))
+    )
 
 
 def _advice(first: str, nearest: str | None, pairs: Sequence[PairDistance]) -> str:

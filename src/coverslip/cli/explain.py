@@ -113,7 +113,7 @@ def _as_json(explained: "Explanations") -> dict[str, object]:
 def _show(explained: "Explanations") -> None:
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import table_of
-    from coverslip.datasets import one_line
+    from coverslip.datasets import counted, one_line
 
     console = results_console()
     told = {"validation": "validation images", "training": "training images", "explained": "these images"}
@@ -127,8 +127,9 @@ def _show(explained: "Explanations") -> None:
     n_withheld = sum(image.predicted is not None and not image.is_shown for image in explained.images)
     if n_withheld:
         console.print(
-            f"{n_withheld:,} maps are withheld: they show the image's shapes or its centre rather than what the "
-            "prediction hangs on. --show-failed draws them.",
+            f"{counted(n_withheld, 'map')} withheld: of no kind of map could it be shown that it depends on what was "
+            "learnt and finds what the prediction hangs on better than pointing at the centre does. --show-failed "
+            "draws them, stamped so.",
             soft_wrap=True,
         )
     console.print(f"Pictures  {explained.folder}", soft_wrap=True)

@@ -63,7 +63,7 @@ from coverslip.runs import (
 from coverslip.training.preprocessing import canvas_notes, check_channels, learn_preprocessing
 
 if TYPE_CHECKING:
-    from coverslip.training.familiarity import Familiar
+    from coverslip.training.familiarity import Familiar, FoldsDistances
     from coverslip.training.fitting import Choices, Fitted
     from coverslip.training.instant_stage import OnFeatures
 
@@ -213,7 +213,7 @@ def fit_network(
     context: RunContext,
     choices: "Choices | None" = None,
     on_features: "OnFeatures | None" = None,
-    folds_distances: np.ndarray | None = None,
+    folds: "FoldsDistances | None" = None,
 ) -> "tuple[Fitted, Familiar | None]":
     """Train the network: validation images choose, unless the choices are given; and learn what is familiar to it."""
     from coverslip.training.familiarity import learn_familiarity
@@ -234,7 +234,7 @@ def fit_network(
         if fitted.is_stopped:
             return fitted, None
         known = (parts.digests, preprocessing, recipe, context)
-        return fitted, learn_familiarity(fitted, images, turn_of, *known, folds_distances)
+        return fitted, learn_familiarity(fitted, images, turn_of, *known, folds)
 
 
 def package(

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from coverslip.datasets import (
+    UNCERTAIN,
+    UNFAMILIAR,
     UNREADABLE,
     Axes,
     Dataset,
@@ -36,8 +38,8 @@ Verdict = Literal["passed", "failed", "not checked"]
 
 TABLE = "explanations.csv"
 _COLUMNS = (
-    *("image_id", "path", "label", "run", "predicted", "probability", "explained", "method", "check", "is_shown"),
-    *("picture", "nearest"),
+    *("image_id", "path", "label", "run", "predicted", "probability", "decision", "explained", "method", "check"),
+    *("is_shown", "picture", "nearest"),
 )
 _SECONDS_BETWEEN_EVENTS = 0.5
 
@@ -52,6 +54,7 @@ class Explanation:
     run: str
     predicted: str | None  # None: the image could not be read
     probability: float | None
+    decision: str  # the class, or that it is uncertain, unfamiliar or unreadable, as `predict` says
     explained: str | None  # the class that the map speaks for: the predicted one, or the label
     method: Method
     check: Verdict
@@ -254,18 +257,19 @@ def _explained(
     """What is shown of an image and a classifier, and its row of tiles; none of an unreadable one."""
     nothing = (None, checked.method, checked.verdict, False, None, ())
     if row.decision == UNREADABLE or not isinstance(image, PreprocessedImage) or row.predicted is None:
-        return [Explanation(row.image_id, row.path, row.label, explainer.name, None, None, *nothing)], []
+        return [Explanation(row.image_id, row.path, row.label, explainer.name, None, None, row.decision, *nothing)], []
     is_shown = checked.verdict != "failed" or choice.show_failed
     wanted = dict.fromkeys([row.predicted, *([row.label] if row.label in explainer.classifier.classes else [])])
     probability = row.probability or 0.0
-    first = (explainer.name, f"predicted {one_line(row.predicted)}", f"probability {probability:.2f}")
+    doubt = f", {row.decision}" if row.decision in (UNCERTAIN, UNFAMILIAR) else ""
+    first = (explainer.name, f"predicted {one_line(row.predicted)}", f"probability {probability:.2f}{doubt}")
     tiles = [Tile(first, as_picture(image.pixels))]
     for class_name in wanted:
         tiles.append(_map_tile(explainer, checked, image, class_name or "", is_shown, choice.colours))
     nearest = explainer.neighbours(image.pixels, image.pixel_hash or "", choice.n_nearest) if choice.n_nearest else []
     tiles += [_nearest_tile(explainer, neighbour, first=i == 0) for i, neighbour in enumerate(nearest)]
     ids = tuple(f"{neighbour.record.label}: {neighbour.record.image_id}" for neighbour in nearest)
-    of_image = (row.image_id, row.path, row.label, explainer.name, row.predicted, row.probability)
+    of_image = (row.image_id, row.path, row.label, explainer.name, row.predicted, row.probability, row.decision)
     told = [
         Explanation(*of_image, class_name, checked.method, checked.verdict, is_shown, name, ids)
         for class_name in wanted
@@ -317,5 +321,7 @@ def _write_table(file: Path, images: Sequence[Explanation]) -> None:
         writer = CsvWriter(stream)
         writer.writerow(_COLUMNS)
         for image in images:
-            cells = {name: getattr(image, name) for name in _COLUMNS} | {"nearest": "; ".join(image.nearest)}
+            probability = "" if image.probability is None else f"{image.probability:.6f}"
+            told = {"probability": probability, "nearest": "; ".join(image.nearest)}
+            cells = {name: getattr(image, name) for name in _COLUMNS} | told
             writer.writerow(safe_cell(cell) if isinstance(cell, str) else cell for cell in cells.values())

@@ -120,9 +120,11 @@ def _across(run: ReportedRun) -> str:
 
 
 def _poor_input(run: ReportedRun) -> str:
+    card = run.run.card
+    unfamiliar = "; those in which the network sees what it hardly saw in training are called unfamiliar"
     return (
         "files that cannot be read get no prediction and a reason; images unlike the training images in size, depth or "
-        "colour get a warning"
+        f"colour get a warning{unfamiliar if card is not None and card.familiarity is not None else ''}"
     )
 
 

@@ -30,10 +30,11 @@ def _text(run: ReportedRun) -> SectionText:
             "lie beyond it. Test images took no part."
         )
     words.append(
-        "Images of another stain, instrument or object are told so reliably. An unknown kind of cell that looks like a "
-        "known class is often not: that an image is familiar does not mean that its class is known."
+        "Where it was tried, nearly all images of another stain, instrument or object were told so. An unknown kind of "
+        "cell that looks like a known class is often not: that an image is familiar does not mean that its class is "
+        "known."
     )
-    rows = [(row.image_id, row.predicted or "", f"{row.unfamiliarity:.1f}") for row in unlike[:_MOST_SHOWN]]
+    rows = [(row.image_id, row.predicted or "", f"{row.unfamiliarity:.2f}") for row in unlike[:_MOST_SHOWN]]
     return SectionText(words, ("image", "predicted", "distance, 1 being the limit") if rows else (), rows)
 
 
