@@ -6,8 +6,8 @@ Each image has a score for each class: noise, plus a signal for its own. Groups 
 classes of their own; unequal ones have sizes from a log-normal distribution. The truth is the number on very many
 images or groups. A nominal 95 % interval should hold it in 95 of 100 sets: the first number in brackets counts those
 that lie wholly above the truth, which flatter; the second is their mean width. The rows `folds` fit a classifier
-(nearest mean of noisy features) in five folds; their truth is what classifiers of that many training images score on
-new images, on average.
+(nearest mean of noisy features, with `luck` further noise that is drawn at each training) in five folds, or as many as
+are named; their truth is what classifiers of that many training images score on new images, on average.
 """
 
 import argparse
@@ -47,11 +47,28 @@ DESIGNS = {
     "accuracy .99, 400 images": Design(signal=9, wrong=0.01),
     "accuracy .99, 100 images": Design(n=100, signal=9, wrong=0.01),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folded:
+    """What is cross-validated."""
+
+    n: int
+    n_groups: int = 0
+    k: int = 5
+    luck: float = 0.0  # standard deviation of what each training adds to the means it learns
+
+
 FOLDS = {
-    "folds, 150 images": (150, 0),
-    "folds, 500 images": (500, 0),
-    "folds, 12 groups": (12 * 30, 12),
-    "folds, 30 groups": (30 * 20, 30),
+    "folds, 150 images": Folded(n=150),
+    "folds, 500 images": Folded(n=500),
+    "folds, 12 groups": Folded(n=12 * 30, n_groups=12),
+    "folds, 30 groups": Folded(n=30 * 20, n_groups=30),
+    "folds, 150 images, luck": Folded(n=150, luck=0.35),
+    "folds, 500 images, luck": Folded(n=500, luck=0.35),
+    "folds, 30 groups, luck": Folded(n=30 * 20, n_groups=30, luck=0.35),
+    "2 folds, 150 images": Folded(n=150, k=2),
+    "10 folds, 150 images": Folded(n=150, k=10),
 }
 
 
@@ -65,7 +82,7 @@ def main() -> None:
     print("| | " + " | ".join(columns) + " |\n|" + "---|" * (len(columns) + 1))
     for name in arguments.rows:
         is_fold = name in FOLDS
-        truth, sets = folded(*FOLDS[name], arguments.sets) if is_fold else tested(DESIGNS[name], arguments.sets)
+        truth, sets = folded(FOLDS[name], arguments.sets) if is_fold else tested(DESIGNS[name], arguments.sets)
         print(
             f"| {name} | " + " | ".join(summary(truth, sets).get(column, "–") for column in columns) + " |", flush=True
         )
@@ -117,16 +134,19 @@ def simulate(design: Design, generator: np.random.Generator) -> tuple[np.ndarray
     return softmax(1.5 * logits), label, group
 
 
-def folded(n: int, n_groups: int, n_sets: int) -> tuple[dict[str, float], list[dict[str, Metric]]]:
-    """The truth for classifiers of four fifths of the images, and the intervals after five folds."""
+def folded(design: Folded, n_sets: int) -> tuple[dict[str, float], list[dict[str, Metric]]]:
+    """The truth for classifiers of as many images as the folds', and the intervals after folds."""
+    n, n_groups, part = design.n, design.n_groups, (design.k - 1) / design.k
     generator = np.random.default_rng(1)
     scores = []
     for _ in range(300):
-        features, label, _ = cells(n * 4 // 5, n_groups * 4 // 5, generator)
+        features, label, _ = cells(int(n * part), int(n_groups * part), generator)
         others, true, _ = cells(max(n, 2000), 1000 if n_groups else 0, generator)
-        scores.append(score(fitted(features, label)(others), true, names=METRICS))
+        scores.append(score(fitted(features, label, design.luck, generator)(others), true, names=METRICS))
     truth = {name: float(np.mean([each[name] for each in scores])) for name in METRICS}
-    return truth, [dict(cross_validated(*cells(n, n_groups, generator)).metrics) for _ in range(n_sets)]
+    return truth, [
+        dict(cross_validated(design, *cells(n, n_groups, generator), generator).metrics) for _ in range(n_sets)
+    ]
 
 
 def cells(n: int, n_groups: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -140,20 +160,27 @@ def cells(n: int, n_groups: int, generator: np.random.Generator) -> tuple[np.nda
     return features + 0.7 * generator.normal(size=(n_groups, 20))[group], label, group
 
 
-def fitted(features: np.ndarray, label: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def fitted(
+    features: np.ndarray, label: np.ndarray, luck: float, generator: np.random.Generator
+) -> Callable[[np.ndarray], np.ndarray]:
     """A classifier: features to probabilities."""
     means = np.stack([features[label == k].mean(axis=0) for k in range(3)])
+    if luck:
+        means += luck * generator.normal(size=means.shape)
     return lambda others: softmax(others @ means.T - (means**2).sum(axis=1) / 2)
 
 
-def cross_validated(features: np.ndarray, label: np.ndarray, group: np.ndarray | None) -> Evaluation:
+def cross_validated(
+    design: Folded, features: np.ndarray, label: np.ndarray, group: np.ndarray | None, generator: np.random.Generator
+) -> Evaluation:
     """As a run with folds measures it."""
     unit = np.arange(len(label)) if group is None else group
-    fold = np.random.default_rng(0).permutation(np.arange(int(unit.max()) + 1) % 5)[unit]
+    fold = np.random.default_rng(0).permutation(np.arange(int(unit.max()) + 1) % design.k)[unit]
     probability = np.empty((len(label), 3))
-    for k in range(5):
-        probability[fold == k] = fitted(features[fold != k], label[fold != k])(features[fold == k])
-    parts = [evaluation(probability, label, group, fold == k) for k in range(5)]
+    for k in range(design.k):
+        classifier = fitted(features[fold != k], label[fold != k], design.luck, generator)
+        probability[fold == k] = classifier(features[fold == k])
+    parts = [evaluation(probability, label, group, fold == k) for k in range(design.k)]
     whole = evaluation(probability, label, group, np.ones(len(label), bool))
     n_train = [len(label) - part.n for part in parts]
     return with_folds(whole, over_folds(parts, n_train), n_images=len(label))

@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,15 @@ from trained import SMALL_NETWORK
 import coverslip as cs
 from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
-from coverslip.evaluation import Evaluation, Metric, empty_evaluation, fit_temperature, over_folds, without_temperature
+from coverslip.evaluation import (
+    Evaluation,
+    Metric,
+    empty_evaluation,
+    fit_temperature,
+    over_folds,
+    with_folds,
+    without_temperature,
+)
 from coverslip.evaluation.calibration import temperature_loss
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
 from coverslip.messages import Resume, Set
@@ -404,6 +413,49 @@ def test_the_mean_over_folds_allows_for_shared_training_images() -> None:
     without = over_folds([found(None), *[found(value) for value in values[1:]]], [80] * 5).mean["accuracy"]
     assert without.value is None
     assert without.reason == "1 of 5 folds have no such number"
+
+
+def folded(values: Sequence[float], pooled: Metric, name: str = "accuracy") -> Metric:
+    """What stands beside the pooled number after five folds of 20 images, trained on 80."""
+    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image")
+    parts = [replace(nothing, n=20, metrics={name: Metric(value=value)}) for value in values]
+    whole = replace(nothing, n=100, metrics={name: pooled})
+    return with_folds(whole, over_folds(parts, [80] * len(parts)), n_images=100).metrics[name]
+
+
+def test_the_interval_of_folds_weighs_their_spread_with_that_by_images() -> None:
+    pooled = Metric(value=0.85, low=0.77, high=0.91)
+    found = folded([0.8, 0.9, 0.85, 0.95, 0.75], pooled)
+    # Pooled: variance (.14 / 3.919928)² = .00127557, hence .00637786 of a fold; the folds' own is .00625 by as many
+    # degrees of freedom, 4. Their mean .00631393 times 1/5 + 1/4 is .00284127, and so all angles are stretched by
+    # sqrt(.00284127 / .00127557) = 1.492461.
+    angle = [np.arcsin(np.sqrt(value)) for value in (0.77, 0.85, 0.91)]
+    assert found.low == pytest.approx(np.sin(angle[1] - 1.492461 * (angle[1] - angle[0])) ** 2, abs=1e-5)
+    assert found.high == pytest.approx(np.sin(angle[1] + 1.492461 * (angle[2] - angle[1])) ** 2, abs=1e-5)
+    assert found.method is not None
+    assert "trained on 80% of the images" in found.method
+    unsteady = folded([0.6, 1.0, 0.8, 1.0, 0.6], pooled)
+    assert (unsteady.low or 1) < (found.low or 0) < (found.high or 1) < (unsteady.high or 0)
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=2, max_size=10),
+    st.tuples(*[st.floats(0, 1)] * 3).map(sorted),
+)
+def test_folds_never_narrow_an_interval_and_a_share_stays_one(values: list[float], ends: list[float]) -> None:
+    low, value, high = ends
+    found = folded(values, Metric(value=value, low=low, high=high))
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 <= found.low <= low + 1e-9
+    assert high - 1e-9 <= found.high <= 1
+
+
+def test_a_loss_is_stretched_evenly_and_not_below_zero() -> None:
+    found = folded([0.2, 3.0, 0.1, 2.5, 0.2], Metric(value=0.3, low=0.2, high=0.5), name="log_loss")
+    assert found.low == 0
+    assert found.high is not None
+    assert found.high > 1
 
 
 # A domain left out

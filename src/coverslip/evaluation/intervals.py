@@ -8,8 +8,8 @@ things keep few, unequal or perfect cases honest; `benchmarks/interval_coverage.
   freedom, that the groups' sizes leave where images of a group resemble each other as much as these do (Bell and
   McCaffrey 2002, Bias Reduction in Standard Errors for Linear Regression with Multi-Stage Samples).
 - A rare class that is all right or all wrong seems certain: each class counts an unseen image, and the variance is
-  never less than that of independent images. Without groups the degrees of freedom are Satterthwaite's for classes of
-  such sizes.
+  never less than that of independent images. Without groups the degrees of freedom are Satterthwaite's for the images
+  that were seen of each class.
 - Near 0 and 1 no symmetric interval fits: a share's interval is Jeffreys' for as many independent images as have its
   standard error (after Korn and Graubard 1998, Confidence Intervals for Proportions with Small Expected Number of
   Positive Counts). Groups differ more to the bad side, hence there it is the wider of that and of Student's t on the
@@ -139,8 +139,9 @@ def _variance(influence: Influence, units: Units) -> tuple[float, float]:
     if not by_class.any():
         return 0.0, np.inf
     if not units.has_groups:
-        freedom = by_class.sum() ** 2 / (by_class**2 / n).sum()
-        return float(by_class.sum()), float("inf") if influence.is_proportion else float(freedom)
+        of_seen = float((of_images**2 / n).sum())  # what is counted for unseen images is no estimate from few
+        freedom = float(by_class.sum() ** 2 / of_seen) if of_seen > 0 and not influence.is_proportion else np.inf
+        return float(by_class.sum()), freedom
     sums = np.bincount(units.code, weights=influence.of_image, minlength=units.n)
     spread = float((sums**2).sum())
     counts = np.bincount(units.code * units.n_classes + units.label, minlength=units.n * units.n_classes)
