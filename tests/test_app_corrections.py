@@ -12,6 +12,8 @@ from fastapi.testclient import TestClient
 from small_workspace import API, QUICK, Json, ended, new_workspace, open_images, queue_run, until, write_cells
 
 from coverslip.app.server import create_app
+from coverslip.reports import methods_text
+from coverslip.reports.words import percent
 from coverslip.runs import Run
 from coverslip.workspace.store.home import Workspace
 
@@ -100,6 +102,21 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     label_of = {row["image_id"]: row["label"] for row in lab.get(f"runs/{again}/rows")["items"]}
     assert label_of[rows[0]["image_id"]] != rows[0]["label"]
     assert lab.get(f"runs/{again}/rows?only=corrected")["total"] == 0
+    # Marked wherever it is told, and still where the training that is done again was one with corrected labels.
+    third = queue_run(lab.client, lab.cells, QUICK, name="Third", again_of=again)
+    assert ended(lab.client, third)["state"] == "done"
+    first = lab.get(f"runs/{lab.run}/results")
+    fair = Run(Path(lab.get(f"runs/{lab.run}")["folder"])).metrics["accuracy"].value or 0
+    assert "after correcting" not in first["words"][0]
+    assert "relabelled" not in first["tested_on"]
+    for run in (again, third):
+        folder = Path(lab.get(f"runs/{run}")["folder"])
+        told = lab.get(f"runs/{run}/results")
+        marked = "after correcting mistakes that were looked at, and so too good: 1 test image has another label"
+        assert marked in told["words"][0]
+        assert f"By the labels of then accuracy is {percent(fair)}." in told["words"][0]
+        assert "1 of them relabelled after mistakes were looked at" in methods_text(folder)
+        assert marked in (folder / "model_card.md").read_text(encoding="utf-8")
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={again}")
     pair = compared["pairs"][0]
     assert (pair["n"], pair["n_only_first"], pair["n_only_second"], pair["n_relabelled"]) == (len(rows), 0, 0, 1)

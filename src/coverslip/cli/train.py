@@ -136,7 +136,9 @@ def train(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
+    from coverslip.reports.reported import read_run
     from coverslip.reports.sections.learning import doubling
+    from coverslip.reports.words import relabelled
     from coverslip.runs import metrics_as_json
 
     with shown_progress(notes_console()) as emit:
@@ -153,6 +155,8 @@ def train(
         return
     stdout = results_console()
     show_numbers(stdout, run.metrics, all_classes=all_classes)
+    if told := relabelled(read_run(run.folder)):
+        stdout.print(told, soft_wrap=True)
     for finding in run.inspection.of("hidden-groups") if run.inspection is not None else ():
         stdout.print(f"Doubtful  {finding.limit}", style="bold", soft_wrap=True)
     if run.learning_curve is not None:

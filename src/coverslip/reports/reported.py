@@ -1,11 +1,12 @@
 """A run as its report tells of it: the typed files of its folder, and what follows from several of them."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from coverslip.errors import BadRun
+from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import Evaluation
 from coverslip.runs import (
     Calibration,
@@ -115,6 +116,34 @@ class ReportedRun:
         """Of all networks."""
         records = {id(record): record for record in (self.training, *self.run.trainings) if record is not None}
         return sum(record.seconds for record in records.values())
+
+    @cached_property
+    def first_of_split(self) -> Run | None:
+        """The training that made the split, where this one keeps an earlier one's, which may itself have kept it.
+
+        None where the split is its own, or where one of these trainings is not there any more.
+        """
+        run, seen = self.run, set[Path]()
+        try:
+            while (kept := run.recipe.split.run) is not None and run.folder not in seen:
+                seen.add(run.folder)
+                run = Run(Path(kept))
+            return run if seen and run.split else None
+        except CoverslipError:
+            return None
+
+    @cached_property
+    def labels_before(self) -> Mapping[str, str]:
+        """What test images were labelled in the training that made the split, of those labelled otherwise now."""
+        if self.first_of_split is None or self.evaluation is not None:
+            return {}
+        before = {row.image_id: row.label for row in self.first_of_split.split if row.split == "test"}
+        tested = (row for row in self.run.split if row.split == "test")
+        return {
+            row.image_id: before[row.image_id]
+            for row in tested
+            if before.get(row.image_id, row.label) not in ("", row.label)
+        }
 
     @cached_property
     def what_if(self) -> WhatIf | None:

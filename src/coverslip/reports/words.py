@@ -44,6 +44,8 @@ def lead(run: ReportedRun) -> list[str]:
     if f1.value is not None:
         words = "Macro-F1, where a rare class counts as much as a frequent one, is"
         sentences.append(f"{words} {number(f1.value)}{_range(f1, number)}.")
+    if told := relabelled(run):
+        sentences.append(told)
     if run.n_frozen and run.evaluation is None:
         where = f"In {run.n_frozen} of {run.n_folds} folds fine-tuning" if run.n_folds else "Fine-tuning"
         sentences.append(f"{where} did no better on validation images, so the instant classifier was kept.")
@@ -56,6 +58,19 @@ def lead(run: ReportedRun) -> list[str]:
     if n_groups:
         sentences.append(f"The images come from {plural(n_groups, 'group')}{_which_groups(run)}.")
     return sentences
+
+
+def relabelled(run: ReportedRun) -> str:
+    """That numbers are by corrected labels, with the accuracy by those before; empty where they are not."""
+    if not run.labels_before or run.tested is None:
+        return ""
+    n, rows = len(run.labels_before), run.tested.rows
+    n_right = sum(row.predicted == run.labels_before.get(row.image_id, row.label) for row in rows)
+    has = "has another label" if n == 1 else "have other labels"
+    return (
+        f"That is after correcting mistakes that were looked at, and so too good: {plural(n, 'test image')} {has} than "
+        f"in the first training with this split. By the labels of then accuracy is {percent(n_right / len(rows))}."
+    )
 
 
 def _which_groups(run: ReportedRun) -> str:
@@ -75,12 +90,13 @@ def _range(metric: Metric, shown: Callable[[float], str]) -> str:
 
 def split_words(run: ReportedRun) -> str:
     """Which images the numbers are from."""
-    split = run.metrics.split
-    return {
+    split, n = run.metrics.split, len(run.labels_before)
+    images = {
         "test": "test images, which no choice has seen",
         "val": "validation images, on which choices were made",
         "out-of-fold": "images held out in turn (out-of-fold)",
     }.get(split, f"the images of “{split}”")
+    return f"{images}, {count(n)} of them relabelled after mistakes were looked at" if n else images
 
 
 def listed(names: Sequence[str], at_most: int = 8) -> str:

@@ -34,6 +34,13 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
             "Leakage was allowed for this run: where the same pixels or groups stand on both sides, the numbers are "
             "too good.",
         )
+    if run.labels_before:
+        n = len(run.labels_before)
+        yield (
+            f"The labels of {plural(n, 'test image')} were corrected since the split was made.",
+            "Where only what was called wrong was looked at again, numbers by the new labels are too good: those by "
+            "the old ones are the fair ones.",
+        )
     if run.metrics.split == "val":
         yield ("These are validation images.", "Choices were made on them, so the numbers are somewhat too good.")
     if not n_groups:

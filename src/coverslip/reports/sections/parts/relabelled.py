@@ -1,15 +1,10 @@
 """Labels of test images that were corrected since the training whose split was kept: numbers by the old labels too."""
 
-from contextlib import suppress
-from pathlib import Path
-
-from coverslip.errors import CoverslipError
 from coverslip.evaluation import METRICS
 from coverslip.reports.comparing import NumbersByLabels, compare
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import number, plural
-from coverslip.runs import Run
+from coverslip.reports.words import number, plural, relabelled
 
 _UNKNOWN = (
     "The split is that of an earlier training, which is not there any more: whether labels of test images were "
@@ -18,14 +13,16 @@ _UNKNOWN = (
 
 
 def _text(run: ReportedRun) -> SectionText:
-    earlier = _earlier(run)
+    earlier = run.first_of_split
     if earlier is None:
         return SectionText([_UNKNOWN])
+    if not earlier.is_measured:
+        return SectionText([relabelled(run)])
     pair = compare([earlier, run.run], [("earlier", "earlier"), ("this", "this")]).pairs[0]
-    n = _count_relabelled(run, earlier)
+    n = len(run.labels_before)
     words = [
-        f"{plural(n, 'test image')} of this training {'has' if n == 1 else 'have'} another label than in the earlier "
-        "one, whose split it keeps. Where labels were corrected after looking at mistakes, numbers by the new labels "
+        f"{plural(n, 'test image')} of this training {'has' if n == 1 else 'have'} another label than in the "
+        "one that made the split. Where labels were corrected after looking at mistakes, numbers by the new labels "
         "are too good: only what was called wrong was looked at again. The old labels' numbers are the fair ones."
     ]
     old, new = (_by(pair.numbers, labels) for labels in ("first", "second"))
@@ -34,7 +31,7 @@ def _text(run: ReportedRun) -> SectionText:
         for name in old
         if METRICS[name].is_headline
     ]
-    columns = ("", "by the old labels", "by the new labels", "earlier training, old labels") if rows else ()
+    columns = ("", "by the old labels", "by the new labels", "first training, old labels") if rows else ()
     return SectionText(words, columns, rows)
 
 
@@ -50,21 +47,7 @@ def _shown(value: float | None) -> str:
 def _applies(run: ReportedRun) -> bool:
     if run.recipe.split.run is None or run.evaluation is not None:
         return False
-    earlier = _earlier(run)
-    return earlier is None or _count_relabelled(run, earlier) > 0
-
-
-def _earlier(run: ReportedRun) -> Run | None:
-    """The training whose split is kept; None where it is not there any more, or not measured."""
-    with suppress(CoverslipError):
-        earlier = Run(Path(run.recipe.split.run or ""))
-        return earlier if earlier.is_measured and earlier.split else None
-    return None
-
-
-def _count_relabelled(run: ReportedRun, earlier: Run) -> int:
-    before = {row.image_id: row.label for row in earlier.split if row.split == "test"}
-    return sum(row.split == "test" and before.get(row.image_id, row.label) != row.label for row in run.run.split)
+    return run.first_of_split is None or bool(run.labels_before)
 
 
 RELABELLED = Section(
