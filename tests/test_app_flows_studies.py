@@ -54,7 +54,7 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
     trainings.nth(2).wait_for()
     page.get_by_role("columnheader", name="What it shows").wait_for(timeout=240_000)
     assert trainings.get_by_text("done").count() == 2
-    assert page.get_by_role("img", name="Drawing").count() >= 1
+    assert page.get_by_role("img", name="of each network on Cells of two clinics").count() == 1
     trainings.get_by_role("link", name="smaller images").click()
     page.get_by_role("link", name="Part of a study").wait_for()
     page.get_by_role("heading", name="The numbers").first.wait_for()

@@ -136,8 +136,9 @@ def test_what_a_study_shows_can_be_read_looked_at_and_taken_away(lab: Lab, done:
     assert "sandbox" in report.headers["content-security-policy"]
     table = lab.client.get(f"{API}/studies/{done['id']}/table").text.splitlines()
     assert len(table) == 1 + 2 + 1
-    for name in found["figures"]:
-        assert lab.client.get(f"{API}/studies/{done['id']}/figures/{name}.svg").status_code == 200
+    assert part["dataset"] in found["figures"][0]["title"]
+    for figure in found["figures"]:
+        assert lab.client.get(f"{API}/studies/{done['id']}/figures/{figure['name']}.svg").status_code == 200
     assert lab.client.get(f"{API}/studies/{done['id']}/figures/none.svg").status_code == 404
 
 

@@ -10,6 +10,7 @@ from coverslip.studies.comparing import (
     VariantScores,
     compare_study,
 )
+from coverslip.studies.figures import drawings_of
 from coverslip.studies.page import interval, usual_verdict, verdict
 from coverslip.studies.plan import StudyPlan, load_plan, plan_from_text, save_plan
 from coverslip.studies.presets import PRESETS, Preset, preset_plan
@@ -35,6 +36,7 @@ __all__ = [
     "cell_seconds",
     "cells_of",
     "compare_study",
+    "drawings_of",
     "interval",
     "load_plan",
     "plan_from_text",

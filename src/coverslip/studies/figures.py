@@ -1,6 +1,7 @@
 """The drawings of a study's report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,39 +23,51 @@ _MARKS = ("o", "s", "^", "D", "v", "X")  # of networks in one drawing
 _WIDE = 20  # times as large: then on a logarithmic scale
 
 
-def drawings(comparison: StudyComparison, folder: Path) -> dict[str, str]:
-    """All drawings that there are numbers for, as files in a folder and as SVG for the page, by name.
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One of a study's drawings."""
+
+    name: str  # of its files
+    title: str  # what it shows
+    figure: Callable[[], "Figure"]
+
+
+def drawings_of(comparison: StudyComparison) -> Iterator[Drawing]:
+    """All drawings that there are numbers for.
 
     `scores-1`, `by-parameters-1`, `by-latency-1`, `epochs-1`, `sizes-1` and so on are of the datasets, numbered as in
     the comparison; `ranks` of all.
     """
-    drawn: dict[str, str] = {}
-
-    def add(name: str, figure: Callable[[], "Figure"], words: str) -> None:
-        drawn[name] = draw(name, figure, folder, title=words)
-
     title = comparison.metric_title
     for i, part in enumerate(comparison.datasets, start=1):
+        size = f", {part.train_per_class} training images of each class" if part.train_per_class else ""
+        on = f"{part.dataset}{size}"
         known = [row for row in part.scores if row.mean is not None]
         if len(known) > 1:
-            add(f"scores-{i}", partial(_scores, known, title), f"{title} of each network on {part.dataset}")
+            text = f"{title} of each network on {on}"
+            yield Drawing(f"scores-{i}", text, partial(_scores, known, title))
         if len(pairs := _with_parameters(part)) > 1:
-            figure = partial(_by_parameters, pairs, title, comparison.equivalence)
-            add(f"by-parameters-{i}", figure, f"Difference of {title} against the number of parameters")
+            text = f"Difference of {title} against the number of parameters, {on}"
+            yield Drawing(f"by-parameters-{i}", text, partial(_by_parameters, pairs, title, comparison.equivalence))
         if len(timed := _timed(part, comparison)) > 1:
-            add(f"by-latency-{i}", partial(_by_latency, timed, title), f"{title} against seconds per image")
+            text = f"{title} against seconds per image, {on}"
+            yield Drawing(f"by-latency-{i}", text, partial(_by_latency, timed, title))
         curves = [
             c for c in comparison.curves if (c.dataset, c.train_per_class) == (part.dataset, part.train_per_class)
         ]
         if curves:
-            add(f"epochs-{i}", partial(_epochs, curves), f"Loss and accuracy by epoch, {part.dataset}")
+            yield Drawing(f"epochs-{i}", f"Loss and accuracy by epoch, {on}", partial(_epochs, curves))
     if comparison.overall is not None:
-        add("ranks", partial(_ranks, comparison.overall), "Mean rank of each network over datasets")
+        yield Drawing("ranks", "Mean rank of each network over datasets", partial(_ranks, comparison.overall))
     for i, dataset in enumerate(dict.fromkeys(curve.dataset for curve in comparison.sizes), start=1):
         of_dataset = [curve for curve in comparison.sizes if curve.dataset == dataset]
         of_sizes = partial(_sizes, of_dataset, title, comparison.target)
-        add(f"sizes-{i}", of_sizes, f"{title} by the number of training images, {dataset}")
-    return drawn
+        yield Drawing(f"sizes-{i}", f"{title} by the number of training images, {dataset}", of_sizes)
+
+
+def draw_all(comparison: StudyComparison, folder: Path) -> dict[str, str]:
+    """All drawings as files in a folder and as SVG for the page, by name."""
+    return {own.name: draw(own.name, own.figure, folder, title=own.title) for own in drawings_of(comparison)}
 
 
 def _scores(rows: Sequence[VariantScores], title: str) -> "Figure":

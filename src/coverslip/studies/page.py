@@ -8,7 +8,7 @@ from coverslip.files import write_text
 from coverslip.inference.latency import Timing
 from coverslip.reports import template, tokens
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference
-from coverslip.studies.figures import drawings
+from coverslip.studies.figures import draw_all
 from coverslip.studies.sizes import SizeCurve
 
 _MOST_UNITS = 1_000_000  # beyond it a forecast says nothing
@@ -19,7 +19,7 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
     from markupsafe import Markup
 
     look = Markup(tokens.FILE.read_text(encoding="utf-8"))  # our own
-    drawn = {name: Markup(svg) for name, svg in drawings(comparison, file.with_name("figures")).items()}  # our own
+    drawn = {name: Markup(svg) for name, svg in draw_all(comparison, file.with_name("figures")).items()}  # our own
     page = template(Path(__file__).with_name("report.html")).render(
         tokens=look,
         comparison=comparison,

@@ -5750,6 +5750,19 @@ export interface components {
             notes: string[];
         };
         /**
+         * StudyFigure
+         * @description A drawing of a study: `figures/{name}.svg` and `.png` of it.
+         */
+        StudyFigure: {
+            /** Name */
+            name: string;
+            /**
+             * Title
+             * @description What is seen, of which images.
+             */
+            title: string;
+        };
+        /**
          * StudyOutlook
          * @description What a plan asks for.
          */
@@ -5814,9 +5827,9 @@ export interface components {
             usual: string[][];
             /**
              * Figures
-             * @description Drawings that there are, by name without suffix.
+             * @description Drawings that there are.
              */
-            figures: string[];
+            figures: components["schemas"]["StudyFigure"][];
         };
         /**
          * StudyState

@@ -1,4 +1,4 @@
-import { counted } from './numbers';
+import { counted, fixed } from './numbers';
 
 const trainings = (n: number) => counted(n, 'training', 'trainings');
 
@@ -29,17 +29,18 @@ export const studies = {
     result: (metric: string) => `${metric} on test images`,
     time: 'Time',
     mean: 'Mean',
+    rank: 'Mean rank',
     sd: 'SD over splits',
     splits: 'Splits',
     parameters: 'Parameters',
     difference: 'Difference',
     interval: '95 % interval',
-    p: 'p (Holm)',
+    p: 'p\u00a0(Holm)',
     shown: 'What it shows',
     here: 'As planned here',
     asPublished: 'As published',
-    pairedT: 'Paired t: p',
-    bootstrap: 'Bootstrap: 95 % interval',
+    pairedT: 'Paired t:\u00a0p',
+    bootstrap: 'Bootstrap: 95\u00a0% interval',
     said: 'What they would say',
     change: 'Change',
     class: 'Class',
@@ -124,6 +125,9 @@ export const studies = {
     method: (text: string) => `Interval and p: ${text}.`,
     notThere:
       '“No difference could be shown” is not “there is none”: few splits show large differences only.',
+    overall: 'All datasets together',
+    overallHelp: (least: number) =>
+      `The mean over datasets, and the mean rank (1 is best). Ranks closer than ${fixed(least, 2)} are no more than chance (Nemenyi’s test, which takes datasets for independent).`,
     gaps: 'What the publication’s protocol promises',
     gapsHelp: 'On the same images, but on other splits, so that nothing is tested.',
     published: 'As published, on other images',
@@ -136,8 +140,7 @@ export const studies = {
     merged: 'One dataset alone, or among others',
     mergedHelp:
       'F1 of each class, by the network that was trained on this dataset alone and by the one that was trained on several together; first split and seed. The two are tested on other images, so no test tells them apart.',
-    images: (value: string, n: number) => `${value} (${n} images)`,
-    figure: (name: string) => `Drawing: ${name.replaceAll('-', ' ')}`,
+    images: (n: number) => counted(n, 'image', 'images'),
     notes: 'Otherwise than in the publication',
     plan: 'The plan',
   },

@@ -8,11 +8,19 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from coverslip.errors import BadRun, Conflict, NotFound
 from coverslip.runs.documents import read_object
-from coverslip.studies import StudyComparison, usual_verdict, verdict
+from coverslip.studies import StudyComparison, drawings_of, usual_verdict, verdict
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
 
 _COMPARISON = TypeAdapter(StudyComparison)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFigure:
+    """A drawing of a study: `figures/{name}.svg` and `.png` of it."""
+
+    name: str
+    title: Annotated[str, Field(description="What is seen, of which images.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,7 @@ class StudyResults:
     comparison: StudyComparison
     verdicts: Annotated[list[list[str]], Field(description="Of each difference of each dataset.")]
     usual: Annotated[list[list[str]], Field(description="What publications' tests would call each; empty: none can.")]
-    figures: Annotated[list[str], Field(description="Drawings that there are, by name without suffix.")]
+    figures: Annotated[list[StudyFigure], Field(description="Drawings that there are.")]
 
 
 def study_results(workspace: Workspace, study_id: str) -> StudyResults:
@@ -39,7 +47,11 @@ def study_results(workspace: Workspace, study_id: str) -> StudyResults:
         comparison=comparison,
         verdicts=[[verdict(each, part) for each in part.differences] for part in comparison.datasets],
         usual=[[usual_verdict(each) for each in part.differences] for part in comparison.datasets],
-        figures=sorted(file.stem for file in (job.folder / "figures").glob("*.svg")),
+        figures=[
+            StudyFigure(name=drawing.name, title=drawing.title)
+            for drawing in drawings_of(comparison)
+            if (job.folder / "figures" / f"{drawing.name}.svg").is_file()
+        ],
     )
 
 
