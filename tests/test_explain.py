@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,8 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets import PreprocessedImage
 from coverslip.engines.tta import _turned
-from coverslip.events import ignore
+from coverslip.errors import Stopped
+from coverslip.events import Event, Progressed, ignore
 from coverslip.images import pixel_hash
 from coverslip.inference.explain.checks import Checked, check_maps, deletion_curve, with_random_weights
 from coverslip.inference.explain.drawing import TILE_PX, overlay, strength
@@ -262,3 +264,28 @@ def test_a_head_on_the_last_layer_alone_has_no_contributions() -> None:
     assert "contributions" not in methods_of(small_network("native"))
     with pytest.raises(cs.CoverslipError, match="gives no map"):
         maps_by("contributions")(small_network("native"), torch.rand(1, 3, 32, 32), torch.tensor([0]))
+
+
+@pytest.mark.slow
+def test_checks_that_were_made_are_kept_though_the_next_is_given_up_and_not_made_again(
+    own_run: Run, cells: Path, tmp_path: Path
+) -> None:
+    image = cells / own_run.split[0].path
+    own_run.map_checks_file.unlink(missing_ok=True)
+
+    def give_up(event: Event) -> None:
+        if isinstance(event, Progressed) and event.stage == "checking maps (grad-cam)":
+            raise Stopped("It was given up", do="Ask again.")
+
+    kinds: list[str] = []
+    with suppress(Stopped):
+        cs.explain(own_run.folder, [image], out=tmp_path / "first", n_nearest=0, emit=give_up)
+    assert Run(own_run.folder).map_checks is not None
+    cs.explain(
+        own_run.folder,
+        [image],
+        out=tmp_path / "again",
+        n_nearest=0,
+        emit=lambda event: kinds.append(event.stage) if isinstance(event, Progressed) else None,
+    )
+    assert "checking maps (contributions)" not in kinds

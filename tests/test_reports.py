@@ -454,6 +454,10 @@ def test_of_two_classes_it_says_what_answers_are_worth_where_one_is_rarer(tmp_pa
     ppv = sensitivity * 0.01 / (sensitivity * 0.01 + (1 - specificity) * 0.99)
     row = next(row for row in text.rows if row[0] == "1.0%")
     assert row[1].startswith(f"{ppv:.3f}"[:4])
+    own = reported.metrics.per_class["b"].n / reported.metrics.n
+    (measured,) = (row for row in text.rows if row[0] == f"{own:.1%}")
+    assert measured[1].startswith(f"{of_b['precision'].value:.3f}")
+    assert measured[2].startswith(f"{of_b['npv'].value:.3f}")
 
 
 def test_every_section_says_something_that_any_page_can_show(run):

@@ -70,18 +70,19 @@ class Explainer:
             )
         wanted = possible if method is None else (method,)
         known = self._known(fingerprint)
-        x = None if all(each in known for each in wanted) else self._images_to_check(explained)
+        x: Tensor | None = None  # read where a kind has to be checked
         randomised: list[Network] = []
         for each in wanted:
             if each in known:
                 self.checks[each] = known[each]
-            elif x is not None and len(x) >= FEWEST_IMAGES:
-                randomised = randomised or with_random_weights(self._build, x)
-                self.checks[each] = self._checked(each, x, randomised)
+            else:
+                x = self._images_to_check(explained) if x is None else x
+                if len(x) >= FEWEST_IMAGES:
+                    randomised = randomised or with_random_weights(self._build, x)
+                    self.checks[each] = self._checked(each, x, randomised)
+                    self._keep(fingerprint, len(x), known)  # each takes long, and the next may be given up
             if each in self.checks and self.checks[each].passes:
                 break
-        if x is not None:
-            self._keep(fingerprint, len(x), known)
         return next((each for each in wanted if each in self.checks and self.checks[each].passes), wanted[0])
 
     def map_of(self, method: Method, pixels: Pixels, class_name: str) -> npt.NDArray[np.float32]:

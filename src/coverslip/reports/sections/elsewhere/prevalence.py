@@ -6,6 +6,7 @@ from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import number
 
 _PREVALENCES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
+_SAME_SHOWN = 0.0005  # shares that are so near to one another are written alike
 
 
 def _text(run: ReportedRun) -> SectionText:
@@ -21,7 +22,7 @@ def _text(run: ReportedRun) -> SectionText:
     )
     rows = [
         (f"{share:.1%}", *(_with_ends(sensitivity, specificity, share, which) for which in ("ppv", "npv")))
-        for share in sorted({*_PREVALENCES, round(own, 3)})
+        for share in sorted({own, *(each for each in _PREVALENCES if abs(each - own) >= _SAME_SHOWN)})
         if 0 < share < 1
     ]
     return SectionText(words, (f"share of {name}", "PPV", "NPV"), rows)

@@ -19,7 +19,7 @@ def _text(run: ReportedRun) -> SectionText:
         f"{plural(len(found.images), 'label')} of {count(found.n_judged)} were found doubtful by {how}. Doubtful is "
         "not wrong: where classes look alike, most of these images are only hard.",
         "Correcting only the test images that a classifier doubts makes its numbers too good: wrong labels that agree "
-        "with it stay.",
+        "with it stay. For a fair correction look at a random part of the test images as well.",
     )
     rows = [
         (image.image_id, image.split, image.label, image.suggested, number(image.score))
