@@ -13,7 +13,9 @@ from small_workspace import API, QUICK, Json, ended, new_workspace, open_images,
 
 from coverslip.app.server import create_app
 from coverslip.reports import methods_text
-from coverslip.reports.words import percent
+from coverslip.reports.reported import read_run
+from coverslip.reports.sections.limits import limits
+from coverslip.reports.words import UNKNOWN_LABELS, percent
 from coverslip.runs import Run
 from coverslip.workspace.store.home import Workspace
 
@@ -117,6 +119,10 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
         assert f"By the labels of then accuracy is {percent(fair)}." in told["words"][0]
         assert "1 of them relabelled after mistakes were looked at" in methods_text(folder)
         assert marked in (folder / "model_card.md").read_text(encoding="utf-8")
+    moved = folder.with_name("moved")
+    Path(lab.get(f"runs/{again}")["folder"]).rename(moved)
+    assert UNKNOWN_LABELS in limits(read_run(folder))
+    moved.rename(lab.get(f"runs/{again}")["folder"])
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={again}")
     pair = compared["pairs"][0]
     assert (pair["n"], pair["n_only_first"], pair["n_only_second"], pair["n_relabelled"]) == (len(rows), 0, 0, 1)

@@ -144,13 +144,15 @@ def _as_json(shares: "dict[str, Metric]") -> dict[str, dict[str, object]]:
 
 
 def _show_shares(shares: "dict[str, Metric]") -> None:
-    """How frequent classes seem to be; nothing where there are too few images to tell."""
+    """How frequent classes seem to be, or why that is not told."""
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import table_of
     from coverslip.datasets import one_line
 
     known = {name: share for name, share in shares.items() if share.value is not None}
     if not known:
+        for reason in dict.fromkeys(share.reason for share in shares.values() if share.reason):
+            results_console().print(f"How frequent classes are is not estimated: {reason}.", soft_wrap=True)
         return
     table = table_of("class", "estimated share", "95 % interval")
     for name in sorted(known, key=lambda name: -(known[name].value or 0))[:_MOST_CLASSES]:

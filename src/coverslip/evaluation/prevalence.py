@@ -59,7 +59,7 @@ def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metri
     """
     n, n_classes = len(probability), len(prior)
     if n < FEWEST_IMAGES:
-        reason = f"there are only {n} images, and it takes {FEWEST_IMAGES}"
+        reason = f"it takes {FEWEST_IMAGES} images, and there are {n}"
         return (Metric(value=None, method=METHOD, reason=reason),) * n_classes
     likelihood = probability / np.asarray(prior, np.float64)
     likelihood /= likelihood.max(axis=1, keepdims=True)

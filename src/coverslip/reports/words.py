@@ -8,6 +8,11 @@ from coverslip.reports.reported import ReportedRun
 N_HARDEST = 12  # classes or pairs of classes that are shown first where there are many
 MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
 
+UNKNOWN_LABELS = (
+    "The split is that of an earlier training, which is not there any more.",
+    "Whether labels of test images were corrected since then is not known. If they were, the numbers are too good.",
+)
+
 
 def percent(value: float) -> str:
     """0.951 as '95.1 %'; never rounded up to a perfect 100."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import listed, plural
+from coverslip.reports.words import UNKNOWN_LABELS, listed, plural
 from coverslip.runs.log.looks import looks_of
 
 Limit = tuple[str, str]  # the claim, and what it means
@@ -41,6 +41,8 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
             "Where only what was called wrong was looked at again, numbers by the new labels are too good: those by "
             "the old ones are the fair ones.",
         )
+    if run.recipe.split.run is not None and run.first_of_split is None:
+        yield UNKNOWN_LABELS
     if run.metrics.split == "val":
         yield ("These are validation images.", "Choices were made on them, so the numbers are somewhat too good.")
     if not n_groups:

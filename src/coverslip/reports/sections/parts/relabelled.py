@@ -4,18 +4,13 @@ from coverslip.evaluation import METRICS
 from coverslip.reports.comparing import NumbersByLabels, compare
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import number, plural, relabelled
-
-_UNKNOWN = (
-    "The split is that of an earlier training, which is not there any more: whether labels of test images were "
-    "corrected since then is not known. If they were, the numbers are too good."
-)
+from coverslip.reports.words import UNKNOWN_LABELS, number, plural, relabelled
 
 
 def _text(run: ReportedRun) -> SectionText:
     earlier = run.first_of_split
     if earlier is None:
-        return SectionText([_UNKNOWN])
+        return SectionText([" ".join(UNKNOWN_LABELS)])
     if not earlier.is_measured:
         return SectionText([relabelled(run)])
     pair = compare([earlier, run.run], [("earlier", "earlier"), ("this", "this")]).pairs[0]
