@@ -230,6 +230,19 @@ def test_plain_shapes_that_fit_in_any_turn_are_no_copies(tmp_path):
     assert not found.are_copies.any()
 
 
+def test_chromosomes_of_several_cells_that_agree_when_turned_are_no_copies(shared_data):
+    folder = shared_data("chromosomes_qband") / "images"
+    names = "02/27 2b.bmp", "02/80 2a.bmp", "02/52 2a.bmp", "02/96 2b.bmp", "03/111 3b.bmp", "03/2 3b.bmp"
+    shown = [Image.open(folder / name).convert("L") for name in names]
+    shown += [shown[0], shown[0].rotate(20, Image.Resampling.BICUBIC)]
+    stack = np.stack([small_picture(np.asarray(image)[..., None]) for image in shown])
+    found = match(stack, place(stack, np.arange(0, 8, 2), np.arange(1, 8, 2))[0])
+    assert (found.likeness > 4.4).all()
+    # The third is of a cell that was photographed twice, upright both times; the last was turned on purpose.
+    assert found.is_askew.tolist() == [True, True, False, True]
+    assert found.are_copies.tolist() == [False, False, True, True]
+
+
 def test_pairs_that_all_differ_when_seen_coarsely_match_nothing():
     noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64), dtype=np.uint8)
     assert not len(place(noise, np.array([0, 1]), np.array([2, 3]))[1])

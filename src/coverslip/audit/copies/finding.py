@@ -27,7 +27,7 @@ from coverslip.stopping import BY_SIGNAL, Stop
 
 COPIES = register(Kind("copies", "which images of a dataset show the same", RECORDS))
 
-_VERSION = 8  # goes up when the same images would give other copies
+_VERSION = 9  # goes up when the same images would give other copies
 _FEWEST = 2  # images
 _N_CLOSEST = 4  # pairs of an image that are compared in detail
 
