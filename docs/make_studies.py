@@ -67,6 +67,7 @@ def _results(compared: StudyComparison) -> Iterable[str]:
             "",
             f"Ranks closer than {chance} are no more than chance (Nemenyi).",
         )
+    yield from _first_steps(compared)
     if compared.gaps:
         yield from ("", "## By the publication's protocol", "")
         yield from _table(
@@ -97,6 +98,44 @@ def _results(compared: StudyComparison) -> Iterable[str]:
                     _number(row.f1_merged.value),
                 )
                 for row in compared.merged
+            ],
+        )
+
+
+def _first_steps(compared: StudyComparison) -> Iterable[str]:
+    if compared.distances:
+        yield from ("", "## How far the first step's images are", "")
+        yield from _table(
+            ("dataset", "network", "MMD²", "95 % interval", "p", "CORAL"),
+            [
+                (
+                    row.dataset,
+                    row.model,
+                    _number(row.mmd2.value, 4),
+                    f"{_number(row.mmd2.low, 4)} to {_number(row.mmd2.high, 4)}",
+                    _number(row.p),
+                    f"{row.coral.value:.3g}",
+                )
+                for row in compared.distances
+            ],
+        )
+    if compared.heat_maps:
+        yield from ("", "## Where the networks look", "")
+        yield from _table(
+            ("dataset", "network", "start", "map", "like random weights", "beats the centre by", "at least", ""),
+            [
+                (
+                    drawn.dataset,
+                    drawn.model,
+                    row.regime,
+                    row.method,
+                    _number(row.similarity, 2),
+                    _number(row.gain),
+                    _number(row.gain_low),
+                    row.verdict,
+                )
+                for drawn in compared.heat_maps
+                for row in drawn.maps
             ],
         )
 

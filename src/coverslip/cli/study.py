@@ -235,6 +235,21 @@ def compare_results(
     bench: Annotated[
         bool, typer.Option("--bench", help="Measure how long each network takes for 1 and 100 images here.")
     ] = False,
+    distances: Annotated[
+        bool,
+        typer.Option(
+            "--distances",
+            help="Measure how far each dataset is from the images of its first step, as each network sees them.",
+        ),
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Draw heat maps of three test images by each network, the ways to start beside each other; checks of "
+            "the maps take a minute or more for each training.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a study shows by now, and write its tables and report anew.
@@ -244,13 +259,15 @@ def compare_results(
       coverslip study compare studies/networks
 
       coverslip study compare studies/networks --bench
+
+      coverslip study compare studies/two-step --distances --explain
     """
     from coverslip import studies
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
-        comparison = studies.study_comparison(folder, bench=bench, emit=emit)
+        comparison = studies.study_comparison(folder, bench=bench, distances=distances, explain=explain, emit=emit)
     _show(comparison, folder, as_json=as_json)
 
 
@@ -314,12 +331,35 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
             difference = f"{gap.as_published - gap.own:+.3f}"
             table.add_row(gap.dataset, gap.name, decimal(gap.as_published), decimal(gap.own), difference)
         console.print(table)
+    _show_measured(console, comparison)
     for sentence in comparison.idle_first_steps:
         console.print(f"\nWarning: {sentence}", soft_wrap=True)
     console.print(f"\nInterval and p: {comparison.method}", soft_wrap=True)
     if any(each.usual_finds and not each.is_shown for part in comparison.datasets for each in part.differences):
         console.print(comparison.error_rates, soft_wrap=True)
     console.print(f"Report    {folder / 'report.html'}", soft_wrap=True)
+
+
+def _show_measured(console: "Console", comparison: "StudyComparison") -> None:
+    """What is only there where it was asked for: distances, and what the checks of heat maps gave."""
+    from coverslip.cli._tables import decimal, table_of
+
+    if comparison.distances:
+        console.print("\nHow far the first step's images are", style="bold")
+        table = table_of("", "", "MMD²", "95 % interval", "p", "CORAL")
+        for each in comparison.distances:
+            ends = f"{each.mmd2.low:.4f} to {each.mmd2.high:.4f}"
+            numbers = (f"{each.mmd2.value:.4f}", ends, f"{each.p:.3f}", f"{each.coral.value:.3g}")
+            table.add_row(each.dataset, each.model, *numbers)
+        console.print(table)
+    if comparison.heat_maps:
+        console.print("\nHeat maps (drawn in explanations/ and the report)", style="bold")
+        table = table_of("", "", "start", "map", "like random weights", "beats the centre by", "at least", "")
+        for drawn in comparison.heat_maps:
+            for row in drawn.maps:
+                checks = (decimal(row.similarity), decimal(row.gain), decimal(row.gain_low), row.verdict)
+                table.add_row(drawn.dataset, drawn.model, row.regime, row.method, *checks)
+        console.print(table)
 
 
 def _show_dataset(console: "Console", comparison: "StudyComparison", part: "DatasetComparison") -> None:

@@ -16,7 +16,7 @@ from coverslip.evaluation import (
     units_to_show,
 )
 from coverslip.studies.classifiers import ClassifierDifference
-from coverslip.studies.details import EpochCurve, MergedClass, Tried
+from coverslip.studies.details import EpochCurve, HeatMaps, MergedClass, StepDistance, Tried
 from coverslip.studies.latency import NetworkLatency
 from coverslip.studies.overall import Overall, overall
 from coverslip.studies.plan import StudyPlan
@@ -142,6 +142,8 @@ class StudyComparison:
     curves: tuple[EpochCurve, ...]
     tried: tuple[Tried, ...]
     idle_first_steps: tuple[str, ...]  # of two, which changed nothing
+    distances: tuple[StepDistance, ...]  # of datasets from the images of their first steps, where they were measured
+    heat_maps: tuple[HeatMaps, ...]  # where they were drawn
     published: tuple[PublishedFigure, ...]
     notes: tuple[str, ...]  # of the plan
 
@@ -156,6 +158,8 @@ def compare_study(
     curves: Sequence[EpochCurve] = (),
     tried: Sequence[Tried] = (),
     idle_first_steps: Sequence[str] = (),
+    distances: Sequence[StepDistance] = (),
+    heat_maps: Sequence[HeatMaps] = (),
 ) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
 
@@ -170,6 +174,8 @@ def compare_study(
         curves: how the networks learnt, by epoch.
         tried: what was tried in each way of training.
         idle_first_steps: sentences about pretrainings that changed nothing.
+        distances: of datasets from the images of their first steps, where they were measured.
+        heat_maps: where they were drawn.
     """
     parts: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     changed: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
@@ -196,6 +202,8 @@ def compare_study(
         curves=tuple(curves),
         tried=tuple(tried),
         idle_first_steps=tuple(idle_first_steps),
+        distances=tuple(distances),
+        heat_maps=tuple(heat_maps),
         published=tuple(
             PublishedFigure(name=row.name, value=row.metrics[record.name], source=row.source)
             for row in plan.published

@@ -1,5 +1,6 @@
 """`report.html` of a study."""
 
+import base64
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,10 +33,21 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
         share=_share,
         needed=_needed,
         seconds=seconds,
+        pictures=_pictures(comparison, file.parent),
         metric=_metric,
         span=_span,
     )
     write_text(file, page)
+
+
+def _pictures(comparison: StudyComparison, folder: Path) -> dict[str, str]:
+    """Those of heat maps that are there, as addresses that hold the whole file."""
+    files = [folder / picture for drawn in comparison.heat_maps for picture in drawn.pictures]
+    return {
+        file.relative_to(folder).as_posix(): f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
+        for file in files
+        if file.is_file()
+    }
 
 
 def verdict(found: VariantDifference, part: DatasetComparison) -> str:

@@ -15,10 +15,14 @@ from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.classifiers import classifier_differences
 from coverslip.studies.comparing import StudyComparison, compare_study
 from coverslip.studies.details import (
+    draw_heat_maps,
     epoch_curves,
     idle_first_steps,
+    measure_distances,
     measure_perturbed,
     merged_classes,
+    read_distances,
+    read_heat_maps,
     tried_choices,
 )
 from coverslip.studies.latency import measure_latencies, read_latencies
@@ -93,22 +97,36 @@ def resume_study(
     return _run(plan, cells_of(plan, folder), folder, on, budget, emit)
 
 
-def study_comparison(folder: Path | str, *, bench: bool = False, emit: Emit = ignore) -> StudyComparison:
+def study_comparison(
+    folder: Path | str,
+    *,
+    bench: bool = False,
+    distances: bool = False,
+    explain: bool = False,
+    emit: Emit = ignore,
+) -> StudyComparison:
     """What a study shows by now; writes `results.csv`, `comparison.json` and `report.html` anew.
 
     Args:
         folder: of the study.
         bench: measure how long each network takes for an image here; it is kept in `latency.json`.
+        distances: measure how far datasets are from the images of their first steps; kept in `distances.json`.
+        explain: draw heat maps of three test images of each dataset by each network; kept in `explanations/`.
         emit: told about progress.
 
     Raises:
-        BadRun: there is no study in the folder.
+        BadRun: there is no study in the folder, or what was measured before is damaged.
+        Stopped: on request.
     """
     folder = Path(folder)
     plan = _plan_in(folder)
     cells = cells_of(plan, folder)
     if bench:
         measure_latencies(cells, folder, emit=emit)
+    if distances:
+        measure_distances(cells, folder, emit=emit)
+    if explain:
+        draw_heat_maps(cells, folder, emit=emit)
     return _compared(plan, cells, folder)
 
 
@@ -164,6 +182,8 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         curves=epoch_curves(plan, cells),
         tried=tried_choices(plan, cells),
         idle_first_steps=idle_first_steps(cells),
+        distances=read_distances(folder),
+        heat_maps=read_heat_maps(folder),
     )
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
     write_study_report(comparison, folder / "report.html")

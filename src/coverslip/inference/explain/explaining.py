@@ -89,6 +89,7 @@ def explain(
     sources: Dataset | Given,
     *,
     out: Path | str,
+    names: Sequence[str] = (),
     method: Method | None = None,
     show_failed: bool = False,
     n_nearest: int = 4,
@@ -108,6 +109,7 @@ def explain(
         runs: run folders or packaged classifiers, a row each on every sheet.
         sources: images as `predict` takes them; true classes come from tables.
         out: a new or empty folder for a picture (PNG) of each image, and a table of them.
+        names: what to call the runs; default: after their folders.
         method: the only kind of map to try; default: the first that passes.
         show_failed: draw maps that failed their checks too, stamped so.
         n_nearest: training images beside it that the classifier sees as most alike; copies of the image are left out.
@@ -125,7 +127,7 @@ def explain(
     folder = _new_folder(Path(out))
     places = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     data = sources if isinstance(sources, Dataset) else open_dataset(sources, labelled=False, axes=axes)
-    explainers = _explainers(places, chosen_device(device), emit)
+    explainers = _explainers(places, names or _names(places), chosen_device(device), emit)
     drawn: list[Explanation] = []
     try:
         checked = [_checks(each, place, method, data) for each, place in zip(explainers, places, strict=True)]
@@ -165,7 +167,7 @@ def explanation_of(
         BadClassifier, BadRun: something is not there, or damaged.
         CoverslipError: the image cannot be read.
     """
-    explainers = _explainers([Path(run)], chosen_device(device), emit)
+    explainers = _explainers([Path(run)], _names([Path(run)]), chosen_device(device), emit)
     try:
         checked = [_checks(each, Path(run), None, image) for each in explainers]
         choice = _Choice("viridis", show_failed=False, n_nearest=n_nearest)
@@ -180,10 +182,12 @@ def explanation_of(
         return png.getvalue()
 
 
-def _explainers(places: Sequence[Path], device: str, emit: Emit) -> list[Explainer]:
+def _names(places: Sequence[Path]) -> list[str]:
     names = [place.stem if place.is_file() else place.absolute().name for place in places]
-    if len(set(names)) < len(names):
-        names = [str(place) for place in places]
+    return names if len(set(names)) == len(names) else [str(place) for place in places]
+
+
+def _explainers(places: Sequence[Path], names: Sequence[str], device: str, emit: Emit) -> list[Explainer]:
     return [
         Explainer(name, load_classifier(place, device), run_of(place), RunContext(place, device, emit))
         for name, place in zip(names, places, strict=True)
