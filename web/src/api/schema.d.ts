@@ -2138,6 +2138,30 @@ export interface components {
             signal: components["schemas"]["Signal"] | null;
         };
         /**
+         * CheckedMap
+         * @description The kind of map that is drawn of one classifier: the first that passes both checks, else the first of all.
+         */
+        CheckedMap: {
+            /** Regime */
+            regime: string;
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "contributions" | "grad-cam" | "grad-cam++" | "occlusion";
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "passed" | "failed" | "not checked";
+            /** Similarity */
+            similarity: number | null;
+            /** Gain */
+            gain: number | null;
+            /** Gain Low */
+            gain_low: number | null;
+        };
+        /**
          * Choice
          * @description One of the values that a key can be given by name.
          */
@@ -3411,6 +3435,20 @@ export interface components {
             low: number | null;
             /** High */
             high: number | null;
+        };
+        /**
+         * HeatMaps
+         * @description Of a network on a dataset, a row for each way to start.
+         */
+        HeatMaps: {
+            /** Dataset */
+            dataset: string;
+            /** Model */
+            model: string;
+            /** Maps */
+            maps: components["schemas"]["CheckedMap"][];
+            /** Pictures */
+            pictures: string[];
         };
         /**
          * Image
@@ -5658,6 +5696,22 @@ export interface components {
             seconds_left: number;
         };
         /**
+         * StepDistance
+         * @description Of a dataset from the images of its first step.
+         */
+        StepDistance: {
+            /** Dataset */
+            dataset: string;
+            /** First */
+            first: string;
+            /** Model */
+            model: string;
+            mmd2: components["schemas"]["Metric"];
+            /** P */
+            p: number;
+            coral: components["schemas"]["Metric"];
+        };
+        /**
          * StepProgress
          * @description How far a step of it is.
          */
@@ -5744,6 +5798,10 @@ export interface components {
             tried: components["schemas"]["Tried"][];
             /** Idle First Steps */
             idle_first_steps: string[];
+            /** Distances */
+            distances: components["schemas"]["StepDistance"][];
+            /** Heat Maps */
+            heat_maps: components["schemas"]["HeatMaps"][];
             /** Published */
             published: components["schemas"]["PublishedFigure"][];
             /** Notes */

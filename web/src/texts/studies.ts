@@ -42,6 +42,15 @@ export const studies = {
     pairedT: 'Paired t:\u00a0p',
     bootstrap: 'Bootstrap: 95\u00a0% interval',
     said: 'What they would say',
+    firstStep: 'First step',
+    mmd2: 'MMD²',
+    byGroups: 'p',
+    coral: 'CORAL',
+    map: 'Map',
+    likeRandom: 'Like random weights',
+    beatsCentre: 'Beats the centre by',
+    atLeast: 'At least',
+    check: 'Checks',
     change: 'Change',
     class: 'Class',
     alone: 'F1 alone',
@@ -134,6 +143,12 @@ export const studies = {
     usual: 'As publications test it',
     usualHelp: (rates: string) =>
       `The same differences by a paired t test over splits, and by a bootstrap of them. Both take splits for independent studies. ${rates}`,
+    distances: 'How far the first step’s images are',
+    distancesHelp:
+      'In what each network sees with ImageNet weights. A short distance is said to make a first step worth more; one study does not show that.',
+    heatMaps: 'Where the networks look',
+    heatMapsHelp:
+      'Of each classifier the first kind of map that passes both checks, or the first of all, stamped so. The pictures are in the report; one that failed shows nothing about the network.',
     robustness: 'Changed test images',
     robustnessHelp:
       'The same classifiers on their own test images after a change; the difference is from the images as they are.',
