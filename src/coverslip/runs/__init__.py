@@ -31,7 +31,7 @@ from coverslip.runs.findings.inspection import (
     write_inspection,
 )
 from coverslip.runs.findings.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors, check_doubts_file
-from coverslip.runs.findings.map_checks import CheckedOn, MapCheck, MapChecks, MapMethod
+from coverslip.runs.findings.map_checks import CheckedOn, MapCheck, MapChecks, MapMethod, MapVerdict
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.images import (
@@ -100,6 +100,7 @@ __all__ = [
     "MapCheck",
     "MapChecks",
     "MapMethod",
+    "MapVerdict",
     "MeasuredPredictions",
     "Outcome",
     "PackedClassifier",

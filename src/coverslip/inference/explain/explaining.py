@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from coverslip.datasets import (
     UNCERTAIN,
@@ -31,10 +30,8 @@ from coverslip.inference.explain.maps import Method
 from coverslip.inference.explain.neighbours import Neighbour
 from coverslip.machine import chosen_device
 from coverslip.messages import ChooseOther
-from coverslip.runs import CheckedOn, MapCheck, Prediction, RunContext, fingerprint_of
+from coverslip.runs import CheckedOn, MapCheck, MapVerdict, Prediction, RunContext, fingerprint_of
 from coverslip.stopping import BY_SIGNAL
-
-Verdict = Literal["passed", "failed", "not checked"]
 
 TABLE = "explanations.csv"
 _COLUMNS = (
@@ -57,7 +54,7 @@ class Explanation:
     decision: str  # the class, or that it is uncertain, unfamiliar or unreadable, as `predict` says
     explained: str | None  # the class that the map speaks for: the predicted one, or the label
     method: Method
-    check: Verdict
+    check: MapVerdict
     is_shown: bool  # a map that failed its checks is withheld unless it was asked for
     picture: str | None  # a PNG file in the folder
     nearest: tuple[str, ...]  # classes and ids of the training images that look most like it, the nearest first
@@ -69,7 +66,7 @@ class ChecksOfRun:
 
     run: str
     method: Method
-    verdict: Verdict
+    verdict: MapVerdict
     checked_on: CheckedOn
     checks: tuple[MapCheck, ...]
 
@@ -198,7 +195,7 @@ def _checks(explainer: Explainer, place: Path, method: Method | None, data: Data
     explained = explainer.classifier.open_images(data)
     chosen = explainer.choose(method, fingerprint_of(place), explained)
     check = explainer.checks.get(chosen)
-    verdict: Verdict = "not checked" if check is None else "passed" if check.passes else "failed"
+    verdict: MapVerdict = "not checked" if check is None else "passed" if check.passes else "failed"
     return ChecksOfRun(explainer.name, chosen, verdict, explainer.checked_on, tuple(explainer.checks.values()))
 
 

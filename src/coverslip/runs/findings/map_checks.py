@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coverslip.runs.documents import Document
 
 MapMethod = Literal["contributions", "grad-cam", "grad-cam++", "occlusion"]
+MapVerdict = Literal["passed", "failed", "not checked"]
 CheckedOn = Literal["validation", "training", "explained"]
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverslip.audit.distance import distance
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted, Progressed, ignore
@@ -40,6 +39,8 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
     Raises:
         Stopped: on request.
     """
+    from coverslip.audit.distance import distance
+
     pairs, measured = _pairs(cells), list[StepDistance]()
     for done, (second, first) in enumerate(pairs, start=1):
         try:

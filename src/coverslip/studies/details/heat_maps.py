@@ -9,16 +9,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coverslip.datasets import Dataset
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.inference.explain import Explanations, Verdict, explain
-from coverslip.runs import MapMethod, Run
+from coverslip.runs import MapMethod, MapVerdict, Run
 from coverslip.runs.documents import Document
 from coverslip.runs.images import images_of
 from coverslip.studies.cells import Cell
 from coverslip.studies.running import state_of
+
+if TYPE_CHECKING:
+    from coverslip.inference.explain import Explanations
 
 _FOLDER, _FILE = "explanations", "explanations.json"
 _N_IMAGES = 3
@@ -30,7 +33,7 @@ class CheckedMap:
 
     regime: str
     method: MapMethod
-    verdict: Verdict
+    verdict: MapVerdict
     similarity: float | None  # to maps by random weights; None: not checked
     gain: float | None  # of probability that blurring by the map takes away, beyond blurring from the centre on
     gain_low: float | None  # its lower 95 % bound
@@ -59,6 +62,8 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
     Raises:
         Stopped: on request.
     """
+    from coverslip.inference.explain import explain
+
     drawn: list[HeatMaps] = []
     compared = _compared(cells)
     shutil.rmtree(folder / _FOLDER, ignore_errors=True)
@@ -118,7 +123,7 @@ def _shown(data: Dataset, run: Run) -> Dataset:
     return data.chosen(first[name] for name in classes[::step][:_N_IMAGES])
 
 
-def _told(cell: Cell, explained: Explanations, folder: Path) -> HeatMaps:
+def _told(cell: Cell, explained: "Explanations", folder: Path) -> HeatMaps:
     maps = []
     for own in explained.checks:
         check = next((each for each in own.checks if each.method == own.method), None)
