@@ -188,3 +188,19 @@ def test_a_damaged_file_of_latencies_is_one_clear_error(tmp_path: Path) -> None:
             read_latencies(tmp_path)
     (tmp_path / "latency.json").write_text(json.dumps({"format_version": 1, "latencies": []}))
     assert read_latencies(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_heat_maps_of_test_images_are_drawn_and_kept(folder: Path) -> None:
+    drawn = studies.study_comparison(folder, distances=True, explain=True)
+    assert drawn.distances == ()  # there is no first step
+    assert [(each.dataset, each.model) for each in drawn.heat_maps] == [
+        ("lab_a", SMALL_NETWORK),
+        ("both", SMALL_NETWORK),
+    ]
+    for each in drawn.heat_maps:
+        assert [row.verdict in ("passed", "failed") for row in each.maps] == [True]
+        assert len(each.pictures) == 3  # one of each class
+        assert all((folder / picture).is_file() for picture in each.pictures)
+    assert studies.study_comparison(folder).heat_maps == drawn.heat_maps
+    assert (folder / "report.html").read_text(encoding="utf-8").count("data:image/png;base64,") == 6

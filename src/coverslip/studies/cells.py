@@ -88,7 +88,7 @@ def _cell(
     for layer in ({"split": split, **_groups(dataset)}, *own, _initialisation(regime)):
         changes = merged_changes(changes, layer)
     recipe = _checked(changes, where)
-    name = _slug(
+    name = slug(
         dataset.name, model.name, *([regime.name] if len(plan.regimes) > 1 else []),
         *([f"n{train_per_class}"] if train_per_class else []), f"r{repeat}", f"s{seed}",
     )  # fmt: skip
@@ -99,7 +99,7 @@ def _cell(
     images = DatasetPlan(path=(recipe.init.train_on,), name=regime.name)
     first = pretraining_recipe(recipe.model_copy(update={"split": recipe.split.model_copy(update={"seed": None})}))
     same = sha256_json([recipe.init.train_on, first.model_dump(mode="json")])[:8]  # datasets may differ in image size
-    before = Run(folder / "pretraining" / _slug(regime.name, model.name, f"s{seed}", same))
+    before = Run(folder / "pretraining" / slug(regime.name, model.name, f"s{seed}", same))
     yield replace(cell, dataset=images, recipe=first, run=before, is_pretraining=True)
     start = FromRun(run=str(before.folder), labels=recipe.init.labels)
     yield replace(cell, recipe=recipe.model_copy(update={"init": start}), starts_from=before)
@@ -122,6 +122,6 @@ def _checked(changes: Changes, where: str) -> Recipe:
         raise BadRecipe(f"{where}: {error.what}", do=error.do, remedies=error.remedies, faults=error.faults) from error
 
 
-def _slug(*parts: str) -> str:
+def slug(*parts: str) -> str:
     """A folder's name that every system takes."""
     return "_".join(re.sub(r"[^\w.+-]+", "-", part).strip("-.") for part in parts)[:150]

@@ -37,7 +37,7 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
     They are kept in the study's folder. Where images are gone it is told, and the others are measured.
 
     Raises:
-        Stopped: on request.
+        Stopped: on request; what was measured is kept.
     """
     from coverslip.audit.distance import distance
 
@@ -46,7 +46,8 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
         try:
             sets = [images_of(second.run), images_of(first.run)]
             names = (second.dataset.name, "its first step")
-            found = distance(sets, names=names, model=second.model, image_size=second.recipe.image_size, emit=emit)
+            recipe = second.recipe
+            found = distance(sets, names=names, model=recipe.model, image_size=recipe.image_size, emit=emit)
         except Stopped:
             raise
         except CoverslipError as error:
@@ -63,8 +64,8 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
                 coral=pair.coral,
             )
         )
+        _Distances(distances=tuple(measured)).write(folder / _FILE)
         emit(Progressed(stage="distances", done=done, total=len(pairs), unit="networks"))
-    _Distances(distances=tuple(measured)).write(folder / _FILE)
 
 
 def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:

@@ -17,7 +17,7 @@ from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.runs import MapMethod, MapVerdict, Run
 from coverslip.runs.documents import Document
 from coverslip.runs.images import images_of
-from coverslip.studies.cells import Cell
+from coverslip.studies.cells import Cell, slug
 from coverslip.studies.running import state_of
 
 if TYPE_CHECKING:
@@ -60,13 +60,14 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
     drawn before is replaced; where images or classifiers are gone it is told, and the others are drawn.
 
     Raises:
-        Stopped: on request.
+        Stopped: on request; what was drawn is kept.
     """
     from coverslip.inference.explain import explain
 
     drawn: list[HeatMaps] = []
     compared = _compared(cells)
     shutil.rmtree(folder / _FOLDER, ignore_errors=True)
+    _Drawn(heat_maps=()).write(folder / _FILE)
     for done, own in enumerate(compared, start=1):
         first = own[0]
         try:
@@ -75,7 +76,7 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
             explained = explain(
                 [run.folder for _, run in tested],
                 images,
-                out=folder / _FOLDER / f"{first.dataset.name}_{first.model}".replace("/", "-"),
+                out=folder / _FOLDER / slug(first.dataset.name, first.model),
                 names=[cell.regime for cell in own],
                 show_failed=True,
                 n_nearest=0,
@@ -88,8 +89,8 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
             emit(Noted(code="no-heat-maps", text=text, level="warning"))
             continue
         drawn.append(_told(first, explained, folder))
+        _Drawn(heat_maps=tuple(drawn)).write(folder / _FILE)
         emit(Progressed(stage="heat maps", done=done, total=len(compared), unit="networks"))
-    _Drawn(heat_maps=tuple(drawn)).write(folder / _FILE)
 
 
 def _compared(cells: Iterable[Cell]) -> list[list[Cell]]:
