@@ -30,6 +30,11 @@ def interval(metric: Metric) -> str:
     return "–" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
 
 
+def distance_cells(mmd2: Metric, p: float, coral: Metric) -> tuple[str, str, str, str]:
+    """MMD², its interval, p and CORAL of two datasets."""
+    return f"{mmd2.value:.4f}", f"{mmd2.low:.4f} to {mmd2.high:.4f}", f"{p:.3f}", f"{coral.value:.3g}"
+
+
 def latency_table(any_of_them: "Latency", rows: Iterable[tuple[str, "Latency"]]) -> Table:
     """Seconds for one image and for many, of several networks on one computer, named above it."""
     computer = f"{any_of_them.processor}, {any_of_them.n_threads} threads: seconds, median (shortest to longest)"

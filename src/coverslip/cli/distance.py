@@ -96,7 +96,7 @@ def _as_json(distances: "Distances") -> dict[str, object]:
 
 def _show(distances: "Distances") -> None:
     from coverslip.cli._show import results_console
-    from coverslip.cli._tables import table_of
+    from coverslip.cli._tables import distance_cells, table_of
     from coverslip.datasets import counted
 
     console = results_console()
@@ -106,8 +106,6 @@ def _show(distances: "Distances") -> None:
         console.print(f"  {of_set.name}: {counted(of_set.n, 'image')}{groups}", soft_wrap=True)
     table = table_of("", "MMD²", "95 % interval", "p", "CORAL")
     for pair in distances.pairs:
-        ends = f"{pair.mmd2.low:.4f} to {pair.mmd2.high:.4f}"
-        numbers = (f"{pair.mmd2.value:.4f}", ends, f"{pair.p:.3f}", f"{pair.coral.value:.3g}")
-        table.add_row(f"{pair.a} – {pair.b}", *numbers)
+        table.add_row(f"{pair.a} – {pair.b}", *distance_cells(pair.mmd2, pair.p, pair.coral))
     console.print(table)
     console.print(distances.advice, soft_wrap=True)

@@ -342,15 +342,13 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
 
 def _show_measured(console: "Console", comparison: "StudyComparison") -> None:
     """What is only there where it was asked for: distances, and what the checks of heat maps gave."""
-    from coverslip.cli._tables import decimal, table_of
+    from coverslip.cli._tables import decimal, distance_cells, table_of
 
     if comparison.distances:
         console.print("\nHow far the first step's images are", style="bold")
         table = table_of("", "", "MMD²", "95 % interval", "p", "CORAL")
         for each in comparison.distances:
-            ends = f"{each.mmd2.low:.4f} to {each.mmd2.high:.4f}"
-            numbers = (f"{each.mmd2.value:.4f}", ends, f"{each.p:.3f}", f"{each.coral.value:.3g}")
-            table.add_row(each.dataset, each.model, *numbers)
+            table.add_row(each.dataset, each.model, *distance_cells(each.mmd2, each.p, each.coral))
         console.print(table)
     if comparison.heat_maps:
         console.print("\nHeat maps (drawn in explanations/ and the report)", style="bold")

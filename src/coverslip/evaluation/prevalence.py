@@ -61,8 +61,7 @@ def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metri
     if n < FEWEST_IMAGES:
         reason = f"it takes {FEWEST_IMAGES} images, and there are {n}"
         return (Metric(value=None, method=METHOD, reason=reason),) * n_classes
-    likelihood = probability / np.asarray(prior, np.float64)
-    likelihood /= likelihood.max(axis=1, keepdims=True)
+    likelihood = _likelihood(probability, prior)
     share = _most_likely_shares(likelihood, np.asarray(prior, np.float64))
     error = _standard_errors(likelihood, share)
     return tuple(_with_interval(likelihood, share, k, float(error[k])) for k in range(n_classes))
@@ -80,11 +79,17 @@ def chance_of_shares(probability: Floats, prior: Sequence[float]) -> float:
     from scipy.stats import chi2
 
     own = np.asarray(prior, np.float64) / sum(prior)
-    likelihood = probability / own
-    likelihood /= likelihood.max(axis=1, keepdims=True)
+    likelihood = _likelihood(probability, own)
     share = _most_likely_shares(likelihood, own)
     gain = 2 * float((np.log(likelihood @ share) - np.log(likelihood @ own)).sum())
     return float(chi2.sf(max(gain, 0.0), len(own) - 1))
+
+
+def _likelihood(probability: Floats, prior: Sequence[float] | Floats) -> Floats:
+    """(n, K) how likely each class makes an image, beside the likeliest one."""
+    likelihood: Floats = probability / np.asarray(prior, np.float64)
+    likelihood /= likelihood.max(axis=1, keepdims=True)
+    return likelihood
 
 
 def _most_likely_shares(likelihood: Floats, start: Floats) -> Floats:

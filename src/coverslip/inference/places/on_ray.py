@@ -109,11 +109,11 @@ def _parts(data: Dataset, n_aside: int, asked: Asked) -> list[Part]:
 
 
 def _in_order(
-    ray: Any,
-    begin: Any,
+    ray: Any,  # Any: Ray's module
+    begin: Any,  # Any: gives Ray's references
     parts: Sequence[Part],
     n_ahead: int,
-    emit: Emit,  # Any: Ray's module and references
+    emit: Emit,
 ) -> Generator[tuple[Part, list[Seen]]]:
     """Each part with what came of it; when this ends early, so do all tasks."""
     told = _Told(sum(len(part.records) for part in parts), emit)
