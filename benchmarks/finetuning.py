@@ -2,8 +2,8 @@
 
 Every row is one set, cut to a number of images (class shares kept, at least 12 of each class), and one seed: one
 `coverslip train` with all defaults but the image size, one with `stage=instant` on the same split and the same cache.
-Images: COVERSLIP_DATA, default ../shared/data. `--before` also trains as the defaults were until fine-tuning began
-gently (one learning rate of 0.001 for all layers, best epoch, no average; the last layer on raw features is gone).
+Images: COVERSLIP_DATA, default ../shared/data. `--before` also trains as the defaults were at first: always 8 epochs
+in batches of 32, of which the best is kept (but the last layer sees standardised features, as now).
 
     python benchmarks/finetuning.py [--sets NAME…] [--seeds N] [--images N] [--before]
 """
@@ -25,11 +25,12 @@ from _children import Done, succeeded
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 _FEWEST = 12  # images of a class
 _BEFORE = (
+    "epochs=8",
+    "batch_size=32",
     "learning_rate=0.001",
     "backbone_rate=1",
     "warmup=0.1",
     "kept_epoch=best",
-    "weight_share=1",
     "clip_gradient=null",
 )
 

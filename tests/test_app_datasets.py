@@ -412,7 +412,7 @@ def test_a_recipe_that_is_not_valid_names_each_key(app: App, tmp_path: Path) -> 
     told = app.refused("POST", where, {"recipe": recipe})
     assert told["status"] == 422
     assert {one["field"]: one["message"] for one in told["errors"]} == {
-        "epochs": "epochs = 'many': it must be a whole number",
+        "epochs": "epochs = 'many': it must be auto, or a whole number from 1 to 10,000",
         "split.val": "split.val = 2: it must be less than 1",
         "plane": "plane = 'all': it must be a page's number from 0, 'max' or 'mean'",
         "learning_rate": "learning_rate = -1: it must be more than 0",

@@ -102,10 +102,14 @@ def test_the_arithmetic_of_a_plan() -> None:
     assert instant_seconds(EmbeddingPace(4.0, 75.0, 500.0, 1.0), work) == 4 + 10 + 1
     assert epoch_seconds(50.0, work) == (600 + 50) / 50
     assert training_pace(13.0, 600, 150) == 50.0  # as measured, so estimated
-    assert epochs_within(100.0, 13.0, 20) == 7
-    assert epochs_within(100.0, 13.0, 5) == 5
-    assert epochs_within(20.0, 13.0, 8) == 0  # one alone is not worth it
-    assert epochs_within(20.0, 13.0, 1) == 1  # unless one was asked for
+    scratch, gentle = Recipe(init="scratch", epochs=20), Recipe(epochs=8)
+    assert epochs_within(100.0, 13.0, scratch, 600) == 7
+    assert epochs_within(20.0, 13.0, scratch, 600) == 0  # one alone is not worth it
+    assert epochs_within(20.0, 13.0, Recipe(init="scratch", epochs=1), 600) == 1  # unless one was asked for
+    assert epochs_within(65.0, 13.0, gentle, 1000) == 5
+    assert epochs_within(64.0, 13.0, gentle, 1000) == 0  # half of them undo the instant classifier
+    assert epochs_within(65.0, 13.0, gentle, 200) == 0  # which of few images are more
+    assert epochs_within(65.0, 13.0, Recipe(epochs=3), 200) == 3
     assert greedy_fit([5, 50, 4], 10) == [0, 2]
 
 
@@ -156,9 +160,9 @@ def test_networks_are_compared_on_validation_images_and_the_best_is_written_down
 @pytest.mark.slow
 def test_a_budget_leaves_out_what_does_not_fit(cells: Path, tmp_path: Path) -> None:
     explicit = with_settings(OPEN, ["model=efficientnet_lite0"])
-    parts, recipe, context, _ = begun(cells, tmp_path / "short", explicit, 30.0)
-    pace = FixedPace(steps_per_second=10.0)
-    assert fit_to_budget(parts, recipe, context, pace)[0].epochs < 3
+    parts, recipe, context, _ = begun(cells, tmp_path / "short", with_settings(explicit, ["epochs=1000"]), 300.0)
+    pace = FixedPace(steps_per_second=20.0)
+    assert 36 <= fit_to_budget(parts, recipe, context, pace)[0].n_epochs < 1000
     assert pace.asked == ["efficientnet_lite0"]
     parts, recipe, context, _ = begun(cells, tmp_path / "shorter", explicit, 10.0)
     assert fit_to_budget(parts, recipe, context, FixedPace(steps_per_second=1.0))[0].stage == "instant"

@@ -83,7 +83,7 @@ def test_a_large_recipe_of_a_usual_kind_is_read() -> None:
     ("choices", "expected"),
     [
         ({"epoch": 3}, "did you mean 'epochs'"),
-        ({"epochs": "three"}, "epochs = 'three': it must be a whole number"),
+        ({"epochs": "three"}, "epochs = 'three': it must be auto, or a whole number"),
         ({"split": {"vall": 0.1}}, "did you mean 'split.val'"),
         ({"self": 1}, "no key 'self'"),
     ],

@@ -27,6 +27,7 @@ OTHER_VALUES = {
     "split.train_per_class": "7",
     "split.by_domain": "true",
     "split.run": "runs/first",
+    "epochs": "20",
     "patience": "null",
     "clip_gradient": "0.5",
     "loss_options": "{gamma: 1}",

@@ -147,7 +147,6 @@ def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool)
         started_from="instant",
         seconds=402,
         kept_epoch=9,
-        weight_share=1.0,
         epochs_run=12,
         stopped_because="all epochs done",
         images_per_second=40,

@@ -62,7 +62,8 @@ def test_a_saved_recipe_reads_back_the_same(tmp_path_factory: pytest.TempPathFac
         ("augment.rotate=20", "did you mean 'augment.rotate_degrees'"),
         ("flip=false", "did you mean 'augment.flip'"),
         ("epochs=many", "epochs = 'many'"),
-        ("epochs=0", "it must be 1 or more"),
+        ("epochs=0", "epochs = 0: it must be auto, or a whole number from 1"),
+        ("batch_size=0", "it must be 1 or more"),
         ("learning_rate=.nan", "learning_rate"),
         ("stage=quick", "'finetune' or 'instant'"),
         ("plane=-1", "plane"),
@@ -213,3 +214,9 @@ def test_a_process_that_ended_unasked_for_is_not_alive(tmp_path: Path) -> None:
 def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
     with pytest.raises(BadRecipe, match="leave nothing to train on"):
         with_settings(Recipe(), ["split.val=0.5", "split.test=0.6"])
+
+
+@pytest.mark.parametrize(("n_drawn", "n_epochs"), [(1, 60), (100, 60), (200, 32), (799, 9), (800, 8), (50_000, 8)])
+def test_few_images_are_shown_in_more_epochs(n_drawn: int, n_epochs: int) -> None:
+    assert Recipe().with_epochs(n_drawn).n_epochs == n_epochs
+    assert Recipe(epochs=3).with_epochs(n_drawn).n_epochs == 3

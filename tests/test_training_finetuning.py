@@ -15,7 +15,6 @@ from coverslip.events import EpochEnded, Event, Noted, StepEnded, ValidationImag
 from coverslip.losses.image_loss import ImageLoss
 from coverslip.runs import Augment, Recipe, RunContext
 from coverslip.stopping import Stop
-from coverslip.training.averaging import average_with_start
 from coverslip.training.batches import ChosenImages, TrainingImages, training_batches
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
 from coverslip.training.finetuning import (
@@ -305,6 +304,17 @@ def test_nothing_is_said_of_the_start_where_no_images_are_kept_to_look_at_it(
     assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [1]
 
 
+def test_a_rate_that_falls_to_zero_comes_to_its_end_where_the_last_epoch_is_kept(
+    images: TrainingImages, tmp_path: Path
+) -> None:
+    """Stopped while it is high, the network that is kept would be the worst of all."""
+    still = {"patience": 1, "epochs": 4, "learning_rate": 1e-30, "batch_norm": "keep"}
+    for kept, schedule, epochs_run in (("last", "cosine", 4), ("best", "cosine", 2), ("last", "constant", 2)):
+        choices = recipe(kept_epoch=kept, schedule=schedule, **still)
+        done = trained(images, tmp_path / f"{kept}-{schedule}", choices)[1]
+        assert done.epochs_run == epochs_run, (kept, schedule)
+
+
 @pytest.mark.slow
 def test_it_stops_early_and_gives_back_the_best_epoch(images: TrainingImages, tmp_path: Path) -> None:
     epochs: list[EpochEnded] = []
@@ -552,21 +562,6 @@ def test_batch_norms_that_will_follow_batches_begin_with_the_statistics_of_train
     for choices in (recipe(init="imagenet"), recipe(batch_norm="learn")):
         assert begun(choices)[1].min() > 3  # those that it came with
     assert begun(recipe(init="imagenet", batch_norm="learn"), is_frozen=True)[1].min() > 3
-
-
-def test_weights_are_averaged_with_those_before_only_where_there_is_one_network_between() -> None:
-    network = without_norms()
-    start = plain_state(network)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(1.0)
-    end = plain_state(network)
-    for choices in (recipe(), recipe(init="imagenet", head_init="random"), recipe(init="imagenet", batch_norm="learn")):
-        assert average_with_start(network, start, choices) == 1
-        assert equal_states(plain_state(network), end)
-    assert average_with_start(network, start, recipe(init="imagenet", weight_share=0.25)) == 0.25
-    for name, parameter in network.named_parameters():
-        torch.testing.assert_close(parameter.detach(), start[name] + 0.25)
 
 
 @pytest.mark.parametrize(

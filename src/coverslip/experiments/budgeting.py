@@ -96,8 +96,8 @@ def record_truncation(finetuned: FinetuneStage | None, context: RunContext) -> N
         recipe = context.run.recipe
         changes = {"last_epoch": finetuned.epochs_run} if finetuned.epochs_run else {"stage": "instant"}
         save_recipe(recipe.model_copy(update=changes), context.run.recipe_file)
-        text = f"The time budget ended after {finetuned.epochs_run} of {recipe.epochs} epochs of fine-tuning."
-        values = {"epochs_run": finetuned.epochs_run, "epochs": recipe.epochs}
+        text = f"The time budget ended after {finetuned.epochs_run} of {recipe.n_epochs} epochs of fine-tuning."
+        values = {"epochs_run": finetuned.epochs_run, "epochs": recipe.n_epochs}
         context.emit(Noted(code="out-of-time", text=text, level="warning", values=values))
     ended = "fine-tuning cut short" if is_cut else "as planned"
     record.model_copy(update={"ended": ended}).write(context.run.budget_file)
@@ -116,7 +116,7 @@ class _Planning:
     """One plan, from what is open to what is settled."""
 
     def __init__(self, parts: Parts, recipe: Recipe, context: RunContext, pace: Pace, record: BudgetRecord) -> None:
-        self._parts, self._recipe, self._context = parts, recipe, context
+        self._parts, self._recipe, self._context = parts, parts.with_epochs(recipe), context
         self._pace, self._record, self._work = pace, record, _workload(parts, recipe)
         self._steps: list[PlannedStep] = []
         self._left_out: list[TriedNetwork] = []
@@ -195,7 +195,7 @@ class _Planning:
             return self._pace.training(network.choice.of(self._recipe))
         at_best = epoch_seconds(fastest_training(network.pace, self._recipe.tta), self._work)
         left = self._left - network.seconds - closing_seconds(network.pace, self._work)
-        if self._recipe.init != "scratch" and not epochs_within(left, at_best, self._recipe.epochs):
+        if self._recipe.init != "scratch" and not epochs_within(left, at_best, self._recipe, self._work.n_epoch):
             return None
         return self._pace.training(network.choice.of(self._recipe))
 
@@ -215,7 +215,7 @@ class _Planning:
         if steps_per_second:
             per_epoch = epoch_seconds(steps_per_second, self._work)
             for_epochs = self._left - closing - sum(network.seconds for network in tried)
-            if n := epochs_within(for_epochs / SAFETY, per_epoch, self._recipe.epochs):
+            if n := epochs_within(for_epochs / SAFETY, per_epoch, self._recipe, self._work.n_epoch):
                 whose = "the best of them" if len(tried) > 1 else str(tried[0].choice)
                 self._add(f"fine-tuning of {whose}, {n} epochs", n * per_epoch)
         self._add("test images and report, with a reserve", closing)
@@ -265,7 +265,7 @@ class _Planning:
         before += (work.n_train + work.n_val) / best.pace.reading_per_second
         seconds = self._left - closing_seconds(best.pace, work) - before
         per_epoch = epoch_seconds(steps_per_second, work)
-        if n := epochs_within(seconds / SAFETY, per_epoch, recipe.epochs):
+        if n := epochs_within(seconds / SAFETY, per_epoch, recipe, work.n_epoch):
             return recipe.model_copy(update={"epochs": n})
         if recipe.init == "scratch":
             raise self._too_little(before + FEWEST_EPOCHS * per_epoch + closing_seconds(best.pace, work))
@@ -279,18 +279,14 @@ class _Planning:
             text = f"{n} were tried on validation images; {recipe.model} at {recipe.image_size} px was best."
             self._context.emit(Noted(code="networks-compared", text=text, values={"n": len(compared)}))
         if self._is_finetuned:
-            text = f"There is time for {counted(recipe.epochs, 'epoch')} of fine-tuning."
+            text = f"There is time for {counted(recipe.n_epochs, 'epoch')} of fine-tuning."
             if recipe.stage == "instant":
                 text = "There is no time for fine-tuning: the instant classifier is the result."
             self._context.emit(Noted(code="plan-settled", text=text))
 
 
 def _workload(parts: Parts, recipe: Recipe) -> Workload:
-    from coverslip.training.batches import epoch_order
-
-    label, domain = parts.label[parts.train], parts.domain[parts.train]
-    drawn = epoch_order(label, domain, sampling=recipe.sampling, seed=recipe.seed, epoch=1)
-    return Workload(len(parts.train), len(parts.val), len(parts.test), len(drawn))
+    return Workload(len(parts.train), len(parts.val), len(parts.test), parts.n_drawn(recipe))
 
 
 def _listed(network: _Measured | NetworkChoice, outcome: Outcome) -> TriedNetwork:

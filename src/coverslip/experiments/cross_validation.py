@@ -86,6 +86,8 @@ def cross_validate(
     write_split(run.split_file, split_rows(data, folds.whole, folds.fold_of))
     for note in folds.notes:
         context.emit(Noted.of(note))
+    first = cap_training(data, folds.splits[0], recipe.split.train_per_class, recipe.split_seed)
+    recipe = Parts(data, scan, first).with_epochs(recipe)  # the same number in all folds
     _train_folds(data, scan, folds, recipe, environment, context)
     tested = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
     evaluation = pooled(run, data.chosen(tested), [folds.fold_of[i] or 0 for i in tested], recipe, context)

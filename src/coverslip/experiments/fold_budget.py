@@ -72,7 +72,7 @@ def _plan(
     parts: Parts, folds: Folds, recipe: Recipe, context: RunContext, pace: Pace, record: BudgetRecord
 ) -> tuple[Recipe, BudgetRecord] | None:
     """What is settled; None where folds that nobody asked for do not fit."""
-    deadline, n_folds = context.deadline, len(folds.splits)
+    recipe, deadline, n_folds = parts.with_epochs(recipe), context.deadline, len(folds.splits)
     steps = [PlannedStep(what="looking at the images", seconds=max(0.0, record.seconds - deadline.seconds_left()))]
     embedding = pace.embedding(recipe)
     instant = _instant_seconds(parts, folds, embedding, recipe)
@@ -87,7 +87,7 @@ def _plan(
         n = len(parts.train) + len(parts.val) + len(parts.test)
         n_drawn = sum(split.parts.count("train") for split in folds.splits) + n
         per_epoch = epoch_seconds(pace.training(recipe), Workload(n_drawn, n, n, n_drawn))
-        n_epochs = epochs_within(left / SAFETY, per_epoch, recipe.epochs)
+        n_epochs = epochs_within(left / SAFETY, per_epoch, recipe, parts.n_drawn(recipe))
         if not n_epochs and recipe.init == "scratch":
             raise _too_little(2 * instant + SAFETY * FEWEST_EPOCHS * per_epoch, n_folds, context, record)
         if n_epochs:

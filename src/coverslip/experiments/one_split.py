@@ -101,6 +101,7 @@ def train_one_split(
 
     scan = scan or look_at_images(data, recipe, context)
     parts = Parts(data, scan, split or make_split(data, scan, recipe))
+    recipe = parts.with_epochs(recipe)
     begin(parts, recipe, context)
     preprocessing = preprocess(parts, recipe, context)
     on_features = drawn_on(parts, recipe, context) if with_report else None

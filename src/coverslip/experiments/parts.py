@@ -10,6 +10,7 @@ import numpy.typing as npt
 from coverslip.datasets import Dataset, Scan, Split, trained_classes
 from coverslip.events import ValidationImagesChosen
 from coverslip.images import ImageFacts
+from coverslip.runs import Recipe
 
 if TYPE_CHECKING:
     from coverslip.training.batches import ChosenImages, PixelsOf, TrainingImages
@@ -68,6 +69,17 @@ class Parts:
             classes=tuple(self.classes),
         )
         return ChosenImages(np.searchsorted(self.val, chosen), event)
+
+    def n_drawn(self, recipe: Recipe) -> int:
+        """Training images that an epoch shows: more or fewer than there are, where sampling says so."""
+        from coverslip.training.batches import epoch_order
+
+        label, domain = self.label[self.train], self.domain[self.train]
+        return len(epoch_order(label, domain, sampling=recipe.sampling, seed=recipe.seed, epoch=1))
+
+    def with_epochs(self, recipe: Recipe) -> Recipe:
+        """The recipe with a number of epochs, which `auto` leaves to the images that each of them shows."""
+        return recipe.with_epochs(self.n_drawn(recipe))
 
     def some_training_images(self, n: int, *, seed: int) -> list[int]:
         """Positions of n training images at random, the classes in turn, ordered by class."""

@@ -1,13 +1,15 @@
 """What fits into a time budget: arithmetic on the pace of a machine and the numbers of images."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coverslip.models import model_info, select_models
-from coverslip.runs import Recipe
+from coverslip.runs import Recipe, epochs_called_for
 
 MOST_CONSIDERED = 5  # networks and image sizes: more choices among few validation images choose by chance
 FEWEST_EPOCHS = 2  # a learning rate that rises and falls within one epoch leaves little to keep
+_FEWEST_SHARE = 0.6  # of the epochs that the images call for: with fewer, instant classifiers lose (RESULTS.md)
 MEASURING_SHARE = 0.1  # of the budget, for measuring how quick the machine is
 TRIALS_SHARE = 0.25  # of what is left then, for the instant classifiers of other networks
 SAFETY = 1.25  # estimates of what must not be late are raised by this factor
@@ -135,10 +137,13 @@ def training_pace(seconds: float, n_train: int, n_val: int) -> float:
     return (n_train + _VALIDATION_COST * n_val) / max(seconds, 1e-9)
 
 
-def epochs_within(seconds: float, per_epoch: float, most: int) -> int:
-    """How many epochs fit; 0 where they are too few to be worth it."""
-    n = min(most, int(seconds / per_epoch))
-    return n if n >= min(FEWEST_EPOCHS, most) else 0
+def epochs_within(seconds: float, per_epoch: float, recipe: Recipe, n_drawn: int) -> int:
+    """How many of the recipe's epochs fit, of which each shows so many images; 0 where too few do to be worth it."""
+    n, most = int(seconds / per_epoch), recipe.n_epochs
+    fewest = FEWEST_EPOCHS
+    if recipe.begins_with_instant_classifier:
+        fewest = math.ceil(_FEWEST_SHARE * epochs_called_for(n_drawn))
+    return min(n, most) if n >= min(fewest, most) else 0
 
 
 def greedy_fit(seconds: Sequence[float], most: float) -> list[int]:

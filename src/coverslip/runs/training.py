@@ -39,9 +39,6 @@ class FinetuneStage(_Part):
     started_from: str
     seconds: float
     kept_epoch: int = Field(description="1-based; 0 where none was completed.")
-    weight_share: float = Field(
-        description="Share of the best epoch's weights in what was kept, the rest being those before the first step."
-    )
     epochs_run: int
     stopped_because: StoppedBecause
     images_per_second: float

@@ -68,7 +68,8 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for cell in cells:
         works = _workloads(data, cell.recipe)
-        whole = sum(epoch_seconds(training, work) for work in works) * cell.recipe.epochs if is_tuned else 0.0
+        n_epochs = cell.recipe.with_epochs(works[0].n_epoch).n_epochs
+        whole = sum(epoch_seconds(training, work) for work in works) * n_epochs if is_tuned else 0.0
         if len(works) > 1:
             whole += folds_seconds(embedding, len(data.records), n_folds=len(works) - 1, n_embedded=1)
         else:

@@ -140,7 +140,7 @@ def finetune(
     with _head_for_training(network, images, recipe, context.device):
         precision = precision or Precision(context.device)
         try:
-            return _run_epochs(network, images, recipe, last_epoch or recipe.epochs, precision, context)
+            return _run_epochs(network, images, recipe, last_epoch or recipe.n_epochs, precision, context)
         except RuntimeError as error:  # outside the steps, which know how to go on
             if not is_out_of_memory(error):
                 raise
@@ -193,7 +193,7 @@ def _run_epochs(
             if not progress.epoch and len(images.val):
                 _measure_initial(network, inputs, recipe, n_epochs, context)
             while progress.epoch < n_epochs:
-                if recipe.patience is not None and progress.epochs_since_better >= recipe.patience:
+                if recipe.patience_used is not None and progress.epochs_since_better >= recipe.patience_used:
                     stopped = "no better epoch"
                     if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
                         context.emit(Noted(code="no-second-phase", text=_NO_SECOND_PHASE, level="warning"))
@@ -349,7 +349,7 @@ def _train_epoch(
         if context.deadline.seconds_left() <= 0:
             raise _OutOfTime
         peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
-        share = learning_rate_factor(recipe, (epoch - 1) * n_steps + step, recipe.epochs * n_steps)
+        share = learning_rate_factor(recipe, (epoch - 1) * n_steps + step, recipe.n_epochs * n_steps)
         set_learning_rate(stepper.optimizer, peak * share * progress.plateau_factor)
         loss, logits = stepper.step(loss_of, x, label, penalty_of=penalty_of, max_gradient_norm=max_norm)
         seen.add(loss, logits, label)

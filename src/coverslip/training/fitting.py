@@ -24,9 +24,17 @@ from coverslip.images import Preprocessing
 from coverslip.messages import Set
 from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import FeatureNetwork, Network, create_network
-from coverslip.runs import Calibration, FinetuneStage, InstantStage, LearntOn, Recipe, RunContext, StageRecord
+from coverslip.runs import (
+    Calibration,
+    FinetuneStage,
+    InstantStage,
+    LearntOn,
+    Recipe,
+    RunContext,
+    StageRecord,
+    epochs_called_for,
+)
 from coverslip.training.allocator import keep_freed_memory
-from coverslip.training.averaging import average_with_start
 from coverslip.training.batches import TrainingImages
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
@@ -41,7 +49,7 @@ from coverslip.training.instant_stage import (
 )
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
-from coverslip.training.ranking import is_preferred
+from coverslip.training.ranking import is_preferred, is_shown_worse
 from coverslip.training.steps.batch_statistics import begin_batch_statistics
 
 Floats = npt.NDArray[np.float64]
@@ -129,10 +137,9 @@ def fit(
         temperature = stage.temperature
     if recipe.stage == "finetune" or recipe.init == "scratch":
         _initialise_head(network, recipe, random_head, temperature)
-        start = _copied(network)
-        finetuned = _finetune(network, images, recipe, context, min(recipe.epochs, recipe.last_epoch or recipe.epochs))
-        share = average_with_start(network, start, recipe)
-        stages.append(_finetune_stage(finetuned, recipe, share))
+        last_epoch = min(recipe.n_epochs, recipe.last_epoch or recipe.n_epochs)
+        finetuned = _finetune(network, images, recipe, context, last_epoch)
+        stages.append(_finetune_stage(finetuned, recipe))
         is_stopped = finetuned.stopped_because == "on request"
         if finetuned.stopped_because == "diverged":
             if not (candidates or finetuned.kept_epoch):
@@ -147,13 +154,28 @@ def fit(
         raise Stopped("Training was stopped before there was a classifier", do="Resume the run to go on.")
     best, *others = candidates
     for other in others:  # fine-tuning, if there is one
-        if recipe.kept_stage == "finetune" or is_preferred(other.val_logits, best.val_logits, images.val_label, recipe):
+        if _is_taken(other.val_logits, best.val_logits, images, recipe, stages[-1]):
             best = other
     network.load_state_dict(best.weights)
     if best.stage == "instant" and len(candidates) > 1:
-        text = "Fine-tuning did not beat the instant classifier on validation images; the latter is kept."
+        text = "The instant classifier is kept: on validation images it did better than the fine-tuned network."
         context.emit(Noted(code="fine-tuning-no-better", text=text))
     return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped)
+
+
+def _is_taken(finetuned: Floats, instant: Floats, images: TrainingImages, recipe: Recipe, stage: StageRecord) -> bool:
+    """Whether the fine-tuned network is kept, by (n_val, K) logits.
+
+    Fine-tuning that began with the instant classifier and came to its end, after as many epochs as these images call
+    for, gains nearly always, and is given up where validation images show that it lost. Any other has to be better.
+    """
+    if recipe.kept_stage == "finetune":
+        return True
+    assert isinstance(stage, FinetuneStage)
+    is_complete = stage.epochs_run == recipe.n_epochs >= epochs_called_for(len(images.train))
+    if is_complete and recipe.begins_with_instant_classifier and recipe.keeps_last_epoch:
+        return not is_shown_worse(finetuned, instant, images.val_label, recipe)
+    return is_preferred(finetuned, instant, images.val_label, recipe)
 
 
 def try_instant(
@@ -239,10 +261,8 @@ def refit(
     if choices.epochs:
         held_out = None  # fine-tuning leaves the probe
         _initialise_head(network, recipe, random_head, temperature)
-        start = _copied(network)
         finetuned = _finetune(network, images, recipe, context, choices.epochs)
-        share = average_with_start(network, start, recipe)
-        stages.append(_finetune_stage(finetuned, recipe, share))
+        stages.append(_finetune_stage(finetuned, recipe))
         if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
             raise Stopped("Training on all images was stopped", do="Resume the run to go on.")
         if finetuned.stopped_because == "out of time":
@@ -352,7 +372,7 @@ def _copied(network: Network) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def _finetune_stage(finetuned: Finetuned, recipe: Recipe, weight_share: float) -> FinetuneStage:
+def _finetune_stage(finetuned: Finetuned, recipe: Recipe) -> FinetuneStage:
     started_from = "random head" if recipe.head_init == "random" else "instant classifier"
     if recipe.init == "scratch":
         started_from = "random weights"
@@ -360,7 +380,6 @@ def _finetune_stage(finetuned: Finetuned, recipe: Recipe, weight_share: float) -
         started_from=started_from,
         seconds=round(finetuned.seconds, 3),
         kept_epoch=finetuned.kept_epoch,
-        weight_share=weight_share,
         epochs_run=finetuned.epochs_run,
         stopped_because=finetuned.stopped_because,
         images_per_second=round(finetuned.images_per_second, 2),

@@ -75,7 +75,7 @@ def with_activations(
         return
     folder = context.run.checkpoint_file("last").parent
     folder.mkdir(parents=True, exist_ok=True)
-    n_variants = min(recipe.frozen_variants, recipe.epochs)  # an epoch sees one
+    n_variants = min(recipe.frozen_variants, recipe.n_epochs)  # an epoch sees one
     shape = (n_variants * len(images.train) + len(images.val), n_numbers)
     _check_room(shape, kind, images, shutil.disk_usage(folder).free)
     with tempfile.TemporaryFile(dir=folder) as file:

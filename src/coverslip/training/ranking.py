@@ -8,6 +8,7 @@ from coverslip.runs import Recipe
 
 _N_RESAMPLES = 60
 _NOISE_SHARE = 0.5  # of a standard error; any between a quarter and one chose about as well (docs/training.md)
+_ERRORS_TO_SHOW = 2.0  # standard errors: the usual sign of a difference that is not chance
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -45,6 +46,22 @@ def is_preferred(challenger: Floats, incumbent: Floats, label: Ints, recipe: Rec
     if abs(difference) > _NOISE_SHARE * _difference_error(challenger, incumbent, label, recipe):
         return difference > 0
     return new[1] > old[1]
+
+
+def is_shown_worse(challenger: Floats, incumbent: Floats, label: Ints, recipe: Recipe) -> bool:
+    """Whether validation images show a classifier to be worse that was expected to be better.
+
+    They do where the primary metric is lower by more than two standard errors of the difference; where that is not
+    defined, the calibrated log loss decides. Some fifty validation images err by more than what fine-tuning usually
+    gains, and against it: they have chosen the shrinkage of the instant classifier (benchmarks/RESULTS.md).
+
+    Args:
+        challenger, incumbent, label, recipe: as for `is_preferred`.
+    """
+    new, old = rank(challenger, label, recipe), rank(incumbent, label, recipe)
+    if not np.isfinite(new[0] - old[0]):
+        return new < old
+    return old[0] - new[0] > _ERRORS_TO_SHOW * _difference_error(challenger, incumbent, label, recipe)
 
 
 def _difference_error(one: Floats, other: Floats, label: Ints, recipe: Recipe) -> float:

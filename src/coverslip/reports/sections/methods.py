@@ -245,7 +245,6 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
         f"{_kept_epoch(run.recipe)}{kept}."
         + _regulariser_methods(run.recipe)
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
-        + _average_methods(run, stage)
         + ("" if stage.precision == "float32" else f" Steps were computed in mixed precision ({stage.precision}).")
         + (f" The frozen network did better on validation images{where} and was kept." if run.n_frozen else "")
     )
@@ -257,20 +256,10 @@ def _kept_epoch(recipe: Recipe) -> str:
         return "the last"
     if recipe.keeps_last_epoch:
         return (
-            f"the last if validation images preferred it to the network before fine-tuning (by {metric}, or by the "
-            "calibrated log loss where that hardly differed)"
+            f"the last unless validation images showed it to be worse than the network before fine-tuning (a {metric} "
+            "that was lower by more than two standard errors of the difference)"
         )
     return f"the one with the best {metric} on validation images"
-
-
-def _average_methods(run: ReportedRun, stage: FinetuneStage) -> str:
-    share = stage.weight_share
-    if share == 1 or (run.n_frozen and not run.n_folds):
-        return ""
-    return (
-        f" Its weights were then averaged with those before fine-tuning ({share:.0%} to {1 - share:.0%}; Wortsman et "
-        "al. 2022)."
-    )
 
 
 def _steps(recipe: Recipe) -> str:

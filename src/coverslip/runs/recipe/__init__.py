@@ -2,7 +2,7 @@
 
 from coverslip.runs.recipe.augment import Augment, augment_named
 from coverslip.runs.recipe.choices import Choices, OneOf
-from coverslip.runs.recipe.finetuning import Sampling
+from coverslip.runs.recipe.finetuning import Sampling, epochs_called_for
 from coverslip.runs.recipe.habits import key_meant
 from coverslip.runs.recipe.initialisation import FromRun, Pretraining
 from coverslip.runs.recipe.keys import (
@@ -51,6 +51,7 @@ __all__ = [
     "augment_named",
     "changed_phrases",
     "check_recipe",
+    "epochs_called_for",
     "key_meant",
     "load_recipe",
     "named_sets",

@@ -50,7 +50,7 @@ def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
     if place[:1] == ["init"]:
         del place[1:2]  # which of the ways to start it was read as
     # Pydantic tells a fault for each way to read these.
-    for known in ("plane", "channel_files", "channels", "augment.flip", "clip_gradient"):
+    for known in ("plane", "channel_files", "channels", "augment.flip", "clip_gradient", "epochs"):
         if ".".join(place).startswith(f"{known}."):
             return known.split(".")
     return place
@@ -76,6 +76,7 @@ _SHAPES = {
     "plane": "it must be a page's number from 0, 'max' or 'mean'",
     "channel_files": "it must be a list of 2 to 16 different parts of file names, such as [_w1, _w2]",
     "channels": "it must be a list of channels' numbers from 0, such as [0, 2]",
+    "epochs": "it must be auto, or a whole number from 1 to 10,000",
     "clip_gradient": "it must be auto, or a number above 0 and at most 1,000,000; left empty (null), none",
     "augment.flip": "it must be true, false or horizontal",
     "augment": "it is a section of several keys, such as augment.flip, or the name of a set",

@@ -1,6 +1,6 @@
 """The recipe's choices about fine-tuning: how long, at which learning rate, and what counts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -9,8 +9,25 @@ from coverslip.losses import LOSSES, check_options
 from coverslip.runs.recipe.choices import Choices, Fraction, OneOf
 from coverslip.runs.recipe.regulariser import Regulariser
 
+_THIN = "\N{NARROW NO-BREAK SPACE}"
+
 ClassWeights = Literal["none", "balanced"]
 Sampling = Literal["all", "oversample", "undersample", "even", "domains"]
+
+
+_FEWEST_EPOCHS, _MOST_EPOCHS = 8, 60
+_SHOWN = 6400  # images over all epochs: fewer steps gained less, or lost (benchmarks/RESULTS.md)
+
+
+def epochs_called_for(n_drawn: int) -> int:
+    """How many epochs fine-tuning needs that begins with the instant classifier, where each shows so many images."""
+    return min(max(-(-_SHOWN // max(1, n_drawn)), _FEWEST_EPOCHS), _MOST_EPOCHS)
+
+
+def _epochs_phrase(n: int | Literal["auto"]) -> str:
+    if n == "auto":
+        return f"for {_FEWEST_EPOCHS} epochs, or as many more as show {_SHOWN:,} images".replace(",", _THIN)
+    return f"for at most {n:,} epoch{'s'[: n != 1]}".replace(",", _THIN)
 
 
 def _clipping_phrase(longest: float | Literal["auto"] | None) -> str:
@@ -23,14 +40,20 @@ class FinetuningChoices(Choices):
     """How the whole network learns."""
 
     epochs: Annotated[
-        int,
+        Literal["auto"] | Annotated[int, Field(ge=1, le=10_000)],
         Key(
             "Maximum epochs",
             "basic",
-            "In an epoch, the network sees every training image once.",
-            lambda n: f"for at most {n:,} epoch{'s'[: n != 1]}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
+            "In an epoch, the network sees every training image once. Few images need more epochs: automatic counts "
+            "them.",
+            _epochs_phrase,
+            choices=(Choice("auto", "automatic"),),
         ),
-    ] = Field(8, ge=1, le=10_000, description="Most passes over the training images when fine-tuning.")
+    ] = Field(
+        "auto",
+        description="Most passes over the training images when fine-tuning; auto is 8, and where there are fewer than "
+        "800 training images as many as show 6,400 in all, at most 60.",
+    )
     last_epoch: Annotated[
         int | None,
         Key(
@@ -57,7 +80,12 @@ class FinetuningChoices(Choices):
             "batches of {}",
             unit="images",
         ),
-    ] = Field(32, ge=1, le=4096, description="Images per step of fine-tuning.")
+    ] = Field(
+        16,
+        ge=1,
+        le=4096,
+        description="Images per step of fine-tuning. Fewer give more steps in the same time.",
+    )
     optimizer: Annotated[
         Literal["adamw", "adam", "amsgrad", "sgd", "adam-then-sgd"],
         Key(
@@ -88,10 +116,10 @@ class FinetuningChoices(Choices):
             "peak learning rate {:g}",
         ),
     ] = Field(
-        3e-4,
+        1e-3,
         gt=0,
         le=10,
-        description="Peak learning rate of fine-tuning; from scratch, 0.001 learns faster.",
+        description="Peak learning rate of fine-tuning.",
     )
     backbone_rate: Annotated[
         float,
@@ -102,7 +130,7 @@ class FinetuningChoices(Choices):
             "{:.0%} of it for pretrained layers",
         ),
     ] = Field(
-        0.3,
+        1.0,
         gt=0,
         le=1,
         description="Share of the learning rate for layers with pretrained weights; the last layer has all of it.",
@@ -270,7 +298,7 @@ class FinetuningChoices(Choices):
         Key(
             "Kept network",
             "training",
-            "Whether the instant classifier stays where fine-tuning is no better than it on validation images. "
+            "Whether the instant classifier stays where validation images speak against the fine-tuned network. "
             "Publications keep the fine-tuned network in any case.",
             choices=(
                 Choice("better", "the better on validation images"),
@@ -280,30 +308,17 @@ class FinetuningChoices(Choices):
     ] = Field(
         "better",
         description="Which network is kept where there is an instant classifier and a fine-tuned one: the better by "
-        "validation images, or the fine-tuned one in any case.",
-    )
-    weight_share: Annotated[
-        float,
-        Key(
-            "Share of the fine-tuned weights",
-            "training",
-            "Fine-tuned weights are averaged with those of the instant classifier, which makes the result steadier. "
-            "At 1 they stay as they are.",
-            "{:.0%} fine-tuned weights",
-        ),
-    ] = Field(
-        0.75,
-        gt=0,
-        le=1,
-        description="Share of the fine-tuned weights in their average with those before the first step, where training "
-        "begins with the instant classifier; 1: no average.",
+        "validation images, or the fine-tuned one in any case. Fine-tuning that begins with the instant classifier and "
+        "ends after no fewer epochs than auto takes has the benefit of the doubt: it is kept unless its "
+        "primary metric is lower by more than two standard errors of the difference.",
     )
     patience: Annotated[
         int | None,
         Key(
             "Patience",
             "training",
-            "Stops after so many epochs without a better result on validation images.",
+            "Stops after so many epochs without a better result on validation images. Where the last epoch is kept "
+            "and the learning rate falls smoothly, all epochs are run.",
             lambda n: "never stopping early" if n is None else f"stopping after {n} epochs without a better one",
             unit="epochs",
             empty="never stop early",
@@ -312,8 +327,20 @@ class FinetuningChoices(Choices):
         10,
         ge=1,
         description="Stop after so many epochs without a better primary metric on validation images; left empty "
-        "(null), never.",
+        "(null), never. All epochs are run where the last one is kept and the learning rate falls along a cosine.",
     )
+
+    @property
+    def n_epochs(self) -> int:
+        """`epochs`, where it is a number."""
+        assert self.epochs != "auto", "`with_epochs` settles them"
+        return self.epochs
+
+    def with_epochs(self, n_drawn: int) -> Self:
+        """The same with a number of epochs, which `auto` leaves to how many images an epoch shows."""
+        if self.epochs != "auto":
+            return self
+        return self.model_copy(update={"epochs": epochs_called_for(n_drawn)})
 
     @field_validator("loss_options")
     @classmethod

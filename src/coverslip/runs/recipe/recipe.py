@@ -112,6 +112,11 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
             return self.begins_with_instant_classifier and self.schedule == "cosine"
         return self.kept_epoch == "last"
 
+    @property
+    def patience_used(self) -> int | None:
+        """`patience`; None where the last epoch is kept, whose learning rate has to come down first."""
+        return None if self.keeps_last_epoch and self.schedule == "cosine" else self.patience
+
     @field_validator("augment", mode="before")
     @classmethod
     def _augment_may_be_a_name(cls, value: object) -> object:

@@ -42,7 +42,6 @@ EFFICIENTNETV2_CELL = Preset(
         "weight_decay": 0,
         "schedule": "constant",
         "warmup": 0,
-        "backbone_rate": 1,
         "split": {"val": 0.1},
     },
     as_published={**BARE, "split": {"test": 0.1, "folds": 0}},

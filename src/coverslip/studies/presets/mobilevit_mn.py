@@ -73,7 +73,6 @@ MOBILEVIT_MN = Preset(
         "epochs": 50,
         "patience": None,
         "warmup": 0,
-        "backbone_rate": 1,
         "batch_norm": "learn",
         "sampling": "undersample",
         "augment": "mobilevit_mn",

@@ -49,7 +49,6 @@ BARE: Changes = {
     "clip_gradient": None,
     "kept_epoch": "best",
     "kept_stage": "finetune",
-    "weight_share": 1,
 }
 
 COMMON = (
@@ -57,7 +56,7 @@ COMMON = (
         "Images of one group (patient, slide, cell) and their copies are on one side of a split.", is_choice=True
     ),
     Deviation("Fine-tuning from pretrained weights begins with the instant classifier.", is_choice=True),
-    Deviation("Steps that would be far too long are shortened, and weights averaged.", is_choice=True),
+    Deviation("Steps that would be far too long are shortened.", is_choice=True),
     Deviation("Exact copies stay on one side of a split."),
     Deviation("The instant classifier is kept where fine-tuning is no better on validation images.", is_choice=True),
 )

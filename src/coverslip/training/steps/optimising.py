@@ -54,7 +54,7 @@ def _backbone_share(recipe: Recipe) -> float:
 
 def is_second_phase(recipe: Recipe, epoch: int) -> bool:
     """Whether SGD's turn has come: after one epoch of Adam at least, and before the last one is over."""
-    last_of_adam = max(1, min(recipe.epochs - 1, round(recipe.sgd_from * recipe.epochs)))
+    last_of_adam = max(1, min(recipe.n_epochs - 1, round(recipe.sgd_from * recipe.n_epochs)))
     return recipe.optimizer == "adam-then-sgd" and epoch > last_of_adam
 
 

@@ -1,0 +1,165 @@
+"""What each choice about fine-tuning is worth: macro-F1 and log loss over the instant classifier, on many test images.
+
+    python benchmarks/finetuning_choices.py [--sets NAME…] [--ways NAME…] [--seeds N…] [--images N]
+
+The sets are those of `benchmarks/finetuning.py`. Of each so many images are drawn by whole groups, a fifth of them to
+validate on, and all others (at most 3,300 images of a set are read) are tested: ten times as many as `coverslip train`
+would keep aside of so few, so that a row says more. Networks are trained in this process, on one thread; the fine-tuned
+one is measured whether or not validation images would have kept it. Temperatures are
+fitted on validation images.
+"""
+
+import argparse
+import statistics
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from finetuning import DATA, SETS, rows_of
+
+from coverslip.evaluation import apply_temperature, fit_temperature, score
+from coverslip.images import Preprocessing, image_facts, preprocess
+from coverslip.images.reading import decode
+from coverslip.runs import Recipe, RunContext
+from coverslip.training.batches import TrainingImages
+from coverslip.training.fitting import Fitted, fit
+from coverslip.training.preprocessing import learn_preprocessing
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_MOST = 3300  # images of a set
+_WAYS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "8 epochs": {"epochs": 8},
+    "batches of 32": {"epochs": 8, "batch_size": 32},
+    "gentle": {"epochs": 8, "batch_size": 32, "learning_rate": 3e-4, "backbone_rate": 0.3},
+    "twice the epochs": {"epochs": 16},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--ways", nargs="+", choices=_WAYS, default=list(_WAYS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--images", type=int, default=300)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    print("| set | seed | images | way | macro-F1: instant | gain | log loss: instant | gain | epoch 1 / 0 | s |")
+    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for name in asked.sets:
+        loaded = Loaded(name)
+        for seed in asked.seeds:
+            for way in asked.ways:
+                gains[way].append(row(loaded, seed, way, asked.images))
+    print("\n| way | trainings | macro-F1 over instant (standard error) | lowest | log loss (standard error) |")
+    print("|---|---|---|---|---|")
+    for way, pairs in gains.items():
+        f1, loss = zip(*pairs, strict=True)
+        print(f"| {way} | {len(pairs)} | {spread(f1)} | {min(f1):+.3f} | {spread(loss)} |")
+
+
+class Loaded:
+    """The images of a set in memory, preprocessed as a training would."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        images = SETS[name]
+        rows = rows_of(DATA / images.source)
+        group = [row[images.group] if images.group else str(i) for i, row in enumerate(rows)]
+        units = np.random.default_rng(0).permutation(sorted(set(group))).tolist()
+        place = {unit: i for i, unit in enumerate(units)}
+        order = sorted(range(len(rows)), key=lambda i: place[group[i]])[:_MOST]
+        decoded = [decode(Path(rows[i]["path"])) for i in order]
+        facts = [image_facts(one) for one in decoded]
+        self.preprocessing: Preprocessing = learn_preprocessing(facts, Recipe(image_size=images.side_px))
+        self.pixels = np.stack([preprocess(one.array, self.preprocessing) for one in decoded])
+        self.digests = [one.pixel_hash for one in facts]
+        self.label = np.unique([rows[i]["label"] for i in order], return_inverse=True)[1].astype(np.int64)
+        self.group = np.array([group[i] for i in order])
+
+    def divided(self, seed: int, n: int) -> tuple[TrainingImages, Ints, Ints]:
+        """Images to train and validate on, and positions and labels of those to test; of classes in training only."""
+        n = min(round(0.8 * n), round(0.65 * len(self.label)))
+        parts: tuple[list[int], list[int], list[int]] = ([], [], [])
+        for unit in np.random.default_rng([seed, 7]).permutation(sorted(set(self.group.tolist()))):
+            members = np.flatnonzero(self.group == unit).tolist()
+            is_val = len(parts[1]) < round(0.2 * n)
+            parts[1 if is_val else 0 if len(parts[0]) + len(parts[1]) < n else 2].extend(members)
+        known, train_label = np.unique(self.label[parts[0]], return_inverse=True)
+        val, test = (np.array([i for i in part if self.label[i] in known]) for part in parts[1:])
+        number = {int(k): i for i, k in enumerate(known)}
+        val_label, test_label = (np.array([number[int(self.label[i])] for i in part]) for part in (val, test))
+        images = TrainingImages(
+            lambda positions: self.pixels[list(positions)],
+            np.array(parts[0]),
+            train_label.astype(np.int64),
+            val,
+            val_label,
+            len(known),
+        )
+        return images, test, test_label
+
+    def fitted(self, images: TrainingImages, recipe: Recipe, losses: list[float]) -> Fitted:
+        """By both stages, or the first; the validation loss of each epoch is added to `losses`."""
+
+        def note(event: object) -> None:
+            loss = getattr(event, "val_loss", None)
+            if loss is not None:
+                losses.append(float(loss))
+
+        with tempfile.TemporaryDirectory() as folder:
+            context = RunContext(Path(folder), emit=note)
+            (Path(folder) / "checkpoints").mkdir()
+            digests_of = lambda positions: [self.digests[i] for i in positions]  # noqa: E731
+            return fit(images, digests_of, self.preprocessing, recipe, context)
+
+
+def row(loaded: Loaded, seed: int, way: str, n: int) -> tuple[float, float]:
+    """Train; prints a row and gives what fine-tuning adds to macro-F1 and to log loss."""
+    images, test, label = loaded.divided(seed, n)
+    recipe = Recipe(image_size=SETS[loaded.name].side_px, seed=seed, **_WAYS[way]).with_epochs(len(images.train))
+    measured, losses = [], list[float]()
+    for changes in ({"stage": "instant"}, {"kept_stage": "finetune"}):
+        fitted = loaded.fitted(images, recipe.model_copy(update=changes), losses)
+        measured.append(tested(fitted, images, loaded.pixels[test], label, recipe.tta))
+    stage = fitted.finetuning
+    assert stage is not None
+    before, after = measured
+    f1, loss = (after[metric] - before[metric] for metric in ("macro_f1", "log_loss"))
+    print(
+        f"| {loaded.name} | {seed} | {len(images.train)} | {way} | {before['macro_f1']:.3f} | {f1:+.3f} | "
+        f"{before['log_loss']:.3f} | {loss:+.3f} | {losses[1] / losses[0]:.2f} | {stage.seconds:.0f} |",
+        flush=True,
+    )
+    return f1, loss
+
+
+def tested(fitted: Fitted, images: TrainingImages, pixels: Any, label: Ints, tta: int) -> dict[str, float]:
+    """Calibrated on validation images, measured on test images."""
+    from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
+    from coverslip.models.networks import FeatureNetwork
+
+    engine = fastest_engine(FeatureNetwork(fitted.network), as_input(pixels[:N_CHECKED]), device="cpu")
+    logits = np.concatenate(
+        [fitted.network.logits(run_tta(engine, pixels[i : i + 128], tta)) for i in range(0, len(pixels), 128)]
+    )
+    temperature = fit_temperature(fitted.val_logits, images.val_label)
+    found = score(apply_temperature(logits, temperature), label, names=("macro_f1", "log_loss"))
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def spread(gains: tuple[float, ...]) -> str:
+    """Mean and standard error."""
+    error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else float("nan")
+    return f"{statistics.mean(gains):+.3f} ({error:.3f})"
+
+
+if __name__ == "__main__":
+    main()
