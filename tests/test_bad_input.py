@@ -390,7 +390,7 @@ def test_names_in_suggested_commands_can_be_typed(name: str, typed: str) -> None
         ("channels=0,2", "channels = '0,2': it must be a list of channels' numbers from 0, such as [0, 2]"),
         ("augment=3", "augment = 3: it is a section of several keys, such as augment.flip, or the name of a set"),
         ("augment.flip=7", "augment.flip = 7: it must be true, false or horizontal"),
-        ("epochs=2.5", "epochs = 2.5: it must be auto, or a whole number"),
+        ("epochs=2.5", "epochs = 2.5: it must be auto, or a whole number from 1 to 10,000"),
         ("learning_rate=.inf", "learning_rate = inf: it must be a finite number"),
         ("model=null", "model = null: it must be text"),
         ("freeze_to=''", "freeze_to = '': it must name a part of the network; left empty (null), all of it is trained"),

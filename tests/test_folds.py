@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawing import save_cell, save_pixels, write_cells
+from drawing import save_cell, save_cells, save_pixels, write_cells
 from hypothesis import given
 from hypothesis import strategies as st
 from tables import json_of, rows_of
@@ -35,8 +35,9 @@ from coverslip.evaluation import (
 )
 from coverslip.evaluation.calibration import temperature_loss
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
+from coverslip.experiments.parts import with_epochs_of_folds
 from coverslip.messages import Resume, Set
-from coverslip.runs import Recipe, Run, SplitPlan, open_classifier
+from coverslip.runs import Recipe, Run, SplitPlan, epochs_called_for, open_classifier
 from coverslip.workspace.jobs.previews import planned
 
 INSTANT = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1)
@@ -515,3 +516,14 @@ def test_the_preview_divides_by_the_splits_own_seed_as_the_training_does(tmp_pat
     by_seed = [planned(data, Recipe(seed=seed, split=SplitPlan(folds=3)), scan) for seed in (0, 1)]
     own = planned(data, Recipe(seed=1, split=SplitPlan(folds=3, seed=0)), scan)
     assert own == by_seed[0] != by_seed[1]
+
+
+def test_folds_of_unlike_size_are_trained_for_as_many_epochs_as_the_smallest_calls_for(tmp_path: Path) -> None:
+    data = cs.open_dataset(save_cells(tmp_path / "cells", ("round", "flat", "long"), n=100))
+    scan = scan_images(data)
+    folds = fold_images(data, scan, n_folds=3, val=0.2, seed=0)
+    called_for = [epochs_called_for(split.parts.count("train")) for split in folds.splits]
+    assert with_epochs_of_folds(data, scan, folds, Recipe()).n_epochs == max(called_for)
+    capped = Recipe(split=SplitPlan(train_per_class=40))
+    assert with_epochs_of_folds(data, scan, folds, capped).n_epochs == epochs_called_for(120) > max(called_for)
+    assert with_epochs_of_folds(data, scan, folds, Recipe(epochs=3)).n_epochs == 3

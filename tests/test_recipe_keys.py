@@ -33,6 +33,7 @@ OTHER_VALUES = {
     "loss_options": "{gamma: 1}",
 }
 NEEDED = {
+    "patience": ["kept_epoch=best"],
     "frozen_variants": ["freeze_to=blocks.2"],
     "loss_options": ["loss=focal"],
     "sgd_from": ["optimizer=adam-then-sgd"],

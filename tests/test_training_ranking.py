@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverslip.runs import Recipe
+from coverslip.runs import FinetuneStage, Recipe
+from coverslip.training.batches import TrainingImages
+from coverslip.training.fitting import is_taken
 from coverslip.training.ranking import is_preferred, is_shown_worse
 
 N = 100
@@ -76,3 +78,47 @@ def test_of_two_at_most_one_is_preferred(n: int, m: int, sure: float, other: flo
     first, second = logits(range(n), sure), logits(range(40, 40 + m), other, seed=1)
     choices = Recipe(primary_metric=primary)  # type: ignore[arg-type]  # a name of the table
     assert not (is_preferred(first, second, label(), choices) and is_preferred(second, first, label(), choices))
+
+
+def stage(epochs_run: int) -> FinetuneStage:
+    return FinetuneStage(
+        started_from="instant classifier",
+        seconds=1.0,
+        kept_epoch=epochs_run,
+        epochs_run=epochs_run,
+        stopped_because="all epochs done",
+        images_per_second=1.0,
+        precision="float32",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "epochs_run", "has_benefit_of_the_doubt"),
+    [
+        ({}, 8, True),
+        ({"epochs": 9}, 9, True),
+        ({}, 5, False),  # cut short
+        ({"epochs": 7}, 7, False),  # fewer than the images call for
+        ({"head_init": "random"}, 8, False),
+        ({"kept_epoch": "best"}, 8, False),
+        ({"schedule": "constant"}, 8, False),
+        ({"sampling": "oversample", "epochs": 4}, 4, False),
+        ({"kept_stage": "finetune"}, 1, True),
+    ],
+)
+def test_complete_fine_tuning_is_kept_though_it_looks_a_little_worse(
+    changes: dict[str, object], epochs_run: int, *, has_benefit_of_the_doubt: bool
+) -> None:
+    recipe = Recipe.model_validate({"epochs": 8, **changes})
+    images = TrainingImages(
+        lambda positions: np.zeros((len(positions), 8, 8, 3), np.uint8),
+        np.arange(800),
+        np.arange(800) % 4,
+        np.arange(800, 900),
+        label(),
+        4,
+    )
+    a_little_worse = logits(range(50, 64)), logits(range(10))
+    assert is_taken(*a_little_worse, images, recipe, stage(epochs_run)) == has_benefit_of_the_doubt
+    much_worse = logits(range(50, 90)), logits(range(10))
+    assert is_taken(*much_worse, images, recipe, stage(epochs_run)) == (recipe.kept_stage == "finetune")

@@ -213,7 +213,7 @@ def lines_of(event: Event) -> list[str]:
         case StageStarted(stage="instant"):
             return ["Stage 1: a classifier on top of the pretrained network"]
         case StageStarted(stage="finetune"):
-            return [f"Stage 2: fine-tune the network, at most {event.n_epochs} epochs", EPOCH_HEADER]
+            return [f"Stage 2: fine-tune the network, {event.n_epochs} epochs", EPOCH_HEADER]
         case InstantClassifierFitted(val_accuracy=None):
             return [f"The classifier on top of the pretrained network is ready after {duration(event.seconds)}"]
         case InstantClassifierFitted():

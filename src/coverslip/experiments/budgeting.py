@@ -281,7 +281,7 @@ class _Planning:
         if self._is_finetuned:
             text = f"There is time for {counted(recipe.n_epochs, 'epoch')} of fine-tuning."
             if recipe.stage == "instant":
-                text = "There is no time for fine-tuning: the instant classifier is the result."
+                text = "There is no time for enough epochs of fine-tuning: the instant classifier is the result."
             self._context.emit(Noted(code="plan-settled", text=text))
 
 

@@ -27,7 +27,7 @@ from coverslip.experiments.beginning import write_beginning
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import evaluated, keep_results, measure
 from coverslip.experiments.one_split import fit_network, keep_seen, package, preprocess, train_one_split
-from coverslip.experiments.parts import Parts
+from coverslip.experiments.parts import Parts, with_epochs_of_folds
 from coverslip.experiments.working import working_in
 from coverslip.inference import load_classifier
 from coverslip.messages import Resume
@@ -86,8 +86,7 @@ def cross_validate(
     write_split(run.split_file, split_rows(data, folds.whole, folds.fold_of))
     for note in folds.notes:
         context.emit(Noted.of(note))
-    first = cap_training(data, folds.splits[0], recipe.split.train_per_class, recipe.split_seed)
-    recipe = Parts(data, scan, first).with_epochs(recipe)  # the same number in all folds
+    recipe = with_epochs_of_folds(data, scan, folds, recipe)
     _train_folds(data, scan, folds, recipe, environment, context)
     tested = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
     evaluation = pooled(run, data.chosen(tested), [folds.fold_of[i] or 0 for i in tested], recipe, context)

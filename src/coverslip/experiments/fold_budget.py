@@ -12,7 +12,7 @@ from coverslip.errors import OutOfTime
 from coverslip.events import Noted
 from coverslip.experiments.budgeting import show_plan
 from coverslip.experiments.pace import MeasuredPace, Pace
-from coverslip.experiments.parts import Parts
+from coverslip.experiments.parts import Parts, with_epochs_of_folds
 from coverslip.experiments.planning import (
     FEWEST_EPOCHS,
     SAFETY,
@@ -42,6 +42,7 @@ def fit_folds_to_budget(
         return folds, recipe, context
     if not record.is_planned:
         parts = Parts(data, scan, folds.splits[0])
+        recipe = with_epochs_of_folds(data, scan, folds, recipe)
         planned = _plan(parts, folds, recipe, context, pace or MeasuredPace(parts, context), record)
         if planned is None:
             return None, recipe.model_copy(update={"split": recipe.split.model_copy(update={"folds": 0})}), context
@@ -72,7 +73,7 @@ def _plan(
     parts: Parts, folds: Folds, recipe: Recipe, context: RunContext, pace: Pace, record: BudgetRecord
 ) -> tuple[Recipe, BudgetRecord] | None:
     """What is settled; None where folds that nobody asked for do not fit."""
-    recipe, deadline, n_folds = parts.with_epochs(recipe), context.deadline, len(folds.splits)
+    deadline, n_folds = context.deadline, len(folds.splits)
     steps = [PlannedStep(what="looking at the images", seconds=max(0.0, record.seconds - deadline.seconds_left()))]
     embedding = pace.embedding(recipe)
     instant = _instant_seconds(parts, folds, embedding, recipe)

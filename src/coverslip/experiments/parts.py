@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import Dataset, Scan, Split, trained_classes
+from coverslip.datasets import Dataset, Folds, Scan, Split, cap_training, trained_classes
 from coverslip.events import ValidationImagesChosen
 from coverslip.images import ImageFacts
 from coverslip.runs import Recipe
@@ -72,10 +72,9 @@ class Parts:
 
     def n_drawn(self, recipe: Recipe) -> int:
         """Training images that an epoch shows: more or fewer than there are, where sampling says so."""
-        from coverslip.training.batches import epoch_order
+        from coverslip.training.batches import n_drawn
 
-        label, domain = self.label[self.train], self.domain[self.train]
-        return len(epoch_order(label, domain, sampling=recipe.sampling, seed=recipe.seed, epoch=1))
+        return n_drawn(self.label[self.train], self.domain[self.train], recipe)
 
     def with_epochs(self, recipe: Recipe) -> Recipe:
         """The recipe with a number of epochs, which `auto` leaves to the images that each of them shows."""
@@ -95,3 +94,10 @@ class Parts:
             turn.append(met[label])
             met[label] += 1
         return np.asarray(order[np.argsort(turn, kind="stable")[:n]])
+
+
+def with_epochs_of_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> Recipe:
+    """The recipe with the most epochs that any of the folds calls for: all are trained alike."""
+    plan = recipe.split
+    capped = (cap_training(data, split, plan.train_per_class, recipe.split_seed) for split in folds.splits)
+    return max((Parts(data, scan, split).with_epochs(recipe) for split in capped), key=lambda one: one.n_epochs)

@@ -138,7 +138,7 @@ def training_pace(seconds: float, n_train: int, n_val: int) -> float:
 
 
 def epochs_within(seconds: float, per_epoch: float, recipe: Recipe, n_drawn: int) -> int:
-    """How many of the recipe's epochs fit, of which each shows so many images; 0 where too few do to be worth it."""
+    """How many of the recipe's epochs fit, each of so many images; 0 where they are too few to be worth it."""
     n, most = int(seconds / per_epoch), recipe.n_epochs
     fewest = FEWEST_EPOCHS
     if recipe.begins_with_instant_classifier:

@@ -53,7 +53,7 @@ def lead(run: ReportedRun) -> list[str]:
         sentences.append(told)
     if run.n_frozen and run.evaluation is None:
         where = f"In {run.n_frozen} of {run.n_folds} folds fine-tuning" if run.n_folds else "Fine-tuning"
-        sentences.append(f"{where} did no better on validation images, so the instant classifier was kept.")
+        sentences.append(f"{where} did not do better on validation images, so the instant classifier was kept.")
     counts = [sum(row) for row in run.metrics.confusion_matrix]
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))

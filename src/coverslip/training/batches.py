@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from coverslip.augmentation.batch import apply_changes, draw_changes
 from coverslip.events import ValidationImagesChosen
-from coverslip.runs import Augment, Sampling
+from coverslip.runs import Augment, Recipe, Sampling
 
 Ints = npt.NDArray[np.int64]
 PixelsOf = Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]]
@@ -88,6 +88,11 @@ def _n_before(order: Ints) -> Ints:
     n_before = np.empty_like(order)
     n_before[places] = np.arange(len(order)) - np.searchsorted(in_turn, in_turn)
     return n_before
+
+
+def n_drawn(label: Ints, domain: Ints | None, recipe: Recipe) -> int:
+    """How many of the training images an epoch shows: more or fewer than there are, where sampling says so."""
+    return len(epoch_order(label, domain, sampling=recipe.sampling, seed=recipe.seed, epoch=1))
 
 
 def epoch_order(label: Ints, domain: Ints | None = None, *, sampling: Sampling, seed: int, epoch: int) -> Ints:

@@ -35,7 +35,7 @@ from coverslip.runs import (
     epochs_called_for,
 )
 from coverslip.training.allocator import keep_freed_memory
-from coverslip.training.batches import TrainingImages
+from coverslip.training.batches import TrainingImages, n_drawn
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
 from coverslip.training.initialising import InitialClassifier
@@ -154,16 +154,16 @@ def fit(
         raise Stopped("Training was stopped before there was a classifier", do="Resume the run to go on.")
     best, *others = candidates
     for other in others:  # fine-tuning, if there is one
-        if _is_taken(other.val_logits, best.val_logits, images, recipe, stages[-1]):
+        if is_taken(other.val_logits, best.val_logits, images, recipe, stages[-1]):
             best = other
     network.load_state_dict(best.weights)
     if best.stage == "instant" and len(candidates) > 1:
-        text = "The instant classifier is kept: on validation images it did better than the fine-tuned network."
+        text = "The instant classifier is kept: validation images did not speak for the fine-tuned network."
         context.emit(Noted(code="fine-tuning-no-better", text=text))
     return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped)
 
 
-def _is_taken(finetuned: Floats, instant: Floats, images: TrainingImages, recipe: Recipe, stage: StageRecord) -> bool:
+def is_taken(finetuned: Floats, instant: Floats, images: TrainingImages, recipe: Recipe, stage: StageRecord) -> bool:
     """Whether the fine-tuned network is kept, by (n_val, K) logits.
 
     Fine-tuning that began with the instant classifier and came to its end, after as many epochs as these images call
@@ -172,7 +172,8 @@ def _is_taken(finetuned: Floats, instant: Floats, images: TrainingImages, recipe
     if recipe.kept_stage == "finetune":
         return True
     assert isinstance(stage, FinetuneStage)
-    is_complete = stage.epochs_run == recipe.n_epochs >= epochs_called_for(len(images.train))
+    called_for = epochs_called_for(n_drawn(images.train_label, images.train_domain, recipe))
+    is_complete = stage.epochs_run == recipe.n_epochs >= called_for
     if is_complete and recipe.begins_with_instant_classifier and recipe.keeps_last_epoch:
         return not is_shown_worse(finetuned, instant, images.val_label, recipe)
     return is_preferred(finetuned, instant, images.val_label, recipe)

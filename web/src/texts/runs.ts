@@ -70,7 +70,7 @@ export const runs = {
     f1: 'Macro-F1',
     took: 'time to fit',
     readyText: (accuracy: string, f1: string) =>
-      `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning goes on from it; the better of the two is kept.`,
+      `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning goes on from it, and is kept unless validation images speak against it.`,
     readyAlone: (accuracy: string, f1: string) =>
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images.`,
     predictNow: 'Predict with it now',
@@ -131,7 +131,7 @@ export const runs = {
     FoldEnded: (k: number, accuracy: string, f1: string) =>
       `Fold ${k} tested: accuracy ${accuracy}, macro-F1 ${f1}`,
     instant: 'Stage 1: a classifier on top of the pretrained network',
-    finetune: (n: number) => `Stage 2: fine-tuning the network, at most ${counted(n, 'epoch', 'epochs')}`,
+    finetune: (n: number) => `Stage 2: fine-tuning the network, ${counted(n, 'epoch', 'epochs')}`,
     InstantClassifierFitted: (accuracy: string, f1: string) =>
       `The instant classifier is ready: validation accuracy ${accuracy}, macro-F1 ${f1}`,
     start: (f1: string) => `Before the first epoch: validation F1 ${f1}`,

@@ -73,7 +73,7 @@ export const train = {
     },
     instant: {
       title: 'Instant classifier only',
-      text: 'Seconds to minutes, also without a graphics card. Good for a first look and for few images.',
+      text: 'Seconds to minutes, also without a graphics card. Good for a first look.',
     },
   },
   budget: {

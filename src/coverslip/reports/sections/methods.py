@@ -239,9 +239,10 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     words, changes = phrases(run.recipe), _random_changes(run.recipe.augment)
     epoch = 0 if run.n_folds else stage.kept_epoch
     kept = f" (epoch {epoch} of {stage.epochs_run})" if epoch else ""
+    epochs = words["epochs"] or f"for {plural(stage.epochs_run, 'epoch')}"
     where = f" in {run.n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
-        f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe)}) {words['epochs']}, keeping "
+        f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe)}) {epochs}, keeping "
         f"{_kept_epoch(run.recipe)}{kept}."
         + _regulariser_methods(run.recipe)
         + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
@@ -252,13 +253,10 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
 
 def _kept_epoch(recipe: Recipe) -> str:
     metric = phrases(recipe)["primary_metric"]
-    if recipe.keeps_last_epoch and recipe.kept_stage == "finetune":
+    if recipe.keeps_last_epoch and (recipe.kept_stage == "finetune" or recipe.init == "scratch"):
         return "the last"
     if recipe.keeps_last_epoch:
-        return (
-            f"the last unless validation images showed it to be worse than the network before fine-tuning (a {metric} "
-            "that was lower by more than two standard errors of the difference)"
-        )
+        return f"the last unless validation images (by {metric}) spoke for the network before fine-tuning"
     return f"the one with the best {metric} on validation images"
 
 
@@ -266,7 +264,9 @@ def _steps(recipe: Recipe) -> str:
     words = phrases(recipe)
     second = f"; {words['sgd_from']} {words['sgd_learning_rate']}" if recipe.optimizer == "adam-then-sgd" else ""
     batches = f"{words['batch_size']} {' and '.join(filter(None, (words['class_weights'], words['sampling'])))}".strip()
-    others = _others(recipe, "training", "class_weights", "sampling", before="; ")
+    is_heeded = recipe.patience_used == recipe.patience
+    told = recipe if is_heeded else recipe.model_copy(update={"patience": Recipe().patience})
+    others = _others(told, "training", before="; ")
     return f"{words['learning_rate']}, {words['schedule']}{second}; {words['weight_decay']}; {batches}{others}"
 
 

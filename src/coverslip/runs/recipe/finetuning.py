@@ -9,8 +9,6 @@ from coverslip.losses import LOSSES, check_options
 from coverslip.runs.recipe.choices import Choices, Fraction, OneOf
 from coverslip.runs.recipe.regulariser import Regulariser
 
-_THIN = "\N{NARROW NO-BREAK SPACE}"
-
 ClassWeights = Literal["none", "balanced"]
 Sampling = Literal["all", "oversample", "undersample", "even", "domains"]
 
@@ -20,14 +18,12 @@ _SHOWN = 6400  # images over all epochs: fewer steps gained less, or lost (bench
 
 
 def epochs_called_for(n_drawn: int) -> int:
-    """How many epochs fine-tuning needs that begins with the instant classifier, where each shows so many images."""
+    """How many epochs fine-tuning takes where each of them shows so many images."""
     return min(max(-(-_SHOWN // max(1, n_drawn)), _FEWEST_EPOCHS), _MOST_EPOCHS)
 
 
 def _epochs_phrase(n: int | Literal["auto"]) -> str:
-    if n == "auto":
-        return f"for {_FEWEST_EPOCHS} epochs, or as many more as show {_SHOWN:,} images".replace(",", _THIN)
-    return f"for at most {n:,} epoch{'s'[: n != 1]}".replace(",", _THIN)
+    return "" if n == "auto" else f"for at most {n:,} epoch{'s'[: n != 1]}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _clipping_phrase(longest: float | Literal["auto"] | None) -> str:
@@ -44,15 +40,15 @@ class FinetuningChoices(Choices):
         Key(
             "Maximum epochs",
             "basic",
-            "In an epoch, the network sees every training image once. Few images need more epochs: automatic counts "
-            "them.",
+            "In an epoch, the network sees every training image once. Few images need more epochs; automatic chooses "
+            "how many.",
             _epochs_phrase,
             choices=(Choice("auto", "automatic"),),
         ),
     ] = Field(
         "auto",
-        description="Most passes over the training images when fine-tuning; auto is 8, and where there are fewer than "
-        "800 training images as many as show 6,400 in all, at most 60.",
+        description="Most passes over the training images when fine-tuning; auto is 8, and where an epoch shows fewer "
+        "than 800 images as many as show 6,400 in all, at most 60.",
     )
     last_epoch: Annotated[
         int | None,
@@ -126,7 +122,7 @@ class FinetuningChoices(Choices):
         Key(
             "Learning rate of pretrained layers",
             "training",
-            "A share of the learning rate. Layers that know a lot already should change less than the new last one.",
+            "A share of the learning rate. Below 1, layers that know a lot already change less than the new last one.",
             "{:.0%} of it for pretrained layers",
         ),
     ] = Field(
@@ -280,8 +276,8 @@ class FinetuningChoices(Choices):
         Key(
             "Kept epoch",
             "training",
-            "The network of which epoch is kept. Where training begins gently, the last one is better than the one "
-            "that looks best on a few validation images.",
+            "The network of which epoch is kept. Where training begins with the instant classifier, the last one is "
+            "better than the one that looks best on a few validation images.",
             choices=(
                 Choice("auto", "automatic"),
                 Choice("best", "the best on validation images", "keeping the best epoch"),
@@ -301,16 +297,16 @@ class FinetuningChoices(Choices):
             "Whether the instant classifier stays where validation images speak against the fine-tuned network. "
             "Publications keep the fine-tuned network in any case.",
             choices=(
-                Choice("better", "the better on validation images"),
+                Choice("better", "the fine-tuned one, unless validation images speak against it"),
                 Choice("finetune", "the fine-tuned one", "the fine-tuned network kept in any case"),
             ),
         ),
     ] = Field(
         "better",
-        description="Which network is kept where there is an instant classifier and a fine-tuned one: the better by "
-        "validation images, or the fine-tuned one in any case. Fine-tuning that begins with the instant classifier and "
-        "ends after no fewer epochs than auto takes has the benefit of the doubt: it is kept unless its "
-        "primary metric is lower by more than two standard errors of the difference.",
+        description="Which network is kept where there is an instant classifier and a fine-tuned one: the one that "
+        "validation images speak for, or the fine-tuned one in any case. Fine-tuning that begins with the "
+        "instant classifier and ends after no fewer epochs than auto takes has the benefit of the doubt: it is kept "
+        "unless its primary metric is lower by more than two standard errors of the difference.",
     )
     patience: Annotated[
         int | None,

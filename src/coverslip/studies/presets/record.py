@@ -58,7 +58,7 @@ COMMON = (
     Deviation("Fine-tuning from pretrained weights begins with the instant classifier.", is_choice=True),
     Deviation("Steps that would be far too long are shortened.", is_choice=True),
     Deviation("Exact copies stay on one side of a split."),
-    Deviation("The instant classifier is kept where fine-tuning is no better on validation images.", is_choice=True),
+    Deviation("The instant classifier is kept where validation images speak for it.", is_choice=True),
 )
 EPOCH = Deviation("The epoch is chosen by validation images, which are no part of those that are reported.")
 AMOUNTS = Deviation("How strong random changes are was chosen here: the publication names their kinds only.")
