@@ -178,7 +178,8 @@ def test_folds_that_do_not_fit_make_way_for_one_split_unless_they_were_asked_for
     from coverslip.experiments.cross_validation import chosen_folds
 
     for name, n_folds, budget in (("asked", 3, 20.0), ("usual", None, 20.0), ("enough", None, 500.0)):
-        recipe = SMALL.model_copy(update={"split": SplitPlan(folds=n_folds)})
+        epochs = "auto" if name == "usual" else 3
+        recipe = SMALL.model_copy(update={"split": SplitPlan(folds=n_folds), "epochs": epochs})
         data, recipe = checked(cs.open_dataset(cells, group_pattern=GROUPS), recipe)
         begin_run(tmp_path / name, data, recipe, "cpu", allow_leakage=False, budget=budget)
         scan = scan_images(data)
@@ -190,7 +191,7 @@ def test_folds_that_do_not_fit_make_way_for_one_split_unless_they_were_asked_for
                 fit_folds_to_budget(data, scan, folds, recipe, context, FixedPace())
         elif name == "usual":
             none, recipe, _ = fit_folds_to_budget(data, scan, folds, recipe, context, FixedPace())
-            assert (none, recipe.split.folds) == (None, 0)
+            assert (none, recipe.split.folds, recipe.epochs) == (None, 0, "auto")  # the split has other images
         else:
             same, recipe, ending = fit_folds_to_budget(data, scan, folds, recipe, context, FixedPace())
             assert (same, recipe.split.folds, recipe.epochs) == (folds, len(folds.splits), 3)

@@ -42,8 +42,8 @@ def fit_folds_to_budget(
         return folds, recipe, context
     if not record.is_planned:
         parts = Parts(data, scan, folds.splits[0])
-        recipe = with_epochs_of_folds(data, scan, folds, recipe)
-        planned = _plan(parts, folds, recipe, context, pace or MeasuredPace(parts, context), record)
+        settled = with_epochs_of_folds(data, scan, folds, recipe)
+        planned = _plan(parts, folds, settled, context, pace or MeasuredPace(parts, context), record)
         if planned is None:
             return None, recipe.model_copy(update={"split": recipe.split.model_copy(update={"folds": 0})}), context
         recipe, record = planned

@@ -52,8 +52,8 @@ def is_shown_worse(challenger: Floats, incumbent: Floats, label: Ints, recipe: R
     """Whether validation images show a classifier to be worse that was expected to be better.
 
     They do where the primary metric is lower by more than two standard errors of the difference; where that is not
-    defined, the calibrated log loss decides. Some fifty validation images err by more than what fine-tuning usually
-    gains, and against it: they have chosen the shrinkage of the instant classifier (benchmarks/RESULTS.md).
+    defined, the calibrated log loss decides. Some fifty validation images err by about as much as fine-tuning
+    usually gains, and against it: they have chosen the shrinkage of the instant classifier (benchmarks/RESULTS.md).
 
     Args:
         challenger, incumbent, label, recipe: as for `is_preferred`.
