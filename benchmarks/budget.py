@@ -1,92 +1,105 @@
 """Time budgets on real sets: whether they are kept, and what accuracy they bring, on a quiet and on a busy machine.
 
     python benchmarks/budget.py [--sets blood_pbc …] [--minutes 1 5 15] [--seeds 1] [--busy] [--images 600]
+        [--fastai FOLDER]
 
 Every row is one `coverslip train --budget` in a process of its own with an empty cache, start-up included. `--busy`
 keeps one core at work beside it. Kept means at most a tenth over; a budget that was refused (too little for these
-images on this machine) is shown as such. Sets are those of COVERSLIP_DATA, the first so many images of a shuffled list.
+images on this machine) is shown as such. Images are drawn from the sets of COVERSLIP_DATA by whole groups; of the
+groups left, at most 1,200 images are tested afterwards, outside the budget.
+
+`--fastai` trains by fastai too, on the same images and for as long, and tests it on the same images. fastai is not part
+of coverslip's environment: `pip install --target FOLDER fastai` keeps it apart.
 """
 
 import argparse
-import csv
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
+from _children import coverslip, succeeded
+from folds_calibration import DATA, write_tables
+
+import coverslip as cs
+
+_MOST_TESTED = 1200
 SETS = {
-    "blood_pbc": None,
-    "micronuclei": "image",
-    "pap_herlev": "image",
-    "nuclei_mitocheck": "movie",
+    "blood_pbc": ("blood_pbc", None),
+    "micronuclei": ("micronuclei/images.csv", "image"),
+    "pap_herlev": ("pap_herlev/images.csv", "image"),
+    "chromosomes_gband": ("chromosomes_gband/images.csv", "cell"),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", nargs="*", default=list(SETS))
-    parser.add_argument("--minutes", nargs="*", type=float, default=[1, 5, 15])
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--minutes", nargs="+", type=float, default=[1, 5, 15])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--busy", action="store_true", help="keep one core busy with another program")
+    parser.add_argument("--fastai", type=Path, metavar="FOLDER", help="where fastai is installed: train by it too")
     chosen = parser.parse_args()
-    print("| set | seed | budget s | took s | kept | network | epochs | accuracy | macro-F1 |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| set | seed | budget s | by | took s | kept | network | epochs | accuracy | macro-F1 |")
+    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for name in chosen.sets:
         for seed in range(chosen.seeds):
-            for minutes in chosen.minutes:
-                with beside_another(is_wanted=chosen.busy), tempfile.TemporaryDirectory() as folder:
-                    print(row(name, seed, 60 * minutes, chosen.images, Path(folder)), flush=True)
+            with tempfile.TemporaryDirectory() as folder, beside_another(is_wanted=chosen.busy):
+                train, tested = tables(name, seed, chosen.images, Path(folder))
+                for minutes in chosen.minutes:
+                    start = f"| {name} | {seed} | {60 * minutes:g} |"
+                    print(start, row(name, seed, 60 * minutes, train, tested), flush=True)
+                    if chosen.fastai:
+                        print(start, row_of_fastai(chosen.fastai, 60 * minutes, train, tested), flush=True)
 
 
-def row(name: str, seed: int, seconds: float, n_images: int, folder: Path) -> str:
-    """One training as a row of the table."""
-    table, run = folder / "images.csv", folder / "run"
-    write_subset(DATA / name, table, n_images, seed)
-    group = SETS[name]
-    options = ["--budget", f"{seconds:g}s", "--set", f"seed={seed}", "--out", str(run)]
-    command = [sys.executable, "-m", "coverslip", "train", str(table), *(["--group", group] if group else []), *options]
-    began = time.monotonic()
-    ended = subprocess.run(
-        command,
-        env={**os.environ, "COVERSLIP_CACHE": str(folder / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    took = time.monotonic() - began
-    kept = "yes" if took <= 1.1 * seconds else "no"
-    start = f"| {name} | {seed} | {seconds:g} | {took:.0f} | {kept} |"
-    if ended.returncode:
-        return f"{start} {ended.stderr.strip().splitlines()[-1]} | | | |"
-    metrics = json.loads((run / "metrics.json").read_text())["metrics"]
-    record = json.loads((run / "training.json").read_text())
-    card = json.loads((run / "classifier" / "classifier.json").read_text())
+def tables(name: str, seed: int, n_images: int, folder: Path) -> tuple[Path, Path]:
+    """Tables of the images to train on and of those to test afterwards."""
+    source, group = SETS[name]
+    data = cs.open_dataset(DATA / source, group=group)
+    return write_tables(data, n_images, min(len(data.records) - n_images, _MOST_TESTED), seed, folder)
+
+
+def row(name: str, seed: int, seconds: float, train: Path, tested: Path) -> str:
+    """One training as the end of a row of the table."""
+    group = ("--group", "group") if SETS[name][1] else ()
+    with tempfile.TemporaryDirectory() as scratch:
+        run, cache = Path(scratch) / "run", Path(scratch) / "cache"
+        options = ["--budget", f"{seconds:g}s", "--set", f"seed={seed}", "--out", str(run)]
+        done = coverslip("train", str(train), *group, *options, cache=cache)
+        start = f"coverslip | {done.wall_s:.0f} | {'yes' if done.wall_s <= 1.1 * seconds else 'no'} |"
+        if done.code:
+            return f"{start} {done.stderr.strip().splitlines()[-1]} | | | |"
+        found = json.loads(succeeded("evaluate", str(run), str(tested), *group, "--json", cache=cache).stdout)
+        record = json.loads((run / "training.json").read_text())
+        card = json.loads((run / "classifier" / "classifier.json").read_text())
     epochs = sum(stage.get("epochs_run", 0) for stage in record["stages"])
     network = f"{card['model']}, {card['preprocessing']['image_size']} px, {record['chosen']}"
-    return f"{start} {network} | {epochs} | {metrics['accuracy']['value']:.3f} | {metrics['macro_f1']['value']:.3f} |"
+    accuracy, f1 = (found["metrics"][metric]["value"] for metric in ("accuracy", "macro_f1"))
+    return f"{start} {network} | {epochs} | {accuracy:.3f} | {f1:.3f} |"
 
 
-def write_subset(source: Path, table: Path, n_images: int, seed: int) -> None:
-    """A table of some images of a set, with whole paths."""
-    if (source / "images.csv").is_file():
-        with (source / "images.csv").open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    else:
-        files = (file for file in source.rglob("*") if file.is_file() and file.parent != source)
-        rows = [{"path": str(file.relative_to(source)), "label": file.parent.name} for file in sorted(files)]
-    rows = random.Random(seed).sample(rows, min(n_images, len(rows)))
-    with table.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({**row, "path": str((source / row["path"]).absolute())} for row in rows)
+def row_of_fastai(library: Path, seconds: float, train: Path, tested: Path) -> str:
+    """The same by fastai."""
+    script = Path(__file__).with_name("_by_fastai.py")
+    paths = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(library)]))
+    done = subprocess.run(
+        [sys.executable, str(script), str(train), str(tested), str(seconds)],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    return (
+        f"fastai | {found['seconds']:.0f} | | {found['network']} | {found['epochs']} | {found['accuracy']:.3f} | "
+        f"{found['macro_f1']:.3f} |"
+    )
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def trained(row: Row, seed: int, settings: Sequence[str], folder: Path) -> Run:
     run = Run(folder / "run")
     if not run.evaluation("aside").is_measured:
         data = cs.open_dataset(DATA / row.source, group=row.group)
-        train, aside = write_tables(data, row, seed, folder)
+        train, aside = write_tables(data, row.n_train, row.n_aside, seed, folder)
         group = ("--group", "group") if row.group else ()
         chosen = [f"seed={seed}", f"image_size={row.image_size}", "split.folds=5", *settings]
         options = [part for setting in chosen for part in ("--set", setting)]
@@ -102,20 +102,20 @@ def trained(row: Row, seed: int, settings: Sequence[str], folder: Path) -> Run:
     return run
 
 
-def write_tables(data: Dataset, row: Row, seed: int, folder: Path) -> tuple[Path, Path]:
+def write_tables(data: Dataset, n_train: int, n_aside: int, seed: int, folder: Path) -> tuple[Path, Path]:
     """Tables of the images to train on and of those kept aside; no group is in both."""
     folder.mkdir(parents=True, exist_ok=True)
     label = np.unique([record.label or "" for record in data.records], return_inverse=True)[1]
     group = np.unique([record.group or record.image_id for record in data.records], return_inverse=True)[1]
-    shares = row.n_train / len(label), 1 - (row.n_train + row.n_aside) / len(label), row.n_aside / len(label)
+    shares = n_train / len(label), 1 - (n_train + n_aside) / len(label), n_aside / len(label)
     part = split_units(label, group, shares, seed)
     tables = folder / "train.csv", folder / "aside.csv"
     for table, side in zip(tables, (0, 2), strict=True):
         with table.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["image_id", "path", "label", *(["group"] if row.group else [])])
+            writer.writerow(["image_id", "path", "label", "group"])
             for record in (data.records[i] for i in np.flatnonzero(part == side)):
-                writer.writerow([record.image_id, record.path, record.label, *([record.group] if row.group else [])])
+                writer.writerow([record.image_id, record.path, record.label, record.group])
     return tables
 
 

@@ -24,6 +24,7 @@ from coverslip.experiments.planning import (
     Workload,
     epoch_seconds,
     epochs_within,
+    finetuning_choices,
     greedy_fit,
     instant_seconds,
     network_choices,
@@ -54,14 +55,18 @@ class FixedPace:
 
     setup_seconds: dict[str, float] = field(default_factory=dict)  # of networks other than the quick ones
     steps_per_second: float = 100.0
+    is_quicker_when_smaller: bool = False
     asked: list[str] = field(default_factory=list)
+    asked_steps: list[int] = field(default_factory=list)  # image sizes
 
     def embedding(self, recipe: Recipe) -> EmbeddingPace:
         self.asked.append(recipe.model)
         return EmbeddingPace(self.setup_seconds.get(recipe.model, 1.0), 100.0, 1000.0, 0.1)
 
     def training(self, recipe: Recipe) -> float:
-        return self.steps_per_second
+        side = recipe.image_size or 224
+        self.asked_steps.append(side)
+        return self.steps_per_second * (224 / side) ** 2 if self.is_quicker_when_smaller else self.steps_per_second
 
 
 @dataclass
@@ -157,6 +162,34 @@ def test_networks_are_compared_on_validation_images_and_the_best_is_written_down
     assert again == settled
 
 
+def test_fine_tuning_may_take_smaller_images_where_the_recipe_leaves_their_size_open() -> None:
+    own = NetworkChoice("efficientnet_lite0", 224)
+    sizes = [choice.image_size for choice in finetuning_choices(own, Recipe())]
+    assert sizes == [224, 192, 160, 128, 96]
+    assert finetuning_choices(own, Recipe(image_size=224)) == [own]
+    assert finetuning_choices(own, Recipe(init="scratch")) == [own]
+    assert finetuning_choices(own, Recipe(head_init="random")) == [own]
+    assert [choice.image_size for choice in finetuning_choices(NetworkChoice("mobilenet_v2", 96), Recipe())] == [96, 64]
+
+
+@pytest.mark.slow
+def test_all_epochs_on_smaller_images_rather_than_some_on_larger_ones(cells: Path, tmp_path: Path) -> None:
+    recipe = Recipe(model="efficientnet_lite0", tta=1, epochs=20, split=SplitPlan(folds=0))
+    for steps, size, epochs in ((100.0, 224, 20), (12.0, 160, 20), (0.5, None, None)):
+        folder = tmp_path / str(steps)
+        parts, begun_recipe, context, _ = begun(cells, folder, recipe, 100.0)
+        pace = FixedPace(steps_per_second=steps, is_quicker_when_smaller=True)
+        settled, _ = fit_to_budget(parts, begun_recipe, context, pace)
+        budget = Run(folder).budget
+        assert budget is not None
+        if epochs is None:
+            assert (settled.stage, settled.image_size, budget.instant_px) == ("instant", 224, None)
+            continue
+        assert (settled.stage, settled.image_size, settled.n_epochs) == ("finetune", size, epochs)
+        assert budget.instant_px == (None if size == 224 else 224)
+        assert pace.asked_steps == list(dict.fromkeys([224, size]))  # 192 px cannot fit by what 224 px take
+
+
 @pytest.mark.slow
 def test_a_budget_leaves_out_what_does_not_fit(cells: Path, tmp_path: Path) -> None:
     explicit = with_settings(OPEN, ["model=efficientnet_lite0"])
@@ -227,6 +260,30 @@ def test_fine_tuning_that_runs_out_of_time_leaves_a_recipe_that_gives_the_same(c
     again = cs.train(cs.open_dataset(cells, group_pattern=GROUPS), load_recipe(cut.recipe_file), out=tmp_path / "again")
     for name in ("classifier/weights.safetensors", "metrics.json", "predictions.csv"):
         assert sha256_file(cut.folder / name) == sha256_file(again.folder / name), name
+
+
+@pytest.mark.slow
+def test_fine_tuning_on_smaller_images_is_given_up_for_the_instant_classifier_on_larger_ones(
+    cells: Path, tmp_path: Path
+) -> None:
+    """Where validation images speak for that; the recipe that is left gives the same again."""
+    ruinous = {"image_size": 32, "learning_rate": 10.0, "epochs": 2, "clip_gradient": None}
+    context, _, (data, recipe, environment) = planned(cells, tmp_path / "run", SMALL.model_copy(update=ruinous))
+    record = BudgetRecord(seconds=100.0, chooses_network=False, instant_px=48, is_planned=True)
+    record.write(tmp_path / "run" / "budget.json")
+    run = train_in(data, recipe, environment, context)
+    assert run.budget is not None
+    assert run.recipe.image_size == 48
+    assert run.recipe.stage == "instant"
+    assert run.card is not None
+    assert run.card.preprocessing.image_size == 48
+    assert run.budget.ended == "larger instant classifier"
+    assert run.training is not None
+    assert (run.training.chosen, run.training.finetune is not None) == ("instant", True)
+    assert "the instant classifier at 48 px is kept" in run.report_file.read_text(encoding="utf-8")
+    again = cs.train(cs.open_dataset(cells, group_pattern=GROUPS), run.recipe, out=tmp_path / "again")
+    for name in ("classifier/weights.safetensors", "metrics.json", "predictions.csv"):
+        assert sha256_file(run.folder / name) == sha256_file(again.folder / name), name
 
 
 @pytest.mark.slow

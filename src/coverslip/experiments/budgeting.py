@@ -9,6 +9,7 @@ become slower than it was when it was measured, it ends after the last epoch tha
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from coverslip.datasets import DecodedPixels, counted
 from coverslip.errors import OutOfTime
@@ -22,17 +23,19 @@ from coverslip.experiments.planning import (
     SAFETY,
     TRIALS_SHARE,
     EmbeddingPace,
+    FinetuningPlan,
     NetworkChoice,
     Workload,
     closing_seconds,
     epoch_seconds,
-    epochs_within,
     fastest_training,
+    finetuning_choices,
     greedy_fit,
     instant_seconds,
     likely_cost,
     min_total_seconds,
     network_choices,
+    plan_finetuning,
 )
 from coverslip.messages import duration
 from coverslip.runs import (
@@ -48,6 +51,9 @@ from coverslip.runs import (
 from coverslip.stopping import NO_DEADLINE, Stop
 from coverslip.training.preprocessing import learn_preprocessing
 from coverslip.training.ranking import cross_fitted_rank
+
+if TYPE_CHECKING:
+    from coverslip.training.fitting import Fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,39 @@ def fit_to_budget(
     return recipe, context.ending(context.deadline.earlier(record.reserve_seconds))
 
 
+def aside(context: RunContext) -> RunContext:
+    """For work whose epochs are not those of the run's history, and which needs no deadline."""
+    return replace(context.ending(NO_DEADLINE), emit=_only_progress(context.emit))
+
+
+def larger_instant(parts: Parts, fitted: "Fitted", recipe: Recipe, context: RunContext) -> Recipe | None:
+    """The recipe of the instant classifier on larger images, where validation images speak for that; else None.
+
+    Fine-tuning on smaller images fits into less time, but they show less.
+    """
+    from coverslip.training.fitting import is_taken, try_instant
+
+    record = context.run.budget
+    is_settled = record is None or record.instant_px in (None, recipe.image_size)
+    if record is None or is_settled or fitted.is_stopped:
+        return None
+    larger = recipe.model_copy(update={"image_size": record.instant_px, "stage": "instant"})
+    preprocessing = learn_preprocessing(parts.train_facts, larger)
+    images = parts.training_images(DecodedPixels(parts.data, parts.scan, preprocessing))
+    logits, _ = try_instant(images, parts.digests, preprocessing, larger, aside(context))
+    is_finetuned = fitted.chosen == "finetune"
+    if is_finetuned and is_taken(fitted.val_logits, logits, images, recipe, fitted.stages[-1]):
+        return None
+    save_recipe(larger, context.run.recipe_file)
+    record.model_copy(update={"ended": "larger instant classifier"}).write(context.run.budget_file)
+    text = (
+        f"The instant classifier at {record.instant_px} px is kept: validation images did not speak for the network "
+        f"that was fine-tuned at {recipe.image_size} px."
+    )
+    context.emit(Noted(code="fine-tuning-no-better", text=text))
+    return larger
+
+
 def record_truncation(finetuned: FinetuneStage | None, context: RunContext) -> None:
     """Where fine-tuning ran out of time, say in the run's recipe how far it came."""
     record = context.run.budget
@@ -121,27 +160,30 @@ class _Planning:
         self._steps: list[PlannedStep] = []
         self._left_out: list[TriedNetwork] = []
         self._is_finetuned = recipe.stage == "finetune" or recipe.init == "scratch"
+        self._steps_per_second: dict[NetworkChoice, float] = {}
 
     def settle(self) -> tuple[Recipe, BudgetRecord]:
         """The recipe that is carried out, and what was planned and tried."""
         self._add("looking at the images", self._record.seconds - self._left)
         before = self._left
         measured = self._measure()
-        steps_per_second = self._training_pace(measured[0])
-        self._add("measuring how quick this machine is", before - self._left)
         tried = self._worth_trying(measured)
-        self._show(tried, steps_per_second)
+        reserved = closing_seconds(tried[0].pace, self._work) + sum(network.seconds for network in tried)
+        likely = self._finetuning(tried[0], reserved)
+        self._add("measuring how quick this machine is", before - self._left)
+        self._show(tried, likely)
         best, networks = tried[0], [_listed(tried[0], "chosen")]
         if len(tried) > 1:
             best, networks = self._compare(tried)
-            if best is not tried[0]:
-                steps_per_second = self._training_pace(best)
-        recipe = self._final_recipe(best, steps_per_second, is_embedded=len(tried) > 1)
-        self._emit_decision(recipe, networks)
+        finetuning = self._finetuning(best, self._seconds_beside(best, is_embedded=len(tried) > 1))
+        recipe = self._final_recipe(best, finetuning)
+        is_smaller = finetuning is not None and finetuning.choice != best.choice
+        self._emit_decision(recipe, networks, best.choice if is_smaller else None)
         changes = {
             "steps": tuple(self._steps),
             "networks": (*networks, *self._left_out),
-            "reserve_seconds": closing_seconds(best.pace, self._work),
+            "reserve_seconds": closing_seconds(best.pace, self._work) + is_smaller * _again_seconds(best),
+            "instant_px": best.choice.image_size if is_smaller else None,
             "is_planned": True,
         }
         return recipe, self._record.model_copy(update=changes)
@@ -187,17 +229,32 @@ class _Planning:
             values={"seconds": round(seconds)},
         )
 
-    def _training_pace(self, network: _Measured) -> float | None:
-        """Images a second of training steps; None where there will be none, for which nothing need be measured."""
+    def _finetuning(self, network: _Measured, reserved: float) -> FinetuningPlan | None:
+        """Fine-tuning that fits beside what is reserved; None without any."""
         if not self._is_finetuned:
             return None
-        if self._context.device != "cpu":  # embedding says little of steps in mixed precision
-            return self._pace.training(network.choice.of(self._recipe))
-        at_best = epoch_seconds(fastest_training(network.pace, self._recipe.tta), self._work)
-        left = self._left - network.seconds - closing_seconds(network.pace, self._work)
-        if self._recipe.init != "scratch" and not epochs_within(left, at_best, self._recipe, self._work.n_epoch):
-            return None
-        return self._pace.training(network.choice.of(self._recipe))
+
+        def seconds_left(choice: NetworkChoice) -> float:
+            again = 0.0 if choice == network.choice else network.seconds + _again_seconds(network)
+            return self._left - reserved - again
+
+        # From scratch there is nothing else; and on a GPU embedding says little of steps in mixed precision.
+        is_told = self._context.device == "cpu" and self._recipe.init != "scratch"
+        return plan_finetuning(
+            finetuning_choices(network.choice, self._recipe),
+            self._recipe,
+            self._work,
+            self._work.n_epoch,
+            seconds_left,
+            self._training_pace,
+            fastest_training(network.pace, self._recipe.tta) if is_told else math.inf,
+        )
+
+    def _training_pace(self, choice: NetworkChoice) -> float:
+        """Images a second of training steps, measured once."""
+        if choice not in self._steps_per_second:
+            self._steps_per_second[choice] = self._pace.training(choice.of(self._recipe))
+        return self._steps_per_second[choice]
 
     def _worth_trying(self, measured: Sequence[_Measured]) -> list[_Measured]:
         """The first, and others where their share of the time suffices; alone it need not be tried beforehand."""
@@ -207,18 +264,14 @@ class _Planning:
         self._left_out += [_listed(other, "no time") for i, other in enumerate(others) if i not in fitting]
         return [first, *(others[i] for i in fitting)]
 
-    def _show(self, tried: Sequence[_Measured], steps_per_second: float | None) -> None:
+    def _show(self, tried: Sequence[_Measured], likely: FinetuningPlan | None) -> None:
         """Emit what will be done, before it begins."""
         for network in tried:
             self._add(f"instant classifier of {network.choice}", network.seconds)
-        closing = closing_seconds(tried[0].pace, self._work)
-        if steps_per_second:
-            per_epoch = epoch_seconds(steps_per_second, self._work)
-            for_epochs = self._left - closing - sum(network.seconds for network in tried)
-            if n := epochs_within(for_epochs / SAFETY, per_epoch, self._recipe, self._work.n_epoch):
-                whose = "the best of them" if len(tried) > 1 else str(tried[0].choice)
-                self._add(f"fine-tuning of {whose}, {n} epochs", n * per_epoch)
-        self._add("test images and report, with a reserve", closing)
+        if likely is not None:
+            whose = str(likely.choice) if len(tried) == 1 else f"the best of them at {likely.choice.image_size} px"
+            self._add(f"fine-tuning of {whose}, {likely.epochs} epochs", likely.seconds)
+        self._add("test images and report, with a reserve", closing_seconds(tried[0].pace, self._work))
         show_plan(self._steps, self._record, self._context.emit)
 
     def _compare(self, tried: Sequence[_Measured]) -> tuple[_Measured, list[TriedNetwork]]:
@@ -254,35 +307,46 @@ class _Planning:
         known = {"seconds": round(before - self._left, 1), "score": score, "log_loss": loss}
         return _listed(network, "tried").model_copy(update=known), rank
 
-    def _final_recipe(self, best: _Measured, steps_per_second: float | None, *, is_embedded: bool) -> Recipe:
-        """The recipe of what is left: with the network, its image size, and as many epochs as fit."""
-        recipe, work = best.choice.of(self._recipe), self._work
-        if steps_per_second is None:
-            return recipe.model_copy(update={"stage": "instant"})
-        before = best.pace.setup_seconds + best.pace.probe_seconds if is_embedded else best.seconds
-        if recipe.init == "scratch":
-            before = 0.0
-        before += (work.n_train + work.n_val) / best.pace.reading_per_second
-        seconds = self._left - closing_seconds(best.pace, work) - before
-        per_epoch = epoch_seconds(steps_per_second, work)
-        if n := epochs_within(seconds / SAFETY, per_epoch, recipe, work.n_epoch):
-            return recipe.model_copy(update={"epochs": n})
-        if recipe.init == "scratch":
-            raise self._too_little(before + FEWEST_EPOCHS * per_epoch + closing_seconds(best.pace, work))
-        return recipe.model_copy(update={"stage": "instant"})
+    def _seconds_beside(self, best: _Measured, *, is_embedded: bool) -> float:
+        """What a training with this network takes beside fine-tuning."""
+        instant = best.pace.setup_seconds + best.pace.probe_seconds if is_embedded else best.seconds
+        if self._recipe.init == "scratch":
+            instant = 0.0
+        reading = (self._work.n_train + self._work.n_val) / best.pace.reading_per_second
+        return closing_seconds(best.pace, self._work) + instant + reading
 
-    def _emit_decision(self, recipe: Recipe, networks: Sequence[TriedNetwork]) -> None:
-        """Emit what was settled."""
+    def _final_recipe(self, best: _Measured, finetuning: FinetuningPlan | None) -> Recipe:
+        """The recipe of what is left: with the network, its image size, and as many epochs as fit."""
+        if finetuning is not None:
+            return finetuning.choice.of(self._recipe).model_copy(update={"epochs": finetuning.epochs})
+        if self._recipe.init == "scratch":
+            per_epoch = epoch_seconds(self._training_pace(best.choice), self._work)
+            raise self._too_little(FEWEST_EPOCHS * per_epoch + closing_seconds(best.pace, self._work))
+        return best.choice.of(self._recipe).model_copy(update={"stage": "instant"})
+
+    def _emit_decision(self, recipe: Recipe, networks: Sequence[TriedNetwork], larger: NetworkChoice | None) -> None:
+        """Emit what was settled; `larger` is preferred among instant classifiers, where fine-tuning takes less."""
         compared = [network for network in networks if network.score is not None]
         if compared:
             n = counted(len(compared), "network")
-            text = f"{n} were tried on validation images; {recipe.model} at {recipe.image_size} px was best."
+            best = larger or NetworkChoice(recipe.model, recipe.image_size or 0)
+            text = f"{n} were tried on validation images; {best} was best."
             self._context.emit(Noted(code="networks-compared", text=text, values={"n": len(compared)}))
         if self._is_finetuned:
             text = f"There is time for {counted(recipe.n_epochs, 'epoch')} of fine-tuning."
             if recipe.stage == "instant":
                 text = "There is no time for enough epochs of fine-tuning: the instant classifier is the result."
+            elif larger is not None:
+                text = (
+                    f"There is time for {counted(recipe.n_epochs, 'epoch')} of fine-tuning at {recipe.image_size} px, "
+                    f"which has to hold its own against the instant classifier at {larger.image_size} px."
+                )
             self._context.emit(Noted(code="plan-settled", text=text))
+
+
+def _again_seconds(network: _Measured) -> float:
+    """For an instant classifier whose features are kept already."""
+    return SAFETY * (network.pace.setup_seconds + network.pace.probe_seconds)
 
 
 def _workload(parts: Parts, recipe: Recipe) -> Workload:

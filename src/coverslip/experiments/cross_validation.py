@@ -11,9 +11,7 @@ import numpy as np
 from coverslip.datasets import (
     Dataset,
     Folds,
-    Part,
     Scan,
-    Split,
     cap_training,
     check_no_class_is_empty,
     plan_folds,
@@ -27,7 +25,7 @@ from coverslip.experiments.beginning import write_beginning
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import evaluated, keep_results, measure
 from coverslip.experiments.one_split import fit_network, keep_seen, package, preprocess, train_one_split
-from coverslip.experiments.parts import Parts, with_epochs_of_folds
+from coverslip.experiments.parts import capped_parts, with_epochs_of_folds
 from coverslip.experiments.working import working_in
 from coverslip.inference import load_classifier
 from coverslip.messages import Resume
@@ -248,9 +246,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     """
     from coverslip.training.fitting import calibrate
 
-    everything: tuple[Part, ...] = tuple("left-out" if fold is None else "train" for fold in folds.fold_of)
-    split = Split(everything, folds.reasons, folds.notes)
-    parts = Parts(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.split_seed))
+    parts = capped_parts(data, scan, folds.refit, recipe)
     keep_seen(parts, recipe, context.run)
     trained = [context.run.fold(k) for k in range(1, len(folds.splits) + 1)]
     choices = _choices(trained)

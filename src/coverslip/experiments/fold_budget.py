@@ -5,6 +5,7 @@ network is taken. Where the time is over before the folds are done, all of them,
 without fine-tuning, so that what is measured is what is kept.
 """
 
+import math
 import shutil
 
 from coverslip.datasets import Dataset, Folds, Scan
@@ -12,15 +13,19 @@ from coverslip.errors import OutOfTime
 from coverslip.events import Noted
 from coverslip.experiments.budgeting import show_plan
 from coverslip.experiments.pace import MeasuredPace, Pace
-from coverslip.experiments.parts import Parts, with_epochs_of_folds
+from coverslip.experiments.parts import Parts, capped_parts, with_epochs_of_folds
 from coverslip.experiments.planning import (
     FEWEST_EPOCHS,
     SAFETY,
     EmbeddingPace,
+    FinetuningPlan,
+    NetworkChoice,
     Workload,
     epoch_seconds,
-    epochs_within,
+    fastest_training,
+    finetuning_choices,
     folds_seconds,
+    plan_finetuning,
 )
 from coverslip.messages import Set, duration
 from coverslip.runs import BudgetRecord, PlannedStep, Recipe, RunContext, TriedNetwork, save_recipe
@@ -64,7 +69,7 @@ def without_finetuning(recipe: Recipe, context: RunContext) -> Recipe:
     record = context.run.budget
     assert record is not None, "only a budget lets time run out"
     record.model_copy(update={"ended": "fine-tuning left out"}).write(context.run.budget_file)
-    recipe = recipe.model_copy(update={"stage": "instant"})
+    recipe = recipe.model_copy(update={"stage": "instant", "image_size": record.instant_px or recipe.image_size})
     save_recipe(recipe, context.run.recipe_file)
     return recipe
 
@@ -81,30 +86,66 @@ def _plan(
         _tell_no_folds(instant, n_folds, recipe, context, record)
         return None
     steps.append(PlannedStep(what=f"instant classifiers of {n_folds} folds, and the report", seconds=instant))
-    # Once more where fine-tuning is cut short.
-    left = deadline.seconds_left() - 2 * instant
-    n_epochs = 0
-    if recipe.stage == "finetune" or recipe.init == "scratch":
-        n = len(parts.train) + len(parts.val) + len(parts.test)
-        n_drawn = sum(split.parts.count("train") for split in folds.splits) + n
-        per_epoch = epoch_seconds(pace.training(recipe), Workload(n_drawn, n, n, n_drawn))
-        n_epochs = epochs_within(left / SAFETY, per_epoch, recipe, parts.n_drawn(recipe))
-        if not n_epochs and recipe.init == "scratch":
-            raise _too_little(2 * instant + SAFETY * FEWEST_EPOCHS * per_epoch, n_folds, context, record)
-        if n_epochs:
-            what = f"fine-tuning {n_folds + 1} networks, {n_epochs} epochs each"
-            steps.append(PlannedStep(what=what, seconds=n_epochs * per_epoch))
-    show_plan(steps, record, context.emit)
     size = learn_preprocessing(parts.train_facts, recipe).image_size
-    changes: dict[str, object] = {"epochs": n_epochs} if n_epochs else {"stage": "instant"}
-    split = recipe.split.resolved(n_folds)
-    planned = {
+    own, planned = NetworkChoice(recipe.model, size), recipe.model_copy(update={"stage": "instant"})
+    # Instant classifiers once more where fine-tuning is cut short.
+    finetuning = _finetuning(parts, folds, own, recipe, context, pace, embedding, record, reserved=2 * instant)
+    if finetuning is not None:
+        px, epochs = finetuning.choice.image_size, finetuning.epochs
+        what = f"fine-tuning {n_folds + 1} networks at {px} px, {epochs} epochs each"
+        steps.append(PlannedStep(what=what, seconds=finetuning.seconds))
+        planned = recipe if finetuning.choice == own else finetuning.choice.of(recipe)
+        planned = planned.model_copy(update={"epochs": epochs})
+    show_plan(steps, record, context.emit)
+    chosen = finetuning.choice if finetuning else own
+    networks = (
+        TriedNetwork(model=chosen.model, image_size=chosen.image_size, planned_seconds=instant, outcome="chosen"),
+    )
+    settled = {
         "steps": tuple(steps),
-        "networks": (TriedNetwork(model=recipe.model, image_size=size, planned_seconds=instant, outcome="chosen"),),
+        "networks": networks,
         "reserve_seconds": instant,
+        "instant_px": None if chosen == own else size,
         "is_planned": True,
     }
-    return recipe.model_copy(update={**changes, "split": split}), record.model_copy(update=planned)
+    split = recipe.split.resolved(n_folds)
+    return planned.model_copy(update={"split": split}), record.model_copy(update=settled)
+
+
+def _finetuning(
+    parts: Parts,
+    folds: Folds,
+    own: NetworkChoice,
+    recipe: Recipe,
+    context: RunContext,
+    pace: Pace,
+    embedding: EmbeddingPace,
+    record: BudgetRecord,
+    *,
+    reserved: float,
+) -> FinetuningPlan | None:
+    """Fine-tuning of every fold's network, and of the last one, that fits beside what is reserved."""
+    if recipe.stage == "instant" and recipe.init != "scratch":
+        return None
+    splits = (*folds.splits, folds.refit)
+    drawn = [capped_parts(parts.data, parts.scan, split, recipe).n_drawn(recipe) for split in splits]
+    n = len(parts.train) + len(parts.val) + len(parts.test)
+    work = Workload(sum(drawn), n, n, sum(drawn))
+    deadline = context.deadline
+    is_told = context.device == "cpu" and recipe.init != "scratch"
+    plan = plan_finetuning(
+        finetuning_choices(own, recipe),
+        recipe,
+        work,
+        min(drawn),
+        lambda _: deadline.seconds_left() - reserved,
+        lambda choice: pace.training(choice.of(recipe)),
+        fastest_training(embedding, recipe.tta) if is_told else math.inf,
+    )
+    if plan is None and recipe.init == "scratch":
+        per_epoch = epoch_seconds(pace.training(recipe), work)
+        raise _too_little(reserved + SAFETY * FEWEST_EPOCHS * per_epoch, len(folds.splits), context, record)
+    return plan
 
 
 def _instant_seconds(parts: Parts, folds: Folds, pace: EmbeddingPace, recipe: Recipe) -> float:

@@ -32,7 +32,7 @@ from coverslip.datasets import (
 from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
-from coverslip.experiments.budgeting import record_truncation
+from coverslip.experiments.budgeting import aside, larger_instant, record_truncation
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
@@ -106,8 +106,12 @@ def train_one_split(
     preprocessing = preprocess(parts, recipe, context)
     on_features = drawn_on(parts, recipe, context) if with_report else None
     fitted, familiar = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
-    calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe.decision_rule(parts.classes))
     record_truncation(fitted.finetuning, context)
+    if (larger := larger_instant(parts, fitted, recipe, context)) is not None:
+        recipe, preprocessing = larger, learn_preprocessing(parts.train_facts, larger)
+        instant, familiar = fit_network(parts, preprocessing, recipe, aside(context))
+        fitted = replace(instant, stages=(*instant.stages, *filter(None, [fitted.finetuning])))
+    calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe.decision_rule(parts.classes))
     package(parts, preprocessing, fitted, calibration, familiar, recipe, context)
     if fitted.is_stopped:
         raise Stopped("Fine-tuning was stopped", do="What it has learnt so far is kept.")

@@ -96,8 +96,12 @@ class Parts:
         return np.asarray(order[np.argsort(turn, kind="stable")[:n]])
 
 
+def capped_parts(data: Dataset, scan: Scan, split: Split, recipe: Recipe) -> Parts:
+    """The parts of a split, with no more training images of a class than the recipe allows."""
+    return Parts(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.split_seed))
+
+
 def with_epochs_of_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> Recipe:
     """The recipe with the most epochs that any of the folds calls for: all are trained alike."""
-    plan = recipe.split
-    capped = (cap_training(data, split, plan.train_per_class, recipe.split_seed) for split in folds.splits)
-    return max((Parts(data, scan, split).with_epochs(recipe) for split in capped), key=lambda one: one.n_epochs)
+    settled = (capped_parts(data, scan, split, recipe).with_epochs(recipe) for split in folds.splits)
+    return max(settled, key=lambda one: one.n_epochs)

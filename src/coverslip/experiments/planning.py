@@ -1,7 +1,7 @@
 """What fits into a time budget: arithmetic on the pace of a machine and the numbers of images."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from coverslip.models import model_info, select_models
@@ -16,6 +16,7 @@ SAFETY = 1.25  # estimates of what must not be late are raised by this factor
 _REPORT_COST = 3.0  # figures and page, in times that building a network takes: the one varies as the other
 _VALIDATION_COST = 1 / 3  # of an image's forward pass, beside one of forward, backward and step
 _SMALLEST_PX = 64
+_SMALLEST_SHARE = 0.4  # of a network's image size: fine-tuned there, it beats its instant classifier (RESULTS.md)
 _STEP_PX = 32  # networks halve the size five times
 
 
@@ -54,6 +55,15 @@ class NetworkChoice:
         return f"{self.model} at {self.image_size} px"
 
 
+@dataclass(frozen=True, slots=True)
+class FinetuningPlan:
+    """Fine-tuning that fits."""
+
+    choice: NetworkChoice
+    epochs: int
+    seconds: float
+
+
 def network_choices(recipe: Recipe, *, chooses_network: bool) -> list[NetworkChoice]:
     """What may be tried: the recipe's own network first, which serves where there is time for no other.
 
@@ -77,6 +87,23 @@ def network_choices(recipe: Recipe, *, chooses_network: bool) -> list[NetworkCho
         others.sort(key=lambda record: record.macs or 0)
         choices[1:1] = [NetworkChoice(record.name, recipe.image_size or record.input_px) for record in others]
     return choices[:MOST_CONSIDERED]
+
+
+def finetuning_choices(choice: NetworkChoice, recipe: Recipe) -> list[NetworkChoice]:
+    """At what image sizes a network may be fine-tuned: its own, then smaller ones, at which more epochs fit.
+
+    Args:
+        choice: whose instant classifier was preferred.
+        recipe: what it names is kept to, the image size too.
+    """
+    record = model_info(choice.model)
+    is_open = recipe.image_size is None and recipe.init == "imagenet" and recipe.begins_with_instant_classifier
+    if not is_open or record.is_sized:
+        return [choice]
+    smallest = max(_SMALLEST_PX, _SMALLEST_SHARE * choice.image_size)
+    multiples = range(_STEP_PX * (choice.image_size // _STEP_PX), _SMALLEST_PX - 1, -_STEP_PX)
+    sizes = [px for px in multiples if smallest <= px < choice.image_size and px % record.side_multiple == 0]
+    return [choice, *(NetworkChoice(choice.model, px) for px in sizes)]
 
 
 def likely_cost(choice: NetworkChoice) -> float:
@@ -139,11 +166,53 @@ def training_pace(seconds: float, n_train: int, n_val: int) -> float:
 
 def epochs_within(seconds: float, per_epoch: float, recipe: Recipe, n_drawn: int) -> int:
     """How many of the recipe's epochs fit, each of so many images; 0 where they are too few to be worth it."""
-    n, most = int(seconds / per_epoch), recipe.n_epochs
+    most = recipe.n_epochs
+    n = most if most * per_epoch <= seconds else int(seconds / per_epoch)
     fewest = FEWEST_EPOCHS
     if recipe.begins_with_instant_classifier:
         fewest = math.ceil(_FEWEST_SHARE * epochs_called_for(n_drawn))
     return min(n, most) if n >= min(fewest, most) else 0
+
+
+def plan_finetuning(
+    choices: Sequence[NetworkChoice],
+    recipe: Recipe,
+    work: Workload,
+    n_drawn: int,
+    seconds_left: Callable[[NetworkChoice], float],
+    pace: Callable[[NetworkChoice], float],
+    at_best: float = math.inf,
+) -> FinetuningPlan | None:
+    """Fine-tuning that fits: at the largest image size at which all epochs do, or as many as fit at the first.
+
+    What cannot fit is not measured. None where too few epochs fit.
+
+    Args:
+        choices: a network at several image sizes, the largest first: `finetuning_choices`.
+        recipe: with a number of epochs.
+        work: of one epoch.
+        n_drawn: training images that an epoch of one network shows.
+        seconds_left: for fine-tuning at an image size.
+        pace: measures images a second of training steps.
+        at_best: images a second that the first choice cannot exceed.
+    """
+    pixels_per_second, partial = at_best * choices[0].image_size ** 2, None
+
+    def fitting(choice: NetworkChoice) -> FinetuningPlan:
+        per_epoch = epoch_seconds(pixels_per_second / choice.image_size**2, work)
+        n = epochs_within(seconds_left(choice) / SAFETY, per_epoch, recipe, n_drawn)
+        return FinetuningPlan(choice, n, n * per_epoch)
+
+    for choice in choices:
+        fewest = 1 if choice == choices[0] else recipe.n_epochs
+        if fitting(choice).epochs < fewest:
+            continue
+        pixels_per_second = min(pixels_per_second, pace(choice) * choice.image_size**2)
+        plan = fitting(choice)
+        if plan.epochs == recipe.n_epochs:
+            return plan
+        partial = partial or (plan if plan.epochs >= fewest else None)
+    return partial
 
 
 def greedy_fit(seconds: Sequence[float], most: float) -> list[int]:

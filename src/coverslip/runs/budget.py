@@ -78,8 +78,15 @@ class BudgetRecord(Document):
     steps: tuple[PlannedStep, ...] = Field((), description="Empty until it is planned.")
     networks: tuple[TriedNetwork, ...] = Field((), description="That were considered.")
     reserve_seconds: float = Field(0.0, description="Kept for what comes after fine-tuning.")
+    instant_px: int | None = Field(
+        None,
+        description="Image size of the instant classifier that fine-tuning on smaller images has to hold its own "
+        "against; null where the instant classifier is of the same size.",
+    )
     is_planned: bool = Field(False, description="The run's recipe holds what was settled: nothing is planned again.")
-    ended: Literal["as planned", "fine-tuning cut short", "fine-tuning left out"] | None = None
+    ended: (
+        Literal["as planned", "fine-tuning cut short", "fine-tuning left out", "larger instant classifier"] | None
+    ) = None
 
     @property
     def tried(self) -> tuple[TriedNetwork, ...]:

@@ -42,6 +42,12 @@ class Folds:
         parts: tuple[Part, ...] = tuple("left-out" if fold is None else "test" for fold in self.fold_of)
         return Split(parts, self.reasons, self.notes)
 
+    @property
+    def refit(self) -> Split:
+        """Every image that is not left out as a training image: what the run's classifier learns from."""
+        parts: tuple[Part, ...] = tuple("left-out" if fold is None else "train" for fold in self.fold_of)
+        return Split(parts, self.reasons, self.notes)
+
 
 def plan_folds(
     dataset: Dataset, scan: Scan, *, n_folds: int | None, val: float, seed: int, by_domain: bool = False

@@ -39,6 +39,11 @@ def _words(run: ReportedRun, budget: BudgetRecord) -> list[str]:
         words.append("With folds every image measures the result, so no networks were compared.")
     if budget.ended == "fine-tuning cut short":
         words.append("The time was over before fine-tuning was done; what it had reached by then was kept.")
+    if budget.ended == "larger instant classifier":
+        words.append(
+            "Fine-tuning fitted into the time on smaller images. Validation images did not speak for what came of it: "
+            f"the instant classifier at {budget.instant_px} px is kept."
+        )
     if budget.ended == "fine-tuning left out":
         words.append("There was no time to fine-tune all folds, so all of them keep the instant classifier.")
     return words
