@@ -200,6 +200,27 @@ def test_an_earlier_training_is_begun_with_and_each_choice_set_back(page: "Page"
     page.get_by_text("Nothing differs from the defaults").wait_for()
 
 
+def test_a_number_in_place_of_automatic_is_awaited_not_guessed(page: "Page", lab: Lab) -> None:
+    """One epoch would begin a training that nobody wants, where the number is never typed."""
+    open_page(page, f"/train?dataset={lab.sets['cells']}")
+    page.get_by_role("button", name="Start training").wait_for()
+    unfold(page)
+    epochs = page.get_by_label(TITLES["epochs"], exact=True)
+    number = page.get_by_role("spinbutton", name="a number:").and_(page.locator("[max='10000']"))
+    epochs.select_option("a number:")
+    expect(number).to_be_focused()
+    number.press("Tab")  # left empty: as before
+    expect(number).to_have_count(0)
+    expect(epochs).to_have_value("auto")
+    epochs.select_option("a number:")
+    number.press_sequentially("12")
+    number.press("Tab")
+    expect(number).to_have_value("12")
+    expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("^epochs: 12$", re.M))
+    epochs.select_option("auto")
+    expect(page.get_by_label("Recipe (YAML)")).not_to_have_value(re.compile("^epochs:", re.M))
+
+
 def test_a_remedy_is_a_button_that_makes_the_choice(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     page.get_by_role("button", name="Start training").wait_for()

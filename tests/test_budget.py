@@ -10,7 +10,7 @@ import pytest
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
-from coverslip.datasets import Dataset, scan_images
+from coverslip.datasets import Dataset, fold_images, scan_images
 from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
 from coverslip.events import EpochEnded, Event, Noted, ignore
 from coverslip.experiments import Parts, begin_run, checked, train_in
@@ -28,7 +28,6 @@ from coverslip.experiments.planning import (
     greedy_fit,
     instant_seconds,
     network_choices,
-    training_pace,
 )
 from coverslip.files import sha256_file
 from coverslip.models.counting.memory import training_memory
@@ -106,7 +105,6 @@ def test_the_arithmetic_of_a_plan() -> None:
     work = Workload(n_train=600, n_val=150, n_test=150, n_epoch=600)
     assert instant_seconds(EmbeddingPace(4.0, 75.0, 500.0, 1.0), work) == 4 + 10 + 1
     assert epoch_seconds(50.0, work) == (600 + 50) / 50
-    assert training_pace(13.0, 600, 150) == 50.0  # as measured, so estimated
     scratch, gentle = Recipe(init="scratch", epochs=20), Recipe(epochs=8)
     assert epochs_within(100.0, 13.0, scratch, 600) == 7
     assert epochs_within(20.0, 13.0, scratch, 600) == 0  # one alone is not worth it
@@ -229,6 +227,45 @@ def test_folds_that_do_not_fit_make_way_for_one_split_unless_they_were_asked_for
             same, recipe, ending = fit_folds_to_budget(data, scan, folds, recipe, context, FixedPace())
             assert (same, recipe.split.folds, recipe.epochs) == (folds, len(folds.splits), 3)
             assert 0 < ending.deadline.seconds_left() < budget
+
+
+def folds_planned(
+    cells: Path, folder: Path, recipe: Recipe, budget: float, pace: FixedPace
+) -> tuple[Recipe, BudgetRecord, list[Event]]:
+    """What a budget settles for folds, and what it tells."""
+    data, recipe = checked(cs.open_dataset(cells, group_pattern=GROUPS), recipe)
+    begin_run(folder, data, recipe, "cpu", allow_leakage=False, budget=budget)
+    scan = scan_images(data)
+    folds = fold_images(data, scan, n_folds=3, val=recipe.split.val, seed=0)
+    events: list[Event] = []
+    context = RunContext(folder, emit=events.append, deadline=Deadline.within(budget, Clock()))
+    _, settled, _ = fit_folds_to_budget(data, scan, folds, recipe, context, pace)
+    record = Run(folder).budget
+    assert record is not None
+    return settled, record, events
+
+
+def test_folds_are_fine_tuned_on_smaller_images_where_there_is_time_for_no_more(cells: Path, tmp_path: Path) -> None:
+    recipe = Recipe(model="efficientnet_lite0", tta=1, epochs=20, split=SplitPlan(folds=3))
+    pace = FixedPace(steps_per_second=10.0, is_quicker_when_smaller=True)
+    settled, record, _ = folds_planned(cells, tmp_path / "smaller", recipe, 300.0, pace)
+    assert (settled.stage, settled.image_size, settled.n_epochs, record.instant_px) == ("finetune", 128, 20, 224)
+    slow = FixedPace(steps_per_second=1.0, is_quicker_when_smaller=True)
+    settled, record, events = folds_planned(cells, tmp_path / "none", recipe, 200.0, slow)
+    assert (settled.stage, settled.image_size, record.instant_px) == ("instant", None, None)
+    told = next(event for event in events if isinstance(event, Noted) and event.code == "no-time-to-fine-tune-folds")
+    enough = told.values["seconds"]
+    settled, _, _ = folds_planned(cells, tmp_path / "enough", recipe, enough, slow)
+    assert (settled.stage, settled.image_size) == ("finetune", 96)
+
+
+def test_folds_count_no_more_training_images_than_the_recipe_allows(cells: Path, tmp_path: Path) -> None:
+    seconds = []
+    for cap in (None, 4):
+        recipe = SMALL.model_copy(update={"split": SplitPlan(folds=3, train_per_class=cap)})
+        _, record, _ = folds_planned(cells, tmp_path / str(cap), recipe, 500.0, FixedPace(steps_per_second=10.0))
+        seconds.append(next(step.seconds for step in record.steps if step.what.startswith("fine-tuning 4 networks")))
+    assert seconds[1] < 0.5 * seconds[0]
 
 
 def planned(cells: Path, folder: Path, recipe: Recipe) -> tuple[RunContext, Clock, tuple[Dataset, Recipe, Environment]]:

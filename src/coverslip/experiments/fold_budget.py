@@ -16,6 +16,7 @@ from coverslip.experiments.pace import MeasuredPace, Pace
 from coverslip.experiments.parts import Parts, capped_parts, with_epochs_of_folds
 from coverslip.experiments.planning import (
     FEWEST_EPOCHS,
+    MEASURING_SHARE,
     SAFETY,
     EmbeddingPace,
     FinetuningPlan,
@@ -145,6 +146,10 @@ def _finetuning(
     if plan is None and recipe.init == "scratch":
         per_epoch = epoch_seconds(pace.training(recipe), work)
         raise _too_little(reserved + SAFETY * FEWEST_EPOCHS * per_epoch, len(folds.splits), context, record)
+    if plan is None and deadline.seconds_left() - reserved > MEASURING_SHARE * record.seconds:
+        smallest = finetuning_choices(own, recipe)[-1]
+        seconds = SAFETY * recipe.n_epochs * epoch_seconds(pace.training(smallest.of(recipe)), work)
+        _tell_not_finetuned(len(splits), reserved + seconds, recipe, context, record)
     return plan
 
 
@@ -167,10 +172,25 @@ def _tell_no_folds(seconds: float, n_folds: int, recipe: Recipe, context: RunCon
     context.emit(Noted(code="no-time-for-folds", text=text, level="warning"))
 
 
+def _tell_not_finetuned(n: int, seconds: float, recipe: Recipe, context: RunContext, record: BudgetRecord) -> None:
+    """Emit how much time fine-tuning of so many networks would take, and what takes less."""
+    total = math.ceil(record.seconds - context.deadline.seconds_left() + seconds)
+    text = (
+        f"There is no time to fine-tune {n} networks, which takes about {duration(total)} in all: folds measure the "
+        "instant classifier. One split in place of folds has one network to fine-tune."
+    )
+    values, remedies = {"n_networks": n, "seconds": total}, (_without_folds(recipe),)
+    context.emit(Noted(code="no-time-to-fine-tune-folds", text=text, values=values, remedies=remedies))
+
+
+def _without_folds(recipe: Recipe) -> Set:
+    return Set("split.by_domain", False) if recipe.split.by_domain else Set("split.folds", 0)
+
+
 def _too_little(seconds: float, n_folds: int, context: RunContext, record: BudgetRecord) -> OutOfTime:
     needed = duration(record.seconds - context.deadline.seconds_left() + seconds)
     return OutOfTime(
         f"{duration(record.seconds)} is too little for {n_folds} folds, which take about {needed} here",
         do="Allow more time, or do without folds.",
-        remedies=(Set("split.by_domain", False) if context.run.recipe.split.by_domain else Set("split.folds", 0),),
+        remedies=(_without_folds(context.run.recipe),),
     )

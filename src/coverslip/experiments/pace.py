@@ -8,15 +8,16 @@ from typing import Protocol
 import numpy as np
 
 from coverslip.datasets import DecodedPixels
-from coverslip.events import EpochEnded, Event
+from coverslip.events import Event, StepEnded
 from coverslip.experiments.parts import Parts
-from coverslip.experiments.planning import EmbeddingPace, training_pace
+from coverslip.experiments.planning import EmbeddingPace
 from coverslip.runs import Recipe, RunContext
 from coverslip.training.preprocessing import learn_preprocessing
 
 _N_EMBEDDED = 24
 _N_PROBED = 200
-_N_TRAINED = 32  # images of an epoch that is timed: of fewer, what each epoch takes beside its steps is half the time
+_N_STEPS = 3  # of an epoch that is timed
+_MOST_TRAINED = 96  # images of that epoch
 _N_VALIDATED = 2
 
 
@@ -63,14 +64,18 @@ class MeasuredPace:
         )
 
     def training(self, recipe: Recipe) -> float:
-        """By the second of two short epochs: the first one prepares what later ones use again."""
+        """By the steps of the second of two short epochs: the first one prepares what later ones use again.
+
+        The first step of an epoch takes longer, and is one of many in training.
+        """
         from coverslip.training.batches import TrainingImages
         from coverslip.training.finetuning import finetune
         from coverslip.training.fitting import initial_network
 
         parts = self._parts
         preprocessing = learn_preprocessing(parts.train_facts, recipe)
-        chosen = np.array(parts.some_training_images(_N_TRAINED + _N_VALIDATED, seed=recipe.seed))
+        n_trained = min(_N_STEPS * recipe.batch_size, _MOST_TRAINED)
+        chosen = np.array(parts.some_training_images(n_trained + _N_VALIDATED, seed=recipe.seed))
         place = {int(position): i for i, position in enumerate(chosen)}
         pixels = DecodedPixels(parts.data, parts.scan, preprocessing)(chosen.tolist())
         train, val = chosen[:-_N_VALIDATED], chosen[-_N_VALIDATED:]
@@ -83,24 +88,22 @@ class MeasuredPace:
             n_classes=len(parts.classes),
         )
         network, _ = initial_network(images, preprocessing, recipe, None)
-        short = {
-            "epochs": 2,
-            "last_epoch": None,
-            "batch_size": min(len(train), recipe.batch_size),
-            "patience": None,
-            "sampling": "all",
-        }
-        seconds: list[float] = []
+        batch_size = min(recipe.batch_size, max(1, len(train) // _N_STEPS))
+        short = {"epochs": 2, "last_epoch": None, "batch_size": batch_size, "patience": None, "sampling": "all"}
+        after: list[tuple[int, float]] = []  # images and seconds, up to the end of a step
 
         def note(event: Event) -> None:
-            if isinstance(event, EpochEnded) and event.epoch:
-                seconds.append(event.seconds)
+            if isinstance(event, StepEnded) and event.epoch == 2:
+                n = min(event.step * batch_size, len(train))
+                after.append((n, n / event.images_per_second))
 
         with TemporaryDirectory() as folder:
             context = RunContext(Path(folder), self._context.device, note, self._context.stop)
             finetune(network, images, recipe.model_copy(update=short), context)
-        # Where training is not sound with these images it will say so itself: then any pace will do.
-        return training_pace(seconds[-1], len(train), len(val)) if seconds else 1.0
+        if not after:  # training is not sound with these images, as it will say itself: any pace will do
+            return 1.0
+        (n_first, first), (n_last, last) = after[0], after[-1]
+        return n_last / last if n_first == n_last else (n_last - n_first) / max(last - first, 1e-9)
 
 
 def _probe_seconds(n: int, n_features: int, n_classes: int) -> float:

@@ -159,11 +159,6 @@ def fastest_training(pace: EmbeddingPace, tta: int) -> float:
     return pace.images_per_second * tta / 3
 
 
-def training_pace(seconds: float, n_train: int, n_val: int) -> float:
-    """Images a second of training steps, by the seconds of an epoch: what `epoch_seconds` takes."""
-    return (n_train + _VALIDATION_COST * n_val) / max(seconds, 1e-9)
-
-
 def epochs_within(seconds: float, per_epoch: float, recipe: Recipe, n_drawn: int) -> int:
     """How many of the recipe's epochs fit, each of so many images; 0 where they are too few to be worth it."""
     most = recipe.n_epochs
