@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
@@ -18,6 +19,7 @@ from coverslip.experiments.budgeting import fit_to_budget
 from coverslip.experiments.fold_budget import fit_folds_to_budget
 from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import make_split
+from coverslip.experiments.pace import MeasuredPace
 from coverslip.experiments.planning import (
     EmbeddingPace,
     NetworkChoice,
@@ -28,6 +30,7 @@ from coverslip.experiments.planning import (
     greedy_fit,
     instant_seconds,
     network_choices,
+    plan_finetuning,
 )
 from coverslip.files import sha256_file
 from coverslip.models.counting.memory import training_memory
@@ -114,6 +117,12 @@ def test_the_arithmetic_of_a_plan() -> None:
     assert epochs_within(65.0, 13.0, gentle, 200) == 0  # which of few images are more
     assert epochs_within(65.0, 13.0, Recipe(epochs=3), 200) == 3
     assert greedy_fit([5, 50, 4], 10) == [0, 2]
+
+
+def test_no_time_at_all_is_no_plan_whatever_the_pace() -> None:
+    work, own = Workload(n_train=600, n_val=150, n_test=150, n_epoch=600), NetworkChoice("efficientnet_lite0", 224)
+    plan = plan_finetuning([own], Recipe(init="scratch", epochs=3), work, 600, lambda _: -1.0, lambda _: 10.0)
+    assert plan is None
 
 
 def test_what_the_recipe_says_of_the_network_is_kept() -> None:
@@ -300,27 +309,59 @@ def test_fine_tuning_that_runs_out_of_time_leaves_a_recipe_that_gives_the_same(c
 
 
 @pytest.mark.slow
-def test_fine_tuning_on_smaller_images_is_given_up_for_the_instant_classifier_on_larger_ones(
+def test_fine_tuning_on_smaller_images_is_given_up_for_the_instant_classifier_on_larger_ones(tmp_path: Path) -> None:
+    """Where validation images speak for that; the recipe that is left gives the same again."""
+    striped = tmp_path / "striped"
+    generator = np.random.default_rng(0)
+    for label in ("across", "along"):  # of the same brightness: at 16 px they look alike
+        (striped / label).mkdir(parents=True)
+        for i in range(30):
+            stripes = np.tile(np.repeat([60, 180], 2), 16) + np.zeros((64, 1)) + generator.normal(0, 10, (64, 64))
+            pixels = np.roll(stripes, i, axis=1).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels if label == "along" else pixels.T).save(striped / label / f"slide{i // 3}_{i}.png")
+    smaller = SMALL.model_copy(update={"image_size": 16, "epochs": 2})
+    context, _, (data, recipe, environment) = planned(striped, tmp_path / "run", smaller)
+    record = BudgetRecord(seconds=100.0, chooses_network=False, instant_px=64, is_planned=True)
+    record.write(tmp_path / "run" / "budget.json")
+    run = train_in(data, recipe, environment, context)
+    assert run.budget is not None
+    assert run.recipe.image_size == 64
+    assert run.recipe.stage == "instant"
+    assert run.card is not None
+    assert run.card.preprocessing.image_size == 64
+    assert run.budget.ended == "larger instant classifier"
+    assert run.training is not None
+    assert (run.training.chosen, run.training.finetune) == ("instant", None)
+    report = run.report_file.read_text(encoding="utf-8")
+    assert "the instant classifier at 64 px is kept" in report
+    assert "then fine-tuned" not in report
+    again = cs.train(cs.open_dataset(striped, group_pattern=GROUPS), run.recipe, out=tmp_path / "again")
+    for name in ("classifier/weights.safetensors", "metrics.json", "predictions.csv", "learning_curve.json"):
+        assert sha256_file(run.folder / name) == sha256_file(again.folder / name), name
+
+
+@pytest.mark.slow
+def test_what_was_fine_tuned_on_smaller_images_is_kept_where_nothing_speaks_against_it(
     cells: Path, tmp_path: Path
 ) -> None:
-    """Where validation images speak for that; the recipe that is left gives the same again."""
-    ruinous = {"image_size": 32, "learning_rate": 10.0, "epochs": 2, "clip_gradient": None}
-    context, _, (data, recipe, environment) = planned(cells, tmp_path / "run", SMALL.model_copy(update=ruinous))
+    recipe = SMALL.model_copy(update={"image_size": 32, "kept_stage": "finetune"})
+    context, _, (data, recipe, environment) = planned(cells, tmp_path / "run", recipe)
     record = BudgetRecord(seconds=100.0, chooses_network=False, instant_px=48, is_planned=True)
     record.write(tmp_path / "run" / "budget.json")
     run = train_in(data, recipe, environment, context)
     assert run.budget is not None
-    assert run.recipe.image_size == 48
-    assert run.recipe.stage == "instant"
-    assert run.card is not None
-    assert run.card.preprocessing.image_size == 48
-    assert run.budget.ended == "larger instant classifier"
+    assert (run.recipe.image_size, run.recipe.stage, run.budget.ended) == (32, "finetune", "as planned")
     assert run.training is not None
-    assert (run.training.chosen, run.training.finetune is not None) == ("instant", True)
-    assert "the instant classifier at 48 px is kept" in run.report_file.read_text(encoding="utf-8")
-    again = cs.train(cs.open_dataset(cells, group_pattern=GROUPS), run.recipe, out=tmp_path / "again")
-    for name in ("classifier/weights.safetensors", "metrics.json", "predictions.csv"):
-        assert sha256_file(run.folder / name) == sha256_file(again.folder / name), name
+    assert run.training.chosen == "finetune"
+    assert "fine-tuned on images of 32 px" in run.report_file.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_stop_while_the_machine_is_measured_settles_nothing(cells: Path, tmp_path: Path) -> None:
+    parts, recipe, context, _ = begun(cells, tmp_path / "run", SMALL, 1000.0)
+    context.run.stop_file.touch()
+    with pytest.raises(Stopped):
+        MeasuredPace(parts, replace(context, stop=Stop(context.run.stop_file))).training(recipe)
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ from coverslip.runs import (
 )
 from coverslip.stopping import NO_DEADLINE, Stop
 from coverslip.training.preprocessing import learn_preprocessing
-from coverslip.training.ranking import cross_fitted_rank
+from coverslip.training.ranking import cross_fitted_rank, is_preferred
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Fitted
@@ -92,15 +92,13 @@ def fit_to_budget(
     return recipe, context.ending(context.deadline.earlier(record.reserve_seconds))
 
 
-def aside(context: RunContext) -> RunContext:
-    """For work whose epochs are not those of the run's history, and which needs no deadline."""
-    return replace(context.ending(NO_DEADLINE), emit=_only_progress(context.emit))
-
-
 def larger_instant(parts: Parts, fitted: "Fitted", recipe: Recipe, context: RunContext) -> Recipe | None:
     """The recipe of the instant classifier on larger images, where validation images speak for that; else None.
 
     Fine-tuning on smaller images fits into less time, but they show less.
+
+    Raises:
+        Stopped: on request.
     """
     from coverslip.training.fitting import is_taken, try_instant
 
@@ -111,18 +109,26 @@ def larger_instant(parts: Parts, fitted: "Fitted", recipe: Recipe, context: RunC
     larger = recipe.model_copy(update={"image_size": record.instant_px, "stage": "instant"})
     preprocessing = learn_preprocessing(parts.train_facts, larger)
     images = parts.training_images(DecodedPixels(parts.data, parts.scan, preprocessing))
-    logits, _ = try_instant(images, parts.digests, preprocessing, larger, aside(context))
-    is_finetuned = fitted.chosen == "finetune"
-    if is_finetuned and is_taken(fitted.val_logits, logits, images, recipe, fitted.stages[-1]):
-        return None
-    save_recipe(larger, context.run.recipe_file)
+    quiet = replace(context, emit=_only_progress(context.emit))
+    logits, _ = try_instant(images, parts.digests, preprocessing, larger, quiet)
+    if fitted.chosen == "finetune":
+        is_kept = is_taken(fitted.val_logits, logits, images, recipe, fitted.stages[-1])
+    else:
+        is_kept = is_preferred(fitted.val_logits, logits, images.val_label, recipe)
+    return None if is_kept else larger
+
+
+def keep_larger(larger: Recipe, trained: Recipe, context: RunContext) -> None:
+    """Say in the run's files, and emit, that the instant classifier on larger images is kept."""
+    record = context.run.budget
+    assert record is not None, "only a budget leads to smaller images"
     record.model_copy(update={"ended": "larger instant classifier"}).write(context.run.budget_file)
+    save_recipe(larger, context.run.recipe_file)
     text = (
-        f"The instant classifier at {record.instant_px} px is kept: validation images did not speak for the network "
-        f"that was fine-tuned at {recipe.image_size} px."
+        f"The instant classifier at {larger.image_size} px is kept: validation images did not speak for what came of "
+        f"fine-tuning at {trained.image_size} px."
     )
     context.emit(Noted(code="fine-tuning-no-better", text=text))
-    return larger
 
 
 def record_truncation(finetuned: FinetuneStage | None, context: RunContext) -> None:
@@ -138,8 +144,9 @@ def record_truncation(finetuned: FinetuneStage | None, context: RunContext) -> N
         text = f"The time budget ended after {finetuned.epochs_run} of {recipe.n_epochs} epochs of fine-tuning."
         values = {"epochs_run": finetuned.epochs_run, "epochs": recipe.n_epochs}
         context.emit(Noted(code="out-of-time", text=text, level="warning", values=values))
-    ended = "fine-tuning cut short" if is_cut else "as planned"
-    record.model_copy(update={"ended": ended}).write(context.run.budget_file)
+    if is_cut or record.ended is None:  # else a run that goes on, of which more is known than now
+        ended = "fine-tuning cut short" if is_cut else "as planned"
+        record.model_copy(update={"ended": ended}).write(context.run.budget_file)
 
 
 def show_plan(steps: Sequence[PlannedStep], record: BudgetRecord, emit: Emit) -> None:
@@ -178,11 +185,12 @@ class _Planning:
         finetuning = self._finetuning(best, self._seconds_beside(best, is_embedded=len(tried) > 1))
         recipe = self._final_recipe(best, finetuning)
         is_smaller = finetuning is not None and finetuning.choice != best.choice
+        larger = _again_seconds(best) + (_again_seconds(best) if len(tried) > 1 else SAFETY * best.seconds)
         self._emit_decision(recipe, networks, best.choice if is_smaller else None)
         changes = {
             "steps": tuple(self._steps),
             "networks": (*networks, *self._left_out),
-            "reserve_seconds": closing_seconds(best.pace, self._work) + is_smaller * _again_seconds(best),
+            "reserve_seconds": closing_seconds(best.pace, self._work) + (larger if is_smaller else 0.0),
             "instant_px": best.choice.image_size if is_smaller else None,
             "is_planned": True,
         }
@@ -235,11 +243,13 @@ class _Planning:
             return None
 
         def seconds_left(choice: NetworkChoice) -> float:
-            again = 0.0 if choice == network.choice else network.seconds + _again_seconds(network)
+            # At another size it begins with an instant classifier of that size, and ends beside the larger one.
+            again = 0.0 if choice == network.choice else network.seconds + 2 * _again_seconds(network)
             return self._left - reserved - again
 
-        # From scratch there is nothing else; and on a GPU embedding says little of steps in mixed precision.
-        is_told = self._context.device == "cpu" and self._recipe.init != "scratch"
+        # Embedding says nothing of steps from scratch, little of those with frozen parts or in a GPU's mixed precision.
+        is_whole = self._recipe.init != "scratch" and self._recipe.freeze_to is None
+        is_told = self._context.device == "cpu" and is_whole
         return plan_finetuning(
             finetuning_choices(network.choice, self._recipe),
             self._recipe,
@@ -269,6 +279,8 @@ class _Planning:
         for network in tried:
             self._add(f"instant classifier of {network.choice}", network.seconds)
         if likely is not None:
+            if likely.choice != tried[0].choice:
+                self._add(f"instant classifier at {likely.choice.image_size} px, to begin with", tried[0].seconds)
             whose = str(likely.choice) if len(tried) == 1 else f"the best of them at {likely.choice.image_size} px"
             self._add(f"fine-tuning of {whose}, {likely.epochs} epochs", likely.seconds)
         self._add("test images and report, with a reserve", closing_seconds(tried[0].pace, self._work))

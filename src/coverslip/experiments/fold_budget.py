@@ -98,15 +98,12 @@ def _plan(
         planned = recipe if finetuning.choice == own else finetuning.choice.of(recipe)
         planned = planned.model_copy(update={"epochs": epochs})
     show_plan(steps, record, context.emit)
-    chosen = finetuning.choice if finetuning else own
-    networks = (
-        TriedNetwork(model=chosen.model, image_size=chosen.image_size, planned_seconds=instant, outcome="chosen"),
-    )
+    is_smaller = finetuning is not None and finetuning.choice != own
     settled = {
         "steps": tuple(steps),
-        "networks": networks,
+        "networks": (TriedNetwork(model=recipe.model, image_size=size, planned_seconds=instant, outcome="chosen"),),
         "reserve_seconds": instant,
-        "instant_px": None if chosen == own else size,
+        "instant_px": size if is_smaller else None,
         "is_planned": True,
     }
     split = recipe.split.resolved(n_folds)
@@ -133,7 +130,7 @@ def _finetuning(
     n = len(parts.train) + len(parts.val) + len(parts.test)
     work = Workload(sum(drawn), n, n, sum(drawn))
     deadline = context.deadline
-    is_told = context.device == "cpu" and recipe.init != "scratch"
+    is_told = context.device == "cpu" and recipe.init != "scratch" and recipe.freeze_to is None
     plan = plan_finetuning(
         finetuning_choices(own, recipe),
         recipe,

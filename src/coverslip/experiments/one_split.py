@@ -32,7 +32,7 @@ from coverslip.datasets import (
 from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
-from coverslip.experiments.budgeting import aside, larger_instant, record_truncation
+from coverslip.experiments.budgeting import keep_larger, larger_instant, record_truncation
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
@@ -107,10 +107,14 @@ def train_one_split(
     on_features = drawn_on(parts, recipe, context) if with_report else None
     fitted, familiar = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
     record_truncation(fitted.finetuning, context)
-    if (larger := larger_instant(parts, fitted, recipe, context)) is not None:
-        recipe, preprocessing = larger, learn_preprocessing(parts.train_facts, larger)
-        instant, familiar = fit_network(parts, preprocessing, recipe, aside(context))
-        fitted = replace(instant, stages=(*instant.stages, *filter(None, [fitted.finetuning])))
+    try:
+        if (larger := larger_instant(parts, fitted, recipe, context)) is not None:
+            other = preprocess(parts, larger, context)
+            fitted, familiar = fit_network(parts, other, larger, context, on_features=on_features)
+            keep_larger(larger, recipe, context)
+            recipe, preprocessing = larger, other
+    except Stopped:
+        fitted = replace(fitted, is_stopped=True)  # what was fine-tuned is kept until the run goes on
     calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe.decision_rule(parts.classes))
     package(parts, preprocessing, fitted, calibration, familiar, recipe, context)
     if fitted.is_stopped:

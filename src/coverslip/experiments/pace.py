@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from coverslip.datasets import DecodedPixels
-from coverslip.events import Event, StepEnded
+from coverslip.events import EpochEnded, Event, StepEnded
 from coverslip.experiments.parts import Parts
 from coverslip.experiments.planning import EmbeddingPace
 from coverslip.runs import Recipe, RunContext
@@ -66,7 +66,8 @@ class MeasuredPace:
     def training(self, recipe: Recipe) -> float:
         """By the steps of the second of two short epochs: the first one prepares what later ones use again.
 
-        The first step of an epoch takes longer, and is one of many in training.
+        The first step of an epoch takes longer, and is one of many in training. On a GPU steps are queued, and only the
+        whole epoch waits for them.
         """
         from coverslip.training.batches import TrainingImages
         from coverslip.training.finetuning import finetune
@@ -75,10 +76,10 @@ class MeasuredPace:
         parts = self._parts
         preprocessing = learn_preprocessing(parts.train_facts, recipe)
         n_trained = min(_N_STEPS * recipe.batch_size, _MOST_TRAINED)
-        chosen = np.array(parts.some_training_images(n_trained + _N_VALIDATED, seed=recipe.seed))
+        chosen = np.array(parts.some_training_images(n_trained, seed=recipe.seed))
         place = {int(position): i for i, position in enumerate(chosen)}
         pixels = DecodedPixels(parts.data, parts.scan, preprocessing)(chosen.tolist())
-        train, val = chosen[:-_N_VALIDATED], chosen[-_N_VALIDATED:]
+        train, val = chosen, chosen[-_N_VALIDATED:]
         images = TrainingImages(
             pixels_of=lambda positions: pixels[[place[int(i)] for i in positions]],
             train=train,
@@ -93,13 +94,16 @@ class MeasuredPace:
         after: list[tuple[int, float]] = []  # images and seconds, up to the end of a step
 
         def note(event: Event) -> None:
-            if isinstance(event, StepEnded) and event.epoch == 2:
-                n = min(event.step * batch_size, len(train))
+            if isinstance(event, StepEnded) and event.epoch == 2 and self._context.device == "cpu":
+                n = event.step * batch_size
                 after.append((n, n / event.images_per_second))
+            if isinstance(event, EpochEnded) and event.epoch == 2 and self._context.device != "cpu":
+                after.append((len(train), event.seconds))
 
         with TemporaryDirectory() as folder:
             context = RunContext(Path(folder), self._context.device, note, self._context.stop)
             finetune(network, images, recipe.model_copy(update=short), context)
+        self._context.stop.check()  # which fine-tuning takes for its end
         if not after:  # training is not sound with these images, as it will say itself: any pace will do
             return 1.0
         (n_first, first), (n_last, last) = after[0], after[-1]

@@ -16,7 +16,7 @@ SAFETY = 1.25  # estimates of what must not be late are raised by this factor
 _REPORT_COST = 3.0  # figures and page, in times that building a network takes: the one varies as the other
 _VALIDATION_COST = 1 / 3  # of an image's forward pass, beside one of forward, backward and step
 _SMALLEST_PX = 64
-_SMALLEST_SHARE = 0.4  # of a network's image size: fine-tuned there, it beats its instant classifier (RESULTS.md)
+_SMALLEST_SHARE = 0.4  # of a network's image size: fine-tuned there, most beat their instant classifiers (RESULTS.md)
 _STEP_PX = 32  # networks halve the size five times
 
 
@@ -155,12 +155,18 @@ def epoch_seconds(images_per_second: float, work: Workload) -> float:
 
 
 def fastest_training(pace: EmbeddingPace, tta: int) -> float:
-    """Images a second that steps on the processor cannot exceed: forwards once, and twice as much backwards."""
-    return pace.images_per_second * tta / 3
+    """Images a second that steps on the processor cannot exceed: forwards once, and twice as much backwards.
+
+    Images have been read by then.
+    """
+    forward_seconds = (1 / pace.images_per_second - 1 / pace.reading_per_second) / tta
+    return 1 / (3 * max(forward_seconds, 1e-9))
 
 
 def epochs_within(seconds: float, per_epoch: float, recipe: Recipe, n_drawn: int) -> int:
     """How many of the recipe's epochs fit, each of so many images; 0 where they are too few to be worth it."""
+    if seconds <= 0:
+        return 0
     most = recipe.n_epochs
     n = most if most * per_epoch <= seconds else int(seconds / per_epoch)
     fewest = FEWEST_EPOCHS
@@ -202,7 +208,7 @@ def plan_finetuning(
         fewest = 1 if choice == choices[0] else recipe.n_epochs
         if fitting(choice).epochs < fewest:
             continue
-        pixels_per_second = min(pixels_per_second, pace(choice) * choice.image_size**2)
+        pixels_per_second = pace(choice) * choice.image_size**2
         plan = fitting(choice)
         if plan.epochs == recipe.n_epochs:
             return plan

@@ -80,8 +80,8 @@ class BudgetRecord(Document):
     reserve_seconds: float = Field(0.0, description="Kept for what comes after fine-tuning.")
     instant_px: int | None = Field(
         None,
-        description="Image size of the instant classifier that fine-tuning on smaller images has to hold its own "
-        "against; null where the instant classifier is of the same size.",
+        description="Image size that the network would have had without fine-tuning, which takes smaller images to fit "
+        "into the time; null where it does not.",
     )
     is_planned: bool = Field(False, description="The run's recipe holds what was settled: nothing is planned again.")
     ended: (

@@ -41,8 +41,13 @@ def _words(run: ReportedRun, budget: BudgetRecord) -> list[str]:
         words.append("The time was over before fine-tuning was done; what it had reached by then was kept.")
     if budget.ended == "larger instant classifier":
         words.append(
-            "Fine-tuning fitted into the time on smaller images. Validation images did not speak for what came of it: "
-            f"the instant classifier at {budget.instant_px} px is kept."
+            "Fine-tuning took smaller images, to fit into the time. Validation images did not speak for what came of "
+            f"it: the instant classifier at {budget.instant_px} px is kept."
+        )
+    elif budget.instant_px and budget.ended != "fine-tuning left out":
+        words.append(
+            f"The network was fine-tuned on images of {run.recipe.image_size} px, the largest at which there was time "
+            "for all epochs."
         )
     if budget.ended == "fine-tuning left out":
         words.append("There was no time to fine-tune all folds, so all of them keep the instant classifier.")
