@@ -125,6 +125,28 @@ def test_no_time_at_all_is_no_plan_whatever_the_pace() -> None:
     assert plan is None
 
 
+def test_where_all_epochs_fit_at_no_size_some_are_run_at_the_smallest() -> None:
+    work, asked = Workload(n_train=600, n_val=150, n_test=150, n_epoch=600), list[int]()
+    choices = [NetworkChoice("efficientnet_lite0", px) for px in (224, 160, 112)]
+
+    def pace(choice: NetworkChoice) -> float:
+        asked.append(choice.image_size)
+        return 10 * (224 / choice.image_size) ** 2
+
+    def fitted(seconds: float) -> tuple[int, int] | None:
+        asked.clear()
+        plan = plan_finetuning(choices, Recipe(epochs=11), work, 600, lambda _: seconds, pace, at_best=1000.0)
+        return plan and (plan.choice.image_size, plan.epochs)
+
+    per_epoch = 65.0 * 1.25  # at 224 px, a quarter of it at 112
+    assert fitted(11.5 * per_epoch) == (224, 11)
+    assert fitted(10.5 * per_epoch) == (160, 11)
+    assert asked == [224, 160]
+    assert fitted(2.1 * per_epoch) == (112, 8)
+    assert asked == [224, 112]  # what cannot fit by what 224 px take is not measured
+    assert fitted(1.5 * per_epoch) is None  # less than three fifths
+
+
 def test_what_the_recipe_says_of_the_network_is_kept() -> None:
     choices = network_choices(Recipe(), chooses_network=True)
     assert choices[0] == NetworkChoice("efficientnet_lite0", 224)
@@ -194,7 +216,7 @@ def test_all_epochs_on_smaller_images_rather_than_some_on_larger_ones(cells: Pat
             continue
         assert (settled.stage, settled.image_size, settled.n_epochs) == ("finetune", size, epochs)
         assert budget.instant_px == (None if size == 224 else 224)
-        assert pace.asked_steps == list(dict.fromkeys([224, size]))  # 192 px cannot fit by what 224 px take
+        assert pace.asked_steps == list(dict.fromkeys([224, size]))  # what cannot fit by that is not measured
 
 
 @pytest.mark.slow

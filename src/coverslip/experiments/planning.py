@@ -184,7 +184,7 @@ def plan_finetuning(
     pace: Callable[[NetworkChoice], float],
     at_best: float = math.inf,
 ) -> FinetuningPlan | None:
-    """Fine-tuning that fits: at the largest image size at which all epochs do, or as many as fit at the first.
+    """Fine-tuning that fits: at the largest image size at which all epochs do, or as many as fit at the smallest.
 
     What cannot fit is not measured. None where too few epochs fit.
 
@@ -197,7 +197,7 @@ def plan_finetuning(
         pace: measures images a second of training steps.
         at_best: images a second that the first choice cannot exceed.
     """
-    pixels_per_second, partial = at_best * choices[0].image_size ** 2, None
+    pixels_per_second = at_best * choices[0].image_size ** 2
 
     def fitting(choice: NetworkChoice) -> FinetuningPlan:
         per_epoch = epoch_seconds(pixels_per_second / choice.image_size**2, work)
@@ -205,15 +205,14 @@ def plan_finetuning(
         return FinetuningPlan(choice, n, n * per_epoch)
 
     for choice in choices:
-        fewest = 1 if choice == choices[0] else recipe.n_epochs
+        fewest = 1 if choice == choices[-1] else recipe.n_epochs
         if fitting(choice).epochs < fewest:
             continue
         pixels_per_second = pace(choice) * choice.image_size**2
         plan = fitting(choice)
-        if plan.epochs == recipe.n_epochs:
+        if plan.epochs >= fewest:
             return plan
-        partial = partial or (plan if plan.epochs >= fewest else None)
-    return partial
+    return None
 
 
 def greedy_fit(seconds: Sequence[float], most: float) -> list[int]:
