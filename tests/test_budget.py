@@ -375,7 +375,7 @@ def test_what_was_fine_tuned_on_smaller_images_is_kept_where_nothing_speaks_agai
     assert (run.recipe.image_size, run.recipe.stage, run.budget.ended) == (32, "finetune", "as planned")
     assert run.training is not None
     assert run.training.chosen == "finetune"
-    assert "fine-tuned on images of 32 px" in run.report_file.read_text(encoding="utf-8")
+    assert "fine-tuning took images of 32 px in place of 48 px" in run.report_file.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ become slower than it was when it was measured, it ends after the last epoch tha
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from coverslip.datasets import DecodedPixels, counted
@@ -103,10 +104,10 @@ def larger_instant(parts: Parts, fitted: "Fitted", recipe: Recipe, context: RunC
     from coverslip.training.fitting import is_taken, try_instant
 
     record = context.run.budget
-    is_settled = record is None or record.instant_px in (None, recipe.image_size)
-    if record is None or is_settled or fitted.is_stopped:
+    px = None if record is None else record.instant_px
+    if px in (None, recipe.image_size) or fitted.is_stopped:
         return None
-    larger = recipe.model_copy(update={"image_size": record.instant_px, "stage": "instant"})
+    larger = recipe.model_copy(update={"image_size": px, "stage": "instant"})
     preprocessing = learn_preprocessing(parts.train_facts, larger)
     images = parts.training_images(DecodedPixels(parts.data, parts.scan, preprocessing))
     quiet = replace(context, emit=_only_progress(context.emit))
@@ -167,7 +168,7 @@ class _Planning:
         self._steps: list[PlannedStep] = []
         self._left_out: list[TriedNetwork] = []
         self._is_finetuned = recipe.stage == "finetune" or recipe.init == "scratch"
-        self._steps_per_second: dict[NetworkChoice, float] = {}
+        self._training_pace = cache(lambda choice: pace.training(choice.of(self._recipe)))  # images a second, of steps
 
     def settle(self) -> tuple[Recipe, BudgetRecord]:
         """The recipe that is carried out, and what was planned and tried."""
@@ -247,9 +248,6 @@ class _Planning:
             again = 0.0 if choice == network.choice else network.seconds + 2 * _again_seconds(network)
             return self._left - reserved - again
 
-        # Embedding says nothing of steps from scratch, little of those with frozen parts or in a GPU's mixed precision.
-        is_whole = self._recipe.init != "scratch" and self._recipe.freeze_to is None
-        is_told = self._context.device == "cpu" and is_whole
         return plan_finetuning(
             finetuning_choices(network.choice, self._recipe),
             self._recipe,
@@ -257,14 +255,8 @@ class _Planning:
             self._work.n_epoch,
             seconds_left,
             self._training_pace,
-            fastest_training(network.pace, self._recipe.tta) if is_told else math.inf,
+            fastest_training(network.pace, self._recipe, self._context.device),
         )
-
-    def _training_pace(self, choice: NetworkChoice) -> float:
-        """Images a second of training steps, measured once."""
-        if choice not in self._steps_per_second:
-            self._steps_per_second[choice] = self._pace.training(choice.of(self._recipe))
-        return self._steps_per_second[choice]
 
     def _worth_trying(self, measured: Sequence[_Measured]) -> list[_Measured]:
         """The first, and others where their share of the time suffices; alone it need not be tried beforehand."""

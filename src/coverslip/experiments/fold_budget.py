@@ -7,6 +7,8 @@ without fine-tuning, so that what is measured is what is kept.
 
 import math
 import shutil
+from collections.abc import Callable
+from functools import cache
 
 from coverslip.datasets import Dataset, Folds, Scan
 from coverslip.errors import OutOfTime
@@ -19,7 +21,6 @@ from coverslip.experiments.planning import (
     MEASURING_SHARE,
     SAFETY,
     EmbeddingPace,
-    FinetuningPlan,
     NetworkChoice,
     Workload,
     epoch_seconds,
@@ -88,9 +89,22 @@ def _plan(
         return None
     steps.append(PlannedStep(what=f"instant classifiers of {n_folds} folds, and the report", seconds=instant))
     size = learn_preprocessing(parts.train_facts, recipe).image_size
-    own, planned = NetworkChoice(recipe.model, size), recipe.model_copy(update={"stage": "instant"})
-    # Instant classifiers once more where fine-tuning is cut short.
-    finetuning = _finetuning(parts, folds, own, recipe, context, pace, embedding, record, reserved=2 * instant)
+    own, planned, finetuning = NetworkChoice(recipe.model, size), recipe.model_copy(update={"stage": "instant"}), None
+    if recipe.stage == "finetune" or recipe.init == "scratch":
+        choices, (work, n_drawn) = finetuning_choices(own, recipe), _work(parts, folds, recipe)
+        training_pace = cache(lambda choice: pace.training(choice.of(recipe)))
+        reserved = 2 * instant  # once more where fine-tuning is cut short
+        finetuning = plan_finetuning(
+            choices,
+            recipe,
+            work,
+            n_drawn,
+            lambda _: deadline.seconds_left() - reserved,
+            training_pace,
+            fastest_training(embedding, recipe, context.device),
+        )
+        if finetuning is None:
+            _tell_not_finetuned(n_folds, work, reserved, lambda: training_pace(choices[-1]), recipe, context, record)
     if finetuning is not None:
         px, epochs = finetuning.choice.image_size, finetuning.epochs
         what = f"fine-tuning {n_folds + 1} networks at {px} px, {epochs} epochs each"
@@ -110,44 +124,12 @@ def _plan(
     return planned.model_copy(update={"split": split}), record.model_copy(update=settled)
 
 
-def _finetuning(
-    parts: Parts,
-    folds: Folds,
-    own: NetworkChoice,
-    recipe: Recipe,
-    context: RunContext,
-    pace: Pace,
-    embedding: EmbeddingPace,
-    record: BudgetRecord,
-    *,
-    reserved: float,
-) -> FinetuningPlan | None:
-    """Fine-tuning of every fold's network, and of the last one, that fits beside what is reserved."""
-    if recipe.stage == "instant" and recipe.init != "scratch":
-        return None
+def _work(parts: Parts, folds: Folds, recipe: Recipe) -> tuple[Workload, int]:
+    """Of an epoch of every fold's network and of the last one; and the fewest images that one of them shows."""
     splits = (*folds.splits, folds.refit)
     drawn = [capped_parts(parts.data, parts.scan, split, recipe).n_drawn(recipe) for split in splits]
     n = len(parts.train) + len(parts.val) + len(parts.test)
-    work = Workload(sum(drawn), n, n, sum(drawn))
-    deadline = context.deadline
-    is_told = context.device == "cpu" and recipe.init != "scratch" and recipe.freeze_to is None
-    plan = plan_finetuning(
-        finetuning_choices(own, recipe),
-        recipe,
-        work,
-        min(drawn),
-        lambda _: deadline.seconds_left() - reserved,
-        lambda choice: pace.training(choice.of(recipe)),
-        fastest_training(embedding, recipe.tta) if is_told else math.inf,
-    )
-    if plan is None and recipe.init == "scratch":
-        per_epoch = epoch_seconds(pace.training(recipe), work)
-        raise _too_little(reserved + SAFETY * FEWEST_EPOCHS * per_epoch, len(folds.splits), context, record)
-    if plan is None and deadline.seconds_left() - reserved > MEASURING_SHARE * record.seconds:
-        smallest = finetuning_choices(own, recipe)[-1]
-        seconds = SAFETY * recipe.n_epochs * epoch_seconds(pace.training(smallest.of(recipe)), work)
-        _tell_not_finetuned(len(splits), reserved + seconds, recipe, context, record)
-    return plan
+    return Workload(sum(drawn), n, n, sum(drawn)), min(drawn)
 
 
 def _instant_seconds(parts: Parts, folds: Folds, pace: EmbeddingPace, recipe: Recipe) -> float:
@@ -169,14 +151,32 @@ def _tell_no_folds(seconds: float, n_folds: int, recipe: Recipe, context: RunCon
     context.emit(Noted(code="no-time-for-folds", text=text, level="warning"))
 
 
-def _tell_not_finetuned(n: int, seconds: float, recipe: Recipe, context: RunContext, record: BudgetRecord) -> None:
-    """Emit how much time fine-tuning of so many networks would take, and what takes less."""
-    total = math.ceil(record.seconds - context.deadline.seconds_left() + seconds)
+def _tell_not_finetuned(
+    n_folds: int,
+    work: Workload,
+    reserved: float,
+    pace: Callable[[], float],
+    recipe: Recipe,
+    context: RunContext,
+    record: BudgetRecord,
+) -> None:
+    """Emit how much time fine-tuning would take, at a pace that is measured if there is time for that.
+
+    Raises:
+        OutOfTime: from scratch, where there is nothing else.
+    """
+    left = context.deadline.seconds_left()
+    if recipe.init == "scratch":
+        raise _too_little(reserved + SAFETY * FEWEST_EPOCHS * epoch_seconds(pace(), work), n_folds, context, record)
+    if left - reserved <= MEASURING_SHARE * record.seconds:
+        return
+    seconds = SAFETY * recipe.n_epochs * epoch_seconds(pace(), work)
+    total = math.ceil(record.seconds - context.deadline.seconds_left() + reserved + seconds)
     text = (
-        f"There is no time to fine-tune {n} networks, which takes about {duration(total)} in all: folds measure the "
-        "instant classifier. One split in place of folds has one network to fine-tune."
+        f"There is no time to fine-tune {n_folds + 1} networks, which takes about {duration(total)} in all: folds "
+        "measure the instant classifier. One split in place of folds has one network to fine-tune."
     )
-    values, remedies = {"n_networks": n, "seconds": total}, (_without_folds(recipe),)
+    values, remedies = {"n_networks": n_folds + 1, "seconds": total}, (_without_folds(recipe),)
     context.emit(Noted(code="no-time-to-fine-tune-folds", text=text, values=values, remedies=remedies))
 
 

@@ -154,12 +154,15 @@ def epoch_seconds(images_per_second: float, work: Workload) -> float:
     return (work.n_epoch + _VALIDATION_COST * work.n_val) / images_per_second
 
 
-def fastest_training(pace: EmbeddingPace, tta: int) -> float:
-    """Images a second that steps on the processor cannot exceed: forwards once, and twice as much backwards.
+def fastest_training(pace: EmbeddingPace, recipe: Recipe, device: str) -> float:
+    """Images a second that training steps cannot exceed by the pace of embedding; infinite where that tells nothing.
 
-    Images have been read by then.
+    Forwards once, and twice as much backwards; images have been read by then. Embedding tells nothing of steps from
+    scratch, with frozen parts, or in a GPU's mixed precision.
     """
-    forward_seconds = (1 / pace.images_per_second - 1 / pace.reading_per_second) / tta
+    if device != "cpu" or recipe.init == "scratch" or recipe.freeze_to is not None:
+        return math.inf
+    forward_seconds = (1 / pace.images_per_second - 1 / pace.reading_per_second) / recipe.tta
     return 1 / (3 * max(forward_seconds, 1e-9))
 
 

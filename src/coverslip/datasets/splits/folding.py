@@ -39,13 +39,15 @@ class Folds:
     @property
     def whole(self) -> Split:
         """Every image that is not left out as a test image: what `split.csv` of the whole run says."""
-        parts: tuple[Part, ...] = tuple("left-out" if fold is None else "test" for fold in self.fold_of)
-        return Split(parts, self.reasons, self.notes)
+        return self._everything("test")
 
     @property
     def refit(self) -> Split:
         """Every image that is not left out as a training image: what the run's classifier learns from."""
-        parts: tuple[Part, ...] = tuple("left-out" if fold is None else "train" for fold in self.fold_of)
+        return self._everything("train")
+
+    def _everything(self, part: Part) -> Split:
+        parts: tuple[Part, ...] = tuple("left-out" if fold is None else part for fold in self.fold_of)
         return Split(parts, self.reasons, self.notes)
 
 

@@ -46,8 +46,8 @@ def _words(run: ReportedRun, budget: BudgetRecord) -> list[str]:
         )
     elif budget.instant_px and budget.ended != "fine-tuning left out":
         words.append(
-            f"The network was fine-tuned on images of {run.recipe.image_size} px, the largest at which there was time "
-            "for all epochs."
+            f"To fit into the time, fine-tuning took images of {run.recipe.image_size} px in place of "
+            f"{budget.instant_px} px."
         )
     if budget.ended == "fine-tuning left out":
         words.append("There was no time to fine-tune all folds, so all of them keep the instant classifier.")
