@@ -1,6 +1,6 @@
 """What each choice about fine-tuning is worth: macro-F1 and log loss over the instant classifier, on many test images.
 
-    python benchmarks/finetuning_choices.py [--sets NAME…] [--ways NAME…] [--seeds N…] [--images N]
+    python benchmarks/finetuning_choices.py [--sets NAME…] [--ways NAME…] [--seeds N…] [--images N] [--image-size PX]
 
 The sets are those of `benchmarks/finetuning.py`. Of each so many images are drawn by whole groups, a fifth of them to
 validate on, and all others (at most 3,300 images of a set are read) are tested: ten times as many as `coverslip train`
@@ -34,8 +34,13 @@ _MOST = 3300  # images of a set
 _WAYS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "8 epochs": {"epochs": 8},
+    "1.5 times the epochs": {},
+    "twice the epochs": {},
+    "half the rate": {"learning_rate": 5e-4},
+    "batch norms that follow": {"batch_norm": "learn"},
     "gentle": {"epochs": 8, "batch_size": 32, "learning_rate": 3e-4, "backbone_rate": 0.3},
 }
+_TIMES = {"1.5 times the epochs": 1.5, "twice the epochs": 2.0}  # those that the images call for
 
 
 def main() -> None:
@@ -44,13 +49,14 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=_WAYS, default=list(_WAYS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--image-size", type=int, metavar="PX", help="default: the set's own, 64 to 128")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     print("| set | seed | images | way | macro-F1: instant | gain | log loss: instant | gain | epoch 1 / 0 | s |")
     print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for name in asked.sets:
-        loaded = Loaded(name)
+        loaded = Loaded(name, asked.image_size or SETS[name].side_px)
         for seed in asked.seeds:
             for way in asked.ways:
                 gains[way].append(row(loaded, seed, way, asked.images))
@@ -64,8 +70,8 @@ def main() -> None:
 class Loaded:
     """The images of a set in memory, preprocessed as a training would."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, side_px: int) -> None:
+        self.name, self.side_px = name, side_px
         images = SETS[name]
         rows = rows_of(DATA / images.source)
         group = [row[images.group] if images.group else str(i) for i, row in enumerate(rows)]
@@ -74,7 +80,7 @@ class Loaded:
         order = sorted(range(len(rows)), key=lambda i: place[group[i]])[:_MOST]
         decoded = [decode(Path(rows[i]["path"])) for i in order]
         facts = [image_facts(one) for one in decoded]
-        self.preprocessing: Preprocessing = learn_preprocessing(facts, Recipe(image_size=images.side_px))
+        self.preprocessing: Preprocessing = learn_preprocessing(facts, Recipe(image_size=side_px))
         self.pixels = np.stack([preprocess(one.array, self.preprocessing) for one in decoded])
         self.digests = [one.pixel_hash for one in facts]
         self.label = np.unique([rows[i]["label"] for i in order], return_inverse=True)[1].astype(np.int64)
@@ -120,7 +126,8 @@ class Loaded:
 def row(loaded: Loaded, seed: int, way: str, n: int) -> tuple[float, float]:
     """Train; prints a row and gives what fine-tuning adds to macro-F1 and to log loss."""
     images, test, label = loaded.divided(seed, n)
-    recipe = Recipe(image_size=SETS[loaded.name].side_px, seed=seed, **_WAYS[way]).with_epochs(len(images.train))
+    recipe = Recipe(image_size=loaded.side_px, seed=seed, **_WAYS[way]).with_epochs(len(images.train))
+    recipe = recipe.model_copy(update={"epochs": round(_TIMES.get(way, 1) * recipe.n_epochs)})
     measured, losses = [], list[float]()
     for changes in ({"stage": "instant"}, {"kept_stage": "finetune"}):
         fitted = loaded.fitted(images, recipe.model_copy(update=changes), losses)

@@ -121,7 +121,9 @@ def test_the_arithmetic_of_a_plan() -> None:
 
 def test_no_time_at_all_is_no_plan_whatever_the_pace() -> None:
     work, own = Workload(n_train=600, n_val=150, n_test=150, n_epoch=600), NetworkChoice("efficientnet_lite0", 224)
-    plan = plan_finetuning([own], Recipe(init="scratch", epochs=3), work, 600, lambda _: -1.0, lambda _: 10.0)
+    plan = plan_finetuning(
+        [own], Recipe(init="scratch", epochs=3), work, 600, lambda _: -1.0, lambda _: 10.0, may_add=True
+    )
     assert plan is None
 
 
@@ -135,7 +137,7 @@ def test_where_all_epochs_fit_at_no_size_some_are_run_at_the_smallest() -> None:
 
     def fitted(seconds: float) -> tuple[int, int] | None:
         asked.clear()
-        plan = plan_finetuning(choices, Recipe(epochs=11), work, 600, lambda _: seconds, pace, at_best=1000.0)
+        plan = plan_finetuning(choices, Recipe(epochs=11), work, 600, lambda _: seconds, pace, 1000.0, may_add=False)
         return plan and (plan.choice.image_size, plan.epochs)
 
     per_epoch = 65.0 * 1.25  # at 224 px, a quarter of it at 112
@@ -145,6 +147,21 @@ def test_where_all_epochs_fit_at_no_size_some_are_run_at_the_smallest() -> None:
     assert fitted(2.1 * per_epoch) == (112, 8)
     assert asked == [224, 112]  # what cannot fit by what 224 px take is not measured
     assert fitted(1.5 * per_epoch) is None  # less than three fifths
+
+
+def test_more_epochs_than_the_images_call_for_where_there_is_ample_time() -> None:
+    work = Workload(n_train=600, n_val=150, n_test=150, n_epoch=600)
+    choices = [NetworkChoice("efficientnet_lite0", px) for px in (224, 112)]
+
+    def epochs(n_times: float, recipe: Recipe, *, may_add: bool = True) -> int | None:
+        """With so many times the seconds that 12 epochs at 224 px take."""
+        plan = plan_finetuning(choices, recipe, work, 600, lambda _: n_times * 12 * 65, lambda _: 10.0, may_add=may_add)
+        return plan and plan.epochs
+
+    recipe = Recipe(epochs=12)
+    assert [epochs(n, recipe) for n in (1.25, 1.75, 2.1, 2.625, 100)] == [12, 12, 14, 18, 18]
+    assert epochs(100, recipe, may_add=False) == 12
+    assert epochs(100, Recipe(epochs=12, init="scratch")) == 12
 
 
 def test_what_the_recipe_says_of_the_network_is_kept() -> None:

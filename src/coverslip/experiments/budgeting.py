@@ -164,10 +164,10 @@ class _Planning:
 
     def __init__(self, parts: Parts, recipe: Recipe, context: RunContext, pace: Pace, record: BudgetRecord) -> None:
         self._parts, self._recipe, self._context = parts, parts.with_epochs(recipe), context
+        self._may_add_epochs = recipe.epochs == "auto"
         self._pace, self._record, self._work = pace, record, _workload(parts, recipe)
         self._steps: list[PlannedStep] = []
         self._left_out: list[TriedNetwork] = []
-        self._is_finetuned = recipe.stage == "finetune" or recipe.init == "scratch"
         self._training_pace = cache(lambda choice: pace.training(choice.of(self._recipe)))  # images a second, of steps
 
     def settle(self) -> tuple[Recipe, BudgetRecord]:
@@ -240,7 +240,7 @@ class _Planning:
 
     def _finetuning(self, network: _Measured, reserved: float) -> FinetuningPlan | None:
         """Fine-tuning that fits beside what is reserved; None without any."""
-        if not self._is_finetuned:
+        if not self._recipe.is_finetuned:
             return None
 
         def seconds_left(choice: NetworkChoice) -> float:
@@ -256,6 +256,7 @@ class _Planning:
             seconds_left,
             self._training_pace,
             fastest_training(network.pace, self._recipe, self._context.device),
+            may_add=self._may_add_epochs,
         )
 
     def _worth_trying(self, measured: Sequence[_Measured]) -> list[_Measured]:
@@ -336,7 +337,7 @@ class _Planning:
             best = larger or NetworkChoice(recipe.model, recipe.image_size or 0)
             text = f"{n} were tried on validation images; {best} was best."
             self._context.emit(Noted(code="networks-compared", text=text, values={"n": len(compared)}))
-        if self._is_finetuned:
+        if self._recipe.is_finetuned:
             text = f"There is time for {counted(recipe.n_epochs, 'epoch')} of fine-tuning."
             if recipe.stage == "instant":
                 text = "There is no time for enough epochs of fine-tuning: the instant classifier is the result."

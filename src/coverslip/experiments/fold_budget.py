@@ -50,7 +50,8 @@ def fit_folds_to_budget(
     if not record.is_planned:
         parts = Parts(data, scan, folds.splits[0])
         settled = with_epochs_of_folds(data, scan, folds, recipe)
-        planned = _plan(parts, folds, settled, context, pace or MeasuredPace(parts, context), record)
+        pace, may_add_epochs = pace or MeasuredPace(parts, context), recipe.epochs == "auto"
+        planned = _plan(parts, folds, settled, context, pace, record, may_add_epochs=may_add_epochs)
         if planned is None:
             return None, recipe.model_copy(update={"split": recipe.split.model_copy(update={"folds": 0})}), context
         recipe, record = planned
@@ -77,7 +78,14 @@ def without_finetuning(recipe: Recipe, context: RunContext) -> Recipe:
 
 
 def _plan(
-    parts: Parts, folds: Folds, recipe: Recipe, context: RunContext, pace: Pace, record: BudgetRecord
+    parts: Parts,
+    folds: Folds,
+    recipe: Recipe,
+    context: RunContext,
+    pace: Pace,
+    record: BudgetRecord,
+    *,
+    may_add_epochs: bool,
 ) -> tuple[Recipe, BudgetRecord] | None:
     """What is settled; None where folds that nobody asked for do not fit."""
     deadline, n_folds = context.deadline, len(folds.splits)
@@ -90,7 +98,7 @@ def _plan(
     steps.append(PlannedStep(what=f"instant classifiers of {n_folds} folds, and the report", seconds=instant))
     size = learn_preprocessing(parts.train_facts, recipe).image_size
     own, planned, finetuning = NetworkChoice(recipe.model, size), recipe.model_copy(update={"stage": "instant"}), None
-    if recipe.stage == "finetune" or recipe.init == "scratch":
+    if recipe.is_finetuned:
         choices, (work, n_drawn) = finetuning_choices(own, recipe), _work(parts, folds, recipe)
         training_pace = cache(lambda choice: pace.training(choice.of(recipe)))
         reserved = 2 * instant  # once more where fine-tuning is cut short
@@ -102,6 +110,7 @@ def _plan(
             lambda _: deadline.seconds_left() - reserved,
             training_pace,
             fastest_training(embedding, recipe, context.device),
+            may_add=may_add_epochs,
         )
         if finetuning is None:
             _tell_not_finetuned(n_folds, work, reserved, lambda: training_pace(choices[-1]), recipe, context, record)

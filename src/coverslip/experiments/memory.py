@@ -30,9 +30,8 @@ def fit_to_memory(
     Raises:
         OutOfMemory: not even small batches fit.
     """
-    is_finetuned = recipe.stage == "finetune" or recipe.init == "scratch"
     goes_on = any(run.checkpoint_file("last").exists() for run in (context.run, *context.run.folds))
-    if not is_finetuned or goes_on:
+    if not recipe.is_finetuned or goes_on:
         return recipe
     available = free(context.device)
     size, needed_by = _needed(parts, recipe, context.device)

@@ -13,6 +13,8 @@ _FEWEST_SHARE = 0.6  # of the epochs that the images call for: with fewer, insta
 MEASURING_SHARE = 0.1  # of the budget, for measuring how quick the machine is
 TRIALS_SHARE = 0.25  # of what is left then, for the instant classifiers of other networks
 SAFETY = 1.25  # estimates of what must not be late are raised by this factor
+_MORE_EPOCHS = 1.5  # times those that the images call for; twice as many gained hardly more (RESULTS.md)
+_MORE_SAFETY = 1.75  # what they gain is less than what is lost where they are cut short
 _REPORT_COST = 3.0  # figures and page, in times that building a network takes: the one varies as the other
 _VALIDATION_COST = 1 / 3  # of an image's forward pass, beside one of forward, backward and step
 _SMALLEST_PX = 64
@@ -170,12 +172,16 @@ def epochs_within(seconds: float, per_epoch: float, recipe: Recipe, n_drawn: int
     """How many of the recipe's epochs fit, each of so many images; 0 where they are too few to be worth it."""
     if seconds <= 0:
         return 0
-    most = recipe.n_epochs
-    n = most if most * per_epoch <= seconds else int(seconds / per_epoch)
+    n = _most_within(recipe.n_epochs, seconds, per_epoch)
     fewest = FEWEST_EPOCHS
     if recipe.begins_with_instant_classifier:
         fewest = math.ceil(_FEWEST_SHARE * epochs_called_for(n_drawn))
-    return min(n, most) if n >= min(fewest, most) else 0
+    return n if n >= min(fewest, recipe.n_epochs) else 0
+
+
+def _most_within(most: int, seconds: float, per_epoch: float) -> int:
+    """So many epochs, or as many as fit; an epoch may take no time as yet."""
+    return most if most * per_epoch <= seconds else int(seconds / per_epoch)
 
 
 def plan_finetuning(
@@ -186,10 +192,12 @@ def plan_finetuning(
     seconds_left: Callable[[NetworkChoice], float],
     pace: Callable[[NetworkChoice], float],
     at_best: float = math.inf,
+    *,
+    may_add: bool,
 ) -> FinetuningPlan | None:
     """Fine-tuning that fits: at the largest image size at which all epochs do, or as many as fit at the smallest.
 
-    What cannot fit is not measured. None where too few epochs fit.
+    What cannot fit is not measured. None where too few epochs fit. Where there is ample time, half as many epochs more.
 
     Args:
         choices: a network at several image sizes, the largest first: `finetuning_choices`.
@@ -199,12 +207,15 @@ def plan_finetuning(
         seconds_left: for fine-tuning at an image size.
         pace: measures images a second of training steps.
         at_best: images a second that the first choice cannot exceed.
+        may_add: whether the number of epochs was left open.
     """
     pixels_per_second = at_best * choices[0].image_size ** 2
 
     def fitting(choice: NetworkChoice) -> FinetuningPlan:
-        per_epoch = epoch_seconds(pixels_per_second / choice.image_size**2, work)
-        n = epochs_within(seconds_left(choice) / SAFETY, per_epoch, recipe, n_drawn)
+        per_epoch, left = epoch_seconds(pixels_per_second / choice.image_size**2, work), seconds_left(choice)
+        n = epochs_within(left / SAFETY, per_epoch, recipe, n_drawn)
+        if may_add and n == recipe.n_epochs and recipe.begins_with_instant_classifier:
+            n = max(n, _most_within(round(_MORE_EPOCHS * n), left / _MORE_SAFETY, per_epoch))
         return FinetuningPlan(choice, n, n * per_epoch)
 
     for choice in choices:

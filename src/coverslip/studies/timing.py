@@ -63,13 +63,12 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
         parts = Parts(sample, scan, make_split(sample, scan, recipe))
         pace = MeasuredPace(parts, context)
         embedding = pace.embedding(recipe)
-        is_tuned = recipe.stage == "finetune" or recipe.init == "scratch"
-        training = pace.training(recipe) if is_tuned else math.inf
+        training = pace.training(recipe) if recipe.is_finetuned else math.inf
     found: dict[str, float | None] = {}
     for cell in cells:
         works = _workloads(data, cell.recipe)
         n_epochs = cell.recipe.with_epochs(works[0].n_epoch).n_epochs
-        whole = sum(epoch_seconds(training, work) for work in works) * n_epochs if is_tuned else 0.0
+        whole = sum(epoch_seconds(training, work) for work in works) * n_epochs if recipe.is_finetuned else 0.0
         if len(works) > 1:
             whole += folds_seconds(embedding, len(data.records), n_folds=len(works) - 1, n_embedded=1)
         else:

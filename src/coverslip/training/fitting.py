@@ -135,7 +135,7 @@ def fit(
         candidates.append(_Candidate("instant", unseen.logits, _copied(network)))
         stages.append(stage)
         temperature = stage.temperature
-    if recipe.stage == "finetune" or recipe.init == "scratch":
+    if recipe.is_finetuned:
         _initialise_head(network, recipe, random_head, temperature)
         last_epoch = min(recipe.n_epochs, recipe.last_epoch or recipe.n_epochs)
         finetuned = _finetune(network, images, recipe, context, last_epoch)

@@ -101,6 +101,11 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
         return self.seed if self.split.seed is None else self.split.seed
 
     @property
+    def is_finetuned(self) -> bool:
+        """Whether the network is fine-tuned; one without initial weights always is."""
+        return self.stage == "finetune" or self.init == "scratch"
+
+    @property
     def begins_with_instant_classifier(self) -> bool:
         """Whether fine-tuning begins with the instant classifier, which needs initial weights."""
         return self.init != "scratch" and self.head_init == "instant"
