@@ -29,8 +29,8 @@ AUGMENT_SETS: Table[AugmentSet] = Table(
         AugmentSet("none", {}, "images as they are"),
         AugmentSet(
             "stain",
-            {"brightness": 0.05, "saturation": 0.1, "stain": 0.05},
-            "for stained bright-field images (blood, Pap, histology) from several stainings or scanners",
+            {"brightness": 0.25, "contrast": 0.25, "saturation": 0.4, "hue_degrees": 20.0, "stain": 0.15},
+            "for stained bright-field images (blood, Pap, histology), to be used on those of other laboratories",
             others_are_default=True,
         ),
         AugmentSet("aimic", {}, "AIMIC states no random changes"),
