@@ -23,7 +23,7 @@ from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, No
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.models import list_models
-from coverslip.runs import Prediction, Recipe, load_recipe
+from coverslip.runs import Prediction, Recipe, budget_seconds, load_recipe
 from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
 from coverslip.workspace.datasets import changing, sources
 from coverslip.workspace.datasets.listing import describe
@@ -100,6 +100,16 @@ def test_a_time_budget_is_handed_on_with_what_was_asked_for_alone(workspace: Wor
     assert "model" not in asked.model_fields_set
     with pytest.raises(BadRecipe, match="no length of time"):
         queue_training(workspace, dataset_id=cells, name=None, recipe={}, budget="soon")
+    acts.remove(workspace, run)
+
+
+@pytest.mark.parametrize(("budget", "seconds"), [("300h", 1_080_000), ("0.5s", 1)])
+def test_however_long_or_short_a_time_budget_is_the_job_reads_it(
+    workspace: Workspace, cells: str, budget: str, seconds: int
+) -> None:
+    run = queue_training(workspace, dataset_id=cells, name=None, recipe={}, budget=budget)
+    (option,) = (word for word in find_job(workspace, run).command if word.startswith("--budget="))
+    assert budget_seconds(option.removeprefix("--budget=")) == seconds
     acts.remove(workspace, run)
 
 

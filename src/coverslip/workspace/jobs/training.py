@@ -1,5 +1,6 @@
 """Asking for a training."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,7 @@ def queue_training(
         BadRecipe: a key or value is not valid, or the budget is no length of time.
         CoverslipError: the split leaves a part or a class empty, or is refused otherwise.
     """
-    limit = [] if budget is None else [f"--budget={budget_seconds(budget):g}s"]
+    limit = [] if budget is None else [f"--budget={math.ceil(budget_seconds(budget))}s"]
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
     chosen = recipe_of_dataset(workspace, dataset, recipe)
