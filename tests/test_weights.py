@@ -361,6 +361,22 @@ def test_numbers_that_no_training_can_start_from_are_refused(
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("model", [SMALL, "shufflenet_v2_x1_0"])
+def test_a_batch_norm_whose_variance_is_below_zero_is_refused(tmp_path: Path, folder: Path, model: str) -> None:
+    """What it divides by would be no number, and training would end by that after minutes of work."""
+    record = model_info(model)
+    network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
+    good = dict(network.state_dict())
+    name = next(name for name in good if name.endswith("running_var"))
+    variance = good[name].clone()
+    variance[1] = -0.5
+    file = save({**good, name: variance}, tmp_path / "mine.pth")
+    with pytest.raises(WeightsUnavailable, match=rf"below zero, in 1 of .* batch norms \({name}\)") as refused:
+        import_weights(file, model)
+    assert refused.value.file == file
+    assert not folder.exists()
+
+
 class Trap:
     """Runs a command when it is unpickled."""
 

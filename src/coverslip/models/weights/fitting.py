@@ -93,13 +93,14 @@ def load_exactly(network: nn.Module, weights: LocalWeights) -> None:
 
 
 def check_numbers(weights: LocalWeights, expected: Tensors) -> None:
-    """Whether weights that fit a network are of the kind of numbers that it computes with.
+    """Whether weights that fit a network are numbers that it can compute with.
 
     Names need not be the network's, so a tensor of integers is compared with all of the network's of its kind, such as
     `bias`: indices and counters are whole numbers there too, or the network has none of that kind.
 
     Raises:
-        WeightsUnavailable: there are integers in the place of fractions; the first are named.
+        WeightsUnavailable: there are integers in the place of fractions, or a batch norm's variance is below zero; the
+            first are named.
     """
     fractions = {_kind(name) for name, tensor in expected.items() if tensor.is_floating_point()}
     wrong = [
@@ -112,6 +113,15 @@ def check_numbers(weights: LocalWeights, expected: Tensors) -> None:
             f"in {len(wrong):,} of {len(weights.tensors):,} tensors ({_first(wrong)})",
             file=weights.file,
             do="Export them as float32; weights that were quantised cannot be trained on.",
+        )
+    variances = {name: tensor for name, tensor in weights.tensors.items() if _kind(name) == "running_var"}
+    negative = [name for name, variance in variances.items() if (variance < 0).any()]
+    if negative:  # a network divides by the root, which is no number then
+        raise WeightsUnavailable(
+            f"The weights cannot be those of a trained '{weights.model}': a variance is below zero, "
+            f"in {len(negative):,} of {len(variances):,} batch norms ({_first(negative)})",
+            file=weights.file,
+            do="Export them again from the network as it was trained; the file may be damaged.",
         )
 
 
