@@ -221,6 +221,32 @@ def test_a_number_in_place_of_automatic_is_awaited_not_guessed(page: "Page", lab
     expect(page.get_by_label("Recipe (YAML)")).not_to_have_value(re.compile("^epochs:", re.M))
 
 
+def test_minutes_of_ones_own_are_shown_wherever_they_apply(page: "Page", lab: Lab) -> None:
+    open_page(page, f"/train?dataset={lab.sets['cells']}")
+    start, minutes = page.get_by_role("button", name="Start training"), page.get_by_label("Minutes", exact=True)
+    own = page.get_by_role("radio", name="Another time")
+    expect(start).to_be_enabled()
+    own.check()
+    minutes.fill("7")
+    page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
+    page.wait_for_url("**/runs")
+    page.go_back()
+    expect(own).to_be_checked()
+    expect(minutes).to_have_value("7")
+    for wrong in ("", "0"):  # what was typed before it is not sent in its place
+        minutes.fill(wrong)
+        expect(start).to_be_disabled()
+        page.get_by_text("How many minutes may it take?").wait_for()
+    page.get_by_role("radio", name="Quick").check()
+    expect(minutes).to_have_count(0)
+    own.check()
+    minutes.fill("12")
+    expect(start).to_be_enabled()
+    page.get_by_role("button", name="Back to the defaults").click()
+    expect(page.get_by_role("radio", name="As long as it takes")).to_be_checked()
+    expect(minutes).to_have_count(0)
+
+
 def test_a_remedy_is_a_button_that_makes_the_choice(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     page.get_by_role("button", name="Start training").wait_for()

@@ -90,6 +90,7 @@ export const train = {
       { value: 'own', title: 'Another time', text: 'As many minutes as you can wait.' },
     ],
     minutes: 'Minutes',
+    isMissing: 'How many minutes may it take? 1 to 10000.',
     help: 'This computer’s speed is measured first. Network, image size and how long the network learns are then chosen to fit, where you leave them as they are. The plan is shown when the training begins.',
   },
   name: 'Name of the training',

@@ -6,6 +6,7 @@ import { listFindings } from '../../api/studies';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
+import { isGiven } from './budget';
 import { changed, differing, faultsOf, nested, only, takenOver, type Changes, type Value } from './recipe';
 
 const READING_MS = 1500;
@@ -103,7 +104,10 @@ export class Plan {
   unsplit = $derived(
     this.split.error ?? (this.split.value?.refusal ? problemFrom(this.split.value.refusal) : null),
   );
-  canStart = $derived(this.isReady && !this.isTextWrong && !this.isStarting && this.unsplit === null);
+  isTimeMissing = $derived(!isGiven(this.budget)); // minutes are to be typed yet, or are out of their range
+  canStart = $derived(
+    this.isReady && !this.isTextWrong && !this.isTimeMissing && !this.isStarting && this.unsplit === null,
+  );
 
   get recipe(): Record<string, unknown> {
     return nested(this.changes);
