@@ -7,7 +7,7 @@ from coverslip.evaluation import METRICS, apply_temperature, fit_temperature
 from coverslip.runs import Recipe
 
 _N_RESAMPLES = 60
-_NOISE_SHARE = 0.5  # of a standard error; any between a quarter and one chose about as well (docs/training.md)
+_NOISE_SHARE = 0.5  # of a standard error: a smaller difference is mostly chance
 _ERRORS_TO_SHOW = 2.0  # standard errors: the usual sign of a difference that is not chance
 
 Floats = npt.NDArray[np.float64]
