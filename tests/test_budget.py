@@ -434,6 +434,17 @@ def test_a_budget_from_end_to_end_and_its_recipe_without_one(cells: Path, tmp_pa
 
 
 @pytest.mark.slow
+def test_whether_fine_tuning_was_asked_for_is_known_whatever_is_settled(cells: Path, tmp_path: Path) -> None:
+    data = cs.open_dataset(cells, group_pattern=GROUPS)
+    for recipe, is_asked_for in ((SMALL, True), (INSTANT, False)):
+        with pytest.raises(OutOfTime):
+            cs.train(data, recipe, out=tmp_path / recipe.stage, budget="0.1s")
+        record = Run(tmp_path / recipe.stage).budget
+        assert record is not None
+        assert record.asks_for_finetuning == is_asked_for
+
+
+@pytest.mark.slow
 def test_a_run_that_is_resumed_keeps_its_plan_and_what_it_has_used(cells: Path, tmp_path: Path) -> None:
     context, _, (data, recipe, environment) = planned(cells, tmp_path / "run", INSTANT)
     context.run.stop_file.touch()

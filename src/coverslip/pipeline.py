@@ -202,6 +202,8 @@ def train(
         create_run_folder(run.folder)
         data, recipe = agreed(kept_as_files(grouped(opened, recipe), run, emit=emit), recipe)
     environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
+    if run.budget is not None:  # of the recipe that is settled nobody could tell it any more
+        run.budget.model_copy(update={"asks_for_finetuning": recipe.is_finetuned}).write(run.budget_file)
     return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline))
 
 

@@ -17,6 +17,7 @@ from coverslip.runs import (
     Recipe,
     Run,
     SplitRow,
+    StageRecord,
     TrainingRecord,
     WhatIf,
     open_run,
@@ -112,10 +113,20 @@ class ReportedRun:
         return sum(record.chosen == "instant" and len(record.stages) > 1 for record in self.run.trainings)
 
     @property
-    def seconds_of_training(self) -> float:
+    def is_no_epoch_done(self) -> bool:
+        """Whether fine-tuning, after one split, ended before its first epoch did."""
+        return not self.n_folds and self.finetuning is not None and self.finetuning.epochs_run == 0
+
+    @property
+    def stages_of_training(self) -> list[StageRecord]:
         """Of all networks."""
         records = {id(record): record for record in (self.training, *self.run.trainings) if record is not None}
-        return sum(record.seconds for record in records.values())
+        return [stage for record in records.values() for stage in record.stages]
+
+    @property
+    def seconds_of_training(self) -> float:
+        """Of all networks."""
+        return sum(stage.seconds for stage in self.stages_of_training)
 
     @cached_property
     def first_of_split(self) -> Run | None:

@@ -51,7 +51,9 @@ def lead(run: ReportedRun) -> list[str]:
         sentences.append(f"{words} {number(f1.value)}{_range(f1, number)}.")
     if told := relabelled(run):
         sentences.append(told)
-    if run.n_frozen and run.evaluation is None:
+    if run.is_no_epoch_done and run.n_frozen and run.evaluation is None:
+        sentences.append("No epoch of fine-tuning was done, so the instant classifier was kept.")
+    elif run.n_frozen and run.evaluation is None:
         where = f"In {run.n_frozen} of {run.n_folds} folds fine-tuning" if run.n_folds else "Fine-tuning"
         sentences.append(f"{where} did not do better on validation images, so the instant classifier was kept.")
     counts = [sum(row) for row in run.metrics.confusion_matrix]

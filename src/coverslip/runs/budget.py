@@ -75,6 +75,9 @@ class BudgetRecord(Document):
     seconds: float = Field(description="That the whole run may take.")
     used_seconds: float = Field(0.0, description="By processes that worked on it before, where it was resumed.")
     chooses_network: bool = Field(description="Whether the network was left to the plan.")
+    asks_for_finetuning: bool = Field(
+        False, description="Whether the recipe had it before it was settled, which leaves it out where time is short."
+    )
     steps: tuple[PlannedStep, ...] = Field((), description="Empty until it is planned.")
     networks: tuple[TriedNetwork, ...] = Field((), description="That were considered.")
     reserve_seconds: float = Field(0.0, description="Kept for what comes after fine-tuning.")

@@ -165,7 +165,7 @@ def _network_methods(run: ReportedRun) -> str:
     text = f"{_preprocessing_methods(run)} {_start_methods(run)} "
     if record is not None and record.instant is not None:
         text += f"{_instant_methods(run.recipe)} "
-    if run.finetuning is None:
+    if run.finetuning is None or run.is_no_epoch_done:
         return text + "The network itself was not trained further."
     return text + _finetune_methods(run, run.finetuning)
 
