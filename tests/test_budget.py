@@ -12,7 +12,7 @@ from trained import GROUPS, INSTANT
 
 import coverslip as cs
 from coverslip.datasets import Dataset, fold_images, scan_images
-from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
+from coverslip.errors import BadRecipe, BadRun, OutOfMemory, OutOfTime, Stopped
 from coverslip.events import EpochEnded, Event, Noted, ignore
 from coverslip.experiments import Parts, begin_run, checked, train_in
 from coverslip.experiments.budgeting import fit_to_budget
@@ -23,6 +23,7 @@ from coverslip.experiments.pace import MeasuredPace
 from coverslip.experiments.planning import (
     EmbeddingPace,
     NetworkChoice,
+    TrainingPace,
     Workload,
     epoch_seconds,
     epochs_within,
@@ -58,17 +59,20 @@ class FixedPace:
     setup_seconds: dict[str, float] = field(default_factory=dict)  # of networks other than the quick ones
     steps_per_second: float = 100.0
     is_quicker_when_smaller: bool = False
+    slow_steps: set[str] = field(default_factory=set)  # networks that fine-tuning takes far longer with
     asked: list[str] = field(default_factory=list)
     asked_steps: list[int] = field(default_factory=list)  # image sizes
 
     def embedding(self, recipe: Recipe) -> EmbeddingPace:
         self.asked.append(recipe.model)
-        return EmbeddingPace(self.setup_seconds.get(recipe.model, 1.0), 100.0, 1000.0, 0.1)
+        setup = self.setup_seconds.get(recipe.model, 1.0)
+        return EmbeddingPace(setup, 100.0, 1000.0, 0.1, loading_seconds=setup)
 
-    def training(self, recipe: Recipe) -> float:
+    def training(self, recipe: Recipe) -> TrainingPace:
         side = recipe.image_size or 224
         self.asked_steps.append(side)
-        return self.steps_per_second * (224 / side) ** 2 if self.is_quicker_when_smaller else self.steps_per_second
+        per_second = 0.01 if recipe.model in self.slow_steps else self.steps_per_second
+        return TrainingPace(per_second * ((224 / side) ** 2 if self.is_quicker_when_smaller else 1.0))
 
 
 @dataclass
@@ -106,8 +110,10 @@ def test_what_is_no_length_of_time_is_refused(text: str | float) -> None:
 
 def test_the_arithmetic_of_a_plan() -> None:
     work = Workload(n_train=600, n_val=150, n_test=150, n_epoch=600)
-    assert instant_seconds(EmbeddingPace(4.0, 75.0, 500.0, 1.0), work) == 4 + 10 + 1
-    assert epoch_seconds(50.0, work) == (600 + 50) / 50
+    assert instant_seconds(EmbeddingPace(4.0, 75.0, 500.0, 1.0, 9.0), work) == 4 + 10 + 1
+    assert epoch_seconds(TrainingPace(50.0), work) == (600 + 50) / 50
+    of_folds = Workload(n_train=600, n_val=150, n_test=150, n_epoch=600, n_networks=4)
+    assert epoch_seconds(TrainingPace(50.0, epoch_overhead=0.5), of_folds) == (600 + 50) / 50 + 4 * 0.5
     scratch, gentle = Recipe(init="scratch", epochs=20), Recipe(epochs=8)
     assert epochs_within(100.0, 13.0, scratch, 600) == 7
     assert epochs_within(20.0, 13.0, scratch, 600) == 0  # one alone is not worth it
@@ -122,7 +128,7 @@ def test_the_arithmetic_of_a_plan() -> None:
 def test_no_time_at_all_is_no_plan_whatever_the_pace() -> None:
     work, own = Workload(n_train=600, n_val=150, n_test=150, n_epoch=600), NetworkChoice("efficientnet_lite0", 224)
     plan = plan_finetuning(
-        [own], Recipe(init="scratch", epochs=3), work, 600, lambda _: -1.0, lambda _: 10.0, may_add=True
+        [own], Recipe(init="scratch", epochs=3), work, 600, lambda _: -1.0, lambda _: TrainingPace(10.0), may_add=True
     )
     assert plan is None
 
@@ -131,9 +137,9 @@ def test_where_all_epochs_fit_at_no_size_some_are_run_at_the_smallest() -> None:
     work, asked = Workload(n_train=600, n_val=150, n_test=150, n_epoch=600), list[int]()
     choices = [NetworkChoice("efficientnet_lite0", px) for px in (224, 160, 112)]
 
-    def pace(choice: NetworkChoice) -> float:
+    def pace(choice: NetworkChoice) -> TrainingPace:
         asked.append(choice.image_size)
-        return 10 * (224 / choice.image_size) ** 2
+        return TrainingPace(10 * (224 / choice.image_size) ** 2)
 
     def fitted(seconds: float) -> tuple[int, int] | None:
         asked.clear()
@@ -155,7 +161,8 @@ def test_more_epochs_than_the_images_call_for_where_there_is_ample_time() -> Non
 
     def epochs(n_times: float, recipe: Recipe, *, may_add: bool = True) -> int | None:
         """With so many times the seconds that 12 epochs at 224 px take."""
-        plan = plan_finetuning(choices, recipe, work, 600, lambda _: n_times * 12 * 65, lambda _: 10.0, may_add=may_add)
+        seconds, pace = n_times * 12 * 65, TrainingPace(10.0)
+        plan = plan_finetuning(choices, recipe, work, 600, lambda _: seconds, lambda _: pace, may_add=may_add)
         return plan and plan.epochs
 
     recipe = Recipe(epochs=12)
@@ -208,6 +215,39 @@ def test_networks_are_compared_on_validation_images_and_the_best_is_written_down
     assert again == settled
 
 
+@pytest.mark.slow
+def test_a_better_network_makes_way_for_one_that_there_is_time_to_fine_tune(cells: Path, tmp_path: Path) -> None:
+    own = with_settings(OPEN, ["model=mobilenet_v2"])
+    too_slow = {"efficientnet_lite1": 50.0, "efficientnet_lite2": 50.0}
+    for name, slow_steps in (("efficientnet_lite0", set[str]()), ("mobilenet_v2", {"efficientnet_lite0"})):
+        parts, recipe, context, _ = begun(cells, tmp_path / name, own, 100.0)
+        BudgetRecord(seconds=100.0, chooses_network=True).write(context.run.budget_file)
+        settled, _ = fit_to_budget(parts, recipe, context, FixedPace(too_slow, slow_steps=slow_steps))
+        assert (settled.model, settled.stage) == (name, "finetune")
+        budget = context.run.budget
+        assert budget is not None
+        assert [network.model for network in budget.networks if network.outcome == "chosen"] == [name]
+        assert max(budget.tried, key=lambda network: -(network.log_loss or 0)).model == "efficientnet_lite0"
+
+
+def test_an_image_size_that_takes_too_much_memory_makes_way_for_a_smaller_one() -> None:
+    work = Workload(n_train=600, n_val=150, n_test=150, n_epoch=600)
+    choices = [NetworkChoice("efficientnet_lite0", px) for px in (224, 160, 112)]
+
+    def planned_px(most_px: int) -> int | None:
+        def pace(choice: NetworkChoice) -> TrainingPace:
+            if choice.image_size > most_px:
+                raise OutOfMemory("Too much", do="Take smaller ones.")
+            return TrainingPace(100.0)
+
+        plan = plan_finetuning(choices, Recipe(epochs=3), work, 600, lambda _: 1e4, pace, may_add=False)
+        return None if plan is None else plan.choice.image_size
+
+    assert (planned_px(224), planned_px(200), planned_px(112)) == (224, 160, 112)
+    with pytest.raises(OutOfMemory):
+        planned_px(100)
+
+
 def test_fine_tuning_may_take_smaller_images_where_the_recipe_leaves_their_size_open() -> None:
     own = NetworkChoice("efficientnet_lite0", 224)
     sizes = [choice.image_size for choice in finetuning_choices(own, Recipe())]
@@ -250,6 +290,22 @@ def test_a_budget_leaves_out_what_does_not_fit(cells: Path, tmp_path: Path) -> N
     with pytest.raises(OutOfTime, match="5 s is too little: the quickest training takes about"):
         fit_to_budget(parts, recipe, context, pace)
     assert pace.asked == ["efficientnet_lite0"]  # nothing else is measured where nothing can help
+
+
+@pytest.mark.slow
+def test_a_run_that_had_too_little_time_can_be_given_more(cells: Path, tmp_path: Path) -> None:
+    data, folder = cs.open_dataset(cells, group_pattern=GROUPS), tmp_path / "run"
+    with pytest.raises(OutOfTime, match="is too little"):
+        cs.train(data, INSTANT, out=folder, budget=0.01)
+    with pytest.raises(OutOfTime, match="is too little"):
+        cs.resume(folder)
+    run = cs.resume(folder, budget="5m")
+    assert run.is_done
+    assert run.budget is not None
+    assert run.budget.ended == "as planned"
+    without, _, _ = planned(cells, tmp_path / "planned", INSTANT)
+    with pytest.raises(BadRun, match="goes on by the plan"):
+        cs.resume(without.folder, budget="5m")
 
 
 @pytest.mark.slow

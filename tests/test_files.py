@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coverslip.errors import CoverslipError
-from coverslip.files import CsvWriter, plain_cell, safe_cell, sha256_json, write_json, write_text, written_whole
+from coverslip.files import (
+    CsvWriter,
+    plain_cell,
+    safe_cell,
+    sha256_json,
+    write_json,
+    write_same,
+    write_text,
+    written_whole,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -26,6 +36,27 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         fail_halfway()
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("knows_links", [True, False])
+def test_two_files_of_the_same_are_replaced_one_by_one(
+    tmp_path: Path, knows_links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError("no links on this disk")
+
+    if not knows_links:
+        monkeypatch.setattr(os, "link", refused)
+    best, last = tmp_path / "best", tmp_path / "last"
+    write_text(best, "epoch 1")
+    write_same(last, best)
+    assert last.read_text() == "epoch 1"
+    assert last.samefile(best) == knows_links
+    write_text(last, "epoch 2")
+    assert best.read_text() == "epoch 1"
+    write_same(last, best)
+    assert last.read_text() == "epoch 1"
+    assert sorted(tmp_path.iterdir()) == [best, last]
 
 
 def test_numbers_that_json_does_not_know_are_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -276,15 +276,20 @@ def test_leaking_splits_are_refused_unless_allowed_and_then_said(tmp_path: Path)
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells: Path, tmp_path: Path) -> None:
+    told = set[str]()
+
     def stop_after_an_epoch(event: Event) -> None:
         if isinstance(event, EpochEnded) and event.epoch:
             (tmp_path / "run" / "stop").touch()
+        if isinstance(event, Noted):
+            told.add(event.code)
 
     recipe = Recipe(model=SMALL_NETWORK, split=ONE_SPLIT, image_size=48, tta=1, epochs=50, batch_size=16)
     with pytest.raises(Stopped, match="measure what there is"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=stop_after_an_epoch)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
     assert [row["epoch"] for row in rows_of(tmp_path / "run" / "history.csv")] == ["0", "1"]
+    assert "fine-tuning-no-better" not in told  # which is not known before its end
     measured = cs.evaluate(tmp_path / "run")
     assert measured.metrics["accuracy"].value is not None
 

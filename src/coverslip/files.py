@@ -6,6 +6,7 @@ import json
 import math
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -115,6 +116,20 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write bytes, whole or not at all."""
     with written_whole(path) as part:
         part.write_bytes(data)
+
+
+def write_same(path: Path, as_file: Path) -> None:
+    """Write what is in another file, whole or not at all; it takes no room of its own where the disk can do that.
+
+    Args:
+        path: to be written.
+        as_file: on the same disk; only ever replaced as a whole, so that a change of the one leaves the other.
+    """
+    with written_whole(path) as part:
+        try:
+            os.link(as_file, part)
+        except OSError:  # FAT, and some network drives, know no links
+            shutil.copyfile(as_file, part)
 
 
 def write_json(path: Path, value: Any) -> None:  # Any: JSON values

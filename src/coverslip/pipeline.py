@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -40,6 +41,7 @@ from coverslip.experiments import (
     measure,
     measure_folds,
     refuse_fold,
+    rest_of_budget,
     train_in,
 )
 from coverslip.experiments.again.deciding import decide_again
@@ -202,18 +204,22 @@ def train(
         create_run_folder(run.folder)
         data, recipe = agreed(kept_as_files(grouped(opened, recipe), run, emit=emit), recipe)
     environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
-    if run.budget is not None:  # of the recipe that is settled nobody could tell it any more
-        run.budget.model_copy(update={"asks_for_finetuning": recipe.is_finetuned}).write(run.budget_file)
     return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline))
 
 
-def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
+def resume(run: Path | str, *, budget: float | str | None = None, emit: Emit = ignore) -> Run:
     """Go on with a training that was stopped, killed or failed; it ends as if it had not been interrupted.
 
     Fine-tuning goes on after the last whole epoch; what comes before it is read from caches where they are still there.
 
+    Args:
+        run: its folder.
+        budget: time from now, as for `train`, where the one that the run was given was too little to plan for.
+        emit: told what happens.
+
     Raises:
-        BadRun: it is finished or still running, or its images are not what they were.
+        BadRecipe: the budget is no length of time.
+        BadRun: it is finished or still running, its images are not what they were, or it has no use for a time budget.
         DeviceUnavailable: this computer lacks the device that it began on.
     """
     begun = open_run(run)
@@ -225,21 +231,15 @@ def resume(run: Path | str, *, emit: Emit = ignore) -> Run:
         raise BadRun("The run is still being worked on", file=begun.folder, do="Stop that process first.")
     chosen_device(device)
     data = same_images(begun)
+    deadline = rest_of_budget(begun, None if budget is None else budget_seconds(budget))
     begun.stop_file.unlink(missing_ok=True)
     for part in begun.folder.rglob(".*.part"):  # what a killed process was writing
-        part.unlink(missing_ok=True)
-    context = RunContext(begun.folder, device, emit, Stop(begun.stop_file), _rest_of_budget(begun))
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink(missing_ok=True)
+    context = RunContext(begun.folder, device, emit, Stop(begun.stop_file), deadline)
     return train_in(data, begun.recipe, begun.environment, context)
-
-
-def _rest_of_budget(run: Run) -> Deadline:
-    """What those who worked on a run before have left of its time."""
-    if run.budget is None:
-        return NO_DEADLINE
-    status = run.status
-    used = run.budget.used_seconds + (0.0 if status is None else status.seconds_worked)
-    run.budget.model_copy(update={"used_seconds": used}).write(run.budget_file)
-    return Deadline.within(run.budget.seconds - used)
 
 
 def evaluate(

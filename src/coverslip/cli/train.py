@@ -130,9 +130,9 @@ def train(
     if (resume is None) == (data is None):
         raise typer.BadParameter("give DATA to train a new run, or --resume RUN to go on with one.")
     began = time.monotonic()  # the time that importing takes counts
-    others = (recipe, model, settings, budget, group, group_pattern, allow_leakage, out)
+    others = (recipe, model, settings, group, group_pattern, allow_leakage, out)
     if resume is not None and any(others):
-        raise typer.BadParameter("--resume goes on with the run's own choices; it takes no other options.")
+        raise typer.BadParameter("--resume goes on with the run's own choices; it takes no other options but --budget.")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
@@ -143,7 +143,7 @@ def train(
 
     with shown_progress(notes_console()) as emit:
         if resume is not None:
-            run = pipeline.resume(resume, emit=emit)
+            run = pipeline.resume(resume, budget=budget, emit=emit)
         else:
             dataset, choices = images_and_recipe(data or [], recipe, model, settings or [], group, group_pattern)
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)

@@ -15,7 +15,7 @@ from coverslip.datasets import (
     regrouped,
     with_classes,
 )
-from coverslip.errors import BadDataset, BadRecipe
+from coverslip.errors import BadDataset, BadRecipe, BadRun
 from coverslip.images import ReadPlan
 from coverslip.models import describe_weights, model_info, starting_weights, weights_unavailable
 from coverslip.runs import (
@@ -34,6 +34,7 @@ from coverslip.runs import (
     pretraining_recipe,
     save_recipe,
 )
+from coverslip.stopping import NO_DEADLINE, Deadline
 
 
 def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
@@ -124,7 +125,9 @@ def begin_run(
         weights=Weights.model_validate(describe_weights(recipe.model)) if recipe.init == "imagenet" else None,
     )
     if budget is not None:
-        BudgetRecord(seconds=budget, chooses_network=_leaves_network_open(recipe)).write(run.budget_file)
+        is_open = _leaves_network_open(recipe)
+        record = BudgetRecord(seconds=budget, chooses_network=is_open, asks_for_finetuning=recipe.is_finetuned)
+        record.write(run.budget_file)
     write_beginning(run, environment, recipe)
     return environment
 
@@ -137,6 +140,24 @@ def check_budget(recipe: Recipe) -> None:
             do="Pretrain first, by itself; then start from that run with a time budget.",
             faults=[("init", "no time budget can be planned for pretraining")],
         )
+
+
+def rest_of_budget(run: Run, more: float | None) -> Deadline:
+    """What those who worked on a run before have left of its time, or seconds that it is given from now.
+
+    Raises:
+        BadRun: it is given time that nothing is to be planned for.
+    """
+    record, status = run.budget, run.status
+    if more is not None and (record is None or record.is_planned):
+        why = "was given no time budget" if record is None else "goes on by the plan that was made for its time"
+        raise BadRun(f"The run {why}", file=run.folder, do="Resume it without a time budget, or train a new one.")
+    if record is None:
+        return NO_DEADLINE
+    used = record.used_seconds + (0.0 if status is None else status.seconds_worked)
+    seconds = record.seconds if more is None else used + more
+    record.model_copy(update={"seconds": seconds, "used_seconds": used}).write(run.budget_file)
+    return Deadline.within(seconds - used)
 
 
 def _leaves_network_open(recipe: Recipe) -> bool:

@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from coverslip.datasets import DecodedPixels, counted
 from coverslip.errors import OutOfTime
 from coverslip.evaluation import METRICS
@@ -29,6 +32,7 @@ from coverslip.experiments.planning import (
     Workload,
     closing_seconds,
     epoch_seconds,
+    familiarity_seconds,
     fastest_training,
     finetuning_choices,
     greedy_fit,
@@ -64,6 +68,15 @@ class _Measured:
     choice: NetworkChoice
     pace: EmbeddingPace
     seconds: float  # for its instant classifier
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """How a network's instant classifier did on validation images."""
+
+    listed: TriedNetwork
+    rank: tuple[float, float]  # by the primary metric, then the calibrated log loss
+    logits: npt.NDArray[np.float64] | None  # (n_val, K); None where there was no time
 
 
 def fit_to_budget(
@@ -137,6 +150,8 @@ def record_truncation(finetuned: FinetuneStage | None, context: RunContext) -> N
     record = context.run.budget
     if record is None:
         return
+    if finetuned is not None and finetuned.stopped_because == "on request":
+        return  # how it ends is not known yet
     is_cut = finetuned is not None and finetuned.stopped_because == "out of time"
     if finetuned is not None and is_cut:
         recipe = context.run.recipe
@@ -145,9 +160,16 @@ def record_truncation(finetuned: FinetuneStage | None, context: RunContext) -> N
         text = f"The time budget ended after {finetuned.epochs_run} of {recipe.n_epochs} epochs of fine-tuning."
         values = {"epochs_run": finetuned.epochs_run, "epochs": recipe.n_epochs}
         context.emit(Noted(code="out-of-time", text=text, level="warning", values=values))
-    if is_cut or record.ended is None:  # else a run that goes on, of which more is known than now
-        ended = "fine-tuning cut short" if is_cut else "as planned"
-        record.model_copy(update={"ended": ended}).write(context.run.budget_file)
+        record.model_copy(update={"ended": "fine-tuning cut short"}).write(context.run.budget_file)
+    else:
+        record_as_planned(context)
+
+
+def record_as_planned(context: RunContext) -> None:
+    """Where the run has a time budget, and nothing else came of it, say that all went as planned."""
+    record = context.run.budget
+    if record is not None and record.ended is None:  # else a run that goes on, of which more is known than now
+        record.model_copy(update={"ended": "as planned"}).write(context.run.budget_file)
 
 
 def show_plan(steps: Sequence[PlannedStep], record: BudgetRecord, emit: Emit) -> None:
@@ -166,32 +188,29 @@ class _Planning:
         self._parts, self._recipe, self._context = parts, parts.with_epochs(recipe), context
         self._may_add_epochs = recipe.epochs == "auto"
         self._pace, self._record, self._work = pace, record, _workload(parts, recipe)
-        self._steps: list[PlannedStep] = []
         self._left_out: list[TriedNetwork] = []
-        self._training_pace = cache(lambda choice: pace.training(choice.of(self._recipe)))  # images a second, of steps
+        self._training_pace = cache(lambda choice: pace.training(choice.of(self._recipe)))
 
     def settle(self) -> tuple[Recipe, BudgetRecord]:
         """The recipe that is carried out, and what was planned and tried."""
-        self._add("looking at the images", self._record.seconds - self._left)
-        before = self._left
+        began = self._left
         measured = self._measure()
         tried = self._worth_trying(measured)
-        reserved = closing_seconds(tried[0].pace, self._work) + sum(network.seconds for network in tried)
-        likely = self._finetuning(tried[0], reserved)
-        self._add("measuring how quick this machine is", before - self._left)
-        self._show(tried, likely)
-        best, networks = tried[0], [_listed(tried[0], "chosen")]
-        if len(tried) > 1:
-            best, networks = self._compare(tried)
-        finetuning = self._finetuning(best, self._seconds_beside(best, is_embedded=len(tried) > 1))
+        likely = self._finetuning(tried[0], self._closing(tried[0]) + sum(network.seconds for network in tried))
+        done = (
+            _step("looking at the images", self._record.seconds - began),
+            _step("measuring how quick this machine is", began - self._left),
+        )
+        show_plan((*done, *self._steps(tried, likely)), self._record, self._context.emit)
+        best, finetuning, networks = self._chosen(tried)
         recipe = self._final_recipe(best, finetuning)
         is_smaller = finetuning is not None and finetuning.choice != best.choice
         larger = _again_seconds(best) + (_again_seconds(best) if len(tried) > 1 else SAFETY * best.seconds)
         self._emit_decision(recipe, networks, best.choice if is_smaller else None)
         changes = {
-            "steps": tuple(self._steps),
+            "steps": (*done, *self._steps(tried, finetuning)),
             "networks": (*networks, *self._left_out),
-            "reserve_seconds": closing_seconds(best.pace, self._work) + (larger if is_smaller else 0.0),
+            "reserve_seconds": self._closing(best) + (larger if is_smaller else 0.0),
             "instant_px": best.choice.image_size if is_smaller else None,
             "is_planned": True,
         }
@@ -201,8 +220,12 @@ class _Planning:
     def _left(self) -> float:
         return self._context.deadline.seconds_left()
 
-    def _add(self, what: str, seconds: float) -> None:
-        self._steps.append(PlannedStep(what=what, seconds=round(max(0.0, seconds), 1)))
+    def _closing(self, network: _Measured) -> float:
+        """For what comes after training with this network."""
+        seconds = closing_seconds(network.pace, self._work)
+        if self._recipe.is_finetuned:
+            seconds += familiarity_seconds(network.pace, self._work)
+        return seconds
 
     def _measure(self) -> list[_Measured]:
         """The networks of which each fits by itself; whatever the time, one is looked for."""
@@ -262,39 +285,57 @@ class _Planning:
     def _worth_trying(self, measured: Sequence[_Measured]) -> list[_Measured]:
         """The first, and others where their share of the time suffices; alone it need not be tried beforehand."""
         first, *others = measured
-        left = self._left - closing_seconds(first.pace, self._work)
+        left = self._left - self._closing(first)
         fitting = greedy_fit([other.seconds for other in others], TRIALS_SHARE * left - first.seconds)
         self._left_out += [_listed(other, "no time") for i, other in enumerate(others) if i not in fitting]
         return [first, *(others[i] for i in fitting)]
 
-    def _show(self, tried: Sequence[_Measured], likely: FinetuningPlan | None) -> None:
-        """Emit what will be done, before it begins."""
-        for network in tried:
-            self._add(f"instant classifier of {network.choice}", network.seconds)
-        if likely is not None:
-            if likely.choice != tried[0].choice:
-                self._add(f"instant classifier at {likely.choice.image_size} px, to begin with", tried[0].seconds)
-            whose = str(likely.choice) if len(tried) == 1 else f"the best of them at {likely.choice.image_size} px"
-            self._add(f"fine-tuning of {whose}, {likely.epochs} epochs", likely.seconds)
-        self._add("test images and report, with a reserve", closing_seconds(tried[0].pace, self._work))
-        show_plan(self._steps, self._record, self._context.emit)
+    def _steps(self, tried: Sequence[_Measured], finetuning: FinetuningPlan | None) -> list[PlannedStep]:
+        """What is done from now on."""
+        steps = [_step(f"instant classifier of {network.choice}", network.seconds) for network in tried]
+        if finetuning is not None:
+            px = finetuning.choice.image_size
+            if all(network.choice.image_size != px for network in tried):
+                steps.append(_step(f"instant classifier at {px} px, to begin with", tried[0].seconds))
+            whose = str(finetuning.choice) if len(tried) == 1 else f"the best of them at {px} px"
+            steps.append(_step(f"fine-tuning of {whose}, {finetuning.epochs} epochs", finetuning.seconds))
+        return [*steps, _step("test images and report, with a reserve", self._closing(tried[0]))]
 
-    def _compare(self, tried: Sequence[_Measured]) -> tuple[_Measured, list[TriedNetwork]]:
-        """The one that validation images prefer, and how each did. The first is tried however long it takes."""
-        listed: list[TriedNetwork] = []
-        ranks: list[tuple[float, float]] = []
-        for network in tried:
-            for_others = sum(other.seconds for other in tried[len(listed) + 1 :])
-            reserve = closing_seconds(network.pace, self._work) + for_others
-            deadline = self._context.deadline.earlier(reserve) if listed else NO_DEADLINE
-            result, rank = self._try(network, Stop(self._context.run.stop_file, deadline))
-            listed.append(result)
-            ranks.append(rank)
-        best = max(range(len(tried)), key=ranks.__getitem__)
-        listed[best] = listed[best].model_copy(update={"outcome": "chosen"})
-        return tried[best], listed
+    def _chosen(self, tried: Sequence[_Measured]) -> tuple[_Measured, FinetuningPlan | None, list[TriedNetwork]]:
+        """The network that validation images prefer, fine-tuning that fits, and how each network did."""
+        if len(tried) == 1:
+            plan = self._finetuning(tried[0], self._seconds_beside(tried[0], is_embedded=False))
+            return tried[0], plan, [_listed(tried[0], "chosen")]
+        results = self._compare(tried)
+        own, best = results[0], max(results, key=lambda result: result.rank)
+        val_label = self._parts.label[self._parts.val]
+        if (
+            best.logits is None
+            or own.logits is None
+            or not is_preferred(best.logits, own.logits, val_label, self._recipe)
+        ):
+            best = own
+        chosen = tried[results.index(best)]
+        plan = self._finetuning(chosen, self._seconds_beside(chosen, is_embedded=True))
+        if plan is None and best is not own:
+            # Fine-tuning gains more than a network that is better without it.
+            plan = self._finetuning(tried[0], self._seconds_beside(tried[0], is_embedded=True))
+            chosen = chosen if plan is None else tried[0]
+        listed = [result.listed for result in results]
+        place = tried.index(chosen)
+        listed[place] = listed[place].model_copy(update={"outcome": "chosen"})
+        return chosen, plan, listed
 
-    def _try(self, network: _Measured, stop: Stop) -> tuple[TriedNetwork, tuple[float, float]]:
+    def _compare(self, tried: Sequence[_Measured]) -> list[_Tried]:
+        """How each does on validation images. The first is tried however long it takes."""
+        results: list[_Tried] = []
+        for network in tried:
+            for_others = sum(other.seconds for other in tried[len(results) + 1 :])
+            deadline = self._context.deadline.earlier(self._closing(network) + for_others) if results else NO_DEADLINE
+            results.append(self._try(network, Stop(self._context.run.stop_file, deadline)))
+        return results
+
+    def _try(self, network: _Measured, stop: Stop) -> _Tried:
         """What a network's instant classifier is worth on validation images."""
         from coverslip.training.fitting import try_instant
 
@@ -306,11 +347,11 @@ class _Planning:
         try:
             logits, _ = try_instant(images, parts.digests, preprocessing, recipe, context)
         except OutOfTime:
-            return _listed(network, "cut short"), (-math.inf, -math.inf)
+            return _Tried(_listed(network, "cut short"), (-math.inf, -math.inf), None)
         rank = cross_fitted_rank(logits, images.val_label, recipe)
         score, loss = METRICS[recipe.primary_metric].as_higher_is_better(rank[0]), -rank[1]
         known = {"seconds": round(before - self._left, 1), "score": score, "log_loss": loss}
-        return _listed(network, "tried").model_copy(update=known), rank
+        return _Tried(_listed(network, "tried").model_copy(update=known), rank, logits)
 
     def _seconds_beside(self, best: _Measured, *, is_embedded: bool) -> float:
         """What a training with this network takes beside fine-tuning."""
@@ -318,7 +359,7 @@ class _Planning:
         if self._recipe.init == "scratch":
             instant = 0.0
         reading = (self._work.n_train + self._work.n_val) / best.pace.reading_per_second
-        return closing_seconds(best.pace, self._work) + instant + reading
+        return self._closing(best) + instant + reading
 
     def _final_recipe(self, best: _Measured, finetuning: FinetuningPlan | None) -> Recipe:
         """The recipe of what is left: with the network, its image size, and as many epochs as fit."""
@@ -326,16 +367,16 @@ class _Planning:
             return finetuning.choice.of(self._recipe).model_copy(update={"epochs": finetuning.epochs})
         if self._recipe.init == "scratch":
             per_epoch = epoch_seconds(self._training_pace(best.choice), self._work)
-            raise self._too_little(FEWEST_EPOCHS * per_epoch + closing_seconds(best.pace, self._work))
+            raise self._too_little(FEWEST_EPOCHS * per_epoch + self._closing(best))
         return best.choice.of(self._recipe).model_copy(update={"stage": "instant"})
 
     def _emit_decision(self, recipe: Recipe, networks: Sequence[TriedNetwork], larger: NetworkChoice | None) -> None:
         """Emit what was settled; `larger` is preferred among instant classifiers, where fine-tuning takes less."""
         compared = [network for network in networks if network.score is not None]
         if compared:
-            n = counted(len(compared), "network")
-            best = larger or NetworkChoice(recipe.model, recipe.image_size or 0)
-            text = f"{n} were tried on validation images; {best} was best."
+            n = counted(len(compared), "instant classifier")
+            chosen = larger or NetworkChoice(recipe.model, recipe.image_size or 0)
+            text = f"{n} were compared on validation images; {chosen} is taken."
             self._context.emit(Noted(code="networks-compared", text=text, values={"n": len(compared)}))
         if self._recipe.is_finetuned:
             text = f"There is time for {counted(recipe.n_epochs, 'epoch')} of fine-tuning."
@@ -347,6 +388,10 @@ class _Planning:
                     f"which has to hold its own against the instant classifier at {larger.image_size} px."
                 )
             self._context.emit(Noted(code="plan-settled", text=text))
+
+
+def _step(what: str, seconds: float) -> PlannedStep:
+    return PlannedStep(what=what, seconds=round(max(0.0, seconds), 1))
 
 
 def _again_seconds(network: _Measured) -> float:

@@ -22,8 +22,10 @@ from coverslip.experiments.planning import (
     SAFETY,
     EmbeddingPace,
     NetworkChoice,
+    TrainingPace,
     Workload,
     epoch_seconds,
+    familiarity_seconds,
     fastest_training,
     finetuning_choices,
     folds_seconds,
@@ -101,7 +103,8 @@ def _plan(
     if recipe.is_finetuned:
         choices, (work, n_drawn) = finetuning_choices(own, recipe), _work(parts, folds, recipe)
         training_pace = cache(lambda choice: pace.training(choice.of(recipe)))
-        reserved = 2 * instant  # once more where fine-tuning is cut short
+        # Instant classifiers once more where fine-tuning is cut short; else what the networks see in their images.
+        reserved = 2 * instant + (n_folds + 1) * familiarity_seconds(embedding, work)
         finetuning = plan_finetuning(
             choices,
             recipe,
@@ -138,7 +141,7 @@ def _work(parts: Parts, folds: Folds, recipe: Recipe) -> tuple[Workload, int]:
     splits = (*folds.splits, folds.refit)
     drawn = [capped_parts(parts.data, parts.scan, split, recipe).n_drawn(recipe) for split in splits]
     n = len(parts.train) + len(parts.val) + len(parts.test)
-    return Workload(sum(drawn), n, n, sum(drawn)), min(drawn)
+    return Workload(sum(drawn), n, n, sum(drawn), len(splits)), min(drawn)
 
 
 def _instant_seconds(parts: Parts, folds: Folds, pace: EmbeddingPace, recipe: Recipe) -> float:
@@ -164,7 +167,7 @@ def _tell_not_finetuned(
     n_folds: int,
     work: Workload,
     reserved: float,
-    pace: Callable[[], float],
+    pace: Callable[[], TrainingPace],
     recipe: Recipe,
     context: RunContext,
     record: BudgetRecord,

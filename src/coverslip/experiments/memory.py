@@ -34,18 +34,34 @@ def fit_to_memory(
     if not recipe.is_finetuned or goes_on:
         return recipe
     available = free(context.device)
-    size, needed_by = _needed(parts, recipe, context.device)
-    if needed_by(recipe.batch_size) <= available:
+    batch_size = batch_size_within_memory(parts, recipe, context.device, lambda _: available)
+    if batch_size == recipe.batch_size:
         return recipe
+    _, needed_by = _needed(parts, recipe, context.device)
+    context.emit(_smaller(recipe, batch_size, needed_by(recipe.batch_size), available))
+    changes = {"batch_size": batch_size}
+    save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
+    return recipe.model_copy(update=changes)
+
+
+def batch_size_within_memory(
+    parts: Parts, recipe: Recipe, device: str, free: Callable[[str], int] = free_memory_bytes
+) -> int:
+    """The recipe's size of batches, or the first of its halves by which fine-tuning fits into the memory that is free.
+
+    Raises:
+        OutOfMemory: not even small batches fit.
+    """
+    available = free(device)
+    size, needed_by = _needed(parts, recipe, device)
+    if needed_by(recipe.batch_size) <= available:
+        return recipe.batch_size
     batch_size = recipe.batch_size // 2
     while batch_size >= _SMALLEST_BATCH and needed_by(batch_size) > available:
         batch_size //= 2
     if batch_size < _SMALLEST_BATCH:
         raise _too_much(recipe, size, needed_by(min(_SMALLEST_BATCH, recipe.batch_size)), available)
-    context.emit(_smaller(recipe, batch_size, needed_by(recipe.batch_size), available))
-    changes = {"batch_size": batch_size}
-    save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
-    return recipe.model_copy(update=changes)
+    return batch_size
 
 
 def _needed(parts: Parts, recipe: Recipe, device: str) -> tuple[int, Callable[[int], int]]:

@@ -8,9 +8,10 @@ from typing import Protocol
 import numpy as np
 
 from coverslip.datasets import DecodedPixels
-from coverslip.events import EpochEnded, Event, StepEnded
+from coverslip.events import CheckpointSaved, EpochEnded, Event, StepEnded
+from coverslip.experiments.memory import batch_size_within_memory
 from coverslip.experiments.parts import Parts
-from coverslip.experiments.planning import EmbeddingPace
+from coverslip.experiments.planning import EmbeddingPace, TrainingPace
 from coverslip.runs import Recipe, RunContext
 from coverslip.training.preprocessing import learn_preprocessing
 
@@ -27,8 +28,12 @@ class Pace(Protocol):
     def embedding(self, recipe: Recipe) -> EmbeddingPace:
         """Of the recipe's network, frozen."""
 
-    def training(self, recipe: Recipe) -> float:
-        """Images a second of training steps with the recipe's network."""
+    def training(self, recipe: Recipe) -> TrainingPace:
+        """Of fine-tuning the recipe's network.
+
+        Raises:
+            OutOfMemory: it takes more than is free.
+        """
 
 
 class MeasuredPace:
@@ -37,8 +42,14 @@ class MeasuredPace:
     def __init__(self, parts: Parts, context: RunContext) -> None:
         """Training images are measured on, with the context's device."""
         self._parts, self._context = parts, context
+        self._loading_seconds: float | None = None
 
     def embedding(self, recipe: Recipe) -> EmbeddingPace:
+        if self._loading_seconds is None:  # at first use all is several times as slow as ever after
+            self._loading_seconds = self._embedding(recipe, 0.0).setup_seconds
+        return self._embedding(recipe, self._loading_seconds)
+
+    def _embedding(self, recipe: Recipe, loading_seconds: float) -> EmbeddingPace:
         from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
         from coverslip.models.networks import FeatureNetwork
         from coverslip.training.fitting import initial_network
@@ -61,19 +72,21 @@ class MeasuredPace:
             images_per_second=n / max(ended - is_ready + read - began, 1e-9),
             reading_per_second=n / max(read - began, 1e-9),
             probe_seconds=probe_seconds,
+            loading_seconds=loading_seconds,
         )
 
-    def training(self, recipe: Recipe) -> float:
-        """By the steps of the second of two short epochs: the first one prepares what later ones use again.
+    def training(self, recipe: Recipe) -> TrainingPace:
+        """By the second of two short epochs: the first one prepares what later ones use again.
 
-        The first step of an epoch takes longer, and is one of many in training. On a GPU steps are queued, and only the
-        whole epoch waits for them.
+        The first step of an epoch takes longer, and is one of many in training: it counts to what every epoch takes
+        besides. On a GPU steps are queued, and only the whole epoch waits for them.
         """
         from coverslip.training.batches import TrainingImages
         from coverslip.training.finetuning import finetune
         from coverslip.training.fitting import initial_network
 
         parts = self._parts
+        recipe = recipe.model_copy(update={"batch_size": batch_size_within_memory(parts, recipe, self._context.device)})
         preprocessing = learn_preprocessing(parts.train_facts, recipe)
         n_trained = min(_N_STEPS * recipe.batch_size, _MOST_TRAINED)
         chosen = np.array(parts.some_training_images(n_trained, seed=recipe.seed))
@@ -92,6 +105,7 @@ class MeasuredPace:
         batch_size = min(recipe.batch_size, max(1, len(train) // _N_STEPS))
         short = {"epochs": 2, "last_epoch": None, "batch_size": batch_size, "patience": None, "sampling": "all"}
         after: list[tuple[int, float]] = []  # images and seconds, up to the end of a step
+        ends: list[float] = []  # of epochs, with all that belongs to them
 
         def note(event: Event) -> None:
             if isinstance(event, StepEnded) and event.epoch == 2 and self._context.device == "cpu":
@@ -99,15 +113,19 @@ class MeasuredPace:
                 after.append((n, n / event.images_per_second))
             if isinstance(event, EpochEnded) and event.epoch == 2 and self._context.device != "cpu":
                 after.append((len(train), event.seconds))
+            if isinstance(event, CheckpointSaved) and not event.is_kept:
+                ends.append(time.monotonic())
 
-        with TemporaryDirectory() as folder:
+        # On the disk that the run is on. Its name is that of what a killed process was writing.
+        with TemporaryDirectory(dir=self._context.folder, prefix=".measuring.", suffix=".part") as folder:
             context = RunContext(Path(folder), self._context.device, note, self._context.stop)
             finetune(network, images, recipe.model_copy(update=short), context)
         self._context.stop.check()  # which fine-tuning takes for its end
-        if not after:  # training is not sound with these images, as it will say itself: any pace will do
-            return 1.0
+        if len(ends) < 2:  # training is not sound with these images, as it will say itself: any pace will do
+            return TrainingPace(1.0)
         (n_first, first), (n_last, last) = after[0], after[-1]
-        return n_last / last if n_first == n_last else (n_last - n_first) / max(last - first, 1e-9)
+        per_second = n_last / last if n_first == n_last else (n_last - n_first) / max(last - first, 1e-9)
+        return TrainingPace(per_second, max(0.0, ends[1] - ends[0] - n_last / per_second))
 
 
 def _probe_seconds(n: int, n_features: int, n_classes: int) -> float:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from coverslip.errors import OutOfMemory
 from coverslip.models import model_info, select_models
 from coverslip.runs import Recipe, epochs_called_for
 
@@ -15,7 +16,7 @@ TRIALS_SHARE = 0.25  # of what is left then, for the instant classifiers of othe
 SAFETY = 1.25  # estimates of what must not be late are raised by this factor
 _MORE_EPOCHS = 1.5  # times those that the images call for; twice as many gained hardly more (RESULTS.md)
 _MORE_SAFETY = 1.75  # what they gain is less than what is lost where they are cut short
-_REPORT_COST = 3.0  # figures and page, in times that building a network takes: the one varies as the other
+_CLOSING_COST = 5.0  # what else ends a training, in times that loading takes, as it does figures and page at first
 _VALIDATION_COST = 1 / 3  # of an image's forward pass, beside one of forward, backward and step
 _SMALLEST_PX = 64
 _SMALLEST_SHARE = 0.4  # of a network's image size: fine-tuned there, most beat their instant classifiers (RESULTS.md)
@@ -30,6 +31,15 @@ class EmbeddingPace:
     images_per_second: float  # read, preprocessed and embedded
     reading_per_second: float  # read and preprocessed alone
     probe_seconds: float  # for the linear probe on its features of all training images
+    loading_seconds: float  # to build and run the first network of this process, with all that is loaded for it
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPace:
+    """How quick fine-tuning is here."""
+
+    images_per_second: float  # of steps
+    epoch_overhead: float = 0.0  # seconds of an epoch besides its images, most of them for its checkpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,7 @@ class Workload:
     n_val: int
     n_test: int
     n_epoch: int  # drawn in an epoch: more or fewer than there are, where sampling says so
+    n_networks: int = 1  # that are trained on them
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +140,12 @@ def instant_seconds(pace: EmbeddingPace, work: Workload) -> float:
 def closing_seconds(pace: EmbeddingPace, work: Workload) -> float:
     """For what comes after training: validation images once more, test images, numbers and report; with a reserve."""
     looked_at = (work.n_val + work.n_test) / pace.images_per_second
-    return SAFETY * ((2 + _REPORT_COST) * pace.setup_seconds + looked_at)
+    return SAFETY * (_CLOSING_COST * pace.loading_seconds + looked_at)
 
 
 def min_total_seconds(pace: EmbeddingPace) -> float:
     """For a training on next to no images: what no smaller image size can save."""
-    return pace.setup_seconds + SAFETY * (2 + _REPORT_COST) * pace.setup_seconds
+    return pace.setup_seconds + SAFETY * _CLOSING_COST * pace.loading_seconds
 
 
 def folds_seconds(pace: EmbeddingPace, n_images: int, *, n_folds: int, n_embedded: int) -> float:
@@ -147,13 +158,21 @@ def folds_seconds(pace: EmbeddingPace, n_images: int, *, n_folds: int, n_embedde
         n_embedded: how often all images are embedded before they are tested: once, unless folds preprocess otherwise.
     """
     embedding = (n_embedded + 2) * n_images / pace.images_per_second  # each image validates and tests once
-    built = (3 * n_folds + 2 + _REPORT_COST) * pace.setup_seconds
+    built = 3 * n_folds * pace.setup_seconds + _CLOSING_COST * pace.loading_seconds
     return SAFETY * (embedding + built + (n_folds + 1) * pace.probe_seconds)
 
 
-def epoch_seconds(images_per_second: float, work: Workload) -> float:
-    """For one pass over the training images and the look at the validation images after it."""
-    return (work.n_epoch + _VALIDATION_COST * work.n_val) / images_per_second
+def familiarity_seconds(pace: EmbeddingPace, work: Workload) -> float:
+    """For what a fine-tuned network sees in its training images, once more."""
+    from coverslip.training.familiarity import MOST_FINETUNED
+
+    return (min(work.n_train, MOST_FINETUNED) + work.n_val) / pace.images_per_second
+
+
+def epoch_seconds(pace: TrainingPace, work: Workload) -> float:
+    """For one pass over the training images and the look at the validation images after it, of every network."""
+    n_images = work.n_epoch + _VALIDATION_COST * work.n_val
+    return n_images / pace.images_per_second + work.n_networks * pace.epoch_overhead
 
 
 def fastest_training(pace: EmbeddingPace, recipe: Recipe, device: str) -> float:
@@ -190,7 +209,7 @@ def plan_finetuning(
     work: Workload,
     n_drawn: int,
     seconds_left: Callable[[NetworkChoice], float],
-    pace: Callable[[NetworkChoice], float],
+    pace: Callable[[NetworkChoice], TrainingPace],
     at_best: float = math.inf,
     *,
     may_add: bool,
@@ -205,14 +224,19 @@ def plan_finetuning(
         work: of one epoch.
         n_drawn: training images that an epoch of one network shows.
         seconds_left: for fine-tuning at an image size.
-        pace: measures images a second of training steps.
+        pace: measures fine-tuning.
         at_best: images a second that the first choice cannot exceed.
         may_add: whether the number of epochs was left open.
+
+    Raises:
+        OutOfMemory: by `pace`, of the last choice; one that does not fit into memory makes way for a smaller one.
     """
     pixels_per_second = at_best * choices[0].image_size ** 2
+    overhead = 0.0
 
     def fitting(choice: NetworkChoice) -> FinetuningPlan:
-        per_epoch, left = epoch_seconds(pixels_per_second / choice.image_size**2, work), seconds_left(choice)
+        per_epoch = epoch_seconds(TrainingPace(pixels_per_second / choice.image_size**2, overhead), work)
+        left = seconds_left(choice)
         n = epochs_within(left / SAFETY, per_epoch, recipe, n_drawn)
         if may_add and n == recipe.n_epochs and recipe.begins_with_instant_classifier:
             n = max(n, _most_within(round(_MORE_EPOCHS * n), left / _MORE_SAFETY, per_epoch))
@@ -222,7 +246,14 @@ def plan_finetuning(
         fewest = 1 if choice == choices[-1] else recipe.n_epochs
         if fitting(choice).epochs < fewest:
             continue
-        pixels_per_second = pace(choice) * choice.image_size**2
+        try:
+            measured = pace(choice)
+        except OutOfMemory:
+            if choice == choices[-1]:
+                raise
+            continue
+        pixels_per_second = measured.images_per_second * choice.image_size**2
+        overhead = measured.epoch_overhead
         plan = fitting(choice)
         if plan.epochs >= fewest:
             return plan

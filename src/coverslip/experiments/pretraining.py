@@ -12,7 +12,7 @@ from coverslip.datasets import Dataset, Scan, counted, one_line, scan_images
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Emit, Event, Noted
 from coverslip.experiments.beginning import begin_run, open_pretraining
-from coverslip.experiments.budgeting import fit_to_budget
+from coverslip.experiments.budgeting import fit_to_budget, record_as_planned
 from coverslip.experiments.cross_validation import chosen_folds, cross_validate
 from coverslip.experiments.fold_budget import fit_folds_to_budget, without_finetuning
 from coverslip.experiments.memory import fit_to_memory
@@ -82,6 +82,7 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     started = fit_to_memory(Parts(data, scan, folds.splits[0]), started.model_copy(update=resolved), context)
     try:
         cross_validate(data, scan, folds, started, environment, context)
+        record_as_planned(context)
     except OutOfTime:
         if started.init == "scratch":  # without fine-tuning there would be nothing
             raise

@@ -11,7 +11,14 @@ from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.experiments.one_split import make_split
 from coverslip.experiments.pace import MeasuredPace
 from coverslip.experiments.parts import Parts
-from coverslip.experiments.planning import Workload, closing_seconds, epoch_seconds, folds_seconds, instant_seconds
+from coverslip.experiments.planning import (
+    TrainingPace,
+    Workload,
+    closing_seconds,
+    epoch_seconds,
+    folds_seconds,
+    instant_seconds,
+)
 from coverslip.machine import chosen_device
 from coverslip.runs import Recipe, RunContext, SplitPlan
 from coverslip.studies.cells import Cell
@@ -63,12 +70,12 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
         parts = Parts(sample, scan, make_split(sample, scan, recipe))
         pace = MeasuredPace(parts, context)
         embedding = pace.embedding(recipe)
-        training = pace.training(recipe) if recipe.is_finetuned else math.inf
+        training = pace.training(recipe) if recipe.is_finetuned else TrainingPace(math.inf)
     found: dict[str, float | None] = {}
     for cell in cells:
         works = _workloads(data, cell.recipe)
         n_epochs = cell.recipe.with_epochs(works[0].n_epoch).n_epochs
-        whole = sum(epoch_seconds(training, work) for work in works) * n_epochs if recipe.is_finetuned else 0.0
+        whole = sum(epoch_seconds(training, work) for work in works) * n_epochs
         if len(works) > 1:
             whole += folds_seconds(embedding, len(data.records), n_folds=len(works) - 1, n_embedded=1)
         else:

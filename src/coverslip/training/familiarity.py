@@ -36,7 +36,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 TurnOf = Callable[[Sequence[int]], Ints]  # positions -> in which turn each is held out; negative for never
 
-_MOST_FROZEN, _MOST_FINETUNED = 4000, 2000  # training images to look at; of a fine-tuned network each costs time
+MOST_FINETUNED = 2000  # training images to look at; each costs time
+_MOST_FROZEN = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def learn_familiarity(
         folds: what their networks said, where there are folds.
     """
     is_frozen = fitted.chosen == "instant" and recipe.init == "imagenet"
-    train, train_label = _some(images, recipe.seed, _MOST_FROZEN if is_frozen else _MOST_FINETUNED)
+    train, train_label = _some(images, recipe.seed, _MOST_FROZEN if is_frozen else MOST_FINETUNED)
     positions = np.concatenate([train, images.val])
     with embed(
         FeatureNetwork(fitted.network),

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from coverslip.errors import OutOfTime, Stopped
 from coverslip.events import CheckpointSaved, EpochEnded, Noted, StepEnded
+from coverslip.files import write_same
 from coverslip.losses.cluster import ClusterLoss
 from coverslip.losses.image_loss import ImageLoss, balanced_weight
 from coverslip.models.freezing import follows_batches, train_mode
@@ -311,12 +312,15 @@ def _one_epoch(
     )
     # First the event, then the best one, then the last: killed anywhere between, training repeats the epoch, emits it
     # again and writes the same files.
-    files: tuple[Literal["best", "last"], ...] = ("best", "last") if is_kept else ("last",)
-    for which in files:
-        file = context.run.checkpoint_file(which)
-        save_checkpoint(file, network, stepper.optimizer, _saveable(progress))
+    began = time.monotonic()
+    best, last = (context.run.checkpoint_file(which) for which in ("best", "last"))
+    save_checkpoint(best if is_kept else last, network, stepper.optimizer, _saveable(progress))
+    if is_kept:
+        write_same(last, best)
+    for file in (best, last)[not is_kept :]:
         path = file.relative_to(context.folder).as_posix()
-        context.emit(CheckpointSaved(path=path, epoch=epoch, is_kept=which == "best"))
+        context.emit(CheckpointSaved(path=path, epoch=epoch, is_kept=file is best))
+    progress.seconds += time.monotonic() - began
 
 
 def _train_epoch(

@@ -157,7 +157,7 @@ def fit(
         if is_taken(other.val_logits, best.val_logits, images, recipe, stages[-1]):
             best = other
     network.load_state_dict(best.weights)
-    if best.stage == "instant" and len(candidates) > 1:
+    if best.stage == "instant" and len(candidates) > 1 and not is_stopped:  # else the last word is not spoken
         text = "The instant classifier is kept: validation images did not speak for the fine-tuned network."
         context.emit(Noted(code="fine-tuning-no-better", text=text))
     return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped)
