@@ -59,7 +59,6 @@ class FixedPace:
     setup_seconds: dict[str, float] = field(default_factory=dict)  # of networks other than the quick ones
     steps_per_second: float = 100.0
     is_quicker_when_smaller: bool = False
-    slow_steps: set[str] = field(default_factory=set)  # networks that fine-tuning takes far longer with
     asked: list[str] = field(default_factory=list)
     asked_steps: list[int] = field(default_factory=list)  # image sizes
 
@@ -71,8 +70,7 @@ class FixedPace:
     def training(self, recipe: Recipe) -> TrainingPace:
         side = recipe.image_size or 224
         self.asked_steps.append(side)
-        per_second = 0.01 if recipe.model in self.slow_steps else self.steps_per_second
-        return TrainingPace(per_second * ((224 / side) ** 2 if self.is_quicker_when_smaller else 1.0))
+        return TrainingPace(self.steps_per_second * ((224 / side) ** 2 if self.is_quicker_when_smaller else 1.0))
 
 
 @dataclass
@@ -216,18 +214,31 @@ def test_networks_are_compared_on_validation_images_and_the_best_is_written_down
 
 
 @pytest.mark.slow
-def test_a_better_network_makes_way_for_one_that_there_is_time_to_fine_tune(cells: Path, tmp_path: Path) -> None:
-    own = with_settings(OPEN, ["model=mobilenet_v2"])
-    too_slow = {"efficientnet_lite1": 50.0, "efficientnet_lite2": 50.0}
-    for name, slow_steps in (("efficientnet_lite0", set[str]()), ("mobilenet_v2", {"efficientnet_lite0"})):
-        parts, recipe, context, _ = begun(cells, tmp_path / name, own, 100.0)
-        BudgetRecord(seconds=100.0, chooses_network=True).write(context.run.budget_file)
-        settled, _ = fit_to_budget(parts, recipe, context, FixedPace(too_slow, slow_steps=slow_steps))
-        assert (settled.model, settled.stage) == (name, "finetune")
-        budget = context.run.budget
-        assert budget is not None
-        assert [network.model for network in budget.networks if network.outcome == "chosen"] == [name]
-        assert max(budget.tried, key=lambda network: -(network.log_loss or 0)).model == "efficientnet_lite0"
+def test_a_network_that_is_better_by_chance_alone_does_not_take_the_place_of_the_recipes_own(
+    cells: Path, tmp_path: Path
+) -> None:
+    parts, recipe, context, _ = begun(cells, tmp_path / "run", with_settings(OPEN, ["model=mobilenet_v2"]), 100.0)
+    BudgetRecord(seconds=100.0, chooses_network=True).write(context.run.budget_file)
+    pace = FixedPace({"efficientnet_lite1": 50.0, "efficientnet_lite2": 50.0})
+    settled, _ = fit_to_budget(parts, recipe, context, pace)
+    budget = context.run.budget
+    assert budget is not None
+    assert min(budget.tried, key=lambda network: network.log_loss or 0).model == "efficientnet_lite0"
+    assert [network.model for network in budget.networks if network.outcome == "chosen"] == ["mobilenet_v2"]
+    assert settled.model == "mobilenet_v2"
+
+
+@pytest.mark.slow
+def test_other_networks_are_tried_in_time_that_fine_tuning_leaves(cells: Path, tmp_path: Path) -> None:
+    tried = {}
+    for per_second in (100.0, 4.5):
+        parts, recipe, context, _ = begun(cells, tmp_path / str(per_second), OPEN, 60.0)
+        fit_to_budget(parts, recipe, context, FixedPace(steps_per_second=per_second))
+        assert context.run.recipe.stage == "finetune"
+        assert context.run.budget is not None
+        tried[per_second] = len(context.run.budget.tried)
+    assert tried[100.0] > 1
+    assert tried[4.5] == 0
 
 
 def test_an_image_size_that_takes_too_much_memory_makes_way_for_a_smaller_one() -> None:

@@ -55,7 +55,7 @@ from coverslip.runs import (
 )
 from coverslip.stopping import NO_DEADLINE, Stop
 from coverslip.training.preprocessing import learn_preprocessing
-from coverslip.training.ranking import cross_fitted_rank, is_preferred
+from coverslip.training.ranking import cross_fitted_rank, is_preferred, is_shown_worse
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Fitted
@@ -267,9 +267,7 @@ class _Planning:
             return None
 
         def seconds_left(choice: NetworkChoice) -> float:
-            # At another size it begins with an instant classifier of that size, and ends beside the larger one.
-            again = 0.0 if choice == network.choice else network.seconds + 2 * _again_seconds(network)
-            return self._left - reserved - again
+            return self._left - reserved - (0.0 if choice == network.choice else self._again(network))
 
         return plan_finetuning(
             finetuning_choices(network.choice, self._recipe),
@@ -282,11 +280,22 @@ class _Planning:
             may_add=self._may_add_epochs,
         )
 
+    def _again(self, network: _Measured) -> float:
+        """For the instant classifier of another size that fine-tuning begins with, and for the one it ends beside."""
+        return network.seconds + 2 * _again_seconds(network)
+
     def _worth_trying(self, measured: Sequence[_Measured]) -> list[_Measured]:
-        """The first, and others where their share of the time suffices; alone it need not be tried beforehand."""
+        """The first, and others in time that fine-tuning it leaves; alone it need not be tried beforehand.
+
+        Fine-tuning gains more than any choice among networks did (benchmarks/RESULTS.md).
+        """
         first, *others = measured
-        left = self._left - self._closing(first)
-        fitting = greedy_fit([other.seconds for other in others], TRIALS_SHARE * left - first.seconds)
+        beside = self._closing(first) + first.seconds
+        spare = TRIALS_SHARE * (self._left - self._closing(first)) - first.seconds
+        if others and (own := self._finetuning(first, beside)) is not None:
+            again = 0.0 if own.choice == first.choice else self._again(first)
+            spare = min(spare, self._left - beside - again - SAFETY * own.seconds)
+        fitting = greedy_fit([other.seconds for other in others], spare)
         self._left_out += [_listed(other, "no time") for i, other in enumerate(others) if i not in fitting]
         return [first, *(others[i] for i in fitting)]
 
@@ -302,29 +311,26 @@ class _Planning:
         return [*steps, _step("test images and report, with a reserve", self._closing(tried[0]))]
 
     def _chosen(self, tried: Sequence[_Measured]) -> tuple[_Measured, FinetuningPlan | None, list[TriedNetwork]]:
-        """The network that validation images prefer, fine-tuning that fits, and how each network did."""
+        """The network, fine-tuning of it that fits, and how each did.
+
+        Another takes the place of the first only where that is shown to be worse: few images choose by chance.
+        """
         if len(tried) == 1:
             plan = self._finetuning(tried[0], self._seconds_beside(tried[0], is_embedded=False))
             return tried[0], plan, [_listed(tried[0], "chosen")]
         results = self._compare(tried)
         own, best = results[0], max(results, key=lambda result: result.rank)
+        assert own.logits is not None, "the first is tried however long it takes"
+        assert best.logits is not None, "it is the first, or one that there was time for"
         val_label = self._parts.label[self._parts.val]
-        if (
-            best.logits is None
-            or own.logits is None
-            or not is_preferred(best.logits, own.logits, val_label, self._recipe)
-        ):
-            best = own
-        chosen = tried[results.index(best)]
-        plan = self._finetuning(chosen, self._seconds_beside(chosen, is_embedded=True))
-        if plan is None and best is not own:
-            # Fine-tuning gains more than a network that is better without it.
-            plan = self._finetuning(tried[0], self._seconds_beside(tried[0], is_embedded=True))
-            chosen = chosen if plan is None else tried[0]
+        place = results.index(best) if is_shown_worse(own.logits, best.logits, val_label, self._recipe) else 0
         listed = [result.listed for result in results]
-        place = tried.index(chosen)
         listed[place] = listed[place].model_copy(update={"outcome": "chosen"})
-        return chosen, plan, listed
+        return (
+            tried[place],
+            self._finetuning(tried[place], self._seconds_beside(tried[place], is_embedded=True)),
+            listed,
+        )
 
     def _compare(self, tried: Sequence[_Measured]) -> list[_Tried]:
         """How each does on validation images. The first is tried however long it takes."""
