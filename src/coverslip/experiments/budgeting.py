@@ -233,7 +233,10 @@ class _Planning:
         needed, cheapest_unfit = list[float](), math.inf
         for choice in network_choices(self._recipe, chooses_network=self._record.chooses_network):
             is_too_dear = bool(needed) and not measured and likely_cost(choice) >= cheapest_unfit
-            is_enough = bool(measured) and began - self._left > MEASURING_SHARE * self._record.seconds
+            is_enough = bool(measured) and (
+                began - self._left > MEASURING_SHARE * self._record.seconds
+                or self._seconds_for_others(measured[0]) <= 0
+            )
             if is_too_dear or is_enough:
                 self._left_out.append(_listed(choice, "no time"))
                 continue
@@ -285,19 +288,24 @@ class _Planning:
         return network.seconds + 2 * _again_seconds(network)
 
     def _worth_trying(self, measured: Sequence[_Measured]) -> list[_Measured]:
-        """The first, and others in time that fine-tuning it leaves; alone it need not be tried beforehand.
+        """The first, and others that there is time for; alone it need not be tried beforehand."""
+        first, *others = measured
+        fitting = greedy_fit([other.seconds for other in others], self._seconds_for_others(first)) if others else []
+        self._left_out += [_listed(other, "no time") for i, other in enumerate(others) if i not in fitting]
+        return [first, *(others[i] for i in fitting)]
+
+    def _seconds_for_others(self, first: _Measured) -> float:
+        """Their share of the time, as far as fine-tuning the first network leaves it.
 
         Fine-tuning gains more than any choice among networks did (benchmarks/RESULTS.md).
         """
-        first, *others = measured
         beside = self._closing(first) + first.seconds
-        spare = TRIALS_SHARE * (self._left - self._closing(first)) - first.seconds
-        if others and (own := self._finetuning(first, beside)) is not None:
-            again = 0.0 if own.choice == first.choice else self._again(first)
-            spare = min(spare, self._left - beside - again - SAFETY * own.seconds)
-        fitting = greedy_fit([other.seconds for other in others], spare)
-        self._left_out += [_listed(other, "no time") for i, other in enumerate(others) if i not in fitting]
-        return [first, *(others[i] for i in fitting)]
+        own = self._finetuning(first, beside)
+        share = TRIALS_SHARE * (self._left - self._closing(first)) - first.seconds
+        if own is None:
+            return share
+        again = 0.0 if own.choice == first.choice else self._again(first)
+        return min(share, self._left - beside - again - SAFETY * own.seconds)
 
     def _steps(self, tried: Sequence[_Measured], finetuning: FinetuningPlan | None) -> list[PlannedStep]:
         """What is done from now on."""
