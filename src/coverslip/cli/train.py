@@ -93,7 +93,8 @@ def train(
         typer.Option(
             "--resume",
             metavar="RUN",
-            help="Go on with a run that was stopped or killed, with its own images and recipe.",
+            help="Go on with a run that was stopped or killed, with its own images and recipe. With --budget, one "
+            "that had too little time to plan anything.",
             show_default=False,
         ),
     ] = None,

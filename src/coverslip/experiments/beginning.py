@@ -154,10 +154,12 @@ def rest_of_budget(run: Run, more: float | None) -> Deadline:
         raise BadRun(f"The run {why}", file=run.folder, do="Resume it without a time budget, or train a new one.")
     if record is None:
         return NO_DEADLINE
-    used = record.used_seconds + (0.0 if status is None else status.seconds_worked)
-    seconds = record.seconds if more is None else used + more
-    record.model_copy(update={"seconds": seconds, "used_seconds": used}).write(run.budget_file)
-    return Deadline.within(seconds - used)
+    if more is not None:
+        record, used = record.model_copy(update={"seconds": more}), 0.0
+    else:
+        used = record.used_seconds + (0.0 if status is None else status.seconds_worked)
+    record.model_copy(update={"used_seconds": used}).write(run.budget_file)
+    return Deadline.within(record.seconds - used)
 
 
 def _leaves_network_open(recipe: Recipe) -> bool:

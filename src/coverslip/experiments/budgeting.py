@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.datasets import DecodedPixels, counted
-from coverslip.errors import OutOfTime
+from coverslip.errors import OutOfMemory, OutOfTime
 from coverslip.evaluation import METRICS
 from coverslip.events import Emit, Event, Noted, Progressed
 from coverslip.experiments.pace import MeasuredPace, Pace
@@ -94,6 +94,7 @@ def fit_to_budget(
 
     Raises:
         OutOfTime: not even the quickest plan fits.
+        OutOfMemory: fine-tuning takes more than is free, also on the smallest images.
         Stopped: on request.
     """
     record = context.run.budget
@@ -138,9 +139,10 @@ def keep_larger(larger: Recipe, trained: Recipe, context: RunContext) -> None:
     assert record is not None, "only a budget leads to smaller images"
     record.model_copy(update={"ended": "larger instant classifier"}).write(context.run.budget_file)
     save_recipe(larger, context.run.recipe_file)
+    is_cut = record.ended == "fine-tuning cut short"
     text = (
         f"The instant classifier at {larger.image_size} px is kept: validation images did not speak for what came of "
-        f"fine-tuning at {trained.image_size} px."
+        f"fine-tuning at {trained.image_size} px{', which ran out of time' if is_cut else ''}."
     )
     context.emit(Noted(code="fine-tuning-no-better", text=text))
 
@@ -196,19 +198,21 @@ class _Planning:
         began = self._left
         measured = self._measure()
         tried = self._worth_trying(measured)
-        likely = self._finetuning(tried[0], self._closing(tried[0]) + sum(network.seconds for network in tried))
+        is_compared = len(tried) > 1
+        trials = sum(network.seconds for network in tried) if is_compared else 0.0
+        likely = self._finetuning(tried[0], self._seconds_beside(tried[0], is_embedded=is_compared) + trials)
         done = (
             _step("looking at the images", self._record.seconds - began),
             _step("measuring how quick this machine is", began - self._left),
         )
-        show_plan((*done, *self._steps(tried, likely)), self._record, self._context.emit)
+        show_plan((*done, *self._steps(tried, likely, None)), self._record, self._context.emit)
         best, finetuning, networks = self._chosen(tried)
         recipe = self._final_recipe(best, finetuning)
         is_smaller = finetuning is not None and finetuning.choice != best.choice
-        larger = _again_seconds(best) + (_again_seconds(best) if len(tried) > 1 else SAFETY * best.seconds)
+        larger = _again_seconds(best) + (_again_seconds(best) if is_compared else SAFETY * best.seconds)
         self._emit_decision(recipe, networks, best.choice if is_smaller else None)
         changes = {
-            "steps": (*done, *self._steps(tried, finetuning)),
+            "steps": (*done, *self._steps(tried, finetuning, best)),
             "networks": (*networks, *self._left_out),
             "reserve_seconds": self._closing(best) + (larger if is_smaller else 0.0),
             "instant_px": best.choice.image_size if is_smaller else None,
@@ -272,16 +276,21 @@ class _Planning:
         def seconds_left(choice: NetworkChoice) -> float:
             return self._left - reserved - (0.0 if choice == network.choice else self._again(network))
 
-        return plan_finetuning(
-            finetuning_choices(network.choice, self._recipe),
-            self._recipe,
-            self._work,
-            self._work.n_epoch,
-            seconds_left,
-            self._training_pace,
-            fastest_training(network.pace, self._recipe, self._context.device),
-            may_add=self._may_add_epochs,
-        )
+        try:
+            return plan_finetuning(
+                finetuning_choices(network.choice, self._recipe),
+                self._recipe,
+                self._work,
+                self._work.n_epoch,
+                seconds_left,
+                self._training_pace,
+                fastest_training(network.pace, self._recipe, self._context.device),
+                may_add=self._may_add_epochs,
+            )
+        except OutOfMemory:
+            if network.choice.model == self._recipe.model:
+                raise
+            return None
 
     def _again(self, network: _Measured) -> float:
         """For the instant classifier of another size that fine-tuning begins with, and for the one it ends beside."""
@@ -299,7 +308,7 @@ class _Planning:
 
         Fine-tuning gains more than any choice among networks did (benchmarks/RESULTS.md).
         """
-        beside = self._closing(first) + first.seconds
+        beside = self._seconds_beside(first, is_embedded=True) + first.seconds  # as it is where it is compared
         own = self._finetuning(first, beside)
         share = TRIALS_SHARE * (self._left - self._closing(first)) - first.seconds
         if own is None:
@@ -307,16 +316,20 @@ class _Planning:
         again = 0.0 if own.choice == first.choice else self._again(first)
         return min(share, self._left - beside - again - SAFETY * own.seconds)
 
-    def _steps(self, tried: Sequence[_Measured], finetuning: FinetuningPlan | None) -> list[PlannedStep]:
-        """What is done from now on."""
+    def _steps(
+        self, tried: Sequence[_Measured], finetuning: FinetuningPlan | None, best: _Measured | None
+    ) -> list[PlannedStep]:
+        """What is done from now on; `best` is None as long as it is not known which of several it is."""
+        likely = best or tried[0]
         steps = [_step(f"instant classifier of {network.choice}", network.seconds) for network in tried]
         if finetuning is not None:
             px = finetuning.choice.image_size
-            if all(network.choice.image_size != px for network in tried):
-                steps.append(_step(f"instant classifier at {px} px, to begin with", tried[0].seconds))
-            whose = str(finetuning.choice) if len(tried) == 1 else f"the best of them at {px} px"
+            if finetuning.choice not in [network.choice for network in tried]:
+                steps.append(_step(f"instant classifier at {px} px, to begin with", likely.seconds))
+            is_known = best is not None or len(tried) == 1
+            whose = str(finetuning.choice) if is_known else f"the best of them at {px} px"
             steps.append(_step(f"fine-tuning of {whose}, {finetuning.epochs} epochs", finetuning.seconds))
-        return [*steps, _step("test images and report, with a reserve", self._closing(tried[0]))]
+        return [*steps, _step("test images and report, with a reserve", self._closing(likely))]
 
     def _chosen(self, tried: Sequence[_Measured]) -> tuple[_Measured, FinetuningPlan | None, list[TriedNetwork]]:
         """The network, fine-tuning of it that fits, and how each did.

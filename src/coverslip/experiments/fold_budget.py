@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 
 from coverslip.datasets import Dataset, Folds, Scan
-from coverslip.errors import OutOfTime
+from coverslip.errors import OutOfMemory, OutOfTime
 from coverslip.events import Noted
 from coverslip.experiments.budgeting import show_plan
 from coverslip.experiments.pace import MeasuredPace, Pace
@@ -45,6 +45,7 @@ def fit_folds_to_budget(
 
     Raises:
         OutOfTime: the recipe asks for folds, and not even instant classifiers fit.
+        OutOfMemory: fine-tuning takes more than is free, also on the smallest images.
     """
     record = context.run.budget
     if record is None or folds is None:
@@ -103,8 +104,8 @@ def _plan(
     if recipe.is_finetuned:
         choices, (work, n_drawn) = finetuning_choices(own, recipe), _work(parts, folds, recipe)
         training_pace = cache(lambda choice: pace.training(choice.of(recipe)))
-        # Instant classifiers once more where fine-tuning is cut short; else what the networks see in their images.
-        reserved = 2 * instant + (n_folds + 1) * familiarity_seconds(embedding, work)
+        # Instant classifiers once more, where fine-tuning is cut short; and what the networks see in their images.
+        reserved = 2 * instant + _familiarity_seconds(folds, embedding)
         finetuning = plan_finetuning(
             choices,
             recipe,
@@ -142,6 +143,15 @@ def _work(parts: Parts, folds: Folds, recipe: Recipe) -> tuple[Workload, int]:
     drawn = [capped_parts(parts.data, parts.scan, split, recipe).n_drawn(recipe) for split in splits]
     n = len(parts.train) + len(parts.val) + len(parts.test)
     return Workload(sum(drawn), n, n, sum(drawn), len(splits)), min(drawn)
+
+
+def _familiarity_seconds(folds: Folds, pace: EmbeddingPace) -> float:
+    """For what each fine-tuned network sees in its training images, once more."""
+    seconds = 0.0
+    for split in (*folds.splits, folds.refit):
+        n_train, n_val = (split.parts.count(part) for part in ("train", "val"))
+        seconds += familiarity_seconds(pace, Workload(n_train, n_val, 0, n_train))
+    return seconds
 
 
 def _instant_seconds(parts: Parts, folds: Folds, pace: EmbeddingPace, recipe: Recipe) -> float:
@@ -182,7 +192,10 @@ def _tell_not_finetuned(
         raise _too_little(reserved + SAFETY * FEWEST_EPOCHS * epoch_seconds(pace(), work), n_folds, context, record)
     if left - reserved <= MEASURING_SHARE * record.seconds:
         return
-    seconds = SAFETY * recipe.n_epochs * epoch_seconds(pace(), work)
+    try:
+        seconds = SAFETY * recipe.n_epochs * epoch_seconds(pace(), work)
+    except OutOfMemory:  # no time would do
+        return
     total = math.ceil(record.seconds - context.deadline.seconds_left() + reserved + seconds)
     text = (
         f"There is no time to fine-tune {n_folds + 1} networks, which takes about {duration(total)} in all: folds "

@@ -21,6 +21,8 @@ _N_STEPS = 3  # of an epoch that is timed
 _MOST_TRAINED = 96  # images of that epoch
 _N_VALIDATED = 2
 
+_loading_seconds = list[float]()  # of this process, once known: at first use all is several times as slow as ever after
+
 
 class Pace(Protocol):
     """What a plan asks about a machine."""
@@ -42,12 +44,11 @@ class MeasuredPace:
     def __init__(self, parts: Parts, context: RunContext) -> None:
         """Training images are measured on, with the context's device."""
         self._parts, self._context = parts, context
-        self._loading_seconds: float | None = None
 
     def embedding(self, recipe: Recipe) -> EmbeddingPace:
-        if self._loading_seconds is None:  # at first use all is several times as slow as ever after
-            self._loading_seconds = self._embedding(recipe, 0.0).setup_seconds
-        return self._embedding(recipe, self._loading_seconds)
+        if not _loading_seconds:
+            _loading_seconds.append(self._embedding(recipe, 0.0).setup_seconds)
+        return self._embedding(recipe, _loading_seconds[0])
 
     def _embedding(self, recipe: Recipe, loading_seconds: float) -> EmbeddingPace:
         from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta

@@ -96,7 +96,10 @@ def _tried_words(tried: Sequence[TriedNetwork]) -> str:
         what += f" at {plural(len(tried), 'image size')}"
     elif n_networks < len(tried):
         what += f", {len(tried)} instant classifiers with the image sizes below,"
-    return f"{what} on validation images; the chosen one was best. Test images were not looked at."
+    return (
+        f"{what} on validation images. Another takes the place of the recipe’s own only where "
+        "that is shown to be worse. Test images were not looked at."
+    )
 
 
 def _cut_words(chosen: Literal["instant", "finetune"], epochs_run: int, recipe: Recipe) -> str:
