@@ -131,7 +131,7 @@ class Embedded:
                 better=lambda logits, label: primary_score(logits, label, recipe),
             )
             for which, chosen in enumerate((val, test)):
-                logits[which].append(features[chosen].astype(np.float64) @ head.weight.T + head.bias)
+                logits[which].append(head.logits(features[chosen]))
         return logits[0], val_label, logits[1], test_label
 
 

@@ -311,8 +311,12 @@ def test_a_run_that_had_too_little_time_can_be_given_more(cells: Path, tmp_path:
     data, folder = cs.open_dataset(cells, group_pattern=GROUPS), tmp_path / "run"
     with pytest.raises(OutOfTime, match="is too little"):
         cs.train(data, INSTANT, out=folder, budget=0.01)
+    killed = folder / ".measuring.abc.part" / "checkpoints"  # as a process leaves it that was killed while it measured
+    killed.mkdir(parents=True)
+    (killed / ".last.safetensors.12ab.part").touch()
     with pytest.raises(OutOfTime, match="is too little"):
         cs.resume(folder)
+    assert not killed.parent.exists()
     run = cs.resume(folder, budget="5m")
     assert run.is_done
     assert run.budget is not None

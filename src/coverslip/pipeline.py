@@ -233,7 +233,7 @@ def resume(run: Path | str, *, budget: float | str | None = None, emit: Emit = i
     data = same_images(begun)
     deadline = rest_of_budget(begun, None if budget is None else budget_seconds(budget))
     begun.stop_file.unlink(missing_ok=True)
-    for part in begun.folder.rglob(".*.part"):  # what a killed process was writing
+    for part in list(begun.folder.rglob(".*.part")):  # what a killed process was writing; folders hold others of them
         if part.is_dir():
             shutil.rmtree(part)
         else:
