@@ -207,7 +207,7 @@ def train(
     return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline))
 
 
-def resume(run: Path | str, *, budget: float | str | None = None, emit: Emit = ignore) -> Run:
+def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Emit = ignore) -> Run:
     """Go on with a training that was stopped, killed or failed; it ends as if it had not been interrupted.
 
     Fine-tuning goes on after the last whole epoch; what comes before it is read from caches where they are still there.
@@ -243,7 +243,7 @@ def resume(run: Path | str, *, budget: float | str | None = None, emit: Emit = i
 
 
 def evaluate(
-    run: Path | str,
+    run: Run | Path | str,
     data: Dataset | Given | None = None,
     *,
     name: str | None = None,
@@ -290,7 +290,7 @@ def evaluate(
 
 
 def label_errors(
-    run: Path | str, *, out: Path | str | None = None, device: str = "auto", emit: Emit = ignore
+    run: Run | Path | str, *, out: Path | str | None = None, device: str = "auto", emit: Emit = ignore
 ) -> LabelErrors:
     """Labels of a run's images to look at again, the most doubtful first; no image is judged by what saw it.
 
@@ -321,7 +321,7 @@ def label_errors(
 
 
 def decide(
-    run: Path | str,
+    run: Run | Path | str,
     decide_by: DecideBy = "highest",
     *,
     wished: float = 0.95,
@@ -364,7 +364,7 @@ class Summary:
 
 
 def predict(
-    run: Path | str,
+    run: Run | Path | str,
     sources: Dataset | Given,
     *,
     out: Path | str,
@@ -425,7 +425,7 @@ def predict(
     return Summary(Path(out), dict(decisions.most_common()), shares.by_class())
 
 
-def export(run: Path | str, *, to: Literal["zip"] = "zip", out: Path | str | None = None) -> Path:
+def export(run: Run | Path | str, *, to: Literal["zip"] = "zip", out: Path | str | None = None) -> Path:
     """Write a trained classifier as one file, to pass on; an equal classifier gives equal bytes.
 
     Args:

@@ -18,7 +18,7 @@ from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import load_classifier
 from coverslip.machine import chosen_device
 from coverslip.models.networks import FeatureNetwork, Network, create_network
-from coverslip.runs import Recipe, RunContext
+from coverslip.runs import Recipe, Run, RunContext
 from coverslip.stopping import BY_SIGNAL
 from coverslip.training.preprocessing import learn_preprocessing
 
@@ -43,7 +43,7 @@ def distance(
     datasets: Sequence[Dataset | Given],
     *,
     names: Sequence[str] = (),
-    run: Path | str | None = None,
+    run: Run | Path | str | None = None,
     model: str | None = None,
     image_size: int | None = None,
     group: str | None = None,
@@ -143,7 +143,7 @@ def _told_apart(names: Sequence[str]) -> list[str]:
 
 
 def _network(
-    run: Path | str | None, model: str | None, image_size: int | None, scans: Sequence[Scan]
+    run: Run | Path | str | None, model: str | None, image_size: int | None, scans: Sequence[Scan]
 ) -> tuple[Network, Preprocessing, int]:
     """Frozen, with the preprocessing for all datasets and the number of copies to average."""
     if run is not None:

@@ -35,22 +35,23 @@ class ReadPlan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     plane: Plane = Field(
-        0,
+        default=0,
         description="0-based page of a multi-page file, 'max' or 'mean' over all pages, or 'channels': all of them.",
     )
     channels: tuple[int, ...] | None = Field(
-        None, description="0-based channels to keep, in this order; None keeps all."
+        default=None, description="0-based channels to keep, in this order; None keeps all."
     )
     box: tuple[int, int, int, int] | None = Field(
-        None, description="x, y, width, height in pixels; None is the whole plane."
+        default=None, description="x, y, width, height in pixels; None is the whole plane."
     )
     channel_files: ChannelFiles | None = Field(
-        None,
+        default=None,
         description="What tells the files of one image apart by their names, a file per channel, in this order; a "
         "dataset is opened by it, and its images then have `other_files`.",
     )
     other_files: tuple[str, ...] = Field(
-        (), description="Of one image: the files of its further channels, from the folder of its file, or absolute."
+        default=(),
+        description="Of one image: the files of its further channels, from the folder of its file, or absolute.",
     )
 
     def files(self, path: Path) -> tuple[Path, ...]:

@@ -26,23 +26,23 @@ class Preprocessing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     image_size: int = Field(gt=0, le=LARGEST_SIDE, description="Side in pixels of the square that the network sees.")
-    channels: int = Field(3, gt=0, description="Channels that the network sees.")
+    channels: int = Field(default=3, gt=0, description="Channels that the network sees.")
     resize: Resize = Field(
-        "pad",
+        default="pad",
         description="`pad` keeps the shape and fills up; `stretch` changes the shape; `crop` keeps the shape and cuts "
         "off the ends of the longer side; `canvas` is `pad` with one scale for all images.",
     )
     canvas_px: int | None = Field(
-        None,
+        default=None,
         gt=0,
         description="For `canvas`: pixels of an image that fill the square's side. Larger images are shrunk to fit.",
     )
     pad_colour: PadColour = Field(
-        "auto",
+        default="auto",
         description="What `pad` and `canvas` fill up with: the colour of the image's border, intensity 0, or 1.",
     )
     scaling: Scaling = Field(default_factory=Scaling, description="Which intensities become 0 and 1.")
-    depth: Literal["uint8", "uint16"] = Field("uint8", description="Steps between 0 and 1: 255 or 65,535.")
+    depth: Literal["uint8", "uint16"] = Field(default="uint8", description="Steps between 0 and 1: 255 or 65,535.")
     plan: ReadPlan = Field(default_factory=ReadPlan, description="Which pixels of a file are the image.")
 
     @model_validator(mode="after")

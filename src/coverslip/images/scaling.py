@@ -28,7 +28,7 @@ class Scaling(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["full", "training-range", "per-image"] = Field(
-        "full",
+        default="full",
         description="`full`: all that the depth can hold; `training-range`: what the training images hold; "
         "`per-image`: what each image holds, which erases differences of intensity between images.",
     )

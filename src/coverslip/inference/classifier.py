@@ -32,7 +32,15 @@ from coverslip.inference.differences import Differences
 from coverslip.inference.prevalence import stated_shares
 from coverslip.machine import chosen_device
 from coverslip.models.heads import linear_logits
-from coverslip.runs import PackedClassifier, Prediction, Predictions, find_classifier, fingerprint_of, open_classifier
+from coverslip.runs import (
+    PackedClassifier,
+    Prediction,
+    Predictions,
+    Run,
+    find_classifier,
+    fingerprint_of,
+    open_classifier,
+)
 from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
@@ -258,7 +266,7 @@ class Classifier:
         return engine
 
 
-def load_classifier(path: Path | str, device: str = "auto") -> Classifier:
+def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
     """A packaged classifier: a run folder, its `classifier/`, or a `.coverslip` file.
 
     Args:

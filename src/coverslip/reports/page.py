@@ -36,7 +36,7 @@ class _Drawn:
     svg: "Markup"
 
 
-def write_report(run: Path, emit: Emit = ignore) -> Path:
+def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
     """Write `report.html`, `figures/` and `model_card.md` of a run folder from what lies in it, plus some thumbnails.
 
     An evaluation's folder (`RUN/evaluations/NAME`) gets a report of its own, without a card, of the images that were
@@ -55,7 +55,7 @@ def write_report(run: Path, emit: Emit = ignore) -> Path:
     """
     from markupsafe import Markup
 
-    reported = _read(run)
+    reported = _read(Path(run))
     sections = _parts(reported, telling(emit, "writing the report", "sections"))
     write_text(
         reported.measured.report_file,

@@ -62,10 +62,10 @@ class TriedNetwork(_Part):
     image_size: int
     planned_seconds: float | None = Field(description="For its instant classifier; null where it was not measured.")
     outcome: Outcome
-    seconds: float | None = Field(None, description="That its instant classifier took.")
-    score: float | None = Field(None, description="The primary metric on validation images.")
+    seconds: float | None = Field(default=None, description="That its instant classifier took.")
+    score: float | None = Field(default=None, description="The primary metric on validation images.")
     log_loss: float | None = Field(
-        None, description="Of validation images, the temperature being fitted on other validation images."
+        default=None, description="Of validation images, the temperature being fitted on other validation images."
     )
 
 
@@ -73,20 +73,23 @@ class BudgetRecord(Document):
     """The plan of a run with a time budget; without one there is no such file."""
 
     seconds: float = Field(description="That the whole run may take.")
-    used_seconds: float = Field(0.0, description="By processes that worked on it before, where it was resumed.")
+    used_seconds: float = Field(default=0.0, description="By processes that worked on it before, where it was resumed.")
     chooses_network: bool = Field(description="Whether the network was left to the plan.")
     asks_for_finetuning: bool = Field(
-        False, description="Whether the recipe had it before it was settled, which leaves it out where time is short."
+        default=False,
+        description="Whether the recipe had it before it was settled, which leaves it out where time is short.",
     )
-    steps: tuple[PlannedStep, ...] = Field((), description="Empty until it is planned.")
-    networks: tuple[TriedNetwork, ...] = Field((), description="That were considered.")
-    reserve_seconds: float = Field(0.0, description="Kept for what comes after fine-tuning.")
+    steps: tuple[PlannedStep, ...] = Field(default=(), description="Empty until it is planned.")
+    networks: tuple[TriedNetwork, ...] = Field(default=(), description="That were considered.")
+    reserve_seconds: float = Field(default=0.0, description="Kept for what comes after fine-tuning.")
     instant_px: int | None = Field(
-        None,
+        default=None,
         description="Image size that the network would have had without fine-tuning, which takes smaller images to fit "
         "into the time; null where it does not.",
     )
-    is_planned: bool = Field(False, description="The run's recipe holds what was settled: nothing is planned again.")
+    is_planned: bool = Field(
+        default=False, description="The run's recipe holds what was settled: nothing is planned again."
+    )
     ended: (
         Literal["as planned", "fine-tuning cut short", "fine-tuning left out", "larger instant classifier"] | None
     ) = None

@@ -40,10 +40,14 @@ class Run:
     """A folder with what a training, one of its folds, or a measurement on other images left behind.
 
     Files are read when they are first asked for. What a run has not reached yet is None or empty where its type says
-    so, and BadRun else.
+    so, and BadRun else. A run may be given wherever the path of its folder may.
     """
 
     folder: Path
+
+    def __fspath__(self) -> str:
+        """The folder's path, so that `Path(run)` and `os.path.join(run, "metrics.json")` work."""
+        return str(self.folder)
 
     @property
     def recipe_file(self) -> Path:
@@ -332,7 +336,7 @@ class Run:
         return tuple(record for record in records if record is not None)
 
 
-def open_run(folder: Path | str) -> Run:
+def open_run(folder: Run | Path | str) -> Run:
     """A run that has been written.
 
     Raises:

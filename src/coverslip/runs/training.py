@@ -54,18 +54,18 @@ class Calibration(_Part):
     """What turns logits into decisions."""
 
     learnt_on: LearntOn = Field(
-        "validation images",
+        default="validation images",
         description="`held-out training images`: what linear probes fitted on nine tenths of the images said of the "
         "others. `the folds' images`: what the folds' networks said of images that they were not fitted on.",
     )
-    temperature: float = Field(1.0, description="Logits are divided by it before the softmax.")
+    temperature: float = Field(default=1.0, description="Logits are divided by it before the softmax.")
     set_floors: tuple[float, ...] | None = Field(
-        None, description="The probability from which on each class is in a prediction set."
+        default=None, description="The probability from which on each class is in a prediction set."
     )
     operating_points: tuple[OperatingPoint, ...] | None = Field(
-        None, description="One per class; null: the most probable class is predicted."
+        default=None, description="One per class; null: the most probable class is predicted."
     )
-    uncertain_below: float = Field(0.0, description="Less probable predictions are called uncertain.")
+    uncertain_below: float = Field(default=0.0, description="Less probable predictions are called uncertain.")
 
 
 class TrainingRecord(Document):
@@ -74,9 +74,9 @@ class TrainingRecord(Document):
     stages: tuple[StageRecord, ...]
     chosen: Literal["instant", "finetune"] = Field(description="The stage whose network is kept.")
     calibration: Calibration
-    notes: tuple[str, ...] = Field((), description="What the user should know of it.")
+    notes: tuple[str, ...] = Field(default=(), description="What the user should know of it.")
     initialisation_is_known: bool = Field(
-        True, description="Whether all images are known that the initial weights were trained on."
+        default=True, description="Whether all images are known that the initial weights were trained on."
     )
 
     @property

@@ -54,9 +54,11 @@ class DatasetPlan(Choices):
     name: str = ""
     group: str | None = None
     group_pattern: str | None = None
-    by_domain: bool = Field(False, description="Leave one domain out: a fold for each, whatever `folds` says.")
+    by_domain: bool = Field(default=False, description="Leave one domain out: a fold for each, whatever `folds` says.")
     recipe: Changes = Field(default_factory=dict, description="What is other than in the study's recipe.")
-    as_published_of: str | None = Field(None, description="The dataset that this is with a publication's protocol.")
+    as_published_of: str | None = Field(
+        default=None, description="The dataset that this is with a publication's protocol."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -79,8 +81,8 @@ class RegimePlan(Choices):
 
     name: str
     recipe: Changes = Field(default_factory=dict, description="With `two_step`, of the pretraining.")
-    two_step: str | None = Field(None, description="Labelled images to pretrain on; once per network and seed.")
-    run: str | None = Field(None, description="An earlier run whose network goes on learning.")
+    two_step: str | None = Field(default=None, description="Labelled images to pretrain on; once per network and seed.")
+    run: str | None = Field(default=None, description="An earlier run whose network goes on learning.")
     labels: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -93,9 +95,11 @@ class RegimePlan(Choices):
 class PerturbationPlan(Choices):
     """How test images are changed, as they were read; exactly one key."""
 
-    blur: float | None = Field(None, gt=0, le=100, description="Sigma of a Gaussian blur, in pixels of the image.")
-    brightness: float | None = Field(None, gt=0, le=10, description="Every intensity times this.")
-    scale: float | None = Field(None, ge=0.1, le=10, description="What is shown drawn so many times as large.")
+    blur: float | None = Field(
+        default=None, gt=0, le=100, description="Sigma of a Gaussian blur, in pixels of the image."
+    )
+    brightness: float | None = Field(default=None, gt=0, le=10, description="Every intensity times this.")
+    scale: float | None = Field(default=None, ge=0.1, le=10, description="What is shown drawn so many times as large.")
 
     @model_validator(mode="after")
     def _is_one(self) -> "PerturbationPlan":
@@ -125,22 +129,30 @@ class StudyPlan(Choices):
 
     datasets: tuple[Annotated[DatasetPlan, BeforeValidator(_as_dataset)], ...] = Field(min_length=1)
     models: tuple[Annotated[ModelPlan, BeforeValidator(_as_named)], ...] = Field(min_length=1)
-    regimes: tuple[Annotated[RegimePlan, BeforeValidator(_as_regime)], ...] = Field(_DEFAULT_REGIMES, min_length=1)
-    folds: int = Field(5, ge=0, le=100, description="0: one split of each repeat.")
-    repeats: int = Field(1, ge=1, le=1000, description="How often images are split anew.")
-    seeds: tuple[int, ...] = Field((0,), min_length=1, description="Of training, on the same splits.")
-    train_per_class: tuple[int | None, ...] = Field((None,), min_length=1)
+    regimes: tuple[Annotated[RegimePlan, BeforeValidator(_as_regime)], ...] = Field(
+        default=_DEFAULT_REGIMES, min_length=1
+    )
+    folds: int = Field(default=5, ge=0, le=100, description="0: one split of each repeat.")
+    repeats: int = Field(default=1, ge=1, le=1000, description="How often images are split anew.")
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="Of training, on the same splits.")
+    train_per_class: tuple[int | None, ...] = Field(default=(None,), min_length=1)
     recipe: Changes = Field(default_factory=dict, description="Of all trainings, where others do not say otherwise.")
-    perturbations: tuple[PerturbationPlan, ...] = Field((), description="Changes of test images, to see how robust.")
+    perturbations: tuple[PerturbationPlan, ...] = Field(
+        default=(), description="Changes of test images, to see how robust."
+    )
     primary_metric: Annotated[str, OneOf("metric", scored_metrics)] = "macro_f1"
     baseline: str | None = Field(
-        None, description="`MODEL`, `MODEL, REGIME` or `REGIME` (each network with itself); default: the first."
+        default=None, description="`MODEL`, `MODEL, REGIME` or `REGIME` (each network with itself); default: the first."
     )
-    equivalence: float = Field(0.01, ge=0, description="Differences up to this are of no practical importance.")
-    target: float | None = Field(None, description="Of the primary metric: how many images of each class reach it.")
-    threads: int | None = Field(None, ge=1, description="Of each training; default: all cores, one after the other.")
+    equivalence: float = Field(default=0.01, ge=0, description="Differences up to this are of no practical importance.")
+    target: float | None = Field(
+        default=None, description="Of the primary metric: how many images of each class reach it."
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="Of each training; default: all cores, one after the other."
+    )
     published: tuple[PublishedPlan, ...] = ()
-    notes: tuple[str, ...] = Field((), description="What else a reader should know; shown in the report.")
+    notes: tuple[str, ...] = Field(default=(), description="What else a reader should know; shown in the report.")
     format_version: Literal[1] = 1
 
     @field_validator("datasets", "models", "regimes", "perturbations")

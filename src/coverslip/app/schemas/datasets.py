@@ -18,7 +18,7 @@ class NewSource(BaseModel):
 
     path: Text = Field(description="A folder of class folders, or a table; without labels also a plain folder or file.")
     domain: Name | None = Field(
-        None,
+        default=None,
         description="What the laboratory, device or day is called. Default: as its folder. Equal names: one domain.",
     )
 
@@ -32,10 +32,12 @@ class NewDataset(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     sources: Sources
-    name: Name | None = Field(None, description="Default: after the folder or table.")
-    group: Text | None = Field(None, description="A column of the table that says which images belong together.")
-    group_pattern: Text | None = Field(None, description="The same as a regular expression for paths.")
-    is_labelled: bool = Field(True, description="Whether folders or a table give the labels.")
+    name: Name | None = Field(default=None, description="Default: after the folder or table.")
+    group: Text | None = Field(
+        default=None, description="A column of the table that says which images belong together."
+    )
+    group_pattern: Text | None = Field(default=None, description="The same as a regular expression for paths.")
+    is_labelled: bool = Field(default=True, description="Whether folders or a table give the labels.")
 
 
 class DatasetChanges(BaseModel):
@@ -45,13 +47,16 @@ class DatasetChanges(BaseModel):
 
     name: Name | None = None
     sources: Sources | None = Field(
-        None, description="Where all images come from henceforth: to add or leave out folders, or name their domains."
+        default=None,
+        description="Where all images come from henceforth: to add or leave out folders, or name their domains.",
     )
-    group: Text | None = Field(None, description="A column of the table; null takes the groups away.")
-    group_pattern: Text | None = Field(None, description="A regular expression for paths; null takes the groups away.")
+    group: Text | None = Field(default=None, description="A column of the table; null takes the groups away.")
+    group_pattern: Text | None = Field(
+        default=None, description="A regular expression for paths; null takes the groups away."
+    )
     class_plan: Classes | None = None
     classes: Annotated[list[Name], Field(max_length=1_000)] | None = Field(
-        None, description="Names in the order of their keys and colours, also of classes that no image has yet."
+        default=None, description="Names in the order of their keys and colours, also of classes that no image has yet."
     )
 
 
@@ -67,4 +72,4 @@ class SplitOf(RecipeOf):
     """The same, and whether a predefined split may have the same pixels or groups on both sides."""
 
     allow_leakage: bool = False
-    again_of: str | None = Field(None, description="An earlier training on this dataset, whose split is kept.")
+    again_of: str | None = Field(default=None, description="An earlier training on this dataset, whose split is kept.")

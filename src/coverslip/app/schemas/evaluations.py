@@ -9,4 +9,4 @@ class NewEvaluation(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     dataset_id: str
-    name: str | None = Field(None, max_length=120, description="Default: named after the dataset.")
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")

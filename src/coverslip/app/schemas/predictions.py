@@ -13,7 +13,7 @@ class NewPrediction(BaseModel):
     classifier_id: str
     dataset_id: str | None = None
     sources: list[str] | None = None
-    name: str | None = Field(None, max_length=120)
+    name: str | None = Field(default=None, max_length=120)
     prevalence: dict[str, float] = Field(
         default_factory=dict,
         description="Shares of classes that are known of these images, above 0 and below 1; others divide the rest.",
@@ -48,4 +48,4 @@ class DatasetOfPrediction(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     only: Literal["corrected", "all"]
-    name: str | None = Field(None, max_length=120)
+    name: str | None = Field(default=None, max_length=120)

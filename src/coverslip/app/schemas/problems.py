@@ -19,7 +19,7 @@ class FieldProblem(BaseModel):
 
     field: str
     message: str
-    line: int | None = Field(None, description="Where it stands in a text that was sent, from 1.")
+    line: int | None = Field(default=None, description="Where it stands in a text that was sent, from 1.")
 
 
 class Problem(BaseModel):
@@ -30,13 +30,14 @@ class Problem(BaseModel):
     title: str = Field(description="What happened, in a sentence.")
     status: int
     detail: str = Field(description="What happened, where, and what to do.")
-    file: str | None = Field(None, description="The file or folder that it is about.")
-    do: str | None = Field(None, description="What to do about it.")
-    values: dict[str, JsonValue] | None = Field(None, description="What the sentences tell, for programs.")
+    file: str | None = Field(default=None, description="The file or folder that it is about.")
+    do: str | None = Field(default=None, description="What to do about it.")
+    values: dict[str, JsonValue] | None = Field(default=None, description="What the sentences tell, for programs.")
     remedies: list[Remedy] | None = Field(
-        None, description="What to do as data, where it is one of the known ones: a recipe's key and its value, …"
+        default=None,
+        description="What to do as data, where it is one of the known ones: a recipe's key and its value, …",
     )
-    errors: list[FieldProblem] | None = Field(None, description="Which parts of the request are wrong.")
+    errors: list[FieldProblem] | None = Field(default=None, description="Which parts of the request are wrong.")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type

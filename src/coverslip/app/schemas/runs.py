@@ -20,18 +20,18 @@ class NewRun(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     dataset_id: str
-    name: str | None = Field(None, max_length=120, description="Default: named after the dataset.")
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")
     # Any: of each key its own
     recipe: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_tell_keys)
     allow_leakage: bool = False
     budget: str | None = Field(
-        None,
+        default=None,
         max_length=40,
         description="How long it may take: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), "
         "`best` (1 hour). What the recipe leaves open is chosen to fit. Null: as long as it takes.",
     )
     again_of: str | None = Field(
-        None,
+        default=None,
         description="An earlier training on the same dataset, to be compared with: its test images stay test images, "
         "its validation images validation images. New images join training. With folds they are dealt anew.",
     )
@@ -51,6 +51,10 @@ class Decision(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     decide_by: DecideBy = "highest"
-    wished: float = Field(0.95, gt=0, le=1, description="Sensitivity or specificity, where it is decided by one.")
-    error_rate: float | None = Field(None, gt=0, lt=1, description="Wished among images that are not `uncertain`.")
-    positive_class: str | None = Field(None, description="Of two classes; null leaves it as it is.")
+    wished: float = Field(
+        default=0.95, gt=0, le=1, description="Sensitivity or specificity, where it is decided by one."
+    )
+    error_rate: float | None = Field(
+        default=None, gt=0, lt=1, description="Wished among images that are not `uncertain`."
+    )
+    positive_class: str | None = Field(default=None, description="Of two classes; null leaves it as it is.")

@@ -13,14 +13,15 @@ class StudyAsked(BaseModel):
         min_length=1, max_length=100, description="Labelled images, in the order that they are shown."
     )
     is_small: bool = Field(
-        False,
+        default=False,
         description="Networks whose weights come with the installation, small and few images, two epochs: to see it.",
     )
     as_published: bool = Field(
-        False, description="Every dataset a second time as the publication did it, and by how much that looks better."
+        default=False,
+        description="Every dataset a second time as the publication did it, and by how much that looks better.",
     )
     plan: str | None = Field(
-        None,
+        default=None,
         max_length=2**20,
         description="`study.yaml`, as a preview gave it and somebody changed it; it cannot be of other images than "
         "those of these datasets. Null: as the preset says.",
@@ -30,4 +31,4 @@ class StudyAsked(BaseModel):
 class NewStudy(StudyAsked):
     """A study to queue."""
 
-    name: str | None = Field(None, max_length=120, description="Default: named after the preset.")
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the preset.")

@@ -32,4 +32,4 @@ class ChoicesOfRecipe(BaseModel):
 
     # Any: of each key its own
     recipe: dict[str, Any] = Field(description="Only what differs from the defaults; nested keys or dotted ones.")
-    is_complete: bool = Field(False, description="Write the defaults of all other keys too.")
+    is_complete: bool = Field(default=False, description="Write the defaults of all other keys too.")

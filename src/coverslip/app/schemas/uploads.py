@@ -19,4 +19,4 @@ class FinishUpload(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    is_labelled: bool | None = Field(None, description="Other than was said at first.")
+    is_labelled: bool | None = Field(default=None, description="Other than was said at first.")

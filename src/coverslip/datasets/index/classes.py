@@ -48,7 +48,7 @@ class ClassPlan(BaseModel):
     ] = Field(default_factory=dict, description="Classes to merge: the new name, then the list of old ones.")
     drop: Annotated[
         Names, Key("Classes left out", "classes", "Images of these classes are not used, as if they were not there.")
-    ] = Field((), description="Classes whose images are left out.")
+    ] = Field(default=(), description="Classes whose images are left out.")
     rename: Annotated[dict[Name, Name], Key("Classes renamed", "classes", "Other names for classes.")] = Field(
         default_factory=dict, description="Other names for classes: old name, new name."
     )
@@ -60,13 +60,15 @@ class ClassPlan(BaseModel):
             "Whether images of each domain have classes of their own, even where they have the same names.",
         ),
     ] = Field(
-        False,
+        default=False,
         description="Whether each domain has classes of its own, called `<domain>/<class>`; else classes of one "
         "name are one class. The other keys can call a class of one domain by that name in either case.",
     )
     order: Annotated[
         Names, Key("Order of classes", "classes", "Which classes come first in every table and picture.")
-    ] = Field((), description="Classes, by their new names, in the order of all results; the others follow by name.")
+    ] = Field(
+        default=(), description="Classes, by their new names, in the order of all results; the others follow by name."
+    )
 
     def new_names(self) -> dict[str, str]:
         """What each renamed or merged class is called from now on."""

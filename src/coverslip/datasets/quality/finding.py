@@ -36,13 +36,17 @@ class Finding(BaseModel):
     title: str = Field(description="What such findings are called.")
     text: str = Field(description="What was found.")
     do: str = Field(description="What to do about it.")
-    remedies: tuple[Remedy, ...] = Field((), description="The same as data, where it is one of the known ones.")
-    images: tuple[Cluster, ...] = Field((), description="The image_ids of the images concerned, a list per cluster.")
+    remedies: tuple[Remedy, ...] = Field(default=(), description="The same as data, where it is one of the known ones.")
+    images: tuple[Cluster, ...] = Field(
+        default=(), description="The image_ids of the images concerned, a list per cluster."
+    )
     notes: tuple[Cluster, ...] = Field(
-        (), description="Beside each image, its label, group, side or fault; empty where nothing stands beside them."
+        default=(),
+        description="Beside each image, its label, group, side or fault; empty where nothing stands beside them.",
     )
     limit: str = Field(
-        "", description="What it means for the numbers of a training on these images, where the report should say so."
+        default="",
+        description="What it means for the numbers of a training on these images, where the report should say so.",
     )
 
     @property

@@ -30,7 +30,7 @@ from coverslip.inference.explain.maps import Method
 from coverslip.inference.explain.neighbours import Neighbour
 from coverslip.machine import chosen_device
 from coverslip.messages import ChooseOther
-from coverslip.runs import CheckedOn, MapCheck, MapVerdict, Prediction, RunContext, fingerprint_of
+from coverslip.runs import CheckedOn, MapCheck, MapVerdict, Prediction, Run, RunContext, fingerprint_of
 from coverslip.stopping import BY_SIGNAL
 
 TABLE = "explanations.csv"
@@ -82,7 +82,7 @@ class Explanations:
 
 
 def explain(
-    runs: Path | str | Sequence[Path | str],
+    runs: Run | Path | str | Sequence[Run | Path | str],
     sources: Dataset | Given,
     *,
     out: Path | str,
@@ -122,7 +122,7 @@ def explain(
         Stopped: on Ctrl-C or SIGTERM; the images that were drawn until then are in the folder and its table.
     """
     folder = _new_folder(Path(out))
-    places = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
+    places = [Path(runs)] if isinstance(runs, Run | Path | str) else [Path(run) for run in runs]
     data = sources if isinstance(sources, Dataset) else open_dataset(sources, labelled=False, axes=axes)
     explainers = _explainers(places, names or _names(places), chosen_device(device), emit)
     drawn: list[Explanation] = []
@@ -145,7 +145,7 @@ def explain(
 
 
 def explanation_of(
-    run: Path | str,
+    run: Run | Path | str,
     image: Dataset,
     *,
     n_nearest: int = 4,

@@ -18,7 +18,7 @@ from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.inference.differences import Differences
 from coverslip.inference.places.on_node import Packed, Part, Seen, predict_part
 from coverslip.messages import Failure
-from coverslip.runs import ClassifierCard, Prediction, export_classifier
+from coverslip.runs import ClassifierCard, Prediction, Run, export_classifier
 
 _PARTS_EACH = 16  # of each computer: quicker ones do more of them, and little is lost with one
 _FEWEST, _MOST = 64, 2048  # images in a part: the classifier is loaded for each, and its rows are held in memory
@@ -37,7 +37,7 @@ class Asked:
 
 
 def predict_on_ray(
-    address: str, run: Path | str, card: ClassifierCard, data: Dataset, asked: Asked, *, emit: Emit = ignore
+    address: str, run: Run | Path | str, card: ClassifierCard, data: Dataset, asked: Asked, *, emit: Emit = ignore
 ) -> Generator[Prediction]:
     """The rows that `Classifier.predict_images` gives here, from the computers of a cluster.
 
@@ -77,7 +77,7 @@ def predict_on_ray(
         ray.shutdown()  # which ends a cluster that was begun for this alone
 
 
-def _packed(run: Path | str) -> Packed:
+def _packed(run: Run | Path | str) -> Packed:
     with tempfile.TemporaryDirectory(prefix="coverslip-") as folder:
         export_classifier(run, file := Path(folder, "classifier.coverslip"))
         return np.fromfile(file, np.uint8)

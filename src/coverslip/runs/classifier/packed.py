@@ -97,7 +97,7 @@ class ClassifierCard(BaseModel):
     preprocessing: Preprocessing
     temperature: float = Field(gt=0, description="Logits are divided by it before the softmax.")
     operating_points: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = Field(
-        None,
+        default=None,
         description="A threshold for each class: the one whose probability is largest in proportion to its threshold "
         "is predicted. null predicts the most probable class.",
     )
@@ -105,13 +105,13 @@ class ClassifierCard(BaseModel):
         ge=0, le=1, description="Where the predicted class has a lower probability, the decision is `uncertain`."
     )
     set_floors: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = Field(
-        None,
+        default=None,
         description="The probability from which on each class is in an image's prediction set; 0 (in every set) where "
         "it had too few images to learn that from, null where all had.",
     )
     trained_on: TrainedOn
     familiarity: Familiarity | None = Field(
-        None, description="What makes an image unfamiliar; null where too few images could tell."
+        default=None, description="What makes an image unfamiliar; null where too few images could tell."
     )
     must_not_be_used_for: str = (
         "Diagnosis or treatment of patients. Images from another microscope, stain, species or preparation than it "
@@ -213,7 +213,7 @@ def write_card(folder: Path, card: ClassifierCard) -> None:
     write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
 
 
-def find_classifier(path: Path | str) -> Path:
+def find_classifier(path: os.PathLike[str] | str) -> Path:
     """Where the classifier lies: the `classifier/` of a run, such a folder itself, or a `.coverslip` file.
 
     Raises:
@@ -268,7 +268,7 @@ def card_of(place: Path) -> ClassifierCard:
         raise _bad_card(error, place) from error
 
 
-def fingerprint_of(path: Path | str) -> str:
+def fingerprint_of(path: os.PathLike[str] | str) -> str:
     """Hex SHA-256 of a classifier's weights: equal training, equal fingerprint."""
     with _opened(find_classifier(path), WEIGHTS) as (stream, _):
         digest = hashlib.sha256()
@@ -277,7 +277,7 @@ def fingerprint_of(path: Path | str) -> str:
     return digest.hexdigest()
 
 
-def stamp_of(path: Path | str) -> int:
+def stamp_of(path: os.PathLike[str] | str) -> int:
     """Changes when another classifier is written there: ns since 1970; 0 where there is none."""
     try:
         place = find_classifier(path)
@@ -286,7 +286,7 @@ def stamp_of(path: Path | str) -> int:
         return 0
 
 
-def export_classifier(path: Path | str, file: Path) -> None:
+def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:
     """Write a classifier as one file; an equal classifier gives equal bytes.
 
     Raises:

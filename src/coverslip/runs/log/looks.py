@@ -15,9 +15,9 @@ Occasion = Literal["evaluated", "decided"]
 class Looks(Document):
     """How often, after the training itself, which is the first time."""
 
-    evaluated: int = Field(0, ge=0, description="Measured again.")
-    decided: int = Field(0, ge=0, description="Decided by other thresholds.")
-    compared_with: tuple[str, ...] = Field((), description="Names of the runs that it was compared with.")
+    evaluated: int = Field(default=0, ge=0, description="Measured again.")
+    decided: int = Field(default=0, ge=0, description="Decided by other thresholds.")
+    compared_with: tuple[str, ...] = Field(default=(), description="Names of the runs that it was compared with.")
 
     @property
     def n(self) -> int:

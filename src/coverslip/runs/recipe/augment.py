@@ -30,7 +30,7 @@ def follow_table() -> None:
 
 
 def _field(record: Augmentation) -> FieldInfo:
-    default = Field(record.default, description=record.meaning, **record.limits)  # type: ignore[call-overload]  # ge, gt, le, lt
+    default = Field(default=record.default, description=record.meaning, **record.limits)  # type: ignore[call-overload]  # ge, gt, le, lt
     return FieldInfo.from_annotated_attribute(Annotated[record.type, record.key], default)  # type: ignore[arg-type]  # it is one
 
 

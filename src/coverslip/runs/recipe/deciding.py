@@ -27,7 +27,7 @@ class DecisionChoices(Choices):
             empty="by names, else the second",
         ),
     ] = Field(
-        None,
+        default=None,
         description="Of two classes, the one that sensitivity, specificity, PPV and NPV are about. Left open, it is "
         "the class beside one called negative, normal, healthy, control or the like, else the second.",
     )
@@ -45,7 +45,7 @@ class DecisionChoices(Choices):
             ),
         ),
     ] = Field(
-        "highest",
+        default="highest",
         description="What an image is called: the most probable class, or the one furthest above its own threshold. "
         "Thresholds come from ROC curves on validation images: the best balance of each class (roc), by which rare "
         "classes are found more often, frequent ones less; or, with two classes, the `wished` sensitivity or "
@@ -58,7 +58,12 @@ class DecisionChoices(Choices):
             "training",
             "How much of it there shall be, where classes are decided by a wished sensitivity or specificity.",
         ),
-    ] = Field(0.95, gt=0, le=1, description="The share that `decide_by` of `sensitivity` or `specificity` shall reach.")
+    ] = Field(
+        default=0.95,
+        gt=0,
+        le=1,
+        description="The share that `decide_by` of `sensitivity` or `specificity` shall reach.",
+    )
     error_rate: Annotated[
         float | None,
         Key(
@@ -69,7 +74,7 @@ class DecisionChoices(Choices):
             empty="half of that without",
         ),
     ] = Field(
-        None,
+        default=None,
         gt=0,
         lt=1,
         description="The share of mistakes that decided images shall have on validation images; as few others as it "

@@ -46,7 +46,7 @@ class FinetuningChoices(Choices):
             choices=(Choice("auto", "automatic"),),
         ),
     ] = Field(
-        "auto",
+        default="auto",
         description="Most passes over the training images when fine-tuning; auto is 8, and where an epoch shows fewer "
         "than 800 images as many as show 6,400 in all, at most 60.",
     )
@@ -61,7 +61,7 @@ class FinetuningChoices(Choices):
             empty="after the last",
         ),
     ] = Field(
-        None,
+        default=None,
         ge=1,
         le=10_000,
         description="Epoch to end after, though the learning rate falls as for all `epochs`; left empty (null), all of "
@@ -77,7 +77,7 @@ class FinetuningChoices(Choices):
             unit="images",
         ),
     ] = Field(
-        16,
+        default=16,
         ge=1,
         le=4096,
         description="Images per step of fine-tuning. Fewer give more steps in the same time.",
@@ -98,7 +98,7 @@ class FinetuningChoices(Choices):
             ),
         ),
     ] = Field(
-        "adamw",
+        default="adamw",
         description="Fine-tuning's optimiser; amsgrad is Adam with the largest second moment so far; sgd has Nesterov "
         "momentum 0.9; adam-then-sgd changes from one to the other on the way.",
     )
@@ -112,7 +112,7 @@ class FinetuningChoices(Choices):
             "peak learning rate {:g}",
         ),
     ] = Field(
-        1e-3,
+        default=1e-3,
         gt=0,
         le=10,
         description="Peak learning rate of fine-tuning.",
@@ -126,7 +126,7 @@ class FinetuningChoices(Choices):
             "{:.0%} of it for pretrained layers",
         ),
     ] = Field(
-        1.0,
+        default=1.0,
         gt=0,
         le=1,
         description="Share of the learning rate for layers with pretrained weights; the last layer has all of it.",
@@ -139,7 +139,7 @@ class FinetuningChoices(Choices):
             "Only where Adam is followed by SGD: the share of epochs after which it changes.",
             "after {:.0%} of the epochs SGD with Nesterov momentum",
         ),
-    ] = Field(0.5, gt=0, description="Share of the epochs after which adam-then-sgd goes on with sgd.")
+    ] = Field(default=0.5, gt=0, description="Share of the epochs after which adam-then-sgd goes on with sgd.")
     sgd_learning_rate: Annotated[
         float,
         Key(
@@ -148,7 +148,7 @@ class FinetuningChoices(Choices):
             "Only where Adam is followed by SGD: the largest learning rate after the change.",
             "with a peak learning rate of {:g}",
         ),
-    ] = Field(1e-2, gt=0, le=10, description="Peak learning rate of the sgd in adam-then-sgd.")
+    ] = Field(default=1e-2, gt=0, le=10, description="Peak learning rate of the sgd in adam-then-sgd.")
     weight_decay: Annotated[
         float,
         Key(
@@ -157,7 +157,7 @@ class FinetuningChoices(Choices):
             "Keeps the network’s weights small, which helps against overfitting (learning images by heart).",
             "weight decay {:g}",
         ),
-    ] = Field(0.01, ge=0, le=1, description="Pull of weights towards zero; not on biases and norms.")
+    ] = Field(default=0.01, ge=0, le=1, description="Pull of weights towards zero; not on biases and norms.")
     clip_gradient: Annotated[
         Literal["auto"] | Annotated[float, Field(gt=0, le=1e6)] | None,
         Key(
@@ -170,7 +170,7 @@ class FinetuningChoices(Choices):
             empty="never shorten",
         ),
     ] = Field(
-        "auto",
+        default="auto",
         description="Length (norm over all weights) that the gradient of a step is shortened to where it is longer; "
         "auto is 1 for sgd, whose steps ran away without a bound, and where training begins with the instant "
         "classifier, else none; left empty (null), none.",
@@ -188,7 +188,7 @@ class FinetuningChoices(Choices):
             ),
         ),
     ] = Field(
-        "cosine",
+        default="cosine",
         description="How the learning rate falls: to zero along a cosine; to a tenth after patience/2 epochs without a "
         "lower validation loss; or not at all.",
     )
@@ -201,7 +201,7 @@ class FinetuningChoices(Choices):
             "not spoilt.",
             "the learning rate growing from zero over the first {:.0%} of the steps",
         ),
-    ] = Field(0.25, description="Share of all steps that raise the learning rate from zero.")
+    ] = Field(default=0.25, description="Share of all steps that raise the learning rate from zero.")
     loss: Annotated[
         str,
         OneOf("loss", lambda: LOSSES),
@@ -211,7 +211,7 @@ class FinetuningChoices(Choices):
             "What training minimises. Focal loss counts images less that the network is already sure of.",
             choices=lambda: tuple(Choice(name, record.title, record.phrase) for name, record in LOSSES.items()),
         ),
-    ] = Field("cross_entropy", description="What fine-tuning minimises, image by image.")
+    ] = Field(default="cross_entropy", description="What fine-tuning minimises, image by image.")
     loss_options: Annotated[
         dict[str, float],
         Key(
@@ -230,7 +230,7 @@ class FinetuningChoices(Choices):
             "Above 0, the network is not pushed to be completely certain. Useful where some labels may be wrong.",
             "label smoothing {:g}",
         ),
-    ] = Field(0.0, description="Share of the label's weight that is spread over all classes.")
+    ] = Field(default=0.0, description="Share of the label's weight that is spread over all classes.")
     regulariser: Regulariser = Regulariser()
     class_weights: Annotated[
         ClassWeights,
@@ -244,7 +244,7 @@ class FinetuningChoices(Choices):
             ),
         ),
     ] = Field(
-        "none",
+        default="none",
         description="In training only: `balanced` weighs the loss of each image so that every class counts alike.",
     )
     sampling: Annotated[
@@ -266,7 +266,7 @@ class FinetuningChoices(Choices):
             ),
         ),
     ] = Field(
-        "all",
+        default="all",
         description="In training only: each image once (all), those of rare classes more often (oversample), those of "
         "frequent ones less often (undersample), or both, in an epoch of the usual length (even). Where there are "
         "several domains: those of small ones more often (domains).",
@@ -285,7 +285,7 @@ class FinetuningChoices(Choices):
             ),
         ),
     ] = Field(
-        "auto",
+        default="auto",
         description="Which epoch's network is kept; auto is the last where training begins with the instant classifier "
         "and the learning rate falls along a cosine, else the best by the primary metric on validation images.",
     )
@@ -302,7 +302,7 @@ class FinetuningChoices(Choices):
             ),
         ),
     ] = Field(
-        "better",
+        default="better",
         description="Which network is kept where there is an instant classifier and a fine-tuned one: the one that "
         "validation images speak for, or the fine-tuned one in any case. Fine-tuning that begins with the "
         "instant classifier and ends after no fewer epochs than auto takes has the benefit of the doubt: it is kept "
@@ -320,7 +320,7 @@ class FinetuningChoices(Choices):
             empty="never stop early",
         ),
     ] = Field(
-        10,
+        default=10,
         ge=1,
         description="Stop after so many epochs without a better primary metric on validation images; left empty "
         "(null), never. All epochs are run where the last one is kept and the learning rate falls along a cosine.",

@@ -13,7 +13,7 @@ class NetworkChoices(Choices):
     """Which network learns, from which weights, and which part of it."""
 
     model: Annotated[str, Key("Network", "basic", "The network that learns.", "{}")] = Field(
-        "efficientnet_lite0", description="A network by its name, or `timm/NAME`."
+        default="efficientnet_lite0", description="A network by its name, or `timm/NAME`."
     )
     model_options: Annotated[
         dict[str, Any],  # Any: the architecture checks them
@@ -40,7 +40,7 @@ class NetworkChoices(Choices):
             ),
         ),
     ] = Field(
-        "multi_layer",
+        default="multi_layer",
         description="What the classes are read from: mean and sd of many layers' outputs, or the last layer alone.",
     )
     tta: Annotated[
@@ -58,7 +58,7 @@ class NetworkChoices(Choices):
             ),
         ),
     ] = Field(
-        2,
+        default=2,
         description="Copies averaged when embedding and predicting: 1 the image alone, 2 and its half turn, "
         "4 and both mirror images, 8 and all of these turned by a quarter.",
     )
@@ -74,7 +74,7 @@ class NetworkChoices(Choices):
             ),
         ),
     ] = Field(
-        "finetune",
+        default="finetune",
         description="`instant` stops after the linear probe on frozen features; `finetune` goes on to train the whole "
         "network. From scratch there is nothing to freeze, and the network is trained in either case.",
     )
@@ -91,7 +91,7 @@ class NetworkChoices(Choices):
             ),
         ),
     ] = Field(
-        "imagenet",
+        default="imagenet",
         description="Initialisation of the weights: imagenet, scratch (random), {run: PATH} (those of an earlier run), "
         "or {train_on: DATA} (pretraining on other labelled images, then a training on these).",
     )
@@ -108,7 +108,7 @@ class NetworkChoices(Choices):
             ),
         ),
     ] = Field(
-        "instant",
+        default="instant",
         description="Head that fine-tuning begins with: that of the instant classifier, or a random one. The instant "
         "classifier is fitted in either case, and kept where validation images speak for it (unless `kept_stage` says "
         "otherwise). From scratch every head is random.",
@@ -122,7 +122,7 @@ class NetworkChoices(Choices):
             "its parts up to {} left as they were",
             empty="none",
         ),
-    ] = Field(None, description="Keep everything up to and including this part of the network as it is.")
+    ] = Field(default=None, description="Keep everything up to and including this part of the network as it is.")
     frozen_variants: Annotated[
         int | None,
         Key(
@@ -134,7 +134,7 @@ class NetworkChoices(Choices):
             empty="new ones in every epoch",
         ),
     ] = Field(
-        None,
+        default=None,
         ge=1,
         le=1000,
         description="With `freeze_to`: what leaves the frozen part is computed once for so many random variants of "
@@ -155,7 +155,7 @@ class NetworkChoices(Choices):
             ),
         ),
     ] = Field(
-        "auto",
+        default="auto",
         description="Whether batch norms keep the statistics they were pretrained with or follow the batches when "
         "fine-tuning, from those of the training images on; auto keeps them unless training starts from scratch.",
     )

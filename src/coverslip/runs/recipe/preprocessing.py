@@ -23,7 +23,7 @@ class PreprocessingChoices(Choices):
             empty="the network’s own",
         ),
     ] = Field(
-        None,
+        default=None,
         ge=16,
         le=LARGEST_SIDE,
         description="Side in pixels that images are resized to; left empty (null), the model's own.",
@@ -46,7 +46,7 @@ class PreprocessingChoices(Choices):
             ),
         ),
     ] = Field(
-        "pad",
+        default="pad",
         description="Keep the shape and pad, stretch to a square, cut the centre square out, or pad at one scale for "
         "all images (canvas), so that a small cell stays small.",
     )
@@ -63,7 +63,8 @@ class PreprocessingChoices(Choices):
             ),
         ),
     ] = Field(
-        "auto", description="What pad and canvas fill up with: the colour of the image's border (auto), black or white."
+        default="auto",
+        description="What pad and canvas fill up with: the colour of the image's border (auto), black or white.",
     )
     scaling: Annotated[
         Literal["auto", "full", "training-range", "per-image"],
@@ -84,7 +85,7 @@ class PreprocessingChoices(Choices):
             ),
         ),
     ] = Field(
-        "auto",
+        default="auto",
         description="How intensities become 0-1: by the data type's full range (auto, for 8 bit), by the range met "
         "in training images (auto, for deeper ones), or by each image's own, which erases intensity.",
     )
@@ -106,7 +107,7 @@ class PreprocessingChoices(Choices):
             ),
         ),
     ] = Field(
-        "weights",
+        default="weights",
         description="Mean and standard deviation that intensities in 0-1 are brought to: what the weights were trained "
         "with, ImageNet's, none (0-1 as they are), or those of the training images.",
     )
@@ -125,7 +126,7 @@ class PreprocessingChoices(Choices):
             ),
         ),
     ] = Field(
-        0,
+        default=0,
         description="Page of multi-page files (0-based), 'max' or 'mean' over the pages, or 'channels': each is one.",
     )
     channel_files: Annotated[
@@ -141,7 +142,7 @@ class PreprocessingChoices(Choices):
             empty="each file is an image",
         ),
     ] = Field(
-        None,
+        default=None,
         description="What tells the files of one image apart by their names, a file per channel: [_w1, _w2]; left "
         "empty (null), each file is an image.",
     )
@@ -154,4 +155,4 @@ class PreprocessingChoices(Choices):
             lambda channels: f"channels {', '.join(map(str, channels))} (from 0) being used" if channels else "",
             empty="all",
         ),
-    ] = Field(None, description="0-based channels to use; left empty (null), all.")
+    ] = Field(default=None, description="0-based channels to use; left empty (null), all.")

@@ -48,7 +48,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
             empty="none",
         ),
     ] = Field(
-        None,
+        default=None,
         description="Column of a table, or regular expression on the path, that names what must not be divided "
         "(patient, slide, well).",
     )
@@ -61,7 +61,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
             "The number that decides which state of the network is best. Macro: each class counts the same.",
             choices=_metric_choices,
         ),
-    ] = Field("macro_f1", description="The metric by which validation images choose.")
+    ] = Field(default="macro_f1", description="The metric by which validation images choose.")
     seed: Annotated[
         int,
         Key(
@@ -70,7 +70,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
             "The start of all random draws. Another number gives another split and another training.",
             "seed {}",
         ),
-    ] = Field(0, ge=0, lt=2**32, description="Start of every random draw.")
+    ] = Field(default=0, ge=0, lt=2**32, description="Start of every random draw.")
     device: Annotated[
         Literal["auto", "cpu", "cuda", "mps"],
         Key(
@@ -84,7 +84,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
                 Choice("mps", "Apple graphics"),
             ),
         ),
-    ] = Field("auto", description="Where to train; auto takes a CUDA GPU where there is one.")
+    ] = Field(default="auto", description="Where to train; auto takes a CUDA GPU where there is one.")
 
     if not TYPE_CHECKING:  # where the keys and their types are known
 

@@ -28,7 +28,7 @@ class Regulariser(Choices):
             ),
         ),
     ] = Field(
-        "none",
+        default="none",
         description="What features are grouped by: nothing, which turns all of this off; the classes; or K-means "
         "within the step's images, one cluster for each class, as published.",
     )
@@ -40,7 +40,7 @@ class Regulariser(Choices):
             "For the extra aim: how strongly groups are pushed apart. 0 is not at all.",
             "{:g}",
         ),
-    ] = Field(1.0, ge=0, le=1e6, description="Push of groups away from one another; 0 leaves this part out.")
+    ] = Field(default=1.0, ge=0, le=1e6, description="Push of groups away from one another; 0 leaves this part out.")
     scatter_weight: Annotated[
         float,
         Key(
@@ -50,7 +50,10 @@ class Regulariser(Choices):
             "{:g}",
         ),
     ] = Field(
-        1e-4, ge=0, le=1e6, description="Pull of features towards the centre of their group; 0 leaves this part out."
+        default=1e-4,
+        ge=0,
+        le=1e6,
+        description="Pull of features towards the centre of their group; 0 leaves this part out.",
     )
     scatter: Annotated[
         Literal["sum", "mean"],
@@ -64,7 +67,7 @@ class Regulariser(Choices):
             ),
         ),
     ] = Field(
-        "mean",
+        default="mean",
         description="How a group's distances from its centre are put together: their mean, or their sum as published, "
         "which grows with batch_size and memory.",
     )
@@ -78,7 +81,7 @@ class Regulariser(Choices):
             unit="images",
         ),
     ] = Field(
-        0,
+        default=0,
         ge=0,
         le=1_000_000,
         description="Earlier images of the same epoch whose features are taken into the groups too: a step of four "

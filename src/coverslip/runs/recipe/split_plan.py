@@ -19,11 +19,11 @@ class SplitPlan(Choices):
             "Not used for training: these images decide which state of the network is best, and when to stop. 0.2 is "
             "one image in five.",
         ),
-    ] = Field(0.2, gt=0, description="Share of images that choices are made on (validation).")
+    ] = Field(default=0.2, gt=0, description="Share of images that choices are made on (validation).")
     test: Annotated[
         Fraction,
         Key("Share to test on", "split", "Kept aside until the end. The final result comes from these alone."),
-    ] = Field(0.2, gt=0, description="Share of images that the final numbers come from; no choice sees them.")
+    ] = Field(default=0.2, gt=0, description="Share of images that the final numbers come from; no choice sees them.")
     folds: Annotated[
         int | None,
         Key(
@@ -35,7 +35,7 @@ class SplitPlan(Choices):
             empty="depends on the images",
         ),
     ] = Field(
-        None,
+        default=None,
         ge=0,
         le=100,
         description="Cross-validation: so many networks, each tested on another part, so that every image is tested "
@@ -59,7 +59,9 @@ class SplitPlan(Choices):
             "which tells what to expect of images from elsewhere.",
             lambda is_on: "each domain tested by a network that was trained on all others" if is_on else "",
         ),
-    ] = Field(False, description="A fold for each domain, in place of `folds` and `test`: leave one domain out.")
+    ] = Field(
+        default=False, description="A fold for each domain, in place of `folds` and `test`: leave one domain out."
+    )
 
     train_per_class: Annotated[
         int | None,
@@ -71,7 +73,9 @@ class SplitPlan(Choices):
             unit="images",
             empty="all",
         ),
-    ] = Field(None, ge=1, description="Most training images of each class, drawn by chance; left empty (null), all.")
+    ] = Field(
+        default=None, ge=1, description="Most training images of each class, drawn by chance; left empty (null), all."
+    )
     seed: Annotated[
         int | None,
         Key(
@@ -82,7 +86,7 @@ class SplitPlan(Choices):
             lambda seed: "" if seed is None else f"images divided by a seed of their own ({seed})",
             empty="the seed of the training",
         ),
-    ] = Field(None, ge=0, le=2**32 - 1, description="Divides the images; left empty (null), `seed` does.")
+    ] = Field(default=None, ge=0, le=2**32 - 1, description="Divides the images; left empty (null), `seed` does.")
 
     run: Annotated[
         str | None,
@@ -95,7 +99,7 @@ class SplitPlan(Choices):
             empty="a split of its own",
         ),
     ] = Field(
-        None,
+        default=None,
         min_length=1,
         description="The folder of an earlier run on these images: each keeps the part of the split that it had there. "
         "Left empty (null), the images are split anew.",

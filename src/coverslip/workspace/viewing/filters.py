@@ -41,13 +41,13 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    label: Text | None = Field(None, description="As labelled now; empty for images without a label.")
+    label: Text | None = Field(default=None, description="As labelled now; empty for images without a label.")
     group: Text | None = None
     domain: Text | None = None
-    predicted: Text | None = Field(None, description="The class that a classifier found most probable.")
-    decision: Text | None = Field(None, description="A class, or `uncertain`, `unfamiliar` or `unreadable`.")
+    predicted: Text | None = Field(default=None, description="The class that a classifier found most probable.")
+    decision: Text | None = Field(default=None, description="A class, or `uncertain`, `unfamiliar` or `unreadable`.")
     only: Only | None = Field(
-        None,
+        default=None,
         description="Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; "
         "conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; "
         "changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as "
@@ -56,12 +56,12 @@ class Filters(BaseModel):
         "images.",
     )
     search: Text | None = Field(
-        None, description="Part of the path, in upper or lower case; of the image_id among rows of predictions."
+        default=None, description="Part of the path, in upper or lower case; of the image_id among rows of predictions."
     )
-    part: Part | None = Field(None, description="Side of the split of `run`.")
-    run: Text | None = Field(None, description="A training on this dataset.")
+    part: Part | None = Field(default=None, description="Side of the split of `run`.")
+    run: Text | None = Field(default=None, description="A training on this dataset.")
     sort: Sort = Field(
-        "position",
+        default="position",
         description="`-probability` puts the surest first, `doubt` the label that is most doubtful by `run`.",
     )
 
