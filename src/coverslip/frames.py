@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from coverslip.errors import CoverslipError
+from coverslip.errors import require_extra
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -14,15 +14,11 @@ def data_frame(columns: Mapping[str, Sequence[object]], index: Sequence[object] 
     """A pandas table of these columns, with numbered rows if no index is given.
 
     Raises:
-        CoverslipError: pandas is not installed; nothing else needs it.
+        ExtraNotInstalled: pandas is not installed; nothing else needs it.
     """
-    try:
-        from pandas import DataFrame
-    except ImportError as error:
-        raise CoverslipError(
-            "pandas, which makes data frames, is not installed",
-            do="Run 'pip install pandas', or use the rows and columns as they are.",
-        ) from error
+    require_extra("pandas", "A data frame")
+    from pandas import DataFrame
+
     return DataFrame(dict(columns), index=index)
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from coverslip.errors import CoverslipError
+from coverslip.errors import CoverslipError, require_extra
 from coverslip.machine import n_cores
 
 _TRIES = 3  # of a task whose computer is lost
@@ -21,14 +21,13 @@ def joined_cluster(address: str) -> Any:  # Any: Ray's own module, which may not
         address: `ray` for the one that this computer belongs to, or a new one of it alone; else `ray://HOST:PORT`.
 
     Raises:
-        CoverslipError: Ray is not installed, or there is no cluster at the address.
+        CoverslipError: there is no cluster at the address.
+        ExtraNotInstalled: Ray is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-    try:
-        import ray
-    except ImportError as error:
-        do = "Install coverslip with its extra 'cluster'."
-        raise CoverslipError("Ray is not installed", do=do) from error
+    require_extra("cluster", "Work on a Ray cluster")
+    import ray
+
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}  # Any: each its own
     try:
         if address != "ray":

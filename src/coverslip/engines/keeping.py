@@ -12,7 +12,7 @@ import numpy as np
 from coverslip._version import __version__
 from coverslip.cache import FILES, RECORDS, Kind, RecordStore, claimed, register
 from coverslip.engines.engine import BUILDERS, LARGEST_DIFFERENCE, Engine, EngineName, FloatArray, difference
-from coverslip.errors import CoverslipError
+from coverslip.errors import CoverslipError, has_extra
 from coverslip.files import write_bytes
 from coverslip.machine import processor_name
 
@@ -53,7 +53,7 @@ def keep_engine(key: str, name: EngineName, exported: bytes, example: FloatArray
 
 def kept_engine(key: str) -> Engine | None:
     """The engine of this name, where it gives what PyTorch gave for the image that is kept with it."""
-    if not (ENGINES.folder / key / _CHECK).is_file():
+    if not has_extra("onnx") or not (ENGINES.folder / key / _CHECK).is_file():
         return None
     try:
         with claimed(ENGINES, key, will_grow=False) as claim:
@@ -63,7 +63,7 @@ def kept_engine(key: str) -> Engine | None:
         claim.release(has_grown=False)
         run = BUILDERS[name](exported)
         far = difference(run(example), expected)
-    except (ImportError, RuntimeError, ValueError, KeyError, *_NOT_KEPT):  # damaged, or not installed any more
+    except (ImportError, RuntimeError, ValueError, KeyError, *_NOT_KEPT):  # damaged, or its library cannot be loaded
         return None
     return Engine(name, "cpu", run, far, key) if far <= LARGEST_DIFFERENCE else None
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from coverslip.engines.engine import BUILDERS, LARGEST_DIFFERENCE, Engine, FloatArray, Run, difference, images_at_once
 from coverslip.engines.keeping import engine_key, keep_engine, kept_engine
+from coverslip.errors import has_extra
 from coverslip.events import Emit, Noted, ignore
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def fastest_engine(network: "nn.Module", example: FloatArray, *, device: str = "
     """The first that gives on `example` the numbers of PyTorch on the processor.
 
     A GPU, where it is asked for, runs PyTorch. On the processor the order is OpenVINO, ONNX Runtime, PyTorch, that of
-    speed (see benchmarks/RESULTS.md). A GPU that lacks an operation or memory, or gives other numbers, leaves it to the
-    processor, with a warning.
+    speed (see benchmarks/RESULTS.md); without the extra `onnx` it is PyTorch. A GPU that lacks an operation or memory,
+    or gives other numbers, leaves it to the processor, with a warning.
 
     The last ones on the processor are kept, in this process and in the cache: for a network of equal weights only the
     comparison is made anew.
@@ -83,6 +84,8 @@ def fingerprint(network: "nn.Module") -> str:
 
 def _exported(network: "nn.Module", key: str, example: FloatArray, expected: FloatArray) -> Engine | None:
     """The first engine other than PyTorch that gives its numbers, which is kept; None where there is none."""
+    if not has_extra("onnx"):
+        return None
     kept = kept_engine(key)
     if kept is not None and (far := difference(kept.run(example), expected)) <= LARGEST_DIFFERENCE:
         return replace(kept, largest_difference=far)
@@ -94,7 +97,7 @@ def _exported(network: "nn.Module", key: str, example: FloatArray, expected: Flo
         try:
             run = build(exported)
             far = difference(run(example), expected)
-        except (ImportError, RuntimeError, ValueError):  # not installed here, or the network is beyond it
+        except (ImportError, RuntimeError, ValueError):  # its library cannot be loaded, or the network is beyond it
             continue
         if far <= LARGEST_DIFFERENCE:
             is_kept = keep_engine(key, name, exported, example, expected)

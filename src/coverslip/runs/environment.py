@@ -15,7 +15,7 @@ from coverslip.files import sha256_json
 from coverslip.machine import Machine, describe_machine
 from coverslip.runs.documents import Document
 
-_NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scikit-learn", "openvino", "onnxruntime")
+_NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scipy", "openvino", "onnxruntime")
 
 
 class _Part(BaseModel):
@@ -28,7 +28,9 @@ class Opened(_Part):
     sources: tuple[str, ...]
     group: str | None
     group_pattern: str | None
-    domains: tuple[str | None, ...] = Field((), description="Names that the sources' domains were given, one each.")
+    domains: tuple[str | None, ...] = Field(
+        default=(), description="Names that the sources' domains were given, one each."
+    )
 
 
 class DomainImages(_Part):
@@ -89,10 +91,12 @@ class Environment(ImagesOpened):
     command: tuple[str, ...] | None
     started: str = Field(description="ISO 8601, UTC.")
     initialisation: str | None = Field(
-        None, description="SHA-256 of the weights of the run that it is initialised with."
+        default=None, description="SHA-256 of the weights of the run that it is initialised with."
     )
-    weights: Weights | None = Field(None, description="The pretrained weights that it is initialised with.")
-    fold: int | None = Field(None, description="Of the whole run, 1-based, where this is the training of one fold.")
+    weights: Weights | None = Field(default=None, description="The pretrained weights that it is initialised with.")
+    fold: int | None = Field(
+        default=None, description="Of the whole run, 1-based, where this is the training of one fold."
+    )
 
 
 def images_opened(data: Dataset) -> ImagesOpened:

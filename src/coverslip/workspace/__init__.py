@@ -12,3 +12,7 @@ Sub-rooms, each importing from those above it alone:
 Beside them `job_kinds`, where the kinds of jobs differ, and `forgetting` and `tidying`, which know what of one room
 another still needs.
 """
+
+from coverslip.errors import require_extra
+
+require_extra("app", "The web app")

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coverslip.errors import WeightsUnavailable
+from coverslip.errors import WeightsUnavailable, require_extra
 
 if TYPE_CHECKING:
     import torch
@@ -59,8 +59,10 @@ def read_layers(file: Path) -> Layers:
     """The layers of a file that Keras wrote, read by a process of its own.
 
     Raises:
+        ExtraNotInstalled: h5py is not installed.
         WeightsUnavailable: it is damaged or no such file, or holds what a file of weights has no need of.
     """
+    require_extra("keras", "Reading a file of Keras weights")
     import safetensors.torch
 
     with tempfile.TemporaryDirectory(prefix="coverslip-") as folder:

@@ -7,12 +7,12 @@ from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, listed, percent, plural, split_words
-from coverslip.runs import Augment, FromRun, Pretraining, Recipe
+from coverslip.runs import Augment, FromRun, Pretraining, Recipe, Run
 from coverslip.runs.environment import Weights
 from coverslip.runs.recipe import changed_phrases, phrases
 from coverslip.runs.training import FinetuneStage
 
-_PACKAGES = {"torch": "PyTorch", "timm": "timm", "numpy": "NumPy", "scikit-learn": "scikit-learn"}
+_PACKAGES = {"torch": "PyTorch", "timm": "timm", "numpy": "NumPy", "scipy": "SciPy"}
 _PART_WORDS = {"train": "training", "val": "validation", "test": "test"}
 # Keys that a sentence has its own place for, or that are no part of what was done to the images or the network. Any
 # other is told at the end of its group's part, where it is not at its default.
@@ -69,7 +69,7 @@ def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
     }
 
 
-def methods_text(run: Path | str) -> str:
+def methods_text(run: Run | Path | str) -> str:
     """What was done in a run, as a text for the methods section of a paper: only what is true of this run.
 
     Args:
