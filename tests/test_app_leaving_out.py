@@ -9,7 +9,7 @@ from browser import RunningApp, open_page
 from small_workspace import new_workspace, open_images, write_cells
 
 from coverslip.workspace.correcting.leaving_out import leave_out
-from coverslip.workspace.datasets import changing, reading_images, snapshots
+from coverslip.workspace.datasets import changing, grouping, reading_images, snapshots
 from coverslip.workspace.datasets.inspections import spare_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.store.home import Workspace
@@ -83,6 +83,23 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     again = describe(workspace, dataset_id)
     assert (again.classes, again.n_left_out) == (before.classes, 0)
     assert "duplicates" in codes(workspace, dataset_id)
+
+
+def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, str], tmp_path: Path) -> None:
+    workspace, dataset_id = copies
+    before = grouping.preview(workspace, dataset_id, pattern=r"slide\d+", column=None)
+    leave_out(workspace, dataset_id, [0, 1, 2], is_left_out=True)
+    after = grouping.preview(workspace, dataset_id, pattern=r"slide\d+", column=None)
+    assert sum(group.n for group in before.largest) - sum(group.n for group in after.largest) == 3
+    assert after.refusal is None
+
+    table = tmp_path / "cells.csv"
+    rows = [f"{file},{file.parent.name},{file.name[:6]}" for file in sorted((tmp_path / "cells").rglob("*.png"))]
+    table.write_text("\n".join(["path,label,slide", *rows]))
+    of_table = open_images(workspace, table)
+    leave_out(workspace, of_table, [0], is_left_out=True)
+    by_column = grouping.preview(workspace, of_table, pattern=None, column="slide")
+    assert sum(group.n for group in by_column.largest) + by_column.n_unmatched == len(rows) - 1
 
 
 def test_copies_are_left_out_from_checks_and_taken_in_again(page: "Page", app_server: RunningApp) -> None:

@@ -195,8 +195,12 @@ export const datasets = {
     clear: 'Show all images',
     none: 'No image matches these filters.',
     chosen: (n: string) => `${n} selected`,
-    give: 'Give class',
-    giveThis: 'Class of this image',
+    give: 'Label selected images',
+    giveThis: 'Label this image',
+    selectFirst: 'No image is selected. Select images first, then press the key of their class.',
+    howToLabel:
+      'Click an image, or several with Ctrl or Shift. Then click a class or press its key. To see one class only, use “Filter”.',
+    toSelected: (n: number) => `${n ? counted(n, 'image', 'images') : 'No image'} selected`,
     noClass: 'No class',
     newClass: 'New class',
     newClassName: 'Name of the new class',
@@ -213,7 +217,7 @@ export const datasets = {
     redone: (n: string) => `Redone: ${n}.`,
     given: (n: string, label: string) => `${n}: ${label}`,
     keyList: [
-      ['1 – 9, 0, a – z', 'Give the class with that key'],
+      ['1 – 9, 0, a – z', 'Label the selected images with the class of that key'],
       ['Delete or Backspace', 'Remove the class'],
       ['Arrows', 'Move; in the viewer the next or previous image'],
       ['Shift + arrows, Shift + click', 'Select a range'],

@@ -104,7 +104,7 @@ def columns(home: Workspace, dataset_id: str) -> list[str]:
 
 
 def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> GroupPreview:
-    """What groups a pattern or a column would make.
+    """What groups a pattern or a column would make of the images that are not excluded.
 
     Raises:
         NotFound: there is no such dataset.
@@ -116,16 +116,16 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
         row = dataset_row(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
         if pattern is not None:
-            own = images.c.dataset_id == dataset_id
-            query = select(images.c.shown_path).where(own).order_by(images.c.position)
+            included = (images.c.dataset_id == dataset_id) & ~images.c.is_left_out  # the same images as `data.records`
+            query = select(images.c.shown_path).where(included).order_by(images.c.position)
             answer = _tried(pattern, list(connection.execute(query).scalars()))
             return replace(_of_pattern(answer), refusal=_refusal(data, answer["groups"]))
     sources = [str(home.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
     opened = open_dataset(sources, group=column, labelled=row.is_labelled, domains=names)
     by_id = {record.image_id: record.group for record in opened.records}
-    groups = [by_id.get(record.image_id) for record in data.records]
-    return replace(_of_column(opened.records), refusal=_refusal(data, groups))
+    regrouped = tuple(replace(record, group=by_id.get(record.image_id)) for record in data.records)
+    return replace(_of_column(regrouped), refusal=_refusal(data, [record.group for record in regrouped]))
 
 
 def refuse_classes(data: Dataset, groups: Sequence[str | None]) -> None:

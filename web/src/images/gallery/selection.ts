@@ -52,8 +52,7 @@ export function advanced(before: Selection, n: number): Selection {
   return { chosen: new Set([next]), anchor: next, focus: next };
 }
 
-/** What an action concerns: the chosen cells, else the one in focus. */
+/** The images that an action concerns: the selected ones and no others. */
 export function concerned(selection: Selection, n: number): number[] {
-  if (selection.chosen.size) return [...selection.chosen].filter((k) => k < n).sort((a, b) => a - b);
-  return selection.focus < n ? [selection.focus] : [];
+  return [...selection.chosen].filter((k) => k < n).sort((a, b) => a - b);
 }

@@ -1,0 +1,46 @@
+"""Labelling in the gallery and the viewer, in a real browser."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browser import RunningApp, open_page
+from drawing import write_cells
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def images(app_server: RunningApp, request: pytest.FixtureRequest) -> Any:  # Any: JSON
+    folder = write_cells(app_server.root / request.node.name, 24, classes=("large", "medium", "small"))
+    return app_server.opened(folder)
+
+
+def test_no_image_is_labelled_before_one_is_selected(page: "Page", app_server: RunningApp, images: Any) -> None:
+    open_page(page, f"/datasets/{images['id']}?tab=images")
+    classes = page.get_by_role("group", name="Label selected images")
+    button = classes.get_by_role("button", name="small")
+    page.get_by_role("gridcell").first.wait_for()
+    assert button.is_disabled()
+    page.keyboard.press("3")
+    page.get_by_role("status").get_by_text("No image is selected").wait_for()
+    assert app_server.get(f"datasets/{images['id']}")["n_label_changes"] == 0
+
+    page.get_by_role("gridcell").nth(1).click()
+    button.click()
+    app_server.until(f"datasets/{images['id']}", lambda found: found["n_label_changes"] == 1)
+    listed = app_server.get(f"datasets/{images['id']}/images")["items"]
+    assert [image["i"] for image in listed if image["label"] != image["label_before"]] == [1]
+
+
+def test_the_class_list_of_the_viewer_is_not_squeezed_by_what_stands_below_it(page: "Page", images: Any) -> None:
+    page.set_viewport_size({"width": 1280, "height": 640})  # display and file facts do not fit below the classes
+    open_page(page, f"/datasets/{images['id']}?tab=images")
+    page.get_by_role("gridcell").first.dblclick()
+    classes = page.get_by_role("dialog").get_by_role("group", name="Label this image")
+    classes.get_by_role("button").nth(4).wait_for()
+    page.get_by_role("dialog").get_by_text("File size").wait_for()
+    height, content = classes.evaluate("(list) => [list.clientHeight, list.scrollHeight]")
+    assert height == content
