@@ -328,7 +328,7 @@ def test_rows_without_a_group_are_groups_of_their_own(tmp_path):
     [
         ("", "The table is empty"),
         ("path,label\n", "no rows"),
-        ("pth,label\n1.png,a\n", r"no column for the images' paths \(is it 'pth'\?\)"),
+        ("pth,label\n1,a\n", r"no column for the images' paths \(is it 'pth'\?\)"),
         ("path,lable\n1.png,a\n", r"no column for the labels \(is it 'lable'\?\)"),
         ("path,label\n1.png,a,b\n", "1 row of the table with more cells.*line 2"),
         ("path,label\n,a\n", "line 2: the path is empty"),

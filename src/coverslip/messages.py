@@ -40,6 +40,14 @@ class GroupBy:
 
 
 @dataclass(frozen=True, slots=True)
+class MapColumn:
+    """Say which column of the table holds this."""
+
+    meaning: str  # path, label, ...
+    kind: Literal["map-column"] = "map-column"
+
+
+@dataclass(frozen=True, slots=True)
 class Resume:
     """Go on with a run, or a study, that was stopped."""
 
@@ -89,7 +97,9 @@ class ChooseOther:
     kind: Literal["choose-other"] = "choose-other"
 
 
-Remedy = Set | AllowLeakage | GroupBy | Resume | Evaluate | ImportWeights | ShowModels | CleanCache | ChooseOther
+Remedy = (
+    Set | AllowLeakage | GroupBy | MapColumn | Resume | Evaluate | ImportWeights | ShowModels | CleanCache | ChooseOther
+)
 Remedies = tuple[Remedy, ...]
 
 
@@ -122,6 +132,7 @@ _REMEDIES: dict[str, type[Remedy]] = {
     "set": Set,
     "allow-leakage": AllowLeakage,
     "group-by": GroupBy,
+    "map-column": MapColumn,
     "resume": Resume,
     "evaluate": Evaluate,
     "import-weights": ImportWeights,

@@ -281,7 +281,7 @@ def evaluate(
         count_look(measured, "evaluated")
         write_report(measured.folder, emit)
         return Run(measured.folder)
-    data = _opened(data)
+    data = data if isinstance(data, Dataset) else open_dataset(data, crop_size=measured.recipe.crop_size)
     classifier = load_classifier(measured.folder, context.device)
     evaluation = measured.evaluation(evaluation_name(data, name))
     other = evaluate_on(evaluation, data, classifier, context)

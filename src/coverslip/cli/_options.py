@@ -1,5 +1,6 @@
 """Options that several commands share, worded once."""
 
+import csv
 from typing import Annotated, Any, Literal
 
 import typer
@@ -34,6 +35,27 @@ GroupPattern = Annotated[
         show_default=False,
     ),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="NAME=COLUMN,...",
+        help="Which columns of a table hold what, where its header has other names: path=File,label=Class. Names: "
+        "path, label, group, split, image_id, x, y, width, height. `split=` ignores a column.",
+        show_default=False,
+    ),
+]
+CropSize = Annotated[
+    int | None,
+    typer.Option(
+        "--crop-size",
+        metavar="PIXELS",
+        min=4,
+        max=10_000,
+        help="For a table of points (x, y): side of the square that is cut out around each point.",
+        show_default=False,
+    ),
+]
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"],
     typer.Option("--device", help="Where the network runs; auto takes a GPU where there is one, else the processor."),
@@ -55,6 +77,22 @@ def setting(help_text: str) -> Any:  # Any: what Typer calls an option
 def one_or_all(data: list[str]) -> str | list[str]:
     """The single source as it is: a folder alone means something else than a list of files."""
     return data[0] if len(data) == 1 else data
+
+
+def columns_of(text: str | None) -> dict[str, str]:
+    """The columns that `--columns` chooses, by what they hold.
+
+    Raises:
+        typer.BadParameter: a part of the text is not NAME=COLUMN, or a name is given twice.
+    """
+    chosen: dict[str, str] = {}
+    for pair in next(csv.reader([text]), []) if text else []:
+        name, separator, column = (part.strip() for part in pair.partition("="))
+        if not separator or not name or name in chosen:
+            reason = "is given twice" if name in chosen else "is not NAME=COLUMN, such as path=File"
+            raise typer.BadParameter(f"'{pair.strip()}' {reason}.", param_hint="--columns")
+        chosen[name] = column
+    return chosen
 
 
 def check_groups(group: str | None, group_pattern: str | None) -> None:

@@ -16,6 +16,7 @@ from coverslip.messages import (
     Evaluate,
     GroupBy,
     ImportWeights,
+    MapColumn,
     Remedy,
     Resume,
     Set,
@@ -53,6 +54,10 @@ def told(error: CoverslipError) -> str:
 
 def _typed(remedy: Remedy) -> str:
     match remedy:
+        case Set(key="crop_size", value=value):
+            return f"--crop-size {value}"
+        case MapColumn(meaning=meaning):
+            return f"--columns {meaning}=COLUMN"
         case Set(key=key, value=value):
             return f"--set {for_shell(f'{key}={_as_given(value)}')}"
         case AllowLeakage():

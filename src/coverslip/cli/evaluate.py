@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli._options import AllClasses, AsJson, Device, Group, GroupPattern, check_groups, one_or_all
+from coverslip.cli._options import (
+    AllClasses,
+    AsJson,
+    Columns,
+    CropSize,
+    Device,
+    Group,
+    GroupPattern,
+    check_groups,
+    columns_of,
+    one_or_all,
+)
 
 
 def evaluate(
@@ -20,6 +31,8 @@ def evaluate(
     ] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
+    columns: Columns = None,
+    crop_size: CropSize = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -44,16 +57,24 @@ def evaluate(
       coverslip evaluate runs/first other_hospital/ --name other_hospital
     """
     check_groups(group, group_pattern)
-    if not data and (group or group_pattern or name):
-        raise typer.BadParameter("--group, --group-pattern and --name go with DATA, other labelled images.")
+    if not data and (group or group_pattern or columns or crop_size or name):
+        raise typer.BadParameter(
+            "--group, --group-pattern, --columns, --crop-size and --name go with DATA, other labelled images."
+        )
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
-    from coverslip.runs import metrics_as_json
+    from coverslip.runs import metrics_as_json, open_run
 
     dataset = None
     if data:
-        dataset = pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern)
+        dataset = pipeline.open_dataset(
+            one_or_all(data),
+            group=group,
+            group_pattern=group_pattern,
+            columns=columns_of(columns),
+            crop_size=crop_size or open_run(run).recipe.crop_size,
+        )
     with shown_progress(notes_console()) as emit:
         measured = pipeline.evaluate(run, dataset, name=name, device=device, emit=emit)
     if as_json:

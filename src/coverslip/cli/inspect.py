@@ -4,13 +4,25 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli._options import AllClasses, AsJson, Data, Group, GroupPattern, check_groups, setting
+from coverslip.cli._options import (
+    AllClasses,
+    AsJson,
+    Columns,
+    CropSize,
+    Data,
+    Group,
+    GroupPattern,
+    check_groups,
+    setting,
+)
 
 
 def inspect(
     data: Data,
     group: Group = None,
     group_pattern: GroupPattern = None,
+    columns: Columns = None,
+    crop_size: CropSize = None,
     settings: Annotated[
         list[str] | None,
         setting(
@@ -53,7 +65,9 @@ def inspect(
     from coverslip.cli.train import images_and_recipe
     from coverslip.runs import inspection_as_json
 
-    dataset, choices = images_and_recipe(data, None, None, settings or [], group, group_pattern)
+    dataset, choices = images_and_recipe(
+        data, settings=settings, group=group, group_pattern=group_pattern, columns=columns, crop_size=crop_size
+    )
     with shown_progress(notes_console()) as emit:
         inspection = pipeline.inspect(dataset, choices if settings else None, what_if=what_if, emit=emit)
     if as_json:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson, Device
+from coverslip.cli._options import AsJson, Columns, CropSize, Device, columns_of
 from coverslip.errors import CoverslipError
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def predict(
             help="Table to write. Earlier predictions of that name are replaced; other files never.",
         ),
     ] = Path("predictions.csv"),
+    columns: Columns = None,
+    crop_size: CropSize = None,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Images at a time. Changes speed and memory, never the results.")
     ] = 64,
@@ -78,6 +80,8 @@ def predict(
 
       coverslip predict runs/first screening/ --prevalence infected=0.01
 
+      coverslip predict runs/first new_points.csv --columns path=File
+
       coverslip predict runs/first 'monday/*.tif' 'tuesday/*.tif'
 
       coverslip predict runs/first /shared/plates/ --on ray://head:10001
@@ -85,11 +89,17 @@ def predict(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_decisions
     from coverslip.cli.progress import shown_progress
+    from coverslip.runs import find_classifier, open_classifier
 
     with shown_progress(notes_console()) as emit:
+        sources: object = list(images)
+        if columns or crop_size:
+            plan = open_classifier(find_classifier(run)).card.preprocessing.plan
+            plan = plan.model_copy(update={"crop_size": crop_size or plan.crop_size})
+            sources = pipeline.open_dataset(sources, columns=columns_of(columns), plan=plan, labelled=False)
         summary = pipeline.predict(
             run,
-            list(images),
+            sources,
             out=out,
             batch_size=batch_size,
             device=device,

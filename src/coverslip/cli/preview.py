@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli._options import Data, setting
+from coverslip.cli._options import Columns, CropSize, Data, setting
 
 
 def preview(
@@ -22,6 +22,8 @@ def preview(
             "named set of random changes, resize=canvas one scale for all images."
         ),
     ] = None,
+    columns: Columns = None,
+    crop_size: CropSize = None,
     n: Annotated[int, typer.Option("--n", min=1, max=100, help="Images to show.")] = 6,
     seed: Annotated[
         int | None,
@@ -48,7 +50,9 @@ def preview(
     from coverslip.cli.train import images_and_recipe
 
     of_seed = [] if seed is None else [f"seed={seed}"]
-    dataset, choices = images_and_recipe(data, recipe, None, [*(settings or []), *of_seed], None, None)
+    dataset, choices = images_and_recipe(
+        data, recipe=recipe, settings=[*(settings or []), *of_seed], columns=columns, crop_size=crop_size
+    )
     with shown_progress(notes_console()) as emit:
         file = pipeline.preview(dataset, choices, out=out, n=n, emit=emit)
     typer.echo(str(file))

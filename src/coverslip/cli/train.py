@@ -8,7 +8,18 @@ import typer
 
 from coverslip.cli._completion import network_names
 from coverslip.cli._habits import refuse_bare_settings
-from coverslip.cli._options import AllClasses, AsJson, Group, GroupPattern, check_groups, one_or_all, setting
+from coverslip.cli._options import (
+    AllClasses,
+    AsJson,
+    Columns,
+    CropSize,
+    Group,
+    GroupPattern,
+    check_groups,
+    columns_of,
+    one_or_all,
+    setting,
+)
 from coverslip.cli._remedies import for_shell, is_read_on_a_page
 
 if TYPE_CHECKING:
@@ -71,6 +82,8 @@ def train(
     ] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
+    columns: Columns = None,
+    crop_size: CropSize = None,
     allow_leakage: Annotated[
         bool,
         typer.Option(
@@ -119,6 +132,8 @@ def train(
 
       coverslip train cells.csv --group patient --set stage=instant
 
+      coverslip train points.csv --columns path=File,label=Type --crop-size 80
+
       coverslip train lab_a/ lab_b/ --set classes.by_domain=true --set sampling=domains
 
       coverslip train cells/ --set 'classes.merge={sick: [early, late]}' --set 'classes.drop=[debris]'
@@ -131,7 +146,7 @@ def train(
     if (resume is None) == (data is None):
         raise typer.BadParameter("give DATA to train a new run, or --resume RUN to go on with one.")
     began = time.monotonic()  # the time that importing takes counts
-    others = (recipe, model, settings, group, group_pattern, allow_leakage, out)
+    others = (recipe, model, settings, group, group_pattern, columns, crop_size, allow_leakage, out)
     if resume is not None and any(others):
         raise typer.BadParameter("--resume goes on with the run's own choices; it takes no other options but --budget.")
     from coverslip import pipeline
@@ -146,7 +161,16 @@ def train(
         if resume is not None:
             run = pipeline.resume(resume, budget=budget, emit=emit)
         else:
-            dataset, choices = images_and_recipe(data or [], recipe, model, settings or [], group, group_pattern)
+            dataset, choices = images_and_recipe(
+                data or [],
+                recipe=recipe,
+                model=model,
+                settings=settings,
+                group=group,
+                group_pattern=group_pattern,
+                columns=columns,
+                crop_size=crop_size,
+            )
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
             run = pipeline.train(
                 dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
@@ -170,11 +194,14 @@ def train(
 
 def images_and_recipe(
     data: list[str],
-    recipe: Path | None,
-    model: str | None,
-    settings: list[str],
-    group: str | None,
-    group_pattern: str | None,
+    *,
+    recipe: Path | None = None,
+    model: str | None = None,
+    settings: list[str] | None = None,
+    group: str | None = None,
+    group_pattern: str | None = None,
+    columns: str | None = None,
+    crop_size: int | None = None,
 ) -> "tuple[Dataset, Recipe]":
     """The images and the recipe that the options describe."""
     refuse_bare_settings(data)
@@ -182,8 +209,17 @@ def images_and_recipe(
     from coverslip.runs import Recipe, load_recipe, with_settings
 
     choices = load_recipe(recipe) if recipe is not None else Recipe()
-    choices = with_settings(choices, [*([f"model={model}"] if model else []), *settings])
-    return pipeline.open_dataset(one_or_all(data), group=group, group_pattern=group_pattern), choices
+    choices = with_settings(choices, [*([f"model={model}"] if model else []), *(settings or [])])
+    if crop_size is not None:
+        choices = with_settings(choices, [f"crop_size={crop_size}"])
+    dataset = pipeline.open_dataset(
+        one_or_all(data),
+        group=group,
+        group_pattern=group_pattern,
+        columns=columns_of(columns),
+        crop_size=choices.crop_size,
+    )
+    return dataset, choices
 
 
 def _next_free(parent: Path, name: str) -> Path:

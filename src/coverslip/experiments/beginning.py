@@ -52,7 +52,9 @@ def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
         )
     data = grouped(data, recipe)
     changes: dict[str, object] = {"group": opening.group or opening.group_pattern or recipe.group}
-    if plan_of(recipe) == ReadPlan():
+    if recipe.crop_size is None:
+        changes["crop_size"] = opening.plan.crop_size
+    if plan_of(recipe).model_copy(update={"crop_size": None}) == ReadPlan():
         changes |= {"plane": opening.plan.plane, "channels": opening.plan.channels}
     if recipe.channel_files is None:
         changes["channel_files"] = opening.plan.channel_files

@@ -2,7 +2,7 @@
 
 from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images._pillow import decode_pillow
-from coverslip.images.boxes import BEYOND_EDGE
+from coverslip.images.boxes import BEYOND_EDGE, middle_of, square_around
 from coverslip.images.decoding import (
     APART_VARIABLE,
     Fields,
@@ -50,6 +50,7 @@ __all__ = [
     "image_suffixes",
     "interrupt_decoding",
     "learn_scaling",
+    "middle_of",
     "pixel_hash",
     "pixels_in_memory",
     "preprocess",
@@ -57,5 +58,6 @@ __all__ = [
     "readers",
     "register_reader",
     "small_pixels",
+    "square_around",
     "thumbnail",
 ]

@@ -49,6 +49,13 @@ class ReadPlan(BaseModel):
         description="What tells the files of one image apart by their names, a file per channel, in this order; a "
         "dataset is opened by it, and its images then have `other_files`.",
     )
+    crop_size: int | None = Field(
+        default=None,
+        ge=4,
+        le=10_000,
+        description="Side in pixels of the square around each point of a table; a dataset is opened by it, and its "
+        "images then have a `box`.",
+    )
     other_files: tuple[str, ...] = Field(
         default=(),
         description="Of one image: the files of its further channels, from the folder of its file, or absolute.",

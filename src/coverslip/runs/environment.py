@@ -31,6 +31,12 @@ class Opened(_Part):
     domains: tuple[str | None, ...] = Field(
         default=(), description="Names that the sources' domains were given, one each."
     )
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="Which columns of the tables hold what, where that was chosen."
+    )
+    crop_size: int | None = Field(
+        default=None, description="Side in pixels of the square around each point of a table."
+    )
 
 
 class DomainImages(_Part):
@@ -123,6 +129,8 @@ def images_opened(data: Dataset) -> ImagesOpened:
         group=opening.group,
         group_pattern=opening.group_pattern,
         domains=opening.domains,
+        columns=dict(opening.columns),
+        crop_size=opening.plan.crop_size,
     )
     return ImagesOpened(opened=opened, data=tuple(described))
 

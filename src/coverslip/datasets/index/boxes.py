@@ -1,91 +1,197 @@
-"""Boxes in a table: as a corner or a centre with a size, in pixels or as shares of the image."""
+"""Boxes and points in a table: corner and size, center and size, two corners, or a point with a crop size for all."""
 
 import math
+import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from coverslip.datasets.index.records import one_line
-from coverslip.datasets.index.table import RELATIVE, Table
+from coverslip.datasets.index.table import PIXELS, RELATIVE, Table, plain_name
 from coverslip.errors import BadDataset, UnreadableImage
-from coverslip.images import describe_image
+from coverslip.images import describe_image, square_around
+from coverslip.messages import Set
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 Size = tuple[int, int]  # width, height
+Layout = Literal["corner", "center", "corners", "point"]
 
-_CORNER, _CENTRE = ("x", "y", "width", "height"), ("x_center", "y_center", "width", "height")
+_LAYOUTS: tuple[tuple[Layout, tuple[str, ...]], ...] = (
+    ("corner", ("x", "y", "width", "height")),
+    ("center", ("x_center", "y_center", "width", "height")),
+    ("corners", ("x_min", "y_min", "x_max", "y_max")),
+)
+_POINTS = (("x_center", "y_center"), ("x", "y"))
+_MICROMETERS = re.compile(r"(?:^|_)([xy])(?:_.*)?_?[(\[]?(?:[µμu]m|microns?)[)\]]?$")
 _MOST = 2**31  # pixels; no image is as large
 _UNKNOWN: Size = (10_000, 10_000)  # of a file that cannot be read, as its rows will say: they stay apart by it
+_MOST_FILES, _MOST_POINTS = 50, 1_000  # that a crop size is suggested from
+_SUGGESTED_SIDES = (16, 512)
 
 
 @dataclass(frozen=True, slots=True)
 class BoxColumns:
-    """Where in a row its box stands, and how it is given."""
+    """Where in a row its box or point stands, and how it is given."""
 
-    at: tuple[int, int, int, int]
+    at: tuple[int, ...]
     names: tuple[str, ...]  # as the table writes them
-    is_centre: bool  # else the upper left corner
+    layout: Layout
     is_relative: bool  # to the width and height of the image
+
+    @property
+    def are_points(self) -> bool:
+        """Whether rows give points only, so that one crop size holds for all of them."""
+        return self.layout == "point"
 
 
 def find_box_columns(table: Table) -> BoxColumns | None:
-    """The columns of boxes. `width` and `height` alone are often just the image's size: not a box.
+    """The columns of boxes, else those of points.
+
+    `width` and `height` alone are often just the image's size: not a box.
 
     Raises:
-        BadDataset: three of the four are there; whole fields of view would be taken for crops.
+        BadDataset: three of four columns are there; whole fields of view would be taken for crops.
     """
-    ways = [(names, suffixes) for suffixes in (("",), RELATIVE) for names in (_CORNER, _CENTRE)]
     missing: list[str] = []
-    for names, suffixes in ways:
-        at = [table.index(name, suffixes) for name in names]
-        whole = [column for column in at if column is not None]
-        if len(whole) == len(names):
-            a, b, c, d = whole
-            return BoxColumns((a, b, c, d), tuple(table.columns[k] for k in whole), names is _CENTRE, suffixes != ("",))
-        if len(whole) == len(names) - 1:
-            missing += [f"{name}{suffixes[0]}" for name, column in zip(names, at, strict=True) if column is None]
+    for suffixes in (PIXELS, RELATIVE):
+        for layout, names in _LAYOUTS:
+            at = [table.index(name, suffixes) for name in names]
+            whole = tuple(column for column in at if column is not None)
+            if len(set(whole)) == len(names):
+                return BoxColumns(whole, tuple(table.columns[k] for k in whole), layout, suffixes is RELATIVE)
+            if len(set(whole)) == len(names) - 1:
+                missing += [f"{name}{suffixes[0]}" for name, column in zip(names, at, strict=True) if column is None]
     if missing:
         raise BadDataset(
             f"The table gives boxes without the column '{missing[0]}'",
             file=table.file,
-            do="A box takes x, y, width and height in pixels, or x_center, y_center, width and height; add the column, "
-            "or take the other three out.",
+            do="A box takes x, y, width and height in pixels; or x_center, y_center, width and height; or x_min, "
+            "y_min, x_max and y_max. Say which columns these are, or that the others are not used (`x=`).",
         )
+    for suffixes in (PIXELS, RELATIVE):
+        for names in _POINTS:
+            at = [table.index(name, suffixes) for name in names]
+            whole = tuple(column for column in at if column is not None)
+            if len(whole) == len(names):
+                return BoxColumns(whole, tuple(table.columns[k] for k in whole), "point", suffixes is RELATIVE)
     return None
 
 
 def gives_boxes(table: Table) -> bool:
-    """Whether a table's columns tell of boxes, also where one of them is missing."""
+    """Whether a table's columns give boxes, also where one of them is missing."""
     try:
-        return find_box_columns(table) is not None
+        columns = find_box_columns(table)
     except BadDataset:
         return True
+    return columns is not None and not columns.are_points
 
 
-def box_of(row: Sequence[str], columns: BoxColumns, size: Callable[[], Size | None]) -> Box | None:
+def used_box_columns(table: Table, at_path: int, crop_size: int | None) -> BoxColumns | None:
+    """The columns that rows are cropped by; None where each row is a whole image.
+
+    Points count where a crop size is known, or where a file is named by several rows. A table with one row for each
+    file often lists crops that are cut already, and where they came from.
+
+    Args:
+        table: with its columns' names.
+        at_path: the column of paths.
+        crop_size: side of the square around a point, in pixels; None: not known.
+
+    Raises:
+        BadDataset: points without a crop size, or in micrometers; three of four columns of a box.
+    """
+    columns = find_box_columns(table)
+    is_field = len({row[at_path] for row in table.rows}) < len(table.rows)
+    if columns is None:
+        if is_field and not {"x", "y"} & table.mapping.keys():
+            _refuse_micrometers(table)
+        return None
+    if not columns.are_points or crop_size is not None:
+        return columns
+    if not is_field:
+        return None
+    side = suggested_crop_size(table, at_path, columns)
+    unit = "" if side is None else f" {side} pixels would fit the distances between these points."
+    raise BadDataset(
+        f"The table gives points ({', '.join(columns.names)}) without a crop size",
+        file=table.file,
+        do=f"Give the side of the square that is cut out around each point, in pixels.{unit}",
+        remedies=(Set("crop_size", side or 64),),
+        values={"columns": list(columns.names), "suggested": side},
+    )
+
+
+def suggested_crop_size(table: Table, at_path: int, columns: BoxColumns) -> int | None:
+    """A side that holds one object and some of what surrounds it: twice the distance of close neighbors, in pixels.
+
+    Touching objects are one diameter apart, so the lower quartile of the distances to the nearest neighbor is taken.
+    """
+    if columns.is_relative:
+        return None
+    points: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for row in table.rows:
+        try:
+            point = _number(row[columns.at[0]], "x"), _number(row[columns.at[1]], "y")
+        except ValueError:
+            continue
+        if row[at_path] in points or len(points) < _MOST_FILES:
+            points[row[at_path]].append(point)
+    nearest = []
+    for of_file in points.values():
+        xy = np.unique(np.array(of_file[:_MOST_POINTS]), axis=0)
+        if len(xy) > 1:
+            distance = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1))
+            np.fill_diagonal(distance, np.inf)
+            nearest.append(distance.min(axis=1))
+    if not nearest:
+        return None
+    low, high = _SUGGESTED_SIDES
+    return int(np.clip(8 * round(2 * float(np.quantile(np.concatenate(nearest), 0.25)) / 8), low, high))
+
+
+def box_of(
+    row: Sequence[str], columns: BoxColumns, size: Callable[[], Size | None], crop_size: int | None = None
+) -> Box | None:
     """A row's box in whole pixels, or None where its cells are empty.
 
     Args:
         row: its cells.
-        columns: where its box stands.
+        columns: where its box or point stands.
         size: asked for that of the row's image where boxes are relative to it; None: it cannot be read.
+        crop_size: side of the square around a point.
 
     Raises:
-        ValueError: a cell is no number, or the box is incomplete or empty; says which.
+        ValueError: a cell is no number, the box is incomplete or empty, or there is no point; says which.
     """
     cells = [row[at] for at in columns.at]
-    if not any(cells):
+    if not any(cells) and not columns.are_points:
         return None
-    x, y, width, height = (_number(cell, name) for cell, name in zip(cells, columns.names, strict=True))
+    numbers = [_number(cell, name) for cell, name in zip(cells, columns.names, strict=True)]
     if columns.is_relative:
         across, down = size() or _UNKNOWN
-        x, width, y, height = x * across, width * across, y * down, height * down
+        numbers = [number * side for number, side in zip(numbers, (across, down) * 2, strict=False)]
+    if columns.are_points:
+        assert crop_size is not None
+        return square_around((_rounded(numbers[0]), _rounded(numbers[1])), crop_size)
+    x, y, width, height = numbers
+    if columns.layout == "corners":
+        width, height = width - x, height - y
+    if columns.is_relative:
         width, height = (max(1.0, side) if side > 0 else side for side in (width, height))
-    if columns.is_centre:
+    if columns.layout == "center":
         x, y = x - width / 2, y - height / 2
     box = (_rounded(x), _rounded(y), _rounded(width), _rounded(height))
     if min(box[2:]) < 1:
-        raise ValueError(f"{columns.names[2]} and {columns.names[3]} must be 1 pixel or more")
+        a, b, c, d = columns.names
+        raise ValueError(
+            f"{c} and {d} must be at least 1 pixel greater than {a} and {b}"
+            if columns.layout == "corners"
+            else f"{c} and {d} must be 1 pixel or more"
+        )
     return box
 
 
@@ -97,6 +203,17 @@ def size_of(file: Path) -> Size | None:
         return None
     sizes = dict(zip(series.axes, series.shape, strict=True))
     return sizes["X"], sizes["Y"]
+
+
+def _refuse_micrometers(table: Table) -> None:
+    """Raises BadDataset where columns give positions in micrometers: their pixels are not known."""
+    axes = {match[1]: column for column in table.columns if (match := _MICROMETERS.search(plain_name(column)))}
+    if len(axes) == 2:
+        raise BadDataset(
+            f"The columns {axes['x']} and {axes['y']} give positions in micrometers, not in pixels",
+            file=table.file,
+            do="Export positions in pixels, or divide these columns by the pixel size.",
+        )
 
 
 def _number(text: str, column: str) -> float:

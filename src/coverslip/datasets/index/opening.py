@@ -1,7 +1,7 @@
 """Opening a dataset: quick, from names alone. Nothing is decoded here."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from coverslip.datasets.index.records import (
     source_name,
 )
 from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.table_columns import with_mapping
 from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, is_table, read_table
 from coverslip.datasets.index.tables import open_table
 from coverslip.datasets.index.unlabelled import open_unlabelled
@@ -44,6 +45,8 @@ def open_dataset(
     *,
     group: str | None = None,
     group_pattern: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    crop_size: int | None = None,
     plan: ReadPlan = _WHOLE_FIRST_PLANE,
     labelled: bool = True,
     domains: Sequence[str | None] | None = None,
@@ -60,6 +63,10 @@ def open_dataset(
         group: column of the table that names what a split must not divide (patient, slide, well).
         group_pattern: regular expression that finds the group in each path relative to the folder or table; the part
             named `group`, else the first part in parentheses, else the whole match.
+        columns: which columns of the tables hold what, where their names do not tell: `{"path": "File", "label":
+            "Class"}`. Keys are path, label, group, split, image_id, domain, x, y, width, height and the like; an empty
+            name says that the table has none.
+        crop_size: side in pixels of the square that is cut out around each point (x, y) of a table.
         plan: which pixels of which files make an image, where a table's row does not say so itself.
         labelled: False for images to predict. Labels then come from a table's label column only.
         domains: a name for each source's domain; None stands for the name of its folder. Sources of one name make one
@@ -67,9 +74,19 @@ def open_dataset(
         axes: of arrays of colour images: channels last or first. Arrays are looked at again when images are read.
 
     Raises:
-        BadDataset: there are no images, no class folders, a column is missing, a pattern matches nothing, or there are
-            not as many domains as sources.
+        BadDataset: there are no images, no class folders, a column or the crop size of points is missing, a pattern
+            matches nothing, or there are not as many domains as sources.
     """
+    columns = dict(columns or {})
+    group = group or columns.pop("group", None) or None
+    if crop_size is not None:
+        try:
+            plan = ReadPlan.model_validate({**plan.model_dump(), "crop_size": crop_size})
+        except ValueError as error:
+            raise BadDataset(
+                f"The crop size {crop_size} is not a number of pixels from 4 to 10,000",
+                do="Give the side of the square around each point, in pixels.",
+            ) from error
     sources = as_sources(source, axes)
     if not sources:
         raise BadDataset("No images were given", do="Name a folder of class folders, or a table.")
@@ -80,17 +97,15 @@ def open_dataset(
         raise BadDataset(
             f"{counted(len(names), 'domain')} for {counted(len(sources), 'source')}", do="Name one for each."
         )
-    of_each = plan.model_copy(update={"channel_files": None})  # of each file
+    opening = Opening(tuple(map(_as_opened, sources)), group, group_pattern, plan, names, columns)
     if labelled:
-        opened = [_open_labelled(each, group, group_pattern, of_each) for each in sources]
-        dataset = _in_domains(opened, names)
+        dataset = _in_domains([_open_labelled(each, opening) for each in sources], names)
     elif names:
-        dataset = _in_domains([open_unlabelled([each], group, group_pattern, of_each) for each in sources], names)
+        dataset = _in_domains([open_unlabelled([each], opening) for each in sources], names)
     else:
-        dataset = open_unlabelled(sources, group, group_pattern, of_each)
+        dataset = open_unlabelled(sources, opening)
     dataset = with_channel_files(dataset, plan)
     records, notes = _with_unique_ids(dataset.records)
-    opening = Opening(tuple(map(_as_opened, sources)), group, group_pattern, plan, names)
     return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)
 
 
@@ -110,6 +125,7 @@ def open_again(opening: Opening) -> Dataset:
         group_pattern=opening.group_pattern,
         plan=opening.plan,
         domains=opening.domains,
+        columns=opening.columns,
     )
 
 
@@ -129,9 +145,9 @@ def regrouped(dataset: Dataset, group: str) -> Dataset:
     return replace(again, records=records)
 
 
-def _open_labelled(given: str | Path | Table, group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
+def _open_labelled(given: str | Path | Table, opening: Opening) -> Dataset:
     if isinstance(given, Table):
-        return _open_table(given, group, pattern, plan)
+        return _open_table(given, opening)
     path = absolute_path(given)
     refuse_closed(path)
     if not path.exists():
@@ -139,13 +155,13 @@ def _open_labelled(given: str | Path | Table, group: str | None, pattern: str | 
     if path.suffix.lower() in SHEET_SUFFIXES and path.is_file():
         raise BadDataset("Spreadsheets are not read", file=path, do="Save the sheet as CSV and give that file.")
     if path.is_dir():
-        if group is not None:
-            raise folder_has_no_columns(path, group)
-        source, records, notes = open_folder(path, plan)
+        if opening.group is not None:
+            raise folder_has_no_columns(path, opening.group)
+        source, records, notes = open_folder(path, opening.plan_of_each.model_copy(update={"crop_size": None}))
         notes += _tables_beside(path)
-        return _opened(path, source, records, notes, str(path), pattern)
+        return _opened(path, source, records, notes, str(path), opening.group_pattern)
     if is_table(path) and path.is_file():
-        return _open_table(read_table(path), group, pattern, plan)
+        return _open_table(read_table(path), opening)
     if has_image_suffix(path.name):
         raise BadDataset(
             "This is one image, not a folder of labelled images",
@@ -157,8 +173,15 @@ def _open_labelled(given: str | Path | Table, group: str | None, pattern: str | 
     )
 
 
-def _open_table(table: Table, group: str | None, pattern: str | None, plan: ReadPlan) -> Dataset:
-    records, notes = open_table(table, plan, group=group, wants_groups=pattern is None, labelled=True)
+def _open_table(table: Table, opening: Opening) -> Dataset:
+    pattern = opening.group_pattern
+    records, notes = open_table(
+        with_mapping(table, opening.columns),
+        opening.plan_of_each,
+        group=opening.group,
+        wants_groups=pattern is None,
+        labelled=True,
+    )
     return _opened(table.path.parent, "table", records, notes, str(table), pattern)
 
 
@@ -206,12 +229,12 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
             if key not in seen:
                 seen.add(key)
                 identity = f"{domain}/{record.image_id}"
-                own = record.group == record.image_id  # a group of one image only, named after it
+                own = record.group in (record.image_id, dataset.relative_path(record))  # named after image or file
                 records.append(
                     replace(
                         record,
                         image_id=identity,
-                        group=identity if own else record.group,
+                        group=f"{domain}/{record.group}" if own else record.group,
                         domain=record.domain or domain,
                     )
                 )

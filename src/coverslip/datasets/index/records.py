@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from coverslip.datasets.index.table import Table
 from coverslip.frames import data_frame, html_table
-from coverslip.images import Decoded, Fields, Pixels, ReadPlan, pixels_in_memory, read_pixels
+from coverslip.images import Decoded, Fields, Pixels, ReadPlan, middle_of, pixels_in_memory, read_pixels, square_around
 from coverslip.messages import Note
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ImageRecord:
     domain: str  # where it comes from when there are several sources; "" for one
     predefined_split: Side | None
     plan: ReadPlan
-    stated: frozenset[str] = frozenset()  # the parts of the plan that its row of a table states itself
+    stated: frozenset[str] = frozenset()  # the parts of the plan that its row of a table states itself; or "point"
     given: Decoded | None = field(default=None, compare=False)  # in memory: there is no file, `path` is but a name
     about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # columns of its table for which is no word
 
@@ -80,6 +80,12 @@ class Opening:
     group_pattern: str | None
     plan: ReadPlan = field(default_factory=ReadPlan)
     domains: tuple[str | None, ...] = ()  # that sources were given, one each; none at all: named after their folders
+    columns: Mapping[str, str] = field(default_factory=dict)  # meaning to column of the tables, as chosen
+
+    @property
+    def plan_of_each(self) -> ReadPlan:
+        """The plan of each file, before files of channels are joined."""
+        return self.plan.model_copy(update={"channel_files": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +177,15 @@ class Dataset:
         return printable(posix_below(record.path, self._roots.get(record.domain, self.root)))
 
     def read_with(self, plan: ReadPlan) -> "Dataset":
-        """The same images by another plan; a plane or channels that a table's row states hold, and so do all boxes."""
+        """The same images by another plan; a plane or channels that a table's row states hold, and so do all boxes.
+
+        Squares around points take the plan's crop size, if it has one.
+        """
 
         def planned(record: ImageRecord) -> ImageRecord:
             changes = {name: getattr(plan, name) for name in ("plane", "channels") if name not in record.stated}
+            if "point" in record.stated and record.plan.box is not None and plan.crop_size is not None:
+                changes["box"] = square_around(middle_of(record.plan.box), plan.crop_size)
             return replace(record, plan=record.plan.model_copy(update=changes))
 
         return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))

@@ -19,13 +19,28 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "group": ("group",),
     "channel": ("channel",),
     "plane": ("plane",),
-    "x": ("x",),
-    "y": ("y",),
-    "x_center": ("x_center", "x_centre", "center_x", "centre_x"),
-    "y_center": ("y_center", "y_centre", "center_y", "centre_y"),
-    "width": ("width",),
-    "height": ("height",),
+    **{
+        axis: (axis, f"{axis}_position", f"position_{axis}", f"pos_{axis}", f"{axis}_coordinate", f"{axis}_coord")
+        for axis in "xy"
+    },
+    **{
+        f"{axis}_center": (
+            *(f"{axis}_center", f"{axis}_centre", f"center_{axis}", f"centre_{axis}", f"c{axis}"),
+            *(f"centroid_{axis}", f"{axis}_centroid", f"{axis}center", f"{axis}centre"),
+        )
+        for axis in "xy"
+    },
+    "width": ("width", "w", "box_width", "bbox_width"),
+    "height": ("height", "h", "box_height", "bbox_height"),
+    "x_min": ("x_min", "xmin", "min_x", "left", "x0", "x1"),
+    "y_min": ("y_min", "ymin", "min_y", "top", "y0", "y1"),
+    "x_max": ("x_max", "xmax", "max_x", "right", "x2", "x1"),
+    "y_max": ("y_max", "ymax", "max_y", "bottom", "y2", "y1"),
 }
+# Of these, the ones that say where in its file an image lies.
+POSITIONS = ("x", "y", "x_center", "y_center", "width", "height", "x_min", "y_min", "x_max", "y_max")
+# What the names of columns in pixels may end in.
+PIXELS = ("", "_px", "_pixel", "_pixels", "_(px)", "_[px]", "_(pixel)", "_(pixels)", "_[pixels]")
 # What the names of columns end in that hold shares of the image's width and height in place of pixels.
 RELATIVE = ("_relative", "_rel", "_normalized", "_normalised", "_norm")
 
@@ -44,6 +59,7 @@ class Table:
     notes: tuple[Note, ...]
     is_in_memory: bool = False  # there is no such file
     given: Mapping[str, Decoded] = field(default_factory=dict, compare=False)  # images in memory, by the cell of a path
+    mapping: Mapping[str, str] = field(default_factory=dict, compare=False)  # meaning to column, as chosen; "": none
 
     def __str__(self) -> str:
         return "given in memory" if self.is_in_memory else str(self.path)
@@ -58,8 +74,16 @@ class Table:
         return f"row {line} (from 0)" if self.is_in_memory else f"line {line}"
 
     def index(self, meaning: str, suffixes: tuple[str, ...] = ("",)) -> int | None:
-        """Which column holds a path, label, ...: the best of its accepted names, each with one of these endings."""
-        known = [plain_name(column) for column in self.columns]
+        """Which column holds a path, label, ...: the chosen one, else the best of its accepted names.
+
+        Args:
+            meaning: a key of `ALIASES`.
+            suffixes: endings of the accepted names.
+        """
+        if (chosen := self.mapping.get(meaning)) is not None:
+            return self.columns.index(chosen) if chosen else None
+        mapped = set(self.mapping.values())
+        known = ["" if column in mapped else plain_name(column) for column in self.columns]
         names = (f"{alias}{suffix}" for alias in ALIASES[meaning] for suffix in suffixes)
         return next((known.index(name) for name in names if name in known), None)
 

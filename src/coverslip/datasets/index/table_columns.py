@@ -2,19 +2,23 @@
 
 import difflib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from coverslip.datasets.index.boxes import BoxColumns, find_box_columns
+from coverslip.datasets.index.boxes import BoxColumns, used_box_columns
+from coverslip.datasets.index.folders import has_image_suffix
 from coverslip.datasets.index.records import counted, one_line, some
-from coverslip.datasets.index.table import ALIASES, RELATIVE, TABLE_NAMES, Table, plain_name
+from coverslip.datasets.index.table import ALIASES, PIXELS, POSITIONS, RELATIVE, TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.images import MOST_CHANNEL_FILES
-from coverslip.messages import GroupBy, Note
+from coverslip.messages import GroupBy, MapColumn, Note
 
 _MAYBE_GROUPS = (
     *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image"),
     *("field", "cell", "sample", "animal", "batch"),
 )
+_ENDINGS = (*PIXELS, *RELATIVE)
+_N_LOOKED_AT = 20  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,61 @@ class Columns:
     box: BoxColumns | None
 
 
-def find_columns(table: Table, *, group: str | None, wants_groups: bool, labelled: bool, notes: list[Note]) -> Columns:
+def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
+    """The table with columns chosen for some meanings: `{"path": "File", "label": "Class", "split": ""}`.
+
+    Args:
+        table: as it was read or given.
+        mapping: meaning (a key of `ALIASES`) to the column's name; an empty name: the table does not say it.
+
+    Raises:
+        BadDataset: there is no such meaning or column.
+    """
+    known = {plain_name(column): column for column in reversed(table.columns)}
+    chosen = {}
+    for meaning, name in mapping.items():
+        if meaning not in ALIASES:
+            raise BadDataset(
+                f"'{one_line(meaning, 40)}' is nothing that a column can be chosen for{_near(meaning, list(ALIASES))}",
+                do=f"Choose columns for {', '.join(name for name in ALIASES if not name.startswith('channel_'))}.",
+            )
+        column = name if name in table.columns else known.get(plain_name(name))
+        if column is None and name:
+            raise BadDataset(
+                f"The table has no column '{one_line(name, 60)}'{_near(name, table.columns)}",
+                file=table.file,
+                do=f"Its columns are {some(table.columns, 12)}.",
+            )
+        chosen[meaning] = column or ""
+    return replace(table, mapping=chosen)
+
+
+def path_column(table: Table) -> int | None:
+    """The column of the images' paths, by its name, else the first one whose cells end like image files."""
+    at = table.index("path")
+    if at is not None or "path" in table.mapping:
+        return at
+    first = table.rows[:_N_LOOKED_AT]
+    mapped = set(table.mapping.values())
+    return next(
+        (
+            k
+            for k, column in enumerate(table.columns)
+            if column not in mapped and all(has_image_suffix(row[k]) for row in first)
+        ),
+        None,
+    )
+
+
+def find_columns(
+    table: Table,
+    *,
+    group: str | None,
+    wants_groups: bool,
+    labelled: bool,
+    crop_size: int | None,
+    notes: list[Note],
+) -> Columns:
     """Where the table says what; `notes` gets a line about columns that name groups or may do so.
 
     Args:
@@ -41,15 +99,19 @@ def find_columns(table: Table, *, group: str | None, wants_groups: bool, labelle
         group: the column that names groups; without it a column called `group` is used.
         wants_groups: False where groups come from elsewhere, so that no advice about columns is due.
         labelled: whether there must be a label column.
+        crop_size: side of the square around a point, in pixels; None: not known.
         notes: what is told about the table.
 
     Raises:
         BadDataset: a column is missing, unknown, or stands there twice.
     """
     _refuse_twins(table, group)
-    at_path = table.index("path")
+    at_path = path_column(table)
     if at_path is None:
         raise _no_column(table, "path", "the images' paths")
+    if table.index("path") is None:
+        text = f"Paths are taken from the column '{one_line(table.columns[at_path], 60)}', which names image files."
+        notes.append(Note("path-column", text, values={"column": table.columns[at_path]}))
     at_label = table.index("label")
     if at_label is None and labelled:
         raise _no_column(table, "label", "the labels")
@@ -63,7 +125,7 @@ def find_columns(table: Table, *, group: str | None, wants_groups: bool, labelle
         domain=table.index("domain"),
         channel=table.index("channel"),
         plane=table.index("plane"),
-        box=find_box_columns(table),
+        box=used_box_columns(table, at_path, crop_size),
     )
 
 
@@ -87,12 +149,12 @@ def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
 
 def other_columns(table: Table, columns: Columns) -> list[int]:
     """Which columns say something of images that nothing here has a word for: sex, stain, operator, day."""
-    relative = {f"{name}{suffix}" for name in TABLE_NAMES for suffix in RELATIVE}
-    taken = {columns.group, *map(table.index, ALIASES)}
+    positions = {f"{name}{suffix}" for meaning in POSITIONS for name in ALIASES[meaning] for suffix in _ENDINGS}
+    taken = {columns.path, columns.group, *map(table.index, ALIASES)}
     return [
         at
         for at, column in enumerate(table.columns)
-        if at not in taken and column and plain_name(column) not in relative
+        if at not in taken and column and plain_name(column) not in positions
     ]
 
 
@@ -103,10 +165,8 @@ def _group_column(
         known = [plain_name(column) for column in table.columns]
         if plain_name(group) in known:
             return known.index(plain_name(group))
-        near = difflib.get_close_matches(plain_name(group), known, n=1, cutoff=0.5)
-        hint = f" (did you mean '{table.columns[known.index(near[0])]}'?)" if near else ""
         raise BadDataset(
-            f"The table has no column '{one_line(group, 60)}' to group by{hint}",
+            f"The table has no column '{one_line(group, 60)}' to group by{_near(group, table.columns)}",
             file=table.file,
             do=f"Its columns are {', '.join(table.columns)}.",
         )
@@ -141,8 +201,8 @@ def _refuse_twins(table: Table, group: str | None) -> None:
     Raises:
         BadDataset: two columns that would be read here have the same name.
     """
-    relative = {f"{name}{suffix}" for name in TABLE_NAMES for suffix in RELATIVE}
-    read = TABLE_NAMES | relative | ({plain_name(group)} if group else set())
+    positions = {f"{name}{suffix}" for meaning in POSITIONS for name in ALIASES[meaning] for suffix in _ENDINGS}
+    read = TABLE_NAMES | positions | ({plain_name(group)} if group else set())
     times = Counter(plain_name(column) for column in table.columns)
     twins = [column for column in table.columns if times[plain_name(column)] > 1 and plain_name(column) in read]
     if twins:
@@ -171,5 +231,14 @@ def _no_column(table: Table, meaning: str, holds: str) -> BadDataset:
     return BadDataset(
         f"The table has no column for {holds}{hint}; its columns are {some(table.columns, 12)}",
         file=table.file,
-        do=f"Name it '{meaning}' in the first line. Also accepted: {', '.join(ALIASES[meaning][1:])}.",
+        do="Say which of its columns it is. The header can stay as it is.",
+        remedies=(MapColumn(meaning),),
+        values={"meaning": meaning, "columns": list(table.columns)},
     )
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    """A hint at the name that was probably meant."""
+    known = {plain_name(each): each for each in names}
+    near = difflib.get_close_matches(plain_name(name), known, n=1, cutoff=0.5)
+    return f" (did you mean '{one_line(known[near[0]], 60)}'?)" if near else ""

@@ -3,8 +3,10 @@
 import codecs
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
+from coverslip.datasets.index.folders import has_image_suffix
 from coverslip.datasets.index.records import counted, one_line
 from coverslip.datasets.index.table import TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
@@ -79,11 +81,24 @@ def read_table(path: Path) -> Table:
             file=path,
             do="A cell that holds the separator must stand in quotation marks.",
         )
+    if columns and _is_without_header(columns, path.parent):
+        rows.insert(0, columns)
+        lines.insert(0, first_line)
+        columns = tuple(f"column {k}" for k in range(1, len(columns) + 1))
+        text = f"The table '{one_line(path.name)}' has no line of column names; they are called column 1, column 2, ..."
+        notes.append(Note("no-header", text))
     if not rows:
         raise BadDataset(
             "The table has no rows" if columns else "The table is empty", file=path, do="Add one row per image."
         )
     return Table(path, columns, tuple(rows), tuple(lines), tuple(notes))
+
+
+def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
+    """Whether the first line is a row already: it has none of the usual names, and names a file."""
+    if any(plain_name(column) in TABLE_NAMES for column in columns):
+        return False
+    return any(has_image_suffix(cell) and (folder / cell).is_file() for cell in columns)
 
 
 class _LinesOfRow:

@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +23,12 @@ from coverslip.datasets.index.records import (
 from coverslip.datasets.index.table import Table
 from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns
 from coverslip.errors import BadDataset
-from coverslip.images import Decoded, ReadPlan
+from coverslip.images import Decoded, ReadPlan, middle_of
 from coverslip.messages import Note
 
 _LEFT_OUT = "left-out"
 _ALL_PLANES = ("max", "mean", "channels")
+_FEWEST_FIELDS = 3  # one for each part of a split
 
 
 def open_table(
@@ -36,8 +38,9 @@ def open_table(
 
     Args:
         table: as it was read or given.
-        plan: which pixels make an image, where a row does not say so itself.
-        group: the column that names groups; without it a column called `group` is used.
+        plan: which pixels make an image, where a row does not say so itself; `crop_size` is that of points.
+        group: the column that names groups; without it a column called `group` is used, and for crops of several
+            files the file.
         wants_groups: False where groups come from elsewhere, so that no advice about columns is due.
         labelled: whether there must be a label column.
 
@@ -45,15 +48,42 @@ def open_table(
         BadDataset: a column is missing or unknown, cells cannot be understood, or none of the files exists.
     """
     notes = list(table.notes)
-    columns = find_columns(table, group=group, wants_groups=wants_groups, labelled=labelled, notes=notes)
+    columns = find_columns(
+        table, group=group, wants_groups=wants_groups, labelled=labelled, crop_size=plan.crop_size, notes=notes
+    )
     records = _records(table, columns, plan, notes)
     if not any(record.is_there for record in records):
         raise _all_missing(table, table.rows[0][columns.path], records[0].path, len(records))
+    if wants_groups and columns.group is None and columns.box is not None:
+        records = _grouped_by_field(records, table.path.parent, notes)
     return records, notes
+
+
+def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note]) -> list[ImageRecord]:
+    """Crops of one field of view in one group, where there are several fields: they share focus, stain and slide."""
+    n_fields = len({record.path for record in records})
+    if n_fields == len(records):
+        return records
+    values = {"n_fields": n_fields, "n_images": len(records)}
+    crops = f"{counted(len(records), 'crop')} of {counted(n_fields, 'field of view', 'fields of view')}"
+    if n_fields < _FEWEST_FIELDS:
+        text = (
+            f"The table gives {crops}, too few fields to keep each of them in one part of the split. Crops of one "
+            "field are then in training and test, which inflates the numbers."
+        )
+        notes.append(Note("few-fields", text, level="warning", values=values))
+        return records
+    text = (
+        f"The table gives {crops}. Crops of one field are kept together in the split. If several fields come from one "
+        "slide or patient, group by that instead."
+    )
+    notes.append(Note("grouped-by-field", text, values=values))
+    return [replace(record, group=printable(posix_below(record.path, root))) for record in records]
 
 
 def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) -> list[ImageRecord]:
     root = table.path.parent
+    crop_size, plan = plan.crop_size, plan.model_copy(update={"crop_size": None})
     faults: list[str] = []
     seen: dict[ImageRecord, int] = {}
     sizes = _Sizes()
@@ -75,7 +105,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) 
                 faults.append(_unknown_side(table.place(line), row[columns.split]))
         own_plan, stated, identity = plan, frozenset[str](), printable(posix_below(file, root))
         try:
-            own_plan, stated, tag = _row_plan(row, columns, plan, partial(sizes, file, given))
+            own_plan, stated, tag = _row_plan(row, columns, plan, crop_size, partial(sizes, file, given))
             own_plan, stated = _with_other_files(own_plan, stated, row, columns, file, root)
             identity += tag
         except ValueError as error:
@@ -127,7 +157,7 @@ def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_left_out: 
 
 
 def _row_plan(
-    row: Sequence[str], columns: Columns, plan: ReadPlan, size: Callable[[], Size | None]
+    row: Sequence[str], columns: Columns, plan: ReadPlan, crop_size: int | None, size: Callable[[], Size | None]
 ) -> tuple[ReadPlan, frozenset[str], str]:
     """The row's own plan, which parts of it the row states, and what tells it apart from others of the same file.
 
@@ -148,12 +178,15 @@ def _row_plan(
             words = words.replace(mark, " ")
         changes["channels"] = tuple(_whole(word, "channel", "(several are parted by spaces)") for word in words.split())
         tag += f"#channel={'+'.join(words.split())}"
-    box = None if columns.box is None else box_of(row, columns.box, size)
-    if box is not None:
+    box = None if columns.box is None else box_of(row, columns.box, size, crop_size)
+    stated = frozenset(changes)
+    if box is not None and columns.box is not None:
         changes["box"] = box
-        tag += "#box=" + ",".join(map(str, box))
+        numbers = middle_of(box) if columns.box.are_points else box
+        stated |= {"point" if columns.box.are_points else "box"}
+        tag += f"#{'point' if columns.box.are_points else 'box'}=" + ",".join(map(str, numbers))
     own_plan = ReadPlan.model_validate({**plan.model_dump(), **changes}) if changes else plan
-    return own_plan, frozenset(changes), tag
+    return own_plan, stated, tag
 
 
 def _with_other_files(

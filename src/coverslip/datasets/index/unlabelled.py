@@ -11,6 +11,7 @@ from coverslip.datasets.index.places import common_root, folder_has_no_columns, 
 from coverslip.datasets.index.records import (
     Dataset,
     ImageRecord,
+    Opening,
     Source,
     absolute_path,
     counted,
@@ -19,6 +20,7 @@ from coverslip.datasets.index.records import (
     printable,
 )
 from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.table_columns import with_mapping
 from coverslip.datasets.index.table_files import is_table, read_table
 from coverslip.datasets.index.tables import open_table
 from coverslip.errors import BadDataset
@@ -26,14 +28,14 @@ from coverslip.images import ReadPlan
 from coverslip.messages import Note
 
 
-def open_unlabelled(
-    sources: Sequence[str | Path | Table], group: str | None, pattern: str | None, plan: ReadPlan
-) -> Dataset:
+def open_unlabelled(sources: Sequence[str | Path | Table], opening: Opening) -> Dataset:
     """The images that these name, as one dataset without domains; what is named twice is kept once.
 
     Raises:
         BadDataset: there are none, or a table or pattern cannot be followed.
     """
+    group, pattern = opening.group, opening.group_pattern
+    plan = opening.plan_of_each.model_copy(update={"crop_size": None})
     records: list[ImageRecord] = []
     notes: list[Note] = []
     roots: list[Path] = []
@@ -44,7 +46,13 @@ def open_unlabelled(
             refuse_closed(path)
         if isinstance(given, Table) or (is_table(path) and path.is_file()):
             table = given if isinstance(given, Table) else read_table(path)
-            rows, more = open_table(table, plan, group=group, wants_groups=False, labelled=False)
+            rows, more = open_table(
+                with_mapping(table, opening.columns),
+                opening.plan_of_each,
+                group=group,
+                wants_groups=False,
+                labelled=False,
+            )
             records += rows
             notes += more
             roots.append(path.parent)

@@ -38,6 +38,16 @@ def cut_out(path: Path, array: Array, box: tuple[int, int, int, int], max_bytes:
     return filled
 
 
+def square_around(point: tuple[int, int], side: int) -> tuple[int, int, int, int]:
+    """The box (x, y, width, height) of this side with a point in its middle."""
+    return point[0] - side // 2, point[1] - side // 2, side, side
+
+
+def middle_of(box: tuple[int, int, int, int]) -> tuple[int, int]:
+    """The point that `square_around` made a box of."""
+    return box[0] + box[2] // 2, box[1] + box[3] // 2
+
+
 def border_colour(array: Array) -> Array:
     """(C,) median of the outermost pixels; the lower of two middle values, so that it is one of the image's own."""
     border = np.concatenate([array[0], array[-1], array[1:-1, 0], array[1:-1, -1]])

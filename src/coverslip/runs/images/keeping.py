@@ -12,7 +12,7 @@ from coverslip.datasets import TABLE_NAMES, Dataset, ImageRecord, counted, open_
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import written_whole
-from coverslip.images import Decoded, pixels_in_memory
+from coverslip.images import Decoded, middle_of, pixels_in_memory
 from coverslip.messages import Note
 from coverslip.runs.documents import write_table
 from coverslip.runs.folder import GIVEN_TABLE, Run
@@ -94,6 +94,8 @@ def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]
         row |= {f"channel_{n}": str(file) for n, file in enumerate(plan.files(record.path)[1:], start=2)}
     if "box" in record.stated and plan.box is not None:
         row |= dict(zip(("x", "y", "width", "height"), map(str, plan.box), strict=True))
+    if "point" in record.stated and plan.box is not None:
+        row |= dict(zip(("x", "y"), map(str, middle_of(plan.box)), strict=True))
     return row
 
 

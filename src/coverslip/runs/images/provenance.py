@@ -6,7 +6,7 @@ from coverslip.datasets import Dataset, Opening, open_again, with_classes
 from coverslip.errors import BadRun
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Evaluate
-from coverslip.runs.environment import images_opened
+from coverslip.runs.environment import Opened, images_opened
 from coverslip.runs.folder import Run
 from coverslip.runs.images.keeping import kept_sources, with_note
 from coverslip.runs.recipe import Recipe
@@ -14,15 +14,19 @@ from coverslip.runs.recipe import Recipe
 
 def plan_of(recipe: Recipe) -> ReadPlan:
     """Which pixels of which files a recipe asks for."""
-    return ReadPlan(plane=recipe.plane, channels=recipe.channels, channel_files=recipe.channel_files)
+    return ReadPlan(
+        plane=recipe.plane,
+        channels=recipe.channels,
+        channel_files=recipe.channel_files,
+        crop_size=recipe.crop_size,
+    )
 
 
 def images_of(run: Run) -> Dataset:
     """The images of a run as they are now; later ones do not belong to it."""
     opened = run.environment.opened
     kept = kept_sources(run)
-    opening = Opening(kept or opened.sources, opened.group, opened.group_pattern, plan_of(run.recipe), opened.domains)
-    data = open_again(opening)
+    data = open_again(_opening(opened, kept, run.recipe, opened.domains))
     data = with_classes(with_note(data, run) if kept else data, run.recipe.classes)
     return _chosen(data, {row.image_id for row in run.split}) if run.split else data
 
@@ -38,9 +42,22 @@ def evaluated_images_of(evaluation: Run) -> Dataset:
     if images is None:
         raise BadRun("It has no numbers yet", file=evaluation.folder, do="Let it finish, or start it again.")
     recipe = evaluation.whole.recipe
-    sources = kept_sources(evaluation) or images.opened.sources
-    opening = Opening(sources, images.opened.group, images.opened.group_pattern, plan_of(recipe))
-    return open_again(opening)
+    return open_again(_opening(images.opened, kept_sources(evaluation), recipe, ()))
+
+
+def _opening(opened: Opened, kept: tuple[str, ...], recipe: Recipe, domains: tuple[str | None, ...]) -> Opening:
+    """How images are opened again; tables that a run keeps have columns of the usual names."""
+    plan = plan_of(recipe)
+    if opened.crop_size is not None:
+        plan = plan.model_copy(update={"crop_size": opened.crop_size})
+    return Opening(
+        sources=kept or opened.sources,
+        group=opened.group,
+        group_pattern=opened.group_pattern,
+        plan=plan,
+        domains=domains,
+        columns={} if kept else opened.columns,
+    )
 
 
 def same_images(run: Run) -> Dataset:

@@ -146,6 +146,23 @@ class PreprocessingChoices(Choices):
         description="What tells the files of one image apart by their names, a file per channel: [_w1, _w2]; left "
         "empty (null), each file is an image.",
     )
+    crop_size: Annotated[
+        int | None,
+        Key(
+            "Crop size",
+            "images",
+            "For a table of points (x, y) in fields of view: the side, in pixels, of the square that is cut out around "
+            "each point. About twice the diameter of a cell is a good start.",
+            lambda side: f"squares of {side} pixels being cut out around the points of a table" if side else "",
+            unit="pixels",
+            empty="no points",
+        ),
+    ] = Field(
+        default=None,
+        ge=4,
+        le=10_000,
+        description="Side in pixels of the square around each point of a table; left empty (null), no points.",
+    )
     channels: Annotated[
         tuple[int, ...] | None,
         Key(
