@@ -50,7 +50,6 @@ def drawn(dtype: str, *shape: int) -> Pixels:
         ("float32", (7, 9, 2)),
         ("float64", (7, 9)),
         ("int16", (7, 9)),
-        ("int32", (7, 9)),
     ],
 )
 def test_an_array_is_what_a_lossless_file_of_its_pixels_is(dtype: str, shape: tuple[int, ...], tmp_path: Path) -> None:
@@ -62,6 +61,31 @@ def test_an_array_is_what_a_lossless_file_of_its_pixels_is(dtype: str, shape: tu
         assert of_array.array.dtype == of_file.array.dtype
         assert np.array_equal(of_array.array, of_file.array)
         assert (of_array.bit_depth, of_array.n_planes) == (of_file.bit_depth, of_file.n_planes)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64"])
+def test_wide_integers_are_the_pixels_that_they_hold(dtype: str) -> None:
+    dark, bright = drawn("uint8", 7, 9), drawn("uint16", 7, 9) // 2 + 256
+
+    def read(*images: Pixels, **choices: Any) -> list[Pixels]:
+        given = [image.astype(dtype) for image in images]
+        return [record.read().array[..., 0] for record in cs.open_dataset(given, labelled=False, **choices)]
+
+    (as_8_bit,) = read(dark)
+    assert as_8_bit.dtype == np.uint8
+    assert np.array_equal(as_8_bit, dark)
+    assert [array.dtype for array in read(dark, bright)] == [np.uint16, np.uint16]
+    assert np.array_equal(read(dark, bright)[1], bright)
+    assert [array.dtype for array in read(dark, depth="uint16")] == [np.uint16]
+    with pytest.raises(BadDataset, match="uint8 pixels are 0 to 255"):
+        read(bright, depth="uint8")
+    with pytest.raises(BadDataset, match="70,000"):
+        read(np.full((3, 3), 70_000))
+
+
+def test_integers_below_zero_are_no_pixels() -> None:
+    with pytest.raises(BadDataset, match="from -1 to -1"):
+        only(np.full((3, 3), -1))
 
 
 def test_channels_first_are_said_by_name_and_told_from_channels_last() -> None:
@@ -192,6 +216,29 @@ def test_a_table_that_cannot_be_used_says_why(table: dict[str, Any], words: str)
         cs.open_dataset(table)
 
 
+@pytest.mark.parametrize("labels", [["a", "b", "a"], np.array(["a", "b", "a"]), pd.Series(["a", "b", "a"])])
+def test_images_and_labels_may_be_given_side_by_side(labels: object) -> None:
+    for images in (drawn("uint8", 3, 6, 6), drawn("int64", 3, 6, 6, 3) % 256, list(drawn("uint8", 3, 6, 6))):
+        data = cs.open_dataset((images, labels))
+        assert [record.label for record in data] == ["a", "b", "a"]
+        assert np.array_equal(data[1].read().array.squeeze(), images[1])
+
+
+def test_images_and_labels_are_of_one_number() -> None:
+    with pytest.raises(BadDataset, match="3 images and 2 labels"):
+        cs.open_dataset((drawn("uint8", 3, 6, 6), [0, 1]))
+
+
+def test_labels_may_be_numbers() -> None:
+    assert cs.open_dataset((drawn("uint8", 2, 6, 6), np.array([0, 1]))).classes == ("0", "1")
+
+
+def test_two_paths_in_a_tuple_are_two_sources(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_cells(tmp_path / name, ["red", "blue"], n=1)
+    assert len(cs.open_dataset((tmp_path / "a", tmp_path / "b"))) == 4
+
+
 def test_images_in_memory_are_not_grouped_by_patterns() -> None:
     with pytest.raises(BadDataset, match="matches none"):
         cs.open_dataset({"image": drawn("uint8", 2, 5, 5), "label": ["a", "b"]}, group_pattern="slide")
@@ -220,6 +267,8 @@ def test_predictions_of_arrays_are_exactly_those_of_their_files(trained: Run, ce
         table = classifier.predict(given)
         assert [row.logits for row in table] == [row.logits for row in of_files]
         assert table["decision"] == of_files["decision"]
+    wide = [array.astype(np.int64) for array in arrays]
+    assert [row.logits for row in classifier.predict(wide)] == [row.logits for row in of_files]
     first = [array.transpose(2, 0, 1) for array in arrays]
     assert np.array_equal(classifier.predict_proba(first, axes="CHW"), of_files.probabilities)
     cs.predict(trained.folder, arrays, out=tmp_path / "p.csv", device="cpu")

@@ -1,7 +1,8 @@
 """What long work reports while it runs: frozen facts in the past tense, handed to one callable.
 
 Loops know no listener. Progress bars, `events.jsonl` and the app are all an `Emit`. Every event turns into
-plain JSON by `as_json`, with its class name under `event`, and back by `from_json`.
+plain JSON by `as_json`, with its class name under `event`, and back by `from_json`. `str(event)` is one
+line for people.
 """
 
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from coverslip.messages import Level, Note, Remedies, Values, remedies_of
+from coverslip.messages import Level, Note, Remedies, Values, duration, remedies_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,14 @@ class Event:
 
     fold: int | None = None  # 1-based; of the training that it is about, where a run has several
     is_pretraining: bool = False  # of the training on other images that comes before the run's own
+
+    def __str__(self) -> str:
+        """One line for people: `print` is a listener."""
+        of_fold = "" if self.fold is None else f"Fold {self.fold}: "
+        return f"{'Pretraining: ' if self.is_pretraining else ''}{of_fold}{self._text()}"
+
+    def _text(self) -> str:
+        return repr(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +39,11 @@ class Progressed(Event):
     unit: str = "images"
     per_second: float | None = None
     seconds_left: float | None = None
+
+    def _text(self) -> str:
+        pace = None if self.per_second is None else f"{self.per_second:,.0f} {self.unit}/s"
+        left = None if self.done >= self.total else _left(self.seconds_left)
+        return _joined(f"{self.stage}: {self.done:,} of {self.total:,} {self.unit}", pace, left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +66,9 @@ class Noted(Event):
         """What it tells, whichever training it is of."""
         return Note(self.code, self.text, level=self.level, values=self.values, remedies=self.remedies)
 
+    def _text(self) -> str:
+        return f"{'Warning' if self.level == 'warning' else 'Note'}: {self.text}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
@@ -61,12 +78,19 @@ class RunStarted(Event):
     n_test: int
     classes: tuple[str, ...]
 
+    def _text(self) -> str:
+        sets = f"{self.n_train:,} training, {self.n_val:,} validation and {self.n_test:,} test images"
+        return f"Training started in {self.run}: {sets}, {len(self.classes)} classes"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldStarted(Event):
     """Cross-validation turned to the fold named by `fold`."""
 
     n_folds: int
+
+    def _text(self) -> str:
+        return f"started, of {self.n_folds}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +102,10 @@ class FoldEnded(Event):
     macro_f1: float | None  # 0-1
     seconds_left: float | None  # of all that is to come; None where nothing was trained now to tell by
 
+    def _text(self) -> str:
+        scores = (_score("test accuracy", self.accuracy), _score("macro-F1", self.macro_f1))
+        return _joined(f"ended, of {self.n_folds}", *scores, _left(self.seconds_left))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageStarted(Event):
@@ -85,6 +113,13 @@ class StageStarted(Event):
 
     stage: str
     n_epochs: int = 0
+
+    def _text(self) -> str:
+        return (
+            f"Fine-tuning started: {self.n_epochs} epochs"
+            if self.stage == "finetune"
+            else f"Stage '{self.stage}' started"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +129,10 @@ class InstantClassifierFitted(Event):
     seconds: float
     val_accuracy: float | None  # 0-1; None where no images are kept for validation
     val_macro_f1: float | None  # 0-1
+
+    def _text(self) -> str:
+        scores = (_score("validation accuracy", self.val_accuracy), _score("macro-F1", self.val_macro_f1))
+        return _joined(f"Instant classifier ready after {duration(self.seconds)}", *scores)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +145,11 @@ class StepEnded(Event):
     epoch_seconds_left: float
     seconds_left: float  # of the whole fine-tuning
 
+    def _text(self) -> str:
+        pace = f"{self.images_per_second:,.0f} images/s"
+        step = f"Epoch {self.epoch}: step {self.step} of {self.n_steps}"
+        return _joined(step, _score("loss", self.loss), pace, _left(self.seconds_left))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationImagesChosen(Event):
@@ -114,6 +158,9 @@ class ValidationImagesChosen(Event):
     image_ids: tuple[str, ...]
     labels: tuple[int, ...]  # of each image, its class's number in `classes`
     classes: tuple[str, ...]
+
+    def _text(self) -> str:
+        return f"{len(self.image_ids)} validation images chosen to watch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +188,16 @@ class EpochEnded(Event):
     seconds_left: float | None  # None in epoch 0
     chosen_predicted: tuple[int, ...] = ()  # of `ValidationImagesChosen`: the class's number, of each image
 
+    def _text(self) -> str:
+        return _joined(
+            f"Epoch {self.epoch} of {self.n_epochs} ended",
+            _score("training loss", self.train_loss),
+            _score("validation loss", self.val_loss),
+            _score("accuracy", self.val_accuracy),
+            _score("macro-F1", self.val_f1),
+            _left(self.seconds_left),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSaved(Event):
@@ -148,12 +205,30 @@ class CheckpointSaved(Event):
     epoch: int
     is_kept: bool
 
+    def _text(self) -> str:
+        return f"Checkpoint of epoch {self.epoch} saved in {self.path}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
     run: str
     state: str  # "done", "stopped" or "failed"
     reason: str | None = None
+
+    def _text(self) -> str:
+        return f"Training {self.state} in {self.run}{'' if self.reason is None else f': {self.reason}'}"
+
+
+def _joined(first: str, *others: str | None) -> str:
+    return ", ".join([first, *(other for other in others if other is not None)])
+
+
+def _score(name: str, value: float | None) -> str | None:
+    return None if value is None else f"{name} {value:.3f}"
+
+
+def _left(seconds: float | None) -> str | None:
+    return None if seconds is None else f"{duration(seconds)} left"
 
 
 Emit = Callable[[Event], None]

@@ -28,7 +28,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import DecideBy, Metric
-from coverslip.events import Emit, Noted, ignore
+from coverslip.events import Emit, Noted
 from coverslip.experiments import (
     Parts,
     agreed,
@@ -50,6 +50,7 @@ from coverslip.inference import BATCH_SIZE, load_classifier
 from coverslip.inference.places.on_ray import Asked, predict_on_ray
 from coverslip.inference.prevalence import EstimatedShares
 from coverslip.machine import FOR_TRAINING, chosen_device
+from coverslip.progress import show
 from coverslip.reports import compare, methods_text, write_report
 from coverslip.runs import (
     LabelErrors,
@@ -93,7 +94,7 @@ _MOST_REASONS = 5  # unreadable images that are named one by one; unfamiliar one
 
 
 def inspect(
-    data: Dataset | Given, recipe: Recipe | None = None, *, what_if: bool = False, emit: Emit = ignore
+    data: Dataset | Given, recipe: Recipe | None = None, *, what_if: bool = False, emit: Emit = show
 ) -> Inspection:
     """What a dataset holds, what is wrong with it, and what to do about it. Decodes every image once.
 
@@ -126,7 +127,7 @@ def inspect(
 
 
 def preview(
-    data: Dataset | Given, recipe: Recipe | None = None, *, out: Path | str, n: int = 6, emit: Emit = ignore
+    data: Dataset | Given, recipe: Recipe | None = None, *, out: Path | str, n: int = 6, emit: Emit = show
 ) -> Path:
     """Draw some training images as a network will see them, as prepared and changed at random, into one PNG file.
 
@@ -168,7 +169,7 @@ def train(
     recipe: Recipe | None = None,
     *,
     out: Path | str,
-    emit: Emit = ignore,
+    emit: Emit = show,
     allow_leakage: bool = False,
     budget: float | str | None = None,
     began: float | None = None,
@@ -207,7 +208,7 @@ def train(
     return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline))
 
 
-def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Emit = ignore) -> Run:
+def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Emit = show) -> Run:
     """Go on with a training that was stopped, killed or failed; it ends as if it had not been interrupted.
 
     Fine-tuning goes on after the last whole epoch; what comes before it is read from caches where they are still there.
@@ -248,7 +249,7 @@ def evaluate(
     *,
     name: str | None = None,
     device: str = "auto",
-    emit: Emit = ignore,
+    emit: Emit = show,
 ) -> Run:
     """Numbers on the run's own held-out images, or on other labelled images.
 
@@ -290,7 +291,7 @@ def evaluate(
 
 
 def label_errors(
-    run: Run | Path | str, *, out: Path | str | None = None, device: str = "auto", emit: Emit = ignore
+    run: Run | Path | str, *, out: Path | str | None = None, device: str = "auto", emit: Emit = show
 ) -> LabelErrors:
     """Labels of a run's images to look at again, the most doubtful first; no image is judged by what saw it.
 
@@ -327,7 +328,7 @@ def decide(
     wished: float = 0.95,
     error_rate: float | None = None,
     positive_class: str | None = None,
-    emit: Emit = ignore,
+    emit: Emit = show,
 ) -> Run:
     """Let a run's classifier decide by other thresholds, without training it again.
 
@@ -373,7 +374,7 @@ def predict(
     device: str = "auto",
     prevalence: Mapping[str, float] | None = None,
     on: str = "local",
-    emit: Emit = ignore,
+    emit: Emit = show,
 ) -> Summary:
     """Predict new images into a CSV file, row by row in the order given; memory does not grow with their number.
 

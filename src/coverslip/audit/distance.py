@@ -13,11 +13,12 @@ from coverslip.engines import embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Metric
 from coverslip.evaluation.distance import Distances, PairDistance, SetFacts, coral, median_distance, mmd
-from coverslip.events import Emit, ignore, telling
+from coverslip.events import Emit, telling
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import load_classifier
 from coverslip.machine import chosen_device
 from coverslip.models.networks import FeatureNetwork, Network, create_network
+from coverslip.progress import show
 from coverslip.runs import Recipe, Run, RunContext
 from coverslip.stopping import BY_SIGNAL
 from coverslip.training.preprocessing import learn_preprocessing
@@ -50,7 +51,7 @@ def distance(
     group_pattern: str | None = None,
     n_resamples: int = 1000,
     device: str = "auto",
-    emit: Emit = ignore,
+    emit: Emit = show,
 ) -> Distances:
     """How far apart datasets are in what a network sees: the squared maximum mean discrepancy (MMD²), and CORAL.
 

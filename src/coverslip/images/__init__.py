@@ -11,7 +11,7 @@ from coverslip.images.decoding import (
     interrupt_decoding,
     read_pixels,
 )
-from coverslip.images.facts import ImageFacts, effective_channels, image_facts, pixel_hash
+from coverslip.images.facts import Depth, ImageFacts, effective_channels, image_facts, pixel_hash
 from coverslip.images.formats import image_suffixes, readers, register_reader
 from coverslip.images.plan import MOST_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan
 from coverslip.images.preprocessing import LARGEST_SIDE, PadColour, Preprocessing, Resize, preprocess
@@ -28,6 +28,7 @@ __all__ = [
     "NO_SUCH_FILE",
     "ChannelFiles",
     "Decoded",
+    "Depth",
     "Fields",
     "ImageFacts",
     "PadColour",

@@ -18,6 +18,7 @@ from coverslip.datasets import (
     Given,
     ImageRecord,
     PreprocessedImage,
+    counted,
     open_dataset,
     printable,
     read_as,
@@ -79,6 +80,16 @@ class Classifier:
         if self._engine is None:
             _ = self.network  # what is wrong with it is said before images are read
 
+    def __repr__(self) -> str:
+        """The network, its size, the classes, and what it was trained on."""
+        card, trained_on = self.card, self.card.trained_on
+        groups = "" if trained_on.n_groups is None else f" of {counted(trained_on.n_groups, 'group')}"
+        return (
+            f"Classifier({card.model}, {self._packed.n_parameters:,} parameters, "
+            f"{counted(len(card.classes), 'class', 'classes')}: {', '.join(card.classes)}; "
+            f"trained on {counted(trained_on.n_images, 'image')}{groups})"
+        )
+
     @cached_property
     def network(self) -> "Network":
         """The network as a PyTorch module in evaluation mode, on the processor."""
@@ -132,7 +143,10 @@ class Classifier:
         plan = self.card.preprocessing.plan
         if isinstance(sources, Dataset):
             return read_as(sources, plan)
-        return open_dataset(sources, plan=plan, labelled=False, axes=axes)
+        depths = self.card.trained_on.dtypes
+        return open_dataset(
+            sources, plan=plan, labelled=False, axes=axes, depth=depths[0] if len(depths) == 1 else None
+        )
 
     def predict(self, sources: Dataset | Given, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:
         """One row per image, in the order given, its path absolute; arguments as of `open_images`.

@@ -1,12 +1,14 @@
 """Images that a program holds, arrays and Pillow's, as a reader would have found them in a file."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from coverslip.errors import BadDataset
-from coverslip.images import Decoded, decode_pillow
+from coverslip.images import Decoded, Depth, decode_pillow
 
 Axes = Literal["HWC", "CHW"]
 
@@ -64,4 +66,46 @@ def _check_shape(array: np.ndarray, name: str, axes: Axes) -> None:
         raise BadDataset(
             f"'{name}' would have {array.shape[2]} channels and {array.shape[0]} x {array.shape[1]} pixels",
             do=f"If channels stand elsewhere, say axes='{other}'; of a stack of grey images give list(stack).",
+        )
+
+
+def with_pixel_depth(tables: Sequence[Mapping[str, Decoded]], depth: Depth | None) -> list[dict[str, Decoded]]:
+    """Convert arrays of 32-bit and 64-bit integers, in which NumPy often holds 8-bit and 16-bit pixels.
+
+    All of them get the same depth: a dark image and a bright one of the same microscope stay comparable.
+
+    Args:
+        tables: the images of each table, by name.
+        depth: of all of them. None stands for uint8 if every value fits, else uint16.
+
+    Raises:
+        BadDataset: a value is below 0 or too large for the depth.
+    """
+    wide = {name: image.array for images in tables for name, image in images.items() if _is_wide(image.array)}
+    if depth is None:
+        depth = "uint8" if all(array.max() <= np.iinfo(np.uint8).max for array in wide.values()) else "uint16"
+    if depth != "float32":
+        for name, array in wide.items():
+            _check_range(array, name, depth)
+    return [
+        {name: _converted(image, depth) if name in wide else image for name, image in images.items()}
+        for images in tables
+    ]
+
+
+def _is_wide(array: np.ndarray) -> bool:
+    return array.dtype.kind in "iu" and array.dtype.itemsize > np.dtype(np.uint16).itemsize
+
+
+def _converted(image: Decoded, depth: Depth) -> Decoded:
+    return replace(image, array=image.array.astype(depth), bit_depth=8 * np.dtype(depth).itemsize)
+
+
+def _check_range(array: np.ndarray, name: str, depth: Depth) -> None:
+    low, high, top = int(array.min()), int(array.max()), np.iinfo(depth).max
+    if low < 0 or high > top:
+        raise BadDataset(
+            f"'{name}' is an array of {array.dtype} with values from {low:,} to {high:,}; {depth} pixels are 0 to "
+            f"{top:,}",
+            do="Rescale it, or convert it to float32.",
         )

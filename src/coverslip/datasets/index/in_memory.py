@@ -5,36 +5,53 @@ They become tables as if they had been read from a file, so that all that holds 
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from coverslip.datasets.index.given_images import Axes, image_in_memory, is_image, n_axes
+from coverslip.datasets.index.given_images import (
+    Axes,
+    image_in_memory,
+    is_image,
+    n_axes,
+    with_pixel_depth,
+)
 from coverslip.datasets.index.records import some
 from coverslip.datasets.index.table import ALIASES, Table, plain_name
 from coverslip.errors import BadDataset
-from coverslip.images import Decoded
+from coverslip.images import Decoded, Depth
 
 _WHAT_MAY_BE_GIVEN = (
     "Give a folder, a table or an image by its path, an array, a Pillow image, a data frame, or several in a list."
 )
 
 
-def as_sources(source: object, axes: Axes) -> list[str | Path | Table]:
+def as_sources(source: object, axes: Axes, depth: Depth | None = None) -> list[str | Path | Table]:
     """What a program gives, as paths and tables: several sources, or one.
 
     Args:
-        source: a path; a table; an image; a stack of images as an array of four axes; or anything to go through that
-            gives such things.
+        source: a path; a table; an image; a stack of images as an array of four axes; a tuple `(X, y)` of images and
+            their labels; or anything to go through that gives such things.
         axes: of arrays of colour images.
+        depth: of arrays of integers of more than 16 bits, as of `with_pixel_depth`.
 
     Raises:
         BadDataset: it is none of these, or an image or table that cannot be used.
     """
+    sources = _sources_of(source, axes)
+    tables = [table for table in sources if isinstance(table, Table)]
+    converted = iter(with_pixel_depth([table.given for table in tables], depth))
+    return [replace(each, given=next(converted)) if isinstance(each, Table) else each for each in sources]
+
+
+def _sources_of(source: object, axes: Axes) -> list[str | Path | Table]:
     if isinstance(source, (str, os.PathLike, Table)) or _is_image(source) or _is_table(source):
         return _sources([source], axes)
+    if isinstance(source, tuple) and len(source) == 2 and _is_labels(source[1]):
+        return _sources([_labelled(*source)], axes)
     if n_axes(source) not in (None, 1, 4):
         raise BadDataset(f"An array of {n_axes(source)} axes is no stack of images", do=_WHAT_MAY_BE_GIVEN)
     if not isinstance(source, Iterable):
@@ -63,6 +80,26 @@ def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | Tabl
     if _is_table(item):
         return _table_of(item, f"table {k} image" if n_items > 1 else "image", axes)
     raise BadDataset(f"Item {k} of those given is neither a path nor an image: {item!r:.80}", do=_WHAT_MAY_BE_GIVEN)
+
+
+def _is_labels(given: object) -> bool:
+    """Whether it is the `y` of `(X, y)`: a list or an array of one axis. No source of images is either."""
+    return isinstance(given, list) or n_axes(given) == 1
+
+
+def _labelled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each library's own
+    """`(X, y)` as a table.
+
+    Raises:
+        BadDataset: there are not as many labels as images.
+    """
+    if not isinstance(images, Iterable) or isinstance(images, (str, Mapping)):
+        raise BadDataset(f"The X of (X, y) is a {type(images).__name__}", do="Give a list or a stack of images.")
+    table = {"image": list(images), "label": _cells(labels)}
+    n_images, n_labels = map(len, table.values())
+    if n_images != n_labels:
+        raise BadDataset(f"(X, y) holds {n_images:,} images and {n_labels:,} labels", do="Give a label for each image.")
+    return table
 
 
 def _is_image(given: object) -> bool:

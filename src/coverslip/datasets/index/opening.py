@@ -30,7 +30,7 @@ from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, SHEET_SUF
 from coverslip.datasets.index.tables import open_table
 from coverslip.datasets.index.unlabelled import open_unlabelled
 from coverslip.errors import BadDataset
-from coverslip.images import ReadPlan
+from coverslip.images import Depth, ReadPlan
 from coverslip.messages import Note
 
 # A path, an array, a Pillow image, a table, or anything to go through that gives such things; `as_sources` says which.
@@ -51,13 +51,15 @@ def open_dataset(
     labelled: bool = True,
     domains: Sequence[str | None] | None = None,
     axes: Axes = "HWC",
+    depth: Depth | None = None,
 ) -> Dataset:
     """List the images of a folder, a table, or several of them, without decoding any.
 
     Args:
         source: a folder of class folders (optionally under train / val / test) or a table with the columns path and
             label: a CSV or TSV file, or in memory a dictionary of columns or a data frame, of which a column `image`
-            may hold arrays or Pillow's images. Several become one dataset, each its own domain. With
+            may hold arrays or Pillow's images. Or a tuple `(X, y)` of images and their labels. Several become one
+            dataset, each its own domain. With
             `labelled=False` also images, as files or in memory, plain folders and patterns such as `new/*.tif`, in the
             order given.
         group: column of the table that names what a split must not divide (patient, slide, well).
@@ -72,6 +74,8 @@ def open_dataset(
         domains: a name for each source's domain; None stands for the name of its folder. Sources of one name make one
             domain together. What a table's own column says goes first.
         axes: of arrays of colour images: channels last or first. Arrays are looked at again when images are read.
+        depth: pixel depth of arrays of 32-bit and 64-bit integers. None stands for uint8 if all their values fit, else
+            uint16.
 
     Raises:
         BadDataset: there are no images, no class folders, a column or the crop size of points is missing, a pattern
@@ -87,7 +91,7 @@ def open_dataset(
                 f"The crop size {crop_size} is not a number of pixels from 4 to 10,000",
                 do="Give the side of the square around each point, in pixels.",
             ) from error
-    sources = as_sources(source, axes)
+    sources = as_sources(source, axes, depth)
     if not sources:
         raise BadDataset("No images were given", do="Name a folder of class folders, or a table.")
     if group is not None and group_pattern is not None:

@@ -30,6 +30,7 @@ from coverslip.inference.explain.maps import Method
 from coverslip.inference.explain.neighbours import Neighbour
 from coverslip.machine import chosen_device
 from coverslip.messages import ChooseOther
+from coverslip.progress import show
 from coverslip.runs import CheckedOn, MapCheck, MapVerdict, Prediction, Run, RunContext, fingerprint_of
 from coverslip.stopping import BY_SIGNAL
 
@@ -94,7 +95,7 @@ def explain(
     colours: Colours = "viridis",
     axes: Axes = "HWC",
     device: str = "auto",
-    emit: Emit = ignore,
+    emit: Emit = show,
 ) -> Explanations:
     """Draw where in images the evidence for the predicted class lies, and for the true one where it is known.
 

@@ -21,7 +21,7 @@ from coverslip.datasets import DECISIONS
 from coverslip.errors import BadClassifier
 from coverslip.evaluation.elsewhere.unfamiliar import FeatureStatistics
 from coverslip.files import closed_because, write_bytes, write_text
-from coverslip.images import Preprocessing
+from coverslip.images import Depth, Preprocessing
 from coverslip.messages import Resume
 from coverslip.runs.classifier.archive import opened_entry, write_archive
 
@@ -36,6 +36,7 @@ _LARGEST_CARD = 256 * 1024  # bytes; a usual one has 2,000, one with 1,000 class
 _LARGEST_HEADER = 2 * 1024 * 1024  # of the weights: room for 20,000 tensors
 _BYTES_EACH = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "BOOL": 1}
 _CHUNK = 1024 * 1024
+_BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches_tracked"})
 _AGAIN = "Copy the classifier again."
 
 
@@ -49,7 +50,7 @@ class TrainedOn(BaseModel):
     width_px: tuple[int, int] = Field(description="Smallest and largest.")
     height_px: tuple[int, int] = Field(description="Smallest and largest.")
     usual_area_px: int = Field(gt=0, description="Width times height that 99 of 100 training images do not exceed.")
-    dtypes: tuple[str, ...]
+    dtypes: tuple[Depth, ...]
     channels: tuple[int, ...] = Field(description="Channels met; an image is grey (1) where all of them are equal.")
 
 
@@ -153,6 +154,15 @@ class PackedClassifier:
     place: Path  # a folder, or a `.coverslip` file
     card: ClassifierCard
     tensors: Mapping[str, TensorFacts]
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of the network's parameters; buffers such as the statistics of batch norms are not counted."""
+        return sum(
+            math.prod(tensor.shape)
+            for name, tensor in self.tensors.items()
+            if name.rpartition(".")[2] not in _BUFFERS and tensor.dtype.startswith("F")
+        )
 
     def read_weights(self) -> Tensors:
         """All tensors. They are as large as `tensors` says: see first that the network needs them so.

@@ -5,6 +5,7 @@ from typing import Any
 
 from coverslip import pipeline
 from coverslip.errors import Conflict
+from coverslip.events import ignore
 from coverslip.experiments.again.deciding import Thresholds, thresholds_of
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
@@ -35,7 +36,7 @@ def decide(workspace: Workspace, run_id: str, choices: Mapping[str, Any]) -> Thr
         BadRun: its images are gone.
     """
     thresholds(workspace, run_id)
-    pipeline.decide(_finished(workspace, run_id).folder, **choices)
+    pipeline.decide(_finished(workspace, run_id).folder, **choices, emit=ignore)
     return thresholds(workspace, run_id)
 
 
