@@ -7,7 +7,7 @@ import pytest
 from trained import GROUPS
 
 import coverslip as cs
-from coverslip.errors import BadRun
+from coverslip.errors import BadRun, CoverslipError
 
 
 @pytest.mark.slow
@@ -38,3 +38,10 @@ def test_functions_that_add_to_a_run_take_it(own_run: cs.Run, cells: Path, tmp_p
     other = cs.Run(own_run.folder.with_name("second"))
     own_run.folder.with_name("second").symlink_to(own_run.folder)
     assert len(cs.compare([own_run, other]).rows) == 2
+
+
+@pytest.mark.slow
+def test_a_format_that_is_not_written_is_refused(trained: cs.Run, tmp_path: Path) -> None:
+    with pytest.raises(CoverslipError, match="'onnx'"):
+        cs.export(trained, to="onnx", out=tmp_path / "a.onnx")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []

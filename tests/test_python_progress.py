@@ -10,7 +10,6 @@ import pytest
 from training_events import a_step, an_epoch
 
 import coverslip as cs
-from coverslip import progress
 from coverslip.events import (
     CheckpointSaved,
     Event,
@@ -24,6 +23,7 @@ from coverslip.events import (
     StageStarted,
     ValidationImagesChosen,
 )
+from coverslip.progress import listener, show
 
 EVENTS: list[Event] = [
     Progressed(stage="reading images", done=4, total=8, per_second=2.0, seconds_left=2.0),
@@ -107,12 +107,12 @@ def test_progress_is_shown_in_a_notebook_s_cell(monkeypatch: pytest.MonkeyPatch)
     ipython.display.HTML, ipython.display.display = str, display
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
-    monkeypatch.setattr(progress, "_output", progress._Output())
-    progress.show(Noted(text="1 < 2"))
-    progress.show(Progressed(stage="reading images", done=4, total=8))
-    progress.show(StageStarted(stage="instant"))
+    monkeypatch.setattr(listener, "_output", listener._Output())
+    show(Noted(text="1 < 2"))
+    show(Progressed(stage="reading images", done=4, total=8))
+    show(StageStarted(stage="instant"))
     shell.execution_count = 2
-    progress.show(StageStarted(stage="instant"))
+    show(StageStarted(stage="instant"))
     assert [len(handle.shown) for handle in handles] == [3, 1]
     assert handles[0].shown[-1] == "<pre>Note: 1 &lt; 2\nStage &#x27;instant&#x27; started</pre>"
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from coverslip.audit import SeenWhileScanning, inspect_with_look, with_copies, with_quality
 from coverslip.datasets import (
-    UNREADABLE,
-    Axes,
     Dataset,
     DecodedPixels,
     Given,
@@ -27,7 +21,7 @@ from coverslip.datasets import (
     split_images,
 )
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation import DecideBy, Metric
+from coverslip.evaluation import DecideBy
 from coverslip.events import Emit, Noted
 from coverslip.experiments import (
     Parts,
@@ -46,21 +40,18 @@ from coverslip.experiments import (
 )
 from coverslip.experiments.again.deciding import decide_again
 from coverslip.files import written_whole
-from coverslip.inference import BATCH_SIZE, load_classifier
-from coverslip.inference.places.on_ray import Asked, predict_on_ray
-from coverslip.inference.prevalence import EstimatedShares
+from coverslip.inference import load_classifier
+from coverslip.inference.predicting import Summary, predict
 from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.progress import show
 from coverslip.reports import compare, methods_text, write_report
 from coverslip.runs import (
     LabelErrors,
-    PredictionsFile,
     Recipe,
     Run,
     RunContext,
     budget_seconds,
     check_doubts_file,
-    check_predictions_file,
     create_run_folder,
     export_classifier,
     held_out_images,
@@ -90,7 +81,7 @@ __all__ = [
     "write_report",
 ]
 
-_MOST_REASONS = 5  # unreadable images that are named one by one; unfamiliar ones, which any images have, are counted
+_FORMATS: tuple[str, ...] = ("zip",)  # of exported classifiers
 
 
 def inspect(
@@ -355,77 +346,6 @@ def decide(
     return decided
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What `predict` wrote."""
-
-    file: Path
-    decisions: dict[str, int]  # images per decision, most frequent first
-    shares: dict[str, Metric]  # of each class among the images, estimated from their probabilities
-
-
-def predict(
-    run: Run | Path | str,
-    sources: Dataset | Given,
-    *,
-    out: Path | str,
-    axes: Axes = "HWC",
-    batch_size: int = BATCH_SIZE,
-    device: str = "auto",
-    prevalence: Mapping[str, float] | None = None,
-    on: str = "local",
-    emit: Emit = show,
-) -> Summary:
-    """Predict new images into a CSV file, row by row in the order given; memory does not grow with their number.
-
-    Args:
-        run: a run folder or a packaged classifier: its `classifier/`, or a `.coverslip` file.
-        sources: files, folders, globs, tables, arrays, Pillow's images, data frames, or several in anything that can be
-            gone through; it is held in memory as it is given.
-        out: the file; it appears when it is complete. Earlier predictions of that name are replaced, nothing else is.
-        axes: of arrays of colour images: channels last or first.
-        batch_size: images at a time; changes speed and memory, never results.
-        device: what runs the classifier, as of `load_classifier`.
-        prevalence: the share of each class that is known of these images, as of `Classifier.at_prevalence`.
-        on: `local`, or a Ray cluster whose computers can read the images: `ray` for the one that is there, or a new one
-            of this computer alone; or the one at `ray://HOST:PORT`.
-        emit: told about progress, and about images unlike those of training.
-
-    Raises:
-        CoverslipError: the name of the file promises another format; Ray is not installed, or there is no cluster at
-            the address.
-        DeviceUnavailable: this computer has no such device.
-    """
-    check_predictions_file(Path(out))
-    classifier = load_classifier(run, device if on == "local" else "cpu")
-    if prevalence:
-        classifier = classifier.at_prevalence(prevalence)
-    data = classifier.open_images(sources, axes)
-    for note in data.notes:
-        emit(Noted.of(note))
-    if on == "local":
-        rows = classifier.predict_images(data, batch_size=batch_size, emit=emit)
-    else:
-        asked = Asked(batch_size, device, prevalence or {})
-        rows = predict_on_ray(on, run, classifier.card, data, asked, emit=emit)
-    decisions: Counter[str] = Counter()
-    shares = EstimatedShares(classifier.card)
-    is_replaced = Path(out).exists()
-    with closing(rows), PredictionsFile(Path(out), classifier.classes) as file:
-        for row in rows:
-            file.write(row)
-            decisions[row.decision] += 1
-            shares.add(row)
-            if row.decision == UNREADABLE and decisions[UNREADABLE] <= _MOST_REASONS:
-                text = f"{one_line(row.image_id)}: {one_line(row.reason or '')}"
-                emit(Noted(code="unreadable", text=text, level="warning", values={"path": row.path}))
-    if is_replaced:
-        emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
-    if (other := shares.note()) is not None:
-        emit(Noted.of(other))
-    return Summary(Path(out), dict(decisions.most_common()), shares.by_class())
-
-
 def export(run: Run | Path | str, *, to: Literal["zip"] = "zip", out: Path | str | None = None) -> Path:
     """Write a trained classifier as one file, to pass on; an equal classifier gives equal bytes.
 
@@ -439,7 +359,10 @@ def export(run: Run | Path | str, *, to: Literal["zip"] = "zip", out: Path | str
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
+        CoverslipError: there is no such format, or the file cannot be written.
     """
+    if to not in _FORMATS:
+        raise CoverslipError(f"Classifiers are not exported as '{one_line(str(to), 40)}'", do="Choose 'zip'.")
     file = Path(out) if out is not None else Path(f"{Path(run).absolute().stem}.coverslip")
     if file.is_dir():
         raise CoverslipError("This is a folder, not a file", file=file, do="Name the file to write in it.")
