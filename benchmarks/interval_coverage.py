@@ -5,7 +5,8 @@
 Each image has a score for each class: noise, plus a signal for its own. Groups differ in the signal and lean to
 classes of their own; unequal ones have sizes from a log-normal distribution. The truth is the number on very many
 images or groups. A nominal 95 % interval should hold it in 95 of 100 sets: the first number in brackets counts those
-that lie wholly above the truth, which flatter; the second is their mean width. The rows `folds` fit a classifier
+that lie wholly above the truth, which flatter; the second is their mean width. Sets without an interval (the class is
+in fewer than five groups) do not count. The rows `folds` fit a classifier
 (nearest mean of noisy features, with `luck` further noise that is drawn at each training) in five folds, or as many as
 are named; their truth is what classifiers of that many training images score on new images, on average.
 """
@@ -18,7 +19,7 @@ import numpy as np
 
 from coverslip.evaluation import Evaluation, Metric, metric_intervals, over_folds, per_class, score, with_folds
 
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc")
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "average_precision")
 RECALL = "recall, rarest"
 COMMON, RARE = (0.5, 0.3, 0.2), (0.6, 0.39, 0.01)
 EIGHT = (0.3, 0.2, 0.15, 0.12, 0.1, 0.06, 0.05, 0.02)
@@ -35,17 +36,21 @@ class Design:
     signal: float = 2.6
     spread: float = 0.8  # of the groups' signals
     wrong: float = 0.0  # share of images that look exactly like another class
+    failing: float = 0.0  # share of groups in which all images look exactly like another class
 
 
 DESIGNS = {
     "400 images": Design(),
     "100 images": Design(n=100),
-    **{f"{n} groups": Design(n_groups=n) for n in (5, 10, 30)},
-    **{f"{n} unequal groups": Design(n_groups=n, is_unequal=True) for n in (5, 10, 30)},
+    **{f"{n} groups": Design(n_groups=n) for n in (5, 8, 10, 30)},
+    **{f"{n} unequal groups": Design(n_groups=n, is_unequal=True) for n in (5, 8, 10, 30)},
     "a class of 1 %": Design(shares=RARE),
     "8 classes, rarest 2 %": Design(shares=EIGHT),
     "accuracy .99, 400 images": Design(signal=9, wrong=0.01),
     "accuracy .99, 100 images": Design(n=100, signal=9, wrong=0.01),
+    **{f"accuracy .998, {n} groups": Design(n_groups=n, signal=9, wrong=0.002) for n in (5, 8, 18)},
+    "accuracy .998, 18 unequal groups": Design(n_groups=18, is_unequal=True, signal=9, wrong=0.002),
+    **{f"one group in ten fails, {n} groups": Design(n_groups=n, signal=9, failing=0.1) for n in (8, 18)},
 }
 
 
@@ -93,6 +98,8 @@ def summary(truth: dict[str, float], sets: list[dict[str, Metric]]) -> dict[str,
     rows = {}
     for name, value in truth.items():
         ends = np.array([(found[name].low, found[name].high) for found in sets if found[name].low is not None], float)
+        if not len(ends):  # fewer than five groups
+            continue
         is_above, is_below = ends[:, 0] > value, ends[:, 1] < value
         rows[name] = (
             f"{1 - (is_above | is_below).mean():.3f} ({is_above.mean():.3f}; {np.ptp(ends, axis=1).mean():.3f})"
@@ -129,7 +136,10 @@ def simulate(design: Design, generator: np.random.Generator) -> tuple[np.ndarray
         leaning = (design.spread / 2 * generator.normal(size=(design.n_groups, n_classes)))[group]
     label = generator.choice(n_classes, p=design.shares, size=n)
     logits = generator.normal(size=(n, n_classes)) + leaning
-    looks = (label + (generator.random(n) < design.wrong) * generator.integers(1, n_classes, n)) % n_classes
+    is_wrong = generator.random(n) < design.wrong
+    if group is not None and design.failing:
+        is_wrong |= (generator.random(design.n_groups) < design.failing)[group]
+    looks = (label + is_wrong * generator.integers(1, n_classes, n)) % n_classes
     logits[np.arange(n), looks] += signal
     return softmax(1.5 * logits), label, group
 

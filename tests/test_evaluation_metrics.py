@@ -228,7 +228,9 @@ def test_summary_is_json_without_nan_and_says_why_a_number_is_missing():
     assert again["per_class"]["b"]["n"] == 0
     assert again["per_class"]["b"]["recall"]["reason"] == "no image of this class"
     assert np.sum(again["confusion_matrix"]) == 40
-    assert set(again["metrics"]["accuracy"]) == {"value", "low", "high", "level", "method"}
+    of_value = {"value", "low", "high", "level", "method"}
+    assert set(again["metrics"]["accuracy"]) == of_value | {"n_correct", "n_images"}
+    assert set(again["metrics"]["macro_f1"]) == of_value
 
 
 def test_summary_by_domain_scores_each_domain_alone():

@@ -62,7 +62,8 @@ def test_groups_that_move_together_make_the_interval_wider_and_one_group_has_non
     assert grouped.high is not None
     assert grouped.high > 1.5 * alone.high
     one = paired_differences(first, second, label, np.array(["a"] * 120), metrics=["accuracy"])["accuracy"]
-    assert (one.value, one.low, one.reason) == (0.0, None, "all images are of one group: no interval")
+    assert (one.value, one.low) == (0.0, None)
+    assert "group" in one.reason
 
 
 def test_two_that_say_the_same_differ_by_nothing_and_have_no_interval() -> None:

@@ -27,8 +27,9 @@ from PIL import Image
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import write_bytes, write_text, written_whole
 
-N_SLIDES = 14
+N_SLIDES = 60  # at most; a fifth of them are test slides: enough for intervals that say something
 N_NEW_SLIDES = 2
+_LEAST_PER_SLIDE = 7  # images
 
 README = """\
 These images are SYNTHETIC: they were drawn by coverslip's sample generator, not photographed.
@@ -73,13 +74,14 @@ def write_sample_images(folder: Path, *, seed: int = 0, n_images: int = 480, emi
     n_drawn = n_images - 4
     classes = tuple(_KINDS)
     paths = []
-    for path, image in _draw_all(folder, classes, range(1, N_SLIDES + 1), n_drawn, seed=seed, emit=emit):
+    n_slides = min(N_SLIDES, n_drawn // _LEAST_PER_SLIDE)
+    for path, image in _draw_all(folder, classes, range(1, n_slides + 1), n_drawn, seed=seed, emit=emit):
         _save(image, path)
         paths.append(path)
-    duplicates = _plant_duplicates(folder, paths)
+    duplicates = _plant_duplicates(folder, paths, n_slides)
     broken = _cut_off(paths[-1])
     write_text(folder / "README.txt", README)
-    slides = tuple(f"slide{n:02d}" for n in range(1, N_SLIDES + 1))
+    slides = tuple(f"slide{n:02d}" for n in range(1, n_slides + 1))
     return SampleSet(folder, n_images, classes, slides, duplicates, (broken,))
 
 
@@ -107,12 +109,11 @@ def write_new_images(folder: Path, *, seed: int = 0, n_images: int = 24, emit: E
 def _draw_all(
     folder: Path, classes: tuple[str, ...], slide_numbers: range, n: int, *, seed: int, emit: Emit
 ) -> Iterator[tuple[Path, np.ndarray]]:
-    """Paths and (H, W, 3) uint8 images; classes and slides take turns, so that both are evenly spread."""
+    """Paths and (H, W, 3) uint8 images: one of each class from a slide, then from the next slide."""
     slides = {number: _draw_slide(np.random.default_rng([seed, number])) for number in slide_numbers}
     for i in range(n):
         name = classes[i % len(classes)]
-        # Shifted by one after every round: else class and slide would go in step when their numbers share a divisor.
-        number = slide_numbers[(i + i // (len(classes) * len(slide_numbers))) % len(slide_numbers)]
+        number = slide_numbers[i // len(classes) % len(slide_numbers)]
         rng = np.random.default_rng([seed, number, i])
         yield (
             folder / name / f"slide{number:02d}_{i:04d}.png",
@@ -127,12 +128,12 @@ def _save(image: np.ndarray, path: Path) -> None:
         Image.fromarray(image).save(part, format="PNG", compress_level=4)
 
 
-def _plant_duplicates(folder: Path, paths: list[Path]) -> tuple[tuple[Path, Path], ...]:
+def _plant_duplicates(folder: Path, paths: list[Path], n_slides: int) -> tuple[tuple[Path, Path], ...]:
     """Copies of the first images: other name, other format, other slide, other class."""
     first, second, third, fourth = paths[:4]
     same_class = first.with_name(f"{first.stem}_copy.png")
     other_format = second.with_suffix(".bmp")
-    other_slide = third.with_name(f"slide{N_SLIDES:02d}_{len(paths):04d}.png")
+    other_slide = third.with_name(f"slide{n_slides:02d}_{len(paths):04d}.png")
     other_class = folder / next(c for c in _KINDS if c != fourth.parent.name) / fourth.name
     shutil.copyfile(first, same_class)
     with Image.open(second) as image:

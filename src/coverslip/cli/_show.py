@@ -11,9 +11,9 @@ from rich.table import Table
 
 from coverslip.cli._parts import show_parts
 from coverslip.cli._remedies import with_remedies
-from coverslip.cli._tables import decimal, interval, table_of
+from coverslip.cli._tables import decimal, interval, is_counted, table_of
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
-from coverslip.evaluation import METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
+from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
 from coverslip.messages import GroupBy
 from coverslip.runs import InspectionWithWhatIf, WhatIf
 
@@ -110,12 +110,18 @@ def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool
         by_f1 = [evaluation.per_class[name].metrics["f1"].value for name in names]
         names = [names[k] for k in hardest_classes(by_f1, MOST_LINES)]
     table = table_of("class", "images", "recall", "95 % interval", "precision", "95 % interval", "F1")
+    are_counted = False
     for name in names:
         scores = evaluation.per_class[name]
         recall, precision, f1 = (scores.metrics[key] for key in ("recall", "precision", "f1"))
         beside = [text for metric in (recall, precision) for text in (decimal(metric.value), interval(metric))]
         table.add_row(one_line(name), f"{scores.n:,}", *beside, decimal(f1.value))
+        are_counted |= is_counted(recall) or is_counted(precision)
     console.print(table)
+    if are_counted:
+        console.print(
+            f"Images from fewer than {FEWEST_GROUPS} groups are counted; they give no interval.", soft_wrap=True
+        )
     if is_cut:
         _tell_of_the_rest(console, len(evaluation.per_class), "of lowest F1 are shown")
         _show_confused(console, evaluation)

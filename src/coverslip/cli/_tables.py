@@ -26,8 +26,15 @@ def decimal(value: float | None) -> str:
 
 
 def interval(metric: Metric) -> str:
-    """The ends of its interval, or a dash."""
-    return "–" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
+    """Return the ends of the interval; without one the counts of a proportion from few groups, or a dash."""
+    if metric.low is not None and metric.high is not None:
+        return f"{metric.low:.3f} to {metric.high:.3f}"
+    return f"{metric.n_correct:,} of {metric.n_images:,}" if is_counted(metric) else "–"
+
+
+def is_counted(metric: Metric) -> bool:
+    """Return whether counts stand in place of an interval, since images are from too few groups."""
+    return metric.value is not None and metric.low is None and metric.n_groups is not None
 
 
 def distance_cells(mmd2: Metric, p: float, coral: Metric) -> tuple[str, str, str, str]:

@@ -20,7 +20,7 @@ def demo(
 ) -> None:
     """See the whole job on sample images, offline, in a few minutes.
 
-    Draws 480 synthetic images of stained blood cells from 14 slides, looks for faults in them, trains a classifier,
+    Draws 480 synthetic images of stained blood cells from 60 slides, looks for faults in them, trains a classifier,
     measures it on slides it has never seen, predicts new images and writes a report.
 
     Example:

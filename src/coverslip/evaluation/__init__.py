@@ -36,7 +36,7 @@ from coverslip.evaluation.differences.procedures import (
 )
 from coverslip.evaluation.folds import over_folds, with_folds
 from coverslip.evaluation.influence import Influence
-from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, metric_intervals
+from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS, metric_intervals
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
 from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.per_class import per_class
@@ -73,6 +73,7 @@ from coverslip.evaluation.table import (
 )
 
 __all__ = [
+    "FEWEST_GROUPS",
     "FEW_GROUPS_FOR_INTERVALS",
     "METRICS",
     "Answers",

@@ -14,10 +14,13 @@ things keep few, unequal or perfect cases honest; `benchmarks/interval_coverage.
   standard error (after Korn and Graubard 1998, Confidence Intervals for Proportions with Small Expected Number of
   Positive Counts). Groups differ more to the bad side, hence there it is the wider of that and of Student's t on the
   logit scale. A number without a top has the gamma interval of Fay and Feuer (1997).
+- If every image is right, or every image is wrong, nothing shows how much groups differ. A metric of decisions then has
+  the exact binomial interval (Clopper and Pearson 1934) for groups that are right or wrong as a whole.
+- Fewer than five groups give no interval: it would say next to nothing. The counts are given instead.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +30,7 @@ from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.evaluation.table import METRICS, MetricRecord, Scale, scored_metrics
 
 FEW_GROUPS_FOR_INTERVALS = 30
+FEWEST_GROUPS = 5  # that an interval can rest on
 _TAIL = (1 - LEVEL) / 2
 
 OnMetrics = Callable[[int, int], None]  # so many are done, of so many
@@ -52,13 +56,15 @@ class Units:
         code = np.arange(len(label)) if group is None else group_codes(group)
         return cls(code, int(code.max()) + 1, label, n_classes, group is not None)
 
+    def n_groups(self, is_counted: np.ndarray) -> int:
+        """Return the number of units that some of the images are of."""
+        return len(np.unique(self.code[is_counted]))
+
     @property
     def method(self) -> str:
         """What the intervals are, in words that go into `metrics.json`."""
         if not self.has_groups:
             return "infinitesimal jackknife over images (Jeffreys' interval)"
-        if self.n == 1:
-            return "infinitesimal jackknife over groups; one group gives no interval"
         method = "infinitesimal jackknife over groups (Student's t, logit scale)"
         return method if self.n >= FEW_GROUPS_FOR_INTERVALS else f"{method}; only {self.n} groups: approximate"
 
@@ -112,16 +118,40 @@ def _metric(record: MetricRecord, probability: np.ndarray, predicted: np.ndarray
     return metric_with_interval(value, influence, units, record.scale)
 
 
-def metric_with_interval(value: float, influence: Influence, units: Units, scale: Scale) -> Metric:
-    """A number and its interval, from how much each image moves it."""
+def metric_with_interval(
+    value: float, influence: Influence, units: Units, scale: Scale, *, n_groups: int | None = None
+) -> Metric:
+    """Return a number with its interval, from how much each image moves it.
+
+    Args:
+        value: the number.
+        influence: of each image on it.
+        units: the images.
+        scale: its range.
+        n_groups: groups that it rests on; default: all whose images count in it.
+    """
+    counted = influence.of_image != 0 if influence.is_proportion else np.ones(len(units.code), dtype=bool)
+    if n_groups is None:
+        n_groups = units.n_groups(counted)
+    metric = Metric(value=value, method=units.method)
+    if influence.is_proportion:
+        n_images = int(counted.sum())
+        of_groups = n_groups if units.has_groups else None
+        metric = replace(metric, n_correct=round(value * n_images), n_images=n_images, n_groups=of_groups)
+    if units.has_groups and n_groups < FEWEST_GROUPS:
+        few = "1 group" if n_groups == 1 else f"{n_groups} groups"
+        return replace(metric, reason=f"only {few}: a confidence interval needs at least {FEWEST_GROUPS}")
     if units.n < 2:
-        reason = "all images are of one group" if units.has_groups else "there is only one image"
-        return Metric(value=value, method=units.method, reason=f"{reason}: no interval")
+        return replace(metric, reason="there is only one image: no interval")
+    if influence.is_of_decisions and units.has_groups and scale == "share" and value in (0, 1):
+        reach = 1 - _TAIL ** (1 / n_groups)
+        low, high = (1 - reach, 1.0) if value == 1 else (0.0, reach)
+        return replace(metric, low=low, high=high, method=f"exact binomial over {n_groups} groups (Clopper-Pearson)")
     variance, freedom = _variance(influence, units)
     if not variance > 0:
-        return Metric(value=value, method=units.method, reason="no image moves it: no interval")
+        return replace(metric, reason="no image moves it: no interval")
     low, high = _ends(value, influence, variance, freedom, units, scale)
-    return Metric(value=value, low=min(low, value), high=max(high, value), method=units.method)
+    return replace(metric, low=min(low, value), high=max(high, value))
 
 
 def group_codes(group: np.ndarray) -> np.ndarray:

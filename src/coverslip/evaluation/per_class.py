@@ -63,7 +63,7 @@ def _f1(is_class: np.ndarray, is_named: np.ndarray, units: Units, missing: str |
         return Metric(value=None, method=units.method, reason=missing)
     influence = influence_on_counts(_f1_of_margins, is_class.astype(int), is_named.astype(int), 2)
     value = 2 * int((is_class & is_named).sum()) / int(is_class.sum() + is_named.sum())
-    return metric_with_interval(value, influence, units, "share")
+    return metric_with_interval(value, influence, units, "share", n_groups=units.n_groups(is_class | is_named))
 
 
 def _f1_of_margins(margins: Margins) -> np.ndarray:
@@ -81,4 +81,5 @@ def _of_ranking(
     ranked = of_score(score, is_class)
     own, other = ranked.of_worst
     influence = Influence(ranked.of_image, np.array([other, own]) ** 2 / 2, ranked.value + (own + other) / 2)
-    return metric_with_interval(ranked.value, influence, units, "share")
+    n_groups = units.n_groups(is_class) if is_class.all() else min(map(units.n_groups, (is_class, ~is_class)))
+    return metric_with_interval(ranked.value, influence, units, "share", n_groups=n_groups)

@@ -25,6 +25,9 @@ class Metric:
     level: float = LEVEL  # nominal coverage of the interval, in (0, 1)
     method: str = ""  # how the interval was made
     reason: str | None = None  # why a number is None
+    n_correct: int | None = None  # of `n_images`, where the number is a proportion of images
+    n_images: int | None = None
+    n_groups: int | None = None  # that these images come from, where groups are known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, fir
 Json = dict[str, Any]  # Any: JSON values
 
 _EVALUATION = TypeAdapter(Evaluation)
+_OPTIONAL = ("reason", "n_correct", "n_images", "n_groups")  # keys of a metric
 
 
 class LearningCurveRecord(Document):
@@ -90,9 +91,9 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
 
 
 def _metrics(metrics: Mapping[str, Metric]) -> Json:
-    """Each number; `reason` only where there is one."""
+    """Each number; `reason` and the counts only where there are any."""
     return {
-        name: {key: value for key, value in asdict(metric).items() if key != "reason" or value is not None}
+        name: {key: value for key, value in asdict(metric).items() if key not in _OPTIONAL or value is not None}
         for name, metric in metrics.items()
     }
 

@@ -7,7 +7,7 @@ export const datasets = {
     local: 'Everything stays on this computer: no image, no label and no result leaves it.',
     samples: {
       title: 'Try it with sample images',
-      text: 'Drawn blood cells of five kinds from 14 slides. See the whole way from images to a classifier and its report within minutes.',
+      text: 'Drawn blood cells of five kinds from 60 slides. See the whole way from images to a classifier and its report within minutes.',
       action: 'Use the sample images',
     },
     folder: {

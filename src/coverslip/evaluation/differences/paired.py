@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coverslip.evaluation.influence import Influence
-from coverslip.evaluation.intervals import Units, metric_with_interval
+from coverslip.evaluation.intervals import FEWEST_GROUPS, Units, metric_with_interval
 from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics
@@ -101,9 +101,9 @@ def _difference(
         return _bonett_price(first, second, label)
     if record.influence is None:
         return Metric(value=value, method=_method(group), reason=record.no_interval)
-    if units.n < 2:
-        reason = "all images are of one group" if group is not None else "there is only one image"
-        return Metric(value=value, method=_method(group), reason=f"{reason}: no interval")
+    if group is None and units.n < FEWEST_GROUPS:
+        reason = f"a confidence interval needs at least {FEWEST_GROUPS} images"
+        return Metric(value=value, method=_method(group), reason=reason)
     of_image = record.influence(*of_second).of_image - record.influence(*of_first).of_image
     if float((of_image**2).sum()) < _NOTHING:
         return Metric(value=value, method=_method(group), reason="both say the same of all images: no interval")

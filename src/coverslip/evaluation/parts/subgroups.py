@@ -11,14 +11,14 @@ from dataclasses import replace
 import numpy as np
 
 from coverslip.evaluation.influence import Influence
-from coverslip.evaluation.intervals import Units, group_codes, metric_intervals, metric_with_interval
+from coverslip.evaluation.intervals import FEWEST_GROUPS, Units, group_codes, metric_intervals, metric_with_interval
 from coverslip.evaluation.results import Metric, SubgroupScores
 from coverslip.evaluation.table import METRICS
 
 SUBGROUP_METRICS = ("accuracy", "macro_f1")
 _MOST_VALUES = 12  # a column with more is a number or a name, no subgroup
 _MOST_COLUMNS = 8
-_FEW_IMAGES, _FEW_GROUPS = 20, 5
+_FEW_IMAGES = 20
 
 
 def subgroups(
@@ -64,7 +64,7 @@ def _one(
     return SubgroupScores(
         n=int(is_in.sum()),
         n_groups=n_groups,
-        is_small=bool(is_in.sum() < _FEW_IMAGES or (n_groups is not None and n_groups < _FEW_GROUPS)),
+        is_small=bool(is_in.sum() < _FEW_IMAGES or (n_groups is not None and n_groups < FEWEST_GROUPS)),
         metrics=metric_intervals(
             probability[is_in], label[is_in], own_group, predicted=predicted[is_in], metrics=SUBGROUP_METRICS
         ),
@@ -90,7 +90,9 @@ def _gap(
         unseen += influence.unseen
         values.append(record.value(*part))
     difference = float(values[0] - values[1])
-    metric = metric_with_interval(difference, Influence(of_image, unseen, difference), units, "real")
+    n_groups = min(units.n_groups(is_in), units.n_groups(~is_in))
+    influence = Influence(of_image, unseen, difference)
+    metric = metric_with_interval(difference, influence, units, "real", n_groups=n_groups)
     if metric.low is None or metric.high is None:
         return metric
     return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS
+from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import UNKNOWN_LABELS, listed, plural
@@ -51,10 +51,11 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
             "If several images come from one patient, slide or plate, some of them were trained on while others are "
             "tested: the network may recognise the slide instead of the cell. Name the groups and train again.",
         )
-    elif n_groups == 1:
+    elif n_groups < FEWEST_GROUPS:
         yield (
-            "The test part is a single group.",
-            f"How well it works on another group cannot be told from one, so no interval is given.{better}",
+            f"{part} has only {plural(n_groups, 'group')}.",
+            "How well the classifier works on a new group cannot be estimated from so few: confidence intervals need "
+            f"at least {FEWEST_GROUPS} groups.{better}",
         )
     elif n_groups < FEW_GROUPS_FOR_INTERVALS:
         yield (
