@@ -355,7 +355,7 @@ def test_a_finding_that_limits_the_numbers_is_told_and_others_are_not(page):
 @pytest.mark.slow
 def test_a_single_test_group_is_told(tmp_path):
     made = write_run(tmp_path, ("a", "b"), n_groups=1, n_test=40)
-    assert "The test part is a single group." in write_report(made).read_text(encoding="utf-8")
+    assert "has only 1 group" in write_report(made).read_text(encoding="utf-8")
 
 
 @pytest.mark.exhaustive

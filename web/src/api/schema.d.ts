@@ -3984,6 +3984,12 @@ export interface components {
             method: string;
             /** Reason */
             reason?: string | null;
+            /** N Correct */
+            n_correct?: number | null;
+            /** N Images */
+            n_images?: number | null;
+            /** N Groups */
+            n_groups?: number | null;
         };
         /**
          * MetricValue
