@@ -4,7 +4,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
@@ -15,6 +14,7 @@ from rich.console import Console
 from coverslip.cli import progress
 from coverslip.cli.progress import EPOCH_HEADER, bars_of, epoch_row, shown_progress
 from coverslip.events import (
+    ClassifierSelected,
     EpochEnded,
     Event,
     FoldEnded,
@@ -26,12 +26,14 @@ from coverslip.events import (
     RunStarted,
     StageStarted,
     StepEnded,
+    WorkPlanned,
 )
 from coverslip.messages import duration
+from coverslip.runs.history import EARLY_DIP
 from coverslip.runs.log import Progress, fold_event
 
 
-def epoch(number: int = 3, *, is_kept: bool = True) -> EpochEnded:
+def epoch(number: int = 3, *, val_f1: float = 0.954) -> EpochEnded:
     return EpochEnded(
         epoch=number,
         n_epochs=12,
@@ -46,8 +48,8 @@ def epoch(number: int = 3, *, is_kept: bool = True) -> EpochEnded:
         val_accuracy=0.951,
         val_precision=0.952,
         val_recall=0.953,
-        val_f1=0.954,
-        is_kept=is_kept,
+        val_f1=val_f1,
+        is_best=True,
         seconds_left=300.0,
     )
 
@@ -55,7 +57,7 @@ def epoch(number: int = 3, *, is_kept: bool = True) -> EpochEnded:
 def start() -> EpochEnded:
     """Epoch 0: the network before its first step."""
     nothing = dict.fromkeys(f"train_{name}" for name in ("loss", "accuracy", "precision", "recall", "f1"))
-    return replace(epoch(0, is_kept=False), learning_rate=0.0, seconds_left=None, **nothing)
+    return replace(epoch(0), learning_rate=0.0, seconds_left=None, **nothing)
 
 
 def a_training() -> list[Event]:
@@ -101,16 +103,27 @@ def test_a_log_gets_a_few_plain_lines() -> None:
     assert len(text.splitlines()) < 12
 
 
-def test_a_log_is_told_that_the_work_goes_on_where_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.1)
-    console = Console(file=io.StringIO(), force_terminal=False, width=120)
-    with shown_progress(console) as emit:
-        emit(Noted(text="begun"))
-        time.sleep(0.35)
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert lines[0] == "Note: begun"
-    assert set(lines[1:]) == {"still working, 0 s since the last news"}
-    assert 1 <= len(lines[1:]) <= 3
+def test_a_log_says_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    lines = shown(a_training(), terminal=False).splitlines()
+    assert len(lines) == len(set(lines))
+    assert any(line.startswith("epoch 1 of 12, step 3 of 9: ") for line in lines)
+
+
+def test_the_dip_is_explained_once_and_where_an_epoch_is_kept_is_told_at_the_end() -> None:
+    begun = StageStarted(stage="finetune", n_epochs=12, checkpoint_selection="last")
+    kept = ClassifierSelected(stage="finetune", epoch=12, checkpoint_selection="last")
+    dips = [epoch(k, val_f1=0.4) for k in (1, 2, 3)]
+    lines = shown([begun, start(), *dips, kept], terminal=False).splitlines()
+    assert sum(EARLY_DIP in line for line in lines) == 1
+    assert [line.startswith("Kept: epoch 12, ") for line in lines if "ept" in line] == [True]
+    assert EARLY_DIP not in shown([begun, start(), *(replace(dip, val_f1=0.96) for dip in dips)], terminal=False)
+
+
+def test_two_steps_are_numbered() -> None:
+    images = RunStarted(run="a", n_train=288, n_val=96, n_test=96, classes=("a", "b"))
+    lines = shown([replace(images, is_pretraining=True), images], terminal=False).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["Step 1 of 2, pretraining", "Step 2 of 2, your images"]
 
 
 def test_a_terminal_shows_the_same_lines_and_bars() -> None:
@@ -131,11 +144,19 @@ def test_bars_are_what_goes_on() -> None:
     training = a_training()
     assert bars(*training[:20]) == {"reading images": (20, 50)}
     assert bars(*training[:54]) == {}
-    assert bars(*training[:59]) == {"epoch 1": (3, 9), "training": (3, 108)}
-    assert bars(*training[:66]) == {"training": (9, 108)}
-    assert bars(*training) == {}
-    fold = FoldEnded(fold=1, n_folds=5, accuracy=0.9, macro_f1=0.9, seconds_left=60.0)
-    assert bars(FoldStarted(fold=1, n_folds=5), *training[53:66], fold) == {"folds": (1, 6)}
+    assert bars(*training[:59]) == {"epoch 1 of 12": (3, 9)}
+    assert bars(*training[:66]) == {}
+    plan = WorkPlanned(n_train=288, n_val=96, n_test=96, n_drawn=288, n_again=480, n_epochs=12, has_instant=True)
+    assert list(bars(plan, *training[:59])) == ["epoch 1 of 12", "whole training"]
+    fold = FoldEnded(fold=1, n_folds=5, accuracy=0.9, macro_f1=0.9)
+    of_first = [replace(event, fold=1) for event in training[53:66]]
+    assert list(bars(plan, FoldStarted(fold=1, n_folds=5), *of_first)) == ["fold 1 of 5"]
+    assert list(bars(plan, FoldStarted(fold=1, n_folds=5), *of_first, fold)) == ["all folds"]
+    assert list(bars(replace(plan, is_pretraining=True), plan, *of_two_steps(training[53:66]))) == ["step 1 of 2"]
+
+
+def of_two_steps(events: list[Event]) -> list[Event]:
+    return [replace(event, is_pretraining=True) for event in events]
 
 
 def test_an_epochs_row_has_both_sides_under_their_headings() -> None:
@@ -147,14 +168,13 @@ def test_an_epochs_row_has_both_sides_under_their_headings() -> None:
         assert row[position : position + 5] == f"{value:.3f}"
     assert "41 s" in row
     assert len(row) <= 80
-    assert "*" in row
-    assert "*" not in epoch_row(epoch(is_kept=False))
+    assert "1.0e-03" in row
 
 
 def test_epoch_0_has_no_training_side() -> None:
     first, second = epoch_row(start()), epoch_row(epoch())
     assert len(first) == len(second)
-    assert first.split()[:3] == ["0/12", "-", "0.512"]
+    assert first.split()[:4] == ["0", "0", "-", "0.512"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from training_events import a_step, an_epoch
 import coverslip as cs
 from coverslip.events import (
     CheckpointSaved,
+    ClassifierSelected,
     Event,
     FoldEnded,
     FoldStarted,
@@ -22,6 +23,7 @@ from coverslip.events import (
     RunStarted,
     StageStarted,
     ValidationImagesChosen,
+    WorkPlanned,
 )
 from coverslip.progress import listener, show
 
@@ -31,13 +33,15 @@ EVENTS: list[Event] = [
     RunStarted(run="runs/first", n_train=6, n_val=2, n_test=2, classes=("a", "b")),
     RunEnded(run="runs/first", state="failed", reason="The disk is full"),
     FoldStarted(fold=2, n_folds=5),
-    FoldEnded(fold=2, n_folds=5, accuracy=0.9, macro_f1=None, seconds_left=None),
+    FoldEnded(fold=2, n_folds=5, accuracy=0.9, macro_f1=None),
     StageStarted(stage="instant"),
     InstantClassifierFitted(seconds=4.0, val_accuracy=0.9, val_macro_f1=0.8),
     ValidationImagesChosen(image_ids=("a/1.png",), labels=(0,), classes=("a", "b")),
     a_step(1, 3),
     an_epoch(2, val_loss=None, val_accuracy=None, val_f1=None),
-    CheckpointSaved(path="checkpoints/best.safetensors", epoch=2, is_kept=True),
+    CheckpointSaved(path="checkpoints/best.safetensors", epoch=2, is_best=True),
+    ClassifierSelected(stage="finetune", epoch=2, checkpoint_selection="best"),
+    WorkPlanned(n_train=6, n_val=2, n_test=2, n_drawn=6, n_again=8, n_epochs=3, has_instant=True),
 ]
 
 

@@ -10,21 +10,25 @@ from training_events import a_step, an_epoch
 
 from coverslip.events import (
     CheckpointSaved,
+    ClassifierSelected,
     Event,
     FoldEnded,
     FoldStarted,
     InstantClassifierFitted,
     Noted,
+    Pace,
     Progressed,
     RunEnded,
     RunStarted,
     StageStarted,
     ValidationImagesChosen,
+    WorkPlanned,
     as_json,
     from_json,
 )
 from coverslip.messages import CleanCache, Set
-from coverslip.runs.log.progress import FoldTestScores, Parts, Progress, fold_event, seconds_left
+from coverslip.runs.log.progress import Progress, fold_event
+from coverslip.runs.log.records import FoldTestScores, Parts
 
 
 def folded(events: Iterable[Event], progress: Progress | None = None) -> Progress:
@@ -44,9 +48,9 @@ def of_two_folds() -> list[Event]:
         StageStarted(stage="finetune", n_epochs=2, fold=1),
         a_step(1, 1, fold=1),
         Progressed(stage="predicting", done=1, total=2, fold=1),
-        FoldEnded(fold=1, n_folds=2, accuracy=0.9, macro_f1=0.8, seconds_left=30.0),
+        FoldEnded(fold=1, n_folds=2, accuracy=0.9, macro_f1=0.8),
         FoldStarted(fold=2, n_folds=2),
-        FoldEnded(fold=2, n_folds=2, accuracy=None, macro_f1=None, seconds_left=15.0),
+        FoldEnded(fold=2, n_folds=2, accuracy=None, macro_f1=None),
         StageStarted(stage="finetune", n_epochs=2),
         RunEnded(run="runs/a", state="done"),
     ]
@@ -74,10 +78,6 @@ def test_the_share_of_the_whole_never_falls_and_ends_at_one() -> None:
     for n, event in enumerate(of_two_folds(), start=1):
         progress = fold_event(progress, event, 100.0 + n)
         shares.append(progress.share)
-        if isinstance(event, FoldEnded):
-            assert event.seconds_left is not None
-            assert seconds_left(progress, 100.0 + n) == event.seconds_left
-            assert seconds_left(progress, 110.0 + n) == event.seconds_left - 10
     assert shares == sorted(shares)
     assert shares[6] < shares[7] == pytest.approx(1 / 3, abs=1e-3)
     assert shares[9] == pytest.approx(2 / 3, abs=1e-3)
@@ -124,20 +124,57 @@ def test_where_it_is_within_an_epoch_is_known_until_something_else_is_counted() 
     progress = folded(events)
     assert progress.step is not None
     assert (progress.step.epoch, progress.step.step, progress.step.n_steps, progress.n_epochs) == (2, 3, 4, 3)
-    assert seconds_left(progress, 105.0) == 7.0
     measuring = fold_event(progress, Progressed(stage="predicting", done=1, total=2, seconds_left=4.0), 104.0)
     assert measuring.work is not None
     assert (measuring.step, measuring.stage, measuring.work.done) == (None, "measuring", 1)
-    assert seconds_left(measuring, 105.0) == 3.0
 
 
 def test_an_epoch_that_is_done_again_after_going_on_takes_the_place_of_what_came_before() -> None:
-    events = [an_epoch(1, is_kept=True), an_epoch(2), an_epoch(3, is_kept=True), an_epoch(2, val_f1=0.7, is_kept=True)]
+    events = [an_epoch(1, is_best=True), an_epoch(2), an_epoch(3, is_best=True), an_epoch(2, val_f1=0.7, is_best=True)]
     (training,) = folded(events).trainings
     assert [(epoch.epoch, epoch.val_f1) for epoch in training.epochs] == [(1, 0.5), (2, 0.7)]
     assert training.kept_epoch == 2
     (training,) = folded([*events[:3], an_epoch(2)]).trainings
     assert training.kept_epoch is None  # that of the epochs that are left is not known before the next better one
+
+
+def test_where_the_last_epoch_is_kept_none_is_marked_before() -> None:
+    begun = StageStarted(stage="finetune", n_epochs=3, checkpoint_selection="last")
+    epochs = [an_epoch(k, is_best=k == 1) for k in (1, 2, 3)]
+    (training,) = folded([begun, *epochs]).trainings
+    assert (training.checkpoint_selection, training.kept_epoch, training.kept_stage) == ("last", None, None)
+    kept = ClassifierSelected(stage="finetune", epoch=3, checkpoint_selection="last")
+    (training,) = folded([begun, *epochs, kept]).trainings
+    assert (training.kept_epoch, training.kept_stage) == (3, "finetune")
+    finished = ClassifierSelected(stage="finetune", epoch=1, checkpoint_selection="best")
+    (training,) = folded([begun, *epochs[:2], finished]).trainings
+    assert (training.checkpoint_selection, training.kept_epoch) == ("best", 1)
+    (training,) = folded([begun, *epochs, ClassifierSelected(stage="instant")]).trainings
+    assert (training.kept_epoch, training.kept_stage) == (None, "instant")
+
+
+def test_each_stage_has_the_time_that_passed_in_it() -> None:
+    events = [
+        Progressed(stage="reading images", done=1, total=2),  # at 101
+        Progressed(stage="reading images", done=2, total=2),
+        StageStarted(stage="instant"),  # at 103
+        InstantClassifierFitted(seconds=0.5, val_accuracy=0.5, val_macro_f1=0.4),
+        StageStarted(stage="finetune", n_epochs=2),  # at 105
+        an_epoch(1),
+        an_epoch(2),
+        ClassifierSelected(stage="finetune", epoch=2),  # at 108
+        Progressed(stage="predicting", done=1, total=1),
+    ]
+    progress = folded(events)
+    stages = [(stage.stage, stage.seconds, stage.since) for stage in progress.stages]
+    assert stages == [
+        ("reading", 2.0, None),
+        ("instant", 2.0, None),
+        ("finetune", 3.0, None),
+        ("measuring", 1.0, 109.0),
+    ]
+    ended = fold_event(progress, RunEnded(run="a", state="done"), 111.0)
+    assert [(stage.seconds, stage.since) for stage in ended.stages][-1] == (3.0, None)
 
 
 def test_a_training_that_goes_on_reads_its_images_again_and_is_no_further_for_it() -> None:
@@ -170,7 +207,11 @@ def test_events_come_back_from_json_as_they_were() -> None:
         Noted(text="é"),
         Noted(code="few-groups", text="a", values={"n": 3}, remedies=(Set("split.folds", 5), CleanCache())),
         RunStarted(run="a", n_train=1, n_val=2, n_test=3, classes=("a", "b")),
-        CheckpointSaved(path="checkpoints/a", epoch=1, is_kept=True),
+        CheckpointSaved(path="checkpoints/a", epoch=1, is_best=True),
+        ClassifierSelected(stage="finetune", epoch=1, checkpoint_selection="best"),
+        WorkPlanned(
+            n_train=1, n_val=2, n_test=3, n_drawn=1, n_again=3, n_epochs=4, has_instant=True, pace=Pace(reading=0.5)
+        ),
     ]
     lines = [{"n": 1, "time": 2.0, **as_json(event)} for event in events]
     assert [from_json(line) for line in lines] == events

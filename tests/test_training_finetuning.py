@@ -114,7 +114,7 @@ def test_it_learns_with_every_optimiser_and_schedule(
     assert epochs[-1].val_accuracy > 0.9
     assert epochs[-1].train_loss < epochs[0].train_loss
     assert done.epochs_run == 4
-    assert done.kept_epoch == max(e.epoch for e in epochs if e.is_kept)
+    assert done.kept_epoch == max(e.epoch for e in epochs if e.is_best)
 
 
 @pytest.mark.slow
@@ -274,7 +274,7 @@ def test_epoch_0_is_the_network_that_training_starts_from(images: TrainingImages
     start, *epochs = [event for event in events if isinstance(event, EpochEnded)]
     assert events[0] is start
     assert [epoch.epoch for epoch in epochs] == [1, 2, 3, 4]
-    assert (start.epoch, start.is_kept, start.learning_rate, start.seconds_left) == (0, False, 0.0, None)
+    assert (start.epoch, start.is_best, start.learning_rate, start.seconds_left) == (0, False, 0.0, None)
     assert start.val_loss == pytest.approx(float(loss), rel=1e-4)
     assert {start.train_loss, start.train_accuracy, start.train_f1} == {None}
     events.clear()
@@ -577,7 +577,8 @@ def test_the_last_epoch_is_kept_where_training_begins_gently(
     context = RunContext(tmp_path, emit=lambda e: epochs.append(e) if isinstance(e, EpochEnded) else None)
     done = finetune(without_norms(), images, gentle, context)  # type: ignore[arg-type]  # all of a Network that it asks for
     best = max(epochs[1:], key=lambda e: (e.val_f1, -e.val_loss)).epoch  # type: ignore[operator]  # there are some
-    assert done.kept_epoch == (done.epochs_run if is_last else best) == max(e.epoch for e in epochs if e.is_kept)
+    assert max(e.epoch for e in epochs if e.is_best) == best
+    assert (done.kept_epoch, done.selection) == ((done.epochs_run, "last") if is_last else (best, "best"))
 
 
 def equal_states(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:

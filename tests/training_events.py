@@ -13,7 +13,7 @@ def an_epoch(epoch: int, **more: Any) -> EpochEnded:  # Any: fields of the event
         "learning_rate": 1e-3,
         "train_loss": 1 / max(epoch, 1),
         "val_loss": 1 / max(epoch, 1),
-        "is_kept": False,
+        "is_best": False,
         "seconds_left": 9.0,
         **scores,
         **more,

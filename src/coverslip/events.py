@@ -8,9 +8,12 @@ line for people.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
-from coverslip.messages import Level, Note, Remedies, Values, duration, remedies_of
+from coverslip.messages import Level, Note, Remedies, Values, duration, remedies_of, rough_duration
+
+CheckpointSelection = Literal["best", "last"]
+"""Which epoch of fine-tuning is kept: the best by the primary metric on validation images, or the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,42 @@ class Noted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Seconds for each image; None: not known."""
+
+    reading: float | None = None  # decoded and preprocessed
+    embedding: float | None = None  # looked at by the network, which does not learn from it
+    training: float | None = None  # shown in an epoch, its share of validation and checkpoint included
+    closing: float | None = None  # seconds in all for what ends a training: numbers, figures and report
+    step: float | None = None  # as `training`, by the steps of the epoch that goes on
+    n_epochs: int = 0  # that were measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkPlanned(Event):
+    """How much there is to do, and how quick this computer was at such work before.
+
+    With folds the numbers of images are those of the first of them.
+    """
+
+    n_train: int
+    n_val: int
+    n_test: int
+    n_drawn: int  # images that an epoch shows
+    n_again: int  # images that the network looks at again once it is trained, besides test images
+    n_epochs: int  # 0: no fine-tuning
+    has_instant: bool
+    n_folds: int = 0
+    pace: Pace = Pace()
+    basis: str | None = None  # which earlier training the pace is from, for people; None: there was none
+    seconds: float | None = None  # for all of it, where that is known
+
+    def _text(self) -> str:
+        expected = None if self.seconds is None else f"expected time {rough_duration(self.seconds)}"
+        return _joined(f"Planned: {self.n_train:,} training images, {self.n_epochs} epochs", expected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
     run: str  # folder
     n_train: int
@@ -100,11 +139,10 @@ class FoldEnded(Event):
     n_folds: int
     accuracy: float | None  # 0-1, of its test images
     macro_f1: float | None  # 0-1
-    seconds_left: float | None  # of all that is to come; None where nothing was trained now to tell by
 
     def _text(self) -> str:
         scores = (_score("test accuracy", self.accuracy), _score("macro-F1", self.macro_f1))
-        return _joined(f"ended, of {self.n_folds}", *scores, _left(self.seconds_left))
+        return _joined(f"ended, of {self.n_folds}", *scores)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +151,7 @@ class StageStarted(Event):
 
     stage: str
     n_epochs: int = 0
+    checkpoint_selection: CheckpointSelection | None = None  # of fine-tuning
 
     def _text(self) -> str:
         return (
@@ -148,7 +187,7 @@ class StepEnded(Event):
     def _text(self) -> str:
         pace = f"{self.images_per_second:,.0f} images/s"
         step = f"Epoch {self.epoch}: step {self.step} of {self.n_steps}"
-        return _joined(step, _score("loss", self.loss), pace, _left(self.seconds_left))
+        return _joined(step, _score("loss", self.loss), pace, _left_of_finetuning(self.seconds_left))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +223,7 @@ class EpochEnded(Event):
     val_precision: float | None
     val_recall: float | None
     val_f1: float | None
-    is_kept: bool
+    is_best: bool  # so far, by the primary metric on validation images; without any, the last epoch is the best
     seconds_left: float | None  # None in epoch 0
     chosen_predicted: tuple[int, ...] = ()  # of `ValidationImagesChosen`: the class's number, of each image
 
@@ -195,7 +234,7 @@ class EpochEnded(Event):
             _score("validation loss", self.val_loss),
             _score("accuracy", self.val_accuracy),
             _score("macro-F1", self.val_f1),
-            _left(self.seconds_left),
+            _left_of_finetuning(self.seconds_left),
         )
 
 
@@ -203,10 +242,25 @@ class EpochEnded(Event):
 class CheckpointSaved(Event):
     path: str
     epoch: int
-    is_kept: bool
+    is_best: bool
 
     def _text(self) -> str:
         return f"Checkpoint of epoch {self.epoch} saved in {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifierSelected(Event):
+    """Training ended, and the network of one stage is kept."""
+
+    stage: Literal["instant", "finetune"]
+    epoch: int | None = None  # of fine-tuning, 1-based
+    checkpoint_selection: CheckpointSelection | None = None  # the rule that keeps this epoch
+
+    def _text(self) -> str:
+        if self.stage == "instant":
+            return "Kept: the instant classifier"
+        rule = "the last" if self.checkpoint_selection == "last" else "the best on validation images"
+        return f"Kept: epoch {self.epoch}, {rule}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +283,10 @@ def _score(name: str, value: float | None) -> str | None:
 
 def _left(seconds: float | None) -> str | None:
     return None if seconds is None else f"{duration(seconds)} left"
+
+
+def _left_of_finetuning(seconds: float | None) -> str | None:
+    return None if seconds is None else f"{duration(seconds)} of fine-tuning left"
 
 
 Emit = Callable[[Event], None]
@@ -276,6 +334,7 @@ _EVENTS: dict[str, type[Event]] = {
     for event in (
         *(Progressed, Noted, RunStarted, RunEnded, FoldStarted, FoldEnded),
         *(StageStarted, InstantClassifierFitted, ValidationImagesChosen, StepEnded, EpochEnded, CheckpointSaved),
+        *(ClassifierSelected, WorkPlanned),
     )
 }
 
@@ -293,6 +352,8 @@ def from_json(line: Mapping[str, Any]) -> Event | None:  # Any: JSON values
         name: tuple(value) if isinstance(value, list) else value for name, value in line.items() if name in known
     }
     try:
+        if isinstance(values.get("pace"), dict):
+            values["pace"] = Pace(**values["pace"])
         if "remedies" in values:
             values["remedies"] = remedies_of(values["remedies"])
         return event_type(**values)

@@ -4,6 +4,7 @@ The text says what happened in words that belong to no door. What to do is told 
 remedies, which the command line turns into an option and a page into a button.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
@@ -66,6 +67,14 @@ class Evaluate:
 
 
 @dataclass(frozen=True, slots=True)
+class Finish:
+    """End a run's fine-tuning with the best epoch so far, then calibrate, test and report."""
+
+    run: str  # its folder
+    kind: Literal["finish"] = "finish"
+
+
+@dataclass(frozen=True, slots=True)
 class ImportWeights:
     """Import pretrained weights from a file."""
 
@@ -98,7 +107,17 @@ class ChooseOther:
 
 
 Remedy = (
-    Set | AllowLeakage | GroupBy | MapColumn | Resume | Evaluate | ImportWeights | ShowModels | CleanCache | ChooseOther
+    Set
+    | AllowLeakage
+    | GroupBy
+    | MapColumn
+    | Resume
+    | Evaluate
+    | Finish
+    | ImportWeights
+    | ShowModels
+    | CleanCache
+    | ChooseOther
 )
 Remedies = tuple[Remedy, ...]
 
@@ -135,6 +154,7 @@ _REMEDIES: dict[str, type[Remedy]] = {
     "map-column": MapColumn,
     "resume": Resume,
     "evaluate": Evaluate,
+    "finish": Finish,
     "import-weights": ImportWeights,
     "show-models": ShowModels,
     "clean-cache": CleanCache,
@@ -177,3 +197,12 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def rough_duration(seconds: float) -> str:
+    """A length of time that is an estimate: `40 s`, `6 min`, `2 h 10 min`."""
+    if seconds < 55:
+        return f"{max(5, 5 * math.ceil(seconds / 5))} s"
+    if seconds < 3600:
+        return f"{max(1, round(seconds / 60))} min"
+    return duration(600 * round(seconds / 600))

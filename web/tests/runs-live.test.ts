@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { sentence } from '../src/features/runs/live/lines';
 import { joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
+import { markedEpoch, selectionText } from '../src/features/runs/live/selection';
 import { keyOf } from '../src/features/runs/live/trainings';
 import { byPrediction } from '../src/features/runs/live/watched';
 import type { LogLine, Training } from '../src/api/runs';
@@ -16,7 +17,11 @@ function training(fold: number | null, is_pretraining = false): Training {
     instant: null,
     n_epochs: null,
     epochs: [],
+    checkpoint_selection: null,
+    best_epoch: null,
     kept_epoch: null,
+    kept_stage: null,
+    has_early_dip: false,
     watched: null,
     tested: null,
   };
@@ -48,6 +53,36 @@ test('a line says what happened; one of a kind that is not known here says its k
   );
   expect(sentence(line(1, 'RunEnded', { state: 'failed', reason: 'no disk' }))).toBe('Failed: no disk');
   expect(sentence(line(1, 'OfALaterCoverslip'))).toBe('OfALaterCoverslip');
+});
+
+test('only the epoch that is kept is marked, with the rule that keeps it', () => {
+  const epoch = { epoch: 2 } as Training['epochs'][number];
+  const last: Training = {
+    ...training(null),
+    epochs: [epoch],
+    n_epochs: 18,
+    checkpoint_selection: 'last',
+    best_epoch: 2,
+  };
+  expect(markedEpoch(last)).toBeNull();
+  expect(selectionText(last)).toContain('(18)');
+  const done: Training = { ...last, kept_epoch: 18, kept_stage: 'finetune' };
+  expect(markedEpoch(done)).toEqual({ epoch: 18, word: 'kept' });
+  const best: Training = { ...last, checkpoint_selection: 'best', kept_epoch: 2 };
+  expect(markedEpoch(best)).toEqual({ epoch: 2, word: 'best so far' });
+  expect(markedEpoch({ ...best, kept_stage: 'finetune' })?.word).toBe('kept');
+  const instant: Training = { ...last, kept_stage: 'instant' };
+  expect(markedEpoch(instant)).toBeNull();
+  expect(new Set([last, done, best, instant].map(selectionText)).size).toBe(4);
+  expect(selectionText({ ...last, epochs: [] })).toBe('');
+});
+
+test('lines of the first of two steps say so', () => {
+  const values = { n_train: 1260, n_val: 4, n_test: 5 };
+  expect(sentence(line(1, 'RunStarted', values))).toMatch(/^1,260 images/);
+  expect(sentence(line(1, 'RunStarted', { ...values, is_pretraining: true }))).toMatch(/^Step 1 of 2/);
+  const kept = { stage: 'finetune', epoch: 7, checkpoint_selection: 'best' };
+  expect(sentence(line(1, 'ClassifierSelected', kept))).toContain('epoch 7');
 });
 
 test('watched images stand below the class that they are called, the right ones first', () => {

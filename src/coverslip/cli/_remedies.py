@@ -14,6 +14,7 @@ from coverslip.messages import (
     ChooseOther,
     CleanCache,
     Evaluate,
+    Finish,
     GroupBy,
     ImportWeights,
     MapColumn,
@@ -70,6 +71,8 @@ def _typed(remedy: Remedy) -> str:
             return f"`coverslip train --resume {for_shell(run)}`"
         case Evaluate(run=run, on_other_images=is_on_others):
             return f"`coverslip evaluate {for_shell(run)}{' DATA' if is_on_others else ''}`"
+        case Finish(run=run):
+            return f"`coverslip train --finish {for_shell(run)}`"
         case ImportWeights(model=model):
             return f"`coverslip weights import FILE --model {for_shell(model) if model else 'NAME'}`"
         case ShowModels(model=model):

@@ -1,9 +1,8 @@
 """Show the events of long work on stderr: live bars on a terminal, a few plain lines elsewhere."""
 
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 
 from coverslip.cli._remedies import with_remedies
 from coverslip.events import (
+    ClassifierSelected,
     Emit,
     EpochEnded,
     Event,
@@ -25,15 +25,17 @@ from coverslip.events import (
     StageStarted,
     StepEnded,
 )
-from coverslip.messages import duration
+from coverslip.messages import duration, rough_duration
+from coverslip.runs.history import EARLY_DIP
 from coverslip.runs.log import Progress, Work, fold_event, seconds_left
 
-SECONDS_BETWEEN_LINES = 3.0
+SECONDS_BETWEEN_LINES = 10.0
+_AFTER_CTRL_C = "You can resume or finish the run later. Press Ctrl-C again to end at once."
 
 # 80 columns wide, as narrow as terminals get.
 EPOCH_HEADER = (
-    "  epoch    loss         accuracy     precision    recall       F1           time\n"
-    "           train val    train val    train val    train val    train val    (* kept so far)"
+    "   learning loss         accuracy     precision    recall       F1\n"
+    "epoch  rate train val    train val    train val    train val    train val    time"
 )
 
 
@@ -42,15 +44,13 @@ def shown_progress(console: Console) -> Iterator[Emit]:
     """A listener for as long as the work lasts.
 
     On a terminal that can move its cursor it draws bars; otherwise (a file, a pipe, a job's log) it prints a line per
-    stage and epoch, and one every three seconds in between: also where nothing is told of, so that whoever waits knows
-    that the work goes on.
+    stage and epoch, and one every ten seconds in between.
     """
     if console.is_terminal and not console.is_dumb_terminal:
         with _Bars(console) as bars:
             yield bars.show
     else:
-        with _Lines(console) as lines:
-            yield lines.show
+        yield _Lines(console).show
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Bar:
 
 
 _UNTOLD = Bar("working", 0, 0, "")  # what is done has no parts that are counted, or none yet
+_WHOLE = 1000  # what a bar of all is divided into
 
 
 def bars_of(progress: Progress, now: float) -> list[Bar]:
@@ -72,21 +73,27 @@ def bars_of(progress: Progress, now: float) -> list[Bar]:
     work, step = progress.work, progress.step
     if work is not None and work.done < work.total:
         bars.append(Bar(work.stage, work.done, work.total, _pace(work)))
-    if step is not None:
-        n_epochs = max(progress.n_epochs or 0, step.epoch)
-        has_epoch_ended = progress.epoch is not None and progress.epoch >= step.epoch
-        if not has_epoch_ended:
-            pace = f"loss {_five(step.loss)}  {step.images_per_second:.0f} images/s"
-            beside = f"{pace}  {duration(step.epoch_seconds_left)} left"
-            bars.append(Bar(f"epoch {step.epoch}", step.step, step.n_steps, beside))
-        if not (has_epoch_ended and step.epoch == n_epochs):
-            done, total = (step.epoch - 1) * step.n_steps + step.step, n_epochs * step.n_steps
-            bars.append(Bar("training", done, total, f"{duration(step.seconds_left)} left at most"))
-    if progress.n_folds_done and progress.began is not None:
-        left = seconds_left(progress, now)
-        beside = "" if left is None else f"about {duration(left)} left in all"
-        bars.append(Bar("folds", progress.n_folds_done, progress.n_folds + 1, beside))
+    if step is not None and (progress.epoch is None or progress.epoch < step.epoch):
+        name = f"epoch {step.epoch} of {max(progress.n_epochs or 0, step.epoch)}"
+        beside = f"loss {_five(step.loss)}  {step.images_per_second:.0f} images/s"
+        bars.append(Bar(name, step.step, step.n_steps, beside))
+    if progress.left is not None:
+        bars.append(Bar(_of_all(progress), round(progress.share * _WHOLE), _WHOLE, _left(progress, now)))
     return bars
+
+
+def _of_all(progress: Progress) -> str:
+    """Which training it is, where there are several."""
+    if progress.has_pretraining:
+        return "step 1 of 2" if progress.is_pretraining else "step 2 of 2"
+    if progress.n_folds:
+        return f"fold {progress.fold} of {progress.n_folds}" if progress.fold else "all folds"
+    return "whole training"
+
+
+def _left(progress: Progress, now: float) -> str:
+    left = seconds_left(progress, now)
+    return f"about {rough_duration(left)} left in all" if left else ""
 
 
 class _Bars:
@@ -114,9 +121,9 @@ class _Bars:
 
     def show(self, event: Event) -> None:
         now = time.time()
-        self.progress = fold_event(self.progress, event, now)
+        before, self.progress = self.progress, fold_event(self.progress, event, now)
         self._draw(bars_of(self.progress, now))
-        for line in lines_of(event):
+        for line in (*lines_of(event, self.progress, now), *_news(before, self.progress)):
             self.drawn.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self, bars: list[Bar]) -> None:
@@ -134,46 +141,23 @@ class _Lines:
     """Plain lines, few enough for a log."""
 
     def __init__(self, console: Console) -> None:
-        self.console = console
-        self.last = self.told = time.monotonic()  # when the last line was printed, and when anything was told
-        self.unfinished = ""  # of what goes on, where its parts are counted
-        self._lock, self._has_ended = threading.Lock(), threading.Event()
-        self._thread = threading.Thread(target=self._fill_silences, name="still working", daemon=True)
-
-    def __enter__(self) -> "_Lines":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._has_ended.set()
-        self._thread.join()
+        self.console, self.progress = console, Progress()
+        self.last = time.monotonic()  # when the last line was printed
 
     def show(self, event: Event) -> None:
-        with self._lock:
-            self._show(event)
-            self.told = time.monotonic()
-
-    def _fill_silences(self) -> None:
-        while not self._has_ended.wait(SECONDS_BETWEEN_LINES / 8):
-            with self._lock, suppress(OSError, ValueError):  # nobody reads any more
-                since = f"still working, {duration(time.monotonic() - self.told)} since the last news"
-                self._between(self.unfinished or since)
-
-    def _show(self, event: Event) -> None:
-        self.unfinished = ""
+        now = time.time()
+        before, self.progress = self.progress, fold_event(self.progress, event, now)
         match event:
             case StepEnded():
-                self.unfinished = (
-                    f"epoch {event.epoch}, step {event.step}/{event.n_steps}: loss {event.loss:.3f}, "
-                    f"{event.images_per_second:.0f} images/s, {duration(event.seconds_left)} left at most"
-                )
-                self._between(self.unfinished)
+                where = f"epoch {event.epoch} of {self.progress.n_epochs}, step {event.step} of {event.n_steps}"
+                pace = f"loss {_five(event.loss)}, {event.images_per_second:.0f} images/s"
+                left = _left(self.progress, now)
+                self._between(f"{where}: {pace}{left and ', '}{left}")
             case Progressed() if event.done < event.total:
                 done = f"{event.stage}: {event.done:,} of {event.total:,} {event.unit}  {_pace(event)}"
-                self.unfinished = done.rstrip()
-                self._between(self.unfinished)
+                self._between(done.rstrip())
             case _:
-                for line in lines_of(event):
+                for line in (*lines_of(event, self.progress, now), *_news(before, self.progress)):
                     self._print(line)
 
     def _between(self, line: str) -> None:
@@ -185,31 +169,41 @@ class _Lines:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def lines_of(event: Event) -> list[str]:
-    """What is worth a lasting line."""
+def _news(before: Progress, after: Progress) -> list[str]:
+    """What an event leads to for the first time in a run."""
+    is_dip_new = _has_dip(after) and not _has_dip(before)
+    return [f"Note: {EARLY_DIP}"] if is_dip_new else []
+
+
+def _has_dip(progress: Progress) -> bool:
+    return any(training.has_early_dip for training in progress.trainings)
+
+
+def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
+    """What is worth a lasting line; `progress` is as it is after the event."""
     match event:
         case Noted(code="plan"):
             return plan_table(event.values["seconds"], event.values["steps"])
         case Noted():
             level = "Warning" if event.level == "warning" else "Note"
             again = event.code == "stopping" and not event.values["by_file"]
-            return [
-                with_remedies(f"{level}: {event.text}", event.remedies)
-                + (" Press Ctrl-C again to end at once." if again else "")
-            ]
+            return [with_remedies(f"{level}: {event.text}", event.remedies) + (f" {_AFTER_CTRL_C}" if again else "")]
         case Progressed() if event.done >= event.total:
             return [f"{event.stage}: {event.total:,} {event.unit} done"]
         case RunStarted():
+            step = ""
+            if progress.has_pretraining:
+                step = "Step 1 of 2, pretraining: " if event.is_pretraining else "Step 2 of 2, your images: "
             return [
-                f"{event.n_train:,} images to train on, {event.n_val:,} for validation, "
+                f"{step}{event.n_train:,} images to train on, {event.n_val:,} for validation, "
                 f"{event.n_test:,} kept aside for the final numbers (test); {len(event.classes)} classes"
             ]
         case FoldStarted():
             return ["", f"Fold {event.fold} of {event.n_folds}"]
         case FoldEnded():
-            left = "" if event.seconds_left is None else f"; about {duration(event.seconds_left)} left in all"
+            left = _left(progress, now)
             scores = f"accuracy {_five(event.accuracy)}, macro-F1 {_five(event.macro_f1)}"
-            return [f"Fold {event.fold} of {event.n_folds} tested: {scores}{left}"]
+            return [f"Fold {event.fold} of {event.n_folds} tested: {scores}{left and '; '}{left}"]
         case StageStarted(stage="instant"):
             return ["Stage 1: a classifier on top of the pretrained network"]
         case StageStarted(stage="finetune"):
@@ -223,8 +217,16 @@ def lines_of(event: Event) -> list[str]:
             ]
         case EpochEnded():
             return [epoch_row(event)]
+        case ClassifierSelected(stage="finetune", epoch=epoch):
+            return [f"Kept: epoch {epoch}, {SELECTIONS[event.checkpoint_selection or 'best']}."]
         case _:
             return []
+
+
+SELECTIONS = {
+    "last": "the last, when the learning rate has fallen",
+    "best": "the best on validation images",
+}
 
 
 def plan_table(budget: float, steps: Sequence[Mapping[str, Any]]) -> list[str]:  # Any: JSON values
@@ -245,7 +247,8 @@ def epoch_row(e: EpochEnded) -> str:
         (e.train_f1, e.val_f1),
     )
     values = "  ".join(f"{_five(train)} {_five(val)}" for train, val in pairs)
-    return f"{e.epoch:>5}/{e.n_epochs:<3}{'*' if e.is_kept else ' '} {values}  {duration(e.seconds)}"
+    rate = f"{e.learning_rate:.1e}" if e.learning_rate else "0"
+    return f"{e.epoch:>3} {rate:>7} {values} {duration(e.seconds)}"
 
 
 def _five(value: float | None) -> str:

@@ -111,6 +111,16 @@ def train(
             show_default=False,
         ),
     ] = None,
+    finish: Annotated[
+        Path | None,
+        typer.Option(
+            "--finish",
+            metavar="RUN",
+            help="End the fine-tuning of a run now, with its best epoch so far; then calibrate, test and write the "
+            "report. The run may be running elsewhere or stopped. It cannot be resumed afterwards.",
+            show_default=False,
+        ),
+    ] = None,
     keys: Annotated[
         bool,
         typer.Option("--keys", callback=_show_keys, is_eager=True, help="List the recipe's choices for --set and end."),
@@ -141,14 +151,18 @@ def train(
       coverslip train new_stain/ --set init.run=runs/first
 
       coverslip train --resume runs/first
+
+      coverslip train --finish runs/first
     """
     check_groups(group, group_pattern)
-    if (resume is None) == (data is None):
-        raise typer.BadParameter("give DATA to train a new run, or --resume RUN to go on with one.")
+    if sum(each is not None for each in (data, resume, finish)) != 1:
+        raise typer.BadParameter("give DATA to train a new run, --resume RUN to go on with one, or --finish RUN.")
     began = time.monotonic()  # the time that importing takes counts
     others = (recipe, model, settings, group, group_pattern, columns, crop_size, allow_leakage, out)
     if resume is not None and any(others):
         raise typer.BadParameter("--resume goes on with the run's own choices; it takes no other options but --budget.")
+    if finish is not None and any((*others, budget)):
+        raise typer.BadParameter("--finish ends a run with its own choices; it takes no other options.")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
@@ -157,6 +171,15 @@ def train(
     from coverslip.reports.words import relabelled
     from coverslip.runs import metrics_as_json
 
+    if finish is not None:
+        from coverslip.experiments.running.finishing import request_finish
+
+        if request_finish(finish):
+            notes_console().print(
+                "Fine-tuning ends after this step. Test images and the report follow in the process that runs it."
+            )
+            return
+        resume = finish
     with shown_progress(notes_console()) as emit:
         if resume is not None:
             run = pipeline.resume(resume, budget=budget, emit=emit)

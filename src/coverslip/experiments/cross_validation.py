@@ -1,7 +1,6 @@
 """k trainings whose test parts together are all images, and a classifier trained on everything they were trained on."""
 
 import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -123,15 +122,13 @@ def _train_folds(
     data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, environment: Environment, context: RunContext
 ) -> None:
     n_folds = len(folds.splits)
-    pace = _Pace(n_folds + 1)
     for k, split in enumerate(folds.splits, start=1):
         context.emit(FoldStarted(fold=k, n_folds=n_folds))
         own = context.run.fold(k)
         if not is_run(own.folder):
             own.folder.mkdir(parents=True, exist_ok=True)
             write_beginning(own, environment.model_copy(update={"fold": k}), recipe)
-        was_done = own.is_done
-        if was_done:
+        if own.is_done:
             evaluation = own.metrics
         else:
             split = cap_training(data, split, recipe.split.train_per_class, recipe.split_seed)
@@ -146,7 +143,6 @@ def _train_folds(
                 n_folds=n_folds,
                 accuracy=evaluation["accuracy"].value,
                 macro_f1=evaluation["macro_f1"].value,
-                seconds_left=pace.left_after(k, was_done=was_done),
             )
         )
         context.stop.check()
@@ -157,20 +153,6 @@ def _refuse_cut(fold: Run) -> None:
     training = fold.training
     if training is not None and training.finetune is not None and training.finetune.stopped_because == "out of time":
         raise OutOfTime("There was no time to fine-tune all folds", do="Allow more time.")
-
-
-class _Pace:
-    """How long the rest takes, by the trainings that were done in this process."""
-
-    def __init__(self, n_trainings: int) -> None:
-        self._n, self._n_timed, self._seconds = n_trainings, 0, 0.0
-        self._before = time.monotonic()
-
-    def left_after(self, n_done: int, *, was_done: bool) -> float | None:
-        seconds, self._before = time.monotonic() - self._before, time.monotonic()
-        if not was_done:
-            self._n_timed, self._seconds = self._n_timed + 1, self._seconds + seconds
-        return self._seconds / self._n_timed * (self._n - n_done) if self._n_timed else None
 
 
 def _as_fold(emit: Emit, fold: int) -> Emit:

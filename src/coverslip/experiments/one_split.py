@@ -36,6 +36,7 @@ from coverslip.experiments.budgeting import keep_larger, larger_instant, record_
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
+from coverslip.experiments.running.finishing import record_finish
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Note
@@ -107,6 +108,7 @@ def train_one_split(
     on_features = drawn_on(parts, recipe, context) if with_report else None
     fitted, familiar = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
     record_truncation(fitted.finetuning, context)
+    record_finish(fitted, recipe, context)
     try:
         if (larger := larger_instant(parts, fitted, recipe, context)) is not None:
             other = preprocess(parts, larger, context)

@@ -114,7 +114,7 @@ class MeasuredPace:
                 after.append((n, n / event.images_per_second))
             if isinstance(event, EpochEnded) and event.epoch == 2 and self._context.device != "cpu":
                 after.append((len(train), event.seconds))
-            if isinstance(event, CheckpointSaved) and not event.is_kept:
+            if isinstance(event, CheckpointSaved) and not event.is_best:
                 ends.append(time.monotonic())
 
         # On the disk that the run is on. Its name is that of what a killed process was writing.

@@ -18,6 +18,7 @@ from coverslip.experiments.fold_budget import fit_folds_to_budget, without_finet
 from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import look_at_images, make_split, train_one_split
 from coverslip.experiments.parts import Parts
+from coverslip.experiments.running.estimating import PaceListener, counts_of, expected_time, plan_work
 from coverslip.experiments.working import working_in
 from coverslip.images import ImageFacts
 from coverslip.messages import AllowLeakage
@@ -53,7 +54,8 @@ def train_in(data: Dataset, recipe: Recipe, environment: Environment, context: R
         CoverslipError: one of its kinds, with what to do.
         Stopped: on Ctrl-C, SIGTERM or the run's stop file.
     """
-    with signals_stop(), working_in(context) as inner:
+    listening = context.telling(_both(PaceListener(context), context.emit))
+    with signals_stop(), working_in(listening) as inner:
         _train(data, recipe, environment, inner)
     return Run(context.folder)
 
@@ -67,12 +69,16 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     if folds is None:
         split = make_split(data, scan, recipe, allow_leakage=environment.allow_leakage)
         tested = [i for i, part in enumerate(split.parts) if part == "test"]
-        recipe = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
         parts = Parts(data, scan, split)
+        _tell_work(parts, recipe, context)
+        recipe = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
         recipe, context = fit_to_budget(parts, recipe, context)
+        if context.run.budget is not None:
+            context.emit(plan_work(recipe, counts_of(parts, recipe), context.device))
         recipe = fit_to_memory(parts, recipe, context)
         train_one_split(data, recipe, context, scan=scan, split=split)
         return
+    _tell_work(Parts(data, scan, folds.splits[0]), recipe, context, n_folds=len(folds.splits))
     tested = [i for i, fold in enumerate(folds.fold_of) if fold]
     started = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
     resolved = {"split": recipe.split.resolved(len(folds.splits))}
@@ -88,6 +94,23 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
             raise
         started = without_finetuning(started, context)
         cross_validate(data, scan, folds, started, environment, context.ending(NO_DEADLINE))
+
+
+def _tell_work(parts: Parts, recipe: Recipe, context: RunContext, n_folds: int = 0) -> None:
+    """Emit how much there is to do and how long it will take; a time budget says that itself."""
+    plan = plan_work(recipe, counts_of(parts, recipe, n_folds), context.device)
+    context.emit(plan)
+    if context.run.budget is None:
+        step = 1 if context.run.is_pretraining else 2 if isinstance(recipe.init, Pretraining) else None
+        context.emit(expected_time(plan, step))
+
+
+def _both(first: Emit, second: Emit) -> Emit:
+    def tell(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, RunEnded
-from coverslip.messages import Evaluate, Resume
+from coverslip.messages import Finish, Resume
 from coverslip.runs import Run, RunContext, RunLog, StatusFile
 
 
@@ -100,8 +100,8 @@ def _stopped_training(run: Run) -> Stopped:
         return Stopped(
             "Training was stopped; the best classifier so far is kept, not yet measured on test images",
             file=run.classifier_folder,
-            do="Resume the run, or measure what there is.",
-            remedies=(go_on, Evaluate(str(run.folder))),
+            do="Resume the run later, or finish now with this classifier.",
+            remedies=(go_on, Finish(str(run.folder))),
         )
     what = "Training was stopped before there was a classifier"
     if run.is_cross_validated:

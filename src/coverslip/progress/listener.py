@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from coverslip.events import CheckpointSaved, Event, Progressed, StepEnded, ValidationImagesChosen
+from coverslip.events import CheckpointSaved, Event, Progressed, StepEnded, ValidationImagesChosen, WorkPlanned
 
 _SECONDS_BETWEEN = 0.1  # updates of the line that moves
 _BAR_WIDTH = 20
@@ -33,7 +33,9 @@ def show(event: Event) -> None:
     it `emit=coverslip.events.ignore`.
     """
     shell = _notebook()
-    if (shell is None and not sys.stderr.isatty()) or isinstance(event, CheckpointSaved | ValidationImagesChosen):
+    if (shell is None and not sys.stderr.isatty()) or isinstance(
+        event, CheckpointSaved | ValidationImagesChosen | WorkPlanned
+    ):
         return
     share = _share(event)
     if share is not None and share < 1:

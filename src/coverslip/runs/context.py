@@ -23,6 +23,11 @@ class RunContext:
         """The run folder's files, read anew."""
         return Run(self.folder)
 
+    @property
+    def is_finish_requested(self) -> bool:
+        """Whether fine-tuning shall end now, with the best epoch so far, and the rest of the training follow."""
+        return self.run.finish_file.exists()
+
     def telling(self, emit: Emit) -> "RunContext":
         """The same with another listener."""
         return replace(self, emit=emit)

@@ -74,6 +74,10 @@ class Run:
         return self.folder / "stop"
 
     @property
+    def finish_file(self) -> Path:
+        return self.folder / "finish"
+
+    @property
     def events_file(self) -> Path:
         return self.folder / "events.jsonl"
 
@@ -182,6 +186,11 @@ class Run:
     def pretraining(self) -> "Run":
         """Pretraining on other images, where the recipe asks for it."""
         return Run(self.folder / "pretraining")
+
+    @property
+    def is_pretraining(self) -> bool:
+        """Whether it is the first step of another run."""
+        return self == Run(self.folder.parent).pretraining and Run(self.folder.parent).recipe_file.is_file()
 
     @property
     def is_evaluation(self) -> bool:

@@ -1,6 +1,6 @@
 """`history.csv`: a row for each epoch of fine-tuning; epoch 0 is the network that it starts from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from pathlib import Path
@@ -38,6 +38,34 @@ class Epoch:
         return Epoch(epoch=event.epoch, **finite)
 
 
+EARLY_DIP = (
+    "Validation results are usually worse in the first half of fine-tuning because the learning rate is high. They "
+    "recover as it falls."
+)
+_HIGH_SHARE = 0.25  # of the largest learning rate
+_WORSE_BY = 0.01  # F1 or accuracy, lest an image more or less is called a dip
+
+
+def has_early_dip(epochs: Sequence[Epoch], n_epochs: int) -> bool:
+    """Whether validation results became worse than before fine-tuning while the learning rate was high.
+
+    Args:
+        epochs: so far; without epoch 0 there is nothing to compare with.
+        n_epochs: of the whole fine-tuning: a learning rate that does not fall in the second half explains nothing.
+    """
+    if not epochs or epochs[0].epoch != 0 or n_epochs < _FEWEST_EPOCHS:
+        return False
+    highest = max(epoch.learning_rate or 0.0 for epoch in epochs)
+    before = epochs[0].val_f1
+    return before is not None and any(
+        epoch.val_f1 is not None
+        and epoch.val_f1 < before - _WORSE_BY
+        and (epoch.learning_rate or 0.0) >= _HIGH_SHARE * highest
+        for epoch in epochs[1:]
+    )
+
+
+_FEWEST_EPOCHS = 3
 _COLUMNS = tuple(field.name for field in fields(Epoch))
 _SHARES = ("_accuracy", "_precision", "_recall", "_f1")
 _MOST = float(np.finfo(np.float32).max)  # a loss is a mean of what networks give

@@ -8,7 +8,9 @@ from coverslip.evaluation import OperatingPoint
 from coverslip.runs.classifier import LearntOn
 from coverslip.runs.documents import Document
 
-StoppedBecause = Literal["all epochs done", "no better epoch", "on request", "out of time", "diverged"]
+StoppedBecause = Literal[
+    "all epochs done", "no better epoch", "on request", "finished early", "out of time", "diverged"
+]
 
 
 class _Part(BaseModel):

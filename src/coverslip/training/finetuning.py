@@ -8,7 +8,7 @@ in an order of their own).
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from coverslip.errors import OutOfTime, Stopped
-from coverslip.events import CheckpointSaved, EpochEnded, Noted, StepEnded
+from coverslip.events import CheckpointSaved, CheckpointSelection, EpochEnded, Noted, StepEnded
 from coverslip.files import write_same
 from coverslip.losses.cluster import ClusterLoss
 from coverslip.losses.image_loss import ImageLoss, balanced_weight
@@ -46,6 +46,7 @@ from coverslip.training.steps.optimising import (
     new_optimizer,
     set_learning_rate,
 )
+from coverslip.training.steps.progress import Progress
 from coverslip.training.steps.standardised_head import standardised_head
 from coverslip.training.steps.step import (
     Precision,
@@ -74,30 +75,15 @@ class Finetuned:
     seconds: float
     images_per_second: float  # of training steps
     precision: PrecisionName  # that the steps were computed in
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Where training stands; saved with every checkpoint."""
-
-    epoch: int = 0  # last whole one
-    kept_epoch: int = 0
-    epochs_since_better: int = 0
-    best_score: float = float("-inf")  # higher is better; where it is undefined, or equal, the loss decides
-    loss_of_best: float = float("inf")
-    best_val_loss: float = float("inf")
-    epochs_since_lower_loss: int = 0
-    plateau_factor: float = 1.0
-    seconds: float = 0.0
-    images: int = 0
-    training_seconds: float = 0.0
-    images_at_once: int | None = None  # since the last epoch: fewer than at first, where memory ran out
-    precision: PrecisionName = "float32"
-    loss_scale: tuple[float, int] | None = None  # of float16
+    selection: CheckpointSelection  # the rule by which the epoch is kept
 
 
 class _StopRequested(Exception):
     """A stop was asked for."""
+
+
+class _FinishRequested(Exception):
+    """Fine-tuning shall end now, and the training go on with what comes after it."""
 
 
 _NO_SECOND_PHASE = (
@@ -119,9 +105,10 @@ def finetune(
     last_epoch: int | None = None,
     precision: Precision | None = None,
 ) -> Finetuned:
-    """Train `network` in place; at the end it holds the weights of the best epoch by validation images.
+    """Train `network` in place; at the end it holds the weights of the epoch that is kept.
 
-    Without validation images the last epoch is the best.
+    That is the last one or the best by validation images, as the recipe says. Where fine-tuning is stopped, finished
+    early or diverges, it is the best so far. Without validation images the last epoch is the best.
 
     Args:
         network: (B, C, H, W) in [0, 1] -> (B, K); frozen parameters stay as they are.
@@ -163,10 +150,10 @@ def _head_for_training(
 def _run_epochs(
     network: Network, images: TrainingImages, recipe: Recipe, n_epochs: int, precision: Precision, context: RunContext
 ) -> Finetuned:
-    progress = _Progress()
+    progress = Progress()
     last = context.run.checkpoint_file("last")
     if last.exists():
-        progress = _Progress(**_restored(load_checkpoint(last, network)))
+        progress = Progress.restored(load_checkpoint(last, network))
     optimizer = new_optimizer(network, recipe, max(1, progress.epoch))
     if last.exists():
         load_checkpoint(last, network, optimizer)
@@ -206,15 +193,33 @@ def _run_epochs(
                 _one_epoch(network, stepper, inputs, recipe, n_epochs, progress, context)
     except (_StopRequested, Stopped):
         stopped = "on request"
+    except _FinishRequested:
+        stopped = "finished early"
     except (_OutOfTime, OutOfTime):
         stopped = "out of time"
     except Diverged:
         stopped = "diverged"
-    if progress.kept_epoch:
-        load_checkpoint(context.run.checkpoint_file("best"), network)
+    selection = _selection(recipe, stopped)
+    kept_epoch = progress.epoch if selection == "last" else progress.best_epoch
+    if kept_epoch:
+        load_checkpoint(context.run.checkpoint_file(selection), network)
     per_second = progress.images / max(progress.training_seconds, 1e-9)
     seconds = progress.seconds + seconds_before
-    return Finetuned(progress.kept_epoch, progress.epoch, stopped, seconds, per_second, precision.name)
+    return Finetuned(kept_epoch, progress.epoch, stopped, seconds, per_second, precision.name, selection)
+
+
+def _selection(recipe: Recipe, stopped: StoppedBecause) -> CheckpointSelection:
+    """Which epoch is kept. Where the learning rate did not come down as planned, the last one may be a poor one."""
+    is_cut = stopped in ("on request", "finished early", "diverged")
+    return "last" if recipe.keeps_last_epoch and not is_cut else "best"
+
+
+def _check_requests(recipe: Recipe, progress: Progress, context: RunContext) -> None:
+    """Raises _StopRequested or _FinishRequested; from scratch there is nothing to finish with before an epoch."""
+    if context.stop.is_requested():
+        raise _StopRequested
+    if context.is_finish_requested and (progress.epoch or recipe.init != "scratch"):
+        raise _FinishRequested
 
 
 def _other_precision(before: str, now: str) -> Noted:
@@ -252,7 +257,7 @@ def _measure_initial(
             val_precision=val_scores.precision,
             val_recall=val_scores.recall,
             val_f1=val_scores.f1,
-            is_kept=False,
+            is_best=False,
             seconds_left=None,
             chosen_predicted=val_scores.chosen_predicted,
         )
@@ -265,7 +270,7 @@ def _one_epoch(
     images: TrainingImages,
     recipe: Recipe,
     n_epochs: int,
-    progress: _Progress,
+    progress: Progress,
     context: RunContext,
 ) -> None:
     started, epoch = time.monotonic(), progress.epoch + 1
@@ -280,11 +285,10 @@ def _one_epoch(
         is_best = (val_scores.primary, -val_scores.loss) > (progress.best_score, -progress.loss_of_best)
         if is_best:
             progress.best_score, progress.loss_of_best = val_scores.primary, val_scores.loss
+    if is_best:
+        progress.best_epoch = epoch
     progress.epochs_since_better = 0 if is_best else progress.epochs_since_better + 1
-    is_kept = is_best or recipe.keeps_last_epoch
-    if is_kept:
-        progress.kept_epoch = epoch
-    _follow_plateau(progress, recipe, val_scores.loss if val_scores else train_scores.loss)
+    progress.follow_plateau(recipe, val_scores.loss if val_scores else train_scores.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
     progress.images_at_once = stepper.images_at_once
@@ -305,7 +309,7 @@ def _one_epoch(
             val_precision=val_scores.precision if val_scores else None,
             val_recall=val_scores.recall if val_scores else None,
             val_f1=val_scores.f1 if val_scores else None,
-            is_kept=is_kept,
+            is_best=is_best,
             seconds_left=progress.seconds / epoch * (n_epochs - epoch),
             chosen_predicted=val_scores.chosen_predicted if val_scores else (),
         )
@@ -314,12 +318,12 @@ def _one_epoch(
     # again and writes the same files.
     began = time.monotonic()
     best, last = (context.run.checkpoint_file(which) for which in ("best", "last"))
-    save_checkpoint(best if is_kept else last, network, stepper.optimizer, _saveable(progress))
-    if is_kept:
+    save_checkpoint(best if is_best else last, network, stepper.optimizer, progress.as_json())
+    if is_best:
         write_same(last, best)
-    for file in (best, last)[not is_kept :]:
+    for file in (best, last)[not is_best :]:
         path = file.relative_to(context.folder).as_posix()
-        context.emit(CheckpointSaved(path=path, epoch=epoch, is_kept=file is best))
+        context.emit(CheckpointSaved(path=path, epoch=epoch, is_best=file is best))
     progress.seconds += time.monotonic() - began
 
 
@@ -329,7 +333,7 @@ def _train_epoch(
     images: TrainingImages,
     recipe: Recipe,
     n_epochs: int,
-    progress: _Progress,
+    progress: Progress,
     context: RunContext,
 ) -> EpochScores:
     """One pass over the training images; its scores are those of the steps as they went, augmented."""
@@ -348,8 +352,7 @@ def _train_epoch(
     batches = _batches(images, order, recipe, epoch, context.device)
     n_seen, max_norm = 0, max_gradient_norm(recipe, stepper.optimizer)
     for step, (x, label) in enumerate(batches, start=1):
-        if context.stop.is_requested():
-            raise _StopRequested
+        _check_requests(recipe, progress, context)
         if context.deadline.seconds_left() <= 0:
             raise _OutOfTime
         peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
@@ -430,21 +433,3 @@ def _loss(images: TrainingImages, recipe: Recipe) -> ImageLoss:
         drawn = images.train_label[_epoch_order(images, recipe, epoch=1)]
         weight = balanced_weight(torch.from_numpy(np.bincount(drawn, minlength=images.n_classes)))
     return ImageLoss(recipe.loss, recipe.loss_options, weight=weight, label_smoothing=recipe.label_smoothing)
-
-
-def _follow_plateau(progress: _Progress, recipe: Recipe, val_loss: float) -> None:
-    if val_loss < progress.best_val_loss:
-        progress.best_val_loss, progress.epochs_since_lower_loss = val_loss, 0
-        return
-    progress.epochs_since_lower_loss += 1
-    if recipe.schedule == "plateau" and progress.epochs_since_lower_loss >= max(1, (recipe.patience or 10) // 2):
-        progress.plateau_factor, progress.epochs_since_lower_loss = progress.plateau_factor / 10, 0
-
-
-def _saveable(progress: _Progress) -> dict[str, Any]:  # Any: JSON values
-    """JSON knows no infinity."""
-    return {name: None if value in (np.inf, -np.inf) else value for name, value in asdict(progress).items()}
-
-
-def _restored(saved: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
-    return {name: value for name, value in saved.items() if value is not None}

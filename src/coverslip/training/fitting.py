@@ -19,7 +19,7 @@ from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
 from coverslip.errors import BadRecipe, OutOfTime, Stopped
 from coverslip.evaluation import DecisionRule, apply_temperature, fit_temperature, learn_decisions
 from coverslip.evaluation.prediction_sets import set_floors
-from coverslip.events import Noted, StageStarted
+from coverslip.events import CheckpointSelection, ClassifierSelected, Noted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.messages import Set
 from coverslip.models.freezing import freeze_to
@@ -127,6 +127,7 @@ def fit(
     stages: list[StageRecord] = []
     candidates: list[_Candidate] = []
     is_stopped, temperature = False, 1.0
+    finetuned: Finetuned | None = None
     if recipe.init != "scratch":
         choose = head_by_validation(images, recipe, kept_head, context)
         unseen, stage = instant_stage(
@@ -135,7 +136,7 @@ def fit(
         candidates.append(_Candidate("instant", unseen.logits, _copied(network)))
         stages.append(stage)
         temperature = stage.temperature
-    if recipe.is_finetuned:
+    if recipe.is_finetuned and not (candidates and _is_finished_before(context)):
         _initialise_head(network, recipe, random_head, temperature)
         last_epoch = min(recipe.n_epochs, recipe.last_epoch or recipe.n_epochs)
         finetuned = _finetune(network, images, recipe, context, last_epoch)
@@ -160,7 +161,20 @@ def fit(
     if best.stage == "instant" and len(candidates) > 1 and not is_stopped:  # else the last word is not spoken
         text = "The instant classifier is kept: validation images did not speak for the fine-tuned network."
         context.emit(Noted(code="fine-tuning-no-better", text=text))
+    if not is_stopped:
+        context.emit(_selected(best.stage, finetuned))
     return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped)
+
+
+def _is_finished_before(context: RunContext) -> bool:
+    """Whether a training shall end before its first epoch."""
+    return context.is_finish_requested and not context.run.checkpoint_file("last").exists()
+
+
+def _selected(stage: Literal["instant", "finetune"], finetuned: Finetuned | None) -> ClassifierSelected:
+    if stage == "instant" or finetuned is None:
+        return ClassifierSelected(stage=stage)
+    return ClassifierSelected(stage=stage, epoch=finetuned.kept_epoch, checkpoint_selection=finetuned.selection)
 
 
 def is_taken(finetuned: Floats, instant: Floats, images: TrainingImages, recipe: Recipe, stage: StageRecord) -> bool:
@@ -250,6 +264,7 @@ def refit(
     random_head = _copied_head(network)
     stages: list[StageRecord] = []
     held_out, temperature = None, choices.head_temperature
+    finetuned: Finetuned | None = None
     if recipe.init != "scratch":
         assert choices.shrinkage is not None, "folds with initial weights fit a linear probe"
         kept_head = kept_head if choices.keeps_head else None
@@ -271,6 +286,7 @@ def refit(
         if finetuned.stopped_because == "diverged":
             raise _diverged(recipe)
     chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
+    context.emit(_selected(chosen, finetuned))
     val_logits = np.zeros((0, images.n_classes))
     return Fitted(network, val_logits, tuple(stages), chosen, is_stopped=False, held_out=held_out)
 
@@ -340,7 +356,8 @@ def _finetune(
     network: Network, images: TrainingImages, recipe: Recipe, context: RunContext, n_epochs: int
 ) -> Finetuned:
     """Fine-tune in place."""
-    context.emit(StageStarted(stage="finetune", n_epochs=n_epochs))
+    selection: CheckpointSelection = "last" if recipe.keeps_last_epoch or not len(images.val) else "best"
+    context.emit(StageStarted(stage="finetune", n_epochs=n_epochs, checkpoint_selection=selection))
     if images.chosen is not None:
         context.emit(images.chosen.event)
     finetuned = finetune(network, images, recipe, context, last_epoch=n_epochs)

@@ -135,6 +135,14 @@ export const previewSplit = (
   signal?: AbortSignal,
 ) => answer(api.POST('/api/v1/datasets/{dataset_id}/split-preview', { ...at(id), body, signal }));
 
+export type TimePreview = Schemas['TimePreview'];
+/** How long a training with this recipe and split would take on the server's computer. */
+export const previewTime = (
+  id: string,
+  body: { recipe: Recipe; n_train: number; n_val: number; n_test: number; n_folds: number },
+  signal?: AbortSignal,
+) => answer(api.POST('/api/v1/datasets/{dataset_id}/time-preview', { ...at(id), body, signal }));
+
 /** Some of the images as a network would see them, a PNG. */
 export const previewChanges = (id: string, recipe: Recipe, signal?: AbortSignal) =>
   answer(

@@ -12,6 +12,8 @@ export type StudyEvents = Schemas['StudyEvents'];
 const at = (job_id: string) => ({ params: { path: { job_id } } });
 
 export const stopJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/stop', at(id)));
+/** End a training's fine-tuning now; test images and report follow. */
+export const finishJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/finish', at(id)));
 export const resumeJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/resume', at(id)));
 export const removeJob = (id: string) => answer(api.DELETE('/api/v1/jobs/{job_id}', at(id)));
 export const restoreJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/restore', at(id)));

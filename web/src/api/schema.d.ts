@@ -418,6 +418,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/time-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Time
+         * @description How long a training with this recipe would take, by the pace of earlier trainings on this computer.
+         */
+        post: operations["preview_time"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/augmentation-preview": {
         parameters: {
             query?: never;
@@ -1684,6 +1704,28 @@ export interface paths {
          * @description End a job; what it has reached so far is kept. One that waits is taken out of the queue.
          */
         post: operations["stop_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish Job
+         * @description End a training's fine-tuning now, with its best epoch so far; then calibrate, test and report.
+         *
+         *     A training that was stopped is queued again for that. The recipe says where fine-tuning ended.
+         */
+        post: operations["finish_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3110,7 +3152,7 @@ export interface components {
              * Remedies
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
         };
         /**
          * FieldProblem
@@ -3176,7 +3218,7 @@ export interface components {
              * @description The same as data, where it is one of the known ones.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
             /**
              * Images
              * @description The image_ids of the images concerned, a list per cluster.
@@ -3197,6 +3239,20 @@ export interface components {
             limit: string;
         } & {
             [key: string]: components["schemas"]["JsonValue"];
+        };
+        /**
+         * Finish
+         * @description End a run's fine-tuning with the best epoch so far, then calibrate, test and report.
+         */
+        Finish: {
+            /** Run */
+            run: string;
+            /**
+             * Kind
+             * @default finish
+             * @constant
+             */
+            kind: "finish";
         };
         /**
          * FinishUpload
@@ -4320,7 +4376,7 @@ export interface components {
              * Remedies
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
         };
         /**
          * NumbersByLabels
@@ -4847,7 +4903,7 @@ export interface components {
              * Remedies
              * @description What to do as data, where it is one of the known ones: a recipe's key and its value, …
              */
-            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
             /**
              * Errors
              * @description Which parts of the request are wrong.
@@ -5311,6 +5367,11 @@ export interface components {
             work: components["schemas"]["Work"] | null;
             /** @description Where within an epoch it is. */
             step: components["schemas"]["Step"] | null;
+            /**
+             * Stages
+             * @description Of the training that goes on, as far as it came.
+             */
+            stages: components["schemas"]["StageTime"][];
         };
         /**
          * RunState
@@ -5351,6 +5412,21 @@ export interface components {
              * @description 1-based; the one that is being trained.
              */
             fold: number | null;
+            /**
+             * Step
+             * @description 1 (pretraining) or 2 where the training takes two steps.
+             */
+            step: number | null;
+            /**
+             * Is Finishing
+             * @description Fine-tuning was asked to end now; test and report follow.
+             */
+            is_finishing: boolean;
+            /**
+             * Can Finish
+             * @description Whether fine-tuning can be ended now, to test what there is.
+             */
+            can_finish: boolean;
             progress: components["schemas"]["RunProgress"] | null;
             /** Epoch */
             epoch: number | null;
@@ -5426,6 +5502,21 @@ export interface components {
              * @description 1-based; the one that is being trained.
              */
             fold: number | null;
+            /**
+             * Step
+             * @description 1 (pretraining) or 2 where the training takes two steps.
+             */
+            step: number | null;
+            /**
+             * Is Finishing
+             * @description Fine-tuning was asked to end now; test and report follow.
+             */
+            is_finishing: boolean;
+            /**
+             * Can Finish
+             * @description Whether fine-tuning can be ended now, to test what there is.
+             */
+            can_finish: boolean;
             progress: components["schemas"]["RunProgress"] | null;
             /** Epoch */
             epoch: number | null;
@@ -5694,6 +5785,21 @@ export interface components {
             median: number;
             /** Max */
             max: number;
+        };
+        /**
+         * StageTime
+         * @description How long a stage took, all sessions of work together.
+         */
+        StageTime: {
+            /**
+             * Stage
+             * @enum {string}
+             */
+            stage: "reading" | "instant" | "finetune" | "measuring";
+            /** Seconds */
+            seconds: number;
+            /** Since */
+            since: number | null;
         };
         /**
          * Step
@@ -6184,6 +6290,68 @@ export interface components {
             choices: components["schemas"]["ThresholdNumbers"][];
         };
         /**
+         * TimeOf
+         * @description The same, and its split, as `split-preview` says: with folds, that of the first.
+         */
+        TimeOf: {
+            /** Recipe */
+            recipe?: {
+                [key: string]: unknown;
+            };
+            /**
+             * N Train
+             * @description Images to train on.
+             */
+            n_train: number;
+            /**
+             * N Val
+             * @description Images for validation.
+             */
+            n_val: number;
+            /**
+             * N Test
+             * @description Images to test on.
+             */
+            n_test: number;
+            /**
+             * N Folds
+             * @description 0 for one split.
+             * @default 0
+             */
+            n_folds: number;
+        };
+        /**
+         * TimePreview
+         * @description How long a training would take on this computer.
+         */
+        TimePreview: {
+            /**
+             * Seconds
+             * @description Null where no training here tells.
+             */
+            seconds: number | null;
+            /**
+             * Basis
+             * @description Which earlier training tells it.
+             */
+            basis: string | null;
+            /**
+             * Is Long
+             * @description Longer than half an hour, or many folds whose time is not known.
+             */
+            is_long: boolean;
+            /**
+             * N Trainings
+             * @description Folds and the classifier trained on all images; 1 without folds.
+             */
+            n_trainings: number;
+            /**
+             * Has Pretraining
+             * @description A first step on other images comes in addition.
+             */
+            has_pretraining: boolean;
+        };
+        /**
          * TimedNote
          * @description What the training wants known, and when it said so.
          */
@@ -6206,7 +6374,7 @@ export interface components {
              * Remedies
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
             /** Time */
             time: number;
         };
@@ -6256,8 +6424,16 @@ export interface components {
             n_epochs: number | null;
             /** Epochs */
             epochs: components["schemas"]["Epoch"][];
+            /** Checkpoint Selection */
+            checkpoint_selection: ("best" | "last") | null;
+            /** Best Epoch */
+            best_epoch: number | null;
             /** Kept Epoch */
             kept_epoch: number | null;
+            /** Kept Stage */
+            kept_stage: ("instant" | "finetune") | null;
+            /** Has Early Dip */
+            has_early_dip: boolean;
             watched: components["schemas"]["Watched"] | null;
             tested: components["schemas"]["FoldTestScores"] | null;
         };
@@ -7734,6 +7910,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SplitPreview"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_time: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TimeOf"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimePreview"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -11652,6 +11890,64 @@ export interface operations {
         };
     };
     stop_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_job: {
         parameters: {
             query?: never;
             header?: never;

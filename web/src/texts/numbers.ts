@@ -68,6 +68,12 @@ export function percent(value: number | null | undefined, digits = 1): string {
   return `${value === 1 ? '100' : shown === perfect ? below : shown}\u00a0%`;
 }
 
+/** A learning rate: '9.1e-4', '0'. */
+export function rate(value: number | null | undefined): string {
+  if (value === null || value === undefined) return '–';
+  return value === 0 ? '0' : value.toExponential(1);
+}
+
 /** A large number as '4.1 million'. */
 export function short(n: number): string {
   if (n >= 1e9) return `${(n / 1e9).toFixed(1)}\u00a0billion`;

@@ -1,4 +1,4 @@
-import { counted } from './numbers';
+import { count, counted } from './numbers';
 import type { RunState } from '../api/runs';
 
 const states: Record<RunState, string> = {
@@ -55,7 +55,7 @@ export const runs = {
     fold: (k: number, n: number) => `Fold ${k} of ${n}`,
     folds: 'Folds',
     epoch: (k: number, n: number, perSecond: number) =>
-      `Epoch ${k} of ${n} · ${perSecond.toFixed(perSecond < 10 ? 1 : 0)} images per second`,
+      `Epoch ${k} of ${n} · ${perSecond < 10 ? perSecond.toFixed(1) : count(Math.round(perSecond))} images per second`,
     work: (stage: string) => stage.charAt(0).toUpperCase() + stage.slice(1),
     left: (time: string) => `${time} left`,
     waiting: 'Waiting: one training runs at a time.',
@@ -91,8 +91,8 @@ export const runs = {
     noFineTuning: 'This training has no epochs: the instant classifier is fitted in one go.',
     train: 'training',
     val: 'validation',
-    kept: 'kept epoch',
-    keptShort: 'kept',
+    kept: 'kept',
+    best: 'best so far',
     scores: {
       loss: 'Loss',
       accuracy: 'Accuracy',
@@ -105,7 +105,7 @@ export const runs = {
     log: 'Log',
     logEmpty: 'Nothing yet.',
     allLines: 'The whole log',
-    stop: 'Stop',
+    stop: 'Stop (resume later)',
     stopHelp: 'The best classifier so far is kept.',
     stopHelpEarly: 'There is no classifier yet. What was done is kept, and you can resume it later.',
     stopping: 'Stopping after the current step …',
@@ -119,14 +119,51 @@ export const runs = {
       'Its process ended unexpectedly (the computer may have been switched off). What it had learnt by then is kept, and you can resume it.',
     failed: 'The training failed.',
     lost: 'The connection is lost; trying again …',
-    firstTraining: 'First training (other images)',
+    step: (k: number) => (k === 1 ? 'Step 1 of 2: pretraining on other images' : 'Step 2 of 2: your images'),
+    firstTraining: 'Step 1 of 2: pretraining',
     main: 'This training',
+    second: 'Step 2 of 2: your images',
+    stages: {
+      title: 'Stages',
+      names: {
+        reading: 'Read images',
+        instant: 'Instant classifier',
+        finetune: 'Fine-tuning',
+        measuring: 'Calibration, test images and report',
+      },
+      soFar: (time: string) => `${time} so far`,
+    },
+    learningRate: 'Learning rate',
+    dip: 'Validation results are usually worse in the first half of fine-tuning because the learning rate is high. They recover as it falls.',
+    selection: {
+      lastLater: (n: number) =>
+        `The last epoch (${n}) will be kept: by then the learning rate has fallen to zero.`,
+      bestSoFar: (epoch: number) =>
+        `The epoch with the best validation results is kept; so far this is epoch ${epoch}.`,
+      last: (epoch: number) => `Kept: epoch ${epoch}, the last.`,
+      best: (epoch: number) => `Kept: epoch ${epoch}, the best on validation images.`,
+      instant: 'Kept: the instant classifier. Fine-tuning did not improve the validation results enough.',
+    },
+    finish: 'Finish now and evaluate …',
+    finishTitle: 'Finish this training now?',
+    finishText:
+      'Fine-tuning ends. The best epoch so far by validation images is kept, unless the instant classifier is better. Calibration, test images and the report follow.',
+    finishBest: (epoch: number, n: number) => `Best epoch so far: ${epoch} of ${n}.`,
+    finishNone: 'No epoch is complete yet, so the instant classifier is kept.',
+    finishFinal: 'A finished training cannot be resumed. To pause it, use “Stop (resume later)” instead.',
+    finishNow: 'Finish now',
+    finishCancel: 'Keep training',
+    finishing: 'Finishing: fine-tuning ends after this step; test images and the report follow.',
     final: 'All images',
     foldScore: (accuracy: string, f1: string) => `accuracy ${accuracy}, macro-F1 ${f1}`,
   },
   lines: {
-    RunStarted: (train: number, val: number, test: number) =>
+    steps: (isFirst: boolean) => (isFirst ? 'Step 1 of 2 (pretraining): ' : ''),
+    RunStarted: (train: string, val: string, test: string) =>
       `${train} images to train on, ${val} for validation, ${test} to test`,
+    kept: (epoch: number, isLast: boolean) =>
+      `Kept: epoch ${epoch}, ${isLast ? 'the last' : 'the best on validation images'}`,
+    keptInstant: 'Kept: the instant classifier',
     FoldStarted: (k: number, n: number) => `Fold ${k} of ${n}`,
     FoldEnded: (k: number, accuracy: string, f1: string) =>
       `Fold ${k} tested: accuracy ${accuracy}, macro-F1 ${f1}`,
@@ -136,7 +173,7 @@ export const runs = {
       `The instant classifier is ready: validation accuracy ${accuracy}, macro-F1 ${f1}`,
     start: (f1: string) => `Before the first epoch: validation F1 ${f1}`,
     EpochEnded: (k: number, n: number, loss: string, f1: string, best: boolean) =>
-      `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (kept so far)' : ''}`,
+      `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (best so far)' : ''}`,
     done: 'Done',
     stopped: 'Stopped',
     failed: (reason: string) => `Failed${reason ? `: ${reason}` : ''}`,

@@ -93,6 +93,12 @@ export const train = {
     isMissing: 'How many minutes may it take? 1 to 10000.',
     help: 'This computer’s speed is measured first. Network, image size and how long the network learns are then chosen to fit, where you leave them as they are. The plan is shown when the training begins.',
   },
+  time: {
+    about: (time: string, basis: string) => `About ${time} on this computer (from ${basis}).`,
+    unknown: 'Time not known yet: no such training has run on this computer.',
+    trainings: (n: number) => `${n} trainings in a row: ${n - 1} folds, then all images.`,
+    pretraining: 'The first step is not included.',
+  },
   name: 'Name of the training',
   start: 'Start training',
   starting: 'Starting …',

@@ -6,8 +6,9 @@ from fastapi import Query, Response
 
 from coverslip.app.deps import Home, Looks, Measures, Paged
 from coverslip.app.routing import api_router
-from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf, SplitOf
+from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf, SplitOf, TimeOf
 from coverslip.app.schemas.problems import problems
+from coverslip.experiments.running.estimating import Counts
 from coverslip.workspace import forgetting, group_suggestions
 from coverslip.workspace.datasets import changing, counting, grouping, listing, reading_images, sources
 from coverslip.workspace.datasets.counting import ClassThumbnails
@@ -20,6 +21,8 @@ from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.looking.asking import CarelessSplit
 from coverslip.workspace.looking.distances import DatasetDistances
+from coverslip.workspace.recipes import times
+from coverslip.workspace.recipes.times import TimePreview
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing.filters import Text
 
@@ -190,6 +193,15 @@ def preview_groups(
 def preview_split(home: Home, dataset_id: str, body: SplitOf) -> SplitPreview:
     """Which images a training with this recipe would train, validate and test on, and why it would be refused."""
     return previews.split(home, dataset_id, body.recipe, allow_leakage=body.allow_leakage, again_of=body.again_of)
+
+
+@router.post("/datasets/{dataset_id}/time-preview", responses=problems(404, 409, 422))
+def preview_time(home: Home, dataset_id: str, body: TimeOf) -> TimePreview:
+    """How long a training with this recipe would take, by the pace of earlier trainings on this computer."""
+    counts = Counts(
+        n_train=body.n_train, n_val=body.n_val, n_test=body.n_test, n_drawn=body.n_train, n_folds=body.n_folds
+    )
+    return times.expected(home, dataset_id, body.recipe, counts)
 
 
 @router.post(

@@ -50,6 +50,17 @@ def stop_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
     return _state(workspace, job_id)
 
 
+@router.post("/jobs/{job_id}/finish", responses=problems(404, 409))
+def finish_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
+    """End a training's fine-tuning now, with its best epoch so far; then calibrate, test and report.
+
+    A training that was stopped is queued again for that. The recipe says where fine-tuning ended.
+    """
+    acts.finish(workspace, job_id)
+    queue.wake()
+    return _state(workspace, job_id)
+
+
 @router.post("/jobs/{job_id}/resume", responses=problems(404, 409))
 def resume_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
     """Queue a job again that was stopped, interrupted or failed; it goes on where it was.

@@ -2,7 +2,9 @@
 
 from coverslip.reports import figure_numbers, figures
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.record import Drawing, Section
+from coverslip.reports.sections.record import Drawing, Section, SectionText
+from coverslip.runs.history import EARLY_DIP, has_early_dip
+from coverslip.runs.recipe import phrases
 
 
 def _has_curves(run: ReportedRun) -> bool:
@@ -22,7 +24,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
                 lambda: figure_numbers.epochs(numbered),
             )
         ]
-    kept = run.finetuning.kept_epoch if run.finetuning is not None else None
+    kept = run.training.kept_epoch if run.training is not None else None
     return [
         Drawing(
             "curves",
@@ -33,6 +35,28 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     ]
 
 
+def _text(run: ReportedRun) -> SectionText:
+    words = []
+    histories = [fold.history for fold in run.run.folds] if run.n_folds else [run.run.history]
+    if run.recipe.keeps_last_epoch and any(has_early_dip(history, len(history)) for history in histories):
+        words.append(EARLY_DIP)
+    if not run.n_folds and (kept := _kept(run)) is not None:
+        words.append(kept)
+    return SectionText(tuple(words))
+
+
+def _kept(run: ReportedRun) -> str | None:
+    """Which network is kept, and by which rule."""
+    training, stage = run.training, run.finetuning
+    if training is None or stage is None or not stage.epochs_run:
+        return None
+    if training.chosen == "instant":
+        return "The instant classifier is kept: fine-tuning did not improve the validation results."
+    metric = phrases(run.recipe)["primary_metric"]
+    rule = "the last" if run.recipe.keeps_last_epoch else f"the one with the best {metric} on validation images"
+    return f"Epoch {stage.kept_epoch} of {stage.epochs_run} is kept: {rule}."
+
+
 CURVES = Section(
     name="curves",
     title="How training went",
@@ -40,5 +64,6 @@ CURVES = Section(
     is_about_training=True,
     subtitle=lambda run: "validation images are not trained on",
     applies=_has_curves,
+    text=_text,
     drawings=_drawings,
 )

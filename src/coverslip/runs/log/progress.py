@@ -1,27 +1,48 @@
 """How far a training is and what it has reached, folded from its events: one answer for terminals, server and pages."""
 
 import math
+import statistics
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from coverslip.events import (
+    ClassifierSelected,
     EpochEnded,
     Event,
     FoldEnded,
     FoldStarted,
     InstantClassifierFitted,
     Noted,
+    Pace,
     Progressed,
     RunEnded,
     RunStarted,
     StageStarted,
     StepEnded,
     ValidationImagesChosen,
+    WorkPlanned,
 )
-from coverslip.messages import Note
-from coverslip.runs.history import Epoch
-
-Stage = Literal["reading", "instant", "finetune", "measuring"]
+from coverslip.runs.history import Epoch, has_early_dip
+from coverslip.runs.log.records import (
+    FoldTestScores,
+    InstantScores,
+    Parts,
+    Stage,
+    StageTime,
+    Step,
+    TimedNote,
+    Training,
+    Watched,
+    Work,
+)
+from coverslip.runs.log.time_left import (
+    USUAL_CLOSING,
+    TimeLeft,
+    measured_pace,
+    seconds_left_of_training,
+    seconds_of_folds,
+    training_seconds,
+)
 
 # Where each stage of one training begins and ends, as a rough share of its time.
 _SPANS: dict[bool, dict[Stage, tuple[float, float]]] = {
@@ -34,103 +55,9 @@ _STAGE_OF_WORK: dict[str, Stage] = {
     "preprocessing images": "reading",
     "predicting": "measuring",
 }
-_TELLING_SECONDS, _TELLING_SHARE = 10.0, 0.05  # before that, a pace of the whole is a guess
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedNote(Note):
-    """What the training wants known, and when it said so."""
-
-    time: float  # seconds since 1970
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """How many images train, validate and test."""
-
-    n_train: int
-    n_val: int
-    n_test: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstantScores:
-    """What the instant classifier, on frozen features, reached on validation images; scores lie in [0, 1]."""
-
-    seconds: float
-    val_accuracy: float | None
-    val_macro_f1: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldTestScores:
-    """What a fold reached on its test images, in [0, 1]."""
-
-    accuracy: float | None
-    macro_f1: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """A few validation images, the same in every epoch, and what the last epoch's network calls them."""
-
-    image_ids: tuple[str, ...]
-    labels: tuple[int, ...]  # numbers of classes, from 0
-    classes: tuple[str, ...]
-    epoch: int | None  # None before the first one
-    predicted: tuple[int, ...]  # empty before it
-    n_right: tuple[int, ...]  # of these images, epoch by epoch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """What one training of a run has reached: the run's own, that of a fold, or pretraining on other images."""
-
-    fold: int | None  # 1-based
-    is_pretraining: bool
-    parts: Parts | None
-    instant: InstantScores | None
-    n_epochs: int | None  # at most, of its fine-tuning
-    epochs: tuple[Epoch, ...]
-    kept_epoch: int | None  # of those so far
-    watched: Watched | None  # None before fine-tuning, and without validation images
-    tested: FoldTestScores | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """A countable piece of work that goes on."""
-
-    stage: str  # what is being done, for people
-    done: int
-    total: int
-    unit: str
-    per_second: float | None
-    seconds_left: float | None  # of this work, when it was counted last
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """Where within an epoch a training is."""
-
-    epoch: int  # 1-based
-    step: int  # 1-based
-    n_steps: int
-    loss: float | None
-    images_per_second: float
-    epoch_seconds_left: float
-    seconds_left: float  # of the whole fine-tuning, if it takes all its epochs
-
-
-@dataclass(frozen=True, slots=True)
-class _Left:
-    """So many seconds were left at a time (since 1970)."""
-
-    seconds: float
-    at: float
-
-    def by(self, now: float) -> float:
-        return round(max(0.0, self.seconds - max(0.0, now - self.at)), 1)
+_UNKNOWN = Pace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,31 +80,93 @@ class Progress:
     step: Step | None = None
     training_share: float = 0.0  # of the training that goes on
     share: float = 0.0  # of the whole run; never falls
-    # What the time that is left is told by: it runs on between events.
-    left: _Left | None = None  # of the training that goes on
-    left_of_all: _Left | None = None  # of all that comes after the folds so far
-    began: tuple[float, float] | None = None  # when this process began to work, and the share of the whole by then
+    plan: WorkPlanned | None = None  # of the run's own training
+    plan_of_pretraining: WorkPlanned | None = None
+    pace: Pace = _UNKNOWN
+    left: TimeLeft | None = None  # of the whole run
+    stages: tuple[StageTime, ...] = ()  # of the training that goes on
+    at: float | None = None  # when the last event was; None where nothing goes on
+    fold_began: float | None = None
+    fold_seconds: tuple[float, ...] = ()  # of those that were trained
 
 
 def fold_event(progress: Progress, event: Event, at: float) -> Progress:
     """`progress` after one more event, which happened at `at` (seconds since 1970)."""
-    if progress.began is None:
-        progress = replace(progress, has_begun=True, began=(at, progress.share))
+    progress = _timed_stage(replace(progress, has_begun=True), at)
     match event:
         case Noted():
             return replace(progress, notes=(*progress.notes, _timed(event, at)))
         case FoldStarted(is_pretraining=False):
-            after = replace(_with_training(_anew(progress, event), event), n_folds=event.n_folds)
+            begun = replace(_anew(progress, event), n_folds=event.n_folds, fold_began=at)
+            after = _with_training(begun, event)
         case FoldEnded(is_pretraining=False):
             after = _after_fold(progress, event, at)
         case RunEnded(is_pretraining=False, fold=None):
             share = 1.0 if event.state == "done" else progress.share
             ended = replace(progress, share=share, work=None, step=None)
-            after = replace(ended, began=None, left=None, left_of_all=None)
+            after = replace(ended, left=None, at=None, stages=_all_ended(progress.stages))
+        case WorkPlanned(is_pretraining=True):
+            begun = _anew(progress, event)
+            after = replace(begun, plan_of_pretraining=event, pace=event.pace, left=None)
+        case WorkPlanned():
+            after = replace(progress, plan=event, pace=event.pace, left=None)
         case _:
             is_another = event.is_pretraining != progress.is_pretraining
             after = _within_training(_anew(progress, event) if is_another else progress, event, at)
-    return replace(after, share=max(after.share, _share_of_whole(after)))
+    after = replace(after, share=max(after.share, _share_of_whole(after)))
+    return after if isinstance(event, RunEnded | Noted) else _estimated(_entered(after, at), event, at)
+
+
+def _timed_stage(progress: Progress, at: float) -> Progress:
+    """The stage that goes on with the time that passed in it."""
+    stages = tuple(
+        stage if stage.since is None else replace(stage, seconds=stage.seconds + max(0.0, at - stage.since), since=at)
+        for stage in progress.stages
+    )
+    return replace(progress, stages=stages, at=at)
+
+
+def _all_ended(stages: tuple[StageTime, ...]) -> tuple[StageTime, ...]:
+    return tuple(replace(stage, since=None) for stage in stages)
+
+
+def _entered(progress: Progress, at: float) -> Progress:
+    """The stage as it stands in the list of stages, each of which stands there once."""
+    current = next((stage for stage in progress.stages if stage.since is not None), None)
+    if progress.stage is None or (current is not None and current.stage == progress.stage):
+        return progress
+    before = next((stage for stage in progress.stages if stage.stage == progress.stage), None)
+    others = _all_ended(tuple(stage for stage in progress.stages if stage is not before))
+    begun = StageTime(stage=progress.stage, seconds=before.seconds if before else 0.0, since=at)
+    order = list(_SPANS[True])
+    return replace(progress, stages=tuple(sorted((*others, begun), key=lambda each: order.index(each.stage))))
+
+
+def _estimated(progress: Progress, event: Event, at: float) -> Progress:
+    """What is left of the whole run."""
+    plan = progress.plan_of_pretraining if progress.is_pretraining else progress.plan
+    if plan is None:
+        return progress
+    if progress.n_epochs and plan.n_epochs:
+        plan = replace(plan, n_epochs=progress.n_epochs)  # a time budget may change it on the way
+    pace = measured_pace(progress.pace, plan, event, progress.stage)
+    progress = replace(progress, pace=pace)
+    elapsed = next((stage.seconds for stage in progress.stages if stage.since is not None), 0.0)
+    seconds = seconds_left_of_training(plan, pace, progress.stage, event, progress.epoch or 0, elapsed)
+    if seconds is None:
+        return progress
+    if progress.is_pretraining:
+        after = None if progress.plan is None else training_seconds(progress.plan, pace)
+        if after is None:
+            return progress
+        seconds += after
+    elif progress.n_folds and progress.fold is not None:
+        each = statistics.median(progress.fold_seconds[1:]) if len(progress.fold_seconds) > 1 else None
+        # The report comes after all folds.
+        report = USUAL_CLOSING if pace.closing is None else pace.closing
+        seconds = max(0.0, seconds - report) + seconds_of_folds(plan, pace, progress.n_folds - progress.fold, each)
+    left = TimeLeft(seconds, at) if progress.left is None else progress.left.corrected(seconds, at)
+    return replace(progress, left=left)
 
 
 def _timed(event: Noted, at: float) -> TimedNote:
@@ -188,38 +177,37 @@ def _timed(event: Noted, at: float) -> TimedNote:
 
 def seconds_left(progress: Progress, now: float) -> float | None:
     """Seconds that the whole run takes from `now` (since 1970) on; None where that cannot be told yet."""
-    if progress.left_of_all is not None:
-        return progress.left_of_all.by(now)
-    is_one_of_many = bool(progress.n_folds or progress.is_pretraining)
-    if progress.left is not None and not is_one_of_many:
-        return progress.left.by(now)
-    if progress.began is None or not is_one_of_many:
-        return None
-    began, share_before = progress.began
-    seconds, share = now - began, progress.share - share_before
-    if seconds < _TELLING_SECONDS or share < _TELLING_SHARE:
-        return None
-    return round(seconds / share * (1 - progress.share), 1)
+    return None if progress.left is None else round(progress.left.by(now), 1)
 
 
 def _anew(progress: Progress, event: Event) -> Progress:
     """Another training begins."""
-    nothing: dict[str, Any] = dict.fromkeys(("stage", "epoch", "n_epochs", "work", "step", "left"))  # Any: all None
-    return replace(progress, fold=event.fold, is_pretraining=event.is_pretraining, training_share=0.0, **nothing)
+    nothing: dict[str, Any] = dict.fromkeys(("stage", "epoch", "n_epochs", "work", "step"))  # Any: all None
+    return replace(
+        progress,
+        fold=event.fold,
+        is_pretraining=event.is_pretraining,
+        has_pretraining=progress.has_pretraining or event.is_pretraining,
+        training_share=0.0,
+        stages=(),
+        **nothing,
+    )
 
 
 def _after_fold(progress: Progress, event: FoldEnded, at: float) -> Progress:
-    left = None if event.seconds_left is None else _Left(event.seconds_left, at)
     tested = FoldTestScores(accuracy=event.accuracy, macro_f1=event.macro_f1)
-    after = replace(_with_training(progress, event, tested=tested), n_folds=event.n_folds, left_of_all=left)
+    after = replace(_with_training(progress, event, tested=tested), n_folds=event.n_folds)
     n_done = max(progress.n_folds_done, event.fold or 0)
-    return replace(_anew(after, event), fold=None, n_folds_done=n_done)
+    seconds = progress.fold_seconds
+    if progress.stages and progress.fold_began is not None:  # else it was done before
+        seconds = (*seconds, at - progress.fold_began)
+    return replace(_anew(after, event), fold=None, n_folds_done=n_done, fold_seconds=seconds)
 
 
 def _within_training(progress: Progress, event: Event, at: float) -> Progress:
     match event:
         case Progressed():
-            return _counted(progress, event, at)
+            return _counted(progress, event)
         case RunStarted():
             parts = Parts(n_train=event.n_train, n_val=event.n_val, n_test=event.n_test)
             return _with_training(progress, event, parts=parts)
@@ -227,7 +215,16 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
             stage: Stage = "finetune" if event.stage == "finetune" else "instant"
             n_epochs = event.n_epochs or progress.n_epochs
             entered = replace(progress, stage=stage, n_epochs=n_epochs, work=None, step=None)
-            return _moved(_with_training(entered, event, n_epochs=n_epochs), 0.0)
+            changes: dict[str, Any] = {"n_epochs": n_epochs}  # Any: of each field its own
+            if event.checkpoint_selection is not None:
+                changes["checkpoint_selection"] = event.checkpoint_selection
+            return _moved(_with_training(entered, event, **changes), 0.0)
+        case ClassifierSelected():
+            selected: dict[str, Any] = {"kept_stage": event.stage, "kept_epoch": event.epoch}  # Any: as in `changes`
+            if event.checkpoint_selection is not None:
+                selected["checkpoint_selection"] = event.checkpoint_selection
+            entered = replace(progress, stage="measuring", work=None, step=None)
+            return _moved(_with_training(entered, event, **selected), 0.0)
         case InstantClassifierFitted():
             scores = InstantScores(
                 seconds=event.seconds, val_accuracy=event.val_accuracy, val_macro_f1=event.val_macro_f1
@@ -236,14 +233,14 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
         case ValidationImagesChosen():
             return _with_training(progress, event, watched=_watched_anew(_training_of(progress, event), event))
         case StepEnded():
-            return _stepped(progress, event, at)
+            return _stepped(progress, event)
         case EpochEnded():
-            return _after_epoch(progress, event, at)
+            return _after_epoch(progress, event)
         case _:
             return progress
 
 
-def _counted(progress: Progress, event: Progressed, at: float) -> Progress:
+def _counted(progress: Progress, event: Progressed) -> Progress:
     share = event.done / max(event.total, 1)
     # A training that goes on looks at its images first, whatever it was at before.
     stage = _STAGE_OF_WORK.get(event.stage, progress.stage)
@@ -259,12 +256,10 @@ def _counted(progress: Progress, event: Progressed, at: float) -> Progress:
         per_second=event.per_second,
         seconds_left=event.seconds_left,
     )
-    is_last = stage == "measuring" or (stage == "instant" and not progress.is_finetuned)
-    left = _Left(event.seconds_left, at) if is_last and event.seconds_left is not None else None
-    return _moved(replace(progress, stage=stage, work=work, step=None, left=left), share)
+    return _moved(replace(progress, stage=stage, work=work, step=None), share)
 
 
-def _stepped(progress: Progress, event: StepEnded, at: float) -> Progress:
+def _stepped(progress: Progress, event: StepEnded) -> Progress:
     n_epochs = progress.n_epochs or event.epoch
     step = Step(
         epoch=event.epoch,
@@ -275,28 +270,31 @@ def _stepped(progress: Progress, event: StepEnded, at: float) -> Progress:
         epoch_seconds_left=event.epoch_seconds_left,
         seconds_left=event.seconds_left,
     )
-    left = _Left(event.seconds_left, at)
-    after = replace(progress, stage="finetune", n_epochs=n_epochs, work=None, step=step, left=left)
+    after = replace(progress, stage="finetune", n_epochs=n_epochs, work=None, step=step)
     n_done, n_all = (event.epoch - 1) * event.n_steps + event.step, n_epochs * event.n_steps
     return _moved(_with_training(after, event), n_done / max(n_all, 1))
 
 
-def _after_epoch(progress: Progress, event: EpochEnded, at: float) -> Progress:
+def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
     training = _training_of(progress, event)
     # One that is repeated after a crash takes the place of the one that was lost, and of all after it.
     before = tuple(epoch for epoch in training.epochs if epoch.epoch < event.epoch)
-    kept_before = training.kept_epoch if any(epoch.epoch == training.kept_epoch for epoch in before) else None
-    kept = event.epoch if event.is_kept else kept_before
-    after = replace(
-        progress,
-        stage="finetune",
-        epoch=event.epoch,
-        n_epochs=event.n_epochs,
-        left=None if event.seconds_left is None else _Left(event.seconds_left, at),
-    )
+    best = training.best_epoch if any(epoch.epoch == training.best_epoch for epoch in before) else None
+    best = event.epoch if event.is_best else best
+    kept = None if training.checkpoint_selection == "last" else best
+    after = replace(progress, stage="finetune", epoch=event.epoch, n_epochs=event.n_epochs)
     watched = _after_look(training.watched, event, n_before=len(before))
     epochs = (*before, _epoch(event))
-    after = _with_training(after, event, epochs=epochs, n_epochs=event.n_epochs, kept_epoch=kept, watched=watched)
+    after = _with_training(
+        after,
+        event,
+        epochs=epochs,
+        n_epochs=event.n_epochs,
+        best_epoch=best,
+        kept_epoch=kept,
+        has_early_dip=training.checkpoint_selection == "last" and has_early_dip(epochs, event.n_epochs),
+        watched=watched,
+    )
     return _moved(after, event.epoch / max(event.n_epochs, 1))
 
 
@@ -339,9 +337,19 @@ def _training_of(progress: Progress, event: Event) -> Training:
     for training in progress.trainings:
         if (training.fold, training.is_pretraining) == (event.fold, event.is_pretraining):
             return training
-    empty = ("parts", "instant", "n_epochs", "kept_epoch", "watched", "tested")
+    empty = (
+        "parts",
+        "instant",
+        "n_epochs",
+        "checkpoint_selection",
+        "best_epoch",
+        "kept_epoch",
+        "kept_stage",
+        "watched",
+        "tested",
+    )
     nothing: dict[str, Any] = dict.fromkeys(empty)  # Any: all None
-    return Training(fold=event.fold, is_pretraining=event.is_pretraining, epochs=(), **nothing)
+    return Training(fold=event.fold, is_pretraining=event.is_pretraining, epochs=(), has_early_dip=False, **nothing)
 
 
 def _with_training(progress: Progress, event: Event, **changes: Any) -> Progress:  # Any: each field its own type

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coverslip.events import CheckpointSaved, Progressed, StepEnded, ValidationImagesChosen, from_json
+from coverslip.events import CheckpointSaved, Progressed, StepEnded, ValidationImagesChosen, WorkPlanned, from_json
 from coverslip.runs.log.progress import Progress, fold_event
 
-_PASSING = frozenset(kind.__name__ for kind in (Progressed, StepEnded, CheckpointSaved, ValidationImagesChosen))
+_PASSING = frozenset(
+    kind.__name__ for kind in (Progressed, StepEnded, CheckpointSaved, ValidationImagesChosen, WorkPlanned)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ import time
 from sqlalchemy import update
 
 from coverslip.errors import Conflict, NotFound
+from coverslip.experiments.running.finishing import request_finish
 from coverslip.files import cannot_write, write_text
 from coverslip.runs import is_run
+from coverslip.workspace.jobs.log import folded_log
 from coverslip.workspace.jobs.records import (
     Job,
     all_jobs,
@@ -16,6 +18,7 @@ from coverslip.workspace.jobs.records import (
     drop_trainings_of,
     find_job,
 )
+from coverslip.workspace.jobs.runs import can_finish
 from coverslip.workspace.jobs.state import ACTIVE, has_ended, state_of, status_of
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
@@ -70,6 +73,24 @@ def resume(workspace: Workspace, job_id: str) -> None:
     job.run.stop_file.unlink(missing_ok=True)
     anew = dict.fromkeys(("pid", "process_started", "launched", "stop_asked"))
     change_as_seen(workspace, job, state="queued", queued=time.time(), command=command, **anew)
+
+
+def finish(workspace: Workspace, job_id: str) -> None:
+    """End a training's fine-tuning with its best epoch so far; calibration, test images and report follow.
+
+    One that was stopped is queued again for that.
+
+    Raises:
+        NotFound: there is no training of this id.
+        Conflict: it has ended, or there is nothing to finish.
+    """
+    job = find_job(workspace, job_id, "train")
+    state = state_of(job, status_of(job))
+    if not can_finish(job, state, folded_log(job).progress):
+        raise Conflict("It cannot be finished early now", do="Wait until it ends, or stop it and resume it later.")
+    request_finish(job.folder)
+    if has_ended(state):
+        resume(workspace, job_id)
 
 
 def remove(workspace: Workspace, job_id: str) -> None:

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.errors import BadRun
+from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import METRICS, Evaluation
 from coverslip.messages import Failure
-from coverslip.runs.log import Progress, Stage, Step, TimedNote, Training, Work, seconds_left
+from coverslip.runs import is_run
+from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
 from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.log import folded_log
 from coverslip.workspace.jobs.processes import lines_of_last_process
@@ -40,6 +41,7 @@ class RunProgress:
     training_share: Annotated[float, Field(ge=0, le=1, description="Of the training that goes on, such as a fold.")]
     work: Annotated[Work | None, Field(description="What is being counted, where that is no epoch.")]
     step: Annotated[Step | None, Field(description="Where within an epoch it is.")]
+    stages: Annotated[tuple[StageTime, ...], Field(description="Of the training that goes on, as far as it came.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,9 @@ class RunState:
     stage: Stage | None
     n_folds: Annotated[int, Field(description="0 where there is one split, or it is not decided yet.")]
     fold: Annotated[int | None, Field(description="1-based; the one that is being trained.")]
+    step: Annotated[int | None, Field(description="1 (pretraining) or 2 where the training takes two steps.")]
+    is_finishing: Annotated[bool, Field(description="Fine-tuning was asked to end now; test and report follow.")]
+    can_finish: Annotated[bool, Field(description="Whether fine-tuning can be ended now, to test what there is.")]
     progress: RunProgress | None
     epoch: int | None
     n_epochs: int | None
@@ -124,6 +129,9 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         stage=progress.stage or "reading" if state in ("running", "stopping") else None,
         n_folds=n_folds or int((choices.get("split") or {}).get("folds") or 0),
         fold=progress.fold if is_active else None,
+        step=None if not _has_two_steps(choices) else 1 if progress.is_pretraining or not progress.plan else 2,
+        is_finishing=is_active and job.run.finish_file.is_file(),
+        can_finish=can_finish(job, state, progress),
         progress=_shown(progress, is_active=is_active) if state != "done" else None,
         epoch=progress.epoch if state != "done" else status.epoch if status else None,
         n_epochs=progress.n_epochs if state != "done" else status.n_epochs if status else None,
@@ -138,6 +146,23 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         started=_started(job),
         ended=None if is_active or state == "queued" or status is None else status.heartbeat,
     )
+
+
+def _has_two_steps(choices: Json) -> bool:
+    init = choices.get("init")
+    return isinstance(init, dict) and "train_on" in init
+
+
+def can_finish(job: Job, state: State, progress: Progress) -> bool:
+    """Whether a training's fine-tuning can be ended now: not where it is over, and not where others must be like it."""
+    from coverslip.experiments.running.finishing import why_not_finished
+
+    if state not in ("running", "stopped", "interrupted") or not is_run(job.folder):
+        return False
+    try:
+        return why_not_finished(job.run) is None and progress.stage != "measuring"
+    except CoverslipError:  # its recipe cannot be read
+        return False
 
 
 def _curve(job: Job, progress: Progress) -> list[float]:
@@ -158,6 +183,7 @@ def _shown(progress: Progress, *, is_active: bool) -> RunProgress | None:
         training_share=round(progress.training_share, 4),
         work=progress.work,
         step=progress.step,
+        stages=progress.stages,
     )
 
 

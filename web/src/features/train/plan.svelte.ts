@@ -1,5 +1,5 @@
 // The training that the page is about to start: its images, and what differs from the defaults.
-import { listColumns, listDatasets, previewSplit, type Dataset } from '../../api/datasets';
+import { listColumns, listDatasets, previewSplit, previewTime, type Dataset } from '../../api/datasets';
 import { Problem, problemFrom } from '../../api/client';
 import { missingMs } from '../datasets/adding/known';
 import { listFindings } from '../../api/studies';
@@ -49,6 +49,25 @@ export class Plan {
     await new Promise((resolve) => setTimeout(resolve, REST_MS));
     signal.throwIfAborted();
     return previewSplit(id, { recipe, allow_leakage, again_of }, signal);
+  });
+  /** How long it would take; null while the split is not known. */
+  time = new Resource(async (signal) => {
+    const [split, recipe, id] = [this.split.value, this.recipe, this.dataset?.id];
+    if (!split || split.refusal || !id) return null;
+    const n = Object.fromEntries(split.parts.map((part) => [part.part, part.n]));
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    signal.throwIfAborted();
+    return previewTime(
+      id,
+      {
+        recipe,
+        n_train: Math.max(1, n['train'] ?? 0),
+        n_val: n['val'] ?? 0,
+        n_test: n['test'] ?? 0,
+        n_folds: split.n_folds,
+      },
+      signal,
+    );
   });
   asked = $state<string | null>(null); // the dataset that the address names
   changes = $state.raw<Changes>({});

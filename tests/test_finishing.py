@@ -1,0 +1,99 @@
+"""A training whose fine-tuning is finished early: the rest follows, and the recipe gives the same classifier again."""
+
+from pathlib import Path
+
+import pytest
+from trained import SMALL_NETWORK
+from typer.testing import CliRunner
+
+import coverslip as cs
+from coverslip.cli._app import app
+from coverslip.errors import BadRun, Stopped
+from coverslip.events import ClassifierSelected, EpochEnded, Event, InstantClassifierFitted, Noted
+from coverslip.experiments.running.finishing import request_finish
+from coverslip.files import sha256_file
+from coverslip.runs import Run
+from coverslip.samples import write_sample_images
+
+WEIGHTS = "classifier/weights.safetensors"
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sample_images(tmp_path_factory.mktemp("cells") / "cells", n_images=60).folder
+
+
+def recipe(**changes: object) -> cs.Recipe:
+    small = {"model": SMALL_NETWORK, "image_size": 32, "tta": 1, "split": {"folds": 0}, "epochs": 5, "batch_size": 8}
+    return cs.Recipe(**{**small, **changes})
+
+
+def train(cells: Path, out: Path, choices: cs.Recipe, file: str, when: type[Event], epoch: int = 0) -> list[Event]:
+    """The events of a training in whose folder a file appears with an event."""
+    events: list[Event] = []
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, when) and (not isinstance(event, EpochEnded) or event.epoch == epoch):
+            (out / file).touch()
+
+    cs.train(cells, choices, out=out, emit=listen)
+    return events
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("init", ["imagenet", "scratch"])
+def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifier(
+    cells: Path, tmp_path: Path, init: str
+) -> None:
+    run = Run(tmp_path / "run")
+    events = train(cells, run.folder, recipe(init=init, kept_stage="finetune"), "finish", EpochEnded, epoch=2)
+    assert run.is_done
+    assert run.report_file.is_file()
+    assert run.metrics.n > 0
+    assert not run.finish_file.exists()
+    settled, stage = run.recipe, run.training.finetune  # type: ignore[union-attr]  # it is done
+    assert stage is not None
+    assert (stage.epochs_run, stage.stopped_because) == (2, "finished early")
+    assert (settled.last_epoch, settled.epochs, settled.kept_epoch) == (2, 5, "best")
+    epochs = [event for event in events if isinstance(event, EpochEnded)]
+    best = max(event.epoch for event in epochs if event.is_best)
+    (kept,) = [event for event in events if isinstance(event, ClassifierSelected)]
+    assert (kept.stage, kept.epoch, kept.checkpoint_selection) == ("finetune", best, "best")
+    assert [event.values for event in events if isinstance(event, Noted) and event.code == "finished-early"] == [
+        {"epochs_run": 2, "epochs": 5}
+    ]
+    again = cs.train(cells, settled, out=tmp_path / "again")
+    assert sha256_file(again.folder / WEIGHTS) == sha256_file(run.folder / WEIGHTS)
+
+
+@pytest.mark.slow
+def test_before_fine_tuning_the_instant_classifier_is_what_is_finished(cells: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    events = train(cells, run.folder, recipe(), "finish", InstantClassifierFitted)
+    assert not any(isinstance(event, EpochEnded) for event in events)
+    assert (run.recipe.stage, run.training.chosen) == ("instant", "instant")  # type: ignore[union-attr]  # it is done
+    assert run.is_done
+
+
+@pytest.mark.slow
+def test_a_stopped_training_is_finished_by_its_command(cells: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    with pytest.raises(Stopped) as stopped:
+        train(cells, run.folder, recipe(), "stop", EpochEnded, epoch=3)
+    assert [remedy.kind for remedy in stopped.value.remedies] == ["resume", "finish"]
+    done = CliRunner().invoke(app, ["train", "--finish", str(run.folder)])
+    assert done.exit_code == 0, done.output
+    ended = Run(run.folder)
+    assert (ended.recipe.last_epoch, ended.is_done) == (3, True)
+    with pytest.raises(BadRun, match="finished"):
+        request_finish(run.folder)
+
+
+@pytest.mark.slow
+def test_folds_cannot_be_finished_early(cells: Path, tmp_path: Path) -> None:
+    choices = recipe(stage="instant", split={"folds": 2})
+    with pytest.raises(Stopped):
+        train(cells, tmp_path / "run", choices, "stop", InstantClassifierFitted)
+    with pytest.raises(BadRun, match="folds"):
+        request_finish(tmp_path / "run")

@@ -1,0 +1,132 @@
+"""The time that a training still takes, against trainings whose whole course is known."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from training_events import an_epoch
+
+from coverslip.events import (
+    ClassifierSelected,
+    Event,
+    FoldEnded,
+    FoldStarted,
+    InstantClassifierFitted,
+    Pace,
+    Progressed,
+    RunEnded,
+    StageStarted,
+    StepEnded,
+    WorkPlanned,
+)
+from coverslip.runs.log import Progress, fold_event, seconds_left
+from coverslip.runs.log.time_left import TimeLeft, training_seconds
+
+PLAN = WorkPlanned(n_train=300, n_val=100, n_test=100, n_drawn=300, n_again=500, n_epochs=10, has_instant=True)
+N_STEPS = 15
+KNOWN = Pace(reading=0.01, embedding=0.05, training=0.2, closing=20.0)
+
+
+def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float, Event]]:
+    """Events with the seconds that passed before each: reading 5, instant 20, epochs 60 each, the rest 50."""
+    yield 0.0, Progressed(stage="reading images", done=0, total=500, per_second=100.0, seconds_left=5.0)
+    yield 5.0, Progressed(stage="reading images", done=500, total=500, per_second=100.0, seconds_left=0.0)
+    yield 0.0, plan
+    yield 0.0, StageStarted(stage="instant")
+    for done in range(50, 401, 50):
+        left = (400 - done) * 0.05
+        yield 2.5, Progressed(stage="looking at images", done=done, total=400, per_second=20.0, seconds_left=left)
+    yield 0.0, InstantClassifierFitted(seconds=20.0, val_accuracy=0.8, val_macro_f1=0.8)
+    yield 0.0, StageStarted(stage="finetune", n_epochs=n_epochs, checkpoint_selection="last")
+    for epoch in range(1, n_epochs + 1):
+        for step in range(1, N_STEPS + 1):
+            yield (
+                54.0 / N_STEPS,
+                StepEnded(
+                    epoch=epoch,
+                    step=step,
+                    n_steps=N_STEPS,
+                    loss=1.0,
+                    images_per_second=300 / 54,
+                    epoch_seconds_left=0.0,
+                    seconds_left=0.0,
+                ),
+            )
+        yield 6.0, an_epoch(epoch, n_epochs=n_epochs, seconds=60.0)
+    yield 0.0, ClassifierSelected(stage="finetune", epoch=n_epochs, checkpoint_selection="last")
+    for done in range(25, 101, 25):
+        yield 8.0, Progressed(stage="predicting", done=done, total=100, seconds_left=(100 - done) * 0.05)
+    yield 18.0, RunEnded(run="a", state="done")
+
+
+def told(events: Iterator[tuple[float, Event]]) -> list[tuple[float, float | None]]:
+    """(seconds since the start, seconds left) after each event, and the true end in the last."""
+    progress, now = Progress(), 1000.0
+    rows = []
+    for seconds, event in events:
+        now += seconds
+        progress = fold_event(progress, event, now)
+        rows.append((now - 1000.0, seconds_left(progress, now)))
+    return rows
+
+
+@pytest.mark.parametrize("plan", [PLAN, replace(PLAN, pace=KNOWN, basis="an earlier training")])
+def test_the_time_left_is_near_the_truth_from_the_first_steps_on_and_does_not_jump(plan: WorkPlanned) -> None:
+    rows = told(course(plan))
+    end = rows[-1][0]
+    known = [(at, left) for at, left in rows[:-1] if left is not None]
+    assert known[0][0] <= 20.0, "it is known before the instant classifier is"
+    for at, left in known:
+        if at > 60.0:
+            assert left == pytest.approx(end - at, rel=0.15, abs=12.0), at
+    for (before, left_before), (at, left) in pairwise(known):
+        assert left - max(0.0, left_before - (at - before)) <= 0.1 * left_before + 6.0, (at, left_before, left)
+
+
+def test_where_another_training_took_three_times_as_long_the_estimate_comes_down_little_by_little() -> None:
+    slow = Pace(reading=0.03, embedding=0.15, training=0.6, closing=60.0)
+    rows = [row for row in told(course(replace(PLAN, pace=slow, basis="an earlier training")))[:-1] if row[1]]
+    end = 5 + 20 + 600 + 50
+    assert rows[-20][1] == pytest.approx(end - rows[-20][0], rel=0.4)
+    for (before, left_before), (at, left) in pairwise(rows):
+        assert left_before is not None
+        assert left is not None
+        assert abs(left - max(0.0, left_before - (at - before))) <= 0.2 * left_before + 6.0
+
+
+def test_folds_count_all_folds_and_the_training_on_all_images_after_them() -> None:
+    plan = replace(PLAN, n_folds=3)
+    of_fold = [pair for pair in course(plan) if not isinstance(pair[1], RunEnded | WorkPlanned)][2:]
+
+    def events() -> Iterator[tuple[float, Event]]:
+        yield 0.0, plan
+        for fold in (1, 2, 3):
+            yield 0.0, FoldStarted(fold=fold, n_folds=3)
+            for seconds, event in of_fold:
+                yield seconds, replace(event, fold=fold)
+            yield 0.0, FoldEnded(fold=fold, n_folds=3, accuracy=0.9, macro_f1=0.9)
+
+    rows = told(events())
+    one = sum(seconds for seconds, _ in of_fold)
+    refit = 600.0 * 500 / 300 + 15.0
+    after_first = next(left for at, left in rows if at == pytest.approx(one) and left is not None)
+    assert after_first == pytest.approx(2 * one + refit, rel=0.15)
+    assert rows[-1][1] == pytest.approx(refit, rel=0.2)
+
+
+def test_the_first_of_two_steps_counts_the_second() -> None:
+    first = replace(PLAN, is_pretraining=True, pace=KNOWN)
+    progress = fold_event(fold_event(Progress(), replace(PLAN, pace=KNOWN), 0.0), first, 0.0)
+    begun = StageStarted(stage="finetune", n_epochs=10, is_pretraining=True)
+    progress = fold_event(progress, begun, 0.0)
+    both = training_seconds(PLAN, KNOWN)
+    assert both is not None
+    assert seconds_left(progress, 0.0) == pytest.approx(2 * both - 5 - 20, rel=0.05)
+
+
+def test_time_passes_between_events() -> None:
+    left = TimeLeft(100.0, at=10.0)
+    assert (left.by(40.0), left.by(500.0)) == (70.0, 0.0)
+    assert left.corrected(200.0, 10.0).seconds == 100.0
+    assert 70.0 < left.corrected(200.0, 40.0).seconds < 200.0

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { expectedTime } from '../src/features/train/expected_time';
+import { train } from '../src/texts/train';
+
+const known = { seconds: 368, basis: 'a run', is_long: false, n_trainings: 1, has_pretraining: false };
+
+test('the expected time says what it is from, and that it is not known', () => {
+  expect(expectedTime(known, null, train.time)).toContain('About 6 min');
+  expect(expectedTime(known, null, train.time)).toContain('a run');
+  expect(expectedTime({ ...known, seconds: 41 }, null, train.time)).toContain('About 40 s');
+  expect(expectedTime({ ...known, seconds: 7700 }, null, train.time)).toContain('About 2 h 10 min');
+  expect(expectedTime({ ...known, seconds: null, basis: null }, null, train.time)).toBe(train.time.unknown);
+});
+
+test('folds are counted, and a time budget says it itself', () => {
+  expect(expectedTime({ ...known, n_trainings: 51 }, null, train.time)).toContain('50 folds');
+  expect(expectedTime(known, 'quick', train.time)).toBe('');
+  expect(expectedTime(null, null, train.time)).toBe('');
+});
