@@ -98,7 +98,7 @@ def test_a_log_gets_a_few_plain_lines() -> None:
     assert text.count("reading images") == 1
     assert "\x1b" not in text
     assert "Warning: [odd] names stay as they are" in text
-    assert "288 images to train on" in text
+    assert "288 training images" in text
     assert EPOCH_HEADER in text
     assert len(text.splitlines()) < 12
 

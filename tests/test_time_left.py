@@ -125,6 +125,31 @@ def test_the_first_of_two_steps_counts_the_second() -> None:
     assert seconds_left(progress, 0.0) == pytest.approx(2 * both - 5 - 20, rel=0.05)
 
 
+def test_the_share_of_the_whole_goes_with_the_time_and_ends_at_one() -> None:
+    progress, now, shares = Progress(), 1000.0, []
+    for seconds, event in course():
+        now += seconds
+        progress = fold_event(progress, event, now)
+        shares.append((now - 1000.0, progress.share))
+    assert [share for _, share in shares] == sorted(share for _, share in shares)
+    assert shares[-1][1] == 1.0
+    halfway = next(share for at, share in shares if at >= 340.0)
+    assert halfway == pytest.approx(0.5, abs=0.08)
+
+
+def test_time_in_which_no_process_worked_does_not_count() -> None:
+    progress, now = Progress(), 0.0
+    for seconds, event in list(course())[:40]:
+        now += seconds
+        progress = fold_event(progress, event, now)
+    worked = progress.worked
+    again = next(iter(course()))[1]
+    progress = fold_event(progress, again, now + 9000.0)
+    progress = fold_event(progress, again, now + 9004.0)
+    assert progress.worked == pytest.approx(worked + 4.0)
+    assert sum(stage.seconds for stage in progress.stages) == pytest.approx(worked + 4.0, abs=0.1)
+
+
 def test_time_passes_between_events() -> None:
     left = TimeLeft(100.0, at=10.0)
     assert (left.by(40.0), left.by(500.0)) == (70.0, 0.0)

@@ -79,7 +79,7 @@ test('only the epoch that is kept is marked, with the rule that keeps it', () =>
 
 test('lines of the first of two steps say so', () => {
   const values = { n_train: 1260, n_val: 4, n_test: 5 };
-  expect(sentence(line(1, 'RunStarted', values))).toMatch(/^1,260 images/);
+  expect(sentence(line(1, 'RunStarted', values))).toMatch(/^1,260 training images/);
   expect(sentence(line(1, 'RunStarted', { ...values, is_pretraining: true }))).toMatch(/^Step 1 of 2/);
   const kept = { stage: 'finetune', epoch: 7, checkpoint_selection: 'best' };
   expect(sentence(line(1, 'ClassifierSelected', kept))).toContain('epoch 7');

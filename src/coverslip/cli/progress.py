@@ -195,8 +195,8 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
             if progress.has_pretraining:
                 step = "Step 1 of 2, pretraining: " if event.is_pretraining else "Step 2 of 2, your images: "
             return [
-                f"{step}{event.n_train:,} images to train on, {event.n_val:,} for validation, "
-                f"{event.n_test:,} kept aside for the final numbers (test); {len(event.classes)} classes"
+                f"{step}{event.n_train:,} training images, {event.n_val:,} validation images, "
+                f"{event.n_test:,} test images; {len(event.classes)} classes"
             ]
         case FoldStarted():
             return ["", f"Fold {event.fold} of {event.n_folds}"]

@@ -75,7 +75,7 @@ export const runs = {
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images.`,
     predictNow: 'Predict with it now',
     parts: (train: string, val: string, test: string) =>
-      `${train} images to train on, ${val} for validation, ${test} kept aside for the final numbers`,
+      `${train} training images, ${val} validation images, ${test} test images`,
     watched: {
       title: 'What it has learnt',
       help: (n: number) =>
@@ -160,7 +160,7 @@ export const runs = {
   lines: {
     steps: (isFirst: boolean) => (isFirst ? 'Step 1 of 2 (pretraining): ' : ''),
     RunStarted: (train: string, val: string, test: string) =>
-      `${train} images to train on, ${val} for validation, ${test} to test`,
+      `${train} training images, ${val} validation images, ${test} test images`,
     kept: (epoch: number, isLast: boolean) =>
       `Kept: epoch ${epoch}, ${isLast ? 'the last' : 'the best on validation images'}`,
     keptInstant: 'Kept: the instant classifier',

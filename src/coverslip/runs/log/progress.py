@@ -86,16 +86,17 @@ class Progress:
     left: TimeLeft | None = None  # of the whole run
     stages: tuple[StageTime, ...] = ()  # of the training that goes on
     at: float | None = None  # when the last event was; None where nothing goes on
+    worked: float = 0.0  # seconds, all sessions of work together
     fold_began: float | None = None
     fold_seconds: tuple[float, ...] = ()  # of those that were trained
 
 
 def fold_event(progress: Progress, event: Event, at: float) -> Progress:
     """`progress` after one more event, which happened at `at` (seconds since 1970)."""
-    progress = _timed_stage(replace(progress, has_begun=True), at)
+    progress = _timed(replace(progress, has_begun=True), event, at)
     match event:
         case Noted():
-            return replace(progress, notes=(*progress.notes, _timed(event, at)))
+            return replace(progress, notes=(*progress.notes, _timed_note(event, at)))
         case FoldStarted(is_pretraining=False):
             begun = replace(_anew(progress, event), n_folds=event.n_folds, fold_began=at)
             after = _with_training(begun, event)
@@ -113,17 +114,27 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
         case _:
             is_another = event.is_pretraining != progress.is_pretraining
             after = _within_training(_anew(progress, event) if is_another else progress, event, at)
-    after = replace(after, share=max(after.share, _share_of_whole(after)))
-    return after if isinstance(event, RunEnded | Noted) else _estimated(_entered(after, at), event, at)
+    if not isinstance(event, RunEnded):
+        after = _estimated(_entered(after, at), event, at)
+    return replace(after, share=max(after.share, _share_of_whole(after)))
 
 
-def _timed_stage(progress: Progress, at: float) -> Progress:
-    """The stage that goes on with the time that passed in it."""
+def _timed(progress: Progress, event: Event, at: float) -> Progress:
+    """The stage that goes on, and the whole, with the time that passed in them."""
+    if progress.at is None or _is_resumed(progress, event):
+        return replace(progress, stages=_all_ended(progress.stages), at=at)
+    progress = replace(progress, worked=progress.worked + max(0.0, at - progress.at))
     stages = tuple(
         stage if stage.since is None else replace(stage, seconds=stage.seconds + max(0.0, at - stage.since), since=at)
         for stage in progress.stages
     )
     return replace(progress, stages=stages, at=at)
+
+
+def _is_resumed(progress: Progress, event: Event) -> bool:
+    """Whether another process goes on after one that was killed: every training looks at its images first."""
+    is_reading = isinstance(event, Progressed) and event.stage == "reading images" and not event.is_pretraining
+    return is_reading and (progress.is_pretraining or progress.stage in ("instant", "finetune", "measuring"))
 
 
 def _all_ended(stages: tuple[StageTime, ...]) -> tuple[StageTime, ...]:
@@ -169,7 +180,7 @@ def _estimated(progress: Progress, event: Event, at: float) -> Progress:
     return replace(progress, left=left)
 
 
-def _timed(event: Noted, at: float) -> TimedNote:
+def _timed_note(event: Noted, at: float) -> TimedNote:
     return TimedNote(
         time=at, code=event.code, text=event.text, level=event.level, values=event.values, remedies=event.remedies
     )
@@ -370,6 +381,11 @@ def _moved(progress: Progress, share: float) -> Progress:
 
 
 def _share_of_whole(progress: Progress) -> float:
+    if progress.at is not None and progress.left is not None:
+        left = progress.left.by(progress.at)
+        return min(progress.worked / max(progress.worked + left, 1e-9), 0.99)
+    if progress.plan is not None:  # its time will be known soon
+        return progress.share
     n_before = int(progress.has_pretraining)
     n_trainings = n_before + (progress.n_folds + 1 if progress.n_folds else 1)
     n_folds_before = progress.fold - 1 if progress.fold else progress.n_folds_done
