@@ -21,8 +21,8 @@ class DecisionChoices(Choices):
         str | None,
         Key(
             "Positive class",
-            "classes",
-            "Of two classes, the one that is looked for: sensitivity is the share of it that is found.",
+            "decision",
+            "For two classes. Sensitivity is the share of its images that are predicted as this class.",
             "{} was the positive class",
             empty="by names, else the second",
         ),
@@ -34,14 +34,15 @@ class DecisionChoices(Choices):
     decide_by: Annotated[
         DecideBy,
         Key(
-            "How the class is decided",
-            "training",
-            "With thresholds rare classes are found more often, and frequent ones less.",
+            "Decision rule",
+            "decision",
+            "Thresholds are set on validation images. With them, rare classes are predicted more often and frequent "
+            "classes less often.",
             choices=(
-                Choice("highest", "the most probable", "The most probable class was predicted."),
-                Choice("roc", "the one furthest above its own threshold"),
-                Choice("sensitivity", "of two classes: so that the positive one has a wished sensitivity"),
-                Choice("specificity", "of two classes: so that the positive one has a wished specificity"),
+                Choice("highest", "most probable class", "The most probable class was predicted."),
+                Choice("roc", "class furthest above its own threshold (ROC)"),
+                Choice("sensitivity", "two classes: target sensitivity of the positive class"),
+                Choice("specificity", "two classes: target specificity of the positive class"),
             ),
         ),
     ] = Field(
@@ -54,9 +55,9 @@ class DecisionChoices(Choices):
     wished: Annotated[
         float,
         Key(
-            "Wished sensitivity or specificity",
-            "training",
-            "How much of it there shall be, where classes are decided by a wished sensitivity or specificity.",
+            "Target sensitivity or specificity",
+            "decision",
+            "Used only if the decision rule is a target sensitivity or specificity.",
         ),
     ] = Field(
         default=0.95,
@@ -67,9 +68,10 @@ class DecisionChoices(Choices):
     error_rate: Annotated[
         float | None,
         Key(
-            "Wished error rate",
-            "training",
-            "At most this share of decided images shall be wrong; the less certain ones are left to a person.",
+            "Target error rate",
+            "decision",
+            "At most this share of the decided validation images is misclassified. Less certain predictions are marked "
+            "uncertain.",
             "predictions were called uncertain where more than a share of {} would have been wrong",
             empty="half of that without",
         ),
@@ -94,7 +96,7 @@ class DecisionChoices(Choices):
     def check_decision(self, classes: Sequence[str]) -> None:
         """Raises BadRecipe where images of these classes cannot be decided so."""
         if self.decide_by in _WISHES and len(classes) != 2:
-            what = f"a wished {self.decide_by} is one of two classes, and there are {len(classes)}"
+            what = f"a target {self.decide_by} needs two classes, and there are {len(classes)}"
             raise BadRecipe(
                 f"decide_by: {what}",
                 do="Merge classes until there are two, or decide by `roc`.",

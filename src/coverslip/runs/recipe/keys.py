@@ -54,6 +54,11 @@ GROUPS = (
     ),
     Group("balance", "Rare classes", "whether they count more"),
     Group("images", "Preprocessing", "size, channels, intensities"),
+    Group(
+        "decision",
+        "Decision threshold",
+        "the positive class, target sensitivity or specificity, and when a prediction is uncertain",
+    ),
     Group("training", "Fine-tuning", "for those who know neural networks: learning rate, when to stop"),
     Group("basic", "Everything else", "duration, random seed, and the device that computes"),
 )
