@@ -16,7 +16,7 @@ from coverslip.reports import methods_text
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.words import UNKNOWN_LABELS, percent
-from coverslip.runs import Run
+from coverslip.runs import Run, fingerprint_of
 from coverslip.workspace.store.home import Workspace
 
 pytestmark = pytest.mark.slow
@@ -150,12 +150,33 @@ def test_doubtful_labels_are_looked_for_and_gone_through_in_the_gallery(lab: Lab
 
 def test_an_explanation_is_asked_for_and_given_up_on_request(lab: Lab) -> None:
     place = f"{API}/jobs/{lab.run}/rows/1/explanation"
-    assert lab.client.get(place).json() == {"state": "not-asked", "progress": None, "error": None}
+    assert lab.client.get(place).json() == {"state": "not-asked", "progress": None, "error": None, "fold": None}
     assert lab.client.get(f"{place}/picture").status_code == 404
     assert lab.client.post(place).json()["state"] in ("waiting", "drawing")
     assert lab.client.delete(place).status_code == 204
     assert lab.client.get(place).json()["state"] == "not-asked"
     assert lab.client.get(f"{API}/jobs/{lab.run}/rows/4000/explanation").status_code == 404
+
+
+def test_an_out_of_fold_prediction_is_explained_with_the_classifier_of_its_fold(lab: Lab) -> None:
+    folded = queue_run(lab.client, lab.cells, {**QUICK, "split.folds": 2}, name="Two folds")
+    assert ended(lab.client, folded)["state"] == "done"
+    run = Run(Path(lab.get(f"runs/{folded}")["folder"]))
+    fold_of = {row.image_id: row.fold for row in run.split}
+    asked: dict[int, str] = {}
+    for k, row in enumerate(run.predictions):
+        place = f"jobs/{folded}/rows/{k}/explanation"
+        assert lab.get(place)["fold"] == fold_of[row.image_id]
+        asked.setdefault(fold_of[row.image_id] or 0, place)
+    assert set(asked) == {1, 2}
+    place = asked[2]
+    lab.client.post(f"{API}/{place}")
+    known = until(lambda: (now := lab.get(place))["state"] in ("known", "not-asked") and now, 600)
+    assert (known["state"], known["fold"]) == ("known", 2), known
+    checked = run.fold(2).map_checks
+    assert checked is not None
+    assert checked.classifier == fingerprint_of(run.fold(2).classifier_folder)
+    assert run.map_checks is None  # the refitted classifier was not explained
 
 
 @pytest.mark.exhaustive
@@ -167,7 +188,7 @@ def test_measured_images_of_runs_and_evaluations_are_explained_and_their_picture
         known = until(
             lambda at=place: (now := lab.client.get(at).json())["state"] in ("known", "not-asked") and now, 600
         )
-        assert known == {"state": "known", "progress": None, "error": None}
+        assert known == {"state": "known", "progress": None, "error": None, "fold": None}
         first, again = (lab.client.get(f"{place}/picture") for _ in range(2))
         assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
         assert again.content == first.content

@@ -1,4 +1,7 @@
-"""What speaks for a class in single images: asking for it, how far it is, and the picture, which is kept."""
+"""Explanations of single images: start one, report its progress, and store the picture.
+
+An image that a cross-validation fold tested is explained with the classifier of that fold, which made the prediction.
+"""
 
 import base64
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.pipes import Json
-from coverslip.runs import find_classifier, fingerprint_of
+from coverslip.runs import Run, find_classifier, fingerprint_of
 from coverslip.workspace.asked.asking import Asked, StepProgress
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions.classifiers import place_of
@@ -34,6 +37,10 @@ class ExplanationState:
     ]
     progress: Annotated[StepProgress | None, Field(description="Null until it is known.")]
     error: Annotated[Failure | None, Field(description="Why the last try, since the server began, came to nothing.")]
+    fold: Annotated[
+        int | None,
+        Field(description="Cross-validation fold whose classifier is explained, from 1; null: the run's classifier."),
+    ]
 
 
 class Explaining:
@@ -49,19 +56,20 @@ class Explaining:
             NotFound: there is nothing of this id, no row of that number, or the image is gone.
             Conflict: nothing was measured yet, or there is no classifier.
         """
-        _, key = self._asked_of(job_id, k)
-        return self._state(job_id, key)
+        request = self._request(job_id, k)
+        return self._state(job_id, request)
 
     def start(self, job_id: str, k: int) -> ExplanationState:
         """Draw it, unless it is there or being drawn; raises as `state_of`."""
-        question, key = self._asked_of(job_id, k)
+        request = self._request(job_id, k)
+        key = request.key
         if self._kept(job_id, key) is None:
-            self._asked.start(key, question, lambda result: _keep(job_id, key, base64.b64decode(result["png"])))
-        return self._state(job_id, key)
+            self._asked.start(key, request.question, lambda result: _keep(job_id, key, base64.b64decode(result["png"])))
+        return self._state(job_id, request)
 
     def cancel(self, job_id: str, k: int) -> None:
         """Draw it no further; raises as `state_of`."""
-        self._asked.cancel(self._asked_of(job_id, k)[1])
+        self._asked.cancel(self._request(job_id, k).key)
 
     def picture(self, job_id: str, k: int) -> bytes:
         """PNG of what speaks for the image's class, and what looks alike.
@@ -70,8 +78,7 @@ class Explaining:
             NotFound: as `state_of`, or nobody has asked for it.
             Conflict: as `state_of`.
         """
-        _, key = self._asked_of(job_id, k)
-        picture = self._kept(job_id, key)
+        picture = self._kept(job_id, self._request(job_id, k).key)
         if picture is None:
             raise NotFound("This image has no explanation yet", do="Ask for it, and wait until it is drawn.")
         return picture
@@ -80,22 +87,23 @@ class Explaining:
         """End all of them."""
         self._asked.close()
 
-    def _state(self, job_id: str, key: str) -> ExplanationState:
-        going_on = self._asked.state_of(key)
+    def _state(self, job_id: str, request: "_Request") -> ExplanationState:
+        going_on = self._asked.state_of(request.key)
         if going_on.state is not None:
             state: Literal["waiting", "drawing"] = "waiting" if going_on.state == "waiting" else "drawing"
-            return ExplanationState(state, going_on.progress, None)
-        is_known = self._kept(job_id, key) is not None
-        return ExplanationState("known" if is_known else "not-asked", None, None if is_known else going_on.error)
+            return ExplanationState(state, going_on.progress, None, request.fold)
+        if self._kept(job_id, request.key) is not None:
+            return ExplanationState("known", None, None, request.fold)
+        return ExplanationState("not-asked", None, going_on.error, request.fold)
 
     def _kept(self, job_id: str, key: str) -> bytes | None:
         with RecordStore(EXPLANATIONS, job_id) as kept:
             return kept.find([key]).get(key)
 
-    def _asked_of(self, job_id: str, k: int) -> tuple[Json, str]:
-        """What the process is asked, and its key: another for other weights, another image or another true class."""
+    def _request(self, job_id: str, k: int) -> "_Request":
+        """What the worker process is asked for the k-th image."""
         job = find_job(self._home, job_id)
-        label = None
+        label, fold = None, None
         if job.kind == "predict":
             source, place = (
                 image_source_of_row(self._home, job_id, k),
@@ -103,7 +111,9 @@ class Explaining:
             )
         else:
             row, source = row_of_measured(self._home, job_id, k), measured_row(self._home, job_id, k)
-            place = job.run.folder if job.kind == "train" else job.run.whole.folder
+            run = job.run if job.kind == "train" else job.run.whole
+            fold = _fold_of(run, row.image_id) if job.kind == "train" else None
+            place = run.folder if fold is None else run.fold(fold).folder
             label = row.correction or row.label
         if source == NOT_FOUND:
             do = "Put back the folder or table that it was opened from."
@@ -115,7 +125,23 @@ class Explaining:
         file, plan = self._home.allowed_image(source.file, source.plan)
         stat = file.stat()
         question = {"run": str(place), "file": str(file), "plan": plan.model_dump(mode="json"), "label": label}
-        return question, sha256_json([question, weights, stat.st_mtime_ns, stat.st_size])
+        return _Request(question, sha256_json([question, weights, stat.st_mtime_ns, stat.st_size]), fold)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One image to explain; the key changes with the weights, the image and its true class."""
+
+    question: Json
+    key: str
+    fold: int | None
+
+
+def _fold_of(run: Run, image_id: str) -> int | None:
+    """The cross-validation fold that tested an image; None after a single split."""
+    if not run.is_cross_validated:
+        return None
+    return next((row.fold for row in run.split if row.image_id == image_id), None)
 
 
 def _keep(job_id: str, key: str, picture: bytes) -> None:
