@@ -52,12 +52,51 @@ def test_two_runs_on_one_split_differ_in_a_key_and_by_an_interval(pair: tuple[Ru
     assert "larger minus first" in found._repr_html_()
 
 
+def test_images_that_changed_are_listed_with_their_rows(pair: tuple[Run, Run]) -> None:
+    first, second = pair
+    before, after = ({row.image_id: row for row in run.predictions} for run in pair)
+    changed = cs.compare(pair).pairs[0].changed
+    assert changed is not None
+    kinds = {"to-right": changed.n_to_right, "to-wrong": changed.n_to_wrong, "other-class": changed.n_other_class}
+    assert {kind: sum(image.change == kind for image in changed.images) for kind in kinds} == kinds
+    expected = {name for name, row in before.items() if row.predicted != after[name].predicted}
+    assert {image.image_id for image in changed.images} == expected != set()
+    for image in changed.images:
+        rows = first.predictions[image.first_row], second.predictions[image.second_row]
+        assert {row.image_id for row in rows} == {image.image_id}
+        assert (image.first, image.second) == (rows[0].predicted, rows[1].predicted)
+        right = tuple(row.predicted == image.label for row in rows)
+        assert right == {"to-right": (False, True), "to-wrong": (True, False)}.get(image.change, (False, False))
+    same = cs.compare([first, shutil.copytree(first.folder, first.folder.with_name("copy"))]).pairs[0].changed
+    assert same is not None
+    assert (same.n_to_right, same.n_to_wrong, same.n_other_class, same.images) == (0, 0, 0, [])
+
+
+def test_evaluations_on_one_dataset_are_compared_by_the_groups_of_its_images(
+    pair: tuple[Run, Run], cells: Path
+) -> None:
+    other = cs.open_dataset(cells, group_pattern=GROUPS)
+    for run in pair:
+        cs.evaluate(run.folder, other, name="elsewhere")
+    evaluations = [run.evaluation("elsewhere") for run in pair]
+    found = cs.compare([evaluation.folder for evaluation in evaluations])
+    assert [row.is_evaluation for row in found.rows] == [True, True]
+    compared = found.pairs[0]
+    assert compared.n == evaluations[0].metrics.n == len(other)
+    assert compared.n_groups == evaluations[0].metrics.n_groups
+    assert [row.name for row in found.differing] == ["image_size"]
+    assert found.access_note == ""
+    assert found.conclusion
+
+
 def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair: tuple[Run, Run]) -> None:
     first, second = pair
     assert looks_of(first).n == 1
-    words = cs.compare([first, second]).words
-    assert "has the best Macro-F1 on test images" in words[0]
-    assert "2 trainings" in words[1]
+    found = cs.compare([first, second])
+    row = next(row for row in found.pairs[0].numbers[0].differences if row.name == found.primary == "macro_f1")
+    assert ("not statistically significant" in found.conclusion) == (not row.is_shown)
+    assert f"{row.first:.3f}" in found.conclusion
+    assert "2 runs" in found.access_note
     cs.compare([second, first])
     assert (looks_of(first).compared_with, looks_of(second).compared_with) == (("larger",), ("first",))
     assert any("set beside those of 1 other training" in claim for claim, _ in limits(read_run(first.folder)))

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 from statsmodels.stats import contingency_tables
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from coverslip.evaluation import METRICS, Answers, mcnemar, paired_differences
+from coverslip.evaluation import METRICS, Answers, Metric, independent_difference, mcnemar, paired_differences
 
 
 def answers(label: np.ndarray, is_right: np.ndarray, n_classes: int = 3) -> Answers:
@@ -48,6 +50,35 @@ def test_the_interval_of_a_mean_is_that_of_the_paired_t_test() -> None:
     assert found.value == pytest.approx(gap.mean())
     reach = 2.022691 * gap.std(ddof=1) / 40**0.5  # t of 39 degrees of freedom
     assert (found.low, found.high) == pytest.approx((gap.mean() - reach, gap.mean() + reach), abs=1e-6)
+    assert found.p == pytest.approx(ttest_1samp(gap, 0).pvalue)
+
+
+def test_a_p_value_is_below_0_05_exactly_where_the_interval_excludes_0() -> None:
+    label = np.arange(60) % 3
+    group = np.array([f"slide {k % 8}" for k in range(60)])
+    first = answers(label, np.arange(60) >= 2)
+    n_significant = 0
+    for n_wrong in range(3, 24, 2):
+        second = answers(label, np.arange(60) >= n_wrong)
+        for names in (None, group):
+            for found in paired_differences(first, second, label, names, metrics=["accuracy", "macro_f1"]).values():
+                p, low, high = found.p or 0, found.low or 0, found.high or 0
+                assert (p < 0.05) == (not low <= 0 <= high)
+                n_significant += p < 0.05
+    assert 5 < n_significant < 40
+    assert paired_differences(first, first, label, None, metrics=["macro_f1"])["macro_f1"].p is None
+
+
+def test_the_difference_of_two_test_sets_is_that_of_newcombe_for_proportions() -> None:
+    def share(k: int, n: int) -> Metric:
+        low, high = proportion_confint(k, n, method="wilson")
+        return Metric(value=k / n, low=low, high=high)
+
+    found = independent_difference(share(45, 50), share(70, 100))
+    low, high = confint_proportions_2indep(70, 100, 45, 50, method="newcomb")
+    assert (found.value, found.low, found.high) == pytest.approx((-0.2, low, high))
+    without = independent_difference(share(45, 50), Metric(value=0.7, reason="one group"))
+    assert (without.value, without.low, without.reason) == (pytest.approx(-0.2), None, "one group")
 
 
 def test_groups_that_move_together_make_the_interval_wider_and_one_group_has_none() -> None:

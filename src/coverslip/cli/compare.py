@@ -1,4 +1,4 @@
-"""`coverslip compare`: runs side by side, and whether their difference could be luck."""
+"""`coverslip compare`: runs side by side, and whether their difference is statistically significant."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -34,8 +34,9 @@ def compare(
 ) -> None:
     """Compare trainings: what differed, and by how much they differ on the same test images.
 
-    The difference has a 95 % interval of its own, by group where groups are known. What both find easy or hard is the
-    same for both, so it is far narrower than those of the two numbers; overlapping intervals of these say nothing.
+    The difference has a 95% confidence interval (CI), computed over groups if groups are known. Paired differences are
+    more precise than the two results, because both runs see the same images; overlapping intervals of single results
+    say nothing about the difference.
 
     Examples:
 
@@ -64,6 +65,7 @@ def _as_json(comparison: "Comparison") -> dict[str, object]:
             "difference": {name: getattr(row, name) for name in kept},
             "a_value": row.first,
             "b_value": row.second,
+            "p": row.p,
             "mcnemar_p": numbers.mcnemar.p,
             "n": pair.n,
             "n_groups": pair.n_groups,
@@ -79,7 +81,8 @@ def _as_json(comparison: "Comparison") -> dict[str, object]:
         "differing": [asdict(differing) for differing in comparison.differing],
         "pairs": pairs,
         "notes": notes,
-        "words": comparison.words,
+        "conclusion": comparison.conclusion,
+        "access_note": comparison.access_note,
         "published": [asdict(figures) for figures in comparison.published],
     }
 
@@ -92,7 +95,7 @@ def _show(console: "Console", comparison: "Comparison") -> None:
     differed = table_of("", *names)
     for row in comparison.differing:
         differed.add_row(row.title, *row.values)
-    console.print(differed if comparison.differing else "Nothing that is told of them.")
+    console.print(differed if comparison.differing else "Nothing: recipe, images and split are the same.")
     _show_fit(console, comparison)
     for pair in comparison.pairs:
         for numbers in pair.numbers:
@@ -101,7 +104,7 @@ def _show(console: "Console", comparison: "Comparison") -> None:
             console.print(note, soft_wrap=True)
     if comparison.published:
         _show_published(console, comparison)
-    for text in comparison.words:
+    for text in filter(None, (comparison.conclusion, comparison.access_note)):
         console.print(text, soft_wrap=True)
 
 
@@ -148,12 +151,12 @@ def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") 
     from coverslip.reports.words import by_labels
 
     groups = f" from {counted(pair.n_groups, 'group')}" if pair.n_groups else ""
-    title = f"{counted(pair.n, 'test image')}{groups} that both have measured{by_labels(numbers.labels)}"
+    title = f"{counted(pair.n, 'test image')}{groups} of both{by_labels(numbers.labels)}"
     console.print(f"\n{title}", style="bold", soft_wrap=True)
-    table = table_of("", pair.first, pair.second, "difference", "95 % interval", "")
+    table = table_of("", pair.first, pair.second, "difference", "95% CI", "")
     for row in numbers.differences:
         change = "–" if row.value is None else f"{row.value:+.3f}"
-        shown = "" if row.low is None else "more than chance" if row.is_shown else "could be chance"
+        shown = "" if row.low is None else "significant" if row.is_shown else "not significant"
         table.add_row(row.title, decimal(row.first), decimal(row.second), change, interval(row) or "–", shown)
     console.print(table)
     test = numbers.mcnemar

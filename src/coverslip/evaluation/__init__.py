@@ -3,6 +3,7 @@
 from coverslip.evaluation.calibration import (
     ReliabilityBin,
     apply_temperature,
+    calibration_errors_by_chance,
     expected_calibration_error,
     fit_temperature,
     reliability_bins,
@@ -25,7 +26,7 @@ from coverslip.evaluation.deciding import (
     uncertain_threshold,
     wished_points,
 )
-from coverslip.evaluation.differences.paired import Answers, McNemar, mcnemar, paired_differences
+from coverslip.evaluation.differences.paired import Answers, McNemar, PairedDifference, mcnemar, paired_differences
 from coverslip.evaluation.differences.procedures import (
     AsIfIndependent,
     ProcedureDifference,
@@ -34,6 +35,7 @@ from coverslip.evaluation.differences.procedures import (
     procedure_difference,
     units_to_show,
 )
+from coverslip.evaluation.differences.unpaired import independent_difference
 from coverslip.evaluation.folds import over_folds, with_folds
 from coverslip.evaluation.influence import Influence
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS, metric_intervals
@@ -96,6 +98,7 @@ __all__ = [
     "Metric",
     "MetricRecord",
     "OperatingPoint",
+    "PairedDifference",
     "PredictiveValues",
     "ProcedureDifference",
     "ReliabilityBin",
@@ -106,6 +109,7 @@ __all__ = [
     "apply_temperature",
     "as_if_independent",
     "at_prevalence",
+    "calibration_errors_by_chance",
     "chance_of_shares",
     "confused_classes",
     "confused_pairs",
@@ -119,6 +123,7 @@ __all__ = [
     "fit_temperature",
     "hardest_classes",
     "holm",
+    "independent_difference",
     "learn_decisions",
     "log_ratios",
     "macro_roc_curve",

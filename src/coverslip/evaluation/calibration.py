@@ -109,20 +109,32 @@ def expected_calibration_error(probability: np.ndarray, label: np.ndarray, *, n_
 def expected_error_of_calibrated(probability: np.ndarray, *, n_bins: int = 15) -> float:
     """The expected calibration error that these very probabilities would show if they were perfectly calibrated.
 
-    Even then the share that is right differs from the probability by chance, in small bins much: this is the mean error
-    where each image is right with its top probability, drawn again and again.
+    Even then the share that is right differs from the probability by chance, in small bins much: this is the mean of
+    `calibration_errors_by_chance`. Args as there.
+    """
+    return float(calibration_errors_by_chance(probability, n_bins=n_bins).mean())
+
+
+def calibration_errors_by_chance(probability: np.ndarray, *, n_bins: int = 15) -> np.ndarray:
+    """Return simulated expected calibration errors of a perfectly calibrated classifier with these probabilities.
+
+    In each simulation, every image is right with its top probability.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
         n_bins: as in `expected_calibration_error`.
+
+    Returns:
+        (n_simulations,) float; 20 to 200, fewer for many images.
     """
     generator, confidence = np.random.default_rng(0), probability.max(axis=1)
-    bins, total = confidence_bin(probability, n_bins), 0.0
+    bins = confidence_bin(probability, n_bins)
     n_draws = int(np.clip(2e6 / len(confidence), 20, 200))  # many images need few for the same precision
-    for _ in range(n_draws):
+    errors = np.empty(n_draws)
+    for k in range(n_draws):
         gap = np.bincount(bins, weights=confidence - (generator.random(len(confidence)) < confidence))
-        total += float(np.abs(gap).sum() / len(confidence))
-    return total / n_draws
+        errors[k] = np.abs(gap).sum() / len(confidence)
+    return errors
 
 
 def reliability_bins(probability: np.ndarray, label: np.ndarray, *, n_bins: int = 15) -> list[ReliabilityBin]:

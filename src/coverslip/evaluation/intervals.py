@@ -154,6 +154,12 @@ def metric_with_interval(
     return replace(metric, low=min(low, value), high=max(high, value))
 
 
+def standard_error(influence: Influence, units: Units) -> tuple[float, float]:
+    """Return the standard error of a number and its degrees of freedom (infinite: normal distribution)."""
+    variance, freedom = _variance(influence, units)
+    return variance**0.5, freedom
+
+
 def group_codes(group: np.ndarray) -> np.ndarray:
     """(n_images,) int from 0: equal names, equal numbers; an empty name or None is a group of its own."""
     codes: dict[object, int] = {}

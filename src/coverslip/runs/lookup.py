@@ -37,6 +37,10 @@ class ImageLookup:
         """The domain of each image that is still told of, by its id."""
         return {image_id: record.domain for image_id, record in self._records.items()}
 
+    def groups(self) -> dict[str, str]:
+        """Return the group of each image that is still available by its id; empty for an image without one."""
+        return {image_id: record.group or "" for image_id, record in self._records.items()}
+
     @cached_property
     def _records(self) -> dict[str, ImageRecord]:
         try:

@@ -18,7 +18,7 @@ from coverslip.workspace.evaluations import asking, state
 from coverslip.workspace.evaluations.asking import EvaluationOutlook
 from coverslip.workspace.evaluations.state import EvaluationState
 from coverslip.workspace.jobs import downloads, results
-from coverslip.workspace.jobs.results import Measurement
+from coverslip.workspace.jobs.results import EvaluationResults
 from coverslip.workspace.predictions import measured, pictures
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
@@ -64,9 +64,9 @@ def get_evaluation(workspace: Home, evaluation_id: str) -> EvaluationState:
     "/evaluations/{evaluation_id}/results",
     responses=problems(404, 409, 422),
 )
-def get_evaluation_results(workspace: Home, evaluation_id: str) -> Measurement:
+def get_evaluation_results(workspace: Home, evaluation_id: str) -> EvaluationResults:
     """How the classifier did on these images."""
-    return results.measurement_of(workspace, evaluation_id)
+    return results.evaluation_results_of(workspace, evaluation_id)
 
 
 @router.get("/evaluations/{evaluation_id}/rows", responses=problems(404, 409))

@@ -1,1 +1,1 @@
-"""Two classifiers, or two ways of training, side by side: by how much they differ, and whether that could be luck."""
+"""Differences between two classifiers, two ways of training, or two sets of images, with intervals and tests."""

@@ -5,12 +5,12 @@ of the two that overlap say nothing about it. Images of one group (patient, slid
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from coverslip.evaluation.influence import Influence
-from coverslip.evaluation.intervals import FEWEST_GROUPS, Units, metric_with_interval
+from coverslip.evaluation.intervals import FEWEST_GROUPS, Units, metric_with_interval, standard_error
 from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics
@@ -24,6 +24,13 @@ class Answers:
 
     probability: np.ndarray  # (n, K) float; rows sum to 1
     predicted: np.ndarray  # (n,) int, the class that was decided
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedDifference(Metric):
+    """A difference, its interval, and the p-value of the test that this interval inverts."""
+
+    p: float | None = None  # two-sided, of no difference; None where there is no interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +67,7 @@ def paired_differences(
     group: np.ndarray | None,
     *,
     metrics: Sequence[str] | None = None,
-) -> dict[str, Metric]:
+) -> dict[str, PairedDifference]:
     """Each metric of the second classifier minus that of the first, with an interval.
 
     An image's influence on the difference is that on the second's number minus that on the first's (`influence.py`);
@@ -76,8 +83,9 @@ def paired_differences(
         metrics: names out of `METRICS`; None takes all `scored_metrics`.
 
     Returns:
-        Metric name to `Metric` from -1 to 1 (or without ends); `low` and `high` are None, with a reason, where both
-        say the same or there is one group.
+        Metric name to `PairedDifference`, from -1 to 1 (or unbounded). `low`, `high` and `p` are None, with a reason,
+        if both classifiers give the same predictions or all images are of one group. `p` is below 0.05 exactly where
+        the 95% interval excludes 0.
 
     Raises:
         ValueError: the arrays cannot belong together, or there is no such metric.
@@ -92,29 +100,40 @@ def paired_differences(
 
 def _difference(
     record: MetricRecord, first: Answers, second: Answers, label: np.ndarray, group: np.ndarray | None, units: Units
-) -> Metric:
+) -> PairedDifference:
     of_first, of_second = ((answers.probability, label, answers.predicted) for answers in (first, second))
     value = record.value(*of_second) - record.value(*of_first)
+    method = _method(group)
     if np.isnan(value):
-        return Metric(value=None, method=_method(group), reason=record.undefined)
+        return PairedDifference(value=None, method=method, reason=record.undefined)
     if record.name == "accuracy" and group is None:
         return _bonett_price(first, second, label)
     if record.influence is None:
-        return Metric(value=value, method=_method(group), reason=record.no_interval)
+        return PairedDifference(value=value, method=method, reason=record.no_interval)
     if group is None and units.n < FEWEST_GROUPS:
         reason = f"a confidence interval needs at least {FEWEST_GROUPS} images"
-        return Metric(value=value, method=_method(group), reason=reason)
+        return PairedDifference(value=value, method=method, reason=reason)
     of_image = record.influence(*of_second).of_image - record.influence(*of_first).of_image
     if float((of_image**2).sum()) < _NOTHING:
-        return Metric(value=value, method=_method(group), reason="both say the same of all images: no interval")
+        return PairedDifference(value=value, method=method, reason="both give the same predictions: no interval")
     influence = Influence(of_image, np.zeros(units.n_classes), value)
-    metric = replace(metric_with_interval(value, influence, units, "real"), method=_method(group))
-    if record.scale != "share" or metric.low is None or metric.high is None:
-        return metric
-    return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
+    metric = replace(metric_with_interval(value, influence, units, "real"), method=method)
+    if metric.low is None or metric.high is None:
+        return PairedDifference(**asdict(metric))
+    if record.scale == "share":
+        metric = replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
+    return PairedDifference(**asdict(metric), p=_two_sided(value, *standard_error(influence, units)))
 
 
-def _bonett_price(first: Answers, second: Answers, label: np.ndarray) -> Metric:
+def _two_sided(value: float, error: float, freedom: float) -> float:
+    """The p-value of Student's t, or of the normal distribution with infinite degrees of freedom."""
+    from scipy.special import ndtr, stdtr
+
+    ratio = -abs(value) / error
+    return float(2 * (stdtr(freedom, ratio) if np.isfinite(freedom) else ndtr(ratio)))
+
+
+def _bonett_price(first: Answers, second: Answers, label: np.ndarray) -> PairedDifference:
     from scipy.special import ndtri
 
     n = len(label)
@@ -122,13 +141,15 @@ def _bonett_price(first: Answers, second: Answers, label: np.ndarray) -> Metric:
     n_better = int((second_is_right & ~first_is_right).sum())
     n_worse = int((first_is_right & ~second_is_right).sum())
     better, worse = (n_better + 1) / (n + 2), (n_worse + 1) / (n + 2)
-    reach = float(ndtri((1 + LEVEL) / 2)) * ((better + worse - (better - worse) ** 2) / (n + 2)) ** 0.5
+    error = ((better + worse - (better - worse) ** 2) / (n + 2)) ** 0.5
+    reach = float(ndtri((1 + LEVEL) / 2)) * error
     value, middle = (n_better - n_worse) / n, better - worse
-    return Metric(
+    return PairedDifference(
         value=value,
         low=max(min(middle - reach, value), -1.0),
         high=min(max(middle + reach, value), 1.0),
         method="paired difference over images (Bonett and Price)",
+        p=_two_sided(middle, error, np.inf),
     )
 
 

@@ -1,21 +1,15 @@
 """Runs side by side: what differed between them, and by how much their numbers differ on the same images."""
 
-from coverslip.reports.comparing.comparison import (
-    MOST_RUNS,
-    ComparedRun,
-    Comparison,
-    Difference,
-    Labels,
-    NumbersByLabels,
-    Pair,
-    compare,
-    interval,
-)
+from coverslip.reports.comparing.changed import ChangedImage, ChangedImages
+from coverslip.reports.comparing.comparison import MOST_RUNS, Comparison, compare, interval
 from coverslip.reports.comparing.differing import Differing
 from coverslip.reports.comparing.published import Published, read_published
+from coverslip.reports.comparing.records import ComparedRun, Difference, Labels, NumbersByLabels, Pair
 
 __all__ = [
     "MOST_RUNS",
+    "ChangedImage",
+    "ChangedImages",
     "ComparedRun",
     "Comparison",
     "Difference",

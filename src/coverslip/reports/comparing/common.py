@@ -22,6 +22,9 @@ class CommonImages:
     first_label: np.ndarray  # (n,) int, as the first run's images were labelled
     second_label: np.ndarray  # (n,) int
     group: np.ndarray | None  # (n,) names; None where no groups are known
+    image_id: tuple[str, ...]  # (n,) as the second run names them
+    first_row: np.ndarray  # (n,) int, row of the first run's predictions.csv, from 0
+    second_row: np.ndarray
     n_only_first: int
     n_only_second: int
 
@@ -44,6 +47,7 @@ def common_images(first: Run, second: Run) -> CommonImages:
     ]
     at_first, at_second = (np.array(places, dtype=int) for places in (zip(*pairs, strict=True) if pairs else ((), ())))
     classes = first.predictions.classes
+    second_ids = [of_second.rows[k].image_id for k in at_second]
     order = [second.predictions.classes.index(name) for name in classes]
     return CommonImages(
         classes=classes,
@@ -51,7 +55,10 @@ def common_images(first: Run, second: Run) -> CommonImages:
         second=_answers(of_second, at_second, order),
         first_label=of_first.label[at_first],
         second_label=_renumbered(of_second.label[at_second], order),
-        group=_groups(second, [of_second.rows[k].image_id for k in at_second]),
+        group=_groups(second, second_ids),
+        image_id=tuple(second_ids),
+        first_row=_rows(first, [of_first.rows[k].image_id for k in at_first]),
+        second_row=_rows(second, second_ids),
         n_only_first=len(of_first.rows) - len(pairs),
         n_only_second=len(of_second.rows) - len(pairs),
     )
@@ -91,7 +98,16 @@ def _renumbered(classes: np.ndarray, order: Sequence[int]) -> np.ndarray:
     return numbered
 
 
+def _rows(run: Run, image_ids: Sequence[str]) -> np.ndarray:
+    """Row numbers of predictions.csv, which also lists images that were not measured."""
+    row_of = {row.image_id: k for k, row in enumerate(run.predictions)}
+    return np.array([row_of[image_id] for image_id in image_ids], dtype=int)
+
+
 def _groups(run: Run, image_ids: Sequence[str]) -> np.ndarray | None:
-    group_of = {row.image_id: row.group for row in run.split}
+    if run.is_evaluation:  # it has no split; its images are read again for their groups
+        group_of = ImageLookup(run).groups()
+    else:
+        group_of = {row.image_id: row.group for row in run.split}
     groups = np.array([group_of.get(image_id, "") for image_id in image_ids], dtype=object)
     return groups if any(groups) else None

@@ -1,4 +1,4 @@
-"""Trainings of the app side by side."""
+"""Trainings of the app, or evaluations of them, side by side."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
     """Runs side by side, and the others against the first on the images that both have measured.
 
     Raises:
-        NotFound: there is no such run.
+        NotFound: there is no such run or evaluation.
         Conflict: one has no numbers yet.
         CoverslipError: fewer than two, or too many.
     """
@@ -20,11 +20,18 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
     if not 2 <= len(ids) <= MOST_RUNS:
         raise CoverslipError("Two runs or more can be compared", do=f"Choose 2 to {MOST_RUNS} of them.")
     jobs = [_measured(workspace, run_id) for run_id in ids]
-    return compare([job.run for job in jobs], [(job.id, job.name) for job in jobs])
+    return compare([job.run for job in jobs], [(job.id, _name(workspace, job)) for job in jobs])
 
 
 def _measured(workspace: Workspace, run_id: str) -> Job:
-    job = find_job(workspace, run_id, "train")
+    job = find_job(workspace, run_id, "train", "evaluate")
     if not job.run.is_measured:
         raise Conflict(f"“{job.name}” has no numbers yet", do="Compare runs that are finished.")
     return job
+
+
+def _name(workspace: Workspace, job: Job) -> str:
+    """The name of the training; of an evaluation also that of its images."""
+    if job.kind == "train":
+        return job.name
+    return f"{find_job(workspace, job.classifier_id or '', 'train').name} on {job.name}"

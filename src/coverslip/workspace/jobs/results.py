@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import numpy as np
 from pydantic import Field, TypeAdapter
 from pydantic.config import JsonDict
 
@@ -16,12 +17,15 @@ from coverslip.errors import Conflict
 from coverslip.evaluation import (
     METRICS,
     LearningCurve,
+    Metric,
     ReliabilityBin,
+    independent_difference,
     pr_curve,
     reliability_bins,
     roc_curve,
 )
 from coverslip.reports import content, words
+from coverslip.reports.comparing import Difference
 from coverslip.reports.content import ClassResult, DomainResult, FoldResult, MetricValue
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
@@ -32,7 +36,7 @@ from coverslip.reports.sections.record import Section
 from coverslip.reports.sections.roc import pr_averages, roc_averages
 from coverslip.reports.sections.tiles import n_mistakes
 from coverslip.runs import Run, WhatIf, metrics_as_json
-from coverslip.workspace.jobs.records import Job, Json, find_job
+from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.store.home import Workspace
 
 RESULTS = register(Kind("app-results", "results as the app's pages show them", RECORDS, bound_bytes=5 * 10**8))
@@ -80,8 +84,14 @@ class Calibration:
         Field(description="Null where it is not known: folds have a temperature each."),
     ]
     after: list[ReliabilityBin]
-    ece: float | None
+    ece: Annotated[float | None, Field(description="Expected calibration error.")]
     ece_uncalibrated: float | None
+    ece_by_chance: Annotated[
+        float | None, Field(description="Mean error of a perfectly calibrated classifier on these images.")
+    ]
+    ece_by_chance_high: Annotated[float | None, Field(description="95% of such errors are lower.")]
+    mean_confidence: Annotated[float | None, Field(description="Mean probability of the predicted class.")]
+    accuracy: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +148,29 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ComparableEvaluation:
+    """An evaluation of another run on the same dataset."""
+
+    id: str
+    name: Annotated[str, Field(description="Of the run.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationResults(Measurement):
+    """What a run reached on an external test set, and how that differs from its own test set."""
+
+    against_own_test: Annotated[
+        list[Difference],
+        Field(
+            description="For each headline metric, `first` on the run's own test set, `second` on this one, and the "
+            "difference of these independent numbers."
+        ),
+    ]
+    primary: Annotated[str, Field(description="Name of the run's primary metric.")]
+    comparable: list[ComparableEvaluation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Results(Measurement):
     """What a run reached on its own images; the same as in its report."""
 
@@ -168,8 +201,8 @@ def results_of(workspace: Workspace, run_id: str) -> Results:
     return _kept(job, Results, lambda: _results(read_run(job.folder)))
 
 
-def measurement_of(workspace: Workspace, evaluation_id: str) -> Measurement:
-    """Likewise what an evaluation on other images gave.
+def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> EvaluationResults:
+    """Likewise what an evaluation on an external test set gave.
 
     Raises:
         NotFound: there is no such evaluation.
@@ -178,8 +211,48 @@ def measurement_of(workspace: Workspace, evaluation_id: str) -> Measurement:
     job = find_job(workspace, evaluation_id, "evaluate")
     if not job.run.is_measured:
         raise Conflict("This evaluation has no numbers yet", do="Let it finish, or start it again.")
-    measurement = _kept(job, Measurement, lambda: Measurement(**_measurement(read_evaluation(job.folder))))
-    return replace(measurement, tested_on=f"the images of “{job.name}”")  # its folder's name is one for files
+    found = _kept(job, EvaluationResults, lambda: _evaluation_results(read_evaluation(job.folder)))
+    return replace(
+        found,
+        tested_on=f"the images of “{job.name}”",  # its folder's name is one for files
+        comparable=_comparable(workspace, job),
+    )
+
+
+def _comparable(workspace: Workspace, job: Job) -> list[ComparableEvaluation]:
+    """Finished evaluations of other runs on the same dataset, the newest first."""
+    names = {run.id: run.name for run in all_jobs(workspace, "train") if run.id != job.classifier_id}
+    return [
+        ComparableEvaluation(id=other.id, name=names[other.classifier_id])
+        for other in all_jobs(workspace, "evaluate")
+        if other.dataset_id == job.dataset_id is not None and other.classifier_id in names and other.run.is_measured
+    ]
+
+
+def _evaluation_results(run: ReportedRun) -> EvaluationResults:
+    own = run.run.metrics.metrics if run.run.is_measured else {}
+    return EvaluationResults(
+        **_measurement(run),
+        against_own_test=[
+            _against_own_test(metric, own[metric.name], run.metrics[metric.name])
+            for metric in content.metrics(run)
+            if metric.is_headline and metric.name in own
+        ],
+        primary=run.metrics.primary,
+        comparable=[],
+    )
+
+
+def _against_own_test(shown: MetricValue, own: Metric, here: Metric) -> Difference:
+    difference = independent_difference(own, here)
+    is_apart = difference.low is not None and difference.high is not None
+    return Difference(
+        **asdict(content.measured(shown.name, difference)),
+        first=own.value,
+        second=here.value,
+        p=None,
+        is_shown=is_apart and not (difference.low or 0) <= 0 <= (difference.high or 0),
+    )
 
 
 def _kept(job: Job, kind: type[Shown], made: Callable[[], Shown]) -> Shown:
@@ -318,7 +391,12 @@ def _calibration(run: ReportedRun) -> Calibration | None:
     tested, before = run.tested, content.uncalibrated(run)
     if tested is None:
         return None
+    by_chance = evaluation.calibration_errors_by_chance(tested.probability)
     return Calibration(
+        ece_by_chance=float(by_chance.mean()),
+        ece_by_chance_high=float(np.quantile(by_chance, 0.95)),
+        mean_confidence=float(tested.probability.max(axis=1).mean()),
+        accuracy=float((tested.probability.argmax(axis=1) == tested.label).mean()),
         before=None if before is None else reliability_bins(before, tested.label),
         after=reliability_bins(tested.probability, tested.label),
         **content.calibration_errors(run),
