@@ -32,7 +32,7 @@ WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
         press("Use corrections as training data"),
         "Where the corrected and confirmed images go",
     ),
-    "NewEvaluation": ("/runs/{run}?tab=evaluations", press("Evaluate on other images …"), "Labelled images"),
+    "NewEvaluation": ("/runs/{run}?tab=evaluations", press("Evaluate on an external test set …"), "Labeled dataset"),
 }
 WITHOUT = {"Keys", "List"}  # keys to read, and a question
 ELSEWHERE = {"MissingFolder"}  # looked at where a folder is taken away

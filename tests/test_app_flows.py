@@ -38,20 +38,21 @@ def train_by_clicks(page: "Page", name: str) -> None:
     page.get_by_label("Name of the training").fill(name)
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/runs/\w+$"))
-    page.get_by_role("heading", name=re.compile("^The numbers")).wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name="Limits of the result").wait_for(timeout=PATIENT_MS)
 
 
 def check_numbers(page: "Page", app: RunningApp) -> None:
     """The page of a training says what is in its metrics.json."""
     run = app.get(f"runs/{page.url.rpartition('/')[2]}")
     metrics = json.loads((Path(run["folder"]) / "metrics.json").read_text())
-    numbers = page.get_by_role("region", name=re.compile("^The numbers"))
+    page.get_by_role("link", name="Metrics", exact=True).click()
+    numbers = page.get_by_role("region", name=re.compile("^Metrics [^b]"))
     for key, title in TITLES.items():
         value = metrics["metrics"][key]
         row = numbers.get_by_role("row", name=re.compile(f"^{title}"))
         assert row.get_by_role("cell", name=f"{value['value']:.3f}", exact=True).count() == 1
         assert row.get_by_role("cell", name=f"{value['low']:.3f} to {value['high']:.3f}", exact=True).count() == 1
-    per_class = page.get_by_role("region", name="Class by class")
+    per_class = page.get_by_role("region", name="Metrics by class")
     for name, of_class in metrics["per_class"].items():
         row = per_class.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))
         assert f"{of_class['recall']['value']:.3f}" in row.inner_text()
@@ -64,7 +65,7 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
     # The images behind the cell of the first class, by keyboard.
     first, n = metrics["classes"][0], metrics["confusion_matrix"][0][0]
     matrix.get_by_role("button", name=f"{first} predicted as {first}:").press("Enter")
-    behind = page.get_by_role("dialog", name=f"{first}, predicted correctly")
+    behind = page.get_by_role("dialog", name=f"{first}, classified correctly")
     behind.get_by_role("button", name="Enlarge").nth(n - 1).wait_for()
     assert behind.get_by_role("button", name="Enlarge").count() == n
     page.keyboard.press("Escape")
@@ -265,7 +266,7 @@ def test_a_training_outlives_the_browser_and_the_app(
     app.start()
     page = other_page(app)
     open_page(page, address)
-    page.get_by_role("heading", name=re.compile("^The numbers")).wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name="Limits of the result").wait_for(timeout=PATIENT_MS)
     page.get_by_role("link", name="Training", exact=True).click()
     assert epochs_on_the_page(page) == [str(n) for n in range(21)]
     found = app.get(f"runs/{run}")

@@ -85,11 +85,11 @@ def view_a_prediction(page: "Page") -> None:
 
 
 def ask_for_an_evaluation(page: "Page") -> None:
-    page.get_by_role("button", name="Evaluate on other images").click()
-    images = page.get_by_role("combobox", name="Labelled images")
+    page.get_by_role("button", name="Evaluate on an external test set").click()
+    images = page.get_by_role("combobox", name="Labeled dataset")
     images.get_by_role("option", name="Cells of two clinics").wait_for(state="attached")
     images.select_option(label="Cells of two clinics (90)")
-    page.get_by_text(re.compile("The training has seen")).wait_for()  # these are its own images
+    page.get_by_text(re.compile("were training images")).wait_for()  # these are its own images
 
 
 def evaluate(page: "Page") -> None:
@@ -97,8 +97,8 @@ def evaluate(page: "Page") -> None:
     page.get_by_role("textbox", name="Name").fill("Once more")
     page.get_by_role("button", name="Evaluate", exact=True).click()
     page.get_by_role("heading", level=1, name="Once more").wait_for()
-    page.get_by_text("The numbers").wait_for()
-    page.get_by_text(re.compile("The training has seen")).wait_for()
+    page.get_by_role("heading", name="Comparison with the own test set").wait_for()
+    page.get_by_text(re.compile("were training images")).wait_for()
 
 
 def plan_a_study(page: "Page") -> None:
@@ -124,14 +124,17 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "train": ("/train?dataset={images}", see("Start training")),
     "train unfolded": ("/train?dataset={images}", open_all_folds),
     "trainings": ("/runs", see("Fine-tuned")),
-    "summary": ("/runs/{run}", see("The numbers")),
-    "folds": ("/runs/{folds}", see("Folds side by side")),
-    "confusion": ("/runs/{run}?tab=confusion", see("Shares of the row")),
+    "summary": ("/runs/{run}", see("Limits of the result")),
+    "metrics": ("/runs/{run}?tab=metrics", see("Metrics by class")),
+    "threshold": ("/runs/{run}?tab=threshold", see("Uncertain predictions")),
+    "data": ("/runs/{run}?tab=data", see("for training")),
+    "folds": ("/runs/{folds}?tab=metrics", see("Metrics by fold")),
+    "confusion": ("/runs/{run}?tab=confusion", see("Percent of the row")),
     "cell": ("/runs/{run}?tab=confusion", look_behind_a_cell),
     "test image": ("/runs/{run}?tab=confusion", enlarge_a_test_image),
-    "curves": ("/runs/{run}?tab=curves", see("ROC: each class")),
-    "calibration": ("/runs/{run}?tab=calibration", see("After calibration")),
-    "mistakes": ("/runs/{run}?tab=mistakes", see("mistake")),
+    "curves": ("/runs/{run}?tab=curves", see("ROC curve: each class")),
+    "calibration": ("/runs/{run}?tab=calibration", see("Reliability diagram")),
+    "mistakes": ("/runs/{run}?tab=mistakes", see("most confident predictions")),
     "training": ("/runs/{run}?tab=training", show_the_curves),
     "evaluations": ("/runs/{run}?tab=evaluations", ask_for_an_evaluation),
     "evaluation": ("/runs/{run}?tab=evaluations", evaluate),

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 PATIENT_MS = 120_000
-RESULT_TABS = ("summary", "confusion", "curves", "calibration", "mistakes", "training", "details")
+RESULT_TABS = (
+    *("summary", "metrics", "confusion", "mistakes", "threshold", "curves", "calibration", "data", "training"),
+    "details",
+)
 
 
 @pytest.fixture
@@ -109,7 +112,9 @@ def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: Run
     ],
 )
 def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
-    says_no_class = re.search(r"datasets$|runs$|compare|calibration|training|details|studies", path)
+    says_no_class = re.search(
+        r"datasets$|runs$|compare|calibration|summary|threshold|data$|training|details|studies", path
+    )
     open_page(wary, path.format_map(vars(stock)))
     if path.startswith("/train"):
         wary.get_by_text("which images are used for training").click()
@@ -120,7 +125,7 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
         wary.get_by_role("dialog").get_by_text("File size").wait_for()
         check_whole(wary)
     if "mistakes" in path:
-        wary.get_by_role("heading", name=re.compile("mistakes")).wait_for()
+        wary.get_by_role("heading", name="Misclassified images").wait_for()
     elif not says_no_class:
         for name in (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS):
             wary.get_by_text(name).first.wait_for(state="attached")
@@ -130,8 +135,8 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
 
 
 def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", stock: Stock) -> None:
-    open_page(page, f"/runs/{stock.folds}")
-    folds = page.get_by_role("region", name="Folds side by side").get_by_role("row")
+    open_page(page, f"/runs/{stock.folds}?tab=metrics")
+    folds = page.get_by_role("region", name="Metrics by fold").get_by_role("row")
     folds.nth(3).wait_for()
     results = stock.app.get(f"runs/{stock.folds}/results")
     assert folds.count() == 4
@@ -141,7 +146,7 @@ def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", st
     domains = page.get_by_role("region", name="By domain").get_by_role("rowheader")
     assert sorted(domains.all_inner_texts()) == ["first clinic", "second clinic"]
     open_page(page, f"/compare?runs={stock.run},{stock.folds}")
-    page.get_by_text("not measured on the same images").first.wait_for()
+    page.get_by_text("The two test sets differ").first.wait_for()
 
 
 def correct(page: "Page", row: dict[str, str], choice: str) -> None:
@@ -226,7 +231,7 @@ def test_few_and_many_classes_fit_on_every_page(
     matrix.get_by_role("button").first.wait_for()
     if n_classes > 30:
         assert matrix.get_by_role("button").count() == 12**2
-        wary.get_by_label(f"All {n_classes} classes, not only the 12 that are confused most").check()
+        wary.get_by_label(f"Show all {n_classes} classes, not only the 12 that are confused most").check()
         check_whole(wary)
     assert matrix.get_by_role("button").count() == n_classes**2
     prediction = app_server.send("predictions", {"classifier_id": run, "dataset_id": images["id"]})["id"]

@@ -57,7 +57,7 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
     assert page.get_by_role("img", name="of each network on Cells of two clinics").count() == 1
     trainings.get_by_role("link", name="smaller images").click()
     page.get_by_role("link", name="Part of a study").wait_for()
-    page.get_by_role("heading", name="The numbers").first.wait_for()
+    page.get_by_role("heading", name="Limits of the result").wait_for()
 
 
 def test_what_a_study_shows_is_said_in_words_and_taken_away(page: "Page", stock: Stock) -> None:

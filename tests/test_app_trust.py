@@ -42,11 +42,11 @@ def test_ppv_and_npv_are_told_at_the_share_that_is_stated(page: "Page", stock: S
     choices = stock.app.get(f"runs/{run}/thresholds")
     chosen = [each for each in choices["choices"] if each["threshold"] >= choices["threshold"] - 1e-9][-1]
     told = predictive_values(chosen["sensitivity"], chosen["specificity"], 0.01)
-    open_page(page, f"/runs/{run}")
-    card = page.get_by_role("region", name="From which probability on is it called so?")
-    card.get_by_label(re.compile("^Where other images are")).fill("1")
-    words = f"There PPV is {number(told.ppv)} and NPV {number(told.npv)}"
-    assert words in card.get_by_text("There PPV is").inner_text()
+    open_page(page, f"/runs/{run}?tab=threshold")
+    card = page.get_by_role("region", name="Decision threshold", exact=True)
+    card.get_by_label(re.compile("^Expected proportion of")).fill("1")
+    words = f"At this prevalence, PPV is {number(told.ppv)} and NPV is {number(told.npv)}"
+    assert words in card.get_by_text("At this prevalence").inner_text()
 
 
 @pytest.mark.exhaustive

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { isGoodShare, shownMetrics, signed, type Measured } from '../src/features/runs/compare/comparing';
+import { interval, pValue, percent, signed, withInterval } from '../src/texts/numbers';
+import { isGoodShare, keyMetrics, shownMetrics, type Measured } from '../src/features/runs/compare/comparing';
 
 const metric = (name: string, value: number | null, better: Measured['better']): Measured => ({
   name,
@@ -17,6 +18,7 @@ const metric = (name: string, value: number | null, better: Measured['better']):
 const row = (run: string, f1: number | null, ece: number) => ({
   run_id: run,
   name: run,
+  is_evaluation: false,
   model: 'm',
   n: 1,
   classes: [],
@@ -34,4 +36,24 @@ test('what the server sends is shown, scores first, and nothing that no training
   expect(shown.map(({ name }) => name)).toEqual(['macro_f1', 'ece']);
   expect(shown.map(isGoodShare)).toEqual([true, false]);
   expect(shownMetrics([row('a', null, 0.02)]).map(({ name }) => name)).toEqual(['ece']);
+});
+
+test('a comparison opens with five metrics, the primary one first', () => {
+  const names = ['accuracy', 'balanced_accuracy', 'macro_f1', 'macro_precision', 'macro_auroc', 'ece', 'mcc'];
+  const metrics = names.map((name) => metric(name, 0.5, 'higher'));
+  expect(keyMetrics(metrics, 'mcc').map(({ name }) => name)).toEqual([
+    ...['mcc', 'macro_f1', 'accuracy', 'balanced_accuracy', 'macro_auroc'],
+  ]);
+  expect(keyMetrics(metrics, 'macro_f1')).toHaveLength(5);
+});
+
+test('numbers are written in one way', () => {
+  expect(withInterval(0.891, 0.85, 0.93)).toBe('0.891 (95% CI 0.850 to 0.930)');
+  expect(withInterval(0.891, null, null)).toBe('0.891');
+  expect(withInterval(null, null, null)).toBe('–');
+  expect(interval(-0.012, 0.5)).toBe('95% CI −0.012 to 0.500');
+  expect([0.881, 1, 0.9996].map((share) => percent(share))).toEqual(['88.1%', '100%', '99.9%']);
+  expect([0.0004, 0.0341, 0.42, null].map(pValue)).toEqual([
+    ...['p\u00a0<\u00a00.001', 'p\u00a0=\u00a00.034', 'p\u00a0=\u00a00.42', ''],
+  ]);
 });

@@ -4,6 +4,7 @@ import type { components } from './schema';
 
 type Schemas = components['schemas'];
 export type Evaluation = Schemas['EvaluationState'];
+export type EvaluationResults = Schemas['EvaluationResults'];
 export type EvaluationOutlook = Schemas['EvaluationOutlook'];
 
 const ofRun = (run_id: string) => ({ params: { path: { run_id } } });

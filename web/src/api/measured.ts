@@ -2,7 +2,11 @@
 import { answer, api, at } from './client';
 import type { components, operations } from './schema';
 
-export type Measurement = components['schemas']['Measurement'];
+/** What results of a run and of an evaluation have in common. */
+export type Measurement = Omit<
+  components['schemas']['EvaluationResults'],
+  'against_own_test' | 'primary' | 'comparable'
+>;
 export type ReportSection = components['schemas']['ReportSection'];
 
 /** Which rows, in which order, and which page of them: as galleries of datasets are asked for. */

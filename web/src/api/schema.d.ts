@@ -2139,10 +2139,30 @@ export interface components {
             before: components["schemas"]["ReliabilityBin"][] | null;
             /** After */
             after: components["schemas"]["ReliabilityBin"][];
-            /** Ece */
+            /**
+             * Ece
+             * @description Expected calibration error.
+             */
             ece: number | null;
             /** Ece Uncalibrated */
             ece_uncalibrated: number | null;
+            /**
+             * Ece By Chance
+             * @description Mean error of a perfectly calibrated classifier on these images.
+             */
+            ece_by_chance: number | null;
+            /**
+             * Ece By Chance High
+             * @description 95% of such errors are lower.
+             */
+            ece_by_chance_high: number | null;
+            /**
+             * Mean Confidence
+             * @description Mean probability of the predicted class.
+             */
+            mean_confidence: number | null;
+            /** Accuracy */
+            accuracy: number | null;
         };
         /**
          * CarelessAndHonest
@@ -2178,6 +2198,63 @@ export interface components {
             words: string[];
             /** @description What the labels are told by, with their figures. */
             signal: components["schemas"]["Signal"] | null;
+        };
+        /**
+         * ChangedImage
+         * @description An image for which the predicted class of the two runs differs.
+         */
+        ChangedImage: {
+            /** Image Id */
+            image_id: string;
+            /**
+             * Change
+             * @description to-right: only the second run is right; to-wrong: only the first; other-class: both are wrong, with different classes.
+             * @enum {string}
+             */
+            change: "to-right" | "to-wrong" | "other-class";
+            /**
+             * Label
+             * @description True class, as labeled in the first run.
+             */
+            label: string;
+            /**
+             * First
+             * @description Class that the first run predicts.
+             */
+            first: string;
+            /** Second */
+            second: string;
+            /**
+             * First Probability
+             * @description Of the class that the run predicts.
+             */
+            first_probability: number;
+            /** Second Probability */
+            second_probability: number;
+            /**
+             * First Row
+             * @description Row of the first run's predictions, from 0.
+             */
+            first_row: number;
+            /** Second Row */
+            second_row: number;
+        };
+        /**
+         * ChangedImages
+         * @description How many predictions changed, and the images, those with the most confident second prediction first.
+         */
+        ChangedImages: {
+            /** N To Right */
+            n_to_right: number;
+            /** N To Wrong */
+            n_to_wrong: number;
+            /** N Other Class */
+            n_other_class: number;
+            /**
+             * Images
+             * @description At most 200 of each kind.
+             */
+            images: components["schemas"]["ChangedImage"][];
         };
         /**
          * CheckedMap
@@ -2457,14 +2534,32 @@ export interface components {
             kind: "clean-cache";
         };
         /**
+         * ComparableEvaluation
+         * @description An evaluation of another run on the same dataset.
+         */
+        ComparableEvaluation: {
+            /** Id */
+            id: string;
+            /**
+             * Name
+             * @description Of the run.
+             */
+            name: string;
+        };
+        /**
          * ComparedRun
-         * @description A run beside others.
+         * @description A run, or an evaluation of one, beside others.
          */
         ComparedRun: {
             /** Run Id */
             run_id: string;
             /** Name */
             name: string;
+            /**
+             * Is Evaluation
+             * @description Measured on an external test set, not on its own test set.
+             */
+            is_evaluation: boolean;
             /** Model */
             model: string;
             /**
@@ -2495,10 +2590,20 @@ export interface components {
             /** Pairs */
             pairs: components["schemas"]["Pair"][];
             /**
-             * Words
-             * @description Which is best, as far as test numbers can tell, and what they cost.
+             * Conclusion
+             * @description Which run is better by the primary metric, and by how much; empty if not comparable.
              */
-            words: string[];
+            conclusion: string;
+            /**
+             * Access Note
+             * @description What choosing among runs by their test results costs; empty for evaluations.
+             */
+            access_note: string;
+            /**
+             * Primary
+             * @description Name of the metric of the conclusion.
+             */
+            primary: string;
             /**
              * Published
              * @description Figures from elsewhere, of other images: not tested against these.
@@ -2846,8 +2951,13 @@ export interface components {
             /** Second */
             second: number | null;
             /**
+             * P
+             * @description Two-sided, of no difference; null without an interval.
+             */
+            p: number | null;
+            /**
              * Is Shown
-             * @description The interval leaves out zero: chance alone rarely does that.
+             * @description Statistically significant: the interval excludes 0.
              */
             is_shown: boolean;
         };
@@ -3058,6 +3168,74 @@ export interface components {
             n_seen: number | null;
         };
         /**
+         * EvaluationResults
+         * @description What a run reached on an external test set, and how that differs from its own test set.
+         */
+        EvaluationResults: {
+            /**
+             * Metrics
+             * @description metrics.json as it is.
+             */
+            metrics: {
+                [key: string]: unknown;
+            };
+            /**
+             * Headline
+             * @description The result in one sentence.
+             */
+            headline: string;
+            /**
+             * Words
+             * @description Paragraphs: what the numbers mean.
+             */
+            words: string[];
+            /** Values */
+            values: components["schemas"]["MetricValue"][];
+            /** Tested On */
+            tested_on: string;
+            /** Per Class */
+            per_class: components["schemas"]["ClassResult"][];
+            confusion: components["schemas"]["Confusion"];
+            /** Roc */
+            roc: components["schemas"]["RocCurve"][];
+            /**
+             * Roc Averages
+             * @description Over all classes; none where there are two.
+             */
+            roc_averages: components["schemas"]["RocCurve"][];
+            /** Precision Recall */
+            precision_recall: components["schemas"]["PrecisionRecallCurve"][];
+            /** Precision Recall Averages */
+            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
+            calibration: components["schemas"]["Calibration"] | null;
+            /** By Domain */
+            by_domain: components["schemas"]["DomainResult"][];
+            /**
+             * Decided
+             * @description What the limit for `uncertain` did to these images; empty where nothing.
+             */
+            decided: string;
+            /** N Mistakes */
+            n_mistakes: number;
+            /**
+             * Sections
+             * @description All sections of the report, from top to bottom.
+             */
+            sections: components["schemas"]["ReportSection"][];
+            /**
+             * Against Own Test
+             * @description For each headline metric, `first` on the run's own test set, `second` on this one, and the difference of these independent numbers.
+             */
+            against_own_test: components["schemas"]["Difference"][];
+            /**
+             * Primary
+             * @description Name of the run's primary metric.
+             */
+            primary: string;
+            /** Comparable */
+            comparable: components["schemas"]["ComparableEvaluation"][];
+        };
+        /**
          * EvaluationState
          * @description A training that is, or was, measured on other labelled images.
          */
@@ -3127,6 +3305,11 @@ export interface components {
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last try, since the server began, came to nothing. */
             error: components["schemas"]["Failure"] | null;
+            /**
+             * Fold
+             * @description Cross-validation fold whose classifier is explained, from 1; null: the run's classifier.
+             */
+            fold: number | null;
         };
         /**
          * Failure
@@ -3940,62 +4123,6 @@ export interface components {
             reason: string | null;
         };
         /**
-         * Measurement
-         * @description How a classifier did on some labelled images, in numbers and words.
-         */
-        Measurement: {
-            /**
-             * Metrics
-             * @description metrics.json as it is.
-             */
-            metrics: {
-                [key: string]: unknown;
-            };
-            /**
-             * Headline
-             * @description The result in one sentence.
-             */
-            headline: string;
-            /**
-             * Words
-             * @description Paragraphs: what the numbers mean.
-             */
-            words: string[];
-            /** Values */
-            values: components["schemas"]["MetricValue"][];
-            /** Tested On */
-            tested_on: string;
-            /** Per Class */
-            per_class: components["schemas"]["ClassResult"][];
-            confusion: components["schemas"]["Confusion"];
-            /** Roc */
-            roc: components["schemas"]["RocCurve"][];
-            /**
-             * Roc Averages
-             * @description Over all classes; none where there are two.
-             */
-            roc_averages: components["schemas"]["RocCurve"][];
-            /** Precision Recall */
-            precision_recall: components["schemas"]["PrecisionRecallCurve"][];
-            /** Precision Recall Averages */
-            precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
-            calibration: components["schemas"]["Calibration"] | null;
-            /** By Domain */
-            by_domain: components["schemas"]["DomainResult"][];
-            /**
-             * Decided
-             * @description What the limit for `uncertain` did to these images; empty where nothing.
-             */
-            decided: string;
-            /** N Mistakes */
-            n_mistakes: number;
-            /**
-             * Sections
-             * @description All sections of the report, from top to bottom.
-             */
-            sections: components["schemas"]["ReportSection"][];
-        };
-        /**
          * MergedClass
          * @description One class of a dataset; the two networks were tested on other images of it unless both were by folds.
          */
@@ -4689,6 +4816,8 @@ export interface components {
              * @description By the labels of both; where some differ, by the first run's and by the second's.
              */
             numbers: components["schemas"]["NumbersByLabels"][];
+            /** @description Null if the runs have no images or no classes in common. */
+            changed: components["schemas"]["ChangedImages"] | null;
             /** Notes */
             notes: string[];
         };
@@ -10827,7 +10956,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Measurement"];
+                    "application/json": components["schemas"]["EvaluationResults"];
                 };
             };
             /** @description There is nothing of that id. */

@@ -34,12 +34,15 @@ export const general = {
   explanation: {
     show: 'Why this class?',
     waiting: 'Waiting for another image',
-    drawing: 'Looking …',
+    drawing: 'Computing the explanation …',
     first:
-      'The first time this takes a minute or more: it is checked whether such maps can be believed. Later it takes seconds.',
-    title: 'Where the evidence lies',
-    alt: 'The image, a map of what speaks for the class, and the training images that look most like it',
-    help: 'Bright: speaks for the class. The map shows where the network looked, not whether it is right. Maps that look the same with random weights, or find no more than “the centre”, are withheld. Below: the training images that the network sees as most alike.',
+      'The first explanation of a classifier takes a minute or more, because sanity checks of the heat maps run first. Later ones take seconds.',
+    title: 'Explanation (heat map)',
+    ofRun: 'Explains the classifier that made this prediction.',
+    ofFold: (fold: number) =>
+      `Explains the classifier of fold ${fold}, which made this prediction: it was not trained on this image.`,
+    alt: 'The image, a heat map of the evidence for the class, and the most similar training images',
+    help: 'Bright areas support the class. A heat map shows which areas the network used, not whether the prediction is right. Maps that fail the sanity checks are withheld: they look the same with random weights, or do no better than pointing at the center. Below the map are the most similar training images.',
   },
   viewer: {
     title: (name: string) => `Image ${name}`,

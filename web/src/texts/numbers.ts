@@ -33,7 +33,7 @@ export function duration(seconds: number): string {
 /** A share said roughly, as of work done. */
 export function roughPercent(share: number): string {
   const value = share * 100;
-  return `${value > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} %`;
+  return `${value > 0 && value < 10 ? value.toFixed(1) : Math.round(value)}%`;
 }
 
 /** A day, and the time where it was today. */
@@ -59,13 +59,45 @@ export function score(value: number | null | undefined, digits = 3): string {
   return value === null || value === undefined ? '–' : fixed(value, digits);
 }
 
-/** 0.951 as '95.1 %'; never rounded up to a perfect 100. */
+/** 0.951 as '95.1%'; never rounded up to a perfect 100. */
 export function percent(value: number | null | undefined, digits = 1): string {
   if (value === null || value === undefined) return '–';
   const shown = fixed(100 * value, digits);
   const perfect = (100).toFixed(digits);
   const below = (100 - 10 ** -digits).toFixed(digits);
-  return `${value === 1 ? '100' : shown === perfect ? below : shown}\u00a0%`;
+  return `${value === 1 ? '100' : shown === perfect ? below : shown}%`;
+}
+
+/** The ends of a 95% confidence interval: '95% CI 0.850 to 0.930'; empty without one. */
+export function interval(low: number | null | undefined, high: number | null | undefined): string {
+  if (low === null || low === undefined || high === null || high === undefined) return '';
+  return `95% CI ${plain(low)} to ${plain(high)}`;
+}
+
+/** '0.891 (95% CI 0.850 to 0.930)', or the number alone. */
+export function withInterval(
+  value: number | null | undefined,
+  low: number | null | undefined,
+  high: number | null | undefined,
+): string {
+  const ends = interval(low, high);
+  return ends && value !== null && value !== undefined ? `${plain(value)} (${ends})` : score(value);
+}
+
+/** A difference with its sign, '+0.012' or '−0.012'; a dash if there is none. */
+export function signed(value: number | null | undefined, digits = 3): string {
+  if (value === null || value === undefined) return '–';
+  return `${value < 0 ? '−' : '+'}${fixed(Math.abs(value), digits)}`;
+}
+
+/** A p-value: 'p = 0.034', 'p < 0.001'; empty if there is none. */
+export function pValue(p: number | null | undefined): string {
+  if (p === null || p === undefined) return '';
+  return p < 0.001 ? 'p\u00a0<\u00a00.001' : `p\u00a0=\u00a0${fixed(p, p < 0.1 ? 3 : 2)}`;
+}
+
+function plain(value: number): string {
+  return value < 0 ? `−${fixed(-value, 3)}` : fixed(value, 3);
 }
 
 /** A learning rate: '9.1e-4', '0'. */

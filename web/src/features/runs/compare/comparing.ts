@@ -23,9 +23,15 @@ export function metricOf(row: Row, name: string): Measured | null {
   return row.metrics.find((metric) => metric.name === name) ?? null;
 }
 
-/** A difference with its sign, in `digits` digits; a dash where there is none. */
-export function signed(value: number | null | undefined, digits = 3): string {
-  if (value === null || value === undefined) return '–';
-  const text = Math.abs(value).toFixed(digits);
-  return `${value < 0 ? '−' : '+'}${text}`;
+/** What is shown first of many metrics, in this order after the primary one. */
+const KEY = ['macro_f1', 'accuracy', 'balanced_accuracy', 'macro_auroc', 'ece', 'log_loss', 'mcc'];
+const MOST = 5;
+
+/** The five metrics that a comparison opens with. */
+export function keyMetrics<M extends { name: string }>(metrics: readonly M[], primary: string): M[] {
+  const place = (name: string) => (name === primary ? -1 : KEY.indexOf(name));
+  return metrics
+    .filter(({ name }) => name === primary || KEY.includes(name))
+    .sort((a, b) => place(a.name) - place(b.name))
+    .slice(0, MOST);
 }

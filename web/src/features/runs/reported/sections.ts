@@ -1,10 +1,24 @@
-// Sections of the report that the pages show in a way of their own; all others are shown as the report has them.
+// In which tab of the results a section of the report stands, if the pages have no view of their own for it.
 import type { ReportSection } from '../../../api/measured';
 
+export type SectionTab = 'metrics' | 'calibration' | 'data' | 'training' | 'details';
+
+/** Shown by pages in views of their own. */
 const OWN = new Set([
   ...['numbers', 'confusion', 'per_class', 'mistakes', 'least_certain', 'calibration', 'roc', 'limits'],
-  ...['images', 'methods', 'curves', 'learning_curve', 'careless_split', 'label_errors', 'flow', 'examples'],
+  ...['methods', 'curves', 'learning_curve', 'careless_split', 'label_errors', 'own-test'],
 ]);
+const TAB_OF: Record<string, SectionTab> = {
+  prediction_sets: 'calibration',
+  unfamiliar: 'calibration',
+  images: 'data',
+  flow: 'data',
+  examples: 'data',
+  relabelled: 'data',
+  budget: 'training',
+  map_checks: 'details',
+};
 
-/** Those that the summary shows as they are. */
-export const otherSections = (sections: ReportSection[]) => sections.filter(({ name }) => !OWN.has(name));
+/** The sections of a tab; those that no tab names, such as a plugin's, stand with the metrics. */
+export const sectionsIn = (tab: SectionTab, sections: ReportSection[]) =>
+  sections.filter(({ name }) => !OWN.has(name) && (TAB_OF[name] ?? 'metrics') === tab);

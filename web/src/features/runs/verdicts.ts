@@ -1,0 +1,100 @@
+// The sentence that opens each tab of results: what its numbers say.
+import type { Measurement } from '../../api/measured';
+import type { Results, RunDetail } from '../../api/runs';
+import { mixUps } from '../../charts/confusion';
+import { texts } from '../../texts';
+import { count, counted, percent, score, withInterval } from '../../texts/numbers';
+
+const words = texts.runs.results.verdicts;
+const images = (n: number) => counted(n, texts.runs.results.image, texts.runs.results.images);
+
+export const valueOf = (measurement: Measurement, name: string) =>
+  measurement.values.find((value) => value.name === name) ?? null;
+
+/** The primary metric with its interval, and the class that is classified worst. */
+export function metricsVerdict(measurement: Measurement): string {
+  const primary = measurement.values.find((value) => value.is_primary) ?? measurement.values[0];
+  if (!primary || primary.value === null) return '';
+  const reason = primary.low === null && primary.reason ? `; ${primary.reason}` : '';
+  const first = words.metrics(primary.title, withInterval(primary.value, primary.low, primary.high) + reason);
+  const [lowest] = measurement.per_class
+    .filter(({ f1 }) => f1 !== null)
+    .sort((a, b) => (a.f1 ?? 1) - (b.f1 ?? 1));
+  return lowest ? `${first} ${words.lowestClass(lowest.name, score(lowest.f1), images(lowest.n))}` : first;
+}
+
+export function confusionVerdict({ confusion }: Measurement): string {
+  const worst = mixUps(confusion.classes, confusion.counts, 1)[0];
+  if (!worst) return words.noConfusion;
+  return words.confusion(images(worst.n), worst.label, worst.predicted, percent(worst.share));
+}
+
+/** All images of a confusion matrix. */
+export const nMeasured = ({ confusion }: Measurement) =>
+  confusion.counts.flat().reduce((sum, n) => sum + n, 0);
+
+export function misclassifiedVerdict(measurement: Measurement): string {
+  if (!measurement.n_mistakes) return words.noConfusion;
+  const n = nMeasured(measurement);
+  return words.misclassified(
+    count(measurement.n_mistakes),
+    count(n),
+    percent(measurement.n_mistakes / Math.max(1, n)),
+  );
+}
+
+/** Of two classes what the threshold gives on the test images; of more, how the class is decided. */
+export function thresholdVerdict(measurement: Measurement): string {
+  const positive = measurement.metrics.positive_class as string | null | undefined;
+  const row = measurement.per_class.find(({ name }) => name === positive);
+  if (positive && row) {
+    const of = (name: 'recall' | 'specificity') =>
+      withInterval(row[name], row.intervals[name]?.low, row.intervals[name]?.high);
+    return words.positive(positive, of('recall'), of('specificity'));
+  }
+  return measurement.per_class.some(({ operating_point }) => operating_point !== null)
+    ? words.roc
+    : words.highest;
+}
+
+export function curvesVerdict(measurement: Measurement): string {
+  const auroc = valueOf(measurement, 'macro_auroc');
+  if (!auroc || auroc.value === null || !measurement.roc.length) return words.noCurves;
+  const precision = valueOf(measurement, 'average_precision')?.value ?? null;
+  return words.curves(
+    withInterval(auroc.value, auroc.low, auroc.high),
+    auroc.title,
+    precision === null ? null : score(precision),
+  );
+}
+
+/** Well calibrated where the error is one that chance gives to 95 of 100 perfectly calibrated classifiers. */
+export function calibrationVerdict({ calibration }: Measurement): string {
+  if (!calibration || calibration.ece === null) return texts.runs.results.calibration.none;
+  const { ece, ece_by_chance, ece_by_chance_high, mean_confidence, accuracy } = calibration;
+  const [error, chance] = [score(ece), score(ece_by_chance)];
+  if (ece <= (ece_by_chance_high ?? 0)) return words.calibrated(error, chance);
+  const gap = (mean_confidence ?? 0) - (accuracy ?? 0);
+  if (Math.abs(gap) < ece / 2) return words.uncalibrated(error, chance);
+  const say = gap > 0 ? words.overconfident : words.underconfident;
+  return say(error, chance, percent(mean_confidence), percent(accuracy));
+}
+
+export function dataVerdict(run: RunDetail, results: Results): string {
+  if (run.n_folds) return words.folds(count(nMeasured(results)), run.n_folds);
+  const parts = run.trainings.find((training) => !training.is_pretraining)?.parts;
+  if (!parts) return '';
+  const { n_train, n_val, n_test } = parts;
+  return words.split(count(n_train + n_val + n_test), count(n_train), count(n_val), count(n_test));
+}
+
+export function trainingVerdict(run: RunDetail): string {
+  if (run.n_folds) return words.eachFold(run.n_folds);
+  const own = run.trainings.find((training) => !training.is_pretraining);
+  return own?.kept_epoch && own.epochs.length
+    ? words.finetuned(own.kept_epoch, own.epochs.length - Number(own.epochs[0]?.epoch === 0))
+    : words.instant;
+}
+
+export const detailsVerdict = (run: RunDetail) =>
+  words.warnings(run.notes.filter(({ level }) => level === 'warning').length);

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import type { Measurement } from '../src/api/measured';
+import { calibrationVerdict, confusionVerdict, misclassifiedVerdict } from '../src/features/runs/verdicts';
+import { texts } from '../src/texts';
+
+const words = texts.runs.results.verdicts;
+const calibration = (ece: number, confidence: number, accuracy: number) =>
+  ({
+    calibration: {
+      ...{ ece, ece_uncalibrated: null, ece_by_chance: 0.02, ece_by_chance_high: 0.03, before: null },
+      ...{ mean_confidence: confidence, accuracy, after: [] },
+    },
+  }) as unknown as Measurement;
+
+test('an error that chance explains is called well calibrated; others say in which direction', () => {
+  expect(calibrationVerdict(calibration(0.029, 0.9, 0.9))).toBe(words.calibrated('0.029', '0.020'));
+  expect(calibrationVerdict(calibration(0.08, 0.95, 0.88))).toBe(
+    words.overconfident('0.080', '0.020', '95.0%', '88.0%'),
+  );
+  expect(calibrationVerdict(calibration(0.08, 0.8, 0.88))).toBe(
+    words.underconfident('0.080', '0.020', '80.0%', '88.0%'),
+  );
+  expect(calibrationVerdict(calibration(0.08, 0.88, 0.88))).toBe(words.uncalibrated('0.080', '0.020'));
+  expect(calibrationVerdict({ calibration: null } as Measurement)).toBe(texts.runs.results.calibration.none);
+});
+
+test('verdicts count misclassified images and name the most frequent confusion', () => {
+  const measurement = {
+    n_mistakes: 60,
+    confusion: {
+      classes: ['a', 'b'],
+      counts: [
+        [1148, 52],
+        [8, 52],
+      ],
+    },
+  } as unknown as Measurement;
+  expect(misclassifiedVerdict(measurement)).toBe(words.misclassified('60', '1,260', '4.8%'));
+  expect(confusionVerdict(measurement)).toBe(words.confusion('52 images', 'a', 'b', '4.3%'));
+  const none = { n_mistakes: 0, confusion: { classes: ['a'], counts: [[3]] } } as unknown as Measurement;
+  expect([misclassifiedVerdict(none), confusionVerdict(none)]).toEqual([
+    words.noConfusion,
+    words.noConfusion,
+  ]);
+});
