@@ -86,7 +86,10 @@ def test_evaluations_on_one_dataset_are_compared_by_the_groups_of_its_images(
     assert compared.n_groups == evaluations[0].metrics.n_groups
     assert [row.name for row in found.differing] == ["image_size"]
     assert found.access_note == ""
-    assert found.conclusion
+    row = next(row for row in compared.numbers[0].differences if row.name == found.primary)
+    assert row.p is not None
+    assert (row.p < 0.05) == row.is_shown
+    assert ("not statistically significant" in found.conclusion) == (not row.is_shown)
 
 
 def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair: tuple[Run, Run]) -> None:
@@ -94,7 +97,8 @@ def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair:
     assert looks_of(first).n == 1
     found = cs.compare([first, second])
     row = next(row for row in found.pairs[0].numbers[0].differences if row.name == found.primary == "macro_f1")
-    assert ("not statistically significant" in found.conclusion) == (not row.is_shown)
+    assert (row.low, row.p, row.is_shown) == (None, None, False)  # too few groups for a test
+    assert str(row.reason) in found.conclusion
     assert f"{row.first:.3f}" in found.conclusion
     assert "2 runs" in found.access_note
     cs.compare([second, first])

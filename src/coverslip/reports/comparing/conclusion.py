@@ -34,8 +34,8 @@ def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
     values = {first: words.number(row.first), second: words.number(row.second)}
     if row.low is None or row.high is None:
         return (
-            f"{where}{by_labels}, {row.title} is {values[first]} for {first} and {values[second]} for {second}: "
-            f"{row.reason}."
+            f"{where}{by_labels}, {row.title} is {values[first]} for {first} and {values[second]} for {second}. The "
+            f"difference cannot be tested ({row.reason})."
         )
     better, worse = (second, first) if _is_second_better(row) else (first, second)
     size, low, high = abs(row.value or 0), *sorted((_as_gain(row, row.low), _as_gain(row, row.high)))
