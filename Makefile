@@ -34,10 +34,12 @@ test-all: $(READY) $(PAGES)  ## the same with numbers for every network, and wit
 quick: $(READY)  ## the tests that take less than about half a second each
 	$(PYTEST) -m "not slow and not exhaustive"
 
-lint: $(READY) $(MODULES)  ## style, types, the arrows between rooms; the pages' too
+lint: $(READY) $(MODULES)  ## style, types (ours, and those that scripts meet), the arrows between rooms; the pages' too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=src $(BIN)/mypy --strict --config-file= --follow-imports=silent tests/public_api.py
+	.ci/npm run pyright
 	$(BIN)/lint-imports
 	.ci/npm run check
 	$(BIN)/python -m coverslip.app.openapi | diff web/openapi.json - || { echo "run: make api"; exit 1; }

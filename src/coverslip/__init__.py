@@ -2,9 +2,9 @@
 
     import coverslip as cs
     data = cs.open_dataset("images/")
-    run = cs.train(data, cs.Recipe(), out="runs/first", emit=print)
+    run = cs.train(data, cs.Recipe(), out="runs/first")
     run.metrics["macro_f1"].low
-    cs.load_classifier("runs/first").predict(["new/1.tif"])
+    cs.load_classifier(run).predict(["new/1.tif"])
 
 Names are imported when they are first used, so that `import coverslip` is quick.
 """

@@ -103,6 +103,13 @@ def inspect(
 
     Raises:
         BadDataset: with `what_if`, images that cannot be trained on together.
+
+    Examples:
+        >>> inspection = cs.inspect("my_cells/")
+        >>> inspection.n_images, inspection.classes
+        (54, {'lymphocyte': 27, 'monocyte': 27})
+        >>> for finding in inspection.findings:
+        ...     text = f"{finding.severity}: {finding.text} {finding.do}"
     """
     data = _opened(data)
     if recipe is not None:
@@ -131,6 +138,10 @@ def preview(
 
     Returns:
         The file.
+
+    Examples:
+        >>> cs.preview("my_cells/", cs.Recipe(image_size=48), out="preview.png", n=4).name
+        'preview.png'
     """
     from coverslip.training.preview import draw_preview
 
@@ -183,6 +194,14 @@ def train(
         CoverslipError: one of its kinds, with what to do.
         OutOfTime: not even the quickest training fits into the budget.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is kept.
+
+    Examples:
+        >>> data = cs.open_dataset("my_cells/", group_pattern=r"slide\\d+")
+        >>> run = cs.train(data, cs.Recipe(stage="instant", seed=3), out="runs/third")
+        >>> run.is_done, 0 <= run.metrics["macro_f1"].value <= 1
+        (True, True)
+        >>> run.report_file.name
+        'report.html'
     """
     seconds = None if budget is None else budget_seconds(budget)
     deadline = NO_DEADLINE if seconds is None else Deadline((began or time.monotonic()) + seconds)
@@ -213,6 +232,11 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
         BadRecipe: the budget is no length of time.
         BadRun: it is finished or still running, its images are not what they were, or it has no use for a time budget.
         DeviceUnavailable: this computer lacks the device that it began on.
+
+    Examples:
+        >>> run = cs.open_run("runs/first")
+        >>> if not run.is_done:
+        ...     run = cs.resume(run)
     """
     begun = open_run(run)
     refuse_fold(begun)
@@ -261,6 +285,15 @@ def evaluate(
         BadRun: the run's own images are no longer what they were, or the name is that of an evaluation on others.
         DeviceUnavailable: this computer has no such device.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the evaluation's folder.
+
+    Examples:
+        >>> others = cs.open_dataset("other_hospital.csv", group="patient")
+        >>> measured = cs.evaluate("runs/first", others, name="other_hospital", device="cpu")
+        >>> measured.folder.as_posix()
+        'runs/first/evaluations/other_hospital'
+        >>> accuracy = measured.metrics["accuracy"]
+        >>> accuracy.low <= accuracy.value <= accuracy.high
+        True
     """
     measured = open_run(run)
     context = RunContext(measured.folder, chosen_device(device), emit)
@@ -298,6 +331,9 @@ def label_errors(
         BadRun, CoverslipError: the training has not ended, its images have changed, or another file has that name.
         DeviceUnavailable: this computer has no such device.
         Stopped: on Ctrl-C or SIGTERM.
+
+    Examples:
+        >>> doubtful = cs.label_errors("runs/first", out="labels.csv", device="cpu")
     """
     from coverslip.audit.label_errors import find_label_errors
 
@@ -335,6 +371,10 @@ def decide(
     Raises:
         BadRecipe: a choice is not valid, or does not fit the classes.
         BadRun: it has no numbers yet, or its images are gone.
+
+    Examples:
+        >>> run = cs.decide("runs/first", "sensitivity", wished=0.9, positive_class="monocyte")
+        >>> run = cs.decide(run)  # the default again
     """
     choices: dict[str, object] = {"decide_by": decide_by, "wished": wished, "error_rate": error_rate}
     if positive_class is not None:
@@ -360,6 +400,11 @@ def export(run: Run | Path | str, *, to: Literal["zip"] = "zip", out: Path | str
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
         CoverslipError: there is no such format, or the file cannot be written.
+
+    Examples:
+        >>> file = cs.export("runs/first", out="cells.coverslip")
+        >>> cs.load_classifier(file).classes
+        ('lymphocyte', 'monocyte')
     """
     if to not in _FORMATS:
         raise CoverslipError(f"Classifiers are not exported as '{one_line(str(to), 40)}'", do="Choose 'zip'.")

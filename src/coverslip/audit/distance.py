@@ -73,6 +73,11 @@ def distance(
             other channels, or most images look the same.
         WeightsUnavailable: the network's pretrained weights are not here.
         Stopped: on request.
+
+    Examples:
+        >>> distances = cs.distance(["my_cells/", "other_hospital/"], run="runs/first", n_resamples=50, device="cpu")
+        >>> len(distances.pairs)
+        1
     """
     if len(datasets) < 2:
         raise BadDataset("A distance needs two datasets", do="Name another one.")

@@ -290,6 +290,16 @@ def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
     Raises:
         BadClassifier: there is none, or it is damaged, or of a newer format.
         DeviceUnavailable: this computer has no such device.
+
+    Examples:
+        >>> classifier = cs.load_classifier("runs/first", device="cpu")
+        >>> classifier
+        Classifier(timm/test_efficientnet, ... parameters, 2 classes: lymphocyte, monocyte; trained on ...)
+        >>> table = classifier.predict("new/*.tif")
+        >>> len(table), table.columns[:3]
+        (4, ('image_id', 'path', 'label'))
+        >>> classifier.predict_proba("new/").shape
+        (4, 2)
     """
     return Classifier(open_classifier(find_classifier(path)), chosen_device(device))
 

@@ -58,6 +58,11 @@ def predict(
         CoverslipError: the name of the file promises another format; Ray is not installed, or there is no cluster at
             the address.
         DeviceUnavailable: this computer has no such device.
+
+    Examples:
+        >>> summary = cs.predict("runs/first", ["new/", "monday/*.tif"], out="predictions.csv", device="cpu")
+        >>> sum(summary.decisions.values())
+        8
     """
     check_predictions_file(Path(out))
     classifier = load_classifier(run, device if on == "local" else "cpu")

@@ -52,6 +52,10 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
 
     Raises:
         BadRun: not a run folder, no numbers in it yet, or a file of it cannot be read.
+
+    Examples:
+        >>> cs.write_report("runs/first").name
+        'report.html'
     """
     from markupsafe import Markup
 

@@ -41,6 +41,13 @@ class Run:
 
     Files are read when they are first asked for. What a run has not reached yet is None or empty where its type says
     so, and BadRun else. A run may be given wherever the path of its folder may.
+
+    Examples:
+        >>> run = cs.open_run("runs/first")
+        >>> run.card.classes
+        ('lymphocyte', 'monocyte')
+        >>> 0 <= run.metrics["accuracy"].value <= 1
+        True
     """
 
     folder: Path
@@ -350,6 +357,13 @@ def open_run(folder: Run | Path | str) -> Run:
 
     Raises:
         BadRun: there is no run folder, it is of a newer format, or a folder in it that is written to is a link.
+
+    Examples:
+        >>> run = cs.open_run("runs/first")
+        >>> run.recipe.stage, run.is_done
+        ('instant', True)
+        >>> len(run.predictions) == run.metrics.n_images
+        True
     """
     run = Run(Path(folder))
     if not run.recipe_file.is_file():

@@ -80,6 +80,16 @@ def open_dataset(
     Raises:
         BadDataset: there are no images, no class folders, a column or the crop size of points is missing, a pattern
             matches nothing, or there are not as many domains as sources.
+
+    Examples:
+        >>> data = cs.open_dataset("my_cells/", group_pattern=r"slide\\d+")
+        >>> len(data), data.classes, data[0].group
+        (54, ('lymphocyte', 'monocyte'), 'slide0')
+        >>> data = cs.open_dataset("my_cells.csv", group="patient")
+        >>> import numpy as np
+        >>> X, y = np.zeros((4, 32, 32, 3), np.uint8), ["a", "b", "a", "b"]
+        >>> len(cs.open_dataset((X, y)))
+        4
     """
     columns = dict(columns or {})
     group = group or columns.pop("group", None) or None

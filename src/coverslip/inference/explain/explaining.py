@@ -121,6 +121,11 @@ def explain(
         BadClassifier, BadDataset, BadRun: something is not there, or damaged.
         CoverslipError: the folder is in use, or a network has no such map.
         Stopped: on Ctrl-C or SIGTERM; the images that were drawn until then are in the folder and its table.
+
+    Examples:
+        >>> explained = cs.explain("runs/first", ["new/1.tif"], out="maps", device="cpu")
+        >>> explained.table.name
+        'explanations.csv'
     """
     folder = _new_folder(Path(out))
     places = [Path(runs)] if isinstance(runs, Run | Path | str) else [Path(run) for run in runs]

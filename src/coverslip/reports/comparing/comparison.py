@@ -75,6 +75,13 @@ def compare(
     Raises:
         BadRun: one is no run, or has no numbers yet.
         CoverslipError: fewer than two, too many, or one of them twice; published figures cannot be understood.
+
+    Examples:
+        >>> comparison = cs.compare(["runs/first", "runs/second"])
+        >>> [row.title for row in comparison.differing]
+        [...'Seed'...]
+        >>> len(comparison.pairs)
+        1
     """
     opened = [_opened(run) for run in runs]
     if not 2 <= len(opened) <= MOST_RUNS:

@@ -80,6 +80,11 @@ def methods_text(run: Run | Path | str) -> str:
 
     Raises:
         BadRun: not a run folder, or no numbers in it yet.
+
+    Examples:
+        >>> data, network, numbers = cs.methods_text("runs/first").split("\\n\\n")
+        >>> data.startswith("54 images of 2 classes")
+        True
     """
     return "\n\n".join(methods(read_run(Path(run))))
 

@@ -5,9 +5,10 @@ the form, the command line and a report's methods paragraph say.
 """
 
 import datetime
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import ClassPlan
@@ -31,9 +32,31 @@ def _metric_choices() -> tuple[Choice, ...]:
 
 # Pydantic puts the keys of the last class first.
 class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkChoices):
-    """Every choice that shapes a result.
+    """All choices that shape the result of a training. Every key has a default, so `Recipe()` is complete.
 
-    Defaults: EfficientNet-Lite0 with ImageNet weights, first a linear probe on frozen features, then fine-tuning.
+    A recipe is checked when it is made, and it cannot be changed afterwards. The run folder contains it as
+    `recipe.yaml`. `docs/recipe.md` explains every key. The keys that are changed most often:
+
+    - `model`: network (`efficientnet_lite0`), see `docs/models.md`.
+    - `stage`: `finetune` (default), or `instant` for a linear probe on the frozen network only.
+    - `epochs`, `batch_size`, `learning_rate`: of fine-tuning.
+    - `image_size`: side in pixels to which images are resized.
+    - `group`: table column, or pattern in the path, that names patients or slides.
+    - `split`: sizes of validation and test set, or the number of folds.
+    - `augment`: data augmentation.
+    - `seed`: start of all random draws.
+
+    Raises:
+        BadRecipe: a key or a value is not valid. The error names the nearest valid key.
+
+    Examples:
+        >>> quick = Recipe(stage="instant", seed=3)
+        >>> quick.stage, quick.model
+        ('instant', 'efficientnet_lite0')
+        >>> other_seed = Recipe.model_validate({**quick.model_dump(), "seed": 4})
+        >>> five_folds = Recipe.model_validate({"split": {"folds": 5}, "augment": {"flip": False}})
+        >>> five_folds.split.folds
+        5
     """
 
     augment: Augment = Field(default_factory=Augment)
@@ -135,9 +158,24 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
         return str(value) if is_simple else value
 
 
+def _short_signature() -> Signature:
+    """Return the keys and their plain defaults; Pydantic's signature also holds all that is said of each key."""
+    return Signature(
+        [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=... if isinstance(default, BaseModel | dict) else default)
+            for name, field in Recipe.model_fields.items()
+            for default in [field.get_default(call_default_factory=True)]
+        ]
+    )
+
+
 def _follow_augmentations() -> None:
     follow_table()
     Recipe.model_rebuild(force=True)
+    Recipe.__signature__ = _short_signature()
+
+
+Recipe.__signature__ = _short_signature()
 
 
 AUGMENTATIONS.follow(_follow_augmentations)

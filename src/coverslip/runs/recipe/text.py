@@ -19,6 +19,11 @@ def load_recipe(path: Path | str) -> Recipe:
 
     Raises:
         BadRecipe: not YAML, or a key or value is not valid; the nearest valid key is named.
+
+    Examples:
+        >>> recipe = cs.load_recipe("mine.yaml")
+        >>> recipe.stage, recipe.epochs
+        ('instant', 5)
     """
     path = Path(path)
     try:

@@ -1,0 +1,114 @@
+"""Every Python example of the pages and of the public functions' docstrings runs, with small images and networks."""
+
+import doctest
+import inspect
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drawing import write_cells
+from test_docs import Block, blocks
+from trained import GROUPS, INSTANT, SMALL_NETWORK
+
+import coverslip as cs
+from coverslip.runs import SplitPlan
+
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+CELLS = ("lymphocyte", "monocyte")
+# What examples leave to the default, which takes minutes.
+QUICK = {"model": SMALL_NETWORK, "stage": "instant", "image_size": 48, "tta": 1, "split": SplitPlan(folds=0)}
+EXAMPLES = [
+    # Two examples that train are enough for every day.
+    pytest.param(block, id=str(block), marks=pytest.mark.exhaustive if is_further_training else ())
+    for block in blocks("python")
+    for is_further_training in ["cs.train(" in block.code and "README" not in str(block) and "(X, y)" not in block.code]
+]
+FUNCTIONS = [name for name in cs.__all__ if not name.startswith("__") and name != "CoverslipError"]
+
+
+@pytest.fixture(scope="session")
+def stock(made_once: MadeOnce, own_cache: None) -> Path:
+    """The files that examples name."""
+
+    def make(folder: Path) -> None:
+        for name, seed in (("my_cells", 0), ("images", 0), ("other_hospital", 1)):
+            write_cells(folder / name, 54, classes=CELLS, seed=seed)
+            lines = [
+                f"{file.relative_to(folder).as_posix()},{file.parent.name},{file.name.partition('_')[0]}"
+                for file in sorted((folder / name).rglob("*.png"))
+            ]
+            (folder / f"{name}.csv").write_text("\n".join(["path,label,patient", *lines]), encoding="utf-8")
+        for name in ("new", "monday", "tuesday"):
+            write_cells(folder / name, 4, is_sorted=False, seed=2)
+            for number, file in enumerate(sorted((folder / name).glob("*.png")), start=1):
+                _as_tiff(file, folder / name / f"{number}.tif")
+        (folder / "mine.yaml").write_text("stage: instant\nepochs: 5\n", encoding="utf-8")
+        data = cs.open_dataset(folder / "my_cells", group_pattern=GROUPS)
+        for number, name in enumerate(("first", "second")):
+            cs.train(data, INSTANT.model_copy(update={"seed": number}), out=folder / "runs" / name)
+        _save_weights(folder / "mobilenetv2_100.safetensors")
+
+    return made_once("examples", make)
+
+
+def _as_tiff(file: Path, tiff: Path) -> None:
+    from PIL import Image
+
+    Image.open(file).save(tiff)
+    file.unlink()
+
+
+def _save_weights(file: Path) -> None:
+    from safetensors.torch import save_file
+
+    from coverslip.models._libraries import import_timm
+
+    save_file(import_timm().create_model("mobilenetv2_100").state_dict(), file)
+
+
+@pytest.fixture
+def place(stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the files, which is the current folder, and trainings that take seconds."""
+    shutil.copytree(stock, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(os.environ["COVERSLIP_WEIGHTS"], tmp_path / "weights")
+    monkeypatch.setenv("COVERSLIP_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.chdir(tmp_path)
+    train = cs.train
+
+    def train_quickly(data: object, recipe: cs.Recipe | None = None, **choices: Any) -> cs.Run:  # Any: of train
+        recipe = recipe or cs.Recipe()
+        quick = {key: value for key, value in QUICK.items() if key == "model" or key not in recipe.model_fields_set}
+        shutil.rmtree(choices["out"], ignore_errors=True)
+        return train(data, recipe.model_copy(update=quick), **choices)
+
+    monkeypatch.setattr(cs, "train", train_quickly, raising=False)
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", EXAMPLES)
+def test_an_example_of_the_pages_runs(block: Block, place: Path) -> None:
+    exec(compile(block.code, str(block), "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_example_of_a_docstring_runs_and_gives_what_it_says(name: str, place: Path) -> None:
+    names = {"cs": cs, "Recipe": cs.Recipe}
+    examples = doctest.DocTestParser().get_doctest(inspect.getdoc(getattr(cs, name)) or "", names, name, None, None)
+    assert examples.examples, f"the docstring of {name} has no example"
+    report: list[str] = []
+    failed, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).run(
+        examples, out=report.append
+    )
+    assert failed == 0, "".join(report)
+
+
+def test_the_recipe_s_signature_names_every_key_in_few_words() -> None:
+    signature = inspect.signature(cs.Recipe)
+    assert set(signature.parameters) == set(cs.Recipe.model_fields)
+    assert signature.parameters["seed"].default == 0
+    assert len(str(signature)) < 1500
