@@ -1,6 +1,7 @@
 """Every Python example of the pages and of the public functions' docstrings runs, with small images and networks."""
 
 import doctest
+import functools
 import inspect
 import os
 import shutil
@@ -78,6 +79,7 @@ def place(stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     train = cs.train
 
+    @functools.wraps(train)
     def train_quickly(data: object, recipe: cs.Recipe | None = None, **choices: Any) -> cs.Run:  # Any: of train
         recipe = recipe or cs.Recipe()
         quick = {key: value for key, value in QUICK.items() if key == "model" or key not in recipe.model_fields_set}
