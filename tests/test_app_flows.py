@@ -278,8 +278,7 @@ def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: S
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": {**FINETUNE, "epochs": 400}})["id"]
     open_page(page, f"/runs/{run}")
     page.get_by_text("Epoch 2 of 400").first.wait_for(timeout=PATIENT_MS)
-    page.get_by_text("The best classifier so far is kept.").wait_for()  # what a stop would leave
-    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Stop (resume later)").click()
     page.get_by_text("The best classifier so far is kept. You can resume it where it stopped.").wait_for(
         timeout=PATIENT_MS
     )
@@ -287,7 +286,7 @@ def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: S
     assert (stopped["state"], stopped["has_classifier"]) == ("stopped", True)
     page.get_by_role("button", name="Resume").click()
     page.get_by_text(f"Epoch {stopped['epoch'] + 2} of 400").first.wait_for(timeout=PATIENT_MS)
-    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Stop (resume later)").click()
     page.get_by_role("button", name="Resume").wait_for(timeout=PATIENT_MS)
     n = stock.app.get(f"runs/{run}")["epoch"]
     assert epochs_on_the_page(page) == [str(k) for k in range(n + 1)]

@@ -171,7 +171,7 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_
     waiting = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
     open_page(page, f"/runs/{waiting}")
     page.get_by_text("Waiting: one training").wait_for()
-    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Stop (resume later)").click()
     page.get_by_role("button", name="Resume").wait_for()
     stock.app.send(f"jobs/{waiting}", method="DELETE")
     open_page(page, f"/runs/{run}")
@@ -181,7 +181,7 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_
     page.get_by_text("From validation images, which training makes choices by.").wait_for()
     check_accessible(page)
     assert check_focus_ring(page)
-    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Stop (resume later)").click()
     page.get_by_text("There is no classifier yet, but what was done is kept.").first.wait_for(timeout=120_000)
     check_accessible(page)
     assert stock.app.get(f"runs/{run}")["has_classifier"] is False

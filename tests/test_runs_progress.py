@@ -108,6 +108,8 @@ def test_a_first_training_on_other_images_is_half_of_the_whole() -> None:
         an_epoch(3, is_pretraining=True),
         Progressed(stage="predicting", done=1, total=1, is_pretraining=True),
     ]
+    reading = Progressed(stage="reading images", done=9, total=10)
+    assert folded([reading], Progress(has_pretraining=True)).share == 0.0
     progress = folded(first, Progress(has_pretraining=True))
     assert progress.share == pytest.approx(0.5)
     own = [RunStarted(run="a", n_train=6, n_val=2, n_test=2, classes=("a", "b")), an_epoch(1)]

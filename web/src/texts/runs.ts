@@ -69,7 +69,6 @@ export const runs = {
     sinceStart: (time: string) => `${time} since Start`,
     accuracy: 'Accuracy',
     f1: 'Macro-F1',
-    took: 'time to fit',
     readyText: (accuracy: string, f1: string) =>
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning goes on from it, and is kept unless validation images speak against it.`,
     readyAlone: (accuracy: string, f1: string) =>
@@ -176,6 +175,7 @@ export const runs = {
     EpochEnded: (k: number, n: number, loss: string, f1: string, best: boolean) =>
       `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (best so far)' : ''}`,
     done: 'Done',
+    foldDone: (k: number) => `Fold ${k} done`,
     stopped: 'Stopped',
     failed: (reason: string) => `Failed${reason ? `: ${reason}` : ''}`,
   },

@@ -38,7 +38,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
 def _text(run: ReportedRun) -> SectionText:
     words = []
     histories = [fold.history for fold in run.run.folds] if run.n_folds else [run.run.history]
-    if run.recipe.keeps_last_epoch and any(has_early_dip(history, len(history)) for history in histories):
+    if run.recipe.schedule == "cosine" and any(has_early_dip(history, len(history)) for history in histories):
         words.append(EARLY_DIP)
     if not run.n_folds and (kept := _kept(run)) is not None:
         words.append(kept)

@@ -176,7 +176,9 @@ def _estimated(progress: Progress, event: Event, at: float) -> Progress:
         # The report comes after all folds.
         report = USUAL_CLOSING if pace.closing is None else pace.closing
         seconds = max(0.0, seconds - report) + seconds_of_folds(plan, pace, progress.n_folds - progress.fold, each)
-    left = TimeLeft(seconds, at) if progress.left is None else progress.left.corrected(seconds, at)
+    # Where fine-tuning was finished early, much of what was expected is not done.
+    is_new = progress.left is None or isinstance(event, ClassifierSelected)
+    left = TimeLeft(seconds, at) if progress.left is None or is_new else progress.left.corrected(seconds, at)
     return replace(progress, left=left)
 
 
@@ -384,7 +386,8 @@ def _share_of_whole(progress: Progress) -> float:
     if progress.at is not None and progress.left is not None:
         left = progress.left.by(progress.at)
         return min(progress.worked / max(progress.worked + left, 1e-9), 0.99)
-    if progress.plan is not None:  # its time will be known soon
+    is_before_all = progress.has_pretraining and not progress.trainings  # a look at the images of the second step
+    if progress.plan is not None or is_before_all:  # its time will be known soon
         return progress.share
     n_before = int(progress.has_pretraining)
     n_trainings = n_before + (progress.n_folds + 1 if progress.n_folds else 1)

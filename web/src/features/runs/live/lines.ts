@@ -37,7 +37,7 @@ function said(line: LogLine): string {
       if (line.values.stage === 'instant') return words.keptInstant;
       return words.kept(number('epoch'), line.values.checkpoint_selection === 'last');
     case 'RunEnded':
-      if (line.values.state === 'done') return words.done;
+      if (line.values.state === 'done') return line.values.fold ? words.foldDone(number('fold')) : words.done;
       return line.values.state === 'stopped' ? words.stopped : words.failed(String(line.values.reason ?? ''));
     default:
       return line.event; // new kinds of events may come
