@@ -12,6 +12,7 @@ from coverslip.errors import BadRun, Stopped
 from coverslip.events import ClassifierSelected, EpochEnded, Event, InstantClassifierFitted, Noted
 from coverslip.experiments.running.finishing import request_finish
 from coverslip.files import sha256_file
+from coverslip.reports.reported import read_run
 from coverslip.runs import Run
 from coverslip.samples import write_sample_images
 
@@ -63,6 +64,8 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     assert [event.values for event in events if isinstance(event, Noted) and event.code == "finished-early"] == [
         {"epochs_run": 2, "epochs": 5}
     ]
+    worked = read_run(run.folder).seconds_of_training
+    assert worked > sum(stage.seconds for stage in run.training.stages)  # type: ignore[union-attr]  # it is done
     again = cs.train(cells, settled, out=tmp_path / "again")
     assert sha256_file(again.folder / WEIGHTS) == sha256_file(run.folder / WEIGHTS)
 

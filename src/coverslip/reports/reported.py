@@ -22,6 +22,7 @@ from coverslip.runs import (
     WhatIf,
     open_run,
 )
+from coverslip.runs.log import FoldedLog, Progress
 from coverslip.runs.lookup import ImageLookup
 
 
@@ -123,10 +124,14 @@ class ReportedRun:
         records = {id(record): record for record in (self.training, *self.run.trainings) if record is not None}
         return [stage for record in records.values() for stage in record.stages]
 
-    @property
+    @cached_property
     def seconds_of_training(self) -> float:
-        """Of all networks."""
-        return sum(stage.seconds for stage in self.stages_of_training)
+        """Of all of the run by its log: images, both steps, all folds, test images and what is written by now.
+
+        Without a log, of the networks alone.
+        """
+        worked = FoldedLog(self.run.events_file, Progress()).refresh().worked
+        return worked or sum(stage.seconds for stage in self.stages_of_training)
 
     @cached_property
     def first_of_split(self) -> Run | None:
