@@ -1,11 +1,10 @@
 """The page of a training as it goes: what it marks, its step and stages, and its early end."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import FINETUNE, QUICK, Stock, open_page
+from browser import FINETUNE, Stock, open_page
 
 from coverslip.runs import load_recipe
 
@@ -43,32 +42,3 @@ def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: St
     assert training["kept_stage"] in ("instant", "finetune")
     assert training["kept_epoch"] == (training["best_epoch"] if training["kept_stage"] == "finetune" else None)
     stock.app.send(f"jobs/{run}", method="DELETE")
-
-
-def test_the_first_of_two_steps_says_so_and_cannot_be_finished(page: "Page", stock: Stock) -> None:
-    source = stock.app.get(f"datasets/{stock.images}")["sources"][0]["path"]
-    init = {"train_on": source, "recipe": {"epochs": 300, "group": None}}
-    recipe = {**FINETUNE, "init": init, "epochs": 2}
-    run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe, "allow_leakage": True})["id"]
-    open_page(page, f"/runs/{run}")
-    page.get_by_text(re.compile("^Epoch 2 of 300")).first.wait_for(timeout=PATIENT_MS)
-    expect(page.get_by_text("Step 1 of 2: pretraining on other images")).to_be_visible()
-    story = stock.app.get(f"runs/{run}")
-    assert (story["step"], story["can_finish"]) == (1, False)
-    expect(page.get_by_role("button", name="Finish now and evaluate")).to_have_count(0)
-    page.get_by_role("button", name="Stop (resume later)").click()
-    stock.app.ended(f"runs/{run}")
-    stock.app.send(f"jobs/{run}", method="DELETE")
-
-
-def test_the_expected_time_stands_beside_the_button_and_warns_of_many_folds(page: "Page", stock: Stock) -> None:
-    body = {"recipe": QUICK, "n_train": 60, "n_val": 15, "n_test": 15}
-    known = stock.app.send(f"datasets/{stock.images}/time-preview", body)
-    assert known["n_trainings"] == 1
-    assert not known["is_long"]
-    many = stock.app.send(f"datasets/{stock.images}/time-preview", {**body, "n_folds": 50})
-    assert many["n_trainings"] == 51
-    assert many["seconds"] is None or many["seconds"] > known["seconds"]
-    open_page(page, f"/train?dataset={stock.images}")
-    bar = page.get_by_role("region", name="Start training")
-    expect(bar.get_by_text(re.compile("on this computer"))).to_be_visible()
