@@ -114,7 +114,7 @@ def test_average_precision_near_one_has_no_lower_end_far_below_a_bootstraps():
     of_class = per_class(np.c_[1 - probability, probability], label, group=group)[1].metrics["average_precision"]
     drawn = [np.concatenate([np.flatnonzero(group == k) for k in generator.integers(0, 20, 20)]) for _ in range(200)]
     low = np.quantile([average_precision(probability[rows], label[rows] == 1).value for rows in drawn], 0.025)
-    assert low - 0.025 < of_class.low <= low
+    assert low - 0.035 < of_class.low <= low
 
 
 def test_no_mistakes_do_not_give_an_interval_of_no_width():

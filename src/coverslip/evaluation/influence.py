@@ -26,7 +26,6 @@ class Influence:
     of_image: np.ndarray  # (n_images,) derivative by the weight of each; their sum is about 0
     unseen: np.ndarray  # (K,) variance that the unseen image of each class adds
     smoothed: float  # the number with the unseen images
-    is_of_decisions: bool = False  # it depends on the decided classes alone, not on probabilities
     is_proportion: bool = False  # of single images, each right or wrong: its variance follows from its value
 
 
@@ -48,7 +47,6 @@ def influence_on_counts(
         of_image=slope[label, predicted],
         unseen=(half * slope**2).sum(axis=1),
         smoothed=float(of_margins(margins_of(confusion + half))),
-        is_of_decisions=True,
     )
 
 
@@ -81,7 +79,7 @@ def influence_on_proportion(
     of_image = np.where(is_counted, is_right - smoothed, 0.0) / np.sqrt(n * (n + 1))
     unseen = ((1 - smoothed) ** 2 + smoothed**2) / 2 / (n * (n + 1))
     by_class = np.bincount(label[is_counted], minlength=n_classes) / n
-    return Influence(of_image, unseen * by_class, smoothed, is_of_decisions=True, is_proportion=True)
+    return Influence(of_image, unseen * by_class, smoothed, is_proportion=True)
 
 
 def _unseen_images(confusion: np.ndarray) -> np.ndarray:

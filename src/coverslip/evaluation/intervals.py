@@ -14,8 +14,8 @@ things keep few, unequal or perfect cases honest; `benchmarks/interval_coverage.
   standard error (after Korn and Graubard 1998, Confidence Intervals for Proportions with Small Expected Number of
   Positive Counts). Groups differ more to the bad side, hence there it is the wider of that and of Student's t on the
   logit scale. A number without a top has the gamma interval of Fay and Feuer (1997).
-- If every image is right, or every image is wrong, nothing shows how much groups differ. A metric of decisions then has
-  the exact binomial interval (Clopper and Pearson 1934) for groups that are right or wrong as a whole.
+- If a number is 0 or 1, nothing shows how much groups differ. It then has the exact binomial interval (Clopper and
+  Pearson 1934) for groups that are right or wrong as a whole.
 - Fewer than five groups give no interval: it would say next to nothing. The counts are given instead.
 """
 
@@ -143,7 +143,7 @@ def metric_with_interval(
         return replace(metric, reason=f"only {few}: a confidence interval needs at least {FEWEST_GROUPS}")
     if units.n < 2:
         return replace(metric, reason="there is only one image: no interval")
-    if influence.is_of_decisions and units.has_groups and scale == "share" and value in (0, 1):
+    if units.has_groups and scale == "share" and value in (0, 1):
         reach = 1 - _TAIL ** (1 / n_groups)
         low, high = (1 - reach, 1.0) if value == 1 else (0.0, reach)
         return replace(metric, low=low, high=high, method=f"exact binomial over {n_groups} groups (Clopper-Pearson)")
