@@ -11,7 +11,7 @@ from trained import GROUPS
 
 import coverslip as cs
 from coverslip.app.server import create_app
-from coverslip.audit import Look, inspect_with_look, keep_look, known_look, what_if, with_known_copies
+from coverslip.audit import Look, inspect_with_look, keep_look, known_look, what_if, with_cached_near_duplicates
 from coverslip.datasets import Signal, Told, scan_images
 from coverslip.reports import write_report
 from coverslip.reports.reported import read_run
@@ -43,7 +43,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
     with workspace.engine.connect() as connection:
         keep_look(
             load_dataset(connection, cells),
-            with_known_copies(load_scan(connection, cells)),
+            with_cached_near_duplicates(load_scan(connection, cells)),
             Look(SIGNAL, careless()),
         )
     inspect_again(workspace, cells)
@@ -71,7 +71,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
 
 def test_a_training_on_images_that_were_looked_at_tells_of_it_in_its_report(own_run: Run, cells: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=GROUPS)
-    scan = with_known_copies(scan_images(data))
+    scan = with_cached_near_duplicates(scan_images(data))
     assert "careless_split" not in {section.name for section in sections_of(read_run(own_run.folder))}
     keep_look(data, scan, Look(None, careless()))
     try:

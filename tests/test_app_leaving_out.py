@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def with_copies(folder: Path) -> Path:
+def with_near_duplicates(folder: Path) -> Path:
     """30 cells; of three of the class `large` there is a copy, of one cell one that is called `medium`."""
     cells = write_cells(folder, 30)
     for file in sorted((cells / "large").iterdir())[:3]:
@@ -34,7 +34,7 @@ def with_copies(folder: Path) -> Path:
 @pytest.fixture
 def copies(tmp_path: Path) -> tuple[Workspace, str]:
     workspace = new_workspace(tmp_path)
-    return workspace, open_images(workspace, with_copies(tmp_path / "cells"))
+    return workspace, open_images(workspace, with_near_duplicates(tmp_path / "cells"))
 
 
 def count_of(state: DatasetState, name: str) -> int:
@@ -103,7 +103,7 @@ def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, s
 
 
 def test_copies_are_left_out_from_checks_and_taken_in_again(page: "Page", app_server: RunningApp) -> None:
-    images: dict[str, Any] = app_server.opened(with_copies(app_server.root / "with copies"))
+    images: dict[str, Any] = app_server.opened(with_near_duplicates(app_server.root / "with copies"))
     open_page(page, f"/datasets/{images['id']}?tab=checks")
     page.get_by_role("button", name="Leave the 3 spare images out").click()
     page.get_by_role("heading", name="Left out 3").wait_for()

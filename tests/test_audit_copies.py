@@ -14,7 +14,12 @@ from PIL import Image, ImageEnhance, ImageFilter
 from scipy.ndimage import gaussian_filter
 
 import coverslip as cs
-from coverslip.audit import SeenWhileScanning, with_copies, with_known_copies
+from coverslip.audit import (
+    SeenWhileScanning,
+    with_cached_near_duplicates,
+    with_near_duplicates,
+    with_recorded_near_duplicates,
+)
 from coverslip.audit.copies.matching import match, place
 from coverslip.audit.copies.small_pictures import small_picture
 from coverslip.datasets import (
@@ -64,13 +69,13 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def looked(planted: Path):
     data, seen = open_dataset(planted), SeenWhileScanning()
     scan = scan_images(data, on_pixels=seen)
-    return data, with_copies(data, scan, seen)
+    return data, with_near_duplicates(data, scan, seen)
 
 
 def originals_found(data, scan) -> dict[str, bool]:
     """Of every copy, whether it is in a cluster with its original and nothing else that is not equal to that."""
     name_of = [record.path.stem for record in data.records]
-    cluster_of = {name_of[i]: {name_of[j] for j in members} for members in scan.copies for i in members}
+    cluster_of = {name_of[i]: {name_of[j] for j in members} for members in scan.near_duplicates for i in members}
     copies = [name for name in name_of if name.startswith("copy of")]
     return {name: any(other in name for other in cluster_of.get(name, set()) - {name}) for name in copies}
 
@@ -81,7 +86,9 @@ def test_changed_copies_of_every_kind_are_found_and_nothing_else(looked):
     found = originals_found(data, scan)
     assert len(found) == len(CHANGES)
     assert all(found.values()), found
-    assert all(any(data.records[i].path.stem.startswith("copy of") for i in members) for members in scan.copies)
+    assert all(
+        any(data.records[i].path.stem.startswith("copy of") for i in members) for members in scan.near_duplicates
+    )
 
 
 @pytest.mark.slow
@@ -96,7 +103,7 @@ def test_twelve_versions_of_one_image_are_one_cluster(tmp_path):
     for k, other in enumerate(others):
         other.crop((15, 15, 75, 75)).save(folder / f"other {k}.png")
     data, seen = open_dataset(tmp_path), SeenWhileScanning()
-    (cluster,) = with_copies(data, scan_images(data, on_pixels=seen), seen).copies
+    (cluster,) = with_near_duplicates(data, scan_images(data, on_pixels=seen), seen).near_duplicates
     assert sorted(data.records[i].path.stem for i in cluster) == sorted(f"version {k}" for k in range(12))
 
 
@@ -104,16 +111,16 @@ def test_twelve_versions_of_one_image_are_one_cluster(tmp_path):
 def test_what_was_found_is_known_again_by_the_pixels_alone(looked, planted):
     data, scan = looked
     other = data.chosen(reversed(range(len(data))))
-    known = with_known_copies(replace(scan_images(other), copies=None))
-    names = {frozenset(other.records[i].image_id for i in members) for members in known.copies}
-    assert names == {frozenset(data.records[i].image_id for i in members) for members in scan.copies}
+    known = with_cached_near_duplicates(replace(scan_images(other), near_duplicates=None))
+    names = {frozenset(other.records[i].image_id for i in members) for members in known.near_duplicates}
+    assert names == {frozenset(data.records[i].image_id for i in members) for members in scan.near_duplicates}
     fewer = data.chosen(range(10))
-    assert with_known_copies(scan_images(fewer)).copies is None
+    assert with_cached_near_duplicates(scan_images(fewer)).near_duplicates is None
 
 
 @pytest.mark.slow
 def test_an_inspection_shows_the_clusters_and_a_training_keeps_them_together(looked, planted, tmp_path):
-    assert looked[1].copies
+    assert looked[1].near_duplicates
     inspection = cs.inspect(planted)
     (finding,) = inspection.of("near-duplicates")
     assert inspection.are_copies_known
@@ -126,25 +133,31 @@ def test_an_inspection_shows_the_clusters_and_a_training_keeps_them_together(loo
     assert run.inspection.of("near-duplicates")
 
 
+def test_a_run_that_is_resumed_keeps_the_clusters_that_it_began_with(looked):
+    data, scan = looked
+    recorded = with_recorded_near_duplicates(data, replace(scan, near_duplicates=None), inspect_dataset(data, scan))
+    assert sorted(recorded.near_duplicates) == sorted(scan.near_duplicates)
+
+
 def test_copies_stay_on_one_side_and_in_one_fold(looked):
     data, scan = looked
     for seed in range(3):
         split = split_images(data, scan, val=0.2, test=0.2, seed=seed)
         folds = fold_images(data, scan, n_folds=5, val=0.2, seed=seed)
-        for members in scan.copies:
+        for members in scan.near_duplicates:
             assert len({split.parts[i] for i in members} - {"left-out"}) == 1
             assert len({folds.fold_of[i] for i in members} - {None}) == 1
 
 
 def test_a_predefined_split_that_divides_changed_copies_is_refused(looked):
     data, scan = looked
-    first, second = scan.copies[0][:2]
+    first, second = scan.near_duplicates[0][:2]
     records = [replace(record, predefined_split="train") for record in data.records]
     records[second] = replace(records[second], predefined_split="test")
     divided = replace(data, records=tuple(records))
     kinds = [leak.kind for leak in predefined_split_leaks(divided, scan)]
     assert kinds == ["copies"]
-    with pytest.raises(LeakageFound, match="changed copies of one picture"):
+    with pytest.raises(LeakageFound, match="near-duplicates"):
         split_images(divided, scan, val=0.2, test=0.2, seed=0)
     assert {first, second} <= set(predefined_split_leaks(divided, scan)[0].images)
 
@@ -159,7 +172,7 @@ def test_progress_is_told_and_nothing_that_is_plain_has_copies(tmp_path, monkeyp
     told = []
     data = open_dataset(tmp_path)
     scan = scan_images(data)
-    assert with_copies(data, scan, emit=told.append).copies == ()
+    assert with_near_duplicates(data, scan, emit=told.append).near_duplicates == ()
     assert {event.stage for event in told if isinstance(event, Progressed)} == {"reading images for copies"}
 
 
@@ -271,7 +284,7 @@ def test_copies_connect_groups_unless_most_groups_would_become_one(
         rows.append(f"{i}.png,{'ab'[i % 2]},g{i % 6}")
     (tmp_path / "t.csv").write_text("\n".join(rows), encoding="utf-8")
     data = open_dataset(tmp_path / "t.csv")
-    scan = replace(scan_images(data), copies=clusters)
+    scan = replace(scan_images(data), near_duplicates=clusters)
     assert len(set(connected_components(data, scan, range(12)).tolist())) == n_units
     (told,) = inspect_dataset(data, scan).of("groups-divide-copies")
     assert ("merely resemble each other" in told.text) == (n_units == 6)

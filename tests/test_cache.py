@@ -190,6 +190,17 @@ def test_damaged_records_are_made_anew() -> None:
         assert store.find(["7"]) == {"7": b"seven"}
 
 
+def test_a_record_whose_bytes_or_key_changed_is_as_good_as_missing() -> None:
+    with RecordStore(TOYS, "box") as store:
+        store.keep({"a": b"1234", "b": b"5678", "c": b"90"})
+    with closing(sqlite3.connect(TOYS.folder / "box" / "records.sqlite")) as connection, connection:
+        ((value,),) = connection.execute("SELECT value FROM records WHERE key = 'a'").fetchall()
+        connection.execute("UPDATE records SET value = ? WHERE key = 'a'", (value[:-1] + b"5",))
+        connection.execute("UPDATE records SET key = 'd' WHERE key = 'b'")
+    with RecordStore(TOYS, "box") as store:
+        assert store.find("abcd") == {"c": b"90"}
+
+
 def test_a_kind_whose_description_is_damaged_is_still_bounded_and_cleaned() -> None:
     with claimed(FILE_TOYS, "box") as claim:
         (claim.folder / "a").write_bytes(b"x" * 1000)
@@ -395,11 +406,11 @@ def test_a_kind_that_is_added_is_shown_bounded_and_cleaned_like_the_rest(
 
 def test_a_kind_that_nothing_is_kept_of_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     fill(1)
-    assert main(["cache", "--clean", "--kind", "pixles"]) == 0
-    told = capsys.readouterr()
-    assert "(0 removed)" in told.out
-    assert "'pixles'" in told.err
-    assert "pixels" in told.err
+    assert main(["cache", "--clean", "--kind", "pixles"]) == 2
+    told = capsys.readouterr().err
+    assert "'pixles'" in told
+    assert "pixels" in told
+    assert total_size()
 
 
 def test_a_damaged_store_is_shown_so_and_can_be_cleaned(capsys: pytest.CaptureFixture[str]) -> None:

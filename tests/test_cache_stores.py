@@ -3,7 +3,9 @@
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +127,41 @@ def test_a_damaged_index_is_made_anew(cache: Path) -> None:
     with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         assert store.places(["a"]).tolist() == [-1]
         store.add(["a"], numbered(1)[None])
+
+
+def test_a_damaged_record_is_as_good_as_missing(cache: Path) -> None:
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
+        store.add(["a", "b"], np.stack([numbered(1), numbered(2)]))
+    (file,) = cache.rglob("records.bin")
+    data = bytearray(file.read_bytes())
+    data[5] ^= 1
+    file.write_bytes(data)
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
+        assert (store.places(["a", "b"]) >= 0).tolist() == [False, True]
+        store.add(["a"], numbered(1)[None])
+        assert store.read(store.places(["a", "b"]))[:, 0, 0].tolist() == [1, 2]
+
+
+def test_records_that_changed_places_are_as_good_as_missing(cache: Path) -> None:
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
+        store.add(["a", "b"], np.stack([numbered(1), numbered(2)]))
+    (index,) = cache.rglob("index.sqlite")
+    with closing(sqlite3.connect(index)) as connection, connection:
+        connection.execute("UPDATE records SET place = 1 - place")
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
+        assert store.places(["a", "b"]).tolist() == [-1, -1]
+
+
+def test_where_the_cache_cannot_be_written_to_a_temporary_folder_takes_its_place(cache: Path) -> None:
+    (cache / "pixels").write_text("a file where the folder should be")
+    reasons: list[Exception] = []
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16", reasons.append) as store:
+        store.add(["a"], numbered(1)[None])
+        assert store.read(store.places(["a"]))[0, 0, 0] == 1
+        folder = store.folder
+        assert folder.is_dir()
+    assert not folder.exists()
+    assert len(reasons) == 1
 
 
 @pytest.mark.skipif(

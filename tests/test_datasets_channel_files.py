@@ -62,8 +62,8 @@ def test_images_of_several_files_are_alike_only_where_all_their_channels_are(tmp
     for one, other in zip(told.facts, seen.facts, strict=True):
         if isinstance(one, ImageFacts):
             assert (one.n_channels, one.width_px, one.low) == (other.n_channels, other.width_px, other.low)
-    found = replace(scan_images(apart), copies=((0, 2), (6, 8), (7, 9))).joined(files)
-    assert found.copies == ((3, 4),)
+    found = replace(scan_images(apart), near_duplicates=((0, 2), (6, 8), (7, 9))).joined(files)
+    assert found.near_duplicates == ((3, 4),)
 
 
 @pytest.mark.parametrize(

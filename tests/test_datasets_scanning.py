@@ -128,7 +128,7 @@ def test_without_a_working_memory_the_scan_goes_on_and_says_so(folder, tmp_path,
     scan, events = scan_loudly(folder)
     assert scan.n_readable == 40
     (note,) = [e for e in events if isinstance(e, Noted)]
-    assert (note.code, note.remedies) == ("facts-not-kept", (CleanCache("facts"),))
+    assert (note.code, note.remedies) == ("cache-not-usable", (CleanCache(),))
 
 
 def test_a_damaged_memory_is_made_anew(folder, tmp_path):

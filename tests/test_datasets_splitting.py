@@ -333,7 +333,7 @@ def test_everything_in_one_group_is_refused_with_advice():
     with pytest.raises(BadDataset, match="6 usable images belong to 1 separate group"):
         split_60_20_20(*make("ababab", ["p"] * 6))
     connected = make("aaabbb", list("pqrstu"), ["x", "x", "x", "y", "y", "y"])
-    with pytest.raises(BadDataset, match="6 named ones, connected by copies"):
+    with pytest.raises(BadDataset, match="6 named ones, connected by duplicates"):
         split_60_20_20(*connected)
     with pytest.raises(BadDataset, match="2 usable images show 2 distinct pictures"):
         split_60_20_20(*make("ab"))

@@ -346,8 +346,8 @@ def test_few_groups_are_told_and_missing_groups_are_told(page, tmp_path):
 
 
 def test_a_finding_that_limits_the_numbers_is_told_and_others_are_not(page):
-    assert "1 image is an exact copy" in page
-    assert "Such copies were kept on one side of the split." in page
+    assert "1 image has the same pixels as another one" in page
+    assert "The split kept such duplicates together." in page
     assert "No groups are known." not in page
 
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from coverslip.audit import SeenWhileScanning, inspect_with_look, with_copies, with_quality
+from coverslip.audit import SeenWhileScanning, inspect_with_look, with_near_duplicates, with_quality
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -115,7 +115,7 @@ def inspect(
     if recipe is not None:
         data, _ = agreed(data, recipe)
     seen = SeenWhileScanning()
-    scan = with_copies(data, scan_images(data, emit=emit, on_pixels=seen), seen, emit=emit)
+    scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=seen), seen, emit=emit)
     scan = with_quality(data, scan, seen.quality, emit=emit)
     if not what_if:
         return inspect_dataset(data, scan)

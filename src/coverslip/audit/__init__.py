@@ -2,7 +2,12 @@
 
 from coverslip.audit.batches import batch_columns
 from coverslip.audit.careless_split import what_if
-from coverslip.audit.copies import SeenWhileScanning, with_copies, with_known_copies
+from coverslip.audit.copies import (
+    SeenWhileScanning,
+    with_cached_near_duplicates,
+    with_near_duplicates,
+    with_recorded_near_duplicates,
+)
 from coverslip.audit.file_names import name_features
 from coverslip.audit.file_tags import file_tags
 from coverslip.audit.image_quality import image_quality, with_known_quality, with_quality
@@ -28,8 +33,9 @@ __all__ = [
     "nested_order",
     "signal_of",
     "what_if",
-    "with_copies",
-    "with_known_copies",
+    "with_cached_near_duplicates",
     "with_known_quality",
+    "with_near_duplicates",
     "with_quality",
+    "with_recorded_near_duplicates",
 ]

@@ -1,8 +1,8 @@
 """Labels of a run's images to look at again: no image is judged by a classifier that saw it.
 
 With folds, the network that tested an image judges it. Without, linear probes on features of the frozen network do:
-each image is judged by one that was fitted without its group and its copies. Test images are judged likewise: what is
-found out about them changes nothing of the run's numbers.
+each image is judged by one that was fitted without its group and its duplicates. Test images are judged likewise: what
+is found out about them changes nothing of the run's numbers.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.audit.copies import with_recorded_near_duplicates
 from coverslip.audit.doubts import doubts
 from coverslip.datasets import Dataset, DecodedPixels, Scan, inner_folds, scan_images
 from coverslip.engines import Features, embed
@@ -121,6 +122,8 @@ def _judged_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], tu
     """All labelled images of the run, and (n, K) probabilities by linear probes that were fitted on others."""
     data = same_images(run)
     scan = scan_images(data, emit=context.emit, stop=context.stop)
+    if run.inspection is not None:
+        scan = with_recorded_near_duplicates(data, scan, run.inspection)
     rows, positions = _taking_part(run, data, scan)
     classes = tuple(name for name in data.classes if any(row.label == name for row in rows))
     label = np.array([classes.index(row.label) for row in rows], dtype=np.int64)

@@ -10,6 +10,7 @@ from coverslip.cache.eviction import clean, forget, is_in_use, trim
 from coverslip.cache.kinds import FILES, Kind, Layout, cache_folder, known_kinds, register
 from coverslip.cache.limits import chosen_limit, limit_bytes
 from coverslip.cache.locks import sole_lock
+from coverslip.cache.notes import not_usable
 from coverslip.cache.records import RECORDS, RecordStore
 from coverslip.cache.stores import Store, list_stores, look_into
 
@@ -33,6 +34,7 @@ __all__ = [
     "limit_bytes",
     "list_stores",
     "look_into",
+    "not_usable",
     "open_database",
     "register",
     "remove_database",

@@ -1,21 +1,23 @@
 """Stores of equally sized arrays, found by what they were made from.
 
 One folder per kind of record: `records.bin` holds them one after the other, `index.sqlite` says which digest lies in
-which place. Several processes may fill one store at once: places are handed out in a transaction, a record is
-written before the index names it, so a killed process leaves unused places but never half a record.
+which place, with a checksum. Several processes may fill one store at once: places are handed out in a transaction, a
+record is written before the index names it, so a killed process leaves unused places but never half a record.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cache.claims import claimed
-from coverslip.cache.databases import open_database
+from coverslip.cache.claims import Claim, claimed
+from coverslip.cache.databases import is_damage, open_database, remove_database
 from coverslip.cache.kinds import Kind, Layout
 from coverslip.cache.stores import MADE_BY
 from coverslip.errors import CoverslipError
@@ -23,47 +25,71 @@ from coverslip.files import sha256_json, write_json
 from coverslip.messages import CleanCache
 
 Array = npt.NDArray[Any]  # Any: the store's own dtype
+OnFailure = Callable[[OSError | sqlite3.Error], None]
 ARRAYS = Layout("index.sqlite", "records")
 _RECORDS = "records.bin"
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (digest TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (digest TEXT PRIMARY KEY, place INTEGER NOT NULL, checksum INTEGER NOT NULL)
+WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS next (place INTEGER NOT NULL)
 """
 _DIGESTS_PER_QUERY = 500
-_MADE_ANEW = "Empty the cache; what is needed is made again."
+_BYTES_PER_CHECK = 2**24  # that are read at a time to compare checksums
+_VERSION = 2  # goes up when a store of the same records has other files
 
 
 class ArrayStore:
     """Arrays of one shape and dtype by digest.
 
+    If the cache folder may not be written to, the store is a temporary folder, which `close` removes.
+
     Args:
         kind: a registered one.
         made_by: all that shapes a record besides its digest, as JSON values; other choices are another store.
         shape, dtype: of every record.
+        on_failure: called with the error if a temporary folder takes the cache's place.
 
     Raises:
-        CoverslipError: the cache cannot be written to.
+        CoverslipError: a temporary folder cannot be written to either.
     """
 
-    def __init__(self, kind: Kind, made_by: dict[str, Any], shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        made_by: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: npt.DTypeLike,
+        on_failure: OnFailure = lambda error: None,
+    ) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self.n_bytes = int(np.prod(shape)) * self.dtype.itemsize
-        described = {**made_by, "shape": list(shape), "dtype": self.dtype.name}
+        described = {**made_by, "shape": list(shape), "dtype": self.dtype.name, "version": _VERSION}
         name = sha256_json(described)[:24]
         self.folder = kind.folder / name
+        self._claim: Claim | None = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         try:
-            with claimed(kind, name) as self._claim:
-                self._open(described)
-        except (OSError, sqlite3.Error) as error:
-            raise _cannot_keep(self.folder, error) from error
-        except CoverslipError as error:  # of a file that is written whole
-            if isinstance(error.__cause__, OSError):
-                raise _cannot_keep(self.folder, error.__cause__) from error
-            raise
+            with claimed(kind, name) as claim:
+                if not (self.folder / MADE_BY).exists():
+                    write_json(self.folder / MADE_BY, described)
+                self._open()
+            self._claim = claim
+        except (OSError, sqlite3.Error, CoverslipError) as error:
+            cause = error.__cause__ if isinstance(error, CoverslipError) else error
+            if not isinstance(cause, OSError | sqlite3.Error):
+                raise
+            self._open_temporary(cause)
+            on_failure(cause)
 
-    def _open(self, described: dict[str, Any]) -> None:
-        if not (self.folder / MADE_BY).exists():
-            write_json(self.folder / MADE_BY, described)
+    def _open_temporary(self, why: OSError | sqlite3.Error) -> None:
+        try:
+            self._temporary = tempfile.TemporaryDirectory(prefix="coverslip-", ignore_cleanup_errors=True)
+            self.folder = Path(self._temporary.name)
+            self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise _cannot_keep(self.folder, why) from error
+
+    def _open(self) -> None:
         self._index = open_database(self.folder / ARRAYS.database, _SCHEMA)
         if not self._index.execute("SELECT 1 FROM next").fetchone():
             # The index is new, perhaps in place of a damaged one by which another process still writes: not into ours.
@@ -74,6 +100,9 @@ class ArrayStore:
         if self._index.execute("SELECT 1 FROM records WHERE place >= ? LIMIT 1", (n_whole,)).fetchone():
             # The file was deleted or cut: later writes would leave holes that read as zeros.
             self._index.execute("DELETE FROM records WHERE place >= ?", (n_whole,))
+        # A damaged counter must not hand out places that are taken.
+        self._index.execute("UPDATE next SET place = max(place, (SELECT coalesce(max(place) + 1, 0) FROM records))")
+        self._checked: dict[str, int] = {}
 
     def __enter__(self) -> "ArrayStore":
         return self
@@ -85,24 +114,54 @@ class ArrayStore:
         """Release the files; from now on they may be removed to make room for others."""
         self._index.close()
         os.close(self._file)
-        self._claim.release()
+        if self._claim is not None:
+            self._claim.release()
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     def places(self, digests: Sequence[str]) -> npt.NDArray[np.int64]:
-        """(n,) where each digest's record lies; -1 where there is none."""
-        place_of: dict[str, int] = {}
-        unique = list(dict.fromkeys(digests))
-        for start in range(0, len(unique), _DIGESTS_PER_QUERY):
-            some = unique[start : start + _DIGESTS_PER_QUERY]
-            marks = ",".join("?" * len(some))
-            try:
-                place_of.update(
-                    self._index.execute(f"SELECT digest, place FROM records WHERE digest IN ({marks})", some)
-                )
-            except sqlite3.Error as error:
-                raise CoverslipError(
-                    f"The cache could not be read: {error}", file=self.folder, do=_MADE_ANEW, remedies=(CleanCache(),)
-                ) from error
-        return np.array([place_of.get(digest, -1) for digest in digests], dtype=np.int64)
+        """(n,) where each digest's record lies; -1 where there is none.
+
+        Each record is read once to compare its checksum. Damaged ones are removed, and so are as good as missing.
+
+        Raises:
+            CoverslipError: the cache cannot be read.
+        """
+        unknown = [digest for digest in dict.fromkeys(digests) if digest not in self._checked]
+        try:
+            for start in range(0, len(unknown), _DIGESTS_PER_QUERY):
+                self._check(unknown[start : start + _DIGESTS_PER_QUERY])
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise self._cannot_read(error) from error
+            self._make_anew()
+        return np.array([self._checked.get(digest, -1) for digest in digests], dtype=np.int64)
+
+    def _check(self, digests: Sequence[str]) -> None:
+        """Note where these digests' records lie, of those that are as they were written; remove the others."""
+        query = f"SELECT place, digest, checksum FROM records WHERE digest IN ({','.join('?' * len(digests))})"
+        n_whole = os.fstat(self._file).st_size // self.n_bytes
+        listed = list(self._index.execute(query, digests))
+        rows = sorted(row for row in listed if isinstance(row[0], int) and 0 <= row[0] < n_whole)
+        n_at_once = max(1, _BYTES_PER_CHECK // self.n_bytes)
+        for start in range(0, len(rows), n_at_once):
+            some = rows[start : start + n_at_once]
+            records = self.read([place for place, _, _ in some])
+            for (place, digest, checksum), record in zip(some, records, strict=True):
+                if _checksum(digest, record) == checksum:
+                    self._checked[digest] = place
+        damaged = [(digest, place) for place, digest, _ in listed if digest not in self._checked]
+        self._index.executemany("DELETE FROM records WHERE digest = ? AND place = ?", damaged)
+
+    def _make_anew(self) -> None:
+        """Begin again with an empty index: the old one is damaged."""
+        try:
+            self._index.close()
+            os.close(self._file)
+            remove_database(self.folder / ARRAYS.database)
+            self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise _cannot_keep(self.folder, error) from error
 
     def add(self, digests: Sequence[str], records: Array) -> None:
         """Keep (n, *shape) records; one that is there already stays as it was.
@@ -118,8 +177,8 @@ class ArrayStore:
             first = self._take_places(len(digests))
             self._write(np.ascontiguousarray(records).data.cast("B"), first * self.n_bytes)
             self._index.execute("BEGIN IMMEDIATE")
-            rows = [(digest, first + i) for i, digest in enumerate(digests)]
-            self._index.executemany("INSERT OR IGNORE INTO records VALUES (?, ?)", rows)
+            rows = [(digest, first + i, _checksum(digest, records[i])) for i, digest in enumerate(digests)]
+            self._index.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?)", rows)
             self._index.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
             if self._index.in_transaction:
@@ -165,10 +224,12 @@ class ArrayStore:
                 n = len(data)
                 buffer[:n] = data
             if not n:
-                raise CoverslipError(
-                    "The cache was cut short", file=self.folder, do=_MADE_ANEW, remedies=(CleanCache(),)
-                )
+                raise self._cannot_read("it was cut short")
             buffer, offset = buffer[n:], offset + n
+
+    def _cannot_read(self, why: object) -> CoverslipError:
+        do = "Empty the cache; what is needed is made again."
+        return CoverslipError(f"The cache could not be read: {why}", file=self.folder, do=do, remedies=(CleanCache(),))
 
     def _read_at(self, n: int, offset: int) -> bytes:
         if hasattr(os, "pread"):  # macOS
@@ -181,6 +242,11 @@ def _runs(places: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
     """The places in pieces that lie one after the other in the file, to be read at once."""
     if len(places):
         yield from np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
+
+
+def _checksum(digest: str, record: Array) -> int:
+    """Of a record and its digest, so that neither a changed byte nor a mixed-up place goes unnoticed."""
+    return zlib.crc32(np.ascontiguousarray(record).reshape(-1).view(np.uint8).data, zlib.crc32(digest.encode()))
 
 
 def _cannot_keep(folder: Path, error: OSError | sqlite3.Error) -> CoverslipError:

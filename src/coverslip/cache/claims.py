@@ -10,6 +10,7 @@ from coverslip.cache.kinds import Kind, describe
 from coverslip.cache.limits import chosen_limit
 from coverslip.cache.locks import cache_alone, shared_lock
 from coverslip.cache.stores import LOCK
+from coverslip.errors import CoverslipError
 
 
 class Claim:
@@ -54,7 +55,10 @@ def claimed(kind: Kind, name: str, *, will_grow: bool = True) -> Iterator[Claim]
     """
     chosen_limit()  # a wrong one is said before hours of work, not after
     with cache_alone():
-        describe(kind)
+        try:
+            describe(kind)
+        except CoverslipError as error:
+            raise error.__cause__ if isinstance(error.__cause__, OSError) else error from error
         folder = kind.folder / name
         folder.mkdir(parents=True, exist_ok=True)
         claim = Claim(folder)

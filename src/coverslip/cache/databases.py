@@ -36,6 +36,12 @@ def open_database(
         return _opened(file, schema, journal, is_synced, wait_s)
 
 
+def is_damage(error: Exception) -> bool:
+    """Whether an error says that a database is damaged, and not that it is full, locked or may not be written to."""
+    damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in damaged
+
+
 def remove_database(file: Path) -> None:
     """Remove a database with what lies beside it."""
     for name in (file.name, *(f"{file.name}{end}" for end in _BESIDE)):

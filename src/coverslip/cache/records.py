@@ -1,23 +1,27 @@
 """Records of any size by key, such as pictures or JSON: one SQLite file for each store."""
 
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from coverslip.cache.claims import Claim, claimed
-from coverslip.cache.databases import open_database
+from coverslip.cache.databases import is_damage, open_database, remove_database
 from coverslip.cache.kinds import Kind, Layout
 
 RECORDS = Layout("records.sqlite", "records")
 _SCHEMA = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT"
 _KEYS_PER_QUERY = 500
 _WAIT_S = 30
+_CHECK_BYTES = 8  # in front of each value: a hash of its key and itself
 
 OnFailure = Callable[[OSError | sqlite3.Error], None]
 
 
 class RecordStore:
     """Bytes by key. Where they cannot be kept (a full disk, a folder that may not be written to) there are none.
+
+    A value whose hash is wrong is as good as missing: a damaged disk changes no result.
 
     Several processes may use one store at once. One object serves one thread at a time.
     """
@@ -59,7 +63,7 @@ class RecordStore:
             claim.release(has_grown=self._has_grown)
 
     def find(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """Those that are kept, by key."""
+        """Those that are kept and undamaged, by key."""
         wanted, values = list(dict.fromkeys(keys)), dict[str, bytes]()
         if self._database is None:
             return values
@@ -67,7 +71,8 @@ class RecordStore:
             for start in range(0, len(wanted), _KEYS_PER_QUERY):
                 some = wanted[start : start + _KEYS_PER_QUERY]
                 marks = ",".join("?" * len(some))
-                values.update(self._database.execute(f"SELECT key, value FROM records WHERE key IN ({marks})", some))
+                rows = self._database.execute(f"SELECT key, value FROM records WHERE key IN ({marks})", some)
+                values.update((key, value) for key, kept in rows if (value := _unsealed(key, kept)) is not None)
         except sqlite3.Error as error:
             self._give_up(error)
         return values
@@ -78,7 +83,8 @@ class RecordStore:
             return
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany("INSERT OR REPLACE INTO records VALUES (?, ?)", records.items())
+            sealed = [(key, _check(key, value) + value) for key, value in records.items()]
+            self._database.executemany("INSERT OR REPLACE INTO records VALUES (?, ?)", sealed)
             self._database.execute("COMMIT")
             self._has_grown = True
         except sqlite3.Error as error:
@@ -86,6 +92,9 @@ class RecordStore:
 
     def _give_up(self, error: OSError | sqlite3.Error) -> None:
         self._disconnect()
+        if self._claim is not None and is_damage(error):
+            with suppress(OSError):  # the next one to open it begins with an empty file
+                remove_database(self._claim.folder / RECORDS.database)
         if self._on_failure is not None:
             self._on_failure(error)
 
@@ -94,3 +103,15 @@ class RecordStore:
             with suppress(sqlite3.Error):
                 self._database.close()
             self._database = None
+
+
+def _check(key: str, value: bytes) -> bytes:
+    return hashlib.blake2b(key.encode() + b"\0" + value, digest_size=_CHECK_BYTES).digest()
+
+
+def _unsealed(key: object, kept: object) -> bytes | None:
+    """A value without its hash; None where that is wrong."""
+    if not isinstance(key, str) or not isinstance(kept, bytes):
+        return None
+    value = kept[_CHECK_BYTES:]
+    return value if kept[:_CHECK_BYTES] == _check(key, value) else None

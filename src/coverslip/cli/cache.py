@@ -55,7 +55,7 @@ def cache(
     if not is_to_clean and (kind is not None or older_than is not None):
         raise typer.BadParameter("--kind and --older-than go with --clean.")
     from coverslip.cache import clean, is_in_use, known_kinds, list_stores
-    from coverslip.cli._show import notes_console, print_json, results_console, show_cache, size_in_words
+    from coverslip.cli._show import print_json, results_console, show_cache, size_in_words
 
     if not is_to_clean:
         listing = _described(list_stores())
@@ -66,7 +66,7 @@ def cache(
         return
     kinds = [known.name for known in known_kinds()]
     if kind is not None and kind not in kinds:
-        notes_console().print(f"Nothing of the kind '{kind}' is kept. What is kept: {', '.join(kinds) or 'nothing'}.")
+        raise typer.BadParameter(f"the cache holds nothing of the kind '{kind}', only {', '.join(kinds) or 'nothing'}.")
     latest = None if older_than is None else time.time() - older_than * _SECONDS_PER_DAY
     chosen = [
         store

@@ -61,6 +61,10 @@ def decide(
     chosen = [(name, share) for name, share in wishes.items() if share is not None]
     if len(chosen) + by_roc + default > 1:
         raise typer.BadParameter("give one of --sensitivity, --specificity, --roc and --default.")
+    for name, share in {**wishes, "error-rate": error_rate}.items():
+        if share is not None and share > 1:
+            meant = f"; did you mean {share / 100:g}?" if share <= 100 else "."
+            raise typer.BadParameter(f"--{name} is a share between 0 and 1{meant}")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress

@@ -1,5 +1,6 @@
 """Preprocessed pixels of a dataset: decoded once, read back in any order."""
 
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -8,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import PIL
 
-from coverslip.cache import ARRAYS, ArrayStore, Kind, register
+from coverslip.cache import ARRAYS, ArrayStore, Kind, not_usable, register
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality import Scan, Unreadable, by_field
 from coverslip.errors import UnreadableImage
-from coverslip.events import Emit, Progressed, ignore
+from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images import Fields, Preprocessing, effective_channels, pixel_hash, preprocess
 from coverslip.machine import n_cores
 from coverslip.messages import CleanCache
@@ -167,9 +169,12 @@ class PixelCache:
             CoverslipError: the disk is full.
         """
         shape = (preprocessing.image_size, preprocessing.image_size, preprocessing.channels)
-        self._store = ArrayStore(
-            PREPROCESSED, {"preprocessing": preprocessing.model_dump(mode="json")}, shape, preprocessing.depth
-        )
+        made_by = {"preprocessing": preprocessing.model_dump(mode="json"), "pillow": PIL.__version__}
+
+        def say_not_kept(error: OSError | sqlite3.Error) -> None:
+            emit(Noted.of(not_usable(error)))
+
+        self._store = ArrayStore(PREPROCESSED, made_by, shape, preprocessing.depth, say_not_kept)
         try:
             self._places = self._fill(dataset, scan, positions, preprocessing, emit, stop)
         except BaseException:

@@ -1,5 +1,6 @@
 """Frozen features of images, computed once and cached by content."""
 
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cache import ARRAYS, ArrayStore, Kind, register
+from coverslip.cache import ARRAYS, ArrayStore, Kind, not_usable, register
 from coverslip.engines.engine import Engine, FloatArray, images_at_once
+from coverslip.engines.keeping import software
 from coverslip.engines.running import N_CHECKED, fastest_engine, fingerprint
 from coverslip.engines.tta import as_input, run_tta
-from coverslip.events import Emit, Progressed, ignore
+from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
@@ -83,13 +85,18 @@ def embed(
     """
     made_by = {
         "version": _FEATURES_VERSION,
+        "software": software(),
         "weights": fingerprint(network),
         "preprocessing": preprocessing,
         "tta": tta,
         "device": device,
     }
     engine = None
-    with ArrayStore(FEATURES, made_by, (n_features,), np.float32) as store:
+
+    def say_not_kept(error: OSError | sqlite3.Error) -> None:
+        emit(Noted.of(not_usable(error)))
+
+    with ArrayStore(FEATURES, made_by, (n_features,), np.float32, say_not_kept) as store:
         places = store.places(digests)
         waiting = [i for i, place in enumerate(places) if place < 0]
         if waiting:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -24,9 +25,13 @@ _NOT_KEPT = (OSError, sqlite3.Error, CoverslipError)  # a full disk, a cache tha
 
 def engine_key(fingerprint: str, shape: tuple[int, ...]) -> str:
     """The name of an engine for a network and images of a shape, of these versions, on such a processor."""
-    packages = [_version_of(package) for package in ("openvino", "onnxruntime", "torch")]
-    made_by = [fingerprint, shape, __version__, *packages, processor_name()]
+    made_by = [fingerprint, shape, __version__, *software()]
     return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()[:32]
+
+
+def software() -> list[str]:
+    """The versions of what runs networks, and the processor: with others the last digits of results may differ."""
+    return [*(_version_of(package) for package in ("openvino", "onnxruntime", "torch")), processor_name()]
 
 
 def keep_engine(key: str, name: EngineName, exported: bytes, example: FloatArray, expected: FloatArray) -> bool:
@@ -40,7 +45,8 @@ def keep_engine(key: str, name: EngineName, exported: bytes, example: FloatArray
         expected: what PyTorch gives for them.
     """
     check = io.BytesIO()
-    np.savez(check, name=np.array(name), example=example[:1], expected=expected[:1])
+    digest = np.array(hashlib.sha256(exported).hexdigest())
+    np.savez(check, name=np.array(name), example=example[:1], expected=expected[:1], sha256=digest)
     try:
         with claimed(ENGINES, key) as claim:
             write_bytes(claim.folder / _NETWORK, exported)
@@ -52,7 +58,7 @@ def keep_engine(key: str, name: EngineName, exported: bytes, example: FloatArray
 
 
 def kept_engine(key: str) -> Engine | None:
-    """The engine of this name, where it gives what PyTorch gave for the image that is kept with it."""
+    """The engine of this name, where it is undamaged and gives what PyTorch gave for the image that is kept with it."""
     if not has_extra("onnx") or not (ENGINES.folder / key / _CHECK).is_file():
         return None
     try:
@@ -60,10 +66,13 @@ def kept_engine(key: str) -> Engine | None:
             exported = (claim.folder / _NETWORK).read_bytes()
             with np.load(claim.folder / _CHECK, allow_pickle=False) as check:
                 name, example, expected = _named(str(check["name"])), check["example"], check["expected"]
+                is_intact = str(check["sha256"]) == hashlib.sha256(exported).hexdigest()
         claim.release(has_grown=False)
+        if not is_intact:  # a changed weight may stay below the difference that is allowed
+            return None
         run = BUILDERS[name](exported)
         far = difference(run(example), expected)
-    except (ImportError, RuntimeError, ValueError, KeyError, *_NOT_KEPT):  # damaged, or its library cannot be loaded
+    except (ImportError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile, *_NOT_KEPT):
         return None
     return Engine(name, "cpu", run, far, key) if far <= LARGEST_DIFFERENCE else None
 

@@ -1,22 +1,39 @@
-"""Before a training: what can be known to be wrong is said, and its folder is made a run folder."""
+"""Before a training: what can be known to be wrong is said, its folder is made a run folder, and images are read."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from coverslip.audit import (
+    SeenWhileScanning,
+    inspect_with_look,
+    known_look,
+    with_known_quality,
+    with_near_duplicates,
+    with_recorded_near_duplicates,
+)
 from coverslip.datasets import (
     Dataset,
+    Scan,
     check_class_names,
     check_classes,
     check_groups,
     check_no_split,
+    counted,
+    kept_together,
     open_dataset,
     read_as,
     regrouped,
+    scan_images,
+    shared_class_notes,
     with_classes,
 )
-from coverslip.errors import BadDataset, BadRecipe, BadRun
-from coverslip.images import ReadPlan
+from coverslip.errors import BadDataset, BadRecipe, BadRun, OutOfTime
+from coverslip.events import Noted
+from coverslip.images import ImageFacts, ReadPlan
+from coverslip.messages import Note, duration
 from coverslip.models import describe_weights, model_info, starting_weights, weights_unavailable
 from coverslip.runs import (
     BudgetRecord,
@@ -25,6 +42,7 @@ from coverslip.runs import (
     Pretraining,
     Recipe,
     Run,
+    RunContext,
     Weights,
     create_run_folder,
     describe_environment,
@@ -33,8 +51,14 @@ from coverslip.runs import (
     plan_of,
     pretraining_recipe,
     save_recipe,
+    write_inspection,
 )
 from coverslip.stopping import NO_DEADLINE, Deadline
+from coverslip.training.preprocessing import check_channels
+
+_LOOKED_AT = 32  # images, before all of them are read
+_FEW_IMAGES = 10  # of a class, on average: numbers from fewer say next to nothing
+_SEARCH_SHARE = 0.25  # of the time that is left, which a search for near-duplicates may take
 
 
 def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
@@ -204,3 +228,91 @@ def _with_whole_paths(recipe: Recipe, classes: Sequence[str]) -> Recipe:
                 whole["recipe"] = {**recipe.init.recipe, "init": own_recipe.init.model_dump(mode="json")}
             return recipe.model_copy(update={"init": recipe.init.model_copy(update=whole)})
     return recipe
+
+
+def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[Scan, Recipe]:
+    """Decode every image once, search for near-duplicates, and write what is wrong to the run folder.
+
+    Returns:
+        What each image is, and the recipe, which says so where a time budget leaves no time for the search.
+    """
+    _look_ahead(data, context)
+    seen = SeenWhileScanning(with_quality=False) if _is_searched(recipe, context) else None
+    scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=seen)
+    scan, recipe = _with_near_duplicates(data, scan, seen, recipe, context)
+    found = inspect_with_look(data, with_known_quality(scan), known_look(data, scan))
+    write_inspection(context.run.inspection_file, found)
+    notes = [*shared_class_notes(data), *_few_images_notes(data)]
+    if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
+        notes = [*notes, Note("one-domain", "There is one domain only, so sampling by domains changes nothing.")]
+    for note in notes:
+        context.emit(Noted.of(note))
+    return scan, recipe
+
+
+def _few_images_notes(data: Dataset) -> list[Note]:
+    n = sum(data.has_class(record) for record in data.records)
+    if n >= _FEW_IMAGES * len(data.classes):
+        return []
+    text = (
+        f"There are only {counted(n, 'labelled image')} of {counted(len(data.classes), 'class', 'classes')}: the "
+        "results say next to nothing. Label some 20 images of each class at least, better 100."
+    )
+    return [Note("few-images", text, level="warning", values={"n_images": n})]
+
+
+def _is_searched(recipe: Recipe, context: RunContext) -> bool:
+    """Whether near-duplicates are searched for; a run that is resumed keeps those that it began with."""
+    return recipe.split.near_duplicates == "together" and context.run.inspection is None
+
+
+def _with_near_duplicates(
+    data: Dataset, scan: Scan, seen: SeenWhileScanning | None, recipe: Recipe, context: RunContext
+) -> tuple[Scan, Recipe]:
+    """The scan with the clusters that the split keeps together, and the recipe, as `look_at_images` gives it."""
+    if recipe.split.near_duplicates == "ignore":
+        return scan, recipe
+    inspection = context.run.inspection
+    if inspection is not None:
+        return with_recorded_near_duplicates(data, scan, inspection), recipe
+    left, stop = context.deadline.seconds_left(), context.stop
+    if context.deadline != NO_DEADLINE:
+        stop = replace(stop, deadline=context.deadline.earlier((1 - _SEARCH_SHARE) * left))
+    try:
+        scan = with_near_duplicates(data, scan, seen, emit=context.emit, stop=stop)
+    except OutOfTime:
+        return scan, _without_search(recipe, context, _SEARCH_SHARE * left)
+    clusters = kept_together(data, scan)
+    if clusters:
+        n = sum(map(len, clusters))
+        text = f"{counted(len(clusters), 'cluster')} of near-duplicates ({n:,} images) kept together in the split."
+        values = {"n_clusters": len(clusters), "n_images": n}
+        context.emit(Noted(code="near-duplicates", text=text, values=values))
+    return scan, recipe
+
+
+def _without_search(recipe: Recipe, context: RunContext, seconds: float) -> Recipe:
+    """The recipe of a run whose time budget is too short for the search, which its file says from now on."""
+    text = (
+        f"The search for near-duplicates did not end within {duration(seconds)}, a quarter of the time that was left. "
+        "The split ignores them: if there are any, the results are too good. Allow more time."
+    )
+    context.emit(Noted(code="near-duplicates-not-searched", text=text, level="warning"))
+    split = recipe.split.model_copy(update={"near_duplicates": "ignore"})
+    save_recipe(context.run.recipe.model_copy(update={"split": split}), context.run.recipe_file)
+    return recipe.model_copy(update={"split": split})
+
+
+def _look_ahead(data: Dataset, context: RunContext) -> None:
+    """Images that cannot be trained on together are refused by a few of them, before minutes are spent on reading all.
+
+    Raises:
+        BadDataset: they have different numbers of channels, and not by a single image.
+    """
+    taking_part = [i for i, record in enumerate(data.records) if data.has_class(record)]
+    if len(taking_part) < 2 * _LOOKED_AT:
+        return
+    some = taking_part[:: len(taking_part) // _LOOKED_AT][:_LOOKED_AT]
+    facts = [fact for fact in scan_images(data.chosen(some), stop=context.stop).facts if isinstance(fact, ImageFacts)]
+    times = Counter(fact.n_channels for fact in facts)
+    check_channels([fact for fact in facts if times[fact.n_channels] > 1], f"of {len(some)} looked at, ")

@@ -4,7 +4,6 @@ Test images are looked at once, at the end, by the finished classifier. Scaling 
 shrinkage, early stopping, temperature, operating points and the threshold for `uncertain` from validation images.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.audit import inspect_with_look, known_look, with_known_copies, with_known_quality
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -23,8 +21,6 @@ from coverslip.datasets import (
     check_no_class_is_empty,
     check_trainable,
     inner_folds,
-    scan_images,
-    shared_class_notes,
     some,
     split_images,
     trained_classes,
@@ -32,6 +28,7 @@ from coverslip.datasets import (
 from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
+from coverslip.experiments.beginning import look_at_images
 from coverslip.experiments.budgeting import keep_larger, larger_instant, record_truncation
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
@@ -58,17 +55,15 @@ from coverslip.runs import (
     seen_record,
     split_rows,
     write_classifier,
-    write_inspection,
     write_split,
 )
-from coverslip.training.preprocessing import canvas_notes, check_channels, learn_preprocessing
+from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
     from coverslip.training.familiarity import Familiar, FoldsDistances
     from coverslip.training.fitting import Choices, Fitted
     from coverslip.training.instant_stage import OnFeatures
 
-_LOOKED_AT = 32  # images, before all of them are read
 _USUAL_SHARE = 0.99  # of training images, by their area
 _FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
 
@@ -100,7 +95,8 @@ def train_one_split(
     """
     from coverslip.training.fitting import calibrate
 
-    scan = scan or look_at_images(data, recipe, context)
+    if scan is None:
+        scan, recipe = look_at_images(data, recipe, context)
     parts = Parts(data, scan, split or make_split(data, scan, recipe))
     recipe = parts.with_epochs(recipe)
     begin(parts, recipe, context)
@@ -129,50 +125,6 @@ def train_one_split(
     if with_report:
         write_report(context.folder, context.emit)
     return evaluation
-
-
-def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> Scan:
-    """Decode every image once, and write what is wrong with them to the run folder."""
-    _look_ahead(data, context)
-    scan = _with_copies(data, scan_images(data, emit=context.emit, stop=context.stop), context.run)
-    found = inspect_with_look(data, with_known_quality(scan), known_look(data, scan))
-    write_inspection(context.run.inspection_file, found)
-    notes = shared_class_notes(data)
-    if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
-        notes = [*notes, Note("one-domain", "There is one domain only, so sampling by domains changes nothing.")]
-    for note in notes:
-        context.emit(Noted.of(note))
-    return scan
-
-
-def _with_copies(data: Dataset, scan: Scan, run: Run) -> Scan:
-    """The scan with the changed copies that are known, since an inspection or the app looked for them.
-
-    A training that goes on takes those that it began with: its split must be what it was.
-    """
-    inspection = run.inspection
-    if inspection is None:
-        return with_known_copies(scan)
-    if not inspection.are_copies_known:
-        return scan
-    position_of = {record.image_id: i for i, record in enumerate(data.records)}
-    clusters = [cluster for finding in inspection.of("near-duplicates") for cluster in finding.images]
-    return replace(scan, copies=tuple(tuple(position_of[image_id] for image_id in cluster) for cluster in clusters))
-
-
-def _look_ahead(data: Dataset, context: RunContext) -> None:
-    """Images that cannot be trained on together are refused by a few of them, before minutes are spent on reading all.
-
-    Raises:
-        BadDataset: they have different numbers of channels, and not by a single image.
-    """
-    taking_part = [i for i, record in enumerate(data.records) if data.has_class(record)]
-    if len(taking_part) < 2 * _LOOKED_AT:
-        return
-    some = taking_part[:: len(taking_part) // _LOOKED_AT][:_LOOKED_AT]
-    facts = [fact for fact in scan_images(data.chosen(some), stop=context.stop).facts if isinstance(fact, ImageFacts)]
-    times = Counter(fact.n_channels for fact in facts)
-    check_channels([fact for fact in facts if times[fact.n_channels] > 1], f"of {len(some)} looked at, ")
 
 
 def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool = False) -> Split:

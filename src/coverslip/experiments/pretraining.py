@@ -11,12 +11,12 @@ from pathlib import Path
 from coverslip.datasets import Dataset, Scan, counted, one_line, scan_images
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Emit, Event, Noted
-from coverslip.experiments.beginning import begin_run, open_pretraining
+from coverslip.experiments.beginning import begin_run, look_at_images, open_pretraining
 from coverslip.experiments.budgeting import fit_to_budget, record_as_planned
 from coverslip.experiments.cross_validation import chosen_folds, cross_validate
 from coverslip.experiments.fold_budget import fit_folds_to_budget, without_finetuning
 from coverslip.experiments.memory import fit_to_memory
-from coverslip.experiments.one_split import look_at_images, make_split, train_one_split
+from coverslip.experiments.one_split import make_split, train_one_split
 from coverslip.experiments.parts import Parts
 from coverslip.experiments.running.estimating import PaceListener, counts_of, expected_time, plan_work
 from coverslip.experiments.working import working_in
@@ -63,7 +63,7 @@ def train_in(data: Dataset, recipe: Recipe, environment: Environment, context: R
 def _train(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> None:
     """Look at the images, share them out, train on others first if so asked, and train: once, or by folds."""
     data = keeping_split(data, recipe)
-    scan = look_at_images(data, recipe, context)
+    scan, recipe = look_at_images(data, recipe, context)
     folds = chosen_folds(data, scan, recipe, context.emit)
     folds, recipe, context = fit_folds_to_budget(data, scan, folds, recipe, context)
     if folds is None:

@@ -8,6 +8,8 @@ from coverslip.events import Emit, Event, Noted, RunEnded
 from coverslip.messages import Finish, Resume
 from coverslip.runs import Run, RunContext, RunLog, StatusFile
 
+_ONCE = "cache-not-usable"  # a note that every store of the cache gives, and a run passes on once
+
 
 @contextmanager
 def working_in(
@@ -48,9 +50,13 @@ class _Telling:
 
     def __init__(self, log: RunLog, context: RunContext) -> None:
         self._log, self._context = log, context
-        self._is_fault_told = self._is_stop_told = False
+        self._is_fault_told = self._is_stop_told = self._is_cache_told = False
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, Noted) and event.code == _ONCE:
+            if self._is_cache_told:
+                return
+            self._is_cache_told = True
         self._log(event)
         self._pass_on(event)
         if self._context.stop.is_requested() and not self._is_stop_told and not isinstance(event, RunEnded):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from coverslip.datasets import is_table
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import scored_metrics
 from coverslip.files import read_bytes, write_text
@@ -214,6 +215,12 @@ def load_plan(file: Path) -> StudyPlan:
     except (OSError, ValueError) as error:
         do = "It must be a YAML file that names datasets and models."
         raise BadRecipe(f"The plan could not be read: {str(error).splitlines()[0]}", file=file, do=do) from error
+    if is_table(file):
+        raise BadRecipe(
+            "This is a table of images, not the plan of a study",
+            file=file,
+            do="Name the table in a plan: a YAML file with `datasets` and `models`; or give it behind a preset.",
+        )
     data, _ = read_yaml(text, file)
     return _from_its_folder(plan_of(data, file), file.absolute().parent)
 

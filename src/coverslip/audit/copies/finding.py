@@ -1,11 +1,16 @@
-"""Images that show the same though their pixels differ: saved anew, resized, turned, mirrored, cropped."""
+"""Near-duplicates: images that show the same though their pixels differ, being saved again, resized, turned or cropped.
+
+What is found depends on the pixels of the images alone: not on their order or names, on the cache, or on the number of
+threads, since a split depends on it.
+"""
 
 import hashlib
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,48 +23,56 @@ from coverslip.audit.copies.searching import candidate_pairs
 from coverslip.audit.copies.small_pictures import small_picture
 from coverslip.audit.image_quality import image_quality
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.datasets import Dataset, ImageQuality, Scan
+from coverslip.datasets import Dataset, ImageQuality, Inspection, Scan
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, ignore, telling
 from coverslip.images import ImageFacts, Pixels
-from coverslip.machine import n_cores
+from coverslip.machine import n_cores, processor_name
 from coverslip.stopping import BY_SIGNAL, Stop
 
-COPIES = register(Kind("copies", "which images of a dataset show the same", RECORDS))
+NEAR_DUPLICATES = register(Kind("near-duplicates", "which images of a dataset show the same", RECORDS))
 
-_VERSION = 9  # goes up when the same images would give other copies
+_VERSION = 10  # goes up when the same images would give other clusters
 _FEWEST = 2  # images
 _N_CLOSEST = 4  # pairs of an image that are compared in detail
+_STAGES = "near-duplicates 2 of 3: aligning pairs", "near-duplicates 3 of 3: comparing pairs"
 
 Clusters = tuple[tuple[int, ...], ...]
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 T = TypeVar("T")
+_searching = threading.Lock()  # the number of a process's BLAS threads is set by one search at a time
 
 
 class SeenWhileScanning:
-    """What is taken of images while they are decoded, so that they need not be decoded again: a scan's `on_pixels`."""
+    """What is taken of images while they are decoded, so that they need not be decoded again: a scan's `on_pixels`.
 
-    def __init__(self) -> None:
+    Args:
+        with_quality: whether to measure how blurred, cut off or saturated they are.
+    """
+
+    def __init__(self, *, with_quality: bool = True) -> None:
         self.pictures: dict[int, Bytes | None] = {}  # small ones
         self.quality: dict[int, ImageQuality] = {}
+        self._with_quality = with_quality
 
     def __call__(self, position: int, pixels: Pixels) -> None:
         self.pictures[position] = small_picture(pixels.array)
-        self.quality[position] = image_quality(pixels.array)
+        if self._with_quality:
+            self.quality[position] = image_quality(pixels.array)
 
 
-def with_known_copies(scan: Scan) -> Scan:
-    """The scan with the copies that were found among equal pixels before, whatever the files were called then."""
-    with RecordStore(COPIES, "images") as store:
+def with_cached_near_duplicates(scan: Scan) -> Scan:
+    """The scan with the clusters that an earlier search among equal pixels found, whatever the files' names."""
+    with RecordStore(NEAR_DUPLICATES, "images") as store:
         kept = store.find([_key(scan)]).get(_key(scan))
-    return scan if kept is None else replace(scan, copies=_clusters(scan, json.loads(kept)))
+    return scan if kept is None else replace(scan, near_duplicates=_clusters(scan, json.loads(kept)))
 
 
-def with_copies(
+def with_near_duplicates(
     dataset: Dataset, scan: Scan, seen: SeenWhileScanning | None = None, *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
 ) -> Scan:
-    """The scan with the clusters of images that show the same; what was found is remembered for these pixels.
+    """The scan with the clusters of images that show the same, found now or read from the cache.
 
     Found are images saved anew, resized, blurred, brightened, mirrored, turned by any angle, and shifted or cropped by
     up to a tenth. Neighbouring frames of a film may be found, and may not.
@@ -73,22 +86,42 @@ def with_copies(
     Raises:
         Stopped: on request.
     """
-    known = with_known_copies(scan)
-    if known.copies is not None:
-        return known
+    cached = with_cached_near_duplicates(scan)
+    if cached.near_duplicates is not None:
+        return cached
     first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, ImageFacts)}
-    positions = sorted(first_of.values())
-    pictures = _pictures(dataset, positions, seen or SeenWhileScanning(), emit, stop)
+    positions = [first_of[pixels] for pixels in sorted(first_of)]
+    pictures = _pictures(dataset, positions, seen or SeenWhileScanning(with_quality=False), emit, stop)
     shown = [i for i in positions if pictures.get(i) is not None]
-    linked = (
-        _linked(np.stack([picture for i in shown if (picture := pictures[i]) is not None]), emit, stop)
-        if (len(shown) >= _FEWEST)
-        else []
-    )
+    linked = []
+    if len(shown) >= _FEWEST:
+        with _one_blas_thread():
+            linked = _linked(np.stack([picture for i in shown if (picture := pictures[i]) is not None]), emit, stop)
     hashes = [[_hash_of(scan, shown[row]) for row in rows] for rows in linked]
-    with RecordStore(COPIES, "images") as store:
+    with RecordStore(NEAR_DUPLICATES, "images") as store:
         store.keep({_key(scan): json.dumps(hashes).encode()})
-    return replace(scan, copies=_clusters(scan, hashes))
+    return replace(scan, near_duplicates=_clusters(scan, hashes))
+
+
+def with_recorded_near_duplicates(dataset: Dataset, scan: Scan, inspection: Inspection) -> Scan:
+    """The scan with the clusters that a run found when it began, so that a search cannot find others."""
+    if not inspection.are_copies_known:
+        return scan
+    position_of = {record.image_id: i for i, record in enumerate(dataset.records)}
+    clusters = [cluster for finding in inspection.of("near-duplicates") for cluster in finding.images]
+    return replace(
+        scan, near_duplicates=tuple(tuple(position_of[image_id] for image_id in cluster) for cluster in clusters)
+    )
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Sums by several threads may differ in their last digits, which can decide on a pair."""
+    import scipy.linalg  # noqa: F401  its BLAS is limited only if it is loaded
+    from threadpoolctl import threadpool_limits
+
+    with _searching, threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
@@ -98,7 +131,7 @@ def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
     def lay(part: slice) -> tuple[Pairs, Floats]:
         return place(pictures, first[part], second[part])
 
-    placed = [*_in_parts(len(first), lay, "comparing pairs of images coarsely", emit, stop)]
+    placed = [*_in_parts(len(first), lay, _STAGES[0], emit, stop)]
     pairs = _closest(placed, len(pictures))
 
     def compare(part: slice) -> list[tuple[int, int]]:
@@ -106,7 +139,7 @@ def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
         accepted = matches.are_copies
         return list(zip(matches.first[accepted].tolist(), matches.second[accepted].tolist(), strict=True))
 
-    links = _in_parts(len(pairs.first), compare, "comparing pairs of images in detail", emit, stop)
+    links = _in_parts(len(pairs.first), compare, _STAGES[1], emit, stop)
     return _components([link for found in links for link in found], len(pictures))
 
 
@@ -164,7 +197,7 @@ def _pictures(
             seen(position, dataset.records[position].read())
 
     missing = [i for i in positions if i not in seen.pictures]
-    tell = telling(emit, "reading images for copies", "images")
+    tell = telling(emit, "reading images for near-duplicates", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), AT_ONCE):
             stop.check()
@@ -176,9 +209,13 @@ def _pictures(
 
 
 def _key(scan: Scan) -> str:
-    """What tells images of the same pixels apart from all others, in whatever order and number."""
+    """What tells images of the same pixels apart from all others, in whatever order and number.
+
+    Other processors compute other last digits, and a cache may be shared by several computers.
+    """
     hashes = sorted({fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)})
-    return hashlib.blake2b(f"{_VERSION} {' '.join(hashes)}".encode(), digest_size=16).hexdigest()
+    searched = f"{_VERSION} {np.__version__} {processor_name()} {' '.join(hashes)}"
+    return hashlib.blake2b(searched.encode(), digest_size=16).hexdigest()
 
 
 def _hash_of(scan: Scan, position: int) -> str:

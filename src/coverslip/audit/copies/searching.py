@@ -53,7 +53,7 @@ def candidate_pairs(
 
 def _steps(n: int, n_passes: int, emit: Emit, stop: Stop) -> Callable[[], None]:
     """What is called after each block of pictures, in so many passes through all of them."""
-    tell, total, done = telling(emit, "looking for images that resemble each other", "images"), -(-n // _AT_ONCE), 0
+    tell, total, done = telling(emit, "near-duplicates 1 of 3: finding candidates", "images"), -(-n // _AT_ONCE), 0
 
     def step() -> None:
         nonlocal done

@@ -1,6 +1,6 @@
 """Decoding every image once, what belongs together, and what is found wrong with a dataset."""
 
-from coverslip.datasets.quality.components import connected_components, labels_of
+from coverslip.datasets.quality.components import connected_components, kept_together, labels_of
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread
 from coverslip.datasets.quality.finders.pixels import what_to_do_about_channels
 from coverslip.datasets.quality.finding import (
@@ -47,6 +47,7 @@ __all__ = [
     "forget_finder",
     "groups_in_names",
     "inspect_dataset",
+    "kept_together",
     "labels_of",
     "left_out_notes",
     "list_finders",

@@ -1,4 +1,4 @@
-"""What belongs together: images of one group, images with the same pixels, and copies that were changed.
+"""What belongs together: images of one group, images with the same pixels, and near-duplicates.
 
 Crops of one slide resemble each other, and a picture that was saved twice resembles itself.
 """
@@ -19,12 +19,12 @@ def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
 
 
 def kept_together(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
-    """The clusters of copies that no split divides: all, but for those in several groups where these are too many.
+    """The near-duplicate clusters that no split divides: all, but those in several groups where these are too many.
 
-    Plain shapes, such as spots, can resemble each other as copies do. Where clusters would leave half as many of the
-    groups that were named or fewer, they are taken for such, and the groups are kept apart as they were named.
+    Plain shapes, such as spots, can resemble each other as near-duplicates do. Where clusters would leave half as many
+    of the groups that were named or fewer, they are taken for such, and the groups are kept apart as they were named.
     """
-    clusters = scan.copies or ()
+    clusters = scan.near_duplicates or ()
     groups = [sorted({dataset.records[i].group or "" for i in members} - {""}) for members in clusters]
     n_groups = len({record.group for record in dataset.records if record.group is not None})
     joined = _Joined(n_groups)
@@ -58,7 +58,10 @@ class _Joined:
 
 
 def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
-    """For each image in `order` the number of its connected component; groups, equal pixels and copies connect."""
+    """For each image in `order` the number of its connected component.
+
+    Groups, equal pixels and near-duplicates connect.
+    """
     cluster_of = {i: str(k) for k, members in enumerate(kept_together(dataset, scan)) for i in members}
     joined = _Joined(len(order))
     first: dict[tuple[str, str], int] = {}

@@ -39,7 +39,7 @@ class Inspection(BaseModel):
     reading_notes: dict[str, int]
     notes: tuple[Note, ...] = Field(description="What was passed over, and how the data were understood.")
     are_copies_known: bool = Field(
-        description="Whether anybody looked for images that show the same though their pixels differ."
+        description="Whether near-duplicates were searched for: images that show the same with other pixels."
     )
     findings: tuple[Finding, ...] = Field(description="What is wrong or could be better, the gravest first.")
 
@@ -72,7 +72,7 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
         planes=frequencies(str(fact.n_planes) for fact in readable),
         reading_notes=frequencies(fact.note for fact in readable if fact.note),
         notes=(*dataset.notes, *shared_class_notes(dataset)),
-        are_copies_known=scan.copies is not None,
+        are_copies_known=scan.near_duplicates is not None,
         findings=find_all(dataset, scan),
     )
 

@@ -7,11 +7,10 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.cache import RECORDS, Kind, RecordStore, not_usable, register
 from coverslip.datasets.index import ImageRecord
 from coverslip.events import Emit, Noted
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import CleanCache
 
 FACTS = register(Kind("facts", "size, depth and hash of every image seen", RECORDS))
 _FACTS_VERSION = 1  # goes up when the same file would give other facts
@@ -86,16 +85,7 @@ class Memory:
         self._store.close()
 
     def _say_why_not(self, error: OSError | sqlite3.Error) -> None:
-        self._emit(
-            Noted(
-                code="facts-not-kept",
-                text=f"What is known about images could not be kept in the cache ({error}); every scan reads all of "
-                "them. Free some space, empty that part of the cache, or set COVERSLIP_CACHE to a folder that you may "
-                "write to.",
-                level="warning",
-                remedies=(CleanCache("facts"),),
-            )
-        )
+        self._emit(Noted.of(not_usable(error)))
 
 
 def _facts_from_json(text: bytes, identity: Identity) -> ImageFacts | None:

@@ -61,8 +61,8 @@ class Scan:
     """What each image is, in the order of the dataset's records."""
 
     facts: tuple[ImageFacts | Unreadable, ...]
-    # Positions of images that show the same, two or more each, equal pixels among them; None: nobody has looked.
-    copies: tuple[tuple[int, ...], ...] | None = None
+    # Positions of images that show the same, two or more each, equal pixels among them; None: not searched for.
+    near_duplicates: tuple[tuple[int, ...], ...] | None = None
     quality: tuple[ImageQuality | None, ...] | None = None  # of each image; None: nobody has looked
     signal: Signal | None = None  # None: nobody has looked, or nothing can be told
 
@@ -86,10 +86,10 @@ class Scan:
             joined_facts([Unreadable("it was not reached") if i is None else self.facts[i] for i in files])
             for files in positions
         )
-        if self.copies is None:
+        if self.near_duplicates is None:
             return Scan(facts)
-        cluster_of = {i: k for k, cluster in enumerate(self.copies) for i in cluster}
-        # Copies are those whose channels are, each of the same channel.
+        cluster_of = {i: k for k, cluster in enumerate(self.near_duplicates) for i in cluster}
+        # Near-duplicates are images whose channels are, each of the same channel.
         members: dict[tuple[object, ...], list[int]] = defaultdict(list)
         for k, files in enumerate(positions):
             members[tuple((cluster_of[i],) if i in cluster_of else i for i in files)].append(k)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from coverslip.datasets.index import SIDES, Dataset, Side, counted, natural_key, one_line, some
 from coverslip.datasets.quality import Leak, LeakKind
 from coverslip.errors import BadDataset, LeakageFound
-from coverslip.messages import AllowLeakage, Note
+from coverslip.messages import AllowLeakage, Note, Set
 
+_IGNORE = Set("split.near_duplicates", "ignore")
 SIDE_TITLES: dict[Side, str] = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -70,12 +71,12 @@ def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_pa
         groups = sorted({dataset.records[i].group or "" for i in positions}, key=natural_key)
         which = f" ({some(groups, 3)})"
         if len(groups) > n_units:
-            which = f" ({len(groups):,} named ones, connected by copies)"
+            which = f" ({len(groups):,} named ones, connected by duplicates)"
         return BadDataset(
             f"{n} belong to {counted(n_units, 'separate group')}{which}, but {n_parts} are needed: a group must not be "
             "in training and test at once",
             file=dataset.root,
-            do="Add images of other groups, group by something finer, or take out copies (blank images?) that "
+            do="Add images of other groups, group by something finer, or exclude duplicates (blank images?) that "
             "connect groups."
             if len(groups) > n_units
             else "Add images of other groups, or group by something finer.",
@@ -95,16 +96,16 @@ def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
         what = {
             "group": f"group '{one_line(leak.name, 60)}'",
             "pixels": "the same pixels",
-            "copies": "changed copies of one picture",
-            "chain": "images connected by groups and copies",
+            "copies": "near-duplicates",
+            "chain": "images connected by groups and duplicates",
         }[leak.kind]
         shown.append(f"{what} in {places}")
     n = Counter(leak.kind for leak in leaks)
     words: dict[LeakKind, tuple[str, str]] = {
         "group": ("group", "groups"),
         "pixels": ("image with equal pixels", "images with equal pixels"),
-        "copies": ("image with changed copies", "images with changed copies"),
-        "chain": ("chain of groups and copies", "chains of groups and copies"),
+        "copies": ("cluster of near-duplicates", "clusters of near-duplicates"),
+        "chain": ("chain of groups and duplicates", "chains of groups and duplicates"),
     }
     kinds = [counted(n[kind], singular, plural) for kind, (singular, plural) in words.items() if n[kind]]
     return LeakageFound(
@@ -112,6 +113,6 @@ def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
         + ("; ..." if len(leaks) > 3 else ""),
         file=dataset.root,
         do="Move them to one side, leave the split to coverslip, or keep it (the numbers will be too good).",
-        remedies=(AllowLeakage(),),
+        remedies=(*([_IGNORE] if set(n) == {"copies"} else []), AllowLeakage()),
         values={"n_leaks": len(leaks)},
     )

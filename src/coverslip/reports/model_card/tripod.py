@@ -25,7 +25,7 @@ def _quality(run: ReportedRun) -> str:
     if inspection is None:
         return NOT_KNOWN
     findings = [finding.title.lower() for finding in inspection.findings if finding.severity != "advice"]
-    copies = "copies, changed ones too" if inspection.are_copies_known else "exact copies"
+    copies = "duplicates and near-duplicates" if inspection.are_copies_known else "duplicates"
     looked = f"every image was decoded and looked at for damage, {copies}, and other faults"
     found = f"found: {'; '.join(sorted(set(findings)))}" if findings else "nothing grave was found"
     return f"{looked}; {found} (data.json)"

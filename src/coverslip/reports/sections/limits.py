@@ -129,9 +129,9 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
             )
     if run.run.inspection is not None and not run.run.inspection.are_copies_known:
         yield (
-            "Changed copies were not looked for.",
-            "Some of the images tested may show what was trained on, turned, mirrored, cropped or saved anew. "
-            "Inspecting the dataset before training finds them, and a training then keeps them together.",
+            "Near-duplicates were not searched for.",
+            "Some of the test images may show what was trained on, turned, mirrored, cropped or saved again. With "
+            "split.near_duplicates: together, a training finds them and keeps them in one part of the split.",
         )
     # What the recipe leaves out has a reason that begins so; nothing is wrong with those images.
     reasons = [row.reason for row in run.run.split if row.split == "left-out"]

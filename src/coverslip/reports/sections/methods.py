@@ -109,6 +109,7 @@ def _data_methods(run: ReportedRun) -> str:
     return (
         f"{plural(len(run.used), 'image')} of {plural(len(run.classes), 'class')}{origin}{domains} were divided, "
         f"{stratified}, into {_shares(run)} {drawn}. {together} identical pixels {_kept_together(run)}."
+        + _near_duplicate_methods(run)
         + _group_methods(run)
         + _class_methods(run.recipe)
     )
@@ -142,6 +143,25 @@ def _kept_together(run: ReportedRun) -> str:
         )
     may_leak = run.environment.allow_leakage
     return "may be divided between parts" if may_leak else "were never divided between parts"
+
+
+def _near_duplicate_methods(run: ReportedRun) -> str:
+    """What came of the search for near-duplicates, in a sentence that follows others; empty without a search."""
+    inspection = run.run.inspection
+    if inspection is None or not inspection.are_copies_known:
+        return ""
+    told = " Near-duplicates (saved again, resized, turned, mirrored or cropped) were searched for by alignment"
+    found = inspection.of("near-duplicates")
+    if not found:
+        return f"{told}; none were found."
+    clusters = [cluster for finding in found for cluster in finding.images]
+    n_together = sum(n for finding in found if isinstance(n := finding.values["n_clusters_together"], int))
+    told += f"; {plural(len(clusters), 'cluster')} ({plural(sum(map(len, clusters)), 'image')}) were found, "
+    parts = "folds" if run.n_folds else "parts"
+    if run.environment.allow_leakage:
+        return f"{told}which may be divided between {parts}."
+    which = "and" if n_together == len(clusters) else f"of which {count(n_together)} were"
+    return f"{told}{which} never divided between {parts}."
 
 
 def _class_methods(recipe: Recipe) -> str:

@@ -1,15 +1,15 @@
 """The recipe's section on how images are split."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from coverslip.keys import Key
+from coverslip.keys import Choice, Key
 from coverslip.runs.recipe.choices import Choices, Fraction
 
 
 class SplitPlan(Choices):
-    """How images are split. Groups and exact duplicates are never divided."""
+    """How images are split. Groups and exact duplicates are never divided, near-duplicates only on request."""
 
     val: Annotated[
         Fraction,
@@ -63,6 +63,24 @@ class SplitPlan(Choices):
         default=False, description="A fold for each domain, in place of `folds` and `test`: leave one domain out."
     )
 
+    near_duplicates: Annotated[
+        Literal["together", "ignore"],
+        Key(
+            "Near-duplicates",
+            "split",
+            "Images that show the same with other pixels: saved again, resized, turned, mirrored or cropped. coverslip "
+            "searches for them and keeps them in one part of the split, since a test image whose near-duplicate was "
+            "trained on makes the results too good.",
+            choices=(
+                Choice("together", "keep in one part of the split"),
+                Choice("ignore", "do not search", "near-duplicates not searched for"),
+            ),
+        ),
+    ] = Field(
+        "together",
+        description="Whether the training searches for near-duplicates and keeps each cluster of them in one part of "
+        "the split, or does not search.",
+    )
     train_per_class: Annotated[
         int | None,
         Key(

@@ -26,6 +26,9 @@ def load_recipe(path: Path | str) -> Recipe:
         ('instant', 5)
     """
     path = Path(path)
+    if not path.is_file():
+        what = "This is a folder, not a recipe" if path.is_dir() else "There is no such recipe file"
+        raise BadRecipe(what, file=path, do="Give a YAML file of `key: value` lines, such as a run's recipe.yaml.")
     try:
         text = read_bytes(path, LARGEST_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: not UTF-8

@@ -44,7 +44,7 @@ EFFICIENTNETV2_CELL = Preset(
         "warmup": 0,
         "split": {"val": 0.1},
     },
-    as_published={**BARE, "split": {"test": 0.1, "folds": 0}},
+    as_published={**BARE, "split": {"near_duplicates": "ignore", "test": 0.1, "folds": 0}},
     deviations=(
         *COMMON,
         Deviation("Ten folds in place of one split with a tenth of the images.", is_choice=True),

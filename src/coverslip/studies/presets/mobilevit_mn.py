@@ -78,7 +78,7 @@ MOBILEVIT_MN = Preset(
         "augment": "mobilevit_mn",
         "split": {"val": 0.2},
     },
-    as_published={**BARE, "split": {"test": 0.2, "folds": 0}},
+    as_published={**BARE, "split": {"near_duplicates": "ignore", "test": 0.2, "folds": 0}},
     deviations=(
         *COMMON,
         Deviation("Five folds in place of one split.", is_choice=True),

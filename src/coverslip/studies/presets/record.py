@@ -45,6 +45,7 @@ class Preset:
 
 # What every publication did without saying so, as far as recipe keys reach.
 BARE: Changes = {
+    "split": {"near_duplicates": "ignore"},
     "head_init": "random",
     "clip_gradient": None,
     "kept_epoch": "best",
@@ -57,7 +58,8 @@ COMMON = (
     ),
     Deviation("Fine-tuning from pretrained weights begins with the instant classifier.", is_choice=True),
     Deviation("Steps that would be far too long are shortened.", is_choice=True),
-    Deviation("Exact copies stay on one side of a split."),
+    Deviation("Near-duplicates are on one side of a split.", is_choice=True),
+    Deviation("Duplicates are on one side of a split."),
     Deviation("The instant classifier is kept where validation images speak for it.", is_choice=True),
 )
 EPOCH = Deviation("The epoch is chosen by validation images, which are no part of those that are reported.")

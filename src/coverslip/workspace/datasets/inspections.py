@@ -15,9 +15,9 @@ from coverslip.audit import (
     SeenWhileScanning,
     inspect_with_look,
     known_look,
-    with_copies,
-    with_known_copies,
+    with_cached_near_duplicates,
     with_known_quality,
+    with_near_duplicates,
     with_quality,
 )
 from coverslip.datasets import Inspection, Signal, list_finders
@@ -50,7 +50,7 @@ class DatasetInspection(Inspection):
 def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
     """Look through all that is known of the images, with the classes that trainings see."""
     data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
-    scan = with_known_quality(with_known_copies(scan))
+    scan = with_known_quality(with_cached_near_duplicates(scan))
     return inspect_with_look(data, scan, known_look(data, scan))
 
 
@@ -180,7 +180,7 @@ def _look(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
             raise Stopped("Looking for copies was stopped", do="An inspection looks for them.")
 
     seen = SeenWhileScanning()
-    scan = with_copies(data, scan, seen, emit=end_with_server)
+    scan = with_near_duplicates(data, scan, seen, emit=end_with_server)
     with_quality(data, scan, seen.quality, emit=end_with_server)
     inspect_again(home, dataset_id)
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from coverslip.audit import with_known_copies
+from coverslip.audit import with_cached_near_duplicates
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import (
     Dataset,
@@ -51,6 +51,11 @@ PREVIEWS = register(
     Kind("app-previews", "training images as a recipe would change them, in the app", RECORDS, bound_bytes=2 * 10**8)
 )
 _LONGEST_S = 180
+_NOT_SEARCHED = Note(
+    "near-duplicates-pending",
+    "Near-duplicates have not been searched for yet. If the training finds some, it keeps them together, and its split "
+    "differs a little from this one.",
+)
 _ONE_AT_A_TIME = threading.Lock()  # each holds a network library in memory for some seconds
 
 
@@ -127,7 +132,7 @@ def split(
     with home.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
-        scan = with_known_copies(load_scan(connection, dataset_id))  # as the training will
+        scan = load_scan(connection, dataset_id)
     if (grouped := groups_asked(home, row, recipe)) is not None:
         data = _grouped(data, groups_by(home, row, grouped))
     asked = recipe_for(home, row, recipe)
@@ -135,7 +140,11 @@ def split(
         asked = keeping_split_of(home, again_of, dataset_id, asked)
     checked, asked = agreed(data, asked)
     checked = keeping_split(checked, asked)
-    return planned(checked, asked, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
+    if asked.split.near_duplicates == "ignore":
+        return planned(checked, asked, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
+    scan = _scan_of(checked, data, with_cached_near_duplicates(scan))
+    preview = planned(checked, asked, scan, allow_leakage=allow_leakage)
+    return preview if scan.near_duplicates is not None else replace(preview, notes=[*preview.notes, _NOT_SEARCHED])
 
 
 def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:

@@ -26,7 +26,7 @@ def look(question: Json, emit: Emit) -> Json:
     Raises:
         CoverslipError: it cannot be told.
     """
-    from coverslip.audit import with_copies
+    from coverslip.audit import with_near_duplicates
     from coverslip.experiments.looking import looked_at
     from coverslip.runs import Recipe
 
@@ -37,7 +37,7 @@ def look(question: Json, emit: Emit) -> Json:
         data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
     about = _about(home, row)
     data = replace(data, records=tuple(replace(r, about=about.get(r.image_id, ())) for r in data.records))
-    looked_at(data, with_copies(data, scan, emit=emit), Recipe(), emit=emit)
+    looked_at(data, with_near_duplicates(data, scan, emit=emit), Recipe(), emit=emit)
     return {}  # it is kept where the workspace finds it
 
 

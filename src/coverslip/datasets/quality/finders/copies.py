@@ -1,4 +1,4 @@
-"""Findings about equal pixels, changed copies, and what stands on two sides of a split that comes with the images."""
+"""Findings about duplicates, near-duplicates, and what stands on two sides of a split that comes with the images."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -17,8 +17,8 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         return
     groups = [leak.name for leak in leaks if leak.kind == "group"]
     n_pixels, n_changed, n_chains = (sum(leak.kind == kind for leak in leaks) for kind in ("pixels", "copies", "chain"))
-    chains = f", {counted(n_changed, 'cluster')} of changed copies" if n_changed else ""
-    chains += f" and {counted(n_chains, 'chain')} of groups connected by copies" if n_chains else ""
+    chains = f", {counted(n_changed, 'cluster')} of near-duplicates" if n_changed else ""
+    chains += f" and {counted(n_chains, 'chain')} of groups connected by duplicates" if n_chains else ""
     clusters = [_shown(dataset, leak) for leak in leaks]
     yield Found(
         text=f"The predefined split has {counted(len(groups), 'group')} and "
@@ -49,43 +49,49 @@ def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     if clusters:
         n = sum(len(members) - 1 for members in clusters)
         yield Found(
-            text=f"{counted(n, 'image is an exact copy', 'images are exact copies')} of another one.",
-            do="Delete the copies if they are there by accident: they are kept on one side of the split, but the image "
+            text=f"{counted(n, 'image has', 'images have')} the same pixels as another one.",
+            do="Delete these duplicates if they are there by accident: the split keeps them together, but the image "
             "counts more than once.",
             images=_image_ids(dataset, clusters),
-            limit="Such copies were kept on one side of the split.",
+            limit="The split kept such duplicates together.",
         )
 
 
 def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """The same picture with other pixels; beside each image its label."""
-    clusters = [members for members in scan.copies or () if _n_pictures(scan, members) > 1]
+    clusters = [members for members in scan.near_duplicates or () if _n_pictures(scan, members) > 1]
     if not clusters:
         return
+    kept = set(kept_together(dataset, scan)).intersection(clusters)
     n, n_unlike = sum(map(len, clusters)), sum(len(labels_of(dataset, members)) > 1 for members in clusters)
     unlike = f" In {counted(n_unlike, 'cluster', 'clusters')} the classes differ." if n_unlike else ""
     yield Found(
-        text=f"{counted(n, 'image')} in {counted(len(clusters), 'cluster')} show the same as another one, though their "
-        f"pixels differ: saved anew, resized, brightened, turned, mirrored, shifted or cropped.{unlike}",
-        do="Look at the clusters. They are kept on one side of the split; what was copied counts more than once."
-        + (" Decide which label is right where classes differ." if n_unlike else ""),
+        text=f"{counted(n, 'image')} in {counted(len(clusters), 'cluster')} are near-duplicates: they show the same as "
+        f"another one, saved again, resized, brightened, turned, mirrored, shifted or cropped.{unlike}",
+        do="Look at the clusters. A training keeps each in one part of the split; what is shown several times counts "
+        "more than once." + (" Decide which label is right where classes differ." if n_unlike else ""),
         images=_image_ids(dataset, clusters),
         notes=_beside(dataset, clusters, lambda record: record.label or ""),
-        limit=f"{counted(n, 'image')} show the same as another one, turned, cropped or saved anew. Such copies were "
-        "kept on one side of the split.",
-        values={"n_clusters": len(clusters), "n_images": n, "n_clusters_of_several_classes": n_unlike},
+        limit="The split kept each cluster of near-duplicates together."
+        if len(kept) == len(clusters)
+        else f"The split kept {len(kept):,} of the clusters together.",
+        values={
+            "n_clusters": len(clusters),
+            "n_images": n,
+            "n_clusters_of_several_classes": n_unlike,
+            "n_clusters_together": len(kept),
+        },
     )
 
 
 def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Copies in several groups; beside each image its own."""
-    in_changed = {i for members in scan.copies or () for i in members}
+    """Duplicates and near-duplicates in several groups; beside each image its own."""
+    in_changed = {i for members in scan.near_duplicates or () for i in members}
     equal = (members for members in scan.equal_pixels if in_changed.isdisjoint(members))
-    clusters = [
-        members for members in (*equal, *(scan.copies or ())) if len({dataset.records[i].group for i in members}) > 1
-    ]
+    near = scan.near_duplicates or ()
+    clusters = [members for members in (*equal, *near) if len({dataset.records[i].group for i in members}) > 1]
     if clusters:
-        n, are_kept = len(clusters), kept_together(dataset, scan) == (scan.copies or ())
+        n, are_kept = len(clusters), kept_together(dataset, scan) == (scan.near_duplicates or ())
         told = (
             ", which are therefore kept together."
             if are_kept
@@ -93,7 +99,7 @@ def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             "merely resemble each other, and the groups are kept apart as they were named."
         )
         yield Found(
-            text=f"{counted(n, 'cluster of copies lies', 'clusters of copies lie')} in several groups{told}",
+            text=f"{counted(n, 'cluster of duplicates lies', 'clusters of duplicates lie')} in several groups{told}",
             do="Check whether the groups are right.",
             images=_image_ids(dataset, clusters),
             notes=_beside(dataset, clusters, lambda record: record.group or ""),

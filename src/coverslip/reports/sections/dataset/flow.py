@@ -87,7 +87,7 @@ def _words(run: ReportedRun) -> list[str]:
         words.append(f"Of the images used, {count(flow.n_copies)} {shows} the same as another one; such {together}.")
     inspection = run.run.inspection
     if inspection is not None and not inspection.are_copies_known:
-        words.append("Copies that were changed (turned, cropped, saved anew) were not looked for.")
+        words.append("Near-duplicates (turned, cropped, saved again) were not searched for.")
     if flow.left_out:
         words.append("Each image that was left out, and why, stands in split.csv.")
     return words

@@ -1,0 +1,81 @@
+"""What the search for near-duplicates costs and changes in trainings on real sets: a Markdown table, a row each.
+
+    python benchmarks/near_duplicates.py [--sets NAME…] [--train] [--size 224]
+
+Processor seconds, since the machine may be busy: of decoding, of the search (small pictures and comparison), and, with
+`--train`, of a whole training of the instant classifier with an empty cache, search included. `--train` trains with
+`split.near_duplicates` together and ignore: how many images are in another part of the split, and macro-F1. Images:
+COVERSLIP_DATA, default ../shared/data.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from real_findings import SETS
+
+import coverslip as cs
+from coverslip.audit import SeenWhileScanning, with_near_duplicates
+from coverslip.datasets import Dataset, kept_together, open_dataset, scan_images
+
+HEAD = "set|images|decoding|search|ms an image|clusters|images in them|largest|kept together"
+TRAINED = "instant training|images in another part|macro-F1 together|macro-F1 ignore"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="*", default=list(SETS), help=f"some of: {', '.join(SETS)}")
+    parser.add_argument("--train", action="store_true")
+    parser.add_argument("--size", type=int, default=224, help="image size of the trainings")
+    asked = parser.parse_args()
+    head = f"{HEAD}|{TRAINED}" if asked.train else HEAD
+    print(f"| {' | '.join(head.split('|'))} |\n|{'---|' * len(head.split('|'))}")
+    for name in asked.sets:
+        where, column, pattern = SETS[name]
+        source = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")) / where
+        data = open_dataset(source, group=column, group_pattern=pattern)
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["COVERSLIP_CACHE"] = folder
+            cells = [name, f"{len(data):,}", *searched(data)]
+        if asked.train:
+            with tempfile.TemporaryDirectory() as folder:
+                os.environ["COVERSLIP_CACHE"] = f"{folder}/cache"
+                cells += trained(data, Path(folder), asked.size)
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def searched(data: Dataset) -> list[str]:
+    began = time.process_time()
+    scan_images(data, n_threads=1)
+    decoding = time.process_time() - began
+    os.environ["COVERSLIP_CACHE"] += "/search"
+    began = time.process_time()
+    seen = SeenWhileScanning(with_quality=False)
+    scan = with_near_duplicates(data, scan_images(data, n_threads=1, on_pixels=seen), seen)
+    search = time.process_time() - began - decoding
+    clusters = sorted(map(len, scan.near_duplicates or ()), reverse=True)
+    each = f"{1000 * search / len(data):.1f}"
+    sizes = ", ".join(map(str, clusters[:3])) or "–"
+    kept = len(kept_together(data, scan))
+    return [f"{decoding:.1f}", f"{search:.1f}", each, str(len(clusters)), str(sum(clusters)), sizes, str(kept)]
+
+
+def trained(data: Dataset, folder: Path, size: int) -> list[str]:
+    base = {"stage": "instant", "image_size": size, "split": {"folds": 0}}
+    began = time.process_time()
+    runs = []
+    for choice in ("together", "ignore"):
+        recipe = cs.Recipe.model_validate({**base, "split": {"folds": 0, "near_duplicates": choice}})
+        runs.append(cs.train(data, recipe, out=folder / choice))
+        if choice == "together":
+            seconds = time.process_time() - began
+    together, ignore = runs
+    moved = sum(a.split != b.split for a, b in zip(together.split, ignore.split, strict=True))
+    values = [run.metrics["macro_f1"] for run in runs]
+    return [f"{seconds:.0f}", str(moved), *(f"{v.value:.3f} ({v.low:.3f} to {v.high:.3f})" for v in values)]
+
+
+if __name__ == "__main__":
+    main()
