@@ -49,7 +49,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
     inspect_again(workspace, cells)
     seen = looking.state_of(cells)
     assert (seen.state, seen.signal) == ("known", SIGNAL)
-    assert "Only the lower number says what to expect" in seen.words[0]
+    assert "An image-level split overestimates" in seen.words[0]
     (shortcut,) = reading_images.inspection(workspace, cells).of("shortcut")
     assert shortcut.values["from"] == "border"
 
@@ -81,8 +81,8 @@ def test_a_training_on_images_that_were_looked_at_tells_of_it_in_its_report(own_
         keep_look(data, scan, Look(None, None))
     write_report(own_run.folder)
     page = own_run.report_file.read_text(encoding="utf-8")
-    assert "What a careless split would have said" in page
-    assert "whole groups (honest)" in page
+    assert "Leakage estimate" in page
+    assert "grouped split" in page
     assert (own_run.folder / "figures" / "careless_split.svg").is_file()
 
 

@@ -109,15 +109,15 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     assert ended(lab.client, third)["state"] == "done"
     first = lab.get(f"runs/{lab.run}/results")
     fair = Run(Path(lab.get(f"runs/{lab.run}")["folder"])).metrics["accuracy"].value or 0
-    assert "after correcting" not in first["words"][0]
-    assert "relabelled" not in first["tested_on"]
+    assert "overestimate" not in first["words"][0]
+    assert "relabeled" not in first["tested_on"]
     for run in (again, third):
         folder = Path(lab.get(f"runs/{run}")["folder"])
         told = lab.get(f"runs/{run}/results")
-        marked = "after correcting mistakes that were looked at, and so too good: 1 test image has another label"
+        marked = "This is an overestimate"
         assert marked in told["words"][0]
-        assert f"By the labels of then accuracy is {percent(fair)}." in told["words"][0]
-        assert "1 of them relabelled after mistakes were looked at" in methods_text(folder)
+        assert f"With the earlier labels, accuracy is {percent(fair)}." in told["words"][0]
+        assert "1 of them relabeled after looking at misclassified images" in methods_text(folder)
         assert marked in (folder / "model_card.md").read_text(encoding="utf-8")
     moved = folder.with_name("moved")
     Path(lab.get(f"runs/{again}")["folder"]).rename(moved)

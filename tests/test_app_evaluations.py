@@ -78,7 +78,7 @@ def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(l
     assert (other["n"], other["n_seen"], other["error"]) == (30, 0, None)
     found = lab.get(f"evaluations/{other['id']}/results")
     assert found["metrics"] == json.loads((Path(other["folder"]) / "metrics.json").read_text(encoding="utf-8"))
-    assert found["headline"].startswith("Of 30 images it had never seen")
+    assert "30 images of the external test set" in found["headline"]
     assert found["tested_on"] == "the images of “other day”"
     assert other["headline"]["value"] == found["metrics"]["metrics"]["macro_f1"]["value"]
     assert [sum(row) for row in found["confusion"]["counts"]] == [9, 11, 10]  # one is called large by now

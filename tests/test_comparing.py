@@ -103,7 +103,7 @@ def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair:
     assert "2 runs" in found.access_note
     cs.compare([second, first])
     assert (looks_of(first).compared_with, looks_of(second).compared_with) == (("larger",), ("first",))
-    assert any("set beside those of 1 other training" in claim for claim, _ in limits(read_run(first.folder)))
+    assert any("compared with those of 1 other training" in claim for claim, _ in limits(read_run(first.folder)))
     first.looks_file.write_text("damaged")
     assert looks_of(first).n == 1
 

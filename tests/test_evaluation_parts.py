@@ -111,5 +111,5 @@ def test_columns_of_a_table_are_told_by_file_and_report(own_run: Run, cells: Pat
     assert kept["of_groups"]["n"] == 27
     assert measured.metrics.by_column["stain"]["old"].gaps["accuracy"].low is not None
     page = measured.report_file.read_text(encoding="utf-8")
-    assert "Does it work as well for all?" in page
-    assert "Group by group" in page
+    assert "Subgroups" in page
+    assert "Metrics per group" in page

@@ -266,7 +266,7 @@ def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: 
     assert metrics["folds"]["mean"]["accuracy"]["reason"] == "1 of 5 folds have no such number"  # type: ignore[index]
     rows = rows_of(run.folder / "predictions.csv")
     assert all(row["p:c"] == "" and row["predicted"] in ("a", "b") for row in rows if row["label"] == "c")
-    assert "labelled c" not in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "label: c" not in (run.folder / "report.html").read_text(encoding="utf-8")
     cs.evaluate(run.folder)
     assert json_of(run.folder / "metrics.json") == metrics
 

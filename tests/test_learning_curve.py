@@ -173,20 +173,20 @@ def curve(gain: float, low: float, high: float) -> LearningCurve:
 
 def test_it_is_said_in_plain_words() -> None:
     assert doubling(curve(0.021, 0.011, 0.031)) == (
-        "Twice as many images like these (800 to train on instead of 400) would bring about +0.021 macro-F1 "
-        "(95\N{NO-BREAK SPACE}% interval 0.011 to 0.031)."
+        "Twice as many images like these (800 instead of 400) would change the result by about +0.021 macro-F1 "
+        "(95%\N{NO-BREAK SPACE}CI +0.011 to +0.031)."
     )
-    assert doubling(curve(0.02, -0.01, 0.05)).endswith("It may be nothing.")
-    assert "hardly anything" in doubling(curve(0.002, 0.0, 0.004))
-    assert doubling(no_learning_curve(9, None, "there are few")).endswith("cannot be told: there are few.")
+    assert doubling(curve(0.02, -0.01, 0.05)).endswith("This is not statistically significant.")
+    assert "curve is flat" in doubling(curve(0.002, 0.0, 0.004))
+    assert doubling(no_learning_curve(9, None, "there are few")).endswith("cannot be estimated: there are few.")
 
 
 def test_the_report_shows_it(own_run: Run, tmp_path: Path) -> None:
     LearningCurveRecord(curve=curve(0.021, 0.011, 0.031)).write(own_run.learning_curve_file)
     section = {section.name: section for section in sections_of(read_run(own_run.folder))}["learning_curve"]
     words = " ".join(section.text(read_run(own_run.folder)).words)
-    assert "would bring about +0.021 macro-F1" in words
-    assert "more of the same slides bring less" in words
+    assert "would change the result by about +0.021 macro-F1" in words
+    assert "more images of the same slides bring less" in words
     (drawing,) = section.drawings(read_run(own_run.folder))
     svg = draw(drawing.name, drawing.figure, tmp_path, title=drawing.title)
     assert all(f">{n}<" in svg for n in (50, 400, 800))  # sizes, and twice as many

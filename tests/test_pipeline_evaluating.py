@@ -79,10 +79,10 @@ def test_its_report_stands_beside_its_numbers_and_tells_of_these_images(own_run:
     own_report = own_run.report_file.read_bytes()
     found, _ = notes_of(own_run, write_cells(tmp_path / "other", 54, seed=9))
     page = found.report_file.read_text(encoding="utf-8")
-    assert "Beside the run&#39;s own test images" in page
-    assert "are of groups whose names training images have too" in page
-    assert "had never seen" not in page
-    assert "How training went" not in page
+    assert "Comparison with the run&#39;s test set" in page
+    assert "have a group name that training images have too" in page
+    assert "external test set are classified" not in page
+    assert "Training curves" not in page
     assert own_run.report_file.read_bytes() == own_report
     assert cs.write_report(found.folder) == found.report_file
     assert found.report_file.read_text(encoding="utf-8") == page

@@ -67,6 +67,6 @@ def test_the_report_shows_numbers_by_the_old_labels_beside_those_by_corrected_on
     assert parts_in(run) == parts_in(trained)
     report = run.report_file.read_text()
     assert "Corrected test labels" in report
-    assert "1 test image of this training has another label" in report
-    assert "by the old labels" in report
+    assert "1 test image of this training has a different label" in report
+    assert "earlier labels" in report
     assert "Corrected test labels" not in trained.report_file.read_text()

@@ -130,10 +130,12 @@ def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
     better, alike = part.differences
     assert (better.name, better.difference.n_splits, better.difference.mean) == ("b", 4, pytest.approx(0.1))
     assert studies.verdict(better, part) == "better"
-    assert studies.verdict(alike, part).startswith("no difference could be shown; about")
+    assert studies.verdict(alike, part).startswith(
+        "not statistically significant; a difference of this size needs about"
+    )
     assert better.p_holm == pytest.approx(2 * better.difference.p)
-    assert studies.usual_verdict(better) == "a difference, by paired t and bootstrap"
-    assert studies.usual_verdict(alike) == "no difference"
+    assert studies.usual_verdict(better) == "significant by paired t and bootstrap"
+    assert studies.usual_verdict(alike) == "not significant"
 
 
 def test_what_publications_would_call_a_difference_stands_beside_and_is_said_to_be_none_here() -> None:
@@ -142,7 +144,7 @@ def test_what_publications_would_call_a_difference_stands_beside_and_is_said_to_
     (found,) = compared.datasets[0].differences
     assert not found.is_shown
     assert found.usual_finds == ("bootstrap",)
-    assert studies.usual_verdict(found) == "a difference, by bootstrap; none could be shown above"
+    assert studies.usual_verdict(found) == "significant by bootstrap; not by the corrected test"
 
 
 def test_groups_that_there_are_already_are_not_asked_for() -> None:
@@ -153,7 +155,7 @@ def test_groups_that_there_are_already_are_not_asked_for() -> None:
     assert part.n_units is not None
     assert not found.is_shown
     assert found.units_to_show <= part.n_units
-    assert studies.verdict(found, part) == "no difference could be shown; more splits might show one so large"
+    assert studies.verdict(found, part) == "not statistically significant; more splits could change this"
 
 
 def test_lower_is_better_where_the_metric_says_so() -> None:
@@ -189,7 +191,7 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
     assert float(table[0]["macro_f1"]) == pytest.approx(metrics["metrics"]["macro_f1"]["value"], rel=1e-5)
     assert any(isinstance(event, Noted) and event.code == "cell-failed" for event in events)
     assert compared.datasets[0].scores[0].n_splits == 2
-    assert "no difference" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "not statistically significant" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     written = {file: file.stat().st_mtime_ns for file in run.rglob("*") if file.is_file()}
     studies.resume_study(tmp_path / "out")
     assert {file: file.stat().st_mtime_ns for file in written} == written  # what is done is left alone
@@ -285,4 +287,4 @@ def test_the_report_draws_what_there_are_numbers_for(tmp_path: Path) -> None:
     assert drawn == {*(f"scores-{i}" for i in range(1, 5)), "ranks", "sizes-1", "sizes-2"}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == len(drawn)
-    assert "All datasets together" in page
+    assert "All datasets</h2>" in page

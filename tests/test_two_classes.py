@@ -39,7 +39,7 @@ def test_the_threshold_comes_from_validation_images_and_every_number_follows_it(
     assert metrics["positive_class"] == "small"
     assert wished.metrics.two_classes["sensitivity"] == wished.metrics.per_class["small"].metrics["recall"]
     page = wished.report_file.read_text(encoding="utf-8")
-    assert "“small” counts as the positive class" in page
+    assert "“small” is the positive class" in page
     assert f"{threshold:.3g} or more, chosen on validation images for a sensitivity of 80.0\N{NO-BREAK SPACE}%" in page
 
 
@@ -59,7 +59,7 @@ def test_a_decision_changed_later_is_that_of_a_training_with_it(
     for name in (*kept, "predictions.csv", "validation.csv"):
         assert (run.folder / name).read_bytes() == (wished.folder / name).read_bytes(), name
     assert (run.classifier_folder / "weights.safetensors").read_bytes() == weights
-    assert "The test images were looked at 3 times." in again.report_file.read_text(encoding="utf-8")
+    assert "Test metrics were computed 3 times." in again.report_file.read_text(encoding="utf-8")
     thresholds = thresholds_of(again)
     assert thresholds is not None
     assert (thresholds.positive, thresholds.negative) == ("small", "not small")

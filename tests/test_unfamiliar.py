@@ -111,7 +111,7 @@ def test_statistics_that_do_not_fit_the_network_are_refused(own_run: Run, cells:
 
 
 def test_the_report_tells_how_many_test_images_are_unfamiliar(trained: Run) -> None:
-    assert "Unlike the training images" in trained.report_file.read_text()
+    assert "Out-of-distribution images" in trained.report_file.read_text()
 
 
 def test_single_unfamiliar_images_are_no_warnings_since_some_are_among_any(trained: Run, tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def _line(place: int) -> tuple[Callable[..., float], Callable[..., Influence]]:
 
 
 _INTERCEPT, _SLOPE = _line(0), _line(1)
-_NO_INTERVAL_OF_ECE = "chance alone raises it: compare it with that of a perfectly calibrated classifier"
+_NO_INTERVAL_OF_ECE = "compare it with the calibration error by chance"
 
 
 METRICS: Table[MetricRecord] = Table(
@@ -190,39 +190,37 @@ METRICS: Table[MetricRecord] = Table(
         MetricRecord(
             name="accuracy",
             title="Accuracy",
-            meaning="share of images named correctly",
+            meaning="share of the images that are classified correctly",
             value=of_margins(metrics.accuracy)[0],
             influence=_influence_on_accuracy,
         ),
-        _counted(
-            "balanced_accuracy", "Balanced accuracy", "the same, every class counting alike", metrics.macro_recall
-        ),
-        _counted("macro_f1", "Macro-F1", "precision and recall in one, every class counting alike", metrics.macro_f1),
+        _counted("balanced_accuracy", "Balanced accuracy", "mean recall over classes", metrics.macro_recall),
+        _counted("macro_f1", "Macro-F1", "mean F1 over classes; F1 combines precision and recall", metrics.macro_f1),
         _counted(
             "macro_precision",
             "Macro-precision",
-            "of what is called a class, how much is (PPV)",
+            "mean over classes of the share of predictions that are correct (PPV)",
             metrics.macro_precision,
             is_headline=False,
         ),
         _counted(
             "macro_recall",
             "Macro-recall",
-            "of what is a class, how much is found (sensitivity)",
+            "mean over classes of the share of images that are recognized (sensitivity)",
             metrics.macro_recall,
             is_headline=False,
         ),
         _ranked(
             "macro_auroc",
             "Macro-AUROC",
-            "how well probabilities rank a class above the others",
+            "mean area under the ROC curve over classes; 0.5 is chance",
             ranking.auroc,
             is_headline=True,
         ),
         MetricRecord(
             name="micro_auroc",
             title="Micro-AUROC",
-            meaning="the same over all pairs of image and class, so that frequent classes count more",
+            meaning="area under the ROC curve of all pairs of image and class; frequent classes have more weight",
             value=_micro_auroc,
             influence=_influence_on_micro_auroc,
             is_headline=False,
@@ -230,14 +228,14 @@ METRICS: Table[MetricRecord] = Table(
         _ranked(
             "average_precision",
             "Average precision",
-            "area under the precision-recall curve, every class counting alike",
+            "mean area under the precision-recall curve over classes",
             ranking.average_precision,
             is_headline=False,
         ),
         _counted(
             "mcc",
             "Matthews correlation",
-            "how far true and predicted classes go together; 0 is chance",
+            "correlation of true and predicted classes; 0 is chance",
             metrics.mcc,
             scale="correlation",
             undefined="all images are of one class, or are called one",
@@ -262,7 +260,7 @@ METRICS: Table[MetricRecord] = Table(
         MetricRecord(
             name="ece",
             title="Calibration error",
-            meaning="mean gap between probability and share that is right",
+            meaning="mean difference between probability and accuracy",
             value=_calibration_error,
             no_interval=_NO_INTERVAL_OF_ECE,
             better="lower",
@@ -270,17 +268,17 @@ METRICS: Table[MetricRecord] = Table(
         ),
         MetricRecord(
             name="ece_expected",
-            title="… if perfectly calibrated",
-            meaning="what chance alone would make of it with so many images",
+            title="Calibration error by chance",
+            meaning="expected calibration error of a perfectly calibrated classifier with as many images",
             value=_error_of_calibrated,
-            no_interval="it is an expectation",
+            no_interval="it is an expected value",
             better="lower",
             is_for_choices=False,
         ),
         MetricRecord(
             name="ece_uncalibrated",
-            title="… before calibration",
-            meaning="the same, before the temperature was applied",
+            title="Calibration error before calibration",
+            meaning="calibration error without temperature scaling",
             value=_calibration_error,
             no_interval=_NO_INTERVAL_OF_ECE,
             better="lower",
@@ -291,7 +289,7 @@ METRICS: Table[MetricRecord] = Table(
         MetricRecord(
             name="calibration_slope",
             title="Calibration slope",
-            meaning="below 1 probabilities are too extreme, above 1 too modest",
+            meaning="below 1: probabilities are too extreme; above 1: not extreme enough",
             value=_SLOPE[0],
             influence=_SLOPE[1],
             better="near 1",
@@ -303,7 +301,7 @@ METRICS: Table[MetricRecord] = Table(
         MetricRecord(
             name="calibration_intercept",
             title="Calibration intercept",
-            meaning="below 0 probabilities are too high on the whole, above 0 too low",
+            meaning="below 0: probabilities are too high on average; above 0: too low",
             value=_INTERCEPT[0],
             influence=_INTERCEPT[1],
             better="near 0",

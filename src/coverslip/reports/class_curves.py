@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coverslip.evaluation import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
-from coverslip.reports.figures import CLASS_DASHES, HAIR, INK, MUTED, new_figure, shortened
+from coverslip.reports.figures import CLASS_DASHES, INK, MUTED, new_figure, shortened
 from coverslip.reports.tokens import N_CLASS_COLOURS, class_colour
 
 if TYPE_CHECKING:
@@ -52,10 +52,9 @@ def roc(
 ) -> "Figure":
     """ROC curve of each class against all others; of many classes only the hardest are coloured and named."""
     curves = [roc_curve(probability[:, k], label == k) for k in range(len(classes))]
-    figure, axes = _drawn(curves, classes, aurocs, averages, "Area under the curve")
-    axes.plot([0, 1], [0, 1], color=HAIR, linewidth=1, zorder=0)
+    figure, axes = _drawn(curves, classes, aurocs, averages, "Area under the curve (AUROC)")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=0)
     axes.set(xlabel="false positive rate", ylabel="true positive rate (sensitivity)")
-    axes.set_title("ROC, one class against all others")
     return figure
 
 
@@ -70,7 +69,6 @@ def precision_recall(
     curves = [pr_curve(probability[:, k], label == k) for k in range(len(classes))]
     figure, axes = _drawn(curves, classes, average_precisions, averages, "Average precision")
     axes.set(xlabel="recall (sensitivity)", ylabel="precision (PPV)")
-    axes.set_title("Precision and recall")
     return figure
 
 
@@ -97,7 +95,7 @@ def _drawn(
         if average.curve is not None:
             dash = _AVERAGE_DASHES[average.name]
             axes.plot(average.curve.x, average.curve.y, color=INK, linestyle=dash, linewidth=1.8)
-    axes.set(xlim=(-0.01, 1.01), ylim=(0, 1.01))
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.01, 1.02))
     rows: list[_KeyRow] = [(shortened(classes[k]), values[k], *style[k]) for k in named]
     rows += [
         (average.name, average.value, INK, _AVERAGE_DASHES[average.name] if average.curve else None)
@@ -113,7 +111,7 @@ _KeyRow = tuple[str, float | None, str, Any]  # name, value, colour, dash (Any: 
 def _key(axes: "Axes", rows: Sequence[_KeyRow], what: str, n_more: int) -> None:
     axes.set_axis_off()
     axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.set_title(f"{what}, hardest classes first" if n_more else what)
+    axes.set_title(f"{what}, lowest first")
     step = 0.088
     for i, (name, value, colour, dash) in enumerate(rows):
         y = 0.96 - i * step
@@ -125,4 +123,4 @@ def _key(axes: "Axes", rows: Sequence[_KeyRow], what: str, n_more: int) -> None:
     if n_more:
         y = 0.96 - len(rows) * step
         axes.plot([0.0, 0.09], [y, y], color=MUTED, linewidth=0.8)
-        axes.text(0.13, y, f"{n_more} more, see the table by class", va="center", fontsize=8, color=MUTED)
+        axes.text(0.13, y, f"{n_more} more classes: see the metrics per class", va="center", fontsize=8, color=MUTED)

@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 
 from coverslip.evaluation import METRICS, Better, Metric, Scale, row_metrics, without_temperature
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.words import count, number
+from coverslip.reports.words import count
 
 
 def _tell_metrics(schema: JsonDict) -> None:
@@ -32,6 +32,8 @@ class Measured:
     level: float
     method: str
     reason: str | None
+    n_correct: Annotated[int | None, Field(description="Of `n_images`, where the number is a proportion of images.")]
+    n_images: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,16 +139,9 @@ def measured(name: str, metric: Metric) -> Measured:
         level=metric.level,
         method=metric.method,
         reason=metric.reason,
+        n_correct=metric.n_correct,
+        n_images=metric.n_images,
     )
-
-
-def shown(metric: Metric) -> tuple[str, str]:
-    """A number and its interval as the cells of a table; where there is no number, why."""
-    if metric.value is None:
-        return "–", metric.reason or ""
-    if metric.low is None or metric.high is None:
-        return number(metric.value), metric.reason or ""
-    return number(metric.value), f"{number(metric.low)} – {number(metric.high)}"
 
 
 def metrics(run: ReportedRun) -> list[MetricValue]:

@@ -12,6 +12,7 @@ import numpy as np
 from coverslip.evaluation import LearningCurve, Metric, reliability_bins
 from coverslip.files import write_bytes
 from coverslip.reports.tokens import light_colours
+from coverslip.reports.words import number
 from coverslip.runs.history import Epoch
 
 if TYPE_CHECKING:
@@ -106,10 +107,14 @@ def _page_font(declarations: re.Match[str]) -> str:
 
 
 def curves(history: Sequence[Epoch], kept_epoch: int | None) -> "Figure":
-    """Training and validation loss, macro-F1 and accuracy by epoch."""
-    figure = new_figure(8.6, 2.6)
-    panels = (("loss", "Loss"), ("f1", "Macro-F1"), ("accuracy", "Accuracy"))
-    shown = [(key, title) for key, title in panels if _points(history, f"val_{key}")]
+    """Training and validation loss, macro-F1 and accuracy by epoch; the epoch that is kept has a ring.
+
+    Args:
+        history: a row for each epoch.
+        kept_epoch: whose network the classifier is; None where that is not known.
+    """
+    figure = new_figure(8.6, 2.8)
+    shown = [(key, title) for key, title in _PANELS if _points(history, f"val_{key}")]
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, max(len(shown), 1))), shown, strict=True):
         for part, colour, words in (("train", MUTED, "training"), ("val", DATA, "validation")):
             points = _points(history, f"{part}_{key}")
@@ -117,17 +122,38 @@ def curves(history: Sequence[Epoch], kept_epoch: int | None) -> "Figure":
                 x, y = zip(*points, strict=True)
                 dash = "-" if part == "val" else (0, (3, 1.6))
                 axes.plot(x, y, color=colour, linestyle=dash, marker="o" if len(x) < 4 else None, ms=3, label=words)
-        if kept_epoch:
-            axes.axvline(kept_epoch, color=HAIR, linewidth=1, zorder=0)
-            edge = axes.get_xaxis_transform()
-            axes.text(kept_epoch, 1.0, " kept", transform=edge, va="top", color=MUTED, fontsize=7)
-        axes.set_title(title)
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.margins(y=0.08)
-    if shown:
-        figure.axes[0].legend(frameon=False, fontsize=7.5, loc="best", labelcolor="linecolor", handlelength=1.8)
+        kept = [point for point in _points(history, f"val_{key}") if point[0] == kept_epoch]
+        if kept:
+            ring: Any = {"marker": "o", "markersize": 7, "markerfacecolor": PAPER, "markeredgewidth": 1.5}
+            axes.plot(*zip(*kept, strict=True), color=DATA, linestyle="", label="selected epoch", **ring)
+        _epoch_axis(axes, title)
+    _legend_below(figure)
     return figure
+
+
+_PANELS = (("loss", "Loss"), ("f1", "Macro-F1"), ("accuracy", "Accuracy"))
+
+
+def _epoch_axis(axes: "Axes", title: str) -> None:
+    axes.set_title(title)
+    axes.set_xlabel("epoch")
+    axes.locator_params(axis="x", integer=True)
+    axes.margins(y=0.08)
+
+
+def _legend_below(figure: "Figure") -> None:
+    """One legend for all panels, below them, where it covers no line."""
+    labelled = [each for axes in figure.axes for each in zip(*axes.get_legend_handles_labels(), strict=True)]
+    handles = {label: handle for handle, label in labelled}
+    if handles:
+        style: Any = {"frameon": False, "fontsize": 8, "handlelength": 2.2, "labelcolor": INK}  # Any: Matplotlib's
+        figure.legend(
+            list(handles.values()),
+            list(handles),
+            loc="outside lower center",
+            ncols=len(handles),
+            **style,
+        )
 
 
 def _points(history: Sequence[Epoch], column: str) -> list[tuple[int, float]]:
@@ -137,18 +163,16 @@ def _points(history: Sequence[Epoch], column: str) -> list[tuple[int, float]]:
 
 def fold_curves(histories: Sequence[Sequence[Epoch]]) -> "Figure":
     """Validation loss, macro-F1 and accuracy by epoch, a line for each fold."""
-    figure = new_figure(8.6, 2.6)
-    panels = (("val_loss", "Loss"), ("val_f1", "Macro-F1"), ("val_accuracy", "Accuracy"))
-    for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
+    figure = new_figure(8.6, 2.8)
+    for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(_PANELS))), _PANELS, strict=True):
         for history in histories:
-            points = _points(history, key)
+            points = _points(history, f"val_{key}")
             if points:
                 x, y = zip(*points, strict=True)
-                axes.plot(x, y, color=DATA, linewidth=1, alpha=0.6, marker="o" if len(x) < 4 else None, ms=3)
-        axes.set_title(title)
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.margins(y=0.08)
+                marker = "o" if len(x) < 4 else None
+                axes.plot(x, y, color=DATA, linewidth=1, alpha=0.6, marker=marker, ms=3, label="validation, one fold")
+        _epoch_axis(axes, title)
+    _legend_below(figure)
     return figure
 
 
@@ -178,10 +202,12 @@ def confusion(
     _cells(axes, matrix, matrix / np.maximum(whole, 1)[:, None])
     _true_and_predicted(axes, n_classes)
     labels = [str(k) for k in numbers or range(1, n_classes + 1)]
-    size = 8.5 if n_classes <= 12 else 7
+    size = 8.5 if n_classes <= 12 else 7.5
     axes.set_yticks(
         range(n_classes),
-        names if is_named else [f"{name}\N{EN SPACE}{k}" for name, k in zip(names, labels, strict=True)],
+        names
+        if is_named
+        else [name if name == k else f"{name}\N{EN SPACE}{k}" for name, k in zip(names, labels, strict=True)],
     )
     axes.set_xticks(range(n_classes), names if is_named else labels)
     if is_named and cell * 72 < 5.2 * max(len(name) for name in names):
@@ -215,8 +241,8 @@ def _true_and_predicted(axes: "Axes", n_classes: int) -> None:
     axes.tick_params(length=0, labelcolor=INK, pad=5)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("predicted", labelpad=8)
-    axes.set_ylabel("true", labelpad=8)
+    axes.set_xlabel("predicted class", labelpad=8)
+    axes.set_ylabel("true class", labelpad=8)
 
 
 def _cells(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
@@ -229,11 +255,25 @@ def _cells(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
         count, part = int(matrix[row, column]), float(share[row, column])
         colour = PAPER if part >= 0.5 else INK
         if n_classes <= 8:
-            axes.text(column, row - 0.09, f"{count}", ha="center", va="center", color=colour, fontsize=10)
-            axes.text(column, row + 0.22, f"{part:.0%}", ha="center", va="center", color=colour, fontsize=6.5)
+            axes.text(column, row - 0.11, f"{count:,}", ha="center", va="center", color=colour, fontsize=10)
+            axes.text(column, row + 0.21, _whole_percent(part), ha="center", va="center", color=colour, fontsize=7.5)
         else:
-            size = 8.5 if n_classes <= 14 else 6.2
-            axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=size)
+            size = 8.5 if n_classes <= 14 else 7
+            axes.text(
+                column,
+                row,
+                f"{count:,}" if n_classes <= 14 else str(count),
+                ha="center",
+                va="center",
+                color=colour,
+                fontsize=size,
+            )
+
+
+def _whole_percent(share: float) -> str:
+    """0.128 as '13%'; never rounded to all or to none."""
+    percents = round(100 * share)
+    return ">99%" if percents == 100 and share < 1 else "<1%" if percents == 0 and share > 0 else f"{percents}%"
 
 
 def _squares(axes: "Axes", cells: np.ndarray, colours: Any) -> None:  # Any: whatever Matplotlib takes for colours
@@ -271,60 +311,77 @@ def calibration(
     ece: float | None,
     ece_before: float | None,
 ) -> "Figure":
-    """How often predictions of a given probability are right, with how many images lie at each."""
-    figure = new_figure(8.6, 3.6)
+    """The accuracy of predictions by their probability, before and after calibration, and how many images have it."""
+    figure = new_figure(8.6, 4.2)
     axes, below = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    axes.plot([0, 1], [0, 1], color=HAIR, linewidth=1)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="perfect calibration", zorder=1)
     for values, colour, words, gap, face in (
-        (before, MUTED, "before", ece_before, PAPER),
+        (before, MUTED, "before calibration", ece_before, PAPER),
         (probability, DATA, "after calibration", ece, DATA),
     ):
         if values is None:
             continue
         filled = [b for b in reliability_bins(values, label) if b.confidence is not None]
         size = [14 + 160 * b.n / len(label) for b in filled]
-        text = words if gap is None else f"{words}: error {gap:.3f}"
+        text = words if gap is None else f"{words} (error {gap:.3f})"
         x, y = [b.confidence for b in filled], [b.accuracy for b in filled]
         axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.6)
-        axes.scatter(x, y, s=size, facecolor=face, edgecolor=colour, linewidth=1, label=text, zorder=3, alpha=0.9)
-    axes.set(xlabel="predicted probability", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.04))
-    axes.set_title("Probability against truth")
-    axes.legend(frameon=False, fontsize=7.5, loc="lower right", labelcolor="linecolor")
-    for legend_dot in axes.get_legend().legend_handles:
-        legend_dot.set_sizes([28])
-    for b in reliability_bins(probability, label):
+        axes.scatter(x, y, s=size, facecolor=face, edgecolor=colour, linewidth=1, zorder=3, alpha=0.9)
+        dot: Any = {"marker": "o", "markersize": 5, "markerfacecolor": face, "markeredgecolor": colour}
+        axes.plot([], [], color=colour, linewidth=0.8, label=text, **dot)
+    axes.set(xlabel="predicted probability", ylabel="accuracy", xlim=(-0.02, 1.04), ylim=(-0.02, 1.06))
+    axes.set_title("Accuracy by predicted probability")
+    for k, b in enumerate(reliability_bins(probability, label)):
         n_right, middle, width = round(b.n * (b.accuracy or 0.0)), (b.low + b.high) / 2, 0.86 * (b.high - b.low)
-        below.bar(middle, n_right, width, color=DATA)
-        below.bar(middle, b.n - n_right, width, bottom=n_right, color=WRONG)
-    below.set(xlabel="predicted probability", xlim=(0, 1.02))
-    below.set_title("Images by probability")
+        below.bar(middle, n_right, width, color=DATA, label="correct" if k == 0 else None)
+        below.bar(middle, b.n - n_right, width, bottom=n_right, color=WRONG, label="wrong" if k == 0 else None)
+    below.set(xlabel="predicted probability", ylabel="images", xlim=(0, 1.02))
+    below.set_title("Images by predicted probability")
     below.yaxis.get_major_locator().set_params(integer=True)
-    below.text(0.03, 0.97, "right", color=INK, transform=below.transAxes, va="top", fontsize=7.5)
-    below.text(0.03, 0.89, "wrong", color=WRONG, transform=below.transAxes, va="top", fontsize=7.5)
+    for panel in (axes, below):
+        panel.legend(
+            loc="upper left", bbox_to_anchor=(0, -0.17), frameon=False, fontsize=8, borderpad=0, labelcolor=INK
+        )
     return figure
 
 
 def learning(curve: LearningCurve) -> "Figure":
-    """Error by number of training images, on a logarithmic scale, and where that leads with twice as many."""
-    figure = new_figure(8.6, 3.2)
+    """Error by number of training images, on a logarithmic scale, and the extrapolation to twice as many."""
+    figure = new_figure(8.6, 3.6)
     axes = figure.subplots()
     for point in curve.points:
         _error_bar(axes, point.n_images, point.macro_f1, DATA, DATA)
+    sizes = [point.n_images for point in curve.points]
+    errors = [1 - (point.macro_f1.value or 0) for point in curve.points]
+    axes.plot(sizes, errors, color=DATA, linewidth=1, marker="o", markersize=5, label="measured", zorder=2)
+    shown = sizes
     if curve.now is not None and curve.gain.value is not None:
         n, later = curve.n_images, _after(curve.gain, curve.now)
-        axes.plot([n, 2 * n], [1 - curve.now, 1 - (later.value or 0)], color=MUTED, linestyle=(0, (3, 1.6)), zorder=1)
+        ends = ([n, 2 * n], [1 - curve.now, 1 - (later.value or 0)])
+        dash: Any = {"color": MUTED, "linestyle": (0, (3, 1.6)), "linewidth": 1, "zorder": 1}
+        axes.plot(*ends, **dash)
+        face: Any = {"marker": "o", "markersize": 5, "markerfacecolor": PAPER, "markeredgecolor": MUTED}
+        axes.plot([], [], label="extrapolated to twice as many images", **dash, **face)
         _error_bar(axes, 2 * n, later, MUTED, PAPER)
-        axes.annotate("  twice as many", (2 * n, 1 - (later.value or 0)), color=MUTED, fontsize=7.5, va="center")
-        axes.set_xlim(curve.points[0].n_images / 1.3, 2 * n * 1.9)
-    sizes = [point.n_images for point in curve.points]
-    axes.plot(sizes, [1 - (point.macro_f1.value or 0) for point in curve.points], color=DATA, linewidth=1, alpha=0.6)
+        shown = [*sizes, 2 * n]
     axes.set_xscale("log")
-    axes.set_xticks([*sizes, 2 * curve.n_images], [f"{n}" for n in [*sizes, 2 * curve.n_images]])
+    ticks = sizes_apart(shown)
+    axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
     axes.set(xlabel="training images", ylabel="error (1 − macro-F1)")
-    axes.set_title("Error by number of training images")
+    _legend_below(figure)
     return figure
+
+
+def sizes_apart(sizes: Sequence[int]) -> list[int]:
+    """Sizes whose ticks have room on a logarithmic scale: the largest, and smaller ones far enough from each other."""
+    room = max((max(sizes) / min(sizes)) ** (1 / 12), 1.01)
+    ticks: list[int] = []
+    for n in sorted(sizes, reverse=True):
+        if not ticks or ticks[-1] / n >= room:
+            ticks.append(n)
+    return ticks[::-1]
 
 
 def _error_bar(axes: "Axes", n: int, score: Metric, colour: str, face: str) -> None:
@@ -341,21 +398,22 @@ def _after(gain: Metric, now: float) -> Metric:
 
 
 def careless_split(names: Sequence[str], careless: Sequence[Metric], honest: Sequence[Metric], title: str) -> "Figure":
-    """What each classifier reaches where images are dealt out one by one, and below it in whole groups."""
-    figure = new_figure(8.6, 0.9 + 0.75 * len(names))
+    """The metric of each classifier with an image-level split, and below it with a grouped split."""
+    figure = new_figure(8.6, 1.2 + 0.75 * len(names))
     axes = figure.subplots()
-    for k, (one_by_one, in_groups) in enumerate(zip(careless, honest, strict=True)):
-        for y, score, colour, word in (
-            (k - 0.18, one_by_one, WRONG, "careless"),
-            (k + 0.18, in_groups, DATA, "honest"),
+    for k, pair in enumerate(zip(careless, honest, strict=True)):
+        for y, score, colour, words in zip(
+            (k - 0.18, k + 0.18), pair, (WRONG, DATA), ("image-level split", "grouped split"), strict=True
         ):
-            axes.barh(y, score.value or 0, height=0.3, color=colour, alpha=0.35)
-            axes.plot([score.low or 0, score.high or 0], [y, y], color=colour, linewidth=2.2)
-            axes.text(1.02, y, f"{score.value or 0:.3f} {word}", va="center", color=INK, fontsize=7.5)
+            axes.barh(y, score.value or 0, height=0.3, color=colour, alpha=0.35, label=words)
+            if score.low is not None and score.high is not None:
+                axes.plot([score.low, score.high], [y, y], color=colour, linewidth=2.2)
+            axes.text(1.02, y, number(score.value), va="center", color=INK, fontsize=8)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
-    axes.set(xlim=(0, 1.2), ylim=(len(names) - 0.5, -0.5), xlabel=title)
+    axes.set(xlim=(0, 1.1), ylim=(len(names) - 0.5, -0.5), xlabel=title)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    _legend_below(figure)
     return figure
 
 

@@ -12,6 +12,7 @@ from coverslip.reports.figures import draw
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import Drawing, Section, sections_of
+from coverslip.reports.tables import table
 from coverslip.runs import Run
 from coverslip.runs.documents import write_table
 
@@ -32,6 +33,7 @@ class _Part:
 @dataclass(frozen=True, slots=True)
 class _Drawn:
     name: str
+    caption: str
     file: str  # without its ending, seen from the report
     svg: "Markup"
 
@@ -57,14 +59,12 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
         >>> cs.write_report("runs/first").name
         'report.html'
     """
-    from markupsafe import Markup
-
     reported = _read(Path(run))
     sections = _parts(reported, telling(emit, "writing the report", "sections"))
     write_text(
         reported.measured.report_file,
         template(Path(__file__).with_name("report.html")).render(
-            tokens=Markup(tokens.FILE.read_text(encoding="utf-8")),  # our own
+            **look(),
             name=_name(reported),
             date="" if reported.evaluation else reported.environment.started[:10],
             headline=words.headline(reported),
@@ -77,6 +77,14 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
     if reported.evaluation is None:
         write_text(reported.run.model_card_file, model_card_text(reported))
     return reported.measured.report_file
+
+
+def look() -> "dict[str, Markup]":
+    """The styles of a report, as its template takes them."""
+    from markupsafe import Markup
+
+    files = {"tokens": tokens.FILE, "look": Path(__file__).with_name("report.css")}
+    return {name: Markup(file.read_text(encoding="utf-8")) for name, file in files.items()}  # our own
 
 
 def _read(folder: Path) -> ReportedRun:
@@ -94,7 +102,7 @@ def template(file: Path) -> "Template":
     from jinja2 import Environment, StrictUndefined
 
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    templates.globals.update(number=words.number, plural=words.plural)
+    templates.globals.update(count=words.count, number=words.number, plural=words.plural, table=table)
     return templates.from_string(file.read_text(encoding="utf-8"))
 
 
@@ -111,7 +119,7 @@ def _part(run: ReportedRun, section: Section) -> _Part:
 
     text = section.text(run)
     drawings = [_drawn(drawing, run.measured.figures_folder) for drawing in section.drawings(run)]
-    values = {"words": text.words, "columns": text.columns, "rows": text.rows, "drawings": drawings}
+    values = {"text": text, "drawings": drawings}
     body = template(section.template).render({**values, **section.shown(run)})
     return _Part(section.title, section.subtitle(run), Markup(body))  # our own template; its text is escaped
 
@@ -123,7 +131,7 @@ def _drawn(drawing: Drawing, folder: Path) -> _Drawn:
     rows = (dict(zip(numbers.columns, row, strict=True)) for row in numbers.rows)
     write_table(folder / f"{drawing.name}.csv", numbers.columns, rows)
     svg = draw(drawing.name, drawing.figure, folder, title=drawing.title)
-    return _Drawn(drawing.name, f"{folder.name}/{drawing.name}", Markup(svg))
+    return _Drawn(drawing.name, drawing.title, f"{folder.name}/{drawing.name}", Markup(svg))
 
 
 def _made_by(run: ReportedRun) -> str:

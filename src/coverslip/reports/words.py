@@ -9,24 +9,37 @@ N_HARDEST = 12  # classes or pairs of classes that are shown first where there a
 MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
 
 UNKNOWN_LABELS = (
-    "The split is that of an earlier training, which is not there any more.",
-    "Whether labels of test images were corrected since then is not known. If they were, the numbers are too good.",
+    "The split is that of an earlier training, whose folder is not there any more.",
+    "It is not known whether labels of test images were corrected since then. If they were, the metrics are too high.",
 )
+CI = "95%\N{NO-BREAK SPACE}CI"
 
 
 def percent(value: float) -> str:
-    """0.951 as '95.1 %'; never rounded up to a perfect 100."""
+    """0.951 as '95.1%'; never rounded up to a perfect 100."""
     shown = f"{100 * value:.1f}"
-    return ("100" if value == 1 else "99.9" if shown == "100.0" else shown) + "\N{NO-BREAK SPACE}%"
+    return ("100" if value == 1 else "99.9" if shown == "100.0" else shown) + "%"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    """0.9514 as '0.951'; a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """0.0514 as '+0.051': a difference."""
+    return "–" if value is None else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def spanned(low: float, high: float, shown: Callable[[float], str] = number) -> str:
+    """'0.861–0.953', the ends of an interval; '−0.012 to +0.034' where an end has a sign."""
+    ends = (shown(low), shown(high))
+    return " to ".join(ends) if any(end[0] in "+−" for end in ends) else "–".join(ends)
 
 
 def count(n: int) -> str:
-    """1234 as '1 234'."""
-    return f"{n:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    """1234 as '1,234'."""
+    return f"{n:,}"
 
 
 def plural(n: int, noun: str) -> str:
@@ -38,8 +51,12 @@ def headline(run: ReportedRun) -> str:
     """The result in one sentence."""
     matrix, n = run.metrics.confusion_matrix, run.metrics.n
     right = sum(matrix[k][k] for k in range(len(matrix)))
-    images = f"{plural(n, 'image')} it had never seen" if run.is_unseen else plural(n, "image")
-    return f"Of {images}, it named {'all' if right == n else count(right)} correctly."
+    kind = "held-out image" if run.n_folds else "test image" if run.metrics.split == "test" else "image"
+    if run.evaluation is not None and run.is_unseen:
+        return f"{count(right)} of {count(n)} images of the external test set are classified correctly."
+    if right == n and n > 1:
+        return f"All {plural(n, kind)} are classified correctly."
+    return f"{count(right)} of {plural(n, kind)} {'is' if n == 1 else 'are'} classified correctly."
 
 
 def lead(run: ReportedRun) -> list[str]:
@@ -47,21 +64,20 @@ def lead(run: ReportedRun) -> list[str]:
     accuracy, f1, n_groups = run.metrics["accuracy"], run.metrics["macro_f1"], run.metrics.n_groups
     sentences = [f"Accuracy is {percent(accuracy.value or 0)}{_range(accuracy, percent)}."]
     if f1.value is not None:
-        words = "Macro-F1, where a rare class counts as much as a frequent one, is"
-        sentences.append(f"{words} {number(f1.value)}{_range(f1, number)}.")
-    if told := relabelled(run):
-        sentences.append(told)
+        sentences.append(f"Macro-F1, the mean F1 over classes, is {number(f1.value)}{_range(f1, number)}.")
+    if text := relabelled(run):
+        sentences.append(text)
     if run.is_no_epoch_done and run.n_frozen and run.evaluation is None:
-        sentences.append("No epoch of fine-tuning was done, so the instant classifier was kept.")
+        sentences.append("No epoch of fine-tuning was completed, so the instant classifier is kept.")
     elif run.n_frozen and run.evaluation is None:
-        where = f"In {run.n_frozen} of {run.n_folds} folds fine-tuning" if run.n_folds else "Fine-tuning"
-        sentences.append(f"{where} did not do better on validation images, so the instant classifier was kept.")
+        where = f"In {run.n_frozen} of {run.n_folds} folds, fine-tuning" if run.n_folds else "Fine-tuning"
+        sentences.append(f"{where} did not improve validation results, so the instant classifier is kept.")
     counts = [sum(row) for row in run.metrics.confusion_matrix]
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))
-    sentences.append(f"Always answering “{run.classes[most]}” would be right for {share}.")
+    sentences.append(f"A classifier that always predicts “{run.classes[most]}” has an accuracy of {share}.")
     if run.metrics.is_no_better_than_one_answer:
-        sentences.append("No better is shown: that lies within the interval of the accuracy, or above.")
+        sentences.append("The difference from it is not statistically significant.")
     if n_groups:
         sentences.append(f"The images come from {plural(n_groups, 'group')}{_which_groups(run)}.")
     return sentences
@@ -73,10 +89,11 @@ def relabelled(run: ReportedRun) -> str:
         return ""
     n, rows = len(run.labels_before), run.tested.rows
     n_right = sum(row.predicted == run.labels_before.get(row.image_id, row.label) for row in rows)
-    has = "has another label" if n == 1 else "have other labels"
+    has = "has a different label" if n == 1 else "have different labels"
     return (
-        f"That is after correcting mistakes that were looked at, and so too good: {plural(n, 'test image')} {has} than "
-        f"in the first training with this split. By the labels of then accuracy is {percent(n_right / len(rows))}."
+        f"This is an overestimate, because labels were corrected after looking at misclassified images: "
+        f"{plural(n, 'test image')} {has} than in the first training with this split. With the earlier labels, "
+        f"accuracy is {percent(n_right / len(rows))}."
     )
 
 
@@ -85,25 +102,25 @@ def _which_groups(run: ReportedRun) -> str:
     if run.evaluation is not None:  # their names may mean others there
         return ""
     if run.n_folds:
-        return " each of which was tested by a network that had not seen it"
-    return " of the test part" if run.environment.allow_leakage else " to which no training image belongs"
+        return ". Each group was tested by a network that was trained without it"
+    return " of the test set" if run.environment.allow_leakage else ". No image of these groups was used for training"
 
 
 def _range(metric: Metric, shown: Callable[[float], str]) -> str:
     if metric.low is None or metric.high is None:
         return ""
-    return f" ({100 * metric.level:.0f}\N{NO-BREAK SPACE}% interval {shown(metric.low)} to {shown(metric.high)})"
+    return f" ({CI} {spanned(metric.low, metric.high, shown)})"
 
 
 def split_words(run: ReportedRun) -> str:
     """Which images the numbers are from."""
     split, n = run.metrics.split, len(run.labels_before)
     images = {
-        "test": "test images, which no choice has seen",
-        "val": "validation images, on which choices were made",
-        "out-of-fold": "images held out in turn (out-of-fold)",
+        "test": "test images, which no choice was based on",
+        "val": "validation images, which choices were based on",
+        "out-of-fold": "held-out images of cross-validation (out-of-fold)",
     }.get(split, f"the images of “{split}”")
-    return f"{images}, {count(n)} of them relabelled after mistakes were looked at" if n else images
+    return f"{images}, {count(n)} of them relabeled after looking at misclassified images" if n else images
 
 
 def listed(names: Sequence[str], at_most: int = 8) -> str:

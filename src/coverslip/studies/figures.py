@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.reports.figures import CLASS_DASHES, DATA, HAIR, INK, MUTED, draw, new_figure, shortened
+from coverslip.reports.figures import CLASS_DASHES, DATA, HAIR, INK, MUTED, draw, new_figure, shortened, sizes_apart
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference, VariantScores
 from coverslip.studies.details import EpochCurve
 from coverslip.studies.overall import Overall
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ROW_INCH = 0.22
+_ROW_INCH = 0.24
+_LABEL_INCH = 0.2
 _MARKS = ("o", "s", "^", "D", "v", "X")  # of networks in one drawing
 _WIDE = 20  # times as large: then on a logarithmic scale
 
@@ -40,52 +41,63 @@ def drawings_of(comparison: StudyComparison) -> Iterator[Drawing]:
     """
     title = comparison.metric_title
     for i, part in enumerate(comparison.datasets, start=1):
-        size = f", {part.train_per_class} training images of each class" if part.train_per_class else ""
+        size = f", {part.train_per_class:,} training images per class" if part.train_per_class else ""
         on = f"{part.dataset}{size}"
         known = [row for row in part.scores if row.mean is not None]
         if len(known) > 1:
-            text = f"{title} of each network on {on}"
+            text = f"{title} of each network on {on}: mean (dot) and standard deviation over splits (line)."
             yield Drawing(f"scores-{i}", text, partial(_scores, known, title))
         if len(pairs := _with_parameters(part)) > 1:
-            text = f"Difference of {title} against the number of parameters, {on}"
+            text = f"Difference in {title} from the baseline by number of parameters, {on}. Lines are 95% CIs."
             yield Drawing(f"by-parameters-{i}", text, partial(_by_parameters, pairs, title, comparison.equivalence))
         if len(timed := _timed(part, comparison)) > 1:
-            text = f"{title} against seconds per image, {on}"
+            text = f"{title} by prediction time per image, {on}."
             yield Drawing(f"by-latency-{i}", text, partial(_by_latency, timed, title))
         curves = [
             c for c in comparison.curves if (c.dataset, c.train_per_class) == (part.dataset, part.train_per_class)
         ]
         if curves:
-            yield Drawing(f"epochs-{i}", f"Loss and accuracy by epoch, {on}", partial(_epochs, curves))
+            yield Drawing(f"epochs-{i}", f"Loss and accuracy by epoch, {on}.", partial(_epochs, curves))
     if comparison.overall is not None:
-        yield Drawing("ranks", "Mean rank of each network over datasets", partial(_ranks, comparison.overall))
+        yield Drawing(
+            "ranks",
+            "Mean rank of each network over datasets. Shaded: not significantly different from the best (Nemenyi).",
+            partial(_ranks, comparison.overall),
+        )
     for i, dataset in enumerate(dict.fromkeys(curve.dataset for curve in comparison.sizes), start=1):
         of_dataset = [curve for curve in comparison.sizes if curve.dataset == dataset]
         of_sizes = partial(_sizes, of_dataset, title, comparison.target)
-        yield Drawing(f"sizes-{i}", f"{title} by the number of training images, {dataset}", of_sizes)
+        yield Drawing(f"sizes-{i}", f"{title} by number of training images, {dataset}.", of_sizes)
 
 
-def draw_all(comparison: StudyComparison, folder: Path) -> dict[str, str]:
-    """All drawings as files in a folder and as SVG for the page, by name."""
-    return {own.name: draw(own.name, own.figure, folder, title=own.title) for own in drawings_of(comparison)}
+def draw_all(comparison: StudyComparison, folder: Path) -> dict[str, tuple[str, str]]:
+    """All drawings as files in a folder; the title and, for the page, the SVG of each, by its name."""
+    return {
+        drawing.name: (drawing.title, draw(drawing.name, drawing.figure, folder, title=drawing.title))
+        for drawing in drawings_of(comparison)
+    }
 
 
 def _scores(rows: Sequence[VariantScores], title: str) -> "Figure":
-    """Means with the spread over splits, the best on top."""
-    figure = new_figure(8.6, 0.7 + _ROW_INCH * len(rows))
+    """Means with the standard deviation over splits, the best on top."""
+    figure = new_figure(8.6, 0.8 + _ROW_INCH * len(rows))
     axes = figure.subplots()
     for y, row in enumerate(reversed(rows)):
-        axes.barh(y, row.mean or 0, color=DATA, height=0.6, alpha=0.85)
-        if row.mean is not None and row.sd is not None:
-            axes.plot([row.mean - row.sd, row.mean + row.sd], [y, y], color=INK, linewidth=1)
+        mean = row.mean or 0
+        axes.plot([mean], [y], "o", color=DATA, markersize=5, zorder=3)
+        if row.sd is not None:
+            axes.plot([mean - row.sd, mean + row.sd], [y, y], color=DATA, linewidth=1.2)
     _named_rows(axes, [row.name for row in reversed(rows)])
-    axes.set_xlabel(f"{title}: mean, and standard deviation over splits")
+    axes.margins(x=0.05)
+    axes.set_xlabel(f"{title}: mean and standard deviation over splits")
     return figure
 
 
 def _named_rows(axes: "Axes", names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), [shortened(name, 40) for name in names])
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.grid(axis="x", color=HAIR, linewidth=0.6)
+    axes.set_axisbelow(True)
     axes.set_ylim(-0.6, len(names) - 0.4)
 
 
@@ -97,21 +109,21 @@ def _with_parameters(part: DatasetComparison) -> list[tuple[VariantDifference, i
 
 
 def _by_parameters(pairs: Sequence[tuple[VariantDifference, int]], title: str, equivalence: float) -> "Figure":
-    """Differences from the baseline with their intervals, against the size of the network."""
-    figure = new_figure(8.6, 3.2)
+    """Differences from the baseline with their confidence intervals, against the size of the network."""
+    figure = new_figure(8.6, max(3.2, 0.6 + _LABEL_INCH * len(pairs)))
     axes = figure.subplots()
-    axes.axhspan(-equivalence, equivalence, color=HAIR, alpha=0.5, linewidth=0)
+    axes.axhspan(-equivalence, equivalence, color=HAIR, alpha=0.5, linewidth=0, label=f"equivalent (±{equivalence:g})")
     axes.axhline(0, color=MUTED, linewidth=0.8)
     for each, n_parameters in pairs:
         found, n = each.difference, n_parameters / 1e6
         axes.plot([n], [found.mean], "o", color=DATA, markersize=4)
         if found.low is not None and found.high is not None:
             axes.plot([n, n], [found.low, found.high], color=DATA, linewidth=1)
-        _beside(axes, each.name, n, found.mean)
-    _log_scale(axes, [2.0**k for k in range(-2, 9)])
-    axes.margins(x=0.15)
-    axes.set_xlabel("millions of parameters, with 1,000 classes")
-    axes.set_ylabel(f"difference of {title}")
+    _ticks_of(axes, [n / 1e6 for _, n in pairs])
+    _name_points(axes, [(each.name, n / 1e6, each.difference.mean) for each, n in pairs])
+    axes.set_xlabel("parameters (millions)")
+    axes.set_ylabel(f"difference in {title}")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=8, borderpad=0)
     return figure
 
 
@@ -126,18 +138,20 @@ def _timed(part: DatasetComparison, comparison: StudyComparison) -> list[tuple[V
 
 
 def _by_latency(timed: Sequence[tuple[VariantScores, float]], title: str) -> "Figure":
-    """Which are the best for their time: those that nothing quicker surpasses are joined."""
-    figure = new_figure(8.6, 3.2)
+    """The metric against the time per image; a line joins the networks that no faster one equals."""
+    figure = new_figure(8.6, max(3.2, 0.6 + _LABEL_INCH * len(timed)))
     axes = figure.subplots()
     for row, ms in timed:
         axes.plot([ms], [row.mean or 0], "o", color=DATA, markersize=4)
-        _beside(axes, row.name, ms, row.mean or 0)
     front = pareto_front([(ms, row.mean or 0) for row, ms in timed])
-    axes.plot(*zip(*front, strict=True), color=MUTED, linewidth=0.8, drawstyle="steps-post", zorder=0)
-    _log_scale(axes, [round(10.0**k * step, 3) for k in range(-2, 5) for step in (1, 2, 5)])
-    axes.margins(x=0.15, y=0.1)
-    axes.set_xlabel("milliseconds per image of many, from the file to the answer")
+    style: Any = {"color": MUTED, "linewidth": 0.8, "drawstyle": "steps-post", "zorder": 0}
+    axes.plot(*zip(*front, strict=True), label="best metric for the time", **style)
+    axes.margins(y=0.1)
+    _ticks_of(axes, [ms for _, ms in timed])
+    _name_points(axes, [(row.name, ms, row.mean or 0) for row, ms in timed])
+    axes.set_xlabel("time per image (ms), total in a batch")
     axes.set_ylabel(title)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=8, borderpad=0)
     return figure
 
 
@@ -150,17 +164,48 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
     return front
 
 
-def _beside(axes: "Axes", name: str, x: float, y: float) -> None:
-    axes.annotate(shortened(name, 30), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7, color=MUTED)
+def _name_points(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> None:
+    """Write the names of points in a column on the right, each with a line to its point: so no two overlap."""
+    low, high = axes.get_ylim()
+    step = (high - low) / max(len(points), 8)
+    named = sorted(points, key=lambda point: point[2])
+    heights: list[float] = []
+    for k, (_, _, y) in enumerate(named):
+        room_above = (len(named) - 1 - k) * step
+        heights.append(min(max(y, heights[-1] + step if heights else low + step / 2), high - step / 2 - room_above))
+    edge = axes.get_yaxis_transform()
+    for (name, x, y), height in zip(named, heights, strict=True):
+        style: Any = {"arrowstyle": "-", "color": HAIR, "linewidth": 0.8, "shrinkA": 2, "shrinkB": 3}
+        axes.annotate(
+            shortened(name, 30),
+            (x, y),
+            xytext=(1.03, height),
+            textcoords=edge,
+            va="center",
+            fontsize=8,
+            color=INK,
+            arrowprops={**style, "relpos": (0, 0.5)},
+        )
+    axes.set_ylim(low, high)
 
 
-def _log_scale(axes: "Axes", ticks: Sequence[float]) -> None:
-    """With plain numbers, as many of `ticks` as there is room for."""
-    low, high = axes.get_xlim()
+def _ticks_of(axes: "Axes", values: Sequence[float]) -> None:
+    """A logarithmic scale with plain numbers where values span a factor of three, else a linear one."""
+    low, high = min(values), max(values)
+    if high < 3 * low or low <= 0:
+        room = 0.15 * (high - low) or 0.15 * high or 1
+        axes.set_xlim(low - room, high + room)
+        return
     axes.set_xscale("log")
-    axes.set_xticks([tick for tick in ticks if low <= tick <= high] or list(ticks), minor=False)
+    axes.set_xlim(low / 1.3, high * 1.3)
+    steps = (1, 2, 5) if high < 100 * low else (1,)
+    ticks = [step * 10.0**k for k in range(-4, 8) for step in steps]
+    _plain_ticks(axes, [tick for tick in ticks if low / 1.3 <= tick <= high * 1.3])
+
+
+def _plain_ticks(axes: "Axes", ticks: Sequence[float]) -> None:
+    axes.set_xticks(list(ticks), [f"{tick:,.10g}" for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
-    axes.xaxis.set_major_formatter("{x:g}")
 
 
 def _ranks(scores: Overall) -> "Figure":
@@ -173,12 +218,12 @@ def _ranks(scores: Overall) -> "Figure":
     axes.plot([row.mean_rank for row in rows], range(len(rows)), "o", color=DATA, markersize=5)
     _named_rows(axes, [row.name for row in rows])
     axes.set_xlim(0.8, len(rows) + 0.2)
-    axes.set_xlabel(f"mean rank over {len(scores.datasets)} datasets; shaded: not told apart from the best (Nemenyi)")
+    axes.set_xlabel(f"mean rank over {len(scores.datasets)} datasets (1 is best)")
     return figure
 
 
 def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Figure":
-    figure = new_figure(8.6, 3.2)
+    figure = new_figure(8.6, 3.4 + 0.18 * ((len(curves) + 1) // 2))
     axes = figure.subplots()
     for i, curve in enumerate(curves):
         x = np.array([point.n for point in curve.points])
@@ -186,23 +231,34 @@ def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Fi
         sd = np.array([point.sd or 0 for point in curve.points])
         colour = DATA if i % 2 == 0 else MUTED
         dash = CLASS_DASHES[i // 2 % len(CLASS_DASHES)]
-        axes.plot(x, y, color=colour, linestyle=dash, marker="o", markersize=3, label=shortened(curve.name, 40))
+        style: Any = {"color": colour, "linestyle": dash, "marker": _MARKS[i % len(_MARKS)], "markersize": 4}
+        axes.plot(x, y, label=shortened(curve.name, 40), **style)
         axes.fill_between(x, y - sd, y + sd, color=colour, alpha=0.12, linewidth=0)
     if target is not None:
-        axes.axhline(target, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
-    _log_scale(axes, sorted({float(point.n) for curve in curves for point in curve.points}))
-    axes.set_xlabel("training images of each class")
-    axes.set_ylabel(title)
-    axes.legend(frameon=False, fontsize=7.5)
+        axes.axhline(target, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), label=f"target ({target:g})")
+    axes.set_xscale("log")
+    _plain_ticks(axes, sizes_apart(sorted({point.n for curve in curves for point in curve.points})))
+    axes.set_xlabel("training images per class")
+    axes.set_ylabel(f"{title} (band: ± SD over splits)")
+    _legend(figure, axes)
     return figure
+
+
+def _legend(figure: "Figure", axes: "Axes") -> None:
+    """Below the panels, where it covers no line."""
+    handles, labels = axes.get_legend_handles_labels()
+    n_columns = 2 if max(map(len, labels), default=0) > 24 else 3
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=n_columns, frameon=False, fontsize=8, handlelength=3
+    )
 
 
 def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
     """Several networks in one figure: each has its line and mark, in all three panels."""
-    figure = new_figure(8.6, 3.0)
+    figure = new_figure(8.6, 3.2)
     panels = figure.subplots(1, 3)
     columns = ("train_loss", "val_loss", "val_accuracy")
-    titles = ("loss of training images", "loss of validation images", "accuracy of validation images")
+    titles = ("Training loss", "Validation loss", "Validation accuracy")
     for axes, column, title in zip(panels, columns, titles, strict=True):
         drawn: list[float] = []
         for i, (curve, mark) in enumerate(zip(curves, _MARKS, strict=False)):
@@ -215,9 +271,8 @@ def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
                 drawn += [y for _, y in known]
         if column != "val_accuracy" and drawn and 0 < _WIDE * min(drawn) < max(drawn):  # one leaves all others behind
             axes.set_yscale("log")
-        axes.set_title(title, fontsize=8)
+        axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
-    handles, labels = panels[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=7)
+    _legend(figure, panels[1])
     return figure

@@ -2913,7 +2913,7 @@ export interface components {
         Difference: {
             /**
              * Name
-             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
+             * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean difference between probability and accuracy; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /** Title */
@@ -2943,6 +2943,13 @@ export interface components {
             method: string;
             /** Reason */
             reason: string | null;
+            /**
+             * N Correct
+             * @description Of `n_images`, where the number is a proportion of images.
+             */
+            n_correct: number | null;
+            /** N Images */
+            n_images: number | null;
             /**
              * First
              * @description Of the first run, on these images.
@@ -4091,7 +4098,7 @@ export interface components {
         Measured: {
             /**
              * Name
-             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
+             * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean difference between probability and accuracy; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /** Title */
@@ -4121,6 +4128,13 @@ export interface components {
             method: string;
             /** Reason */
             reason: string | null;
+            /**
+             * N Correct
+             * @description Of `n_images`, where the number is a proportion of images.
+             */
+            n_correct: number | null;
+            /** N Images */
+            n_images: number | null;
         };
         /**
          * MergedClass
@@ -4181,7 +4195,7 @@ export interface components {
         MetricValue: {
             /**
              * Name
-             * @description `accuracy`: share of images named correctly; `balanced_accuracy`: the same, every class counting alike; `macro_f1`: precision and recall in one, every class counting alike; `macro_precision`: of what is called a class, how much is (PPV); `macro_recall`: of what is a class, how much is found (sensitivity); `macro_auroc`: how well probabilities rank a class above the others; `micro_auroc`: the same over all pairs of image and class, so that frequent classes count more; `average_precision`: area under the precision-recall curve, every class counting alike; `mcc`: how far true and predicted classes go together; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean gap between probability and share that is right; `ece_expected`: what chance alone would make of it with so many images; `ece_uncalibrated`: the same, before the temperature was applied; `calibration_slope`: below 1 probabilities are too extreme, above 1 too modest; `calibration_intercept`: below 0 probabilities are too high on the whole, above 0 too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
+             * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean difference between probability and accuracy; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /** Title */
@@ -4211,6 +4225,13 @@ export interface components {
             method: string;
             /** Reason */
             reason: string | null;
+            /**
+             * N Correct
+             * @description Of `n_images`, where the number is a proportion of images.
+             */
+            n_correct: number | null;
+            /** N Images */
+            n_images: number | null;
             /**
              * Is Primary
              * @description Choices were made by it.
@@ -5265,7 +5286,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Beside the run's own test images; `relabelled`: Corrected test labels; `numbers`: The numbers; `two_classes`: Sensitivity and specificity; `confusion`: Which classes are confused; `per_class`: Class by class; `prevalence`: Where the class is rarer, or more frequent; `unfamiliar`: Unlike the training images; `groups`: Group by group; `subgroups`: Does it work as well for all?; `mistakes`: Most confident mistakes; `least_certain`: Least certain; `calibration`: Can its probabilities be trusted?; `prediction_sets`: Prediction sets; `roc`: ROC and precision-recall curves; `learning_curve`: More images, better network?; `careless_split`: What a careless split would have said; `label_errors`: Labels to look at again; `map_checks`: Can heat maps be believed?; `limits`: What the numbers do not show; `flow`: From the images to the numbers; `examples`: How the classes look; `images`: The images; `budget`: What was the time spent on?; `methods`: What was done; `curves`: How training went
+             * @description `own-test`: Comparison with the run's test set; `relabelled`: Corrected test labels; `numbers`: Metrics; `two_classes`: Sensitivity and specificity; `confusion`: Confusion matrix; `per_class`: Metrics per class; `prevalence`: Predictive values by class proportion; `unfamiliar`: Out-of-distribution images; `groups`: Metrics per group; `subgroups`: Subgroups; `mistakes`: Most confident misclassifications; `least_certain`: Least certain predictions; `calibration`: Calibration; `prediction_sets`: Prediction sets; `roc`: ROC and precision-recall curves; `learning_curve`: Learning curve; `careless_split`: Leakage estimate; `label_errors`: Suspected label errors; `map_checks`: Heat-map checks; `limits`: Limitations; `flow`: Image flow; `examples`: Example images; `images`: Dataset; `budget`: Time budget; `methods`: Methods; `curves`: Training curves
              */
             name: string;
             /** Title */

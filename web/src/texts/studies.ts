@@ -133,7 +133,7 @@ export const studies = {
     missing: (n: number) => `${n} missing`,
     method: (text: string) => `Interval and p: ${text}.`,
     notThere:
-      '“No difference could be shown” is not “there is none”: few splits show large differences only.',
+      '“Not statistically significant” does not mean “no difference”: few splits show only large differences.',
     overall: 'All datasets together',
     overallHelp: (least: number) =>
       `The mean over datasets, and the mean rank (1 is best). Ranks closer than ${fixed(least, 2)} are no more than chance (Nemenyi’s test, which takes datasets for independent).`,

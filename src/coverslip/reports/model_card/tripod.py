@@ -12,7 +12,10 @@ from coverslip.reports.sections.dataset.flow import flow_of
 from coverslip.reports.sections.images import image_kind
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.numbers import decided
-from coverslip.reports.words import count, listed, number, plural, split_words
+from coverslip.reports.tables import estimate
+from coverslip.reports.words import CI, count, listed, number, plural, split_words
+
+_OF_CALIBRATION = ("ece_expected", "ece_uncalibrated")  # what the calibration error is compared with
 
 
 def _sources(run: ReportedRun) -> str:
@@ -53,8 +56,8 @@ def _size(run: ReportedRun) -> str:
 def _missing(run: ReportedRun) -> str:
     flow = flow_of(run)
     if not flow.left_out:
-        return "no image was left out"
-    return "left out: " + listed([f"{count(n)} {reason}" for reason, n in flow.left_out.items()]) + " (split.csv)"
+        return "no image was excluded"
+    return "excluded: " + listed([f"{count(n)} {reason}" for reason, n in flow.left_out.items()]) + " (split.csv)"
 
 
 def _clusters(run: ReportedRun) -> str:
@@ -65,7 +68,7 @@ def _clusters(run: ReportedRun) -> str:
 
 
 def _measures(run: ReportedRun) -> str:
-    return listed([metric.title for metric in content.metrics(run) if not metric.title.startswith("…")], 30)
+    return listed([metric.title for metric in content.metrics(run) if metric.name not in _OF_CALIBRATION], 30)
 
 
 def _balance(run: ReportedRun) -> str:
@@ -102,15 +105,14 @@ def _performance(run: ReportedRun) -> str:
     shown = [
         f"{metric.title} {number(metric.value)}" + _interval(metric)
         for metric in content.metrics(run)
-        if metric.is_headline and not metric.title.startswith("…")
+        if metric.is_headline and metric.name not in _OF_CALIBRATION
     ]
     return "; ".join(shown) + ". By class: above"
 
 
 def _interval(metric: content.Measured) -> str:
-    if metric.low is None or metric.high is None:
-        return ""
-    return f" ({100 * metric.level:.0f} % interval {number(metric.low)} to {number(metric.high)})"
+    interval = estimate(metric).interval
+    return f" ({CI} {interval})" if interval else ""
 
 
 def _across(run: ReportedRun) -> str:
@@ -159,7 +161,7 @@ TRIPOD_AI = (
     Item("12d", "Clusters, such as patients and centres", _clusters),
     Item("12e", "Measures of performance", _measures),
     Item("12f", "Whether the model was updated after evaluation", lambda run: "it was not trained further"),
-    Item("12g", "How predictions are calculated", lambda run: _part(run, 2).partition(" All numbers")[0]),
+    Item("12g", "How predictions are calculated", lambda run: _part(run, 2).partition(" All metrics")[0]),
     Item("13", "What was done about unequal classes", _balance),
     Item("14", "What was done about fairness", _fairness),
     Item("15", "What the model gives out, and thresholds", _output),
@@ -181,7 +183,7 @@ TRIPOD_AI = (
     Item("23b", "Differences between clusters", _across),
     Item("24", "Results of updating", lambda run: "none"),
     Item("25", "What the results mean"),
-    Item("26", "Limitations", lambda run: "see “What the numbers do not show”"),
+    Item("26", "Limitations", lambda run: "see “Limitations”"),
     Item("27a", "What happens with poor or missing input", _poor_input),
     Item("27b", "What users must know and do"),
     Item("27c", "What should be studied next"),

@@ -10,7 +10,8 @@ from coverslip.reports.model_card.tripod import TRIPOD_AI
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods, weights_words
-from coverslip.reports.words import headline, lead, listed, number, plural
+from coverslip.reports.tables import estimate
+from coverslip.reports.words import CI, headline, lead, listed, number, plural
 
 _TO_FILL = "_To be filled in._"
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|$~])")
@@ -25,11 +26,11 @@ def _lines(run: ReportedRun) -> Iterator[str]:
     yield from (f"# Model card: {_plain(run.run.folder.resolve().name)}", "", _about(run), "")
     yield from _use(run)
     yield from _section("The classifier", _bullets(_classifier(run)))
-    yield from _section("What it reached", [_plain(headline(run)), "", _plain(" ".join(lead(run)))])
-    yield from _table(("metric", "value", "95 % interval"), _metric_rows(run))
+    yield from _section("Results", [_plain(headline(run)), "", _plain(" ".join(lead(run)))])
+    yield from _table(("metric", "value", CI), _metric_rows(run))
     yield from _table(("class", "images", "precision", "recall", "specificity", "NPV", "F1"), _class_rows(run))
-    yield from _section("What the numbers do not show", _bullets(limits(run)))
-    yield from _section("What was done", [line for text in methods(run) for line in (_plain(text), "")])
+    yield from _section("Limitations", _bullets(limits(run)))
+    yield from _section("Methods", [line for text in methods(run) for line in (_plain(text), "")])
     yield from _checklist(
         "TRIPOD+AI", "What to report of a prediction model (Collins et al. 2024, BMJ 385:e078378).", TRIPOD_AI, run
     )
@@ -60,7 +61,7 @@ def _classifier(run: ReportedRun) -> list[tuple[str, str]]:
     card = run.run.card
     said = [
         ("Network", run.recipe.model),
-        ("Starting weights", weights_words(run) or "see “What was done”"),
+        ("Starting weights", weights_words(run) or "see “Methods”"),
         ("Classes", listed(run.classes, len(run.classes))),
         ("Trained on", plural(run.parts["train"] if not run.n_folds else len(run.used), "image")),
     ]
@@ -72,9 +73,7 @@ def _classifier(run: ReportedRun) -> list[tuple[str, str]]:
 
 def _metric_rows(run: ReportedRun) -> Iterator[tuple[str, ...]]:
     for metric in content.metrics(run):
-        has_ends = metric.low is not None and metric.high is not None
-        ends = f"{number(metric.low)} – {number(metric.high)}" if has_ends else "–"
-        yield metric.title, number(metric.value), ends
+        yield metric.title, number(metric.value), estimate(metric).interval or "–"
 
 
 def _class_rows(run: ReportedRun) -> Iterator[tuple[str, ...]]:

@@ -126,7 +126,7 @@ def _seconds(seconds: float) -> str:
 
 BUDGET = Section(
     name="budget",
-    title="What was the time spent on?",
+    title="Time budget",
     order=1050,
     is_about_training=True,
     applies=lambda run: run.run.budget is not None,

@@ -1,4 +1,4 @@
-"""Whether probabilities can be trusted: how often predictions of a given probability are right."""
+"""Calibration: the accuracy of predictions by their probability."""
 
 from coverslip.reports import content, figure_numbers, figures
 from coverslip.reports.reported import ReportedRun
@@ -6,9 +6,12 @@ from coverslip.reports.sections.record import Drawing, Section, SectionText
 
 
 def _text(run: ReportedRun) -> SectionText:
-    text = "Larger dots stand for more images. With few images in a dot, it strays from the diagonal by chance."
+    text = (
+        "A classifier is calibrated if its dots lie on the diagonal: 80% of the predictions with probability 0.8 are "
+        "correct."
+    )
     if run.recipe.decide_by == "roc":
-        text += " Here, right and wrong refer to the most probable class, not to the predicted one."
+        text += " Correct and wrong refer to the most probable class here, not to the predicted one."
     return SectionText((text,))
 
 
@@ -16,7 +19,10 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     tested = run.tested
     assert tested is not None
     before, ece = content.uncalibrated(run), content.calibration_errors(run)
-    title = "Predicted probability against the share of predictions that are right"
+    title = (
+        "Left: accuracy by predicted probability, in bins; larger dots have more images, and small dots can be off the "
+        "diagonal by chance. Right: number of images by predicted probability."
+    )
     return [
         Drawing(
             "calibration",
@@ -31,9 +37,9 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
 
 CALIBRATION = Section(
     name="calibration",
-    title="Can its probabilities be trusted?",
+    title="Calibration",
     order=600,
-    subtitle=lambda run: "on the diagonal, 0.8 is right in 8 of 10 cases",
+    subtitle=lambda run: "predicted probability against accuracy",
     applies=lambda run: run.tested is not None,
     text=_text,
     drawings=_drawings,

@@ -1,15 +1,16 @@
-"""What a split that divides groups and copies would have reported, where an inspection has measured it."""
+"""Metrics of an image-level split against a grouped split, where an inspection has measured them."""
 
 from collections.abc import Iterator
 
-from coverslip.evaluation import METRICS, Metric
+from coverslip.evaluation import METRICS
 from coverslip.reports import figure_numbers, figures
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
-from coverslip.reports.words import count, number
+from coverslip.reports.tables import estimate
+from coverslip.reports.words import CI, count, number
 from coverslip.runs import WhatIf
 
-_CLASSIFIERS = ("instant classifier", "label of the nearest image")
+_CLASSIFIERS = ("instant classifier", "nearest neighbor")
 
 
 def careless_words(what_if: WhatIf) -> list[str]:
@@ -19,28 +20,30 @@ def careless_words(what_if: WhatIf) -> list[str]:
 
 def _meaning(what_if: WhatIf) -> Iterator[str]:
     title, gap = METRICS[what_if.metric].title, what_if.difference
-    interval = f"95\N{NO-BREAK SPACE}% interval of the difference {number(gap.low)} to {number(gap.high)}"
+    difference = estimate(gap, is_signed=True)
+    interval = f" ({CI} {difference.interval})" if difference.interval else ""
     yield (
-        f"Other images of the same groups, or copies, on the training side: {title} {number(what_if.careless.value)}. "
-        f"Whole groups kept aside: {number(what_if.honest.value)} ({interval})."
+        f"With an image-level split, which puts images of one group or duplicates in both training and test set, "
+        f"{title} is {number(what_if.careless.value)}. With a grouped split it is {number(what_if.honest.value)}. The "
+        f"difference is {difference.value}{interval}."
     )
     if gap.low is not None and gap.low > 0:
         yield (
-            "A split that divides groups and copies would have promised more than holds for new patients, slides or "
-            "fields. Only the lower number says what to expect of them."
+            "An image-level split overestimates the performance on new patients, slides or fields. Report the value "
+            "of the grouped split."
         )
     elif gap.high is not None and gap.high < 0:
-        yield "Here the careless number is the lower one, which happens where groups hold few of the classes."
+        yield "Here the image-level split gives the lower value, which happens if groups contain few of the classes."
     else:
-        yield "The difference may be nothing: dividing these groups and copies would hardly have been noticed."
+        yield "The difference is not statistically significant."
 
 
 def _how(what_if: WhatIf) -> str:
     return (
-        f"Measured on {count(what_if.n_images)} images in {count(what_if.n_units)} groups, copies and single images: "
-        "the same quick classifiers on a network that was not trained on these images, once with images dealt out one "
-        "by one and once in whole groups; each image is named by a classifier that was not fitted on it. A fine-tuned "
-        "network can differ, and groups that nobody named are not known here. Nothing was chosen by these numbers."
+        f"Measured on {count(what_if.n_images)} images in {count(what_if.n_units)} units (groups, sets of duplicates "
+        "and single images). Both splits use the same quick classifiers on the features of a network that was not "
+        "trained on these images, and each image is predicted by a classifier that was not fitted on it. A fine-tuned "
+        "network can differ, and groups that were not given are not considered. No choice was based on these values."
     )
 
 
@@ -48,15 +51,11 @@ def _text(run: ReportedRun) -> SectionText:
     what_if = run.what_if
     assert what_if is not None
     rows = [
-        (name, *map(_with_interval, (numbers.careless, numbers.honest, numbers.difference)))
+        (name, estimate(numbers.careless), estimate(numbers.honest), estimate(numbers.difference, is_signed=True))
         for name, numbers in zip(_CLASSIFIERS, (what_if, what_if.nearest_image), strict=True)
     ]
-    columns = (METRICS[what_if.metric].title, "images one by one (careless)", "whole groups (honest)", "difference")
+    columns = (f"{METRICS[what_if.metric].title} ({CI})", "image-level split", "grouped split", "difference")
     return SectionText(careless_words(what_if), columns, rows)
-
-
-def _with_interval(metric: Metric) -> str:
-    return f"{number(metric.value)} ({number(metric.low)} – {number(metric.high)})"
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
@@ -64,7 +63,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     assert what_if is not None
     both, metric = (what_if, what_if.nearest_image), METRICS[what_if.metric].title
     careless, honest = [numbers.careless for numbers in both], [numbers.honest for numbers in both]
-    title = f"{metric} of two quick classifiers by a careless and by an honest split, with intervals"
+    title = f"{metric} of two quick classifiers with an image-level and a grouped split. Lines are 95% CIs."
     return [
         Drawing(
             "careless_split",
@@ -77,10 +76,10 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
 
 CARELESS = Section(
     name="careless_split",
-    title="What a careless split would have said",
+    title="Leakage estimate",
     order=770,
     is_about_training=True,
-    subtitle=lambda run: "images of one group on both sides",
+    subtitle=lambda run: "image-level split against grouped split",
     applies=lambda run: run.what_if is not None,
     text=_text,
     drawings=_drawings,

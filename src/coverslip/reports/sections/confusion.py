@@ -1,4 +1,4 @@
-"""Which classes are confused: the confusion matrix; of many classes those that are confused most, and the whole."""
+"""The confusion matrix; of many classes also that of the classes confused most."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from coverslip.reports import figure_numbers, figures
 from coverslip.reports.figure_numbers import Numbers
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
-from coverslip.reports.words import N_HARDEST, is_numbered
+from coverslip.reports.words import N_HARDEST, count, is_numbered, percent
 
 _MOST_IN_FULL = 30  # classes whose names and counts have room in one matrix
 
-_TABLE = "As a table: confusion_matrix.csv, beside this report."
+_SHADES = "Rows are true classes, columns predicted classes. The shade is the share of the row."
 
 
 def _is_in_full(run: ReportedRun) -> bool:
@@ -20,27 +20,25 @@ def _is_in_full(run: ReportedRun) -> bool:
 
 def _text(run: ReportedRun) -> SectionText:
     if _is_in_full(run):
-        return SectionText((*(("Columns are numbered like the rows.",) if is_numbered(run) else ()), _TABLE))
+        return SectionText()
     rows = [
-        (run.classes[pair.true], run.classes[pair.predicted], str(pair.n), f"{pair.share:.0%}")
+        (run.classes[pair.true], run.classes[pair.predicted], count(pair.n), percent(pair.share))
         for pair in confused_pairs(np.array(run.metrics.confusion_matrix), N_HARDEST)
     ]
-    words = (
-        f"First the {N_HARDEST} classes that are confused with each other most, numbered as in the table of all "
-        "classes; then all of them without their counts, which the files in figures/ show enlarged.",
-        _TABLE,
-    )
-    return SectionText(words, ("class", "called", "images", "of the class"), rows)
+    columns = ("true class", "predicted as", "images", "share of the class")
+    return SectionText((), columns, rows, ("predicted as",))
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
     matrix = np.array(run.metrics.confusion_matrix)
-    title = f"Confusion matrix of {len(run.classes)} classes"
+    title = f"Confusion matrix of {len(run.classes)} classes. {_SHADES}"
 
     def numbers() -> Numbers:
         return figure_numbers.confusion(matrix, run.classes)
 
     if _is_in_full(run):
+        if is_numbered(run):
+            title += " Columns have the numbers of the rows."
         return [Drawing("confusion_matrix", title, lambda: figures.confusion(matrix, run.classes), numbers)]
     most = confused_classes(matrix, N_HARDEST)
     part, names, n_images = matrix[np.ix_(most, most)], [run.classes[k] for k in most], matrix.sum(axis=1)[most]
@@ -48,7 +46,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     return [
         Drawing(
             "most_confused",
-            f"Confusion matrix of the {N_HARDEST} classes that are confused most",
+            f"Confusion matrix of the {N_HARDEST} most confused classes, numbered as in the full matrix. {_SHADES}",
             lambda: figures.confusion(part, names, numbers=places, n_images=n_images),
             lambda: figure_numbers.confusion(part, names),
         ),
@@ -58,9 +56,8 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
 
 CONFUSION = Section(
     name="confusion",
-    title="Which classes are confused",
+    title="Confusion matrix",
     order=200,
-    subtitle=lambda run: "rows are true, columns predicted; shaded by share of the row",
     text=_text,
     drawings=_drawings,
 )

@@ -1,4 +1,4 @@
-"""How training went, epoch by epoch."""
+"""Training and validation curves by epoch."""
 
 from coverslip.reports import figure_numbers, figures
 from coverslip.reports.reported import ReportedRun
@@ -14,7 +14,7 @@ def _has_curves(run: ReportedRun) -> bool:
 def _drawings(run: ReportedRun) -> list[Drawing]:
     if run.n_folds:
         histories = [fold.history for fold in run.run.folds]
-        title = "Validation curves by epoch, a line for each fold"
+        title = "Loss, macro-F1 and accuracy on validation images by epoch. Each fold has a line."
         numbered = list(enumerate(histories, start=1))
         return [
             Drawing(
@@ -28,7 +28,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     return [
         Drawing(
             "curves",
-            "Training and validation curves by epoch",
+            "Loss, macro-F1 and accuracy by epoch. Epoch 0 is the instant classifier that fine-tuning starts from.",
             lambda: figures.curves(run.run.history, kept),
             lambda: figure_numbers.epochs([(None, run.run.history)]),
         )
@@ -59,10 +59,10 @@ def _kept(run: ReportedRun) -> str | None:
 
 CURVES = Section(
     name="curves",
-    title="How training went",
+    title="Training curves",
     order=1100,
     is_about_training=True,
-    subtitle=lambda run: "validation images are not trained on",
+    subtitle=lambda run: "by epoch of fine-tuning",
     applies=_has_curves,
     text=_text,
     drawings=_drawings,

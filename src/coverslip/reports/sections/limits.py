@@ -1,4 +1,4 @@
-"""What the numbers of a run do not show."""
+"""The limitations of a run: what its metrics do not show."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,50 +6,50 @@ from pathlib import Path
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import UNKNOWN_LABELS, listed, plural
+from coverslip.reports.words import UNKNOWN_LABELS, count, listed, plural
 from coverslip.runs.log.looks import looks_of
 
 Limit = tuple[str, str]  # the claim, and what it means
 
 
 def limits(run: ReportedRun) -> list[Limit]:
-    """What the numbers do not show, gravest first; which of them hold depends on the run."""
+    """Return the limitations that hold for the run, the most serious first."""
     return [*_split_limits(run), *_looks_limits(run), *_size_limits(run), *_data_limits(run), *_lasting_limits(run)]
 
 
 def _split_limits(run: ReportedRun) -> Iterator[Limit]:
     n_groups = run.metrics.n_groups
-    part = "The run" if run.n_folds else "The test part"
-    better = "" if run.n_folds else " Cross-validation folds, which test on every group once, use the data better."
+    part = "The run" if run.n_folds else "The test set"
+    better = "" if run.n_folds else " Cross-validation tests on every group and uses the data better."
     if run.n_folds:
         yield (
-            "What was measured is not the classifier itself.",
-            f"The numbers are those of {run.n_folds} networks, each trained without the images it was tested on. The "
-            "classifier was trained in the same way on all images; it should do about as well, but no image is left to "
-            "show it.",
+            "The classifier itself was not measured.",
+            f"The metrics are those of {run.n_folds} networks, each trained without its test images. The classifier "
+            "was trained in the same way on all images. Its performance should be similar, but no image is left to "
+            "measure it.",
         )
     if run.environment.allow_leakage:
         yield (
             "Training and test images may overlap.",
-            "Leakage was allowed for this run: where the same pixels or groups stand on both sides, the numbers are "
-            "too good.",
+            "Leakage was allowed for this run. If images or groups are in both sets, the metrics are too high.",
         )
     if run.labels_before:
         n = len(run.labels_before)
         yield (
             f"The labels of {plural(n, 'test image')} were corrected since the split was made.",
-            "Where only what was called wrong was looked at again, numbers by the new labels are too good: those by "
-            "the old ones are the fair ones.",
+            "If only misclassified images were reviewed, metrics with the corrected labels are too high. Report the "
+            "metrics with the earlier labels.",
         )
     if run.recipe.split.run is not None and run.first_of_split is None:
         yield UNKNOWN_LABELS
     if run.metrics.split == "val":
-        yield ("These are validation images.", "Choices were made on them, so the numbers are somewhat too good.")
+        yield ("The metrics are from validation images.", "Choices were based on them, so the metrics are too high.")
     if not n_groups:
         yield (
             "No groups are known.",
-            "If several images come from one patient, slide or plate, some of them were trained on while others are "
-            "tested: the network may recognise the slide instead of the cell. Name the groups and train again.",
+            "If several images come from one patient, slide or plate, some can be in the training set and others in "
+            "the test set. The network may then recognize the slide instead of the cell, and the metrics are too high. "
+            "Name the groups and train again.",
         )
     elif n_groups < FEWEST_GROUPS:
         yield (
@@ -60,95 +60,94 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
     elif n_groups < FEW_GROUPS_FOR_INTERVALS:
         yield (
             f"{part} has only {plural(n_groups, 'group')}.",
-            f"How well it works on a new group rests on those few. The intervals allow for that.{better}",
+            f"The performance on new groups is estimated from these few groups.{better}",
         )
 
 
 def _looks_limits(run: ReportedRun) -> Iterator[Limit]:
-    """Where test numbers were asked for again and again, or set beside those of other runs."""
+    """Where test metrics were computed repeatedly, or compared with those of other runs."""
     looks = looks_of(run.run)
     if looks.compared_with:
         n = len(looks.compared_with) + 1
         yield (
-            f"Its test numbers were set beside those of {plural(len(looks.compared_with), 'other training')}.",
-            f"If it was chosen among {n} because of them, they are too good: of {n} equally good ones one looks best "
-            "by luck. Choose by validation numbers, or keep further images aside for the end.",
+            f"Its test metrics were compared with those of {plural(len(looks.compared_with), 'other training')}.",
+            f"If it was selected among {n} by these metrics, they are too high, because the best of {n} equal "
+            "classifiers is the best by chance. Select by validation metrics, or keep an external test set.",
         )
     elif looks.n > 2:
         yield (
-            f"The test images were looked at {looks.n} times.",
-            "Each choice that was made because of their numbers makes these a little too good.",
+            f"Test metrics were computed {looks.n} times.",
+            "Each choice that is based on test metrics makes them higher than the true performance.",
         )
 
 
 def _size_limits(run: ReportedRun) -> Iterator[Limit]:
     n = run.metrics.n
     if n < 100:
-        yield (f"There are only {plural(n, 'test image')}.", "One image more or less moves the numbers visibly.")
+        yield (f"There are only {plural(n, 'test image')}.", "A single image changes the metrics visibly.")
     counts = {name: scores.n for name, scores in run.metrics.per_class.items()}
     if absent := [name for name, count in counts.items() if count == 0]:
-        yield ("Some classes have no test image.", f"Nothing is known about {listed(absent)}.")
+        yield ("Some classes have no test image.", f"Their performance is unknown: {listed(absent)}.")
     if rare := [f"{name} ({count})" for name, count in counts.items() if 0 < count < 10]:
         yield (
             "Some classes have fewer than 10 test images.",
-            f"Their rows say little on their own: {listed(rare)}.",
+            f"Their metrics are uncertain: {listed(rare)}.",
         )
     present = [count for count in counts.values() if count]
     if present and max(present) >= 5 * min(present):
         yield (
-            "Classes differ much in size.",
-            f"The largest has {max(present) / min(present):.0f} times as many test images as the smallest, so "
-            "accuracy is mostly about the large ones; balanced accuracy and macro-F1 are not.",
+            "Class sizes are very different.",
+            f"The largest class has {max(present) / min(present):.0f} times as many test images as the smallest. "
+            "Accuracy depends mostly on the large classes; balanced accuracy and macro-F1 weight all classes equally.",
         )
 
 
 def _data_limits(run: ReportedRun) -> Iterator[Limit]:
     if not run.initialisation_is_known:
         yield (
-            "What the classifier at the start had seen is not known.",
-            "Training started from a classifier that does not say which images it was trained on. If images kept "
-            "aside here are among them, every number is too good.",
+            "The training images of the initial classifier are not known.",
+            "Training started from a classifier that does not record its training images. If test images are among "
+            "them, all metrics are too high.",
         )
     if not run.domains:
         yield (
-            "All images are of one domain (one laboratory, microscope or stain, as far as coverslip was told).",
-            "Another microscope, stain, laboratory or day can lower every number here. Evaluate the run on a "
-            "labelled dataset from there before relying on it.",
+            "All images are from one domain.",
+            "No other laboratory, microscope or stain was given. Images from another one can have lower metrics. "
+            "Evaluate the run on a labeled external test set before you rely on it.",
         )
     else:
         yield (
-            "Every domain tested was also trained on.",
-            f"The numbers are for new images of {listed(run.domains)}. Images from elsewhere can do worse; "
-            "evaluate the run on a labelled dataset from there, or leave one domain out of training to see how much.",
+            "All test domains are also training domains.",
+            f"The metrics apply to new images of {listed(run.domains)}. Images from another domain can have lower "
+            "metrics. Evaluate the run on a labeled external test set, or exclude one domain from training.",
         )
         if not _shared_classes(run):
             yield (
-                "No class is in two domains.",
-                "Telling domains apart (by stain, colour or size) already rules out most wrong answers. The row of "
-                "each domain shows how well its own classes are told apart; averages over all domains hide this.",
+                "No class occurs in two domains.",
+                "A classifier that recognizes the domain (by stain, color or size) already excludes most wrong "
+                "classes. See the metrics per domain instead of the averages over all domains.",
             )
     if run.run.inspection is not None and not run.run.inspection.are_copies_known:
         yield (
             "Near-duplicates were not searched for.",
-            "Some of the test images may show what was trained on, turned, mirrored, cropped or saved again. With "
-            "split.near_duplicates: together, a training finds them and keeps them in one part of the split.",
+            "Some test images may be rotated, mirrored, cropped or recompressed copies of training images. With "
+            "split.near_duplicates: together, a training finds them and keeps them in one set.",
         )
     # What the recipe leaves out has a reason that begins so; nothing is wrong with those images.
     reasons = [row.reason for row in run.run.split if row.split == "left-out"]
     if n_left_out := sum(not reason.startswith("on request:") for reason in reasons):
         yield (
-            f"{plural(n_left_out, 'image')} {'was' if n_left_out == 1 else 'were'} left out.",
-            "They are listed with reasons in split.csv. If new images are as often unreadable or doubtful, that "
-            "share get no prediction.",
+            f"{plural(n_left_out, 'image')} {'was' if n_left_out == 1 else 'were'} excluded.",
+            "split.csv lists them with reasons. New images with the same problems get no prediction.",
         )
     for finding in run.run.inspection.findings if run.run.inspection is not None else ():
         if finding.limit:
             yield finding.text, finding.limit
     if run.recipe.scaling == "per-image":
         yield (
-            "Intensity was erased.",
-            "Each image was scaled to its own range; what differs only in brightness or amount of stain cannot be "
-            "told apart.",
+            "Intensity was removed.",
+            "Each image was scaled to its own range. Classes that differ only in brightness or amount of stain cannot "
+            "be distinguished.",
         )
 
 
@@ -160,25 +159,23 @@ def _shared_classes(run: ReportedRun) -> list[str]:
 
 def _lasting_limits(run: ReportedRun) -> Iterator[Limit]:
     yield (
-        "It knows only these classes.",
-        "Whatever it is shown, be it dirt, a blurred field or a cell type that is not among the "
-        f"{len(run.classes)}, it will call one of them.",
+        "The classifier predicts only these classes.",
+        f"Dirt, a blurred field or another cell type also gets one of the {count(len(run.classes))} classes.",
     )
     yield (
-        "Classes were as frequent as in the images measured.",
-        "Where a class is rarer, fewer of the images called it are it: precision falls, whatever the calibration says. "
-        "Tell the classifier how frequent classes are when predicting, or measure it there.",
+        "Predictive values depend on the class proportions.",
+        "If a class is rarer than in the measured images, its precision is lower. Set the expected class proportions "
+        "for prediction, or evaluate on images with these proportions.",
     )
     yield (
-        "Labels were taken as they are.",
-        "Where the people who labelled are wrong or disagree, so are the numbers; the most confident mistakes above "
-        "are worth a second look.",
+        "Labels were not verified.",
+        "Wrong labels make the metrics wrong. Review the most confident misclassifications.",
     )
 
 
 LIMITS = Section(
     name="limits",
-    title="What the numbers do not show",
+    title="Limitations",
     order=800,
     is_about_training=True,
     text=lambda run: SectionText([f"{claim} {meaning}" for claim, meaning in limits(run)]),

@@ -90,7 +90,7 @@ def methods_text(run: Run | Path | str) -> str:
 
 
 def methods(run: ReportedRun) -> list[str]:
-    """What was done, in three parts: data, network, numbers."""
+    """Return the methods in three paragraphs: data, network, metrics."""
     return [_data_methods(run), _network_methods(run), _number_methods(run)]
 
 
@@ -121,8 +121,8 @@ def _group_methods(run: ReportedRun) -> str:
     if not run.n_groups or not (opened.group or opened.group_pattern):
         return ""
     if opened.group:
-        return f" Groups were those of the column “{opened.group}” of the images' table."
-    return f" Groups were told by the part of file names that matches “{opened.group_pattern}”."
+        return f" Groups were taken from the column “{opened.group}” of the dataset's table."
+    return f" Groups were taken from the part of the file names that matches “{opened.group_pattern}”."
 
 
 def _shares(run: ReportedRun) -> str:
@@ -137,12 +137,12 @@ def _shares(run: ReportedRun) -> str:
 def _kept_together(run: ReportedRun) -> str:
     if run.n_folds:
         return (
-            "were never divided between folds. Each fold was tested by a network trained on the others, of which a "
-            "part was kept for validation; a last network was trained on all images with the median of the choices "
-            "that the folds had made"
+            "were kept in the same fold. Each fold was tested by a network that was trained on the others, of which a "
+            "part was used for validation. The classifier was then trained on all images with the median of the "
+            "settings selected in the folds"
         )
     may_leak = run.environment.allow_leakage
-    return "may be divided between parts" if may_leak else "were never divided between parts"
+    return "may be in several sets" if may_leak else "were kept in the same set"
 
 
 def _near_duplicate_methods(run: ReportedRun) -> str:
@@ -178,7 +178,7 @@ def _class_methods(recipe: Recipe) -> str:
         renamed = [f"{old} to “{new}”" for old, new in plan.rename.items()]
         sentences.append(f"Classes were renamed: {'; '.join(renamed)}.")
     if plan.drop:
-        sentences.append(f"Images of {listed(plan.drop, len(plan.drop))} were left out.")
+        sentences.append(f"Images of {listed(plan.drop, len(plan.drop))} were excluded.")
     if most := phrases(recipe)["split.train_per_class"]:
         sentences.append(f"{_capitalised(most)}, were used.")
     sentences += [f"{_capitalised(phrase)}." for phrase in changed_phrases(recipe, "classes", besides=_PLACED)]
@@ -191,7 +191,7 @@ def _network_methods(run: ReportedRun) -> str:
     if record is not None and record.instant is not None:
         text += f"{_instant_methods(run.recipe)} "
     if run.finetuning is None or run.is_no_epoch_done:
-        return text + "The network itself was not trained further."
+        return text + "The network was not fine-tuned."
     return text + _finetune_methods(run, run.finetuning)
 
 
@@ -270,9 +270,9 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
         f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe)}) {epochs}, keeping "
         f"{_kept_epoch(run.recipe)}{kept}."
         + _regulariser_methods(run.recipe)
-        + (f" Training images were varied at random: {', '.join(changes)}." if changes else "")
+        + (f" Data augmentation of training images: {', '.join(changes)}." if changes else "")
         + ("" if stage.precision == "float32" else f" Steps were computed in mixed precision ({stage.precision}).")
-        + (f" The frozen network did better on validation images{where} and was kept." if run.n_frozen else "")
+        + (f" The frozen network had better validation results{where} and was kept." if run.n_frozen else "")
     )
 
 
@@ -281,7 +281,7 @@ def _kept_epoch(recipe: Recipe) -> str:
     if recipe.keeps_last_epoch and (recipe.kept_stage == "finetune" or recipe.init == "scratch"):
         return "the last"
     if recipe.keeps_last_epoch:
-        return f"the last unless validation images (by {metric}) spoke for the network before fine-tuning"
+        return f"the last unless {metric} on validation images was better before fine-tuning"
     return f"the one with the best {metric} on validation images"
 
 
@@ -317,14 +317,14 @@ def _random_changes(augment: Augment) -> list[str]:
 def _number_methods(run: ReportedRun) -> str:
     scaled = "" if run.n_folds else f" (T = {run.calibration.temperature:.2f})"
     accuracy = run.metrics["accuracy"]
-    percents = f"{100 * accuracy.level:.0f}\N{NO-BREAK SPACE}%"
+    percents = f"{100 * accuracy.level:.0f}%"
     method = accuracy.method.partition(";")[0]  # its caveats stand among what the numbers do not show
     groups = f", {plural(run.metrics.n_groups, 'group')}" if run.metrics.n_groups else ""
     return (
         f"Probabilities were calibrated by temperature scaling on validation images{scaled}. {_decision_methods(run)}"
         f"{_last_calibration(run)} "
-        "All numbers are from "
-        f"{split_words(run)}: {_metric_methods(run)}; {percents} intervals are by {method}{groups}."
+        "All metrics are from "
+        f"{split_words(run)}: {_metric_methods(run)}; {percents} confidence intervals are by {method}{groups}."
     )
 
 
@@ -340,9 +340,9 @@ def _decision_methods(run: ReportedRun) -> str:
     whose = "each fold's" if run.n_folds else "the"
     if run.recipe.decide_by != "roc":
         return (
-            f"An image was called {run.metrics.positive_class} where its probability reached a threshold: the one that "
-            f"on {whose} validation images has a {run.recipe.decide_by} of {percent(run.recipe.wished)} or more and "
-            f"costs least {'specificity' if run.recipe.decide_by == 'sensitivity' else 'sensitivity'}."
+            f"An image was predicted as {run.metrics.positive_class} if its probability reached a threshold: the one "
+            f"that on {whose} validation images has a {run.recipe.decide_by} of {percent(run.recipe.wished)} or "
+            f"more and the highest {'specificity' if run.recipe.decide_by == 'sensitivity' else 'sensitivity'}."
         )
     points = [point for record in run.run.trainings for point in record.calibration.operating_points or ()]
     others = (
@@ -363,10 +363,10 @@ def _last_calibration(run: ReportedRun) -> str:
         return ""
     if run.calibration.learnt_on == "held-out training images":
         return (
-            " The last network was calibrated by what linear probes of the same shrinkage, each fitted on about nine "
-            "tenths of all images, said of the others."
+            " The classifier was calibrated on held-out predictions of linear probes with the same shrinkage, each "
+            "fitted on about nine tenths of all images."
         )
-    return " The last network was calibrated by what the folds' networks said of their validation images."
+    return " The classifier was calibrated on the predictions of the folds' networks for their validation images."
 
 
 def _capitalised(text: str) -> str:
@@ -375,10 +375,10 @@ def _capitalised(text: str) -> str:
 
 METHODS = Section(
     name="methods",
-    title="What was done",
+    title="Methods",
     order=1000,
     is_about_training=True,
-    subtitle=lambda run: "a paragraph for the methods section",
+    subtitle=lambda run: "text for the methods section of a paper",
     text=lambda run: SectionText(methods(run)),
     shown=_shown,
     template=Path(__file__).with_name("methods.html"),

@@ -1,46 +1,45 @@
-"""The numbers: each metric with its interval; fold by fold and domain by domain where there are several."""
+"""All metrics with their confidence intervals; per fold and per domain where there are several."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from coverslip.evaluation import METRICS
 from coverslip.reports import content
-from coverslip.reports.content import Measured, MetricValue
+from coverslip.reports.content import DomainResult, FoldResult, Measured, MetricValue
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import number, percent, split_words
+from coverslip.reports.tables import Cell, estimate, reason_words
+from coverslip.reports.words import count, listed, percent, split_words
 
 Json = dict[str, Any]  # Any: JSON values
 
 
 def decided(run: ReportedRun) -> str:
-    """What the threshold for `uncertain` did to the test images, in words."""
+    """Return what the threshold for `uncertain` does to the measured images, in words."""
     threshold, tested = run.calibration.uncertain_below, run.tested
     if tested is None or threshold <= 0:
         return ""
     is_decided = np.array([row.decision != "uncertain" for row in tested.rows])
     n_aside = int((~is_decided).sum())
     is_right = tested.predicted == tested.label
-    below = "Each fold marks predictions as uncertain that lie below a limit set on its validation images."
+    below = "Each fold labels predictions as uncertain below a threshold that was set on its validation images."
     if not run.n_folds:
-        below = f"Predictions below {threshold:.2f} are marked uncertain, a limit set on validation images."
+        below = f"Predictions below {threshold:.2f} are labeled uncertain. This threshold was set on validation images."
     if n_aside == 0 or not is_decided.any():
-        return f"{below} Among these images there were none."
-    kept, aside = (percent(float(is_right[rows].mean())) for rows in (is_decided, ~is_decided))
+        return f"{below} None of these images is uncertain."
+    certain, uncertain = (percent(float(is_right[rows].mean())) for rows in (is_decided, ~is_decided))
     return (
-        f"{below} Here that sets aside {n_aside} of {len(is_decided)} images; of the others {kept} are right, of those "
-        f"set aside {aside}."
+        f"{below} Here {count(n_aside)} of {count(len(is_decided))} images are uncertain. Accuracy is {certain} on the "
+        f"other images and {uncertain} on the uncertain ones."
     )
 
 
 def _text(run: ReportedRun) -> SectionText:
-    rows = [(metric.title, number(metric.value), _range(metric), metric.meaning) for metric in content.metrics(run)]
-    return SectionText(tuple(filter(None, [decided(run)])), ("metric", "value", "interval", "meaning"), rows)
-
-
-def _range(metric: Measured) -> str:
-    return "" if metric.low is None else f"{number(metric.low)} – {number(metric.high)}"
+    rows = [(metric.title, estimate(metric), metric.meaning) for metric in content.metrics(run)]
+    return SectionText(tuple(filter(None, [decided(run)])), ("metric", "value", "meaning"), rows, ("meaning",))
 
 
 def _shown(run: ReportedRun) -> Json:
@@ -48,12 +47,63 @@ def _shown(run: ReportedRun) -> Json:
     return {
         "shares": _strips([metric for metric in metrics if metric.is_headline and _is_good_share(metric)]),
         "others": [metric for metric in metrics if metric.is_headline and not _is_good_share(metric)],
-        "further": [metric for metric in metrics if not metric.is_headline],
-        "interval_method": run.metrics["accuracy"].method,
-        "decided": decided(run),
-        "folds": content.folds(run),
-        "domains": content.domains(run),
+        "further": [(each.title, estimate(each), each.meaning) for each in metrics if not each.is_headline],
+        "notes": list(_notes(run)),
+        "folds": _folds(run),
+        "domains": _domains(run),
+        "estimate": estimate,
     }
+
+
+def _notes(run: ReportedRun) -> Iterator[str]:
+    """What the strips show, why an interval is missing, and the predictions that are uncertain."""
+    metrics = [metric for metric in content.metrics(run) if metric.is_headline]
+    if any(metric.low is not None for metric in metrics):
+        yield f"Below each value is its 95% confidence interval (CI): {run.metrics['accuracy'].method}."
+    titles_of: dict[str, list[str]] = {}
+    for metric in metrics:
+        if metric.low is None and metric.reason and METRICS[metric.name].influence is not None:
+            titles_of.setdefault(metric.reason, []).append(metric.title)
+    for reason, titles in titles_of.items():
+        for_some = f" ({listed(titles)})" if len(titles_of) > 1 else ""
+        yield f"{reason_words(reason)}{for_some}"
+    if text := decided(run):
+        yield text
+
+
+def _folds(run: ReportedRun) -> Json | None:
+    """The rows of each fold and of their mean; None where there was one split."""
+    folds = content.folds(run)
+    if folds is None:
+        return None
+    counts = ("images", "groups") if folds.has_groups else ("images",)
+
+    def row(fold: FoldResult) -> list[Cell]:
+        numbers = [fold.n, fold.n_groups or 0] if folds.has_groups else [fold.n]
+        return [str(fold.fold), *map(count, numbers), *map(estimate, fold.metrics)]
+
+    return {
+        "columns": ("fold", *counts, *(metric.title for metric in folds.mean)),
+        "rows": [row(fold) for fold in folds.rows],
+        "mean": ["mean", *("" for _ in counts), *map(estimate, folds.mean)],
+        "units": counts[-1],
+    }
+
+
+def _domains(run: ReportedRun) -> Json | None:
+    """The row of each domain; None where there is one."""
+    domains = content.domains(run)
+    if not domains:
+        return None
+    has_groups = bool(domains[0].n_groups)
+    counts = ("images", "groups", "classes") if has_groups else ("images", "classes")
+
+    def row(domain: DomainResult) -> list[Cell]:
+        groups = [domain.n_groups or 0] if has_groups else []
+        return [domain.name, *map(count, [domain.n, *groups, domain.n_classes]), *map(estimate, domain.metrics)]
+
+    titles = (metric.title for metric in domains[0].metrics)
+    return {"columns": ("domain", *counts, *titles), "rows": [row(domain) for domain in domains]}
 
 
 def _strips(metrics: list[MetricValue]) -> Json:
@@ -72,7 +122,7 @@ def _strips(metrics: list[MetricValue]) -> Json:
         return {"metric": metric, "at": at, "left": left, "width": round(place(metric.high) - left, 2)}
 
     rows = [strip(metric) for metric in metrics]
-    return {"rows": rows, "start": f"{start:.1f}", "middle": f"{(start + 1) / 2:.2f}"}
+    return {"rows": rows, "start": f"{start:g}", "middle": f"{(start + 1) / 2:g}"}
 
 
 def _is_good_share(metric: Measured) -> bool:
@@ -81,7 +131,7 @@ def _is_good_share(metric: Measured) -> bool:
 
 NUMBERS = Section(
     name="numbers",
-    title="The numbers",
+    title="Metrics",
     order=100,
     subtitle=lambda run: f"on {split_words(run)}",
     text=_text,

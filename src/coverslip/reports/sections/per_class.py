@@ -1,17 +1,18 @@
-"""The numbers of each class."""
+"""The metrics of each class."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from coverslip.evaluation import hardest_classes
+from coverslip.evaluation import Metric, hardest_classes
 from coverslip.reports import content
-from coverslip.reports.content import ClassResult
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.parts.two_classes import threshold_words
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import MANY_CLASSES, N_HARDEST, is_numbered, number
+from coverslip.reports.tables import Cell, estimate
+from coverslip.reports.words import MANY_CLASSES, N_HARDEST, count, is_numbered
 
-_NUMBERS = {
+_TITLES = {
     "precision": "precision",
     "recall": "recall",
     "specificity": "specificity",
@@ -28,40 +29,54 @@ def operating_point_words(run: ReportedRun) -> str:
         return ""
     if run.recipe.decide_by != "roc":
         return threshold_words(run)
-    rule = "The class whose probability is largest in proportion to its operating point is predicted."
+    rule = "The predicted class is the one with the largest ratio of probability to operating point."
     if run.n_folds:
-        return f"{rule} These are the classifier's, set on all folds' validation images; the folds had their own."
+        return f"{rule} The table shows the classifier's operating points, set on the validation images of all folds."
     return f"{rule} Operating points were set on validation images."
 
 
 def _text(run: ReportedRun) -> SectionText:
-    rows = [(row.name, str(row.n), *(_with_range(row, key) for key in _NUMBERS)) for row in content.classes(run)]
-    columns = ("class", "images", *_NUMBERS.values())
-    return SectionText(tuple(filter(None, [operating_point_words(run)])), columns, rows)
+    columns = ("class", "images", *_TITLES.values())
+    if run.recipe.decide_by != "highest":
+        columns = (*columns, "operating point")
+    return SectionText(tuple(_words(run)), columns, _rows(run))
 
 
-def _with_range(row: ClassResult, key: str) -> str:
-    ends = row.intervals.get(key)
-    return number(getattr(row, key)) + (f" ({number(ends.low)} – {number(ends.high)})" if ends else "")
+def _words(run: ReportedRun) -> Iterator[str]:
+    yield (
+        "Below each value is its 95% confidence interval (CI). Recall is also called sensitivity, and precision "
+        "positive predictive value (PPV). NPV is the share of images predicted as another class that are of another "
+        "class."
+    )
+    if text := operating_point_words(run):
+        yield text
+
+
+def _rows(run: ReportedRun) -> list[list[Cell]]:
+    rows: list[list[Cell]] = []
+    for row in content.classes(run):
+        scores = run.metrics.per_class.get(row.name)
+        numbers = {} if scores is None else scores.metrics
+        missing = Metric(value=None, reason=row.reason)
+        cells = [estimate(numbers.get(key, missing), is_strong=key == "f1") for key in _TITLES]
+        name = f"{row.number}. {row.name}" if is_numbered(run) and row.name != str(row.number) else row.name
+        point = "–" if row.operating_point is None else f"{row.operating_point:.3g}"
+        points = [] if run.recipe.decide_by == "highest" else [point]
+        rows.append([name, count(row.n), *cells, *points])
+    return rows
 
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
-    classes = content.classes(run)
-    hardest = hardest_classes([row.f1 for row in classes], N_HARDEST) if len(classes) > MANY_CLASSES else []
-    return {
-        "hardest": [classes[k] for k in hardest],
-        "classes": classes,
-        "numbers": _NUMBERS,
-        "by_roc": operating_point_words(run),
-        "is_numbered": is_numbered(run),
-    }
+    if len(run.classes) <= MANY_CLASSES:
+        return {"hardest": []}
+    rows = _rows(run)
+    return {"hardest": [rows[k] for k in hardest_classes([row.f1 for row in content.classes(run)], N_HARDEST)]}
 
 
 PER_CLASS = Section(
     name="per_class",
-    title="Class by class",
+    title="Metrics per class",
     order=300,
-    subtitle=lambda run: "recall is also called sensitivity, precision positive predictive value (PPV)",
     text=_text,
     shown=_shown,
     template=Path(__file__).with_name("per_class.html"),

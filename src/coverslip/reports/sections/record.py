@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coverslip.reports.figure_numbers import Numbers
 from coverslip.reports.reported import ReportedRun
+from coverslip.reports.tables import Cell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +21,8 @@ class SectionText:
 
     words: Sequence[str] = ()
     columns: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
+    rows: Sequence[Sequence[Cell]] = ()  # the first cell of each is its name
+    text_columns: Sequence[str] = ()  # titles of columns, besides the first, that hold text instead of numbers
 
 
 @dataclass(frozen=True, slots=True)

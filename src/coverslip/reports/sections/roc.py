@@ -34,13 +34,13 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     return [
         Drawing(
             "roc",
-            "ROC curves, each class against all others",
+            "ROC curve of each class against all other classes, with the area under the curve (AUROC).",
             lambda: class_curves.roc(*of_run, aurocs, roc_averages(run)),
             lambda: figure_numbers.roc(*of_run, roc_averages(run)),
         ),
         Drawing(
             "precision_recall",
-            "Precision-recall curves, each class against all others",
+            "Precision-recall curve of each class against all other classes, with the average precision.",
             lambda: class_curves.precision_recall(*of_run, precisions, pr_averages(run)),
             lambda: figure_numbers.precision_recall(*of_run, pr_averages(run)),
         ),
@@ -52,8 +52,8 @@ def _text(run: ReportedRun) -> SectionText:
         return SectionText()
     return SectionText(
         (
-            "The macro-average is the mean of the classes' curves, each counting alike; the micro-average takes all "
-            "pairs of an image and a class at once, so that frequent classes count more.",
+            "The macro-average is the mean of the curves of all classes. The micro-average pools all pairs of image "
+            "and class, so frequent classes have more weight.",
         )
     )
 
@@ -62,7 +62,7 @@ ROC = Section(
     name="roc",
     title="ROC and precision-recall curves",
     order=700,
-    subtitle=lambda run: "how many of a class are found for how many false alarms",
+    subtitle=lambda run: "each class against all others",
     applies=lambda run: run.tested is not None and any(auroc is not None for auroc in _aurocs(run)),
     text=_text,
     drawings=_drawings,

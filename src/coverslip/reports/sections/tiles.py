@@ -1,4 +1,4 @@
-"""Thumbnails of images that are worth a look: the most confident mistakes, and the least certain."""
+"""Thumbnails of the most confident misclassifications and of the least certain predictions."""
 
 import base64
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from coverslip.errors import CoverslipError
 from coverslip.images import thumbnail
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section
+from coverslip.reports.words import count
 from coverslip.runs.lookup import ImageSource
 
 N_MISTAKES, N_UNSURE, THUMBNAIL_PX = 12, 6, 160
@@ -60,7 +61,7 @@ def _tile(run: ReportedRun, i: int) -> _Tile:
         image=_picture(run.images.find(image_id)),
         true=run.classes[tested.label[i]],
         predicted=run.classes[tested.predicted[i]],
-        probability=f"{int(100 * tested.probability_of_predicted[i])}\N{NO-BREAK SPACE}%",
+        probability=f"{int(100 * tested.probability_of_predicted[i])}%",
         name=image_id,
         short_name=image_id.rsplit("/", 1)[-1],
         is_right=bool(tested.label[i] == tested.predicted[i]),
@@ -81,13 +82,13 @@ def _picture(source: ImageSource | None) -> str:
 
 def _mistakes_subtitle(run: ReportedRun) -> str:
     n = n_mistakes(run)
-    return f"{min(n, N_MISTAKES)} of {n}; the predicted class, the label, and how sure the classifier was"
+    return f"{min(n, N_MISTAKES)} of {count(n)}, with predicted class, label and probability"
 
 
 _TEMPLATE = Path(__file__).with_name("tiles.html")
 MISTAKES = Section(
     name="mistakes",
-    title="Most confident mistakes",
+    title="Most confident misclassifications",
     order=400,
     subtitle=_mistakes_subtitle,
     applies=lambda run: n_mistakes(run) > 0,
@@ -96,9 +97,9 @@ MISTAKES = Section(
 )
 LEAST_CERTAIN = Section(
     name="least_certain",
-    title="Least certain",
+    title="Least certain predictions",
     order=500,
-    subtitle=lambda run: "right or wrong, with the lowest probability",
+    subtitle=lambda run: "correct or wrong, with the lowest probability",
     applies=lambda run: run.tested is not None,
     shown=lambda run: {"tiles": _unsure(run)},
     template=_TEMPLATE,

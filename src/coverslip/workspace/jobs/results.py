@@ -35,6 +35,7 @@ from coverslip.reports.sections.numbers import decided
 from coverslip.reports.sections.record import Section
 from coverslip.reports.sections.roc import pr_averages, roc_averages
 from coverslip.reports.sections.tiles import n_mistakes
+from coverslip.reports.tables import reasons
 from coverslip.runs import Run, WhatIf, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.store.home import Workspace
@@ -359,9 +360,9 @@ def _section(run: ReportedRun, section: Section) -> ReportSection:
         name=section.name,
         title=section.title,
         subtitle=section.subtitle(run),
-        words=list(text.words),
+        words=[*text.words, *reasons(text.rows)],
         columns=list(text.columns),
-        rows=[list(row) for row in text.rows],
+        rows=[list(map(str, row)) for row in text.rows],
         drawings=[FigureName(name=drawing.name, title=drawing.title) for drawing in section.drawings(run)],
     )
 

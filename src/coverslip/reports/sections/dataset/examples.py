@@ -140,7 +140,7 @@ def _class_row(axes: "Axes", examples: Examples, name: str | None) -> None:
         axes.imshow(picture, extent=(x, x + width, y, y + height), cmap="gray", vmin=0, vmax=255, interpolation="none")
     if not examples.of_class[name]:
         axes.add_patch(_square(side))
-        axes.text(side / 2, side / 2, "the files are not\nwhere they were", ha="center", va="center", fontsize=6)
+        axes.text(side / 2, side / 2, "files not\nfound", ha="center", va="center", fontsize=6)
     axes.set(xlim=(0, N_EXAMPLES * side * 1.04), ylim=(0, side))  # which each picture changes
 
 
@@ -170,27 +170,26 @@ def _numbers(examples: Examples) -> Numbers:
 
 def _words(run: ReportedRun) -> list[str]:
     words = [
-        f"Up to {N_EXAMPLES} images of each class in a random order (seed {run.recipe.seed}), not chosen by hand, all "
-        "at one scale. Where files do not say how large a pixel is, the bar is in pixels. Images deeper than 8 bit are "
-        "each stretched over their own range."
+        f"The images were drawn at random (seed {run.recipe.seed}), not selected by hand. The scale bar is in pixels "
+        "if the files do not contain a pixel size. Images with more than 8 bits are each scaled to their own range."
     ]
     if len(run.classes) > MOST_CLASSES:
-        words.append(f"Of {len(run.classes)} classes the {MOST_CLASSES} with most images are shown.")
+        words.append(f"The {MOST_CLASSES} largest of {len(run.classes)} classes are shown.")
     return words
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
-    title = f"Up to {N_EXAMPLES} images of each of {len(shown_classes(run))} classes at one scale"
+    title = f"Up to {N_EXAMPLES} images of each of {len(shown_classes(run))} classes, all at the same scale."
     examples = cache(lambda: examples_of(run))  # both read the images
     return [Drawing("examples", title, lambda: draw_examples(examples()), lambda: _numbers(examples()))]
 
 
 EXAMPLES = Section(
     name="examples",
-    title="How the classes look",
+    title="Example images",
     order=870,
     is_about_training=True,
-    subtitle=lambda run: "images of each class at one scale",
+    subtitle=lambda run: "of each class",
     text=lambda run: SectionText(_words(run)),
     drawings=_drawings,
 )

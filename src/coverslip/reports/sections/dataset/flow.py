@@ -1,4 +1,4 @@
-"""What became of the images: found, left out and why, copies of each other, and the part that each one takes."""
+"""The flow of images: found, excluded and why, duplicates, and the sets of the split."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 # How the reason of an image that is left out begins in split.csv, and what that is called here.
 _REASONS = {
-    "unreadable:": "could not be read",
-    "no label": "without a label",
-    "same pixels": "same pixels, other label",
-    "on request:": "left out on request",
-    "no training image": "class not in training",
+    "unreadable:": "unreadable",
+    "no label": "without label",
+    "same pixels": "duplicate, other label",
+    "on request:": "excluded on request",
+    "no training image": "class not in training set",
 }
 _OTHER = "other reasons"
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
@@ -69,7 +69,7 @@ def _n_copies(run: ReportedRun) -> int | None:
 
 def _parts(run: ReportedRun) -> list[FlowPart]:
     if run.n_folds:
-        return [FlowPart(f"tested in turn, in {run.n_folds} folds", len(run.used), run.n_groups)]
+        return [FlowPart(f"{run.n_folds}-fold cross-validation", len(run.used), run.n_groups)]
     rows_of = {part: [row for row in run.used if row.split == part] for part in _PARTS}
     return [
         FlowPart(_PARTS[part], len(rows), len({row.group for row in rows if row.group}))
@@ -82,29 +82,27 @@ def _words(run: ReportedRun) -> list[str]:
     flow = flow_of(run)
     words = []
     if flow.n_copies:
-        together = "may stand in several parts" if run.environment.allow_leakage else "stand in one part"
-        shows = "shows" if flow.n_copies == 1 else "show"
-        words.append(f"Of the images used, {count(flow.n_copies)} {shows} the same as another one; such {together}.")
+        same = "may be in several sets" if run.environment.allow_leakage else "are always in the same set"
+        are = "is a duplicate" if flow.n_copies == 1 else "are duplicates or near-duplicates"
+        words.append(f"{plural(flow.n_copies, 'included image')} {are} of another image. Such images {same}.")
     inspection = run.run.inspection
     if inspection is not None and not inspection.are_copies_known:
-        words.append("Near-duplicates (turned, cropped, saved again) were not searched for.")
-    if flow.left_out:
-        words.append("Each image that was left out, and why, stands in split.csv.")
+        words.append("Near-duplicates (rotated, cropped or recompressed copies) were not searched for.")
     return words
 
 
 def _numbers(flow: Flow) -> Numbers:
     rows: list[tuple[str, int, int | None]] = [("found", flow.n_found, None)]
-    rows += [(f"left out: {reason}", n, None) for reason, n in flow.left_out.items()]
-    rows.append(("used", flow.n_used, None))
+    rows += [(f"excluded: {reason}", n, None) for reason, n in flow.left_out.items()]
+    rows.append(("included", flow.n_used, None))
     if flow.n_copies is not None:
-        rows.append(("used, showing the same as another one", flow.n_copies, None))
+        rows.append(("included, duplicate of another image", flow.n_copies, None))
     rows += [(part.title, part.n, part.n_groups or None) for part in flow.parts]
     return Numbers(("what", "images", "groups"), rows)
 
 
 def draw_flow(flow: Flow) -> "Figure":
-    """Boxes with numbers from left to right; what is left out hangs below the arrow that it leaves by."""
+    """Boxes with numbers from left to right; excluded images are below the arrow that they leave by."""
     n_rows = max(len(flow.parts), 2 + len(flow.left_out))
     height = 0.62 * n_rows
     figure = figures.new_figure(8.6, height)
@@ -112,32 +110,29 @@ def draw_flow(flow: Flow) -> "Figure":
     axes.set_axis_off()
     axes.set(xlim=(0, 8.6), ylim=(0, height))
     middle = height - 0.31 * max(len(flow.parts), 1)
-    _box(axes, 0.0, middle, [count(flow.n_found), "images found"])
-    _box(axes, 3.4, middle, [count(flow.n_used), "used"])
-    _arrow(axes, (1.8, middle), (3.4, middle))
+    _box(axes, 0.0, middle, [count(flow.n_found), "images found"], width=1.6)
+    _box(axes, 3.5, middle, [count(flow.n_used), "images included"], width=1.6)
+    _arrow(axes, (1.6, middle), (3.5, middle))
     for k, part in enumerate(flow.parts):
         y = height - 0.31 - 0.62 * k
         groups = f", {plural(part.n_groups, 'group')}" if part.n_groups else ""
-        _box(axes, 6.2, y, [count(part.n), f"{part.title}{groups}"], width=2.4)
-        _arrow(axes, (5.2, middle), (6.2, y))
+        _box(axes, 5.8, y, [count(part.n), f"{part.title}{groups}"], width=2.8)
+        _arrow(axes, (5.1, middle), (5.8, y))
     if flow.left_out:
         _left_out(axes, flow.left_out, middle)
-    if flow.n_copies:
-        axes.text(4.3, middle - 0.42, f"{count(flow.n_copies)} of them show", ha="center", color=MUTED, fontsize=7.5)
-        axes.text(4.3, middle - 0.57, "the same as another one", ha="center", color=MUTED, fontsize=7.5)
     return figure
 
 
 def _left_out(axes: "Axes", left_out: dict[str, int], middle: float) -> None:
     top = middle - 0.55
-    axes.plot([2.6, 2.6], [middle, top], color=MUTED, linewidth=0.8)
-    axes.text(2.6, top - 0.16, f"{count(sum(left_out.values()))} left out", ha="center", color=INK, fontsize=8.5)
+    axes.plot([2.55, 2.55], [middle, top], color=MUTED, linewidth=0.8)
+    axes.text(2.55, top - 0.16, f"{count(sum(left_out.values()))} excluded", ha="center", color=INK, fontsize=8.5)
     for k, (reason, n) in enumerate(left_out.items()):
         text = f"{count(n)} {reason}" if len(left_out) > 1 else reason
-        axes.text(2.6, top - 0.36 - 0.2 * k, text, ha="center", color=MUTED, fontsize=7.5)
+        axes.text(2.55, top - 0.36 - 0.2 * k, text, ha="center", color=MUTED, fontsize=7.5)
 
 
-def _box(axes: "Axes", x: float, y: float, lines: list[str], width: float = 1.8) -> None:
+def _box(axes: "Axes", x: float, y: float, lines: list[str], width: float) -> None:
     """A box whose middle left is at (x, y), with a number and what it is of."""
     from matplotlib.patches import Rectangle
 
@@ -153,16 +148,16 @@ def _arrow(axes: "Axes", start: tuple[float, float], end: tuple[float, float]) -
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
     flow = flow_of(run)
-    title = "Flow of images: " + ", ".join(f"{row[0]} {row[1]}" for row in _numbers(flow).rows)
+    title = "Flow of the images from the dataset to the sets of the split."
     return [Drawing("flow", title, lambda: draw_flow(flow), lambda: _numbers(flow))]
 
 
 FLOW = Section(
     name="flow",
-    title="From the images to the numbers",
+    title="Image flow",
     order=860,
     is_about_training=True,
-    subtitle=lambda run: "what was found, left out and used",
+    subtitle=lambda run: "found, excluded and included images",
     text=lambda run: SectionText(_words(run)),
     drawings=_drawings,
 )

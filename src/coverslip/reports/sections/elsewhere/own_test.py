@@ -1,22 +1,23 @@
-"""An evaluation on other images beside the run's own test images: what differs, and what makes the numbers too good."""
+"""An external test set compared with the run's test set: what differs, and what makes the metrics too high."""
 
 from collections.abc import Iterator
 
-from coverslip.evaluation import METRICS, Metric
+from coverslip.evaluation import METRICS
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import number, plural
+from coverslip.reports.tables import estimate
+from coverslip.reports.words import CI, plural
 
 
 def _text(run: ReportedRun) -> SectionText:
     own = run.run.metrics.metrics if run.run.is_measured else {}
     rows = [
-        (metric.title, _with_interval(metric), _with_interval(own[metric.name]))
+        (metric.title, estimate(metric), estimate(own[metric.name]))
         for metric in content.metrics(run)
         if metric.name in own and METRICS[metric.name].is_headline
     ]
-    columns = ("metric", "these images", "own test images") if rows else ()
+    columns = (f"metric ({CI})", "external test set", "test set of the run") if rows else ()
     return SectionText(tuple(_doubts(run)), columns, rows)
 
 
@@ -24,40 +25,34 @@ def _doubts(run: ReportedRun) -> Iterator[str]:
     """What must be known of the images before their numbers are believed."""
     images = run.measured.evaluated_images
     if images is None or not run.initialisation_is_known:
-        yield "Which of these images the classifier was trained on is not known: the numbers may be too good."
+        yield "It is not known which of these images were used for training, so the metrics may be too high."
     if images is not None and images.n_seen:
         yield (
-            f"{plural(images.n_seen, 'image')} or copies of them were used in training: numbers on such images say "
-            "little."
+            f"{plural(images.n_seen, 'image')} or {'its' if images.n_seen == 1 else 'their'} duplicates were used for "
+            "training. Metrics on such images are too high."
         )
     if images is not None and images.n_of_seen_groups:
         yield (
-            f"{plural(images.n_of_seen_groups, 'image')} are of groups whose names training images have too. If they "
-            "are the same patients or slides, the numbers are too good for new ones."
+            f"{plural(images.n_of_seen_groups, 'image')} {'has' if images.n_of_seen_groups == 1 else 'have'} a group "
+            "name that training images have too. If these are the same patients or slides, the metrics are too high "
+            "for new ones."
         )
     if run.metrics.n_groups is None:
         yield (
-            "No groups are known: if several of these images come from one patient or slide, the intervals are too "
-            "narrow."
+            "No groups are known. If several of these images come from one patient or slide, the confidence intervals "
+            "are too narrow."
         )
     yield (
-        "Where the two columns' intervals do not meet, the difference is no chance of which images were measured. "
-        "Where they do, there may be a difference all the same."
+        "If the confidence intervals of a row do not overlap, the difference is statistically significant. If they "
+        "overlap, a difference is possible but not shown."
     )
-
-
-def _with_interval(metric: Metric | content.Measured) -> str:
-    value = "–" if metric.value is None else number(metric.value)
-    if metric.low is None or metric.high is None:
-        return value
-    return f"{value} ({number(metric.low)} – {number(metric.high)})"
 
 
 OWN_TEST = Section(
     name="own-test",
-    title="Beside the run's own test images",
+    title="Comparison with the run's test set",
     order=50,
-    subtitle=lambda run: "the same classifier",
+    subtitle=lambda run: "same classifier, two test sets",
     applies=lambda run: run.evaluation is not None,
     text=_text,
 )

@@ -1,4 +1,4 @@
-"""How often prediction sets held the true class of the measured images, by class and by group."""
+"""How often prediction sets contain the true class of the measured images, by class and by group."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,19 +8,19 @@ import numpy as np
 from coverslip.evaluation.prediction_sets import LEVEL, SetCoverage, images_needed, set_coverage
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import count, number, plural
+from coverslip.reports.words import count, number, percent, plural
 from coverslip.runs import Prediction
 
 _MOST_GROUPS = 12
 _GUARANTEE = {
-    "validation images": "The limits come from validation images. These also chose the shrinkage or the epoch, so that "
-    "the promise holds nearly, not exactly.",
-    "held-out training images": "The limits come from training images, each judged by a linear probe that did not see "
-    "it (cross-conformal). What is sure of such sets is less, {worst:.0%} of the images of a class; usually they hold "
-    "what they promise.",
-    "the folds' images": "The limits come from validation images of all folds, each judged by its fold's network "
-    "(cross-conformal). What is sure of such sets is less, {worst:.0%} of the images of a class; usually they hold "
-    "what they promise.",
+    "validation images": "The sets were calibrated on validation images, which also selected the shrinkage or the "
+    "epoch. The coverage is therefore approximate.",
+    "held-out training images": "The sets were calibrated on training images, each predicted by a linear probe that "
+    "was trained without it (cross-conformal). Their guaranteed coverage is {worst:.0%} of the images of a class; the "
+    "usual coverage is the target.",
+    "the folds' images": "The sets were calibrated on the validation images of all folds, each predicted by its fold's "
+    "network (cross-conformal). Their guaranteed coverage is {worst:.0%} of the images of a class; the usual coverage "
+    "is the target.",
 }
 
 
@@ -29,35 +29,38 @@ def _text(run: ReportedRun) -> SectionText:
     if not rows:
         needed = images_needed()
         text = (
-            f"There are none: for sets that hold the true class of {LEVEL:.0%} of the images of each class it takes "
-            f"{needed} images of a class that were not trained on, to learn from, and no class has as many."
+            f"There are no prediction sets. A coverage of {LEVEL:.0%} per class needs {needed} calibration images of a "
+            "class that were not used for training, and no class has that many."
         )
         return SectionText((text,))
     whole = _coverage(rows, run.classes)
     words = [
-        f"A prediction set names all classes that an image may well show, so that of each class's images {LEVEL:.0%} "
-        f"have theirs in it. Of {plural(whole.n, 'image')} measured here {whole.n_covered / whole.n:.1%} have; a set "
-        f"names {whole.mean_size:.2f} classes on average, and {count(whole.n_single)} name a single one. The promise "
-        "is about images like those of training, on average over trainings: with images from elsewhere it fails.",
+        f"A prediction set lists the plausible classes of an image. The target is that {LEVEL:.0%} of the images of "
+        f"each class have their true class in the set. Of {plural(whole.n, 'image')} measured here, "
+        f"{percent(whole.n_covered / whole.n)} do. A set has {whole.mean_size:.2f} classes on average, and "
+        f"{count(whole.n_single)} sets have one class. The target holds for images like the training images; it does "
+        "not hold for images from another source.",
     ]
     if run.run.training is not None:
         worst = 2 * LEVEL - 1
         words.append(_GUARANTEE[run.run.training.calibration.learnt_on].format(worst=worst))
     if always := _in_every_set(run):
         words.append(
-            f"In every set, since fewer than {images_needed()} images that were not trained on could tell when to "
-            f"leave it out: {', '.join(always)}."
+            f"These classes have fewer than {images_needed()} calibration images, so they are in every set: "
+            f"{', '.join(always)}."
         )
     if run.n_groups:
         words.append(
-            "Images were taken one by one for that, though those of a group resemble each other. What is promised is "
-            "about further images of the same groups. Sets of images of new groups hold the true class nearly as often "
-            "where a class's images come from many small groups, less often where they come from a few large ones; "
-            "single groups fall below in any case, as the table shows."
+            "The calibration treats images as independent, although images of a group are similar. The target "
+            "therefore holds for further images of the same groups. Images of new groups reach nearly the same "
+            "coverage if a class has many small groups, and less if it has a few large ones. The table lists the "
+            "groups with the lowest coverage."
         )
     if run.n_folds:
-        words.append("What is measured here are sets of the folds' networks, by limits from their validation images.")
-    return SectionText(words, ("images", "n", "true class in the set", "classes in a set"), list(_lines(run, rows)))
+        words.append("The table is of the folds' networks, whose sets were calibrated on their validation images.")
+    return SectionText(
+        words, ("class or group", "images", "true class in the set", "mean set size"), list(_lines(run, rows))
+    )
 
 
 def _with_sets(run: ReportedRun) -> Sequence[Prediction]:
@@ -69,7 +72,7 @@ def _with_sets(run: ReportedRun) -> Sequence[Prediction]:
 
 
 def _in_every_set(run: ReportedRun) -> list[str]:
-    """Classes of too few images to leave them out of a set."""
+    """Classes with too few images to be excluded from a set."""
     card = run.run.card
     if card is None or card.set_floors is None:
         return []
@@ -93,7 +96,7 @@ def _lines(run: ReportedRun, rows: Sequence[Prediction]) -> Iterator[tuple[str, 
 def _line(name: str, coverage: SetCoverage) -> tuple[str, ...]:
     if not coverage.n:
         return (name, "0", "–", "–")
-    return (name, count(coverage.n), f"{coverage.n_covered / coverage.n:.1%}", number(coverage.mean_size))
+    return (name, count(coverage.n), percent(coverage.n_covered / coverage.n), number(coverage.mean_size, 2))
 
 
 def _coverage(rows: Sequence[Prediction], classes: Sequence[str]) -> SetCoverage:

@@ -1,15 +1,15 @@
-"""Images that are unlike those of training, by what the network sees in them."""
+"""Out-of-distribution images: those whose features are far from those of the training images."""
 
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, plural
 
 _MOST_SHOWN = 12
+_COLUMNS = ("image", "predicted class", "OOD score (threshold: 1)")
 _HOW = {
-    "held-out training images": "training and validation images, each held out in turn from what was learnt of the "
-    "others",
-    "validation images": "validation images, which also chose the network's epoch",
-    "the folds' images": "what the folds' networks said of the images that they were not trained on",
+    "held-out training images": "training and validation images, each scored without its own features",
+    "validation images": "validation images, which also selected the network's epoch",
+    "the folds' images": "images that were scored by the networks of the folds that were not trained on them",
 }
 
 
@@ -20,27 +20,28 @@ def _text(run: ReportedRun) -> SectionText:
     )
     known = run.run.card.familiarity if run.run.card is not None else None
     words = [
-        f"{count(len(unlike))} of {plural(len(judged), 'image')} measured here are called unfamiliar: what the network "
-        "sees in them lies farther from every class than in nearly all images like those of training. Numbers count "
-        "them like others."
+        f"{count(len(unlike))} of {plural(len(judged), 'image')} measured here {'is' if len(unlike) == 1 else 'are'} "
+        "labeled unfamiliar (out-of-distribution, OOD): their features are farther from every class than those of "
+        "nearly all training images. The metrics include these images."
     ]
     if known is not None:
         words.append(
-            f"The limit was learnt from {plural(known.n, 'image')} ({_HOW[known.learnt_on]}); {known.n_beyond} of them "
-            "lie beyond it. Test images took no part."
+            f"The OOD threshold was set on {plural(known.n, 'image')} ({_HOW[known.learnt_on]}). "
+            f"{count(known.n_beyond)} of them exceed it. Test images were not used."
         )
     words.append(
-        "Where it was tried, nearly all images of another stain, instrument or object were told so. An unknown kind of "
-        "cell that looks like a known class is often not: that an image is familiar does not mean that its class is "
-        "known."
+        "In benchmarks, nearly all images of another stain, instrument or object were labeled unfamiliar. A new cell "
+        "type that looks like a known class is often not detected."
     )
     rows = [(row.image_id, row.predicted or "", f"{row.unfamiliarity:.2f}") for row in unlike[:_MOST_SHOWN]]
-    return SectionText(words, ("image", "predicted", "distance, 1 being the limit") if rows else (), rows)
+    return SectionText(
+        words, ("image", "predicted class", "OOD score (threshold: 1)") if rows else (), rows, ("predicted class",)
+    )
 
 
 UNFAMILIAR = Section(
     name="unfamiliar",
-    title="Unlike the training images",
+    title="Out-of-distribution images",
     order=355,
     applies=lambda run: any(row.unfamiliarity is not None for row in run.measured.predictions),
     text=_text,

@@ -1,17 +1,17 @@
-"""Whole groups (patients, slides) decided by all their images together."""
+"""One prediction per group (patient, slide), from all its images."""
 
-from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import plural
+from coverslip.reports.tables import estimate
+from coverslip.reports.words import CI, plural
 
 _TITLES = {
-    "accuracy": ("Accuracy", "of the groups, how many are named rightly"),
-    "balanced_accuracy": ("Balanced accuracy", "the same, every class counting alike"),
-    "sensitivity": ("Sensitivity", "of the positive groups, how many are found"),
-    "specificity": ("Specificity", "of the other groups, how many are spared"),
-    "ppv": ("PPV", "of the groups called positive, how many are"),
-    "npv": ("NPV", "of the groups called negative, how many are"),
+    "accuracy": ("Accuracy", "share of the groups that are classified correctly"),
+    "balanced_accuracy": ("Balanced accuracy", "mean of that share over classes"),
+    "sensitivity": ("Sensitivity", "share of the positive groups that are predicted as positive"),
+    "specificity": ("Specificity", "share of the negative groups that are predicted as negative"),
+    "ppv": ("PPV", "share of the groups predicted as positive that are"),
+    "npv": ("NPV", "share of the groups predicted as negative that are"),
 }
 
 
@@ -19,24 +19,23 @@ def _text(run: ReportedRun) -> SectionText:
     decided = run.metrics.of_groups
     assert decided is not None, "the section is there only with them"
     words = [
-        f"Here each of {plural(decided.n, 'group')} is one case, named by all its images together: the class of the "
-        "highest mean logarithm of the probability. The mean, not the sum, since images of one group resemble each "
-        "other and are no independent evidence; the logarithm, so that one sure image counts for more than one that is "
-        "in doubt. Intervals are over groups. Thresholds of single images play no part."
+        f"Each of {plural(decided.n, 'group')} gets one prediction from all its images: the class with the highest "
+        "mean log probability. Confidence intervals (CI) are over groups. The decision thresholds of single images "
+        "are not used."
     ]
     if decided.n_mixed:
-        words.append(f"Left out, since their images are of several classes: {plural(decided.n_mixed, 'group')}.")
+        words.append(f"Excluded because their images are of several classes: {plural(decided.n_mixed, 'group')}.")
     if decided.n < 10:
-        words.append("With so few groups the intervals are wide, and that is all that is known.")
-    rows = [(_TITLES[name][0], *content.shown(metric), _TITLES[name][1]) for name, metric in decided.metrics.items()]
-    return SectionText(words, ("", "value", "95\N{NO-BREAK SPACE}% interval", "meaning"), rows)
+        words.append("With so few groups, these metrics are uncertain.")
+    rows = [(_TITLES[name][0], estimate(metric), _TITLES[name][1]) for name, metric in decided.metrics.items()]
+    return SectionText(words, ("metric", f"value ({CI})", "meaning"), rows, ("meaning",))
 
 
 GROUPS = Section(
     name="groups",
-    title="Group by group",
+    title="Metrics per group",
     order=340,
-    subtitle=lambda run: "patients, slides or wells as they would be decided",
+    subtitle=lambda run: "one prediction per patient, slide or well",
     applies=lambda run: run.metrics.of_groups is not None,
     text=_text,
 )

@@ -1,36 +1,37 @@
-"""Labels of the run's images to look at again, where somebody has looked for them."""
+"""Suspected label errors of the run's images, where they were searched for."""
 
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, number, plural
 
 _MOST_SHOWN = 20
+_COLUMNS = ("image", "set", "label", "suggested class", "score")
 
 
 def _text(run: ReportedRun) -> SectionText:
     found = run.run.label_errors
     assert found is not None, "somebody has looked for them"
     how = (
-        "the networks of the folds that tested them"
+        "the networks of the folds, each on its own test images"
         if found.judged_by == "folds"
-        else "linear probes that were fitted without them, their groups and copies"
+        else "linear probes that were fitted without these images, their groups and duplicates"
     )
     words = (
-        f"{plural(len(found.images), 'label')} of {count(found.n_judged)} were found doubtful by {how}. Doubtful is "
-        "not wrong: where classes look alike, most of these images are only hard.",
-        "Correcting only the test images that a classifier doubts makes its numbers too good: wrong labels that agree "
-        "with it stay. For a fair correction look at a random part of the test images as well.",
+        f"{plural(len(found.images), 'label')} of {count(found.n_judged)} were questioned by {how}. A suspected error "
+        "can be correct: if classes look similar, most of these images are only difficult.",
+        "If you correct only suspected errors in the test set, the metrics become too high, because wrong labels that "
+        "agree with the classifier stay. Review a random sample of the test images as well.",
     )
     rows = [
         (image.image_id, image.split, image.label, image.suggested, number(image.score))
         for image in found.images[:_MOST_SHOWN]
     ]
-    return SectionText(words, ("image", "part", "label", "suggested", "doubt") if rows else (), rows)
+    return SectionText(words, _COLUMNS if rows else (), rows, _COLUMNS[1:4])
 
 
 LABEL_ERRORS = Section(
     name="label_errors",
-    title="Labels to look at again",
+    title="Suspected label errors",
     order=780,
     is_about_training=True,
     applies=lambda run: run.run.label_errors is not None,

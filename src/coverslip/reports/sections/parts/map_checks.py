@@ -1,8 +1,8 @@
-"""Whether heat maps of the run's classifier can be believed, where somebody has asked for one."""
+"""Sanity checks of the classifier's heat maps, where they were computed."""
 
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import count
+from coverslip.reports.words import count, number, signed
 
 _CHECKED_ON = {"validation": "validation images", "training": "training images", "explained": "the images explained"}
 
@@ -11,20 +11,19 @@ def _text(run: ReportedRun) -> SectionText:
     found = run.run.map_checks
     assert found is not None, "somebody has asked for a heat map"
     words = (
-        "Heat maps show where in an image the evidence for a class lies. Each kind was tried on "
-        f"{count(found.n_images)} {_CHECKED_ON[found.checked_on]}: it must change when the network's weights are "
-        "random ones (rank correlation of at most .5), and blurring an image where the map is highest must take the "
-        "prediction away sooner than blurring it from the centre on.",
-        "The first kind that passed is shown; what failed is withheld. A map shows where the network looked, not "
-        "whether it is right.",
+        "A heat map shows which regions of an image support a class. Each method was checked on "
+        f"{count(found.n_images)} {_CHECKED_ON[found.checked_on]}. To pass, its maps must change if the network has "
+        "random weights (rank correlation of at most 0.5), and blurring the image in the order of the map must lower "
+        "the predicted probability faster than blurring from the center outward.",
+        "coverslip shows the first method that passed both checks. A heat map does not show whether the prediction is "
+        "correct.",
     )
-    columns = ("map", "like random weights", "beats the centre by", "at least", "checks")
+    columns = ("method", "correlation with random weights", "gain over center (95% lower bound)", "checks")
     rows = [
         (
             check.method,
-            f"{check.similarity:.2f}",
-            f"{check.gain:+.3f}",
-            f"{check.gain_low:+.3f}",
+            number(check.similarity, 2),
+            f"{signed(check.gain)} ({signed(check.gain_low)})",
             "passed" if check.passes else "failed",
         )
         for check in found.checks
@@ -34,7 +33,7 @@ def _text(run: ReportedRun) -> SectionText:
 
 MAP_CHECKS = Section(
     name="map_checks",
-    title="Can heat maps be believed?",
+    title="Heat-map checks",
     order=785,
     is_about_training=True,
     applies=lambda run: run.run.map_checks is not None,

@@ -1,4 +1,4 @@
-"""Labels of test images that were corrected since the training whose split was kept: numbers by the old labels too."""
+"""Metrics with the earlier labels of test images, where labels were corrected since the split was made."""
 
 from coverslip.evaluation import METRICS
 from coverslip.reports.comparing import NumbersByLabels, compare
@@ -16,9 +16,10 @@ def _text(run: ReportedRun) -> SectionText:
     pair = compare([earlier, run.run], [("earlier", "earlier"), ("this", "this")]).pairs[0]
     n = len(run.labels_before)
     words = [
-        f"{plural(n, 'test image')} of this training {'has' if n == 1 else 'have'} another label than in the "
-        "one that made the split. Where labels were corrected after looking at mistakes, numbers by the new labels "
-        "are too good: only what was called wrong was looked at again. The old labels' numbers are the fair ones."
+        f"{plural(n, 'test image')} of this training {'has' if n == 1 else 'have'} a different label than in the "
+        "training that made the split. If labels were corrected after looking at misclassified images, metrics with "
+        "the corrected labels are too high, because only misclassified images were reviewed. Report the metrics with "
+        "the earlier labels."
     ]
     old, new = (_by(pair.numbers, labels) for labels in ("first", "second"))
     rows = [
@@ -26,7 +27,7 @@ def _text(run: ReportedRun) -> SectionText:
         for name in old
         if METRICS[name].is_headline
     ]
-    columns = ("", "by the old labels", "by the new labels", "first training, old labels") if rows else ()
+    columns = ("metric", "earlier labels", "corrected labels", "first training, earlier labels") if rows else ()
     return SectionText(words, columns, rows)
 
 
@@ -49,7 +50,7 @@ RELABELLED = Section(
     name="relabelled",
     title="Corrected test labels",
     order=95,
-    subtitle=lambda run: "the old labels' numbers beside the new ones'",
+    subtitle=lambda run: "metrics with earlier and with corrected labels",
     is_about_training=True,
     applies=_applies,
     text=_text,

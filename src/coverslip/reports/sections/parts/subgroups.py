@@ -1,13 +1,12 @@
-"""Does it work as well for all? The numbers by each column of the dataset's table, and the gaps."""
+"""The metrics of subgroups, by each column of the dataset's table, and their differences from the other images."""
 
 from coverslip.evaluation import Metric, SubgroupScores
-from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import listed
+from coverslip.reports.tables import Cell, estimate
+from coverslip.reports.words import count, listed
 
-_COLUMNS = ("subgroup", "images", "groups", "accuracy", "interval", "against all others", "interval")
-_MACRO = ("macro-F1", "interval", "against all others", "interval")
+_COLUMNS = ("subgroup", "images", "groups", "accuracy", "difference in accuracy", "macro-F1", "difference in macro-F1")
 
 
 def _text(run: ReportedRun) -> SectionText:
@@ -15,19 +14,20 @@ def _text(run: ReportedRun) -> SectionText:
     clear = [name for name, scores in _each(run) if not scores.is_small and _is_apart(scores.gaps["accuracy"])]
     small = [name for name, scores in _each(run) if scores.is_small]
     words = [
-        "Each row is the images with one value in a column of the dataset's table. “Against all others” is its number "
-        "minus that of all other images, with an interval of that difference; one that holds 0 can be luck."
+        "Each row covers the images with one value in a column of the dataset's table. A difference is the row's value "
+        "minus the value of all other images. Below each value is its 95% confidence interval (CI). A difference whose "
+        "CI includes 0 is not statistically significant."
     ]
     if clear:
-        words.append(f"Beyond luck, as far as one comparison goes, accuracy differs for {listed(clear)}.")
+        words.append(f"Taken by itself, the difference in accuracy is statistically significant for {listed(clear)}.")
     if small:
-        words.append(f"Few images or groups (below 20 or 5), so that their rows say little: {listed(small)}.")
+        words.append(f"Fewer than 20 images or 5 groups, so interpret with care: {listed(small)}.")
     if len(rows) > 2:
         words.append(
-            f"Of {len(rows)} rows, one in twenty differs by luck alone. Where subgroups hold classes in other shares, "
-            "numbers differ for that reason too."
+            f"With {len(rows)} rows, one in twenty differences is significant by chance. Subgroups with other class "
+            "proportions differ for that reason too."
         )
-    return SectionText(words, (*_COLUMNS, *_MACRO), rows)
+    return SectionText(words, _COLUMNS, rows)
 
 
 def _each(run: ReportedRun) -> list[tuple[str, SubgroupScores]]:
@@ -38,15 +38,14 @@ def _each(run: ReportedRun) -> list[tuple[str, SubgroupScores]]:
     ]
 
 
-def _row(name: str, scores: SubgroupScores) -> list[str]:
-    n_groups = "–" if scores.n_groups is None else str(scores.n_groups)
+def _row(name: str, scores: SubgroupScores) -> list[Cell]:
+    n_groups = "–" if scores.n_groups is None else count(scores.n_groups)
     numbers = [
         cell
         for metric in ("accuracy", "macro_f1")
-        for number in (scores.metrics[metric], scores.gaps[metric])
-        for cell in content.shown(number)
+        for cell in (estimate(scores.metrics[metric]), estimate(scores.gaps[metric], is_signed=True))
     ]
-    return [f"{name}{' (few)' if scores.is_small else ''}", f"{scores.n:,}", n_groups, *numbers]
+    return [f"{name}{' (few)' if scores.is_small else ''}", count(scores.n), n_groups, *numbers]
 
 
 def _is_apart(gap: Metric) -> bool:
@@ -55,7 +54,7 @@ def _is_apart(gap: Metric) -> bool:
 
 SUBGROUPS = Section(
     name="subgroups",
-    title="Does it work as well for all?",
+    title="Subgroups",
     order=350,
     subtitle=lambda run: f"by {listed(list(run.metrics.by_column))}",
     applies=lambda run: bool(run.metrics.by_column),

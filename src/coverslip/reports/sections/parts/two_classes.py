@@ -1,16 +1,16 @@
-"""Of two classes: what is found of the positive one, how often it is called so wrongly, and by what threshold."""
+"""Sensitivity, specificity and predictive values of two classes, and the decision threshold."""
 
 from coverslip.evaluation import OperatingPoint
-from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import percent
+from coverslip.reports.tables import estimate
+from coverslip.reports.words import CI, percent
 
 _MEANINGS = {
-    "sensitivity": ("Sensitivity", "of the images of “{positive}”, how many are called so"),
-    "specificity": ("Specificity", "of the images of “{negative}”, how many are called so"),
-    "ppv": ("PPV", "of those called “{positive}”, how many are: it falls where “{positive}” is rarer than here"),
-    "npv": ("NPV", "of those called “{negative}”, how many are: it falls where “{positive}” is more frequent"),
+    "sensitivity": ("Sensitivity", "share of the images of “{positive}” that are predicted as “{positive}”"),
+    "specificity": ("Specificity", "share of the images of “{negative}” that are predicted as “{negative}”"),
+    "ppv": ("PPV", "share of the images predicted as “{positive}” that are; lower if “{positive}” is rarer than here"),
+    "npv": ("NPV", "share of the images predicted as “{negative}” that are; lower if “{positive}” is more frequent"),
 }
 
 
@@ -20,14 +20,14 @@ def negative_class(run: ReportedRun) -> str:
 
 
 def threshold_words(run: ReportedRun) -> str:
-    """From which probability on an image is called positive, and what that did on validation images."""
+    """Return the decision threshold in words, and what it gave on validation images."""
     positive, card = run.metrics.positive_class, run.run.card
     if card is None or card.operating_points is None or positive not in card.classes:
-        return f"An image is called “{positive}” where its probability is one half or more, which is the default."
+        return f"An image is predicted as “{positive}” if its probability is at least 0.5 (the default threshold)."
     place = card.classes.index(positive)
-    text = f"An image is called “{positive}” where its probability is {card.operating_points[place]:.3g} or more"
+    text = f"An image is predicted as “{positive}” if its probability is at least {card.operating_points[place]:.3g}"
     if run.n_folds:
-        text += " (the classifier's threshold; each fold had its own)"
+        text += " (the classifier's threshold; each fold has its own)"
     point = (run.calibration.operating_points or ())[place]
     return f"{text}, {_wish(run)}. {_on_validation_images(point, run)}"
 
@@ -35,36 +35,37 @@ def threshold_words(run: ReportedRun) -> str:
 def _wish(run: ReportedRun) -> str:
     match run.recipe.decide_by:
         case "roc":
-            return "the best balance of both classes on validation images"
+            return "the threshold with the largest Youden index on validation images"
         case "sensitivity" | "specificity" as aim:
-            return f"chosen on validation images for a {aim} of {percent(run.recipe.wished)}"
-    return "the default"
+            return f"chosen on validation images for a target {aim} of {percent(run.recipe.wished)}"
+    return "the default threshold"
 
 
 def _on_validation_images(point: OperatingPoint, run: ReportedRun) -> str:
     if point.sensitivity is None or point.specificity is None:
-        return f"That is the neutral one: {point.reason}."
-    found, spared = percent(point.sensitivity), percent(point.specificity)
+        return f"It is the default threshold: {point.reason}."
+    sensitivity, specificity = percent(point.sensitivity), percent(point.specificity)
     these = "the images that it was chosen on" if run.n_folds else "validation images"
-    text = f"On {these} that gave a sensitivity of {found} and a specificity of {spared}"
-    return f"{text}; on the images here it may be less, since it was chosen for those."
+    text = f"On {these}, it has a sensitivity of {sensitivity} and a specificity of {specificity}"
+    return f"{text}. On other images both can be lower, because the threshold was chosen for those images."
 
 
 def _text(run: ReportedRun) -> SectionText:
     positive, negative = run.metrics.positive_class or "", negative_class(run)
-    numbers = [content.shown(metric) for metric in run.metrics.two_classes.values()]
-    meanings = [(title, text.format(positive=positive, negative=negative)) for title, text in _MEANINGS.values()]
-    rows = [(title, *shown, text) for (title, text), shown in zip(meanings, numbers, strict=True)]
-    how = "named in the recipe" if run.recipe.positive_class == positive else "taken from the names of the classes"
-    why = f"“{positive}” counts as the positive class, the one that is looked for ({how}; `positive_class` names it)."
-    return SectionText((why, threshold_words(run)), ("", "value", "95\N{NO-BREAK SPACE}% interval", "meaning"), rows)
+    rows = [
+        (title, estimate(metric), text.format(positive=positive, negative=negative))
+        for (title, text), metric in zip(_MEANINGS.values(), run.metrics.two_classes.values(), strict=True)
+    ]
+    how = "set in the recipe" if run.recipe.positive_class == positive else "derived from the names of the classes"
+    why = f"“{positive}” is the positive class ({how}). Change it with `positive_class`."
+    return SectionText((why, threshold_words(run)), ("metric", f"value ({CI})", "meaning"), rows, ("meaning",))
 
 
 TWO_CLASSES = Section(
     name="two_classes",
     title="Sensitivity and specificity",
     order=150,
-    subtitle=lambda run: f"of finding “{run.metrics.positive_class}”",
+    subtitle=lambda run: f"positive class: “{run.metrics.positive_class}”",
     applies=lambda run: bool(run.metrics.two_classes),
     text=_text,
 )

@@ -1,0 +1,135 @@
+"""Tables of a report: a number and its confidence interval in one cell, and the HTML that both reports share."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from coverslip.evaluation import Metric
+from coverslip.reports.content import Measured
+from coverslip.reports.words import number, signed, spanned
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its confidence interval (CI), as one cell of a table."""
+
+    value: str
+    interval: str = ""  # or, where there is none, the counts that the number is made from; else empty
+    reason: str = ""  # why there is no interval, or no value
+    is_strong: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.interval})" if self.interval else self.value
+
+
+Cell = str | Estimate
+
+
+def estimate(metric: Metric | Measured, *, is_signed: bool = False, is_strong: bool = False) -> Estimate:
+    """Return the cell of a metric.
+
+    Args:
+        metric: a value with or without its interval; it says why one is missing.
+        is_signed: whether it is a difference, whose sign is always shown.
+        is_strong: whether it stands out in its row.
+    """
+    shown = signed if is_signed else number
+    if metric.value is None:
+        return Estimate(shown(None), reason=metric.reason or "", is_strong=is_strong)
+    if metric.low is None or metric.high is None:
+        is_counted = metric.n_correct is not None and metric.n_images is not None
+        counts = f"{metric.n_correct:,} of {metric.n_images:,}" if is_counted else ""
+        return Estimate(shown(metric.value), counts, reason=metric.reason or "", is_strong=is_strong)
+    return Estimate(shown(metric.value), spanned(metric.low, metric.high, shown), is_strong=is_strong)
+
+
+def table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    text_columns: Collection[str] = (),
+    totals: Sequence[Sequence[Cell]] = (),
+) -> "Markup":
+    """Return the HTML of a table in a box of its own, which scrolls where the page is narrower than the table.
+
+    The first column names the rows and stays in view. A reason why numbers are missing is written once below the
+    table; several reasons are marked by letters.
+
+    Args:
+        columns: titles, the first of the names of rows.
+        rows: cells, as many as columns.
+        text_columns: titles of further columns that hold sentences or names instead of numbers.
+        totals: rows of the table's foot.
+    """
+    from markupsafe import Markup
+
+    marks = _marks([*rows, *totals])
+    head = Markup("").join(Markup("<th{}>{}</th>").format(_kind(title, text_columns), title) for title in columns)
+    body, foot = (_rows(part, columns, text_columns, marks) for part in (rows, totals))
+    html = Markup('<div class="wide"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n').format(head, body)
+    if totals:
+        html += Markup("<tfoot>\n{}</tfoot>\n").format(foot)
+    notes = [
+        Markup('<p class="note">{}{}</p>\n').format(
+            Markup("<sup>{}</sup> ").format(marks[why]) if marks[why] else "", text
+        )
+        for why, text in _reasons([*rows, *totals]).items()
+    ]
+    return html + Markup("</table></div>\n") + Markup("").join(notes)
+
+
+def reasons(rows: Iterable[Sequence[Cell]]) -> list[str]:
+    """Return why numbers are missing in rows, each reason once."""
+    return list(_reasons(rows).values())
+
+
+def _rows(
+    rows: Iterable[Sequence[Cell]], columns: Sequence[str], text_columns: Collection[str], marks: dict[str, str]
+) -> "Markup":
+    from markupsafe import Markup
+
+    lines = Markup("")
+    for name, *cells in rows:
+        line = Markup('<tr><th scope="row"><span class="name">{}</span></th>').format(name)
+        for title, cell in zip(columns[1:], cells, strict=True):
+            line += Markup("<td{}>{}</td>").format(_kind(title, text_columns), _cell(cell, marks))
+        lines += line + Markup("</tr>\n")
+    return lines
+
+
+def _kind(title: str, text_columns: Collection[str]) -> "Markup":
+    from markupsafe import Markup
+
+    return Markup(' class="text"') if title in text_columns else Markup("")
+
+
+def _cell(cell: Cell, marks: dict[str, str]) -> "Markup":
+    from markupsafe import Markup, escape
+
+    if isinstance(cell, str):
+        return escape(cell)
+    value = Markup("<b>{}</b>").format(cell.value) if cell.is_strong else escape(cell.value)
+    if mark := marks.get(cell.reason, ""):
+        value += Markup("<sup>{}</sup>").format(mark)
+    return value + Markup('<span class="ci">{}</span>').format(cell.interval) if cell.interval else value
+
+
+def _marks(rows: Sequence[Sequence[Cell]]) -> dict[str, str]:
+    """Letters of the reasons, in their order; empty ones where there is only one reason."""
+    whys = list(_reasons(rows))
+    return {why: chr(ord("a") + i % 26) if len(whys) > 1 else "" for i, why in enumerate(whys)}
+
+
+def _reasons(rows: Iterable[Sequence[Cell]]) -> dict[str, str]:
+    """A sentence for each reason why there is no confidence interval, or no value at all."""
+    cells = [cell for row in rows for cell in row if isinstance(cell, Estimate) and cell.reason]
+    return {cell.reason: reason_words(cell.reason, has_value=cell.value != number(None)) for cell in cells}
+
+
+def reason_words(reason: str, *, has_value: bool = True) -> str:
+    """Return why a value, or only its confidence interval, is missing as a sentence."""
+    text = reason.removesuffix(": no interval").replace(": ", "; ").rstrip(".")
+    return f"No {'CI' if has_value else 'value'}: {text}."

@@ -1,0 +1,454 @@
+"""The sections of a study's report: a title, what was measured, tables, and the names of drawings."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from coverslip.evaluation import Metric, ProcedureDifference
+from coverslip.inference.latency import Timing
+from coverslip.reports.tables import Cell, Estimate, estimate
+from coverslip.reports.words import count, number, plural, signed, spanned
+from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference
+from coverslip.studies.sizes import SizeCurve
+
+_MOST_UNITS = 1_000_000  # beyond it a forecast says nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyBlock:
+    """A table and drawings, below a heading of their own where there are several."""
+
+    heading: str = ""
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[Cell]] = ()
+    text_columns: Sequence[str] = ()
+    words: Sequence[str] = ()  # below the table
+    drawings: Sequence[str] = ()  # names; those that there is no drawing of are passed over
+    pictures: Sequence[str] = ()  # files in the study's folder
+
+
+@dataclass(frozen=True, slots=True)
+class StudySection:
+    """One part of the report."""
+
+    title: str
+    words: Sequence[str]
+    blocks: Sequence[StudyBlock]
+
+
+def study_sections(comparison: StudyComparison) -> list[StudySection]:
+    """Return the sections that there are numbers for, from top to bottom."""
+    return [section for section in _sections(comparison) if section.blocks]
+
+
+def _sections(comparison: StudyComparison) -> Iterator[StudySection]:
+    for i, part in enumerate(comparison.datasets, start=1):
+        yield StudySection(_of_size(part.dataset, part.train_per_class), (), list(_results(part, comparison, i)))
+    yield _overall(comparison)
+    yield StudySection("Learning curves", (), list(_sizes(comparison)))
+    yield _latencies(comparison)
+    yield _distances(comparison)
+    yield _heat_maps(comparison)
+    yield _epochs(comparison)
+    yield _robustness(comparison)
+    yield _merged(comparison)
+    yield _classifiers(comparison)
+    yield _gaps(comparison)
+    yield _published(comparison)
+    yield _settings(comparison)
+
+
+def _of_size(dataset: str, train_per_class: int | None) -> str:
+    return f"{dataset}, {count(train_per_class)} training images per class" if train_per_class else dataset
+
+
+def _results(part: DatasetComparison, comparison: StudyComparison, i: int) -> Iterator[StudyBlock]:
+    title = comparison.metric_title
+    columns = ("network", f"{title}, mean", "SD over splits", "splits", "missing", "parameters (millions)")
+    yield StudyBlock(
+        columns=(*columns, "multiply-adds (billions)", "file (MB)", "training (s)"),
+        rows=[
+            (
+                row.name,
+                number(row.mean),
+                number(row.sd),
+                count(row.n_splits),
+                count(row.n_missing) if row.n_missing else "–",
+                number(row.parameters / 1e6 if row.parameters else None, 2),
+                number(row.gmacs, 2),
+                number(row.megabytes, 1),
+                "–" if row.train_seconds is None else f"{row.train_seconds:,.0f}",
+            )
+            for row in part.scores
+        ],
+        drawings=[f"scores-{i}"],
+    )
+    if part.differences:
+        yield _differences(part, comparison, i)
+    if any(row.usual for row in part.differences):
+        yield _usual_tests(part, comparison)
+
+
+def _differences(part: DatasetComparison, comparison: StudyComparison, i: int) -> StudyBlock:
+    columns = ("network", "baseline", "difference", "p (Holm)", "P(better)", "P(equivalent)", "P(worse)", "result")
+    return StudyBlock(
+        heading="Differences from the baseline",
+        columns=columns,
+        rows=[
+            (
+                row.name,
+                row.baseline,
+                difference_cell(row.difference),
+                number(row.p_holm),
+                *(number(each, 2) for each in _probabilities(row)),
+                verdict(row, part),
+            )
+            for row in part.differences
+        ],
+        text_columns=("baseline", "result"),
+        words=[
+            "Differences are compared on the same splits. Below each difference is its 95% confidence interval (CI). "
+            f"CI and p: {comparison.method}. Splits share training images, so the standard deviation over splits is "
+            f"not a standard error; the correction accounts for this. Two networks are equivalent if they differ by "
+            f"less than {comparison.equivalence:g}."
+        ],
+        drawings=[f"by-parameters-{i}"],
+    )
+
+
+def _probabilities(row: VariantDifference) -> tuple[float | None, ...]:
+    return row.difference.p_better, row.difference.p_equal, row.difference.p_worse
+
+
+def _usual_tests(part: DatasetComparison, comparison: StudyComparison) -> StudyBlock:
+    return StudyBlock(
+        heading="Tests used in publications",
+        columns=("network", "baseline", "paired t test: p", "bootstrap: 95% CI", "result"),
+        rows=[
+            (
+                row.name,
+                row.baseline,
+                number(row.usual.t_p),
+                spanned(row.usual.bootstrap_low, row.usual.bootstrap_high, signed),
+                usual_verdict(row),
+            )
+            for row in part.differences
+            if row.usual
+        ],
+        text_columns=("baseline", "result"),
+        words=[
+            "The same differences with a paired t test over splits and with a bootstrap over splits. Both treat splits "
+            f"as independent studies. {comparison.error_rates}"
+        ],
+    )
+
+
+def difference_cell(difference: ProcedureDifference) -> Estimate:
+    """Return the cell of a difference, with its confidence interval where there is one."""
+    metric = Metric(value=difference.mean, low=difference.low, high=difference.high)
+    return estimate(metric, is_signed=True)
+
+
+def _overall(comparison: StudyComparison) -> StudySection:
+    overall = comparison.overall
+    if overall is None:
+        return StudySection("All datasets", (), ())
+    words = (
+        f"Mean over {', '.join(overall.datasets)}, and mean rank (1 is best). Differences in mean rank below "
+        f"{number(overall.critical_difference, 2)} are not statistically significant (Nemenyi test at 0.05, which "
+        "treats datasets as independent)."
+    )
+    rows = [(row.name, number(row.mean), number(row.mean_rank, 2)) for row in overall.scores]
+    columns = ("network", f"mean {comparison.metric_title}", "mean rank")
+    return StudySection("All datasets", [words], [StudyBlock(columns=columns, rows=rows, drawings=["ranks"])])
+
+
+def _sizes(comparison: StudyComparison) -> Iterator[StudyBlock]:
+    for i, dataset in enumerate(dict.fromkeys(curve.dataset for curve in comparison.sizes), start=1):
+        yield StudyBlock(heading=dataset, drawings=[f"sizes-{i}"])
+    if comparison.sizes and comparison.target is not None:
+        yield StudyBlock(
+            heading=f"Training images per class for a {comparison.metric_title} of {comparison.target:g}",
+            columns=("dataset", "network", "images per class (95% CI)"),
+            rows=[(curve.dataset, curve.name, needed(curve)) for curve in comparison.sizes],
+            text_columns=("network",),
+            words=["Numbers of images are interpolated between the measured sizes."],
+        )
+
+
+def needed(curve: SizeCurve) -> Estimate:
+    """Return the cell of how many images reach the target."""
+    if curve.needed is None:
+        return Estimate(f"not reached on {curve.n_splits - curve.n_reached} of {plural(curve.n_splits, 'split')}")
+    is_known = curve.low is not None and curve.high is not None
+    return Estimate(count(curve.needed), f"{curve.low:,}–{curve.high:,}" if is_known else "")
+
+
+def _latencies(comparison: StudyComparison) -> StudySection:
+    rows: list[list[Cell]] = [
+        [
+            row.dataset,
+            row.model,
+            str(row.latency.image_px),
+            row.latency.engine,
+            *map(_timing, (row.latency.network_one, row.latency.network_many)),
+            *map(_timing, (row.latency.whole_one, row.latency.whole_many)),
+            count(row.latency.n_many),
+            number(row.latency.ratio, 1),
+        ]
+        for row in comparison.latencies
+    ]
+    if not rows:
+        return StudySection("Prediction time", (), ())
+    latency = comparison.latencies[0].latency
+    words = (
+        f"Measured on {latency.processor} with {plural(latency.n_threads, 'thread')}: the median of ten repeats, and "
+        "below it the shortest and the longest time. “Total” includes reading the file and preprocessing."
+    )
+    network = ("dataset", "network", "image size (px)", "engine", "network, one image (s)", "network, batch (s)")
+    columns = (*network, "total, one image (s)", "total, batch (s)", "images in batch", "ratio batch / one image")
+    drawings = [f"by-latency-{i}" for i in range(1, len(comparison.datasets) + 1)]
+    block = StudyBlock(columns=columns, rows=rows, text_columns=("network", "engine"), drawings=drawings)
+    return StudySection("Prediction time", [words], [block])
+
+
+def _timing(timing: Timing) -> Estimate:
+    return Estimate(f"{timing.median:.3g}", f"{timing.low:.3g}–{timing.high:.3g}")
+
+
+def _distances(comparison: StudyComparison) -> StudySection:
+    words = (
+        "Distances between the features of both datasets, by networks with ImageNet weights at the training image "
+        "size. MMD² has a 95% CI; p is the probability of such an MMD² if groups are assigned to the datasets at "
+        "random. CORAL compares feature covariances. A small distance does not prove that pretraining on these images "
+        "helps."
+    )
+    rows = [
+        (row.dataset, row.first, row.model, _rounded(row.mmd2, 4), number(row.p), f"{row.coral.value:.3g}")
+        for row in comparison.distances
+    ]
+    columns = ("dataset", "pretraining images", "network", "MMD²", "p", "CORAL")
+    block = StudyBlock(columns=columns, rows=rows, text_columns=("pretraining images", "network"))
+    return StudySection("Distance to the pretraining images", [words], [block] if rows else [])
+
+
+def _rounded(metric: Metric, digits: int) -> Estimate:
+    """The cell of a metric with more digits than usual."""
+    if metric.low is None or metric.high is None:
+        return Estimate(number(metric.value, digits), reason=metric.reason or "")
+    return Estimate(number(metric.value, digits), spanned(metric.low, metric.high, lambda end: number(end, digits)))
+
+
+def _heat_maps(comparison: StudyComparison) -> StudySection:
+    words = (
+        "Three test images of the first split, from classes spread over the list of classes. Each initialization has a "
+        "row. A heat map is shown if it passes two sanity checks: it must change if the network has random weights, "
+        "and blurring the image in the order of the map must lower the predicted probability faster than blurring from "
+        "the center outward. If no method passes, the first one is drawn with a stamp; it shows nothing about the "
+        "network."
+    )
+    columns = ("dataset", "network", "initialization", "method", "correlation with random weights", "gain over center")
+    rows = [
+        (
+            drawn.dataset,
+            drawn.model,
+            row.regime,
+            row.method,
+            number(row.similarity, 2),
+            signed(row.gain),
+            signed(row.gain_low),
+            row.verdict,
+        )
+        for drawn in comparison.heat_maps
+        for row in drawn.maps
+    ]
+    if not rows:
+        return StudySection("Heat maps", (), ())
+    text_columns = ("network", "initialization", "method", "checks")
+    table = StudyBlock(columns=(*columns, "its 95% lower bound", "checks"), rows=rows, text_columns=text_columns)
+    pictures = [
+        StudyBlock(heading=f"{drawn.dataset}, {drawn.model}", pictures=drawn.pictures) for drawn in comparison.heat_maps
+    ]
+    return StudySection("Heat maps", [words], [table, *pictures])
+
+
+def _epochs(comparison: StudyComparison) -> StudySection:
+    words = (
+        "Mean over splits. The epoch is selected on validation images. Epoch 0 is the classifier that fine-tuning "
+        "starts from. Of more than six networks, the six best are shown."
+    )
+    blocks = [
+        StudyBlock(heading=_of_size(part.dataset, part.train_per_class), drawings=[f"epochs-{i}"])
+        for i, part in enumerate(comparison.datasets, start=1)
+    ]
+    return StudySection("Training curves", [words], blocks if comparison.curves else [])
+
+
+def _robustness(comparison: StudyComparison) -> StudySection:
+    words = (
+        "The same classifiers on perturbed test images: blur (sigma in pixels), brightness (factor of every intensity) "
+        "and scale (factor of the size). The difference is from the unperturbed images of the same split."
+    )
+    rows = [
+        (
+            _of_size(row.dataset, row.train_per_class),
+            row.name,
+            row.perturbation,
+            number(row.mean),
+            difference_cell(row.difference),
+        )
+        for row in comparison.robustness
+    ]
+    columns = ("dataset", "network", "perturbation", f"{comparison.metric_title}, mean", "difference (95% CI)")
+    block = StudyBlock(columns=columns, rows=rows, text_columns=("network", "perturbation"))
+    return StudySection("Robustness", [words], [block] if rows else [])
+
+
+def _merged(comparison: StudyComparison) -> StudySection:
+    words = (
+        "F1 of each class of a dataset, by the network trained on this dataset and by the network trained on several "
+        "datasets, both on test images of this dataset (first split and seed). The test images can differ, so the two "
+        "values are not tested against each other."
+    )
+    rows = [
+        (
+            _of_size(row.dataset, row.train_per_class),
+            row.name,
+            row.class_name,
+            count(row.n_single),
+            estimate(row.f1_single),
+            row.merged,
+            count(row.n_merged),
+            estimate(row.f1_merged),
+        )
+        for row in comparison.merged
+    ]
+    columns = ("dataset", "network", "class", "test images", "F1", "merged dataset", "its test images", "its F1")
+    block = StudyBlock(columns=columns, rows=rows, text_columns=("network", "class", "merged dataset"))
+    return StudySection("Single and merged datasets", [words], [block] if rows else [])
+
+
+def _classifiers(comparison: StudyComparison) -> StudySection:
+    words = (
+        "These rows compare two trained classifiers, not two ways of training: those of the first split and seed, on "
+        "the same test images. The 95% CI is over groups, or over images if no groups are known."
+    )
+    rows = [
+        (
+            _of_size(row.dataset, row.train_per_class),
+            row.name,
+            row.baseline,
+            count(row.n),
+            count(row.n_groups) if row.n_groups else "–",
+            estimate(row.difference, is_signed=True),
+        )
+        for row in comparison.classifiers
+    ]
+    columns = ("dataset", "network", "baseline", "images", "groups", "difference (95% CI)")
+    block = StudyBlock(columns=columns, rows=rows, text_columns=("network", "baseline"))
+    return StudySection("Comparison of trained classifiers", [words], [block] if rows else [])
+
+
+def _gaps(comparison: StudyComparison) -> StudySection:
+    words = (
+        "The same images and networks with the protocol of the publication, as far as it can be reproduced, and with "
+        "the protocol of this study. The test sets differ, so the two values are not tested against each other."
+    )
+    rows = [
+        (row.dataset, row.name, number(row.as_published), number(row.own), signed(row.as_published - row.own))
+        for row in comparison.gaps
+    ]
+    columns = ("dataset", "network", "published protocol", "this study", "difference")
+    block = StudyBlock(columns=columns, rows=rows, text_columns=("network",))
+    return StudySection("Published protocol", [words], [block] if rows else [])
+
+
+def _published(comparison: StudyComparison) -> StudySection:
+    words = "Published values are from other images and protocols, so they are not tested against the values above."
+    rows = [(row.name, number(row.value, 4), row.source) for row in comparison.published]
+    columns = ("network", f"published {comparison.metric_title}", "source")
+    block = StudyBlock(columns=columns, rows=rows, text_columns=("source",))
+    return StudySection("Published values", [words], [block] if rows else [])
+
+
+def _settings(comparison: StudyComparison) -> StudySection:
+    n_ways = len({row.name for row in comparison.tried})
+    words = (
+        f"{plural(n_ways, 'way')} of training {'was' if n_ways == 1 else 'were'} compared on test images. The best of "
+        "several is overestimated. The shrinkage and the epoch were selected on validation images."
+    )
+    rows = [
+        (
+            _of_size(row.dataset, row.train_per_class),
+            row.name,
+            row.settings,
+            count(row.n_trained),
+            *map(_range, (row.shrinkages, row.epochs_run, row.epochs_kept)),
+        )
+        for row in comparison.tried
+    ]
+    columns = (
+        "dataset",
+        "network",
+        "settings that differ",
+        "trained networks",
+        "shrinkage",
+        "epochs",
+        "selected epoch",
+    )
+    block = StudyBlock(columns=columns, rows=rows, text_columns=("network", "settings that differ"))
+    return StudySection("Settings", [words], [block] if rows else [])
+
+
+def _range(values: Sequence[float]) -> str:
+    """`2–5`."""
+    if not values:
+        return "–"
+    low, high = min(values), max(values)
+    return f"{low:g}" if low == high else f"{low:g}–{high:g}"
+
+
+def verdict(found: VariantDifference, part: DatasetComparison) -> str:
+    """Return what the comparison shows, in words; never more than it does.
+
+    Args:
+        found: a difference.
+        part: that it is of.
+    """
+    difference = found.difference
+    if difference.p is None:
+        return "too few splits" if difference.n_splits < 2 else "equal on every split"
+    if found.is_shown:
+        is_better = (difference.p_better or 0) > (difference.p_worse or 0)
+        return "better" if is_better else "worse"
+    if (difference.p_equal or 0) >= 0.95:
+        return "equivalent"
+    if found.units_to_show is None or found.units_to_show > _MOST_UNITS:
+        return "not statistically significant"
+    of_what = "groups" if part.has_groups else "images"
+    if part.n_units is not None and found.units_to_show <= part.n_units:  # so many there are: the splits are too few
+        return "not statistically significant; more splits could change this"
+    n = count(_to_two_digits(found.units_to_show))
+    return f"not statistically significant; a difference of this size needs about {n} {of_what}"
+
+
+def usual_verdict(found: VariantDifference) -> str:
+    """Return what the tests used in publications show; empty where none was possible."""
+    if found.usual is None:
+        return ""
+    if not found.usual_finds:
+        return "not significant"
+    by = f"significant by {' and '.join(found.usual_finds)}"
+    return by if found.is_shown else f"{by}; not by the corrected test"
+
+
+def _to_two_digits(n: int) -> int:
+    """To two digits: it is a forecast."""
+    step = int(10 ** max(0, len(str(n)) - 2))
+    return -(-n // step) * step
+
+
+def interval(difference: ProcedureDifference | Metric) -> str:
+    """`-0.012 to 0.034`; empty where there is none."""
+    if difference.low is None or difference.high is None:
+        return ""
+    return f"{difference.low:+.3f} to {difference.high:+.3f}"
