@@ -3,20 +3,17 @@
 import csv
 import json
 import re
-import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
+from synthetic_runs import BLOOD, FINETUNE, INSTANT_STAGE, write_run
 
 import coverslip as cs
-from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
-from coverslip.evaluation import apply_temperature, evaluate_predictions, no_learning_curve
 from coverslip.reports import class_curves, figures, tokens, write_report
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import read_run
@@ -30,182 +27,13 @@ from coverslip.runs import (
     DoubtfulLabel,
     JudgedClass,
     LabelErrors,
-    LearningCurveRecord,
     PlannedStep,
     Recipe,
     Run,
     TriedNetwork,
     save_recipe,
-    write_metrics,
 )
-from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
-from coverslip.runs.findings.inspection import write_inspection
-from coverslip.runs.history import Epoch, write_history
-from coverslip.runs.predictions import Prediction, Predictions
-from coverslip.runs.split import SplitRow, write_split
-from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, TrainingRecord
-
-BLOOD = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil", "platelet", "immature")
-INSTANT_STAGE = InstantStage(
-    seconds=31.5,
-    engine="openvino",
-    engine_difference=None,
-    n_features=100,
-    head="fitted",
-    shrinkage=0.01,
-    temperature=1.2,
-    val_accuracy=0.9,
-    val_macro_f1=0.9,
-)
-FINETUNE = FinetuneStage(
-    started_from="instant",
-    seconds=402,
-    kept_epoch=9,
-    epochs_run=12,
-    stopped_because="all epochs done",
-    images_per_second=40,
-    precision="float32",
-)
-
-
-def write_run(
-    folder: Path,
-    classes: Sequence[str] = BLOOD,
-    *,
-    n_test: int = 200,
-    n_groups: int = 40,
-    finetuned: bool = True,
-    skill: float = 3.2,
-    left_out: int = 3,
-    recipe: Recipe | None = None,
-    allow_leakage: bool = False,
-) -> Path:
-    """A run folder as training leaves it, with drawn cells as images."""
-    generator = np.random.default_rng(0)
-    images, run = folder / "images", Run(folder / "run")
-    label = generator.choice(len(classes), size=n_test * 5, p=shares(len(classes)))
-    group = generator.integers(0, max(n_groups, 1), len(label))
-    part = np.array(["train", "train", "train", "val", "test"])[np.argsort(np.argsort(group, kind="stable")) // n_test]
-    rows = [
-        SplitRow(
-            image_id=f"{safe(classes[k])}/slide{g:02d}_cell{i:04d}.png",
-            path=f"{safe(classes[k])}/slide{g:02d}_cell{i:04d}.png",
-            label=classes[k],
-            group=f"slide{g:02d}" if n_groups else "",
-            domain="",
-            split=p.item(),
-            fold=None,
-            reason="",
-        )
-        for i, (k, g, p) in enumerate(zip(label, group, part, strict=True))
-    ]
-    test = np.flatnonzero(part == "test")
-    logits = generator.normal(size=(len(test), len(classes)))
-    logits[np.arange(len(test)), label[test]] += skill + generator.normal(0, 0.5, n_groups or 1)[group[test]]
-    probability, before = apply_temperature(logits, 0.44), apply_temperature(logits, 0.24)
-    for i in test:
-        draw_cell(images / rows[i].path, int(label[i]), i)
-    first = images / rows[test[0]].path
-    shutil.copy(first, first.with_name("copy.png"))
-    draw_cell(first.with_name("wide.png"), 0, len(rows), width=120)
-    reason = "unreadable: the file is cut off: 2,113 of 8,040 bytes"
-    torn = [replace(rows[0], image_id=f"torn{i}.png", split="left-out", reason=reason) for i in range(left_out)]
-    run.folder.mkdir(parents=True, exist_ok=True)
-    write_split(run.split_file, [*rows, *torn])
-    said = [predicted(rows[i], p, classes) for i, p in zip(test, probability, strict=True)]
-    Predictions(said, classes).write_csv(run.predictions_file)
-    metrics = evaluate_predictions(
-        probability,
-        label[test],
-        classes,
-        split="test",
-        primary="macro_f1",
-        group=np.array([f"slide{g}" for g in group[test]], dtype=object) if n_groups else None,
-        probability_uncalibrated=before,
-    )
-    write_metrics(run.metrics_file, metrics)
-    save_recipe(recipe or Recipe(), run.recipe_file)
-    write_facts(run, images, finetuned=finetuned, allow_leakage=allow_leakage)
-    if finetuned:
-        write_history(run.history_file, epochs(12))
-    return run.folder
-
-
-def shares(n_classes: int) -> np.ndarray:
-    raw = 1 / (1 + 0.35 * np.arange(n_classes))
-    return raw / raw.sum()
-
-
-def safe(name: str) -> str:
-    return re.sub(r"[^\w]+", "-", name)[:40]
-
-
-def draw_cell(path: Path, k: int, seed: int, width: int = 96) -> None:
-    generator = np.random.default_rng(seed)
-    image = Image.new("RGB", (width, 96), tuple(generator.integers(215, 245, 3)))
-    pen = ImageDraw.Draw(image)
-    pen.ellipse((14, 14, 80, 80), fill=(225 - 6 * k, 170, 190 + 3 * k))
-    for x, y in generator.integers(28, 58, (1 + k % 4, 2)):
-        pen.ellipse((x, y, x + 18, y + 16), fill=(110, 60 + 8 * k, 150))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path)
-
-
-def predicted(row: SplitRow, p: np.ndarray, classes: Sequence[str]) -> Prediction:
-    name = classes[int(p.argmax())]
-    decision = name if p.max() >= 0.55 else "uncertain"
-    return Prediction(row.image_id, row.path, row.label, name, float(p.max()), decision, tuple(p.tolist()))
-
-
-def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool) -> None:
-    TrainingRecord(
-        stages=(INSTANT_STAGE, FINETUNE) if finetuned else (INSTANT_STAGE,),
-        chosen="finetune" if finetuned else "instant",
-        calibration=Calibration(temperature=1.83, uncertain_below=0.55),
-    ).write(run.training_file)
-    few = no_learning_curve(600, None, "there are only 12 groups")
-    LearningCurveRecord(curve=few).write(run.learning_curve_file)
-    sources = (str(images),)
-    Environment(
-        opened=Opened(sources=sources, group=None, group_pattern=None),
-        data=(DomainImages(domain="", root=str(images), sources=sources, n_images=1003, fingerprint="8d0f2c51ab77e1"),),
-        coverslip="0.1.0",
-        python="3.11.9",
-        packages={"torch": "2.9.0", "timm": "1.0.20"},
-        platform="Linux x86_64",
-        machine=Machine(processor="Abacus 3000", n_cores=4, n_threads=4, memory_gb=16, gpus=()),
-        device="cpu",
-        seed=0,
-        allow_leakage=allow_leakage,
-        command=("coverslip", "train", "images", "--out", "run"),
-        started="2026-11-20T09:12:44+00:00",
-    ).write(run.environment_file)
-    data = cs.open_dataset(images)
-    write_inspection(run.inspection_file, inspect_dataset(data, scan_images(data)))
-
-
-def epochs(n: int) -> list[Epoch]:
-    rows = []
-    for epoch in range(1, n + 1):
-        loss = float(1.4 * np.exp(-epoch / 3))
-        rows.append(
-            Epoch(
-                epoch=epoch,
-                seconds=33.5,
-                learning_rate=0.001,
-                train_loss=loss + 0.05,
-                train_accuracy=1 - loss / 3,
-                val_loss=loss + 0.14 + 0.004 * epoch + 0.02 * (epoch % 3),
-                val_accuracy=0.97 - loss / 3 - 0.01 * (epoch % 2),
-                val_precision=0.9,
-                val_recall=0.9,
-                val_f1=0.955 - loss / 3 - 0.012 * (epoch % 2),
-                train_precision=None,
-                train_recall=None,
-                train_f1=0.99 - loss / 3,
-            )
-        )
-    return rows
+from coverslip.runs.training import Calibration, TrainingRecord
 
 
 @pytest.fixture(scope="module")

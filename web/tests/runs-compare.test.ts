@@ -14,6 +14,8 @@ const metric = (name: string, value: number | null, better: Measured['better']):
   level: 0.95,
   method: '',
   reason: null,
+  n_correct: null,
+  n_images: null,
 });
 const row = (run: string, f1: number | null, ece: number) => ({
   run_id: run,

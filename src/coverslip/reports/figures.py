@@ -195,7 +195,7 @@ def confusion(
     is_named = numbers is None and n_classes <= 8 and max(len(name) for name in classes) <= 14
     cell = float(np.clip(6.2 / n_classes, 0.27, 0.8))
     names = [shortened(name) for name in classes]
-    left = 0.075 * max(len(name) for name in names) + (0.55 if is_named else 0.9)
+    left = 0.078 * max(len(name) for name in names) + (0.65 if is_named else 1.05)
     figure = new_figure(max(left + cell * n_classes + 0.4, 4.2), cell * n_classes + (1.25 if is_named else 0.75))
     axes = figure.subplots()
     whole = matrix.sum(axis=1) if n_images is None else n_images

@@ -89,7 +89,16 @@ def _results(part: DatasetComparison, comparison: StudyComparison, i: int) -> It
 
 
 def _differences(part: DatasetComparison, comparison: StudyComparison, i: int) -> StudyBlock:
-    columns = ("network", "baseline", "difference", "p (Holm)", "P(better)", "P(equivalent)", "P(worse)", "result")
+    columns = (
+        "network",
+        "baseline",
+        "difference",
+        "p\N{NO-BREAK SPACE}(Holm)",
+        "P(better)",
+        "P(equivalent)",
+        "P(worse)",
+        "result",
+    )
     return StudyBlock(
         heading="Differences from the baseline",
         columns=columns,
@@ -212,7 +221,8 @@ def _latencies(comparison: StudyComparison) -> StudySection:
 
 
 def _timing(timing: Timing) -> Estimate:
-    return Estimate(f"{timing.median:.3g}", f"{timing.low:.3g}–{timing.high:.3g}")
+    median, low, high = (f"{each:#.3g}".rstrip(".") for each in (timing.median, timing.low, timing.high))
+    return Estimate(median, f"{low}–{high}")
 
 
 def _distances(comparison: StudyComparison) -> StudySection:

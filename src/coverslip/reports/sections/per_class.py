@@ -43,8 +43,13 @@ def _text(run: ReportedRun) -> SectionText:
 
 
 def _words(run: ReportedRun) -> Iterator[str]:
+    numbers = [metric for scores in run.metrics.per_class.values() for metric in scores.metrics.values()]
+    has_intervals = any(metric.low is not None for metric in numbers)
+    below = (
+        "Below each value is its 95% confidence interval (CI)." if has_intervals else "Below each share is its count."
+    )
     yield (
-        "Below each value is its 95% confidence interval (CI). Recall is also called sensitivity, and precision "
+        f"{below} Recall is also called sensitivity, and precision "
         "positive predictive value (PPV). NPV is the share of images predicted as another class that are of another "
         "class."
     )

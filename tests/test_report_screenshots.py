@@ -1,0 +1,57 @@
+"""The look of the reports, compared with pictures in `tests/screenshots/`; `screenshots.py` says how to renew them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+from screenshots import check_screenshot, differences, use_own_font
+from synthetic_runs import write_run, written_study
+
+from coverslip.reports import write_report
+from coverslip.studies.page import write_study_report
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="module")
+def reports(made_once: MadeOnce) -> Path:
+    """`run.html` and `study.html`."""
+
+    def make(folder: Path) -> None:
+        write_report(write_run(folder, ("basophil", "lymphocyte", "monocyte"), n_test=60, n_groups=20, skill=2.2))
+        (folder / "five networks").mkdir()
+        write_study_report(written_study(), folder / "five networks" / "report.html")
+
+    return made_once("reports for screenshots", make)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("report", "width", "scheme"),
+    [("run", 1280, "light"), ("run", 800, "dark"), ("five networks", 1280, "light")],
+)
+def test_a_report_looks_as_it_did(
+    browser: "Browser", reports: Path, tmp_path: Path, report: str, width: int, scheme: str
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+    try:
+        page.goto((reports / report / "report.html").as_uri())
+        use_own_font(page)
+        check_screenshot(page, f"{report.replace(' ', '-')}-{width}-{scheme}", tmp_path, hidden=[".place"])
+    finally:
+        page.close()
+
+
+def test_a_column_that_is_missing_or_a_longer_page_is_a_difference() -> None:
+    kept = Image.new("RGB", (320, 400), "white")
+    assert differences(kept, kept.copy())[0] == 0
+    without_column = kept.copy()
+    without_column.paste((80, 80, 80), (280, 40, 320, 80))
+    assert differences(kept, without_column)[0] == pytest.approx(40 * 40 / (320 * 400))
+    assert differences(kept, Image.new("RGB", (320, 440), "white"))[0] == pytest.approx(1 / 11)
+    assert differences(kept, Image.new("RGB", (320, 400), (240, 240, 240)))[0] == 0  # as another browser may draw it
