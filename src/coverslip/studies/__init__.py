@@ -9,13 +9,15 @@ from coverslip.studies.comparing import (
     VariantDifference,
     VariantScores,
     compare_study,
+    interval,
+    usual_verdict,
+    verdict,
 )
 from coverslip.studies.figures import drawings_of
 from coverslip.studies.plan import StudyPlan, load_plan, plan_from_text, save_plan
 from coverslip.studies.presets import PRESETS, Preset, preset_plan
 from coverslip.studies.results import ResultRow
 from coverslip.studies.running import CellState, CellWord, state_of
-from coverslip.studies.sections import interval, usual_verdict, verdict
 from coverslip.studies.study import plan_study, resume_study, run_study, study_comparison
 from coverslip.studies.timing import cell_seconds
 

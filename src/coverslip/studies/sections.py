@@ -7,10 +7,14 @@ from coverslip.evaluation import Metric, ProcedureDifference
 from coverslip.inference.latency import Timing
 from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import count, number, plural, signed, spanned
-from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference
+from coverslip.studies.comparing import (
+    DatasetComparison,
+    StudyComparison,
+    VariantDifference,
+    usual_verdict,
+    verdict,
+)
 from coverslip.studies.sizes import SizeCurve
-
-_MOST_UNITS = 1_000_000  # beyond it a forecast says nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,50 +419,3 @@ def _range(values: Sequence[float]) -> str:
         return "–"
     low, high = min(values), max(values)
     return f"{low:g}" if low == high else f"{low:g}–{high:g}"
-
-
-def verdict(found: VariantDifference, part: DatasetComparison) -> str:
-    """Return what the comparison shows, in words; never more than it does.
-
-    Args:
-        found: a difference.
-        part: that it is of.
-    """
-    difference = found.difference
-    if difference.p is None:
-        return "too few splits" if difference.n_splits < 2 else "equal on every split"
-    if found.is_shown:
-        is_better = (difference.p_better or 0) > (difference.p_worse or 0)
-        return "better" if is_better else "worse"
-    if (difference.p_equal or 0) >= 0.95:
-        return "equivalent"
-    if found.units_to_show is None or found.units_to_show > _MOST_UNITS:
-        return "not statistically significant"
-    of_what = "groups" if part.has_groups else "images"
-    if part.n_units is not None and found.units_to_show <= part.n_units:  # so many there are: the splits are too few
-        return "not statistically significant; more splits could change this"
-    n = count(_to_two_digits(found.units_to_show))
-    return f"not statistically significant; a difference of this size needs about {n} {of_what}"
-
-
-def usual_verdict(found: VariantDifference) -> str:
-    """Return what the tests used in publications show; empty where none was possible."""
-    if found.usual is None:
-        return ""
-    if not found.usual_finds:
-        return "not significant"
-    by = f"significant by {' and '.join(found.usual_finds)}"
-    return by if found.is_shown else f"{by}; not by the corrected test"
-
-
-def _to_two_digits(n: int) -> int:
-    """To two digits: it is a forecast."""
-    step = int(10 ** max(0, len(str(n)) - 2))
-    return -(-n // step) * step
-
-
-def interval(difference: ProcedureDifference | Metric) -> str:
-    """`-0.012 to 0.034`; empty where there is none."""
-    if difference.low is None or difference.high is None:
-        return ""
-    return f"{difference.low:+.3f} to {difference.high:+.3f}"
