@@ -387,7 +387,7 @@ export const results = {
     significance: 'Significance',
     shown: 'statistically significant',
     chance: 'not statistically significant',
-    allMetrics: (n: number) => `${n} more metrics`,
+    allMetrics: (n: number) => counted(n, 'more metric', 'more metrics'),
     mcnemar: (first: number, second: number, p: string) =>
       `${counted(first, 'image is', 'images are')} classified correctly by the first run only, ${counted(second, 'image', 'images')} by the second only (McNemar’s exact test, which treats images as independent: ${p}).`,
     changed: {

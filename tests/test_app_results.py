@@ -1,0 +1,81 @@
+"""Results of runs in the browser: a short summary, tabs with a verdict each, and comparisons with their conclusion."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import QUICK, Stock, open_page
+from clipping import clipped_text
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+TABS = (
+    *("metrics", "confusion", "mistakes", "threshold", "curves", "calibration", "data", "doubtful", "evaluations"),
+    *("training", "details"),
+)
+WIDTHS = (800, 1280, 1920)
+
+
+def check_text(page: "Page", path: str) -> None:
+    """No text is cut off or drawn over other text at any width."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert clipped_text(page) == [], f"{path} at {width} px"
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_text_that_is_cut_off_or_overlaps_is_found(page: "Page") -> None:
+    open_page(page, "/runs")
+    assert clipped_text(page) == []
+    page.evaluate("""() => {
+      document.querySelector('main h1').style.cssText = 'width: 9px; overflow: hidden; white-space: nowrap';
+      const over = Object.assign(document.createElement('p'), {textContent: 'over the heading'});
+      over.style.cssText = 'position: absolute; left: 0; top: 0';
+      const under = Object.assign(document.createElement('p'), {textContent: 'under it'});
+      under.style.cssText = 'position: absolute; left: 4px; top: 4px';
+      document.querySelector('main').append(over, under);
+    }""")
+    faults = clipped_text(page)
+    assert [fault.partition(":")[0] for fault in faults] == ["cut off", "overlap"], faults
+
+
+def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/runs/{stock.run}")
+    page.get_by_role("heading", name="Limits of the result").wait_for()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 2 * 800
+    results = stock.app.get(f"runs/{stock.run}/results")
+    primary = next(value for value in results["values"] if value["is_primary"])
+    assert f"{primary['value']:.3f}" in page.get_by_label("Key metrics").inner_text()
+    assert page.get_by_role("region", name="Limits").locator("summary").count() == len(results["limits"])
+    check_text(page, "summary")
+    for tab in TABS:
+        open_page(page, f"/runs/{stock.run}?tab={tab}")
+        verdict = page.locator(".verdict")
+        verdict.first.wait_for()
+        assert verdict.count() == 1, tab
+        assert verdict.inner_text().endswith("."), tab
+        page.wait_for_load_state("networkidle")
+        check_text(page, tab)
+
+
+def test_a_comparison_opens_with_its_conclusion_and_shows_the_images_that_changed(page: "Page", stock: Stock) -> None:
+    recipe = {**QUICK, "split": {"run": stock.app.get(f"runs/{stock.run}")["folder"]}}
+    other = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe, "name": "Same split"})["id"]
+    assert (ended := stock.app.ended(f"runs/{other}"))["state"] == "done", ended["error"]
+    compared = stock.app.get(f"comparison?run_id={stock.run}&run_id={other}")
+    pair = compared["pairs"][0]
+    assert pair["n"] > 0
+    open_page(page, f"/compare?runs={stock.run},{other}")
+    assert page.get_by_role("region", name="Conclusion").locator(".verdict").inner_text() == compared["conclusion"]
+    table = page.get_by_role("table").first
+    assert table.get_by_role("row").count() == 1 + 5
+    changed = pair["changed"]
+    for kind, name in (("to-right", "Misclassified → correct"), ("to-wrong", "Correct → misclassified")):
+        n = sum(image["change"] == kind for image in changed["images"])
+        assert n == changed[f"n_{kind.replace('-', '_')}"]
+        if changed["images"]:
+            assert page.get_by_role("list", name=name).get_by_role("button").count() == min(n, 12)
+    check_text(page, "compare")
