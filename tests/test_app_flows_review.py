@@ -3,12 +3,16 @@
 import json
 import re
 import time
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from browser import QUICK, RunningApp, open_page
 from drawing import write_cells
+
+from coverslip.runs import Run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -65,7 +69,7 @@ def predicted(app_server: RunningApp) -> Review:
 def review(predicted: Review) -> Review:
     """The same without any correction."""
     for row in predicted.rows:
-        if row["correction"] is not None:
+        if row["correction"] is not None or row["excluded"] is not None:
             path = f"predictions/{predicted.prediction}/rows/{row['k']}/correction"
             predicted.app.send(path, {"label": None}, "PUT")
     return predicted
@@ -85,7 +89,11 @@ def test_quick_keys_correct_one_image_each_and_are_undone_in_turn(page: "Page", 
     review.open(page)
     page.route(CORRECTIONS, slowly)
     labels = others(review, 3)
-    for label in labels:  # nothing was clicked before
+    page.keyboard.press("1")
+    page.get_by_role("status").get_by_text("No image is selected").wait_for()
+    assert review.corrections() == [None] * 4
+    page.keyboard.press("ArrowRight")
+    for label in labels:
         page.keyboard.press(str(1 + CLASSES.index(label)))
     page.get_by_role("link", name="Corrected 3").wait_for()
     assert review.corrections() == [*labels, None]
@@ -105,6 +113,7 @@ def test_a_correction_that_could_not_be_kept_is_told_and_not_undone(page: "Page"
     review.open(page)
     labels = others(review, 2)
     key = [str(1 + CLASSES.index(label)) for label in labels]
+    page.keyboard.press("ArrowRight")
     page.keyboard.press(key[0])
     page.get_by_role("link", name="Corrected 1").wait_for()
     is_cut_off = True
@@ -122,6 +131,7 @@ def test_what_needs_the_eye_gets_less_and_none_is_passed_over(page: "Page", revi
     review.open(page, "review")
     rows = page.locator(".rows .open")  # also those that are out of sight, which have no role
     names = [rows.nth(k).get_attribute("aria-label") for k in range(3)]
+    page.keyboard.press("ArrowRight")
     for _ in range(3):
         page.keyboard.press("1")
     page.get_by_role("link", name=f"Needs review {before - 3}").wait_for()
@@ -150,16 +160,20 @@ def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: 
     page.route("**/events", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
     page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
     asked: list[str] = []
+    have_all_come = False
 
-    def answer(route: "Route") -> None:  # the first time as if three of the images were not there yet
+    def answer(route: "Route") -> None:  # at first as if three of the images were not there yet
         asked.append(route.request.url)
-        route.continue_(url=route.request.url.replace("offset=0", "offset=3") if len(asked) == 1 else None)
+        url = route.request.url
+        route.continue_(url=url if have_all_come else url.replace("offset=0", "offset=3"))
 
     page.route(ROWS, answer)
     review.open(page)
     page.get_by_text(re.compile("predicting$")).wait_for()
     rows = page.get_by_role("button", name="Open ")
     third = review.rows[3]
+    page.keyboard.press("ArrowRight")  # the first of those that are shown
+    have_all_come = True
     page.get_by_role("button", name=f"Open {review.rows[0]['image_id']}").wait_for()  # they have come
     label = next(name for name in CLASSES if name != third["decision"])
     page.keyboard.press(str(1 + CLASSES.index(label)))
@@ -174,6 +188,35 @@ def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: 
     page.keyboard.press("Escape")
     rows.first.wait_for()
     page.unroute_all(behavior="ignoreErrors")
+
+
+def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page", review: Review) -> None:
+    prediction = review.app.get(f"predictions/{review.prediction}")
+    run = review.app.get(f"runs/{prediction['run_id']}")
+    before = review.app.get(f"datasets/{run['dataset_id']}")
+    review.open(page)
+    label = others(review, 1)[0]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(str(1 + CLASSES.index(label)))
+    page.keyboard.press(",")
+    page.keyboard.press(".")
+    page.get_by_role("link", name="Corrected 3").wait_for()
+    assert page.get_by_role("img", name="corrected").count() == 1
+    assert page.get_by_role("img", name="excluded").count() == 2
+    excluded = [row["excluded"] for row in review.rows[:4]]
+    assert excluded == [None, "none-of-these", "unusable", None]
+    page.get_by_role("button", name="Add these corrections").click()
+    page.get_by_role("button", name="Add and retrain").click()
+    page.wait_for_url("**/runs/*")
+    again = review.app.ended(f"runs/{page.url.rpartition('/')[2]}")
+    assert (again["state"], again["again_of"]) == ("done", run["id"])
+    after = review.app.get(f"datasets/{run['dataset_id']}")
+    assert (after["n_images"], after["n_labelled"]) == (before["n_images"] + 1, before["n_labelled"] + 1)
+    assert [each["name"] for each in after["classes"]] == [each["name"] for each in before["classes"]]
+    old, new = (Run(Path(each["folder"])).split for each in (run, again))
+    tested = [sorted(Path(row.path).name for row in rows if row.split == "test") for rows in (old, new)]
+    assert tested[0] == tested[1]
+    assert Counter(row.split for row in new) - Counter(row.split for row in old) == {"train": 1}
 
 
 def test_enter_on_a_link_elsewhere_is_the_links(page: "Page", review: Review) -> None:

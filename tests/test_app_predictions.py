@@ -33,10 +33,10 @@ from trained import SMALL_NETWORK
 import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.runs import Recipe, SplitPlan
+from coverslip.workspace.correcting import corrections
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.state import status_of
-from coverslip.workspace.predictions import corrections
 from coverslip.workspace.predictions.classifying import Classifying
 from coverslip.workspace.store.home import Workspace
 
@@ -199,11 +199,53 @@ def test_corrections_become_training_images(lab: Lab) -> None:
     made = lab.client.post(f"{path}/dataset", json={"only": "corrected"}).json()
     until(lambda: describe(lab.workspace, made["id"]).state == "ready")
     found = lab.client.get(f"{API}/datasets/{made['id']}").json()
-    assert {one["name"]: one["n"] for one in found["classes"]} == {"<script>": 1, "large": 1, "=new": 1}
+    counts = [(one["name"], one["n"]) for one in sorted(found["classes"], key=lambda one: one["color_index"])]
+    assert counts == [("<script>", 1), ("large", 1), ("medium", 0), ("=new", 1)]  # the classifier's keys
     every = lab.client.post(f"{path}/dataset", json={"only": "all", "name": "All"}).json()
     assert (every["name"], every["n_labelled"]) == ("All", 41)  # the broken one has a label by now
     for row in rows:
         lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": None})
+
+
+def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> None:
+    images = open_images(lab.workspace, lab.new, is_labelled=False)
+    answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "dataset_id": images})
+    path = f"{API}/predictions/{answer.json()['id']}"
+    assert ended(lab.client, answer.json()["id"], what="predictions")["state"] == "done"
+    first, second, third = (row["k"] for row in lab.client.get(f"{path}/rows?limit=3").json()["items"])
+
+    lab.client.put(f"{path}/rows/{first}/correction", json={"label": "medium"})
+    row = lab.client.put(f"{path}/rows/{first}/correction", json={"label": None, "excluded": "unusable"}).json()
+    lab.client.put(f"{path}/rows/{second}/correction", json={"label": None, "excluded": "none-of-these"})
+    lab.client.put(f"{path}/rows/{third}/correction", json={"label": "large"})
+    assert (row["correction"], row["excluded"]) == (None, "unusable")
+    both = {"label": "large", "excluded": "unusable"}
+    assert lab.client.put(f"{path}/rows/{first}/correction", json=both).status_code == 422
+    state = lab.client.get(path).json()
+    assert (state["n_corrected"], state["n_excluded"]) == (3, 2)
+    assert [each["k"] for each in lab.client.get(f"{path}/rows?only=corrected").json()["items"]] == [
+        first,
+        second,
+        third,
+    ]
+    dataset = describe(lab.workspace, images)
+    assert (dataset.n_left_out, dataset.n_labelled) == (2, 1)
+    assert [each.name for each in dataset.classes] == ["<script>", "large", "medium"]
+    table = list(csv.DictReader(io.StringIO(lab.client.get(f"{path}/download/predictions").text)))
+    assert [(each["corrected"], each["excluded"]) for each in table[:4]] == [
+        ("", "unusable"),
+        ("", "none-of-these"),
+        ("large", ""),
+        ("", ""),
+    ]
+    made = lab.client.post(f"{path}/dataset", json={"only": "all"}).json()
+    assert made["n_images"] == 41 - 2
+
+    for k in (first, second, third):
+        lab.client.put(f"{path}/rows/{k}/correction", json={"label": None})
+    dataset = describe(lab.workspace, images)
+    assert (dataset.n_left_out, dataset.n_labelled) == (0, 0)
+    assert lab.client.delete(f"{API}/jobs/{answer.json()['id']}").status_code == 204
 
 
 def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_again(lab: Lab) -> None:
@@ -224,7 +266,16 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_
     after = describe(lab.workspace, cells)
     assert (after.n_images, after.n_labelled) == (before.n_images + 1 + 2, before.n_labelled + 1 + 2)
     assert {domain.name: domain.n for domain in after.domains}["Monday"] == 2
-    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).status_code == 409  # all are there
+    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["n_images"] == after.n_images
+
+    # The dataset follows later answers: another class, and an image that is of no use.
+    lab.client.put(f"{path}/rows/{rows[0]['k']}/correction", json={"label": "large"})
+    lab.client.put(f"{path}/rows/{rows[1]['k']}/correction", json={"label": None, "excluded": "unusable"})
+    lab.client.post(f"{path}/join", json={"dataset_id": cells})
+    until(lambda: describe(lab.workspace, cells).state == "ready")
+    listed = lab.client.get(f"{API}/datasets/{cells}/images?domain=Monday").json()["items"]
+    assert [image["label"] for image in listed] == ["large"]
+    assert [each.name for each in describe(lab.workspace, cells).classes] == [each.name for each in before.classes]
 
     sources = [{"path": before.sources[0].path}]
     assert lab.client.patch(f"{API}/datasets/{cells}", json={"sources": sources}).status_code == 200

@@ -497,3 +497,13 @@ def test_a_group_that_two_sets_share_is_not_divided_where_one_has_a_split():
     parts = split_60_20_20(dataset, scan).parts
     assert_undivided([r.group for r in dataset.records], parts)
     assert set(parts[50:]) == {"train", "val", "test"}
+
+
+def test_a_new_domain_joins_training_where_the_split_of_an_earlier_run_is_kept():
+    given = [*(["train"] * 6), "val", "val", "test", "test", *([None] * 10)]
+    data, scan = make("ab" * 10, groups=[f"g{i}" for i in range(19)] + ["g9"], given=given)
+    domains = ["old"] * 10 + ["new"] * 10
+    records = tuple(replace(r, domain=d) for r, d in zip(data.records, domains, strict=True))
+    split = split_images(replace(data, records=records), scan, val=0.2, test=0.2, seed=0, splits_new_domains=False)
+    assert list(split.parts[:10]) == given[:10]
+    assert list(split.parts[10:]) == ["train"] * 9 + ["test"]  # the last one is of the group of a test image

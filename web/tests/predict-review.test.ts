@@ -8,17 +8,29 @@ const key = (name: string, more: Partial<KeyboardEvent> = {}) =>
   ({ key: name, ctrlKey: false, metaKey: false, altKey: false, ...more }) as KeyboardEvent;
 
 test('digits are classes, and only as many as there are', () => {
-  expect(actOf(key('2'), classes)).toEqual({ kind: 'correct', label: 'b' });
+  expect(actOf(key('2'), classes)).toEqual({ kind: 'correct', answer: { correction: 'b', excluded: null } });
   expect(actOf(key('9'), classes)).toBeNull();
   expect(actOf(key('a'), classes)).toBeNull();
 });
 
 test('every class is given by the mark that it has on the wall, also the tenth and those with letters', () => {
   const many = Array.from({ length: 36 }, (_, i) => `class ${i + 1}`);
-  expect(actOf(key('0'), many)).toEqual({ kind: 'correct', label: 'class 10' });
-  expect(actOf(key('a'), many)).toEqual({ kind: 'correct', label: 'class 11' });
-  expect(actOf(key('u'), many)).toEqual({ kind: 'correct', label: 'class 31' });
-  expect(actOf(key('Z'), many)).toEqual({ kind: 'correct', label: 'class 36' });
+  expect(actOf(key('0'), many)).toEqual({
+    kind: 'correct',
+    answer: { correction: 'class 10', excluded: null },
+  });
+  expect(actOf(key('a'), many)).toEqual({
+    kind: 'correct',
+    answer: { correction: 'class 11', excluded: null },
+  });
+  expect(actOf(key('u'), many)).toEqual({
+    kind: 'correct',
+    answer: { correction: 'class 31', excluded: null },
+  });
+  expect(actOf(key('Z'), many)).toEqual({
+    kind: 'correct',
+    answer: { correction: 'class 36', excluded: null },
+  });
   expect(actOf(key('0'), classes)).toBeNull();
 });
 
@@ -42,7 +54,8 @@ test('what is shown becomes a query, also for a class that is called as a filter
   expect(filterOf('unfamiliar', classes)).toEqual({ decision: 'unfamiliar' });
 });
 
-const row = (k: number, correction: string | null = null) => ({ k, correction }) as PredictionRow;
+const row = (k: number, correction: string | null = null) =>
+  ({ k, correction, excluded: null }) as unknown as PredictionRow;
 const numbers = (rows: readonly PredictionRow[]) => rows.map((one) => one.k);
 
 test('a corrected row leaves the list of those to look at, one without a correction that of the corrected', () => {

@@ -130,7 +130,15 @@ def train_one_split(
 def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool = False) -> Split:
     """Which images train, validate and test: groups and copies stay together."""
     plan = recipe.split
-    split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.split_seed, allow_leakage=allow_leakage)
+    split = split_images(
+        data,
+        scan,
+        val=plan.val,
+        test=plan.test,
+        seed=recipe.split_seed,
+        allow_leakage=allow_leakage,
+        splits_new_domains=plan.run is None,
+    )
     split = cap_training(data, split, plan.train_per_class, recipe.split_seed)
     check_trainable(data, scan, split)
     check_no_class_is_empty(data, trained_classes(data, split))

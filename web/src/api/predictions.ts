@@ -7,6 +7,9 @@ type Schemas = components['schemas'];
 export type Classifier = Schemas['Classifier'];
 export type Prediction = Schemas['PredictionState'];
 export type PredictionRow = Schemas['Row'];
+export type Exclusion = Schemas['Exclusion'];
+/** What a person says about an image: its class, or why it is excluded; both null: nothing. */
+export type Answer = Pick<PredictionRow, 'correction' | 'excluded'>;
 
 const at = (prediction_id: string) => ({ params: { path: { prediction_id } } });
 
@@ -47,12 +50,11 @@ export const listPredictionRows = (id: string, query: RowQuery, signal?: AbortSi
     }),
   );
 
-/** Say what row `k` really is; null takes the correction back. */
-export const correctRow = (id: string, k: number, label: string | null) =>
+export const correctRow = (id: string, k: number, { correction, excluded }: Answer) =>
   answer(
     api.PUT('/api/v1/predictions/{prediction_id}/rows/{k}/correction', {
       params: { path: { prediction_id: id, k } },
-      body: { label },
+      body: { label: correction, excluded },
     }),
   );
 

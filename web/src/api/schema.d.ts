@@ -1958,7 +1958,7 @@ export interface paths {
         get?: never;
         /**
          * Correct Prediction
-         * @description Say what an image really shows; it is kept at once.
+         * @description Say what an image really shows, or exclude it; the answer is saved at once.
          */
         put: operations["correct_prediction"];
         post?: never;
@@ -1977,7 +1977,7 @@ export interface paths {
         };
         /**
          * Download From Prediction
-         * @description `predictions.csv`, with a column `corrected` where there are corrections.
+         * @description `predictions.csv`, with columns `corrected` and `excluded` where there are corrections.
          */
         get: operations["download_from_prediction"];
         put?: never;
@@ -2019,9 +2019,10 @@ export interface paths {
         put?: never;
         /**
          * Join Dataset
-         * @description Add the images whose class somebody corrected or confirmed to a dataset, as one more source of it.
+         * @description Add the images whose class a person corrected or confirmed to a dataset, as one more source of it.
          *
-         *     Images that are in it already, by file or pixels, do not come twice. Leaving the source out again is the way back.
+         *     Repeat the request after further corrections: the source is replaced. Images of the dataset's other sources are not
+         *     added again: they get the corrected label, or are excluded. Removing the source is the way back.
          */
         post: operations["join_dataset"];
         delete?: never;
@@ -2622,11 +2623,13 @@ export interface components {
         };
         /**
          * Correction
-         * @description What an image really shows; null takes a correction back.
+         * @description What an image really shows, or why it is excluded; both null take the answer back.
          */
         Correction: {
             /** Label */
             label: string | null;
+            /** @description The image shows none of the classes, or is unusable. */
+            excluded?: components["schemas"]["Exclusion"] | null;
         };
         /**
          * CurvePoint
@@ -3298,6 +3301,12 @@ export interface components {
             ended: string | null;
         };
         /**
+         * Exclusion
+         * @description Why an image is of no use for training; the answer of a person who looked at it.
+         * @enum {string}
+         */
+        Exclusion: "none-of-these" | "unusable";
+        /**
          * ExplanationState
          * @description How far the picture is that explains one image.
          */
@@ -3872,7 +3881,7 @@ export interface components {
         };
         /**
          * JoinedDataset
-         * @description The dataset that corrected and confirmed images join.
+         * @description The dataset that corrected and confirmed images are added to.
          */
         JoinedDataset: {
             /** Dataset Id */
@@ -4986,8 +4995,16 @@ export interface components {
             created: string;
             /** Ended */
             ended: string | null;
-            /** N Corrected */
+            /**
+             * N Corrected
+             * @description Images that a person gave an answer for, exclusions among them.
+             */
             n_corrected: number;
+            /**
+             * N Excluded
+             * @description Images that show none of the classes, or are unusable.
+             */
+            n_excluded: number;
             /**
              * N Review
              * @description Undecided images that nobody has corrected yet.
@@ -5461,9 +5478,11 @@ export interface components {
             };
             /**
              * Correction
-             * @description What somebody said that it really shows.
+             * @description The class that a person corrected or confirmed.
              */
             correction: string | null;
+            /** @description Why a person excluded it: it shows none of the classes, or is unusable. */
+            excluded: components["schemas"]["Exclusion"] | null;
             /**
              * Reason
              * @description Why the image could not be read, or is unfamiliar.

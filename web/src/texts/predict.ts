@@ -47,22 +47,39 @@ export const predict = {
   resume: 'Resume',
   search: 'Part of a file’s name',
   csv: 'Download CSV',
-  use: 'Use corrections as training data',
-  useHelp: 'Makes a new dataset, labelled by your corrections.',
+  use: 'Add these corrections to the training set and retrain',
+  useHelp: 'Adds the corrected and confirmed images to the dataset of the training, and trains again.',
   using: {
-    where: 'Where the corrected and confirmed images go',
+    counts: (n: number) =>
+      `${counted(n, 'image', 'images')} with a corrected or confirmed class ${n === 1 ? 'is' : 'are'} added to the dataset.`,
+    excluded: (n: number) =>
+      `${counted(n, 'image', 'images')} marked “None of these classes” or “Unusable image” ${n === 1 ? 'is' : 'are'} not added.`,
+    nothing: 'No image has a corrected or confirmed class: there is nothing to add.',
+    target: (name: string, n: string) => `Training set: ${name}, ${n} images`,
+    retrainText: (name: string) =>
+      `The new training has the settings and the test images of “${name}”: compare the two afterwards. Added images are used for training only. Files stay where they are.`,
+    retrainFolds: (name: string) =>
+      `The new training has the settings of “${name}”. With cross-validation, added images are tested too. Files stay where they are.`,
+    retrain: 'Add and retrain',
+    reading: 'Reading the added images',
+    others: 'Add them to another dataset instead',
+    noTraining: 'The training set of this classifier is not in this app. Choose where the images go.',
+    where: 'Dataset',
     fresh: 'A new dataset',
+    freshText:
+      'Makes a new dataset, labelled by your corrections. Classes keep the keys that they have here.',
     joinText:
-      'They become one more source of that dataset. Files stay where they are; images that it has already do not come twice. Under “Add, rename or leave out folders” they can be left out again.',
+      'They become one more source of that dataset. Files stay where they are; images that it already has are not added twice. To remove them again, open “Add, rename or leave out folders” on its page.',
     make: 'Make the dataset',
     join: 'Add to the dataset',
     joined: (n: number, name: string) =>
-      `${counted(n, 'image is', 'images are')} now in “${name}”. Its sources are domains of their own.`,
+      `${n ? counted(n, 'image was', 'images were') : 'No new image was'} added to “${name}”.`,
   },
   joined: 'Corrected labels in the dataset',
   joinedHelp: 'Your corrections are labels of the dataset that these images come from.',
   made: 'A dataset was made from your corrections.',
-  show: 'Show',
+  show: 'Show images',
+  predictedAs: 'Predicted as',
   all: 'All images',
   review: 'Needs review',
   corrected: 'Corrected',
@@ -88,7 +105,12 @@ export const predict = {
   form: 'Shown as',
   gallery: 'Gallery',
   list: 'List',
-  keysOf: 'The selected image shows',
+  keysOf: 'Correct the selected image',
+  selectFirst: 'No image is selected. Click an image, or use the arrow keys.',
+  excluded: { 'none-of-these': 'None of these classes', unusable: 'Unusable image' },
+  excludedHelp:
+    'The image is excluded from training images. The answer is saved in the table; you can undo it.',
+  marks: { corrected: 'corrected', confirmed: 'confirmed', excluded: 'excluded' },
   sort: 'Sorted by',
   sorts: {
     position: 'order of the files',
@@ -99,6 +121,8 @@ export const predict = {
     title: 'Keys',
     list: [
       ['1 – 9, 0, a – z', 'correct to the class with that key, and go to the next image'],
+      [',', 'none of these classes: exclude the image from training'],
+      ['.', 'unusable image: exclude it from training'],
       ['Delete or Backspace', 'remove the correction'],
       ['← → ↑ ↓', 'another image'],
       ['Enter', 'open the image'],
@@ -107,7 +131,7 @@ export const predict = {
     ] as [string, string][],
   },
   correct: (name: string) => `Correct ${name}`,
-  takeBack: 'Undo',
+  takeBack: 'Undo the correction',
   undone: 'The correction was undone.',
   open: (name: string) => `Open ${name}`,
   sure: (share: string) => `${share} sure`,

@@ -20,9 +20,9 @@ from coverslip.app.schemas.predictions import (
     NewPrediction,
 )
 from coverslip.app.schemas.problems import problems
-from coverslip.workspace.correcting import joining
+from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.predictions import asking, corrections, pictures, predicted
+from coverslip.workspace.predictions import asking, pictures, predicted
 from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifying import Classified, Classifying
 from coverslip.workspace.predictions.rows import Row
@@ -113,8 +113,8 @@ def get_prediction_row_picture(workspace: Home, prediction_id: str, k: int, view
     responses=problems(404, 422),
 )
 def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: Correction) -> Row:
-    """Say what an image really shows; it is kept at once."""
-    return corrections.correct(workspace, prediction_id, k, correction.label)
+    """Say what an image really shows, or exclude it; the answer is saved at once."""
+    return corrections.correct(workspace, prediction_id, k, correction.excluded or correction.label)
 
 
 @router.get(
@@ -123,7 +123,7 @@ def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: 
     responses=_TABLE | problems(404),
 )
 def download_from_prediction(workspace: Home, prediction_id: str) -> Response:
-    """`predictions.csv`, with a column `corrected` where there are corrections."""
+    """`predictions.csv`, with columns `corrected` and `excluded` where there are corrections."""
     text = corrections.csv_of(workspace, prediction_id)
     headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
     return StreamingResponse(text, media_type="text/csv", headers=headers)
@@ -141,9 +141,10 @@ def create_dataset_of_prediction(workspace: Home, prediction_id: str, body: Data
 
 @router.post("/predictions/{prediction_id}/join", responses=problems(404, 409, 422))
 def join_dataset(workspace: Home, prediction_id: str, body: JoinedDataset) -> DatasetState:
-    """Add the images whose class somebody corrected or confirmed to a dataset, as one more source of it.
+    """Add the images whose class a person corrected or confirmed to a dataset, as one more source of it.
 
-    Images that are in it already, by file or pixels, do not come twice. Leaving the source out again is the way back.
+    Repeat the request after further corrections: the source is replaced. Images of the dataset's other sources are not
+    added again: they get the corrected label, or are excluded. Removing the source is the way back.
     """
     return joining.join_dataset(workspace, prediction_id, body.dataset_id)
 

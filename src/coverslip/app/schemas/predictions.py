@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from coverslip.workspace.predictions.rows import Exclusion
+
 
 class NewPrediction(BaseModel):
     """Images to predict: a dataset of the workspace, or files and folders below the allowed roots."""
@@ -27,15 +29,22 @@ class NewPrediction(BaseModel):
 
 
 class Correction(BaseModel):
-    """What an image really shows; null takes a correction back."""
+    """What an image really shows, or why it is excluded; both null take the answer back."""
 
     model_config = ConfigDict(extra="forbid")
 
     label: str | None = Field(min_length=1, max_length=200)
+    excluded: Exclusion | None = Field(None, description="The image shows none of the classes, or is unusable.")
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> "Correction":
+        if self.label is not None and self.excluded is not None:
+            raise ValueError("give either label or excluded")
+        return self
 
 
 class JoinedDataset(BaseModel):
-    """The dataset that corrected and confirmed images join."""
+    """The dataset that corrected and confirmed images are added to."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,63 +1,108 @@
-"""Predicted images that somebody looked through join a dataset, as one more domain of it."""
+"""Predicted images whose class a person corrected or confirmed are added to a dataset, as a source of it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from coverslip.datasets import open_dataset, scan_images
 from coverslip.errors import Conflict
 from coverslip.images import ImageFacts
-from coverslip.workspace.datasets import changing
+from coverslip.runs.lookup import ImageSource
+from coverslip.workspace.correcting.corrections import LabelledImage, is_table_of, table_of
+from coverslip.workspace.correcting.leaving_out import leave_out
+from coverslip.workspace.datasets import changing, grouping
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.sources import Source
-from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions.corrections import LabelledImage, table_of
+from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.predicted import every_row
 from coverslip.workspace.predictions.relabelled import position_of
+from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import AnyRow
-from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.rows import AnyRow, Json
+from coverslip.workspace.store.tables import images, jobs
 
 
 def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> DatasetState:
-    """Add those images of a prediction to a dataset whose class somebody has confirmed or corrected.
+    """Add those images of a prediction to a dataset whose class a person has corrected or confirmed.
 
-    Their files stay where they are: a table of them becomes a source of the dataset, and leaving that source out again
-    is the way back. Images whose file or pixels are in the dataset already do not come twice.
+    Their files stay where they are: a table of them becomes a source of the dataset, and removing that source is the
+    way back. A table that an earlier call added is replaced, so that the dataset follows the answers of now. Images
+    whose file is in another source of the dataset are not added again: they get the label there, or are excluded.
+    Images with the pixels of another image of the dataset are not added either.
 
     Raises:
         NotFound: there is no such prediction or dataset.
-        Conflict: the dataset is not ready, or no image would join it.
+        Conflict: the dataset is not ready, or nobody corrected or confirmed the class of an image.
     """
     job = find_job(workspace, prediction_id, "predict")
+    answered = [
+        (row, picture)
+        for row, picture in every_row(workspace, job)
+        if row.correction is not None or row.excluded is not None
+    ]
     with workspace.engine.connect() as connection:
-        row = refuse_unready(connection, dataset_id)
+        dataset = refuse_unready(connection, dataset_id)
+        earlier, other_sources = _divided_by(job, dataset.sources)
+        places = {row.k: _place_in_others(connection, dataset, earlier, picture) for row, picture in answered}
         confirmed = [
-            (image.image_id, picture, image.correction)
-            for image, picture in every_row(workspace, job)
-            if image.correction is not None and position_of(connection, dataset_id, picture) is None
+            (row.image_id, picture, row.correction)
+            for row, picture in answered
+            if row.correction is not None and places[row.k] is None
         ]
-        of_dataset = images.c.dataset_id == dataset_id
-        hashes = set(connection.execute(select(images.c.pixel_hash).where(of_dataset)).scalars())
-    new = _unlike(hashes, confirmed, [str(table_of(workspace, job, confirmed))] if confirmed else [])
-    if not new:
+        known = set(_hashes_of_others(connection, dataset, earlier))
+        columns = _group_columns(workspace, connection, dataset)
+    if not earlier and not any(row.correction is not None for row, _ in answered):
         raise Conflict(
-            "None of these images would join the dataset",
-            do="Correct or confirm the class of some that are not in it yet.",
+            "Nobody has corrected or confirmed the class of an image yet",
+            do="Correct or confirm the class of some images first.",
         )
-    table = table_of(workspace, job, new, group_column=row.group_column)
-    sources = [*row.sources, asdict(Source(str(table), _free_domain(job.name, row)))]
-    changing.change(workspace, dataset_id, {"sources": sources})
-    if not row.is_labelled:  # what its tables say of labels is not read
-        _label(workspace, dataset_id, new)
+    new = _unlike(known, confirmed, [str(table_of(workspace, job, confirmed))] if confirmed else [])
+    sources = other_sources
+    if new:
+        domain = earlier[0]["domain"] if earlier else _free_domain(job.name, dataset)
+        sources = [*other_sources, asdict(Source(str(table_of(workspace, job, new, group_columns=columns)), domain))]
+    if sources != dataset.sources:
+        changing.change(workspace, dataset_id, {"sources": sources})
+    _answer(workspace, job, dataset_id, [(row, picture) for row, picture in answered])
     return describe(workspace, dataset_id)
 
 
+def _divided_by(job: Job, sources: Sequence[Json]) -> tuple[list[Json], list[Json]]:
+    """The sources that were made of a prediction, and the others."""
+    earlier = [source for source in sources if is_table_of(job, source["path"])]
+    return earlier, [source for source in sources if source not in earlier]
+
+
+def _place_in_others(
+    connection: Connection, dataset: AnyRow, earlier: Sequence[Json], picture: ImageSource
+) -> int | None:
+    """Where an image stands among those that the dataset has from other sources."""
+    place = position_of(connection, dataset.id, picture)
+    if place is None or not earlier:
+        return place
+    here = (images.c.dataset_id == dataset.id) & (images.c.position == place)
+    domain = connection.execute(select(images.c.domain).where(here)).scalar_one()
+    return None if domain in {source["domain"] for source in earlier} else place
+
+
+def _hashes_of_others(connection: Connection, dataset: AnyRow, earlier: Sequence[Json]) -> Sequence[str | None]:
+    others = (images.c.dataset_id == dataset.id) & images.c.domain.not_in([source["domain"] for source in earlier])
+    return connection.execute(select(images.c.pixel_hash).where(others)).scalars().all()
+
+
+def _group_columns(workspace: Workspace, connection: Connection, dataset: AnyRow) -> list[str]:
+    """The columns that the dataset, or a training on it, groups images by: a table without them could not be added."""
+    trained = (jobs.c.dataset_id == dataset.id) & (jobs.c.kind == "train")
+    chosen = connection.execute(select(jobs.c.choices).where(trained)).scalars()
+    wanted = {dataset.group_column, *(choices.get("group") for choices in chosen)}
+    return [column for column in grouping.columns(workspace, dataset.id) if column in wanted]
+
+
 def _unlike(hashes: set[str | None], labelled: Sequence[LabelledImage], tables: Sequence[str]) -> list[LabelledImage]:
-    """Those of the images whose pixels are not known, each picture once; what cannot be read does not join."""
+    """Those of the images whose pixels are not known, each picture once; what cannot be read is not added."""
     if not tables:
         return []
     scan = scan_images(open_dataset(tables))
@@ -69,19 +114,25 @@ def _unlike(hashes: set[str | None], labelled: Sequence[LabelledImage], tables: 
     return new
 
 
-def _free_domain(name: str, row: AnyRow) -> str:
-    """The prediction's name, numbered where images joined from it before."""
-    used = {origin["domain"] for origin in row.opened["origins"]} | {source["domain"] for source in row.sources}
+def _free_domain(name: str, dataset: AnyRow) -> str:
+    """The prediction's name, numbered where the dataset has a domain of that name."""
+    used = {origin["domain"] for origin in dataset.opened["origins"]} | {s["domain"] for s in dataset.sources}
     numbered = (name if n == 1 else f"{name} {n}" for n in range(1, len(used) + 2))
     return next(each for each in numbered if each not in used)
 
 
-def _label(workspace: Workspace, dataset_id: str, labelled: Sequence[LabelledImage]) -> None:
+def _answer(workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[tuple[Row, ImageSource]]) -> None:
+    """Label and exclude images where they stand in the dataset by now."""
     of_label: dict[str, list[int]] = {}
+    excluded: list[int] = []
     with workspace.engine.connect() as connection:
-        for _, picture, label in labelled:
-            position = position_of(connection, dataset_id, picture)
-            if position is not None:
-                of_label.setdefault(label, []).append(position)
-    for label, positions in of_label.items():
-        set_labels(workspace, dataset_id, positions, label)
+        for row, picture in answered:
+            place = position_of(connection, dataset_id, picture)
+            if place is not None and row.correction is not None:
+                of_label.setdefault(row.correction, []).append(place)
+            elif place is not None:
+                excluded.append(place)
+    for label, places in of_label.items():
+        set_labels(workspace, dataset_id, places, label, job_id=job.id)
+    if excluded:
+        leave_out(workspace, dataset_id, excluded, is_left_out=True)

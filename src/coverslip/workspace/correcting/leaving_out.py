@@ -14,8 +14,18 @@ from coverslip.workspace.store.rows import dataset_row, values
 from coverslip.workspace.store.tables import images
 
 
-def leave_out(home: Workspace, dataset_id: str, positions: Sequence[int], *, is_left_out: bool) -> None:
-    """Leave images out, or take them in again.
+def leave_out(
+    home: Workspace, dataset_id: str, positions: Sequence[int], *, is_left_out: bool, searches_copies: bool = True
+) -> None:
+    """Exclude images, or include them again.
+
+    Args:
+        home: the workspace.
+        dataset_id: which dataset.
+        positions: which images.
+        is_left_out: exclude them; otherwise include them again.
+        searches_copies: search the images that remain for near-duplicates again, which can wait seconds for an earlier
+            search to end: too long where images are excluded one after the other by a key.
 
     Raises:
         NotFound: there is no such dataset, or one of the images is not in it.
@@ -29,4 +39,5 @@ def leave_out(home: Workspace, dataset_id: str, positions: Sequence[int], *, is_
         connection.execute(update(images).where(concerned).values(is_left_out=is_left_out))
         mark_equal_pixels(connection, dataset_id, places)
         count_again(connection, dataset_id)
-    search_copies(home, dataset_id)  # trainings know copies among the images that they are given
+    if searches_copies:
+        search_copies(home, dataset_id)  # trainings know copies among the images that they are given

@@ -131,13 +131,8 @@ def _take_from(
     """Images of other sources, or the same ones in domains of other names.
 
     Raises:
-        Conflict: these are the samples, which have a place of their own.
         BadDataset: the sources cannot be opened; then all stays as it was.
     """
-    if row.kind == "samples":
-        raise Conflict(
-            "The sample images cannot be joined by others", do="Open your folders as a dataset of their own."
-        )
     opened, chosen = opened_from(home, row, sources, column, pattern)
     changed = {
         "sources": [asdict(source) for source in chosen],

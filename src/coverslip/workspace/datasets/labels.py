@@ -71,6 +71,20 @@ def set_labels(
     return (change[0] if change else None), len(before)
 
 
+def add_classes(home: Workspace, dataset_id: str, classes: Sequence[str]) -> None:
+    """Give classes that a dataset does not have yet the next places, and so the next keys; they have no images.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    with writing(home.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        names = class_order(row.class_names, row.summary["classes"])
+        if not set(classes) <= set(names):
+            wanted = list(dict.fromkeys([*names, *classes]))
+            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(class_names=wanted))
+
+
 def label_before(home: Workspace, dataset_id: str, position: int, *, job_id: str) -> tuple[str | None, bool]:
     """The label that an image had before it was first changed among the images of a job, and whether it was."""
     query = (

@@ -245,7 +245,15 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
 def _one_split(data: Dataset, scan: Scan, recipe: Recipe, allow_leakage: bool) -> tuple[Split, Failure | None]:
     """The split, also where it would be refused since the same pixels or groups are on both sides."""
     plan = recipe.split
-    split_with = partial(split_images, data, scan, val=plan.val, test=plan.test, seed=recipe.split_seed)
+    split_with = partial(
+        split_images,
+        data,
+        scan,
+        val=plan.val,
+        test=plan.test,
+        seed=recipe.split_seed,
+        splits_new_domains=plan.run is None,
+    )
     try:
         return split_with(allow_leakage=allow_leakage), None
     except LeakageFound as error:

@@ -6,7 +6,17 @@ from sqlalchemy import select
 
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.rows import FILE, Row, cells_in, count_in, page_in, reading, row_of, source_of
+from coverslip.workspace.predictions.rows import (
+    FILE,
+    Exclusion,
+    Row,
+    cells_in,
+    count_in,
+    page_in,
+    reading,
+    row_of,
+    source_of,
+)
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.tables import corrections
@@ -28,11 +38,14 @@ def page_of_prediction(
     return page_in(job.folder / FILE, job.choices["classes"], corrected, filters, offset=offset, limit=limit)
 
 
-def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
-    """What people said that images really show, by row."""
-    query = select(corrections.c.row, corrections.c.label).where(corrections.c.job_id == prediction_id)
+def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str | Exclusion]:
+    """The answers of people by row: a class, or why the image is excluded."""
+    query = select(corrections).where(corrections.c.job_id == prediction_id)
     with workspace.engine.connect() as connection:
-        return {correction.row: correction.label for correction in connection.execute(query)}
+        return {
+            answer.row: Exclusion(answer.label) if answer.is_excluded else answer.label
+            for answer in connection.execute(query)
+        }
 
 
 def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:

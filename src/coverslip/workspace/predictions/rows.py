@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,6 +44,13 @@ _ROWS = table("rows", *(column(name) for name in _COLUMNS))
 _REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
 
 
+class Exclusion(StrEnum):
+    """Why an image is of no use for training; the answer of a person who looked at it."""
+
+    NONE_OF_THESE = "none-of-these"  # it shows none of the classifier's classes
+    UNUSABLE = "unusable"  # such as blurred, cut off, empty
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One image and what was said about it."""
@@ -55,7 +63,11 @@ class Row:
     decision: str
     probability: float | None
     probabilities: dict[str, float | None]
-    correction: Annotated[str | None, Field(description="What somebody said that it really shows.")]
+    correction: Annotated[str | None, Field(description="The class that a person corrected or confirmed.")]
+    excluded: Annotated[
+        Exclusion | None,
+        Field(description="Why a person excluded it: it shows none of the classes, or is unusable."),
+    ]
     reason: Annotated[str | None, Field(description="Why the image could not be read, or is unfamiliar.")]
     warning: Annotated[str | None, Field(description="How the image differs from all training images.")]
     unfamiliarity: Annotated[
@@ -174,7 +186,8 @@ def cells_in(file: Path, k: int) -> sqlite3.Row:
 
 
 def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, str]) -> Row:
-    """What is told of a row."""
+    """A row with the answer of a person, which is a class or an `Exclusion`."""
+    answer = corrected.get(cells["k"])
     probabilities: list[float | None] = json.loads(cells["probabilities"])
     return Row(
         k=cells["k"],
@@ -185,7 +198,8 @@ def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, s
         decision=cells["decision"],
         probability=cells["probability"],
         probabilities=dict(zip(classes, probabilities, strict=False)),
-        correction=corrected.get(cells["k"]),
+        correction=None if isinstance(answer, Exclusion) else answer,
+        excluded=answer if isinstance(answer, Exclusion) else None,
         reason=cells["reason"],
         warning=cells["warning"],
         unfamiliarity=cells["unfamiliarity"],

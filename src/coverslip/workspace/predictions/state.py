@@ -10,6 +10,7 @@ from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
 from coverslip.workspace.predictions.predicted import corrections_of, count_only, count_rows
+from coverslip.workspace.predictions.rows import Exclusion
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging, folder_of_run
 
@@ -38,7 +39,8 @@ class PredictionState:
     ]
     created: str
     ended: str | None
-    n_corrected: int
+    n_corrected: Annotated[int, Field(description="Images that a person gave an answer for, exclusions among them.")]
+    n_excluded: Annotated[int, Field(description="Images that show none of the classes, or are unusable.")]
     n_review: Annotated[int, Field(description="Undecided images that nobody has corrected yet.")]
     n_warned: Annotated[int, Field(description="Images that differ from all training images.")]
     error: Failure | None
@@ -85,6 +87,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         created=job.created,
         ended=None if is_active or state == "queued" or status is None else status.heartbeat,
         n_corrected=len(corrected),
+        n_excluded=sum(isinstance(answer, Exclusion) for answer in corrected.values()),
         n_review=count_only(job, corrected, "review"),
         n_warned=count_only(job, corrected, "warning"),
         error=why_failed(job, status) if state == "failed" else None,

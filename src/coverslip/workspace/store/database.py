@@ -154,7 +154,12 @@ def _make_tables(connection: sqlite3.Connection) -> None:
             connection.execute(str(CreateIndex(index).compile(dialect=dialect)))
 
 
-_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_make_tables,)
+def _add_exclusions(connection: sqlite3.Connection) -> None:
+    """Corrections may exclude an image instead of naming its class."""
+    connection.execute("ALTER TABLE corrections ADD COLUMN is_excluded BOOLEAN DEFAULT '0' NOT NULL")
+
+
+_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_make_tables, _add_exclusions)
 
 
 @contextmanager

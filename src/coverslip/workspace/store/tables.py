@@ -203,6 +203,7 @@ corrections = Table(
     metadata,
     Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("row", Integer, primary_key=True),  # 0-based
-    Column("label", String, nullable=False),
+    Column("label", String, nullable=False),  # the class that the image shows; where excluded: the reason
     Column("made", String, nullable=False),
+    Column("is_excluded", Boolean, nullable=False, server_default="0"),  # from training images
 )

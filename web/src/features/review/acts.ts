@@ -1,14 +1,24 @@
 // Corrections as they are made: which key means which class, the list that is worked through, and the way back.
 import { classOfKey } from '../../images/classes';
-import type { PredictionRow } from '../../api/predictions';
+import type { Answer, Exclusion, PredictionRow } from '../../api/predictions';
 
 export interface Correction {
   k: number;
-  before: string | null;
+  before: Answer;
 }
 
+export const NO_ANSWER: Answer = { correction: null, excluded: null };
+
+/** Keys beside those of the classes, which take all letters and digits. */
+export const EXCLUSION_KEYS: Record<Exclusion, string> = { 'none-of-these': ',', unusable: '.' };
+
+export const hasAnswer = ({ correction, excluded }: Answer) => correction !== null || excluded !== null;
+
+export const isSameAnswer = (a: Answer, b: Answer) =>
+  a.correction === b.correction && a.excluded === b.excluded;
+
 export type Act =
-  | { kind: 'correct'; label: string }
+  | { kind: 'correct'; answer: Answer }
   | { kind: 'clear' }
   | { kind: 'undo' }
   | { kind: 'move'; by: number }
@@ -36,7 +46,11 @@ export function actOf(event: KeyboardEvent, classes: readonly string[], nColumns
   }
   const index = classOfKey(event.key, classes.length);
   const label = index === null ? undefined : classes[index];
-  return label === undefined ? null : { kind: 'correct', label };
+  if (label !== undefined) return { kind: 'correct', answer: { correction: label, excluded: null } };
+  const [excluded] = Object.entries(EXCLUSION_KEYS).find(([, key]) => key === event.key) ?? [];
+  return excluded === undefined
+    ? null
+    : { kind: 'correct', answer: { correction: null, excluded: excluded as Exclusion } };
 }
 
 /** The query of the server for what is shown. */
@@ -52,8 +66,8 @@ export function filterOf(
 
 /** Whether the server would still list a row among those shown: a correction takes it off one list, or puts it on. */
 export function isListed(row: PredictionRow, show: string): boolean {
-  if (show === 'review') return row.correction === null;
-  return show !== 'corrected' || row.correction !== null;
+  if (show === 'review') return !hasAnswer(row);
+  return show !== 'corrected' || hasAnswer(row);
 }
 
 /** A list that was loaded anew; the row under the keys keeps its place among its neighbours if it is no part of it. */

@@ -1,10 +1,10 @@
 // The rows of a prediction as they are worked through: the one under the keys, corrections, and the way back.
-import { correctRow, listPredictionRows, type PredictionRow } from '../../api/predictions';
+import { correctRow, listPredictionRows, type Answer, type PredictionRow } from '../../api/predictions';
 import type { RowQuery } from '../../api/measured';
 import { notices } from '../../state/notices.svelte';
 import { inTurn } from '../../state/turns';
 import { texts } from '../../texts';
-import { actOf, isListed, renewed, type Correction } from './acts';
+import { actOf, isListed, isSameAnswer, NO_ANSWER, renewed, type Correction } from './acts';
 
 const PAGE = 100;
 const MOST_AT_ONCE = 2000;
@@ -102,7 +102,7 @@ export class Review {
         const page = await listPredictionRows(this.id, { ...mine.query, offset: offset ?? nListed, limit });
         if (mine !== this.#question || !take(page.items)) return; // another question is answered next
         this.total = page.total + this.rows.filter((row) => !isListed(row, show)).length;
-        if (this.index < 0) this.here = this.rows[0]?.k ?? null;
+        if (this.index < 0) this.here = null; // no image is corrected that nobody selected
         this.problem = null;
       } catch (error) {
         if (mine === this.#question) this.problem = error;
@@ -117,7 +117,8 @@ export class Review {
       await this.more();
       this.#isBetween = false;
     }
-    this.go(this.rows[Math.min(Math.max(this.index + by, 0), this.rows.length - 1)]?.k ?? null);
+    const index = this.index < 0 ? 0 : this.index + by;
+    this.go(this.rows[Math.min(Math.max(index, 0), this.rows.length - 1)]?.k ?? null);
     if (this.index > this.rows.length - 10 && this.hasMore) void this.more();
   }
 
@@ -139,15 +140,16 @@ export class Review {
     void this.load();
   }
 
-  /** Say what a row really shows; null takes that back. */
-  correct(row: PredictionRow, label: string | null): Promise<void> {
+  /** Say what a row really shows, or that it is of no use; `NO_ANSWER` takes that back. */
+  correct(row: PredictionRow, answer: Answer): Promise<void> {
     return this.#turn(async () => {
       // As it is by now: another may have been sent since the key was pressed.
-      const before = (this.rows.find((other) => other.k === row.k) ?? row).correction;
+      const { correction, excluded } = this.rows.find((other) => other.k === row.k) ?? row;
+      const before = { correction, excluded };
       // An uncertain image that is confirmed is a correction too.
-      const isSame = label === row.predicted && row.decision === row.predicted;
-      const wanted = isSame ? null : label;
-      if (wanted === before) return;
+      const isSame = answer.correction === row.predicted && row.decision === row.predicted;
+      const wanted = isSame && answer.excluded === null ? NO_ANSWER : answer;
+      if (isSameAnswer(wanted, before)) return;
       const mine = { k: row.k, before };
       this.#made = [...this.#made, mine];
       if (!(await this.#send(row.k, wanted))) this.#made = this.#made.filter((other) => other !== mine);
@@ -164,9 +166,9 @@ export class Review {
     });
   }
 
-  async #send(k: number, label: string | null): Promise<boolean> {
+  async #send(k: number, answer: Answer): Promise<boolean> {
     try {
-      const after = await correctRow(this.id, k, label);
+      const after = await correctRow(this.id, k, answer);
       this.rows = this.rows.map((other) => (other.k === k ? after : other));
       this.oncorrected();
       return true;
@@ -182,10 +184,11 @@ export class Review {
     if (!act) return false;
     // Meanwhile a key would mean the next image, which is not here yet.
     if (this.#isBetween && (act.kind === 'correct' || act.kind === 'clear')) return true;
-    if (act.kind === 'correct' && this.row) {
-      void this.correct(this.row, act.label);
+    if ((act.kind === 'correct' || act.kind === 'clear') && !this.row) notices.say(texts.predict.selectFirst);
+    else if (act.kind === 'correct' && this.row) {
+      void this.correct(this.row, act.answer);
       void this.move(1);
-    } else if (act.kind === 'clear' && this.row) void this.correct(this.row, null);
+    } else if (act.kind === 'clear' && this.row) void this.correct(this.row, NO_ANSWER);
     else if (act.kind === 'undo') void this.undo();
     else if (act.kind === 'move' && !this.isOpen) void this.move(act.by);
     else if (act.kind === 'open' && !this.isOpen && this.row) this.isOpen = true;

@@ -1,4 +1,4 @@
-"""What people say that predicted images really show: kept, written into tables, turned into training images."""
+"""Answers of people about predicted images: saved, written into tables, made into a dataset."""
 
 import hashlib
 import io
@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from coverslip.datasets import DECISIONS, clean_label, printable
@@ -15,16 +15,18 @@ from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.runs.lookup import ImageSource
-from coverslip.workspace.datasets.labels import label_before, set_labels
+from coverslip.workspace.correcting.leaving_out import leave_out
+from coverslip.workspace.datasets import changing
+from coverslip.workspace.datasets.labels import add_classes, label_before, set_labels
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.predicted import corrections_of, every_row, image_source_of_row, prediction_row
 from coverslip.workspace.predictions.relabelled import position_of
-from coverslip.workspace.predictions.rows import Row
+from coverslip.workspace.predictions.rows import Exclusion, Row
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import now
+from coverslip.workspace.store.rows import class_order, now
 
 LabelledImage = tuple[str, ImageSource, str]  # image_id, where its pixels are, and what it shows
 
@@ -33,8 +35,8 @@ _TABLE = ("path", "image_id", "label", "plane", "channel", "x", "y", "width", "h
 _DECISION = 5  # which of the columns of predictions.csv
 
 
-def correct(workspace: Workspace, prediction_id: str, k: int, label: str | None) -> Row:
-    """Keep what an image really shows; None takes an earlier correction back.
+def correct(workspace: Workspace, prediction_id: str, k: int, answer: str | Exclusion | None) -> Row:
+    """Save the answer of a person who looked at an image: its class, or why it is excluded; None takes it back.
 
     Raises:
         NotFound: there is no such row.
@@ -42,32 +44,41 @@ def correct(workspace: Workspace, prediction_id: str, k: int, label: str | None)
     """
     job = find_job(workspace, prediction_id, "predict")
     prediction_row(workspace, job, k)
-    named = None if label is None else _as_class(label)
+    if answer is not None and not isinstance(answer, Exclusion):
+        answer = _as_class(answer)
     with workspace.engine.begin() as connection:
-        if named is None:
+        if answer is None:
             of_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row == k)
             connection.execute(delete(db.corrections).where(of_row))
         else:
-            values = {"label": named, "made": now()}
+            values = {"label": str(answer), "made": now(), "is_excluded": isinstance(answer, Exclusion)}
             new = insert(db.corrections).values(job_id=prediction_id, row=k, **values)
             connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row"], set_=values))
-    _label_in_dataset(workspace, job, k, named)
+    _answer_in_dataset(workspace, job, k, answer)
     return prediction_row(workspace, job, k)
 
 
-def _label_in_dataset(workspace: Workspace, job: Job, k: int, label: str | None) -> None:
-    """Images of a dataset get the label there, as far as they are still in it."""
+def _answer_in_dataset(workspace: Workspace, job: Job, k: int, answer: str | Exclusion | None) -> None:
+    """Images of a dataset are labelled or excluded there, as far as they are still in it."""
     if job.dataset_id is None:
         return
     with suppress(NotFound):
         with workspace.engine.connect() as connection:
             place = position_of(connection, job.dataset_id, image_source_of_row(workspace, job.id, k))
-        if place is None:
-            return
-        if label is None:
+            if place is None:
+                return
+            here = (db.images.c.dataset_id == job.dataset_id) & (db.images.c.position == place)
+            was_excluded = connection.execute(select(db.images.c.is_left_out).where(here)).scalar_one()
+        is_excluded = isinstance(answer, Exclusion)
+        if is_excluded != was_excluded:
+            leave_out(workspace, job.dataset_id, [place], is_left_out=is_excluded, searches_copies=False)
+        if answer is None or is_excluded:
             label, is_changed = label_before(workspace, job.dataset_id, place, job_id=job.id)
             if not is_changed:
                 return
+        else:
+            label = answer
+            add_classes(workspace, job.dataset_id, job.choices["classes"])
         set_labels(workspace, job.dataset_id, [place], label, job_id=job.id)
 
 
@@ -80,7 +91,7 @@ def _as_class(text: str) -> str:
 
 
 def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
-    """The text of `predictions.csv`, with a column `corrected` after `decision` where there are corrections.
+    """The text of `predictions.csv`, with columns `corrected` and `excluded` after `decision` if there are corrections.
 
     Raises:
         NotFound: there is no such prediction.
@@ -93,10 +104,11 @@ def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
         text = io.StringIO()
         writer = CsvWriter(text)
         header = [safe_cell(name) for name in columns_for(classes)]
-        writer.writerow(_with(header, "corrected") if is_corrected else header)
+        writer.writerow(_with(header, "corrected", "excluded") if is_corrected else header)
         for n, (row, _) in enumerate(every_row(workspace, job), start=1):
             cells = cells_of(_as_prediction(row), len(classes))
-            writer.writerow(_with(cells, safe_cell(row.correction or "")) if is_corrected else cells)
+            answers = (safe_cell(row.correction or ""), row.excluded or "")
+            writer.writerow(_with(cells, *answers) if is_corrected else cells)
             if n % _ROWS_AT_ONCE == 0:
                 yield text.getvalue()
                 text.seek(0)
@@ -106,8 +118,8 @@ def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
     return chunks()
 
 
-def _with(cells: list[str], corrected: str) -> list[str]:
-    return [*cells[: _DECISION + 1], corrected, *cells[_DECISION + 1 :]]
+def _with(cells: list[str], *answers: str) -> list[str]:
+    return [*cells[: _DECISION + 1], *answers, *cells[_DECISION + 1 :]]
 
 
 def _as_prediction(row: Row) -> Prediction:
@@ -129,7 +141,9 @@ def _as_prediction(row: Row) -> Prediction:
 def dataset_of(
     workspace: Workspace, prediction_id: str, *, only: Literal["corrected", "all"], name: str | None
 ) -> DatasetState:
-    """A new dataset of the corrected images, or of all with what was predicted where nobody corrected it.
+    """A new dataset of the corrected images, or of all with the predicted class where nobody corrected it.
+
+    Its classes have the order, and so the keys, that they have in the classifier. Excluded images are not in it.
 
     Raises:
         NotFound: there is no such prediction.
@@ -139,28 +153,40 @@ def dataset_of(
     labelled = [
         (row.image_id, picture, label)
         for row, picture in every_row(workspace, job)
-        if (label := row.correction if only == "corrected" else row.correction or row.predicted) is not None
+        if row.excluded is None
+        and (label := row.correction if only == "corrected" else row.correction or row.predicted) is not None
     ]
     if not labelled:
         raise Conflict("The new dataset would have no images", do="Correct some rows first, or take all of them.")
     title = name or f"{job.name}, {'corrected' if only == 'corrected' else 'as predicted'}"
-    return open_sources(workspace, [Source(str(table_of(workspace, job, labelled)))], name=title)
+    made = open_sources(workspace, [Source(str(table_of(workspace, job, labelled)))], name=title)
+    classes = class_order(job.choices["classes"], (label for _, _, label in labelled))
+    return changing.change(workspace, made.id, {"classes": classes})
 
 
 def table_of(
-    workspace: Workspace, job: Job, labelled: Sequence[LabelledImage], *, group_column: str | None = None
+    workspace: Workspace, job: Job, labelled: Sequence[LabelledImage], *, group_columns: Sequence[str] = ()
 ) -> Path:
-    """A table of labelled images of a prediction, named after what it says; all groups in it are empty."""
+    """A table of labelled images of a prediction, named after its content; all groups in it are empty."""
     text = io.StringIO()
     writer = CsvWriter(text)
-    writer.writerow([*_TABLE, *([group_column] if group_column is not None else [])])
+    writer.writerow([*_TABLE, *group_columns])
     for image_id, picture, label in labelled:
         plan = picture.plan
         channel = " ".join(map(str, plan.channels or ()))
         cells = [printable(str(picture.file)), image_id, label, str(plan.plane), channel, *(plan.box or [""] * 4)]
-        cells += [""] * (group_column is not None)
+        cells += [""] * len(group_columns)
         writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in cells])
     data = text.getvalue().encode()
-    file = workspace.snapshots / f"{job.folder.name}-{hashlib.sha256(data).hexdigest()[:16]}.csv"
+    file = workspace.snapshots / f"{_table_prefix(job)}{hashlib.sha256(data).hexdigest()[:16]}.csv"
     write_bytes(file, data)
     return file
+
+
+def is_table_of(job: Job, path: str) -> bool:
+    """Whether a source of a dataset is a table that `table_of` made of this prediction."""
+    return Path(path).name.startswith(_table_prefix(job)) and Path(path).suffix == ".csv"
+
+
+def _table_prefix(job: Job) -> str:
+    return f"{job.folder.name}-"
