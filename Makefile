@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MODULES := web/node_modules/.ready
 PAGES := src/coverslip/app/static/index.html
-PAGE_SOURCES := $(shell find web/src web/public -type f) $(wildcard web/*.html web/*.ts web/*.js) web/package.json
+PAGE_SOURCES := $(shell find web/src web/public -type f) $(wildcard docs/*.md web/*.html web/*.ts web/*.js) web/package.json
 
 # Two workers; tests are dealt out by what they share (tests/conftest.py).
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import IMAGE_CLASS, ROOT, RunningApp, Stock, open_page
+from browser import ROOT, RunningApp, Stock, open_page
 from drawing import save_cells
 
 if TYPE_CHECKING:
@@ -27,31 +27,16 @@ WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
     "RunPage": ("/runs/{run}", press("Rename"), "Name of the training"),
     "AddImages": ("/", press("Choose a folder"), "Path of a folder or table"),
     "ChangeSources": ("/datasets/{images}", press("Add, rename or leave out folders"), "Domain of"),
-    "UseCorrections": (
-        "/predictions/{corrected}",
-        press("Use corrections as training data"),
-        "Where the corrected and confirmed images go",
-    ),
     "NewEvaluation": ("/runs/{run}?tab=evaluations", press("Evaluate on an external test set …"), "Labeled dataset"),
 }
-WITHOUT = {"Keys", "List"}  # keys to read, and a question
+WITHOUT = {"Keys", "List", "UseCorrections"}  # keys to read, and questions
 ELSEWHERE = {"MissingFolder"}  # looked at where a folder is taken away
-
-
-def corrected_prediction(stock: Stock) -> str:
-    """A prediction of a plain folder, in which one image was corrected."""
-    new = stock.app.workspace.parent / "images" / "new"
-    made = stock.app.send("predictions", {"classifier_id": stock.run, "sources": [str(new)]})["id"]
-    assert stock.app.ended(f"predictions/{made}")["state"] == "done"
-    stock.app.send(f"predictions/{made}/rows/0/correction", {"label": IMAGE_CLASS}, method="PUT")
-    return str(made)
 
 
 @pytest.mark.parametrize("component", WITH_FIELDS)
 def test_what_is_typed_into_a_dialog_goes_to_its_first_field(page: "Page", stock: Stock, component: str) -> None:
     path, opened, label = WITH_FIELDS[component]
-    corrected = corrected_prediction(stock) if "{corrected}" in path else ""
-    open_page(page, path.format(images=stock.images, run=stock.run, corrected=corrected))
+    open_page(page, path.format(images=stock.images, run=stock.run))
     opened(page)
     page.get_by_role("dialog").wait_for()
     page.wait_for_function("document.activeElement?.matches('dialog input, dialog select')")

@@ -54,6 +54,16 @@ def test_an_older_workspace_is_changed_step_by_step_and_keeps_its_labels(
         assert connection.execute("SELECT label FROM images").fetchall() == [("given here",)]
 
 
+def test_corrections_of_an_older_workspace_exclude_nothing(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute("ALTER TABLE corrections DROP COLUMN is_excluded")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("INSERT INTO corrections (job_id, row, label, made) VALUES ('p', 0, 'large', '')")
+        connection.commit()
+    with open_database(old).connect() as connection:
+        assert [row.is_excluded for row in connection.execute(select(tables.corrections))] == [False]
+
+
 def test_a_step_that_fails_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM images")
@@ -63,7 +73,7 @@ def test_a_step_that_fails_changes_nothing(old: Path, monkeypatch: pytest.Monkey
         patched.setattr(database, "_STEPS", (*database._STEPS, breaks))
         with pytest.raises(CoverslipError, match="damaged: no such thing"):
             open_database(old)
-    assert version_of(old) == 1
+    assert version_of(old) == len(database._STEPS)
     assert labels_in(old) == ["given here"]
 
 

@@ -4,6 +4,7 @@ import DatasetPage from './features/datasets/DatasetPage.svelte';
 import DatasetList from './features/datasets/List.svelte';
 import PredictionPage from './features/review/PredictionPage.svelte';
 import PredictPage from './features/review/beginning/PredictPage.svelte';
+import HelpPage from './features/help/HelpPage.svelte';
 import ComparePage from './features/runs/compare/ComparePage.svelte';
 import EvaluationPage from './features/runs/evaluations/EvaluationPage.svelte';
 import RunPage from './features/runs/RunPage.svelte';
@@ -29,4 +30,6 @@ export const pages: [string, Component<any>][] = [
   ['/studies/:id', StudyPage],
   ['/predict', PredictPage],
   ['/predictions/:id', PredictionPage],
+  ['/help', HelpPage],
+  ['/help/:page', HelpPage],
 ];

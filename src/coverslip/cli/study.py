@@ -171,9 +171,9 @@ def preset(
 
     console = results_console()
     if name is None:
-        table = table_of("preset", "")
+        table = table_of("preset", "study", "publication")
         for each in studies.PRESETS.values():
-            table.add_row(each.name, each.title)
+            table.add_row(each.name, each.title, each.citation)
         console.print(table)
         return
     if out is None:

@@ -2077,8 +2077,17 @@ export interface components {
             macs: number | null;
             /** Input Px */
             input_px: number;
-            /** Weights Available */
-            weights_available: boolean;
+            /**
+             * Weights
+             * @description here: on this computer; download: at first use; import: from a file; none: train from scratch.
+             * @enum {string}
+             */
+            weights: "here" | "download" | "import" | "none";
+            /**
+             * Download Bytes
+             * @description About what is downloaded at first use; else null.
+             */
+            download_bytes: number | null;
             /**
              * Licence
              * @description Of the weights.
@@ -6152,6 +6161,11 @@ export interface components {
             name: string;
             /** Title */
             title: string;
+            /**
+             * Citation
+             * @description The publication.
+             */
+            citation: string;
             /** Networks */
             networks: string[];
             /**

@@ -7,6 +7,10 @@ _SOURCE = "AIMIC (2022), mean of its four datasets, folds by image, epoch chosen
 AIMIC = Preset(
     name="aimic",
     title="ten networks in five folds, averaged over datasets",
+    citation=(
+        "Liu, Dai, Wu, Wang, Wan & Liu 2022, AIMIC: Deep Learning for Microscopic Image Classification, "
+        "Computer Methods and Programs in Biomedicine, doi 10.1016/j.cmpb.2022.107162"
+    ),
     page="papers/aimic.md",
     models=(
         "mobilenet_v2",

@@ -7,6 +7,10 @@ _SOURCE = "EfficientNetV2-B0 paper, 54 images, augmented before the split, one r
 EFFICIENTNETV2_CELL = Preset(
     name="efficientnetv2-cell",
     title="how much of a network to freeze, and four networks",
+    citation=(
+        "Kakumani & Padma Sree, Deep learning architecture for classification of breast cancer cells in "
+        "fluorescence microscopy images"
+    ),
     page="papers/efficientnetv2_b0.md",
     models=(
         {"name": "first 200 of 271 frozen", "recipe": {"model": "efficientnetv2_b0", "freeze_to": "first_200_of_271"}},

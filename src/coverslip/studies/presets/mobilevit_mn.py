@@ -50,6 +50,10 @@ _FIGURES = {
 MOBILEVIT_MN = Preset(
     name="mobilevit-mn",
     title="MobileViT with and without separable convolutions and attention, row by row",
+    citation=(
+        "Wei, Cao, Li & Chen 2025, An efficient cell micronucleus classification network based on multi-"
+        "layer perception attention mechanism, Scientific Reports"
+    ),
     page="papers/mobilevit_mn.md",
     models=(
         *_TABLE_2,

@@ -37,6 +37,7 @@ def _share_classes(given: Sequence[Dataset]) -> bool:
 MOBINCEP = Preset(
     name="mobincep",
     title="one small network for one dataset or all, with its loss and without",
+    citation=("Tran, Meunier & Cheriet, Multi-domain learning CNN model for microscopy image classification"),
     page="papers/mobincep.md",
     models=(
         {"name": "Mobincep", "recipe": {"model": "mobincep", **_SCRATCH, "regulariser": {"groups": "kmeans"}}},

@@ -27,6 +27,7 @@ class Preset:
 
     name: str
     title: str
+    citation: str
     page: str  # of the documentation
     models: tuple[str | Changes, ...]
     small_models: tuple[str | Changes, ...]  # whose weights come with the installation, or that start from nothing

@@ -47,6 +47,10 @@ def _plain(name: str) -> str:
 TWO_STEP = Preset(
     name="two-step",
     title="from nothing, from ImageNet, and from ImageNet through another dataset",
+    citation=(
+        "Chen, Xie, Zhang et al. 2026, ImageNet pre-training and two-step transfer learning in "
+        "chromosome image classification, Scientific Reports 16, 7572"
+    ),
     page="papers/chromosomes_two_step.md",
     models=(
         "mobilenet_v3_large",

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,9 @@ from coverslip.errors import WeightsUnavailable
 from coverslip.keys import Option
 from coverslip.models import ModelRecord, has_weights, list_models, model_info, starting_weights
 from coverslip.runs import Recipe
+
+PretrainedWeights = Literal["here", "download", "import", "none"]
+_BYTES = 4  # of a parameter: weights are stored as float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,13 @@ class AdvisedModel:
     parameters: int
     macs: Annotated[int | None, Field(description="Multiply-accumulates of one image.")]
     input_px: int
-    weights_available: bool
+    weights: Annotated[
+        PretrainedWeights,
+        Field(
+            description="here: on this computer; download: at first use; import: from a file; none: train from scratch."
+        ),
+    ]
+    download_bytes: Annotated[int | None, Field(description="About what is downloaded at first use; else null.")]
     licence: Annotated[str | None, Field(description="Of the weights.")]
     advice: str
     is_recommended: bool
@@ -40,7 +49,7 @@ def advised_models() -> list[AdvisedModel]:
 
 
 def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
-    is_available = has_weights(record)
+    weights = _weights_of(record)
     return AdvisedModel(
         name=record.name,
         title=record.title,
@@ -49,9 +58,10 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
         parameters=record.parameters,
         macs=record.macs,
         input_px=record.input_px,
-        weights_available=is_available,
+        weights=weights,
+        download_bytes=_download_bytes(record) if weights == "download" else None,
         licence=_licence(record),
-        advice=_advice(record, default, is_available=is_available),
+        advice=_advice(record, default, weights),
         is_recommended=record.name == default.name,
         options=record.options,
         takes_others=record.timm_name is not None or record.torchvision_name is not None,
@@ -67,12 +77,25 @@ def _licence(record: ModelRecord) -> str | None:
     return record.licence
 
 
-def _advice(record: ModelRecord, default: ModelRecord, *, is_available: bool) -> str:
+def _weights_of(record: ModelRecord) -> PretrainedWeights:
+    if has_weights(record):
+        return "here"
+    if record.weights is not None:
+        return "download"
+    return "none" if record.weights_file is None else "import"
+
+
+def _download_bytes(record: ModelRecord) -> int:
+    source = record if record.weights_of is None else model_info(record.weights_of)
+    return _BYTES * source.parameters
+
+
+def _advice(record: ModelRecord, default: ModelRecord, weights: PretrainedWeights) -> str:
     if record.name == default.name:
         start = "A good first choice: small, and quick also without a graphics card."
     else:
         start = f"{_cost(record, default)}, {_size(record, default)}."
-    return f"{start} {_weights(record, is_available=is_available)}"
+    return f"{start} Import {record.weights_file}." if weights == "import" else start
 
 
 def _cost(record: ModelRecord, default: ModelRecord) -> str:
@@ -97,13 +120,3 @@ def _size(record: ModelRecord, default: ModelRecord) -> str:
 
 def _times(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio < 3 else f"{ratio:.0f} times"
-
-
-def _weights(record: ModelRecord, *, is_available: bool) -> str:
-    if is_available:
-        return "Its pretrained weights are on this computer."
-    if record.weights_file is not None:
-        return f"Its pretrained weights are a file that you import: {record.weights_file}."
-    if record.weights is None:
-        return "There are no pretrained weights for it: it must be trained from scratch, which takes many images."
-    return "Its pretrained weights are not on this computer: it can be trained from scratch, or they are fetched first."

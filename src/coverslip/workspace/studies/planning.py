@@ -25,6 +25,7 @@ class StudyPreset:
 
     name: str
     title: str
+    citation: Annotated[str, Field(description="The publication.")]
     networks: list[str]
     folds: Annotated[int, Field(description="0: one split of each repeat.")]
     repeats: int
@@ -69,7 +70,9 @@ class StudyChoices:
 def list_presets() -> list[StudyPreset]:
     """Studies of publications."""
     return [
-        StudyPreset(each.name, each.title, [_name_of(model) for model in each.models], each.folds, each.repeats)
+        StudyPreset(
+            each.name, each.title, each.citation, [_name_of(model) for model in each.models], each.folds, each.repeats
+        )
         for each in PRESETS.values()
     ]
 

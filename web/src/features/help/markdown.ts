@@ -1,0 +1,105 @@
+// The documentation as HTML. It is written by us, and only as much Markdown is known as it uses: headings, paragraphs,
+// lists, tables, code. Pictures are left out: they show what is on the screen anyway.
+
+const escaped = (text: string) =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+/** As headings are linked to: `5. See how good it is` as `5-see-how-good-it-is`. */
+export const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .trim()
+    .replaceAll(' ', '-');
+
+/** `app.md#3-say` as the address of a help page; null: it leads to a file that the app does not have. */
+export function addressOf(target: string, page: string, pages: readonly string[]): string | null {
+  if (/^https?:/.test(target)) return target;
+  const [, file = '', anchor = ''] = /^([^#]*)(#.*)?$/.exec(target) ?? [];
+  const name = file === '' ? page : /^([\w-]+)\.md$/.exec(file)?.[1];
+  return name !== undefined && pages.includes(name) ? `/help/${name}${anchor}` : null;
+}
+
+type LinkTo = (target: string) => string | null;
+
+function inline(text: string, linkTo: LinkTo): string {
+  return text
+    .split(/(`[^`]+`)/)
+    .map((part) =>
+      part.startsWith('`') && part.length > 1
+        ? `<code>${escaped(part.slice(1, -1))}</code>`
+        : escaped(part)
+            .replace(/\[([^\]]+)\]\(([^)\s]+)\)/g, (_, shown: string, target: string) => {
+              const address = linkTo(target);
+              return address === null ? shown : `<a href="${address}">${shown}</a>`;
+            })
+            .replace(/\*\*([^*]+)\*\*/g, '<strong>$1</strong>')
+            .replace(/\*([^*]+)\*/g, '<em>$1</em>'),
+    )
+    .join('');
+}
+
+const cellsOf = (line: string) =>
+  line
+    .trim()
+    .replace(/^\||\|$/g, '')
+    .split(/(?<!\\)\|/)
+    .map((cell) => cell.trim().replaceAll('\\|', '|'));
+
+function table(lines: string[], linkTo: LinkTo): string {
+  const row = (line: string, tag: string) =>
+    `<tr>${cellsOf(line)
+      .map((cell) => `<${tag}>${inline(cell, linkTo)}</${tag}>`)
+      .join('')}</tr>`;
+  const [head = '', , ...body] = lines;
+  const rows = body.map((line) => row(line, 'td')).join('');
+  return `<div class="table"><table><thead>${row(head, 'th')}</thead><tbody>${rows}</tbody></table></div>`;
+}
+
+const ITEM = /^(-|\d+\.) +/;
+
+export function htmlOf(markdown: string, linkTo: LinkTo): string {
+  const lines = markdown.split('\n');
+  const blocks: string[] = [];
+  let at = 0;
+  const takeWhile = (isPart: (line: string) => boolean) => {
+    const from = at;
+    while (at < lines.length && isPart(lines[at]!)) at += 1;
+    return lines.slice(from, at);
+  };
+  while (at < lines.length) {
+    const line = lines[at]!;
+    const heading = /^(#{1,4}) +(.*)$/.exec(line);
+    if (line.trim() === '' || /^!\[[^\]]*\]\([^)]*\)$/.test(line)) at += 1;
+    else if (line.startsWith('```')) {
+      at += 1;
+      const code = takeWhile((each) => !each.startsWith('```'));
+      at += 1;
+      blocks.push(`<pre tabindex="0"><code>${escaped(code.join('\n'))}</code></pre>`);
+    } else if (heading) {
+      at += 1;
+      const [, marks = '', title = ''] = heading;
+      const level = marks.length;
+      blocks.push(`<h${level} id="${anchorOf(title)}">${inline(title, linkTo)}</h${level}>`);
+    } else if (line.startsWith('|'))
+      blocks.push(
+        table(
+          takeWhile((each) => each.startsWith('|')),
+          linkTo,
+        ),
+      );
+    else if (ITEM.test(line)) {
+      const tag = line.startsWith('-') ? 'ul' : 'ol';
+      const items: string[] = [];
+      for (const each of takeWhile((part) => ITEM.test(part) || /^ +\S/.test(part))) {
+        if (ITEM.test(each)) items.push(each.replace(ITEM, ''));
+        else items.push(`${items.pop() ?? ''} ${each.trim()}`);
+      }
+      blocks.push(`<${tag}>${items.map((item) => `<li>${inline(item, linkTo)}</li>`).join('')}</${tag}>`);
+    } else {
+      const text = takeWhile((each) => each.trim() !== '' && !/^(#{1,4} |```|\||- |\d+\. )/.test(each));
+      blocks.push(`<p>${inline(text.join(' '), linkTo)}</p>`);
+    }
+  }
+  return blocks.join('\n');
+}

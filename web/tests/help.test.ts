@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { addressOf, anchorOf, htmlOf } from '../src/features/help/markdown';
+
+const pages = ['app', 'numbers'];
+const linkTo = (target: string) => addressOf(target, 'app', pages);
+
+test('links lead to pages of the app, and none to files that it does not have', () => {
+  expect(linkTo('numbers.md#calibration')).toBe('/help/numbers#calibration');
+  expect(linkTo('#4-train')).toBe('/help/app#4-train');
+  expect(linkTo('../benchmarks/RESULTS.md')).toBeNull();
+  expect(anchorOf('5. See how good it is')).toBe('5-see-how-good-it-is');
+});
+
+test('text is escaped, and blocks end where the next one begins', () => {
+  const html = htmlOf(
+    '# A <b>\n\nOne\nline `a|<b>`\n- *x*\n  y\n- z\n\n| k | v |\n|---|---|\n| 1 | 2 |',
+    linkTo,
+  );
+  expect(html.split('\n')).toEqual([
+    '<h1 id="a-b">A &lt;b&gt;</h1>',
+    '<p>One line <code>a|&lt;b&gt;</code></p>',
+    '<ul><li><em>x</em> y</li><li>z</li></ul>',
+    '<div class="table"><table><thead><tr><th>k</th><th>v</th></tr></thead><tbody><tr><td>1</td><td>2</td></tr></tbody></table></div>',
+  ]);
+});
