@@ -32,6 +32,7 @@ from coverslip.images import (
     read_pixels,
     readers,
     register_reader,
+    unread_formats,
 )
 from coverslip.runs import Recipe, SplitPlan
 
@@ -240,3 +241,9 @@ def test_what_cannot_be_described_is_refused_as_when_it_is_read(tmp_path: Path) 
         for look in (describe_image, read_pixels):
             with pytest.raises(UnreadableImage, match=reason):
                 look(tmp_path / name)
+
+
+def test_formats_that_cannot_be_read_are_counted_and_say_how_to_export_them() -> None:
+    counted = unread_formats(["a.ND2", "b.nd2", "c.czi", "d.tif", "e"])
+    assert [(each.title, each.n_files) for each in counted] == [("Nikon ND2", 2), ("Zeiss CZI", 1)]
+    assert all(reader.export for reader in readers() if reader.read is None)

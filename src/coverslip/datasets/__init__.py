@@ -18,9 +18,11 @@ from coverslip.datasets.index import (
     Origin,
     Part,
     Side,
+    TableContent,
     check_classes,
     clean_label,
     counted,
+    describe_table,
     gives_boxes,
     grouped_by_pattern,
     has_image_suffix,
@@ -37,6 +39,7 @@ from coverslip.datasets.index import (
     shared_class_notes,
     some,
     with_classes,
+    with_mapping,
 )
 from coverslip.datasets.pixels import DecodedPixels, PixelCache, PreprocessedImage, read_preprocessed
 from coverslip.datasets.quality import (
@@ -122,6 +125,7 @@ __all__ = [
     "Source",
     "Split",
     "Spread",
+    "TableContent",
     "Told",
     "ToldByColumn",
     "Unreadable",
@@ -135,6 +139,7 @@ __all__ = [
     "clean_label",
     "connected_components",
     "counted",
+    "describe_table",
     "fold_images",
     "fold_units",
     "forget_finder",
@@ -170,4 +175,5 @@ __all__ = [
     "trained_classes",
     "what_to_do_about_channels",
     "with_classes",
+    "with_mapping",
 ]

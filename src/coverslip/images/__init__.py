@@ -12,7 +12,7 @@ from coverslip.images.decoding import (
     read_pixels,
 )
 from coverslip.images.facts import Depth, ImageFacts, effective_channels, image_facts, pixel_hash
-from coverslip.images.formats import image_suffixes, readers, register_reader
+from coverslip.images.formats import UnreadFormat, image_suffixes, readers, register_reader, unread_formats
 from coverslip.images.plan import MOST_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan
 from coverslip.images.preprocessing import LARGEST_SIDE, PadColour, Preprocessing, Resize, preprocess
 from coverslip.images.reader import Reader, Series
@@ -40,6 +40,7 @@ __all__ = [
     "Resize",
     "Scaling",
     "Series",
+    "UnreadFormat",
     "check_size",
     "choose_plane",
     "decode_pillow",
@@ -61,4 +62,5 @@ __all__ = [
     "small_pixels",
     "square_around",
     "thumbnail",
+    "unread_formats",
 ]

@@ -1,5 +1,8 @@
 """The table of formats: ours, and those that outside packages bring."""
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -40,6 +43,27 @@ def readers() -> tuple[Reader, ...]:
 def image_suffixes() -> frozenset[str]:
     """By which endings, in lower case with a dot, a file in a folder counts as an image."""
     return frozenset(suffix for reader in readers() for suffix in reader.suffixes)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadFormat:
+    """Files of a known format that cannot be read."""
+
+    title: str
+    n_files: int
+    do: str  # how to get files that can be read
+
+
+def unread_formats(names: Iterable[str]) -> list[UnreadFormat]:
+    """The formats that cannot be read among files of these names, those with the most files first."""
+    n_of = Counter(Path(name).suffix.lower() for name in names)
+    read = {suffix for reader in readers() if reader.read is not None for suffix in reader.suffixes}
+    formats = [
+        UnreadFormat(reader.title, sum(n_of[suffix] for suffix in reader.suffixes), reader.export)
+        for reader in readers()
+        if reader.read is None and not read.issuperset(reader.suffixes)
+    ]
+    return sorted((each for each in formats if each.n_files), key=lambda each: -each.n_files)
 
 
 def are_added() -> bool:

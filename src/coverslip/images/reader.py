@@ -42,6 +42,7 @@ class Reader:
     # several threads.
     # May raise anything: all but UnreadableImage is told as damage. None: known, and refused with a reason.
     read: Callable[[Path, ReadPlan, int], Decoded] | None = None
+    export: str = ""  # of a format that is not read: how to get files that are
 
 
 def starts(*signatures: bytes) -> Callable[[bytes], bool]:

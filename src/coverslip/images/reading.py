@@ -128,7 +128,7 @@ def _readable(path: Path, head: bytes) -> Reader:
     if reader is None:
         raise unknown_format(path, head)
     if reader.read is None:
-        do = "Export it as OME-TIFF or PNG from the microscope's program."
+        do = reader.export or "Export it as OME-TIFF or PNG from the microscope software."
         raise UnreadableImage(f"Files of {reader.title} cannot be read yet", file=path, do=do)
     return reader
 

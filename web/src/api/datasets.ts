@@ -28,8 +28,30 @@ export const readDataset = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}', { ...at(id), signal }));
 export const drawSamples = () => answer(api.POST('/api/v1/samples'));
 
-export const openDataset = (sources: NewSource[], isLabelled: boolean) =>
-  answer(api.POST('/api/v1/datasets', { body: { sources, is_labelled: isLabelled } }));
+/** How tables are read, where their headers do not tell. */
+export interface TableChoices {
+  columns: Record<string, string>; // what they hold to their names; an empty name ignores a column
+  crop_size: number | null; // side of the square around each point, in pixels
+}
+export const BY_HEADER: TableChoices = { columns: {}, crop_size: null };
+
+export const openDataset = (sources: NewSource[], isLabelled: boolean, choices: TableChoices = BY_HEADER) =>
+  answer(api.POST('/api/v1/datasets', { body: { sources, is_labelled: isLabelled, ...choices } }));
+
+/** The columns of a table, what each is taken for, and the first rows. */
+export const previewTable = (path: string, columns: Record<string, string>, signal?: AbortSignal) =>
+  answer(api.POST('/api/v1/table-preview', { body: { path, columns }, signal }));
+
+/** Some of the images that a table gives, a PNG. */
+export const previewTableCrops = (
+  path: string,
+  columns: Record<string, string>,
+  crop_size: number | null,
+  signal?: AbortSignal,
+) =>
+  answer(
+    api.POST('/api/v1/table-crops-preview', { body: { path, columns, crop_size }, parseAs: 'blob', signal }),
+  ) as unknown as Promise<Blob>;
 
 export const changeDataset = (id: string, changes: DatasetChanges) =>
   answer(api.PATCH('/api/v1/datasets/{dataset_id}', { ...at(id), body: changes }));

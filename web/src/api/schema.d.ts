@@ -104,6 +104,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/table-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Table
+         * @description The columns of a table, what each is taken for, and the first rows.
+         */
+        post: operations["preview_table"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/table-crops-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Table Crops
+         * @description Some of the images that a table gives, side by side.
+         */
+        post: operations["preview_table_crops"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/folders": {
         parameters: {
             query?: never;
@@ -3547,9 +3587,14 @@ export interface components {
             tables: components["schemas"]["Place"][];
             /**
              * N Images
-             * @description In the folder and below; see is_more.
+             * @description That can be read, in the folder and below; see is_more.
              */
             n_images: number;
+            /**
+             * Unread
+             * @description Files of microscope formats that cannot be read.
+             */
+            unread: components["schemas"]["UnreadFormat"][];
             /** Class Folders */
             class_folders: components["schemas"]["ClassFolder"][];
             /**
@@ -3674,8 +3719,11 @@ export interface components {
          * @description What a split must not divide.
          */
         Groups: {
-            /** By */
-            by: ("column" | "pattern") | null;
+            /**
+             * By
+             * @description file: nothing was chosen, and crops of one image file are a group.
+             */
+            by: ("column" | "pattern" | "file") | null;
             /**
              * Value
              * @description The column's name, or the regular expression.
@@ -4372,6 +4420,18 @@ export interface components {
              * @default true
              */
             is_labelled: boolean;
+            /**
+             * Columns
+             * @description As of a table's preview; for all tables.
+             */
+            columns?: {
+                [key: string]: string;
+            };
+            /**
+             * Crop Size
+             * @description Side in pixels of the square around each point of a table.
+             */
+            crop_size?: number | null;
         };
         /**
          * NewEvaluation
@@ -6410,6 +6470,60 @@ export interface components {
             activity: string;
         };
         /**
+         * TablePreview
+         * @description What a table holds.
+         */
+        TablePreview: {
+            /** Columns */
+            columns: string[];
+            /** First Rows */
+            first_rows: string[][];
+            /** N Rows */
+            n_rows: number;
+            /**
+             * N Files
+             * @description Files that its rows name; 0 where no column of paths is known.
+             */
+            n_files: number;
+            /**
+             * Mapping
+             * @description What columns hold, by path, label, group, split, x, y and the like; as chosen or detected.
+             */
+            mapping: {
+                [key: string]: string;
+            };
+            /**
+             * Layout
+             * @description How positions are given; null: each row is a whole image. Points need a crop size.
+             */
+            layout: ("corner" | "center" | "corners" | "point") | null;
+            /**
+             * Suggested Crop Size
+             * @description From the distances between points, in pixels.
+             */
+            suggested_crop_size: number | null;
+        };
+        /**
+         * TableToOpen
+         * @description A table, and how it is to be read.
+         */
+        TableToOpen: {
+            /** Path */
+            path: string;
+            /**
+             * Columns
+             * @description What its columns hold, where the header does not tell: path, label, group, split, x, y and the like, to the column's name; an empty name ignores a column.
+             */
+            columns?: {
+                [key: string]: string;
+            };
+            /**
+             * Crop Size
+             * @description Side in pixels of the square around each point of a table.
+             */
+            crop_size?: number | null;
+        };
+        /**
          * TextOfRecipe
          * @description The content of a recipe file.
          */
@@ -6641,6 +6755,18 @@ export interface components {
             epochs_run: number[];
             /** Epochs Kept */
             epochs_kept: number[];
+        };
+        /**
+         * UnreadFormat
+         * @description Files of a known format that cannot be read.
+         */
+        UnreadFormat: {
+            /** Title */
+            title: string;
+            /** N Files */
+            n_files: number;
+            /** Do */
+            do: string;
         };
         /**
          * Upload
@@ -6992,6 +7118,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecipeText"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TableToOpen"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TablePreview"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_table_crops: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TableToOpen"];
+            };
+        };
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */

@@ -274,6 +274,7 @@ export const datasets = {
     text: 'Images of one patient, slide or well resemble each other. As one group they are used either all for training or all for testing, so that the test is honest.',
     how: 'How groups are told apart',
     none: 'No groups',
+    byFile: 'The image file: crops of one field of view stay together',
     pattern: 'A part of the path',
     column: 'A column of the table',
     patternLabel: 'Pattern in the path (a regular expression; the choices below write one for you)',

@@ -23,6 +23,7 @@ from coverslip.workspace.looking.asking import CarelessSplit
 from coverslip.workspace.looking.distances import DatasetDistances
 from coverslip.workspace.recipes import times
 from coverslip.workspace.recipes.times import TimePreview
+from coverslip.workspace.store.records import TableChoices
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing.filters import Text
 
@@ -54,6 +55,7 @@ def create_dataset(home: Home, new: NewDataset) -> DatasetState:
         group=new.group,
         group_pattern=new.group_pattern,
         is_labelled=new.is_labelled,
+        choices=TableChoices(new.columns, new.crop_size),
     )
 
 

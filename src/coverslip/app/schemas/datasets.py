@@ -26,6 +26,28 @@ class NewSource(BaseModel):
 Sources = Annotated[list[NewSource], Field(min_length=1, max_length=1_000)]
 
 
+TableColumns = Annotated[
+    dict[Name, Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[^\x00]*$")]], Field(max_length=100)
+]
+CropSize = Annotated[int, Field(ge=4, le=10_000)]
+
+
+class TableToOpen(BaseModel):
+    """A table, and how it is to be read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Text
+    columns: TableColumns = Field(
+        default_factory=dict,
+        description="What its columns hold, where the header does not tell: path, label, group, split, x, y and the "
+        "like, to the column's name; an empty name ignores a column.",
+    )
+    crop_size: CropSize | None = Field(
+        default=None, description="Side in pixels of the square around each point of a table."
+    )
+
+
 class NewDataset(BaseModel):
     """What to open."""
 
@@ -38,6 +60,10 @@ class NewDataset(BaseModel):
     )
     group_pattern: Text | None = Field(default=None, description="The same as a regular expression for paths.")
     is_labelled: bool = Field(default=True, description="Whether folders or a table give the labels.")
+    columns: TableColumns = Field(default_factory=dict, description="As of a table's preview; for all tables.")
+    crop_size: CropSize | None = Field(
+        default=None, description="Side in pixels of the square around each point of a table."
+    )
 
 
 class DatasetChanges(BaseModel):

@@ -28,6 +28,7 @@ from coverslip.datasets.index.records import (
     some,
 )
 from coverslip.datasets.index.table import TABLE_NAMES, plain_name
+from coverslip.datasets.index.table_columns import TableContent, describe_table, with_mapping
 from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, is_table, read_table
 
 __all__ = [
@@ -50,10 +51,12 @@ __all__ = [
     "Part",
     "Side",
     "Source",
+    "TableContent",
     "channel_names",
     "check_classes",
     "clean_label",
     "counted",
+    "describe_table",
     "gives_boxes",
     "grouped_by_pattern",
     "has_image_suffix",
@@ -70,4 +73,5 @@ __all__ = [
     "shared_class_notes",
     "some",
     "with_classes",
+    "with_mapping",
 ]

@@ -39,6 +39,7 @@ class BoxColumns:
 
     at: tuple[int, ...]
     names: tuple[str, ...]  # as the table writes them
+    meanings: tuple[str, ...]  # keys of `ALIASES`
     layout: Layout
     is_relative: bool  # to the width and height of the image
 
@@ -62,7 +63,7 @@ def find_box_columns(table: Table) -> BoxColumns | None:
             at = [table.index(name, suffixes) for name in names]
             whole = tuple(column for column in at if column is not None)
             if len(set(whole)) == len(names):
-                return BoxColumns(whole, tuple(table.columns[k] for k in whole), layout, suffixes is RELATIVE)
+                return BoxColumns(whole, _names(table, whole), names, layout, suffixes is RELATIVE)
             if len(set(whole)) == len(names) - 1:
                 missing += [f"{name}{suffixes[0]}" for name, column in zip(names, at, strict=True) if column is None]
     if missing:
@@ -77,7 +78,7 @@ def find_box_columns(table: Table) -> BoxColumns | None:
             at = [table.index(name, suffixes) for name in names]
             whole = tuple(column for column in at if column is not None)
             if len(whole) == len(names):
-                return BoxColumns(whole, tuple(table.columns[k] for k in whole), "point", suffixes is RELATIVE)
+                return BoxColumns(whole, _names(table, whole), names, "point", suffixes is RELATIVE)
     return None
 
 
@@ -203,6 +204,10 @@ def size_of(file: Path) -> Size | None:
         return None
     sizes = dict(zip(series.axes, series.shape, strict=True))
     return sizes["X"], sizes["Y"]
+
+
+def _names(table: Table, at: Sequence[int]) -> tuple[str, ...]:
+    return tuple(table.columns[k] for k in at)
 
 
 def _refuse_micrometers(table: Table) -> None:

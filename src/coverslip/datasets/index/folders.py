@@ -19,7 +19,7 @@ from coverslip.datasets.index.records import (
     some,
 )
 from coverslip.errors import BadDataset
-from coverslip.images import ReadPlan, image_suffixes
+from coverslip.images import ReadPlan, image_suffixes, unread_formats
 from coverslip.messages import Note
 
 _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS puts into zip files
@@ -39,6 +39,11 @@ class Listing:
     def notes(self) -> list[Note]:
         """What was passed over, in words."""
         notes = []
+        for unread in unread_formats(parts[-1] for parts in self.images):
+            files = counted(unread.n_files, "file")
+            text = f"{files} of {unread.title} cannot be read. {unread.do}"
+            values = {"format": unread.title, "n_files": unread.n_files}
+            notes.append(Note("unread-format", text, level="warning", values=values))
         if self.other:
             notes.append(Note("not-images", f"Files that are not images were passed over: {_suffixes(self.other)}."))
         if self.n_hidden:

@@ -92,7 +92,9 @@ def open_dataset(
         4
     """
     columns = dict(columns or {})
-    group = group or columns.pop("group", None) or None
+    if columns.get("group"):
+        group = group or columns["group"]
+        del columns["group"]
     if crop_size is not None:
         try:
             plan = ReadPlan.model_validate({**plan.model_dump(), "crop_size": crop_size})

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from coverslip.datasets.index.boxes import BoxColumns, used_box_columns
+from coverslip.datasets.index.boxes import BoxColumns, Layout, find_box_columns, suggested_crop_size, used_box_columns
 from coverslip.datasets.index.folders import has_image_suffix
 from coverslip.datasets.index.records import counted, one_line, some
 from coverslip.datasets.index.table import ALIASES, PIXELS, POSITIONS, RELATIVE, TABLE_NAMES, Table, plain_name
@@ -234,6 +234,49 @@ def _no_column(table: Table, meaning: str, holds: str) -> BadDataset:
         do="Say which of its columns it is. The header can stay as it is.",
         remedies=(MapColumn(meaning),),
         values={"meaning": meaning, "columns": list(table.columns)},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TableContent:
+    """What a table holds, before it is opened."""
+
+    columns: tuple[str, ...]
+    first_rows: tuple[tuple[str, ...], ...]
+    n_rows: int
+    n_files: int  # that its rows name; 0 where no column of paths is known
+    mapping: Mapping[str, str]  # meaning to column: path, label, group, split, and those of positions
+    layout: Layout | None  # how positions are given; None: each row is a whole image
+    suggested_crop_size: int | None
+
+
+def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
+    """The columns of a table and what each is taken for; nothing is checked.
+
+    Args:
+        table: as it was read, with or without columns that were chosen.
+        n_rows: first rows to give.
+    """
+    at_path = path_column(table)
+    try:
+        box = find_box_columns(table)
+    except BadDataset:
+        box = None
+    found = {meaning: table.index(meaning) for meaning in ("label", "group", "split")} | {"path": at_path}
+    mapping = {meaning: table.columns[at] for meaning, at in found.items() if at is not None}
+    paths = set() if at_path is None else {row[at_path] for row in table.rows}
+    are_positions = box is not None and (len(paths) < len(table.rows) or not box.are_points)
+    if box is not None and are_positions:
+        mapping |= dict(zip(box.meanings, box.names, strict=True))
+    are_points = box is not None and are_positions and box.are_points and at_path is not None
+    return TableContent(
+        columns=table.columns,
+        first_rows=table.rows[:n_rows],
+        n_rows=len(table.rows),
+        n_files=len(paths),
+        mapping=mapping,
+        layout=box.layout if box is not None and are_positions else None,
+        suggested_crop_size=suggested_crop_size(table, at_path or 0, box) if box is not None and are_points else None,
     )
 
 

@@ -3,7 +3,8 @@
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from coverslip.datasets import PLAIN_TABLE_SUFFIXES, has_image_suffix, natural_key
 from coverslip.errors import CoverslipError
+from coverslip.images import UnreadFormat, readers, unread_formats
 from coverslip.workspace.store.home import Workspace
 
 MOST_SECONDS = 2.0  # of counting: a home folder on a network drive would take minutes
@@ -40,7 +42,8 @@ class FolderContent:
     parent: Annotated[Path | None, Field(description="None: nothing above it may be read.")]
     folders: list[Place]
     tables: list[Place]
-    n_images: Annotated[int, Field(description="In the folder and below; see is_more.")]
+    n_images: Annotated[int, Field(description="That can be read, in the folder and below; see is_more.")]
+    unread: Annotated[list[UnreadFormat], Field(description="Files of microscope formats that cannot be read.")]
     class_folders: list[ClassFolder]
     is_more: Annotated[bool, Field(description="There may be more images than were counted.")]
     n_left_out: Annotated[
@@ -57,12 +60,14 @@ def look_into(workspace: Workspace, path: str | None) -> FolderContent:
         CoverslipError: the folder lies elsewhere, or may not be opened.
     """
     if path is None:
-        return FolderContent(None, None, [Place(_name(root), root) for root in workspace.roots], [], 0, [], False, 0)
+        return FolderContent(
+            None, None, [Place(_name(root), root) for root in workspace.roots], [], 0, [], [], False, 0
+        )
     folder = workspace.allowed(path)
     if not folder.is_dir():
         folder = workspace.allowed(folder.parent)
     parent = folder.parent if _is_allowed(workspace, folder.parent) else None
-    content = FolderContent(folder, parent, [], [], 0, [], False, 0)
+    content = FolderContent(folder, parent, [], [], 0, [], [], False, 0)
     counting = _Counting(workspace, time.monotonic() + MOST_SECONDS)
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
@@ -85,6 +90,7 @@ def look_into(workspace: Workspace, path: str | None) -> FolderContent:
         else:
             counting.count([entry])
     content.n_images, content.is_more = counting.n_images, counting.is_more
+    content.unread = unread_formats(counting.unread)
     return content
 
 
@@ -96,11 +102,17 @@ class _Counting:
     until: float  # monotonic seconds
     n_images: int = 0
     is_more: bool = False
+    unread: list[str] = field(default_factory=list)  # names of files of formats that are not read
 
     def count(self, entries: Iterable[os.DirEntry[str]]) -> None:
         """Those of these that are images by their names, and files that the app may open."""
         named = (entry for entry in entries if has_image_suffix(entry.name) and _is_file(entry))
-        self.n_images += sum(not entry.is_symlink() or _is_allowed(self.workspace, Path(entry.path)) for entry in named)
+        allowed = [
+            entry.name for entry in named if not entry.is_symlink() or _is_allowed(self.workspace, Path(entry.path))
+        ]
+        unread = [name for name in allowed if Path(name).suffix.lower() in _unread_suffixes()]
+        self.unread += unread
+        self.n_images += len(allowed) - len(unread)
 
     def below(self, folder: str) -> int | None:
         """Images in `folder` and below; None where time was over. Links further down are not followed."""
@@ -118,6 +130,13 @@ class _Counting:
             waiting += [entry.path for entry in shown if entry.is_dir(follow_symlinks=False)]
             self.count(shown)
         return self.n_images - before
+
+
+@cache
+def _unread_suffixes() -> frozenset[str]:
+    known = readers()
+    read = {suffix for reader in known if reader.read is not None for suffix in reader.suffixes}
+    return frozenset(suffix for reader in known if reader.read is None for suffix in reader.suffixes) - read
 
 
 def _is_allowed(workspace: Workspace, path: Path) -> bool:

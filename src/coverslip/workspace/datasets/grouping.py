@@ -16,7 +16,7 @@ from coverslip.datasets import Dataset, ImageRecord, check_groups, is_table, one
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import load_dataset
+from coverslip.workspace.store.records import load_dataset, table_choices
 from coverslip.workspace.store.rows import Json, dataset_row, source_paths
 from coverslip.workspace.store.tables import images
 
@@ -122,7 +122,15 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
             return replace(_of_pattern(answer), refusal=_refusal(data, answer["groups"]))
     sources = [str(home.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
-    opened = open_dataset(sources, group=column, labelled=row.is_labelled, domains=names)
+    choices = table_choices(row)
+    opened = open_dataset(
+        sources,
+        group=column,
+        labelled=row.is_labelled,
+        domains=names,
+        columns=choices.columns,
+        crop_size=choices.crop_size,
+    )
     by_id = {record.image_id: record.group for record in opened.records}
     regrouped = tuple(replace(record, group=by_id.get(record.image_id)) for record in data.records)
     return replace(_of_column(regrouped), refusal=_refusal(data, [record.group for record in regrouped]))

@@ -39,7 +39,10 @@ class ClassCount:
 class Groups:
     """What a split must not divide."""
 
-    by: Literal["column", "pattern"] | None
+    by: Annotated[
+        Literal["column", "pattern", "file"] | None,
+        Field(description="file: nothing was chosen, and crops of one image file are a group."),
+    ]
     value: Annotated[str | None, Field(description="The column's name, or the regular expression.")]
     n_groups: int
 
@@ -157,4 +160,7 @@ def _source(row: AnyRow, path: str, domain: str | None, is_missing: bool) -> Sou
 def _groups(row: AnyRow) -> Groups:
     if row.group_column is not None:
         return Groups("column", row.group_column, row.summary["n_groups"])
-    return Groups("pattern" if row.group_pattern is not None else None, row.group_pattern, row.summary["n_groups"])
+    if row.group_pattern is not None:
+        return Groups("pattern", row.group_pattern, row.summary["n_groups"])
+    codes = {note["code"] for note in row.opened["notes"]} if row.opened is not None else set()
+    return Groups("file" if "grouped-by-field" in codes else None, None, row.summary["n_groups"])

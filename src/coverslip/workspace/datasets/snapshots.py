@@ -11,10 +11,11 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from coverslip.datasets import ImageRecord, printable
 from coverslip.errors import BadDataset
 from coverslip.files import CsvWriter, safe_cell, write_bytes
+from coverslip.images import middle_of
 from coverslip.workspace.datasets.sources import GroupedBy, groups_by
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import OUTSIDE, load_records
+from coverslip.workspace.store.records import OUTSIDE, load_records, table_choices
 from coverslip.workspace.store.rows import AnyRow, dataset_row, ranges, source_paths
 from coverslip.workspace.store.tables import image_facts, images
 
@@ -103,7 +104,7 @@ def file_name(home: Workspace, dataset_id: str, what: str) -> str:
 
 
 def _tells_all(connection: Connection, row: AnyRow) -> bool:
-    has_named_domains = any(source["domain"] for source in row.sources)
+    has_named_domains = any(source["domain"] for source in row.sources) or bool(table_choices(row).columns)
     is_narrowed = row.summary["n_changed"] or row.summary["n_left_out"]
     if is_narrowed or not row.is_labelled or has_named_domains:
         return False
@@ -150,7 +151,10 @@ def _lines(
                 )
         yield _as_csv(
             [
-                [_cell(record, column, is_left_out=position in left_out) for column in columns]
+                [
+                    _cell(record, column, is_left_out=position in left_out, are_points="width" not in columns)
+                    for column in columns
+                ]
                 for position, record in kept
             ]
         )
@@ -167,7 +171,7 @@ def _columns(connection: Connection, row: AnyRow) -> list[str]:
     stated = {name for plan in plans for name in plan["stated"]}
     columns += ["plane"] if "plane" in stated else []
     columns += ["channel"] if "channels" in stated else []
-    columns += _BOX if "box" in stated else ()
+    columns += _BOX if "box" in stated else _BOX[:2] if "point" in stated else ()
     n_others = max((len(plan["other_files"]) for plan in plans), default=0)
     columns += [f"{_CHANNEL}{n}" for n in range(2, 2 + n_others)]
     return columns + _other_columns(connection, row)
@@ -184,7 +188,7 @@ def _positions(connection: Connection, row: AnyRow, condition: ColumnElement[boo
     return set(connection.execute(select(images.c.position).where(images.c.dataset_id == row.id, condition)).scalars())
 
 
-def _cell(record: ImageRecord, column: str, *, is_left_out: bool) -> str:
+def _cell(record: ImageRecord, column: str, *, is_left_out: bool, are_points: bool) -> str:
     match column:
         case "path":
             return printable(str(record.path))
@@ -195,7 +199,9 @@ def _cell(record: ImageRecord, column: str, *, is_left_out: bool) -> str:
         case "channel":
             return " ".join(map(str, record.plan.channels or ())) if "channels" in record.stated else ""
         case "x" | "y" | "width" | "height":
-            return str(record.plan.box[_BOX.index(column)]) if record.plan.box is not None else ""
+            box = record.plan.box
+            numbers = () if box is None else middle_of(box) if are_points else box
+            return str(numbers[_BOX.index(column)]) if numbers else ""
     if column.startswith(_CHANNEL):
         files = record.plan.files(record.path)
         n = int(column.removeprefix(_CHANNEL))

@@ -21,10 +21,11 @@ from coverslip.workspace.datasets.listing import DatasetState, Kind, describe
 from coverslip.workspace.datasets.samples import LABELLED, SAMPLE_DATASETS
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import opened_as_json
+from coverslip.workspace.store.records import TableChoices, opened_as_json, table_choices
 from coverslip.workspace.store.rows import AnyRow, new_id, now, refuse_missing
 from coverslip.workspace.store.tables import datasets, images
 
+_BY_HEADER = TableChoices()
 _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "table": "table", "files": "files"}
 
 
@@ -44,6 +45,7 @@ def open_sources(
     group: str | None = None,
     group_pattern: str | None = None,
     is_labelled: bool = True,
+    choices: TableChoices = _BY_HEADER,
     kind: Kind | None = None,
 ) -> DatasetState:
     """Open folders, tables or files as a new dataset, and begin to read them.
@@ -53,13 +55,15 @@ def open_sources(
         sources: existing paths below its roots; several become one dataset, each its own domain.
         name: default: after the sources.
         group, group_pattern, is_labelled: as for `coverslip.open_dataset`.
+        choices: columns and crop size of its tables.
         kind: other than what the sources are.
 
     Raises:
         BadDataset: as `coverslip.open_dataset`, or no image lies where the app may read.
     """
     sources = _checked(home, sources)
-    opened = _opened(sources, group, group_pattern, is_labelled)
+    group = group or choices.columns.get("group") or None
+    opened = _opened(sources, group, group_pattern, is_labelled, choices)
     dataset_id = new_id()
     with writing(home.engine) as connection:
         connection.execute(
@@ -129,7 +133,7 @@ def opened_again(home: Workspace, row: AnyRow, column: str | None, pattern: str 
         shown = connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
     refuse_missing(row)
     sources = _checked(home, [Source(**source) for source in row.sources])
-    return _opened(sources, column, pattern, row.is_labelled, shown)
+    return _opened(sources, column, pattern, row.is_labelled, table_choices(row), shown)
 
 
 def opened_from(
@@ -141,7 +145,7 @@ def opened_from(
         BadDataset: as `coverslip.open_dataset`, or one is given twice or may not be read.
     """
     checked = _checked(home, sources)
-    return _opened(checked, column, pattern, row.is_labelled), checked
+    return _opened(checked, column, pattern, row.is_labelled, table_choices(row)), checked
 
 
 def _checked(home: Workspace, sources: Sequence[Source]) -> list[Source]:
@@ -170,6 +174,7 @@ def _opened(
     group: str | None,
     pattern: str | None,
     is_labelled: bool,
+    choices: TableChoices,
     shown_paths: Sequence[str] | None = None,
 ) -> Dataset:
     """The images, grouped by a pattern only after a try of it, on their paths, in a process that can be ended."""
@@ -180,6 +185,8 @@ def _opened(
         [source.path for source in sources],
         labelled=is_labelled,
         domains=[source.domain for source in sources],
+        columns=choices.columns,
+        crop_size=choices.crop_size,
     )
     if pattern is None:
         return open_them(group=group)

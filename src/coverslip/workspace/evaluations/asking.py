@@ -13,6 +13,7 @@ from coverslip.workspace.datasets.reading_images import refuse_unread, refuse_un
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import table_choices
 from coverslip.workspace.store.tables import images
 
 
@@ -56,6 +57,8 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
     source = training_images(workspace, dataset_id)
+    crop_size = None if run.recipe.crop_size else table_choices(dataset).crop_size
+    crops = [] if crop_size is None else [f"--crop-size={crop_size}"]
     job_id, folder = new_job_folder(run.evaluation("").folder, name or dataset.name)
     add_job(
         workspace,
@@ -71,6 +74,7 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
             "coverslip",
             "evaluate",
             *source.options,
+            *crops,
             f"--name={folder.name}",
             "--",
             str(run.folder),

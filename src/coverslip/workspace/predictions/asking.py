@@ -9,6 +9,7 @@ from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.jobs.records import Json, add_job, new_job_folder
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import TableChoices, table_choices
 from coverslip.workspace.store.rows import source_paths
 
 
@@ -34,10 +35,11 @@ def queue_prediction(
         from coverslip.inference.prevalence import stated_shares
 
         stated_shares(card, prevalence)  # what is wrong with them is said now
-    paths, images_name = _images_of(workspace, dataset_id, sources or ())
+    paths, images_name, choices = _images_of(workspace, dataset_id, sources or ())
     job_id, folder = new_job_folder(workspace.predictions, name or images_name)
     request: Json = {"format_version": 1, "classifier": str(classifier.path), "sources": paths}
     request["prevalence"] = dict(prevalence or {})
+    request["tables"] = {"columns": dict(choices.columns), "crop_size": choices.crop_size}
     request["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
     write_json(folder / "request.json", request)
     add_job(
@@ -60,11 +62,13 @@ def queue_prediction(
     return job_id
 
 
-def _images_of(workspace: Workspace, dataset_id: str | None, sources: Sequence[str]) -> tuple[list[str], str]:
-    """Paths of the images, and what they are called together."""
+def _images_of(
+    workspace: Workspace, dataset_id: str | None, sources: Sequence[str]
+) -> tuple[list[str], str, TableChoices]:
+    """Paths of the images, what they are called together, and how their tables are read."""
     if dataset_id is not None:
         with workspace.engine.connect() as connection:
             dataset = refuse_unready(connection, dataset_id)
-        return source_paths(dataset), dataset.name
+        return source_paths(dataset), dataset.name, table_choices(dataset)
     paths = [str(workspace.allowed(source)) for source in sources]
-    return paths, Path(paths[0]).name if len(paths) == 1 else f"{len(paths)} places"
+    return paths, Path(paths[0]).name if len(paths) == 1 else f"{len(paths)} places", TableChoices()

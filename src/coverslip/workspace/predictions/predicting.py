@@ -70,7 +70,9 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     classifier = load_classifier(request["classifier"])
     if request["prevalence"]:
         classifier = classifier.at_prevalence(request["prevalence"])
-    data = open_dataset(request["sources"], plan=classifier.card.preprocessing.plan, labelled=False)
+    plan, tables = classifier.card.preprocessing.plan, request["tables"]
+    plan = plan.model_copy(update={"crop_size": plan.crop_size or tables["crop_size"]})  # as in training, if it knows
+    data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labelled=False)
     _refuse_outside(data, request["roots"])
     _refuse_others(folder, {"classifier": fingerprint_of(request["classifier"]), "images": _fingerprint(data)})
     for note in data.notes:

@@ -13,6 +13,7 @@ from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import GroupedBy, grouped_by
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import table_choices
 from coverslip.workspace.store.rows import AnyRow, Json, file_of_classifier, folder_of_run
 
 
@@ -25,6 +26,8 @@ def recipe_of_dataset(workspace: Workspace, row: AnyRow, choices: Mapping[str, A
         BadRecipe: a key or value is not valid.
     """
     recipe = checked_recipe(workspace, choices, row.class_plan)
+    if recipe.crop_size is None:
+        recipe = recipe.model_copy(update={"crop_size": table_choices(row).crop_size})
     if "order" in (nested(choices).get("classes") or {}):
         return recipe
     with workspace.engine.connect() as connection:
@@ -81,7 +84,8 @@ def _first_images(workspace: Workspace, given: str, first: Json) -> tuple[str, J
     images = training_images(workspace, row.id, grouped=groups_asked(workspace, row, first), in_one=True)
     classes = {key: value for key, value in row.class_plan.items() if value} | (first.get("classes") or {})
     group = images.grouped.column or images.grouped.pattern
-    of_dataset = {"group": group, **({"classes": classes} if classes else {})}
+    crop_size = first.get("crop_size") or table_choices(row).crop_size
+    of_dataset = {"group": group, "crop_size": crop_size, **({"classes": classes} if classes else {})}
     return images.sources[0], {**first, **of_dataset}
 
 

@@ -1,8 +1,8 @@
 """From rows to the records that all other rooms know, and back."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,27 @@ def opened_as_json(found: Dataset) -> Json:
         "root": os.fspath(found.root),
         "source": found.source,
         "notes": [asdict(note) for note in found.notes],
+        "columns": dict(found.opening.columns),
+        "crop_size": found.opening.plan.crop_size,
         "origins": [
             {"domain": origin.domain, "root": os.fspath(origin.root), "sources": list(origin.sources)}
             for origin in found.origins
         ],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class TableChoices:
+    """How the tables of a dataset are read, where their headers do not tell."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)  # meaning to column
+    crop_size: int | None = None  # side of the square around each point, in pixels
+
+
+def table_choices(row: AnyRow) -> TableChoices:
+    """Those of a dataset."""
+    opened = row.opened or {}
+    return TableChoices(opened.get("columns", {}), opened.get("crop_size"))
 
 
 def plan_as_json(record: ImageRecord) -> Json | None:
@@ -119,7 +135,7 @@ def load_as_trained(connection: Connection, dataset_id: str) -> Dataset:
 
 def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
     """Some images of a dataset as other rooms know them."""
-    opened = row.opened
+    opened, choices = row.opened, table_choices(row)
     return Dataset(
         Path(opened["root"]),
         opened["source"],
@@ -129,7 +145,9 @@ def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
             tuple(source_paths(row)),
             row.group_column,
             row.group_pattern,
-            domains=tuple(source["domain"] for source in row.sources),
+            ReadPlan(crop_size=choices.crop_size),
+            tuple(source["domain"] for source in row.sources),
+            choices.columns,
         ),
         origins=tuple(Origin(o["domain"], Path(o["root"]), tuple(o["sources"])) for o in opened["origins"]),
     )

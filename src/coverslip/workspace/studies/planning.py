@@ -162,13 +162,16 @@ def _names_of(rows: Sequence[AnyRow]) -> list[str]:
 
 def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> dict[str, Any]:  # Any: as `study.yaml` has it
     images = training_images(workspace, row.id, in_one=True)
-    classes = recipe_of_dataset(workspace, row, {}).classes
+    own = recipe_of_dataset(workspace, row, {})
+    recipe: dict[str, Any] = {} if own.classes == ClassPlan() else {"classes": own.classes.model_dump(mode="json")}
+    if own.crop_size is not None:
+        recipe["crop_size"] = own.crop_size
     return {
         "path": images.sources,
         "name": name,
         "group": images.grouped.column,
         "group_pattern": images.grouped.pattern,
-        "recipe": {} if classes == ClassPlan() else {"classes": classes.model_dump(mode="json")},
+        "recipe": recipe,
     }
 
 

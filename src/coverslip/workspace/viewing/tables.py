@@ -1,0 +1,87 @@
+"""A table that is about to be opened as a dataset: its columns, first rows and crops."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from coverslip.datasets import describe_table, open_dataset, read_table, with_mapping
+from coverslip.errors import CoverslipError
+from coverslip.images import read_pixels, small_pixels
+from coverslip.workspace.store.home import Workspace
+
+_N_CROPS = 8
+_CROP_PX = 120  # of each in the sheet
+_GAP_PX = 6
+
+
+@dataclass(frozen=True, slots=True)
+class TablePreview:
+    """What a table holds."""
+
+    columns: list[str]
+    first_rows: list[list[str]]
+    n_rows: int
+    n_files: Annotated[int, Field(description="Files that its rows name; 0 where no column of paths is known.")]
+    mapping: Annotated[
+        dict[str, str],
+        Field(description="What columns hold, by path, label, group, split, x, y and the like; as chosen or detected."),
+    ]
+    layout: Annotated[
+        Literal["corner", "center", "corners", "point"] | None,
+        Field(description="How positions are given; null: each row is a whole image. Points need a crop size."),
+    ]
+    suggested_crop_size: Annotated[int | None, Field(description="From the distances between points, in pixels.")]
+
+
+def preview_table(workspace: Workspace, path: str, columns: Mapping[str, str]) -> TablePreview:
+    """What a table holds, with these columns chosen.
+
+    Raises:
+        CoverslipError: it lies elsewhere, cannot be read, or has no such column.
+    """
+    content = describe_table(with_mapping(read_table(workspace.allowed(path)), columns))
+    return TablePreview(
+        columns=list(content.columns),
+        first_rows=[list(row) for row in content.first_rows],
+        n_rows=content.n_rows,
+        n_files=content.n_files,
+        mapping=dict(content.mapping),
+        layout=content.layout,
+        suggested_crop_size=content.suggested_crop_size,
+    )
+
+
+def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], crop_size: int | None) -> bytes:
+    """PNG of some of the images that a table gives, side by side.
+
+    Raises:
+        CoverslipError: the table cannot be opened so, or none of these images can be read.
+    """
+    file = str(workspace.allowed(path))
+    data = open_dataset([file], columns=columns, crop_size=crop_size, labelled=False)
+    chosen = np.unique(np.linspace(0, len(data) - 1, _N_CROPS).astype(int)).tolist()
+    failures: list[CoverslipError] = []
+    cells: list[Image.Image] = []
+    for record in (data.records[k] for k in chosen):
+        try:
+            pixels = small_pixels(read_pixels(*workspace.allowed_image(record.path, record.plan)).array, _CROP_PX)
+        except CoverslipError as error:
+            failures.append(error)
+            continue
+        cells.append(Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]))
+    if not cells:
+        raise failures[0]
+    step = _CROP_PX + _GAP_PX
+    sheet = Image.new("RGBA", (len(cells) * step - _GAP_PX, _CROP_PX))
+    for k, cell in enumerate(cells):
+        scale = _CROP_PX / max(cell.size)
+        size = max(1, round(cell.width * scale)), max(1, round(cell.height * scale))
+        sheet.paste(cell.resize(size).convert("RGBA"), (k * step, 0))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,105 @@
+"""Tables of other programs in the app: columns and a crop size are chosen before a table is opened, and kept."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from browser import RunningApp, check_accessible, open_page
+from image_sets import App, workspace_in
+from PIL import Image
+
+from coverslip.datasets import open_dataset
+from coverslip.workspace.datasets.snapshots import training_images
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+COLUMNS = {"path": "Bild", "label": "Phenotype"}
+
+
+def write_points(folder: Path, n_fields: int = 6) -> Path:
+    """A table of bright and dark squares in gray fields, with a header that nobody would guess."""
+    (folder / "fields").mkdir(parents=True)
+    rows = ["Bild;Pos X;Pos Y;Phenotype;Operator"]
+    for k in range(n_fields):
+        field = np.random.default_rng(k).integers(90, 110, (90, 120), dtype=np.uint8)
+        for j, (x, y) in enumerate(((20, 20), (60, 25), (100, 30), (25, 65), (65, 70), (100, 68))):
+            field[y - 6 : y + 6, x - 6 : x + 6] = 220 if j % 2 else 30
+            rows.append(f"fields/{k}.png;{x};{y};{'bright' if j % 2 else 'dark'};{'AB'[k % 2]}")
+        Image.fromarray(field).save(folder / "fields" / f"{k}.png")
+    table = folder / "points.csv"
+    table.write_text("\n".join(rows) + "\n")
+    return table
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(workspace_in(tmp_path))
+
+
+def opened(app: App, table: Path, **choices: Any) -> Any:
+    body = {"sources": [{"path": str(table)}], "columns": COLUMNS, "crop_size": 24, **choices}
+    return app.wait(app.send("POST", "datasets", body)["id"])
+
+
+def test_a_preview_detects_columns_and_suggests_a_crop_size(app: App, tmp_path: Path) -> None:
+    table = write_points(tmp_path / "data")
+    seen = app.send("POST", "table-preview", {"path": str(table), "columns": {"label": "Phenotype"}})
+    assert seen["mapping"] == {"path": "Bild", "label": "Phenotype", "x": "Pos X", "y": "Pos Y"}
+    assert (seen["n_rows"], seen["n_files"], seen["layout"]) == (36, 6, "point")
+    assert 60 <= seen["suggested_crop_size"] <= 90  # the points are some 40 pixels apart
+    assert seen["first_rows"][0] == ["fields/0.png", "20", "20", "dark", "A"]
+    app.refused("POST", "table-preview", {"path": "/etc/passwd"})
+    app.refused("POST", "table-preview", {"path": str(table), "columns": {"label": "Nothing"}})
+
+
+def test_without_a_crop_size_opening_says_which_would_fit(app: App, tmp_path: Path) -> None:
+    table = write_points(tmp_path / "data")
+    body = {"sources": [{"path": str(table)}], "columns": COLUMNS}
+    problem = app.refused("POST", "datasets", body)
+    assert problem["remedies"][0]["key"] == "crop_size"
+
+
+def test_what_was_chosen_holds_when_images_are_regrouped_read_again_and_trained_on(app: App, tmp_path: Path) -> None:
+    found = opened(app, write_points(tmp_path / "data"))
+    assert (found["n_images"], found["groups"]["by"], found["groups"]["n_groups"]) == (36, "file", 6)
+    app.send("PATCH", f"datasets/{found['id']}", {"group": "Operator"})
+    app.send("POST", f"datasets/{found['id']}/refresh")
+    again = app.wait(found["id"])
+    assert (again["n_images"], again["groups"]["n_groups"]) == (36, 2)
+    app.send("PATCH", f"datasets/{found['id']}", {"group": None})
+    images = training_images(app.home, found["id"])
+    data = open_dataset(images.sources, crop_size=24)  # the recipe says so
+    assert {record.plan.box[2:] for record in data.records if record.plan.box} == {(24, 24)}
+    assert len({record.group for record in open_dataset(images.sources, group="group", crop_size=24).records}) == 6
+
+
+def test_files_of_formats_that_cannot_be_read_are_counted_apart(app: App, tmp_path: Path) -> None:
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    for name in ("1.nd2", "2.nd2", "3.czi", "4.png"):
+        (tmp_path / "data" / "a" / name).touch()
+    found = app.client.get("/api/v1/folders", params={"path": str(tmp_path / "data")}).json()
+    assert found["n_images"] == 1
+    assert [(each["title"], each["n_files"]) for each in found["unread"]] == [("Nikon ND2", 2), ("Zeiss CZI", 1)]
+
+
+@pytest.mark.slow
+def test_a_table_of_points_is_opened_with_its_columns_and_crops(page: "Page", app_server: RunningApp) -> None:
+    table = write_points(app_server.root / "foreign")
+    open_page(page, "/")
+    page.get_by_role("button", name="Choose a folder").click()
+    page.keyboard.type(str(table.parent))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Use this table").last.click()
+    page.get_by_label("Class label").select_option("Phenotype")
+    crop_size = page.get_by_label("Crop size")
+    crop_size.fill("2")
+    button = page.get_by_role("button", name="Open this table")
+    assert button.is_disabled()
+    crop_size.fill("24")
+    page.get_by_alt_text("Some of the crops").wait_for()
+    check_accessible(page)
+    button.click()
+    page.get_by_text("36 images · 2 classes").wait_for()
+    page.get_by_role("heading", name="6 groups").wait_for()
