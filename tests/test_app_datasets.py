@@ -10,9 +10,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawing import save_cell, save_cells
 from image_sets import App, workspace_in
+from PIL import Image
 from sqlalchemy import select, update
 
 from coverslip.cache import forget
@@ -659,8 +661,27 @@ def test_ways_to_group_are_proposed_unasked_and_a_training_would_begin_with_each
         asked = {"dataset_id": found["id"], "recipe": {"group": each["pattern"]}}
         assert app.send("POST", "runs", asked)["state"] in ("queued", "starting", "running")
     with_columns = app.open(table)
-    first = app.get(f"datasets/{with_columns['id']}/group-suggestions")["items"][0]
-    assert first == {"column": "patient", "pattern": None, "n_groups": 12, "example": "P0"}
+    offered = app.get(f"datasets/{with_columns['id']}/group-suggestions")["items"]
+    assert offered[0]["column"] == "patient"
+    assert (offered[0]["n_groups"], offered[0]["example"]) == (12, "P0")
+    assert not {"path", "label", "file_number"} & {each["column"] for each in offered}
+
+
+def test_columns_are_offered_as_groups_coarsest_first_with_the_evidence(app: App, tmp_path: Path) -> None:
+    """Cells of eight cases, four cells a case; images of a case share their brightness."""
+    rows = ["path,label,cell,case"]
+    for k in range(160):
+        case = k % 8
+        pixels = np.random.default_rng(k).integers(20 * case, 20 * case + 60, (16, 16), dtype=np.uint8)
+        (tmp_path / "cells").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "cells" / f"{k}.png")
+        rows.append(f"{k}.png,{'ab'[k // 8 % 2]},C{case}-{k // 16 % 4},K{case}")
+    table = tmp_path / "cells" / "table.csv"
+    table.write_text("\n".join(rows))
+    offered = app.get(f"datasets/{app.open(table)['id']}/group-suggestions")["items"]
+    assert [(each["column"], each["n_groups"]) for each in offered[:2]] == [("case", 8), ("cell", 32)]
+    assert offered[0]["is_supported"]
+    assert offered[0]["p"] < 0.001
 
 
 def test_a_pattern_that_is_the_class_is_said_to_be_and_not_kept(app: App, tmp_path: Path) -> None:

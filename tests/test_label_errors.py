@@ -10,7 +10,7 @@ from tables import rows_of
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
-from coverslip.audit.doubts import FEWEST_IMAGES, doubts
+from coverslip.audit.doubts import FEWEST_IMAGES, doubts, expected_label_errors
 from coverslip.audit.label_errors import cross_fitted_logits
 from coverslip.cli import main
 from coverslip.runs import Run, SplitPlan
@@ -42,6 +42,20 @@ def test_of_a_class_with_few_images_no_label_is_called_doubtful() -> None:
     assert (label == 2).sum() < FEWEST_IMAGES
     assert not doubt.is_doubtful[[9, 0]].any()
     assert not doubt.is_judged[[9, 0]].any()
+
+
+def test_as_many_label_errors_are_expected_as_were_planted_though_more_images_are_misclassified() -> None:
+    """Counted off the diagonal of the confident joint; hard images are misclassified without reaching it."""
+    rng = np.random.default_rng(0)
+    label = np.repeat(np.arange(2), 500)
+    sure = np.where(rng.random(1000) < 0.6, 0.97, rng.uniform(0.3, 0.9, 1000))  # the rest is hard: some misclassified
+    probability = np.where(label[:, None] == np.arange(2), sure[:, None], 1 - sure[:, None])
+    planted = rng.choice(1000, 40, replace=False)
+    label[planted] = 1 - label[planted]
+    expected = expected_label_errors(probability, label)
+    assert 20 <= expected <= 60
+    assert int((probability.argmax(axis=1) != label).sum()) > 2 * expected
+    assert expected_label_errors(np.eye(2)[label], label) == 0
 
 
 class Rows:

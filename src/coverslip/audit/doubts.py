@@ -27,6 +27,27 @@ class Doubts:
         return order[self.is_doubtful[order]]
 
 
+def expected_label_errors(probability: Floats, label: Ints) -> int:
+    """How many labels are probably wrong: the off-diagonal of the confident joint.
+
+    An image counts for another class where that class is the most probable of those whose probability reaches the mean
+    that images with this label have. Images between two classes that look alike mostly do not reach it, so this number
+    is smaller than the number of misclassified images.
+    Formula: Northcutt, Jiang and Chuang 2021, Confident Learning, section 3.1.
+
+    Args:
+        probability: (n, K) out-of-fold, calibrated.
+        label: (n,) in [0, K).
+    """
+    n_of = np.bincount(label, minlength=probability.shape[1])
+    own = probability[np.arange(len(label)), label]
+    mean = np.bincount(label, own, probability.shape[1]) / np.maximum(n_of, 1)
+    threshold = np.where(n_of >= FEWEST_IMAGES, mean, np.inf)
+    confident = np.where(probability >= threshold, probability, -1.0)
+    is_counted = (confident.max(axis=1) >= 0) & (n_of[label] >= FEWEST_IMAGES)
+    return int((is_counted & (confident.argmax(axis=1) != label) & (probability.argmax(axis=1) != label)).sum())
+
+
 def doubts(probability: Floats, label: Ints) -> Doubts:
     """How doubtful each label is, by self-confidence.
 

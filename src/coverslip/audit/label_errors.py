@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.copies import with_recorded_near_duplicates
-from coverslip.audit.doubts import doubts
+from coverslip.audit.doubts import doubts, expected_label_errors
 from coverslip.datasets import Dataset, DecodedPixels, Scan, inner_folds, scan_images
 from coverslip.engines import Features, embed
 from coverslip.errors import BadRun
@@ -70,6 +70,7 @@ def _label_errors(
     known = [rows[i] for i in np.flatnonzero(is_known).tolist()]
     label = np.array([classes.index(row.label) for row in known], dtype=np.int64)
     doubt = doubts(probability[is_known], label)
+    n_expected = expected_label_errors(probability[is_known], label)
     n_taking_part = sum(row.split != "left-out" for row in run.split)
     return LabelErrors(
         judged_by=judged_by,
@@ -81,6 +82,7 @@ def _label_errors(
             )
             for k, name in enumerate(classes)
         ),
+        n_expected=n_expected,
         n_not_judged=n_taking_part - int(doubt.is_judged.sum()),
         images=tuple(
             DoubtfulLabel(

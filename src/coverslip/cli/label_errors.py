@@ -1,4 +1,4 @@
-"""`coverslip label-errors`: labels to look at again."""
+"""`coverslip label-errors`: suspected label errors."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,15 +27,16 @@ def label_errors(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Find labels to look at again, the most doubtful first.
+    """Find suspected label errors, most likely first.
 
-    Images of training, validation and test whose label a classifier doubts that never saw them: of a run with folds
-    the network that tested the image, else one fitted without the image's group. Doubtful is not wrong: look at each.
-    No label is changed, and nothing of the run's numbers.
+    Labels of training, validation and test images are compared with a classifier that was not trained on these images:
+    with folds the network that tested the image, else one that was fitted without the image's group. The headline says
+    how many labels are probably wrong; the table (--out) ranks all misclassified images. No label and no result of the
+    run changes.
 
     Example:
 
-      coverslip label-errors runs/first --out doubts.csv
+      coverslip label-errors runs/first --out label_issues.csv
     """
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json
@@ -55,21 +56,25 @@ def _show(doubtful: "LabelErrors", out: Path | None) -> None:
     from coverslip.datasets import counted, one_line
 
     console = results_console()
-    n_labels = counted(len(doubtful.images), "label")
-    judged = f"{n_labels} of {doubtful.n_judged:,} to look at again"
-    console.print(f"{judged}; {doubtful.n_not_judged:,} could not be judged", soft_wrap=True)
-    classes = table_of("class", "images", "doubtful")
+    expected = counted(doubtful.n_expected, "label")
+    console.print(
+        f"About {expected} of {doubtful.n_judged:,} may be wrong: these images resemble another class as much as its "
+        f"own images do. {len(doubtful.images):,} images are misclassified, most of them because they are hard. "
+        f"{doubtful.n_not_judged:,} labels could not be checked.",
+        soft_wrap=True,
+    )
+    classes = table_of("class", "images", "misclassified")
     for row in doubtful.classes:
         n_doubtful = "too few to judge" if row.n_doubtful is None else f"{row.n_doubtful:,}"
         classes.add_row(one_line(row.name), f"{row.n:,}", n_doubtful)
     console.print(classes)
     images = table_of("image", "part", "label", "suggested", "score")
-    for image in doubtful.images[:_MOST_SHOWN]:
+    for image in doubtful.images[: min(_MOST_SHOWN, doubtful.n_expected)]:
         names = (one_line(image.image_id), image.split, one_line(image.label), one_line(image.suggested))
         images.add_row(*names, decimal(image.score))
     console.print(images)
     if doubtful.images:
-        told = "Doubtful is not wrong: where classes look alike, most of these images are only hard."
+        told = "A suspected label error is not always one: look at each image before you change its label."
         if any(image.split == "test" for image in doubtful.images):
             told += (
                 " Correcting only the test images among them would make the numbers too good: look at a random part of "

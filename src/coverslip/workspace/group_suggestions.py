@@ -11,14 +11,22 @@ from typing import Annotated
 
 from pydantic import Field
 
-from coverslip.datasets import TABLE_NAMES, Dataset, Scan, grouped_by_pattern, groups_in_names, plain_name
+from coverslip.datasets import (
+    TABLE_NAMES,
+    Dataset,
+    Scan,
+    grouped_by_pattern,
+    groups_in_names,
+    has_image_suffix,
+    plain_name,
+)
 from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.sources import GroupedBy, groups_by
 from coverslip.workspace.jobs.previews import planned, recipe_for
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import load_dataset, load_scan
+from coverslip.workspace.store.records import load_dataset, load_scan, table_choices
 from coverslip.workspace.store.rows import AnyRow
 
 _MOST = 6
@@ -34,10 +42,17 @@ class GroupSuggestion:
     pattern: Annotated[str | None, Field(description="That finds groups in paths; null for a column.")]
     n_groups: int
     example: Annotated[str, Field(description="One of the groups.")]
+    p: Annotated[
+        float | None,
+        Field(
+            description="Of images of one group sharing labels, size or brightness by chance only; null: not tested."
+        ),
+    ] = None
+    is_supported: Annotated[bool, Field(description="Whether images of one group resemble each other.")] = False
 
 
 def list_suggestions(home: Workspace, dataset_id: str) -> list[GroupSuggestion]:
-    """What may say which images belong together: columns first, then patterns, each of which makes other groups.
+    """What may say which images belong together: columns first, then patterns; of each kind the coarsest first.
 
     Raises:
         NotFound: there is no such dataset.
@@ -69,22 +84,35 @@ def _candidates(
     home: Workspace, row: AnyRow, data: Dataset, scan: Scan
 ) -> Iterator[tuple[GroupSuggestion, Sequence[str | None]]]:
     """Groups of the images in the order of the dataset's records, of which there are neither too few nor too many."""
+    tested = groups_in_names(data, scan)
+    of_column = {named.column: named for named in tested if named.column is not None}
+    columns: list[tuple[GroupSuggestion, Sequence[str | None]]] = []
     for column in _columns(home, row):
         with suppress(CoverslipError):
             by_id = groups_by(home, row, GroupedBy(column=column))
             groups = [by_id.get(record.image_id) for record in data.records]
-            if n := _n_groups(groups):
-                yield GroupSuggestion(column, None, n, next(filter(None, groups), "")), groups
-    for named in groups_in_names(data, scan):
+            example = next(filter(None, groups), "")
+            if (n := _n_groups(groups)) and not has_image_suffix(example):
+                named = of_column.get(column)
+                p, is_supported = (None, False) if named is None else (named.p, named.is_telling)
+                columns.append((GroupSuggestion(column, None, n, example, p, is_supported), groups))
+    yield from sorted(columns, key=lambda each: each[0].n_groups)
+    for named in tested:
         if not named.is_class and named.column is None:
             records, _ = grouped_by_pattern(data.records, data.root, named.pattern)
-            yield GroupSuggestion(None, named.pattern, named.n_groups, named.example), [r.group for r in records]
+            suggestion = GroupSuggestion(None, named.pattern, named.n_groups, named.example, named.p, named.is_telling)
+            yield suggestion, [record.group for record in records]
 
 
 def _columns(home: Workspace, row: AnyRow) -> list[str]:
     """Columns that no other use is known of."""
     with suppress(CoverslipError):  # a table that is gone is told of elsewhere
-        others = [name for name in grouping.columns(home, row.id) if plain_name(name) not in TABLE_NAMES - {"group"}]
+        mapped = set(table_choices(row).columns.values())
+        others = [
+            name
+            for name in grouping.columns(home, row.id)
+            if plain_name(name) not in TABLE_NAMES - {"group"} and name not in mapped
+        ]
         return others[:_MOST_COLUMNS]
     return []
 

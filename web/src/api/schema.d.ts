@@ -3713,6 +3713,17 @@ export interface components {
              * @description One of the groups.
              */
             example: string;
+            /**
+             * P
+             * @description Of images of one group sharing labels, size or brightness by chance only; null: not tested.
+             */
+            p?: number | null;
+            /**
+             * Is Supported
+             * @description Whether images of one group resemble each other.
+             * @default false
+             */
+            is_supported: boolean;
         };
         /**
          * Groups
@@ -4041,9 +4052,14 @@ export interface components {
             state: "unknown" | "looking" | "known" | "failed";
             /**
              * N
-             * @description Doubtful labels; null before they are known.
+             * @description Misclassified images; null before they are known.
              */
             n?: number | null;
+            /**
+             * N Expected
+             * @description How many labels are probably wrong.
+             */
+            n_expected?: number | null;
             /** N Judged */
             n_judged?: number | null;
             /** N Not Judged */

@@ -281,6 +281,9 @@ export const datasets = {
     presets: 'Fitting these images',
     suggestions: {
       column: (name: string) => `Column “${name}”`,
+      supported: (p: number) =>
+        `Images of one group resemble each other (p ${p < 0.001 ? '< .001' : `= ${p.toFixed(3).slice(1)}`}).`,
+      unsupported: 'Images of one group do not resemble each other more than others.',
       of: (n: string, example: string) => `${counted(n, 'group', 'groups')}, such as ${example}`,
     },
     columnLabel: 'Column',

@@ -59,7 +59,8 @@ export const results = {
         `${n} images: ${train} for training, ${val} for validation, ${test} for testing.`,
       folds: (n: string, folds: number) =>
         `${n} images in ${folds} cross-validation folds; each image is tested once.`,
-      labelErrors: (n: string, judged: string) => `${n} of ${judged} labels are suspected errors.`,
+      labelErrors: (expected: number, judged: string, n: string) =>
+        `About ${counted(expected, 'label', 'labels')} of ${judged} may be wrong: these images resemble another class as much as its own images do. ${n} images are misclassified, most of them because they are hard.`,
       noLabelErrors: 'Suspected label errors have not been computed for this run.',
       noEvaluation: 'This classifier has not been evaluated on an external test set.',
       evaluations: (n: string, title: string, low: string, high: string, own: string) =>
@@ -321,9 +322,10 @@ export const results = {
     notJudged: (n: string) => `${n} could not be checked.`,
     className: 'Class',
     images: 'Images',
-    doubtful: 'Suspected errors',
+    doubtful: 'Misclassified',
     tooFew: 'too few images',
-    list: (n: number) => `The first ${n} as a list`,
+    showAll: (n: string) => `Show all ${n} misclassified images`,
+    showFewer: 'Show the suspected errors only',
     image: 'Image',
     label: 'Label',
     suggested: 'Suggested class',

@@ -44,6 +44,9 @@ class LabelErrors(Document):
         description="folds: the networks of the run's folds; linear probes: on features of the frozen network."
     )
     classes: tuple[JudgedClass, ...]
+    n_expected: int = Field(
+        description="Labels that are probably wrong: images that resemble another class as much as its own images do."
+    )
     n_not_judged: int = Field(description="Images that no classifier without them could judge.")
     images: tuple[DoubtfulLabel, ...]
 

@@ -26,7 +26,8 @@ class LabelsToLookAt:
         Literal["unknown", "looking", "known", "failed"],
         Field(description="unknown: nobody has looked for them."),
     ]
-    n: Annotated[int | None, Field(description="Doubtful labels; null before they are known.")] = None
+    n: Annotated[int | None, Field(description="Misclassified images; null before they are known.")] = None
+    n_expected: Annotated[int | None, Field(description="How many labels are probably wrong.")] = None
     n_judged: int | None = None
     n_not_judged: int | None = None
     classes: list[JudgedClass]
@@ -50,6 +51,7 @@ def labels_to_look_at(workspace: Workspace, run_id: str) -> LabelsToLookAt:
         return LabelsToLookAt(
             state="known",
             n=len(known.images),
+            n_expected=known.n_expected,
             n_judged=known.n_judged,
             n_not_judged=known.n_not_judged,
             classes=list(known.classes),

@@ -10,6 +10,11 @@ export function groupsOf({ n_groups, example }: GroupSuggestion): string {
   return words.of(count(n_groups), example);
 }
 
+/** Whether images of one group resemble each other more than by chance. */
+export function evidenceOf({ p, is_supported }: GroupSuggestion): string {
+  return p === null || p === undefined ? '' : is_supported ? words.supported(p) : words.unsupported;
+}
+
 export function nameOf(suggestion: GroupSuggestion): string {
   return suggestion.column === null ? groupsOf(suggestion) : words.column(suggestion.column);
 }

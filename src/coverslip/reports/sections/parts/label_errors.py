@@ -17,14 +17,15 @@ def _text(run: ReportedRun) -> SectionText:
         else "linear probes that were fitted without these images, their groups and duplicates"
     )
     words = (
-        f"{plural(len(found.images), 'label')} of {count(found.n_judged)} were questioned by {how}. A suspected error "
-        "can be correct: if classes look similar, most of these images are only difficult.",
-        "If you correct only suspected errors in the test set, the metrics become too high, because wrong labels that "
-        "agree with the classifier stay. Review a random sample of the test images as well.",
+        f"About {plural(found.n_expected, 'label')} of {count(found.n_judged)} may be wrong: these images resemble "
+        f"another class as much as its own images do. The labels were compared with {how}. "
+        f"{plural(len(found.images), 'image')} were misclassified, most of them because they are hard.",
+        "Correcting only suspected errors among the test images makes the results too good, since wrong labels that "
+        "agree with the classifier stay. For a fair correction, check a random sample of the test images as well.",
     )
     rows = [
         (image.image_id, image.split, image.label, image.suggested, number(image.score))
-        for image in found.images[:_MOST_SHOWN]
+        for image in found.images[: min(_MOST_SHOWN, found.n_expected)]
     ]
     return SectionText(words, _COLUMNS if rows else (), rows, _COLUMNS[1:4])
 
