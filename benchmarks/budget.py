@@ -1,12 +1,16 @@
 """Time budgets on real sets: whether they are kept, and what accuracy they bring, on a quiet and on a busy machine.
 
-    python benchmarks/budget.py [--sets blood_pbc …] [--minutes 1 5 15] [--seeds 1] [--busy] [--images 600]
-        [--fastai FOLDER]
+    python benchmarks/budget.py [--sets blood_pbc …] [--minutes 0 2 5] [--seeds 1] [--busy] [--images 600]
+        [--rows FILE] [--fastai FOLDER]
 
-Every row is one `coverslip train --budget` in a process of its own with an empty cache, start-up included. `--busy`
-keeps one core at work beside it. Kept means at most a tenth over; a budget that was refused (too little for these
-images on this machine) is shown as such. Images are drawn from the sets of COVERSLIP_DATA by whole groups; of the
-groups left, at most 1,200 images are tested afterwards, outside the budget.
+Every row is one `coverslip train` in a process of its own with an empty cache, start-up included: with `--budget`, or
+without one for 0 minutes (the plain defaults). The instant classifier comes first for comparison. `--busy` keeps one
+core at work beside it. A budget that was refused (too little for these images on this machine) is shown as such.
+Images are drawn from the sets of COVERSLIP_DATA by whole groups, all of them with `--images 0`, when each training
+keeps its own test images aside; of the groups left, at most 1,200 images are tested afterwards, outside the budget.
+
+The last but one column is the macro-F1 beyond that of the instant classifier on the same images, with the standard
+error of the difference over resampled images; the last one the load average of the machine as the training ended.
 
 `--fastai` trains by fastai too, on the same images and for as long, and tests it on the same images. fastai is not part
 of coverslip's environment: `pip install --target FOLDER fastai` keeps it apart.
@@ -20,68 +24,141 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from _children import coverslip, succeeded
 from folds_calibration import DATA, write_tables
 
 import coverslip as cs
+from coverslip.evaluation import METRICS
+from coverslip.runs import Run
 
 _MOST_TESTED = 1200
+_N_RESAMPLES = 200
 SETS = {
     "blood_pbc": ("blood_pbc", None),
+    "blood_malaria": ("blood_malaria/images.csv", "patient"),
     "micronuclei": ("micronuclei/images.csv", "image"),
     "pap_herlev": ("pap_herlev/images.csv", "image"),
     "chromosomes_gband": ("chromosomes_gband/images.csv", "cell"),
 }
+HEADER = (
+    "| set | busy | budget s | by | took s | share | in time | network | epochs | accuracy | macro-F1 | beyond instant "
+    "(SE) | load |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The tested images: their classes, and those that a classifier predicts."""
+
+    label: np.ndarray  # (n,) class numbers
+    predicted: np.ndarray  # (n,)
+
+    def score(self, metric: str, drawn: np.ndarray | None = None) -> float:
+        """Of all images, or of some that were drawn."""
+        rows = np.arange(len(self.label)) if drawn is None else drawn
+        probability = np.eye(1 + max(self.label.max(), self.predicted.max()))[self.predicted[rows]]
+        return float(METRICS[metric].value(probability, self.label[rows], self.predicted[rows]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--minutes", nargs="+", type=float, default=[1, 5, 15])
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--images", type=int, default=600)
+    parser.add_argument("--minutes", nargs="+", type=float, default=[2, 5])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--images", type=int, default=600, help="0 takes all of them")
     parser.add_argument("--busy", action="store_true", help="keep one core busy with another program")
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="also add each row to this file")
     parser.add_argument("--fastai", type=Path, metavar="FOLDER", help="where fastai is installed: train by it too")
     chosen = parser.parse_args()
-    print("| set | seed | budget s | by | took s | kept | network | epochs | accuracy | macro-F1 |")
-    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    say(HEADER, chosen.rows)
     for name in chosen.sets:
-        for seed in range(chosen.seeds):
-            with tempfile.TemporaryDirectory() as folder, beside_another(is_wanted=chosen.busy):
-                train, tested = tables(name, seed, chosen.images, Path(folder))
-                for minutes in chosen.minutes:
-                    start = f"| {name} | {seed} | {60 * minutes:g} |"
-                    print(start, row(name, seed, 60 * minutes, train, tested), flush=True)
-                    if chosen.fastai:
-                        print(start, row_of_fastai(chosen.fastai, 60 * minutes, train, tested), flush=True)
+        with tempfile.TemporaryDirectory() as folder, beside_another(is_wanted=chosen.busy):
+            train, tested = tables(name, chosen.seed, chosen.images, Path(folder))
+            start = f"| {name} | {'yes' if chosen.busy else ''} |"
+            line, instant = row(name, chosen.seed, 0, train, tested, None, "stage=instant")
+            say(f"{start} instant | {line}", chosen.rows)
+            for minutes in chosen.minutes:
+                line, _ = row(name, chosen.seed, 60 * minutes, train, tested, instant)
+                say(f"{start} {60 * minutes or 'none'} | {line}", chosen.rows)
+                if chosen.fastai:
+                    say(f"{start} {60 * minutes:g} | {row_of_fastai(chosen.fastai, 60 * minutes, train, tested)}", None)
 
 
-def tables(name: str, seed: int, n_images: int, folder: Path) -> tuple[Path, Path]:
-    """Tables of the images to train on and of those to test afterwards."""
+def say(line: str, file: Path | None) -> None:
+    """Print a line, and add it to a file."""
+    print(line, flush=True)
+    if file is not None:
+        with file.open("a", encoding="utf-8") as opened:
+            opened.write(f"{line}\n")
+
+
+def tables(name: str, seed: int, n_images: int, folder: Path) -> tuple[Path, Path | None]:
+    """Tables of the images to train on and of those to test afterwards; None where a training tests its own."""
     source, group = SETS[name]
+    if not n_images:
+        return DATA / source, None
     data = cs.open_dataset(DATA / source, group=group)
     return write_tables(data, n_images, min(len(data.records) - n_images, _MOST_TESTED), seed, folder)
 
 
-def row(name: str, seed: int, seconds: float, train: Path, tested: Path) -> str:
-    """One training as the end of a row of the table."""
-    group = ("--group", "group") if SETS[name][1] else ()
+def row(
+    name: str,
+    seed: int,
+    seconds: float,
+    train: Path,
+    tested: Path | None,
+    instant: Predicted | None,
+    *settings: str,
+) -> tuple[str, Predicted | None]:
+    """One training as the end of a row of the table, and what it predicts."""
+    group = () if SETS[name][1] is None else ("--group", "group" if tested is not None else SETS[name][1] or "")
     with tempfile.TemporaryDirectory() as scratch:
         run, cache = Path(scratch) / "run", Path(scratch) / "cache"
-        options = ["--budget", f"{seconds:g}s", "--set", f"seed={seed}", "--out", str(run)]
+        options = ["--out", str(run), *(f"--set={choice}" for choice in (f"seed={seed}", *settings))]
+        if seconds:
+            options += ["--budget", f"{seconds:g}s"]
         done = coverslip("train", str(train), *group, *options, cache=cache)
-        start = f"coverslip | {done.wall_s:.0f} | {'yes' if done.wall_s <= 1.1 * seconds else 'no'} |"
+        load = os.getloadavg()[0]
+        share = f"{done.wall_s / seconds:.2f} | {'yes' if done.wall_s <= seconds else 'no'}" if seconds else " | "
+        start = f"coverslip | {done.wall_s:.0f} | {share} |"
         if done.code:
-            return f"{start} {done.stderr.strip().splitlines()[-1]} | | | |"
-        found = json.loads(succeeded("evaluate", str(run), str(tested), *group, "--json", cache=cache).stdout)
+            return f"{start} {done.stderr.strip().splitlines()[-1]} | | | | | {load:.1f} |", None
+        measured = Run(run)
+        if tested is not None:
+            succeeded("evaluate", str(run), str(tested), *group, "--name", "tested", cache=cache)
+            measured = measured.evaluation("tested")
+        predicted = predictions(measured)
         record = json.loads((run / "training.json").read_text())
         card = json.loads((run / "classifier" / "classifier.json").read_text())
-    epochs = sum(stage.get("epochs_run", 0) for stage in record["stages"])
+        budget = json.loads((run / "budget.json").read_text()) if seconds else {}
+    epochs = budget.get("epochs_run") or max((stage.get("epochs_run", 0) for stage in record["stages"]), default=0)
+    of = f" of {budget['epochs']}" if budget.get("epochs") else ""
     network = f"{card['model']}, {card['preprocessing']['image_size']} px, {record['chosen']}"
-    accuracy, f1 = (found["metrics"][metric]["value"] for metric in ("accuracy", "macro_f1"))
-    return f"{start} {network} | {epochs} | {accuracy:.3f} | {f1:.3f} |"
+    scores = f"{predicted.score('accuracy'):.4f} | {predicted.score('macro_f1'):.4f}"
+    return f"{start} {network} | {epochs:g}{of} | {scores} | {beyond(predicted, instant)} | {load:.1f} |", predicted
+
+
+def predictions(run: Run) -> Predicted:
+    """What a run predicts of the images that it has measured, in an order that is the same for all runs."""
+    rows = sorted(run.predictions, key=lambda one: one.image_id)
+    number = {name: k for k, name in enumerate(run.predictions.classes)}
+    return Predicted(
+        np.array([number[one.label or ""] for one in rows]), np.array([number[one.predicted or ""] for one in rows])
+    )
+
+
+def beyond(predicted: Predicted, instant: Predicted | None) -> str:
+    """Macro-F1 beyond the instant classifier's, and its standard error over resampled images."""
+    if instant is None or len(instant.label) != len(predicted.label):
+        return ""
+    generator, n = np.random.default_rng(0), len(predicted.label)
+    drawn = [generator.integers(n, size=n) for _ in range(_N_RESAMPLES)]
+    differences = [predicted.score("macro_f1", rows) - instant.score("macro_f1", rows) for rows in drawn]
+    return f"{predicted.score('macro_f1') - instant.score('macro_f1'):+.4f} ({np.std(differences):.4f})"
 
 
 def row_of_fastai(library: Path, seconds: float, train: Path, tested: Path) -> str:

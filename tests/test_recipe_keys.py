@@ -18,6 +18,7 @@ from coverslip.runs.recipe import GROUPS, changed_phrases, phrases
 
 # Another value than the default of each key that a methods paragraph tells, and what else must then be chosen.
 OTHER_VALUES = {
+    "schedule_changes": "{3: 9}",
     "model_options": "{width: 2}",
     "freeze_to": "blocks.2",
     "image_size": "64",
@@ -49,7 +50,8 @@ def plain_values(section: dict[str, Any], before: str = "") -> dict[str, Any]:
     """Each dotted key of a recipe with its value."""
     values: dict[str, Any] = {}
     for name, value in section.items():
-        if isinstance(value, dict) and not name.endswith("_options") and before != "classes.":
+        is_section = isinstance(value, dict) and not name.endswith(("_options", "_changes"))
+        if is_section and before != "classes.":
             values |= plain_values(value, f"{before}{name}.")
         else:
             values[f"{before}{name}"] = value

@@ -396,7 +396,7 @@ def test_steps_report_pace_and_time_left(images: TrainingImages, tmp_path: Path)
 
 def test_the_step_size_rises_then_falls_to_zero() -> None:
     choices = Recipe(learning_rate=0.1, warmup=0.1)
-    rates = [choices.learning_rate * learning_rate_factor(choices, step, 100) for step in range(1, 101)]
+    rates = [choices.learning_rate * learning_rate_factor(choices, step / 100) for step in range(1, 101)]
     assert rates[0] == pytest.approx(0.01)
     assert rates[9] == pytest.approx(0.1)
     assert rates[10:] == sorted(rates[10:], reverse=True)

@@ -185,14 +185,14 @@ def train(
         out: a new or empty folder.
         emit: told everything that happens.
         allow_leakage: accept a predefined split with the same pixels or groups on both sides.
-        budget: how long it may take: seconds, or a text such as `10m`, `quick`, `balanced` or `best`. The machine is
-            measured, and what the recipe leaves open (network, image size, epochs) is chosen to fit. The run's
-            `recipe.yaml` holds what was settled, and gives the same result again without a budget.
+        budget: how long it may take: seconds, or a text such as `10m`, `quick`, `balanced` or `best`. Fine-tuning is
+            adapted to the time while it runs (image size, number of steps), as far as the recipe leaves that open. The
+            run's `recipe.yaml` holds what was chosen, and gives the same result again without a budget.
         began: when that time began to run, by `time.monotonic()`; default: now.
 
     Raises:
         CoverslipError: one of its kinds, with what to do.
-        OutOfTime: not even the quickest training fits into the budget.
+        OutOfTime: not even the instant classifier fits into the budget.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is kept.
 
     Examples:
@@ -209,6 +209,7 @@ def train(
     data, recipe = checked(opened, recipe or Recipe())  # what can be known to be wrong is said before any work
     if budget is not None:
         check_budget(recipe)
+        recipe = recipe.model_copy(update={"schedule_changes": {}})  # which this budget writes
     device = chosen_device(recipe.device, automatic=FOR_TRAINING)
     run = Run(Path(out))
     if opened.is_in_memory:
@@ -225,12 +226,12 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
 
     Args:
         run: its folder.
-        budget: time from now, as for `train`, where the one that the run was given was too little to plan for.
+        budget: time from now, as for `train`; default: what is left of the run's budget, if it has one.
         emit: told what happens.
 
     Raises:
         BadRecipe: the budget is no length of time.
-        BadRun: it is finished or still running, its images are not what they were, or it has no use for a time budget.
+        BadRun: it is finished or still running, or its images are not what they were.
         DeviceUnavailable: this computer lacks the device that it began on.
 
     Examples:

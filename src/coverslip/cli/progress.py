@@ -1,10 +1,9 @@
 """Show the events of long work on stderr: live bars on a terminal, a few plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import rich.progress
 from rich.console import Console
@@ -182,8 +181,6 @@ def _has_dip(progress: Progress) -> bool:
 def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
     """What is worth a lasting line; `progress` is as it is after the event."""
     match event:
-        case Noted(code="plan"):
-            return plan_table(event.values["seconds"], event.values["steps"])
         case Noted():
             level = "Warning" if event.level == "warning" else "Note"
             again = event.code == "stopping" and not event.values["by_file"]
@@ -227,14 +224,6 @@ SELECTIONS = {
     "last": "the last, when the learning rate has fallen",
     "best": "the best on validation images",
 }
-
-
-def plan_table(budget: float, steps: Sequence[Mapping[str, Any]]) -> list[str]:  # Any: JSON values
-    """What a training with a time budget will do, and how long each part takes."""
-    total = sum(step["seconds"] for step in steps)
-    rows = [*((step["what"], step["seconds"]) for step in steps), ("in all", total)]
-    width = max(len(what) for what, _ in rows)
-    return [f"Plan for {duration(budget)}", *(f"  {what:<{width}}  {duration(seconds):>12}" for what, seconds in rows)]
 
 
 def epoch_row(e: EpochEnded) -> str:

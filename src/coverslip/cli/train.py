@@ -76,7 +76,7 @@ def train(
             "--budget",
             metavar="TIME",
             help="How long it may take: 90s, 10m, 1h30m, or quick (2 minutes), balanced (10 minutes), best (1 hour). "
-            "What the recipe leaves open is chosen to fit: network, image size, epochs.",
+            "Fine-tuning is adapted to this time while it runs: image size and number of steps.",
             show_default=False,
         ),
     ] = None,
@@ -106,8 +106,8 @@ def train(
         typer.Option(
             "--resume",
             metavar="RUN",
-            help="Go on with a run that was stopped or killed, with its own images and recipe. With --budget, one "
-            "that had too little time to plan anything.",
+            help="Go on with a run that was stopped or killed, with its own images and recipe. With --budget, it "
+            "has this time from now.",
             show_default=False,
         ),
     ] = None,

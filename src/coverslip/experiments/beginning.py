@@ -30,7 +30,7 @@ from coverslip.datasets import (
     shared_class_notes,
     with_classes,
 )
-from coverslip.errors import BadDataset, BadRecipe, BadRun, OutOfTime
+from coverslip.errors import BadDataset, BadRecipe, OutOfTime
 from coverslip.events import Noted
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import Note, duration
@@ -151,9 +151,7 @@ def begin_run(
         weights=Weights.model_validate(describe_weights(recipe.model)) if recipe.init == "imagenet" else None,
     )
     if budget is not None:
-        is_open = _leaves_network_open(recipe)
-        record = BudgetRecord(seconds=budget, chooses_network=is_open, asks_for_finetuning=recipe.is_finetuned)
-        record.write(run.budget_file)
+        new_budget(recipe, budget).write(run.budget_file)
     write_beginning(run, environment, recipe)
     return environment
 
@@ -166,32 +164,40 @@ def check_budget(recipe: Recipe) -> None:
             do="Pretrain first, by itself; then start from that run with a time budget.",
             faults=[("init", "no time budget can be planned for pretraining")],
         )
+    if recipe.init == "scratch" and recipe.split.asks_for_folds:
+        raise BadRecipe(
+            "A time budget cannot be planned for cross-validation from random weights",
+            do="Do without folds, or without a time budget.",
+            faults=[("init", "no time budget can be planned for cross-validation from random weights")],
+        )
 
 
 def rest_of_budget(run: Run, more: float | None) -> Deadline:
     """What those who worked on a run before have left of its time, or seconds that it is given from now.
 
     Raises:
-        BadRun: it is given time that nothing is to be planned for.
+        BadRecipe: it is given time, and does pretraining.
     """
     record, status = run.budget, run.status
-    if more is not None and (record is None or record.is_planned):
-        why = "was given no time budget" if record is None else "goes on by the plan that was made for its time"
-        raise BadRun(f"The run {why}", file=run.folder, do="Resume it without a time budget, or train a new one.")
+    if more is not None:
+        check_budget(run.recipe)
+        record = (record or new_budget(run.recipe, more)).model_copy(update={"seconds": more, "used_seconds": 0.0})
+        if run.is_cross_validated:
+            record = record.model_copy(update={"is_fixed": True})
+        elif record.is_finetuned and not run.recipe.is_finetuned:  # there was no time for it before
+            save_recipe(run.recipe.model_copy(update={"stage": "finetune"}), run.recipe_file)
+    elif record is not None:
+        used = record.used_seconds + (0.0 if status is None else status.seconds_worked)
+        record = record.model_copy(update={"used_seconds": used})
     if record is None:
         return NO_DEADLINE
-    if more is not None:
-        record, used = record.model_copy(update={"seconds": more}), 0.0
-    else:
-        used = record.used_seconds + (0.0 if status is None else status.seconds_worked)
-    record.model_copy(update={"used_seconds": used}).write(run.budget_file)
-    return Deadline.within(record.seconds - used)
+    record.model_copy(update={"ended": None}).write(run.budget_file)
+    return Deadline.within(record.seconds - record.used_seconds)
 
 
-def _leaves_network_open(recipe: Recipe) -> bool:
-    """Whether the recipe says nothing that depends on the network."""
-    depending = {"model", "model_options", "freeze_to"}
-    return recipe.init == "imagenet" and not depending & recipe.model_fields_set
+def new_budget(recipe: Recipe, seconds: float) -> BudgetRecord:
+    """The record of a run that is given so many seconds."""
+    return BudgetRecord(seconds=seconds, adds_epochs=recipe.epochs == "auto", is_finetuned=recipe.is_finetuned)
 
 
 def write_beginning(run: Run, environment: Environment, recipe: Recipe) -> None:

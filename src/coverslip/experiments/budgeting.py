@@ -1,443 +1,382 @@
-"""Training within a time budget: measure the machine, plan, try a few networks, and settle the recipe.
+"""Training within a time budget: fine-tuning begins at once and is adapted to the time while it runs.
 
-What is settled is written into the run's recipe, so that it alone gives the same result again, without a budget and on
-any machine; a run that is resumed keeps it. Networks are compared on validation images only, by instant classifiers;
-test images are looked at once, by the one that was trained. Fine-tuning has a deadline besides: where the machine has
-become slower than it was when it was measured, it ends after the last epoch that was whole, and the recipe says so.
+The instant classifier comes first. Then fine-tuning takes its first steps on images of full size. If their speed shows
+that the epochs do not fit, it begins again on smaller images. From then on the number of steps follows the speed of the
+machine (`training.steps.pacing`), so that the learning rate comes to its end in time. Everything chosen is written into
+the run's recipe, which gives the same classifier without a budget.
 """
 
 import math
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from coverslip.datasets import DecodedPixels, counted
+from coverslip.datasets import DecodedPixels
 from coverslip.errors import OutOfMemory, OutOfTime
-from coverslip.evaluation import METRICS
-from coverslip.events import Emit, Event, Noted, Progressed
-from coverslip.experiments.pace import MeasuredPace, Pace
+from coverslip.events import Emit, Event, InstantClassifierFitted, Noted, Progressed, StageStarted
+from coverslip.experiments.memory import batch_size_within_memory, fit_to_memory
 from coverslip.experiments.parts import Parts
-from coverslip.experiments.planning import (
-    FEWEST_EPOCHS,
-    MEASURING_SHARE,
-    SAFETY,
-    TRIALS_SHARE,
-    EmbeddingPace,
-    FinetuningPlan,
-    NetworkChoice,
-    Workload,
-    closing_seconds,
-    epoch_seconds,
-    familiarity_seconds,
-    fastest_training,
-    finetuning_choices,
-    greedy_fit,
-    instant_seconds,
-    likely_cost,
-    min_total_seconds,
-    network_choices,
-    plan_finetuning,
-)
-from coverslip.messages import duration
-from coverslip.runs import (
-    BudgetRecord,
-    FinetuneStage,
-    Outcome,
-    PlannedStep,
-    Recipe,
-    RunContext,
-    TriedNetwork,
-    save_recipe,
-)
-from coverslip.stopping import NO_DEADLINE, Stop
+from coverslip.images import Preprocessing
+from coverslip.messages import Remedies, duration
+from coverslip.models import model_info
+from coverslip.runs import IMAGES_SHOWN, Recipe, RunContext, epochs_called_for, save_recipe
+from coverslip.stopping import Deadline, Stop, TimeLimit
 from coverslip.training.preprocessing import learn_preprocessing
-from coverslip.training.ranking import cross_fitted_rank, is_preferred, is_shown_worse
+from coverslip.training.ranking import is_preferred
 
 if TYPE_CHECKING:
+    from coverslip.training.familiarity import Familiar
     from coverslip.training.fitting import Fitted
+    from coverslip.training.steps.pacing import StepPace
+
+# Shares of the epochs that fine-tuning calls for (benchmarks/RESULTS.md)
+_NEARLY_ALL = 0.9  # before it takes smaller images in place of fewer epochs
+_FEWEST = 0.6  # with fewer, fine-tuned networks lose against instant classifiers
+_FEWEST_FROM_SCRATCH = 2  # epochs: within one, the learning rate would rise and fall for nothing
+_MORE_EPOCHS = 2.0  # more than that gain nothing
+_SMALLEST_PX, _SMALLEST_SHARE = 64, 0.4  # of the full size: fine-tuned there, most beat their instant classifiers
+_STEP_PX = 32  # networks halve the size five times
+_SIZE_POWER = 1.5  # a step on images of half the side takes a third of the time
+_INSTANT_SHARE = 0.5  # of the time that is left, for the instant classifier, where smaller images would do
+_FORWARD_SHARE = 0.4  # of the time of a step, to predict as many images
+_STEP_COST = 2.5  # times that of embedding an image, at least
+_LOADINGS = 5  # times that the network is made ready and run after fine-tuning, the report among them
+_TO_SPARE = 0.2  # of the budget: so much time left over is worth a word
+_TELLING_SECONDS, _TELLING_SHARE = 3.0, 0.05  # before that, the speed of work is a guess
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
-    """A network whose pace is known."""
+class Trained:
+    """A network, and how it came about."""
 
-    choice: NetworkChoice
-    pace: EmbeddingPace
-    seconds: float  # for its instant classifier
-
-
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """How a network's instant classifier did on validation images."""
-
-    listed: TriedNetwork
-    rank: tuple[float, float]  # by the primary metric, then the calibrated log loss
-    logits: npt.NDArray[np.float64] | None  # (n_val, K); None where there was no time
+    recipe: Recipe
+    preprocessing: Preprocessing
+    fitted: "Fitted"
+    familiar: "Familiar | None"
 
 
-def fit_to_budget(
-    parts: Parts, recipe: Recipe, context: RunContext, pace: Pace | None = None
-) -> tuple[Recipe, RunContext]:
-    """The recipe as the run's time budget settles it, and a context that ends fine-tuning in time.
+Train = Callable[[Recipe, RunContext], Trained]
+Ended = Literal["fine-tuned", "instant classifier", "larger instant classifier", "no time to fine-tune"]
 
-    Both are as they were where the run has no budget. What was settled before is not planned again.
+
+def train_within_budget(parts: Parts, recipe: Recipe, context: RunContext, train: Train) -> Trained:
+    """Train one network within the run's time budget, and leave in the run folder what was chosen.
 
     Args:
         parts: the images.
-        recipe: what to do; what it says itself is kept, but for `epochs`, of which fewer may be run.
-        context: its deadline is that of the whole run.
-        pace: how quick the machine is; default: measured now.
+        recipe: what to do, with a number of epochs.
+        context: its run has a budget; its deadline is that of the whole run.
+        train: trains by a recipe, within the limit of a context.
 
     Raises:
-        OutOfTime: not even the quickest plan fits.
+        OutOfTime: there is no time for the instant classifier, or from scratch for fine-tuning.
         OutOfMemory: fine-tuning takes more than is free, also on the smallest images.
         Stopped: on request.
     """
-    record = context.run.budget
-    if record is None:
-        return recipe, context
-    if not record.is_planned:
-        recipe, record = _Planning(parts, recipe, context, pace or MeasuredPace(parts, context), record).settle()
-        save_recipe(recipe, context.run.recipe_file)  # first: a plan that counts has its recipe
-        record.write(context.run.budget_file)
-    return recipe, context.ending(context.deadline.earlier(record.reserve_seconds))
+    return _Budgeted(parts, recipe, context, train).trained()
 
 
-def larger_instant(parts: Parts, fitted: "Fitted", recipe: Recipe, context: RunContext) -> Recipe | None:
-    """The recipe of the instant classifier on larger images, where validation images speak for that; else None.
+def image_sizes(recipe: Recipe, full_px: int) -> list[int]:
+    """The image sizes that a budget may choose among, the largest first; one where the recipe settles it."""
+    record = model_info(recipe.model)
+    if recipe.image_size is not None or recipe.init != "imagenet" or record.is_sized or recipe.head_init != "instant":
+        return [full_px]
+    smallest = max(_SMALLEST_PX, _SMALLEST_SHARE * full_px)
+    multiples = range(_STEP_PX * (full_px // _STEP_PX), _SMALLEST_PX - 1, -_STEP_PX)
+    return [full_px, *(px for px in multiples if smallest <= px < full_px and px % record.side_multiple == 0)]
 
-    Fine-tuning on smaller images fits into less time, but they show less.
 
-    Raises:
-        Stopped: on request.
+def step_cost(recipe: Recipe, device: str) -> float:
+    """What an image takes in a step at least, in times of embedding it; 0 where that is not known."""
+    is_like_embedding = device == "cpu" and recipe.freeze_to is None
+    return _STEP_COST / recipe.tta if is_like_embedding else 0.0
+
+
+def largest_fitting(
+    sizes: Sequence[int], measured_px: int, pace: "StepPace", n_steps: float, seconds: Callable[[float], float]
+) -> int | None:
+    """The largest image size at which so many steps fit, by the pace at another size; None where they fit at none.
+
+    Args:
+        sizes: the largest first.
+        measured_px: the size at which `pace` was measured.
+        pace: of steps.
+        n_steps: that have to fit.
+        seconds: that there are for them, where work takes so many times as long as at the measured size.
     """
-    from coverslip.training.fitting import is_taken, try_instant
-
-    record = context.run.budget
-    px = None if record is None else record.instant_px
-    if px in (None, recipe.image_size) or fitted.is_stopped:
-        return None
-    larger = recipe.model_copy(update={"image_size": px, "stage": "instant"})
-    preprocessing = learn_preprocessing(parts.train_facts, larger)
-    images = parts.training_images(DecodedPixels(parts.data, parts.scan, preprocessing))
-    quiet = replace(context, emit=_only_progress(context.emit))
-    logits, _ = try_instant(images, parts.digests, preprocessing, larger, quiet)
-    if fitted.chosen == "finetune":
-        is_kept = is_taken(fitted.val_logits, logits, images, recipe, fitted.stages[-1])
-    else:
-        is_kept = is_preferred(fitted.val_logits, logits, images.val_label, recipe)
-    return None if is_kept else larger
+    factors = {px: (px / measured_px) ** _SIZE_POWER for px in sizes}
+    fitting = (px for px, factor in factors.items() if pace.slower(factor).seconds(n_steps) <= seconds(factor))
+    return next(fitting, None)
 
 
-def keep_larger(larger: Recipe, trained: Recipe, context: RunContext) -> None:
-    """Say in the run's files, and emit, that the instant classifier on larger images is kept."""
-    record = context.run.budget
-    assert record is not None, "only a budget leads to smaller images"
-    record.model_copy(update={"ended": "larger instant classifier"}).write(context.run.budget_file)
-    save_recipe(larger, context.run.recipe_file)
-    is_cut = record.ended == "fine-tuning cut short"
-    text = (
-        f"The instant classifier at {larger.image_size} px is kept: validation images did not speak for what came of "
-        f"fine-tuning at {trained.image_size} px{', which ran out of time' if is_cut else ''}."
-    )
-    context.emit(Noted(code="fine-tuning-no-better", text=text))
+class Watch:
+    """Follows the instant stage: how long it takes, and whether it will end in time.
+
+    Args:
+        deadline: of the whole run.
+        emit: told everything too.
+        step_cost: of an image in a step, at least, in times of embedding it.
+        n_loadings: how often a network is made ready and run after fine-tuning, the report included.
+        limit: gets what is reserved for the end, once the instant stage shows how long such work takes.
+    """
+
+    def __init__(
+        self, deadline: Deadline, emit: Emit, limit: TimeLimit, *, step_cost: float, n_loadings: int = 0
+    ) -> None:
+        self._deadline, self._emit, self._limit = deadline, emit, limit
+        self._step_cost, self._n_loadings = step_cost, _LOADINGS + n_loadings
+        self._began = self._stage_began = deadline.seconds_left()
+        self._loading: float | None = None
+        self.foreseen = 0.0  # seconds that the work of now still takes; minus infinity where the stage is over
+        self.embedding_seconds = 0.0  # of an image; 0 where all features were there
+        self.instant_seconds = 0.0  # from the start of the training to that of fine-tuning
+
+    @property
+    def reserved(self) -> float:
+        """For what comes after fine-tuning."""
+        return self._limit.reserve_seconds
+
+    def deadline_after(self, seconds: float) -> Deadline:
+        """One that is over as soon as the instant stage is foreseen to end after so many seconds from now."""
+        return Deadline(self._deadline.clock() + seconds, lambda: self._deadline.clock() + self.foreseen)
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case StageStarted(stage="instant"):
+                self._stage_began, self._loading, self.foreseen = self._deadline.seconds_left(), None, 0.0
+            case Progressed() if self.foreseen >= 0:
+                self._note_progress(event)
+            case InstantClassifierFitted():
+                self.foreseen = -math.inf
+                loading = event.seconds if self._loading is None else self._loading
+                self._limit.reserve_seconds = self._n_loadings * loading
+            case StageStarted(stage="finetune"):
+                self.foreseen = -math.inf
+                self.instant_seconds = self._began - self._deadline.seconds_left()
+        self._emit(event)
+
+    def _note_progress(self, event: Progressed) -> None:
+        seconds = event.done / event.per_second if event.per_second else 0.0
+        if event.stage == "looking at images" and self._loading is None:
+            self._loading = max(0.0, self._stage_began - self._deadline.seconds_left() - seconds)
+        if event.stage == "looking at images" and event.per_second:
+            self.embedding_seconds = 1 / event.per_second
+            self._limit.least_image_seconds = self._step_cost / event.per_second
+        is_telling = seconds >= _TELLING_SECONDS or event.done >= _TELLING_SHARE * event.total
+        if is_telling and event.seconds_left is not None:
+            self.foreseen = event.seconds_left
 
 
-def record_truncation(finetuned: FinetuneStage | None, context: RunContext) -> None:
-    """Where fine-tuning ran out of time, say in the run's recipe how far it came."""
-    record = context.run.budget
-    if record is None:
-        return
-    if finetuned is not None and finetuned.stopped_because == "on request":
-        return  # how it ends is not known yet
-    is_cut = finetuned is not None and finetuned.stopped_because == "out of time"
-    if finetuned is not None and is_cut:
-        recipe = context.run.recipe
-        changes = {"last_epoch": finetuned.epochs_run} if finetuned.epochs_run else {"stage": "instant"}
-        save_recipe(recipe.model_copy(update=changes), context.run.recipe_file)
-        text = f"The time budget ended after {finetuned.epochs_run} of {recipe.n_epochs} epochs of fine-tuning."
-        values = {"epochs_run": finetuned.epochs_run, "epochs": recipe.n_epochs}
-        context.emit(Noted(code="out-of-time", text=text, level="warning", values=values))
-        record.model_copy(update={"ended": "fine-tuning cut short"}).write(context.run.budget_file)
-    else:
-        record_as_planned(context)
+class _Budgeted:
+    """One training within a budget."""
 
+    def __init__(self, parts: Parts, recipe: Recipe, context: RunContext, train: Train) -> None:
+        record = context.run.budget
+        assert record is not None, "the run has a budget"
+        self._parts, self._context, self._train, self._record = parts, context, train, record
+        self._goes_on = context.run.checkpoint_file("last").exists()
+        # A run that was interrupted before its first epoch chooses again.
+        is_reduced = record.full_image_size is not None and not self._goes_on
+        self._recipe = recipe.model_copy(update={"image_size": None}) if is_reduced else recipe
+        size = learn_preprocessing(parts.train_facts, self._recipe).image_size
+        self._full_px = record.full_image_size or size
+        self._sizes = [size] if self._goes_on else self._within_memory(image_sizes(self._recipe, size))
+        n_drawn = parts.n_drawn(recipe)
+        self._epochs = recipe.n_epochs
+        self._fewest = _fewest_epochs(recipe, n_drawn)
+        self._most = _MORE_EPOCHS * self._epochs if record.adds_epochs else float(self._epochs)
 
-def record_as_planned(context: RunContext) -> None:
-    """Where the run has a time budget, and nothing else came of it, say that all went as planned."""
-    record = context.run.budget
-    if record is not None and record.ended is None:  # else a run that goes on, of which more is known than now
-        record.model_copy(update={"ended": "as planned"}).write(context.run.budget_file)
-
-
-def show_plan(steps: Sequence[PlannedStep], record: BudgetRecord, emit: Emit) -> None:
-    """Emit what will be done, before it begins."""
-    each = ", ".join(f"{step.what} ({duration(step.seconds)})" for step in steps)
-    total = duration(sum(step.seconds for step in steps))
-    text = f"The plan for {duration(record.seconds)}: {each}; {total} in all."
-    values = {"seconds": record.seconds, "steps": [step.model_dump() for step in steps]}
-    emit(Noted(code="plan", text=text, values=values))
-
-
-class _Planning:
-    """One plan, from what is open to what is settled."""
-
-    def __init__(self, parts: Parts, recipe: Recipe, context: RunContext, pace: Pace, record: BudgetRecord) -> None:
-        self._parts, self._recipe, self._context = parts, parts.with_epochs(recipe), context
-        self._may_add_epochs = recipe.epochs == "auto"
-        self._pace, self._record, self._work = pace, record, _workload(parts, recipe)
-        self._left_out: list[TriedNetwork] = []
-        self._training_pace = cache(lambda choice: pace.training(choice.of(self._recipe)))
-
-    def settle(self) -> tuple[Recipe, BudgetRecord]:
-        """The recipe that is carried out, and what was planned and tried."""
-        began = self._left
-        measured = self._measure()
-        tried = self._worth_trying(measured)
-        is_compared = len(tried) > 1
-        trials = sum(network.seconds for network in tried) if is_compared else 0.0
-        likely = self._finetuning(tried[0], self._seconds_beside(tried[0], is_embedded=is_compared) + trials)
-        done = (
-            _step("looking at the images", self._record.seconds - began),
-            _step("measuring how quick this machine is", began - self._left),
-        )
-        show_plan((*done, *self._steps(tried, likely, None)), self._record, self._context.emit)
-        best, finetuning, networks = self._chosen(tried)
-        recipe = self._final_recipe(best, finetuning)
-        is_smaller = finetuning is not None and finetuning.choice != best.choice
-        larger = _again_seconds(best) + (_again_seconds(best) if is_compared else SAFETY * best.seconds)
-        self._emit_decision(recipe, networks, best.choice if is_smaller else None)
-        changes = {
-            "steps": (*done, *self._steps(tried, finetuning, best)),
-            "networks": (*networks, *self._left_out),
-            "reserve_seconds": self._closing(best) + (larger if is_smaller else 0.0),
-            "instant_px": best.choice.image_size if is_smaller else None,
-            "is_planned": True,
-        }
-        return recipe, self._record.model_copy(update=changes)
+    def trained(self) -> Trained:
+        """Instant stage and fine-tuning, on smaller images where the time calls for it; and the better of the two."""
+        sizes, instant_px = self._sizes, 0
+        while sizes:
+            px, *smaller = sizes
+            limit = self._limit(has_smaller=bool(smaller))
+            again = 2 if px < instant_px else 0  # for the instant classifier at full size
+            cost = step_cost(self._recipe, self._context.device)
+            watch = Watch(self._context.deadline, self._context.emit, limit, step_cost=cost, n_loadings=again)
+            try:
+                trained = self._attempt(px, limit, watch, has_smaller=bool(smaller))
+            except OutOfTime:
+                if watch.foreseen < 0 or not smaller:  # it is not the instant stage that takes too long
+                    raise self._too_little(watch) from None
+                sizes = smaller[-1:] if watch.foreseen > 2 * self._left else smaller
+                continue
+            instant_px = instant_px or px
+            fitted = trained.fitted
+            if fitted.is_stopped:
+                return trained
+            if not fitted.does_not_fit:
+                return self._better(trained, instant_px)
+            if self._recipe.init == "scratch":
+                assert fitted.pace is not None, "the first steps were timed"
+                raise self._too_little(watch, fitted.pace.seconds(self._fewest * fitted.pace.steps_per_epoch))
+            sizes = self._smaller(px, smaller, fitted, watch, limit)
+            shutil.rmtree(self._context.run.checkpoint_file("last").parent, ignore_errors=True)  # of very short epochs
+        recipe = self._sized(instant_px).model_copy(update={"stage": "instant"})
+        save_recipe(self._saved(recipe), self._context.run.recipe_file)
+        trained = self._train(recipe, replace(self._context, emit=without_stages(self._context.emit)))
+        return self._ended(trained, "no time to fine-tune")
 
     @property
     def _left(self) -> float:
         return self._context.deadline.seconds_left()
 
-    def _closing(self, network: _Measured) -> float:
-        """For what comes after training with this network."""
-        seconds = closing_seconds(network.pace, self._work)
-        if self._recipe.is_finetuned:
-            seconds += familiarity_seconds(network.pace, self._work)
-        return seconds
+    def _sized(self, px: int) -> Recipe:
+        """The recipe at an image size; as it is, where that is its own."""
+        own = learn_preprocessing(self._parts.train_facts, self._recipe).image_size
+        return self._recipe if px == own else self._recipe.model_copy(update={"image_size": px})
 
-    def _measure(self) -> list[_Measured]:
-        """The networks of which each fits by itself; whatever the time, one is looked for."""
-        began, measured = self._left, list[_Measured]()
-        needed, cheapest_unfit = list[float](), math.inf
-        for choice in network_choices(self._recipe, chooses_network=self._record.chooses_network):
-            is_too_dear = bool(needed) and not measured and likely_cost(choice) >= cheapest_unfit
-            is_enough = bool(measured) and (
-                began - self._left > MEASURING_SHARE * self._record.seconds
-                or self._seconds_for_others(measured[0]) <= 0
-            )
-            if is_too_dear or is_enough:
-                self._left_out.append(_listed(choice, "no time"))
-                continue
-            self._context.stop.check()
-            pace = self._pace.embedding(choice.of(self._recipe))
-            network = _Measured(choice, pace, instant_seconds(pace, self._work))
-            needed.append(network.seconds + closing_seconds(pace, self._work))
-            if needed[-1] <= self._left:
-                measured.append(network)
-            else:
-                self._left_out.append(_listed(network, "no time"))
-                cheapest_unfit = min(cheapest_unfit, likely_cost(choice))
-                if not measured and min_total_seconds(pace) > self._left:  # no use to go on measuring
-                    break
-        if not measured:
-            raise self._too_little(min(needed))
-        return measured
+    def _saved(self, recipe: Recipe) -> Recipe:
+        """What the run's own recipe becomes: it keeps how the initialisation and the epochs were asked for."""
+        names = ("image_size", "stage", "batch_size", "schedule_changes", "split")
+        changes = {name: getattr(recipe, name) for name in names}
+        return self._context.run.recipe.model_copy(update=changes)
 
-    def _too_little(self, needed: float) -> OutOfTime:
-        seconds = SAFETY * (self._record.seconds - self._left + needed)
-        allowed, needed_in_all = duration(self._record.seconds), duration(seconds)
-        return OutOfTime(
-            f"{allowed} is too little: the quickest training takes about {needed_in_all} here",
-            do="Allow more time, or train on fewer images.",
-            values={"seconds": round(seconds)},
-        )
-
-    def _finetuning(self, network: _Measured, reserved: float) -> FinetuningPlan | None:
-        """Fine-tuning that fits beside what is reserved; None without any."""
+    def _within_memory(self, sizes: list[int]) -> list[int]:
         if not self._recipe.is_finetuned:
-            return None
+            return sizes
+        fitting = list[int]()
+        for px in sizes:
+            try:
+                batch_size_within_memory(self._parts, self._sized(px), self._context.device)
+            except OutOfMemory:
+                if px == sizes[-1] and not fitting:
+                    raise
+                continue
+            fitting.append(px)
+        return fitting
 
-        def seconds_left(choice: NetworkChoice) -> float:
-            return self._left - reserved - (0.0 if choice == network.choice else self._again(network))
-
-        try:
-            return plan_finetuning(
-                finetuning_choices(network.choice, self._recipe),
-                self._recipe,
-                self._work,
-                self._work.n_epoch,
-                seconds_left,
-                self._training_pace,
-                fastest_training(network.pace, self._recipe, self._context.device),
-                may_add=self._may_add_epochs,
-            )
-        except OutOfMemory:
-            if network.choice.model == self._recipe.model:
-                raise
-            return None
-
-    def _again(self, network: _Measured) -> float:
-        """For the instant classifier of another size that fine-tuning begins with, and for the one it ends beside."""
-        return network.seconds + 2 * _again_seconds(network)
-
-    def _worth_trying(self, measured: Sequence[_Measured]) -> list[_Measured]:
-        """The first, and others that there is time for; alone it need not be tried beforehand."""
-        first, *others = measured
-        fitting = greedy_fit([other.seconds for other in others], self._seconds_for_others(first)) if others else []
-        self._left_out += [_listed(other, "no time") for i, other in enumerate(others) if i not in fitting]
-        return [first, *(others[i] for i in fitting)]
-
-    def _seconds_for_others(self, first: _Measured) -> float:
-        """Their share of the time, as far as fine-tuning the first network leaves it.
-
-        Fine-tuning gains more than any choice among networks did (benchmarks/RESULTS.md).
-        """
-        beside = self._seconds_beside(first, is_embedded=True) + first.seconds  # as it is where it is compared
-        own = self._finetuning(first, beside)
-        share = TRIALS_SHARE * (self._left - self._closing(first)) - first.seconds
-        if own is None:
-            return share
-        again = 0.0 if own.choice == first.choice else self._again(first)
-        return min(share, self._left - beside - again - SAFETY * own.seconds)
-
-    def _steps(
-        self, tried: Sequence[_Measured], finetuning: FinetuningPlan | None, best: _Measured | None
-    ) -> list[PlannedStep]:
-        """What is done from now on; `best` is None as long as it is not known which of several it is."""
-        likely = best or tried[0]
-        steps = [_step(f"instant classifier of {network.choice}", network.seconds) for network in tried]
-        if finetuning is not None:
-            px = finetuning.choice.image_size
-            if finetuning.choice not in [network.choice for network in tried]:
-                steps.append(_step(f"instant classifier at {px} px, to begin with", likely.seconds))
-            is_known = best is not None or len(tried) == 1
-            whose = str(finetuning.choice) if is_known else f"the best of them at {px} px"
-            steps.append(_step(f"fine-tuning of {whose}, {finetuning.epochs} epochs", finetuning.seconds))
-        return [*steps, _step("test images and report, with a reserve", self._closing(likely))]
-
-    def _chosen(self, tried: Sequence[_Measured]) -> tuple[_Measured, FinetuningPlan | None, list[TriedNetwork]]:
-        """The network, fine-tuning of it that fits, and how each did.
-
-        Another takes the place of the first only where that is shown to be worse: few images choose by chance.
-        """
-        if len(tried) == 1:
-            plan = self._finetuning(tried[0], self._seconds_beside(tried[0], is_embedded=False))
-            return tried[0], plan, [_listed(tried[0], "chosen")]
-        results = self._compare(tried)
-        own, best = results[0], max(results, key=lambda result: result.rank)
-        assert own.logits is not None, "the first is tried however long it takes"
-        assert best.logits is not None, "it is the first, or one that there was time for"
-        val_label = self._parts.label[self._parts.val]
-        place = results.index(best) if is_shown_worse(own.logits, best.logits, val_label, self._recipe) else 0
-        listed = [result.listed for result in results]
-        listed[place] = listed[place].model_copy(update={"outcome": "chosen"})
-        return (
-            tried[place],
-            self._finetuning(tried[place], self._seconds_beside(tried[place], is_embedded=True)),
-            listed,
+    def _limit(self, *, has_smaller: bool) -> TimeLimit:
+        n_val, n_test = len(self._parts.val), len(self._parts.test)
+        n_after = self._recipe.tta * (2 * n_val + n_test + min(len(self._parts.train), 2000))
+        fewest = _NEARLY_ALL * self._epochs if has_smaller else self._fewest
+        return TimeLimit(
+            self._context.deadline,
+            fewest_epochs=0.0 if self._goes_on else fewest,
+            most_epochs=self._most,
+            reserve_steps=_FORWARD_SHARE * n_after / self._recipe.batch_size,
         )
 
-    def _compare(self, tried: Sequence[_Measured]) -> list[_Tried]:
-        """How each does on validation images. The first is tried however long it takes."""
-        results: list[_Tried] = []
-        for network in tried:
-            for_others = sum(other.seconds for other in tried[len(results) + 1 :])
-            deadline = self._context.deadline.earlier(self._closing(network) + for_others) if results else NO_DEADLINE
-            results.append(self._try(network, Stop(self._context.run.stop_file, deadline)))
-        return results
+    def _attempt(self, px: int, limit: TimeLimit, watch: Watch, *, has_smaller: bool) -> Trained:
+        share = _INSTANT_SHARE if has_smaller else 1.0
+        stop = Stop(self._context.stop.file, watch.deadline_after(share * self._left))
+        recipe = self._sized(px)
+        recipe = fit_to_memory(self._parts, recipe, self._context)
+        if not self._goes_on:
+            save_recipe(self._saved(recipe), self._context.run.recipe_file)
+        return self._train(recipe, replace(self._context, emit=watch, stop=stop, limit=limit))
 
-    def _try(self, network: _Measured, stop: Stop) -> _Tried:
-        """What a network's instant classifier is worth on validation images."""
-        from coverslip.training.fitting import try_instant
+    def _smaller(self, px: int, smaller: list[int], fitted: "Fitted", watch: Watch, limit: TimeLimit) -> list[int]:
+        """At which sizes fine-tuning may begin again, by its first steps at a larger one; empty if it fits at none."""
+        pace = fitted.pace
+        assert pace is not None, "the first steps were timed"
+        reserved = limit.reserve_seconds + limit.reserve_steps * pace.step_seconds
+        n_steps = self._epochs * pace.steps_per_epoch
+        if self._record.sufficient_seconds is None:
+            self._note_sufficient(pace.slower((self._full_px / px) ** _SIZE_POWER), n_steps, reserved)
+        left = self._left - reserved
 
-        recipe, parts = network.choice.of(self._recipe), self._parts
-        preprocessing = learn_preprocessing(parts.train_facts, recipe)
-        images = parts.training_images(DecodedPixels(parts.data, parts.scan, preprocessing))
-        context = replace(self._context, emit=_only_progress(self._context.emit), stop=stop)
-        before = self._left
-        try:
-            logits, _ = try_instant(images, parts.digests, preprocessing, recipe, context)
-        except OutOfTime:
-            return _Tried(_listed(network, "cut short"), (-math.inf, -math.inf), None)
-        rank = cross_fitted_rank(logits, images.val_label, recipe)
-        score, loss = METRICS[recipe.primary_metric].as_higher_is_better(rank[0]), -rank[1]
-        known = {"seconds": round(before - self._left, 1), "score": score, "log_loss": loss}
-        return _Tried(_listed(network, "tried").model_copy(update=known), rank, logits)
+        def seconds(factor: float) -> float:
+            return left - watch.instant_seconds * math.pow(factor, 1 / _SIZE_POWER)
 
-    def _seconds_beside(self, best: _Measured, *, is_embedded: bool) -> float:
-        """What a training with this network takes beside fine-tuning."""
-        instant = best.pace.setup_seconds + best.pace.probe_seconds if is_embedded else best.seconds
-        if self._recipe.init == "scratch":
-            instant = 0.0
-        reading = (self._work.n_train + self._work.n_val) / best.pace.reading_per_second
-        return self._closing(best) + instant + reading
+        chosen = largest_fitting(smaller, px, pace, _NEARLY_ALL * n_steps, seconds)
+        if chosen is None and smaller:
+            fewest = _FEWEST * self._fewest * pace.steps_per_epoch  # what is foreseen is not sure: its steps will tell
+            chosen = largest_fitting(smaller[-1:], px, pace, fewest, seconds)
+        for_all = f"About {duration(self._record.sufficient_seconds or 0)} would allow all {self._epochs} epochs"
+        values = {"seconds": self._record.sufficient_seconds, "epochs": self._epochs, "image_size": chosen}
+        if chosen is None:
+            text = f"There is no time for fine-tuning: the instant classifier is kept. {for_all} at {self._full_px} px."
+            self._context.emit(Noted(code="no-time-to-fine-tune", text=text, level="warning", values=values))
+            return []
+        text = f"Fine-tuning takes images of {chosen} px to fit into the time. {for_all} at {self._full_px} px."
+        self._context.emit(Noted(code="smaller-images", text=text, values=values))
+        self._record = self._record.model_copy(update={"full_image_size": self._full_px})
+        self._record.write(self._context.run.budget_file)
+        return smaller[smaller.index(chosen) :]
 
-    def _final_recipe(self, best: _Measured, finetuning: FinetuningPlan | None) -> Recipe:
-        """The recipe of what is left: with the network, its image size, and as many epochs as fit."""
-        if finetuning is not None:
-            return finetuning.choice.of(self._recipe).model_copy(update={"epochs": finetuning.epochs})
-        if self._recipe.init == "scratch":
-            per_epoch = epoch_seconds(self._training_pace(best.choice), self._work)
-            raise self._too_little(FEWEST_EPOCHS * per_epoch + self._closing(best))
-        return best.choice.of(self._recipe).model_copy(update={"stage": "instant"})
+    def _note_sufficient(self, pace: "StepPace", n_steps: float, reserved: float) -> None:
+        """Estimate what time would do for all epochs at the full size."""
+        seconds = self._record.seconds - self._left + 1.1 * (pace.seconds(n_steps) + reserved)
+        self._record = self._record.model_copy(update={"sufficient_seconds": sufficient(seconds)})
 
-    def _emit_decision(self, recipe: Recipe, networks: Sequence[TriedNetwork], larger: NetworkChoice | None) -> None:
-        """Emit what was settled; `larger` is preferred among instant classifiers, where fine-tuning takes less."""
-        compared = [network for network in networks if network.score is not None]
-        if compared:
-            n = counted(len(compared), "instant classifier")
-            chosen = larger or NetworkChoice(recipe.model, recipe.image_size or 0)
-            text = f"{n} were compared on validation images; {chosen} is taken."
-            self._context.emit(Noted(code="networks-compared", text=text, values={"n": len(compared)}))
-        if self._recipe.is_finetuned:
-            text = f"There is time for {counted(recipe.n_epochs, 'epoch')} of fine-tuning."
-            if recipe.stage == "instant":
-                text = "There is no time for enough epochs of fine-tuning: the instant classifier is the result."
-            elif larger is not None:
-                text = (
-                    f"There is time for {counted(recipe.n_epochs, 'epoch')} of fine-tuning at {recipe.image_size} px, "
-                    f"which has to hold its own against the instant classifier at {larger.image_size} px."
-                )
-            self._context.emit(Noted(code="plan-settled", text=text))
+    def _better(self, trained: Trained, instant_px: int) -> Trained:
+        """What was trained, or the instant classifier on larger images, where validation images speak for that."""
+        recipe, fitted, context = trained.recipe, trained.fitted, self._context
+        px, full_px = trained.preprocessing.image_size, max(instant_px, self._record.full_image_size or 0)
+        if full_px > px:
+            larger = self._sized(full_px).model_copy(update={"stage": "instant"})
+            instant = self._train(larger, replace(context, emit=without_stages(context.emit)))
+            if not self._is_kept(trained, instant):
+                save_recipe(self._saved(larger), context.run.recipe_file)
+                text = f"Fine-tuning at {px} px did not improve validation results"
+                text = f"{text}, so the instant classifier at {full_px} px is kept."
+                context.emit(Noted(code="fine-tuning-no-better", text=text))
+                return self._ended(instant, "larger instant classifier", trained)
+        recipe = recipe.model_copy(update={"schedule_changes": fitted.schedule_changes})
+        save_recipe(self._saved(recipe), context.run.recipe_file)
+        ended: Ended = "fine-tuned" if fitted.chosen == "finetune" else "instant classifier"
+        return self._ended(replace(trained, recipe=recipe), ended, trained)
+
+    def _is_kept(self, trained: Trained, instant: Trained) -> bool:
+        """Whether validation images speak for it, and not for the instant classifier on larger images."""
+        from coverslip.training.fitting import is_taken
+
+        images = self._parts.training_images(DecodedPixels(self._parts.data, self._parts.scan, trained.preprocessing))
+        logits, others = trained.fitted.val_logits, instant.fitted.val_logits
+        if trained.fitted.chosen == "finetune":
+            return is_taken(logits, others, images, trained.recipe, trained.fitted.stages[-1])
+        return not is_preferred(others, logits, images.val_label, trained.recipe)
+
+    def _ended(self, trained: Trained, ended: Ended, finetuned: Trained | None = None) -> Trained:
+        """Write and emit how the time was used."""
+        changes: dict[str, object] = {"ended": ended, "epochs": self._epochs if self._recipe.is_finetuned else None}
+        pace = None if finetuned is None else finetuned.fitted.pace
+        if finetuned is not None and finetuned.fitted.finetuning is not None and pace is not None:
+            n_steps, px = finetuned.fitted.finetuning.n_steps, finetuned.preprocessing.image_size
+            epochs_run = round(n_steps / pace.steps_per_epoch, 1)
+            changes |= {"epochs_run": epochs_run, "image_size": px}
+            if epochs_run < _NEARLY_ALL * self._epochs and self._record.sufficient_seconds is None:
+                rest = pace.seconds(self._epochs * pace.steps_per_epoch) - pace.seconds(n_steps)
+                changes["sufficient_seconds"] = seconds = sufficient(1.1 * (self._record.seconds - self._left + rest))
+                text = f"There was time for {epochs_run:g} of {self._epochs} epochs."
+                text = f"{text} About {duration(seconds)} would allow all of them."
+                self._context.emit(Noted(code="fewer-epochs", text=text, values={"seconds": seconds}))
+            if epochs_run >= math.floor(self._most) and self._left > _TO_SPARE * self._record.seconds:
+                text = f"Fine-tuning ended after {epochs_run:g} epochs: more would gain hardly anything."
+                self._context.emit(Noted(code="time-to-spare", text=text, values={"epochs": epochs_run}))
+        self._record = self._record.model_copy(update=changes)
+        self._record.write(self._context.run.budget_file)
+        return trained
+
+    def _too_little(self, watch: Watch, seconds: float = 0.0) -> OutOfTime:
+        needed = self._record.seconds - self._left + 1.5 * max(seconds, watch.foreseen) + watch.reserved
+        return too_little(self._record.seconds, needed, "the quickest training", do="train on fewer images.")
 
 
-def _step(what: str, seconds: float) -> PlannedStep:
-    return PlannedStep(what=what, seconds=round(max(0.0, seconds), 1))
+def too_little(seconds: float, needed: float, what: str, do: str, remedies: Remedies = ()) -> OutOfTime:
+    """The error where nothing fits into a budget of so many seconds."""
+    needed = sufficient(max(needed, 1.1 * seconds))
+    text = f"{duration(seconds)} is too little: {what} takes about {duration(needed)} here"
+    return OutOfTime(text, do=f"Allow more time, or {do}", remedies=remedies, values={"seconds": needed})
 
 
-def _again_seconds(network: _Measured) -> float:
-    """For an instant classifier whose features are kept already."""
-    return SAFETY * (network.pace.setup_seconds + network.pace.probe_seconds)
+def sufficient(seconds: float) -> float:
+    """An estimate of so many seconds as a budget that suffices."""
+    return float(10 * math.ceil(seconds / 10))
 
 
-def _workload(parts: Parts, recipe: Recipe) -> Workload:
-    return Workload(len(parts.train), len(parts.val), len(parts.test), parts.n_drawn(recipe))
+def _fewest_epochs(recipe: Recipe, n_drawn: int) -> float:
+    """Below which fine-tuning is not worth its time: its images count, whatever the size of the dataset."""
+    if recipe.init == "scratch":
+        return min(_FEWEST_FROM_SCRATCH, recipe.n_epochs)
+    shown = min(IMAGES_SHOWN, epochs_called_for(n_drawn) * n_drawn)
+    return _FEWEST * min(shown / max(1, n_drawn), recipe.n_epochs)
 
 
-def _listed(network: _Measured | NetworkChoice, outcome: Outcome) -> TriedNetwork:
-    """A network as the run records it."""
-    choice, seconds = (network, None) if isinstance(network, NetworkChoice) else (network.choice, network.seconds)
-    planned = None if seconds is None else round(seconds, 1)
-    return TriedNetwork(model=choice.model, image_size=choice.image_size, planned_seconds=planned, outcome=outcome)
-
-
-def _only_progress(emit: Emit) -> Emit:
+def without_stages(emit: Emit) -> Emit:
     """A listener that is told how far work is, but not of stages, which are those of the training itself."""
 
     def tell(event: Event) -> None:

@@ -1,66 +1,55 @@
-"""Folds within a time budget: whether they fit, and for how many epochs.
+"""Cross-validation within a time budget: whether it fits, and at which image size its networks are fine-tuned.
 
-With folds every image measures the result, so that none is left by which networks could be compared: the recipe's own
-network is taken. Where the time is over before the folds are done, all of them, and the classifier itself, are trained
-without fine-tuning, so that what is measured is what is kept.
+All folds are trained alike, so nothing is adapted while they run. Their speed comes from the instant stage, whose
+features all folds use, and from the first steps of fine-tuning. Where the time is over before the folds are done, all
+of them keep the instant classifier, so that the measured classifier is the one that is kept.
 """
 
-import math
 import shutil
-from collections.abc import Callable
-from functools import cache
 
 from coverslip.datasets import Dataset, Folds, Scan
-from coverslip.errors import OutOfMemory, OutOfTime
+from coverslip.errors import OutOfTime
 from coverslip.events import Noted
-from coverslip.experiments.budgeting import show_plan
-from coverslip.experiments.pace import MeasuredPace, Pace
-from coverslip.experiments.parts import Parts, capped_parts, with_epochs_of_folds
-from coverslip.experiments.planning import (
-    FEWEST_EPOCHS,
-    MEASURING_SHARE,
-    SAFETY,
-    EmbeddingPace,
-    NetworkChoice,
-    TrainingPace,
-    Workload,
-    epoch_seconds,
-    familiarity_seconds,
-    fastest_training,
-    finetuning_choices,
-    folds_seconds,
-    plan_finetuning,
-)
+from coverslip.experiments.budgeting import image_sizes, largest_fitting, sufficient, too_little
+from coverslip.experiments.first_steps import first_steps
+from coverslip.experiments.parts import capped_parts, with_epochs_of_folds
 from coverslip.messages import Set, duration
-from coverslip.runs import BudgetRecord, PlannedStep, Recipe, RunContext, TriedNetwork, save_recipe
-from coverslip.training.preprocessing import learn_preprocessing
+from coverslip.runs import BudgetRecord, Recipe, RunContext, save_recipe
+
+_SKIPPED = "Cross-validation is skipped: one split measures the classifier."
+_SAFETY = 1.25  # estimates of what cannot be adapted are raised by this factor
 
 
 def fit_folds_to_budget(
-    data: Dataset, scan: Scan, folds: Folds | None, recipe: Recipe, context: RunContext, pace: Pace | None = None
+    data: Dataset, scan: Scan, folds: Folds | None, recipe: Recipe, context: RunContext
 ) -> tuple[Folds | None, Recipe, RunContext]:
-    """The folds, where they fit into the run's time budget, the recipe with as many epochs as fit, and its context.
+    """The folds, where they fit into the run's time budget, the recipe that fits, and the context that ends in time.
 
-    All are as they were where the run has no budget or no folds. Folds that were not asked for make way for one split.
+    All are as they were where the run has no budget or no folds. If time is short, folds that were not asked for are
+    skipped, and those that were asked for keep the instant classifier.
 
     Raises:
         OutOfTime: the recipe asks for folds, and not even instant classifiers fit.
-        OutOfMemory: fine-tuning takes more than is free, also on the smallest images.
+        OutOfMemory: fine-tuning takes more than is free.
     """
     record = context.run.budget
     if record is None or folds is None:
         return folds, recipe, context
-    if not record.is_planned:
-        parts = Parts(data, scan, folds.splits[0])
-        settled = with_epochs_of_folds(data, scan, folds, recipe)
-        pace, may_add_epochs = pace or MeasuredPace(parts, context), recipe.epochs == "auto"
-        planned = _plan(parts, folds, settled, context, pace, record, may_add_epochs=may_add_epochs)
-        if planned is None:
-            return None, recipe.model_copy(update={"split": recipe.split.model_copy(update={"folds": 0})}), context
-        recipe, record = planned
+    if recipe.init == "scratch":  # these folds nobody asked for (`check_budget`)
+        context.emit(Noted(code="no-time-for-folds", text=_SKIPPED))
+        return None, _with_one_split(recipe), context
+    if not record.is_fixed:
+        fitting = _Fitting(data, scan, folds, recipe, context, record).recipe()
+        if fitting is None:
+            return None, _with_one_split(recipe), context
+        recipe = fitting
         save_recipe(recipe, context.run.recipe_file)
-        record.write(context.run.budget_file)
+        record = context.run.budget or record
     return folds, recipe, context.ending(context.deadline.earlier(record.reserve_seconds))
+
+
+def _with_one_split(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"split": recipe.split.model_copy(update={"folds": 0})})
 
 
 def without_finetuning(recipe: Recipe, context: RunContext) -> Recipe:
@@ -70,149 +59,84 @@ def without_finetuning(recipe: Recipe, context: RunContext) -> Recipe:
         shutil.rmtree(fold.folder)
     shutil.rmtree(context.run.checkpoint_file("last").parent, ignore_errors=True)
     context.run.history_file.unlink(missing_ok=True)
-    text = "There was no time to fine-tune all folds: all of them keep the instant classifier."
-    context.emit(Noted(code="out-of-time", text=text, level="warning"))
     record = context.run.budget
     assert record is not None, "only a budget lets time run out"
-    record.model_copy(update={"ended": "fine-tuning left out"}).write(context.run.budget_file)
-    recipe = recipe.model_copy(update={"stage": "instant", "image_size": record.instant_px or recipe.image_size})
+    text = "There was no time to fine-tune all folds: all of them keep the instant classifier."
+    context.emit(Noted(code="out-of-time", text=text, level="warning"))
+    record.model_copy(update={"ended": "no time to fine-tune folds"}).write(context.run.budget_file)
+    changes = {"stage": "instant", "image_size": record.full_image_size or recipe.image_size}
+    recipe = recipe.model_copy(update=changes)
     save_recipe(recipe, context.run.recipe_file)
     return recipe
 
 
-def _plan(
-    parts: Parts,
-    folds: Folds,
-    recipe: Recipe,
-    context: RunContext,
-    pace: Pace,
-    record: BudgetRecord,
-    *,
-    may_add_epochs: bool,
-) -> tuple[Recipe, BudgetRecord] | None:
-    """What is settled; None where folds that nobody asked for do not fit."""
-    deadline, n_folds = context.deadline, len(folds.splits)
-    steps = [PlannedStep(what="looking at the images", seconds=max(0.0, record.seconds - deadline.seconds_left()))]
-    embedding = pace.embedding(recipe)
-    instant = _instant_seconds(parts, folds, embedding, recipe)
-    if instant > deadline.seconds_left():
-        _tell_no_folds(instant, n_folds, recipe, context, record)
-        return None
-    steps.append(PlannedStep(what=f"instant classifiers of {n_folds} folds, and the report", seconds=instant))
-    size = learn_preprocessing(parts.train_facts, recipe).image_size
-    own, planned, finetuning = NetworkChoice(recipe.model, size), recipe.model_copy(update={"stage": "instant"}), None
-    if recipe.is_finetuned:
-        choices, (work, n_drawn) = finetuning_choices(own, recipe), _work(parts, folds, recipe)
-        training_pace = cache(lambda choice: pace.training(choice.of(recipe)))
-        # Instant classifiers once more, where fine-tuning is cut short; and what the networks see in their images.
-        reserved = 2 * instant + _familiarity_seconds(folds, embedding)
-        finetuning = plan_finetuning(
-            choices,
-            recipe,
-            work,
-            n_drawn,
-            lambda _: deadline.seconds_left() - reserved,
-            training_pace,
-            fastest_training(embedding, recipe, context.device),
-            may_add=may_add_epochs,
-        )
-        if finetuning is None:
-            _tell_not_finetuned(n_folds, work, reserved, lambda: training_pace(choices[-1]), recipe, context, record)
-    if finetuning is not None:
-        px, epochs = finetuning.choice.image_size, finetuning.epochs
-        what = f"fine-tuning {n_folds + 1} networks at {px} px, {epochs} epochs each"
-        steps.append(PlannedStep(what=what, seconds=finetuning.seconds))
-        planned = recipe if finetuning.choice == own else finetuning.choice.of(recipe)
-        planned = planned.model_copy(update={"epochs": epochs})
-    show_plan(steps, record, context.emit)
-    is_smaller = finetuning is not None and finetuning.choice != own
-    settled = {
-        "steps": tuple(steps),
-        "networks": (TriedNetwork(model=recipe.model, image_size=size, planned_seconds=instant, outcome="chosen"),),
-        "reserve_seconds": instant,
-        "instant_px": size if is_smaller else None,
-        "is_planned": True,
-    }
-    split = recipe.split.resolved(n_folds)
-    return planned.model_copy(update={"split": split}), record.model_copy(update=settled)
+class _Fitting:
+    """What of a cross-validation fits into the time."""
 
+    def __init__(
+        self, data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context: RunContext, record: BudgetRecord
+    ) -> None:
+        self._recipe, self._context, self._record = recipe, context, record
+        self._settled = with_epochs_of_folds(data, scan, folds, recipe)
+        self._n_folds = len(folds.splits)
+        self._parts = capped_parts(data, scan, folds.splits[0], recipe)
 
-def _work(parts: Parts, folds: Folds, recipe: Recipe) -> tuple[Workload, int]:
-    """Of an epoch of every fold's network and of the last one; and the fewest images that one of them shows."""
-    splits = (*folds.splits, folds.refit)
-    drawn = [capped_parts(parts.data, parts.scan, split, recipe).n_drawn(recipe) for split in splits]
-    n = len(parts.train) + len(parts.val) + len(parts.test)
-    return Workload(sum(drawn), n, n, sum(drawn), len(splits)), min(drawn)
+    def recipe(self) -> Recipe | None:
+        """By which all folds are trained; None where they are skipped."""
+        try:
+            measured = first_steps(self._parts, self._settled, self._context)
+        except OutOfTime:
+            self._skip(2 * self._record.seconds)
+            return None
+        px, each, pace = measured.image_size, measured.test_seconds, measured.pace
+        left, n_trainings = self._context.deadline.seconds_left(), self._n_folds + 1
+        instant = _SAFETY * n_trainings * each
+        if instant > left:
+            self._skip(instant)
+            return None
+        if pace is None:
+            return self._resolved(reserve_seconds=0.0)
+        n_steps = self._settled.n_epochs * pace.steps_per_epoch
+        for_training = (left - instant) / (_SAFETY * n_trainings)
+        chosen = largest_fitting(image_sizes(self._recipe, px), px, pace, n_steps, lambda _: for_training)
+        if chosen is not None:
+            return self._resolved(
+                {} if chosen == px else {"image_size": chosen},
+                reserve_seconds=instant,
+                epochs=self._settled.n_epochs,
+                image_size=chosen,
+                full_image_size=None if chosen == px else px,
+            )
+        needed = instant + _SAFETY * n_trainings * pace.seconds(n_steps)
+        if not self._recipe.split.asks_for_folds:
+            self._skip(needed)
+            return None
+        text = f"There is no time to fine-tune {n_trainings} networks: the folds keep the instant classifier."
+        self._note("no-time-to-fine-tune-folds", text, needed)
+        return self._resolved({"stage": "instant"}, ended="no time to fine-tune folds")
 
+    def _resolved(self, changes: dict[str, object] | None = None, **known: object) -> Recipe:
+        self._record.model_copy(update={"is_fixed": True, **known}).write(self._context.run.budget_file)
+        split = self._recipe.split.resolved(self._n_folds)
+        return self._recipe.model_copy(update={"epochs": self._settled.epochs, "split": split, **(changes or {})})
 
-def _familiarity_seconds(folds: Folds, pace: EmbeddingPace) -> float:
-    """For what each fine-tuned network sees in its training images, once more."""
-    seconds = 0.0
-    for split in (*folds.splits, folds.refit):
-        n_train, n_val = (split.parts.count(part) for part in ("train", "val"))
-        seconds += familiarity_seconds(pace, Workload(n_train, n_val, 0, n_train))
-    return seconds
+    def _skip(self, seconds: float) -> None:
+        """Say that there are no folds.
 
+        Raises:
+            OutOfTime: they were asked for.
+        """
+        if self._recipe.split.asks_for_folds:
+            needed = self._record.seconds - self._context.deadline.seconds_left() + seconds
+            what = f"cross-validation with {self._n_folds} folds"
+            raise too_little(self._record.seconds, needed, what, "do without folds.", (_without_folds(self._recipe),))
+        self._note("no-time-for-folds", _SKIPPED, seconds)
 
-def _instant_seconds(parts: Parts, folds: Folds, pace: EmbeddingPace, recipe: Recipe) -> float:
-    """For all folds without fine-tuning."""
-    n = len(parts.train) + len(parts.val) + len(parts.test)
-    # Features are shared by folds that preprocess alike; of deep images each may learn a range of its own.
-    ways = {
-        learn_preprocessing(Parts(parts.data, parts.scan, split).train_facts, recipe).model_dump_json()
-        for split in folds.splits
-    }
-    return folds_seconds(pace, n, n_folds=len(folds.splits), n_embedded=len(ways) + (len(ways) > 1))
-
-
-def _tell_no_folds(seconds: float, n_folds: int, recipe: Recipe, context: RunContext, record: BudgetRecord) -> None:
-    """Raises OutOfTime where folds were asked for; else emits that there will be none."""
-    if recipe.split.asks_for_folds:
-        raise _too_little(seconds, n_folds, context, record)
-    text = "There are few images, but no time for folds, which would test each of them once: one split is made."
-    context.emit(Noted(code="no-time-for-folds", text=text, level="warning"))
-
-
-def _tell_not_finetuned(
-    n_folds: int,
-    work: Workload,
-    reserved: float,
-    pace: Callable[[], TrainingPace],
-    recipe: Recipe,
-    context: RunContext,
-    record: BudgetRecord,
-) -> None:
-    """Emit how much time fine-tuning would take, at a pace that is measured if there is time for that.
-
-    Raises:
-        OutOfTime: from scratch, where there is nothing else.
-    """
-    left = context.deadline.seconds_left()
-    if recipe.init == "scratch":
-        raise _too_little(reserved + SAFETY * FEWEST_EPOCHS * epoch_seconds(pace(), work), n_folds, context, record)
-    if left - reserved <= MEASURING_SHARE * record.seconds:
-        return
-    try:
-        seconds = SAFETY * recipe.n_epochs * epoch_seconds(pace(), work)
-    except OutOfMemory:  # no time would do
-        return
-    total = math.ceil(record.seconds - context.deadline.seconds_left() + reserved + seconds)
-    text = (
-        f"There is no time to fine-tune {n_folds + 1} networks, which takes about {duration(total)} in all: folds "
-        "measure the instant classifier. One split in place of folds has one network to fine-tune."
-    )
-    values, remedies = {"n_networks": n_folds + 1, "seconds": total}, (_without_folds(recipe),)
-    context.emit(Noted(code="no-time-to-fine-tune-folds", text=text, values=values, remedies=remedies))
+    def _note(self, code: str, text: str, seconds: float) -> None:
+        needed = sufficient(self._record.seconds - self._context.deadline.seconds_left() + seconds)
+        text = f"{text} About {duration(needed)} would allow cross-validation."
+        self._context.emit(Noted(code=code, text=text, values={"seconds": needed, "n_networks": self._n_folds + 1}))
 
 
 def _without_folds(recipe: Recipe) -> Set:
     return Set("split.by_domain", False) if recipe.split.by_domain else Set("split.folds", 0)
-
-
-def _too_little(seconds: float, n_folds: int, context: RunContext, record: BudgetRecord) -> OutOfTime:
-    needed = duration(record.seconds - context.deadline.seconds_left() + seconds)
-    return OutOfTime(
-        f"{duration(record.seconds)} is too little for {n_folds} folds, which take about {needed} here",
-        do="Allow more time, or do without folds.",
-        remedies=(_without_folds(context.run.recipe),),
-    )

@@ -5,7 +5,6 @@ shrinkage, early stopping, temperature, operating points and the threshold for `
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,7 @@ from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
 from coverslip.experiments.beginning import look_at_images
-from coverslip.experiments.budgeting import keep_larger, larger_instant, record_truncation
+from coverslip.experiments.budgeting import Trained, train_within_budget
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
@@ -100,19 +99,9 @@ def train_one_split(
     parts = Parts(data, scan, split or make_split(data, scan, recipe))
     recipe = parts.with_epochs(recipe)
     begin(parts, recipe, context)
-    preprocessing = preprocess(parts, recipe, context)
-    on_features = drawn_on(parts, recipe, context) if with_report else None
-    fitted, familiar = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
-    record_truncation(fitted.finetuning, context)
+    trained = _train_network(parts, recipe, context, with_report=with_report)
+    recipe, preprocessing, fitted, familiar = trained.recipe, trained.preprocessing, trained.fitted, trained.familiar
     record_finish(fitted, recipe, context)
-    try:
-        if (larger := larger_instant(parts, fitted, recipe, context)) is not None:
-            other = preprocess(parts, larger, context)
-            fitted, familiar = fit_network(parts, other, larger, context, on_features=on_features)
-            keep_larger(larger, recipe, context)
-            recipe, preprocessing = larger, other
-    except Stopped:
-        fitted = replace(fitted, is_stopped=True)  # what was fine-tuned is kept until the run goes on
     calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe.decision_rule(parts.classes))
     package(parts, preprocessing, fitted, calibration, familiar, recipe, context)
     if fitted.is_stopped:
@@ -125,6 +114,20 @@ def train_one_split(
     if with_report:
         write_report(context.folder, context.emit)
     return evaluation
+
+
+def _train_network(parts: Parts, recipe: Recipe, context: RunContext, *, with_report: bool) -> Trained:
+    """Train within the run's time budget, if it has one."""
+
+    def train(recipe: Recipe, context: RunContext) -> Trained:
+        preprocessing = preprocess(parts, recipe, context)
+        on_features = drawn_on(parts, recipe, context) if with_report else None
+        fitted, familiar = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
+        return Trained(recipe, preprocessing, fitted, familiar)
+
+    if context.run.budget is None:
+        return train(recipe, context)
+    return train_within_budget(parts, recipe, context, train)
 
 
 def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool = False) -> Split:
@@ -202,7 +205,7 @@ def fit_network(
             fitted = refit(images, turn, parts.digests, preprocessing, recipe, choices, context, initial, look)
         else:
             fitted = fit(images, parts.digests, preprocessing, recipe, context, initial, look)
-        if fitted.is_stopped:
+        if fitted.is_stopped or fitted.does_not_fit:
             return fitted, None
         known = (parts.digests, preprocessing, recipe, context)
         return fitted, learn_familiarity(fitted, images, turn_of, *known, folds)

@@ -12,7 +12,6 @@ from coverslip.datasets import Dataset, Scan, counted, one_line, scan_images
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Emit, Event, Noted
 from coverslip.experiments.beginning import begin_run, look_at_images, open_pretraining
-from coverslip.experiments.budgeting import fit_to_budget, record_as_planned
 from coverslip.experiments.cross_validation import chosen_folds, cross_validate
 from coverslip.experiments.fold_budget import fit_folds_to_budget, without_finetuning
 from coverslip.experiments.memory import fit_to_memory
@@ -72,10 +71,8 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
         parts = Parts(data, scan, split)
         _tell_work(parts, recipe, context)
         recipe = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
-        recipe, context = fit_to_budget(parts, recipe, context)
-        if context.run.budget is not None:
-            context.emit(plan_work(recipe, counts_of(parts, recipe), context.device))
-        recipe = fit_to_memory(parts, recipe, context)
+        if context.run.budget is None:  # else it is done for every image size that is tried
+            recipe = fit_to_memory(parts, recipe, context)
         train_one_split(data, recipe, context, scan=scan, split=split)
         return
     _tell_work(Parts(data, scan, folds.splits[0]), recipe, context, n_folds=len(folds.splits))
@@ -88,10 +85,7 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     started = fit_to_memory(Parts(data, scan, folds.splits[0]), started.model_copy(update=resolved), context)
     try:
         cross_validate(data, scan, folds, started, environment, context)
-        record_as_planned(context)
     except OutOfTime:
-        if started.init == "scratch":  # without fine-tuning there would be nothing
-            raise
         started = without_finetuning(started, context)
         cross_validate(data, scan, folds, started, environment, context.ending(NO_DEADLINE))
 

@@ -1,6 +1,6 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
-from coverslip.runs.budget import PRESETS, BudgetRecord, Outcome, PlannedStep, TriedNetwork, budget_seconds
+from coverslip.runs.budget import PRESETS, BudgetRecord, budget_seconds
 from coverslip.runs.classifier import (
     ClassifierCard,
     Familiarity,
@@ -54,6 +54,7 @@ from coverslip.runs.predictions import (
     columns_for,
 )
 from coverslip.runs.recipe import (
+    IMAGES_SHOWN,
     Augment,
     FromRun,
     Pretraining,
@@ -77,6 +78,7 @@ from coverslip.runs.status import Status, StatusFile
 from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, StageRecord, TrainingRecord
 
 __all__ = [
+    "IMAGES_SHOWN",
     "PRESETS",
     "Augment",
     "BudgetRecord",
@@ -103,9 +105,7 @@ __all__ = [
     "MapMethod",
     "MapVerdict",
     "MeasuredPredictions",
-    "Outcome",
     "PackedClassifier",
-    "PlannedStep",
     "Prediction",
     "Predictions",
     "PredictionsFile",
@@ -124,7 +124,6 @@ __all__ = [
     "StatusFile",
     "TrainedOn",
     "TrainingRecord",
-    "TriedNetwork",
     "Weights",
     "WhatIf",
     "augment_named",

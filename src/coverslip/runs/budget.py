@@ -1,9 +1,9 @@
-"""`budget.json`: how long a training may take, what was planned for that time, and what came of it."""
+"""`budget.json`: how long a training may take, and how it used that time."""
 
 import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from coverslip.errors import BadRecipe
 from coverslip.runs.documents import Document
@@ -41,60 +41,32 @@ def _read(text: str) -> float | None:
     return sum(float(part or 0) * unit for part, unit in zip(parts.groups(), (3600, 60, 1), strict=True))
 
 
-Outcome = Literal["chosen", "tried", "cut short", "no time"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PlannedStep(_Part):
-    """One line of the plan."""
-
-    what: str
-    seconds: float = Field(description="As measured on this machine before it began.")
-
-
-class TriedNetwork(_Part):
-    """A network that was considered, at one image size."""
-
-    model: str
-    image_size: int
-    planned_seconds: float | None = Field(description="For its instant classifier; null where it was not measured.")
-    outcome: Outcome
-    seconds: float | None = Field(default=None, description="That its instant classifier took.")
-    score: float | None = Field(default=None, description="The primary metric on validation images.")
-    log_loss: float | None = Field(
-        default=None, description="Of validation images, the temperature being fitted on other validation images."
-    )
-
-
 class BudgetRecord(Document):
-    """The plan of a run with a time budget; without one there is no such file."""
+    """How a run used its time budget; without one there is no such file."""
 
     seconds: float = Field(description="That the whole run may take.")
     used_seconds: float = Field(default=0.0, description="By processes that worked on it before, where it was resumed.")
-    chooses_network: bool = Field(description="Whether the network was left to the plan.")
-    asks_for_finetuning: bool = Field(
+    adds_epochs: bool = Field(default=False, description="Whether the recipe left the number of epochs open.")
+    is_finetuned: bool = Field(default=False, description="Whether the recipe asked for fine-tuning.")
+    is_fixed: bool = Field(
         default=False,
-        description="Whether the recipe had it before it was settled, which leaves it out where time is short.",
+        description="The recipe of folds holds all that was chosen: nothing is adapted any more.",
     )
-    steps: tuple[PlannedStep, ...] = Field(default=(), description="Empty until it is planned.")
-    networks: tuple[TriedNetwork, ...] = Field(default=(), description="That were considered.")
-    reserve_seconds: float = Field(default=0.0, description="Kept for what comes after fine-tuning.")
-    instant_px: int | None = Field(
-        default=None,
-        description="Image size that the network would have had without fine-tuning, which takes smaller images to fit "
-        "into the time; null where it does not.",
-    )
-    is_planned: bool = Field(
-        default=False, description="The run's recipe holds what was settled: nothing is planned again."
+    reserve_seconds: float = Field(default=0.0, description="Kept for folds without fine-tuning, if the time is over.")
+    epochs: int | None = Field(default=None, description="That these images call for, or that were asked for.")
+    epochs_run: float | None = Field(default=None, description="That were run; null without fine-tuning.")
+    image_size: int | None = Field(default=None, description="That fine-tuning took.")
+    full_image_size: int | None = Field(default=None, description="That there was no need to reduce.")
+    sufficient_seconds: float | None = Field(
+        default=None, description="Estimated for all epochs at the full image size; null where they were run."
     )
     ended: (
-        Literal["as planned", "fine-tuning cut short", "fine-tuning left out", "larger instant classifier"] | None
+        Literal[
+            "fine-tuned",
+            "instant classifier",
+            "larger instant classifier",
+            "no time to fine-tune",
+            "no time to fine-tune folds",
+        ]
+        | None
     ) = None
-
-    @property
-    def tried(self) -> tuple[TriedNetwork, ...]:
-        """Those whose instant classifiers were compared on validation images."""
-        return tuple(network for network in self.networks if network.score is not None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from coverslip.events import Emit, ignore
 from coverslip.runs.folder import Run
-from coverslip.stopping import BY_SIGNAL, NO_DEADLINE, Deadline, Stop
+from coverslip.stopping import BY_SIGNAL, NO_DEADLINE, Deadline, Stop, TimeLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class RunContext:
     device: str = "cpu"  # as PyTorch names it
     emit: Emit = ignore  # told what happens
     stop: Stop = BY_SIGNAL  # whether to end
-    deadline: Deadline = NO_DEADLINE  # when fine-tuning ends with what it has reached
+    deadline: Deadline = NO_DEADLINE  # of all work: fine-tuning without a limit of its own raises there
+    limit: TimeLimit | None = None  # that the number of steps of fine-tuning is adapted to
 
     @property
     def run(self) -> Run:

@@ -9,7 +9,7 @@ from coverslip.runs.classifier import LearntOn
 from coverslip.runs.documents import Document
 
 StoppedBecause = Literal[
-    "all epochs done", "no better epoch", "on request", "finished early", "out of time", "diverged"
+    "all epochs done", "no better epoch", "on request", "finished early", "out of time", "does not fit", "diverged"
 ]
 
 
@@ -41,7 +41,8 @@ class FinetuneStage(_Part):
     started_from: str
     seconds: float
     kept_epoch: int = Field(description="1-based; 0 where none was completed.")
-    epochs_run: int
+    epochs_run: int = Field(description="The last one may be a part of one, under a time budget.")
+    n_steps: int = Field(0, description="Steps of the optimizer that were taken.")
     stopped_because: StoppedBecause
     images_per_second: float
     precision: Literal["float32", "bfloat16", "float16"] = Field(

@@ -2,28 +2,30 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from coverslip.datasets import Dataset, open_dataset, scan_images
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.experiments.first_steps import FirstSteps, first_steps
 from coverslip.experiments.one_split import make_split
-from coverslip.experiments.pace import MeasuredPace
 from coverslip.experiments.parts import Parts
-from coverslip.experiments.planning import (
-    TrainingPace,
-    Workload,
-    closing_seconds,
-    epoch_seconds,
-    folds_seconds,
-    instant_seconds,
-)
 from coverslip.machine import chosen_device
 from coverslip.runs import Recipe, RunContext, SplitPlan
 from coverslip.studies.cells import Cell
 
 _MOST_SAMPLED = 240  # images of a dataset that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class _Workload:
+    """How many images the training of a network uses."""
+
+    n_train: int
+    n_val: int
+    n_test: int
 
 
 def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, float | None]:
@@ -68,23 +70,24 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
     with TemporaryDirectory() as folder:
         context = RunContext(Path(folder), chosen_device(recipe.device))
         parts = Parts(sample, scan, make_split(sample, scan, recipe))
-        pace = MeasuredPace(parts, context)
-        embedding = pace.embedding(recipe)
-        training = pace.training(recipe) if recipe.is_finetuned else TrainingPace(math.inf)
-    found: dict[str, float | None] = {}
-    for cell in cells:
-        works = _workloads(data, cell.recipe)
-        n_epochs = cell.recipe.with_epochs(works[0].n_epoch).n_epochs
-        whole = sum(epoch_seconds(training, work) for work in works) * n_epochs
-        if len(works) > 1:
-            whole += folds_seconds(embedding, len(data.records), n_folds=len(works) - 1, n_embedded=1)
-        else:
-            whole += instant_seconds(embedding, works[0]) + closing_seconds(embedding, works[0])
-        found[cell.name] = whole
-    return found
+        measured = first_steps(parts, parts.with_epochs(recipe), context)
+    return {
+        cell.name: sum(_seconds(work, cell.recipe, measured) for work in _workloads(data, cell.recipe))
+        for cell in cells
+    }
 
 
-def _workloads(data: Dataset, recipe: Recipe) -> list[Workload]:
+def _seconds(work: _Workload, recipe: Recipe, measured: FirstSteps) -> float:
+    """For one network: the instant stage, fine-tuning, and what comes after it."""
+    seconds = measured.test_seconds + measured.embedding_seconds * (work.n_train + 2 * work.n_val + work.n_test)
+    if measured.pace is None:
+        return seconds
+    image = measured.pace.step_seconds / recipe.batch_size
+    n_epochs = recipe.with_epochs(work.n_train).n_epochs
+    return seconds + n_epochs * image * (work.n_train + work.n_val / 3)
+
+
+def _workloads(data: Dataset, recipe: Recipe) -> list[_Workload]:
     """Of each network that is trained: one, or those of the folds and the one of all images."""
     n, plan = len(data.records), recipe.split
     n_folds = len({record.domain for record in data.records}) if plan.by_domain else plan.folds or 0
@@ -93,10 +96,10 @@ def _workloads(data: Dataset, recipe: Recipe) -> list[Workload]:
     if not n_folds:
         n_test = round(plan.test * n)
         n_train = int(min(n - n_val - n_test, most))
-        return [Workload(n_train, n_val, n_test, n_train)]
+        return [_Workload(n_train, n_val, n_test)]
     n_train = int(min(n - n // n_folds - n_val, most))
     last = int(min(n, most))
-    return [*[Workload(n_train, n_val, n // n_folds, n_train)] * n_folds, Workload(last, 0, 0, last)]
+    return [*[_Workload(n_train, n_val, n // n_folds)] * n_folds, _Workload(last, 0, 0)]
 
 
 def _evenly(data: Dataset) -> list[int]:

@@ -8,7 +8,7 @@ in an order of their own).
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from coverslip.errors import OutOfTime, Stopped
-from coverslip.events import CheckpointSaved, CheckpointSelection, EpochEnded, Noted, StepEnded
+from coverslip.events import CheckpointSaved, CheckpointSelection, Noted, StepEnded
 from coverslip.files import write_same
 from coverslip.losses.cluster import ClusterLoss
 from coverslip.losses.image_loss import ImageLoss, balanced_weight
@@ -37,7 +37,7 @@ from coverslip.training.batches import (
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
 from coverslip.training.kept_activations import with_activations
 from coverslip.training.steps.convolutions import faster_convolutions
-from coverslip.training.steps.epoch_scores import Diverged, EpochScores, StepsSeen, epoch_scores
+from coverslip.training.steps.epoch_scores import Diverged, EpochScores, StepsSeen, epoch_ended, epoch_scores
 from coverslip.training.steps.optimising import (
     is_changed_before,
     is_second_phase,
@@ -46,6 +46,7 @@ from coverslip.training.steps.optimising import (
     new_optimizer,
     set_learning_rate,
 )
+from coverslip.training.steps.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan
 from coverslip.training.steps.progress import Progress
 from coverslip.training.steps.standardised_head import standardised_head
 from coverslip.training.steps.step import (
@@ -53,6 +54,7 @@ from coverslip.training.steps.step import (
     PrecisionName,
     Stepper,
     is_out_of_memory,
+    other_precision,
     out_of_memory,
 )
 
@@ -76,6 +78,9 @@ class Finetuned:
     images_per_second: float  # of training steps
     precision: PrecisionName  # that the steps were computed in
     selection: CheckpointSelection  # the rule by which the epoch is kept
+    n_steps: int = 0  # that were taken
+    schedule_changes: dict[int, int] = field(default_factory=dict)  # as the recipe's key of this name
+    pace: StepPace | None = None  # that it was planned by, where there is a time limit
 
 
 class _StopRequested(Exception):
@@ -128,7 +133,7 @@ def finetune(
     with _head_for_training(network, images, recipe, context.device):
         precision = precision or Precision(context.device)
         try:
-            return _run_epochs(network, images, recipe, last_epoch or recipe.n_epochs, precision, context)
+            return _run_epochs(network, images, recipe, last_epoch, precision, context)
         except RuntimeError as error:  # outside the steps, which know how to go on
             if not is_out_of_memory(error):
                 raise
@@ -148,7 +153,12 @@ def _head_for_training(
 
 
 def _run_epochs(
-    network: Network, images: TrainingImages, recipe: Recipe, n_epochs: int, precision: Precision, context: RunContext
+    network: Network,
+    images: TrainingImages,
+    recipe: Recipe,
+    last_epoch: int | None,
+    precision: Precision,
+    context: RunContext,
 ) -> Finetuned:
     progress = Progress()
     last = context.run.checkpoint_file("last")
@@ -158,8 +168,9 @@ def _run_epochs(
     if last.exists():
         load_checkpoint(last, network, optimizer)
         if progress.precision != precision.name:
-            context.emit(_other_precision(progress.precision, precision.name))
+            context.emit(other_precision(progress.precision, precision.name))
     precision.restore(progress.loss_scale)
+    plan = _step_plan(images, recipe, progress, last_epoch, context)
     stopped: StoppedBecause = "all epochs done"
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
     began, seconds_before = time.monotonic(), 0.0
@@ -178,25 +189,31 @@ def _run_epochs(
             stepper = Stepper(
                 network, optimizer, at_once, is_divisible=is_divisible, precision=precision, emit=context.emit
             )
-            if not progress.epoch and len(images.val):
-                _measure_initial(network, inputs, recipe, n_epochs, context)
-            while progress.epoch < n_epochs:
+            if not (progress.epoch or plan.is_adaptable) and len(images.val):
+                _measure_initial(network, inputs, recipe, plan.n_epochs, context)
+            while progress.epoch < plan.n_epochs:
                 if recipe.patience_used is not None and progress.epochs_since_better >= recipe.patience_used:
                     stopped = "no better epoch"
                     if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
                         context.emit(Noted(code="no-second-phase", text=_NO_SECOND_PHASE, level="warning"))
                     break
-                if context.deadline.seconds_left() < progress.seconds / max(1, progress.epoch):
+                if not plan.is_adaptable and context.deadline.seconds_left() < progress.seconds / max(
+                    1, progress.epoch
+                ):
                     raise _OutOfTime  # another epoch would not be whole
                 if is_changed_before(recipe, progress.epoch + 1):
                     stepper.optimizer = new_optimizer(network, recipe, progress.epoch + 1)
-                _one_epoch(network, stepper, inputs, recipe, n_epochs, progress, context)
+                _one_epoch(network, stepper, inputs, recipe, plan, progress, context)
+            if not plan.is_annealed and recipe.schedule == "cosine" and stopped == "all epochs done":
+                stopped = "out of time"
     except (_StopRequested, Stopped):
         stopped = "on request"
     except _FinishRequested:
         stopped = "finished early"
     except (_OutOfTime, OutOfTime):
         stopped = "out of time"
+    except DoesNotFit:
+        stopped = "does not fit"
     except Diverged:
         stopped = "diverged"
     selection = _selection(recipe, stopped)
@@ -205,7 +222,18 @@ def _run_epochs(
         load_checkpoint(context.run.checkpoint_file(selection), network)
     per_second = progress.images / max(progress.training_seconds, 1e-9)
     seconds = progress.seconds + seconds_before
-    return Finetuned(kept_epoch, progress.epoch, stopped, seconds, per_second, precision.name, selection)
+    return Finetuned(
+        kept_epoch,
+        progress.epoch,
+        stopped,
+        seconds,
+        per_second,
+        precision.name,
+        selection,
+        progress.n_steps,
+        plan.changes,
+        plan.first_pace,
+    )
 
 
 def _selection(recipe: Recipe, stopped: StoppedBecause) -> CheckpointSelection:
@@ -222,12 +250,16 @@ def _check_requests(recipe: Recipe, progress: Progress, context: RunContext) -> 
         raise _FinishRequested
 
 
-def _other_precision(before: str, now: str) -> Noted:
-    text = (
-        f"Training went on in {now}, after epochs in {before}: this GPU is of another kind. The result is not exactly "
-        "that of a training without an interruption."
-    )
-    return Noted(code="other-precision", text=text, level="warning", values={"before": before, "now": now})
+def _step_plan(
+    images: TrainingImages, recipe: Recipe, progress: Progress, last_epoch: int | None, context: RunContext
+) -> StepPlan:
+    """The recipe's, or, where training goes on, as it was changed before."""
+    steps_per_epoch = n_batches(len(_epoch_order(images, recipe, epoch=1)), recipe.batch_size)
+    changes = {**recipe.schedule_changes, **progress.schedule_changes}
+    if context.limit is None:
+        return StepPlan(recipe.n_epochs, steps_per_epoch, changes, last_epoch)
+    n_validated = len(images.val) / recipe.batch_size
+    return TimedPlan(recipe.n_epochs, steps_per_epoch, changes, last_epoch, context.limit, n_validated)
 
 
 def _measure_initial(
@@ -241,27 +273,8 @@ def _measure_initial(
         val_scores = _validate(network, images, recipe, context.device)
     except Diverged:  # training will show
         return
-    context.emit(
-        EpochEnded(
-            epoch=0,
-            n_epochs=n_epochs,
-            seconds=time.monotonic() - started,
-            learning_rate=0.0,
-            train_loss=None,
-            train_accuracy=None,
-            train_precision=None,
-            train_recall=None,
-            train_f1=None,
-            val_loss=val_scores.loss,
-            val_accuracy=val_scores.accuracy,
-            val_precision=val_scores.precision,
-            val_recall=val_scores.recall,
-            val_f1=val_scores.f1,
-            is_best=False,
-            seconds_left=None,
-            chosen_predicted=val_scores.chosen_predicted,
-        )
-    )
+    seconds = time.monotonic() - started
+    context.emit(epoch_ended(None, val_scores, epoch=0, n_epochs=n_epochs, seconds=seconds, learning_rate=0.0))
 
 
 def _one_epoch(
@@ -269,12 +282,12 @@ def _one_epoch(
     stepper: Stepper,
     images: TrainingImages,
     recipe: Recipe,
-    n_epochs: int,
+    plan: StepPlan,
     progress: Progress,
     context: RunContext,
 ) -> None:
     started, epoch = time.monotonic(), progress.epoch + 1
-    train_scores = _train_epoch(network, stepper, images, recipe, n_epochs, progress, context)
+    train_scores = _train_epoch(network, stepper, images, recipe, plan, progress, context)
     progress.training_seconds += time.monotonic() - started
     return_freed_memory()
     val_scores = _validate(network, images, recipe, context.device) if len(images.val) else None
@@ -291,27 +304,19 @@ def _one_epoch(
     progress.follow_plateau(recipe, val_scores.loss if val_scores else train_scores.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
+    progress.n_steps, progress.schedule_changes = plan.steps_before(epoch) + plan.steps_in(epoch), plan.changes
     progress.images_at_once = stepper.images_at_once
     progress.precision, progress.loss_scale = stepper.precision.name, stepper.precision.loss_scale
     context.emit(
-        EpochEnded(
+        epoch_ended(
+            train_scores,
+            val_scores,
             epoch=epoch,
-            n_epochs=n_epochs,
+            n_epochs=plan.n_epochs,
             seconds=seconds,
             learning_rate=float(stepper.optimizer.param_groups[0]["lr"]),
-            train_loss=train_scores.loss,
-            train_accuracy=train_scores.accuracy,
-            train_precision=train_scores.precision,
-            train_recall=train_scores.recall,
-            train_f1=train_scores.f1,
-            val_loss=val_scores.loss if val_scores else None,
-            val_accuracy=val_scores.accuracy if val_scores else None,
-            val_precision=val_scores.precision if val_scores else None,
-            val_recall=val_scores.recall if val_scores else None,
-            val_f1=val_scores.f1 if val_scores else None,
             is_best=is_best,
-            seconds_left=progress.seconds / epoch * (n_epochs - epoch),
-            chosen_predicted=val_scores.chosen_predicted if val_scores else (),
+            seconds_left=progress.seconds / progress.n_steps * plan.steps_after(epoch),
         )
     )
     # First the event, then the best one, then the last: killed anywhere between, training repeats the epoch, emits it
@@ -325,6 +330,7 @@ def _one_epoch(
         path = file.relative_to(context.folder).as_posix()
         context.emit(CheckpointSaved(path=path, epoch=epoch, is_best=file is best))
     progress.seconds += time.monotonic() - began
+    plan.after_epoch()
 
 
 def _train_epoch(
@@ -332,7 +338,7 @@ def _train_epoch(
     stepper: Stepper,
     images: TrainingImages,
     recipe: Recipe,
-    n_epochs: int,
+    plan: StepPlan,
     progress: Progress,
     context: RunContext,
 ) -> EpochScores:
@@ -344,7 +350,6 @@ def _train_epoch(
     loss_of = _loss(images, recipe).to(context.device)
     regulariser = recipe.regulariser
     penalty_of = None if regulariser.groups == "none" else ClusterLoss(images.n_classes, **regulariser.model_dump())
-    n_steps = n_batches(len(order), recipe.batch_size)
     seconds_between = _SECONDS_BETWEEN_STEP_EVENTS if context.device == "cpu" else _SECONDS_BETWEEN_WAITS
     started = last_emitted = time.monotonic()
     seen = StepsSeen()
@@ -353,16 +358,18 @@ def _train_epoch(
     n_seen, max_norm = 0, max_gradient_norm(recipe, stepper.optimizer)
     for step, (x, label) in enumerate(batches, start=1):
         _check_requests(recipe, progress, context)
-        if context.deadline.seconds_left() <= 0:
+        if not plan.is_adaptable and context.deadline.seconds_left() <= 0:
             raise _OutOfTime
         peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
-        share = learning_rate_factor(recipe, (epoch - 1) * n_steps + step, recipe.n_epochs * n_steps)
+        n_taken = plan.steps_before(epoch) + step
+        share = learning_rate_factor(recipe, plan.progress(n_taken))
         set_learning_rate(stepper.optimizer, peak * share * progress.plateau_factor)
         loss, logits = stepper.step(loss_of, x, label, penalty_of=penalty_of, max_gradient_norm=max_norm)
         seen.add(loss, logits, label)
         n_seen += len(label)
-        now = time.monotonic()
-        if now - last_emitted > seconds_between or step == n_steps:
+        plan.after_step(n_taken, loss.item)
+        now, n_steps = time.monotonic(), plan.steps_in(epoch)
+        if now - last_emitted > seconds_between or step >= n_steps:
             last_emitted = now
             pace = (now - started) / step
             left = pace * (n_steps - step)
@@ -374,9 +381,11 @@ def _train_epoch(
                     loss=float(loss),
                     images_per_second=n_seen / max(now - started, 1e-9),
                     epoch_seconds_left=left,
-                    seconds_left=left + pace * n_steps * (n_epochs - epoch),
+                    seconds_left=left + pace * plan.steps_after(epoch),
                 )
             )
+        if step >= n_steps:
+            break
     progress.images += n_seen
     return seen.scores(recipe)
 

@@ -8,7 +8,7 @@ head of an earlier run with the same classes is kept if validation images prefer
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +27,6 @@ from coverslip.models.networks import FeatureNetwork, Network, create_network
 from coverslip.runs import (
     Calibration,
     FinetuneStage,
-    InstantStage,
     LearntOn,
     Recipe,
     RunContext,
@@ -35,7 +34,7 @@ from coverslip.runs import (
     epochs_called_for,
 )
 from coverslip.training.allocator import keep_freed_memory
-from coverslip.training.batches import TrainingImages, n_drawn
+from coverslip.training.batches import TrainingImages, n_batches, n_drawn
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
 from coverslip.training.initialising import InitialClassifier
@@ -51,9 +50,12 @@ from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
 from coverslip.training.ranking import is_preferred, is_shown_worse
 from coverslip.training.steps.batch_statistics import begin_batch_statistics
+from coverslip.training.steps.pacing import StepPace, too_slow_by_instant_stage
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+_ENOUGH = 0.75  # of the images that fine-tuning calls for: with fewer epochs it loses more often (RESULTS.md)
+
 DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each image's content apart
 
 
@@ -77,6 +79,9 @@ class Fitted:
     chosen: Literal["instant", "finetune"]  # the stage whose network is kept
     is_stopped: bool  # on request, before the end
     held_out: Unseen | None = None  # after `refit`: training images by heads that did not see them; None: not known
+    does_not_fit: bool = False  # fine-tuning was given up after its first steps, by the context's time limit
+    pace: StepPace | None = None  # of these steps, where there is a limit
+    schedule_changes: dict[int, int] = field(default_factory=dict)  # as the recipe's key of this name
 
     @property
     def finetuning(self) -> FinetuneStage | None:
@@ -126,7 +131,9 @@ def fit(
     random_head = _copied_head(network)
     stages: list[StageRecord] = []
     candidates: list[_Candidate] = []
-    is_stopped, temperature = False, 1.0
+    is_stopped, temperature, does_not_fit = False, 1.0, False
+    pace: StepPace | None = None
+    changes: dict[int, int] = {}
     finetuned: Finetuned | None = None
     if recipe.init != "scratch":
         choose = head_by_validation(images, recipe, kept_head, context)
@@ -136,11 +143,17 @@ def fit(
         candidates.append(_Candidate("instant", unseen.logits, _copied(network)))
         stages.append(stage)
         temperature = stage.temperature
-    if recipe.is_finetuned and not (candidates and _is_finished_before(context)):
+    is_wanted = recipe.is_finetuned and not (candidates and _is_finished_before(context))
+    if is_wanted and context.limit is not None and context.limit.least_image_seconds:
+        pace = too_slow_by_instant_stage(context.limit, *_steps_and_validation(images, recipe))
+        does_not_fit = pace is not None
+    if is_wanted and not does_not_fit:
         _initialise_head(network, recipe, random_head, temperature)
-        last_epoch = min(recipe.n_epochs, recipe.last_epoch or recipe.n_epochs)
-        finetuned = _finetune(network, images, recipe, context, last_epoch)
-        stages.append(_finetune_stage(finetuned, recipe))
+        finetuned = _finetune(network, images, recipe, context, recipe.last_epoch)
+        pace, changes = finetuned.pace, finetuned.schedule_changes
+        does_not_fit = finetuned.stopped_because == "does not fit"
+        if not does_not_fit:
+            stages.append(_finetune_stage(finetuned, recipe))
         is_stopped = finetuned.stopped_because == "on request"
         if finetuned.stopped_because == "diverged":
             if not (candidates or finetuned.kept_epoch):
@@ -148,9 +161,12 @@ def fit(
             context.emit(_diverged_note(finetuned.epochs_run, recipe))
         if finetuned.stopped_because == "out of time" and not (candidates or finetuned.kept_epoch):
             raise OutOfTime("There was no time for one epoch", do="Allow more time, or take smaller images.")
-        if finetuned.kept_epoch:
+        if finetuned.kept_epoch and not does_not_fit:
             val_logits = _logits(network, images, recipe, context.device)
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
+    if not candidates and does_not_fit:
+        nothing = np.zeros((0, images.n_classes))
+        return Fitted(network, nothing, tuple(stages), "finetune", False, None, does_not_fit, pace)
     if not candidates:
         raise Stopped("Training was stopped before there was a classifier", do="Resume the run to go on.")
     best, *others = candidates
@@ -161,9 +177,9 @@ def fit(
     if best.stage == "instant" and len(candidates) > 1 and not is_stopped:  # else the last word is not spoken
         text = "The instant classifier is kept: validation images did not speak for the fine-tuned network."
         context.emit(Noted(code="fine-tuning-no-better", text=text))
-    if not is_stopped:
+    if not (is_stopped or does_not_fit):
         context.emit(_selected(best.stage, finetuned))
-    return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped)
+    return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped, None, does_not_fit, pace, changes)
 
 
 def _is_finished_before(context: RunContext) -> bool:
@@ -180,39 +196,19 @@ def _selected(stage: Literal["instant", "finetune"], finetuned: Finetuned | None
 def is_taken(finetuned: Floats, instant: Floats, images: TrainingImages, recipe: Recipe, stage: StageRecord) -> bool:
     """Whether the fine-tuned network is kept, by (n_val, K) logits.
 
-    Fine-tuning that began with the instant classifier and came to its end, after as many epochs as these images call
-    for, gains nearly always, and is given up where validation images show that it lost. Any other has to be better.
+    Fine-tuning that began with the instant classifier and came to its end, after at least three quarters of the epochs
+    that these images call for, gains nearly always, and is given up where validation images show that it lost. Any
+    other has to be better.
     """
     if recipe.kept_stage == "finetune":
         return True
     assert isinstance(stage, FinetuneStage)
-    called_for = epochs_called_for(n_drawn(images.train_label, images.train_domain, recipe))
-    is_complete = stage.epochs_run == recipe.n_epochs >= called_for
+    n = n_drawn(images.train_label, images.train_domain, recipe)
+    is_enough = stage.n_steps * min(recipe.batch_size, n) >= _ENOUGH * epochs_called_for(n) * n
+    is_complete = stage.stopped_because == "all epochs done" and is_enough
     if is_complete and recipe.begins_with_instant_classifier and recipe.keeps_last_epoch:
         return not is_shown_worse(finetuned, instant, images.val_label, recipe)
     return is_preferred(finetuned, instant, images.val_label, recipe)
-
-
-def try_instant(
-    images: TrainingImages,
-    digest_of: DigestOf,
-    preprocessing: Preprocessing,
-    recipe: Recipe,
-    context: RunContext,
-) -> tuple[Floats, InstantStage]:
-    """The instant classifier alone, as `fit` would begin: (n_val, K) validation logits, and the record of the stage.
-
-    Its features stay in the cache, so that `fit` with the same recipe takes little more than the time of its linear
-    probe.
-
-    Raises:
-        OutOfTime: the deadline of the context's stop came first; features that were computed are kept.
-        Stopped: on request.
-    """
-    network, kept_head = initial_network(images, preprocessing, recipe, None)
-    choose = head_by_validation(images, recipe, kept_head, context)
-    unseen, stage = instant_stage(network, images, digest_of, preprocessing, recipe, context, choose)
-    return unseen.logits, stage
 
 
 def _lower_rate(recipe: Recipe) -> Set:
@@ -352,15 +348,22 @@ def _initialise_head(
         _soften(network, temperature)
 
 
+def _steps_and_validation(images: TrainingImages, recipe: Recipe) -> tuple[int, int, int]:
+    """Steps of an epoch, images of a step, and validation images."""
+    n = n_drawn(images.train_label, images.train_domain, recipe)
+    return n_batches(n, recipe.batch_size), min(n, recipe.batch_size), len(images.val)
+
+
 def _finetune(
-    network: Network, images: TrainingImages, recipe: Recipe, context: RunContext, n_epochs: int
+    network: Network, images: TrainingImages, recipe: Recipe, context: RunContext, last_epoch: int | None
 ) -> Finetuned:
     """Fine-tune in place."""
+    n_epochs = min(recipe.n_epochs, last_epoch or recipe.n_epochs)
     selection: CheckpointSelection = "last" if recipe.keeps_last_epoch or not len(images.val) else "best"
     context.emit(StageStarted(stage="finetune", n_epochs=n_epochs, checkpoint_selection=selection))
     if images.chosen is not None:
         context.emit(images.chosen.event)
-    finetuned = finetune(network, images, recipe, context, last_epoch=n_epochs)
+    finetuned = finetune(network, images, recipe, context, last_epoch=last_epoch)
     network.to("cpu")
     return finetuned
 
@@ -399,6 +402,7 @@ def _finetune_stage(finetuned: Finetuned, recipe: Recipe) -> FinetuneStage:
         seconds=round(finetuned.seconds, 3),
         kept_epoch=finetuned.kept_epoch,
         epochs_run=finetuned.epochs_run,
+        n_steps=finetuned.n_steps,
         stopped_because=finetuned.stopped_because,
         images_per_second=round(finetuned.images_per_second, 2),
         precision=finetuned.precision,

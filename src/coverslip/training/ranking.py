@@ -80,21 +80,6 @@ def _difference_error(one: Floats, other: Floats, label: Ints, recipe: Recipe) -
     return float(defined.std()) if len(defined) else 0.0
 
 
-def cross_fitted_rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:
-    """As `rank`, each half of the validation images being calibrated by the temperature of the other half.
-
-    Between networks that differ, a temperature that was fitted on the images it is judged by flatters the surer one.
-    """
-    halves = np.arange(len(label)) % 2
-    calibrated = np.empty_like(logits, dtype=np.float64)
-    for half in (0, 1):
-        temperature = fit_temperature(logits[halves != half], label[halves != half])
-        calibrated[halves == half] = apply_temperature(logits[halves == half], temperature)
-    metric = METRICS[recipe.primary_metric]
-    probability = calibrated if metric.needs_calibration else apply_temperature(logits, 1.0)
-    return metric.as_higher_is_better(_value(metric.name, probability, label)), -_value("log_loss", calibrated, label)
-
-
 def primary_score(logits: Floats, label: Ints, recipe: Recipe) -> float:
     """The primary metric, higher is better."""
     metric = METRICS[recipe.primary_metric]

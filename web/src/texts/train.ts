@@ -98,13 +98,13 @@ export const train = {
       {
         value: 'best',
         title: 'Best',
-        text: '1 hour: tries more networks and lets the best learn for longer.',
+        text: '1 hour: also for thousands of images.',
       },
       { value: 'own', title: 'Another time', text: 'As many minutes as you can wait.' },
     ],
     minutes: 'Minutes',
     isMissing: 'How many minutes may it take? 1 to 10000.',
-    help: 'This computer’s speed is measured first. Network, image size and how long the network learns are then chosen to fit, where you leave them as they are. The plan is shown when the training begins.',
+    help: 'Fine-tuning begins at once and is adapted to this time while it runs. It takes smaller images or fewer steps if necessary, unless you set the image size or the number of epochs. If the time is short, a message says how much would be enough.',
   },
   time: {
     about: (time: string, basis: string) => `About ${time} on this computer (from ${basis}).`,

@@ -28,7 +28,7 @@ class NewRun(BaseModel):
         default=None,
         max_length=40,
         description="How long it may take: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), "
-        "`best` (1 hour). What the recipe leaves open is chosen to fit. Null: as long as it takes.",
+        "`best` (1 hour). Fine-tuning is adapted to it. Null: as long as it takes.",
     )
     again_of: str | None = Field(
         default=None,

@@ -296,6 +296,8 @@ def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
     best = event.epoch if event.is_best else best
     kept = None if training.checkpoint_selection == "last" else best
     after = replace(progress, stage="finetune", epoch=event.epoch, n_epochs=event.n_epochs)
+    if after.plan is not None and not event.is_pretraining:  # a time budget changes their number
+        after = replace(after, plan=replace(after.plan, n_epochs=event.n_epochs))
     watched = _after_look(training.watched, event, n_before=len(before))
     epochs = (*before, _epoch(event))
     after = _with_training(

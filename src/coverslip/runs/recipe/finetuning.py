@@ -14,12 +14,12 @@ Sampling = Literal["all", "oversample", "undersample", "even", "domains"]
 
 
 _FEWEST_EPOCHS, _MOST_EPOCHS = 8, 60
-_SHOWN = 6400  # images over all epochs: fewer steps gained less, or lost (benchmarks/RESULTS.md)
+IMAGES_SHOWN = 6400  # images over all epochs: fewer steps gained less, or lost (benchmarks/RESULTS.md)
 
 
 def epochs_called_for(n_drawn: int) -> int:
     """How many epochs fine-tuning takes where each of them shows so many images."""
-    return min(max(-(-_SHOWN // max(1, n_drawn)), _FEWEST_EPOCHS), _MOST_EPOCHS)
+    return min(max(-(-IMAGES_SHOWN // max(1, n_drawn)), _FEWEST_EPOCHS), _MOST_EPOCHS)
 
 
 def _epochs_phrase(n: int | Literal["auto"]) -> str:
@@ -55,8 +55,7 @@ class FinetuningChoices(Choices):
         Key(
             "End after epoch",
             "training",
-            "Ends before the last epoch, though the learning rate falls as for all of them. A time budget that ran out "
-            "leaves this number, so that the same training can be repeated.",
+            "Ends before the last epoch, though the learning rate falls as for all of them.",
             "ended after epoch {}",
             empty="after the last",
         ),
@@ -65,7 +64,21 @@ class FinetuningChoices(Choices):
         ge=1,
         le=10_000,
         description="Epoch to end after, though the learning rate falls as for all `epochs`; left empty (null), all of "
-        "them. A time budget sets it where it ran out.",
+        "them.",
+    )
+    schedule_changes: Annotated[
+        dict[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]],
+        Key(
+            "Changes of the number of steps",
+            "training",
+            "A time budget writes here how it adapted fine-tuning to the time, so that the same training can be "
+            "repeated. Leave it empty otherwise.",
+            lambda changes: "the number of steps adapted to a time budget" if changes else "",
+        ),
+    ] = Field(
+        default_factory=dict,
+        description="`step: number of steps` lines: after this step of fine-tuning, the learning rate falls so that it "
+        "comes to its end after that number of steps in all. A time budget writes them.",
     )
     batch_size: Annotated[
         int,
@@ -337,6 +350,13 @@ class FinetuningChoices(Choices):
         if self.epochs != "auto":
             return self
         return self.model_copy(update={"epochs": epochs_called_for(n_drawn)})
+
+    @field_validator("schedule_changes")
+    @classmethod
+    def _changes_are_ahead(cls, value: dict[int, int]) -> dict[int, int]:
+        if any(step > n_steps for step, n_steps in value.items()):
+            raise ValueError("a number of steps in all is less than the number of steps by then")
+        return dict(sorted(value.items()))
 
     @field_validator("loss_options")
     @classmethod

@@ -269,7 +269,7 @@ def _type_of(kind: Schema) -> KeyType | None:
 
 
 _LISTS: dict[str, KeyType] = {"integer": "integers", "string": "names"}
-_MAPPINGS: dict[str, KeyType] = {"string": "renames", "array": "merges"}
+_MAPPINGS: dict[str, KeyType] = {"string": "renames", "array": "merges", "integer": "other"}
 
 
 def _limit(kinds: list[Schema], *names: str) -> float | None:

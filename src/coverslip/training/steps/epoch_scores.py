@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from coverslip.evaluation import METRICS, score
+from coverslip.events import EpochEnded
 from coverslip.runs import Recipe
 
 Ints = npt.NDArray[np.int64]
@@ -48,6 +49,39 @@ def epoch_scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> Ep
         scores["macro_recall"],
         scores["macro_f1"],
         primary.as_higher_is_better(scores[primary.name]),
+    )
+
+
+def epoch_ended(
+    train: EpochScores | None,
+    val: EpochScores | None,
+    *,
+    epoch: int,
+    n_epochs: int,
+    seconds: float,
+    learning_rate: float,
+    is_best: bool = False,
+    seconds_left: float | None = None,
+) -> EpochEnded:
+    """The event of an epoch with these scores of training and validation images."""
+    return EpochEnded(
+        epoch=epoch,
+        n_epochs=n_epochs,
+        seconds=seconds,
+        learning_rate=learning_rate,
+        train_loss=train.loss if train else None,
+        train_accuracy=train.accuracy if train else None,
+        train_precision=train.precision if train else None,
+        train_recall=train.recall if train else None,
+        train_f1=train.f1 if train else None,
+        val_loss=val.loss if val else None,
+        val_accuracy=val.accuracy if val else None,
+        val_precision=val.precision if val else None,
+        val_recall=val.recall if val else None,
+        val_f1=val.f1 if val else None,
+        is_best=is_best,
+        seconds_left=seconds_left,
+        chosen_predicted=val.chosen_predicted if val else (),
     )
 
 

@@ -1,6 +1,7 @@
 """Which optimiser takes an epoch's steps, and at which learning rate."""
 
-import numpy as np
+import math
+
 import torch
 from torch import nn
 
@@ -63,12 +64,10 @@ def is_changed_before(recipe: Recipe, epoch: int) -> bool:
     return is_second_phase(recipe, epoch) and not is_second_phase(recipe, epoch - 1)
 
 
-def learning_rate_factor(recipe: Recipe, step: int, n_steps: int) -> float:
-    """The share of the peak learning rate at a 1-based step: a linear rise, then the schedule."""
-    n_warmup = round(recipe.warmup * n_steps)
-    if step <= n_warmup:
-        return step / n_warmup
+def learning_rate_factor(recipe: Recipe, progress: float) -> float:
+    """The share of the peak learning rate by progress in (0, 1]: a linear rise, then the schedule."""
+    if progress <= recipe.warmup:
+        return progress / recipe.warmup
     if recipe.schedule != "cosine":
         return 1.0
-    share = (step - n_warmup) / max(1, n_steps - n_warmup)
-    return 0.5 * (1 + float(np.cos(np.pi * share)))
+    return 0.5 * (1 + math.cos(math.pi * (progress - recipe.warmup) / (1 - recipe.warmup)))

@@ -89,6 +89,15 @@ def _quickest(device: str) -> torch.dtype:
     return torch.bfloat16 if capability >= (8, 0) else torch.float16 if capability >= (7, 0) else torch.float32
 
 
+def other_precision(before: str, now: str) -> Noted:
+    """What to tell where training goes on in another precision."""
+    text = (
+        f"Training went on in {now}, after epochs in {before}: this GPU is of another kind. The result is not exactly "
+        "that of a training without an interruption."
+    )
+    return Noted(code="other-precision", text=text, level="warning", values={"before": before, "now": now})
+
+
 class Stepper:
     """Takes the steps of a training; where memory runs out, fewer images at a time are held from then on.
 

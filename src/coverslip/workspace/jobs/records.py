@@ -73,10 +73,10 @@ class Job:
 
     @property
     def settled_choices(self) -> Json:
-        """Its recipe as the run's time budget settled it, else as it was asked for."""
+        """Its recipe as the run's time budget completed it, else as it was asked for."""
         with suppress(BadRun, BadRecipe):
             budget = self.run.budget
-            if budget is not None and budget.is_planned:
+            if budget is not None and (budget.ended or budget.is_fixed):
                 return self.run.recipe.model_dump(mode="json")
         return self.choices
 

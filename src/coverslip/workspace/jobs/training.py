@@ -32,7 +32,7 @@ def queue_training(
         name: what people call it.
         recipe: what differs from the defaults, nested or with dotted keys; `init.run` may be a run's id.
         allow_leakage: accept a predefined split with the same pixels or groups on both sides.
-        budget: how long it may take; what the recipe leaves open is chosen to fit.
+        budget: how long it may take; fine-tuning is adapted to it.
         again_of: an earlier training on the same dataset: each image keeps the part of the split that it had there.
 
     Raises:

@@ -1,0 +1,54 @@
+"""How fast a training is here, by its instant stage and the first steps of its fine-tuning, which is then given up."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from coverslip.experiments.budgeting import Watch, without_stages
+from coverslip.experiments.memory import fit_to_memory
+from coverslip.experiments.one_split import fit_network, preprocess
+from coverslip.experiments.parts import Parts
+from coverslip.runs import Recipe, RunContext, save_recipe
+from coverslip.stopping import Stop, TimeLimit
+
+if TYPE_CHECKING:
+    from coverslip.training.steps.pacing import StepPace
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """The speed of a training."""
+
+    image_size: int
+    test_seconds: float  # for what comes after training, on few images
+    embedding_seconds: float  # of an image in the instant stage; 0 where all features were there
+    pace: "StepPace | None"  # of fine-tuning; None where there is none
+
+
+def first_steps(parts: Parts, recipe: Recipe, context: RunContext) -> FirstSteps:
+    """Train until the speed is known. Pixels and features stay in their caches.
+
+    Args:
+        parts: the images.
+        recipe: with a number of epochs.
+        context: its folder gets nothing.
+
+    Raises:
+        OutOfTime: the instant stage is foreseen to end after the context's deadline.
+        OutOfMemory: fine-tuning takes more than is free.
+        Stopped: on request.
+    """
+    limit = TimeLimit(context.deadline, fewest_epochs=math.inf, most_epochs=0.0)
+    watch = Watch(context.deadline, without_stages(context.emit), limit, step_cost=0.0)
+    stop = Stop(context.stop.file, watch.deadline_after(context.deadline.seconds_left()))
+    # On the disk that the run is on. Its name is that of what a killed process was writing.
+    with TemporaryDirectory(dir=context.folder, prefix=".measuring.", suffix=".part") as folder:
+        inner = replace(context, folder=Path(folder), emit=watch, stop=stop, limit=limit)
+        save_recipe(recipe, inner.run.recipe_file)
+        recipe = fit_to_memory(parts, recipe, inner)
+        preprocessing = preprocess(parts, recipe, inner)
+        fitted, _ = fit_network(parts, preprocessing, recipe, inner)
+    context.stop.check()  # which fine-tuning takes for its end
+    return FirstSteps(preprocessing.image_size, watch.reserved, watch.embedding_seconds, fitted.pace)
