@@ -79,7 +79,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder, beside_another(is_wanted=chosen.busy):
             train, tested = tables(name, chosen.seed, chosen.images, Path(folder))
             start = f"| {name} | {'yes' if chosen.busy else ''} |"
-            line, instant = row(name, chosen.seed, 0, train, tested, None, "stage=instant")
+            line, instant = row(name, chosen.seed, 0, train, tested, None, "stage=instant", "split.folds=0")
             say(f"{start} instant | {line}", chosen.rows)
             for minutes in chosen.minutes:
                 line, _ = row(name, chosen.seed, 60 * minutes, train, tested, instant)
