@@ -301,7 +301,7 @@ def test_damaged_files_of_every_format_are_read_or_refused_with_a_reason(
         ("path label\n1.png a\n", "Part the columns by commas, semicolons or tabs"),
         ("path,label,label\n1.png,a,b\n", "2 columns called 'label'"),
         ("path,Path,label\n1.png,1.png,a\n", "2 columns called 'path'"),
-        ("photo,kind\n1.png,a\n", "no column for the images' paths; its columns are 'photo', 'kind'"),
+        ("photo,kind\n1.png,a\n", "no column for the labels; its columns are 'photo', 'kind'"),
     ],
 )
 def test_a_table_that_cannot_be_understood_is_one_line(

@@ -34,7 +34,7 @@ class Correction(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     label: str | None = Field(min_length=1, max_length=200)
-    excluded: Exclusion | None = Field(None, description="The image shows none of the classes, or is unusable.")
+    excluded: Exclusion | None = Field(default=None, description="The image shows none of the classes, or is unusable.")
 
     @model_validator(mode="after")
     def _one_answer(self) -> "Correction":
