@@ -53,6 +53,14 @@ class Ends:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """The images that a proportion is of."""
+
+    n_correct: int
+    n_images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassResult:
     """The numbers of one class."""
 
@@ -69,6 +77,10 @@ class ClassResult:
     intervals: Annotated[
         dict[str, Ends],
         Field(description="Ends of the interval of each of these numbers that has one, by its name."),
+    ]
+    counts: Annotated[
+        dict[str, Counts],
+        Field(description="The same for each proportion without an interval, since its images are of too few groups."),
     ]
     operating_point: float | None
     reason: str | None
@@ -178,6 +190,7 @@ def _of_class(run: ReportedRun, place: int, name: str, operating_point: float | 
         auroc=values.get("auroc"),
         average_precision=values.get("average_precision"),
         intervals={} if scores is None else _intervals(scores.metrics),
+        counts={} if scores is None else _counts(scores.metrics),
         operating_point=operating_point,
         reason=None if scores is None else scores.reason or None,
     )
@@ -188,6 +201,14 @@ def _intervals(numbers: Mapping[str, Metric]) -> dict[str, Ends]:
         key: Ends(low=metric.low, high=metric.high)
         for key, metric in numbers.items()
         if metric.low is not None and metric.high is not None
+    }
+
+
+def _counts(numbers: Mapping[str, Metric]) -> dict[str, Counts]:
+    return {
+        key: Counts(n_correct=metric.n_correct, n_images=metric.n_images)
+        for key, metric in numbers.items()
+        if metric.low is None and metric.n_correct is not None and metric.n_images is not None
     }
 
 

@@ -2447,6 +2447,13 @@ export interface components {
             intervals: {
                 [key: string]: components["schemas"]["Ends"];
             };
+            /**
+             * Counts
+             * @description The same for each proportion without an interval, since its images are of too few groups.
+             */
+            counts: {
+                [key: string]: components["schemas"]["Counts"];
+            };
             /** Operating Point */
             operating_point: number | null;
             /** Reason */
@@ -2679,6 +2686,16 @@ export interface components {
             label: string | null;
             /** @description The image shows none of the classes, or is unusable. */
             excluded?: components["schemas"]["Exclusion"] | null;
+        };
+        /**
+         * Counts
+         * @description The images that a proportion is of.
+         */
+        Counts: {
+            /** N Correct */
+            n_correct: number;
+            /** N Images */
+            n_images: number;
         };
         /**
          * CurvePoint

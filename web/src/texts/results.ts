@@ -91,6 +91,9 @@ export const results = {
     method: (method: string) => `Dots are values, bars are 95% confidence intervals (CI): ${method}.`,
     perClass: 'Metrics by class',
     allClasses: (n: number) => `Show all ${n} classes`,
+    ofImages: (correct: string, images: string) => `${correct} of ${images}`,
+    countsInstead:
+      'Counts are shown instead of a confidence interval where the images come from fewer than 5 groups.',
     worstClasses: (n: number) =>
       `The ${n} classes with the lowest F1. Choose a heading to sort, or find a class.`,
     perClassHelp:
