@@ -1,7 +1,8 @@
 """`label_errors.json`: labels of a run's images to look at again, and the table of them."""
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +12,7 @@ from coverslip.runs.documents import Document, write_table
 
 JudgedBy = Literal["folds", "linear probes"]
 
-_COLUMNS = ("image_id", "path", "label", "suggested", "score", "split")
+_COLUMNS = ("image_id", "path", "label", "suggested", "score")
 
 
 class DoubtfulLabel(BaseModel):
@@ -55,10 +56,16 @@ class LabelErrors(Document):
         """Images that were judged."""
         return sum(row.n for row in self.classes if row.n_doubtful is not None)
 
+    def without(self, image_ids: Collection[str]) -> Self:
+        """The same without images whose labels were confirmed as right; those among the expected reduce that number."""
+        n_confirmed = sum(image.image_id in image_ids for image in self.images[: self.n_expected])
+        left = tuple(image for image in self.images if image.image_id not in image_ids)
+        return self.model_copy(update={"images": left, "n_expected": self.n_expected - n_confirmed})
+
     def write_csv(self, file: Path) -> None:
         """The table, whole or not at all; raises CoverslipError as `check_doubts_file` does."""
         check_doubts_file(file)
-        rows = ({**dict(image), "score": f"{image.score:.6f}"} for image in self.images)
+        rows = ({**image.model_dump(exclude={"split"}), "score": f"{image.score:.6f}"} for image in self.images)
         write_table(file, _COLUMNS, rows)
 
 
