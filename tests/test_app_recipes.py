@@ -241,3 +241,16 @@ def test_groups_and_classes_of_a_recipe_go_before_those_of_the_dataset(app: App,
     queued = app.send("POST", "runs", {"dataset_id": cells, "recipe": {"classes.rename": {}}})
     assert asked(app, queued["id"]).classes.rename == {}
     app.send("PATCH", f"datasets/{cells}", {"class_plan": {}})
+
+
+def test_a_network_whose_weights_cannot_be_fetched_is_not_queued(
+    app: App, cells: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "https://localhost")  # where no hub answers
+    before = sorted(app.home.runs.glob("*"))
+    answer = app.refused("POST", "runs", {"dataset_id": cells, "recipe": {"model": "resnet34"}})
+    assert answer["status"] == 422
+    assert [remedy["key"] for remedy in answer["remedies"] if "key" in remedy] == ["init"]
+    assert sorted(app.home.runs.glob("*")) == before

@@ -420,3 +420,16 @@ def test_a_start_survives_its_file(tmp_path: Path) -> None:
         save_recipe(recipe, tmp_path / "recipe.yaml")
         assert load_recipe(tmp_path / "recipe.yaml") == recipe
     assert with_settings(Recipe(), ["init.run=runs/a"]).init == FromRun(run="runs/a")
+
+
+@pytest.mark.parametrize("pretraining", [False, True])
+def test_a_network_whose_weights_cannot_be_fetched_leaves_no_run_folder(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pretraining: bool
+) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "https://localhost")  # where no hub answers
+    recipe = cs.Recipe(model="resnet34", init=Pretraining(train_on=str(images)) if pretraining else "imagenet")
+    with pytest.raises(WeightsUnavailable, match="resnet34"):
+        cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

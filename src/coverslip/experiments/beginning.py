@@ -34,7 +34,7 @@ from coverslip.errors import BadDataset, BadRecipe, OutOfTime
 from coverslip.events import Noted
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import Note, duration
-from coverslip.models import describe_weights, model_info, starting_weights, weights_unavailable
+from coverslip.models import check_weights, describe_weights, model_info
 from coverslip.runs import (
     BudgetRecord,
     Environment,
@@ -212,8 +212,8 @@ def _check_network(recipe: Recipe) -> None:
 
     record = model_info(recipe.model)
     init = pretraining_recipe(recipe).init if isinstance(recipe.init, Pretraining) else recipe.init
-    if init == "imagenet" and record.weights is None and starting_weights(record) is None:
-        raise weights_unavailable(record)
+    if init == "imagenet":
+        check_weights(record)
     check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
 
 

@@ -7,7 +7,13 @@ from coverslip.models.catalogue import describe_weights, list_models, model_info
 from coverslip.models.options import check_declared
 from coverslip.models.records import IMAGENET, PAPERS, ModelRecord, Normalisation
 from coverslip.models.table import register
-from coverslip.models.weights import has_weights, models_with_weights, starting_weights, weights_unavailable
+from coverslip.models.weights import (
+    check_weights,
+    has_weights,
+    models_with_weights,
+    starting_weights,
+    weights_unavailable,
+)
 
 __all__ = [
     "IMAGENET",
@@ -15,6 +21,7 @@ __all__ = [
     "ModelRecord",
     "Normalisation",
     "check_declared",
+    "check_weights",
     "describe_weights",
     "has_weights",
     "list_models",

@@ -2,6 +2,7 @@
 
 from coverslip.models.weights.finding import (
     available_weights,
+    check_weights,
     has_weights,
     local_weights,
     models_with_weights,
@@ -18,6 +19,7 @@ __all__ = [
     "LocalWeights",
     "WeightsSource",
     "available_weights",
+    "check_weights",
     "has_weights",
     "local_weights",
     "models_with_weights",

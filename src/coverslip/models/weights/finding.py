@@ -3,8 +3,8 @@
 from coverslip.errors import WeightsUnavailable
 from coverslip.messages import ImportWeights, Set
 from coverslip.models.records import ModelRecord
-from coverslip.models.table import registered_models
-from coverslip.models.weights.hub import cached_timm_models, hub_source, is_in_hub_cache
+from coverslip.models.table import registered, registered_models
+from coverslip.models.weights.hub import cached_timm_models, can_fetch, hub_source, is_in_hub_cache
 from coverslip.models.weights.imported import imported_models, imported_source, is_imported, read_imported
 from coverslip.models.weights.packaged import PACKAGED_MODELS, packaged_source, packaged_weights, read_packaged
 from coverslip.models.weights.source import LocalWeights, WeightsSource
@@ -33,6 +33,21 @@ def starting_weights(record: ModelRecord) -> WeightsSource | None:
 def has_weights(record: ModelRecord) -> bool:
     """Whether pretrained weights are on this machine, as `starting_weights` finds them, without opening them."""
     return _is_here(record.name) or (record.weights_of is not None and _is_here(record.weights_of))
+
+
+def check_weights(record: ModelRecord) -> None:
+    """See that pretrained weights are on this machine or can be fetched, before any work is done.
+
+    Weights that torchvision fetches are not checked: they do not lie on the hub.
+
+    Raises:
+        WeightsUnavailable: there are none here, and none are published or the hub does not answer.
+    """
+    origin = record if record.weights_of is None else registered(record.weights_of)
+    if has_weights(record):
+        return
+    if origin.weights is None or (origin.builder.startswith("timm:") and not can_fetch()):
+        raise weights_unavailable(record)
 
 
 def _is_here(name: str) -> bool:

@@ -115,6 +115,13 @@ def fetch_weights(timm_name: str) -> Path | None:
     raise _unreachable(config.hf_hub_id, f"it has none of {', '.join(_FILES)}")
 
 
+def can_fetch() -> bool:
+    """Whether the hub answers at once."""
+    from huggingface_hub import constants
+
+    return not constants.HF_HUB_OFFLINE and is_reachable(constants.ENDPOINT)
+
+
 def is_reachable(url: str) -> bool:
     """Whether a host answers at once; the libraries' own clients would retry for a minute."""
     if "https" in getproxies():

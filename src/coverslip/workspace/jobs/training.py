@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from coverslip.models import check_weights, model_info
 from coverslip.runs import budget_seconds, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
@@ -38,12 +39,15 @@ def queue_training(
     Raises:
         NotFound, Conflict: the dataset is not there, or not ready; or the earlier training's split cannot be kept.
         BadRecipe: a key or value is not valid, or the budget is no length of time.
+        WeightsUnavailable: the network's pretrained weights are not here and cannot be fetched.
         CoverslipError: the split leaves a part or a class empty, or is refused otherwise.
     """
     limit = [] if budget is None else [f"--budget={math.ceil(budget_seconds(budget))}s"]
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
     chosen = recipe_of_dataset(workspace, dataset, recipe)
+    if chosen.init == "imagenet":
+        check_weights(model_info(chosen.model))
     refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of)
     if again_of is not None:
         chosen = keeping_split_of(workspace, again_of, dataset_id, chosen)
