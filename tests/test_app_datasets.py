@@ -684,6 +684,31 @@ def test_columns_are_offered_as_groups_coarsest_first_with_the_evidence(app: App
     assert offered[0]["p"] < 0.001
 
 
+@pytest.mark.parametrize("by", ["class", "folder", "file"])
+def test_a_serial_number_of_each_class_folder_or_file_is_no_suggestion_but_a_patient_is(
+    app: App, tmp_path: Path, by: str
+) -> None:
+    """Images of ten patients, who are numbered too; of a file, eight crops."""
+    rows = ["path,label,patient,number,name,x,y,width,height"]
+    for k in range(160):
+        label, patient = "ab"[k % 2], k // 2 % 10
+        name = f"{patient % 8}/{k // 8 if by == 'file' else k}.png"
+        if by == "file" and k % 8 == 0:
+            save_cell(tmp_path / "cells" / "0" / f"{k // 8}.png", k)
+        elif by != "file":
+            save_cell(tmp_path / "cells" / name, k)
+        if by == "file":
+            name = f"0/{k // 8}.png"
+        number = {"class": k // 2, "folder": sum(row.startswith(f"{patient % 8}/") for row in rows), "file": k % 8}[by]
+        rows.append(f"{name},{label},{patient},{number},img_{number:03},{k % 8},{k % 4},8,8")
+    table = tmp_path / "cells" / "table.csv"
+    table.write_text("\n".join(rows))
+    offered = app.get(f"datasets/{app.open(table)['id']}/group-suggestions")["items"]
+    columns = [each["column"] for each in offered if each["column"]]
+    assert "patient" in columns
+    assert not {"number", "name"} & set(columns)
+
+
 def test_a_pattern_that_is_the_class_is_said_to_be_and_not_kept(app: App, tmp_path: Path) -> None:
     where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}"
     preview = app.get(f"{where}/group-preview", pattern="^[^/]+")

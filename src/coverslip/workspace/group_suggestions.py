@@ -1,9 +1,11 @@
 """Ways to group the images of a dataset, proposed unasked: columns of its tables, parts of its names.
 
 Each was tried: a training on the images grouped so would begin. So the class itself is never among them, nor a number
-that every image has for itself.
+that every image has for itself, or that only counts the images of each class, folder or file.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,6 +34,8 @@ from coverslip.workspace.store.rows import AnyRow
 _MOST = 6
 _FEWEST_GROUPS = 3  # one for each part
 _MOST_COLUMNS = 12
+_NUMBER = re.compile(r"(\D*)(\d+)(\D*)")
+_SMALLEST_BLOCK = 3  # images of a class, folder or file that a serial number is told by
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ def _candidates(
             if (n := _n_groups(groups)) and not has_image_suffix(example):
                 named = of_column.get(column)
                 p, is_supported = (None, False) if named is None else (named.p, named.is_telling)
+                if not is_supported and _is_serial(groups, data):
+                    continue
                 columns.append((GroupSuggestion(column, None, n, example, p, is_supported), groups))
     yield from sorted(columns, key=lambda each: each[0].n_groups)
     for named in tested:
@@ -121,6 +127,40 @@ def _n_groups(groups: Sequence[str | None]) -> int:
     """How many; 0 where they are too few for a split, or an image mostly stands for itself."""
     n = len(set(groups))
     return n if _FEWEST_GROUPS <= n <= len(groups) / 2 else 0
+
+
+def _is_serial(groups: Sequence[str | None], data: Dataset) -> bool:
+    """Whether the values only number the images of each class, folder or file: 1, 2, 3 … and anew in the next one.
+
+    Text before and after the number counts as part of it if it is the same for all images, as in `img_001`.
+    """
+    matches = [match for group in groups if (match := _NUMBER.fullmatch(group or ""))]
+    if len(matches) < len(groups) or len({(match[1], match[3]) for match in matches}) != 1:
+        return False
+    numbers = [int(match[2]) for match in matches]
+    records = data.records
+    return any(
+        _counts_up(numbers, blocks)
+        for blocks in (
+            [record.label for record in records],
+            [record.path.parent for record in records],
+            [record.path for record in records],
+        )
+    )
+
+
+def _counts_up(numbers: Sequence[int], blocks: Sequence[object]) -> bool:
+    """Whether every number stands but once in its block, and most numbers between the first and the last are there.
+
+    Blocks of one or two images say nothing.
+    """
+    of_block: dict[object, list[int]] = defaultdict(list)
+    for number, block in zip(numbers, blocks, strict=True):
+        of_block[block].append(number)
+    large = [each for each in of_block.values() if len(each) >= _SMALLEST_BLOCK]
+    return 2 * sum(map(len, large)) > len(numbers) and all(
+        len(set(each)) == len(each) and max(each) - min(each) < 2 * len(each) for each in large
+    )
 
 
 def _numbered(groups: Sequence[str | None]) -> tuple[int, ...]:
