@@ -146,6 +146,70 @@ def test_doubtful_labels_are_looked_for_and_gone_through_in_the_gallery(lab: Lab
     assert known["n_judged"] + known["n_not_judged"] == 60
     shown = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=doubtful&sort=doubt&limit=100")["items"]
     assert [image["image_id"] for image in shown] == [image["image_id"] for image in known["images"]]
+    suspected = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=suspected&sort=doubt&limit=100")["items"]
+    assert suspected == shown[: known["n_expected"]]
+
+
+def confirm(lab: Lab, images: list[int], *, is_confirmed: bool = True) -> int:
+    body = {"images": images, "is_confirmed": is_confirmed}
+    return lab.client.post(f"{API}/datasets/{lab.cells}/confirmed-labels", json=body).status_code
+
+
+def checked_labels(lab: Lab, run: str) -> Json:
+    """The suspected label errors of a run, searched for if need be."""
+    place = f"{API}/runs/{run}/label-errors"
+    if lab.client.get(place).json()["state"] == "unknown":
+        assert lab.client.post(place).status_code == 202
+    checked: Json = until(lambda: (now := lab.client.get(place).json())["state"] == "known" and now)
+    return checked
+
+
+def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_confirmation_is_removed(lab: Lab) -> None:
+    wrong = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
+    labels = f"{API}/datasets/{lab.cells}/labels"
+    assert lab.client.post(labels, json={"images": [wrong["i"]], "label": "medium"}).status_code == 200
+    first = queue_run(lab.client, lab.cells, QUICK, name="With a wrong label")
+    assert ended(lab.client, first)["state"] == "done"
+    before = checked_labels(lab, first)
+    listed = [image["image_id"] for image in before["images"]]
+    assert wrong["image_id"] in listed[: before["n_expected"]]
+    assert before["n_confirmed"] == 0
+
+    def gallery(run: str, only: str) -> list[str]:
+        query = f"datasets/{lab.cells}/images?run={run}&only={only}&limit=100"
+        return [image["image_id"] for image in lab.get(query)["items"]]
+
+    assert confirm(lab, [wrong["i"]]) == confirm(lab, [wrong["i"]]) == 204
+    after = checked_labels(lab, first)
+    assert [image["image_id"] for image in after["images"]] == [each for each in listed if each != wrong["image_id"]]
+    counts = (after["n"], after["n_expected"], after["n_confirmed"], after["n_judged"])
+    assert counts == (before["n"], before["n_expected"] - 1, 1, before["n_judged"])
+    assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "doubtful")
+    assert gallery(first, "confirmed") == [wrong["image_id"]]
+
+    second = queue_run(lab.client, lab.cells, QUICK, name="Trained again", again_of=first)
+    assert ended(lab.client, second)["state"] == "done"
+    again = checked_labels(lab, second)
+    assert again["n_confirmed"] == 1
+    assert wrong["image_id"] not in [image["image_id"] for image in again["images"]]
+
+    # Void as soon as the image has another label, and in force again if that change is undone.
+    assert lab.client.post(labels, json={"images": [wrong["i"]], "label": "<script>"}).status_code == 200
+    assert checked_labels(lab, first)["n_confirmed"] == 0
+    assert lab.client.post(f"{labels}/undo").status_code == 200
+    assert checked_labels(lab, first) == after
+    assert confirm(lab, [wrong["i"]], is_confirmed=False) == 204
+    assert checked_labels(lab, first) == before
+    assert lab.client.post(f"{labels}/undo").status_code == 200
+
+
+def test_only_labels_of_the_datasets_images_can_be_confirmed(lab: Lab) -> None:
+    assert confirm(lab, [4000]) == 404
+    labels = f"{API}/datasets/{lab.cells}/labels"
+    assert lab.client.post(labels, json={"images": [0], "label": None}).status_code == 200
+    assert confirm(lab, [0, 1]) == 409
+    assert lab.get(f"datasets/{lab.cells}/images?only=confirmed")["total"] == 0
+    assert lab.client.post(f"{labels}/undo").status_code == 200
 
 
 def test_an_explanation_is_asked_for_and_given_up_on_request(lab: Lab) -> None:

@@ -57,11 +57,25 @@ def test_an_older_workspace_is_changed_step_by_step_and_keeps_its_labels(
 def test_corrections_of_an_older_workspace_exclude_nothing(old: Path) -> None:
     with closing(sqlite3.connect(old)) as connection:
         connection.execute("ALTER TABLE corrections DROP COLUMN is_excluded")
+        connection.execute("DROP TABLE confirmed_labels")
         connection.execute("PRAGMA user_version = 1")
         connection.execute("INSERT INTO corrections (job_id, row, label, made) VALUES ('p', 0, 'large', '')")
         connection.commit()
     with open_database(old).connect() as connection:
         assert [row.is_excluded for row in connection.execute(select(tables.corrections))] == [False]
+
+
+def test_an_older_workspace_gets_the_table_of_confirmed_labels_as_a_new_one_has_it(old: Path) -> None:
+    def columns() -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(old)) as connection:
+            return connection.execute("PRAGMA table_info(confirmed_labels)").fetchall()
+
+    new = columns()
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute("DROP TABLE confirmed_labels")
+        connection.execute("PRAGMA user_version = 2")
+    open_database(old)
+    assert columns() == new != []
 
 
 def test_a_step_that_fails_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:

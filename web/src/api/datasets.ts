@@ -136,6 +136,15 @@ export const setLabels = (id: string, images: number[], label: string | null) =>
 export const leaveOut = (id: string, images: number[], is_left_out: boolean) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/left-out', { ...at(id), body: { images, is_left_out } }));
 
+/** Confirm labels as right, so that they are no suspected label errors, or remove that confirmation. */
+export const confirmLabels = (id: string, images: number[], is_confirmed: boolean) =>
+  answer(
+    api.POST('/api/v1/datasets/{dataset_id}/confirmed-labels', {
+      ...at(id),
+      body: { images, is_confirmed },
+    }),
+  );
+
 export const undoLabels = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/labels/undo', at(id)));
 export const redoLabels = (id: string) =>

@@ -41,7 +41,7 @@ export const readThresholds = (id: string, signal?: AbortSignal) =>
 /** Let it decide by a wish, fixed on validation images; what is left out is the default. */
 export const setDecision = (id: string, body: Schemas['Decision']) =>
   answer(api.PUT('/api/v1/runs/{run_id}/decision', { ...at(id), body }));
-/** Labels that a classifier doubts which never saw the images. */
+/** Suspected label errors: labels questioned by classifiers that were not trained on the images. */
 export const readLabelErrors = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/label-errors', { ...at(id), signal }));
 export const lookForLabelErrors = (id: string) =>

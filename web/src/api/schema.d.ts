@@ -738,6 +738,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/confirmed-labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Labels
+         * @description Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error.
+         */
+        post: operations["confirm_labels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/label-changes": {
         parameters: {
             query?: never;
@@ -837,6 +857,26 @@ export interface paths {
          * @description Remove what was sent.
          */
         delete: operations["remove_upload"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{upload_id}/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Uploaded Table
+         * @description The table among the files whose columns are to be chosen before the upload becomes a dataset; null: none.
+         */
+        get: operations["get_uploaded_table"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2668,6 +2708,16 @@ export interface components {
             published: components["schemas"]["Published"][];
         };
         /**
+         * ConfirmedLabels
+         * @description Images whose labels are confirmed as right, or no longer.
+         */
+        ConfirmedLabels: {
+            /** Images */
+            images: number[];
+            /** Is Confirmed */
+            is_confirmed: boolean;
+        };
+        /**
          * Confusion
          * @description Rows are the true class, columns the predicted one.
          */
@@ -3529,6 +3579,8 @@ export interface components {
              * @description Other than was said at first.
              */
             is_labelled?: boolean | null;
+            /** @description Read the table of the upload so; null: by its header, if it gives the labels. */
+            table?: components["schemas"]["TableReading"] | null;
         };
         /**
          * Fit
@@ -4074,9 +4126,15 @@ export interface components {
             n?: number | null;
             /**
              * N Expected
-             * @description How many labels are probably wrong.
+             * @description How many labels are probably wrong, without those confirmed as right.
              */
             n_expected?: number | null;
+            /**
+             * N Confirmed
+             * @description Misclassified images whose labels were confirmed as right.
+             * @default 0
+             */
+            n_confirmed: number;
             /** N Judged */
             n_judged?: number | null;
             /** N Not Judged */
@@ -4085,7 +4143,7 @@ export interface components {
             classes: components["schemas"]["JudgedClass"][];
             /**
              * Images
-             * @description The most doubtful 2,000 of them, in that order.
+             * @description The most doubtful 2,000 that are not confirmed, in that order.
              */
             images: components["schemas"]["DoubtfulLabel"][];
             error?: components["schemas"]["Failure"] | null;
@@ -6537,6 +6595,24 @@ export interface components {
             suggested_crop_size: number | null;
         };
         /**
+         * TableReading
+         * @description How the table among the files is to be read.
+         */
+        TableReading: {
+            /**
+             * Columns
+             * @description As of a table's preview.
+             */
+            columns?: {
+                [key: string]: string;
+            };
+            /**
+             * Crop Size
+             * @description Side in pixels of the square around each point of a table.
+             */
+            crop_size?: number | null;
+        };
+        /**
          * TableToOpen
          * @description A table, and how it is to be read.
          */
@@ -6825,6 +6901,19 @@ export interface components {
             max_bytes: number;
             /** Max Files */
             max_files: number;
+        };
+        /**
+         * UploadedTable
+         * @description A table among the files that says what they show.
+         */
+        UploadedTable: {
+            /**
+             * Path
+             * @description Absolute path, as `table-preview` takes it.
+             */
+            path: string;
+            /** Name */
+            name: string;
         };
         /**
          * VariantDifference
@@ -8531,8 +8620,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -8599,8 +8688,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -9245,6 +9334,66 @@ export interface operations {
             };
         };
     };
+    confirm_labels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmedLabels"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_label_changes: {
         parameters: {
             query?: {
@@ -9503,6 +9652,64 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_uploaded_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedTable"] | null;
+                };
             };
             /** @description There is nothing of that id. */
             404: {
@@ -9997,8 +10204,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -11325,8 +11532,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
@@ -13018,8 +13225,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as `run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */

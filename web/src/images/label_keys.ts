@@ -3,7 +3,7 @@ import { classOfKey } from './classes';
 
 export type LabelAct =
   | { act: 'give'; classIndex: number | null } // null takes the class away
-  | { act: 'undo' | 'redo' | 'help' };
+  | { act: 'undo' | 'redo' | 'help' | 'confirm' };
 
 /** What a key press asks for among `nClasses` classes; null: nothing. */
 export function actOf(
@@ -17,6 +17,7 @@ export function actOf(
   }
   if (event.altKey) return null;
   if (event.key === '?') return { act: 'help' };
+  if (event.key === '.') return { act: 'confirm' };
   if (event.key === 'Delete' || event.key === 'Backspace') return { act: 'give', classIndex: null };
   const classIndex = classOfKey(event.key, nClasses);
   return classIndex === null ? null : { act: 'give', classIndex };

@@ -1,4 +1,4 @@
-import { counted } from './numbers';
+import { count, counted, pValue } from './numbers';
 
 export const datasets = {
   title: 'Images',
@@ -174,12 +174,22 @@ export const datasets = {
       conflicting: 'Duplicates with another label',
       'left-out': 'Images left out',
       changed: 'Images with a new label',
+      confirmed: 'Confirmed labels',
       copies: 'Duplicates and near-duplicates',
     } as Record<string, string>,
     leftOut: 'left out',
-    doubtful: 'Doubtful labels',
+    onlyByRun: {
+      suspected: 'Suspected label errors',
+      doubtful: 'Misclassified images',
+    } as Record<string, string>,
+    isRight: 'Label is right',
+    isRightHelp: 'Removes the image from the suspected label errors, also after you train again.',
+    removeConfirmation: 'Remove confirmation',
+    confirmed: (n: string) => `Label confirmed as right: ${n}.`,
+    confirmationRemoved: (n: string) => `Confirmation removed: ${n}.`,
+    allChecked: 'No suspected label error is left to check.',
     doubtfulCaption: (label: string, suggested: string) => `${label} → ${suggested}?`,
-    suggested: (name: string) => `A classifier that never saw this image would say: ${name}`,
+    suggested: (name: string) => `A classifier that was not trained on this image predicts: ${name}`,
     why: {
       unreadable: 'can’t be read',
       duplicate: 'has a duplicate',
@@ -187,7 +197,7 @@ export const datasets = {
     },
     sort: 'Order',
     sorts: { position: 'As in the folder', label: 'By class', group: 'By group' },
-    byDoubt: 'Most doubtful first',
+    byDoubt: 'Most likely errors first',
     byCopies: 'Duplicates side by side',
     parts: { train: 'Training', val: 'Validation', test: 'Test', 'left-out': 'Left out' },
     chip: (field: string, value: string) => `${field}: ${value}`,
@@ -219,6 +229,7 @@ export const datasets = {
     keyList: [
       ['1 – 9, 0, a – z', 'Label the selected images with the class of that key'],
       ['Delete or Backspace', 'Remove the class'],
+      ['.', 'Among suspected label errors: the label is right'],
       ['Arrows', 'Move; in the viewer the next or previous image'],
       ['Shift + arrows, Shift + click', 'Select a range'],
       ['Ctrl + click, Space', 'Add to the selection, or remove from it'],
@@ -281,8 +292,7 @@ export const datasets = {
     presets: 'Fitting these images',
     suggestions: {
       column: (name: string) => `Column “${name}”`,
-      supported: (p: number) =>
-        `Images of one group resemble each other (p ${p < 0.001 ? '< .001' : `= ${p.toFixed(3).slice(1)}`}).`,
+      supported: (p: number) => `Images of one group resemble each other (${pValue(p)}).`,
       unsupported: 'Images of one group do not resemble each other more than others.',
       of: (n: string, example: string) => `${counted(n, 'group', 'groups')}, such as ${example}`,
     },
@@ -309,8 +319,7 @@ export const datasets = {
     why: 'Why',
     more: (n: string) => `Show ${n} more`,
     open: 'See in the gallery',
-    spare: (n: number) =>
-      n === 1 ? 'Leave the spare image out' : `Leave the ${n.toLocaleString('en')} spare images out`,
+    spare: (n: number) => (n === 1 ? 'Leave the spare image out' : `Leave the ${count(n)} spare images out`),
     spareText: 'The first of each is kept. Where classes differ, none is chosen: one of them may be right.',
     leftOutTitle: 'Left out',
     leftOut: (n: number) => `${counted(n, 'image is', 'images are')} left out.`,
@@ -327,7 +336,7 @@ export const datasets = {
     beginning: 'Beginning',
     pair: 'Datasets',
     between: (a: string, b: string) => `${a} – ${b}`,
-    mmd: 'MMD² (95 %)',
+    mmd: 'MMD² (95%)',
     p: 'p',
     coral: 'CORAL',
     help: (network: string) =>

@@ -27,7 +27,7 @@ export const predict = {
     help: 'State how frequent classes are among these images, where you know it: probabilities and answers follow. What is left empty divides the rest as in training. True only where images of a class look as those of training do.',
     of: (name: string) => `${name}, % of these images`,
     stated: (shares: string) => `Answers are for images of which ${shares}, as stated.`,
-    share: (name: string, percent: string) => `${percent} % are ${name}`,
+    share: (name: string, percent: string) => `${percent}% are ${name}`,
   },
   start: 'Predict',
   starting: 'Starting …',
@@ -97,7 +97,7 @@ export const predict = {
   set: 'Prediction set',
   emptySet: 'no class',
   setHelp:
-    'Classes that the image may well show: for images like those of training the true class is among them in 90 % of the images of each class.',
+    'Classes that the image may well show: for images like those of training the true class is among them in 90% of the images of each class.',
   nothing: 'No images here.',
   nothingYet: 'The first results appear in a moment.',
   queued: 'Waiting for the prediction before it.',

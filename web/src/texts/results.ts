@@ -59,8 +59,8 @@ export const results = {
         `${n} images: ${train} for training, ${val} for validation, ${test} for testing.`,
       folds: (n: string, folds: number) =>
         `${n} images in ${folds} cross-validation folds; each image is tested once.`,
-      labelErrors: (expected: number, judged: string, n: string) =>
-        `About ${counted(expected, 'label', 'labels')} of ${judged} may be wrong: these images resemble another class as much as its own images do. ${n} images are misclassified, most of them because they are hard.`,
+      labelErrors: (expected: number, judged: string, confirmed: number, n: string) =>
+        `About ${count(expected)} of ${judged} labels may be wrong${confirmed ? `; ${count(confirmed)} confirmed as right` : ''}.${expected ? ' These images resemble another class as much as images of that class do.' : ''} ${n} images are misclassified, most of them because they are hard.`,
       noLabelErrors: 'Suspected label errors have not been computed for this run.',
       noEvaluation: 'This classifier has not been evaluated on an external test set.',
       evaluations: (n: string, title: string, low: string, high: string, own: string) =>
@@ -318,10 +318,11 @@ export const results = {
   },
   doubtful: {
     title: 'Suspected label errors',
-    help: 'Labels of training, validation and test images that are questioned by classifiers not trained on these images. Not all of them are wrong: where classes look alike, many are only difficult. Check each image.',
+    help: 'Labels of training, validation and test images that are questioned by classifiers not trained on these images. Not all of them are wrong: where classes look alike, many are only difficult. Check each image: correct the label, or confirm it as right.',
     look: 'Find suspected label errors',
     looking: 'Checking all images. This can take minutes. You can leave this page.',
-    goThrough: 'Review them',
+    goThrough: (n: string) => `Review ${n} in the gallery`,
+    confirmed: (n: string) => `Confirmed labels (${n})`,
     notJudged: (n: string) => `${n} could not be checked.`,
     className: 'Class',
     images: 'Images',

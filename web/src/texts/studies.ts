@@ -34,7 +34,7 @@ export const studies = {
     splits: 'Splits',
     parameters: 'Parameters',
     difference: 'Difference',
-    interval: '95 % interval',
+    interval: '95% interval',
     p: 'p\u00a0(Holm)',
     shown: 'What it shows',
     here: 'As planned here',

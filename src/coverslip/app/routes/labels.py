@@ -7,7 +7,7 @@ from fastapi.responses import StreamingResponse
 from coverslip.app.deps import Home, Paged
 from coverslip.app.limits import taking
 from coverslip.app.routing import api_router
-from coverslip.app.schemas.labels import LabelsGiven, LabelsTakenBack, LeftOut, NewLabels
+from coverslip.app.schemas.labels import ConfirmedLabels, LabelsGiven, LabelsTakenBack, LeftOut, NewLabels
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace.correcting import history
 from coverslip.workspace.correcting.history import LabelChange
@@ -60,6 +60,12 @@ def leave_out_images(home: Home, dataset_id: str, body: LeftOut) -> DatasetState
     """Leave images out, or take them in again: what is left out is shown, but neither counted nor trained on."""
     leave_out(home, dataset_id, body.images, is_left_out=body.is_left_out)
     return describe(home, dataset_id)
+
+
+@router.post("/datasets/{dataset_id}/confirmed-labels", status_code=204, responses=problems(404, 409))
+def confirm_labels(home: Home, dataset_id: str, body: ConfirmedLabels) -> None:
+    """Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error."""
+    labels.confirm_labels(home, dataset_id, body.images, is_confirmed=body.is_confirmed)
 
 
 @router.get("/datasets/{dataset_id}/label-changes", responses=problems(404))

@@ -27,6 +27,15 @@ class LeftOut(BaseModel):
     is_left_out: bool
 
 
+class ConfirmedLabels(BaseModel):
+    """Images whose labels are confirmed as right, or no longer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1, max_length=1_000_000)]
+    is_confirmed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class LabelsGiven:
     """What was changed."""

@@ -12,6 +12,7 @@ from coverslip.messages import Failure
 from coverslip.runs import DoubtfulLabel, JudgedClass
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import confirmed_ids
 
 _MOST_IMAGES = 2000
 
@@ -27,12 +28,16 @@ class LabelsToLookAt:
         Field(description="unknown: nobody has looked for them."),
     ]
     n: Annotated[int | None, Field(description="Misclassified images; null before they are known.")] = None
-    n_expected: Annotated[int | None, Field(description="How many labels are probably wrong.")] = None
+    n_expected: Annotated[
+        int | None, Field(description="How many labels are probably wrong, without those confirmed as right.")
+    ] = None
+    n_confirmed: Annotated[int, Field(description="Misclassified images whose labels were confirmed as right.")] = 0
     n_judged: int | None = None
     n_not_judged: int | None = None
     classes: list[JudgedClass]
     images: Annotated[
-        list[DoubtfulLabel], Field(description=f"The most doubtful {_MOST_IMAGES:,} of them, in that order.")
+        list[DoubtfulLabel],
+        Field(description=f"The most doubtful {_MOST_IMAGES:,} that are not confirmed, in that order."),
     ]
     error: Failure | None = None
 
@@ -48,14 +53,17 @@ def labels_to_look_at(workspace: Workspace, run_id: str) -> LabelsToLookAt:
         return LabelsToLookAt(state="looking", classes=[], images=[])
     known = job.run.label_errors
     if known is not None:
+        with workspace.engine.connect() as connection:
+            left = known.without(confirmed_ids(connection, job.dataset_id or ""))
         return LabelsToLookAt(
             state="known",
             n=len(known.images),
-            n_expected=known.n_expected,
+            n_expected=left.n_expected,
+            n_confirmed=len(known.images) - len(left.images),
             n_judged=known.n_judged,
             n_not_judged=known.n_not_judged,
             classes=list(known.classes),
-            images=list(known.images[:_MOST_IMAGES]),
+            images=list(left.images[:_MOST_IMAGES]),
         )
     error = _failures.get(job.id)
     return LabelsToLookAt(state="unknown" if error is None else "failed", classes=[], images=[], error=error)

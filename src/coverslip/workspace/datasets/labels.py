@@ -1,4 +1,4 @@
-"""Labels that are given in the app: each change is kept at once and can be taken back."""
+"""Labels that are given or confirmed in the app: each change is kept at once and can be taken back."""
 
 import json
 from collections import Counter, defaultdict
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, insert, select, text, update
 
 from coverslip.datasets import natural_key
-from coverslip.errors import NotFound
+from coverslip.errors import Conflict, NotFound
 from coverslip.machine import account_name
 from coverslip.workspace.datasets.classes import clean_name
 from coverslip.workspace.datasets.counting import mark_equal_pixels
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row, now
-from coverslip.workspace.store.tables import datasets, label_changes
+from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row, now, values
+from coverslip.workspace.store.tables import confirmed_labels, datasets, images, label_changes
 
 _AT = "WHERE dataset_id = :dataset AND position IN (SELECT value FROM json_each(:positions))"
 
@@ -129,6 +129,37 @@ def redo(home: Workspace, dataset_id: str) -> tuple[int | None, list[int]]:
             return None, []
         of_label = {change.label: [position for position, _ in change.before]}
         return _done(connection, dataset_id, change, of_label, is_undone=False)
+
+
+def confirm_labels(home: Workspace, dataset_id: str, positions: Sequence[int], *, is_confirmed: bool) -> None:
+    """Confirm the labels that images have now as right, or remove these confirmations.
+
+    Args:
+        home: the workspace.
+        dataset_id: which dataset.
+        positions: which images.
+        is_confirmed: confirm their labels; otherwise remove the confirmations.
+
+    Raises:
+        NotFound: there is no such dataset, or one of the images is not in it.
+        Conflict: one of the images has no label.
+    """
+    wanted = sorted(set(positions))
+    with writing(home.engine) as connection:
+        dataset_row(connection, dataset_id)
+        here = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(wanted)))
+        known = connection.execute(select(images.c.image_id, images.c.label).where(here)).all()
+        if len(known) < len(wanted):
+            raise NotFound("One of these images is not in the dataset", do="Reload the page.")
+        ids = values(json.dumps([image_id for image_id, _ in known]))
+        of_images = (confirmed_labels.c.dataset_id == dataset_id) & confirmed_labels.c.image_id.in_(ids)
+        if is_confirmed and any(label is None for _, label in known):
+            raise Conflict("An image without a label cannot be confirmed", do="Label it first.")
+        connection.execute(delete(confirmed_labels).where(of_images))
+        if is_confirmed and known:
+            answer = {"dataset_id": dataset_id, "made": now(), "made_by": account_name()}
+            rows = [{**answer, "image_id": image_id, "label": label} for image_id, label in known]
+            connection.execute(insert(confirmed_labels), rows)
 
 
 def _change(connection: Connection, dataset_id: str, *, is_undone: bool) -> AnyRow | None:

@@ -159,7 +159,16 @@ def _add_exclusions(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE corrections ADD COLUMN is_excluded BOOLEAN DEFAULT '0' NOT NULL")
 
 
-_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_make_tables, _add_exclusions)
+def _add_confirmed_labels(connection: sqlite3.Connection) -> None:
+    """Labels can be confirmed as right."""
+    connection.execute(
+        "CREATE TABLE confirmed_labels (dataset_id VARCHAR NOT NULL, image_id VARCHAR NOT NULL, "
+        "label VARCHAR NOT NULL, made VARCHAR NOT NULL, made_by VARCHAR NOT NULL, "
+        "PRIMARY KEY (dataset_id, image_id), FOREIGN KEY(dataset_id) REFERENCES datasets (id) ON DELETE CASCADE)"
+    )
+
+
+_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_make_tables, _add_exclusions, _add_confirmed_labels)
 
 
 @contextmanager

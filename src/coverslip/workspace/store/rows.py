@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from coverslip.datasets import natural_key
 from coverslip.errors import Conflict, NotFound
-from coverslip.workspace.store.tables import classifiers, datasets, jobs
+from coverslip.workspace.store.tables import classifiers, confirmed_labels, datasets, images, jobs
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
@@ -110,6 +110,23 @@ def new_id() -> str:
 def now() -> str:
     """ISO 8601, UTC."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def confirmed_images(dataset_id: str) -> Select[Any]:
+    """Ids of the images of a dataset that still have the label that was confirmed."""
+    return (
+        select(images.c.image_id)
+        .join(
+            confirmed_labels,
+            (confirmed_labels.c.dataset_id == images.c.dataset_id) & (confirmed_labels.c.image_id == images.c.image_id),
+        )
+        .where(images.c.dataset_id == dataset_id, images.c.label == confirmed_labels.c.label)
+    )
+
+
+def confirmed_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
+    """Likewise, as a set; empty where there is no such dataset."""
+    return frozenset(connection.execute(confirmed_images(dataset_id)).scalars())
 
 
 def values(listed: str) -> Select[Any]:

@@ -149,6 +149,17 @@ labels_aside = Table(
     Column("label", String),  # None: it was taken away
 )
 
+# Answers to suspected label errors. One holds while the image has the label that was confirmed.
+confirmed_labels = Table(
+    "confirmed_labels",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("image_id", String, primary_key=True),  # stays when the dataset is read again; positions do not
+    Column("label", String, nullable=False),
+    Column("made", String, nullable=False),  # ISO 8601, UTC
+    Column("made_by", String, nullable=False),  # the account of this computer that the app runs as
+)
+
 uploads = Table(
     "uploads",
     metadata,

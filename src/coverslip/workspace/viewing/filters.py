@@ -25,6 +25,8 @@ Only = Literal[
     "left-out",
     "changed",
     "doubtful",
+    "suspected",
+    "confirmed",
     "copies",
     "mistakes",
     "review",
@@ -50,8 +52,10 @@ class Filters(BaseModel):
         default=None,
         description="Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; "
         "conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; "
-        "changed: labelled otherwise in the app; doubtful: a classifier that never saw the image doubts its label, as "
-        "`run` knows; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: "
+        "changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the "
+        "image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was "
+        "confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was "
+        "looked for. Of what was predicted: mistakes: "
         "not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training "
         "images.",
     )

@@ -11,10 +11,18 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from coverslip.datasets import natural_key, printable
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
-from coverslip.runs import Run
+from coverslip.runs import LabelErrors, Run
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import plan_of
-from coverslip.workspace.store.rows import AnyRow, Page, class_order, dataset_row, folder_of_run
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    Page,
+    class_order,
+    confirmed_ids,
+    confirmed_images,
+    dataset_row,
+    folder_of_run,
+)
 from coverslip.workspace.store.tables import image_facts, images, inspections
 from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, chosen
 
@@ -132,11 +140,14 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         "problem": images.c.problem.is_not(None),
         "left-out": images.c.is_left_out,
         "changed": images.c.label.is_distinct_from(images.c.label_before),
+        "confirmed": images.c.image_id.in_(confirmed_images(row.id)),
     }
-    if filters.only == "doubtful" or filters.sort == "doubt":
+    if filters.only in ("doubtful", "suspected") or filters.sort == "doubt":
+        errors = _label_errors(connection, row.id, filters)
         named["doubt"] = images.c.image_id
-        names["doubt"] = _doubtful(connection, filters)
+        names["doubt"] = [image.image_id for image in errors.images]
         only["doubtful"] = images.c.image_id.in_(among(names["doubt"]))
+        only["suspected"] = images.c.image_id.in_(among(names["doubt"][: errors.n_expected]))
     if "copies" in (filters.only, filters.sort):
         named["copies"] = images.c.image_id
         names["copies"] = _copies(connection, row.id)
@@ -165,12 +176,12 @@ def _in_part(connection: Connection, filters: Filters) -> list[str]:
     return [row.image_id for row in run.split if row.split == filters.part]
 
 
-def _doubtful(connection: Connection, filters: Filters) -> list[str]:
-    """Ids of the images whose labels were found doubtful, the most doubtful first."""
+def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> LabelErrors:
+    """What a training found of the labels, without those that were confirmed as right."""
     known = _training(connection, filters).label_errors
     if known is None:
-        raise CoverslipError("Nobody has looked for doubtful labels", do="Look for them on the training's page.")
-    return [image.image_id for image in known.images]
+        raise CoverslipError("This training's labels have not been checked", do="Find suspected label errors first.")
+    return known.without(confirmed_ids(connection, dataset_id))
 
 
 def _copies(connection: Connection, dataset_id: str) -> list[str]:

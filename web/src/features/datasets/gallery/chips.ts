@@ -18,11 +18,8 @@ export function chipsOf(filters: Filters, runName: (id: string) => string): Chip
   if (filters.label != null) add(words.fields.label, filters.label || words.unlabelled, { label: undefined });
   add(words.fields.domain, filters.domain, { domain: undefined });
   add(words.fields.group, filters.group, { group: undefined });
-  add(
-    words.fields.only,
-    filters.only === 'doubtful' ? words.doubtful : filters.only && words.only[filters.only],
-    { only: undefined },
-  );
+  const only = filters.only ?? '';
+  add(words.fields.only, words.only[only] ?? words.onlyByRun[only], { only: undefined });
   add(words.fields.search, filters.search, { search: undefined });
   if (filters.run && filters.part)
     add(runName(filters.run), words.parts[filters.part], { run: undefined, part: undefined });

@@ -9,10 +9,15 @@ const ONLY = [
   'left-out',
   'changed',
   'doubtful',
+  'suspected',
+  'confirmed',
   'copies',
 ] as const;
 const PARTS = ['train', 'val', 'test', 'left-out'] as const;
 const SORTS = ['position', 'label', 'group', 'doubt', 'copies'] as const;
+
+/** Whether a filter lists what a training says of the labels. */
+export const isByRun = (only: Filters['only']) => only === 'doubtful' || only === 'suspected';
 
 /** The word for images without a label: an empty value would vanish from the address. */
 const UNLABELLED = '(none)';
@@ -31,15 +36,16 @@ export function filtersOf(query: URLSearchParams): Filters {
   }
   const run = query.get('run');
   const only = oneOf(query.get('only'), ONLY);
-  if (only && (only !== 'doubtful' || run)) filters.only = only;
+  if (only && (!isByRun(only) || run)) filters.only = only;
   const part = oneOf(query.get('part'), PARTS);
-  if (run && (part || only === 'doubtful')) {
+  if (run && (part || isByRun(only))) {
     filters.run = run;
     if (part) filters.part = part;
   }
   const sort = oneOf(query.get('sort'), SORTS);
-  const needed = sort === 'doubt' ? 'doubtful' : sort === 'copies' ? 'copies' : filters.only;
-  if (sort && sort !== 'position' && filters.only === needed) filters.sort = sort;
+  const isPossible =
+    sort === 'doubt' ? isByRun(filters.only) : sort !== 'copies' || filters.only === 'copies';
+  if (sort && sort !== 'position' && isPossible) filters.sort = sort;
   return filters;
 }
 
