@@ -119,6 +119,24 @@ def test_a_table_of_boxes_among_unlabelled_files_gives_the_images(
     assert opened["n_images"] == n
 
 
+def test_an_uploaded_table_of_points_is_read_with_the_columns_and_the_crop_size_that_were_chosen(
+    app: App, png: bytes
+) -> None:
+    upload = begin(app)
+    assert app.get(f"uploads/{upload}/table") is None
+    put(app, f"{upload}/files/field.png", png)
+    put(app, f"{upload}/files/points.csv", b"image,x,y,stage\nfield.png,3,3,a\nfield.png,5,5,b\nfield.png,4,4,b\n")
+    table = app.get(f"uploads/{upload}/table")
+    assert table["name"] == "points.csv"
+    preview = app.send("POST", "table-preview", {"path": table["path"]})
+    assert preview["layout"] == "point"
+    reading = {"columns": {"label": "stage"}, "crop_size": 6}
+    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {"is_labelled": True, "table": reading})["id"])
+    assert {each["name"]: each["n"] for each in found["classes"]} == {"a": 1, "b": 2}
+    sizes = [(each["width"], each["height"]) for each in app.get(f"datasets/{found['id']}/images")["items"]]
+    assert sizes == [(6, 6)] * 3
+
+
 def test_files_that_make_no_set_stay_and_can_be_finished_otherwise(app: App, png: bytes) -> None:
     upload = begin(app)
     put(app, f"{upload}/files/1.png", png)

@@ -1,12 +1,22 @@
 // What the pages ask the server about files that they send it.
 import { answer, api, at, send } from './client';
+import type { TableChoices } from './datasets';
 
 const upload = (upload_id: string) => ({ params: { path: { upload_id } } });
 
 export const openUpload = (name: string, isLabelled: boolean) =>
   answer(api.POST('/api/v1/uploads', { body: { name, is_labelled: isLabelled } }));
-export const finishUpload = (id: string) =>
-  answer(api.POST('/api/v1/uploads/{upload_id}/finish', { ...upload(id), body: {} }));
+/** The table among the files whose columns are to be chosen; null: there is none. */
+export const readUploadedTable = (id: string) =>
+  answer(api.GET('/api/v1/uploads/{upload_id}/table', upload(id)));
+/** Make a dataset of the files: of their table, as it is to be read, or of folders. */
+export const finishUpload = (id: string, table: TableChoices | null, isLabelled: boolean | null) =>
+  answer(
+    api.POST('/api/v1/uploads/{upload_id}/finish', {
+      ...upload(id),
+      body: { table, is_labelled: isLabelled },
+    }),
+  );
 export const cancelUpload = (id: string) => answer(api.DELETE('/api/v1/uploads/{upload_id}', upload(id)));
 
 /** One file with its folders, or a zip file, which the server unpacks. */

@@ -14,7 +14,8 @@ from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.uploads import FinishUpload, NewUpload
 from coverslip.workspace.datasets import receiving, uploads
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.datasets.uploads import Upload
+from coverslip.workspace.datasets.uploads import Upload, UploadedTable
+from coverslip.workspace.store.records import TableChoices
 
 router = api_router("uploads", responses=problems(422))
 
@@ -36,6 +37,12 @@ def create_upload(home: Home, new: NewUpload) -> Upload:
 def get_upload(home: Home, upload_id: str) -> Upload:
     """What has been sent so far."""
     return uploads.describe(home, upload_id)
+
+
+@router.get("/uploads/{upload_id}/table", responses=problems(404, 409))
+def get_uploaded_table(home: Home, upload_id: str) -> UploadedTable | None:
+    """The table among the files whose columns are to be chosen before the upload becomes a dataset; null: none."""
+    return uploads.table_of(home, upload_id)
 
 
 @router.put(
@@ -67,7 +74,9 @@ async def send_archive(home: Home, upload_id: str, request: Request) -> Upload:
 )
 def finish_upload(home: Home, upload_id: str, finished: FinishUpload) -> DatasetState:
     """Make the files a dataset. Where that fails, the files stay and it can be tried again."""
-    return uploads.finish(home, upload_id, is_labelled=finished.is_labelled)
+    table = finished.table
+    choices = None if table is None else TableChoices(table.columns, table.crop_size)
+    return uploads.finish(home, upload_id, is_labelled=finished.is_labelled, choices=choices)
 
 
 @router.delete("/uploads/{upload_id}", status_code=204, responses=problems(404, 409))

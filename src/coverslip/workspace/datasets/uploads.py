@@ -2,6 +2,8 @@
 
 import shutil
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +11,14 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
-from coverslip.datasets import PLAIN_TABLE_SUFFIXES, gives_boxes, read_table
+from coverslip.datasets import PLAIN_TABLE_SUFFIXES, describe_table, gives_boxes, read_table
 from coverslip.errors import BadDataset, Conflict, NotFound
 from coverslip.files import cannot_write
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import TableChoices
 from coverslip.workspace.store.rows import AnyRow, new_id, now
 from coverslip.workspace.store.tables import uploads
 
@@ -87,10 +90,39 @@ def describe(home: Workspace, upload_id: str) -> Upload:
     return Upload(**{each.name: getattr(row, each.name) for each in fields(Upload)})
 
 
-def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) -> DatasetState:
+@dataclass(frozen=True, slots=True)
+class UploadedTable:
+    """A table among the files that says what they show."""
+
+    path: Annotated[str, Field(description="Absolute path, as `table-preview` takes it.")]
+    name: str
+
+
+def table_of(home: Workspace, upload_id: str) -> UploadedTable | None:
+    """The one table beside the images whose rows name them and give labels or positions, if there is one.
+
+    Raises:
+        NotFound: there is no such upload.
+        Conflict: it has become a dataset already.
+    """
+    with home.engine.connect() as connection:
+        row = open_row(connection, upload_id)
+    file = _table_in(home.uploads / upload_id / "files", _may_be_labels if row.is_labelled else _gives_boxes)
+    return None if file is None else UploadedTable(str(file), file.name)
+
+
+def finish(
+    home: Workspace, upload_id: str, *, is_labelled: bool | None = None, choices: TableChoices | None = None
+) -> DatasetState:
     """Make a dataset of the files. A table with paths that lies beside the images gives the labels, and boxes.
 
     Without labels a table is used only where it gives boxes: another may name some of the images, for other purposes.
+
+    Args:
+        home: the workspace.
+        upload_id: which upload.
+        is_labelled: other than was said at first.
+        choices: read the table that `table_of` gives with these columns and this crop size.
 
     Raises:
         NotFound: there is no such upload.
@@ -102,9 +134,17 @@ def finish(home: Workspace, upload_id: str, *, is_labelled: bool | None = None) 
             row = open_row(connection, upload_id)
         files = home.uploads / upload_id / "files"
         is_labelled = row.is_labelled if is_labelled is None else is_labelled
-        table = _table_in(files, is_labelled=is_labelled)
+        if choices is None:
+            path = _table_in(files, _gives_labels if is_labelled else _gives_boxes) or files
+        else:
+            path = _chosen_table(home, upload_id)
         dataset = sources.open_sources(
-            home, [sources.Source(str(table or files))], name=row.name, is_labelled=is_labelled, kind="upload"
+            home,
+            [sources.Source(str(path))],
+            name=row.name,
+            is_labelled=is_labelled,
+            kind="upload",
+            choices=choices or TableChoices(),
         )
         with writing(home.engine) as connection:
             connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=dataset.id))
@@ -124,13 +164,23 @@ def drop(home: Workspace, upload_id: str) -> None:
     shutil.rmtree(home.uploads / upload_id, ignore_errors=True)
 
 
-def _table_in(files: Path, *, is_labelled: bool) -> Path | None:
-    """The one table with paths, and labels or boxes, that lies beside the images, or beside their folder's images."""
+def _chosen_table(home: Workspace, upload_id: str) -> Path:
+    table = table_of(home, upload_id)
+    if table is None:
+        raise BadDataset("There is no table among these files", do="Make a dataset of the images alone.")
+    return Path(table.path)
+
+
+def _table_in(files: Path, is_fitting: Callable[[Path], bool]) -> Path | None:
+    """The one fitting table with paths that lies beside the images, or beside their folder's images."""
     folder = files
     while True:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != LITTER]
         tables = [entry for entry in entries if entry.is_file() and entry.suffix.lower() in PLAIN_TABLE_SUFFIXES]
-        fitting = [table for table in tables if _names_images(table, is_labelled=is_labelled)]
+        fitting = []
+        for table in tables:
+            with suppress(BadDataset):  # it cannot be read
+                fitting += [table] if is_fitting(table) else []
         if len(fitting) == 1:
             return fitting[0]
         if len(entries) != 1 or not entries[0].is_dir():
@@ -138,14 +188,20 @@ def _table_in(files: Path, *, is_labelled: bool) -> Path | None:
         folder = entries[0]
 
 
-def _names_images(path: Path, *, is_labelled: bool) -> bool:
-    try:
-        table = read_table(path)
-    except BadDataset:
-        return False
-    if table.index("path") is None:
-        return False
-    return table.index("label") is not None if is_labelled else gives_boxes(table)
+def _gives_labels(file: Path) -> bool:
+    table = read_table(file)
+    return table.index("path") is not None and table.index("label") is not None
+
+
+def _gives_boxes(file: Path) -> bool:
+    table = read_table(file)
+    return table.index("path") is not None and gives_boxes(table)
+
+
+def _may_be_labels(file: Path) -> bool:
+    """Whether people should choose what its columns hold: a column of paths is known, and labels or positions are."""
+    content = describe_table(read_table(file))
+    return "path" in content.mapping and ("label" in content.mapping or content.layout is not None)
 
 
 def _row(connection: Connection, upload_id: str) -> AnyRow:

@@ -1,6 +1,6 @@
 // Files on their way to the server: each a body of its own, four at a time. A file that fails stops none of the others.
-import type { Dataset } from '../../../api/datasets';
-import { cancelUpload, finishUpload, openUpload, sendFile } from '../../../api/uploads';
+import type { Dataset, TableChoices } from '../../../api/datasets';
+import { cancelUpload, finishUpload, openUpload, readUploadedTable, sendFile } from '../../../api/uploads';
 
 export interface Sent {
   name: string; // with folders, `class/cell.png`
@@ -11,7 +11,8 @@ const PARALLEL = 4;
 const RATE_MS = 4000; // the speed of the last seconds tells the time left
 
 export class Uploading {
-  state = $state<'idle' | 'sending' | 'paused' | 'finishing'>('idle');
+  state = $state<'idle' | 'sending' | 'paused' | 'table' | 'finishing'>('idle');
+  table = $state<string | null>(null); // path of the table whose columns are to be chosen
   nDone = $state(0);
   nFiles = $state(0);
   bytesDone = $state(0);
@@ -52,17 +53,36 @@ export class Uploading {
     }
   }
 
-  /** Make a dataset of the files that arrived, without those that failed. */
+  /** Make a dataset of the files that arrived, without those that failed; null: the columns of a table come first. */
   async finish(): Promise<Dataset | null> {
     this.state = 'finishing';
     try {
-      const dataset = await finishUpload(this.#id!);
-      this.#id = null;
-      this.state = 'idle';
-      return this.#stop.signal.aborted ? null : dataset;
+      const table = await readUploadedTable(this.#id!);
+      if (!table) return await this.#finish(null, null);
+      this.table = table.path;
+      this.state = 'table';
+      return null;
     } catch (problem) {
       return this.#gaveUp(problem);
     }
+  }
+
+  /** The same with the table's columns; what is wrong with them can be changed. */
+  async finishTable(choices: TableChoices, isLabelled: boolean): Promise<Dataset | null> {
+    this.problem = null;
+    try {
+      return await this.#finish(choices, isLabelled);
+    } catch (problem) {
+      if (!this.#stop.signal.aborted) this.problem = problem;
+      return null;
+    }
+  }
+
+  async #finish(choices: TableChoices | null, isLabelled: boolean | null): Promise<Dataset | null> {
+    const dataset = await finishUpload(this.#id!, choices, isLabelled);
+    this.#id = null;
+    this.state = 'idle';
+    return this.#stop.signal.aborted ? null : dataset;
   }
 
   cancel(): void {
