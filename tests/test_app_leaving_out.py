@@ -105,8 +105,8 @@ def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, s
 def test_copies_are_left_out_from_checks_and_taken_in_again(page: "Page", app_server: RunningApp) -> None:
     images: dict[str, Any] = app_server.opened(with_near_duplicates(app_server.root / "with copies"))
     open_page(page, f"/datasets/{images['id']}?tab=checks")
-    page.get_by_role("button", name="Leave the 3 spare images out").click()
-    page.get_by_role("heading", name="Left out 3").wait_for()
+    page.get_by_role("button", name="Exclude the 3 duplicates").click()
+    page.get_by_role("heading", name="Excluded 3").wait_for()
     page.get_by_text("31 images").wait_for(state="attached")
-    page.get_by_role("button", name="Take them in again").click()
-    page.get_by_role("button", name="Leave the 3 spare images out").wait_for()
+    page.get_by_role("button", name="Include them again").click()
+    page.get_by_role("button", name="Exclude the 3 duplicates").wait_for()

@@ -52,7 +52,7 @@ def test_ppv_and_npv_are_told_at_the_share_that_is_stated(page: "Page", stock: S
 @pytest.mark.exhaustive
 def test_distances_of_two_datasets_are_measured_with_advice(page: "Page", stock: Stock) -> None:
     open_page(page, f"/datasets/{stock.images}?tab=checks")
-    card = page.get_by_role("region", name="How far from other datasets?")
+    card = page.get_by_role("region", name="Distance to other datasets")
     card.get_by_role("checkbox").first.check()
     card.get_by_role("button", name="Measure").click()
     card.get_by_text("Measure it: train with and without").wait_for(timeout=240_000)

@@ -230,7 +230,7 @@ def _is_class(group: Ints, label: Ints) -> bool:
     if shared > _IS_CLASS * max(entropy_of_groups, entropy_of_classes):
         return True
     n_groups, n_classes = joint.shape
-    return n_groups <= _MOST_PARTS * n_classes and shared > 0.99 * entropy_of_classes
+    return n_groups <= _MOST_PARTS * n_classes and shared > _IS_CLASS * entropy_of_classes
 
 
 def _entropy(share: Doubles) -> float:

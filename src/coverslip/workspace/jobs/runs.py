@@ -116,6 +116,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     progress = folded_log(job).progress if state != "done" else Progress()
     evaluation = evaluation_of(job) if state == "done" else None
     is_active, choices = state in ACTIVE, job.settled_choices
+    is_finishing = is_active and job.run.finish_file.is_file()
     n_folds = progress.n_folds or (len(evaluation.folds.per_fold) if evaluation and evaluation.folds else 0)
     return RunState(
         kind="train",
@@ -130,9 +131,9 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         n_folds=n_folds or int((choices.get("split") or {}).get("folds") or 0),
         fold=progress.fold if is_active else None,
         step=None if not _has_two_steps(choices) else 1 if progress.is_pretraining or not progress.plan else 2,
-        is_finishing=is_active and job.run.finish_file.is_file(),
+        is_finishing=is_finishing,
         can_finish=can_finish(job, state, progress),
-        progress=_shown(progress, is_active=is_active) if state != "done" else None,
+        progress=_shown(progress, is_time_known=is_active and not is_finishing) if state != "done" else None,
         epoch=progress.epoch if state != "done" else status.epoch if status else None,
         n_epochs=progress.n_epochs if state != "done" else status.n_epochs if status else None,
         has_classifier=job.run.has_classifier,
@@ -173,13 +174,13 @@ def _curve(job: Job, progress: Progress) -> list[float]:
     return [epoch.val_f1 for epoch in epochs if epoch.val_f1 is not None]
 
 
-def _shown(progress: Progress, *, is_active: bool) -> RunProgress | None:
-    """None before the first event."""
+def _shown(progress: Progress, *, is_time_known: bool) -> RunProgress | None:
+    """Return the progress, or None before the first event. The time left is unknown while a training finishes early."""
     if not progress.has_begun:
         return None
     return RunProgress(
         share=round(progress.share, 4),
-        seconds_left=seconds_left(progress, time.time()) if is_active else None,
+        seconds_left=seconds_left(progress, time.time()) if is_time_known else None,
         training_share=round(progress.training_share, 4),
         work=progress.work,
         step=progress.step,

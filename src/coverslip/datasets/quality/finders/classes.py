@@ -21,7 +21,7 @@ def no_labels(dataset: Dataset, _: Scan) -> Iterator[Found]:
     if not dataset.classes:
         yield Found(
             text="No image has a label.",
-            do="Put each class into a folder of its own, or give a table with a label column.",
+            do="Label images in the app, put each class into a folder, or give a table with a label column.",
         )
 
 

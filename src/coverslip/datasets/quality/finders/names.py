@@ -25,18 +25,20 @@ def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     what = "labels" if first.strength > first.looks else "size and brightness"
     groups = f"{first.n_groups:,} groups such as '{one_line(first.example, 60)}'"
     if first.column is None:
-        where = f"Names give groups away: {groups}, found by the pattern {first.pattern}, whose images"
+        where = f"File or folder names suggest {groups} (pattern {first.pattern})."
     else:
-        where = f"The column '{one_line(first.column, 60)}' gives groups away: {groups}, whose images"
+        where = f"The column '{one_line(first.column, 60)}' suggests {groups}."
         if others := [f"'{one_line(each.column, 60)}' ({each.n_groups:,})" for each in telling[1:] if each.column]:
-            where = f"Columns give groups away (also {', '.join(others[:_MOST_SHOWN])}). {where}"
+            where += f" Other columns: {', '.join(others[:_MOST_SHOWN])}."
     yield Found(
-        text=f"{where} share {what} far more than by chance. They may come from one patient, slide or field.",
-        do="Find out what the names mean, and name the groups; numbers without groups cannot be believed until then.",
+        text=f"{where} Images of one group share {what} far more than expected by chance. They may come from one "
+        "patient, slide or field.",
+        do="Find out what the names mean. If they name patients, slides or fields, define groups; otherwise the "
+        "results are too good.",
         remedies=(GroupBy(first.column),),
         limit=f"Images with related names (such as '{one_line(first.example, 60)}') share {what} far more than by "
-        "chance, and no groups were named. If they come from one patient, slide or field, the test images were all but "
-        "seen in training, and the numbers here cannot be believed.",
+        "chance, and no groups were named. If they come from one patient, slide or field, test images resemble "
+        "training images, and the results here cannot be believed.",
         values={
             "pattern": first.pattern,
             "column": first.column,
