@@ -320,10 +320,12 @@ export const datasets = {
     more: (n: string) => `Show ${n} more`,
     open: 'See in the gallery',
     spare: (n: number) => (n === 1 ? 'Exclude the duplicate' : `Exclude the ${count(n)} duplicates`),
-    spareText: 'The first image of each set of duplicates is kept. Duplicates with different labels are not excluded.',
+    spareText:
+      'The first image of each set of duplicates is kept. Duplicates with different labels are not excluded.',
     leftOutTitle: 'Excluded',
     leftOut: (n: number) => `${counted(n, 'image is', 'images are')} excluded.`,
-    leftOutText: 'Excluded images stay in the gallery, but are not counted in classes and not used for training.',
+    leftOutText:
+      'Excluded images stay in the gallery, but are not counted in classes and not used for training.',
     takeIn: 'Include them again',
     takenIn: (n: number) => `${counted(n, 'image is', 'images are')} included again.`,
   },
