@@ -548,7 +548,8 @@ def test_a_folder_that_may_not_be_written_to_is_one_line(run: Path, cells: Path,
         done = without_privileges("predict", closed / "run", image, "--out", tmp_path / "p.csv", cache=closed / "cache")
         assert done.returncode == 0, "a classifier may lie where nobody can write"
         done = without_privileges("train", cells, *QUICK, "--out", tmp_path / "new", cache=closed / "cache")
-        assert "set COVERSLIP_CACHE" in the_error(done.stderr)
+        assert done.returncode == 0, "the cache saves time; without it training takes longer"
+        assert str(closed / "cache") in done.stderr
     finally:
         for folder in folders:
             folder.chmod(0o755)
@@ -600,20 +601,13 @@ def test_a_full_disk_leaves_the_earlier_predictions_whole(
 
 
 @pytest.mark.slow
-def test_a_full_disk_under_the_cache_is_one_line(
-    cells: Path,
-    tmp_path: Path,
-    small_disk: Callable[[str], Path],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_a_full_disk_under_the_cache_stops_no_training(
+    cells: Path, tmp_path: Path, small_disk: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE", str(small_disk("60k")))
-    line = refusal(capsys, "train", cells, *QUICK, "--out", tmp_path / "run")
-    assert "No space left on device" in line or "disk is full" in line
-    assert "set COVERSLIP_CACHE" in line
-    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "failed"
-    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
-    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    assert main(["train", str(cells), *QUICK, "--out", str(tmp_path / "run")]) == 0
+    events = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
+    assert [event["code"] for event in events if event.get("code") == "cache-not-usable"] == ["cache-not-usable"]
     assert (tmp_path / "run" / "report.html").exists()
 
 

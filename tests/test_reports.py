@@ -268,7 +268,7 @@ def test_doubtful_labels_are_told_where_somebody_has_looked_for_them(tmp_path):
     folder = write_run(tmp_path, ("a", "b"), n_test=40, skill=2, finetuned=False)
     doubtful = DoubtfulLabel(image_id="x", path="x.png", label="a", suggested="b", score=0.97, split="train")
     classes = (JudgedClass(name="a", n=20, n_doubtful=1), JudgedClass(name="b", n=5, n_doubtful=None))
-    LabelErrors(judged_by="folds", classes=classes, n_not_judged=5, images=(doubtful,)).write(
+    LabelErrors(judged_by="folds", classes=classes, n_not_judged=5, n_expected=1, images=(doubtful,)).write(
         Run(folder).label_errors_file
     )
     reported = read_run(folder)

@@ -85,8 +85,8 @@ def _first_images(workspace: Workspace, given: str, first: Json) -> tuple[str, J
     classes = {key: value for key, value in row.class_plan.items() if value} | (first.get("classes") or {})
     group = images.grouped.column or images.grouped.pattern
     crop_size = first.get("crop_size") or table_choices(row).crop_size
-    of_dataset = {"group": group, "crop_size": crop_size, **({"classes": classes} if classes else {})}
-    return images.sources[0], {**first, **of_dataset}
+    of_dataset = {"group": group, "crop_size": crop_size, "classes": classes}
+    return images.sources[0], {**first, **{key: value for key, value in of_dataset.items() if value or key == "group"}}
 
 
 def _known_dataset(workspace: Workspace, dataset_id: str) -> AnyRow | None:
