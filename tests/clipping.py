@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-# Text may be shortened by an ellipsis if its whole is in a title, and may be scrolled to in a box that says so.
+# Text may be shortened by an ellipsis if its whole is in a title, and may be scrolled to in a box that says so. A box
+# that stays in sight (sticky) may cover what scrolls below it.
 _FAULTS = """() => {
   const isShown = (e) => e.checkVisibility({visibilityProperty: true, opacityProperty: true});
   const isHidden = (e) => e.closest('.visually-hidden, [aria-hidden=true], svg, details:not([open]) > :not(summary)');
@@ -21,6 +22,10 @@ _FAULTS = """() => {
     }
     return {left, top, right, bottom};
   };
+  const stickyBox = (e) => {
+    for (let at = e; at; at = at.parentElement) if (getComputedStyle(at).position === 'sticky') return at;
+    return null;
+  };
   const faults = [];
   const texts = [];
   for (const e of document.querySelectorAll('main *')) {
@@ -29,7 +34,7 @@ _FAULTS = """() => {
     const style = getComputedStyle(e);
     const isCut = style.overflowX !== 'visible' && e.scrollWidth > e.clientWidth + 1;
     if (isCut && style.overflowX !== 'auto' && style.overflowX !== 'scroll') {
-      if (style.textOverflow !== 'ellipsis' || !e.title) faults.push(`cut off: ${said(e)}`);
+      if (style.textOverflow !== 'ellipsis' || !e.closest('[title]')) faults.push(`cut off: ${said(e)}`);
     }
     if (style.transform !== 'none' || style.writingMode !== 'horizontal-tb') continue; // its box is larger
     for (const node of own) {
@@ -48,9 +53,8 @@ _FAULTS = """() => {
       if (a.e === b.e || a.e.contains(b.e) || b.e.contains(a.e)) continue;
       const across = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left);
       const down = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
-      const isCovered = a.e.closest('th')?.matches('tbody th') || b.e.closest('th')?.matches('tbody th');
-      if (isCovered && a.e.closest('table') === b.e.closest('table')) continue; // heads of rows stay in sight
-      if (across > 2 && down > 5) faults.push(`overlap: ${said(a.e)} and ${said(b.e)}`);
+      const isOnOneLayer = stickyBox(a.e) === stickyBox(b.e);
+      if (across > 2 && down > 5 && isOnOneLayer) faults.push(`overlap: ${said(a.e)} and ${said(b.e)}`);
     }
   });
   const wider = document.documentElement.scrollWidth - document.documentElement.clientWidth;

@@ -116,6 +116,17 @@ def test_generated_parts_are_up_to_date(reference: ModuleType) -> None:
     assert stale == [], "run: python docs/make_reference.py"
 
 
+def test_every_picture_is_shown_on_a_page_and_small() -> None:
+    shown = set()
+    for path in PAGES:
+        for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+            shown.add((path.parent / name).resolve())
+    pictures = {path.resolve() for folder in (DOCS, DOCS / "app") for path in folder.glob("*.png")}
+    assert pictures - shown == set(), "no page shows them"
+    assert shown - pictures == set(), "run: python docs/make_pictures.py"
+    assert [path.name for path in pictures if path.stat().st_size > 250_000] == []
+
+
 def test_every_recipe_key_is_documented_with_its_meaning() -> None:
     from coverslip.runs import recipe_keys
 

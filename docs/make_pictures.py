@@ -1,14 +1,13 @@
-"""Take the pictures of the app that its documentation shows.
+"""Make all pictures of README and of the documentation.
 
-    python docs/make_screenshots.py            # all of them into docs/app/
-    python docs/make_screenshots.py compare    # only those whose name contains this word
-    python docs/make_screenshots.py images     # those, too, and nothing need be trained for them
+    python docs/make_pictures.py            # docs/app/*.png, docs/report.png and docs/preview.png
+    python docs/make_pictures.py compare    # only those whose name contains this word
+    python docs/make_pictures.py images     # those of datasets, for which nothing is trained
 
-It starts the real app on a workspace of its own, draws coverslip's synthetic sample images, trains an instant and a
-fine-tuned classifier on them, predicts new images, and takes every page in Chromium at 1280 × 800. That takes a few
-minutes. The pages must be built (`make pages`), and Playwright and Chromium be there, as for the tests of the app; no
-test runs this. Names of the pictures stay the same; times of day in them do not. Look at each picture before keeping
-it: the script sees whether a page answers, not whether it is clear.
+The script starts the app in a new workspace, draws coverslip's synthetic sample cells, trains an instant and a
+fine-tuned classifier on small images, predicts new images, and takes screenshots of the pages in Chromium at
+1280 × 800. This takes a few minutes. Build the pages first (`make pages`). Look at each picture before you commit it:
+the script does not check what a picture shows.
 """
 
 import json
@@ -35,10 +34,11 @@ DOCS = Path(__file__).resolve().parent
 PICTURES = DOCS / "app"
 SIZE = {"width": 1280, "height": 800}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-COLOURS = 256  # in a picture: no difference to the eye, a third of the size
-FLAT_COLOURS = 72
+COLOURS = 128  # in a picture: no difference to the eye, a quarter of the size
+FLAT_COLOURS = 48
 PATTERN = r"slide\d+"
-QUICK = {"image_size": 48, "tta": 1}  # seconds instead of minutes; the pages look the same
+QUICK = {"image_size": 96, "tta": 1, "split": {"folds": 0}}  # a minute instead of ten; the pages look the same
+REPORT_SIZE = {"width": 1100, "height": 2200}
 EPOCHS = 5
 
 Json = dict[str, Any]  # Any: JSON values
@@ -52,18 +52,30 @@ def main() -> None:
     write_images(folder)
     PICTURES.mkdir(exist_ok=True)
     try:
+        if is_wanted("preview", wanted):
+            draw_preview(folder / "images" / "my_cells")
         with app(folder) as server, Album(server, wanted) as album:
             take_all(server, album)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    say(f"{sum(path.stat().st_size for path in PICTURES.glob('*.png')) / 1e6:.1f} MB in all")
+
+
+def is_wanted(name: str, wanted: list[str]) -> bool:
+    return not wanted or any(word in name for word in wanted)
+
+
+def draw_preview(cells: Path) -> None:
+    """Two cells as training sees them, from the Python interface."""
+    import coverslip as cs
+
+    cs.preview(cells, cs.Recipe(image_size=96), out=DOCS / "preview.png", n=2, emit=lambda _: None)
 
 
 def write_images(folder: Path) -> None:
     """What a laboratory might have: a labelled folder, and new images of other slides."""
     from coverslip.samples import write_new_images, write_sample_images
 
-    write_sample_images(folder / "images" / "my_cells", n_images=300)
+    write_sample_images(folder / "images" / "my_cells", n_images=480)
     write_new_images(folder / "images" / "new_slides", n_images=60)
     for note in folder.rglob("README.txt"):
         note.unlink()
@@ -151,25 +163,25 @@ class Album:
 
     def take(self, name: str, path: str, *steps: Step, is_dark: bool = False) -> None:
         """One picture: go there, do these, and look."""
-        if self.wanted and not any(word in name for word in self.wanted):
+        if not is_wanted(name, self.wanted):
             return
         context = self._browser.new_context(
             base_url=self.server.address,
-            viewport=SIZE,  # type: ignore[arg-type]
+            viewport=REPORT_SIZE if name == "report" else SIZE,  # type: ignore[arg-type]
             color_scheme="dark" if is_dark else "light",
             reduced_motion="reduce",
             locale="en-GB",
         )
         page = context.new_page()
         page.goto(path)
-        page.locator("main h1").first.wait_for()
+        page.locator("h1").first.wait_for()
         settle(page)
         for step in steps:
             step(page)
             settle(page)
         picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
         context.close()
-        file = PICTURES / f"{name}.png"
+        file = (DOCS if name == "report" else PICTURES) / f"{name}.png"
         reduced(picture).save(file, optimize=True)
         say(f"{file.relative_to(DOCS.parent)}  {file.stat().st_size // 1000} KB")
 
@@ -236,18 +248,15 @@ def take_all(server: Server, album: Album) -> None:
         server.until(f"datasets/{dataset['id']}", lambda found: found["state"] == "ready")
     here = f"/datasets/{cells['id']}"
 
-    album.take("images-list", "/datasets")
     album.take("add-images", "/datasets", press("Add images"), into("my_cells"))
     album.take("images-overview", here)
     album.take("images-gallery", f"{here}?tab=images", choose_some)
     album.take("images-gallery-dark", f"{here}?tab=images", is_dark=True)
     album.take("images-viewer", f"{here}?tab=images", lambda page: page.get_by_role("gridcell").nth(12).dblclick())
     album.take("images-groups", f"{here}?tab=classes")
-    album.take("images-checks", f"{here}?tab=checks")
 
     train = f"/train?dataset={cells['id']}"
     album.take("train", train)
-    album.take("train-split", train, unfold("Split"))
     album.take("train-changes", train, unfold("Random changes"), press("Show on my images"), drawn)
 
     if album.wanted and all(word.startswith("images") for word in album.wanted):
@@ -256,30 +265,21 @@ def take_all(server: Server, album: Album) -> None:
     def trained(name: str, **recipe: object) -> Json:
         return server.send("runs", {"dataset_id": cells["id"], "name": name, "recipe": QUICK | recipe})
 
-    instant, tuned = trained("Instant", stage="instant"), trained("Fine-tuned", epochs=EPOCHS)
+    instant, tuned = trained("Instant, 32 px", stage="instant", image_size=32), trained("First", epochs=EPOCHS)
     server.until(f"runs/{tuned['id']}", lambda run: (run["epoch"] or 0) > EPOCHS // 2)
     album.take("training", f"/runs/{tuned['id']}")
-    album.take("trainings", "/runs")
     server.until(f"runs/{tuned['id']}", lambda run: run["state"] == "done")
 
     run = f"/runs/{tuned['id']}"
     album.take("results", run)
-    album.take("results-dark", run, is_dark=True)
     album.take("results-confusion", f"{run}?tab=confusion", worst_cell)
-    album.take("results-curves", f"{run}?tab=curves")
-    album.take("results-calibration", f"{run}?tab=calibration")
-    album.take("results-mistakes", f"{run}?tab=mistakes")
-    album.take("results-training", f"{run}?tab=training")
-    album.take("results-details", f"{run}?tab=details")
+    album.take("report", f"/api/v1/runs/{tuned['id']}/report")
     album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
 
-    album.take("predict", f"/predict?classifier={tuned['id']}")
     prediction = server.send("predictions", {"classifier_id": tuned["id"], "sources": [f"{images}/new_slides"]})
     server.until(f"predictions/{prediction['id']}", lambda found: found["state"] == "done")
     album.take("prediction", f"/predictions/{prediction['id']}")
     album.take("prediction-review", f"/predictions/{prediction['id']}", press("Needs review", "link"))
-    album.take("start", "/")
-    album.take("start-dark", "/", is_dark=True)
 
 
 def choose_some(page: "Page") -> None:

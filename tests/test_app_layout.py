@@ -1,0 +1,40 @@
+"""Pages of the app as a browser lays them out: no text is cut off or covers other text, at any width."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import Stock, open_page
+from clipping import clipped_text
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+WIDTHS = (800, 1280, 1920)
+PAGES = (  # results of a run: test_app_results.py
+    *("/", "/datasets", "/datasets/{images}", "/datasets/{images}?tab=images", "/datasets/{images}?tab=classes"),
+    *("/datasets/{images}?tab=checks", "/datasets/{unlabelled}", "/datasets/{unlabelled}?tab=images"),
+    *("/train", "/train?dataset={images}", "/train?dataset={unlabelled}"),
+    *("/runs", "/runs/{folds}", "/runs/{folds}?tab=metrics", "/compare?runs={run},{folds}"),
+    *("/studies", "/studies/new", "/studies/{study}"),
+    *("/predict", "/predict?classifier={run}", "/predictions/{prediction}", "/predictions/{prediction}?only=review"),
+    *("/help", "/help/recipe"),
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_text_of_a_page_is_cut_off_or_covers_other_text(page: "Page", stock: Stock, path: str) -> None:
+    open_page(page, path.format(**vars(stock)))
+    page.wait_for_load_state("networkidle")
+    for details in page.locator("main details:not([open]) > summary").all():
+        if details.is_visible():
+            details.click()
+    page.wait_for_load_state("networkidle")
+    faults = {}
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        if found := clipped_text(page):
+            faults[width] = found
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert faults == {}
