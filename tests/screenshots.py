@@ -1,4 +1,4 @@
-"""Screenshots of pages, compared with those that are kept in `tests/screenshots/`.
+"""Screenshots of reports and pages, compared with those that are kept in `tests/screenshots/`.
 
 A kept picture is small: a quarter of the page's size, in few colors. It shows what stands where, not how letters are
 drawn, so that it fits other versions of a browser. `check_screenshot` works for any page that Playwright has opened.
@@ -6,6 +6,7 @@ drawn, so that it fits other versions of a browser. `check_screenshot` works for
 After a change of the look that is meant, look at the new pictures and commit them:
 
     COVERSLIP_NEW_SCREENSHOTS=1 .venv/bin/python -m pytest tests/test_report_screenshots.py
+    COVERSLIP_NEW_SCREENSHOTS=1 .venv/bin/python -m pytest tests/test_app_screenshots.py
 """
 
 import io
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 FOLDER = Path(__file__).with_name("screenshots")
-_SHRINK, _N_COLORS = 4, 32
+_SHRINK, _N_COLORS = 4, 128
 _LARGEST_STEP = 40  # of 255, in any color: a pixel that differs by more is another one
 MOST_DIFFERENT = 0.01  # share of such pixels
 _ROOT = Path(__file__).resolve().parent.parent
@@ -39,21 +40,24 @@ def use_own_font(page: "Page") -> None:
     page.evaluate("document.fonts.ready.then(() => null)")
 
 
-def check_screenshot(page: "Page", name: str, folder: Path, *, hidden: Sequence[str] = ()) -> None:
-    """Compare the whole page as it stands with `screenshots/NAME.png`.
+def check_screenshot(
+    page: "Page", name: str, folder: Path, *, hidden: Sequence[str] = (), is_whole: bool = True
+) -> None:
+    """Compare the page as it stands with `screenshots/NAME.png`.
 
     Args:
         page: opened at its width, in its color scheme; `use_own_font` comes first where it has no font of its own.
         name: of the picture.
         folder: where the picture of now and the differences are written if they are too many.
         hidden: selectors of what differs from run to run, such as paths and times; it is taken from the page.
+        is_whole: take all of the page, not only what the window shows.
 
     Raises:
         AssertionError: there is no such picture, its size differs, or more than one pixel in a hundred does.
     """
     for selector in hidden:
         page.add_style_tag(content=f"{selector} {{ display: none !important }}")
-    taken = page.screenshot(full_page=True, animations="disabled", caret="hide")
+    taken = page.screenshot(full_page=is_whole, animations="disabled", caret="hide")
     now = _small(Image.open(io.BytesIO(taken)).convert("RGB"))
     file = FOLDER / f"{name}.png"
     if os.environ.get("COVERSLIP_NEW_SCREENSHOTS"):
@@ -63,7 +67,7 @@ def check_screenshot(page: "Page", name: str, folder: Path, *, hidden: Sequence[
     how = "If the change is meant, COVERSLIP_NEW_SCREENSHOTS=1 keeps the new one"
     assert file.is_file(), f"There is no picture {file}. {how}."
     kept = Image.open(file).convert("RGB")
-    share, different = differences(kept, now)
+    share, different = differences(kept, now.quantize(_N_COLORS, dither=Image.Dither.NONE).convert("RGB"))
     if share > MOST_DIFFERENT:
         now.save(folder / f"{name}-now.png")
         different.save(folder / f"{name}-differences.png")

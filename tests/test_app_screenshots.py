@@ -1,0 +1,92 @@
+"""The look of the app's pages, compared with pictures in `tests/screenshots/`; `screenshots.py` says how to renew them.
+
+Datasets, trainings, a prediction and a study are written, not computed, so that pages show the same on every machine.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from browser import RunningApp, open_page
+from clipping import clipped_text
+from screenshots import check_screenshot
+from written_workspace import write_workspace
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+
+# Paths of folders, times of day, durations.
+VOLATILE = ("[title^='/']", "main time", "section[aria-labelledby=progress] .number")
+PAGES = {  # address, and what is there once the page is whole
+    "start": ("/", "text=Recent trainings"),
+    "datasets": ("/datasets", "text=Blood cells"),
+    "dataset": ("/datasets/{dataset}", "text=Images per class"),
+    "images": ("/datasets/{dataset}?tab=images", "[role=gridcell] >> nth=20"),
+    "train": ("/train?dataset={dataset}", "text=Time not known"),
+    "runs": ("/runs", "text=Fine-tuned"),
+    "live-training": ("/runs/{running}", "text=First numbers"),
+    "summary": ("/runs/{fine-tuned}", "main img >> nth=3"),
+    "metrics": ("/runs/{fine-tuned}?tab=metrics", "th >> text=neutrophil"),
+    "confusion": ("/runs/{fine-tuned}?tab=confusion", "text=Most frequent confusions"),
+    "compare": ("/compare?runs={fine-tuned},{instant}", "main table"),
+    "prediction": ("/predictions/{prediction}", "text=Download CSV"),
+    "new-study": ("/studies/new", "text=two-step"),
+    "study": ("/studies/{study}", "text=What it shows"),
+}
+IMAGES_ARE_LOADED = """[...document.images].every((image) => {
+  const box = image.getBoundingClientRect();
+  return (image.complete && image.naturalWidth > 0) || box.top > innerHeight || box.bottom < 0;
+})"""
+VIEWS = [*((name, "light") for name in PAGES), ("summary", "dark"), ("images", "dark")]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The app on the written workspace, and the ids of what it holds."""
+
+    app: RunningApp
+    ids: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, own_cache: None) -> Iterator[Written]:
+    folder = tmp_path_factory.mktemp("written")
+    ids = write_workspace(folder)
+    app = RunningApp(folder / "workspace", folder).start()
+    yield Written(app, ids)
+    app.end()
+
+
+@pytest.fixture(scope="module")
+def tab(browser: "Browser", written: Written) -> "Iterator[Page]":
+    """A tab without the app's policy, which forbids styles that hide something for a picture."""
+    context = browser.new_context(
+        base_url=written.app.address,
+        viewport={"width": 1280, "height": 800},
+        reduced_motion="reduce",
+        bypass_csp=True,
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize(("name", "scheme"), VIEWS)
+def test_a_page_looks_as_it_did_and_can_be_read_at_any_width(
+    tab: "Page", written: Written, tmp_path: Path, name: str, scheme: Literal["light", "dark"]
+) -> None:
+    path, whole = PAGES[name]
+    tab.emulate_media(color_scheme=scheme)
+    open_page(tab, path.format(**written.ids))
+    tab.locator(whole).first.wait_for()
+    tab.evaluate("document.fonts.ready.then(() => null)")
+    for width in (800, 1920, 1280):
+        tab.set_viewport_size({"width": width, "height": 800})
+        assert clipped_text(tab) == [], f"{width} px"
+    tab.wait_for_function(IMAGES_ARE_LOADED)
+    check_screenshot(tab, f"app-{name}-1280-{scheme}", tmp_path, hidden=VOLATILE, is_whole=False)
