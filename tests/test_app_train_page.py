@@ -9,6 +9,7 @@ import pytest
 from browser import QUICK, RunningApp, check_for_everyone, open_page
 from drawing import write_cells
 from test_app_recipes import HERLEV, RECIPES
+from trained import can_have_weights
 
 from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
 
@@ -110,6 +111,8 @@ def test_the_recipe_of_a_paper_is_loaded_into_the_form_and_started(
     page.get_by_text(f"{name} was read").wait_for()
     page.get_by_role("link", name="choices differ").wait_for()
     assert saved(page, tmp_path) == wanted
+    if wanted.init == "imagenet" and not can_have_weights(wanted.model):
+        return  # it cannot be started here
     changes = {}
     if isinstance(wanted.init, Pretraining):
         unfold(page)

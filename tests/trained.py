@@ -9,6 +9,8 @@ import pytest
 from drawing import write_cells
 
 import coverslip as cs
+from coverslip.errors import WeightsUnavailable
+from coverslip.models import check_weights, model_info
 from coverslip.runs import Recipe, Run, SplitPlan
 
 SMALL_NETWORK = "timm/test_efficientnet"  # timm's own network for tests, 0.4 million parameters
@@ -32,6 +34,15 @@ def import_small_network(folder: Path) -> None:
     os.environ["COVERSLIP_WEIGHTS"] = str(folder)
     import_weights(folder / "small.pth", SMALL_NETWORK)
     (folder / "small.pth").unlink()
+
+
+def can_have_weights(model: str) -> bool:
+    """Whether pretrained weights are on this computer, or can be fetched."""
+    try:
+        check_weights(model_info(model))
+    except WeightsUnavailable:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")

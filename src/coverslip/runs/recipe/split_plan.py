@@ -77,7 +77,7 @@ class SplitPlan(Choices):
             ),
         ),
     ] = Field(
-        "together",
+        default="together",
         description="Whether the training searches for near-duplicates and keeps each cluster of them in one part of "
         "the split, or does not search.",
     )
