@@ -19,7 +19,7 @@ def _text(run: ReportedRun) -> SectionText:
     words = (
         f"About {plural(found.n_expected, 'label')} of {count(found.n_judged)} may be wrong: these images resemble "
         f"another class as much as its own images do. The labels were compared with {how}. "
-        f"{plural(len(found.images), 'image')} were misclassified, most of them because they are hard.",
+        f"Misclassified: {plural(len(found.images), 'image')}, most of them because they are hard.",
         "Correcting only suspected errors among the test images makes the results too good, since wrong labels that "
         "agree with the classifier stay. For a fair correction, check a random sample of the test images as well.",
     )
