@@ -94,8 +94,8 @@ def test_epochs_and_what_was_tried_are_kept(folder: Path, compared: StudyCompari
     assert run.training.instant is not None
     assert first.shrinkages == (run.training.instant.shrinkage,)
     page = (folder / "report.html").read_text(encoding="utf-8")
-    for words in ("Changed test images", "One dataset alone, or among others", "Epoch by epoch", "What was tried"):
-        assert words in page
+    for title in ("Robustness", "Single and merged datasets", "Training curves", "Settings"):
+        assert title in page
     assert (folder / "figures" / "epochs-1.svg").is_file()
 
 
