@@ -29,7 +29,7 @@ WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
     "ChangeSources": ("/datasets/{images}", press("Add, rename or leave out folders"), "Domain of"),
     "NewEvaluation": ("/runs/{run}?tab=evaluations", press("Evaluate on an external test set …"), "Labeled dataset"),
 }
-WITHOUT = {"Keys", "List", "UseCorrections"}  # keys to read, and questions
+WITHOUT = {"Keys", "List", "LiveRun", "UseCorrections"}  # keys to read, and questions
 ELSEWHERE = {"MissingFolder"}  # looked at where a folder is taken away
 
 

@@ -104,7 +104,7 @@ def test_from_sample_images_to_a_table_of_predictions(
     open_page(page, "/")
     page.get_by_role("button", name="Use the sample images").click()
     page.wait_for_url("**/datasets/samples")
-    page.get_by_role("heading", name="14 groups").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name="60 groups").wait_for(timeout=PATIENT_MS)
     page.get_by_text("neutrophil").first.wait_for()
     train_by_clicks(page, "My first")
     page.get_by_role("heading", name="My first", level=1).wait_for()

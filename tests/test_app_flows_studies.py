@@ -62,7 +62,7 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
 
 def test_what_a_study_shows_is_said_in_words_and_taken_away(page: "Page", stock: Stock) -> None:
     open_page(page, f"/studies/{stock.study}")
-    page.get_by_text("too few splits to tell").wait_for()  # one split
+    page.get_by_text("too few splits", exact=True).first.wait_for()  # one split
     with page.expect_download() as taken:
         page.get_by_role("link", name="Table (CSV)").click()
     assert taken.value.path().read_text().startswith("dataset,model,regime")

@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 
 from coverslip.evaluation import METRICS, Better, Metric, Scale, row_metrics, without_temperature
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.words import count
+from coverslip.reports.words import count, listed
 
 
 def _tell_metrics(schema: JsonDict) -> None:
@@ -159,6 +159,21 @@ def measured(name: str, metric: Metric) -> Measured:
 def metrics(run: ReportedRun) -> list[MetricValue]:
     """All numbers, in the order of the table of metrics."""
     return [_of_run(run, name) for name in METRICS if name in run.metrics.metrics]
+
+
+def interval_methods(run: ReportedRun) -> str:
+    """How the confidence intervals of the first metrics were computed; empty where none has one.
+
+    Most have the same; the others are named behind their own: a value of exactly 1 has an exact binomial interval.
+    """
+    titles_of: dict[str, list[str]] = {}
+    for metric in metrics(run):
+        if metric.is_headline and metric.low is not None:
+            titles_of.setdefault(metric.method, []).append(metric.title)
+    methods = sorted(titles_of, key=lambda method: -len(titles_of[method]))
+    return "; ".join(
+        f"{method} for {listed(titles_of[method])}" if place else method for place, method in enumerate(methods)
+    )
 
 
 def _of_run(run: ReportedRun, name: str) -> MetricValue:

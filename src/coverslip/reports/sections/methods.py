@@ -316,15 +316,16 @@ def _random_changes(augment: Augment) -> list[str]:
 
 def _number_methods(run: ReportedRun) -> str:
     scaled = "" if run.n_folds else f" (T = {run.calibration.temperature:.2f})"
-    accuracy = run.metrics["accuracy"]
-    percents = f"{100 * accuracy.level:.0f}%"
-    method = accuracy.method.partition(";")[0]  # its caveats stand among what the numbers do not show
-    groups = f", {plural(run.metrics.n_groups, 'group')}" if run.metrics.n_groups else ""
+    changed = changed_phrases(run.recipe, "decision", besides=_PLACED)
+    others = "".join(f" {_capitalised(phrase)}." for phrase in changed)
+    groups = f" ({plural(run.metrics.n_groups, 'group')})" if run.metrics.n_groups else ""
+    methods = content.interval_methods(run)
+    level = f"{100 * run.metrics['accuracy'].level:.0f}%"
+    intervals = f"{level} confidence intervals are by {methods}" if methods else "no confidence intervals are given"
     return (
         f"Probabilities were calibrated by temperature scaling on validation images{scaled}. {_decision_methods(run)}"
-        f"{_last_calibration(run)} "
-        "All metrics are from "
-        f"{split_words(run)}: {_metric_methods(run)}; {percents} confidence intervals are by {method}{groups}."
+        f"{others}{_last_calibration(run)} "
+        f"All metrics are from {split_words(run)}{groups}: {_metric_methods(run)}; {intervals}."
     )
 
 

@@ -58,8 +58,8 @@ def _shown(run: ReportedRun) -> Json:
 def _notes(run: ReportedRun) -> Iterator[str]:
     """What the strips show, why an interval is missing, and the predictions that are uncertain."""
     metrics = [metric for metric in content.metrics(run) if metric.is_headline]
-    if any(metric.low is not None for metric in metrics):
-        yield f"Below each value is its 95% confidence interval (CI): {run.metrics['accuracy'].method}."
+    if methods := content.interval_methods(run):
+        yield f"Below each value is its 95% confidence interval (CI): {methods}."
     titles_of: dict[str, list[str]] = {}
     for metric in metrics:
         if metric.low is None and metric.reason and METRICS[metric.name].influence is not None:
