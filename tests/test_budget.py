@@ -224,7 +224,7 @@ def test_fine_tuning_may_take_smaller_images_where_the_recipe_leaves_their_size_
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("by_epoch", "fewest_steps", "most_steps"),
-    [({}, 40, 52), ({4: 4.0}, 15, 24), ({2: 0.5}, 60, 60)],
+    [({}, 40, 52), ({4: 4.0}, 15, 24), pytest.param({2: 0.5}, 60, 60, marks=pytest.mark.exhaustive)],
     ids=["steady", "slows down", "speeds up"],
 )
 def test_fine_tuning_follows_the_machine_and_its_recipe_gives_the_same_without_a_budget(
@@ -261,6 +261,7 @@ def test_a_shorter_training_says_what_time_would_do(cells: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_more_epochs_are_run_where_there_is_time_and_the_recipe_leaves_their_number_open(
     cells: Path, tmp_path: Path
 ) -> None:

@@ -17,12 +17,18 @@ class Estimate:
     """A number with its confidence interval (CI), as one cell of a table."""
 
     value: str
-    interval: str = ""  # or, where there is none, the counts that the number is made from; else empty
+    interval: str = ""
+    counts: str = ""  # that a proportion is made from, where it has no interval
     reason: str = ""  # why there is no interval, or no value
     is_strong: bool = False
 
     def __str__(self) -> str:
-        return f"{self.value} ({self.interval})" if self.interval else self.value
+        return f"{self.value} ({self.below})" if self.below else self.value
+
+    @property
+    def below(self) -> str:
+        """What stands below the value."""
+        return self.interval or self.counts
 
 
 Cell = str | Estimate
@@ -42,7 +48,7 @@ def estimate(metric: Metric | Measured, *, is_signed: bool = False, is_strong: b
     if metric.low is None or metric.high is None:
         is_counted = metric.n_correct is not None and metric.n_images is not None
         counts = f"{metric.n_correct:,} of {metric.n_images:,}" if is_counted else ""
-        return Estimate(shown(metric.value), counts, reason=metric.reason or "", is_strong=is_strong)
+        return Estimate(shown(metric.value), counts=counts, reason=metric.reason or "", is_strong=is_strong)
     return Estimate(shown(metric.value), spanned(metric.low, metric.high, shown), is_strong=is_strong)
 
 
@@ -81,6 +87,14 @@ def table(
     return html + Markup("</table></div>\n") + Markup("").join(notes)
 
 
+def below_values(rows: Iterable[Sequence[Cell]]) -> str:
+    """Return what stands below the values of a table, as a sentence; empty if nothing does."""
+    cells = [cell for row in rows for cell in row if isinstance(cell, Estimate)]
+    if any(cell.interval for cell in cells):
+        return "Below each value is its 95% confidence interval (CI)."
+    return "Below each share is its count." if any(cell.counts for cell in cells) else ""
+
+
 def reasons(rows: Iterable[Sequence[Cell]]) -> list[str]:
     """Return why numbers are missing in rows, each reason once."""
     return list(_reasons(rows).values())
@@ -114,7 +128,7 @@ def _cell(cell: Cell, marks: dict[str, str]) -> "Markup":
     value = Markup("<b>{}</b>").format(cell.value) if cell.is_strong else escape(cell.value)
     if mark := marks.get(cell.reason, ""):
         value += Markup("<sup>{}</sup>").format(mark)
-    return value + Markup('<span class="ci">{}</span>').format(cell.interval) if cell.interval else value
+    return value + Markup('<span class="ci">{}</span>').format(cell.below) if cell.below else value
 
 
 def _marks(rows: Sequence[Sequence[Cell]]) -> dict[str, str]:
@@ -126,7 +140,10 @@ def _marks(rows: Sequence[Sequence[Cell]]) -> dict[str, str]:
 def _reasons(rows: Iterable[Sequence[Cell]]) -> dict[str, str]:
     """A sentence for each reason why there is no confidence interval, or no value at all."""
     cells = [cell for row in rows for cell in row if isinstance(cell, Estimate) and cell.reason]
-    return {cell.reason: reason_words(cell.reason, has_value=cell.value != number(None)) for cell in cells}
+    has_value = dict.fromkeys((cell.reason for cell in cells), True)
+    for cell in cells:
+        has_value[cell.reason] &= cell.value != number(None)
+    return {reason: reason_words(reason, has_value=known) for reason, known in has_value.items()}
 
 
 def reason_words(reason: str, *, has_value: bool = True) -> str:

@@ -23,12 +23,12 @@ def percent(value: float) -> str:
 
 def number(value: float | None, digits: int = 3) -> str:
     """0.9514 as '0.951'; a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return "–" if value is None else f"{value:z.{digits}f}".replace("-", "−")
 
 
 def signed(value: float | None, digits: int = 3) -> str:
     """0.0514 as '+0.051': a difference."""
-    return "–" if value is None else f"{value:+.{digits}f}".replace("-", "−")
+    return "–" if value is None else f"{value:+z.{digits}f}".replace("-", "−")
 
 
 def spanned(low: float, high: float, shown: Callable[[float], str] = number) -> str:

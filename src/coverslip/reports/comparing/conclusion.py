@@ -31,23 +31,26 @@ def conclusion(rows: Sequence[ComparedRun], pairs: Sequence[Pair], runs: Sequenc
 def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
     where = f"On {words.plural(pair.n, 'test image')}"
     by_labels = words.by_labels(pair.numbers[0].labels)
-    values = {first: words.number(row.first), second: words.number(row.second)}
+    both = ((first, words.number(row.first)), (second, words.number(row.second)))
+    (first, of_first), (second, of_second) = both
     if row.low is None or row.high is None:
         return (
-            f"{where}{by_labels}, {row.title} is {values[first]} for {first} and {values[second]} for {second}. The "
+            f"{where}{by_labels}, {row.title} is {of_first} for {first} and {of_second} for {second}. The "
             f"difference cannot be tested ({row.reason})."
         )
-    better, worse = (second, first) if _is_second_better(row) else (first, second)
-    size, low, high = abs(row.value or 0), *sorted((_as_gain(row, row.low), _as_gain(row, row.high)))
-    interval = f"95% CI {signed(low)} to {signed(high)}{_p(row.p)}"
+    (better, of_better), (worse, of_worse) = reversed(both) if _is_second_better(row) else both
+    size = words.number(abs(row.value or 0))
+    low, high = sorted((_as_gain(row, row.low), _as_gain(row, row.high)))
+    interval = f"95% CI {words.number(low)} to {words.number(high)}{_p(row.p)}"
     if row.is_shown:
         return (
-            f"{where}{by_labels}, {better} is better than {worse}: {row.title} {values[better]} against "
-            f"{values[worse]}, difference {words.number(size)} ({interval})."
+            f"{where}{by_labels}, {better} is better than {worse}: {row.title} {of_better} against {of_worse}, "
+            f"difference {size} ({interval})."
         )
+    favor = f" in favor of {better}" if float(size) else ""
     return (
-        f"{where}{by_labels}, the difference in {row.title} between {first} ({values[first]}) and {second} "
-        f"({values[second]}) is not statistically significant: {words.number(size)} in favor of {better} ({interval})."
+        f"{where}{by_labels}, the difference in {row.title} between {first} ({of_first}) and {second} ({of_second}) is "
+        f"not statistically significant: {size}{favor} ({interval})."
     )
 
 
@@ -58,11 +61,6 @@ def _is_second_better(row: Difference) -> bool:
 def _as_gain(row: Difference, end: float) -> float:
     """An end of the interval as the advantage of the better run."""
     return end if (row.value or 0) >= 0 else -end
-
-
-def signed(value: float) -> str:
-    """0.012 as '0.012', -0.012 with a minus sign."""
-    return f"\N{MINUS SIGN}{-value:.3f}" if value < 0 else f"{value:.3f}"
 
 
 def _p(p: float | None) -> str:

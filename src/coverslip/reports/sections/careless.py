@@ -27,12 +27,14 @@ def _meaning(what_if: WhatIf) -> Iterator[str]:
         f"{title} is {number(what_if.careless.value)}. With a grouped split it is {number(what_if.honest.value)}. The "
         f"difference is {difference.value}{interval}."
     )
-    if gap.low is not None and gap.low > 0:
+    if gap.low is None or gap.high is None:
+        yield f"The difference was not tested{f' ({gap.reason})' if gap.reason else ''}."
+    elif gap.low > 0:
         yield (
             "An image-level split overestimates the performance on new patients, slides or fields. Report the value "
             "of the grouped split."
         )
-    elif gap.high is not None and gap.high < 0:
+    elif gap.high < 0:
         yield "Here the image-level split gives the lower value, which happens if groups contain few of the classes."
     else:
         yield "The difference is not statistically significant."

@@ -9,7 +9,7 @@ from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.parts.two_classes import threshold_words
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.tables import Cell, estimate
+from coverslip.reports.tables import Cell, below_values, estimate
 from coverslip.reports.words import MANY_CLASSES, N_HARDEST, count, is_numbered
 
 _TITLES = {
@@ -43,15 +43,11 @@ def _text(run: ReportedRun) -> SectionText:
 
 
 def _words(run: ReportedRun) -> Iterator[str]:
-    numbers = [metric for scores in run.metrics.per_class.values() for metric in scores.metrics.values()]
-    has_intervals = any(metric.low is not None for metric in numbers)
-    below = (
-        "Below each value is its 95% confidence interval (CI)." if has_intervals else "Below each share is its count."
-    )
+    if below := below_values(_rows(run)):
+        yield below
     yield (
-        f"{below} Recall is also called sensitivity, and precision "
-        "positive predictive value (PPV). NPV is the share of images predicted as another class that are of another "
-        "class."
+        "Recall is also called sensitivity, and precision positive predictive value (PPV). NPV is the share of images "
+        "predicted as another class that are of another class."
     )
     if text := operating_point_words(run):
         yield text

@@ -25,7 +25,7 @@ def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     what = "labels" if first.strength > first.looks else "size and brightness"
     groups = f"{first.n_groups:,} groups such as '{one_line(first.example, 60)}'"
     if first.column is None:
-        where = f"File or folder names suggest {groups} (pattern {first.pattern})."
+        where = f"File or folder names suggest {groups}."
     else:
         where = f"The column '{one_line(first.column, 60)}' suggests {groups}."
         if others := [f"'{one_line(each.column, 60)}' ({each.n_groups:,})" for each in telling[1:] if each.column]:

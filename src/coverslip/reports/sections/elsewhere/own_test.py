@@ -2,23 +2,27 @@
 
 from collections.abc import Iterator
 
-from coverslip.evaluation import METRICS
+from coverslip.evaluation import METRICS, independent_difference
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.tables import estimate
-from coverslip.reports.words import CI, plural
+from coverslip.reports.tables import below_values, estimate
+from coverslip.reports.words import plural
 
 
 def _text(run: ReportedRun) -> SectionText:
     own = run.run.metrics.metrics if run.run.is_measured else {}
+    names = [metric.name for metric in content.metrics(run) if metric.name in own and METRICS[metric.name].is_headline]
+    differences = [independent_difference(own[name], run.metrics[name]) for name in names]
     rows = [
-        (metric.title, estimate(metric), estimate(own[metric.name]))
-        for metric in content.metrics(run)
-        if metric.name in own and METRICS[metric.name].is_headline
+        (METRICS[name].title, estimate(run.metrics[name]), estimate(own[name]), estimate(difference, is_signed=True))
+        for name, difference in zip(names, differences, strict=True)
     ]
-    columns = (f"metric ({CI})", "external test set", "test set of the run") if rows else ()
-    return SectionText(tuple(_doubts(run)), columns, rows)
+    words = list(_doubts(run))
+    if any(difference.low is not None for difference in differences):
+        words.append(f"{below_values(rows)} A difference whose CI includes 0 is not statistically significant.")
+    columns = ("metric", "external test set", "test set of the run", "difference") if rows else ()
+    return SectionText(words, columns, rows)
 
 
 def _doubts(run: ReportedRun) -> Iterator[str]:
@@ -42,10 +46,6 @@ def _doubts(run: ReportedRun) -> Iterator[str]:
             "No groups are known. If several of these images come from one patient or slide, the confidence intervals "
             "are too narrow."
         )
-    yield (
-        "If the confidence intervals of a row do not overlap, the difference is statistically significant. If they "
-        "overlap, a difference is possible but not shown."
-    )
 
 
 OWN_TEST = Section(

@@ -7,6 +7,7 @@ from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import percent
 
 _PREVALENCES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
+_RANGES = "Below each value is the range from the lower to the upper limits of the CIs of sensitivity and specificity."
 _SAME_SHOWN = 0.0005  # shares that are so near to one another are written alike
 
 
@@ -19,8 +20,8 @@ def _text(run: ReportedRun) -> SectionText:
         f"{percent(own)} of the images measured here are {name}. Predictive values depend on this proportion. "
         "Sensitivity and specificity do not, as long as the images of a class look the same.",
         f"PPV is the share of the images predicted as {name} that are. NPV is the share of the other images that are "
-        "not. Below each value is the range from the lower to the upper limits of the CIs of sensitivity and "
-        "specificity.",
+        "not.",
+        *([_RANGES] if sensitivity.low is not None and specificity.low is not None else []),
     )
     rows: list[list[Cell]] = [
         [percent(share), *(_with_ends(sensitivity, specificity, share, which) for which in ("ppv", "npv"))]

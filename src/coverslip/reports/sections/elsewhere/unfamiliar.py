@@ -34,9 +34,7 @@ def _text(run: ReportedRun) -> SectionText:
         "type that looks like a known class is often not detected."
     )
     rows = [(row.image_id, row.predicted or "", f"{row.unfamiliarity:.2f}") for row in unlike[:_MOST_SHOWN]]
-    return SectionText(
-        words, ("image", "predicted class", "OOD score (threshold: 1)") if rows else (), rows, ("predicted class",)
-    )
+    return SectionText(words, _COLUMNS if rows else (), rows, ("predicted class",))
 
 
 UNFAMILIAR = Section(

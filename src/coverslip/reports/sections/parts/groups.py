@@ -2,8 +2,8 @@
 
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.tables import estimate
-from coverslip.reports.words import CI, plural
+from coverslip.reports.tables import below_values, estimate
+from coverslip.reports.words import plural
 
 _TITLES = {
     "accuracy": ("Accuracy", "share of the groups that are classified correctly"),
@@ -20,15 +20,16 @@ def _text(run: ReportedRun) -> SectionText:
     assert decided is not None, "the section is there only with them"
     words = [
         f"Each of {plural(decided.n, 'group')} gets one prediction from all its images: the class with the highest "
-        "mean log probability. Confidence intervals (CI) are over groups. The decision thresholds of single images "
-        "are not used."
+        "mean log probability. The decision thresholds of single images are not used."
     ]
     if decided.n_mixed:
         words.append(f"Excluded because their images are of several classes: {plural(decided.n_mixed, 'group')}.")
     if decided.n < 10:
         words.append("With so few groups, these metrics are uncertain.")
     rows = [(_TITLES[name][0], estimate(metric), _TITLES[name][1]) for name, metric in decided.metrics.items()]
-    return SectionText(words, ("metric", f"value ({CI})", "meaning"), rows, ("meaning",))
+    if below := below_values(rows):
+        words.append(below)
+    return SectionText(words, ("metric", "value", "meaning"), rows, ("meaning",))
 
 
 GROUPS = Section(

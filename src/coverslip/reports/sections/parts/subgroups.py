@@ -3,7 +3,7 @@
 from coverslip.evaluation import Metric, SubgroupScores
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.tables import Cell, estimate
+from coverslip.reports.tables import Cell, Estimate, below_values, estimate
 from coverslip.reports.words import count, listed
 
 _COLUMNS = ("subgroup", "images", "groups", "accuracy", "difference in accuracy", "macro-F1", "difference in macro-F1")
@@ -15,9 +15,10 @@ def _text(run: ReportedRun) -> SectionText:
     small = [name for name, scores in _each(run) if scores.is_small]
     words = [
         "Each row covers the images with one value in a column of the dataset's table. A difference is the row's value "
-        "minus the value of all other images. Below each value is its 95% confidence interval (CI). A difference whose "
-        "CI includes 0 is not statistically significant."
+        "minus the value of all other images."
     ]
+    if any(isinstance(cell, Estimate) and cell.interval for row in rows for cell in row):
+        words.append(f"{below_values(rows)} A difference whose CI includes 0 is not statistically significant.")
     if clear:
         words.append(f"Taken by itself, the difference in accuracy is statistically significant for {listed(clear)}.")
     if small:
