@@ -22,6 +22,8 @@ from typing import Any
 
 from kills import differences, events_of, read_json, resumed, start
 
+from coverslip.events import COMPUTING_FEATURES
+
 SETTINGS = ("image_size=48", "tta=1", "epochs=2", "batch_size=16")
 N_IMAGES = 160  # so that training and validation images are looked at in more than one part
 SECONDS_TO_WAIT = 600
@@ -65,7 +67,7 @@ MOMENTS = {
     "images are read": Moment(lambda run, seconds: (run / "recipe.yaml").exists()),
     "the run has begun": Moment(told("RunStarted")),
     "the network is made ready": Moment(told("StageStarted", stage="instant"), is_all_new=True),
-    "half of the images are embedded": Moment(told("Progressed", stage="looking at images"), is_all_new=True),
+    "half of the images are embedded": Moment(told("Progressed", stage=COMPUTING_FEATURES), is_all_new=True),
     "the head is fitted": Moment(told("StageStarted", stage="instant")),
     "fine-tuning begins": Moment(told("StageStarted", stage="finetune")),
     "its first step has ended": Moment(told("StepEnded", epoch=1)),

@@ -1,18 +1,19 @@
-"""Writes a page of `docs/studies/` from the folder of a study that was run: its numbers, and what they do not show.
+"""Writes a page of `docs/studies/` from the folder of a study: its tables and its limits.
 
     python docs/make_studies.py NAME STUDY --asks TEXT --command TEXT [--note TEXT]...
 
-`STUDY` gets its tables and report anew on the way. Paths below the folder that `COVERSLIP_DATA` names are written
+The tables and the report of `STUDY` are written anew. Paths below the folder that `COVERSLIP_DATA` names are written
 without it.
 """
 
 import argparse
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from coverslip import studies
-from coverslip.studies import DatasetComparison, StudyComparison, interval, usual_verdict, verdict
+from coverslip.reports.tables import Cell
+from coverslip.studies import StudyComparison, study_sections
 
 _PAGES = Path(__file__).parent / "studies"
 
@@ -39,7 +40,7 @@ def main() -> None:
         "```",
         *_results(compared),
         "",
-        "## What it does not show",
+        "## Limits of the study",
         "",
         *(f"- {note}" for note in (*asked.note, *compared.idle_first_steps, *compared.notes)),
         "",
@@ -52,142 +53,27 @@ def main() -> None:
 
 
 def _results(compared: StudyComparison) -> Iterable[str]:
-    for part in compared.datasets:
-        size = f", {part.train_per_class} training images of each class" if part.train_per_class else ""
-        yield from ("", f"## {part.dataset}{size}", "", *_means(part, compared.metric_title))
-        yield from _differences(part)
-    if (together := compared.overall) is not None:
-        yield from ("", "## All datasets together", "")
-        yield from _table(
-            ("network", f"{compared.metric_title}, mean", "mean rank"),
-            [(row.name, _number(row.mean), _number(row.mean_rank, 2)) for row in together.scores],
-        )
-        chance = _number(together.critical_difference, 2)
-        yield from (
-            "",
-            f"Ranks closer than {chance} are no more than chance (Nemenyi).",
-        )
-    yield from _first_steps(compared)
-    if compared.gaps:
-        yield from ("", "## By the publication's protocol", "")
-        yield from _table(
-            ("dataset", "network", "as published", "here", "difference"),
-            [
-                (
-                    gap.dataset,
-                    gap.name,
-                    f"{gap.as_published:.3f}",
-                    f"{gap.own:.3f}",
-                    f"{gap.as_published - gap.own:+.3f}",
-                )
-                for gap in compared.gaps
-            ],
-        )
-    if compared.merged:
-        yield from ("", "## One dataset alone, or among others: F1 by class", "")
-        yield from _table(
-            ("dataset", "network", "class", "images", "alone", "images", "together"),
-            [
-                (
-                    row.dataset,
-                    row.name,
-                    row.class_name,
-                    str(row.n_single),
-                    _number(row.f1_single.value),
-                    str(row.n_merged),
-                    _number(row.f1_merged.value),
-                )
-                for row in compared.merged
-            ],
-        )
+    for section in study_sections(compared):
+        blocks = [block for block in section.blocks if block.rows]
+        if not blocks:
+            continue
+        yield from ("", f"## {section.title}")
+        for words in section.words:
+            yield from ("", words)
+        for block in blocks:
+            if block.heading:
+                yield from ("", f"### {block.heading}")
+            yield ""
+            yield from _table(block.columns, block.rows)
+            for words in block.words:
+                yield from ("", words)
 
 
-def _first_steps(compared: StudyComparison) -> Iterable[str]:
-    if compared.distances:
-        yield from ("", "## How far the first step's images are", "")
-        yield from _table(
-            ("dataset", "network", "MMD²", "95 % interval", "p", "CORAL"),
-            [
-                (
-                    row.dataset,
-                    row.model,
-                    _number(row.mmd2.value, 4),
-                    f"{_number(row.mmd2.low, 4)} to {_number(row.mmd2.high, 4)}",
-                    _number(row.p),
-                    f"{row.coral.value:.3g}",
-                )
-                for row in compared.distances
-            ],
-        )
-    if compared.heat_maps:
-        yield from ("", "## Where the networks look", "")
-        yield from _table(
-            ("dataset", "network", "start", "map", "like random weights", "beats the centre by", "at least", ""),
-            [
-                (
-                    drawn.dataset,
-                    drawn.model,
-                    row.regime,
-                    row.method,
-                    _number(row.similarity, 2),
-                    _number(row.gain),
-                    _number(row.gain_low),
-                    row.verdict,
-                )
-                for drawn in compared.heat_maps
-                for row in drawn.maps
-            ],
-        )
-
-
-def _means(part: DatasetComparison, metric: str) -> Iterable[str]:
-    return _table(
-        ("network", f"{metric}, mean", "sd over splits", "splits", "missing", "parameters, millions", "training, s"),
-        [
-            (
-                row.name,
-                _number(row.mean),
-                _number(row.sd),
-                str(row.n_splits),
-                str(row.n_missing or ""),
-                _number(row.parameters and row.parameters / 1000000.0, 2),
-                _number(row.train_seconds, 0),
-            )
-            for row in part.scores
-        ],
-    )
-
-
-def _differences(part: DatasetComparison) -> Iterable[str]:
-    if not part.differences:
-        return
-    yield ""
-    yield from _table(
-        ("network", "against", "difference", "95 % interval", "p (Holm)", "", "publications' tests"),
-        [
-            (
-                row.name,
-                row.baseline,
-                f"{row.difference.mean:+.3f}",
-                interval(row.difference),
-                _number(row.p_holm),
-                verdict(row, part),
-                usual_verdict(row).partition(";")[0],
-            )
-            for row in part.differences
-        ],
-    )
-
-
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterable[str]:
-    yield f"| {' | '.join(header)} |"
-    yield f"|{'---|' * len(header)}"
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Iterable[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{'---|' * len(columns)}"
     for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+        yield f"| {' | '.join(map(str, row))} |"
 
 
 if __name__ == "__main__":

@@ -176,7 +176,7 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_
     stock.app.send(f"jobs/{waiting}", method="DELETE")
     open_page(page, f"/runs/{run}")
     page.get_by_text(" of 400").first.wait_for(timeout=120_000)
-    page.get_by_text(" since Start").wait_for()
+    page.get_by_text(" since the start").wait_for()
     page.get_by_role("heading", name="First numbers preliminary").wait_for()
     page.get_by_text("From validation images, which training makes choices by.").wait_for()
     check_accessible(page)

@@ -8,6 +8,7 @@ import pytest
 from training_events import an_epoch
 
 from coverslip.events import (
+    COMPUTING_FEATURES,
     ClassifierSelected,
     Event,
     FoldEnded,
@@ -36,7 +37,7 @@ def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float
     yield 0.0, StageStarted(stage="instant")
     for done in range(50, 401, 50):
         left = (400 - done) * 0.05
-        yield 2.5, Progressed(stage="looking at images", done=done, total=400, per_second=20.0, seconds_left=left)
+        yield 2.5, Progressed(stage=COMPUTING_FEATURES, done=done, total=400, per_second=20.0, seconds_left=left)
     yield 0.0, InstantClassifierFitted(seconds=20.0, val_accuracy=0.8, val_macro_f1=0.8)
     yield 0.0, StageStarted(stage="finetune", n_epochs=n_epochs, checkpoint_selection="last")
     for epoch in range(1, n_epochs + 1):

@@ -32,6 +32,9 @@ class Event:
         return repr(self)
 
 
+COMPUTING_FEATURES = "computing features"  # a stage of `Progressed` whose pace tells how long training takes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed(Event):
     """A countable stage of work went on (reading images, embedding, predicting)."""

@@ -1,40 +1,42 @@
-"""Numbers of parts of the measured images: one class of two, whole groups, subgroups."""
+"""Metrics of parts of the measured images: one class of two, whole groups, subgroups."""
 
 from rich.console import Console
 
-from coverslip.cli._tables import decimal, interval, table_of
+from coverslip.cli._tables import filled_table
 from coverslip.datasets import counted, one_line
 from coverslip.evaluation import Evaluation
+from coverslip.reports.tables import estimate
+from coverslip.reports.words import CI
 
 _TITLES = {"sensitivity": "sensitivity", "specificity": "specificity", "ppv": "PPV", "npv": "NPV"}
 
 
 def show_parts(console: Console, evaluation: Evaluation) -> None:
-    """What there is of these parts, a table each."""
+    """A table for each part."""
     if evaluation.two_classes:
-        table = table_of(f"positive: {one_line(evaluation.positive_class or '', 60)}", "value", "95 % interval")
-        for name, metric in evaluation.two_classes.items():
-            table.add_row(_TITLES[name], decimal(metric.value), interval(metric))
-        console.print(table)
+        positive = f"positive class: {one_line(evaluation.positive_class or '', 60)}"
+        rows = [(_TITLES[name], estimate(metric)) for name, metric in evaluation.two_classes.items()]
+        console.print(filled_table((positive, f"value ({CI})"), rows))
     if evaluation.of_groups is not None:
         _show_groups(console, evaluation)
     for column, by_value in evaluation.by_column.items():
-        table = table_of(
-            one_line(column, 60), "images", "accuracy", "95 % interval", "minus all others", "95 % interval"
-        )
-        for value, scores in by_value.items():
-            accuracy, gap = scores.metrics["accuracy"], scores.gaps["accuracy"]
-            name = f"{one_line(value, 60) or '(empty)'}{' (few)' if scores.is_small else ''}"
-            numbers = (decimal(accuracy.value), interval(accuracy), decimal(gap.value), interval(gap))
-            table.add_row(name, f"{scores.n:,}", *numbers)
-        console.print(table)
+        subgroups = [
+            (
+                f"{one_line(value, 60) or '(empty)'}{' (few)' if scores.is_small else ''}",
+                f"{scores.n:,}",
+                estimate(scores.metrics["accuracy"]),
+                estimate(scores.gaps["accuracy"], is_signed=True),
+            )
+            for value, scores in by_value.items()
+        ]
+        columns = (one_line(column, 60), "images", f"accuracy ({CI})", f"difference from all others ({CI})")
+        console.print(filled_table(columns, subgroups))
 
 
 def _show_groups(console: Console, evaluation: Evaluation) -> None:
     decided = evaluation.of_groups
     assert decided is not None
-    left_out = f", {counted(decided.n_mixed, 'other')} of several classes" if decided.n_mixed else ""
-    table = table_of(f"{counted(decided.n, 'whole group')}, each by all its images{left_out}", "value", "95 % interval")
-    for name, metric in decided.metrics.items():
-        table.add_row(_TITLES.get(name, name.replace("_", " ")), decimal(metric.value), interval(metric))
-    console.print(table)
+    mixed = f"; {counted(decided.n_mixed, 'group')} of several classes excluded" if decided.n_mixed else ""
+    rows = [(_TITLES.get(name, name.replace("_", " ")), estimate(metric)) for name, metric in decided.metrics.items()]
+    title = f"one prediction per group ({counted(decided.n, 'group')}{mixed})"
+    console.print(filled_table((title, f"value ({CI})"), rows))

@@ -11,10 +11,13 @@ from rich.table import Table
 
 from coverslip.cli._parts import show_parts
 from coverslip.cli._remedies import with_remedies
-from coverslip.cli._tables import decimal, interval, is_counted, table_of
+from coverslip.cli._tables import filled_table, table_of
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
 from coverslip.messages import GroupBy
+from coverslip.reports.sections.careless import careless_text
+from coverslip.reports.tables import Estimate, estimate
+from coverslip.reports.words import CI, number
 from coverslip.runs import InspectionWithWhatIf, WhatIf
 
 Json = Mapping[str, Any]  # Any: JSON values
@@ -64,39 +67,38 @@ def print_json(value: Json) -> None:
 def show_numbers(
     console: Console, evaluation: Evaluation, own: Evaluation | None = None, *, all_classes: bool = False
 ) -> None:
-    """The headline metrics with their intervals, and how well classes are recognised: of many the worst first.
+    """The first metrics with their confidence intervals, and those of each class: of many classes the worst.
 
     Args:
-        console: for answers.
-        evaluation: the numbers.
-        own: those of the run's own test images, where these are of others.
+        console: for results.
+        evaluation: the metrics.
+        own: those of the run's own test set, where these are of an external one.
         all_classes: however many there are.
     """
     groups = f" from {counted(evaluation.n_groups, 'group')}" if evaluation.n_groups else ""
-    where = {"test": "kept aside and never trained on"}.get(evaluation.split, evaluation.split)
-    console.print(f"\nMeasured on {counted(evaluation.n, 'image')}{groups} ({where})", style="bold")
+    noun = {"test": "test image", "val": "validation image", "out-of-fold": "held-out image"}.get(evaluation.split)
+    named = "" if noun else f" of {evaluation.split}"
+    console.print(f"\nMeasured on {counted(evaluation.n, noun or 'image')}{named}{groups}", style="bold")
     if evaluation.n_groups is None:
-        doubt = "the intervals are too narrow" if own else "these numbers are too good"
-        text = f"No groups were named: if several images come from one patient or slide, {doubt}."
+        doubt = "the confidence intervals are too narrow" if own else "these metrics are too high"
+        text = f"No groups are known. If several images come from one patient or slide, {doubt}."
         console.print(with_remedies(text, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
-    beside = ("own test images", "95 % interval") if own else ()
-    table = table_of("", "value", "95 % interval", *beside)
-    headline = [(METRICS[name], metric) for name, metric in evaluation.metrics.items() if name in METRICS]
-    headline = [(record, metric) for record, metric in headline if record.is_headline]
-    for record, metric in headline:
-        before = (decimal(own.metrics[record.name].value), interval(own.metrics[record.name])) if own else ()
-        table.add_row(f"{record.title}: {record.meaning}", decimal(metric.value), interval(metric), *before)
-    console.print(table)
+    headline = {name: metric for name, metric in evaluation.metrics.items() if name in METRICS}
+    headline = {name: metric for name, metric in headline.items() if METRICS[name].is_headline}
+    columns = ("metric", f"value ({CI})", *([f"run's own test set ({CI})"] if own else []))
+    rows = [
+        (METRICS[name].title, estimate(metric), *([estimate(own.metrics[name])] if own else []))
+        for name, metric in headline.items()
+    ]
+    console.print(filled_table(columns, rows))
     most_frequent = max(evaluation.per_class, key=lambda name: evaluation.per_class[name].n, default=None)
     if most_frequent is not None:
         share = evaluation.per_class[most_frequent].n / evaluation.n
-        console.print(f"Always answering {one_line(most_frequent)!r} would be right for {share:.1%} of these images.")
+        console.print(f"A classifier that always predicts {one_line(most_frequent)!r} has an accuracy of {share:.1%}.")
         if evaluation.is_no_better_than_one_answer:
-            console.print("No better is shown: that lies within the interval of the accuracy, or above.", style="bold")
-    for method in dict.fromkeys(metric.method for _, metric in headline):
-        if method:
-            console.print(f"Intervals: {method}", soft_wrap=True)
-
+            console.print("The difference from it is not statistically significant.", style="bold")
+    for method in dict.fromkeys(metric.method for metric in headline.values() if metric.low is not None):
+        console.print(f"{CI}: {method}", soft_wrap=True)
     _show_classes(console, evaluation, all_classes=all_classes)
     show_parts(console, evaluation)
     if evaluation.by_domain:
@@ -109,21 +111,20 @@ def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool
     if is_cut:
         by_f1 = [evaluation.per_class[name].metrics["f1"].value for name in names]
         names = [names[k] for k in hardest_classes(by_f1, MOST_LINES)]
-    table = table_of("class", "images", "recall", "95 % interval", "precision", "95 % interval", "F1")
-    are_counted = False
+    rows = []
     for name in names:
         scores = evaluation.per_class[name]
-        recall, precision, f1 = (scores.metrics[key] for key in ("recall", "precision", "f1"))
-        beside = [text for metric in (recall, precision) for text in (decimal(metric.value), interval(metric))]
-        table.add_row(one_line(name), f"{scores.n:,}", *beside, decimal(f1.value))
-        are_counted |= is_counted(recall) or is_counted(precision)
-    console.print(table)
-    if are_counted:
+        recall, precision = (estimate(scores.metrics[key]) for key in ("recall", "precision"))
+        rows.append((one_line(name), f"{scores.n:,}", recall, precision, number(scores.metrics["f1"].value)))
+    columns = ("class", "images", f"recall ({CI})", f"precision ({CI})", "F1")
+    console.print(filled_table(columns, rows))
+    if any(cell.counts for _, _, *cells, _ in rows for cell in cells if isinstance(cell, Estimate)):
         console.print(
-            f"Images from fewer than {FEWEST_GROUPS} groups are counted; they give no interval.", soft_wrap=True
+            f"Where images are from fewer than {FEWEST_GROUPS} groups, their number stands in place of the CI.",
+            soft_wrap=True,
         )
     if is_cut:
-        _tell_of_the_rest(console, len(evaluation.per_class), "of lowest F1 are shown")
+        _tell_of_the_rest(console, len(evaluation.per_class), "with the lowest F1 are shown")
         _show_confused(console, evaluation)
 
 
@@ -133,24 +134,24 @@ def _tell_of_the_rest(console: Console, n: int, which: str) -> None:
 
 def _show_confused(console: Console, evaluation: Evaluation) -> None:
     """The most frequent mistakes."""
-    table = table_of("confused most", "called", "images", "of the class")
-    table.columns[1].justify = "left"
+    columns = ("class", "predicted as", "images", "share of the class")
+    rows = []
     for pair in confused_pairs(np.array(evaluation.confusion_matrix), MOST_LINES):
         names = (one_line(evaluation.classes[k]) for k in (pair.true, pair.predicted))
-        table.add_row(*names, f"{pair.n:,}", f"{pair.share:.0%}")
-    if table.row_count:
-        console.print(table)
+        rows.append((*names, f"{pair.n:,}", f"{pair.share:.0%}"))
+    if rows:
+        console.print(filled_table(columns, rows, text_columns=("predicted as",)))
 
 
 def _by_domain(evaluation: Evaluation) -> Table:
     names = row_metrics(evaluation.primary)
-    columns = [text for name in names for text in (METRICS[name].title, "95 % interval")]
-    table = table_of("domain", "images", *columns)
-    for domain, scores in evaluation.by_domain.items():
-        metrics = [scores.metrics[name] for name in names]
-        numbers = [text for metric in metrics for text in (decimal(metric.value), interval(metric))]
-        table.add_row(one_line(domain), f"{scores.n:,}", *numbers)
-    return table
+    return filled_table(
+        ("domain", "images", *(f"{METRICS[name].title} ({CI})" for name in names)),
+        [
+            (one_line(domain), f"{scores.n:,}", *(estimate(scores.metrics[name]) for name in names))
+            for domain, scores in evaluation.by_domain.items()
+        ],
+    )
 
 
 def show_inspection(console: Console, inspection: Inspection, *, all_classes: bool = False) -> None:
@@ -198,20 +199,15 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
 
 
 def _show_what_if(console: Console, what_if: WhatIf | None) -> None:
-    """What a careless split would have reported, beside an honest one."""
+    """The leakage estimate: metrics of an image-level split and of a grouped one."""
+    console.print("\nLeakage estimate: image-level split against grouped split", style="bold")
     if what_if is None:
-        text = "No groups or copies are known among the images, or there are too few: every split is as careless."
-        console.print(f"\nA careless split: {text}", soft_wrap=True)
+        console.print("Not possible: too few groups or duplicates are known among the images.")
         return
-    title = METRICS[what_if.metric].title
-    console.print("\nWhat a careless split would have reported", style="bold")
-    table = table_of(title, "images one by one", "whole groups", "difference", "95 % interval")
-    for name, numbers in (("linear probe", what_if), ("nearest image", what_if.nearest_image)):
-        values = (decimal(metric.value) for metric in (numbers.careless, numbers.honest, numbers.difference))
-        table.add_row(name, *values, interval(numbers.difference))
-    console.print(table)
-    held = f"{counted(what_if.n_images, 'image')} in {what_if.n_units:,} groups, copies and single images"
-    console.print(f"Measured on {held}, each named by a classifier that was not fitted on it.", soft_wrap=True)
+    text = careless_text(what_if)
+    console.print(filled_table(text.columns, text.rows))
+    for words in text.words:
+        console.print(words, soft_wrap=True)
 
 
 def _on_what_to_do(finding: Finding) -> str:

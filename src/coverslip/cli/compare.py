@@ -88,80 +88,79 @@ def _as_json(comparison: "Comparison") -> dict[str, object]:
 
 
 def _show(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._tables import table_of
+    from coverslip.cli._tables import filled_table
 
+    for text in filter(None, (comparison.conclusion, *(note for pair in comparison.pairs for note in pair.notes))):
+        console.print(text, soft_wrap=True)
+    console.print("\nDifferences between the runs", style="bold")
     names = [row.name for row in comparison.rows]
-    console.print("\nWhat differed", style="bold")
-    differed = table_of("", *names)
-    for row in comparison.differing:
-        differed.add_row(row.title, *row.values)
-    console.print(differed if comparison.differing else "Nothing: recipe, images and split are the same.")
+    differing = [(row.title, *row.values) for row in comparison.differing]
+    if differing:
+        console.print(filled_table(("", *names), differing))
+    else:
+        console.print("None: recipe, images and split are the same.")
     _show_fit(console, comparison)
     for pair in comparison.pairs:
         for numbers in pair.numbers:
             _show_numbers(console, pair, numbers)
-        for note in pair.notes:
-            console.print(note, soft_wrap=True)
     if comparison.published:
         _show_published(console, comparison)
-    for text in filter(None, (comparison.conclusion, comparison.access_note)):
-        console.print(text, soft_wrap=True)
+    if comparison.access_note:
+        console.print(comparison.access_note, soft_wrap=True)
 
 
 def _show_published(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._tables import decimal, table_of
+    from coverslip.cli._tables import filled_table
     from coverslip.datasets import one_line
     from coverslip.evaluation import METRICS
+    from coverslip.reports.words import number
 
-    console.print("\nPublished figures: other images, not tested against these", style="bold")
+    console.print("\nPublished values, from other images: not tested against the values above", style="bold")
     names = [name for name in METRICS if any(name in figures.metrics for figures in comparison.published)]
-    table = table_of("", *(METRICS[name].title for name in names))
+    rows = []
     for row in comparison.rows:
         own = {metric.name: metric.value for metric in row.metrics}
-        table.add_row(row.name, *(decimal(own.get(name)) for name in names))
+        rows.append((row.name, *(number(own.get(name)) for name in names)))
     for figures in comparison.published:
         source = f" ({one_line(figures.source, 60)})" if figures.source else ""
-        numbers = (decimal(figures.metrics.get(name)) for name in names)
-        table.add_row(f"published: {one_line(figures.name, 60)}{source}", *numbers)
-    console.print(table)
+        values = (number(figures.metrics.get(name)) for name in names)
+        rows.append((f"published: {one_line(figures.name, 60)}{source}", *values))
+    console.print(filled_table(("", *(METRICS[name].title for name in names)), rows))
 
 
 def _show_fit(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._tables import decimal, table_of
+    from coverslip.cli._tables import filled_table
+    from coverslip.reports.words import number
 
-    table = table_of("", *(row.name for row in comparison.rows))
-    told = (
-        ("Accuracy on training images", "train_accuracy"),
-        ("F1 on training images", "train_f1"),
-        ("Accuracy on validation images", "val_accuracy"),
-        ("F1 on validation images", "val_f1"),
-    )
-    for title, name in told:
-        values = [getattr(row.fit, name) for row in comparison.rows]
-        if any(value is not None for value in values):
-            table.add_row(title, *map(decimal, values))
-    if table.row_count:
-        console.print(table)
+    titles = {
+        "train_accuracy": "Accuracy on training images",
+        "train_f1": "F1 on training images",
+        "val_accuracy": "Accuracy on validation images",
+        "val_f1": "F1 on validation images",
+    }
+    values = {title: [getattr(row.fit, name) for row in comparison.rows] for name, title in titles.items()}
+    rows = [(title, *map(number, fits)) for title, fits in values.items() if any(fit is not None for fit in fits)]
+    if rows:
+        console.print(filled_table(("", *(row.name for row in comparison.rows)), rows))
 
 
 def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") -> None:
-    from coverslip.cli._tables import decimal, table_of
+    from coverslip.cli._tables import filled_table
     from coverslip.datasets import counted
-    from coverslip.reports.comparing import interval
-    from coverslip.reports.words import by_labels
+    from coverslip.reports.tables import estimate
+    from coverslip.reports.words import CI, by_labels, number, p_value
 
     groups = f" from {counted(pair.n_groups, 'group')}" if pair.n_groups else ""
-    title = f"{counted(pair.n, 'test image')}{groups} of both{by_labels(numbers.labels)}"
+    title = f"{counted(pair.n, 'test image')}{groups} of both runs{by_labels(numbers.labels)}"
     console.print(f"\n{title}", style="bold", soft_wrap=True)
-    table = table_of("", pair.first, pair.second, "difference", "95% CI", "")
-    for row in numbers.differences:
-        change = "–" if row.value is None else f"{row.value:+.3f}"
-        shown = "" if row.low is None else "significant" if row.is_shown else "not significant"
-        table.add_row(row.title, decimal(row.first), decimal(row.second), change, interval(row) or "–", shown)
-    console.print(table)
+    rows = [
+        (row.title, number(row.first), number(row.second), estimate(row, is_signed=True), p_value(row.p))
+        for row in numbers.differences
+    ]
+    console.print(filled_table(("metric", pair.first, pair.second, f"difference ({CI})", "p"), rows))
     test = numbers.mcnemar
     console.print(
-        f"Only {pair.first} right: {counted(test.n_first, 'image')}; only {pair.second} right: "
-        f"{counted(test.n_second, 'image')} (McNemar's exact test, images taken for independent: p = {test.p:.3g})",
+        f"Correct in {pair.first} only: {counted(test.n_first, 'image')}; in {pair.second} only: "
+        f"{counted(test.n_second, 'image')} (exact McNemar test, images as independent: p = {test.p:.3g})",
         soft_wrap=True,
     )

@@ -93,23 +93,22 @@ def decide(
 
 
 def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool = False) -> None:
-    from coverslip.cli._tables import decimal, table_of
+    from coverslip.cli._tables import filled_table
     from coverslip.datasets import one_line
+    from coverslip.reports.words import number
 
     if thresholds is None:
-        console.print(
-            "There are not two classes with validation images: a wished error rate can be set, no sensitivity."
-        )
+        console.print("A target sensitivity needs two classes with validation images. A target error rate does not.")
         return
     positive = one_line(thresholds.positive, 60)
-    console.print(f"An image is called {positive!r} where its probability is {thresholds.threshold:.3g} or more.")
+    console.print(f"An image is predicted as {positive!r} if its probability is at least {thresholds.threshold:.3g}.")
     if is_short:
         return
-    n = f"{thresholds.n_positive:,} images of it and {thresholds.n_negative:,} others"
-    console.print(f"What thresholds did on the images that they are chosen on ({n}; never test images):")
-    table = table_of("threshold", "sensitivity", "specificity", "PPV", "NPV")
+    n = f"{thresholds.n_positive:,} images of this class and {thresholds.n_negative:,} others"
+    console.print(f"On validation images ({n}), thresholds give:")
     step = max(1, -(-len(thresholds.choices) // _MOST_ROWS))
-    for each in thresholds.choices[::-1][::step]:
-        numbers = (each.sensitivity, each.specificity, each.ppv, each.npv)
-        table.add_row(f"{each.threshold:.3g}", *map(decimal, numbers))
-    console.print(table)
+    rows = [
+        (f"{each.threshold:.3g}", *map(number, (each.sensitivity, each.specificity, each.ppv, each.npv)))
+        for each in thresholds.choices[::-1][::step]
+    ]
+    console.print(filled_table(("threshold", "sensitivity", "specificity", "PPV", "NPV"), rows))

@@ -96,16 +96,19 @@ def _as_json(distances: "Distances") -> dict[str, object]:
 
 def _show(distances: "Distances") -> None:
     from coverslip.cli._show import results_console
-    from coverslip.cli._tables import distance_cells, table_of
+    from coverslip.cli._tables import filled_table
     from coverslip.datasets import counted
+    from coverslip.reports.tables import estimate
+    from coverslip.reports.words import CI, number
 
     console = results_console()
-    console.print(f"As {distances.network} sees them ({distances.n_features:,} features)", soft_wrap=True)
+    console.print(f"Distances between {distances.n_features:,} features of {distances.network}", soft_wrap=True)
     for of_set in distances.sets:
         groups = f", {counted(of_set.n_groups, 'group')}" if of_set.n_groups else ""
         console.print(f"  {of_set.name}: {counted(of_set.n, 'image')}{groups}", soft_wrap=True)
-    table = table_of("", "MMD²", "95 % interval", "p", "CORAL")
-    for pair in distances.pairs:
-        table.add_row(f"{pair.a} – {pair.b}", *distance_cells(pair.mmd2, pair.p, pair.coral))
-    console.print(table)
+    rows = [
+        (f"{pair.a} – {pair.b}", estimate(pair.mmd2, digits=4), number(pair.p), f"{pair.coral.value:.3g}")
+        for pair in distances.pairs
+    ]
+    console.print(filled_table(("datasets", f"MMD² ({CI})", "p", "CORAL"), rows))
     console.print(distances.advice, soft_wrap=True)

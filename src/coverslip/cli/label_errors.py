@@ -10,8 +10,6 @@ from coverslip.cli._options import AsJson, Device
 if TYPE_CHECKING:
     from coverslip.runs import LabelErrors
 
-_MOST_SHOWN = 20
-
 
 def label_errors(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)],
@@ -52,34 +50,33 @@ def label_errors(
 
 def _show(doubtful: "LabelErrors", out: Path | None) -> None:
     from coverslip.cli._show import results_console
-    from coverslip.cli._tables import decimal, table_of
-    from coverslip.datasets import counted, one_line
+    from coverslip.cli._tables import filled_table
+    from coverslip.datasets import one_line
+    from coverslip.reports.sections.parts.label_errors import expected_words, listed_errors
+    from coverslip.reports.words import number, plural
 
     console = results_console()
-    expected = counted(doubtful.n_expected, "label")
-    console.print(
-        f"About {expected} of {doubtful.n_judged:,} may be wrong: these images resemble another class as much as its "
-        f"own images do. {len(doubtful.images):,} images are misclassified, most of them because they are hard. "
-        f"{doubtful.n_not_judged:,} labels could not be checked.",
-        soft_wrap=True,
-    )
-    classes = table_of("class", "images", "misclassified")
-    for row in doubtful.classes:
-        n_doubtful = "too few to judge" if row.n_doubtful is None else f"{row.n_doubtful:,}"
-        classes.add_row(one_line(row.name), f"{row.n:,}", n_doubtful)
-    console.print(classes)
-    images = table_of("image", "part", "label", "suggested", "score")
-    for image in doubtful.images[: min(_MOST_SHOWN, doubtful.n_expected)]:
-        names = (one_line(image.image_id), image.split, one_line(image.label), one_line(image.suggested))
-        images.add_row(*names, decimal(image.score))
-    console.print(images)
-    if doubtful.images:
-        told = "A suspected label error is not always one: look at each image before you change its label."
+    console.print(expected_words(doubtful), soft_wrap=True)
+    if doubtful.n_not_judged:
+        console.print(f"Not checked: {plural(doubtful.n_not_judged, 'label')}.")
+    classes = [
+        (one_line(row.name), f"{row.n:,}", "too few images" if row.n_doubtful is None else f"{row.n_doubtful:,}")
+        for row in doubtful.classes
+    ]
+    console.print(filled_table(("class", "images", "misclassified"), classes))
+    images = [
+        (one_line(image.image_id), image.split, one_line(image.label), one_line(image.suggested), number(image.score))
+        for image in listed_errors(doubtful)
+    ]
+    if images:
+        columns = ("image", "set", "label", "suggested class", "score")
+        console.print(filled_table(columns, images, text_columns=columns[1:4]))
+        console.print("Look at each image before you change its label: not every suspected error is one.")
         if any(image.split == "test" for image in doubtful.images):
-            told += (
-                " Correcting only the test images among them would make the numbers too good: look at a random part of "
-                "the others as well."
+            console.print(
+                "Correcting only suspected errors among the test images makes the results too good: check a random "
+                "sample of the test images as well.",
+                soft_wrap=True,
             )
-        console.print(told, soft_wrap=True)
     if out is not None:
         console.print(f"Table  {out}", soft_wrap=True)

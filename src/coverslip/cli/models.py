@@ -122,7 +122,7 @@ def models(
         show_record(console, described)
         if latency is not None:
             console.print()
-            console.print(latency_table(latency, [(name, latency)]))
+            console.print(latency_table(name, latency))
         return
     if bench or image_size is not None or option or (classes, channels) != (_N_CLASSES, _N_CHANNELS):
         raise typer.BadParameter("--classes, --channels, --option, --image-size and --bench need a network's NAME.")

@@ -11,11 +11,8 @@ from coverslip.cli._options import AsJson
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.console import Console
+    from coverslip.studies import Cell, StudyComparison, StudyPlan
 
-    from coverslip.studies import Cell, DatasetComparison, StudyComparison, StudyPlan
-
-_MILLION = 1e6
 
 study_app = typer.Typer(
     rich_markup_mode=None,
@@ -295,93 +292,26 @@ def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, a
 
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console
-    from coverslip.cli._tables import decimal, latency_table, table_of
-    from coverslip.studies import interval
+    from coverslip.cli._tables import filled_table
+    from coverslip.studies import study_sections
 
     if as_json:
         print_json(asdict(comparison))
         return
     console = results_console()
-    for part in comparison.datasets:
-        _show_dataset(console, comparison, part)
-    if (together := comparison.overall) is not None:
-        console.print("\nAll datasets together", style="bold")
-        table = table_of("", comparison.metric_title, "mean rank")
-        for row in together.scores:
-            table.add_row(row.name, decimal(row.mean), f"{row.mean_rank:.2f}")
-        console.print(table)
-        chance = f"Ranks closer than {together.critical_difference:.2f} are no more than chance (Nemenyi)"
-        console.print(chance, soft_wrap=True)
-    if comparison.latencies:
-        rows = [(f"{each.dataset}, {each.model}", each.latency) for each in comparison.latencies]
-        console.print()
-        console.print(latency_table(rows[0][1], rows))
-    if comparison.robustness:
-        console.print("\nChanged test images", style="bold")
-        table = table_of("", "", "change", comparison.metric_title, "difference", "95 % interval")
-        for changed in comparison.robustness:
-            found = changed.difference
-            numbers = (decimal(changed.mean), f"{found.mean:+.3f}", interval(found))
-            table.add_row(changed.dataset, changed.name, changed.perturbation, *numbers)
-        console.print(table)
-    if comparison.gaps:
-        console.print("\nThe publication's protocol beside this one (other splits, so not tested)", style="bold")
-        table = table_of("", "", "as published", "here", "difference")
-        for gap in comparison.gaps:
-            difference = f"{gap.as_published - gap.own:+.3f}"
-            table.add_row(gap.dataset, gap.name, decimal(gap.as_published), decimal(gap.own), difference)
-        console.print(table)
-    _show_measured(console, comparison)
+    for section in study_sections(comparison):
+        tables = [block for block in section.blocks if block.rows]
+        if not tables:
+            continue
+        console.print(f"\n{section.title}", style="bold", soft_wrap=True)
+        for words in section.words:
+            console.print(words, soft_wrap=True)
+        for block in tables:
+            if block.heading:
+                console.print(f"\n{block.heading}", soft_wrap=True)
+            console.print(filled_table(block.columns, block.rows, text_columns=block.text_columns))
+            for words in block.words:
+                console.print(words, soft_wrap=True)
     for sentence in comparison.idle_first_steps:
         console.print(f"\nWarning: {sentence}", soft_wrap=True)
-    console.print(f"\nInterval and p: {comparison.method}", soft_wrap=True)
-    if any(each.usual_finds and not each.is_shown for part in comparison.datasets for each in part.differences):
-        console.print(comparison.error_rates, soft_wrap=True)
-    console.print(f"Report    {folder / 'report.html'}", soft_wrap=True)
-
-
-def _show_measured(console: "Console", comparison: "StudyComparison") -> None:
-    """What is only there where it was asked for: distances, and what the checks of heat maps gave."""
-    from coverslip.cli._tables import decimal, distance_cells, table_of
-
-    if comparison.distances:
-        console.print("\nHow far the first step's images are", style="bold")
-        table = table_of("", "", "MMD²", "95 % interval", "p", "CORAL")
-        for each in comparison.distances:
-            table.add_row(each.dataset, each.model, *distance_cells(each.mmd2, each.p, each.coral))
-        console.print(table)
-    if comparison.heat_maps:
-        console.print("\nHeat maps (drawn in explanations/ and the report)", style="bold")
-        table = table_of("", "", "start", "map", "like random weights", "beats the centre by", "at least", "")
-        for drawn in comparison.heat_maps:
-            for row in drawn.maps:
-                checks = (decimal(row.similarity), decimal(row.gain), decimal(row.gain_low), row.verdict)
-                table.add_row(drawn.dataset, drawn.model, row.regime, row.method, *checks)
-        console.print(table)
-
-
-def _show_dataset(console: "Console", comparison: "StudyComparison", part: "DatasetComparison") -> None:
-    from coverslip.cli._tables import decimal, table_of
-    from coverslip.studies import interval, verdict
-
-    size = f", {part.train_per_class} training images of each class" if part.train_per_class else ""
-    console.print(f"\n{part.dataset}{size}", style="bold", soft_wrap=True)
-    table = table_of("", comparison.metric_title, "sd over splits", "splits", "missing", "millions of parameters", "s")
-    for row in part.scores:
-        missing = str(row.n_missing) if row.n_missing else ""
-        size = f"{row.parameters / _MILLION:.2f}" if row.parameters else ""
-        seconds = "" if row.train_seconds is None else f"{row.train_seconds:.0f}"
-        table.add_row(row.name, decimal(row.mean), decimal(row.sd), str(row.n_splits), missing, size, seconds)
-    console.print(table)
-    if not part.differences:
-        return
-    differences = table_of("", "against", "difference", "95 % interval", "p (Holm)", "")
-    for each in part.differences:
-        found = each.difference
-        numbers = (f"{found.mean:+.3f}", interval(found), decimal(each.p_holm))
-        differences.add_row(each.name, each.baseline, *numbers, verdict(each, part))
-    console.print(differences)
-    for each in part.differences:
-        if each.usual_finds and not each.is_shown:
-            tests, pair = " and ".join(each.usual_finds), f"{each.name} against {each.baseline}"
-            console.print(f"Publications might call it a difference (by {tests}): {pair}", soft_wrap=True)
+    console.print(f"\nReport    {folder / 'report.html'}", soft_wrap=True)

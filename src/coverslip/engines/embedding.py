@@ -17,7 +17,7 @@ from coverslip.engines.engine import Engine, FloatArray, images_at_once
 from coverslip.engines.keeping import software
 from coverslip.engines.running import N_CHECKED, fastest_engine, fingerprint
 from coverslip.engines.tta import as_input, run_tta
-from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.events import COMPUTING_FEATURES, Emit, Noted, Progressed, ignore
 from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
@@ -129,4 +129,4 @@ def _read_ahead(
 def _progress(done: int, total: int, seconds: float) -> Progressed:
     per_second = done / max(seconds, 1e-9)
     left = (total - done) / per_second
-    return Progressed(stage="looking at images", done=done, total=total, per_second=per_second, seconds_left=left)
+    return Progressed(stage=COMPUTING_FEATURES, done=done, total=total, per_second=per_second, seconds_left=left)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from coverslip.datasets import DecodedPixels
 from coverslip.errors import OutOfMemory, OutOfTime
-from coverslip.events import Emit, Event, InstantClassifierFitted, Noted, Progressed, StageStarted
+from coverslip.events import COMPUTING_FEATURES, Emit, Event, InstantClassifierFitted, Noted, Progressed, StageStarted
 from coverslip.experiments.memory import batch_size_within_memory, fit_to_memory
 from coverslip.experiments.parts import Parts
 from coverslip.images import Preprocessing
@@ -158,9 +158,9 @@ class Watch:
 
     def _note_progress(self, event: Progressed) -> None:
         seconds = event.done / event.per_second if event.per_second else 0.0
-        if event.stage == "looking at images" and self._loading is None:
+        if event.stage == COMPUTING_FEATURES and self._loading is None:
             self._loading = max(0.0, self._stage_began - self._deadline.seconds_left() - seconds)
-        if event.stage == "looking at images" and event.per_second:
+        if event.stage == COMPUTING_FEATURES and event.per_second:
             self.embedding_seconds = 1 / event.per_second
             self._limit.least_image_seconds = self._step_cost / event.per_second
         is_telling = seconds >= _TELLING_SECONDS or event.done >= _TELLING_SHARE * event.total
@@ -303,7 +303,7 @@ class _Budgeted:
         self._record = self._record.model_copy(update={"sufficient_seconds": sufficient(seconds)})
 
     def _better(self, trained: Trained, instant_px: int) -> Trained:
-        """What was trained, or the instant classifier on larger images, where validation images speak for that."""
+        """What was trained, or the instant classifier on larger images, if its validation results are better."""
         recipe, fitted, context = trained.recipe, trained.fitted, self._context
         px, full_px = trained.preprocessing.image_size, max(instant_px, self._record.full_image_size or 0)
         if full_px > px and recipe.kept_stage != "finetune":

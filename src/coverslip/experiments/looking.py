@@ -65,7 +65,7 @@ def _looked(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) -
     features = _features(data, scan, positions, facts, recipe, emit, stop)
     sources, tell = (
         _sources(data, positions, facts, emit, stop),
-        telling(emit, "asking what tells the labels", "probes"),
+        telling(emit, "looking for shortcuts", "probes"),
     )
 
     def on_progress(done: int, total: int) -> None:

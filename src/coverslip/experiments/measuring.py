@@ -114,7 +114,7 @@ def evaluated(
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
         positive=recipe.positive_class,
         columns=_columns(records),
-        on_progress=telling(emit, "working out intervals", "metrics"),
+        on_progress=telling(emit, "computing confidence intervals", "metrics"),
     )
 
 

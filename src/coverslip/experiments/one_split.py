@@ -105,7 +105,7 @@ def train_one_split(
     calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe.decision_rule(parts.classes))
     package(parts, preprocessing, fitted, calibration, familiar, recipe, context)
     if fitted.is_stopped:
-        raise Stopped("Fine-tuning was stopped", do="What it has learnt so far is kept.")
+        raise Stopped("Fine-tuning was stopped", do="The epochs so far are kept.")
     # From here on the classifier is used as anybody would use it: read back from what was packaged.
     classifier = load_classifier(context.run.classifier_folder, context.device)
     keep_validation(parts, fitted, classifier, context.run)

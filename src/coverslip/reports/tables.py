@@ -34,15 +34,21 @@ class Estimate:
 Cell = str | Estimate
 
 
-def estimate(metric: Metric | Measured, *, is_signed: bool = False, is_strong: bool = False) -> Estimate:
+def estimate(
+    metric: Metric | Measured, *, is_signed: bool = False, is_strong: bool = False, digits: int = 3
+) -> Estimate:
     """Return the cell of a metric.
 
     Args:
         metric: a value with or without its interval; it says why one is missing.
         is_signed: whether it is a difference, whose sign is always shown.
         is_strong: whether it stands out in its row.
+        digits: behind the decimal point.
     """
-    shown = signed if is_signed else number
+
+    def shown(value: float | None) -> str:
+        return signed(value, digits) if is_signed else number(value, digits)
+
     if metric.value is None:
         return Estimate(shown(None), reason=metric.reason or "", is_strong=is_strong)
     if metric.low is None or metric.high is None:

@@ -37,6 +37,13 @@ def spanned(low: float, high: float, shown: Callable[[float], str] = number) -> 
     return " to ".join(ends) if any(end[0] in "+−" for end in ends) else "–".join(ends)
 
 
+def p_value(p: float | None) -> str:
+    """'0.034'; '< 0.001' of less; a dash where there is none."""
+    if p is None:
+        return "–"
+    return "<\N{NO-BREAK SPACE}0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
 def count(n: int) -> str:
     """1234 as '1,234'."""
     return f"{n:,}"
@@ -52,11 +59,10 @@ def headline(run: ReportedRun) -> str:
     matrix, n = run.metrics.confusion_matrix, run.metrics.n
     right = sum(matrix[k][k] for k in range(len(matrix)))
     kind = "held-out image" if run.n_folds else "test image" if run.metrics.split == "test" else "image"
-    if run.evaluation is not None and run.is_unseen:
-        return f"{count(right)} of {count(n)} images of the external test set are classified correctly."
+    external = " of the external test set" if run.evaluation is not None and run.is_unseen else ""
     if right == n and n > 1:
-        return f"All {plural(n, kind)} are classified correctly."
-    return f"{count(right)} of {plural(n, kind)} {'is' if n == 1 else 'are'} classified correctly."
+        return f"All {plural(n, kind)}{external} are classified correctly."
+    return f"{count(right)} of {plural(n, kind)}{external} {'is' if right == 1 else 'are'} classified correctly."
 
 
 def lead(run: ReportedRun) -> list[str]:

@@ -9,7 +9,6 @@ from coverslip.studies.comparing import (
     VariantDifference,
     VariantScores,
     compare_study,
-    interval,
     usual_verdict,
     verdict,
 )
@@ -18,6 +17,7 @@ from coverslip.studies.plan import StudyPlan, load_plan, plan_from_text, save_pl
 from coverslip.studies.presets import PRESETS, Preset, preset_plan
 from coverslip.studies.results import ResultRow
 from coverslip.studies.running import CellState, CellWord, state_of
+from coverslip.studies.sections import study_sections
 from coverslip.studies.study import plan_study, resume_study, run_study, study_comparison
 from coverslip.studies.timing import cell_seconds
 
@@ -39,7 +39,6 @@ __all__ = [
     "cells_of",
     "compare_study",
     "drawings_of",
-    "interval",
     "load_plan",
     "plan_from_text",
     "plan_study",
@@ -49,6 +48,7 @@ __all__ = [
     "save_plan",
     "state_of",
     "study_comparison",
+    "study_sections",
     "usual_verdict",
     "verdict",
 ]

@@ -9,7 +9,6 @@ import numpy as np
 from coverslip.evaluation import (
     METRICS,
     AsIfIndependent,
-    Metric,
     ProcedureDifference,
     as_if_independent,
     holm,
@@ -414,10 +413,3 @@ def _to_two_digits(n: int) -> int:
     """To two digits: it is a forecast."""
     step = int(10 ** max(0, len(str(n)) - 2))
     return -(-n // step) * step
-
-
-def interval(difference: ProcedureDifference | Metric) -> str:
-    """`-0.012 to 0.034`; empty where there is none."""
-    if difference.low is None or difference.high is None:
-        return ""
-    return f"{difference.low:+.3f} to {difference.high:+.3f}"

@@ -180,8 +180,8 @@ def _sizes(comparison: StudyComparison) -> Iterator[StudyBlock]:
         yield StudyBlock(heading=dataset, drawings=[f"sizes-{i}"])
     if comparison.sizes and comparison.target is not None:
         yield StudyBlock(
-            heading=f"Training images per class for a {comparison.metric_title} of {comparison.target:g}",
-            columns=("dataset", "network", "images per class (95% CI)"),
+            heading=f"Training images per class to reach {comparison.metric_title} {comparison.target:g}",
+            columns=("dataset", "network", "images per class"),
             rows=[(curve.dataset, curve.name, needed(curve)) for curve in comparison.sizes],
             text_columns=("network",),
             words=["Numbers of images are interpolated between the measured sizes."],
@@ -220,8 +220,23 @@ def _latencies(comparison: StudyComparison) -> StudySection:
     network = ("dataset", "network", "image size (px)", "engine", "network, one image (s)", "network, batch (s)")
     columns = (*network, "total, one image (s)", "total, batch (s)", "images in batch", "ratio batch / one image")
     drawings = [f"by-latency-{i}" for i in range(1, len(comparison.datasets) + 1)]
-    block = StudyBlock(columns=columns, rows=rows, text_columns=("network", "engine"), drawings=drawings)
-    return StudySection("Prediction time", [words], [block])
+    return _table_section(
+        "Prediction time", words, columns, rows, text_columns=("network", "engine"), drawings=drawings
+    )
+
+
+def _table_section(
+    title: str,
+    words: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    text_columns: Sequence[str],
+    drawings: Sequence[str] = (),
+) -> StudySection:
+    """A section of one table; without rows there is none."""
+    block = StudyBlock(columns=columns, rows=rows, text_columns=text_columns, drawings=drawings)
+    return StudySection(title, [words], [block] if rows else [])
 
 
 def _timing(timing: Timing) -> Estimate:
@@ -237,19 +252,13 @@ def _distances(comparison: StudyComparison) -> StudySection:
         "helps."
     )
     rows = [
-        (row.dataset, row.first, row.model, _rounded(row.mmd2, 4), number(row.p), f"{row.coral.value:.3g}")
+        (row.dataset, row.first, row.model, estimate(row.mmd2, digits=4), number(row.p), f"{row.coral.value:.3g}")
         for row in comparison.distances
     ]
     columns = ("dataset", "pretraining images", "network", "MMD²", "p", "CORAL")
-    block = StudyBlock(columns=columns, rows=rows, text_columns=("pretraining images", "network"))
-    return StudySection("Distance to the pretraining images", [words], [block] if rows else [])
-
-
-def _rounded(metric: Metric, digits: int) -> Estimate:
-    """The cell of a metric with more digits than usual."""
-    if metric.low is None or metric.high is None:
-        return Estimate(number(metric.value, digits), reason=metric.reason or "")
-    return Estimate(number(metric.value, digits), spanned(metric.low, metric.high, lambda end: number(end, digits)))
+    return _table_section(
+        "Distance to the pretraining images", words, columns, rows, text_columns=("pretraining images", "network")
+    )
 
 
 def _heat_maps(comparison: StudyComparison) -> StudySection:
@@ -312,9 +321,8 @@ def _robustness(comparison: StudyComparison) -> StudySection:
         )
         for row in comparison.robustness
     ]
-    columns = ("dataset", "network", "perturbation", f"{comparison.metric_title}, mean", "difference (95% CI)")
-    block = StudyBlock(columns=columns, rows=rows, text_columns=("network", "perturbation"))
-    return StudySection("Robustness", [words], [block] if rows else [])
+    columns = ("dataset", "network", "perturbation", f"{comparison.metric_title}, mean", "difference")
+    return _table_section("Robustness", words, columns, rows, text_columns=("network", "perturbation"))
 
 
 def _merged(comparison: StudyComparison) -> StudySection:
@@ -337,8 +345,9 @@ def _merged(comparison: StudyComparison) -> StudySection:
         for row in comparison.merged
     ]
     columns = ("dataset", "network", "class", "test images", "F1", "merged dataset", "its test images", "its F1")
-    block = StudyBlock(columns=columns, rows=rows, text_columns=("network", "class", "merged dataset"))
-    return StudySection("Single and merged datasets", [words], [block] if rows else [])
+    return _table_section(
+        "Single and merged datasets", words, columns, rows, text_columns=("network", "class", "merged dataset")
+    )
 
 
 def _classifiers(comparison: StudyComparison) -> StudySection:
@@ -357,9 +366,10 @@ def _classifiers(comparison: StudyComparison) -> StudySection:
         )
         for row in comparison.classifiers
     ]
-    columns = ("dataset", "network", "baseline", "images", "groups", "difference (95% CI)")
-    block = StudyBlock(columns=columns, rows=rows, text_columns=("network", "baseline"))
-    return StudySection("Comparison of trained classifiers", [words], [block] if rows else [])
+    columns = ("dataset", "network", "baseline", "images", "groups", "difference")
+    return _table_section(
+        "Comparison of trained classifiers", words, columns, rows, text_columns=("network", "baseline")
+    )
 
 
 def _gaps(comparison: StudyComparison) -> StudySection:
@@ -372,16 +382,14 @@ def _gaps(comparison: StudyComparison) -> StudySection:
         for row in comparison.gaps
     ]
     columns = ("dataset", "network", "published protocol", "this study", "difference")
-    block = StudyBlock(columns=columns, rows=rows, text_columns=("network",))
-    return StudySection("Published protocol", [words], [block] if rows else [])
+    return _table_section("Published protocol", words, columns, rows, text_columns=("network",))
 
 
 def _published(comparison: StudyComparison) -> StudySection:
     words = "Published values are from other images and protocols, so they are not tested against the values above."
     rows = [(row.name, number(row.value, 4), row.source) for row in comparison.published]
     columns = ("network", f"published {comparison.metric_title}", "source")
-    block = StudyBlock(columns=columns, rows=rows, text_columns=("source",))
-    return StudySection("Published values", [words], [block] if rows else [])
+    return _table_section("Published values", words, columns, rows, text_columns=("source",))
 
 
 def _settings(comparison: StudyComparison) -> StudySection:
@@ -409,8 +417,7 @@ def _settings(comparison: StudyComparison) -> StudySection:
         "epochs",
         "selected epoch",
     )
-    block = StudyBlock(columns=columns, rows=rows, text_columns=("network", "settings that differ"))
-    return StudySection("Settings", [words], [block] if rows else [])
+    return _table_section("Settings", words, columns, rows, text_columns=("network", "settings that differ"))
 
 
 def _range(values: Sequence[float]) -> str:

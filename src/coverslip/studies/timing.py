@@ -51,7 +51,7 @@ def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, flo
         except CoverslipError as error:
             emit(Noted(code="not-timed", text=f"{own[0].label} could not be timed: {error.what}", level="warning"))
             seconds |= dict.fromkeys((cell.name for cell in own), None)
-        emit(Progressed(stage="measuring how quick this machine is", done=done, total=len(alike), unit="networks"))
+        emit(Progressed(stage="measuring the speed of this computer", done=done, total=len(alike), unit="networks"))
     return seconds
 
 

@@ -66,20 +66,20 @@ export const runs = {
     preliminary: 'preliminary',
     preliminaryText:
       'From validation images, which training makes choices by. The numbers that count are measured on test images at the end.',
-    sinceStart: (time: string) => `${time} since Start`,
+    sinceStart: (time: string) => `${time} since the start`,
     accuracy: 'Accuracy',
     f1: 'Macro-F1',
     readyText: (accuracy: string, f1: string) =>
-      `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning goes on from it, and is kept unless validation images speak against it.`,
+      `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning starts from it. The fine-tuned network is kept unless its validation results are worse.`,
     readyAlone: (accuracy: string, f1: string) =>
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images.`,
     predictNow: 'Predict with it now',
     parts: (train: string, val: string, test: string) =>
       `${train} training images, ${val} validation images, ${test} test images`,
     watched: {
-      title: 'What it has learnt',
+      title: 'Predictions of validation images',
       help: (n: number) =>
-        `${n} validation images, the same ones in every epoch, each below the class that the network calls it now. Dashed: wrong, with the label below. They are a glimpse; the curves tell of all validation images.`,
+        `${n} validation images, the same ones in every epoch, with their predicted class. Dashed: misclassified, with the label below. The curves show the results for all validation images.`,
       right: (epoch: number, n: number, all: number) =>
         `${epoch ? `After epoch ${epoch}` : 'Before the first epoch'}: ${n} of ${all} right.`,
       isRight: (name: string) => `${name}, as labelled`,

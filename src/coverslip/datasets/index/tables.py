@@ -68,7 +68,7 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
     crops = f"{counted(len(records), 'crop')} of {counted(n_fields, 'field of view', 'fields of view')}"
     if n_fields < _FEWEST_FIELDS:
         text = (
-            f"The table gives {crops}, too few fields to keep each of them in one part of the split. Crops of one "
+            f"The table gives {crops}, too few fields to keep each of them in one set. Crops of one "
             "field are then in training and test, which inflates the numbers."
         )
         notes.append(Note("few-fields", text, level="warning", values=values))

@@ -26,7 +26,8 @@ from coverslip.reports.comparing.conclusion import access_note, conclusion
 from coverslip.reports.comparing.differing import Differing, what_differs
 from coverslip.reports.comparing.published import Published, read_published
 from coverslip.reports.comparing.records import ComparedRun, Difference, Fit, Labels, NumbersByLabels, Pair
-from coverslip.reports.content import Measured, measured
+from coverslip.reports.content import measured
+from coverslip.reports.tables import estimate
 from coverslip.runs import Run, open_run
 from coverslip.runs.log.looks import count_comparison
 
@@ -52,11 +53,11 @@ class Comparison:
     ]
 
     def _repr_html_(self) -> str:
-        """What differed, and the differences, for notebooks."""
+        """The conclusion, what differed, and the differences, for notebooks."""
         names = [row.name for row in self.rows]
         differed = html_table("What differed", ["", *names], [(row.title, *row.values) for row in self.differing])
-        told = "".join(f"<p>{escape(text)}</p>" for text in (self.conclusion, self.access_note) if text)
-        return differed + "".join(_pair_as_html(pair) for pair in self.pairs) + told
+        conclusion, access = (f"<p>{escape(text)}</p>" if text else "" for text in (self.conclusion, self.access_note))
+        return conclusion + differed + "".join(_pair_as_html(pair) for pair in self.pairs) + access
 
 
 def compare(
@@ -254,14 +255,9 @@ def _pair_as_html(pair: Pair) -> str:
     tables = [
         html_table(
             f"{pair.second} minus {pair.first}{words.by_labels(numbers.labels)}: {words.plural(pair.n, 'image')}",
-            ["", pair.first, pair.second, "difference", "95% CI"],
-            [(row.title, row.first, row.second, row.value, interval(row)) for row in numbers.differences],
+            ["", pair.first, pair.second, f"difference ({words.CI})"],
+            [(row.title, row.first, row.second, str(estimate(row, is_signed=True))) for row in numbers.differences],
         )
         for numbers in pair.numbers
     ]
     return "".join([*tables, *(f"<p>{escape(note)}</p>" for note in pair.notes)])
-
-
-def interval(row: Measured) -> str:
-    """The ends of a difference's interval with their signs; empty where there is none."""
-    return "" if row.low is None or row.high is None else f"{row.low:+.3f} to {row.high:+.3f}"

@@ -64,10 +64,8 @@ def _as_gain(row: Difference, end: float) -> float:
 
 
 def _p(p: float | None) -> str:
-    if p is None:
-        return ""
-    text = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-    return ", " + text.replace(" ", "\N{NO-BREAK SPACE}")
+    space = "\N{NO-BREAK SPACE}"
+    return "" if p is None else f", p{space}{'' if p < 0.001 else f'={space}'}{words.p_value(p)}"
 
 
 def _of_several(runs: Sequence[Run], names: Sequence[str], primary: str) -> str:

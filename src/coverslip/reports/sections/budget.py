@@ -41,7 +41,8 @@ def _finetuning_words(budget: BudgetRecord) -> str:
             return "There was no time to fine-tune all folds: all of them keep the instant classifier."
     if budget.epochs_run is None:
         return ""
-    ran = f"Fine-tuning ran {budget.epochs_run:g} epochs at {budget.image_size} px"
+    epochs = "epoch" if budget.epochs_run == 1 else "epochs"
+    ran = f"Fine-tuning ran {budget.epochs_run:g} {epochs} at {budget.image_size} px"
     if budget.full_image_size and budget.full_image_size != budget.image_size:
         ran += f", in place of {budget.full_image_size} px, to fit into the time"
     if budget.ended == "larger instant classifier":

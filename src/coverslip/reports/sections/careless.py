@@ -49,9 +49,8 @@ def _how(what_if: WhatIf) -> str:
     )
 
 
-def _text(run: ReportedRun) -> SectionText:
-    what_if = run.what_if
-    assert what_if is not None
+def careless_text(what_if: WhatIf) -> SectionText:
+    """Return the words and the table, also for those who inspect images without a run."""
     rows = [
         (name, estimate(numbers.careless), estimate(numbers.honest), estimate(numbers.difference, is_signed=True))
         for name, numbers in zip(_CLASSIFIERS, (what_if, what_if.nearest_image), strict=True)
@@ -83,6 +82,6 @@ CARELESS = Section(
     is_about_training=True,
     subtitle=lambda run: "image-level split against grouped split",
     applies=lambda run: run.what_if is not None,
-    text=_text,
+    text=lambda run: SectionText() if run.what_if is None else careless_text(run.what_if),
     drawings=_drawings,
 )

@@ -150,18 +150,19 @@ def _near_duplicate_methods(run: ReportedRun) -> str:
     inspection = run.run.inspection
     if inspection is None or not inspection.are_copies_known:
         return ""
-    told = " Near-duplicates (saved again, resized, turned, mirrored or cropped) were searched for by alignment"
-    found = inspection.of("near-duplicates")
-    if not found:
-        return f"{told}; none were found."
-    clusters = [cluster for finding in found for cluster in finding.images]
-    n_together = sum(n for finding in found if isinstance(n := finding.values["n_clusters_together"], int))
-    told += f"; {plural(len(clusters), 'cluster')} ({plural(sum(map(len, clusters)), 'image')}) were found, "
-    parts = "folds" if run.n_folds else "parts"
+    text = " Near-duplicates (compressed, resized, rotated, mirrored or cropped copies) were searched for by alignment"
+    findings = inspection.of("near-duplicates")
+    if not findings:
+        return f"{text}; none were found."
+    clusters = [cluster for finding in findings for cluster in finding.images]
+    n_together = sum(n for finding in findings if isinstance(n := finding.values["n_clusters_together"], int))
+    were = "was" if len(clusters) == 1 else "were"
+    text += f"; {plural(len(clusters), 'cluster')} ({plural(sum(map(len, clusters)), 'image')}) {were} found, "
+    sets = "folds" if run.n_folds else "sets"
     if run.environment.allow_leakage:
-        return f"{told}which may be divided between {parts}."
+        return f"{text}which may be divided between {sets}."
     which = "and" if n_together == len(clusters) else f"of which {count(n_together)} were"
-    return f"{told}{which} never divided between {parts}."
+    return f"{text}{which} kept in the same {sets[:-1]}."
 
 
 def _class_methods(recipe: Recipe) -> str:

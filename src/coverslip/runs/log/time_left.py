@@ -7,6 +7,7 @@ trained on all images after them, test images and report. What was measured take
 import math
 from dataclasses import dataclass, replace
 
+from coverslip import events
 from coverslip.events import EpochEnded, Event, Pace, Progressed, StepEnded, WorkPlanned
 
 USUAL_CLOSING = 15.0  # seconds for numbers, figures and report, where no training has run before
@@ -38,7 +39,7 @@ class TimeLeft:
 def measured_pace(pace: Pace, plan: WorkPlanned, event: Event, stage: str | None) -> Pace:
     """The pace after an event that tells some of it."""
     match event:
-        case Progressed(stage="looking at images", per_second=per_second) if per_second and stage == "instant":
+        case Progressed(stage=events.COMPUTING_FEATURES, per_second=per_second) if per_second and stage == "instant":
             return replace(pace, embedding=1 / per_second)
         case StepEnded() if event.images_per_second > 0:
             step = (1 + _validation_share(plan)) / event.images_per_second
@@ -108,7 +109,7 @@ def seconds_left_of_training(
     if instant is None:
         return None
     if stage == "instant":
-        is_embedding = isinstance(event, Progressed) and event.stage == "looking at images"
+        is_embedding = isinstance(event, Progressed) and event.stage == events.COMPUTING_FEATURES
         return (work_left if is_embedding else instant) + epochs + closing
     if isinstance(event, Progressed) and event.stage == "reading images" and event.per_second:
         work_left += event.total / event.per_second  # they are read again to be preprocessed

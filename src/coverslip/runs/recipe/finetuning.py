@@ -307,19 +307,19 @@ class FinetuningChoices(Choices):
         Key(
             "Kept network",
             "training",
-            "Whether the instant classifier stays where validation images speak against the fine-tuned network. "
+            "Whether the instant classifier is kept if the fine-tuned network has worse validation results. "
             "Publications keep the fine-tuned network in any case.",
             choices=(
-                Choice("better", "the fine-tuned one, unless validation images speak against it"),
+                Choice("better", "the fine-tuned one, unless its validation results are worse"),
                 Choice("finetune", "the fine-tuned one", "the fine-tuned network kept in any case"),
             ),
         ),
     ] = Field(
         default="better",
-        description="Which network is kept where there is an instant classifier and a fine-tuned one: the one that "
-        "validation images speak for, or the fine-tuned one in any case. Fine-tuning that begins with the "
-        "instant classifier and ends after no fewer epochs than auto takes has the benefit of the doubt: it is kept "
-        "unless its primary metric is lower by more than two standard errors of the difference.",
+        description="Which network is kept where there is an instant classifier and a fine-tuned one: the one with the "
+        "better validation results, or the fine-tuned one in any case. Fine-tuning that begins with the instant "
+        "classifier and ends after no fewer epochs than auto takes is kept unless its primary metric is lower by more "
+        "than two standard errors of the difference.",
     )
     patience: Annotated[
         int | None,

@@ -110,7 +110,7 @@ class NetworkChoices(Choices):
     ] = Field(
         default="instant",
         description="Head that fine-tuning begins with: that of the instant classifier, or a random one. The instant "
-        "classifier is fitted in either case, and kept where validation images speak for it (unless `kept_stage` says "
+        "classifier is fitted in either case, and kept if its validation results are better (unless `kept_stage` says "
         "otherwise). From scratch every head is random.",
     )
     freeze_to: Annotated[

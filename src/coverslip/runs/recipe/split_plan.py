@@ -69,10 +69,10 @@ class SplitPlan(Choices):
             "Near-duplicates",
             "split",
             "Images that show the same with other pixels: saved again, resized, turned, mirrored or cropped. coverslip "
-            "searches for them and keeps them in one part of the split, since a test image whose near-duplicate was "
+            "searches for them and keeps them in the same set, since a test image whose near-duplicate was "
             "trained on makes the results too good.",
             choices=(
-                Choice("together", "keep in one part of the split"),
+                Choice("together", "keep in the same set"),
                 Choice("ignore", "do not search", "near-duplicates not searched for"),
             ),
         ),
@@ -113,14 +113,14 @@ class SplitPlan(Choices):
             "split",
             "Keeps it, so that two trainings can be compared: what was tested on then is tested on now. Images that "
             "have come since join training.",
-            "each image in the part of the split that it had in an earlier training",
+            "each image in the same set (training, validation or test) as in an earlier training",
             empty="a split of its own",
         ),
     ] = Field(
         default=None,
         min_length=1,
-        description="The folder of an earlier run on these images: each keeps the part of the split that it had there. "
-        "Left empty (null), the images are split anew.",
+        description="The folder of an earlier run on these images: each stays in its set (training, "
+        "validation or test). Left empty (null), the images are split anew.",
     )
 
     @model_validator(mode="after")

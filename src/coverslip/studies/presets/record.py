@@ -61,7 +61,7 @@ COMMON = (
     Deviation("Steps that would be far too long are shortened.", is_choice=True),
     Deviation("Near-duplicates are on one side of a split.", is_choice=True),
     Deviation("Duplicates are on one side of a split."),
-    Deviation("The instant classifier is kept where validation images speak for it.", is_choice=True),
+    Deviation("The instant classifier is kept where its validation results are better.", is_choice=True),
 )
 EPOCH = Deviation("The epoch is chosen by validation images, which are no part of those that are reported.")
 AMOUNTS = Deviation("How strong random changes are was chosen here: the publication names their kinds only.")

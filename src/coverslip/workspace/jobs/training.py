@@ -34,7 +34,7 @@ def queue_training(
         recipe: what differs from the defaults, nested or with dotted keys; `init.run` may be a run's id.
         allow_leakage: accept a predefined split with the same pixels or groups on both sides.
         budget: how long it may take; fine-tuning is adapted to it.
-        again_of: an earlier training on the same dataset: each image keeps the part of the split that it had there.
+        again_of: an earlier training on the same dataset: each image stays in the set that it was in.
 
     Raises:
         NotFound, Conflict: the dataset is not there, or not ready; or the earlier training's split cannot be kept.

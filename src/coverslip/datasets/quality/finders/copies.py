@@ -66,10 +66,10 @@ def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     n, n_unlike = sum(map(len, clusters)), sum(len(labels_of(dataset, members)) > 1 for members in clusters)
     unlike = f" In {counted(n_unlike, 'cluster', 'clusters')} the classes differ." if n_unlike else ""
     yield Found(
-        text=f"{counted(n, 'image')} in {counted(len(clusters), 'cluster')} are near-duplicates: they show the same as "
-        f"another one, saved again, resized, brightened, turned, mirrored, shifted or cropped.{unlike}",
-        do="Look at the clusters. A training keeps each in one part of the split; what is shown several times counts "
-        "more than once." + (" Decide which label is right where classes differ." if n_unlike else ""),
+        text=f"{counted(n, 'image')} in {counted(len(clusters), 'cluster')} are near-duplicates: copies of another "
+        f"one that were compressed, resized, brightened, rotated, mirrored, shifted or cropped.{unlike}",
+        do="Look at the clusters. A training keeps each cluster in the same set; an image that is there several times "
+        "counts more than once." + (" Decide which label is right where classes differ." if n_unlike else ""),
         images=_image_ids(dataset, clusters),
         notes=_beside(dataset, clusters, lambda record: record.label or ""),
         limit="The split kept each cluster of near-duplicates together."

@@ -1,31 +1,47 @@
 """Suspected label errors of the run's images, where they were searched for."""
 
+from collections.abc import Sequence
+
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, number, plural
+from coverslip.runs import DoubtfulLabel, LabelErrors
 
 _MOST_SHOWN = 20
 _COLUMNS = ("image", "set", "label", "suggested class", "score")
 
 
+def expected_words(found: LabelErrors) -> str:
+    """How many labels are probably wrong, and how many images are misclassified."""
+    return (
+        f"About {count(found.n_expected)} of {plural(found.n_judged, 'label')} may be wrong: these images resemble "
+        "another class as much as its own images do. In all, "
+        f"{plural(len(found.images), 'image')} {'is' if len(found.images) == 1 else 'are'} misclassified, usually "
+        "because they are hard."
+    )
+
+
+def listed_errors(found: LabelErrors) -> Sequence[DoubtfulLabel]:
+    """The images that are shown: as many as labels are probably wrong."""
+    return found.images[: min(_MOST_SHOWN, found.n_expected)]
+
+
 def _text(run: ReportedRun) -> SectionText:
     found = run.run.label_errors
-    assert found is not None, "somebody has looked for them"
+    assert found is not None, "the section is there only with them"
     how = (
         "the networks of the folds, each on its own test images"
         if found.judged_by == "folds"
         else "linear probes that were fitted without these images, their groups and duplicates"
     )
     words = (
-        f"About {plural(found.n_expected, 'label')} of {count(found.n_judged)} may be wrong: these images resemble "
-        f"another class as much as its own images do. The labels were compared with {how}. "
-        f"Misclassified: {plural(len(found.images), 'image')}, most of them because they are hard.",
+        f"{expected_words(found)} The labels were compared with {how}.",
         "Correcting only suspected errors among the test images makes the results too good, since wrong labels that "
         "agree with the classifier stay. For a fair correction, check a random sample of the test images as well.",
     )
     rows = [
         (image.image_id, image.split, image.label, image.suggested, number(image.score))
-        for image in found.images[: min(_MOST_SHOWN, found.n_expected)]
+        for image in listed_errors(found)
     ]
     return SectionText(words, _COLUMNS if rows else (), rows, _COLUMNS[1:4])
 
