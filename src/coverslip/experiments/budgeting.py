@@ -321,12 +321,18 @@ class _Budgeted:
         return self._ended(replace(trained, recipe=recipe), ended, trained)
 
     def _is_kept(self, trained: Trained, instant: Trained) -> bool:
-        """Whether validation images prefer it to the instant classifier on larger images.
+        """Whether it is kept, by validation images, though the instant classifier can have larger ones.
 
-        That fine-tuning nearly always gains was measured at one image size: smaller images may cost more than it gains.
+        Fine-tuning nearly always gains, but not on images of less than half the side: there it has to be shown.
         """
+        from coverslip.training.fitting import is_taken
+
         images = self._parts.training_images(DecodedPixels(self._parts.data, self._parts.scan, trained.preprocessing))
-        return is_preferred(trained.fitted.val_logits, instant.fitted.val_logits, images.val_label, trained.recipe)
+        logits, others = trained.fitted.val_logits, instant.fitted.val_logits
+        is_large = trained.preprocessing.image_size >= instant.preprocessing.image_size / 2
+        if trained.fitted.chosen == "finetune" and is_large:
+            return is_taken(logits, others, images, trained.recipe, trained.fitted.stages[-1])
+        return is_preferred(logits, others, images.val_label, trained.recipe)
 
     def _ended(self, trained: Trained, ended: Ended, finetuned: Trained | None = None) -> Trained:
         """Write and emit how the time was used."""
