@@ -11,7 +11,7 @@ import numpy as np
 
 from coverslip.evaluation.influence import Influence
 
-_NEXT_WORST = 0.85  # of what the worst image seen is ranked rightly against
+_NEXT_WORST = 0.85  # of what the worst image seen is ranked rightly against, or of the lowest precision seen
 
 _STILL_ABOVE = 0.5  # of the images of a class that rank above all others, those above the next one of the others too
 
@@ -79,7 +79,8 @@ def average_precision(score: np.ndarray, is_class: np.ndarray) -> Ranked:
     n_above = int((score[is_class] > score[~is_class].max(initial=-np.inf)).sum())
     n_still_above = 0 if n_above == n_positive else int(_STILL_ABOVE * n_above)
     below = (is_class[order] * by_other)[is_class[order]][n_still_above:]
-    return Ranked(value=value, of_image=of_image, of_worst=(-value / n_positive, float(below.sum()) / n_positive))
+    own = _worst_loss(precision[is_class[order]], value)
+    return Ranked(value=value, of_image=of_image, of_worst=(-own / n_positive, float(below.sum()) / n_positive))
 
 
 def _undefined(n: int) -> Ranked:
