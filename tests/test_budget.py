@@ -14,9 +14,10 @@ from trained import GROUPS, INSTANT
 import coverslip as cs
 from coverslip.datasets import scan_images
 from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
-from coverslip.events import EpochEnded, Event, FoldStarted, Noted, StageStarted, ignore
+from coverslip.events import ClassifierSelected, EpochEnded, Event, FoldEnded, FoldStarted, Noted, StageStarted, ignore
 from coverslip.experiments import Parts, begin_run, checked, train_in
 from coverslip.experiments.budgeting import image_sizes, largest_fitting
+from coverslip.experiments.first_steps import first_steps
 from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import make_split
 from coverslip.files import sha256_file
@@ -414,6 +415,60 @@ def test_folds_that_run_out_of_time_all_keep_the_instant_classifier(cells: Path,
 
 
 @pytest.mark.slow
+def test_folds_that_were_trained_without_a_budget_are_never_given_up(cells: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+
+    def stop(event: Event) -> None:
+        if isinstance(event, FoldEnded):
+            Run(folder).stop_file.touch()
+
+    asked = with_settings(SMALL, ["epochs=1", "split.folds=2"])
+    with pytest.raises(Stopped):
+        cs.train(cs.open_dataset(cells, group_pattern=GROUPS), asked, out=folder, emit=stop)
+    weights = sha256_file(folder / "folds/1/classifier/weights.safetensors")
+    with pytest.raises(OutOfTime):
+        cs.resume(folder, budget=0.01)
+    assert sha256_file(folder / "folds/1/classifier/weights.safetensors") == weights
+    assert load_recipe(folder / "recipe.yaml").stage == "finetune"
+
+
+@pytest.mark.slow
+def test_smaller_images_are_recorded_and_larger_ones_tried_again_with_more_time(cells: Path, tmp_path: Path) -> None:
+    folder, full_px = tmp_path / "run", 160
+    slow = Clock(per_look=3.0)  # the instant stage alone takes too long at the full size
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Noted) and event.code == "smaller-images":
+            Run(folder).stop_file.touch()
+
+    machine = Machine((3.0,), on_event=stop, clock=slow)
+    with pytest.raises((Stopped, OutOfTime)):
+        trained_within(cells, folder, OPEN, 60.0, machine)
+    assert machine.notes()["smaller-images"].values["image_size"] < full_px
+    budget = Run(folder).budget
+    assert budget is not None
+    assert budget.is_reduced
+    assert budget.full_image_size == full_px
+
+
+@pytest.mark.slow
+def test_time_that_is_added_brings_fine_tuning_back(cells: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+
+    def stop(event: Event) -> None:
+        if isinstance(event, ClassifierSelected):
+            Run(folder).stop_file.touch()
+
+    machine = Machine((100.0,), on_event=stop)
+    with pytest.raises(Stopped):
+        trained_within(cells, folder, SMALL, 60.0, machine)
+    assert "no-time-to-fine-tune" in machine.notes()
+    assert load_recipe(folder / "recipe.yaml").stage == "instant"
+    run = cs.resume(folder, budget="10h")
+    assert n_steps(run) == 18
+
+
+@pytest.mark.slow
 def test_a_budget_from_end_to_end_and_its_report(cells: Path, tmp_path: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=GROUPS)
     run = cs.train(data, with_settings(SMALL, ["epochs=2"]), out=tmp_path / "run", budget="10h")
@@ -478,6 +533,16 @@ for _ in range(3):
     optimizer.zero_grad(set_to_none=True)
 print(resident("VmHWM") - before)
 """
+
+
+@pytest.mark.slow
+def test_the_speed_of_training_is_measured_without_a_deadline(cells: Path, tmp_path: Path) -> None:
+    data, recipe = checked(cs.open_dataset(cells, group_pattern=GROUPS), with_settings(SMALL, ["batch_size=4"]))
+    scan = scan_images(data)
+    measured = first_steps(Parts(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
+    assert measured.pace is not None
+    assert 0 < measured.pace.step_seconds < 60
+    assert 0 < measured.test_seconds < 600
 
 
 def test_pretraining_takes_no_budget(cells: Path, tmp_path: Path) -> None:

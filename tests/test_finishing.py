@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import coverslip as cs
 from coverslip.cli._app import app
 from coverslip.errors import BadRun, Stopped
-from coverslip.events import ClassifierSelected, EpochEnded, Event, InstantClassifierFitted, Noted
+from coverslip.events import ClassifierSelected, EpochEnded, Event, InstantClassifierFitted, Noted, Progressed
 from coverslip.experiments.running.finishing import request_finish
 from coverslip.files import sha256_file
 from coverslip.reports.reported import read_run
@@ -99,4 +99,12 @@ def test_folds_cannot_be_finished_early(cells: Path, tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         train(cells, tmp_path / "run", choices, "stop", InstantClassifierFitted)
     with pytest.raises(BadRun, match="folds"):
+        request_finish(tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_nothing_is_finished_before_it_is_known_whether_there_are_folds(cells: Path, tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        train(cells, tmp_path / "run", recipe(split={"folds": None}), "stop", Progressed)
+    with pytest.raises(BadRun, match="still being read"):
         request_finish(tmp_path / "run")

@@ -74,11 +74,11 @@ def test_thresholds_come_from_validation_images_alone(run: Run, told: list[Event
     story = json_of(run.folder / "training.json")["calibration"]["operating_points"]
     assert isinstance(story, list)
     assert [one["n"] for one in story] == [point.n for point in points]
-    doubted = [event.text for event in told if isinstance(event, Noted) and "Operating points to doubt" in event.text]
+    doubted = [event.text for event in told if isinstance(event, Noted) and "Unreliable operating points" in event.text]
     assert [one["n"] for one in story] == [4, 8, 24]
     assert doubted == [
-        "Operating points to doubt: 'large' (fewer than 5 validation images of this class: 0.333 is used).",
-        "Operating points to doubt: 'medium' (chosen on fewer than 10 validation images).",
+        "Unreliable operating points: 'large' (fewer than 5 validation images of this class: 0.333 is used).",
+        "Unreliable operating points: 'medium' (chosen on fewer than 10 validation images).",
     ]
 
 

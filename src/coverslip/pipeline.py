@@ -256,7 +256,7 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
         else:
             part.unlink(missing_ok=True)
     context = RunContext(begun.folder, device, emit, Stop(begun.stop_file), deadline)
-    return train_in(data, begun.recipe, begun.environment, context)
+    return train_in(data, context.run.recipe, begun.environment, context)  # a budget may have changed the recipe
 
 
 def evaluate(

@@ -63,7 +63,8 @@ def _widened(name: str, pooled: Metric, folds: FoldsScores, share: float) -> Met
     of_what = f"for classifiers trained on {share:.0%} of the images"
     known = _known(fold.metrics[name].value for fold in folds.per_fold if name in fold.metrics)
     if len(known) < len(folds.per_fold):
-        return replace(pooled, method=f"{pooled.method}, out-of-fold: {of_what}; it does not allow for their luck")
+        method = f"{pooled.method}, out-of-fold: {of_what}; without the variance between training sets"
+        return replace(pooled, method=method)
     of_pooled = ((pooled.high - pooled.low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2
     if not of_pooled > 0:
         return replace(pooled, method=f"{pooled.method}; {of_what}")

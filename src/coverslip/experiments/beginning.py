@@ -1,5 +1,6 @@
 """Before a training: what can be known to be wrong is said, its folder is made a run folder, and images are read."""
 
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -185,13 +186,16 @@ def rest_of_budget(run: Run, more: float | None) -> Deadline:
         if run.is_cross_validated:
             record = record.model_copy(update={"is_fixed": True})
         elif record.is_finetuned and not run.recipe.is_finetuned:  # there was no time for it before
+            shutil.rmtree(run.checkpoint_file("last").parent, ignore_errors=True)  # of another image size
             save_recipe(run.recipe.model_copy(update={"stage": "finetune"}), run.recipe_file)
     elif record is not None:
         used = record.used_seconds + (0.0 if status is None else status.seconds_worked)
         record = record.model_copy(update={"used_seconds": used})
     if record is None:
         return NO_DEADLINE
-    record.model_copy(update={"ended": None}).write(run.budget_file)
+    if more is not None or not record.is_fixed:
+        record = record.model_copy(update={"ended": None})
+    record.write(run.budget_file)
     return Deadline.within(record.seconds - record.used_seconds)
 
 
@@ -262,7 +266,7 @@ def _few_images_notes(data: Dataset) -> list[Note]:
         return []
     text = (
         f"There are only {counted(n, 'labelled image')} of {counted(len(data.classes), 'class', 'classes')}: the "
-        "results say next to nothing. Label some 20 images of each class at least, better 100."
+        "results are not reliable. Label at least 20 images per class, better 100."
     )
     return [Note("few-images", text, level="warning", values={"n_images": n})]
 

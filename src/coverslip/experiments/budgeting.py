@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Literal
 
 from coverslip.datasets import DecodedPixels
 from coverslip.errors import OutOfMemory, OutOfTime
-from coverslip.events import COMPUTING_FEATURES, Emit, Event, InstantClassifierFitted, Noted, Progressed, StageStarted
+from coverslip.events import (
+    COMPUTING_FEATURES,
+    ClassifierSelected,
+    Emit,
+    Event,
+    InstantClassifierFitted,
+    Noted,
+    Progressed,
+    StageStarted,
+)
 from coverslip.experiments.memory import batch_size_within_memory, fit_to_memory
 from coverslip.experiments.parts import Parts
 from coverslip.images import Preprocessing
@@ -126,7 +135,7 @@ class Watch:
     ) -> None:
         self._deadline, self._emit, self._limit = deadline, emit, limit
         self._step_cost, self._n_loadings = step_cost, _LOADINGS + n_loadings
-        self._began = self._stage_began = deadline.seconds_left()
+        self._began = self._stage_began = deadline.clock()
         self._loading: float | None = None
         self.foreseen = 0.0  # seconds that the work of now still takes; minus infinity where the stage is over
         self.embedding_seconds = 0.0  # of an image; 0 where all features were there
@@ -144,22 +153,20 @@ class Watch:
     def __call__(self, event: Event) -> None:
         match event:
             case StageStarted(stage="instant"):
-                self._stage_began, self._loading, self.foreseen = self._deadline.seconds_left(), None, 0.0
+                self._stage_began, self._loading, self.foreseen = self._deadline.clock(), None, 0.0
             case Progressed() if self.foreseen >= 0:
                 self._note_progress(event)
             case InstantClassifierFitted():
                 self.foreseen = -math.inf
                 loading = event.seconds if self._loading is None else self._loading
                 self._limit.reserve_seconds = self._n_loadings * loading
-            case StageStarted(stage="finetune"):
-                self.foreseen = -math.inf
-                self.instant_seconds = self._began - self._deadline.seconds_left()
+                self.instant_seconds = self._deadline.clock() - self._began
         self._emit(event)
 
     def _note_progress(self, event: Progressed) -> None:
         seconds = event.done / event.per_second if event.per_second else 0.0
         if event.stage == COMPUTING_FEATURES and self._loading is None:
-            self._loading = max(0.0, self._stage_began - self._deadline.seconds_left() - seconds)
+            self._loading = max(0.0, self._deadline.clock() - self._stage_began - seconds)
         if event.stage == COMPUTING_FEATURES and event.per_second:
             self.embedding_seconds = 1 / event.per_second
             self._limit.least_image_seconds = self._step_cost / event.per_second
@@ -180,7 +187,7 @@ class _Budgeted:
         is_reduced = record.full_image_size is not None and not self._goes_on
         self._recipe = recipe.model_copy(update={"image_size": None}) if is_reduced else recipe
         size = learn_preprocessing(parts.train_facts, self._recipe).image_size
-        self._full_px = record.full_image_size or size
+        self._full_px, self._instant_px = record.full_image_size or size, 0  # of the first instant classifier
         self._sizes = [size] if self._goes_on else self._within_memory(image_sizes(self._recipe, size))
         n_drawn = parts.n_drawn(recipe)
         self._epochs = recipe.n_epochs
@@ -189,11 +196,11 @@ class _Budgeted:
 
     def trained(self) -> Trained:
         """Instant stage and fine-tuning, on smaller images where the time calls for it; and the better of the two."""
-        sizes, instant_px = self._sizes, 0
+        sizes = self._sizes
         while sizes:
             px, *smaller = sizes
             limit = self._limit(has_smaller=bool(smaller))
-            again = 2 if px < instant_px else 0  # for the instant classifier at full size
+            again = 2 if px < self._instant_px else 0  # for the instant classifier at full size
             cost = step_cost(self._recipe, self._context.device)
             watch = Watch(self._context.deadline, self._context.emit, limit, step_cost=cost, n_loadings=again)
             try:
@@ -203,20 +210,21 @@ class _Budgeted:
                     raise self._too_little(watch) from None
                 sizes = smaller[-1:] if watch.foreseen > 2 * self._left else smaller
                 continue
-            instant_px = instant_px or px
+            self._instant_px = self._instant_px or px
             fitted = trained.fitted
             if fitted.is_stopped:
                 return trained
             if not fitted.does_not_fit:
-                return self._better(trained, instant_px)
+                return self._better(trained)
             if self._recipe.init == "scratch":
                 assert fitted.pace is not None, "the first steps were timed"
                 raise self._too_little(watch, fitted.pace.seconds(self._fewest * fitted.pace.steps_per_epoch))
             sizes = self._smaller(px, smaller, fitted, watch, limit)
             shutil.rmtree(self._context.run.checkpoint_file("last").parent, ignore_errors=True)  # of very short epochs
-        recipe = self._sized(instant_px).model_copy(update={"stage": "instant"})
+        recipe = self._sized(self._instant_px).model_copy(update={"stage": "instant"})
         save_recipe(self._saved(recipe), self._context.run.recipe_file)
         trained = self._train(recipe, replace(self._context, emit=without_stages(self._context.emit)))
+        self._context.emit(ClassifierSelected(stage="instant"))
         return self._ended(trained, "no time to fine-tune")
 
     @property
@@ -260,8 +268,13 @@ class _Budgeted:
         )
 
     def _attempt(self, px: int, limit: TimeLimit, watch: Watch, *, has_smaller: bool) -> Trained:
-        share = _INSTANT_SHARE if has_smaller else 1.0
-        stop = Stop(self._context.stop.file, watch.deadline_after(share * self._left))
+        stop = self._context.stop  # a training that goes on has its instant classifier
+        if not self._goes_on:
+            share = _INSTANT_SHARE if has_smaller else 1.0
+            stop = Stop(stop.file, watch.deadline_after(share * self._left))
+        if px < self._full_px and self._record.full_image_size is None:
+            text = f"Images are resized to {px} px in place of {self._full_px} px, to fit into the time."
+            self._reduce(px, Noted(code="smaller-images", text=text, values={"image_size": px}))
         recipe = self._sized(px)
         recipe = fit_to_memory(self._parts, recipe, self._context)
         if not self._goes_on:
@@ -292,20 +305,25 @@ class _Budgeted:
             self._context.emit(Noted(code="no-time-to-fine-tune", text=text, level="warning", values=values))
             return []
         text = f"Fine-tuning takes images of {chosen} px to fit into the time. {for_all} at {self._full_px} px."
-        self._context.emit(Noted(code="smaller-images", text=text, values=values))
-        self._record = self._record.model_copy(update={"full_image_size": self._full_px})
-        self._record.write(self._context.run.budget_file)
+        self._reduce(chosen, Noted(code="smaller-images", text=text, values=values))
         return smaller[smaller.index(chosen) :]
+
+    def _reduce(self, px: int, note: Noted) -> None:
+        """Record that images are smaller than they need to be; without that a resumed run would not know."""
+        known = {"full_image_size": self._full_px, "instant_image_size": self._instant_px or None, "image_size": px}
+        self._record = self._record.model_copy(update=known)
+        self._record.write(self._context.run.budget_file)
+        self._context.emit(note)
 
     def _note_sufficient(self, pace: "StepPace", n_steps: float, reserved: float) -> None:
         """Estimate what time would do for all epochs at the full size."""
         seconds = self._record.seconds - self._left + 1.1 * (pace.seconds(n_steps) + reserved)
         self._record = self._record.model_copy(update={"sufficient_seconds": sufficient(seconds)})
 
-    def _better(self, trained: Trained, instant_px: int) -> Trained:
+    def _better(self, trained: Trained) -> Trained:
         """What was trained, or the instant classifier on larger images, if its validation results are better."""
         recipe, fitted, context = trained.recipe, trained.fitted, self._context
-        px, full_px = trained.preprocessing.image_size, max(instant_px, self._record.full_image_size or 0)
+        px, full_px = trained.preprocessing.image_size, max(self._instant_px, self._record.instant_image_size or 0)
         if full_px > px and recipe.kept_stage != "finetune":
             larger = self._sized(full_px).model_copy(update={"stage": "instant"})
             instant = self._train(larger, replace(context, emit=without_stages(context.emit)))
@@ -314,6 +332,7 @@ class _Budgeted:
                 text = f"Fine-tuning at {px} px did not improve validation results"
                 text = f"{text}, so the instant classifier at {full_px} px is kept."
                 context.emit(Noted(code="fine-tuning-no-better", text=text))
+                context.emit(ClassifierSelected(stage="instant"))
                 return self._ended(instant, "larger instant classifier", trained)
         recipe = recipe.model_copy(update={"schedule_changes": fitted.schedule_changes})
         save_recipe(self._saved(recipe), context.run.recipe_file)
@@ -342,7 +361,9 @@ class _Budgeted:
             n_steps, px = finetuned.fitted.finetuning.n_steps, finetuned.preprocessing.image_size
             epochs_run = round(n_steps / pace.steps_per_epoch, 1)
             changes |= {"epochs_run": epochs_run, "image_size": px}
-            if epochs_run < _NEARLY_ALL * self._epochs and self._record.sufficient_seconds is None:
+            is_by_time = finetuned.fitted.finetuning.stopped_because in ("all epochs done", "out of time")
+            is_short = is_by_time and epochs_run < _NEARLY_ALL * self._epochs
+            if is_short and self._record.sufficient_seconds is None:
                 rest = pace.seconds(self._epochs * pace.steps_per_epoch) - pace.seconds(n_steps)
                 changes["sufficient_seconds"] = seconds = sufficient(1.1 * (self._record.seconds - self._left + rest))
                 text = f"There was time for {epochs_run:g} of {self._epochs} epochs."

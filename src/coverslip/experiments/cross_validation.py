@@ -233,7 +233,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     trained = [context.run.fold(k) for k in range(1, len(folds.splits) + 1)]
     choices = _choices(trained)
     how = f" for {choices.epochs} epochs, the folds' median" if choices.epochs else ""
-    text = f"Now the classifier itself: trained on all {len(parts.train):,} images{how}."
+    text = f"The final classifier is now trained on all {len(parts.train):,} images{how}."
     context.emit(Noted(code="refit", text=text, values={"n_images": len(parts.train), "n_epochs": choices.epochs}))
     preprocessing = preprocess(parts, recipe, context)
     look, distances = drawn_on(parts, recipe, context), _unseen_distances(trained, choices)

@@ -14,7 +14,7 @@ from coverslip.experiments.budgeting import image_sizes, largest_fitting, suffic
 from coverslip.experiments.first_steps import first_steps
 from coverslip.experiments.parts import capped_parts, with_epochs_of_folds
 from coverslip.messages import Set, duration
-from coverslip.runs import BudgetRecord, Recipe, RunContext, save_recipe
+from coverslip.runs import BudgetRecord, Recipe, Run, RunContext, save_recipe
 
 _SKIPPED = "Cross-validation is skipped: one split measures the classifier."
 _SAFETY = 1.25  # estimates of what cannot be adapted are raised by this factor
@@ -50,6 +50,14 @@ def fit_folds_to_budget(
 
 def _with_one_split(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"split": recipe.split.model_copy(update={"folds": 0})})
+
+
+def keeps_instant_classifiers(run: Run) -> bool:
+    """Whether instant classifiers replace folds that run out of time: where the budget has reserved time for that.
+
+    Folds that were begun without a budget took the time that they needed, and are never given up.
+    """
+    return run.budget is not None and run.budget.reserve_seconds > 0
 
 
 def without_finetuning(recipe: Recipe, context: RunContext) -> Recipe:
@@ -100,6 +108,9 @@ class _Fitting:
         for_training = (left - instant) / (_SAFETY * n_trainings)
         chosen = largest_fitting(image_sizes(self._recipe, px), px, pace, n_steps, lambda _: for_training)
         if chosen is not None:
+            if chosen != px:
+                text = f"Images are resized to {chosen} px in place of {px} px, to fit into the time."
+                self._context.emit(Noted(code="smaller-images", text=text, values={"image_size": chosen}))
             return self._resolved(
                 {} if chosen == px else {"image_size": chosen},
                 reserve_seconds=instant,

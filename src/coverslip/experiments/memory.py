@@ -97,7 +97,7 @@ def _images_at_once(recipe: Recipe, batch_size: int, device: str) -> int:
 def _smaller(recipe: Recipe, batch_size: int, needed: int, available: int) -> Noted:
     text = (
         f"Fine-tuning {recipe.model} with batches of {recipe.batch_size} takes about {_gb(needed)} of memory, and "
-        f"only {_gb(available)} are free. Batches of {batch_size} are taken instead."
+        f"only {_gb(available)} are free. The batch size is reduced to {batch_size}."
     )
     values = {"batch_size": batch_size, "needed_bytes": needed, "free_bytes": available}
     return Noted(code="smaller-batches", text=text, level="warning", values=values)

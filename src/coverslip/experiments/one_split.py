@@ -330,6 +330,6 @@ def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) ->
         if reason := f"{point.reason}: {point.threshold:.3g} is used" if point.reason else few:
             weak.setdefault(reason, []).append(name)
     return [
-        Note("doubtful-operating-points", f"Operating points to doubt: {some(names, 8)} ({reason}).", level="warning")
+        Note("doubtful-operating-points", f"Unreliable operating points: {some(names, 8)} ({reason}).", level="warning")
         for reason, names in weak.items()
     ]

@@ -13,10 +13,10 @@ from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Emit, Event, Noted
 from coverslip.experiments.beginning import begin_run, look_at_images, open_pretraining
 from coverslip.experiments.cross_validation import chosen_folds, cross_validate
-from coverslip.experiments.fold_budget import fit_folds_to_budget, without_finetuning
+from coverslip.experiments.fold_budget import fit_folds_to_budget, keeps_instant_classifiers, without_finetuning
 from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import make_split, train_one_split
-from coverslip.experiments.parts import Parts
+from coverslip.experiments.parts import Parts, capped_parts, with_epochs_of_folds
 from coverslip.experiments.running.estimating import PaceListener, counts_of, expected_time, plan_work
 from coverslip.experiments.working import working_in
 from coverslip.images import ImageFacts
@@ -75,7 +75,9 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
             recipe = fit_to_memory(parts, recipe, context)
         train_one_split(data, recipe, context, scan=scan, split=split)
         return
-    _tell_work(Parts(data, scan, folds.splits[0]), recipe, context, n_folds=len(folds.splits))
+    first_fold = capped_parts(data, scan, folds.splits[0], recipe)
+    settled = with_epochs_of_folds(data, scan, folds, recipe)
+    _tell_work(first_fold, settled, context, n_folds=len(folds.splits))
     tested = [i for i, fold in enumerate(folds.fold_of) if fold]
     started = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
     resolved = {"split": recipe.split.resolved(len(folds.splits))}
@@ -86,6 +88,8 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     try:
         cross_validate(data, scan, folds, started, environment, context)
     except OutOfTime:
+        if not keeps_instant_classifiers(context.run):
+            raise
         started = without_finetuning(started, context)
         cross_validate(data, scan, folds, started, environment, context.ending(NO_DEADLINE))
 
@@ -124,13 +128,13 @@ class _Tested:
         n = len(seen.known(self.data, self.scan, self.positions, emit=context.emit, stop=context.stop))
         if not n:
             return None
-        which = f"{counted(n, 'image')} of {len(self.positions):,} kept aside for the numbers"
+        which = f"{counted(n, 'image')} of {len(self.positions):,} test images"
         text = f"{which} {'was' if n == 1 else 'were'} used in pretraining"
         if not is_allowed:
             raise LeakageFound(
                 text,
                 file=origin,
-                do="Start from other images, or go on with numbers that look too good.",
+                do="Start from other images, or accept results that are too high.",
                 remedies=(AllowLeakage(),),
                 values={"n_images": n},
             )
@@ -183,7 +187,7 @@ def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: E
             _train(data, own_recipe, own_environment, inner)
     record = Run(own.folder).training
     if record is not None and record.chosen == "instant":
-        text = "Pretraining did not improve on the network that it began with, which is taken as it is."
+        text = "Pretraining did not improve the initial network, which is used unchanged."
         context.emit(Noted(code="pretraining-no-better", text=text, level="warning"))
     return own
 

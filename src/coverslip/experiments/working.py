@@ -71,7 +71,7 @@ class _Telling:
             if not self._is_fault_told:
                 self._is_fault_told = True
                 fault = f"{type(error).__name__}: {error}".splitlines()[0]
-                text = f"What shows the progress of this run has a fault ({fault}); the run goes on."
+                text = f"The progress listener failed ({fault}); the run goes on."
                 self._log(Noted(code="listener-fault", text=text, level="warning"))
 
 

@@ -33,9 +33,8 @@ def show(event: Event) -> None:
     it `emit=coverslip.events.ignore`.
     """
     shell = _notebook()
-    if (shell is None and not sys.stderr.isatty()) or isinstance(
-        event, CheckpointSaved | ValidationImagesChosen | WorkPlanned
-    ):
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()  # a program without a console has none
+    if (shell is None and not is_terminal) or isinstance(event, CheckpointSaved | ValidationImagesChosen | WorkPlanned):
         return
     share = _share(event)
     if share is not None and share < 1:

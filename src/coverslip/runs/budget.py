@@ -44,8 +44,8 @@ def _read(text: str) -> float | None:
 class BudgetRecord(Document):
     """How a run used its time budget; without one there is no such file."""
 
-    seconds: float = Field(description="That the whole run may take.")
-    used_seconds: float = Field(default=0.0, description="By processes that worked on it before, where it was resumed.")
+    seconds: float = Field(description="Time limit of the whole run.")
+    used_seconds: float = Field(default=0.0, description="Time used before the run was resumed.")
     adds_epochs: bool = Field(default=False, description="Whether the recipe left the number of epochs open.")
     is_finetuned: bool = Field(default=False, description="Whether the recipe asked for fine-tuning.")
     is_fixed: bool = Field(
@@ -53,10 +53,16 @@ class BudgetRecord(Document):
         description="The recipe of folds holds all that was chosen: nothing is adapted any more.",
     )
     reserve_seconds: float = Field(default=0.0, description="Kept for folds without fine-tuning, if the time is over.")
-    epochs: int | None = Field(default=None, description="That these images call for, or that were asked for.")
-    epochs_run: float | None = Field(default=None, description="That were run; null without fine-tuning.")
-    image_size: int | None = Field(default=None, description="That fine-tuning took.")
-    full_image_size: int | None = Field(default=None, description="That there was no need to reduce.")
+    epochs: int | None = Field(default=None, description="Planned epochs.")
+    epochs_run: float | None = Field(default=None, description="Completed epochs; null without fine-tuning.")
+    image_size: int | None = Field(default=None, description="Image size of fine-tuning.")
+    full_image_size: int | None = Field(
+        default=None, description="Image size without a budget; null if it was not reduced."
+    )
+    instant_image_size: int | None = Field(
+        default=None,
+        description="Image size of the first instant classifier, where a smaller one was tried next.",
+    )
     sufficient_seconds: float | None = Field(
         default=None, description="Estimated for all epochs at the full image size; null where they were run."
     )
@@ -70,3 +76,8 @@ class BudgetRecord(Document):
         ]
         | None
     ) = None
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether images are smaller than without a budget."""
+        return bool(self.image_size and self.full_image_size and self.image_size < self.full_image_size)

@@ -108,8 +108,8 @@ def learn_familiarity(
         distance = statistics.distance(val)
     if len(distance) < FEWEST_IMAGES:
         text = (
-            f"Images unlike those of training will not be told: that takes {FEWEST_IMAGES} images to learn from that "
-            f"the network was not trained on, and there are {len(distance)}."
+            f"Out-of-distribution images are not detected: this needs at least {FEWEST_IMAGES} held-out images, and "
+            f"there are {len(distance)}."
         )
         context.emit(Noted(code="unfamiliar-not-told", text=text))
         return None

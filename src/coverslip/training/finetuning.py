@@ -92,7 +92,7 @@ class _FinishRequested(Exception):
 
 
 _NO_SECOND_PHASE = (
-    "Fine-tuning stopped early, before it changed from Adam to SGD: validation images saw no improvement for as many "
+    "Fine-tuning stopped early, before it changed from Adam to SGD: validation results did not improve for as many "
     "epochs as the patience allows. Raise the patience, or change to SGD earlier."
 )
 
@@ -238,7 +238,7 @@ def _run_epochs(
 
 def _selection(recipe: Recipe, stopped: StoppedBecause) -> CheckpointSelection:
     """Which epoch is kept. Where the learning rate did not come down as planned, the last one may be a poor one."""
-    is_cut = stopped in ("on request", "finished early", "diverged")
+    is_cut = stopped in ("on request", "finished early", "out of time", "diverged")
     return "last" if recipe.keeps_last_epoch and not is_cut else "best"
 
 

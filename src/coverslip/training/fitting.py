@@ -175,7 +175,7 @@ def fit(
             best = other
     network.load_state_dict(best.weights)
     if best.stage == "instant" and len(candidates) > 1 and not is_stopped:  # else the last word is not spoken
-        text = "The instant classifier is kept: the fine-tuned network had worse validation results."
+        text = "The instant classifier is kept: the fine-tuned network did not have better validation results."
         context.emit(Noted(code="fine-tuning-no-better", text=text))
     if not (is_stopped or does_not_fit):
         context.emit(_selected(best.stage, finetuned))

@@ -40,7 +40,7 @@ from coverslip.runs import (
 )
 from coverslip.runs.recipe import check_recipe
 
-_DOUBT = "Operating points to doubt"
+_DOUBT = "Unreliable operating points"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,14 +45,9 @@ class _Known:
     tta: int
     freeze_to: str | None
     is_scratch: bool
+    macs: float  # multiply-accumulates for an image; 0 where that is not known
     at: float  # seconds since 1970
     pace: Pace
-
-    @property
-    def macs(self) -> float:
-        """Multiplications for an image, in the network's own size where it is not known."""
-        record = model_info(self.model)
-        return (record.macs or 0.0) * (self.image_size / record.input_px) ** 2
 
     def is_alike(self, other: "_Known") -> bool:
         """Whether the pace of one is that of the other."""
@@ -137,9 +132,12 @@ class PaceListener:
 
 
 def _known_as(recipe: Recipe, device: str, pace: Pace) -> _Known:
+    record = model_info(recipe.model)
+    image_size = recipe.image_size or record.input_px
     return _Known(
         model=recipe.model,
-        image_size=recipe.image_size or model_info(recipe.model).input_px,
+        image_size=image_size,
+        macs=(record.macs or 0.0) * (image_size / record.input_px) ** 2,
         device=device,
         tta=recipe.tta,
         freeze_to=recipe.freeze_to,

@@ -44,6 +44,8 @@ def why_not_finished(run: Run) -> tuple[str, str] | None:
             "A training with folds cannot be finished early: all folds must be trained alike",
             "Wait, or stop it and resume it later.",
         )
+    if recipe.is_finetuned and not run.split_file.exists():
+        return "The images are still being read", "Wait until the training begins."
     if isinstance(recipe.init, Pretraining) and not run.pretraining.is_done:
         return (
             "A training in two steps cannot be finished during its first step",
@@ -57,9 +59,10 @@ def why_not_finished(run: Run) -> tuple[str, str] | None:
 def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None:
     """Where fine-tuning was finished early, say in the run's recipe how far it came."""
     stage = fitted.finetuning
-    if stage is not None and stage.stopped_because != "finished early":
-        return
-    if stage is None and not recipe.is_finetuned:
+    is_finished_early = recipe.is_finetuned if stage is None else stage.stopped_because == "finished early"
+    if not is_finished_early:
+        if not fitted.is_stopped:  # asked for too late
+            context.run.finish_file.unlink(missing_ok=True)
         return
     n_run = 0 if stage is None else stage.epochs_run
     changes: dict[str, object] = {"stage": "instant"}

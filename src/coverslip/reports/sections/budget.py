@@ -39,12 +39,11 @@ def _finetuning_words(budget: BudgetRecord) -> str:
             return "There was no time for fine-tuning: the instant classifier is the result."
         case "no time to fine-tune folds":
             return "There was no time to fine-tune all folds: all of them keep the instant classifier."
+    in_place = f", in place of {budget.full_image_size} px, to fit into the time" if budget.is_reduced else ""
     if budget.epochs_run is None:
-        return ""
+        return f"Images were resized to {budget.image_size} px{in_place}." if in_place else ""
     epochs = "epoch" if budget.epochs_run == 1 else "epochs"
-    ran = f"Fine-tuning ran {budget.epochs_run:g} {epochs} at {budget.image_size} px"
-    if budget.full_image_size and budget.full_image_size != budget.image_size:
-        ran += f", in place of {budget.full_image_size} px, to fit into the time"
+    ran = f"Fine-tuning ran {budget.epochs_run:g} {epochs} at {budget.image_size} px{in_place}"
     if budget.ended == "larger instant classifier":
         return f"{ran}. Validation results did not improve, so the instant classifier on larger images is kept."
     return f"{ran}."

@@ -149,7 +149,7 @@ class TimedPlan(StepPlan):
         self._seconds = deque[float]()
         self._epoch_ends = deque[float](maxlen=_WINDOW_EPOCHS)
         self._n_timed = 0
-        self._before = self._checked = math.inf
+        self._before = self._checked = 0.0  # by the clock of the deadline
 
     @property
     def pace(self) -> StepPace:
@@ -170,29 +170,30 @@ class TimedPlan(StepPlan):
         self._n_timed += 1
         if self._n_timed in (1, self._n_first):
             wait()
-        left = self._limit.deadline.seconds_left()
+        now = self._limit.deadline.clock()
+        left = self._limit.deadline.at - now
         if self._n_timed > 1:
-            self._seconds.append(self._before - left)
+            self._seconds.append(now - self._before)
             while len(self._seconds) > _WINDOW_STEPS and sum(self._seconds) - self._seconds[0] > _WINDOW_SECONDS:
                 self._seconds.popleft()
-        self._before = left
+        self._before = now
         is_enough = self._n_timed >= self._n_first or sum(self._seconds) > _FIRST_SHARE * left
         if not (self._seconds and is_enough):
             return
         if self.first_pace is None:
-            self.first_pace, self._checked = self.pace, left
+            self.first_pace, self._checked = self.pace, now
             n_steps = self._fitting(step, left)
             if n_steps + 1 <= self._limit.fewest_epochs * self.steps_per_epoch:
                 raise DoesNotFit
             self._change(step, n_steps)
-        elif self._checked - left >= _SECONDS_BETWEEN_CHECKS or left <= self._reserve:
-            self._checked = left
+        elif now - self._checked >= _SECONDS_BETWEEN_CHECKS or left <= self._reserve:
+            self._checked = now
             self._follow(step, left)
 
     def after_epoch(self) -> None:
-        left = self._limit.deadline.seconds_left()
-        self._epoch_ends.append(self._before - left)
-        self._before = left
+        now = self._limit.deadline.clock()
+        self._epoch_ends.append(now - self._before)
+        self._before = now
 
     @property
     def _reserve(self) -> float:
@@ -203,10 +204,12 @@ class TimedPlan(StepPlan):
         return self._limit.reserve_seconds * slowdown + self._limit.reserve_steps * now
 
     def _fitting(self, step: int, left: float) -> int:
-        return min(self._most, step + self.pace.steps_within(left - self._reserve))
+        return self._most if left == math.inf else min(self._most, step + self.pace.steps_within(left - self._reserve))
 
     def _follow(self, step: int, left: float) -> None:
         remaining = self.n_steps - step
+        if not remaining:  # the learning rate is at its end
+            return
         n_steps = self._fitting(step, left)
         if n_steps < self.n_steps - _SHORTER * remaining or n_steps > self.n_steps + max(_LONGER * remaining, 1):
             self._change(step, n_steps)

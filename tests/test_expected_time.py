@@ -1,0 +1,47 @@
+"""The expected time of a training, by the pace of earlier ones on this computer."""
+
+from pathlib import Path
+
+import pytest
+from drawing import write_cells
+from trained import GROUPS, INSTANT
+
+import coverslip as cs
+from coverslip.cache import RecordStore
+from coverslip.events import Event, Noted
+from coverslip.experiments.running.estimating import PACES
+from coverslip.runs import with_settings
+
+
+def expected_seconds(cells: Path, out: Path, *settings: str) -> float | None:
+    """What a training says before it begins."""
+    notes: list[Noted] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Noted) and event.code == "expected-time":
+            notes.append(event)
+
+    data = cs.open_dataset(cells, group_pattern=GROUPS)
+    cs.train(data, with_settings(INSTANT, list(settings)), out=out, emit=listen)
+    [note] = notes
+    seconds = note.values["seconds"]
+    assert seconds is None or isinstance(seconds, float)
+    return seconds
+
+
+@pytest.mark.slow
+def test_earlier_trainings_give_the_expected_time_also_those_of_networks_that_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
+    cells = write_cells(tmp_path / "cells", 48)
+    assert expected_seconds(cells, tmp_path / "first") is None
+    same = expected_seconds(cells, tmp_path / "same")
+    assert same is not None
+    assert 0 < same < 60
+    with RecordStore(PACES, "all") as store:
+        [(key, kept)] = store.find(["paces"]).items()
+        store.keep({key: kept.replace(INSTANT.model.encode(), b"a network of a package that was removed")})
+    scaled = expected_seconds(cells, tmp_path / "scaled", "image_size=64")
+    assert scaled is not None
+    assert scaled > 0
