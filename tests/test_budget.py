@@ -24,7 +24,7 @@ from coverslip.files import sha256_file
 from coverslip.models.counting.memory import training_memory
 from coverslip.runs import Recipe, Run, RunContext, SplitPlan, budget_seconds, load_recipe, with_settings
 from coverslip.stopping import Deadline, Stop, TimeLimit
-from coverslip.training.steps.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan
+from coverslip.training.steps.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
 
 SMALL = INSTANT.model_copy(update={"stage": "finetune", "epochs": 6, "batch_size": 16})  # 3 steps an epoch
 OPEN = SMALL.model_copy(update={"image_size": None})
@@ -136,6 +136,20 @@ def test_progress_goes_on_from_where_it_is_when_the_number_of_steps_changes() ->
     assert (plan.n_epochs, plan.steps_in(9), plan.is_annealed) == (9, 10, True)
     assert not StepPlan(10, 10, {50: 50}).is_annealed  # ended at once, halfway
     assert StepPlan(10, 10, {31: 31}).steps_in(4) == 1
+
+
+@given(
+    st.integers(1, 5000),
+    st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 20_000)), max_size=5, unique_by=lambda change: change[0]),
+)
+def test_changes_are_the_same_after_the_recipe_and_in_proportion_on_other_images(
+    per_epoch: int, changed: list[tuple[int, int]]
+) -> None:
+    changes = {step: max(1, step + more) for step, more in sorted(changed)}
+    in_epochs = StepPlan(4, per_epoch, changes).changes_in_epochs
+    assert changes_in_steps(in_epochs, per_epoch) == changes
+    plan = StepPlan(4, 10, changes_in_steps({1.5: 3.0}, 10))
+    assert (plan.n_steps, plan.n_epochs, plan.progress(30)) == (30, 3, pytest.approx(1.0))
 
 
 def simulated(

@@ -18,7 +18,7 @@ from coverslip.runs.recipe import GROUPS, changed_phrases, phrases
 
 # Another value than the default of each key that a methods paragraph tells, and what else must then be chosen.
 OTHER_VALUES = {
-    "schedule_changes": "{3: 9}",
+    "schedule_changes": "{0.5: 9}",
     "model_options": "{width: 2}",
     "freeze_to": "blocks.2",
     "image_size": "64",

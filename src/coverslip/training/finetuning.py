@@ -46,7 +46,7 @@ from coverslip.training.steps.optimising import (
     new_optimizer,
     set_learning_rate,
 )
-from coverslip.training.steps.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan
+from coverslip.training.steps.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
 from coverslip.training.steps.progress import Progress
 from coverslip.training.steps.standardised_head import standardised_head
 from coverslip.training.steps.step import (
@@ -79,7 +79,7 @@ class Finetuned:
     precision: PrecisionName  # that the steps were computed in
     selection: CheckpointSelection  # the rule by which the epoch is kept
     n_steps: int = 0  # that were taken
-    schedule_changes: dict[int, int] = field(default_factory=dict)  # as the recipe's key of this name
+    schedule_changes: dict[float, float] = field(default_factory=dict)  # as the recipe's key of this name
     pace: StepPace | None = None  # that it was planned by, where there is a time limit
 
 
@@ -231,7 +231,7 @@ def _run_epochs(
         precision.name,
         selection,
         progress.n_steps,
-        plan.changes,
+        plan.changes_in_epochs,
         plan.first_pace,
     )
 
@@ -255,7 +255,7 @@ def _step_plan(
 ) -> StepPlan:
     """The recipe's, or, where training goes on, as it was changed before."""
     steps_per_epoch = n_batches(len(_epoch_order(images, recipe, epoch=1)), recipe.batch_size)
-    changes = {**recipe.schedule_changes, **progress.schedule_changes}
+    changes = {**changes_in_steps(recipe.schedule_changes, steps_per_epoch), **progress.schedule_changes}
     if context.limit is None:
         return StepPlan(recipe.n_epochs, steps_per_epoch, changes, last_epoch)
     n_validated = len(images.val) / recipe.batch_size

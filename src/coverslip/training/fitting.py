@@ -81,7 +81,7 @@ class Fitted:
     held_out: Unseen | None = None  # after `refit`: training images by heads that did not see them; None: not known
     does_not_fit: bool = False  # fine-tuning was given up after its first steps, by the context's time limit
     pace: StepPace | None = None  # of these steps, where there is a limit
-    schedule_changes: dict[int, int] = field(default_factory=dict)  # as the recipe's key of this name
+    schedule_changes: dict[float, float] = field(default_factory=dict)  # as the recipe's key of this name
 
     @property
     def finetuning(self) -> FinetuneStage | None:

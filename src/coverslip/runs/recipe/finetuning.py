@@ -67,18 +67,18 @@ class FinetuningChoices(Choices):
         "them.",
     )
     schedule_changes: Annotated[
-        dict[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]],
+        dict[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0)]],
         Key(
-            "Changes of the number of steps",
+            "Changes of the number of epochs",
             "training",
             "A time budget writes here how it adapted fine-tuning to the time, so that the same training can be "
             "repeated. Leave it empty otherwise.",
-            lambda changes: "the number of steps adapted to a time budget" if changes else "",
+            lambda changes: "the number of epochs adapted to a time budget" if changes else "",
         ),
     ] = Field(
         default_factory=dict,
-        description="`step: number of steps` lines: after this step of fine-tuning, the learning rate falls so that it "
-        "comes to its end after that number of steps in all. A time budget writes them.",
+        description="`epoch: number of epochs` lines, both with decimals: from then on the learning rate falls so that "
+        "it comes to its end after that number of epochs in all. A time budget writes them.",
     )
     batch_size: Annotated[
         int,
@@ -353,9 +353,9 @@ class FinetuningChoices(Choices):
 
     @field_validator("schedule_changes")
     @classmethod
-    def _changes_are_ahead(cls, value: dict[int, int]) -> dict[int, int]:
-        if any(step > n_steps for step, n_steps in value.items()):
-            raise ValueError("a number of steps in all is less than the number of steps by then")
+    def _changes_are_ahead(cls, value: dict[float, float]) -> dict[float, float]:
+        if any(epoch > n_epochs for epoch, n_epochs in value.items()):
+            raise ValueError("a number of epochs in all is less than the number of epochs by then")
         return dict(sorted(value.items()))
 
     @field_validator("loss_options")

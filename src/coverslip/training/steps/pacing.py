@@ -57,6 +57,11 @@ def too_slow_by_instant_stage(
     return None if pace.steps_within(left) + 1 > limit.fewest_epochs * steps_per_epoch else pace
 
 
+def changes_in_steps(changes: Mapping[float, float], steps_per_epoch: int) -> dict[int, int]:
+    """The recipe's changes as those of a `StepPlan`."""
+    return {round(at * steps_per_epoch): max(1, round(n * steps_per_epoch)) for at, n in changes.items()}
+
+
 class StepPlan:
     """At which step fine-tuning ends, and the progress of each step.
 
@@ -75,6 +80,11 @@ class StepPlan:
         self.steps_per_epoch, self.changes = steps_per_epoch, dict(changes)
         self.first_pace: StepPace | None = None  # that it was planned by
         self._first, self._last_epoch = n_epochs * steps_per_epoch, last_epoch
+
+    @property
+    def changes_in_epochs(self) -> dict[float, float]:
+        """As the recipe has them: the same training on other images changes its steps in proportion."""
+        return {step / self.steps_per_epoch: n / self.steps_per_epoch for step, n in self.changes.items()}
 
     @property
     def n_steps(self) -> int:
@@ -113,7 +123,7 @@ class StepPlan:
                 break
             before += (1 - before) * (changed_after - begin) / (n_steps - begin)
             begin, n_steps = changed_after, changed_to
-        return before + (1 - before) * (step - begin) / (n_steps - begin)
+        return min(1.0, before + (1 - before) * (step - begin) / (n_steps - begin))
 
     def after_step(self, step: int, wait: Callable[[], object]) -> None:
         """So many steps are taken; `wait` returns when the device has done all of them."""

@@ -28,7 +28,7 @@ class Progress:
     precision: PrecisionName = "float32"
     loss_scale: tuple[float, int] | None = None  # of float16
     n_steps: int = 0
-    schedule_changes: dict[int, int] = field(default_factory=dict)  # as the recipe's key of this name
+    schedule_changes: dict[int, int] = field(default_factory=dict)  # as the recipe's key of this name, in steps
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON values
         """What `restored` reads; JSON knows no infinity."""
