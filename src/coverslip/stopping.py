@@ -55,10 +55,9 @@ class TimeLimit:
     deadline: Deadline  # of all work
     fewest_epochs: float  # where fewer fit by the speed of the first steps, fine-tuning is given up
     most_epochs: float
-    reserve_steps: float = 0.0  # for what comes after fine-tuning: so many times the seconds of a step,
-    # What the instant stage shows, before the first step:
-    reserve_seconds: float = 0.0  # and seconds at the speed of the first steps
-    least_image_seconds: float = 0.0  # that a step takes for an image at least
+    # For what comes after fine-tuning:
+    reserve_steps: float = 0.0  # so many times the seconds of a step,
+    reserve_seconds: float = 0.0  # and seconds at the speed of the first steps, known after the instant stage
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,6 @@ _STEP_PX = 32  # networks halve the size five times
 _SIZE_POWER = 1.5  # a step on images of half the side takes a third of the time
 _INSTANT_SHARE = 0.8  # of the time left, for the instant classifier at full size: smaller ones are less accurate
 _FORWARD_SHARE = 0.4  # of the time of a step, to predict as many images
-_STEP_COST = 2.5  # times that of embedding an image, at least
 _LOADINGS = 5  # times that the network is made ready and run after fine-tuning, the report among them
 _TO_SPARE = 0.2  # of the budget: so much time left over is worth a word
 _TELLING_SECONDS, _TELLING_SHARE = 3.0, 0.05  # before that, the speed of work is a guess
@@ -96,12 +95,6 @@ def image_sizes(recipe: Recipe, full_px: int) -> list[int]:
     return [full_px, *(px for px in multiples if smallest <= px < full_px and px % record.side_multiple == 0)]
 
 
-def step_cost(recipe: Recipe, device: str) -> float:
-    """What an image takes in a step at least, in times of embedding it; 0 where that is not known."""
-    is_like_embedding = device == "cpu" and recipe.freeze_to is None
-    return _STEP_COST / recipe.tta if is_like_embedding else 0.0
-
-
 def largest_fitting(
     sizes: Sequence[int], measured_px: int, pace: "StepPace", n_steps: float, seconds: Callable[[float], float]
 ) -> int | None:
@@ -125,16 +118,13 @@ class Watch:
     Args:
         deadline: of the whole run.
         emit: told everything too.
-        step_cost: of an image in a step, at least, in times of embedding it.
         n_loadings: how often a network is made ready and run after fine-tuning, the report included.
         limit: gets what is reserved for the end, once the instant stage shows how long such work takes.
     """
 
-    def __init__(
-        self, deadline: Deadline, emit: Emit, limit: TimeLimit, *, step_cost: float, n_loadings: int = 0
-    ) -> None:
+    def __init__(self, deadline: Deadline, emit: Emit, limit: TimeLimit, *, n_loadings: int = 0) -> None:
         self._deadline, self._emit, self._limit = deadline, emit, limit
-        self._step_cost, self._n_loadings = step_cost, _LOADINGS + n_loadings
+        self._n_loadings = _LOADINGS + n_loadings
         self._began = self._stage_began = deadline.clock()
         self._loading: float | None = None
         self.foreseen = 0.0  # seconds that the work of now still takes; minus infinity where the stage is over
@@ -169,7 +159,6 @@ class Watch:
             self._loading = max(0.0, self._deadline.clock() - self._stage_began - seconds)
         if event.stage == COMPUTING_FEATURES and event.per_second:
             self.embedding_seconds = 1 / event.per_second
-            self._limit.least_image_seconds = self._step_cost / event.per_second
         is_telling = seconds >= _TELLING_SECONDS or event.done >= _TELLING_SHARE * event.total
         if is_telling and event.seconds_left is not None:
             self.foreseen = event.seconds_left
@@ -201,8 +190,7 @@ class _Budgeted:
             px, *smaller = sizes
             limit = self._limit(has_smaller=bool(smaller))
             again = 2 if px < self._instant_px else 0  # for the instant classifier at full size
-            cost = step_cost(self._recipe, self._context.device)
-            watch = Watch(self._context.deadline, self._context.emit, limit, step_cost=cost, n_loadings=again)
+            watch = Watch(self._context.deadline, self._context.emit, limit, n_loadings=again)
             try:
                 trained = self._attempt(px, limit, watch, has_smaller=bool(smaller))
             except OutOfTime:

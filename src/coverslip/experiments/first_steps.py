@@ -41,7 +41,7 @@ def first_steps(parts: Parts, recipe: Recipe, context: RunContext) -> FirstSteps
         Stopped: on request.
     """
     limit = TimeLimit(context.deadline, fewest_epochs=math.inf, most_epochs=0.0)
-    watch = Watch(context.deadline, without_stages(context.emit), limit, step_cost=0.0)
+    watch = Watch(context.deadline, without_stages(context.emit), limit)
     stop = Stop(context.stop.file, watch.deadline_after(context.deadline.seconds_left()))
     # On the disk that the run is on. Its name is that of what a killed process was writing.
     with TemporaryDirectory(dir=context.folder, prefix=".measuring.", suffix=".part") as folder:

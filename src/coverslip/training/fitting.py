@@ -34,7 +34,7 @@ from coverslip.runs import (
     epochs_called_for,
 )
 from coverslip.training.allocator import keep_freed_memory
-from coverslip.training.batches import TrainingImages, n_batches, n_drawn
+from coverslip.training.batches import TrainingImages, n_drawn
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
 from coverslip.training.initialising import InitialClassifier
@@ -50,7 +50,7 @@ from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
 from coverslip.training.ranking import is_preferred, is_shown_worse
 from coverslip.training.steps.batch_statistics import begin_batch_statistics
-from coverslip.training.steps.pacing import StepPace, too_slow_by_instant_stage
+from coverslip.training.steps.pacing import StepPace
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -133,7 +133,7 @@ def fit(
     candidates: list[_Candidate] = []
     is_stopped, temperature, does_not_fit = False, 1.0, False
     pace: StepPace | None = None
-    changes: dict[int, int] = {}
+    changes: dict[float, float] = {}
     finetuned: Finetuned | None = None
     if recipe.init != "scratch":
         choose = head_by_validation(images, recipe, kept_head, context)
@@ -144,10 +144,7 @@ def fit(
         stages.append(stage)
         temperature = stage.temperature
     is_wanted = recipe.is_finetuned and not (candidates and _is_finished_before(context))
-    if is_wanted and context.limit is not None and context.limit.least_image_seconds:
-        pace = too_slow_by_instant_stage(context.limit, *_steps_and_validation(images, recipe))
-        does_not_fit = pace is not None
-    if is_wanted and not does_not_fit:
+    if is_wanted:
         _initialise_head(network, recipe, random_head, temperature)
         finetuned = _finetune(network, images, recipe, context, recipe.last_epoch)
         pace, changes = finetuned.pace, finetuned.schedule_changes
@@ -346,12 +343,6 @@ def _initialise_head(
         network.head.load_state_dict(random_head)
     else:
         _soften(network, temperature)
-
-
-def _steps_and_validation(images: TrainingImages, recipe: Recipe) -> tuple[int, int, int]:
-    """Steps of an epoch, images of a step, and validation images."""
-    n = n_drawn(images.train_label, images.train_domain, recipe)
-    return n_batches(n, recipe.batch_size), min(n, recipe.batch_size), len(images.val)
 
 
 def _finetune(

@@ -47,16 +47,6 @@ class DoesNotFit(Exception):
     """Fewer epochs fit into the time limit than it asks for, by the speed of the first steps."""
 
 
-def too_slow_by_instant_stage(
-    limit: TimeLimit, steps_per_epoch: int, batch_size: int, n_validated: int
-) -> StepPace | None:
-    """The pace that steps have at best, where not even that suffices; None where fine-tuning may fit."""
-    step = limit.least_image_seconds * batch_size
-    pace = StepPace(step, limit.least_image_seconds * n_validated / 3, steps_per_epoch)
-    left = limit.deadline.seconds_left() - limit.reserve_seconds - limit.reserve_steps * step
-    return None if pace.steps_within(left) + 1 > limit.fewest_epochs * steps_per_epoch else pace
-
-
 def changes_in_steps(changes: Mapping[float, float], steps_per_epoch: int) -> dict[int, int]:
     """The recipe's changes as those of a `StepPlan`."""
     return {round(at * steps_per_epoch): max(1, round(n * steps_per_epoch)) for at, n in changes.items()}
