@@ -8,7 +8,7 @@ test('links lead to pages of the app, and none to files that it does not have', 
   expect(linkTo('numbers.md#calibration')).toBe('/help/numbers#calibration');
   expect(linkTo('#4-train')).toBe('/help/app#4-train');
   expect(linkTo('../benchmarks/RESULTS.md')).toBeNull();
-  expect(anchorOf('5. See how good it is')).toBe('5-see-how-good-it-is');
+  expect(anchorOf('5. Evaluate the classifier')).toBe('5-evaluate-the-classifier');
 });
 
 test('text is escaped, and blocks end where the next one begins', () => {

@@ -4,7 +4,7 @@
 const escaped = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
-/** As headings are linked to: `5. See how good it is` as `5-see-how-good-it-is`. */
+/** As headings are linked to: `5. Evaluate the classifier` as `5-evaluate-the-classifier`. */
 export const anchorOf = (heading: string) =>
   heading
     .toLowerCase()
