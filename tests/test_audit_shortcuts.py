@@ -210,4 +210,4 @@ def test_inspect_tells_of_a_planted_mark_and_of_a_careless_split(
     assert told["what_if"]["metric"] == "macro_f1"
     assert told["what_if"]["n_images"] == 60
     assert main(arguments) == 0
-    assert "What a careless split would have reported" in capsys.readouterr().out
+    assert "Leakage estimate" in capsys.readouterr().out

@@ -132,7 +132,7 @@ def test_the_command_says_it_in_words_and_as_json(
     text = capsys.readouterr().out
     assert "Input size" in text or "mage size" in text
     assert "McNemar" in text
-    assert "not tested against these" in text
+    assert "not tested against the values above" in text
     assert "published: Tran 2021" in text
     assert main(["compare", str(trained.folder), str(larger.folder), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

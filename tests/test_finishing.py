@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from drawing import write_cells
 from trained import SMALL_NETWORK
 from typer.testing import CliRunner
 
@@ -103,7 +104,8 @@ def test_folds_cannot_be_finished_early(cells: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_finished_before_it_is_known_whether_there_are_folds(cells: Path, tmp_path: Path) -> None:
+def test_nothing_is_finished_before_it_is_known_whether_there_are_folds(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 24, seed=11)  # which no cache knows
     with pytest.raises(Stopped):
         train(cells, tmp_path / "run", recipe(split={"folds": None}), "stop", Progressed)
     with pytest.raises(BadRun, match="still being read"):

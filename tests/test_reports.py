@@ -274,7 +274,7 @@ def test_doubtful_labels_are_told_where_somebody_has_looked_for_them(tmp_path):
     reported = read_run(folder)
     assert "label_errors" in {section.name for section in sections_of(reported)}
     text = SECTIONS["label_errors"].text(reported)
-    assert "1 label of 20" in text.words[0]
+    assert "1 of 20 labels" in text.words[0]
     assert list(text.rows[0][:4]) == ["x", "train", "a", "b"]
 
 

@@ -251,9 +251,9 @@ def test_all_datasets_together_have_ranks_and_their_critical_difference(
     assert {row.name: row.mean_rank for row in overall.scores} == {"a": 1.5, "b": 1.5, "c": 3}
     assert overall.critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 2)) ** 0.5, abs=1e-3)  # Demsar, table 5
     show_comparison(compared, tmp_path, as_json=False)
-    shown = capsys.readouterr().out.partition("All datasets together")[2]
+    shown = capsys.readouterr().out.partition("All datasets")[2]
     assert ["a", "0.860", "1.50"] in [line.split() for line in shown.splitlines()]
-    assert "Ranks closer than 2.34" in shown
+    assert "mean rank below 2.34" in shown
 
 
 def test_the_images_that_a_target_needs_lie_between_the_sizes_that_were_tried() -> None:
