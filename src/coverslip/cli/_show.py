@@ -16,7 +16,7 @@ from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted,
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
 from coverslip.messages import GroupBy
 from coverslip.reports.sections.careless import careless_text
-from coverslip.reports.tables import Estimate, estimate
+from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import CI, number
 from coverslip.runs import InspectionWithWhatIf, WhatIf
 
@@ -86,8 +86,8 @@ def show_numbers(
     headline = {name: metric for name, metric in evaluation.metrics.items() if name in METRICS}
     headline = {name: metric for name, metric in headline.items() if METRICS[name].is_headline}
     columns = ("metric", f"value ({CI})", *([f"run's own test set ({CI})"] if own else []))
-    rows = [
-        (METRICS[name].title, estimate(metric), *([estimate(own.metrics[name])] if own else []))
+    rows: list[list[Cell]] = [
+        [METRICS[name].title, estimate(metric), *([estimate(own.metrics[name])] if own else [])]
         for name, metric in headline.items()
     ]
     console.print(filled_table(columns, rows))
