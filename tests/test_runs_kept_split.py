@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from drawing import save_cell
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
@@ -41,6 +42,22 @@ def test_every_image_keeps_its_part_and_new_ones_have_none(cells: Path, trained:
     parts = parts_of(keeping_split(elsewhere, keeping(run)))  # here the folder itself was moved
     assert parts.pop(new.relative_to(moved).as_posix()) is None
     assert parts == parts_in(trained)
+
+
+def test_crops_around_points_keep_their_part_where_tables_state_them_as_boxes_or_larger(tmp_path: Path) -> None:
+    points, boxes = tmp_path / "points.csv", tmp_path / "boxes.csv"
+    with points.open("w", newline="") as file, boxes.open("w", newline="") as other:
+        csv.writer(file).writerow(("path", "image_id", "label", "x", "y"))
+        csv.writer(other).writerow(("path", "image_id", "label", "x", "y", "width", "height"))
+        for k in range(8):
+            field = save_cell(tmp_path / f"{k}.png", seed=k, side=64)
+            for name, x, y in (("a", 16, 20), ("b", 40, 44)):
+                csv.writer(file).writerow((field.name, f"{k}{name}", name, x, y))
+                csv.writer(other).writerow((field.name, f"{k}{name}", name, x - 12, y - 12, 24, 24))
+    data = cs.open_dataset(points, crop_size=24)
+    run = cs.train(data, INSTANT, out=tmp_path / "run")
+    for again in (data, cs.open_dataset(points, crop_size=32), cs.open_dataset(boxes)):
+        assert parts_of(keeping_split(again, keeping(run))) == parts_in(run)
 
 
 def test_folds_and_runs_without_a_split_are_refused(cells: Path, tmp_path: Path) -> None:

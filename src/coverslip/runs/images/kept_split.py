@@ -1,18 +1,19 @@
 """The split of an earlier run, for a training that shall be compared with it: a test image stays a test image."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from coverslip.datasets import SIDES, Dataset, ImageRecord
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.images import ReadPlan
+from coverslip.images import ReadPlan, middle_of
 from coverslip.runs.folder import Run, open_run
 from coverslip.runs.images.provenance import images_of
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.split import SplitRow
 
-_Pixels = tuple[str, ReadPlan]  # a file, and which of its pixels a table states
+_Pixels = tuple[str, ReadPlan, tuple[int, int] | None]  # a file, which of its pixels a table states, and its point
 
 
 def keeping_split(data: Dataset, recipe: Recipe) -> Dataset:
@@ -29,7 +30,7 @@ def keeping_split(data: Dataset, recipe: Recipe) -> Dataset:
     run = open_run(Path(recipe.split.run))
     rows = _rows_of_one_split(run)
     by_pixels, not_there = _found_again(run, rows)
-    parts = [by_pixels.get(_pixels_of(record)) or not_there.get(record.image_id) for record in data.records]
+    parts = [_row_of(record, by_pixels) or not_there.get(record.image_id) for record in data.records]
     if not any(parts):
         raise BadRun(
             "None of these images were in the run whose split is to be kept",
@@ -62,10 +63,25 @@ def _found_again(run: Run, rows: dict[str, SplitRow]) -> tuple[dict[_Pixels, Spl
     with suppress(CoverslipError):
         records = tuple(record for record in images_of(run).records if record.is_there)
     there = {record.image_id for record in records}
-    by_pixels = {_pixels_of(record): rows[record.image_id] for record in records if record.image_id in rows}
+    by_pixels: dict[_Pixels, SplitRow] = {}
+    for record in records:
+        for pixels in _pixels_of(record) if record.image_id in rows else ():
+            by_pixels.setdefault(pixels, rows[record.image_id])
     return by_pixels, {image_id: row for image_id, row in rows.items() if image_id not in there}
 
 
-def _pixels_of(record: ImageRecord) -> _Pixels:
-    """Tells an image from others, also where a recipe reads another plane or other channels of it."""
-    return str(record.path), ReadPlan(**{name: getattr(record.plan, name) for name in record.stated})
+def _row_of(record: ImageRecord, by_pixels: Mapping[_Pixels, SplitRow]) -> SplitRow | None:
+    return next((by_pixels[pixels] for pixels in _pixels_of(record) if pixels in by_pixels), None)
+
+
+def _pixels_of(record: ImageRecord) -> list[_Pixels]:
+    """What tells an image from others, also if a recipe reads another plane or other channels of it; best first.
+
+    A crop is also known by its center. Tables state the same crops as points, or as boxes beside other boxes.
+    """
+    values = {name: getattr(record.plan, name) for name in record.stated - {"point"}}
+    pixels: list[_Pixels] = [] if "point" in record.stated else [(str(record.path), ReadPlan(**values), None)]
+    if record.plan.box is not None and record.stated & {"point", "box"}:
+        values.pop("box", None)
+        pixels.append((str(record.path), ReadPlan(**values), middle_of(record.plan.box)))
+    return pixels
