@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from coverslip.datasets import open_dataset, read_as, scan_images
+from coverslip.datasets import describe_table, open_dataset, read_as, read_table, scan_images, with_mapping
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
 from coverslip.messages import MapColumn, Set
@@ -76,6 +76,12 @@ def test_where_each_row_is_a_file_of_its_own_positions_are_only_remembered(tmp_p
         ("path,left,top,right,bottom,label", "4,6,24,16", (4, 6, 20, 10)),
         ("path,X (px),Y (px),Width (px),Height (px),label", "4,6,20,10", (4, 6, 20, 10)),
         ("path,cx,cy,w,h,label", "14,11,20,10", (4, 6, 20, 10)),
+        ("path,left,top,width,height,label", "4,6,20,10", (4, 6, 20, 10)),
+        ("path,xmin,ymin,width,height,label", "4,6,20,10", (4, 6, 20, 10)),
+        ("path,bbox_x,bbox_y,bbox_width,bbox_height,label", "4,6,20,10", (4, 6, 20, 10)),
+        ("path,box_x,box_y,box_w,box_h,label", "4,6,20,10", (4, 6, 20, 10)),
+        ("path,x,y,bbox_x,bbox_y,bbox_width,bbox_height,label", "14,11,4,6,20,10", (4, 6, 20, 10)),
+        ("path,width,height,xmin,ymin,xmax,ymax,label", "80,60,4,6,24,16", (4, 6, 20, 10)),
         ("path,xmin_rel,ymin_rel,xmax_rel,ymax_rel,label", ".05,.1,.3,.5", (4, 6, 20, 24)),
     ],
 )
@@ -130,6 +136,15 @@ def test_columns_are_chosen_by_hand_and_headers_stay_as_they_are(tmp_path: Path)
         open_dataset(table, columns={"label": "Phenotyp"})
     with pytest.raises(BadDataset, match="path"):
         open_dataset(table, columns={"pfad": "Bild"})
+
+
+def test_columns_that_are_chosen_for_points_are_points_also_where_each_file_has_one(tmp_path: Path) -> None:
+    draw_fields(tmp_path)
+    table = read_table(write(tmp_path, "path,x,y,label", [f"fields/{k}.png,{k + 20},27,a" for k in range(4)]))
+    assert describe_table(table).layout is None
+    chosen = describe_table(with_mapping(table, {"x": "x", "y": "y"}))
+    assert (chosen.layout, chosen.mapping["x"], chosen.mapping["y"]) == ("point", "x", "y")
+    assert describe_table(with_mapping(table, {"x": "x"})).layout is None
 
 
 def test_a_missing_label_column_names_what_to_choose(tmp_path: Path) -> None:

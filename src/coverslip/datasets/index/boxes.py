@@ -24,6 +24,7 @@ _LAYOUTS: tuple[tuple[Layout, tuple[str, ...]], ...] = (
     ("corner", ("x", "y", "width", "height")),
     ("center", ("x_center", "y_center", "width", "height")),
     ("corners", ("x_min", "y_min", "x_max", "y_max")),
+    ("corner", ("x_min", "y_min", "width", "height")),
 )
 _POINTS = (("x_center", "y_center"), ("x", "y"))
 _MICROMETERS = re.compile(r"(?:^|_)([xy])(?:_.*)?_?[(\[]?(?:[µμu]m|microns?)[)\]]?$")
@@ -70,8 +71,9 @@ def find_box_columns(table: Table) -> BoxColumns | None:
         raise BadDataset(
             f"The table gives boxes without the column '{missing[0]}'",
             file=table.file,
-            do="A box takes x, y, width and height in pixels; or x_center, y_center, width and height; or x_min, "
-            "y_min, x_max and y_max. Say which columns these are, or that the others are not used (`x=`).",
+            do="A box takes x, y, width and height in pixels; or x_center, y_center, width and height; or x_min and "
+            "y_min with x_max and y_max, or with width and height. Say which columns these are, or that the others are "
+            "not used (`x=`).",
         )
     for suffixes in (PIXELS, RELATIVE):
         for names in _POINTS:

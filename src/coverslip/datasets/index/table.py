@@ -19,8 +19,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "group": ("group",),
     "channel": ("channel",),
     "plane": ("plane",),
+    # The corner of a box goes first: a column `x` beside it holds the center.
     **{
-        axis: (axis, f"{axis}_position", f"position_{axis}", f"pos_{axis}", f"{axis}_coordinate", f"{axis}_coord")
+        axis: (
+            *(f"bbox_{axis}", f"box_{axis}", axis, f"{axis}_position", f"position_{axis}", f"pos_{axis}"),
+            *(f"{axis}_coordinate", f"{axis}_coord"),
+        )
         for axis in "xy"
     },
     **{
@@ -30,8 +34,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         )
         for axis in "xy"
     },
-    "width": ("width", "w", "box_width", "bbox_width"),
-    "height": ("height", "h", "box_height", "bbox_height"),
+    "width": ("bbox_width", "box_width", "bbox_w", "box_w", "width", "w"),
+    "height": ("bbox_height", "box_height", "bbox_h", "box_h", "height", "h"),
     "x_min": ("x_min", "xmin", "min_x", "left", "x0", "x1"),
     "y_min": ("y_min", "ymin", "min_y", "top", "y0", "y1"),
     "x_max": ("x_max", "xmax", "max_x", "right", "x2", "x1"),

@@ -265,7 +265,9 @@ def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
     found = {meaning: table.index(meaning) for meaning in ("label", "group", "split")} | {"path": at_path}
     mapping = {meaning: table.columns[at] for meaning, at in found.items() if at is not None}
     paths = set() if at_path is None else {row[at_path] for row in table.rows}
-    are_positions = box is not None and (len(paths) < len(table.rows) or not box.are_points)
+    are_positions = box is not None and (
+        not box.are_points or len(paths) < len(table.rows) or set(box.meanings) <= table.mapping.keys()
+    )
     if box is not None and are_positions:
         mapping |= dict(zip(box.meanings, box.names, strict=True))
     are_points = box is not None and are_positions and box.are_points and at_path is not None
