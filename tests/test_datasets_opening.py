@@ -235,6 +235,17 @@ def test_a_pattern_that_matches_nothing_or_is_none_is_refused_with_an_example(tm
         open_dataset(tmp_path, group="slide", group_pattern="s")
 
 
+def test_a_pattern_may_match_images_of_one_source_only(tmp_path):
+    make_folder(tmp_path / "old", "a/s1_1.png", "b/s2_1.png")
+    make_folder(tmp_path / "new", "a/1.png", "b/2.png")
+    dataset = open_dataset([tmp_path / "old", tmp_path / "new"], group_pattern=r"s\d")
+    assert [r.group for r in dataset.records] == ["s1", "s2", "new/a/1.png", "new/b/2.png"]
+    assert [note.values["n_images"] for note in dataset.notes if note.code == "pattern-misses"] == [2]
+    for more in ({}, {"labelled": False}, {"labelled": False, "domains": ["x", "y"]}):
+        with pytest.raises(BadDataset, match="matches none of 4 paths"):
+            open_dataset([tmp_path / "old", tmp_path / "new"], group_pattern="slide", **more)
+
+
 def test_patients_are_read_from_real_file_names(shared_data):
     folder = shared_data("chromosomes_gband")
     by_pattern = open_dataset(folder, group_pattern=r"/\d+_\d+_(\d+)_")

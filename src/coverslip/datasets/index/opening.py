@@ -10,7 +10,7 @@ from coverslip.datasets.index.channel_files import with_channel_files
 from coverslip.datasets.index.folders import has_image_suffix, open_folder
 from coverslip.datasets.index.given_images import Axes
 from coverslip.datasets.index.in_memory import as_sources
-from coverslip.datasets.index.patterns import grouped_by_pattern
+from coverslip.datasets.index.patterns import check_pattern, grouped_by_pattern
 from coverslip.datasets.index.places import common_root, folder_has_no_columns, nearest_spelling, refuse_closed
 from coverslip.datasets.index.records import (
     Dataset,
@@ -115,12 +115,13 @@ def open_dataset(
         )
     opening = Opening(tuple(map(_as_opened, sources)), group, group_pattern, plan, names, columns)
     if labelled:
-        dataset = _in_domains([_open_labelled(each, opening) for each in sources], names)
-    elif names:
-        dataset = _in_domains([open_unlabelled([each], opening) for each in sources], names)
+        opened = [_open_labelled(each, opening) for each in sources]
     else:
-        dataset = open_unlabelled(sources, opening)
-    dataset = with_channel_files(dataset, plan)
+        each_alone = [[each] for each in sources] if names else [sources]
+        opened = [open_unlabelled(together, opening) for together in each_alone]
+    if group_pattern is not None:
+        check_pattern(opened, group_pattern)
+    dataset = with_channel_files(_in_domains(opened, names), plan)
     records, notes = _with_unique_ids(dataset.records)
     return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)
 

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from coverslip.datasets.index.records import ImageRecord, counted, one_line, posix_below, printable
+from coverslip.datasets.index.records import Dataset, ImageRecord, counted, one_line, posix_below, printable
 from coverslip.errors import BadDataset
 from coverslip.messages import Note
+
+_MISSES = "pattern-misses"
 
 
 def grouped_by_pattern(
@@ -19,7 +21,7 @@ def grouped_by_pattern(
     An image whose path does not match is a group of its own.
 
     Raises:
-        BadDataset: the pattern is not a regular expression, or matches no path at all.
+        BadDataset: the pattern is not a regular expression.
     """
     try:
         compiled = re.compile(pattern)
@@ -35,13 +37,6 @@ def grouped_by_pattern(
         group = match[took] if match else None
         n_alone += not group
         grouped.append(replace(record, group=printable(group) if group else record.image_id))
-    if n_alone == len(records) and records:
-        raise BadDataset(
-            f"The group pattern '{one_line(pattern)}' matches none of {counted(len(records), 'path')}; "
-            f"the first is '{one_line(posix_below(records[0].path, root))}'",
-            file=root,
-            do="The pattern is searched in paths like that one, relative to the folder; correct it.",
-        )
     notes = []
     if n_alone:
         alone = next(r for r in grouped if r.group == r.image_id)
@@ -49,5 +44,20 @@ def grouped_by_pattern(
             f"The group pattern does not match {counted(n_alone, 'image')} (first: '{one_line(alone.image_id)}'); "
             "each of them counts as a group of its own."
         )
-        notes.append(Note("pattern-misses", text, values={"n_images": n_alone}))
+        notes.append(Note(_MISSES, text, values={"n_images": n_alone}))
     return grouped, notes
+
+
+def check_pattern(opened: Sequence[Dataset], pattern: str) -> None:
+    """Raises BadDataset if a pattern matches no path of any source; images that join a dataset may have other names."""
+    n_images = sum(map(len, opened))
+    n_alone = sum(note.values["n_images"] for dataset in opened for note in dataset.notes if note.code == _MISSES)
+    if n_alone < n_images:
+        return
+    root, first = opened[0].root, opened[0].records[0]
+    raise BadDataset(
+        f"The group pattern '{one_line(pattern)}' matches none of {counted(n_images, 'path')}; "
+        f"the first is '{one_line(posix_below(first.path, root))}'",
+        file=root,
+        do="The pattern is searched in paths like that one, relative to the folder; correct it.",
+    )
