@@ -233,6 +233,21 @@ def test_a_table_gives_columns_groups_and_boxes(app: App, tmp_path: Path) -> Non
     assert answer.text.splitlines()[4] == f'{tmp_path}/field.png,"field.png#box=3,3,20,20",b,p0,3,3,20,20'
 
 
+def test_boxes_do_not_tell_the_sizes_of_images_outside_the_roots(tmp_path: Path) -> None:
+    from coverslip.workspace.store.home import open_workspace
+
+    secret = save_cell(tmp_path / "secret" / "face.png", 1)
+    mine = tmp_path / "mine"
+    save_cell(mine / "own.png", 2)
+    (mine / "link.png").symlink_to(secret)
+    rows = [f"{path},a,0,0,.5,.5" for path in (secret, "link.png", "own.png")]
+    (mine / "cells.csv").write_text("\n".join(["path,label,x_rel,y_rel,width_rel,height_rel", *rows]) + "\n")
+    app = App(open_workspace(tmp_path / "home", (mine,)))
+    found = app.open(mine / "cells.csv")
+    boxes = [image["image_id"].split("#")[1] for image in app.get(f"datasets/{found['id']}/images")["items"]]
+    assert boxes == ["box=0,0,5000,5000", "box=0,0,5000,5000", "box=0,0,12,12"]
+
+
 def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Path) -> None:
     from coverslip.workspace.store.home import open_workspace
 

@@ -93,6 +93,18 @@ def test_boxes_by_corners_centers_and_in_pixels_or_shares(
     assert {record.plan.box for record in open_dataset(table).records} == {box}
 
 
+def test_files_that_may_not_be_read_are_not_opened_for_boxes_relative_to_their_size(tmp_path: Path) -> None:
+    draw_fields(tmp_path)
+    cells = ".05,.1,.25,.4"
+    rows = [f"fields/0.png,{cells},a", f"fields/1.png,{cells},b"]
+    table = write(tmp_path, "path,x_rel,y_rel,width_rel,height_rel,label", rows)
+    allowed = tmp_path / "fields" / "0.png"
+    for labelled in (True, False):
+        first, second = open_dataset(table, labelled=labelled, may_read=lambda file: file == allowed).records
+        assert first.plan.box == (4, 6, 20, 24)
+        assert second.plan.box == (500, 1000, 2500, 4000)  # of a size that says nothing of the file
+
+
 @pytest.mark.parametrize(
     ("header", "row"),
     [

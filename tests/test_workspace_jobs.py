@@ -34,7 +34,7 @@ from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import classifying, rows
-from coverslip.workspace.predictions.predicting import _refuse_outside
+from coverslip.workspace.predictions.predicting import _below, _refuse_outside
 from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_dataset
 from coverslip.workspace.recipes.model_advice import advised_models
 from coverslip.workspace.store.home import Workspace
@@ -392,7 +392,8 @@ def test_a_table_cannot_lead_a_prediction_outside_the_allowed_folders(tmp_path: 
     write_cells(inside, 3, is_sorted=False)
     (inside / "table.csv").write_text("path\n" + "\n".join(str(file) for file in outside.iterdir()) + "\n")
     (inside / "linked").symlink_to(outside)
-    _refuse_outside(cs.open_dataset([inside / f"slide0_00{k}.png" for k in range(3)], labelled=False), [str(inside)])
+    may_read = _below([str(inside)])
+    _refuse_outside(cs.open_dataset([inside / f"slide0_00{k}.png" for k in range(3)], labelled=False), may_read)
     for source in (inside / "table.csv", inside / "linked"):
         with pytest.raises(BadDataset, match="outside the folders"):
-            _refuse_outside(cs.open_dataset(source, labelled=False), [str(inside)])
+            _refuse_outside(cs.open_dataset(source, labelled=False), may_read)

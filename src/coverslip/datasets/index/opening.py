@@ -1,7 +1,7 @@
 """Opening a dataset: quick, from names alone. Nothing is decoded here."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ def open_dataset(
     domains: Sequence[str | None] | None = None,
     axes: Axes = "HWC",
     depth: Depth | None = None,
+    may_read: Callable[[Path], bool] | None = None,
 ) -> Dataset:
     """List the images of a folder, a table, or several of them, without decoding any.
 
@@ -76,6 +77,8 @@ def open_dataset(
         axes: of arrays of colour images: channels last or first. Arrays are looked at again when images are read.
         depth: pixel depth of arrays of 32-bit and 64-bit integers. None stands for uint8 if all their values fit, else
             uint16.
+        may_read: says which files may be opened for their width and height, if boxes are relative to these. None
+            stands for all files.
 
     Raises:
         BadDataset: there are no images, no class folders, a column or the crop size of points is missing, a pattern
@@ -115,10 +118,10 @@ def open_dataset(
         )
     opening = Opening(tuple(map(_as_opened, sources)), group, group_pattern, plan, names, columns)
     if labelled:
-        opened = [_open_labelled(each, opening) for each in sources]
+        opened = [_open_labelled(each, opening, may_read) for each in sources]
     else:
         each_alone = [[each] for each in sources] if names else [sources]
-        opened = [open_unlabelled(together, opening) for together in each_alone]
+        opened = [open_unlabelled(together, opening, may_read) for together in each_alone]
     if group_pattern is not None:
         check_pattern(opened, group_pattern)
     dataset = with_channel_files(_in_domains(opened, names), plan)
@@ -162,9 +165,9 @@ def regrouped(dataset: Dataset, group: str) -> Dataset:
     return replace(again, records=records)
 
 
-def _open_labelled(given: str | Path | Table, opening: Opening) -> Dataset:
+def _open_labelled(given: str | Path | Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
     if isinstance(given, Table):
-        return _open_table(given, opening)
+        return _open_table(given, opening, may_read)
     path = absolute_path(given)
     refuse_closed(path)
     if not path.exists():
@@ -178,7 +181,7 @@ def _open_labelled(given: str | Path | Table, opening: Opening) -> Dataset:
         notes += _tables_beside(path)
         return _opened(path, source, records, notes, str(path), opening.group_pattern)
     if is_table(path) and path.is_file():
-        return _open_table(read_table(path), opening)
+        return _open_table(read_table(path), opening, may_read)
     if has_image_suffix(path.name):
         raise BadDataset(
             "This is one image, not a folder of labelled images",
@@ -190,7 +193,7 @@ def _open_labelled(given: str | Path | Table, opening: Opening) -> Dataset:
     )
 
 
-def _open_table(table: Table, opening: Opening) -> Dataset:
+def _open_table(table: Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
     pattern = opening.group_pattern
     records, notes = open_table(
         with_mapping(table, opening.columns),
@@ -198,6 +201,7 @@ def _open_table(table: Table, opening: Opening) -> Dataset:
         group=opening.group,
         wants_groups=pattern is None,
         labelled=True,
+        may_read=may_read,
     )
     return _opened(table.path.parent, "table", records, notes, str(table), pattern)
 

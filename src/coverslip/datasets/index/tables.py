@@ -32,7 +32,13 @@ _FEWEST_FIELDS = 3  # one for each part of a split
 
 
 def open_table(
-    table: Table, plan: ReadPlan, *, group: str | None, wants_groups: bool, labelled: bool
+    table: Table,
+    plan: ReadPlan,
+    *,
+    group: str | None,
+    wants_groups: bool,
+    labelled: bool,
+    may_read: Callable[[Path], bool] | None = None,
 ) -> tuple[list[ImageRecord], list[Note]]:
     """Records of a table's rows; relative paths start from the table's folder.
 
@@ -43,6 +49,7 @@ def open_table(
             files the file.
         wants_groups: False where groups come from elsewhere, so that no advice about columns is due.
         labelled: whether there must be a label column.
+        may_read: says which files may be opened for their width and height; None: all.
 
     Raises:
         BadDataset: a column is missing or unknown, cells cannot be understood, or none of the files exists.
@@ -51,7 +58,7 @@ def open_table(
     columns = find_columns(
         table, group=group, wants_groups=wants_groups, labelled=labelled, crop_size=plan.crop_size, notes=notes
     )
-    records = _records(table, columns, plan, notes)
+    records = _records(table, columns, plan, _Sizes(may_read), notes)
     if not any(record.is_there for record in records):
         raise _all_missing(table, table.rows[0][columns.path], records[0].path, len(records))
     if wants_groups and columns.group is None and columns.box is not None:
@@ -81,12 +88,11 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
     return [replace(record, group=printable(posix_below(record.path, root))) for record in records]
 
 
-def _records(table: Table, columns: Columns, plan: ReadPlan, notes: list[Note]) -> list[ImageRecord]:
+def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", notes: list[Note]) -> list[ImageRecord]:
     root = table.path.parent
     crop_size, plan = plan.crop_size, plan.model_copy(update={"crop_size": None})
     faults: list[str] = []
     seen: dict[ImageRecord, int] = {}
-    sizes = _Sizes()
     others = other_columns(table, columns)
     n_twice = n_left_out = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
@@ -215,16 +221,17 @@ def _from_folder(file: Path, folder: Path) -> str:
 
 
 class _Sizes:
-    """Width and height of images, each looked at once."""
+    """Width and height of images, each looked at once; None where a file cannot or may not be read."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_read: Callable[[Path], bool] | None) -> None:
+        self._may_read = may_read
         self._known: dict[Path, Size | None] = {}
 
     def __call__(self, file: Path, given: Decoded | None) -> Size | None:
         if given is not None:
             return given.array.shape[1], given.array.shape[0]
         if file not in self._known:
-            self._known[file] = size_of(file)
+            self._known[file] = size_of(file) if self._may_read is None or self._may_read(file) else None
         return self._known[file]
 
 

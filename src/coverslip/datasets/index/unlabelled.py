@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from coverslip.datasets.index.folders import has_image_suffix, list_images, no_images
@@ -28,8 +28,15 @@ from coverslip.images import ReadPlan
 from coverslip.messages import Note
 
 
-def open_unlabelled(sources: Sequence[str | Path | Table], opening: Opening) -> Dataset:
+def open_unlabelled(
+    sources: Sequence[str | Path | Table], opening: Opening, may_read: Callable[[Path], bool] | None = None
+) -> Dataset:
     """The images that these name, as one dataset without domains; what is named twice is kept once.
+
+    Args:
+        sources: paths and tables.
+        opening: how they are opened.
+        may_read: as of `open_dataset`.
 
     Raises:
         BadDataset: there are none, or a table or pattern cannot be followed.
@@ -52,6 +59,7 @@ def open_unlabelled(sources: Sequence[str | Path | Table], opening: Opening) -> 
                 group=group,
                 wants_groups=False,
                 labelled=False,
+                may_read=may_read,
             )
             records += rows
             notes += more

@@ -130,6 +130,7 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
         domains=names,
         columns=choices.columns,
         crop_size=choices.crop_size,
+        may_read=home.may_read,
     )
     by_id = {record.image_id: record.group for record in opened.records}
     regrouped = tuple(replace(record, group=by_id.get(record.image_id)) for record in data.records)

@@ -63,7 +63,7 @@ def open_sources(
     """
     sources = _checked(home, sources)
     group = group or choices.columns.get("group") or None
-    opened = _opened(sources, group, group_pattern, is_labelled, choices)
+    opened = _opened(home, sources, group, group_pattern, is_labelled, choices)
     dataset_id = new_id()
     with writing(home.engine) as connection:
         connection.execute(
@@ -133,7 +133,7 @@ def opened_again(home: Workspace, row: AnyRow, column: str | None, pattern: str 
         shown = connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
     refuse_missing(row)
     sources = _checked(home, [Source(**source) for source in row.sources])
-    return _opened(sources, column, pattern, row.is_labelled, table_choices(row), shown)
+    return _opened(home, sources, column, pattern, row.is_labelled, table_choices(row), shown)
 
 
 def opened_from(
@@ -145,7 +145,7 @@ def opened_from(
         BadDataset: as `coverslip.open_dataset`, or one is given twice or may not be read.
     """
     checked = _checked(home, sources)
-    return _opened(checked, column, pattern, row.is_labelled, table_choices(row)), checked
+    return _opened(home, checked, column, pattern, row.is_labelled, table_choices(row)), checked
 
 
 def _checked(home: Workspace, sources: Sequence[Source]) -> list[Source]:
@@ -170,6 +170,7 @@ def _checked(home: Workspace, sources: Sequence[Source]) -> list[Source]:
 
 
 def _opened(
+    home: Workspace,
     sources: Sequence[Source],
     group: str | None,
     pattern: str | None,
@@ -187,6 +188,7 @@ def _opened(
         domains=[source.domain for source in sources],
         columns=choices.columns,
         crop_size=choices.crop_size,
+        may_read=home.may_read,
     )
     if pattern is None:
         return open_them(group=group)

@@ -6,7 +6,7 @@ all rows to `predictions.csv`. Begun once more, it goes on after the last row; `
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -72,8 +72,9 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         classifier = classifier.at_prevalence(request["prevalence"])
     plan, tables = classifier.card.preprocessing.plan, request["tables"]
     plan = plan.model_copy(update={"crop_size": plan.crop_size or tables["crop_size"]})  # as in training, if it knows
-    data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labelled=False)
-    _refuse_outside(data, request["roots"])
+    may_read = _below(request["roots"])
+    data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labelled=False, may_read=may_read)
+    _refuse_outside(data, may_read)
     _refuse_others(folder, {"classifier": fingerprint_of(request["classifier"]), "images": _fingerprint(data)})
     for note in data.notes:
         tell(Noted.of(note))
@@ -126,20 +127,28 @@ def _fingerprint(data: Dataset) -> str:
     return sha256_json([[record.image_id, printable(str(record.path))] for record in data.records])
 
 
-def _refuse_outside(data: Dataset, roots: Sequence[str]) -> None:
-    """A table, or a link, may name files that the app must not read.
-
-    Raises:
-        BadDataset: one does.
-    """
+def _below(roots: Sequence[str]) -> Callable[[Path], bool]:
+    """Whether a file lies below one of these folders, also behind links."""
 
     @cache
     def is_allowed(folder: Path) -> bool:
         return any(folder.is_relative_to(root) for root in roots)
 
-    for file in (file for record in data.records for file in record.plan.files(record.path)):
+    def may_read(file: Path) -> bool:
         real = file.resolve() if file.is_symlink() else file
-        if not is_allowed(real.parent.resolve()):
+        return is_allowed(real.parent.resolve())
+
+    return may_read
+
+
+def _refuse_outside(data: Dataset, may_read: Callable[[Path], bool]) -> None:
+    """A table, or a link, may name files that the app must not read.
+
+    Raises:
+        BadDataset: one does.
+    """
+    for file in (file for record in data.records for file in record.plan.files(record.path)):
+        if not may_read(file):
             what = "An image lies outside the folders that the app may read"
             do = "Choose others, or let the app read its folder too."
             raise BadDataset(what, file=file, do=do, remedies=(ChooseOther("root"),))

@@ -96,6 +96,14 @@ class Workspace:
             )
         return real
 
+    def may_read(self, path: Path) -> bool:
+        """Whether there is such a file below one of the roots, also behind links."""
+        try:
+            self.allowed(path)
+        except CoverslipError:
+            return False
+        return True
+
     def allowed_image(self, path: Path, plan: ReadPlan) -> tuple[Path, ReadPlan]:
         """The real path of an image, and its plan with those of the files of its further channels.
 
