@@ -102,6 +102,22 @@ def test_a_folder_can_be_added_and_left_out_and_labels_come_back(app: App, labs:
 
 
 @pytest.mark.slow
+def test_confirmed_labels_outlive_folders_that_are_added_and_left_out(app: App, labs: tuple[Path, Path]) -> None:
+    here, there = labs
+    dataset_id = opened(app, (here, None))["id"]
+    app.send("POST", f"datasets/{dataset_id}/confirmed-labels", {"images": [0, 4], "is_confirmed": True})
+
+    def confirmed() -> list[str]:
+        return [image["path"] for image in app.get(f"datasets/{dataset_id}/images", only="confirmed")["items"]]
+
+    before = confirmed()
+    assert len(before) == 2
+    for sources in ([(here, None), (there, None)], [(there, "Bern"), (here, "Basel")], [(here, None)]):
+        changed(app, dataset_id, *sources)
+        assert confirmed() == before
+
+
+@pytest.mark.slow
 def test_labels_outlive_a_folder_that_was_away(app: App, labs: tuple[Path, Path]) -> None:
     here, _ = labs
     dataset_id = opened(app, (here, None))["id"]

@@ -10,7 +10,7 @@ import json
 import os
 import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -22,7 +22,14 @@ from coverslip.workspace.datasets.counting import count_again
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import OUTSIDE, opened_as_json, plan_as_json
 from coverslip.workspace.store.rows import AnyRow, Json
-from coverslip.workspace.store.tables import datasets, image_facts, images, label_changes, labels_aside
+from coverslip.workspace.store.tables import (
+    confirmed_labels,
+    datasets,
+    image_facts,
+    images,
+    label_changes,
+    labels_aside,
+)
 
 _ROWS_AT_ONCE = 5_000
 
@@ -83,12 +90,14 @@ def replace_images(connection: Connection, home: Workspace, dataset_id: str, fou
         for row in known
         if row.label != row.label_before and row.position in moved
     }
+    new_ids = {row.image_id: found.records[moved[row.position]].image_id for row in known if row.position in moved}
     left_out = frozenset(
         found.records[moved[row.position]].image_id for row in known if row.is_left_out and row.position in moved
     )
     _put_aside(connection, dataset_id, [row for row in known if row.position not in moved])
     restored_labels = _given_again(connection, dataset_id, found)
     _keep_history(connection, dataset_id, moved)
+    _keep_confirmations(connection, dataset_id, new_ids)
     connection.execute(delete(images).where(images.c.dataset_id == dataset_id))
     connection.execute(
         update(datasets)
@@ -237,6 +246,18 @@ def _keep_history(connection: Connection, dataset_id: str, moved: dict[int, int]
         connection.execute(
             update(label_changes).where(kept).values(before=before) if before else delete(label_changes).where(kept)
         )
+
+
+def _keep_confirmations(connection: Connection, dataset_id: str, new_ids: Mapping[str, str]) -> None:
+    """Labels that were confirmed as right, by the ids that the images have now: a second source changes those."""
+    of_dataset = confirmed_labels.c.dataset_id == dataset_id
+    confirmed = connection.execute(select(confirmed_labels).where(of_dataset)).mappings().all()
+    changed = [row for row in confirmed if new_ids.get(row["image_id"], row["image_id"]) != row["image_id"]]
+    for row in changed:
+        connection.execute(delete(confirmed_labels).where(of_dataset, confirmed_labels.c.image_id == row["image_id"]))
+    if changed:
+        rows = [{**row, "image_id": new_ids[row["image_id"]]} for row in changed]
+        connection.execute(insert(confirmed_labels).prefix_with("OR REPLACE"), rows)
 
 
 def _places(found: Dataset) -> dict[_Pixels, int]:
