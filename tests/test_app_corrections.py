@@ -195,7 +195,11 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
 
     # Void as soon as the image has another label, and in force again if that change is undone.
     assert lab.client.post(labels, json={"images": [wrong["i"]], "label": "<script>"}).status_code == 200
-    assert checked_labels(lab, first)["n_confirmed"] == 0
+    relabelled = checked_labels(lab, first)
+    counts = (relabelled["n"], relabelled["n_expected"], relabelled["n_confirmed"])
+    assert counts == (before["n"] - 1, before["n_expected"] - 1, 0)
+    assert wrong["image_id"] not in [image["image_id"] for image in relabelled["images"]]
+    assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "doubtful")
     assert lab.client.post(f"{labels}/undo").status_code == 200
     assert checked_labels(lab, first) == after
     assert confirm(lab, [wrong["i"]], is_confirmed=False) == 204

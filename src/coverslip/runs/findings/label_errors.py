@@ -56,11 +56,16 @@ class LabelErrors(Document):
         """Images that were judged."""
         return sum(row.n for row in self.classes if row.n_doubtful is not None)
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of these images as the run saw them, by their ids."""
+        return {image.image_id: image.label for image in self.images}
+
     def without(self, image_ids: Collection[str]) -> Self:
-        """The same without images whose labels were confirmed as right; those among the expected reduce that number."""
-        n_confirmed = sum(image.image_id in image_ids for image in self.images[: self.n_expected])
+        """The same without images whose labels were checked since; those among the expected reduce that number."""
+        n_checked = sum(image.image_id in image_ids for image in self.images[: self.n_expected])
         left = tuple(image for image in self.images if image.image_id not in image_ids)
-        return self.model_copy(update={"images": left, "n_expected": self.n_expected - n_confirmed})
+        return self.model_copy(update={"images": left, "n_expected": self.n_expected - n_checked})
 
     def write_csv(self, file: Path) -> None:
         """The table, whole or not at all; raises CoverslipError as `check_doubts_file` does."""

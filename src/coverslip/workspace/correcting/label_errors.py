@@ -12,6 +12,7 @@ from coverslip.messages import Failure
 from coverslip.runs import DoubtfulLabel, JudgedClass
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import relabelled_ids
 from coverslip.workspace.store.rows import confirmed_ids
 
 _MOST_IMAGES = 2000
@@ -43,7 +44,7 @@ class LabelsToLookAt:
 
 
 def labels_to_look_at(workspace: Workspace, run_id: str) -> LabelsToLookAt:
-    """What is known of them.
+    """What is known of them. Images whose label was changed since the training are not among them any more.
 
     Raises:
         NotFound: there is no such training.
@@ -51,18 +52,21 @@ def labels_to_look_at(workspace: Workspace, run_id: str) -> LabelsToLookAt:
     job = find_job(workspace, run_id, "train")
     if workspace.background.is_running(_thread_of(job)):
         return LabelsToLookAt(state="looking", classes=[], images=[])
-    known = job.run.label_errors
-    if known is not None:
+    errors = job.run.label_errors
+    if errors is not None:
+        dataset_id = job.dataset_id or ""
         with workspace.engine.connect() as connection:
-            left = known.without(confirmed_ids(connection, job.dataset_id or ""))
+            changed = relabelled_ids(connection, dataset_id, errors.labels, job.run.recipe.classes)
+            unchanged = errors.without(changed)
+            left = unchanged.without(confirmed_ids(connection, dataset_id))
         return LabelsToLookAt(
             state="known",
-            n=len(known.images),
+            n=len(unchanged.images),
             n_expected=left.n_expected,
-            n_confirmed=len(known.images) - len(left.images),
-            n_judged=known.n_judged,
-            n_not_judged=known.n_not_judged,
-            classes=list(known.classes),
+            n_confirmed=len(unchanged.images) - len(left.images),
+            n_judged=errors.n_judged,
+            n_not_judged=errors.n_not_judged,
+            classes=list(errors.classes),
             images=list(left.images[:_MOST_IMAGES]),
         )
     error = _failures.get(job.id)

@@ -1,7 +1,9 @@
 """From rows to the records that all other rooms know, and back."""
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -10,9 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import ClassPlan, Dataset, ImageRecord, Opening, Origin, Scan, Unreadable, with_classes
+from coverslip.errors import NotFound
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import note_of
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, source_paths
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, source_paths, values
 from coverslip.workspace.store.tables import image_facts, images
 
 OUTSIDE = "It lies outside the folders that the app may read"  # the reason of such an image
@@ -74,9 +77,15 @@ def _plan(plane: Any, channels: Any, box: Any, other_files: Any) -> ReadPlan:  #
 
 
 def load_records(
-    connection: Connection, dataset_id: str, start: int = 0, end: int | None = None, *, with_left_out: bool = True
+    connection: Connection,
+    dataset_id: str,
+    start: int = 0,
+    end: int | None = None,
+    *,
+    image_ids: Collection[str] | None = None,
+    with_left_out: bool = True,
 ) -> list[ImageRecord]:
-    """The images at these positions, with their labels of now."""
+    """The images at these positions, or those of them with these ids, with their labels of now."""
     query = select(
         images.c.image_id,
         images.c.path,
@@ -89,6 +98,8 @@ def load_records(
     ).where(images.c.dataset_id == dataset_id, images.c.position >= start)
     if end is not None:
         query = query.where(images.c.position < end)
+    if image_ids is not None:
+        query = query.where(images.c.image_id.in_(values(json.dumps(list(image_ids)))))
     if not with_left_out:
         query = query.where(~images.c.is_left_out)
     records = []
@@ -131,6 +142,25 @@ def load_as_trained(connection: Connection, dataset_id: str) -> Dataset:
     """The same with the classes of the dataset's plan, as trainings see it: joined, left out, called otherwise."""
     plan = ClassPlan.model_validate(dataset_row(connection, dataset_id).class_plan)
     return with_classes(load_dataset(connection, dataset_id), plan)
+
+
+def relabelled_ids(
+    connection: Connection, dataset_id: str, labels: Mapping[str, str], plan: ClassPlan
+) -> frozenset[str]:
+    """Ids of the images that are labelled otherwise by now; empty where there is no such dataset.
+
+    Args:
+        connection: to the workspace's database.
+        dataset_id: which dataset.
+        labels: of images as a training saw them, by their ids.
+        plan: what the training made of the classes that images are labelled with.
+    """
+    with suppress(NotFound):
+        row = dataset_row(connection, dataset_id)
+        if records := load_records(connection, dataset_id, image_ids=labels):
+            now = with_classes(as_dataset(row, records), plan).records
+            return frozenset(record.image_id for record in now if record.label != labels[record.image_id])
+    return frozenset()
 
 
 def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:

@@ -13,7 +13,7 @@ from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import LabelErrors, Run
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import plan_of
+from coverslip.workspace.store.records import plan_of, relabelled_ids
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
@@ -177,11 +177,13 @@ def _in_part(connection: Connection, filters: Filters) -> list[str]:
 
 
 def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> LabelErrors:
-    """What a training found of the labels, without those that were confirmed as right."""
-    known = _training(connection, filters).label_errors
-    if known is None:
+    """What a training found of the labels, without those that were confirmed as right or have been changed since."""
+    run = _training(connection, filters)
+    errors = run.label_errors
+    if errors is None:
         raise CoverslipError("This training's labels have not been checked", do="Find suspected label errors first.")
-    return known.without(confirmed_ids(connection, dataset_id))
+    changed = relabelled_ids(connection, dataset_id, errors.labels, run.recipe.classes)
+    return errors.without(changed | confirmed_ids(connection, dataset_id))
 
 
 def _copies(connection: Connection, dataset_id: str) -> list[str]:
