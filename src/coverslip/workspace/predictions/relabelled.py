@@ -12,7 +12,7 @@ from sqlalchemy import Connection, or_, select
 
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import NotFound
-from coverslip.images import ReadPlan
+from coverslip.images import ReadPlan, middle_of
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import reading
@@ -21,12 +21,15 @@ from coverslip.workspace.store.records import as_dataset, load_records, plan_of
 from coverslip.workspace.store.rows import dataset_row
 from coverslip.workspace.store.tables import images, label_changes
 
+_Box = tuple[int, int, int, int]  # x, y, width, height in pixels
+
 
 def position_of(connection: Connection, dataset_id: str, picture: ImageSource) -> int | None:
     """Where an image stands in a dataset; None where it is not, or not any more, one of its images."""
     own = (images.c.dataset_id == dataset_id) & (images.c.path == str(picture.file))
     there = connection.execute(select(images.c.position, images.c.plan).where(own)).all()
-    chosen = _of_same_pixels([plan_of(row.plan)[0] for row in there], picture.plan)
+    planned = [plan_of(row.plan) for row in there]
+    chosen = _of_same_pixels([plan for plan, _ in planned], picture.plan, ["point" in stated for _, stated in planned])
     return None if chosen is None else int(there[chosen].position)
 
 
@@ -55,7 +58,8 @@ def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], fil
     relabelled = {}
     for record in records:
         of_file = rows_of[json.dumps(str(record.path))]
-        chosen = _of_same_pixels([plan for _, plan, _ in of_file], record.plan)
+        are_points = ["point" in record.stated] * len(of_file)
+        chosen = _of_same_pixels([plan for _, plan, _ in of_file], record.plan, are_points)
         if chosen is not None and record.label not in (None, of_file[chosen][2]):
             relabelled[of_file[chosen][0]] = str(record.label)
     return relabelled
@@ -94,17 +98,28 @@ def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
     return ClassPlan.model_validate(choices.get("classes") or {})
 
 
-def _of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan) -> int | None:
-    """Which of the images of one file is meant: the only one, that of the same box, or that of the same whole plan.
+def _of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan, are_points: Sequence[bool]) -> int | None:
+    """Which of the images of one file is meant: the only one, that of the same crop, or that of the same whole plan.
 
-    A recipe may read another plane or other channels than a dataset shows.
+    A recipe may read another plane, other channels or larger crops around points than a dataset shows.
+
+    Args:
+        plans: of the images of the file.
+        plan: of the image that is meant.
+        are_points: whether the dataset gives a point, whose crop has no size of its own, for each of the images.
     """
-    chosen = list(range(len(plans)))
-    if len(chosen) > 1:
-        chosen = [k for k in chosen if plans[k].box == plan.box]
+    chosen = [k for k in range(len(plans)) if _is_same_crop(plans[k].box, plan.box, is_point=are_points[k])]
+    if not chosen and len(plans) == 1 and None in (plans[0].box, plan.box):
+        chosen = [0]  # only one of dataset and classifier crops the file
     if len(chosen) > 1:
         chosen = [k for k in chosen if plans[k] == plan]
     return chosen[0] if len(chosen) == 1 else None
+
+
+def _is_same_crop(box: _Box | None, other: _Box | None, *, is_point: bool) -> bool:
+    if is_point and box is not None and other is not None:
+        return middle_of(box) == middle_of(other)
+    return box == other
 
 
 def _changed_records(workspace: Workspace, job: Job, classes: Sequence[str]) -> Sequence[ImageRecord]:
