@@ -59,7 +59,10 @@ def correct(workspace: Workspace, prediction_id: str, k: int, answer: str | Excl
 
 
 def _answer_in_dataset(workspace: Workspace, job: Job, k: int, answer: str | Exclusion | None) -> None:
-    """Images of a dataset are labelled or excluded there, as far as they are still in it."""
+    """Images of a dataset are labelled or excluded there, as far as they are still in it.
+
+    Images that were excluded in the dataset's gallery stay excluded, whatever the answer is.
+    """
     if job.dataset_id is None:
         return
     with suppress(NotFound):
@@ -68,10 +71,11 @@ def _answer_in_dataset(workspace: Workspace, job: Job, k: int, answer: str | Exc
             if place is None:
                 return
             here = (db.images.c.dataset_id == job.dataset_id) & (db.images.c.position == place)
-            was_excluded = connection.execute(select(db.images.c.is_left_out).where(here)).scalar_one()
+            row = connection.execute(select(db.images.c.is_left_out, db.images.c.left_out_by).where(here)).one()
         is_excluded = isinstance(answer, Exclusion)
-        if is_excluded != was_excluded:
-            leave_out(workspace, job.dataset_id, [place], is_left_out=is_excluded, searches_copies=False)
+        changes = not row.is_left_out if is_excluded else row.left_out_by == job.id
+        if changes:
+            leave_out(workspace, job.dataset_id, [place], is_left_out=is_excluded, job_id=job.id, searches_copies=False)
         if answer is None or is_excluded:
             label, is_changed = label_before(workspace, job.dataset_id, place, job_id=job.id)
             if not is_changed:

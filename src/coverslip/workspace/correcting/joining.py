@@ -28,10 +28,11 @@ from coverslip.workspace.store.tables import images, jobs
 def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> DatasetState:
     """Add those images of a prediction to a dataset whose class a person has corrected or confirmed.
 
-    Their files stay where they are: a table of them becomes a source of the dataset, and removing that source is the
-    way back. A table that an earlier call added is replaced, so that the dataset follows the answers of now. Images
-    whose file is in another source of the dataset are not added again: they get the label there, or are excluded.
-    Images with the pixels of another image of the dataset are not added either.
+    Their files stay where they are: a table of them becomes a source of the dataset, and removing that source removes
+    them. A table that an earlier call added is replaced, so that the dataset follows the answers of now. Images whose
+    file is in another source of the dataset are not added again: they get the label there, or are excluded. These
+    changes stay if the source is removed. An image that an earlier call excluded is included if its answer is another
+    one now. Images with the pixels of another image of the dataset are not added either.
 
     Raises:
         NotFound: there is no such prediction or dataset.
@@ -122,9 +123,10 @@ def _free_domain(name: str, dataset: AnyRow) -> str:
 
 
 def _answer(workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[tuple[Row, ImageSource]]) -> None:
-    """Label and exclude images where they stand in the dataset by now."""
+    """Label and exclude images where they stand in the dataset by now, and include those that are not excluded now."""
     of_label: dict[str, list[int]] = {}
     excluded: list[int] = []
+    by_job = (images.c.dataset_id == dataset_id) & (images.c.left_out_by == job.id)
     with workspace.engine.connect() as connection:
         for row, picture in answered:
             place = position_of(connection, dataset_id, picture)
@@ -132,7 +134,10 @@ def _answer(workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[
                 of_label.setdefault(row.correction, []).append(place)
             elif place is not None:
                 excluded.append(place)
+        excluded_before = connection.execute(select(images.c.position).where(by_job)).scalars().all()
     for label, places in of_label.items():
         set_labels(workspace, dataset_id, places, label, job_id=job.id)
     if excluded:
-        leave_out(workspace, dataset_id, excluded, is_left_out=True)
+        leave_out(workspace, dataset_id, excluded, is_left_out=True, job_id=job.id)
+    if included := sorted(set(excluded_before).difference(excluded)):
+        leave_out(workspace, dataset_id, included, is_left_out=False, job_id=job.id)

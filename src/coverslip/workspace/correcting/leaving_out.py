@@ -15,7 +15,13 @@ from coverslip.workspace.store.tables import images
 
 
 def leave_out(
-    home: Workspace, dataset_id: str, positions: Sequence[int], *, is_left_out: bool, searches_copies: bool = True
+    home: Workspace,
+    dataset_id: str,
+    positions: Sequence[int],
+    *,
+    is_left_out: bool,
+    job_id: str | None = None,
+    searches_copies: bool = True,
 ) -> None:
     """Exclude images, or include them again.
 
@@ -24,6 +30,8 @@ def leave_out(
         dataset_id: which dataset.
         positions: which images.
         is_left_out: exclude them; otherwise include them again.
+        job_id: the prediction among whose images this is done; images that are excluded already stay as they are, and
+            only those that were excluded there are included. None: the dataset's gallery, which changes all of them.
         searches_copies: search the images that remain for near-duplicates again, which can wait seconds for an earlier
             search to end: too long where images are excluded one after the other by a key.
 
@@ -36,7 +44,11 @@ def leave_out(
         dataset_row(connection, dataset_id)
         if connection.execute(select(func.count()).where(concerned)).scalar_one() < len(set(positions)):
             raise NotFound("One of these images is not in the dataset", do="Reload the page.")
-        connection.execute(update(images).where(concerned).values(is_left_out=is_left_out))
+        changed = concerned
+        if job_id is not None:
+            changed &= ~images.c.is_left_out if is_left_out else images.c.left_out_by == job_id
+        left_out_by = job_id if is_left_out else None
+        connection.execute(update(images).where(changed).values(is_left_out=is_left_out, left_out_by=left_out_by))
         mark_equal_pixels(connection, dataset_id, places)
         count_again(connection, dataset_id)
     if searches_copies:

@@ -41,8 +41,8 @@ def store_images(
     home: Workspace,
     dataset_id: str,
     found: Dataset,
-    labels: dict[str, str | None],
-    left_out: frozenset[str] = frozenset(),
+    labels: Mapping[str, str | None],
+    left_out: Mapping[str, str | None] | None = None,
 ) -> None:
     """Rows for all images that were found, and how many there are of each class.
 
@@ -52,12 +52,12 @@ def store_images(
         dataset_id: which dataset.
         found: the images.
         labels: that were given in the app, by image_id.
-        left_out: image_ids of those that were left out there.
+        left_out: image_ids of those that were left out there, with the prediction in which that was done, if any.
 
     Raises:
         BadDataset: all of them lie where the app may not read.
     """
-    _insert_images(connection, home, dataset_id, found, labels, left_out)
+    _insert_images(connection, home, dataset_id, found, labels, left_out or {})
     count_again(connection, dataset_id)
     outside = connection.execute(
         select(image_facts.c.position).where(image_facts.c.dataset_id == dataset_id, image_facts.c.reason == OUTSIDE)
@@ -91,9 +91,7 @@ def replace_images(connection: Connection, home: Workspace, dataset_id: str, fou
         if row.label != row.label_before and row.position in moved
     }
     new_ids = {row.image_id: found.records[moved[row.position]].image_id for row in known if row.position in moved}
-    left_out = frozenset(
-        found.records[moved[row.position]].image_id for row in known if row.is_left_out and row.position in moved
-    )
+    left_out = {new_ids[row.image_id]: row.left_out_by for row in known if row.is_left_out and row.image_id in new_ids}
     _put_aside(connection, dataset_id, [row for row in known if row.position not in moved])
     restored_labels = _given_again(connection, dataset_id, found)
     _keep_history(connection, dataset_id, moved)
@@ -112,8 +110,8 @@ def _insert_images(
     home: Workspace,
     dataset_id: str,
     found: Dataset,
-    labels: dict[str, str | None],
-    left_out: frozenset[str],
+    labels: Mapping[str, str | None],
+    left_out: Mapping[str, str | None],
 ) -> None:
     look = _Look(home)
     rows: list[Json] = []
@@ -138,6 +136,7 @@ def _insert_images(
                 "problem": None if is_allowed else "unreadable",
                 "version": version,
                 "is_left_out": record.image_id in left_out,
+                "left_out_by": left_out.get(record.image_id),
             }
         )
         if not is_allowed:

@@ -168,7 +168,17 @@ def _add_confirmed_labels(connection: sqlite3.Connection) -> None:
     )
 
 
-_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_make_tables, _add_exclusions, _add_confirmed_labels)
+def _add_left_out_by(connection: sqlite3.Connection) -> None:
+    """Excluded images say in which prediction they were excluded."""
+    connection.execute("ALTER TABLE images ADD COLUMN left_out_by VARCHAR")
+
+
+_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _make_tables,
+    _add_exclusions,
+    _add_confirmed_labels,
+    _add_left_out_by,
+)
 
 
 @contextmanager

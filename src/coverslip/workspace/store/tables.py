@@ -94,6 +94,7 @@ images = Table(
     Column(
         "is_left_out", Boolean, nullable=False, default=False
     ),  # in the app: shown, but neither counted nor trained on
+    Column("left_out_by", String),  # the prediction among whose images it was excluded; None: the dataset's gallery
     Column("pixel_hash", String),
     Column("width_px", Integer),
     Column("height_px", Integer),
