@@ -1,6 +1,7 @@
 """Datasets: opening, scanning, inspecting and splitting them. What other rooms may call stands here."""
 
 from coverslip.datasets.index import (
+    ALIASES,
     DECISIONS,
     PLAIN_TABLE_SUFFIXES,
     SIDES,
@@ -90,6 +91,7 @@ from coverslip.datasets.splits import (
 )
 
 __all__ = [
+    "ALIASES",
     "DECISIONS",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",

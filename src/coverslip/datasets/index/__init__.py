@@ -27,11 +27,12 @@ from coverslip.datasets.index.records import (
     printable,
     some,
 )
-from coverslip.datasets.index.table import TABLE_NAMES, plain_name
+from coverslip.datasets.index.table import ALIASES, TABLE_NAMES, plain_name
 from coverslip.datasets.index.table_columns import TableContent, describe_table, with_mapping
 from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, is_table, read_table
 
 __all__ = [
+    "ALIASES",
     "DECISIONS",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",

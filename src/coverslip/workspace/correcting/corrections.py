@@ -1,21 +1,19 @@
-"""Answers of people about predicted images: saved, written into tables, made into a dataset."""
+"""Answers of people about predicted images: saved, exported, made into a dataset."""
 
-import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
 
-from coverslip.datasets import DECISIONS, clean_label, printable
+from coverslip.datasets import DECISIONS, clean_label
 from coverslip.errors import Conflict, CoverslipError, NotFound
-from coverslip.files import CsvWriter, safe_cell, write_bytes
+from coverslip.files import CsvWriter, safe_cell
 from coverslip.runs import Prediction, cells_of, columns_for
-from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.correcting.leaving_out import leave_out
+from coverslip.workspace.correcting.tables import table_of
 from coverslip.workspace.datasets import changing
 from coverslip.workspace.datasets.labels import add_classes, label_before, set_labels
 from coverslip.workspace.datasets.listing import DatasetState
@@ -28,10 +26,7 @@ from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import class_order, now
 
-LabelledImage = tuple[str, ImageSource, str]  # image_id, where its pixels are, and what it shows
-
 _ROWS_AT_ONCE = 500
-_TABLE = ("path", "image_id", "label", "plane", "channel", "x", "y", "width", "height")
 _DECISION = 5  # which of the columns of predictions.csv
 
 
@@ -166,31 +161,3 @@ def dataset_of(
     made = open_sources(workspace, [Source(str(table_of(workspace, job, labelled)))], name=title)
     classes = class_order(job.choices["classes"], (label for _, _, label in labelled))
     return changing.change(workspace, made.id, {"classes": classes})
-
-
-def table_of(
-    workspace: Workspace, job: Job, labelled: Sequence[LabelledImage], *, group_columns: Sequence[str] = ()
-) -> Path:
-    """A table of labelled images of a prediction, named after its content; all groups in it are empty."""
-    text = io.StringIO()
-    writer = CsvWriter(text)
-    writer.writerow([*_TABLE, *group_columns])
-    for image_id, picture, label in labelled:
-        plan = picture.plan
-        channel = " ".join(map(str, plan.channels or ()))
-        cells = [printable(str(picture.file)), image_id, label, str(plan.plane), channel, *(plan.box or [""] * 4)]
-        cells += [""] * len(group_columns)
-        writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in cells])
-    data = text.getvalue().encode()
-    file = workspace.snapshots / f"{_table_prefix(job)}{hashlib.sha256(data).hexdigest()[:16]}.csv"
-    write_bytes(file, data)
-    return file
-
-
-def is_table_of(job: Job, path: str) -> bool:
-    """Whether a source of a dataset is a table that `table_of` made of this prediction."""
-    return Path(path).name.startswith(_table_prefix(job)) and Path(path).suffix == ".csv"
-
-
-def _table_prefix(job: Job) -> str:
-    return f"{job.folder.name}-"

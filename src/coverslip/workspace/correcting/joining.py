@@ -9,8 +9,8 @@ from coverslip.datasets import open_dataset, scan_images
 from coverslip.errors import Conflict
 from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
-from coverslip.workspace.correcting.corrections import LabelledImage, is_table_of, table_of
 from coverslip.workspace.correcting.leaving_out import leave_out
+from coverslip.workspace.correcting.tables import LabelledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.datasets import changing, grouping
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.listing import DatasetState, describe
@@ -21,6 +21,7 @@ from coverslip.workspace.predictions.predicted import every_row
 from coverslip.workspace.predictions.relabelled import position_of
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import table_choices
 from coverslip.workspace.store.rows import AnyRow, Json
 from coverslip.workspace.store.tables import images, jobs
 
@@ -54,7 +55,7 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> D
             if row.correction is not None and places[row.k] is None
         ]
         known = set(_hashes_of_others(connection, dataset, earlier))
-        columns = _group_columns(workspace, connection, dataset)
+        group_columns = _group_columns(workspace, connection, dataset)
     if not earlier and not any(row.correction is not None for row, _ in answered):
         raise Conflict(
             "Nobody has corrected or confirmed the class of an image yet",
@@ -64,7 +65,8 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> D
     sources = other_sources
     if new:
         domain = earlier[0]["domain"] if earlier else _free_domain(job.name, dataset)
-        sources = [*other_sources, asdict(Source(str(table_of(workspace, job, new, group_columns=columns)), domain))]
+        table = joined_table_of(workspace, job, new, table_choices(dataset).columns, group_columns)
+        sources = [*other_sources, asdict(Source(str(table), domain))]
     if sources != dataset.sources:
         changing.change(workspace, dataset_id, {"sources": sources})
     _answer(workspace, job, dataset_id, [(row, picture) for row, picture in answered])
@@ -72,8 +74,8 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> D
 
 
 def _divided_by(job: Job, sources: Sequence[Json]) -> tuple[list[Json], list[Json]]:
-    """The sources that were made of a prediction, and the others."""
-    earlier = [source for source in sources if is_table_of(job, source["path"])]
+    """The sources that earlier calls added for a prediction, and the others."""
+    earlier = [source for source in sources if is_joined_table_of(job, source["path"])]
     return earlier, [source for source in sources if source not in earlier]
 
 
@@ -86,12 +88,18 @@ def _place_in_others(
         return place
     here = (images.c.dataset_id == dataset.id) & (images.c.position == place)
     domain = connection.execute(select(images.c.domain).where(here)).scalar_one()
-    return None if domain in {source["domain"] for source in earlier} else place
+    return None if domain in _domains_of(dataset, earlier) else place
 
 
 def _hashes_of_others(connection: Connection, dataset: AnyRow, earlier: Sequence[Json]) -> Sequence[str | None]:
-    others = (images.c.dataset_id == dataset.id) & images.c.domain.not_in([source["domain"] for source in earlier])
+    others = (images.c.dataset_id == dataset.id) & images.c.domain.not_in(_domains_of(dataset, earlier))
     return connection.execute(select(images.c.pixel_hash).where(others)).scalars().all()
+
+
+def _domains_of(dataset: AnyRow, sources: Sequence[Json]) -> set[str]:
+    """The domains of sources, also of those whose domain was not named."""
+    paths = {source["path"] for source in sources}
+    return {origin["domain"] for origin in dataset.opened["origins"] if paths.intersection(origin["sources"])}
 
 
 def _group_columns(workspace: Workspace, connection: Connection, dataset: AnyRow) -> list[str]:

@@ -1,0 +1,106 @@
+"""Tables of answered images of a prediction, which become a dataset or a source of one."""
+
+import hashlib
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from coverslip.datasets import ALIASES, plain_name, printable
+from coverslip.files import CsvWriter, safe_cell, write_bytes
+from coverslip.runs.lookup import ImageSource
+from coverslip.workspace.jobs.records import Job
+from coverslip.workspace.store.home import Workspace
+
+LabelledImage = tuple[str, ImageSource, str]  # image_id, where its pixels are, and what it shows
+
+_MEANINGS = ("path", "image_id", "label", "plane", "channel")
+_BOXES = (
+    ("x", "y", "width", "height"),
+    ("x_center", "y_center", "width", "height"),
+    ("x_min", "y_min", "x_max", "y_max"),
+)
+_BY_NAME: Mapping[str, str] = MappingProxyType({})
+
+
+def table_of(workspace: Workspace, job: Job, labelled: Sequence[LabelledImage]) -> Path:
+    """A table of labelled images of a prediction, named after its content."""
+    return _write(workspace, f"{job.folder.name}-", labelled, _BY_NAME, ())
+
+
+def joined_table_of(
+    workspace: Workspace,
+    job: Job,
+    labelled: Sequence[LabelledImage],
+    columns: Mapping[str, str],
+    group_columns: Sequence[str],
+) -> Path:
+    """The same as a source of a dataset with other tables; all groups in it are empty.
+
+    Args:
+        workspace: where it is kept.
+        job: the prediction.
+        labelled: its images.
+        columns: which columns of the dataset's tables hold what, as chosen when they were opened.
+        group_columns: columns that the dataset, or a training on it, groups images by.
+    """
+    return _write(workspace, _joined_prefix(job), labelled, columns, group_columns)
+
+
+def is_joined_table_of(job: Job, path: str) -> bool:
+    """Whether a source of a dataset is a table that `joined_table_of` made of this prediction."""
+    return re.fullmatch(re.escape(_joined_prefix(job)) + r"[0-9a-f]{16}\.csv", Path(path).name) is not None
+
+
+def _joined_prefix(job: Job) -> str:
+    return f"{job.folder.name}-joined-"
+
+
+def _write(
+    workspace: Workspace,
+    prefix: str,
+    labelled: Sequence[LabelledImage],
+    columns: Mapping[str, str],
+    group_columns: Sequence[str],
+) -> Path:
+    names = _names(columns)
+    others = {plain_name(name): name for name in (*columns.values(), *group_columns) if name}
+    empty = [name for plain, name in others.items() if plain not in map(plain_name, names.values())]
+    text = io.StringIO()
+    writer = CsvWriter(text)
+    writer.writerow(map(safe_cell, [*names.values(), *empty]))
+    for image in labelled:
+        cells = _cells(image)
+        row = [*(cells.get(meaning, "") for meaning in names), *([""] * len(empty))]
+        writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
+    data = text.getvalue().encode()
+    file = workspace.snapshots / f"{prefix}{hashlib.sha256(data).hexdigest()[:16]}.csv"
+    write_bytes(file, data)
+    return file
+
+
+def _names(columns: Mapping[str, str]) -> dict[str, str]:
+    """The columns to write, by what they hold: the chosen ones, else usual names that no chosen column has."""
+    taken = {plain_name(name) for name in columns.values()}
+    box = next((box for box in _BOXES if all(columns.get(meaning) != "" for meaning in box)), _BOXES[0])
+    names: dict[str, str] = {}
+    for meaning in (*_MEANINGS, *box):
+        usual = (name for name in (meaning, *ALIASES[meaning]) if plain_name(name) not in taken)
+        name = columns[meaning] if meaning in columns else next(usual, "")
+        if name and name not in names.values():
+            names[meaning] = name
+    return names
+
+
+def _cells(image: LabelledImage) -> dict[str, str | float]:
+    image_id, picture, label = image
+    plan = picture.plan
+    cells: dict[str, str | float] = {"path": printable(str(picture.file)), "image_id": image_id, "label": label}
+    cells |= {"plane": str(plan.plane), "channel": " ".join(map(str, plan.channels or ()))}
+    if plan.box is not None:
+        x, y, width, height = plan.box
+        cells |= {"x": x, "y": y, "width": width, "height": height}
+        cells |= {"x_center": x + width / 2, "y_center": y + height / 2}
+        cells |= {"x_min": x, "y_min": y, "x_max": x + width, "y_max": y + height}
+    return cells

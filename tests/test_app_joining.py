@@ -1,0 +1,215 @@
+"""Answers about predicted images join datasets: tables with chosen columns, points, groups by patterns."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drawing import save_cell, save_cells
+from image_sets import App, workspace_in
+
+from coverslip.images import ReadPlan, square_around
+from coverslip.runs import Prediction
+from coverslip.workspace.jobs.records import add_job
+from coverslip.workspace.predictions.rows import FILE, RowsWriter
+from coverslip.workspace.store.records import load_dataset
+
+CLASSES = ("round", "flat")
+WHOLE = ReadPlan()
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(workspace_in(tmp_path))
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> list[Path]:
+    """Images that no other folder has."""
+    return [save_cell(tmp_path / "new" / f"{k}.png", seed=1_000 + k) for k in range(6)]
+
+
+def predicted(app: App, images: Sequence[tuple[Path, ReadPlan]], dataset_id: str | None = None) -> str:
+    """The path of a prediction, written instead of made, of these images; all are predicted as round."""
+    folder = app.home.predictions / "monday"
+    folder.mkdir(parents=True)
+    writer = RowsWriter(folder / FILE)
+    for k, (file, plan) in enumerate(images):
+        row = Prediction(f"image {k}", str(file), None, "round", 0.9, "round", (0.9, 0.1))
+        writer.add([(k, row, file, plan)])
+    writer.close()
+    add_job(
+        app.home,
+        id="monday",
+        kind="predict",
+        name="Monday",
+        dataset_id=dataset_id,
+        dataset_name="new",
+        classifier_id="none",
+        folder=str(folder),
+        command=[],
+        choices={"sources": [], "classes": list(CLASSES), "classifier_name": "None", "prevalence": {}},
+        state="ended",
+        queued=None,
+    )
+    return "predictions/monday"
+
+
+def answer(app: App, prediction: str, k: int, label: str | None, *, excluded: str | None = None) -> None:
+    app.send("PUT", f"{prediction}/rows/{k}/correction", {"label": label, "excluded": excluded})
+
+
+def join(app: App, prediction: str, dataset_id: str) -> Any:
+    app.send("POST", f"{prediction}/join", {"dataset_id": dataset_id})
+    return app.wait(dataset_id)
+
+
+def labels(app: App, dataset_id: str) -> list[str | None]:
+    return [image["label"] for image in app.get(f"datasets/{dataset_id}/images", limit=100)["items"]]
+
+
+def test_a_dataset_made_of_corrections_keeps_its_images_when_later_corrections_join_it(
+    app: App, new: list[Path]
+) -> None:
+    prediction = predicted(app, [(file, WHOLE) for file in new])
+    for k in range(3):
+        answer(app, prediction, k, "flat")
+    made = app.wait(app.send("POST", f"{prediction}/dataset", {"only": "corrected"})["id"])
+    assert made["n_images"] == 3
+    for n, k in enumerate(range(3, 6), start=4):
+        answer(app, prediction, k, "round")
+        assert join(app, prediction, made["id"])["n_images"] == n
+    for k in range(3, 6):
+        answer(app, prediction, k, None)
+    assert join(app, prediction, made["id"])["n_images"] == 3
+    assert set(labels(app, made["id"])) == {"flat"}
+
+
+def test_images_stay_joined_after_the_name_of_their_domain_is_taken_away(
+    app: App, new: list[Path], tmp_path: Path
+) -> None:
+    cells = app.open(save_cells(tmp_path / "cells", n=3))
+    prediction = predicted(app, [(file, WHOLE) for file in new])
+    answer(app, prediction, 0, "flat")
+    joined = join(app, prediction, cells["id"])
+    sources = [{"path": source["path"], "domain": None} for source in joined["sources"]]
+    app.send("PATCH", f"datasets/{cells['id']}", {"sources": sources})
+    app.wait(cells["id"])
+    answer(app, prediction, 1, "round")
+    assert join(app, prediction, cells["id"])["n_images"] == 6 + 2
+
+
+def test_images_without_the_pattern_of_the_groups_join_as_groups_of_their_own(
+    app: App, new: list[Path], tmp_path: Path
+) -> None:
+    cells = app.open(save_cells(tmp_path / "cells"), group_pattern=r"slide\d+_")
+    prediction = predicted(app, [(file, WHOLE) for file in new])
+    answer(app, prediction, 0, "flat")
+    answer(app, prediction, 1, "round")
+    joined = join(app, prediction, cells["id"])
+    assert (joined["state"], joined["n_images"]) == ("ready", 12 + 2)
+    assert joined["groups"]["n_groups"] == 3 + 2
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "columns"),
+    [
+        ("Bild,Art", "", {"path": "Bild", "label": "Art", "split": ""}),
+        ("label,image_id,x", ",7", {"path": "label", "label": "image_id", "x": ""}),
+        (
+            "Bild,label,x,y,x 2,y 2,Stain",
+            ",1,2,18,20,blue",
+            {"path": "Bild", "x_min": "x", "y_min": "y", "x_max": "x 2", "y_max": "y 2", "group": "Stain"},
+        ),
+        ("path,label,Pos X,Pos Y", ",12,12", {"x": "Pos X", "y": "Pos Y"}),
+    ],
+)
+def test_images_join_a_table_whose_columns_were_chosen(
+    app: App, new: list[Path], tmp_path: Path, header: str, cells: str, columns: dict[str, str]
+) -> None:
+    save_cells(tmp_path / "cells", n=2)
+    files = sorted((tmp_path / "cells").rglob("*.png"))
+    table = tmp_path / "cells" / "cells.csv"
+    table.write_text("\n".join([header, *(f"{file},{file.parent.name}{cells}" for file in files)]) + "\n")
+    dataset = app.open(table, columns=columns, crop_size=16 if columns.get("x") else None)
+    field = save_cell(tmp_path / "field.png", side=64)
+    boxes = [(3, 4, 15, 16), (-2, 5, 21, 21), None]
+    files_and_plans = [(field, ReadPlan(box=boxes[0])), (field, ReadPlan(box=boxes[1])), (new[0], WHOLE)]
+    prediction = predicted(app, files_and_plans)
+    for k, label in enumerate(("round", "flat", "flat")):
+        answer(app, prediction, k, label)
+    assert join(app, prediction, dataset["id"])["n_images"] == 4 + 3
+    with app.home.engine.connect() as connection:
+        records = [r for r in load_dataset(connection, dataset["id"]).records if r.domain == "Monday"]
+    assert [(r.path, r.label, r.plan.box) for r in records] == [
+        (field, "round", boxes[0]),
+        (field, "flat", boxes[1]),
+        (new[0], "flat", None),
+    ]
+
+
+def test_an_answer_finds_its_image_where_the_classifier_cuts_other_crops_around_the_points(
+    app: App, tmp_path: Path
+) -> None:
+    points = {"a": [(16, 20), (40, 44)], "b": [(30, 30)]}
+    rows = [f"{name}.png,{x},{y},round" for name, of_field in points.items() for x, y in of_field]
+    for name in points:
+        save_cell(tmp_path / f"{name}.png", side=64)
+    (tmp_path / "points.csv").write_text("\n".join(["path,x,y,label", *rows]) + "\n")
+    dataset = app.open(tmp_path / "points.csv", crop_size=24)
+    centers = [("a", (16, 20)), ("a", (40, 44)), ("b", (30, 30)), ("b", (12, 12))]  # the last one is a new cell
+    images = [(tmp_path / f"{name}.png", ReadPlan(box=square_around(point, 32))) for name, point in centers]
+    prediction = predicted(app, images, dataset["id"])
+    answer(app, prediction, 1, "flat")
+    assert labels(app, dataset["id"]) == ["round", "flat", "round"]
+    answer(app, prediction, 3, "flat")
+    assert labels(app, dataset["id"]) == ["round", "flat", "round"]
+    assert join(app, prediction, dataset["id"])["n_images"] == 3 + 1
+    assert labels(app, dataset["id"]) == ["round", "flat", "round", "flat"]
+
+
+def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answered(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells", n=2)
+    dataset = app.open(cells)
+    files = sorted(cells.rglob("*.png"))
+    prediction = predicted(app, [(file, WHOLE) for file in files], dataset["id"])
+    place = {image["path"]: image["i"] for image in app.get(f"datasets/{dataset['id']}/images")["items"]}
+    first = place[files[0].relative_to(cells).as_posix()]
+    app.send("POST", f"datasets/{dataset['id']}/left-out", {"images": [first], "is_left_out": True})
+
+    def n_excluded() -> int:
+        return int(app.get(f"datasets/{dataset['id']}")["n_left_out"])
+
+    answer(app, prediction, 0, "round")
+    assert n_excluded() == 1
+    answer(app, prediction, 0, None, excluded="unusable")
+    answer(app, prediction, 0, None)
+    assert n_excluded() == 1
+    answer(app, prediction, 1, None, excluded="unusable")
+    assert n_excluded() == 2
+    answer(app, prediction, 1, "flat")
+    assert n_excluded() == 1
+
+
+def test_joining_again_includes_what_is_not_excluded_any_more(app: App, new: list[Path], tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells", n=2)
+    dataset = app.open(cells)
+    files = sorted(cells.rglob("*.png"))
+    prediction = predicted(app, [(file, WHOLE) for file in (*files, *new)])
+    app.send("POST", f"datasets/{dataset['id']}/left-out", {"images": [3], "is_left_out": True})
+
+    def n_excluded() -> int:
+        return int(join(app, prediction, dataset["id"])["n_left_out"])
+
+    answer(app, prediction, 0, None, excluded="unusable")
+    answer(app, prediction, 4, "flat")
+    assert n_excluded() == 2
+    answer(app, prediction, 5, "flat")  # the source is replaced
+    answer(app, prediction, 0, "round")
+    assert n_excluded() == 1
+    answer(app, prediction, 0, None, excluded="none-of-these")
+    assert n_excluded() == 2
+    answer(app, prediction, 0, None)
+    assert n_excluded() == 1
+    answer(app, prediction, 3, "round")
+    assert n_excluded() == 1  # by the gallery
