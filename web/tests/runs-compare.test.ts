@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
 import { interval, pValue, percent, signed, withInterval } from '../src/texts/numbers';
-import { isGoodShare, keyMetrics, shownMetrics, type Measured } from '../src/features/runs/compare/comparing';
+import {
+  isGoodShare,
+  keyMetrics,
+  pageOf,
+  shownMetrics,
+  type Measured,
+} from '../src/features/runs/compare/comparing';
 
 const metric = (name: string, value: number | null, better: Measured['better']): Measured => ({
   name,
@@ -38,6 +44,11 @@ test('what the server sends is shown, scores first, and nothing that no training
   expect(shown.map(({ name }) => name)).toEqual(['macro_f1', 'ece']);
   expect(shown.map(isGoodShare)).toEqual([true, false]);
   expect(shownMetrics([row('a', null, 0.02)]).map(({ name }) => name)).toEqual(['ece']);
+});
+
+test('a training and an evaluation lead to pages of their own', () => {
+  expect(pageOf(row('a b', 0.9, 0.02))).toBe('/runs/a%20b');
+  expect(pageOf({ ...row('e1', 0.9, 0.02), is_evaluation: true })).toBe('/evaluations/e1');
 });
 
 test('a comparison opens with five metrics, the primary one first', () => {

@@ -4,6 +4,11 @@ import type { Comparison } from '../../../api/runs';
 export type Row = Comparison['rows'][number];
 export type Measured = Row['metrics'][number];
 
+/** The address of the training or evaluation that a row shows. */
+export function pageOf({ run_id, is_evaluation }: Pick<Row, 'run_id' | 'is_evaluation'>): string {
+  return `/${is_evaluation ? 'evaluations' : 'runs'}/${encodeURIComponent(run_id)}`;
+}
+
 /** Whether a bar from 0 to 1 shows it, the longer the better. */
 export function isGoodShare(metric: Pick<Measured, 'better' | 'scale'>): boolean {
   return metric.better === 'higher' && metric.scale === 'share';
