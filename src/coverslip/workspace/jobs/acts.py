@@ -52,10 +52,15 @@ def _take_out(workspace: Workspace, job: Job) -> bool:
         return bool(connection.execute(stopped).rowcount)
 
 
-def resume(workspace: Workspace, job_id: str) -> None:
+def resume(workspace: Workspace, job_id: str, *, finishes: bool = False) -> None:
     """Queue a job again that ended before its time; it goes on where it was, but for an evaluation, which is short.
 
     A study that is done may be taken up again too: trainings that failed are tried once more.
+
+    Args:
+        workspace: where the job is.
+        job_id: which job.
+        finishes: whether a request to end fine-tuning holds; else one that was not heeded is withdrawn.
 
     Raises:
         NotFound: there is none of this id.
@@ -71,6 +76,8 @@ def resume(workspace: Workspace, job_id: str) -> None:
     if job.kind == "train" and is_run(job.folder):
         command = ["-m", "coverslip", "train", f"--resume={job.folder}"]
     job.run.stop_file.unlink(missing_ok=True)
+    if not finishes:
+        job.run.finish_file.unlink(missing_ok=True)
     anew = dict.fromkeys(("pid", "process_started", "launched", "stop_asked"))
     change_as_seen(workspace, job, state="queued", queued=time.time(), command=command, **anew)
 
@@ -90,7 +97,7 @@ def finish(workspace: Workspace, job_id: str) -> None:
         raise Conflict("It cannot be finished early now", do="Wait until it ends, or stop it and resume it later.")
     request_finish(job.folder)
     if has_ended(state):
-        resume(workspace, job_id)
+        resume(workspace, job_id, finishes=True)
 
 
 def remove(workspace: Workspace, job_id: str) -> None:
