@@ -92,6 +92,20 @@ def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(l
     ]
 
 
+def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, other: Json) -> None:
+    address = f"evaluations/{other['id']}/results"
+    before = [each["first"] for each in lab.get(address)["against_own_test"]]
+    file = Path(lab.get(f"runs/{lab.run}")["folder"]) / "metrics.json"
+    text = file.read_text(encoding="utf-8")
+    numbers = json.loads(text)
+    numbers["metrics"]["accuracy"]["value"] = 0.125
+    file.write_text(json.dumps(numbers), encoding="utf-8")
+    after = [each["first"] for each in lab.get(address)["against_own_test"]]
+    file.write_text(text, encoding="utf-8")
+    assert 0.125 not in before
+    assert 0.125 in after
+
+
 def test_the_images_of_an_evaluation_can_be_looked_at_and_taken_away(lab: Lab, other: Json) -> None:
     path = f"evaluations/{other['id']}"
     mistakes = lab.get(f"{path}/rows?only=mistakes&sort=-probability")

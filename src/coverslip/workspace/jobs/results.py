@@ -277,16 +277,19 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:  # Any: one of two
 
 def _stamp(run: Run) -> str:
     """Changes with the files that results are made from, and with this program."""
-    measured = (run.metrics_file, run.predictions_file, run.learning_curve_file)
-    files = (
-        *measured,
+    files = [
+        run.metrics_file,
+        run.predictions_file,
+        run.learning_curve_file,
         run.looks_file,
         run.label_errors_file,
         run.training_file,
         run.split_file,
         run.inspection_file,
         run.environment_file,
-    )
+    ]
+    if run.is_evaluation:  # it is compared with the run's own test set
+        files.append(run.whole.metrics_file)
     stats = [file.stat() for file in files if file.is_file()]
     content = [_program(), *SECTIONS, *METRICS, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
