@@ -23,3 +23,10 @@ test('text is escaped, and blocks end where the next one begins', () => {
     '<div class="table"><table><thead><tr><th>k</th><th>v</th></tr></thead><tbody><tr><td>1</td><td>2</td></tr></tbody></table></div>',
   ]);
 });
+
+test('links and emphasis may hold code, and code holds neither', () => {
+  expect(htmlOf('See [`un<b>` here](numbers.md#x), **`a` and `b`**, `[c](d) *e*` and *f*.', linkTo)).toBe(
+    '<p>See <a href="/help/numbers#x"><code>un&lt;b&gt;</code> here</a>, ' +
+      '<strong><code>a</code> and <code>b</code></strong>, <code>[c](d) *e*</code> and <em>f</em>.</p>',
+  );
+});

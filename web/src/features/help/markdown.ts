@@ -23,20 +23,17 @@ export function addressOf(target: string, page: string, pages: readonly string[]
 type LinkTo = (target: string) => string | null;
 
 function inline(text: string, linkTo: LinkTo): string {
-  return text
-    .split(/(`[^`]+`)/)
-    .map((part) =>
-      part.startsWith('`') && part.length > 1
-        ? `<code>${escaped(part.slice(1, -1))}</code>`
-        : escaped(part)
-            .replace(/\[([^\]]+)\]\(([^)\s]+)\)/g, (_, shown: string, target: string) => {
-              const address = linkTo(target);
-              return address === null ? shown : `<a href="${address}">${shown}</a>`;
-            })
-            .replace(/\*\*([^*]+)\*\*/g, '<strong>$1</strong>')
-            .replace(/\*([^*]+)\*/g, '<em>$1</em>'),
-    )
-    .join('');
+  // What stands in code is no Markdown: it is put aside first, since links and emphasis may hold code.
+  const codes: string[] = [];
+  const marked = text.replace(/`([^`]+)`/g, (_, code: string) => `\0${codes.push(code) - 1}\0`);
+  return escaped(marked)
+    .replace(/\[([^\]]+)\]\(([^)\s]+)\)/g, (_, shown: string, target: string) => {
+      const address = linkTo(target);
+      return address === null ? shown : `<a href="${address}">${shown}</a>`;
+    })
+    .replace(/\*\*([^*]+)\*\*/g, '<strong>$1</strong>')
+    .replace(/\*([^*]+)\*/g, '<em>$1</em>')
+    .replace(/\0(\d+)\0/g, (_, k: string) => `<code>${escaped(codes[Number(k)] ?? '')}</code>`);
 }
 
 const cellsOf = (line: string) =>
