@@ -12,7 +12,14 @@ from coverslip.images.decoding import (
     read_pixels,
 )
 from coverslip.images.facts import Depth, ImageFacts, effective_channels, image_facts, pixel_hash
-from coverslip.images.formats import UnreadFormat, image_suffixes, readers, register_reader, unread_formats
+from coverslip.images.formats import (
+    UnreadFormat,
+    image_suffixes,
+    readers,
+    register_reader,
+    unread_formats,
+    unread_suffixes,
+)
 from coverslip.images.plan import MOST_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan
 from coverslip.images.preprocessing import LARGEST_SIDE, PadColour, Preprocessing, Resize, preprocess
 from coverslip.images.reader import Reader, Series
@@ -63,4 +70,5 @@ __all__ = [
     "square_around",
     "thumbnail",
     "unread_formats",
+    "unread_suffixes",
 ]

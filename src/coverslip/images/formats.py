@@ -45,6 +45,12 @@ def image_suffixes() -> frozenset[str]:
     return frozenset(suffix for reader in readers() for suffix in reader.suffixes)
 
 
+def unread_suffixes() -> frozenset[str]:
+    """The endings of formats that are known but cannot be read."""
+    read = {suffix for reader in readers() if reader.read is not None for suffix in reader.suffixes}
+    return image_suffixes() - read
+
+
 @dataclass(frozen=True, slots=True)
 class UnreadFormat:
     """Files of a known format that cannot be read."""
@@ -56,12 +62,11 @@ class UnreadFormat:
 
 def unread_formats(names: Iterable[str]) -> list[UnreadFormat]:
     """The formats that cannot be read among files of these names, those with the most files first."""
-    n_of = Counter(Path(name).suffix.lower() for name in names)
-    read = {suffix for reader in readers() if reader.read is not None for suffix in reader.suffixes}
+    n_of, unread = Counter(Path(name).suffix.lower() for name in names), unread_suffixes()
     formats = [
-        UnreadFormat(reader.title, sum(n_of[suffix] for suffix in reader.suffixes), reader.export)
+        UnreadFormat(reader.title, sum(n_of[suffix] for suffix in unread.intersection(reader.suffixes)), reader.export)
         for reader in readers()
-        if reader.read is None and not read.issuperset(reader.suffixes)
+        if reader.read is None
     ]
     return sorted((each for each in formats if each.n_files), key=lambda each: -each.n_files)
 

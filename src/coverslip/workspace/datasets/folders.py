@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from pydantic import Field
 
 from coverslip.datasets import PLAIN_TABLE_SUFFIXES, has_image_suffix, natural_key
 from coverslip.errors import CoverslipError
-from coverslip.images import UnreadFormat, readers, unread_formats
+from coverslip.images import UnreadFormat, unread_formats, unread_suffixes
 from coverslip.workspace.store.home import Workspace
 
 MOST_SECONDS = 2.0  # of counting: a home folder on a network drive would take minutes
@@ -110,7 +109,8 @@ class _Counting:
         allowed = [
             entry.name for entry in named if not entry.is_symlink() or _is_allowed(self.workspace, Path(entry.path))
         ]
-        unread = [name for name in allowed if Path(name).suffix.lower() in _unread_suffixes()]
+        suffixes = unread_suffixes()
+        unread = [name for name in allowed if Path(name).suffix.lower() in suffixes]
         self.unread += unread
         self.n_images += len(allowed) - len(unread)
 
@@ -130,13 +130,6 @@ class _Counting:
             waiting += [entry.path for entry in shown if entry.is_dir(follow_symlinks=False)]
             self.count(shown)
         return self.n_images - before
-
-
-@cache
-def _unread_suffixes() -> frozenset[str]:
-    known = readers()
-    read = {suffix for reader in known if reader.read is not None for suffix in reader.suffixes}
-    return frozenset(suffix for reader in known if reader.read is None for suffix in reader.suffixes) - read
 
 
 def _is_allowed(workspace: Workspace, path: Path) -> bool:
