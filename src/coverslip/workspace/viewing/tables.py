@@ -3,14 +3,15 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from coverslip.datasets import describe_table, open_dataset, read_table, with_mapping
-from coverslip.errors import CoverslipError
+from coverslip.datasets import describe_table, is_table, open_dataset, read_table, with_mapping
+from coverslip.errors import BadDataset, CoverslipError
 from coverslip.images import read_pixels, small_pixels
 from coverslip.workspace.store.home import Workspace
 
@@ -42,9 +43,9 @@ def preview_table(workspace: Workspace, path: str, columns: Mapping[str, str]) -
     """What a table holds, with these columns chosen.
 
     Raises:
-        CoverslipError: it lies elsewhere, cannot be read, or has no such column.
+        CoverslipError: it lies elsewhere, is no table, cannot be read, or has no such column.
     """
-    content = describe_table(with_mapping(read_table(workspace.allowed(path)), columns))
+    content = describe_table(with_mapping(read_table(_allowed_table(workspace, path)), columns))
     return TablePreview(
         columns=list(content.columns),
         first_rows=[list(row) for row in content.first_rows],
@@ -60,9 +61,9 @@ def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], c
     """PNG of some of the images that a table gives, side by side.
 
     Raises:
-        CoverslipError: the table cannot be opened so, or none of these images can be read.
+        CoverslipError: it lies elsewhere, is no table, cannot be opened so, or none of these images can be read.
     """
-    file = str(workspace.allowed(path))
+    file = str(_allowed_table(workspace, path))
     data = open_dataset([file], columns=columns, crop_size=crop_size, labelled=False)
     chosen = np.unique(np.linspace(0, len(data) - 1, _N_CROPS).astype(int)).tolist()
     failures: list[CoverslipError] = []
@@ -85,3 +86,11 @@ def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], c
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _allowed_table(workspace: Workspace, path: str) -> Path:
+    """The real path of a table: no other text is shown, such as settings and keys."""
+    file = workspace.allowed(path)
+    if not (is_table(file) and file.is_file()):
+        raise BadDataset("This is not a table", file=file, do="Tables end in .csv or .tsv.")
+    return file
