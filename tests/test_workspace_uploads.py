@@ -137,6 +137,28 @@ def test_an_uploaded_table_of_points_is_read_with_the_columns_and_the_crop_size_
     assert sizes == [(6, 6)] * 3
 
 
+def test_a_table_whose_labels_are_not_known_by_name_is_offered_unless_folders_are_the_classes(
+    app: App, png: bytes
+) -> None:
+    upload = begin(app)
+    put(app, f"{upload}/files/a/1.png", png)
+    put(app, f"{upload}/files/cells.csv", b"filename,cell_type\na/1.png,x\nb/1.png,y\n")
+    table = app.get(f"uploads/{upload}/table")
+    assert table["name"] == "cells.csv"
+    assert "label" not in app.send("POST", "table-preview", {"path": table["path"]})["mapping"]
+    put(app, f"{upload}/files/b/1.png", png)
+    assert app.get(f"uploads/{upload}/table") is None
+
+
+def test_a_table_with_labels_can_be_ignored(app: App, png: bytes) -> None:
+    upload = begin(app)
+    for name in ("a/1.png", "b/1.png"):
+        put(app, f"{upload}/files/{name}", png)
+    put(app, f"{upload}/files/labels.csv", b"path,label\na/1.png,x\nb/1.png,y\n")
+    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {"ignores_table": True})["id"])
+    assert [each["name"] for each in found["classes"]] == ["a", "b"]
+
+
 def test_files_that_make_no_set_stay_and_can_be_finished_otherwise(app: App, png: bytes) -> None:
     upload = begin(app)
     put(app, f"{upload}/files/1.png", png)

@@ -1,6 +1,8 @@
 // What the pages ask the server about files that they send it.
 import { answer, api, at, send } from './client';
-import type { TableChoices } from './datasets';
+import type { components } from './schema';
+
+export type FinishUpload = Partial<components['schemas']['FinishUpload']>;
 
 const upload = (upload_id: string) => ({ params: { path: { upload_id } } });
 
@@ -10,12 +12,9 @@ export const openUpload = (name: string, isLabelled: boolean) =>
 export const readUploadedTable = (id: string) =>
   answer(api.GET('/api/v1/uploads/{upload_id}/table', upload(id)));
 /** Make a dataset of the files: of their table, as it is to be read, or of folders. */
-export const finishUpload = (id: string, table: TableChoices | null, isLabelled: boolean | null) =>
+export const finishUpload = (id: string, how: FinishUpload) =>
   answer(
-    api.POST('/api/v1/uploads/{upload_id}/finish', {
-      ...upload(id),
-      body: { table, is_labelled: isLabelled },
-    }),
+    api.POST('/api/v1/uploads/{upload_id}/finish', { ...upload(id), body: { ignores_table: false, ...how } }),
   );
 export const cancelUpload = (id: string) => answer(api.DELETE('/api/v1/uploads/{upload_id}', upload(id)));
 

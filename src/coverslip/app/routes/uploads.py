@@ -76,7 +76,13 @@ def finish_upload(home: Home, upload_id: str, finished: FinishUpload) -> Dataset
     """Make the files a dataset. Where that fails, the files stay and it can be tried again."""
     table = finished.table
     choices = None if table is None else TableChoices(table.columns, table.crop_size)
-    return uploads.finish(home, upload_id, is_labelled=finished.is_labelled, choices=choices)
+    return uploads.finish(
+        home,
+        upload_id,
+        is_labelled=finished.is_labelled,
+        choices=choices,
+        ignores_table=finished.ignores_table,
+    )
 
 
 @router.delete("/uploads/{upload_id}", status_code=204, responses=problems(404, 409))

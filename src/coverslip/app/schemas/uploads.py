@@ -34,3 +34,4 @@ class FinishUpload(BaseModel):
     table: TableReading | None = Field(
         default=None, description="Read the table of the upload so; null: by its header, if it gives the labels."
     )
+    ignores_table: bool = Field(default=False, description="Make a dataset of the images alone.")

@@ -99,7 +99,7 @@ class UploadedTable:
 
 
 def table_of(home: Workspace, upload_id: str) -> UploadedTable | None:
-    """The one table beside the images whose rows name them and give labels or positions, if there is one.
+    """The one table beside the images whose rows name them and may give labels or positions, if there is one.
 
     Raises:
         NotFound: there is no such upload.
@@ -112,7 +112,12 @@ def table_of(home: Workspace, upload_id: str) -> UploadedTable | None:
 
 
 def finish(
-    home: Workspace, upload_id: str, *, is_labelled: bool | None = None, choices: TableChoices | None = None
+    home: Workspace,
+    upload_id: str,
+    *,
+    is_labelled: bool | None = None,
+    choices: TableChoices | None = None,
+    ignores_table: bool = False,
 ) -> DatasetState:
     """Make a dataset of the files. A table with paths that lies beside the images gives the labels, and boxes.
 
@@ -123,6 +128,7 @@ def finish(
         upload_id: which upload.
         is_labelled: other than was said at first.
         choices: read the table that `table_of` gives with these columns and this crop size.
+        ignores_table: make a dataset of the images alone.
 
     Raises:
         NotFound: there is no such upload.
@@ -134,7 +140,9 @@ def finish(
             row = open_row(connection, upload_id)
         files = home.uploads / upload_id / "files"
         is_labelled = row.is_labelled if is_labelled is None else is_labelled
-        if choices is None:
+        if ignores_table:
+            path = files
+        elif choices is None:
             path = _table_in(files, _gives_labels if is_labelled else _gives_boxes) or files
         else:
             path = _chosen_table(home, upload_id)
@@ -175,7 +183,7 @@ def _table_in(files: Path, is_fitting: Callable[[Path], bool]) -> Path | None:
     """The one fitting table with paths that lies beside the images, or beside their folder's images."""
     folder = files
     while True:
-        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != LITTER]
+        entries = _shown_entries(folder)
         tables = [entry for entry in entries if entry.is_file() and entry.suffix.lower() in PLAIN_TABLE_SUFFIXES]
         fitting = []
         for table in tables:
@@ -186,6 +194,10 @@ def _table_in(files: Path, is_fitting: Callable[[Path], bool]) -> Path | None:
         if len(entries) != 1 or not entries[0].is_dir():
             return None
         folder = entries[0]
+
+
+def _shown_entries(folder: Path) -> list[Path]:
+    return [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != LITTER]
 
 
 def _gives_labels(file: Path) -> bool:
@@ -199,9 +211,15 @@ def _gives_boxes(file: Path) -> bool:
 
 
 def _may_be_labels(file: Path) -> bool:
-    """Whether people should choose what its columns hold: a column of paths is known, and labels or positions are."""
+    """Whether people should choose what its columns hold: it names the images and tells something about them.
+
+    Beside class folders a table must have labels or positions that are known by their names.
+    """
     content = describe_table(read_table(file))
-    return "path" in content.mapping and ("label" in content.mapping or content.layout is not None)
+    if "path" not in content.mapping:
+        return False
+    folders = [entry for entry in _shown_entries(file.parent) if entry.is_dir()]
+    return "label" in content.mapping or content.layout is not None or (len(content.columns) > 1 and len(folders) < 2)
 
 
 def _row(connection: Connection, upload_id: str) -> AnyRow:

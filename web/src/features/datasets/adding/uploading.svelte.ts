@@ -1,6 +1,13 @@
 // Files on their way to the server: each a body of its own, four at a time. A file that fails stops none of the others.
 import type { Dataset, TableChoices } from '../../../api/datasets';
-import { cancelUpload, finishUpload, openUpload, readUploadedTable, sendFile } from '../../../api/uploads';
+import {
+  cancelUpload,
+  finishUpload,
+  openUpload,
+  readUploadedTable,
+  sendFile,
+  type FinishUpload,
+} from '../../../api/uploads';
 
 export interface Sent {
   name: string; // with folders, `class/cell.png`
@@ -24,7 +31,7 @@ export class Uploading {
   #stop = new AbortController();
   #rates: [number, number][] = []; // time, bytes
 
-  /** Send all of them; null where some failed (see `failed`), all were cancelled, or nothing could begin. */
+  /** Send all of them; null where some failed (see `failed`), all were cancelled, or there was a `problem`. */
   async send(files: Sent[], name: string, isLabelled: boolean): Promise<Dataset | null> {
     this.problem = null;
     this.failed = [];
@@ -33,53 +40,71 @@ export class Uploading {
     this.bytesDone = 0;
     try {
       this.#id = (await openUpload(name.slice(0, 200), isLabelled)).id;
-      await this.#sendAll(files);
-      return await this.#end();
     } catch (problem) {
-      return this.#gaveUp(problem);
+      if (!this.#stop.signal.aborted) {
+        this.problem = problem;
+        this.state = 'idle';
+      }
+      return null;
     }
+    await this.#sendAll(files);
+    return this.#end();
   }
 
   /** The failed ones once more. */
   async again(): Promise<Dataset | null> {
     const files = this.failed.map(({ sent }) => sent);
+    this.problem = null;
     this.failed = [];
     this.state = 'sending';
-    try {
-      await this.#sendAll(files);
-      return await this.#end();
-    } catch (problem) {
-      return this.#gaveUp(problem);
-    }
+    await this.#sendAll(files);
+    return this.#end();
   }
 
   /** Make a dataset of the files that arrived, without those that failed; null: the columns of a table come first. */
   async finish(): Promise<Dataset | null> {
-    this.state = 'finishing';
-    try {
+    return this.#attempt(async () => {
       const table = await readUploadedTable(this.#id!);
-      if (!table) return await this.#finish(null, null);
+      if (!table) return this.#finish({});
       this.table = table.path;
       this.state = 'table';
       return null;
-    } catch (problem) {
-      return this.#gaveUp(problem);
-    }
+    });
+  }
+
+  /** Make a dataset of the images alone, with labels as was said at first, or without. */
+  async finishImages(isLabelled: boolean | null): Promise<Dataset | null> {
+    return this.#attempt(() => this.#finish({ is_labelled: isLabelled, ignores_table: true }));
   }
 
   /** The same with the table's columns; what is wrong with them can be changed. */
   async finishTable(choices: TableChoices, isLabelled: boolean): Promise<Dataset | null> {
     this.problem = null;
     try {
-      return await this.#finish(choices, isLabelled);
+      return await this.#finish({ is_labelled: isLabelled, table: choices });
     } catch (problem) {
       if (!this.#stop.signal.aborted) this.problem = problem;
       return null;
     }
   }
 
-  async #finish(choices: TableChoices | null, isLabelled: boolean | null): Promise<Dataset | null> {
-    const dataset = await finishUpload(this.#id!, choices, isLabelled);
+  /** Whatever fails, the files stay on the server until they are cancelled. */
+  async #attempt(work: () => Promise<Dataset | null>): Promise<Dataset | null> {
+    this.problem = null;
+    this.state = 'finishing';
+    try {
+      return await work();
+    } catch (problem) {
+      if (!this.#stop.signal.aborted) {
+        this.problem = problem;
+        this.state = 'paused';
+      }
+      return null;
+    }
+  }
+
+  async #finish(how: FinishUpload): Promise<Dataset | null> {
+    const dataset = await finishUpload(this.#id!, how);
     this.#id = null;
     this.state = 'idle';
     return this.#stop.signal.aborted ? null : dataset;
@@ -87,6 +112,7 @@ export class Uploading {
 
   cancel(): void {
     this.#stop.abort();
+    this.problem = null;
     this.state = 'idle';
     const id = this.#id;
     this.#id = null;
@@ -100,13 +126,6 @@ export class Uploading {
       return null;
     }
     return this.finish();
-  }
-
-  #gaveUp(problem: unknown): null {
-    if (this.#stop.signal.aborted) return null;
-    this.cancel();
-    this.problem = problem;
-    return null;
   }
 
   async #sendAll(files: Sent[]): Promise<void> {
