@@ -1,13 +1,17 @@
 """Tables of other programs in the app: columns and a crop size are chosen before a table is opened, and kept."""
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from browser import RunningApp, check_accessible, open_page
+from drawing import save_cell
 from image_sets import App, workspace_in
 from PIL import Image
+from small_workspace import until
 
 from coverslip.datasets import open_dataset
 from coverslip.workspace.datasets.snapshots import training_images
@@ -54,6 +58,16 @@ def test_a_preview_detects_columns_and_suggests_a_crop_size(app: App, tmp_path: 
     app.refused("POST", "table-preview", {"path": str(table), "columns": {"label": "Nothing"}})
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+@pytest.mark.parametrize("what", ["table-preview", "table-crops-preview"])
+def test_only_tables_are_previewed(app: App, tmp_path: Path, what: str) -> None:
+    (tmp_path / "config").write_text("Host,User\nlab,me\n")
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name in ("config", "pipe.csv"):
+        problem = app.refused("POST", what, {"path": str(tmp_path / name)})
+        assert (problem["code"], problem["file"]) == ("bad-dataset", str(tmp_path / name))
+
+
 def test_without_a_crop_size_opening_says_which_would_fit(app: App, tmp_path: Path) -> None:
     table = write_points(tmp_path / "data")
     body = {"sources": [{"path": str(table)}], "columns": COLUMNS}
@@ -87,13 +101,23 @@ def test_files_of_formats_that_cannot_be_read_are_counted_apart(app: App, tmp_pa
 @pytest.mark.slow
 def test_a_table_of_points_is_opened_with_its_columns_and_crops(page: "Page", app_server: RunningApp) -> None:
     table = write_points(app_server.root / "foreign")
+    header, *rows = table.read_text().splitlines()
+    halved = [f"{row};{int(row.split(';')[1]) // 2}" for row in rows]
+    table.write_text("\n".join([f"{header};Half X", *halved]) + "\n")
     open_page(page, "/")
     page.get_by_role("button", name="Choose a folder").click()
     page.keyboard.type(str(table.parent))
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Use this table").last.click()
-    page.get_by_label("Class label").select_option("Phenotype")
     crop_size = page.get_by_label("Crop size")
+    suggested = until(crop_size.input_value)
+    page.get_by_role("combobox", name="x", exact=True).select_option("Half X")
+    until(lambda: crop_size.input_value() != suggested)
+    page.get_by_role("button", name="Back to the folder").click()
+    page.get_by_role("button", name="Use this table").last.click()
+    until(lambda: crop_size.input_value() == suggested)
+    assert page.get_by_role("combobox", name="x", exact=True).input_value() == "Pos X"
+    page.get_by_label("Class label").select_option("Phenotype")
     crop_size.fill("2")
     button = page.get_by_role("button", name="Open this table")
     assert button.is_disabled()
@@ -103,3 +127,22 @@ def test_a_table_of_points_is_opened_with_its_columns_and_crops(page: "Page", ap
     button.click()
     page.get_by_text("36 images · 2 classes").wait_for()
     page.get_by_role("heading", name="6 groups").wait_for()
+
+
+@pytest.mark.slow
+def test_an_upload_that_makes_no_dataset_stays_and_is_opened_otherwise(
+    page: "Page", app_server: RunningApp, tmp_path: Path
+) -> None:
+    image, table = save_cell(tmp_path / "1.png"), tmp_path / "cells.csv"
+    table.write_text("filename,cell_type\n1.png,round\n")
+    open_page(page, "/")
+    page.get_by_role("button", name="Choose a folder").click()
+    page.get_by_role("button", name="Upload files").click()
+    page.get_by_label("Files …").set_input_files([image, table])
+    page.get_by_role("button", name="Ignore the table").click()
+    page.get_by_role("alert").get_by_text("no class folders").wait_for()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Ignore the table").click()
+    page.get_by_role("button", name="Open without labels").click()
+    page.wait_for_url("**/datasets/*")
+    assert app_server.get(f"datasets/{page.url.rpartition('/')[2].partition('?')[0]}")["n_images"] == 1
