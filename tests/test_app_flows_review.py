@@ -217,6 +217,10 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     tested = [sorted(Path(row.path).name for row in rows if row.split == "test") for rows in (old, new)]
     assert tested[0] == tested[1]
     assert Counter(row.split for row in new) - Counter(row.split for row in old) == {"train": 1}
+    page.get_by_role("button", name="Remove the added images").click()
+    page.wait_for_url(f"**/datasets/{run['dataset_id']}")
+    n_images = review.app.ended(f"datasets/{run['dataset_id']}")["n_images"]
+    assert n_images == before["n_images"]
 
 
 def test_enter_on_a_link_elsewhere_is_the_links(page: "Page", review: Review) -> None:
