@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { Problem } from '../src/api/client';
 import { expectedTime } from '../src/features/train/expected_time';
+import { Plan } from '../src/features/train/plan.svelte';
 import { train } from '../src/texts/train';
 
 const known = { seconds: 368, basis: 'a run', is_long: false, n_trainings: 1, has_pretraining: false };
@@ -16,4 +18,12 @@ test('folds are counted, and a time budget says it itself', () => {
   expect(expectedTime({ ...known, n_trainings: 51 }, null, train.time)).toContain('50 folds');
   expect(expectedTime(known, 'quick', train.time)).toBe('');
   expect(expectedTime(null, null, train.time)).toBe('');
+});
+
+test('an estimate that could not be renewed is not shown', () => {
+  const plan = new Plan();
+  plan.time.set(known);
+  expect(plan.expected).toEqual(known);
+  plan.time.error = new Problem(0);
+  expect(plan.expected).toBeNull();
 });

@@ -123,6 +123,7 @@ export class Plan {
   unsplit = $derived(
     this.split.error ?? (this.split.value?.refusal ? problemFrom(this.split.value.refusal) : null),
   );
+  expected = $derived(this.time.error ? null : this.time.value); // an earlier estimate is of other choices
   isTimeMissing = $derived(!isGiven(this.budget)); // minutes are to be typed yet, or are out of their range
   canStart = $derived(
     this.isReady && !this.isTextWrong && !this.isTimeMissing && !this.isStarting && this.unsplit === null,
