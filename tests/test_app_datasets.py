@@ -539,6 +539,13 @@ print([name for name in ("torch", "sklearn", "timm", "onnxruntime") if name in s
     assert done.stdout.strip() == "[]"
 
 
+def test_more_images_than_there_can_be_are_refused(app: App) -> None:
+    sizes = {"n_train": 4, "n_val": 1, "n_test": 1}
+    for name in sizes:
+        problem = app.refused("POST", "datasets/any/time-preview", {**sizes, name: 10**400})
+        assert problem["status"] == 422
+
+
 @pytest.mark.parametrize(
     ("grouped", "asked"), [({"group": "slide"}, "group_pattern"), ({"group_pattern": r"\d"}, "group")]
 )

@@ -14,7 +14,7 @@ from threading import Barrier
 
 import numpy as np
 import pytest
-from small_workspace import QUICK, new_workspace, open_images, until, write_cells
+from small_workspace import FINETUNE, QUICK, new_workspace, open_images, until, write_cells
 from training_events import an_epoch
 
 import coverslip as cs
@@ -23,7 +23,7 @@ from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, No
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.models import list_models
-from coverslip.runs import Prediction, Recipe, budget_seconds, load_recipe
+from coverslip.runs import Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
 from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
 from coverslip.workspace.datasets import changing, sources
 from coverslip.workspace.datasets.listing import describe
@@ -134,6 +134,31 @@ def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: W
     process.wait()
     acts.resume(workspace, run_id)
     assert not (job.folder / "stop").exists()
+    acts.remove(workspace, run_id)
+
+
+def test_a_request_to_finish_holds_until_the_training_is_resumed_without_it(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells, **FINETUNE)
+    job = find_job(workspace, run_id)
+    acts.stop(workspace, run_id)
+    job.folder.mkdir(parents=True)
+    save_recipe(Recipe(stage="finetune", split=SplitPlan(folds=0)), job.run.recipe_file)
+    acts.finish(workspace, run_id)
+    assert waiting(workspace, "train") == [run_id]
+    assert job.run.finish_file.exists()
+    acts.stop(workspace, run_id)
+    acts.resume(workspace, run_id)
+    assert not job.run.finish_file.exists()
+    acts.remove(workspace, run_id)
+
+
+def test_a_training_of_two_steps_is_in_one_of_them_while_it_works(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells, init={"train_on": str(workspace.roots[0] / "cells")})
+    steps = [runs.run_state(workspace, run_id).step]
+    for launched in (time.time(), 0.0):
+        as_started(workspace, run_id, launched=launched)
+        steps.append(runs.run_state(workspace, run_id).step)
+    assert steps == [None, 1, None]
     acts.remove(workspace, run_id)
 
 

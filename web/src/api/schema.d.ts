@@ -3581,6 +3581,12 @@ export interface components {
             is_labelled?: boolean | null;
             /** @description Read the table of the upload so; null: by its header, if it gives the labels. */
             table?: components["schemas"]["TableReading"] | null;
+            /**
+             * Ignores Table
+             * @description Make a dataset of the images alone.
+             * @default false
+             */
+            ignores_table: boolean;
         };
         /**
          * Fit
@@ -5743,7 +5749,7 @@ export interface components {
             fold: number | null;
             /**
              * Step
-             * @description 1 (pretraining) or 2 where the training takes two steps.
+             * @description 1 (pretraining) or 2 while a training of two steps works.
              */
             step: number | null;
             /**
@@ -5833,7 +5839,7 @@ export interface components {
             fold: number | null;
             /**
              * Step
-             * @description 1 (pretraining) or 2 where the training takes two steps.
+             * @description 1 (pretraining) or 2 while a training of two steps works.
              */
             step: number | null;
             /**

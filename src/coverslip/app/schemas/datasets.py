@@ -97,9 +97,9 @@ class RecipeOf(BaseModel):
 class TimeOf(RecipeOf):
     """The same, and its split, as `split-preview` says: with folds, that of the first."""
 
-    n_train: int = Field(ge=1, description="Images to train on.")
-    n_val: int = Field(ge=0, description="Images for validation.")
-    n_test: int = Field(ge=0, description="Images to test on.")
+    n_train: int = Field(ge=1, le=10**9, description="Images to train on.")
+    n_val: int = Field(ge=0, le=10**9, description="Images for validation.")
+    n_test: int = Field(ge=0, le=10**9, description="Images to test on.")
     n_folds: int = Field(default=0, ge=0, le=100_000, description="0 for one split.")
 
 

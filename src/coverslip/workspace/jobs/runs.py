@@ -59,7 +59,7 @@ class RunState:
     stage: Stage | None
     n_folds: Annotated[int, Field(description="0 where there is one split, or it is not decided yet.")]
     fold: Annotated[int | None, Field(description="1-based; the one that is being trained.")]
-    step: Annotated[int | None, Field(description="1 (pretraining) or 2 where the training takes two steps.")]
+    step: Annotated[int | None, Field(description="1 (pretraining) or 2 while a training of two steps works.")]
     is_finishing: Annotated[bool, Field(description="Fine-tuning was asked to end now; test and report follow.")]
     can_finish: Annotated[bool, Field(description="Whether fine-tuning can be ended now, to test what there is.")]
     progress: RunProgress | None
@@ -130,7 +130,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         stage=progress.stage or "reading" if state in ("running", "stopping") else None,
         n_folds=n_folds or int((choices.get("split") or {}).get("folds") or 0),
         fold=progress.fold if is_active else None,
-        step=None if not _has_two_steps(choices) else 1 if progress.is_pretraining or not progress.plan else 2,
+        step=_step(choices, progress) if is_active else None,
         is_finishing=is_finishing,
         can_finish=can_finish(job, state, progress),
         progress=_shown(progress, is_time_known=is_active and not is_finishing) if state != "done" else None,
@@ -149,9 +149,12 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     )
 
 
-def _has_two_steps(choices: Json) -> bool:
+def _step(choices: Json, progress: Progress) -> int | None:
+    """Which of its two steps a training is in; None where it takes one."""
     init = choices.get("init")
-    return isinstance(init, dict) and "train_on" in init
+    if not isinstance(init, dict) or "train_on" not in init:
+        return None
+    return 1 if progress.is_pretraining or not progress.plan else 2
 
 
 def can_finish(job: Job, state: State, progress: Progress) -> bool:
