@@ -73,7 +73,10 @@ export const predict = {
     make: 'Make the dataset',
     join: 'Add to the dataset',
     joined: (n: number, name: string) =>
-      `${n ? counted(n, 'image was', 'images were') : 'No new image was'} added to “${name}”.`,
+      `${n > 0 ? counted(n, 'image was', 'images were') : 'No new image was'} added to “${name}”.`,
+    removeAdded: 'Remove the added images',
+    addedRemoved: (name: string) =>
+      `The added images were removed from “${name}”. Corrections of its other images stay.`,
   },
   joined: 'Corrected labels in the dataset',
   joinedHelp: 'Your corrections are labels of the dataset that these images come from.',
@@ -134,7 +137,6 @@ export const predict = {
   takeBack: 'Undo the correction',
   undone: 'The correction was undone.',
   open: (name: string) => `Open ${name}`,
-  sure: (share: string) => `${share} sure`,
   shown: (n: string, total: string) => `${n} of ${total} images`,
   stopped: 'Stopped. What was predicted so far is kept.',
   failed: 'The prediction failed.',

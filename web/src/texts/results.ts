@@ -228,7 +228,6 @@ export const results = {
     mistakes: {
       title: 'Misclassified images',
       help: 'The predicted class is red, the label stands below it. The most confident predictions come first: their labels are the most likely to be wrong.',
-      none: 'No test image is misclassified.',
       surest: 'Most confident misclassified images',
       all_of: (n: number) => (n === 1 ? 'Show the image' : `Show all ${count(n)} misclassified images`),
       label: 'labeled',
@@ -238,7 +237,6 @@ export const results = {
       filterPredicted: 'Predicted class',
     },
     details: {
-      facts: 'Facts',
       methods: 'Methods, for a paper',
       copy: 'Copy',
       copied: 'Copied',
@@ -328,7 +326,10 @@ export const results = {
     images: 'Images',
     doubtful: 'Misclassified',
     tooFew: 'too few images',
-    showAll: (n: string) => `Show all ${n} misclassified images`,
+    showAll: (n: number, most: number) =>
+      n > most
+        ? `Show the first ${count(most)} of ${count(n)} misclassified images`
+        : `Show all ${count(n)} misclassified images`,
     showFewer: 'Show the suspected errors only',
     image: 'Image',
     label: 'Label',
@@ -375,7 +376,6 @@ export const results = {
     noConclusion: 'These runs cannot be compared with a statistical test.',
     metric: 'Metric',
     images: 'Test images',
-    network: 'Network',
     help: 'Bars are the 95% confidence intervals (CI) of single values. Whether two runs differ follows from the interval of their difference: intervals of single values that overlap say nothing about it.',
     working: 'Comparing …',
     pair: (first: string, second: string) => `${second} compared with ${first}`,
@@ -420,6 +420,5 @@ export const results = {
       train_f1: 'F1 on training images',
     },
     curves: 'Validation images, epoch by epoch',
-    details: 'Details',
   },
 };

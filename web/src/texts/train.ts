@@ -51,7 +51,6 @@ export const train = {
     name: 'Network',
     size: 'Parameters',
     cost: 'Computing per image',
-    input: 'Image size',
     hand: 'Pretrained weights',
     advice: 'Advice',
   },
