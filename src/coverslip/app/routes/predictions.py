@@ -144,7 +144,8 @@ def join_dataset(workspace: Home, prediction_id: str, body: JoinedDataset) -> Da
     """Add the images whose class a person corrected or confirmed to a dataset, as one more source of it.
 
     Repeat the request after further corrections: the source is replaced. Images of the dataset's other sources are not
-    added again: they get the corrected label, or are excluded. Removing the source is the way back.
+    added again: they get the corrected label, or are excluded. Removing the source removes the added images; corrected
+    labels of other images stay.
     """
     return joining.join_dataset(workspace, prediction_id, body.dataset_id)
 

@@ -64,7 +64,7 @@ def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], c
         CoverslipError: it lies elsewhere, is no table, cannot be opened so, or none of these images can be read.
     """
     file = str(_allowed_table(workspace, path))
-    data = open_dataset([file], columns=columns, crop_size=crop_size, labelled=False)
+    data = open_dataset([file], columns=columns, crop_size=crop_size, labelled=False, may_read=workspace.may_read)
     chosen = np.unique(np.linspace(0, len(data) - 1, _N_CROPS).astype(int)).tolist()
     failures: list[CoverslipError] = []
     cells: list[Image.Image] = []
