@@ -69,8 +69,8 @@ def test_numbers_far_from_the_runs_own_are_told_loudly_beside_them(
     assert main(["evaluate", str(run.folder), str(other)]) == 0
     told = capsys.readouterr()
     assert "WORSE than on the run's own test images" in told.err
-    assert "own test images" in told.out
-    assert "would be right for 33.3% of these images" in told.out
+    assert "own test set" in told.out
+    assert "has an accuracy of 33.3%" in told.out
 
 
 @pytest.mark.exhaustive

@@ -143,6 +143,7 @@ def test_a_request_to_finish_holds_until_the_training_is_resumed_without_it(work
     acts.stop(workspace, run_id)
     job.folder.mkdir(parents=True)
     save_recipe(Recipe(stage="finetune", split=SplitPlan(folds=0)), job.run.recipe_file)
+    job.run.split_file.touch()
     acts.finish(workspace, run_id)
     assert waiting(workspace, "train") == [run_id]
     assert job.run.finish_file.exists()

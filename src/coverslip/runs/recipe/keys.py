@@ -264,12 +264,14 @@ def _type_of(kind: Schema) -> KeyType | None:
             return _LISTS.get(kind["items"].get("type", ""), "other")
         case "object":
             inner = kind.get("additionalProperties")
+            if isinstance(inner, dict) and "exclusiveMinimum" in inner:  # a schedule, not options by name
+                return "other"
             return _MAPPINGS.get(str(inner.get("type")), "options") if isinstance(inner, dict) else "options"
     return "other"
 
 
 _LISTS: dict[str, KeyType] = {"integer": "integers", "string": "names"}
-_MAPPINGS: dict[str, KeyType] = {"string": "renames", "array": "merges", "integer": "other"}
+_MAPPINGS: dict[str, KeyType] = {"string": "renames", "array": "merges"}
 
 
 def _limit(kinds: list[Schema], *names: str) -> float | None:
