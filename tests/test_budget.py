@@ -14,9 +14,19 @@ from trained import GROUPS, INSTANT
 import coverslip as cs
 from coverslip.datasets import scan_images
 from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
-from coverslip.events import ClassifierSelected, EpochEnded, Event, FoldEnded, FoldStarted, Noted, StageStarted, ignore
+from coverslip.events import (
+    ClassifierSelected,
+    EpochEnded,
+    Event,
+    FoldEnded,
+    FoldStarted,
+    Noted,
+    Progressed,
+    StageStarted,
+    ignore,
+)
 from coverslip.experiments import Parts, begin_run, checked, train_in
-from coverslip.experiments.budgeting import image_sizes, largest_fitting
+from coverslip.experiments.budgeting import Watch, image_sizes, largest_fitting
 from coverslip.experiments.first_steps import first_steps
 from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import make_split
@@ -569,3 +579,15 @@ def test_cross_validation_from_random_weights_takes_no_budget(cells: Path, tmp_p
     recipe = with_settings(SMALL, ["init=scratch", "split.folds=3"])
     with pytest.raises(BadRecipe, match="cross-validation from random weights"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", budget="10m")
+
+
+def test_training_from_scratch_ends_the_forecast_of_the_instant_stage_when_fine_tuning_begins() -> None:
+    clock = Clock()
+    deadline = Deadline.within(100.0, clock)
+    watch = Watch(deadline, ignore, TimeLimit(deadline, fewest_epochs=0.0, most_epochs=1.0))
+    of_stage = watch.deadline_after(60.0)
+    watch(Progressed(stage="preprocessing images", done=50, total=100, per_second=1.0, seconds_left=50.0))
+    assert of_stage.seconds_left() == 10.0
+    watch(StageStarted(stage="finetune", n_epochs=3))
+    clock.now = 99.0
+    of_stage.check()

@@ -151,6 +151,8 @@ class Watch:
                 loading = event.seconds if self._loading is None else self._loading
                 self._limit.reserve_seconds = self._n_loadings * loading
                 self.instant_seconds = self._deadline.clock() - self._began
+            case StageStarted(stage="finetune"):  # from scratch there is no instant stage
+                self.foreseen = -math.inf
         self._emit(event)
 
     def _note_progress(self, event: Progressed) -> None:
@@ -328,9 +330,9 @@ class _Budgeted:
         return self._ended(replace(trained, recipe=recipe), ended, trained)
 
     def _is_kept(self, trained: Trained, instant: Trained) -> bool:
-        """Whether it is kept, by validation images, though the instant classifier can have larger ones.
+        """Whether validation results keep it, although the instant classifier can use larger images.
 
-        Fine-tuning nearly always gains, but not on images of less than half the side: there it has to be shown.
+        Fine-tuning nearly always gains, but not on images of less than half the side: there it has to be preferred.
         """
         from coverslip.training.fitting import is_taken
 

@@ -44,8 +44,6 @@ def why_not_finished(run: Run) -> tuple[str, str] | None:
             "A training with folds cannot be finished early: all folds must be trained alike",
             "Wait, or stop it and resume it later.",
         )
-    if recipe.is_finetuned and not run.split_file.exists():
-        return "The images are still being read", "Wait until the training begins."
     if isinstance(recipe.init, Pretraining) and not run.pretraining.is_done:
         return (
             "A training in two steps cannot be finished during its first step",
@@ -53,6 +51,8 @@ def why_not_finished(run: Run) -> tuple[str, str] | None:
         )
     if not recipe.is_finetuned:
         return "A training without fine-tuning has nothing to finish early", "Wait until it ends."
+    if not run.split_file.exists():
+        return "The images are still being read", "Wait until the training begins."
     return None
 
 
