@@ -117,14 +117,15 @@ def test_other_pixels_of_the_same_file_are_other_facts(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["not writable", "other columns"])
-def test_without_a_working_memory_the_scan_goes_on_and_says_so(folder, tmp_path, damage):
-    cache = tmp_path / "cache"
+def test_without_a_working_memory_the_scan_goes_on_and_says_so(folder, tmp_path, monkeypatch, damage):
+    cache = tmp_path / "unusable"
     if damage == "not writable":
         cache.write_text("a file where the folder should be")
     else:
         (cache / "facts" / "images").mkdir(parents=True)
         with sqlite3.connect(cache / "facts" / "images" / "records.sqlite") as connection:
             connection.execute("CREATE TABLE records (something TEXT)")
+    monkeypatch.setenv("COVERSLIP_CACHE", str(cache))
     scan, events = scan_loudly(folder)
     assert scan.n_readable == 40
     (note,) = [e for e in events if isinstance(e, Noted)]
