@@ -163,7 +163,7 @@ def test_corrections_become_labels_of_the_dataset_that_the_images_come_from(wary
     for row, label in zip(before, (SCRIPT_CLASS, LONG_CLASS), strict=True):
         corrected = IMAGE_CLASS if row["decision"] == label else label
         correct(wary, row, corrected)
-    wary.get_by_role("navigation", name="Show").get_by_role("link", name="Corrected 2").wait_for()
+    wary.get_by_role("navigation", name="Show").get_by_role("link", name="Reviewed 2").wait_for()
     with wary.expect_download() as downloading:
         wary.get_by_role("link", name="Download CSV").click()
     assert "corrected" in downloading.value.path().read_text(encoding="utf-8-sig").splitlines()[0]
@@ -173,7 +173,7 @@ def test_corrections_become_labels_of_the_dataset_that_the_images_come_from(wary
     open_page(wary, f"/predictions/{stock.prediction}")
     for row in before:
         correct(wary, row, "Undo")
-    wary.get_by_role("navigation", name="Show").get_by_role("link", name="Corrected").wait_for(state="detached")
+    wary.get_by_role("navigation", name="Show").get_by_role("link", name="Reviewed").wait_for(state="detached")
 
 
 @pytest.mark.exhaustive

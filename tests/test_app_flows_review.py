@@ -95,11 +95,11 @@ def test_quick_keys_correct_one_image_each_and_are_undone_in_turn(page: "Page", 
     page.keyboard.press("ArrowRight")
     for label in labels:
         page.keyboard.press(str(1 + CLASSES.index(label)))
-    page.get_by_role("link", name="Corrected 3").wait_for()
+    page.get_by_role("link", name="Reviewed 3").wait_for()
     assert review.corrections() == [*labels, None]
     for _ in range(2):
         page.keyboard.press("Control+z")
-    page.get_by_role("link", name="Corrected 1").wait_for()
+    page.get_by_role("link", name="Reviewed 1").wait_for()
     assert review.corrections() == [labels[0], None, None, None]
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Delete")
@@ -115,7 +115,7 @@ def test_a_correction_that_could_not_be_kept_is_told_and_not_undone(page: "Page"
     key = [str(1 + CLASSES.index(label)) for label in labels]
     page.keyboard.press("ArrowRight")
     page.keyboard.press(key[0])
-    page.get_by_role("link", name="Corrected 1").wait_for()
+    page.get_by_role("link", name="Reviewed 1").wait_for()
     is_cut_off = True
     page.keyboard.press(key[1])
     page.get_by_text("does not answer").first.wait_for()
@@ -200,7 +200,7 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     page.keyboard.press(str(1 + CLASSES.index(label)))
     page.keyboard.press(",")
     page.keyboard.press(".")
-    page.get_by_role("link", name="Corrected 3").wait_for()
+    page.get_by_role("link", name="Reviewed 3").wait_for()
     assert page.get_by_role("img", name="corrected").count() == 1
     assert page.get_by_role("img", name="excluded").count() == 2
     excluded = [row["excluded"] for row in review.rows[:4]]

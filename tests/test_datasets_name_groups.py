@@ -77,7 +77,9 @@ def test_where_groups_are_named_no_others_are_proposed(has_groups):
     data, scan = cells_of_patients()
     if has_groups:
         data = replace(data, records=tuple(replace(record, group=record.path.name[:3]) for record in data.records))
-    assert len(inspect_dataset(data, scan).of("hidden-groups")) == (not has_groups)
+    inspection = inspect_dataset(data, scan)
+    assert len(inspection.of("hidden-groups")) == (not has_groups)
+    assert not inspection.of("no-groups")  # where names suggest groups, one finding says so
 
 
 def test_columns_of_a_table_are_tested_like_names_and_come_before_patterns_that_find_the_same():

@@ -274,7 +274,7 @@ def test_checks_that_were_made_are_kept_though_the_next_is_given_up_and_not_made
     own_run.map_checks_file.unlink(missing_ok=True)
 
     def give_up(event: Event) -> None:
-        if isinstance(event, Progressed) and event.stage == "checking maps (grad-cam)":
+        if isinstance(event, Progressed) and event.stage == "checking heat maps (grad-cam)":
             raise Stopped("It was given up", do="Ask again.")
 
     kinds: list[str] = []
@@ -288,4 +288,4 @@ def test_checks_that_were_made_are_kept_though_the_next_is_given_up_and_not_made
         n_nearest=0,
         emit=lambda event: kinds.append(event.stage) if isinstance(event, Progressed) else None,
     )
-    assert "checking maps (contributions)" not in kinds
+    assert "checking heat maps (contributions)" not in kinds

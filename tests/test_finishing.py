@@ -11,7 +11,7 @@ import coverslip as cs
 from coverslip.cli._app import app
 from coverslip.errors import BadRun, Stopped
 from coverslip.events import ClassifierSelected, EpochEnded, Event, InstantClassifierFitted, Noted, Progressed
-from coverslip.experiments.running.finishing import request_finish
+from coverslip.experiments.running.finishing import request_finish, withdraw_finish
 from coverslip.files import sha256_file
 from coverslip.reports.reported import read_run
 from coverslip.runs import Run
@@ -86,6 +86,9 @@ def test_a_stopped_training_is_finished_by_its_command(cells: Path, tmp_path: Pa
     with pytest.raises(Stopped) as stopped:
         train(cells, run.folder, recipe(), "stop", EpochEnded, epoch=3)
     assert [remedy.kind for remedy in stopped.value.remedies] == ["resume", "finish"]
+    assert not request_finish(run.folder)  # no process to do so
+    withdraw_finish(run.folder)  # as --resume does
+    assert not run.finish_file.exists()
     done = CliRunner().invoke(app, ["train", "--finish", str(run.folder)])
     assert done.exit_code == 0, done.output
     ended = Run(run.folder)

@@ -166,23 +166,23 @@ def train(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
+    from coverslip.experiments.running.finishing import request_finish, withdraw_finish
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.learning import doubling
     from coverslip.reports.words import relabelled
     from coverslip.runs import metrics_as_json
 
     if finish is not None:
-        from coverslip.experiments.running.finishing import request_finish
-
         if request_finish(finish):
             notes_console().print(
                 "Fine-tuning ends after this step. Test images and the report follow in the process that runs it."
             )
             return
-        resume = finish
+    elif resume is not None:
+        withdraw_finish(resume)
     with shown_progress(notes_console()) as emit:
-        if resume is not None:
-            run = pipeline.resume(resume, budget=budget, emit=emit)
+        if begun := resume or finish:
+            run = pipeline.resume(begun, budget=budget, emit=emit)
         else:
             dataset, choices = images_and_recipe(
                 data or [],

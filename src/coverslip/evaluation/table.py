@@ -45,6 +45,11 @@ class MetricRecord:
     is_before_calibration: bool = False  # of the probabilities before the temperature was applied
     needs_calibration: bool = False  # networks are compared by it only after calibration, which all of them get
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether a difference of it between two results is worth a row."""
+        return self.is_headline and self.is_for_choices
+
     def as_higher_is_better(self, value: float) -> float:
         """A value as choices are made by it: turned round where lower is better; the least where it is not defined."""
         if not np.isfinite(value):
@@ -206,7 +211,7 @@ METRICS: Table[MetricRecord] = Table(
         _counted(
             "macro_recall",
             "Macro-recall",
-            "mean over classes of the share of images that are recognized (sensitivity)",
+            "mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy",
             metrics.macro_recall,
             is_headline=False,
         ),

@@ -1,7 +1,7 @@
 import { count, counted, pValue } from './numbers';
 
 export const datasets = {
-  title: 'Images',
+  title: 'Datasets',
   start: {
     title: 'What would you like to do?',
     local: 'Everything stays on this computer: no image, no label and no result leaves it.',
@@ -20,9 +20,9 @@ export const datasets = {
       text: 'For images without classes: single keys label them, many at a time, with undo.',
       action: 'Choose images',
     },
-    recentImages: 'Recent images',
+    recentImages: 'Recent datasets',
     recentRuns: 'Recent trainings',
-    allImages: 'All images',
+    allImages: 'All datasets',
     allRuns: 'All trainings',
     steps: {
       title: 'From images to predictions',

@@ -4,7 +4,7 @@ export const general = {
   nav: {
     label: 'Main',
     start: 'Start',
-    datasets: 'Images',
+    datasets: 'Datasets',
     runs: 'Trainings',
     studies: 'Studies',
     predict: 'Predict',
@@ -131,6 +131,10 @@ export const general = {
     label: 'Class label',
     noLabel: 'none: I will label here',
     group: 'Group (patient, slide, …)',
+    groupHelp:
+      'Images of one patient, slide or well should be one group: training and test then have no group in common. Columns that may name groups are suggested once the table is open.',
+    predictions:
+      'This is a table of predictions. Predicted classes are not labels; to correct them and to train with them, open the prediction under Predict.',
     byFile: 'each image file',
     split: 'Your own split',
     noSplit: 'none: coverslip splits',

@@ -85,7 +85,7 @@ export const predict = {
   predictedAs: 'Predicted as',
   all: 'All images',
   review: 'Needs review',
-  corrected: 'Corrected',
+  corrected: 'Reviewed',
   warned: 'With a warning',
   warning: 'warning',
   unfamiliar: 'Unfamiliar',

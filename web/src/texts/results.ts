@@ -48,7 +48,7 @@ export const results = {
         `${title} is ${auroc}${precision === null ? '' : `; average precision is ${precision}`}. An AUROC of 0.5 is chance.`,
       noCurves: 'No curve can be drawn: each needs images of the class and of other classes.',
       calibrated: (ece: string, chance: string) =>
-        `The classifier is well calibrated: expected calibration error (ECE) ${ece}, ${chance} expected by chance.`,
+        `No miscalibration is shown: the expected calibration error (ECE) is ${ece}, and a perfectly calibrated classifier would have ${chance} with as many images.`,
       overconfident: (ece: string, chance: string, confidence: string, accuracy: string) =>
         `The probabilities are too high: on average ${confidence}, but ${accuracy} of the predictions are right. Expected calibration error (ECE) ${ece}, ${chance} expected by chance.`,
       underconfident: (ece: string, chance: string, confidence: string, accuracy: string) =>
@@ -76,7 +76,6 @@ export const results = {
           : 'No warning was recorded during training.',
     },
     figureFiles: { title: 'This figure:', svg: 'SVG', png: 'PNG', csv: 'numbers (CSV)' },
-    print: 'Print',
     numbers: 'Metrics',
     keyMetrics: 'Key metrics',
     byChance: (value: string) => `${value} expected by chance`,

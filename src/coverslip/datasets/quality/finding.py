@@ -80,6 +80,7 @@ class Finder:
     severity: Severity
     title: str
     find: Callable[[Dataset, Scan], Iterable[Found]]
+    unless: str | None = None  # the code of a finding that says the same and more
 
 
 _FINDERS: dict[str, Finder] = {}

@@ -13,8 +13,10 @@ for _finder in BUILT_IN:
 
 def find_all(dataset: Dataset, scan: Scan) -> tuple[Finding, ...]:
     """What is found about the images, gravest first."""
-    findings = [finding for finder in list_finders() for finding in _found_by(finder, dataset, scan)]
-    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+    found = {finder: tuple(_found_by(finder, dataset, scan)) for finder in list_finders()}
+    codes = {finder.code for finder, findings in found.items() if findings}
+    shown = [finding for finder, findings in found.items() if finder.unless not in codes for finding in findings]
+    return tuple(sorted(shown, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
 def _found_by(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Finding]:

@@ -34,6 +34,14 @@ def request_finish(folder: Path) -> bool:
     return status is not None and status.is_alive
 
 
+def withdraw_finish(folder: Path) -> None:
+    """Take back an earlier request that no process is there to heed: the training goes on to its end."""
+    run = open_run(folder)
+    status = run.status
+    if status is None or not status.is_alive:
+        run.finish_file.unlink(missing_ok=True)
+
+
 def why_not_finished(run: Run) -> tuple[str, str] | None:
     """Why a training cannot be finished now, and what to do instead; None where it can."""
     recipe = run.recipe

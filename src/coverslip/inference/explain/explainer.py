@@ -72,14 +72,14 @@ class Explainer:
         known = self._known(fingerprint)
         x: Tensor | None = None  # read where a kind has to be checked
         randomised: list[Network] = []
-        for each in wanted:
+        for place, each in enumerate(wanted, start=1):
             if each in known:
                 self.checks[each] = known[each]
             else:
                 x = self._images_to_check(explained) if x is None else x
                 if len(x) >= FEWEST_IMAGES:
                     randomised = randomised or with_random_weights(self._build, x)
-                    self.checks[each] = self._checked(each, x, randomised)
+                    self.checks[each] = self._checked(each, x, randomised, of=(place, len(wanted)))
                     self._keep(fingerprint, len(x), known)  # each takes long, and the next may be given up
             if each in self.checks and self.checks[each].passes:
                 break
@@ -143,8 +143,10 @@ class Explainer:
             image_size=card.preprocessing.image_size if model_info(card.model).is_sized else None,
         )
 
-    def _checked(self, method: Method, x: Tensor, randomised: list[Network]) -> MapCheck:
-        tell = telling(self._context.emit, f"checking maps ({method})", unit="images")
+    def _checked(self, method: Method, x: Tensor, randomised: list[Network], of: tuple[int, int]) -> MapCheck:
+        place, most = of  # the kinds after one that passes are not checked
+        which = method if most == 1 else f"{method}, {place} of up to {most}"
+        tell = telling(self._context.emit, f"checking heat maps ({which})", unit="images")
 
         def tell_unless_stopped(done: int, total: int) -> None:
             self._context.stop.check()

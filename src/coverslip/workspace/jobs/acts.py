@@ -74,7 +74,7 @@ def resume(workspace: Workspace, job_id: str, *, finishes: bool = False) -> None
         raise Conflict("It has not ended", do="Stop it first.")
     command = list(job.command)
     if job.kind == "train" and is_run(job.folder):
-        command = ["-m", "coverslip", "train", f"--resume={job.folder}"]
+        command = ["-m", "coverslip", "train", f"--{'finish' if finishes else 'resume'}={job.folder}"]
     job.run.stop_file.unlink(missing_ok=True)
     if not finishes:
         job.run.finish_file.unlink(missing_ok=True)

@@ -237,7 +237,7 @@ def _evaluation_results(run: ReportedRun) -> EvaluationResults:
         against_own_test=[
             _against_own_test(metric, own[metric.name], run.metrics[metric.name])
             for metric in content.metrics(run)
-            if metric.is_headline and metric.name in own
+            if METRICS[metric.name].is_compared and metric.name in own
         ],
         primary=run.metrics.primary,
         comparable=[],

@@ -68,7 +68,7 @@ export function curvesVerdict(measurement: Measurement): string {
   );
 }
 
-/** Well calibrated where the error is one that chance gives to 95 of 100 perfectly calibrated classifiers. */
+/** No miscalibration is shown where the error is one that chance gives to 95 of 100 perfectly calibrated classifiers. */
 export function calibrationVerdict({ calibration }: Measurement): string {
   if (!calibration || calibration.ece === null) return texts.runs.results.calibration.none;
   const { ece, ece_by_chance, ece_by_chance_high, mean_confidence, accuracy } = calibration;

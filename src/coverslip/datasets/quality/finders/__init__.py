@@ -17,7 +17,7 @@ BUILT_IN = (
     Finder("small-class", "warning", "Small classes", classes.small_classes),
     Finder("near-duplicates", "warning", "Near-duplicates", copies.changed_copies),
     Finder("hidden-groups", "warning", "Groups in names", names.hidden_groups),
-    Finder("no-groups", "warning", "No groups", groups.no_groups),
+    Finder("no-groups", "warning", "No groups", groups.no_groups, unless="hidden-groups"),
     Finder("class-in-few-groups", "warning", "Classes of few groups", groups.classes_in_few_groups),
     Finder("few-groups", "warning", "Few groups", groups.few_groups),
     Finder("channel-files", "warning", "Files that are channels", names.channel_files),

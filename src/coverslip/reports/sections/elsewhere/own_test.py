@@ -12,7 +12,7 @@ from coverslip.reports.words import plural
 
 def _text(run: ReportedRun) -> SectionText:
     own = run.run.metrics.metrics if run.run.is_measured else {}
-    names = [metric.name for metric in content.metrics(run) if metric.name in own and METRICS[metric.name].is_headline]
+    names = [metric.name for metric in content.metrics(run) if metric.name in own and METRICS[metric.name].is_compared]
     differences = [independent_difference(own[name], run.metrics[name]) for name in names]
     rows = [
         (METRICS[name].title, estimate(run.metrics[name]), estimate(own[name]), estimate(difference, is_signed=True))
