@@ -234,12 +234,12 @@ def test_an_object_on_a_noisy_ground_is_compared_by_its_detail():
 
 
 def test_plain_shapes_that_fit_in_any_turn_are_no_copies(tmp_path):
-    files = sorted(write_cells(tmp_path / "cells", 90).rglob("*.png"))
+    files = sorted(write_cells(tmp_path / "cells", 54).rglob("*.png"))
     pictures = [small_picture(np.asarray(Image.open(file))) for file in files]
     first, second = np.triu_indices(len(files), 1)
     stack = np.stack([picture for picture in pictures if picture is not None])
     found = match(stack, place(stack, first, second)[0])
-    assert len(found.first) > 100  # discs on an even ground: laid over each other with ease
+    assert len(found.first) > 30  # discs on an even ground: laid over each other with ease
     assert not found.are_copies.any()
 
 
