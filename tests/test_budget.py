@@ -249,7 +249,11 @@ def test_fine_tuning_may_take_smaller_images_where_the_recipe_leaves_their_size_
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("by_epoch", "fewest_steps", "most_steps"),
-    [({}, 40, 52), ({4: 4.0}, 15, 24), pytest.param({2: 0.5}, 60, 60, marks=pytest.mark.exhaustive)],
+    [
+        ({}, 40, 52),
+        pytest.param({4: 4.0}, 15, 24, marks=pytest.mark.exhaustive),
+        pytest.param({2: 0.5}, 60, 60, marks=pytest.mark.exhaustive),
+    ],
     ids=["steady", "slows down", "speeds up"],
 )
 def test_fine_tuning_follows_the_machine_and_its_recipe_gives_the_same_without_a_budget(

@@ -44,7 +44,7 @@ def train(cells: Path, out: Path, choices: cs.Recipe, file: str, when: type[Even
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("init", ["imagenet", "scratch"])
+@pytest.mark.parametrize("init", ["imagenet", pytest.param("scratch", marks=pytest.mark.exhaustive)])
 def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifier(
     cells: Path, tmp_path: Path, init: str
 ) -> None:
