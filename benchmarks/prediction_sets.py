@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from coverslip.evaluation.prediction_sets import LEVEL, set_floors
+from coverslip.evaluation.prediction_sets import LEVEL, classes_in_sets, set_floors
 from coverslip.runs import Run, open_run
 
 
@@ -78,7 +78,7 @@ def show_drawn_groups(n_splits: int) -> None:
                 probability, label = drawn_groups(n_groups, between, rng)
                 floors = set_floors(probability, label)
                 new, truth = drawn_groups(200, between, rng)
-                covered.append((new >= np.array(floors))[np.arange(len(truth)), truth].mean())
+                covered.append(classes_in_sets(new, floors)[np.arange(len(truth)), truth].mean())
             print(f"| {n_groups} | {between} | {np.mean(covered):.3f} | {np.quantile(covered, 0.05):.2f} |", flush=True)
 
 
@@ -101,7 +101,7 @@ def halves(unit: np.ndarray, n_splits: int) -> Iterator[np.ndarray]:
 def covered_by_other_half(probability: np.ndarray, label: np.ndarray, half: np.ndarray) -> np.ndarray:
     """(n,) 1 where an image's set holds its class, 0 where not, by limits from one half; NaN where it has none."""
     floors = np.array(set_floors(probability[half], label[half]))
-    covered = (probability >= floors)[np.arange(len(label)), label].astype(float)
+    covered = classes_in_sets(probability, floors)[np.arange(len(label)), label].astype(float)
     return np.where(floors[label] > 0, covered, np.nan)
 
 
@@ -122,7 +122,7 @@ def by_class(probability: np.ndarray, label: np.ndarray, n_splits: int) -> tuple
         floors = set_floors(probability[half], label[half])
         if floors is None or not all(floors):
             continue
-        is_in_set, truth = probability[rest] >= np.array(floors), label[rest]
+        is_in_set, truth = classes_in_sets(probability[rest], floors), label[rest]
         hit, size = is_in_set[np.arange(len(truth)), truth], is_in_set.sum(axis=1)
         for k in range(n_classes):
             covered[i, k], sizes[i, k] = hit[truth == k].mean(), size[truth == k].mean()

@@ -1,9 +1,10 @@
-"""How often a study finds a difference where there is none, as a Markdown table.
+"""How often a study finds a difference where there is none, and where there is one, as a Markdown table.
 
-Each simulated study draws images in groups (a group shifts all of its images), and two ways of training that are equal
-on average: ridge classifiers, each on its own half of features which are all alike. Accuracy is tested by the corrected
-resampled t test of coverslip, and by what publications do with the same splits: the plain paired t test, and the
-percentile bootstrap of their differences. Folds never divide groups.
+Each simulated study draws images in groups (a group shifts all of its images), and two ways of training: ridge
+classifiers, each on its own half of features. They are equal on average, or (for the power) the classes lie further
+apart in the second half. Accuracy is tested by the corrected resampled t test of coverslip, and by what publications do
+with the same splits: the plain paired t test, and the percentile bootstrap of their differences. Folds never divide
+groups. With a cap, training takes so many images of each class, as `train_per_class` does.
 
     python benchmarks/study_error_rate.py [--studies N]
 """
@@ -12,63 +13,111 @@ import argparse
 
 import numpy as np
 
-from coverslip.evaluation import as_if_independent, procedure_difference
+from coverslip.evaluation import ProcedureDifference, as_if_independent, procedure_difference
 
 _FEATURES = 8  # of each way of training
 _EFFECT = 0.35  # distance of the class means, in every feature
+_GAIN = 0.25  # more distance in the second half, for the power
 _GROUP_SD = 0.7  # of the shift that images of a group share, where the images themselves have 1
-# images, groups, folds, repeats
-DESIGNS = ((100, 100, 5, 1), (100, 20, 5, 1), (100, 20, 5, 4), (300, 30, 5, 1), (300, 30, 10, 1), (60, 10, 5, 10))
+# images, groups, folds, repeats, training images of each class
+DESIGNS = (
+    (100, 100, 5, 1, None),
+    (100, 20, 5, 1, None),
+    (100, 20, 5, 4, None),
+    (300, 30, 5, 1, None),
+    (300, 30, 10, 1, None),
+    (60, 10, 5, 10, None),
+    (400, 40, 5, 1, 40),
+    (400, 40, 5, 1, 10),
+    (400, 40, 5, 4, 40),
+    (400, 400, 5, 1, 40),
+)
+HEAD = (
+    "images|groups|folds x repeats|cap|p <= .05: corrected|ratio by images trained on|paired t|bootstrap leaves out 0"
+    "|corrected interval holds 0|mean width|power: corrected|ratio by images trained on"
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=5000)
     n_studies = parser.parse_args().studies
-    print(
-        "| images | groups | folds x repeats | p <= .05: corrected | paired t | bootstrap leaves out 0 "
-        "| corrected interval holds 0 | mean width |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
-    for n, n_groups, n_folds, n_repeats in DESIGNS:
-        draws = np.random.default_rng([n, n_groups, n_folds, n_repeats])
-        corrected, paired, bootstrap, holds, widths = [], [], [], [], []
+    print(f"| {' | '.join(HEAD.split('|'))} |\n|{'---|' * len(HEAD.split('|'))}")
+    for n, n_groups, n_folds, n_repeats, cap in DESIGNS:
+        draws = np.random.default_rng([n, n_groups, n_folds, n_repeats, *([] if cap is None else [cap])])
+        trained = n * (n_folds - 1) / n_folds
+        ratios = 1 / (n_folds - 1), n / n_folds / (trained if cap is None else min(2 * cap, trained))
+        alike, found = [], []
         for _ in range(n_studies):
-            differences = study(draws, n, n_groups, n_folds, n_repeats)
-            found = procedure_difference(differences, test_to_train=1 / (n_folds - 1), n_units=n_groups)
-            usual = as_if_independent(differences)
-            if usual is None or found.p is None or found.low is None or found.high is None:
-                continue  # the same on every split
-            corrected.append(found.p <= 0.05)
-            paired.append(usual.t_p <= 0.05)
-            bootstrap.append(usual.bootstrap_shows)
-            holds.append(found.low <= 0 <= found.high)
-            widths.append(found.high - found.low)
-        shares = " | ".join(f"{np.mean(each):.3f}" for each in (corrected, paired, bootstrap, holds, widths))
-        print(f"| {n} | {n_groups} | {n_folds} x {n_repeats} | {shares} |", flush=True)
+            alike.append(study(draws, n, n_groups, n_folds, n_repeats, cap))
+            found.append(study(draws, n, n_groups, n_folds, n_repeats, cap, gain=_GAIN))
+        by_ratio = [[tested(each, ratio, n_groups) for each in alike] for ratio in ratios]
+        power = [[tested(each, ratio, n_groups) for each in found] for ratio in ratios]
+        usual = [each for each in map(as_if_independent, alike) if each is not None]
+        intervals = [(each.low, each.high) for each in by_ratio[0] if each.low is not None and each.high is not None]
+        cells = [
+            *map(rate, by_ratio),
+            np.mean([each.t_p <= 0.05 for each in usual]),
+            np.mean([each.bootstrap_shows for each in usual]),
+            np.mean([low <= 0 <= high for low, high in intervals]),
+            np.mean([high - low for low, high in intervals]),
+            *map(rate, power),
+        ]
+        of_design = f"{n} | {n_groups} | {n_folds} x {n_repeats} | {cap or ''}"
+        print(f"| {of_design} | {' | '.join(f'{cell:.3f}' for cell in cells)} |", flush=True)
 
 
-def study(draws: np.random.Generator, n: int, n_groups: int, n_folds: int, n_repeats: int) -> np.ndarray:
+def tested(differences: np.ndarray, ratio: float, n_groups: int) -> ProcedureDifference:
+    return procedure_difference(differences, test_to_train=ratio, n_units=n_groups)
+
+
+def rate(found: list[ProcedureDifference]) -> float:
+    """How often a difference is found; the same accuracy on every split is none."""
+    return float(np.mean([each.p is not None and each.p <= 0.05 for each in found]))
+
+
+def study(
+    draws: np.random.Generator,
+    n: int,
+    n_groups: int,
+    n_folds: int,
+    n_repeats: int,
+    cap: int | None,
+    gain: float = 0.0,
+) -> np.ndarray:
     """(folds x repeats,) differences of accuracy between the two ways of training."""
     group = np.arange(n) % n_groups
     label = draws.integers(0, 2, n)
     features = draws.normal(size=(n, 2 * _FEATURES)) + draws.normal(0, _GROUP_SD, (n_groups, 2 * _FEATURES))[group]
-    features += np.where(label[:, None] == 1, _EFFECT, -_EFFECT)
+    apart = np.repeat([_EFFECT, _EFFECT + gain], _FEATURES)
+    features += np.where(label[:, None] == 1, apart, -apart)
     differences = []
     for _ in range(n_repeats):
         fold = (draws.permutation(n_groups) % n_folds)[group]
+        order = draws.permutation(n)  # what a cap keeps in one fold it keeps in the next
         for k in range(n_folds):
+            is_train = capped(fold != k, label, order, cap)
             first, second = (
-                accuracy(features[:, part], label, fold == k)
+                accuracy(features[:, part], label, is_train, fold == k)
                 for part in (slice(None, _FEATURES), slice(_FEATURES, None))
             )
             differences.append(second - first)
     return np.array(differences)
 
 
-def accuracy(features: np.ndarray, label: np.ndarray, is_test: np.ndarray) -> float:
-    """Of a ridge classifier fitted on the other images."""
-    x, y = features[~is_test], 2.0 * label[~is_test] - 1
+def capped(is_train: np.ndarray, label: np.ndarray, order: np.ndarray, cap: int | None) -> np.ndarray:
+    """The training images that are taken, the first ones of each class in an order."""
+    if cap is None:
+        return is_train
+    taken = np.zeros_like(is_train)
+    for each in (0, 1):
+        taken[order[is_train[order] & (label[order] == each)][:cap]] = True
+    return taken
+
+
+def accuracy(features: np.ndarray, label: np.ndarray, is_train: np.ndarray, is_test: np.ndarray) -> float:
+    """Of a ridge classifier."""
+    x, y = features[is_train], 2.0 * label[is_train] - 1
     mean = x.mean(axis=0)
     weights = np.linalg.solve((x - mean).T @ (x - mean) + np.eye(x.shape[1]), (x - mean).T @ (y - y.mean()))
     said = (features[is_test] - mean) @ weights + y.mean() > 0

@@ -232,6 +232,7 @@ def study_rows() -> Iterator[ResultRow]:
                         fold=fold,
                         seed=0,
                         n_train=8 * size,
+                        n_untested=480,
                         n_test=120,
                         n_groups=12,
                         primary=value,

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverslip.datasets import Dataset, ImageRecord, Part, Split, cap_training
+from coverslip.datasets import Dataset, ImageRecord, Part, Split, cap_training, is_over_cap
 from coverslip.images import ReadPlan
 from coverslip.messages import Note
 
@@ -44,6 +44,7 @@ def test_caps_are_kept_nested_and_blind_to_order(
         else:
             assert (was, part) == ("train", "left-out")
             assert reason.startswith("on request: ")
+        assert is_over_cap(reason) is (was != part)
     assert trained_on(dataset, capped) <= trained_on(dataset, cap_training(dataset, split, cap + 1, seed))
     order = shuffled.sample(range(len(described)), len(described))
     moved = Split(tuple(split.parts[i] for i in order), tuple(split.reasons[i] for i in order), split.notes)

@@ -88,12 +88,15 @@ def test_predictions_have_sets_that_tables_keep_and_shares_leave_as_they_are(
     card = own_run.card
     assert card is not None
     assert card.set_floors is None, "the fixture's validation part has fewer than nine images of a class"
-    cs.runs.write_card(own_run.classifier_folder, card.model_copy(update={"set_floors": (0.2, 0.3, 0.4)}))
-    classifier = cs.load_classifier(own_run.folder)
-    rows = classifier.predict(cells)
-    for row in rows:
-        floors = zip(classifier.classes, row.probabilities, (0.2, 0.3, 0.4), strict=True)
-        assert row.prediction_set == tuple(name for name, p, floor in floors if p >= floor)
+    for floors in ((0.2, 0.3, 0.4), (0.999, 0.999, 0.2)):
+        cs.runs.write_card(own_run.classifier_folder, card.model_copy(update={"set_floors": floors}))
+        classifier = cs.load_classifier(own_run.folder)
+        rows = classifier.predict(cells)
+        for row in rows:
+            with_floors = zip(classifier.classes, row.probabilities, floors, strict=True)
+            assert row.prediction_set == tuple(
+                name for name, p, floor in with_floors if p >= floor or p == max(row.probabilities)
+            )
     rarer = classifier.at_prevalence({classifier.classes[0]: 0.01}).predict(cells)
     assert rarer["prediction_set"] == rows["prediction_set"]
     rows.write_csv(tmp_path / "p.csv")

@@ -115,7 +115,7 @@ def rows(model: str, values: list[float], n: int = 20) -> list[ResultRow]:
     return [
         ResultRow(
             dataset="cells", model=model, regime="imagenet", train_per_class=None, repeat=1, fold=k, seed=0,
-            n_train=80, n_test=n, primary=value, state="done", run=f"{model} {k}",
+            n_train=80, n_untested=80, n_test=n, primary=value, state="done", run=f"{model} {k}",
         )
         for k, value in enumerate(values, start=1)
     ]  # fmt: skip
@@ -136,6 +136,14 @@ def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
     assert better.p_holm == pytest.approx(2 * better.difference.p)
     assert studies.usual_verdict(better) == "significant by paired t and bootstrap"
     assert studies.usual_verdict(alike) == "not significant"
+
+
+def test_images_that_a_cap_leaves_out_are_shared_by_splits_too() -> None:
+    plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=5)  # type: ignore[arg-type]  # as YAML has it
+    given = [*rows("a", [0.8, 0.82, 0.79, 0.81, 0.8]), *rows("b", [0.84, 0.83, 0.84, 0.84, 0.83])]
+    (whole,) = compare_study(plan, given).datasets[0].differences
+    (capped,) = compare_study(plan, [replace(row, n_train=20) for row in given]).datasets[0].differences
+    assert capped.difference == whole.difference
 
 
 def test_what_publications_would_call_a_difference_stands_beside_and_is_said_to_be_none_here() -> None:
@@ -175,7 +183,7 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
         tmp_path,
         datasets=[{"path": "cells", "group_pattern": GROUPS}],
         regimes=["imagenet", {"name": "gone", "run": "nowhere"}],
-        recipe=SMALL,
+        recipe={**SMALL, "split": {"train_per_class": 2}},
         folds=2,
     )
     events: list[Event] = []
@@ -186,6 +194,9 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
         ("imagenet", "1", "done"), ("imagenet", "2", "done"), ("gone", "", "failed"),
     ]  # fmt: skip
     assert "nowhere" in table[2]["error"]
+    for row in table[:2]:
+        assert int(row["n_train"]) == 6  # two of each of three classes
+        assert int(row["n_untested"]) + int(row["n_test"]) == 60
     run = tmp_path / "out" / table[0]["run"]
     metrics = json.loads((run / "folds" / "1" / "metrics.json").read_text(encoding="utf-8"))
     assert float(table[0]["macro_f1"]) == pytest.approx(metrics["metrics"]["macro_f1"]["value"], rel=1e-5)

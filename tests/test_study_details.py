@@ -159,7 +159,7 @@ def test_changed_images_are_compared_with_the_same_split_and_count_nowhere_else(
     rows = [
         ResultRow(
             dataset="cells", model="a", regime="imagenet", train_per_class=None, repeat=1, fold=k, seed=0,
-            perturbation=change, n_train=80, n_test=20, primary=value, state="done", run="a",
+            perturbation=change, n_train=80, n_untested=80, n_test=20, primary=value, state="done", run="a",
         )
         for change, values in ((None, plain), ("blur 2", blurred))
         for k, value in enumerate(values, start=1)
@@ -168,6 +168,10 @@ def test_changed_images_are_compared_with_the_same_split_and_count_nowhere_else(
     assert compared.datasets[0].scores[0].mean == pytest.approx(0.85)
     (row,) = compared.robustness
     assert (row.mean, row.difference.mean) == (pytest.approx(0.65), pytest.approx(-0.2))
+    assert row.p_holm == row.difference.p  # of one
+    two = StudyPlan.model_validate({"datasets": ["cells"], "models": ["a", "b"], "perturbations": CHANGES})
+    adjusted = compare_study(two, [*rows, *(replace(row, model="b") for row in rows)]).robustness
+    assert [each.p_holm for each in adjusted] == [pytest.approx(2 * (row.p_holm or 0))] * 2
 
 
 def test_networks_are_counted_with_their_options(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def rows(dataset: str, model: str, regime: str, values: list[float]) -> list[Res
     return [
         ResultRow(
             dataset=dataset, model=model, regime=regime, train_per_class=None, repeat=1, fold=k, seed=0,
-            n_train=80, n_test=20, primary=value, state="done", run=f"{model} {k}",
+            n_train=80, n_untested=80, n_test=20, primary=value, state="done", run=f"{model} {k}",
         )
         for k, value in enumerate(values, start=1)
     ]  # fmt: skip

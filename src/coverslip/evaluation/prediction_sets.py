@@ -2,11 +2,13 @@
 
 Class-conditional split conformal prediction (Vovk, Gammerman and Shafer 2005; Vovk 2012, Conditional Validity of
 Inductive Conformal Predictors): a class is in an image's set if its probability is no lower than it is for most images
-of that class. Of new images of each class 90 % or more have it in their set, on average over calibration images, and
-however frequent the class is, as long as they are like the calibration images and nothing was chosen on these.
+of that class, or if it is the most probable one. Of new images of each class 90 % or more have it in their set, on
+average over calibration images, and however frequent the class is, as long as they are like the calibration images and
+nothing was chosen on these.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +57,20 @@ def _floor(own: Floats, level: float) -> float:
         return 0.0
     # The k-th smallest score 1 - p with k = ceil((n + 1) level) is the (n + 1 - k)-th smallest probability.
     return float(np.sort(own)[n - math.ceil(round((n + 1) * level, 9))])
+
+
+def classes_in_sets(probability: Floats, floors: Sequence[float]) -> npt.NDArray[np.bool_]:
+    """(n, K) whether a class is in an image's set.
+
+    The most probable class is in every set: it is right for most of the images whose set would be empty without it.
+
+    Args:
+        probability: (n, K).
+        floors: (K,) of `set_floors`.
+    """
+    is_in_set = probability >= np.array(floors)
+    is_in_set[np.arange(len(probability)), probability.argmax(axis=1)] = True
+    return is_in_set
 
 
 def set_coverage(is_in_set: npt.NDArray[np.bool_], label: Ints) -> SetCoverage:

@@ -7,6 +7,7 @@ import numpy as np
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR
 from coverslip.errors import BadClassifier
 from coverslip.evaluation import apply_temperature, decided_classes
+from coverslip.evaluation.prediction_sets import classes_in_sets
 from coverslip.runs import ClassifierCard, Prediction
 
 UNLIKE_TRAINING = "Unlike the training images: another size, another stain or instrument, or none of the classes?"
@@ -52,4 +53,5 @@ def _prediction_set(card: ClassifierCard, logits: np.ndarray) -> tuple[str, ...]
     if card.set_floors is None:
         return None
     probability = apply_temperature(logits[None], card.temperature)[0]
-    return tuple(name for name, p, floor in zip(card.classes, probability, card.set_floors, strict=True) if p >= floor)
+    (is_in_set,) = classes_in_sets(probability[None], card.set_floors)
+    return tuple(name for name, is_in in zip(card.classes, is_in_set, strict=True) if is_in)

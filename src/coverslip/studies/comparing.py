@@ -56,7 +56,7 @@ class VariantDifference:
     name: str
     baseline: str
     difference: ProcedureDifference
-    p_holm: float | None
+    p_holm: float | None  # adjusted for all differences within the dataset
     usual: AsIfIndependent | None  # what publications' tests would say; None where no test can
     units_to_show: int | None  # groups (or images) that would show a difference as large as this one in most studies
 
@@ -119,6 +119,7 @@ class Robustness:
     perturbation: str
     mean: float  # of the primary metric, on changed images
     difference: ProcedureDifference  # from images as they are, split by split
+    p_holm: float | None  # adjusted for all networks and perturbations of the dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,13 +248,14 @@ def _sign(plan: StudyPlan) -> int:
 
 
 def _test_to_train(rows: Iterable[ResultRow]) -> float:
-    return float(np.mean([row.n_test / row.n_train for row in rows if row.n_test and row.n_train]))
+    """Test images per image that training could draw from: how much splits share does not depend on a cap."""
+    return float(np.mean([row.n_test / row.n_untested for row in rows if row.n_test and row.n_untested]))
 
 
 def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
     """How many groups, or images where they are alone, the splits share out; and whether they are groups.
 
-    Folds test each once. Of single splits it follows from the share that is tested, validation images left out.
+    Folds test each once. Of single splits it follows from the share that is tested.
     """
     first = next((row for row in rows if row.n_test), None)
     if first is None or not first.n_test:
@@ -261,13 +263,14 @@ def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
     same = [r for r in rows if (r.run, r.repeat, r.seed) == (first.run, first.repeat, first.seed)]
     has_groups = all(row.n_groups for row in same)
     n = sum((row.n_groups if has_groups else row.n_test) or 0 for row in same)
-    return (round(n * (1 + (first.n_train or 0) / first.n_test)) if first.fold is None else n), has_groups
+    return (round(n * (1 + (first.n_untested or 0) / first.n_test)) if first.fold is None else n), has_groups
 
 
 def _robustness(
     plan: StudyPlan, part: tuple[str, int | None], plain: Sequence[ResultRow], changed: Sequence[ResultRow]
-) -> Iterator[Robustness]:
+) -> list[Robustness]:
     test_to_train, n_units = _test_to_train(plain), _n_units(plain)[0]
+    found: list[Robustness] = []
     for name in plan.variant_names:
         before = _by_split(_of_variant(plan, plain, name))
         for perturbation in (each.name for each in plan.perturbations):
@@ -276,14 +279,19 @@ def _robustness(
             common = sorted(set(before) & set(after), key=lambda split: (split[0], split[1] or 0))
             if common and n_units is not None:
                 values = [after[split] - before[split] for split in common]
-                yield Robustness(
-                    dataset=part[0],
-                    train_per_class=part[1],
-                    name=name,
-                    perturbation=perturbation,
-                    mean=float(np.mean([after[split] for split in common])),
-                    difference=_difference(values, test_to_train, plan, n_units),
+                found.append(
+                    Robustness(
+                        dataset=part[0],
+                        train_per_class=part[1],
+                        name=name,
+                        perturbation=perturbation,
+                        mean=float(np.mean([after[split] for split in common])),
+                        difference=_difference(values, test_to_train, plan, n_units),
+                        p_holm=None,
+                    )
                 )
+    adjusted = holm([each.difference.p for each in found])
+    return [replace(each, p_holm=p) for each, p in zip(found, adjusted, strict=True)]
 
 
 def _gaps(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[ProtocolGap]:

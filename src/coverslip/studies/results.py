@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
+from coverslip.datasets import is_over_cap
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import Evaluation
 from coverslip.files import CsvWriter, written_whole
@@ -29,7 +30,8 @@ class ResultRow:
     fold: int | None  # None: one split
     seed: int
     perturbation: str | None = None  # of the test images; None: as they are
-    n_train: int | None = None
+    n_train: int | None = None  # images that the network was trained on
+    n_untested: int | None = None  # training and validation images, and those that `train_per_class` leaves out
     n_test: int | None = None
     n_groups: int | None = None  # of the tested images
     accuracy: float | None = None
@@ -115,10 +117,9 @@ def _of_cell(cell: Cell, folder: Path) -> dict[str, object]:
 def _measured(run: Run, primary_metric: str) -> list[dict[str, object]]:
     folds = run.metrics.folds
     if folds is None:
-        n_train = sum(row.split == "train" for row in run.split)
-        return [{"fold": None, "n_train": n_train, **_numbers(run, run.metrics, primary_metric)}]
+        return [{"fold": None, **_numbers(run, run.metrics, primary_metric)}]
     return [
-        {"fold": fold.fold, "n_train": fold.n_train, **_numbers(own, own.metrics, primary_metric)}
+        {"fold": fold.fold, **_numbers(own, own.metrics, primary_metric)}
         for fold in folds.per_fold
         for own in [run.fold(fold.fold)]
     ]
@@ -129,6 +130,8 @@ def _numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[str, ob
     seconds = run.training.seconds if run.training is not None else math.nan
     return {
         **values,
+        "n_train": sum(row.split == "train" for row in run.split),
+        "n_untested": sum(row.split in ("train", "val") or is_over_cap(row.reason) for row in run.split),
         "n_test": metrics.n,
         "n_groups": metrics.n_groups,
         "primary": metrics[primary_metric].value,

@@ -16,6 +16,8 @@ from coverslip.studies.comparing import (
 )
 from coverslip.studies.sizes import SizeCurve
 
+_P_HOLM = "p\N{NO-BREAK SPACE}(Holm)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyBlock:
@@ -97,7 +99,7 @@ def _differences(part: DatasetComparison, comparison: StudyComparison, i: int) -
         "network",
         "baseline",
         "difference",
-        "p\N{NO-BREAK SPACE}(Holm)",
+        _P_HOLM,
         "P(better)",
         "P(equivalent)",
         "P(worse)",
@@ -309,7 +311,8 @@ def _epochs(comparison: StudyComparison) -> StudySection:
 def _robustness(comparison: StudyComparison) -> StudySection:
     words = (
         "The same classifiers on perturbed test images: blur (sigma in pixels), brightness (factor of every intensity) "
-        "and scale (factor of the size). The difference is from the unperturbed images of the same split."
+        "and scale (factor of the size). The difference is from the unperturbed images of the same split. p "
+        "(Holm) is adjusted for all rows of a dataset."
     )
     rows = [
         (
@@ -318,10 +321,11 @@ def _robustness(comparison: StudyComparison) -> StudySection:
             row.perturbation,
             number(row.mean),
             difference_cell(row.difference),
+            number(row.p_holm),
         )
         for row in comparison.robustness
     ]
-    columns = ("dataset", "network", "perturbation", f"{comparison.metric_title}, mean", "difference")
+    columns = ("dataset", "network", "perturbation", f"{comparison.metric_title}, mean", "difference", _P_HOLM)
     return _table_section("Robustness", words, columns, rows, text_columns=("network", "perturbation"))
 
 

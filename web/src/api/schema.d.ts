@@ -5599,6 +5599,8 @@ export interface components {
             /** Mean */
             mean: number;
             difference: components["schemas"]["ProcedureDifference"];
+            /** P Holm */
+            p_holm: number | null;
         };
         /**
          * RocCurve

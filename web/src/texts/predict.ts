@@ -98,7 +98,6 @@ export const predict = {
   unfamiliarHelp:
     'The network sees in these images what it hardly saw in training: another size, another stain or instrument, or none of the classes? Do not rely on their classes. A few of 100 images like those of training are called so as well; and an unknown class that looks like a known one often is not.',
   set: 'Prediction set',
-  emptySet: 'no class',
   setHelp:
     'Classes that the image may well show: for images like those of training the true class is among them in 90% of the images of each class.',
   nothing: 'No images here.',

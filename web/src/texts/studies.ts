@@ -151,7 +151,7 @@ export const studies = {
       'Of each classifier the first kind of map that passes both checks, or the first of all, stamped so. The pictures are in the report; one that failed shows nothing about the network.',
     robustness: 'Changed test images',
     robustnessHelp:
-      'The same classifiers on their own test images after a change; the difference is from the images as they are.',
+      'The same classifiers on their own test images after a change; the difference is from the images as they are. p is adjusted for all rows of one dataset (Holm).',
     merged: 'One dataset alone, or among others',
     mergedHelp:
       'F1 of each class, by the network that was trained on this dataset alone and by the one that was trained on several together; first split and seed. The two are tested on other images, so no test tells them apart.',

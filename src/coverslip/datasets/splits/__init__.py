@@ -1,6 +1,6 @@
 """Who trains, who validates, who tests."""
 
-from coverslip.datasets.splits.capping import cap_training
+from coverslip.datasets.splits.capping import cap_training, is_over_cap
 from coverslip.datasets.splits.folding import Folds, check_no_split, fold_images, plan_folds, tested_classes
 from coverslip.datasets.splits.holding_out import inner_folds
 from coverslip.datasets.splits.partition import fold_units, split_units
@@ -25,6 +25,7 @@ __all__ = [
     "fold_images",
     "fold_units",
     "inner_folds",
+    "is_over_cap",
     "plan_folds",
     "split_images",
     "split_units",

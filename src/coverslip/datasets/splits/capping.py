@@ -9,6 +9,13 @@ from coverslip.datasets.quality import ON_REQUEST
 from coverslip.datasets.splits.splitting import Split
 from coverslip.messages import Note
 
+_OVER_CAP = f"{ON_REQUEST} training has"  # begins the reason of an image over the cap
+
+
+def is_over_cap(reason: str) -> bool:
+    """Whether an image was left out because training has enough others of its class."""
+    return reason.startswith(_OVER_CAP)
+
 
 def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: int) -> Split:
     """At most so many training images of each class, drawn at random; those over it are left out, with a reason.
@@ -36,7 +43,7 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
     for label, of_class in positions.items():
         for i in sorted(of_class, key=place)[n_per_class:]:
             parts[i] = "left-out"
-            reasons[i] = f"{ON_REQUEST} training has {counted(n_per_class, 'other image')} of the class {label}"
+            reasons[i] = f"{_OVER_CAP} {counted(n_per_class, 'other image')} of the class {label}"
             n_over += 1
     if not n_over:
         return split

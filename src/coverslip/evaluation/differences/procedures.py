@@ -42,7 +42,8 @@ def procedure_difference(
 
     Args:
         differences: (J,) of the metric, second minus first, one per split; seeds of one split averaged before.
-        test_to_train: test images per training image of a split.
+        test_to_train: test images per image of a split that is not tested, validation images and those that training
+            leaves out by a cap among them: they, too, are what splits share.
         equivalence: half the width of the region of practical equivalence about 0.
         n_units: groups that all splits share out; images, where they are alone. None: not known.
 

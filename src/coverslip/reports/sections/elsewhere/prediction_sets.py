@@ -35,11 +35,11 @@ def _text(run: ReportedRun) -> SectionText:
         return SectionText((text,))
     whole = _coverage(rows, run.classes)
     words = [
-        f"A prediction set lists the plausible classes of an image. The target is that {LEVEL:.0%} of the images of "
-        f"each class have their true class in the set. Of {plural(whole.n, 'image')} measured here, "
-        f"{percent(whole.n_covered / whole.n)} do. A set has {whole.mean_size:.2f} classes on average, and "
-        f"{count(whole.n_single)} sets have one class. The target holds for images like the training images; it does "
-        "not hold for images from another source.",
+        "A prediction set lists the plausible classes of an image, the most probable one always. The target is that "
+        f"{LEVEL:.0%} of the images of each class have their true class in the set. "
+        f"Of {plural(whole.n, 'image')} measured here, {percent(whole.n_covered / whole.n)} do. "
+        f"A set has {whole.mean_size:.2f} classes on average, and {count(whole.n_single)} sets have one class. "
+        "The target holds for images like the training images; it does not hold for images from another source.",
     ]
     if run.run.training is not None:
         worst = 2 * LEVEL - 1
