@@ -106,6 +106,21 @@ def test_quick_keys_correct_one_image_each_and_are_undone_in_turn(page: "Page", 
     review.until_corrected(page, [None] * 4)
 
 
+def test_a_key_stays_with_its_image_if_that_is_chosen(page: "Page", review: Review) -> None:
+    review.open(page)
+    first, second = (name for name in CLASSES if name != review.rows[0]["decision"])
+    goes_on = page.get_by_role("checkbox", name="Go to the next image")
+    page.keyboard.press("ArrowRight")
+    goes_on.uncheck()
+    for label in (first, second):
+        page.keyboard.press(str(1 + CLASSES.index(label)))
+    review.until_corrected(page, [second, None, None, None])
+    goes_on.check()
+    page.keyboard.press(str(1 + CLASSES.index(first)))
+    page.keyboard.press("ArrowLeft")
+    review.until_corrected(page, [first, None, None, None])
+
+
 def test_a_correction_that_could_not_be_kept_is_told_and_not_undone(page: "Page", review: Review) -> None:
     is_cut_off = False
     # From the beginning: a route that comes later may let the request pass that is made next.

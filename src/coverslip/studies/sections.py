@@ -71,7 +71,7 @@ def _results(part: DatasetComparison, comparison: StudyComparison, i: int) -> It
     title = comparison.metric_title
     columns = ("network", f"{title}, mean", "SD over splits", "splits", "missing", "parameters (millions)")
     yield StudyBlock(
-        columns=(*columns, "multiply-adds (billions)", "file (MB)", "training (s)"),
+        columns=(*columns, "multiply-adds at default size (billions)", "file (MB)", "training (s)"),
         rows=[
             (
                 row.name,

@@ -5,13 +5,10 @@ import { texts } from '../texts';
 import { counted } from '../texts/numbers';
 import type { ListedImages } from './gallery/listed.svelte';
 
-const ADVANCE_KEY = 'coverslip.labelling.advance';
-
 const words = texts.datasets.gallery;
 const ofImages = (n: number) => counted(n, texts.datasets.image, texts.datasets.images);
 
 export class Labelling {
-  #isAdvancing = $state(localStorage.getItem(ADVANCE_KEY) !== 'no');
   nWaiting = $state(0); // changes that the server does not have yet
   #wayBack: number | undefined; // the notice whose button takes back the last change
 
@@ -19,15 +16,6 @@ export class Labelling {
     private readonly listed: ListedImages,
     private readonly onchange: (dataset: Dataset) => void,
   ) {}
-
-  /** Whether work goes on with the next image once one has its class. */
-  get isAdvancing(): boolean {
-    return this.#isAdvancing;
-  }
-  set isAdvancing(is: boolean) {
-    this.#isAdvancing = is;
-    localStorage.setItem(ADVANCE_KEY, is ? 'yes' : 'no');
-  }
 
   /** Give images a class, or take theirs away. It is shown at once, and taken back where it could not be kept. */
   async give(images: number[], label: string | null): Promise<void> {

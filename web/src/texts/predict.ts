@@ -122,7 +122,7 @@ export const predict = {
   keys: {
     title: 'Keys',
     list: [
-      ['1 – 9, 0, a – z', 'correct to the class with that key, and go to the next image'],
+      ['1 – 9, 0, a – z', 'correct to the class with that key; “Go to the next image” moves on'],
       [',', 'none of these classes: exclude the image from training'],
       ['.', 'unusable image: exclude it from training'],
       ['Delete or Backspace', 'remove the correction'],

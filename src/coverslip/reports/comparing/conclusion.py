@@ -39,28 +39,22 @@ def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
             f"difference cannot be tested ({row.reason})."
         )
     (better, of_better), (worse, of_worse) = reversed(both) if _is_second_better(row) else both
-    size = words.number(abs(row.value or 0))
-    low, high = sorted((_as_gain(row, row.low), _as_gain(row, row.high)))
-    interval = f"95% CI {words.number(low)} to {words.number(high)}{_p(row.p)}"
+    # With the sign of the table: what the second run adds.
+    size = words.signed(row.value or 0)
+    interval = f"95% CI {words.signed(row.low)} to {words.signed(row.high)}{_p(row.p)}"
     if row.is_shown:
         return (
-            f"{where}{by_labels}, {better} is better than {worse}: {row.title} {of_better} against {of_worse}, "
-            f"difference {size} ({interval})."
+            f"{where}{by_labels}, {better} is better than {worse}: {row.title} {of_better} against {of_worse}. The "
+            f"difference from {first} to {second} is {size} ({interval})."
         )
-    favor = f" in favor of {better}" if float(size) else ""
     return (
-        f"{where}{by_labels}, the difference in {row.title} between {first} ({of_first}) and {second} ({of_second}) is "
-        f"not statistically significant: {size}{favor} ({interval})."
+        f"{where}{by_labels}, the difference in {row.title} from {first} ({of_first}) to {second} ({of_second}) is "
+        f"not statistically significant: {size} ({interval})."
     )
 
 
 def _is_second_better(row: Difference) -> bool:
     return (row.value or 0) >= 0 if row.better == "higher" else (row.value or 0) < 0
-
-
-def _as_gain(row: Difference, end: float) -> float:
-    """An end of the interval as the advantage of the better run."""
-    return end if (row.value or 0) >= 0 else -end
 
 
 def _p(p: float | None) -> str:

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR
 from coverslip.evaluation import METRICS
 from coverslip.reports import content
 from coverslip.reports.content import DomainResult, FoldResult, Measured, MetricValue
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.tables import Cell, estimate, reason_words
-from coverslip.reports.words import count, listed, percent, split_words
+from coverslip.reports.words import count, listed, percent, plural, split_words
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -22,18 +23,24 @@ def decided(run: ReportedRun) -> str:
     threshold, tested = run.calibration.uncertain_below, run.tested
     if tested is None or threshold <= 0:
         return ""
-    is_decided = np.array([row.decision != "uncertain" for row in tested.rows])
-    n_aside = int((~is_decided).sum())
+    is_aside = np.array([row.decision == UNCERTAIN for row in tested.rows])
+    is_decided = ~is_aside & np.array([row.decision != UNFAMILIAR for row in tested.rows])
+    n_aside, n_unfamiliar = int(is_aside.sum()), int((~is_aside & ~is_decided).sum())
     is_right = tested.predicted == tested.label
     below = "Each fold labels predictions as uncertain below a threshold that was set on its validation images."
     if not run.n_folds:
         below = f"Predictions below {threshold:.2f} are labeled uncertain. This threshold was set on validation images."
     if n_aside == 0 or not is_decided.any():
         return f"{below} None of these images is uncertain."
-    certain, uncertain = (percent(float(is_right[rows].mean())) for rows in (is_decided, ~is_decided))
+    certain, uncertain = (percent(float(is_right[rows].mean())) for rows in (is_decided, is_aside))
+    neither = ""
+    if n_unfamiliar:
+        neither = (
+            f" {plural(n_unfamiliar, 'unfamiliar image')} {'counts' if n_unfamiliar == 1 else 'count'} as neither."
+        )
     return (
         f"{below} Here {count(n_aside)} of {count(len(is_decided))} images are uncertain. Accuracy is {certain} on the "
-        f"other images and {uncertain} on the uncertain ones."
+        f"images with a decided class and {uncertain} on the uncertain ones.{neither}"
     )
 
 

@@ -1,6 +1,7 @@
 // The rows of a prediction as they are worked through: the one under the keys, corrections, and the way back.
 import { correctRow, listPredictionRows, type Answer, type PredictionRow } from '../../api/predictions';
 import type { RowQuery } from '../../api/measured';
+import { advancing } from '../../state/advancing.svelte';
 import { notices } from '../../state/notices.svelte';
 import { inTurn } from '../../state/turns';
 import { texts } from '../../texts';
@@ -187,7 +188,7 @@ export class Review {
     if ((act.kind === 'correct' || act.kind === 'clear') && !this.row) notices.say(texts.predict.selectFirst);
     else if (act.kind === 'correct' && this.row) {
       void this.correct(this.row, act.answer);
-      void this.move(1);
+      if (advancing.isOn) void this.move(1);
     } else if (act.kind === 'clear' && this.row) void this.correct(this.row, NO_ANSWER);
     else if (act.kind === 'undo') void this.undo();
     else if (act.kind === 'move' && !this.isOpen) void this.move(act.by);

@@ -76,8 +76,9 @@ def _between(signal: Signal | None, least: float, most: float) -> Iterator[Found
         if least <= share < most:
             what, ask = _IN_WORDS[source]
             text = (
-                f"Labels can be told from {what} alone: balanced accuracy {told.balanced_accuracy:.2f}, where the "
-                f"whole image gives {signal.whole.balanced_accuracy:.2f} and guessing {signal.chance:.2f}."
+                f"A simple classifier can tell labels from {what} alone: its balanced accuracy is "
+                f"{told.balanced_accuracy:.2f}. The same simple classifier of the whole image reaches "
+                f"{signal.whole.balanced_accuracy:.2f}, a trained network usually more; guessing {signal.chance:.2f}."
             )
             yield Found(
                 text=text,
@@ -100,8 +101,8 @@ def _batches_between(signal: Signal, least: float, most: float) -> Iterator[Foun
             yield Found(
                 text=f"Images show which {column} they are of (also among images of one class: {by_column.seen:.2f} of "
                 f"the way from guessing to certainty), and classes go with it: the {column} alone tells them "
-                f"apart with a balanced accuracy of {told.balanced_accuracy:.2f}, where the whole image gives "
-                f"{signal.whole.balanced_accuracy:.2f} and guessing {signal.chance:.2f}.",
+                f"apart with a balanced accuracy of {told.balanced_accuracy:.2f}, where a simple classifier of the "
+                f"whole image reaches {signal.whole.balanced_accuracy:.2f} and guessing {signal.chance:.2f}.",
                 do=f"Group the images by {column}, so that it is tested whether a network does without it, and image "
                 "the classes together if you can.",
                 limit=f"The network may have learnt which {column} images are of instead of their class; then it fails "
