@@ -13,17 +13,19 @@ from synthetic_runs import BLOOD, write_run
 
 import coverslip as cs
 from coverslip.errors import BadRun
-from coverslip.reports import class_curves, figures, tokens, write_report
+from coverslip.reports import class_curves, figures, tokens, words, write_report
 from coverslip.reports.model_card import model_card_text
-from coverslip.reports.reported import read_run
+from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.reports.sections.dataset.examples import Examples, examples_of
 from coverslip.reports.sections.dataset.flow import flow_of
+from coverslip.reports.sections.numbers import decided
 from coverslip.runs import (
     BudgetRecord,
     DoubtfulLabel,
     JudgedClass,
     LabelErrors,
+    Predictions,
     Recipe,
     Run,
 )
@@ -363,3 +365,32 @@ def test_a_report_has_the_look_of_the_tokens(page: str) -> None:
     drawings = "".join(re.findall(r"<svg.*?</svg>", page, flags=re.S))
     assert "var(--data)" in drawings
     assert not any(colour in drawings for colour in themed), "it would not follow the dark theme"
+
+
+def test_percentages_are_rounded_but_never_to_all() -> None:
+    assert [words.whole_percent(value) for value in (0.0, 0.689, 0.694, 0.9961, 1.0)] == [
+        "0%",
+        "69%",
+        "69%",
+        "99%",
+        "100%",
+    ]
+
+
+def test_unfamiliar_images_are_neither_decided_nor_uncertain(own_run: Run) -> None:
+    card = own_run.card
+    assert card is not None
+    assert own_run.training is not None
+    calibration = own_run.training.calibration.model_copy(update={"uncertain_below": 0.5})
+    training = own_run.training.model_copy(update={"calibration": calibration})
+    training.write(own_run.training_file)
+    rows = list(own_run.predictions)
+    for i, row in enumerate(rows):
+        wrong = next(name for name in card.classes if name != row.label)
+        decision = ("unfamiliar", "uncertain", row.label)[min(i, 2)]
+        rows[i] = replace(row, predicted=wrong if i < 1 else row.label, decision=decision)
+    Predictions(rows, card.classes).write_csv(own_run.predictions_file)
+    told = decided(ReportedRun(Run(own_run.folder)))
+    assert f"1 of {len(rows)} images" in told
+    assert told.count("100%") == 2  # the wrong one is unfamiliar
+    assert "1 unfamiliar image" in told

@@ -21,6 +21,11 @@ def percent(value: float) -> str:
     return ("100" if value == 1 else "99.9" if shown == "100.0" else shown) + "%"
 
 
+def whole_percent(value: float) -> str:
+    """0.956 as '96%'; never rounded up to a perfect 100."""
+    return f"{100 if value == 1 else min(round(100 * value), 99)}%"
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """0.9514 as '0.951'; a dash where there is none."""
     return "–" if value is None else f"{value:z.{digits}f}".replace("-", "−")

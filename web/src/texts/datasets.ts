@@ -288,7 +288,11 @@ export const datasets = {
     byFile: 'The image file: crops of one field of view stay together',
     pattern: 'A part of the path',
     column: 'A column of the table',
-    patternLabel: 'Pattern in the path (a regular expression; the choices below write one for you)',
+    patternLabel: 'Pattern in the path (a regular expression)',
+    presetsHelp: 'A choice below fills it in.',
+    columnInstead: (name: string, groups: string) =>
+      `The column “${name}” of your table gives ${groups}. A part of the path may divide such a group.`,
+    useColumn: 'Use this column',
     presets: 'Fitting these images',
     suggestions: {
       column: (name: string) => `Column “${name}”`,

@@ -134,7 +134,7 @@ export const general = {
     groupHelp:
       'Images of one patient, slide or well should be one group: training and test then have no group in common. Columns that may name groups are suggested once the table is open.',
     predictions:
-      'This is a table of predictions. Predicted classes are not labels; to correct them and to train with them, open the prediction under Predict.',
+      'This is a table of predictions. Predicted classes are not labels. To correct predictions and to train with them, predict the images in this app, under Predict.',
     byFile: 'each image file',
     split: 'Your own split',
     noSplit: 'none: coverslip splits',

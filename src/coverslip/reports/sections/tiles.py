@@ -11,7 +11,7 @@ from coverslip.errors import CoverslipError
 from coverslip.images import thumbnail
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section
-from coverslip.reports.words import count
+from coverslip.reports.words import count, whole_percent
 from coverslip.runs.lookup import ImageSource
 
 N_MISTAKES, N_UNSURE, THUMBNAIL_PX = 12, 6, 160
@@ -61,7 +61,7 @@ def _tile(run: ReportedRun, i: int) -> _Tile:
         image=_picture(run.images.find(image_id)),
         true=run.classes[tested.label[i]],
         predicted=run.classes[tested.predicted[i]],
-        probability=f"{int(100 * tested.probability_of_predicted[i])}%",
+        probability=whole_percent(float(tested.probability_of_predicted[i])),
         name=image_id,
         short_name=image_id.rsplit("/", 1)[-1],
         is_right=bool(tested.label[i] == tested.predicted[i]),
