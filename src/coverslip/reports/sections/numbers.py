@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR
 from coverslip.evaluation import METRICS
 from coverslip.reports import content
 from coverslip.reports.content import DomainResult, FoldResult, Measured, MetricValue
@@ -23,8 +22,8 @@ def decided(run: ReportedRun) -> str:
     threshold, tested = run.calibration.uncertain_below, run.tested
     if tested is None or threshold <= 0:
         return ""
-    is_aside = np.array([row.decision == UNCERTAIN for row in tested.rows])
-    is_decided = ~is_aside & np.array([row.decision != UNFAMILIAR for row in tested.rows])
+    is_aside = np.array([row.decision == "uncertain" for row in tested.rows])
+    is_decided = ~is_aside & np.array([row.decision != "unfamiliar" for row in tested.rows])
     n_aside, n_unfamiliar = int(is_aside.sum()), int((~is_aside & ~is_decided).sum())
     is_right = tested.predicted == tested.label
     below = "Each fold labels predictions as uncertain below a threshold that was set on its validation images."
