@@ -394,3 +394,5 @@ def test_unfamiliar_images_are_neither_decided_nor_uncertain(own_run: Run) -> No
     assert f"1 of {len(rows)} images" in told
     assert told.count("100%") == 2  # the wrong one is unfamiliar
     assert "1 unfamiliar image" in told
+    Predictions([replace(row, decision="uncertain") for row in rows], card.classes).write_csv(own_run.predictions_file)
+    assert f"{len(rows)} of {len(rows)} images are uncertain" in decided(ReportedRun(Run(own_run.folder)))

@@ -181,8 +181,8 @@ def train(
     elif resume is not None:
         withdraw_finish(resume)
     with shown_progress(notes_console()) as emit:
-        if begun := resume or finish:
-            run = pipeline.resume(begun, budget=budget, emit=emit)
+        if folder := resume or finish:
+            run = pipeline.resume(folder, budget=budget, emit=emit)
         else:
             dataset, choices = images_and_recipe(
                 data or [],

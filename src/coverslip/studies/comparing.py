@@ -119,7 +119,7 @@ class Robustness:
     perturbation: str
     mean: float  # of the primary metric, on changed images
     difference: ProcedureDifference  # from images as they are, split by split
-    p_holm: float | None  # adjusted for all networks and perturbations of the dataset
+    p_holm: float | None  # adjusted for all networks and perturbations of the dataset at this `train_per_class`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,7 +270,7 @@ def _robustness(
     plan: StudyPlan, part: tuple[str, int | None], plain: Sequence[ResultRow], changed: Sequence[ResultRow]
 ) -> list[Robustness]:
     test_to_train, n_units = _test_to_train(plain), _n_units(plain)[0]
-    found: list[Robustness] = []
+    compared: list[tuple[str, str, float, ProcedureDifference]] = []  # network, perturbation, mean, difference
     for name in plan.variant_names:
         before = _by_split(_of_variant(plan, plain, name))
         for perturbation in (each.name for each in plan.perturbations):
@@ -279,19 +279,21 @@ def _robustness(
             common = sorted(set(before) & set(after), key=lambda split: (split[0], split[1] or 0))
             if common and n_units is not None:
                 values = [after[split] - before[split] for split in common]
-                found.append(
-                    Robustness(
-                        dataset=part[0],
-                        train_per_class=part[1],
-                        name=name,
-                        perturbation=perturbation,
-                        mean=float(np.mean([after[split] for split in common])),
-                        difference=_difference(values, test_to_train, plan, n_units),
-                        p_holm=None,
-                    )
-                )
-    adjusted = holm([each.difference.p for each in found])
-    return [replace(each, p_holm=p) for each, p in zip(found, adjusted, strict=True)]
+                mean = float(np.mean([after[split] for split in common]))
+                compared.append((name, perturbation, mean, _difference(values, test_to_train, plan, n_units)))
+    adjusted = holm([difference.p for *_, difference in compared])
+    return [
+        Robustness(
+            dataset=part[0],
+            train_per_class=part[1],
+            name=name,
+            perturbation=perturbation,
+            mean=mean,
+            difference=difference,
+            p_holm=p,
+        )
+        for (name, perturbation, mean, difference), p in zip(compared, adjusted, strict=True)
+    ]
 
 
 def _gaps(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[ProtocolGap]:

@@ -311,8 +311,8 @@ def _epochs(comparison: StudyComparison) -> StudySection:
 def _robustness(comparison: StudyComparison) -> StudySection:
     words = (
         "The same classifiers on perturbed test images: blur (sigma in pixels), brightness (factor of every intensity) "
-        "and scale (factor of the size). The difference is from the unperturbed images of the same split. p "
-        "(Holm) is adjusted for all rows of a dataset."
+        "and scale (factor of the size). The difference is from the unperturbed images of the same split. "
+        "p (Holm) is adjusted for all rows with the same dataset and number of training images."
     )
     rows = [
         (

@@ -22,25 +22,26 @@ def decided(run: ReportedRun) -> str:
     threshold, tested = run.calibration.uncertain_below, run.tested
     if tested is None or threshold <= 0:
         return ""
-    is_aside = np.array([row.decision == "uncertain" for row in tested.rows])
-    is_decided = ~is_aside & np.array([row.decision != "unfamiliar" for row in tested.rows])
-    n_aside, n_unfamiliar = int(is_aside.sum()), int((~is_aside & ~is_decided).sum())
-    is_right = tested.predicted == tested.label
+    decision = np.array([row.decision for row in tested.rows], dtype=object)
+    is_uncertain, is_unfamiliar = decision == "uncertain", decision == "unfamiliar"
+    is_decided = ~(is_uncertain | is_unfamiliar)
     below = "Each fold labels predictions as uncertain below a threshold that was set on its validation images."
     if not run.n_folds:
         below = f"Predictions below {threshold:.2f} are labeled uncertain. This threshold was set on validation images."
-    if n_aside == 0 or not is_decided.any():
+    if not is_uncertain.any():
         return f"{below} None of these images is uncertain."
-    certain, uncertain = (percent(float(is_right[rows].mean())) for rows in (is_decided, is_aside))
-    neither = ""
-    if n_unfamiliar:
-        neither = (
-            f" {plural(n_unfamiliar, 'unfamiliar image')} {'counts' if n_unfamiliar == 1 else 'count'} as neither."
-        )
-    return (
-        f"{below} Here {count(n_aside)} of {count(len(is_decided))} images are uncertain. Accuracy is {certain} on the "
-        f"images with a decided class and {uncertain} on the uncertain ones.{neither}"
+    is_right = tested.predicted == tested.label
+    parts = {"images with a decided class": is_decided, "uncertain ones": is_uncertain}
+    accuracies = [
+        f"{percent(float(is_right[rows].mean()))} on the {name}" for name, rows in parts.items() if rows.any()
+    ]
+    text = (
+        f"{below} Here {count(int(is_uncertain.sum()))} of {count(len(decision))} images are uncertain. "
+        f"Accuracy is {' and '.join(accuracies)}."
     )
+    if n_unfamiliar := int(is_unfamiliar.sum()):
+        text += f" {plural(n_unfamiliar, 'unfamiliar image')} {'counts' if n_unfamiliar == 1 else 'count'} as neither."
+    return text
 
 
 def _text(run: ReportedRun) -> SectionText:
