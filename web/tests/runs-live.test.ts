@@ -69,7 +69,7 @@ test('only the epoch that is kept is marked, with the rule that keeps it', () =>
   const done: Training = { ...last, kept_epoch: 18, kept_stage: 'finetune' };
   expect(markedEpoch(done)).toEqual({ epoch: 18, word: 'kept' });
   const best: Training = { ...last, checkpoint_selection: 'best', kept_epoch: 2 };
-  expect(markedEpoch(best)).toEqual({ epoch: 2, word: 'best so far' });
+  expect(markedEpoch(best)).toEqual({ epoch: 2, word: 'best epoch so far' });
   expect(markedEpoch({ ...best, kept_stage: 'finetune' })?.word).toBe('kept');
   const instant: Training = { ...last, kept_stage: 'instant' };
   expect(markedEpoch(instant)).toBeNull();

@@ -204,12 +204,12 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
         case StageStarted(stage="instant"):
             return ["Stage 1: a classifier on top of the pretrained network"]
         case StageStarted(stage="finetune"):
-            return [f"Stage 2: fine-tune the network, {event.n_epochs} epochs", EPOCH_HEADER]
+            return [f"Stage 2: fine-tuning the network, {event.n_epochs} epochs", EPOCH_HEADER]
         case InstantClassifierFitted(val_accuracy=None):
-            return [f"The classifier on top of the pretrained network is ready after {duration(event.seconds)}"]
+            return [f"The instant classifier is ready after {duration(event.seconds)}"]
         case InstantClassifierFitted():
             return [
-                f"A first classifier is ready after {duration(event.seconds)}: "
+                f"The instant classifier is ready after {duration(event.seconds)}: "
                 f"validation accuracy {event.val_accuracy:.3f}, macro-F1 {event.val_macro_f1:.3f}"
             ]
         case EpochEnded():
@@ -221,7 +221,7 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
 
 
 SELECTIONS = {
-    "last": "the last, when the learning rate has fallen",
+    "last": "the last",
     "best": "the best on validation images",
 }
 

@@ -82,7 +82,7 @@ export const predict = {
   joinedHelp: 'Your corrections are labels of the dataset that these images come from.',
   made: 'A dataset was made from your corrections.',
   show: 'Show images',
-  predictedAs: 'Predicted as',
+  decidedAs: 'Decided as',
   all: 'All images',
   review: 'Needs review',
   corrected: 'Reviewed',

@@ -92,7 +92,7 @@ export const runs = {
     train: 'training',
     val: 'validation',
     kept: 'kept',
-    best: 'best so far',
+    best: 'best epoch so far',
     scores: {
       loss: 'Loss',
       accuracy: 'Accuracy',
@@ -134,10 +134,12 @@ export const runs = {
       soFar: (time: string) => `${time} so far`,
     },
     learningRate: 'Learning rate',
+    epochZero:
+      'Epoch 0 is the instant classifier. Epochs are validated without test-time augmentation to save time, so these results can differ from those given for the instant classifier.',
     dip: 'Validation results are usually worse in the first half of fine-tuning because the learning rate is high. They recover as it falls.',
     selection: {
       lastLater: (n: number) =>
-        `The last epoch (${n}) will be kept: by then the learning rate has fallen to zero.`,
+        `If fine-tuning is not ended early, its last epoch (${n}) is kept: by then the learning rate has fallen to zero. If you finish or stop it, the best epoch so far is kept.`,
       bestSoFar: (epoch: number) =>
         `The epoch with the best validation results is kept; so far this is epoch ${epoch}.`,
       last: (epoch: number) => `Kept: epoch ${epoch}, the last.`,
@@ -173,7 +175,7 @@ export const runs = {
       `The instant classifier is ready: validation accuracy ${accuracy}, macro-F1 ${f1}`,
     start: (f1: string) => `Before the first epoch: validation F1 ${f1}`,
     EpochEnded: (k: number, n: number, loss: string, f1: string, best: boolean) =>
-      `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (best so far)' : ''}`,
+      `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (best epoch so far)' : ''}`,
     done: 'Done',
     foldDone: (k: number) => `Fold ${k} done`,
     stopped: 'Stopped',
