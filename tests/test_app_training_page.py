@@ -38,6 +38,8 @@ def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: St
     assert recipe.last_epoch is not None
     assert 2 <= recipe.last_epoch < 400
     assert (recipe.epochs, recipe.kept_epoch) == (400, "best")
+    # Training again does what was done.
+    assert (done["recipe"]["last_epoch"], done["recipe"]["kept_epoch"]) == (recipe.last_epoch, "best")
     (training,) = done["trainings"]
     assert training["kept_stage"] in ("instant", "finetune")
     assert training["kept_epoch"] == (training["best_epoch"] if training["kept_stage"] == "finetune" else None)

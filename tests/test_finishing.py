@@ -1,5 +1,6 @@
 """A training whose fine-tuning is finished early: the rest follows, and the recipe gives the same classifier again."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from coverslip.errors import BadRun, Stopped
 from coverslip.events import ClassifierSelected, EpochEnded, Event, InstantClassifierFitted, Noted, Progressed
 from coverslip.experiments.running.finishing import request_finish, withdraw_finish
 from coverslip.files import sha256_file
+from coverslip.reports.comparing.differing import what_differs
 from coverslip.reports.reported import read_run
-from coverslip.runs import Run
+from coverslip.runs import Run, save_recipe
 from coverslip.samples import write_sample_images
 
 WEIGHTS = "classifier/weights.safetensors"
@@ -69,6 +71,10 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     assert worked > sum(stage.seconds for stage in run.training.stages)  # type: ignore[union-attr]  # it is done
     again = cs.train(cells, settled, out=tmp_path / "again")
     assert sha256_file(again.folder / WEIGHTS) == sha256_file(run.folder / WEIGHTS)
+    whole = Run(Path(shutil.copytree(again.folder, tmp_path / "whole")))
+    save_recipe(settled.model_copy(update={"last_epoch": None, "kept_epoch": "auto", "patience": 7}), whole.recipe_file)
+    assert [row.name for row in what_differs([run, whole]) if row.what == "recipe"] == ["finished_early"]
+    assert not [row for row in what_differs([run, again]) if row.what == "recipe"]
 
 
 @pytest.mark.slow

@@ -55,6 +55,7 @@ from coverslip.runs.predictions import (
 )
 from coverslip.runs.recipe import (
     IMAGES_SHOWN,
+    SET_BY_FINISHING,
     Augment,
     FromRun,
     Pretraining,
@@ -80,6 +81,7 @@ from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, St
 __all__ = [
     "IMAGES_SHOWN",
     "PRESETS",
+    "SET_BY_FINISHING",
     "Augment",
     "BudgetRecord",
     "Calibration",

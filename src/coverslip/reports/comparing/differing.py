@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.runs import Run, SplitRow, recipe_keys, values_of
+from coverslip.runs import SET_BY_FINISHING, Run, SplitRow, recipe_keys, values_of
 
 What = Literal["recipe", "images", "split", "program"]
 
@@ -29,9 +29,25 @@ def what_differs(runs: Sequence[Run]) -> list[Differing]:
 
 def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
     values = [values_of(run.recipe) for run in runs]
+    early = [_finished_early(run) for run in runs]
+    is_row_due = False
     for key in (key for key in recipe_keys() if key.key != "group"):  # what came of it is told with the images
         found = [as_text(of_run.get(key.key)) for of_run in values]
+        if any(early) and key.key in SET_BY_FINISHING:
+            is_row_due |= len(set(found)) > 1
+            if len({value for value, is_early in zip(found, early, strict=True) if not is_early}) <= 1:
+                continue  # nobody chose another value
         yield from _unless_equal("recipe", key.key, key.title, found)
+    if is_row_due:
+        yield from _unless_equal("recipe", "finished_early", "Fine-tuning finished early", early)
+
+
+def _finished_early(run: Run) -> str:
+    """After how many epochs; empty where it was not."""
+    stage = run.training and run.training.finetune
+    if not stage or stage.stopped_because != "finished early":
+        return ""
+    return f"after epoch {stage.epochs_run} of {run.recipe.n_epochs}"
 
 
 def _images(runs: Sequence[Run]) -> Iterator[Differing]:

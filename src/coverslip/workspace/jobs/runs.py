@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.errors import BadRun, CoverslipError
+from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.evaluation import METRICS, Evaluation
 from coverslip.messages import Failure
-from coverslip.runs import is_run
+from coverslip.runs import SET_BY_FINISHING, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
 from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.log import folded_log
@@ -208,6 +208,16 @@ def headline_of(evaluation: Evaluation | None) -> Headline | None:
     return Headline(evaluation.primary, title, metric.value, metric.low, metric.high)
 
 
+def _recipe_of(job: Job, state: str) -> Json:
+    """The recipe that does the training again: where it was finished early, as far as it came."""
+    choices = job.settled_choices
+    with suppress(BadRun, BadRecipe):
+        if state == "done":
+            settled = job.run.recipe.model_dump(mode="json", include=set(SET_BY_FINISHING))
+            return {**choices, **settled}
+    return choices
+
+
 def run_story(workspace: Workspace, run_id: str) -> RunStory:
     """One training with all that a page about it shows.
 
@@ -220,7 +230,7 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
     recipe_file = job.run.recipe_file if job.run.recipe_file.is_file() else job.asked_recipe
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},
-        recipe=job.settled_choices,
+        recipe=_recipe_of(job, state.state),
         recipe_text=recipe_file.read_text(encoding="utf-8") if recipe_file.is_file() else "",
         trainings=log.progress.trainings,
         notes=log.progress.notes,
