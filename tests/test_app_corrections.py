@@ -68,10 +68,10 @@ def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_bac
     assert (corrected["label"], corrected["correction"]) == ("large", "medium")
     assert {path: label for path, label in lab.labels().items() if before[path] != label} == {row["path"]: "medium"}
     assert [one["k"] for one in lab.get(f"runs/{lab.run}/rows?only=corrected")["items"]] == [row["k"]]
-    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 1, "n_test": 1}
+    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 1, "n_test": 1, "n_added": 0}
     assert lab.correct(lab.run, row["k"], None)["correction"] is None
     assert lab.labels() == before
-    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 0, "n_test": 0}
+    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 0, "n_test": 0, "n_added": 0}
     assert lab.correct(lab.run, row["k"], None)["correction"] is None  # there is nothing left to take back
 
 

@@ -5433,12 +5433,12 @@ export interface components {
         };
         /**
          * RelabelledImages
-         * @description Images of a training's dataset whose label is another by now than when it was trained.
+         * @description Images of a training's dataset whose label is another by now than when it was trained, or that are new.
          */
         RelabelledImages: {
             /**
              * N
-             * @description New labels of images that had none included.
+             * @description Images of the training whose label was changed or removed.
              */
             n: number;
             /**
@@ -5446,6 +5446,11 @@ export interface components {
              * @description Of them those that it was tested on.
              */
             n_test: number;
+            /**
+             * N Added
+             * @description Labeled images that the training did not have, or without a label.
+             */
+            n_added: number;
         };
         /**
          * ReliabilityBin

@@ -341,17 +341,24 @@ export const results = {
     shows: 'Correct the label: the image shows',
     joins: (dataset: string) => `The label is corrected in ${dataset} at once. You can use the keys.`,
     corrected: (label: string) => `corrected: ${label}`,
-    changed: (n: number, nTest: number, hasFolds: boolean) =>
-      `${counted(n, 'label was', 'labels were')} corrected or added since this training${
-        nTest ? `, ${count(nTest)} of them of test images` : ''
-      }.${nTest === n && !hasFolds ? ' Only test images are affected: training again changes the result, but not the classifier. With cross-validation folds, all images are used for training.' : ''}`,
+    changed: (n: number, nTest: number, nAdded: number, hasFolds: boolean) =>
+      `Since this training, ${[
+        n
+          ? `${counted(n, 'label was', 'labels were')} corrected${nTest ? ` (${count(nTest)} of test images)` : ''}`
+          : '',
+        nAdded ? `${counted(nAdded, 'labeled image was', 'labeled images were')} added` : '',
+      ]
+        .filter(Boolean)
+        .join(
+          ' and ',
+        )}.${n && nTest === n && !nAdded && !hasFolds ? ' Only test images are affected: training again changes the result, but not the classifier. With cross-validation folds, all images are used for training.' : ''}`,
     result: (metric: string, first: string, second: string) => `${metric} ${first} before, ${second} now`,
     byLabels: {
       both: 'On the same test images:',
       first: 'By the old test labels (the fair ones):',
       second: 'By the corrected test labels (too good, because only misclassified images were checked):',
     },
-    start: 'Train again with these labels',
+    start: 'Train again with these labels …',
     name: (name: string) => `${name}, labels corrected`,
     isAgain: 'This run repeats an earlier one with the same split.',
     compare: 'Compare with the earlier run',

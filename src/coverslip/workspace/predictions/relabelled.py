@@ -13,6 +13,7 @@ from sqlalchemy import Connection, or_, select
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import NotFound
 from coverslip.images import ReadPlan, middle_of
+from coverslip.runs import Run, SplitRow
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import reading
@@ -67,10 +68,11 @@ def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], fil
 
 @dataclass(frozen=True, slots=True)
 class RelabelledImages:
-    """Images of a training's dataset whose label is another by now than when it was trained."""
+    """Images of a training's dataset whose label is another by now than when it was trained, or that are new."""
 
-    n: Annotated[int, Field(description="New labels of images that had none included.")]
+    n: Annotated[int, Field(description="Images of the training whose label was changed or removed.")]
     n_test: Annotated[int, Field(description="Of them those that it was tested on.")]
+    n_added: Annotated[int, Field(description="Labeled images that the training did not have, or without a label.")]
 
 
 def count_relabelled(workspace: Workspace, run_id: str) -> RelabelledImages:
@@ -80,14 +82,46 @@ def count_relabelled(workspace: Workspace, run_id: str) -> RelabelledImages:
         NotFound: there is no such training.
     """
     job = find_job(workspace, run_id, "train")
-    rows = {row.image_id: row for row in job.run.split}
+    rows = _labelled_rows(job.run)
     changed = [
-        record
+        row
         for record in _changed_records(workspace, job, ())
-        if record.label != ((rows[record.image_id].label or None) if record.image_id in rows else None)
+        if (row := _row_of(record, rows)) is not None and record.label != row.label
     ]
-    tested = [record for record in changed if record.image_id in rows and rows[record.image_id].split == "test"]
-    return RelabelledImages(len(changed), len(tested))
+    tested = [row for row in changed if row.split == "test"]
+    return RelabelledImages(len(changed), len(tested), len(_added_records(workspace, job, rows)))
+
+
+def _labelled_rows(run: Run) -> dict[Path, list[SplitRow]]:
+    """The labeled images of a run by their files: ids change where a dataset gets a second source."""
+    roots = {domain.domain: Path(domain.root) for domain in run.environment.data} if run.split else {}
+    rows: dict[Path, list[SplitRow]] = {}
+    for row in run.split:
+        if row.label:
+            rows.setdefault(roots.get(row.domain, Path()) / row.path, []).append(row)
+    return rows
+
+
+def _row_of(record: ImageRecord, rows: Mapping[Path, Sequence[SplitRow]]) -> SplitRow | None:
+    of_file = rows.get(record.path, ())
+    if len(of_file) == 1:
+        return of_file[0]
+    return next((row for row in of_file if f"/{record.image_id}".endswith(f"/{row.image_id}")), None)
+
+
+def _added_records(workspace: Workspace, job: Job, rows: Mapping[Path, Sequence[SplitRow]]) -> Sequence[ImageRecord]:
+    """The labeled images of a dataset whose files a training did not have, or without labels."""
+    if job.dataset_id is None or not rows:
+        return ()
+    with suppress(NotFound), workspace.engine.connect() as connection:
+        row = dataset_row(connection, job.dataset_id)
+        labelled = (images.c.dataset_id == job.dataset_id) & images.c.label.is_not(None) & ~images.c.is_left_out
+        there = connection.execute(select(images.c.image_id, images.c.path).where(labelled)).all()
+        new = [image_id for image_id, path in there if Path(path) not in rows]
+        records = load_records(connection, job.dataset_id, image_ids=new) if new else []
+        of_classes = with_classes(as_dataset(row, records), class_plan_of(workspace, job), ()).records
+        return [record for record in of_classes if record.label is not None]
+    return ()
 
 
 def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
