@@ -138,6 +138,13 @@ def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
     assert studies.usual_verdict(alike) == "not significant"
 
 
+def test_no_difference_is_larger_than_the_metric_allows() -> None:
+    plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=2)  # type: ignore[arg-type]  # as YAML has it
+    part = compare_study(plan, [*rows("a", [0.9, 0.5]), *rows("b", [0.6, 0.7])]).datasets[0]
+    (found,) = part.differences
+    assert (found.difference.low, found.difference.high) == (-1, 1)
+
+
 def test_images_that_a_cap_leaves_out_are_shared_by_splits_too() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=5)  # type: ignore[arg-type]  # as YAML has it
     given = [*rows("a", [0.8, 0.82, 0.79, 0.81, 0.8]), *rows("b", [0.84, 0.83, 0.84, 0.84, 0.83])]

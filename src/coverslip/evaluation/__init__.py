@@ -63,6 +63,7 @@ from coverslip.evaluation.results import (
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.evaluation.table import (
     METRICS,
+    RANGES,
     Better,
     MetricRecord,
     Scale,
@@ -78,6 +79,7 @@ __all__ = [
     "FEWEST_GROUPS",
     "FEW_GROUPS_FOR_INTERVALS",
     "METRICS",
+    "RANGES",
     "Answers",
     "AsIfIndependent",
     "Better",

@@ -8,6 +8,7 @@ import numpy as np
 
 from coverslip.evaluation import (
     METRICS,
+    RANGES,
     AsIfIndependent,
     ProcedureDifference,
     as_if_independent,
@@ -280,7 +281,8 @@ def _robustness(
             if common and n_units is not None:
                 values = [after[split] - before[split] for split in common]
                 mean = float(np.mean([after[split] for split in common]))
-                compared.append((name, perturbation, mean, _difference(values, test_to_train, plan, n_units)))
+                difference = _within_range(_difference(values, test_to_train, plan, n_units), plan)
+                compared.append((name, perturbation, mean, difference))
     adjusted = holm([difference.p for *_, difference in compared])
     return [
         Robustness(
@@ -370,7 +372,7 @@ def _differences(
         VariantDifference(
             name=name,
             baseline=baseline,
-            difference=difference,
+            difference=_within_range(difference, plan),
             p_holm=p,
             usual=as_if_independent(values),
             units_to_show=units_to_show(difference, n_units, effect=max(abs(difference.mean), plan.equivalence)),
@@ -383,6 +385,14 @@ def _difference(values: list[float], test_to_train: float, plan: StudyPlan, n_un
     """`p_better` means better, also where lower is better."""
     found = procedure_difference(values, test_to_train=test_to_train, equivalence=plan.equivalence, n_units=n_units)
     return found if _sign(plan) > 0 else replace(found, p_better=found.p_worse, p_worse=found.p_better)
+
+
+def _within_range(found: ProcedureDifference, plan: StudyPlan) -> ProcedureDifference:
+    """The interval without differences that the metric cannot have: of few splits Student's t is very wide."""
+    bottom, top = RANGES[METRICS.find(plan.primary_metric).scale]
+    if found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(found.low, bottom - top), high=min(found.high, top - bottom))
 
 
 def verdict(found: VariantDifference, part: DatasetComparison) -> str:
