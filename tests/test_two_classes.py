@@ -67,6 +67,13 @@ def test_a_decision_changed_later_is_that_of_a_training_with_it(
     assert reached[0].threshold == pytest.approx(thresholds.threshold)
     assert main(["decide", str(run.folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["thresholds"]["positive"] == "small"
+    assert main(["decide", str(run.folder), "--sensitivity", "0.8"]) == 0
+    calibration = again.training.calibration  # type: ignore[union-attr]  # it is done
+    point = calibration.operating_points[again.metrics.classes.index("small")]  # type: ignore[index]  # of two classes
+    of_test = again.metrics.two_classes["sensitivity"].value
+    *tables, last = capsys.readouterr().out.splitlines()
+    assert {f"{point.sensitivity:.3f}", f"{point.specificity:.3f}."} <= set(last.split())
+    assert any("sensitivity" in line and f"{of_test:.3f}" in line for line in tables)
     with pytest.raises(BadRecipe, match="wished"):
         cs.decide(run.folder, "sensitivity", wished=2)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from coverslip.evaluation import DecideBy
     from coverslip.experiments.again.deciding import Thresholds
+    from coverslip.runs import Run
 
 _MOST_ROWS = 12
 
@@ -90,6 +91,23 @@ def decide(
     stdout = results_console()
     show_numbers(stdout, decided.metrics)
     _show(stdout, thresholds_of(decided), is_short=True)
+    _show_choice(stdout, decided)
+
+
+def _show_choice(console: "Console", run: "Run") -> None:
+    """What the threshold gave where it was chosen: rarely just that on test images."""
+    from coverslip.reports.words import number
+
+    calibration, positive = run.training and run.training.calibration, run.metrics.positive_class
+    if not calibration or calibration.operating_points is None or positive not in run.metrics.classes:
+        return
+    point = calibration.operating_points[run.metrics.classes.index(positive)]
+    if point.sensitivity is not None:
+        chosen_on = calibration.learnt_on.removeprefix("the ")
+        tested_on = "held-out images" if run.is_cross_validated else "test images"
+        scores = f"sensitivity is {number(point.sensitivity)} and specificity {number(point.specificity)}"
+        text = f"On the {chosen_on} that chose this threshold, {scores}. The tables above are of {tested_on}."
+        console.print(text, soft_wrap=True)
 
 
 def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool = False) -> None:
