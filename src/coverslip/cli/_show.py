@@ -159,7 +159,9 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
     groups = inspection.groups
     console.print(f"\n{one_line(inspection.root, _WHOLE)}", style="bold", soft_wrap=True)
     n_classes = counted(len(inspection.classes), "class", "classes")
-    console.print(f"{counted(inspection.n_images, 'image')}, {n_classes}{_groups_in_words(groups)}\n")
+    n_unreadable = inspection.n_images - inspection.n_readable
+    images = counted(inspection.n_images, "image") + (f" ({n_unreadable:,} unreadable)" if n_unreadable else "")
+    console.print(f"{images}, {n_classes}{_groups_in_words(groups)}\n")
 
     table = table_of("class", "images", *(["groups"] if groups else []))
     is_cut = not all_classes and len(inspection.classes) > MANY_CLASSES

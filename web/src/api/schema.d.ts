@@ -2839,7 +2839,7 @@ export interface components {
             n_unlabelled: number;
             /**
              * Classes
-             * @description Images per label, readable or not.
+             * @description Readable images per label.
              */
             classes: {
                 [key: string]: number;

@@ -7,6 +7,8 @@ from statistics import median
 from pydantic import BaseModel, ConfigDict
 
 from coverslip.datasets.index import Dataset, natural_key
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.images import ImageFacts
 
 FEW_GROUPS_FOR_ONE_SPLIT = 10  # with fewer, one split tests on a patient or two: folds are the default
 SOME_GROUPS = 30  # with fewer, folds are advised
@@ -39,9 +41,10 @@ class GroupFacts(BaseModel):
     groups_per_class: dict[str, int]
 
 
-def class_sizes(dataset: Dataset) -> dict[str, int]:
-    """Images per class, readable or not, in the order of the dataset's classes."""
-    labels = Counter(record.label for record in dataset.records)
+def class_sizes(dataset: Dataset, scan: Scan) -> dict[str, int]:
+    """Readable images per class, in the order of the dataset's classes."""
+    pairs = zip(dataset.records, scan.facts, strict=True)
+    labels = Counter(record.label for record, fact in pairs if isinstance(fact, ImageFacts))
     return {label: labels[label] for label in dataset.classes}
 
 

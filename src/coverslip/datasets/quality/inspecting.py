@@ -23,7 +23,7 @@ class Inspection(BaseModel):
     n_images: int
     n_readable: int
     n_unlabelled: int
-    classes: dict[str, int] = Field(description="Images per label, readable or not.")
+    classes: dict[str, int] = Field(description="Readable images per label.")
     domains: dict[str, int]
     groups: GroupFacts | None
     predefined_split: dict[str, int] | None = Field(
@@ -59,7 +59,7 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
         n_images=len(records),
         n_readable=len(readable),
         n_unlabelled=sum(record.label is None for record in records),
-        classes=class_sizes(dataset),
+        classes=class_sizes(dataset, scan),
         domains=dict(sorted(domains.items())),
         groups=group_facts(dataset),
         predefined_split=_predefined_split(dataset),

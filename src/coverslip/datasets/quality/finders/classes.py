@@ -65,9 +65,9 @@ def unlabelled(dataset: Dataset, _: Scan) -> Iterator[Found]:
         )
 
 
-def small_classes(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def small_classes(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Classes that cannot be in every part, and classes whose numbers will say little."""
-    sizes = class_sizes(dataset)
+    sizes = class_sizes(dataset, scan)
     tiny = [label for label, n in sizes.items() if n < _FEWEST_IMAGES]
     few = [label for label, n in sizes.items() if _FEWEST_IMAGES <= n < _FEW_IMAGES]
     if tiny:
@@ -85,9 +85,9 @@ def small_classes(dataset: Dataset, _: Scan) -> Iterator[Found]:
         )
 
 
-def imbalance(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def imbalance(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """One class many times as large as another."""
-    sizes = class_sizes(dataset).values()
+    sizes = [n for n in class_sizes(dataset, scan).values() if n]
     ratio = max(sizes) / min(sizes) if len(sizes) > 1 else 1.0
     if ratio >= _IMBALANCED:
         yield Found(
