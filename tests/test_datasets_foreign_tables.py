@@ -198,3 +198,14 @@ def test_fields_of_the_same_name_in_two_tables_are_two_groups(tmp_path: Path) ->
         tables.append(write(tmp_path / name, "path,x,y,label", POINTS))
     data = open_dataset(tables, crop_size=20)
     assert len({record.group for record in data.records}) == 8
+
+
+def test_a_table_of_predictions_has_no_labels_to_train_on_until_they_are_filled_in(tmp_path: Path) -> None:
+    draw_fields(tmp_path)
+    header, rows = "path,label,predicted,probability,decision", [f"fields/{k}.png,,a,0.9,a" for k in range(4)]
+    table = write(tmp_path, header, rows)
+    with pytest.raises(BadDataset, match="predictions"):
+        open_dataset(table)
+    assert len(open_dataset(table, labelled=False)) == 4
+    write(tmp_path, header, [row.replace(",,", ",b,") for row in rows])
+    assert open_dataset(table).classes == ("b",)

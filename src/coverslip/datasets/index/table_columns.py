@@ -17,6 +17,7 @@ _MAYBE_GROUPS = (
     *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image"),
     *("field", "cell", "sample", "animal", "batch"),
 )
+_OF_PREDICTIONS = {"predicted", "decision"}
 _ENDINGS = (*PIXELS, *RELATIVE)
 _N_LOOKED_AT = 20  # rows
 
@@ -113,6 +114,14 @@ def find_columns(
         text = f"Paths are taken from the column '{one_line(table.columns[at_path], 60)}', which names image files."
         notes.append(Note("path-column", text, values={"column": table.columns[at_path]}))
     at_label = table.index("label")
+    has_labels = at_label is not None and any(row[at_label] for row in table.rows)
+    if labelled and not has_labels and set(map(plain_name, table.columns)) >= _OF_PREDICTIONS:
+        raise BadDataset(
+            "This is a table of predictions without labels: predicted classes are not labels",
+            file=table.file,
+            do="Fill its column `label` with the true classes. Or predict the images in the app, correct the "
+            "predictions there, and train with the corrected ones.",
+        )
     if at_label is None and labelled:
         raise _no_column(table, "label", "the labels")
     return Columns(
