@@ -82,6 +82,17 @@ def test_a_key_of_other_programs_names_ours(setting: str, key: str, capsys: pyte
     assert f"did you mean '{key}'?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments", [["--set", "dropout=1"], ["--set", "verbose=1"], ["--set", "gpu=0"], ["--name", "x"]]
+)
+@pytest.mark.usefixtures("pictures")
+def test_nothing_is_proposed_where_no_name_is_near(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "cells", *arguments]) in (1, 2)
+    said = capsys.readouterr().err
+    assert "did you mean" not in said
+    assert "Possible options" not in said
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("pictures")
 def test_a_network_that_only_timm_has_is_named_as_timms(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typer.exceptions import TyperException
 
 from coverslip.cli._app import app
-from coverslip.cli._habits import set_instead
+from coverslip.cli._habits import keep_near_options, set_instead
 from coverslip.cli._remedies import told
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import write_json
@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         _drop_answer()
         return 0
     except TyperException as error:
+        keep_near_options(error)
         text = set_instead(error, arguments) or error.format_message()
         return _fail(_one_line(text) + _where_to_look(error), error.exit_code)
     except CoverslipError as error:

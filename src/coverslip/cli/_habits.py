@@ -1,5 +1,6 @@
 """What to type instead of options that other programs have and this one has not: choices of the recipe are set."""
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,17 @@ import typer
 from typer.exceptions import TyperException
 
 from coverslip.cli._remedies import for_shell
+
+_NEAR = 0.7  # of difflib: below it, names are of other things
+
+
+def keep_near_options(error: TyperException) -> None:
+    """Propose options of like names alone: the dashes before them make any two short ones alike."""
+    option = str(getattr(error, "option_name", "")).lstrip("-")
+    if possibilities := getattr(error, "possibilities", None):
+        names = {each.lstrip("-"): each for each in possibilities}
+        near = [names[name] for name in difflib.get_close_matches(option, names, cutoff=_NEAR)]
+        error.possibilities = near  # type: ignore[attr-defined]  # of an option that there is not
 
 
 def set_instead(error: TyperException, arguments: Sequence[str]) -> str | None:

@@ -18,6 +18,7 @@ from coverslip.runs.recipe.split_plan import SplitPlan
 
 Fault = tuple[str, str]  # the key, sections with dots, and what is wrong with it
 _MOST_FAULTS = 20
+_NEAR = 0.75  # of difflib: below it, names are of other things
 _SHOWN = 80  # characters of what somebody wrote
 
 
@@ -141,10 +142,11 @@ def unknown_key(key: str, place: list[str], recipe: type[BaseModel]) -> str:
     ]
     inner = [f"{section}.{name}" for section, model in sections for name in model.model_fields]
     last = place[-1]
-    same_section = [name for name in inner if name.startswith(f"{place[0]}.")]
-    near = [name for name in same_section if name.split(".")[1].startswith(last)]
-    near += difflib.get_close_matches(key, same_section or [*recipe.model_fields, *inner], n=1, cutoff=0.5)
-    near += [name for name in inner if name.split(".")[1] == last]
+    names = [name for name in inner if name.startswith(f"{place[0]}.")] or [*recipe.model_fields, *inner]
+    near = [name for name in names if name.split(".")[-1] == last]
+    near += [name for name in names if name.split(".")[-1].startswith(last)]
+    near += difflib.get_close_matches(key, names, n=1, cutoff=_NEAR)
+    near += [name for name in names if last in name.split(".")[-1].split("_")]
     near = [*filter(None, [key_elsewhere(key)]), *near]
     if ":" in last:
         return f"there is no key '{_shortened(key)}' (in braces, a space must follow each colon)"
