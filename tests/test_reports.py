@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import average_precision_score
 from synthetic_runs import BLOOD, write_run
 
 import coverslip as cs
@@ -343,6 +344,11 @@ def test_a_class_has_the_colour_of_the_app_in_the_drawings() -> None:
     probability = np.random.default_rng(0).dirichlet(np.ones(10), size=60)
     names = [f"class {k}" for k in range(10)]
     aurocs = [0.5 + 0.04 * ((7 * k) % 10) for k in range(10)]
+    macro, micro = class_curves.pr_averages(probability, label, 0.5)
+    assert (macro.curve, macro.value) == (None, 0.5)
+    assert micro.value == pytest.approx(
+        average_precision_score(np.eye(len(names))[label], probability, average="micro")
+    )
     drawn = class_curves.roc(probability, label, names, aurocs)
     shown = {text.get_text(): text for text in drawn.axes[1].texts}
     keys = [line for line in drawn.axes[1].lines if line.get_color() != figures.MUTED]

@@ -186,7 +186,7 @@ def _line(place: int) -> tuple[Callable[..., float], Callable[..., Influence]]:
 
 
 _INTERCEPT, _SLOPE = _line(0), _line(1)
-_NO_INTERVAL_OF_ECE = "compare it with the calibration error by chance"
+_NO_INTERVAL_OF_ECE = "a calibration error has no confidence interval: compare it with the calibration error by chance"
 
 
 METRICS: Table[MetricRecord] = Table(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coverslip.evaluation import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
+from coverslip.evaluation.ranking import average_precision
 from coverslip.reports.figures import CLASS_DASHES, INK, MUTED, new_figure, shortened
 from coverslip.reports.tokens import N_CLASS_COLOURS, class_colour
 
@@ -40,7 +41,9 @@ def pr_averages(probability: np.ndarray, label: np.ndarray, macro: float | None)
     """Likewise of precision and recall: the macro-average is a number without a curve of its own."""
     if probability.shape[1] < 3:
         return []
-    return [Average("macro-average", None, macro), Average("micro-average", micro_pr_curve(probability, label), None)]
+    own = np.eye(probability.shape[1], dtype=bool)[label]
+    micro = float(average_precision(probability.ravel(), own.ravel()).value)
+    return [Average("macro-average", None, macro), Average("micro-average", micro_pr_curve(probability, label), micro)]
 
 
 def roc(
@@ -98,7 +101,9 @@ def _drawn(
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.01, 1.02))
     rows: list[_KeyRow] = [(shortened(classes[k]), values[k], *style[k]) for k in named]
     rows += [
-        (average.name, average.value, INK, _AVERAGE_DASHES[average.name] if average.curve else None)
+        (average.name, average.value, INK, _AVERAGE_DASHES[average.name])
+        if average.curve
+        else (f"{average.name} (a mean, no curve)", average.value, INK, None)
         for average in averages
     ]
     _key(legend, rows, what, len(known) - len(named))

@@ -58,7 +58,7 @@ def _images(runs: Sequence[Run]) -> Iterator[Differing]:
     ]
     for name, title, of_run in told:
         yield from _unless_equal("images", name, title, [of_run(run) for run in runs])
-    yield from _unlike_the_first(runs, "labels", "Labels", "labelled otherwise", lambda row: row.label)
+    yield from _unlike_the_first(runs, "labels", "Labels", "labeled otherwise", lambda row: row.label)
     yield from _unlike_the_first(runs, "groups", "Groups", "in another group", lambda row: row.group)
 
 

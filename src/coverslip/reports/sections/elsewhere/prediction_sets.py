@@ -43,7 +43,9 @@ def _text(run: ReportedRun) -> SectionText:
     ]
     if run.run.training is not None:
         worst = 2 * LEVEL - 1
-        words.append(_GUARANTEE[run.run.training.calibration.learnt_on].format(worst=worst))
+        guarantee = _GUARANTEE[run.run.training.calibration.learnt_on].format(worst=worst)
+        # The table is of other networks, whose sets have another source.
+        words.append(guarantee.replace("The sets", "The final classifier's sets", 1) if run.n_folds else guarantee)
     if always := _in_every_set(run):
         words.append(
             f"These classes have fewer than {images_needed()} calibration images, so they are in every set: "
@@ -57,7 +59,9 @@ def _text(run: ReportedRun) -> SectionText:
             "groups with the lowest coverage."
         )
     if run.n_folds:
-        words.append("The table is of the folds' networks, whose sets were calibrated on their validation images.")
+        words.append(
+            "The table is of the folds' networks instead. Their sets were calibrated on each fold's validation images."
+        )
     return SectionText(
         words, ("class or group", "images", "true class in the set", "mean set size"), list(_lines(run, rows))
     )

@@ -25,8 +25,11 @@ def _text(run: ReportedRun) -> SectionText:
         "nearly all training images. The metrics include these images."
     ]
     if known is not None:
+        how = _HOW[known.learnt_on]
+        if run.n_folds:  # the classifier is trained on all images
+            how = how.replace("training and validation images", "training images")
         words.append(
-            f"The OOD threshold was set on {plural(known.n, 'image')} ({_HOW[known.learnt_on]}). "
+            f"The OOD threshold was set on {plural(known.n, 'image')} ({how}). "
             f"{count(known.n_beyond)} of them exceed it. Test images were not used."
         )
     words.append(

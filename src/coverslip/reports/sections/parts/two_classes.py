@@ -57,7 +57,7 @@ def _text(run: ReportedRun) -> SectionText:
         for (title, text), metric in zip(_MEANINGS.values(), run.metrics.two_classes.values(), strict=True)
     ]
     how = "set in the recipe" if run.recipe.positive_class == positive else "derived from the names of the classes"
-    why = f"“{positive}” is the positive class ({how}). Change it with `positive_class`."
+    why = f"“{positive}” is the positive class ({how}). The recipe can choose the other one."
     return SectionText((why, threshold_words(run)), ("metric", f"value ({CI})", "meaning"), rows, ("meaning",))
 
 
