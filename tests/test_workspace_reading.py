@@ -138,7 +138,9 @@ def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path)
     rows = [f"{save_cell(cells / f'{k}.png', k).name},{'ab'[k % 2]},same" for k in range(4)]
     table = cells / "table.csv"
     table.write_text("\n".join(["path,label,image_id", *rows]))
-    dataset_id = sources.open_sources(home, [sources.Source(str(table))]).id
+    dataset = sources.open_sources(home, [sources.Source(str(table))])
+    assert dataset.name == f"{table.stem} ({table.parent.name})"
+    dataset_id = dataset.id
     home.background.wait_all()
     labels.set_labels(home, dataset_id, [0], "by hand")
     table.write_text("\n".join(["path,label,image_id", *reversed(rows)]))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import insert, select, update
 
-from coverslip.datasets import Dataset, one_line, open_dataset, printable
+from coverslip.datasets import Dataset, is_table, one_line, open_dataset, printable
 from coverslip.errors import BadDataset
 from coverslip.workspace.datasets import grouping, reading_images
 from coverslip.workspace.datasets.counting import NO_COUNTS
@@ -224,9 +224,14 @@ def groups_by(home: Workspace, row: AnyRow, grouped: GroupedBy) -> dict[str, str
     return {record.image_id: record.group for record in regrouped.records}
 
 
+def _shown(path: Path) -> str:
+    if not path.is_file():
+        return path.name
+    return f"{path.stem} ({path.parent.name})" if is_table(path) else path.parent.name
+
+
 def _name_of(paths: list[str]) -> str:
-    """After the folders; a table is called after the folder that it lies in, since many are called `images.csv`."""
-    folders = (Path(path).parent if Path(path).is_file() else Path(path) for path in paths)
-    names = list(dict.fromkeys(printable(folder.name) for folder in folders))
+    """After the folders and tables; a table's folder stands beside it, since many are called `images.csv`."""
+    names = list(dict.fromkeys(printable(_shown(Path(path))) for path in paths))
     shown = ", ".join(names[:3]) or "images"
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
