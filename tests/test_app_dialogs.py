@@ -26,7 +26,7 @@ WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
     "DatasetPage": ("/datasets/{images}", press("Rename"), "Name"),
     "RunPage": ("/runs/{run}", press("Rename"), "Name of the training"),
     "AddImages": ("/", press("Choose a folder"), "Path of a folder or table"),
-    "ChangeSources": ("/datasets/{images}", press("Add, rename or leave out folders"), "Domain of"),
+    "ChangeSources": ("/datasets/{images}", press("Add, rename or remove folders"), "Domain of"),
     "NewEvaluation": ("/runs/{run}?tab=evaluations", press("Evaluate on an external test set …"), "Labeled dataset"),
 }
 WITHOUT = {"Keys", "List", "LiveRun", "UseCorrections"}  # keys to read, and questions

@@ -177,7 +177,7 @@ def test_folders_are_put_together_and_parted_on_pages(
     page = other_page(other_app())
     open_page(page, "/datasets")
     page.get_by_role("button", name="Add images").first.click()
-    adding = page.get_by_role("dialog", name="Open labelled images")
+    adding = page.get_by_role("dialog", name="Open labeled images")
 
     def go_to(*names: str) -> None:
         for name in names:
@@ -203,10 +203,10 @@ def test_folders_are_put_together_and_parted_on_pages(
     page.get_by_role("gridcell", name=", class ").nth(17).wait_for()
 
     page.get_by_role("link", name="Overview").click()
-    origins.get_by_role("button", name="Add, rename or leave out folders").click()
+    origins.get_by_role("button", name="Add, rename or remove folders").click()
     changing = page.get_by_role("dialog", name="Where the images come from")
     changing.get_by_label(f"Domain of {labs[1]}").fill("Bern")
-    changing.get_by_role("button", name=f"Leave out {labs[0]}").click()
+    changing.get_by_role("button", name=f"Remove {labs[0]}").click()
     changing.get_by_text("labels given here come back").wait_for()
     check_accessible(page)
     changing.get_by_role("button", name="Save").click()

@@ -137,7 +137,7 @@ def test_the_same_with_real_blood_cells(
     page = other_page(app)
     open_page(page, "/")
     page.get_by_role("button", name="Choose a folder").click()
-    chooser = page.get_by_role("dialog", name="Open labelled images")
+    chooser = page.get_by_role("dialog", name="Open labeled images")
     chooser.get_by_role("listitem").get_by_role("button", name="cells", exact=True).click()
     chooser.get_by_text("Its folders become classes").wait_for()
     chooser.get_by_role("button", name="Use this folder").click()

@@ -46,7 +46,7 @@ def test_from_fields_with_boxes_to_corrected_predictions(
     page = other_page(app)
     open_page(page, "/")
     page.get_by_role("button", name="Choose a folder").click()
-    chooser = page.get_by_role("dialog", name="Open labelled images")
+    chooser = page.get_by_role("dialog", name="Open labeled images")
     chooser.get_by_role("button", name="Upload files").click()
     chooser.get_by_label("Files …").set_input_files(write_fields(tmp_path / "a", 5, seed=0, is_labelled=True))
     chooser.get_by_role("button", name="Open this table").click()

@@ -119,7 +119,7 @@ def test_a_plan_that_contradicts_itself_is_one_clear_error(plan: dict[str, objec
 @pytest.mark.parametrize(
     ("plan", "said"),
     [
-        (ClassPlan(drop=("Sever", "xyz")), ["did you mean 'severe'?", "'xyz', which no image is labelled with."]),
+        (ClassPlan(drop=("Sever", "xyz")), ["did you mean 'severe'?", "'xyz', which no image is labeled with."]),
         (ClassPlan(merge={"a": ("cis", "lihgt")}), ["classes.merge names 'lihgt'", "did you mean 'light'?"]),
         (ClassPlan(rename={"colunmar": "b"}), ["classes.rename names 'colunmar'", "did you mean 'columnar'?"]),
         (ClassPlan(rename={"cis": "light"}), ["write classes.merge: {light: [light, cis]}"]),
@@ -268,7 +268,7 @@ def test_one_set_by_itself_is_called_after_its_folder_and_known_names_stay() -> 
 
 def test_a_plan_that_names_a_set_wrongly_is_told_the_nearest_class() -> None:
     for plan, said in [
-        (ClassPlan(by_domain=True, drop=("severe",)), "'severe', which no image is labelled with (did you mean 'pap/s"),
+        (ClassPlan(by_domain=True, drop=("severe",)), "'severe', which no image is labeled with (did you mean 'pap/s"),
         (ClassPlan(drop=("papp/severe",)), "did you mean 'pap/severe'?"),
         (ClassPlan(by_domain=True, order=("normal",)), "did you mean 'blood/normal'?"),
         (ClassPlan(rename={"pap/normal": "severe"}), "write classes.merge: {severe: [severe, pap/normal]}"),

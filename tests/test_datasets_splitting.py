@@ -252,8 +252,8 @@ def test_unreadable_unlabelled_and_contradicting_images_are_left_out_with_the_re
     split = split_60_20_20(dataset, scan)
     assert split.reasons[3] == "unreadable: cut off"
     assert split.reasons[20] == "no label"
-    assert split.reasons[10] == "same pixels as 00011.png, labelled b"
-    assert split.reasons[11] == "same pixels as 00010.png, labelled a"
+    assert split.reasons[10] == "same pixels as 00011.png, labeled b"
+    assert split.reasons[11] == "same pixels as 00010.png, labeled a"
     assert [i for i, part in enumerate(split.parts) if part == "left-out"] == [3, 10, 11, 20]
     assert len(split.notes) == 3
 

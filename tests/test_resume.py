@@ -146,7 +146,7 @@ def test_what_cannot_be_resumed_says_why(own_run: Run, tmp_path: Path) -> None:
     environment = json.loads((run / "environment.json").read_text())
     environment["data"][0]["fingerprint"] = "of other images"
     (run / "environment.json").write_text(json.dumps(environment))
-    with pytest.raises(BadRun, match="taken away or labelled anew"):
+    with pytest.raises(BadRun, match="taken away or labeled anew"):
         cs.resume(run)
 
 

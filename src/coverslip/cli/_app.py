@@ -29,7 +29,7 @@ from coverslip.cli import label_errors as label_errors_command
 
 app = typer.Typer(
     name="coverslip",
-    help="Turn a folder of labelled microscope images into a classifier, with honest numbers, on this computer.",
+    help="Turn a folder of labeled microscope images into a classifier, with honest numbers, on this computer.",
     epilog="New here? Try `coverslip demo`. Every command explains itself: `coverslip train --help`.",
     rich_markup_mode=None,
     # Help is as wide as the terminal, as far as lines can be read.

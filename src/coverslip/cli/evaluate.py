@@ -25,7 +25,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="DATA",
-            help="Other labelled images (folder or table). Without them: the run's own images kept aside.",
+            help="Other labeled images (folder or table). Without them: the run's own images kept aside.",
             show_default=False,
         ),
     ] = None,
@@ -59,7 +59,7 @@ def evaluate(
     check_groups(group, group_pattern)
     if not data and (group or group_pattern or columns or crop_size or name):
         raise typer.BadParameter(
-            "--group, --group-pattern, --columns, --crop-size and --name go with DATA, other labelled images."
+            "--group, --group-pattern, --columns, --crop-size and --name go with DATA, other labeled images."
         )
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers

@@ -54,7 +54,7 @@ def explain(
 
       coverslip explain runs/first new/1.tif new/2.tif --out explained
 
-      coverslip explain runs/first runs/second labelled.csv --out side_by_side
+      coverslip explain runs/first runs/second labeled.csv --out side_by_side
     """
     from coverslip.cli._show import notes_console, print_json
     from coverslip.cli.progress import shown_progress

@@ -265,7 +265,7 @@ def _few_images_notes(data: Dataset) -> list[Note]:
     if n >= _FEW_IMAGES * len(data.classes):
         return []
     text = (
-        f"There are only {counted(n, 'labelled image')} of {counted(len(data.classes), 'class', 'classes')}: the "
+        f"There are only {counted(n, 'labeled image')} of {counted(len(data.classes), 'class', 'classes')}: the "
         "results are not reliable. Label at least 20 images per class, better 100."
     )
     return [Note("few-images", text, level="warning", values={"n_images": n})]

@@ -82,7 +82,7 @@ class RegimePlan(Choices):
 
     name: str
     recipe: Changes = Field(default_factory=dict, description="With `two_step`, of the pretraining.")
-    two_step: str | None = Field(default=None, description="Labelled images to pretrain on; once per network and seed.")
+    two_step: str | None = Field(default=None, description="Labeled images to pretrain on; once per network and seed.")
     run: str | None = Field(default=None, description="An earlier run whose network goes on learning.")
     labels: dict[str, str] = Field(default_factory=dict)
 

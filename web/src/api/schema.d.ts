@@ -2969,7 +2969,7 @@ export interface components {
             n_unreadable: number;
             /**
              * N Left Out
-             * @description Shown, but neither counted as labelled nor trained on.
+             * @description Shown, but neither counted as labeled nor trained on.
              */
             n_left_out: number;
             /** Classes */
@@ -3283,7 +3283,7 @@ export interface components {
             n_labelled: number;
             /**
              * N Known
-             * @description Labelled with a class that the classifier knows.
+             * @description Labeled with a class that the classifier knows.
              */
             n_known: number;
             /** Unknown Classes */
@@ -3505,7 +3505,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Labels that images do not tell; `shortcut` (warning): Labels told without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly told without the object; `unlabelled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Boxes beyond the edge; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Labels that images do not tell; `shortcut` (warning): Labels told without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly told without the object; `unlabelled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Crops beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -4638,7 +4638,7 @@ export interface components {
             preset: string;
             /**
              * Dataset Ids
-             * @description Labelled images, in the order that they are shown.
+             * @description Labeled images, in the order that they are shown.
              */
             dataset_ids: string[];
             /**
@@ -5637,7 +5637,7 @@ export interface components {
             path: string;
             /**
              * Label
-             * @description What it was labelled with before.
+             * @description What it was labeled with before.
              */
             label: string | null;
             /** Predicted */
@@ -6206,7 +6206,7 @@ export interface components {
             preset: string;
             /**
              * Dataset Ids
-             * @description Labelled images, in the order that they are shown.
+             * @description Labeled images, in the order that they are shown.
              */
             dataset_ids: string[];
             /**
@@ -8626,7 +8626,7 @@ export interface operations {
             query?: {
                 offset?: number;
                 limit?: number;
-                /** @description As labelled now; empty for images without a label. */
+                /** @description As labeled now; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
@@ -8634,7 +8634,7 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
@@ -8694,7 +8694,7 @@ export interface operations {
     list_positions: {
         parameters: {
             query?: {
-                /** @description As labelled now; empty for images without a label. */
+                /** @description As labeled now; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
@@ -8702,7 +8702,7 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
@@ -10210,7 +10210,7 @@ export interface operations {
             query?: {
                 offset?: number;
                 limit?: number;
-                /** @description As labelled now; empty for images without a label. */
+                /** @description As labeled now; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
@@ -10218,7 +10218,7 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
@@ -11538,7 +11538,7 @@ export interface operations {
             query?: {
                 offset?: number;
                 limit?: number;
-                /** @description As labelled now; empty for images without a label. */
+                /** @description As labeled now; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
@@ -11546,7 +11546,7 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
@@ -13231,7 +13231,7 @@ export interface operations {
             query?: {
                 offset?: number;
                 limit?: number;
-                /** @description As labelled now; empty for images without a label. */
+                /** @description As labeled now; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
@@ -13239,7 +13239,7 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;

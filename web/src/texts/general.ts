@@ -191,13 +191,13 @@ export const general = {
   known: {
     title: (name: string) => `This is open already, as “${name}”.`,
     text: (images: string, labelled: string, changed: string) =>
-      `${images} images, ${labelled} labelled` +
+      `${images} images, ${labelled} labeled` +
       (changed === '0' ? '.' : `, ${changed} of them here. Opened anew, it would not have those labels.`),
     goOn: 'Go on with it',
     anew: 'Open it anew',
   },
   add: {
-    labelled: 'Open labelled images',
+    labelled: 'Open labeled images',
     plain: 'Open images',
     way: 'Where the images are',
     folder: 'On this computer',

@@ -6,7 +6,7 @@ export const predict = {
   classifier: 'Classifier',
   none: {
     title: 'First, a classifier',
-    text: 'Train one on labelled images, or import a .coverslip file that somebody gave you.',
+    text: 'Train one on labeled images, or import a .coverslip file that somebody gave you.',
     action: 'Train a classifier',
   },
   import: 'Import a .coverslip file',
@@ -66,8 +66,7 @@ export const predict = {
     noTraining: 'The training set of this classifier is not in this app. Choose where the images go.',
     where: 'Dataset',
     fresh: 'A new dataset',
-    freshText:
-      'Makes a new dataset, labelled by your corrections. Classes keep the keys that they have here.',
+    freshText: 'Makes a new dataset, labeled by your corrections. Classes keep the keys that they have here.',
     joinText:
       'They become one more source of that dataset. Files stay where they are; images that it already has are not added twice. To remove them again, open “Add, rename or leave out folders” on its page.',
     make: 'Make the dataset',

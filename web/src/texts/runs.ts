@@ -19,7 +19,7 @@ export const runs = {
   train: 'Train a classifier',
   none: {
     title: 'No trainings yet',
-    text: 'Choose labelled images and start one. A first classifier is ready within seconds to minutes.',
+    text: 'Choose labeled images and start one. A first classifier is ready within seconds to minutes.',
   },
   states,
   running: { train: 'training', evaluate: 'evaluating', predict: 'predicting', study: 'training' },
@@ -82,8 +82,8 @@ export const runs = {
         `${n} validation images, the same ones in every epoch, with their predicted class. Dashed: misclassified, with the label below. The curves show the results for all validation images.`,
       right: (epoch: number, n: number, all: number) =>
         `${epoch ? `After epoch ${epoch}` : 'Before the first epoch'}: ${n} of ${all} right.`,
-      isRight: (name: string) => `${name}, as labelled`,
-      isWrong: (label: string, name: string) => `${label}, called ${name}`,
+      isRight: (name: string) => `${name}, as labeled`,
+      isWrong: (label: string, name: string) => `${label}, predicted as ${name}`,
     },
     curves: 'Curves',
     curvesOf: 'Curves of',

@@ -9,7 +9,7 @@ export const studies = {
   make: 'New study',
   none: {
     title: 'No studies yet',
-    text: 'Choose a publication’s study and your own labelled images. You see all its trainings before any begins.',
+    text: 'Choose a publication’s study and your own labeled images. You see all its trainings before any begins.',
   },
   back: 'All studies',
   trainings,
@@ -78,9 +78,9 @@ export const studies = {
     networks: (n: number, folds: number, repeats: number) =>
       `${counted(n, 'network', 'networks')}, ${folds ? `${folds} folds` : counted(repeats, 'split', 'splits')}`,
     datasets: 'Images',
-    datasetsHelp: 'Labelled images of yours; each is a dataset of the study. Labels are those of now.',
-    noDatasets: 'There are no labelled images yet.',
-    open: 'Open labelled images',
+    datasetsHelp: 'Labeled images of yours; each is a dataset of the study. Labels are those of now.',
+    noDatasets: 'There are no labeled images yet.',
+    open: 'Open labeled images',
     choices: 'How',
     small: 'Small, to see it run',
     smallHelp:

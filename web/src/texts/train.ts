@@ -6,13 +6,13 @@ export const train = {
   images: 'Images',
   chooseImages: 'Which images to learn from',
   noImages: {
-    title: 'First, some labelled images',
+    title: 'First, some labeled images',
     text: 'A folder with one sub-folder for each class, a table, or images that you label here.',
     action: 'Add images',
   },
   reading: 'These images are still being read; training can begin when that is done.',
   facts: (labelled: string, classes: number) =>
-    `${labelled} labelled images, ${counted(classes, 'class', 'classes')}`,
+    `${labelled} labeled images, ${counted(classes, 'class', 'classes')}`,
   groups: (n: string) => counted(n, 'group', 'groups'),
   noGroups: 'no groups',
   noGroupsAdvice:

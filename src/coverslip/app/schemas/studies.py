@@ -10,7 +10,7 @@ class StudyAsked(BaseModel):
 
     preset: str = Field(max_length=60, description="See `GET /study-presets`.")
     dataset_ids: list[str] = Field(
-        min_length=1, max_length=100, description="Labelled images, in the order that they are shown."
+        min_length=1, max_length=100, description="Labeled images, in the order that they are shown."
     )
     is_small: bool = Field(
         default=False,

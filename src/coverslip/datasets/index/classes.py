@@ -199,7 +199,7 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
     if plan.merge:
         changed["merge"] = [old for olds in plan.merge.values() for old in olds]
     faults = [
-        f"classes.{key} names '{one_line(name, 60)}', which no image is labelled with{_nearest(name, there, own)}"
+        f"classes.{key} names '{one_line(name, 60)}', which no image is labeled with{_nearest(name, there, own)}"
         for key, names in changed.items()
         for name in names
         if name not in own and name not in there

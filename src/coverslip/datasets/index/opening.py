@@ -184,7 +184,7 @@ def _open_labelled(given: str | Path | Table, opening: Opening, may_read: Callab
         return _open_table(read_table(path), opening, may_read)
     if has_image_suffix(path.name):
         raise BadDataset(
-            "This is one image, not a folder of labelled images",
+            "This is one image, not a folder of labeled images",
             file=path,
             do="Give the folder that holds the class folders, or a table with the columns path and label.",
         )

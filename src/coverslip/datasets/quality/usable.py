@@ -29,7 +29,7 @@ def reasons_to_leave_out(dataset: Dataset, scan: Scan) -> list[str]:
                 record = dataset.records[i]
                 other = next(j for j in members if dataset.records[j].label in labels - {record.label})
                 twin = dataset.records[other]
-                reasons[i] = f"same pixels as {twin.image_id}, labelled {twin.label}"
+                reasons[i] = f"same pixels as {twin.image_id}, labeled {twin.label}"
     return reasons
 
 

@@ -69,7 +69,7 @@ def same_images(run: Run) -> Dataset:
     data = images_of(run)
     if images_opened(data).fingerprints != run.environment.fingerprints:
         raise BadRun(
-            "Images were taken away or labelled anew since the run began",
+            "Images were taken away or labeled anew since the run began",
             file=data.root,
             do="Put them back, or train a new run.",
         )
@@ -91,7 +91,7 @@ def held_out_images(run: Run) -> Dataset:
         raise BadRun(
             f"{n_gone or n_changed:,} of the {len(rows):,} test images {what}",
             file=data.root,
-            do="Put them back, or measure other labelled images.",
+            do="Put them back, or measure other labeled images.",
             remedies=(Evaluate(str(run.folder), on_other_images=True),),
         )
     return data

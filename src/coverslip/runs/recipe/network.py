@@ -93,7 +93,7 @@ class NetworkChoices(Choices):
     ] = Field(
         default="imagenet",
         description="Initialisation of the weights: imagenet, scratch (random), {run: PATH} (those of an earlier run), "
-        "or {train_on: DATA} (pretraining on other labelled images, then a training on these).",
+        "or {train_on: DATA} (pretraining on other labeled images, then a training on these).",
     )
     head_init: Annotated[
         Literal["instant", "random"],

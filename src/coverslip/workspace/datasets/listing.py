@@ -82,7 +82,7 @@ class DatasetState:
     n_images: int
     n_labelled: int
     n_unreadable: int
-    n_left_out: Annotated[int, Field(description="Shown, but neither counted as labelled nor trained on.")]
+    n_left_out: Annotated[int, Field(description="Shown, but neither counted as labeled nor trained on.")]
     classes: list[ClassCount]
     groups: Groups
     domains: Annotated[

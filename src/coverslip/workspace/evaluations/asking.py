@@ -22,7 +22,7 @@ class EvaluationOutlook:
     """What measuring a classifier on the images of a dataset would rest on."""
 
     n_labelled: int
-    n_known: Annotated[int, Field(description="Labelled with a class that the classifier knows.")]
+    n_known: Annotated[int, Field(description="Labeled with a class that the classifier knows.")]
     unknown_classes: list[str]
     n_seen: Annotated[
         int | None, Field(description="Seen in training, or copies of such; null where only reading them again tells.")

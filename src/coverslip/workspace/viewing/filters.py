@@ -43,7 +43,7 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    label: Text | None = Field(default=None, description="As labelled now; empty for images without a label.")
+    label: Text | None = Field(default=None, description="As labeled now; empty for images without a label.")
     group: Text | None = None
     domain: Text | None = None
     predicted: Text | None = Field(default=None, description="The class that a classifier found most probable.")
@@ -52,11 +52,11 @@ class Filters(BaseModel):
         default=None,
         description="Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; "
         "conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; "
-        "changed: labelled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the "
+        "changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the "
         "image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was "
         "confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was "
         "looked for. Of what was predicted: mistakes: "
-        "not as labelled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training "
+        "not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training "
         "images.",
     )
     search: Text | None = Field(

@@ -34,6 +34,6 @@ BUILT_IN = (
     Finder("imbalance", "advice", "Unequal classes", classes.imbalance),
     Finder("similar-class-names", "advice", "Similar class names", classes.similar_class_names),
     Finder("mixed-channels", "advice", "Mixed channels", pixels.mixed_channels),
-    Finder("boxes-beyond-edge", "advice", "Boxes beyond the edge", pixels.boxes_beyond_edge),
+    Finder("boxes-beyond-edge", "advice", "Crops beyond the edge", pixels.boxes_beyond_edge),
     Finder("several-planes", "advice", "Several planes", pixels.several_planes),
 )

@@ -55,17 +55,17 @@ def mixed_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Boxes that reach beyond the edge of their image."""
+    """Crops, given as boxes or points, that reach beyond the edge of their image."""
     beyond = [
         record.image_id
         for record, fact in zip(dataset.records, scan.facts, strict=True)
         if isinstance(fact, ImageFacts) and BEYOND_EDGE in (fact.note or "")
     ]
     if beyond:
-        reach = counted(len(beyond), "box reaches", "boxes reach")
+        reach = counted(len(beyond), "crop reaches", "crops reach")
         yield Found(
-            text=f"{reach} beyond the edge of the image: what is missing is filled up with the colour of the border.",
-            do="Leave these objects out if those that are cut off shall not count.",
+            text=f"{reach} beyond the edge of the image. The missing part is filled with the color of the border.",
+            do="Exclude these objects if cut-off objects must not count.",
             images=tuple((image_id,) for image_id in beyond),
             values={"n": len(beyond)},
         )
