@@ -17,7 +17,7 @@ export function actOf(
   }
   if (event.altKey) return null;
   if (event.key === '?') return { act: 'help' };
-  if (event.key === '.') return { act: 'confirm' };
+  if (event.key === ';') return { act: 'confirm' };
   if (event.key === 'Delete' || event.key === 'Backspace') return { act: 'give', classIndex: null };
   const classIndex = classOfKey(event.key, nClasses);
   return classIndex === null ? null : { act: 'give', classIndex };

@@ -229,7 +229,7 @@ export const datasets = {
     keyList: [
       ['1 – 9, 0, a – z', 'Label the selected images with the class of that key'],
       ['Delete or Backspace', 'Remove the class'],
-      ['.', 'Among suspected label errors: the label is right'],
+      [';', 'Among suspected label errors: the label is right'],
       ['Arrows', 'Move; in the viewer the next or previous image'],
       ['Shift + arrows, Shift + click', 'Select a range'],
       ['Ctrl + click, Space', 'Add to the selection, or remove from it'],
