@@ -232,10 +232,11 @@ export const train = {
     oldName: 'Old name',
     newName: 'New name',
     joinedInto: (name: string) => `Classes merged into ${name}`,
-    otherOptions: 'Options, as lines “name: value”',
+    otherOptions:
+      'Usually empty. Options that its library (timm or torchvision) takes, as lines “name: value”',
     noSuchOption: (names: string) => `This network has no option ${names}.`,
     noOptions: 'It has no options.',
-    leaveOut: 'Leave them out',
+    leaveOut: 'Remove them',
     asText: 'As lines of a recipe',
     line: (n: number) => `Line ${n}:`,
     key: (key: string) => `in the recipe: ${key}`,

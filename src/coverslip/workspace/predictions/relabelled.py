@@ -118,6 +118,8 @@ def _added_records(workspace: Workspace, job: Job, rows: Mapping[Path, Sequence[
         labelled = (images.c.dataset_id == job.dataset_id) & images.c.label.is_not(None) & ~images.c.is_left_out
         there = connection.execute(select(images.c.image_id, images.c.path).where(labelled)).all()
         new = [image_id for image_id, path in there if Path(path) not in rows]
+        if len(new) == len(there):  # its images are elsewhere by now
+            return ()
         records = load_records(connection, job.dataset_id, image_ids=new) if new else []
         of_classes = with_classes(as_dataset(row, records), class_plan_of(workspace, job), ()).records
         return [record for record in of_classes if record.label is not None]
