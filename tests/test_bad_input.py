@@ -117,7 +117,7 @@ def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path, capsys: pytest.Ca
     assert "2 images, 1 class; 1 group of 2 to 2 images" in said
     save_cells(images, ("a", "b"), n=4)
     assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
-    assert "1 image left out: it could not be read." in capsys.readouterr().err
+    assert "1 image excluded: it could not be read." in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -349,7 +349,7 @@ def test_files_that_a_table_names_but_are_not_there_keep_their_rows(
     assert [row["decision"] == "unreadable" for row in rows_of(tmp_path / "p.csv")] == [False, True]
     assert main(["inspect", str(table)]) == 0
     said = capsys.readouterr().out
-    assert "1 file not found, so left out (first: '2.png')" in said
+    assert "1 file not found, so excluded (first: '2.png')" in said
     assert "xport" not in said
 
 

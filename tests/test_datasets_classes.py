@@ -191,8 +191,8 @@ def test_dropped_images_are_told_by_class_and_take_no_part(tmp_path: Path) -> No
     scan = scan_images(data)
     split = split_images(data, scan, val=0.2, test=0.2, seed=0)
     assert trained_classes(data, split) == ("b", "a")
-    assert split.notes[0].text == "8 images left out on request, since classes are dropped: 6 of 'dirt', 2 of 'fold'."
-    assert split.notes[1].text == "1 image left out: it has no label."
+    assert split.notes[0].text == "8 images excluded on request, since classes are dropped: 6 of 'dirt', 2 of 'fold'."
+    assert split.notes[1].text == "1 image excluded: it has no label."
     found = inspect_dataset(data, scan)
     assert found.classes == {"b": 8, "a": 8}
     assert found.n_unlabelled == 1

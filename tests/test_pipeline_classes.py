@@ -77,8 +77,8 @@ def test_the_split_says_what_was_left_out_on_request_and_the_notes_count_it(run:
     }
     assert counts["small", "train", ""] == counts["big", "train", ""] == 9
     assert notes[-2:] == [  # an earlier training on this computer adds the expected time before
-        "24 images left out on request, since classes are dropped: 24 of 'dirt'.",
-        "25 training images left out on request: at most 9 of each class are used.",
+        "24 images excluded on request, since classes are dropped: 24 of 'dirt'.",
+        "25 training images excluded on request: at most 9 of each class are used.",
     ]
 
 

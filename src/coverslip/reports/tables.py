@@ -97,8 +97,8 @@ def below_values(rows: Iterable[Sequence[Cell]]) -> str:
     """Return what stands below the values of a table, as a sentence; empty if nothing does."""
     cells = [cell for row in rows for cell in row if isinstance(cell, Estimate)]
     if any(cell.interval for cell in cells):
-        return "Below each value is its 95% confidence interval (CI)."
-    return "Below each share is its count." if any(cell.counts for cell in cells) else ""
+        return "Each value is followed by its 95% confidence interval (CI)."
+    return "Each share is followed by its count." if any(cell.counts for cell in cells) else ""
 
 
 def reasons(rows: Iterable[Sequence[Cell]]) -> list[str]:

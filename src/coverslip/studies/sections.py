@@ -121,7 +121,7 @@ def _differences(part: DatasetComparison, comparison: StudyComparison, i: int) -
         ],
         text_columns=("baseline", "result"),
         words=[
-            "Differences are compared on the same splits. Below each difference is its 95% confidence interval (CI). "
+            "Differences are compared on the same splits. Each is followed by its 95% confidence interval (CI). "
             f"CI and p: {comparison.method}. Splits share training images, so the standard deviation over splits is "
             f"not a standard error; the correction accounts for this. Two networks are equivalent if they differ by "
             f"less than {comparison.equivalence:g}."

@@ -2544,7 +2544,7 @@ export interface components {
             };
             /**
              * Drop
-             * @description Classes whose images are left out.
+             * @description Classes whose images are excluded.
              */
             drop?: string[];
             /**
@@ -3510,7 +3510,7 @@ export interface components {
             code: string;
             /**
              * Severity
-             * @description error: a training refuses it, or its numbers would be false; warning: images are left out, or numbers are doubtful; advice: nothing is wrong, but something can be done better.
+             * @description error: a training refuses it, or its numbers would be false; warning: images are excluded, or numbers are doubtful; advice: nothing is wrong, but something can be done better.
              * @enum {string}
              */
             severity: "error" | "warning" | "advice";

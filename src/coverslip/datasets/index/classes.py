@@ -47,8 +47,8 @@ class ClassPlan(BaseModel):
         Key("Classes merged", "classes", "Classes that count as one, under a new name."),
     ] = Field(default_factory=dict, description="Classes to merge: the new name, then the list of old ones.")
     drop: Annotated[
-        Names, Key("Classes left out", "classes", "Images of these classes are not used, as if they were not there.")
-    ] = Field(default=(), description="Classes whose images are left out.")
+        Names, Key("Excluded classes", "classes", "Images of these classes are not used, as if they were not there.")
+    ] = Field(default=(), description="Classes whose images are excluded.")
     rename: Annotated[dict[Name, Name], Key("Classes renamed", "classes", "Other names for classes.")] = Field(
         default_factory=dict, description="Other names for classes: old name, new name."
     )

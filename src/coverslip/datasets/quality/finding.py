@@ -30,7 +30,7 @@ class Finding(BaseModel):
 
     code: str = Field(json_schema_extra=_tell_known_codes)
     severity: Severity = Field(
-        description="error: a training refuses it, or its numbers would be false; warning: images are left out, or "
+        description="error: a training refuses it, or its numbers would be false; warning: images are excluded, or "
         "numbers are doubtful; advice: nothing is wrong, but something can be done better."
     )
     title: str = Field(description="What such findings are called.")

@@ -38,7 +38,7 @@ def dropped_notes(dataset: Dataset) -> list[Note]:
     if not n_of:
         return []
     counts = ", ".join(f"{n:,} of '{one_line(label or '', 60)}'" for label, n in n_of.most_common())
-    text = f"{counted(n_of.total(), 'image')} left out on request, since classes are dropped: {counts}."
+    text = f"{counted(n_of.total(), 'image')} excluded on request, since classes are dropped: {counts}."
     return [Note("dropped", text, values={"n_images": n_of.total()})]
 
 
@@ -53,7 +53,7 @@ def left_out_notes(reasons: Sequence[str]) -> list[Note]:
         ),
     }
     return [
-        Note("left-out", f"{counted(n, 'image')} left out: {singular if n == 1 else plural}.", values={"n_images": n})
+        Note("left-out", f"{counted(n, 'image')} excluded: {singular if n == 1 else plural}.", values={"n_images": n})
         for kind, (singular, plural) in phrases.items()
         if (n := kinds[kind])
     ]

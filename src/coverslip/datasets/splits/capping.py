@@ -47,6 +47,6 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
             n_over += 1
     if not n_over:
         return split
-    text = f"{counted(n_over, 'training image')} left out on request: at most {n_per_class:,} of each class are used."
+    text = f"{counted(n_over, 'training image')} excluded on request: at most {n_per_class:,} of each class are used."
     note = Note("capped", text, values={"n_images": n_over, "n_per_class": n_per_class})
     return replace(split, parts=tuple(parts), reasons=tuple(reasons), notes=(*split.notes, note))

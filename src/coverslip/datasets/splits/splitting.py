@@ -211,7 +211,7 @@ def _leave_out_untrained(dataset: Dataset, parts: dict[int, Side], reasons: list
             untrained_classes[label] += 1
     if untrained_classes:
         text = (
-            f"{counted(sum(untrained_classes.values()), 'image')} left out, since training has no image of the class: "
+            f"{counted(sum(untrained_classes.values()), 'image')} excluded, since training has no image of the class: "
             f"{some(sorted(untrained_classes, key=natural_key))}."
         )
         notes.append(Note("untrained-classes", text, values={"n_images": sum(untrained_classes.values())}))

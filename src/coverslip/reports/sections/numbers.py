@@ -66,7 +66,7 @@ def _notes(run: ReportedRun) -> Iterator[str]:
     """What the strips show, why an interval is missing, and the predictions that are uncertain."""
     metrics = [metric for metric in content.metrics(run) if metric.is_headline]
     if methods := content.interval_methods(run):
-        yield f"Below each value is its 95% confidence interval (CI): {methods}."
+        yield f"Each value is followed by its 95% confidence interval (CI): {methods}."
     titles_of: dict[str, list[str]] = {}
     for metric in metrics:
         if metric.low is None and metric.reason and METRICS[metric.name].influence is not None:

@@ -31,7 +31,7 @@ class Classes(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     merge: dict[str, list[str]] = Field(default_factory=dict, description="The new name, then the old ones.")
-    drop: list[str] = Field(default_factory=list, description="Classes whose images are left out.")
+    drop: list[str] = Field(default_factory=list, description="Classes whose images are excluded.")
     rename: dict[str, str] = Field(default_factory=dict, description="Old name, new name.")
 
 

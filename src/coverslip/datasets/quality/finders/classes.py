@@ -48,7 +48,7 @@ def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     if missing:
         yield Found(
             text=f"The predefined split has no training image of {some(missing)}, so this cannot be learnt and its "
-            "images will be left out.",
+            "images will be excluded.",
             do="Move some of them to training, or leave the split to coverslip.",
             values={"classes": list(missing)},
         )
@@ -59,7 +59,7 @@ def unlabelled(dataset: Dataset, _: Scan) -> Iterator[Found]:
     n = sum(record.label is None for record in dataset.records)
     if n and dataset.classes:
         yield Found(
-            text=f"{counted(n, 'image')} without a label will be left out.",
+            text=f"{counted(n, 'image')} without a label will be excluded.",
             do="Label those that the classifier should learn from.",
             values={"n": n},
         )
@@ -74,7 +74,7 @@ def small_classes(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         yield Found(
             text=f"{some(tiny)}: fewer than {_FEWEST_IMAGES} images, so such a class cannot be in training, validation "
             "and test at once.",
-            do="Add images or leave it out.",
+            do="Add images or exclude it.",
             values={"classes": list(tiny)},
         )
     if few:

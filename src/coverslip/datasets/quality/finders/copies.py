@@ -36,7 +36,7 @@ def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     if clusters:
         yield Found(
             text=f"{counted(sum(map(len, clusters)), 'image')} have the same pixels as an image with another label. "
-            "All of them will be left out until the labels agree.",
+            "All of them will be excluded until the labels agree.",
             do="Decide which label is right.",
             images=_image_ids(dataset, clusters),
             notes=_beside(dataset, clusters, lambda record: record.label or ""),

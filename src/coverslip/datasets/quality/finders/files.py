@@ -13,7 +13,7 @@ def missing_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     missing = [image_id for image_id, reason in _unreadable(dataset, scan) if reason == NO_SUCH_FILE]
     if missing:
         yield Found(
-            text=f"{counted(len(missing), 'file')} not found, so left out (first: '{one_line(missing[0], 80)}').",
+            text=f"{counted(len(missing), 'file')} not found, so excluded (first: '{one_line(missing[0], 80)}').",
             do="Put what is missing in its place, or correct the table.",
             images=tuple((image_id,) for image_id in missing),
         )
@@ -25,7 +25,7 @@ def damaged_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     if damaged:
         image_id, reason = damaged[0]
         yield Found(
-            text=f"{counted(len(damaged), 'image')} cannot be read and will be left out (first: "
+            text=f"{counted(len(damaged), 'image')} cannot be read and will be excluded (first: "
             f"'{one_line(image_id, 80)}': {one_line(reason)}).",
             do="Copy or export these images again if you need them.",
             images=tuple((image_id,) for image_id, _ in damaged),

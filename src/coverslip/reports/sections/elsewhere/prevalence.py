@@ -7,7 +7,9 @@ from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import percent
 
 _PREVALENCES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
-_RANGES = "Below each value is the range from the lower to the upper limits of the CIs of sensitivity and specificity."
+_RANGES = (
+    "Each value is followed by the range from the lower to the upper limits of the CIs of sensitivity and specificity."
+)
 _SAME_SHOWN = 0.0005  # shares that are so near to one another are written alike
 
 
