@@ -109,6 +109,29 @@ def test_two_that_say_the_same_differ_by_nothing_and_have_no_interval() -> None:
     assert accuracy.low < 0
 
 
+def test_metrics_of_predicted_classes_agree_where_few_images_are_predicted_differently() -> None:
+    label = np.arange(30) % 5
+    first = answers(label, np.arange(30) > 5, 5)
+    second = answers(label, np.arange(30) > 2, 5)  # right on three more
+    found = paired_differences(first, second, label, None, metrics=["accuracy", "balanced_accuracy", "macro_f1"])
+    assert all((metric.p or 0) > 0.05 for metric in found.values())  # McNemar's exact test: 0.25
+
+
+@pytest.mark.slow
+def test_few_images_that_are_predicted_differently_rarely_look_like_a_difference() -> None:
+    rng = np.random.default_rng(2)
+    n, n_found = 30, dict.fromkeys(("balanced_accuracy", "macro_f1"), 0)
+    for _ in range(400):
+        label = rng.permutation(np.arange(n) % 5)
+        is_right = np.tile(rng.random(n) > 0.08, (2, 1))
+        changed = rng.choice(n, rng.integers(3, 9), replace=False)
+        is_right[:, changed] = (luck := rng.random(len(changed)) < 0.5), ~luck  # both alike
+        pair = [answers(label, each, 5) for each in is_right]
+        for name, found in paired_differences(pair[0], pair[1], label, None, metrics=list(n_found)).items():
+            n_found[name] += found.p is not None and found.p < 0.05
+    assert max(n_found.values()) <= 0.08 * 400
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n_groups", [None, 8, 30])
 def test_intervals_of_differences_hold_the_truth(n_groups: int | None) -> None:

@@ -42,6 +42,7 @@ class MetricRecord:
     no_interval: str = "no interval is known for it"  # why, where there is no `influence`
     is_headline: bool = True  # shown where there is room for a few
     is_for_choices: bool = True  # networks may be chosen by it
+    is_counted: bool = False  # from predicted classes alone, whatever their probabilities
     is_before_calibration: bool = False  # of the probabilities before the temperature was applied
     needs_calibration: bool = False  # networks are compared by it only after calibration, which all of them get
 
@@ -114,6 +115,7 @@ def _counted(
         scale=scale,
         undefined=undefined,
         is_headline=is_headline,
+        is_counted=True,
     )
 
 
@@ -198,6 +200,7 @@ METRICS: Table[MetricRecord] = Table(
             meaning="share of the images that are classified correctly",
             value=of_margins(metrics.accuracy)[0],
             influence=_influence_on_accuracy,
+            is_counted=True,
         ),
         _counted("balanced_accuracy", "Balanced accuracy", "mean recall over classes", metrics.macro_recall),
         _counted("macro_f1", "Macro-F1", "mean F1 over classes; F1 combines precision and recall", metrics.macro_f1),
