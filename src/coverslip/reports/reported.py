@@ -22,6 +22,7 @@ from coverslip.runs import (
     WhatIf,
     open_run,
 )
+from coverslip.runs.images import earlier_test_labels
 from coverslip.runs.log import FoldedLog, Progress
 from coverslip.runs.lookup import ImageLookup
 
@@ -153,11 +154,10 @@ class ReportedRun:
         """What test images were labelled in the training that made the split, of those labelled otherwise now."""
         if self.first_of_split is None or self.evaluation is not None:
             return {}
-        before = {row.image_id: row.label for row in self.first_of_split.split if row.split == "test"}
-        tested = (row for row in self.run.split if row.split == "test")
+        before = earlier_test_labels(self.run, self.first_of_split)
         return {
             row.image_id: before[row.image_id]
-            for row in tested
+            for row in self.run.split
             if before.get(row.image_id, row.label) not in ("", row.label)
         }
 

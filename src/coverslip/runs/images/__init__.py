@@ -1,7 +1,7 @@
 """The images that a run is about: kept in its folder where they were given in memory, and found again."""
 
 from coverslip.runs.images.keeping import kept_as_files
-from coverslip.runs.images.kept_split import keeping_split
+from coverslip.runs.images.kept_split import earlier_test_labels, keeping_split
 from coverslip.runs.images.provenance import (
     evaluated_images_of,
     held_out_images,
@@ -12,6 +12,7 @@ from coverslip.runs.images.provenance import (
 )
 
 __all__ = [
+    "earlier_test_labels",
     "evaluated_images_of",
     "held_out_images",
     "images_of",

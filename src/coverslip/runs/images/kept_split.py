@@ -44,6 +44,27 @@ def keeping_split(data: Dataset, recipe: Recipe) -> Dataset:
     return replace(data, records=tuple(records))
 
 
+def earlier_test_labels(run: Run, earlier: Run) -> dict[str, str]:
+    """What test images of a run were labeled as test images of the run whose split it keeps.
+
+    Images are found again as `keeping_split` finds them: one that another folder was added to has other ids now.
+
+    Returns:
+        By the ids of `run`; without images that were no test images then.
+    """
+    by_pixels, not_there = _found_again(earlier, {row.image_id: row for row in earlier.split})
+    here: dict[str, ImageRecord] = {}
+    with suppress(CoverslipError):
+        here = {record.image_id: record for record in images_of(run).records}
+    labels = {}
+    for row in run.split:
+        record = here.get(row.image_id)
+        before = (_row_of(record, by_pixels) if record is not None else None) or not_there.get(row.image_id)
+        if before is not None and before.split == row.split == "test":
+            labels[row.image_id] = before.label
+    return labels
+
+
 def _rows_of_one_split(run: Run) -> dict[str, SplitRow]:
     rows = {row.image_id: row for row in run.split}
     if not rows:
