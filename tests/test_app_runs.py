@@ -31,15 +31,19 @@ from small_workspace import (
     until,
     write_cells,
 )
+from trained import SMALL_NETWORK
 
+import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.cache import clean, list_stores
+from coverslip.errors import Stopped
+from coverslip.events import Event, InstantClassifierFitted
 from coverslip.reports import words
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.tiles import n_mistakes
-from coverslip.runs import Run
+from coverslip.runs import Recipe, Run, SplitPlan
 from coverslip.runs.documents import read_table
 from coverslip.workspace.store.home import Workspace
 
@@ -193,6 +197,24 @@ def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> Non
     assert "cut off" in refused.json()["title"]
     assert lab.client.post(f"{API}/classifiers", content=b"").status_code == 422
     assert lab.client.get(f"{path}/passwd").status_code == 422
+
+
+def test_the_classifier_of_an_unfinished_training_is_marked_and_not_the_first_choice(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    data = cs.open_dataset(write_cells(tmp_path / "cells"))
+    recipe = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
+    cs.train(data, recipe, out=workspace.runs / "finished")
+
+    def stop(event: Event) -> None:
+        if isinstance(event, InstantClassifierFitted):
+            Run(workspace.runs / "stopped").stop_file.touch()
+
+    finetune = recipe.model_copy(update={"stage": "finetune", "epochs": 2})
+    with pytest.raises(Stopped):
+        cs.train(data, finetune, out=workspace.runs / "stopped", emit=stop)
+    with TestClient(create_app(workspace)) as client:
+        found = client.get(f"{API}/classifiers").json()["items"]
+    assert [(one["name"], one["is_finished"]) for one in found] == [("finished", True), ("stopped", False)]
 
 
 def test_runs_on_the_same_images_are_told_from_others(lab: Lab, tmp_path: Path) -> None:

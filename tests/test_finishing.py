@@ -67,6 +67,10 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     assert [event.values for event in events if isinstance(event, Noted) and event.code == "finished-early"] == [
         {"epochs_run": 2, "epochs": 5}
     ]
+    methods = cs.methods_text(run)
+    assert "for 2 of 5 planned epochs" in methods
+    assert "over 5 epochs" in methods
+    assert "never stopping early" not in methods
     worked = read_run(run.folder).seconds_of_training
     assert worked > sum(stage.seconds for stage in run.training.stages)  # type: ignore[union-attr]  # it is done
     again = cs.train(cells, settled, out=tmp_path / "again")

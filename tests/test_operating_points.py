@@ -161,6 +161,14 @@ def test_a_classifier_that_was_written_before_there_were_operating_points_opens(
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
+def test_a_report_says_for_how_many_images_calibration_takes_another_class_than_was_predicted(run: Run) -> None:
+    rows = rows_of(run.folder / "predictions.csv")
+    n = int((probabilities(rows).argmax(axis=1) != numbers_of(rows, "predicted")).sum())
+    assert n > 0
+    assert f"for {n} images." in run.report_file.read_text()
+
+
+@pytest.mark.slow
 def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cells: Path, tmp_path: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=r"slide\d")
     run = cs.train(data, BY_ROC.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")

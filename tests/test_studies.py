@@ -138,6 +138,15 @@ def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
     assert studies.usual_verdict(alike) == "not significant"
 
 
+def test_a_difference_without_spread_is_not_called_equality() -> None:
+    plan = StudyPlan(datasets=("cells",), models=("a", "b", "c"), folds=2)  # type: ignore[arg-type]  # as YAML has it
+    given = [*rows("a", [0.4, 0.5]), *rows("b", [0.5, 0.6]), *rows("c", [0.4, 0.5])]
+    part = compare_study(plan, given).datasets[0]
+    verdicts = {found.name: studies.verdict(found, part) for found in part.differences}
+    assert verdicts["c"] == "equal on every split"
+    assert "equal" not in verdicts["b"]
+
+
 def test_no_difference_is_larger_than_the_metric_allows() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=2)  # type: ignore[arg-type]  # as YAML has it
     part = compare_study(plan, [*rows("a", [0.9, 0.5]), *rows("b", [0.6, 0.7])]).datasets[0]

@@ -404,7 +404,9 @@ def verdict(found: VariantDifference, part: DatasetComparison) -> str:
     """
     difference = found.difference
     if difference.p is None:
-        return "too few splits" if difference.n_splits < 2 else "equal on every split"
+        if difference.n_splits < 2:
+            return "too few splits"
+        return "the same difference on every split, so not testable" if difference.mean else "equal on every split"
     if found.is_shown:
         is_better = (difference.p_better or 0) > (difference.p_worse or 0)
         return "better" if is_better else "worse"

@@ -2593,6 +2593,11 @@ export interface components {
             /** Is Imported */
             is_imported: boolean;
             /**
+             * Is Finished
+             * @description Its training came to its end; else there are no test results, nor all checks.
+             */
+            is_finished: boolean;
+            /**
              * Study Id
              * @description The study that trained it.
              */

@@ -14,6 +14,8 @@ export const predict = {
   isReady: (name: string) => `${name} is ready to predict.`,
   imported: 'imported from a file',
   classes: (n: number) => counted(n, 'class', 'classes'),
+  unfinished:
+    'Not finished: no test results, and unfamiliar images are not recognized. Finish or resume its training first.',
   ofStudies: (n: number) => `${counted(n, 'classifier', 'classifiers')} of studies`,
   images: 'Images',
   folder: 'A folder on this computer (not copied) …',

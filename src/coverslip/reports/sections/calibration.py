@@ -3,6 +3,7 @@
 from coverslip.reports import content, figure_numbers, figures
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
+from coverslip.reports.words import plural
 
 
 def _text(run: ReportedRun) -> SectionText:
@@ -10,8 +11,13 @@ def _text(run: ReportedRun) -> SectionText:
         "A classifier is calibrated if its dots lie on the diagonal: 80% of the predictions with probability 0.8 are "
         "correct."
     )
-    if run.recipe.decide_by == "roc":
-        text += " Correct and wrong refer to the most probable class here, not to the predicted one."
+    tested = run.tested
+    assert tested is not None
+    if n := int((tested.probability.argmax(axis=1) != tested.predicted).sum()):
+        text += (
+            " Correct and wrong refer to the most probable class here; the threshold predicts another one for "
+            f"{plural(n, 'image')}."
+        )
     return SectionText((text,))
 
 

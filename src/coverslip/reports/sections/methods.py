@@ -7,7 +7,7 @@ from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, listed, percent, plural, split_words
-from coverslip.runs import Augment, FromRun, Pretraining, Recipe, Run
+from coverslip.runs import SET_BY_FINISHING, Augment, FromRun, Pretraining, Recipe, Run
 from coverslip.runs.environment import Weights
 from coverslip.runs.recipe import changed_phrases, phrases
 from coverslip.runs.training import FinetuneStage
@@ -266,6 +266,8 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     epoch = 0 if run.n_folds else stage.kept_epoch
     kept = f" (epoch {epoch} of {stage.epochs_run})" if epoch else ""
     epochs = words["epochs"] or f"for {plural(stage.epochs_run, 'epoch')}"
+    if run.recipe.last_epoch is not None:
+        epochs = _shortened(run, stage.epochs_run)
     where = f" in {run.n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
         f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe)}) {epochs}, keeping "
@@ -275,6 +277,13 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
         + ("" if stage.precision == "float32" else f" Steps were computed in mixed precision ({stage.precision}).")
         + (f" The frozen network had better validation results{where} and was kept." if run.n_frozen else "")
     )
+
+
+def _shortened(run: ReportedRun, n_epochs: int) -> str:
+    """How long fine-tuning took that ended before its learning rate had fallen."""
+    rates = [epoch.learning_rate for epoch in run.run.history if epoch.epoch == n_epochs]
+    rate = f", at a learning rate of {rates[0]:.2g} by then" if rates and rates[0] else ""
+    return f"for {n_epochs} of {run.recipe.n_epochs} planned epochs{rate}"
 
 
 def _kept_epoch(recipe: Recipe) -> str:
@@ -292,8 +301,12 @@ def _steps(recipe: Recipe) -> str:
     batches = f"{words['batch_size']} {' and '.join(filter(None, (words['class_weights'], words['sampling'])))}".strip()
     is_heeded = recipe.patience_used == recipe.patience
     told = recipe if is_heeded else recipe.model_copy(update={"patience": Recipe().patience})
+    if recipe.last_epoch is not None:  # finished early; the epochs and which is kept have a place of their own
+        usual = Recipe()
+        told = recipe.model_copy(update={name: getattr(usual, name) for name in SET_BY_FINISHING})
     others = _others(told, "training", before="; ")
-    return f"{words['learning_rate']}, {words['schedule']}{second}; {words['weight_decay']}; {batches}{others}"
+    over = f" over {plural(recipe.n_epochs, 'epoch')}" if recipe.last_epoch is not None else ""
+    return f"{words['learning_rate']}, {words['schedule']}{over}{second}; {words['weight_decay']}; {batches}{others}"
 
 
 def _regulariser_methods(recipe: Recipe) -> str:

@@ -26,6 +26,9 @@ class Classifier:
     model: str
     headline: Headline | None
     is_imported: bool
+    is_finished: Annotated[
+        bool, Field(description="Its training came to its end; else there are no test results, nor all checks.")
+    ]
     study_id: Annotated[str | None, Field(description="The study that trained it.")]
 
 
@@ -40,7 +43,7 @@ class Place:
 def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
     """What can predict: what was trained here, then what was brought, then a study's, each the newest first.
 
-    Damaged ones are left out.
+    Classifiers of unfinished trainings follow the others. Damaged ones are skipped.
     """
     usable: list[Classifier] = []
     of_studies: list[Classifier] = []
@@ -50,7 +53,9 @@ def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
     for imported in all_imported(workspace):
         with suppress(CoverslipError):
             usable.append(described(imported))
-    return paging.page_of([*usable, *of_studies])
+    return paging.page_of(
+        sorted([*usable, *of_studies], key=lambda each: (each.study_id is not None, not each.is_finished))
+    )
 
 
 def place_of(workspace: Workspace, classifier_id: str) -> Place:
@@ -69,7 +74,7 @@ def place_of(workspace: Workspace, classifier_id: str) -> Place:
 
 def _of_training(job: Job) -> Classifier:
     headline = headline_of(evaluation_of(job))
-    return _described(job.id, job.name, job.folder, headline, study_id=job.study_id)
+    return _described(job.id, job.name, job.folder, headline, is_finished=job.run.is_done, study_id=job.study_id)
 
 
 def described(imported: ImportedClassifier) -> Classifier:
@@ -78,7 +83,7 @@ def described(imported: ImportedClassifier) -> Classifier:
     Raises:
         BadClassifier: its file is damaged by now.
     """
-    return _described(imported.id, imported.name, imported.file, None, is_imported=True)
+    return _described(imported.id, imported.name, imported.file, None, is_imported=True, is_finished=True)
 
 
 def _described(
@@ -87,8 +92,18 @@ def _described(
     path: Path,
     headline: Headline | None,
     *,
+    is_finished: bool,
     is_imported: bool = False,
     study_id: str | None = None,
 ) -> Classifier:
     card = open_classifier(find_classifier(path)).card
-    return Classifier(classifier_id, name, list(card.classes), card.model, headline, is_imported, study_id)
+    return Classifier(
+        id=classifier_id,
+        name=name,
+        classes=list(card.classes),
+        model=card.model,
+        headline=headline,
+        is_imported=is_imported,
+        is_finished=is_finished,
+        study_id=study_id,
+    )
