@@ -78,7 +78,7 @@ def test_the_difference_of_two_test_sets_is_that_of_newcombe_for_proportions() -
     low, high = confint_proportions_2indep(70, 100, 45, 50, method="newcomb")
     assert (found.value, found.low, found.high) == pytest.approx((-0.2, low, high))
     without = independent_difference(share(45, 50), Metric(value=0.7, reason="one group"))
-    assert (without.value, without.low, without.reason) == (pytest.approx(-0.2), None, "one group")
+    assert (without.value, without.low, without.reason) == (pytest.approx(-0.2), None, "second set: one group")
 
 
 def test_groups_that_move_together_make_the_interval_wider_and_one_group_has_none() -> None:

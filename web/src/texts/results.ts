@@ -277,7 +277,7 @@ export const results = {
       `Not evaluated, because the classifier does not have these classes: ${names}.`,
     noneKnown: 'The classifier has none of these classes. Rename them, or choose another dataset.',
     seen: (n: string) =>
-      `${n} of these images, or duplicates of them, were training images. Results on such images are too good.`,
+      `${n} of these images, or duplicates of them, were training or validation images. Results on such images are too good.`,
     sameDataset: 'The classifier was trained on this dataset. Results on its images say little.',
     columns: {
       name: 'Dataset',

@@ -70,7 +70,7 @@ export const runs = {
     accuracy: 'Accuracy',
     f1: 'Macro-F1',
     readyText: (accuracy: string, f1: string) =>
-      `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning starts from it. The fine-tuned network is kept unless its validation results are worse.`,
+      `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning starts from it. Validation images decide which of the two is kept.`,
     readyAlone: (accuracy: string, f1: string) =>
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images.`,
     predictNow: 'Predict with it now',

@@ -3,7 +3,9 @@
 from coverslip.evaluation.results import Metric
 
 
-def independent_difference(first: Metric, second: Metric) -> Metric:
+def independent_difference(
+    first: Metric, second: Metric, names: tuple[str, str] = ("first set", "second set")
+) -> Metric:
     """Return the second number minus the first, with an interval from both intervals.
 
     Each end of the interval combines the distances of both numbers to the ends of their own intervals (Zou and Donner
@@ -12,6 +14,7 @@ def independent_difference(first: Metric, second: Metric) -> Metric:
 
     Args:
         first, second: the same metric of two sets of images without a common group.
+        names: of the two sets, for the reason of a missing interval.
 
     Returns:
         `low` and `high` are None, with a reason, if one of the numbers has no interval.
@@ -20,8 +23,8 @@ def independent_difference(first: Metric, second: Metric) -> Metric:
         return Metric(value=None, reason=first.reason or second.reason)
     value = second.value - first.value
     if first.low is None or first.high is None or second.low is None or second.high is None:
-        reason = second.reason if second.low is None else first.reason
-        return Metric(value=value, reason=reason or "one of the two numbers has no interval")
+        name, without = (names[1], second) if second.low is None else (names[0], first)
+        return Metric(value=value, reason=f"{name}: {without.reason or 'no interval'}")
     down = ((second.value - second.low) ** 2 + (first.high - first.value) ** 2) ** 0.5
     up = ((second.high - second.value) ** 2 + (first.value - first.low) ** 2) ** 0.5
     return Metric(value=value, low=value - down, high=value + up, method="difference of independent numbers (MOVER)")

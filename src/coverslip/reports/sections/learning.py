@@ -21,8 +21,8 @@ def doubling(curve: LearningCurve) -> str:
         return f"Twice as many images like these would change the result by about {text}. The learning curve is flat."
     doubt = " This is not statistically significant." if gain.low is not None and gain.low <= 0 else ""
     return (
-        f"Twice as many images like these ({count(2 * curve.n_images)} instead of {count(curve.n_images)}) would "
-        f"change the result by about {text}.{doubt}"
+        f"Twice as many training images like these ({count(2 * curve.n_images)} instead of {count(curve.n_images)}) "
+        f"would change the result by about {text}.{doubt}"
     )
 
 

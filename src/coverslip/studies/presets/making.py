@@ -113,10 +113,12 @@ def _plan(preset: Preset, is_small: bool) -> dict[str, Any]:  # Any: as `study.y
 def _notes(preset: Preset, is_small: bool, as_published: bool) -> list[str]:
     """What is otherwise than in the publication."""
     small = (
-        "Small: other networks stand in for those whose weights do not come with the installation; 64 pixels, "
+        f"Small: at most {_SMALL_FOLDS} folds; other networks stand in for those whose weights do not come with the "
+        "installation; 64 pixels, "
         f"{SMALL_PER_CLASS} training images of each class, two epochs. Its numbers say nothing about the publication."
     )
+    if is_small:
+        return [small]
     remaining = [each.text for each in preset.deviations if not each.is_choice]
-    if as_published:
-        return [*([small] if is_small else []), *remaining]
-    return [*([small] if is_small else []), *(each.text for each in preset.deviations if each.is_choice), *remaining]
+    chosen = () if as_published else (each.text for each in preset.deviations if each.is_choice)
+    return [*chosen, *remaining]

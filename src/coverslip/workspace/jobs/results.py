@@ -245,7 +245,7 @@ def _evaluation_results(run: ReportedRun) -> EvaluationResults:
 
 
 def _against_own_test(shown: MetricValue, own: Metric, here: Metric) -> Difference:
-    difference = independent_difference(own, here)
+    difference = independent_difference(own, here, ("own test set", "external test set"))
     is_apart = difference.low is not None and difference.high is not None
     return Difference(
         **asdict(content.measured(shown.name, difference)),

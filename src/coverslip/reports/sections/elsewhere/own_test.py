@@ -9,11 +9,13 @@ from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.tables import below_values, estimate
 from coverslip.reports.words import plural
 
+_SETS = ("test set of the run", "external test set")
+
 
 def _text(run: ReportedRun) -> SectionText:
     own = run.run.metrics.metrics if run.run.is_measured else {}
     names = [metric.name for metric in content.metrics(run) if metric.name in own and METRICS[metric.name].is_compared]
-    differences = [independent_difference(own[name], run.metrics[name]) for name in names]
+    differences = [independent_difference(own[name], run.metrics[name], _SETS) for name in names]
     rows = [
         (METRICS[name].title, estimate(run.metrics[name]), estimate(own[name]), estimate(difference, is_signed=True))
         for name, difference in zip(names, differences, strict=True)
@@ -21,7 +23,7 @@ def _text(run: ReportedRun) -> SectionText:
     words = list(_doubts(run))
     if any(difference.low is not None for difference in differences):
         words.append(f"{below_values(rows)} A difference whose CI includes 0 is not statistically significant.")
-    columns = ("metric", "external test set", "test set of the run", "difference") if rows else ()
+    columns = ("metric", *reversed(_SETS), "difference") if rows else ()
     return SectionText(words, columns, rows)
 
 
