@@ -42,6 +42,7 @@ FINETUNE = FinetuneStage(
     seconds=402,
     kept_epoch=9,
     epochs_run=12,
+    epochs_planned=12,
     stopped_because="all epochs done",
     images_per_second=40,
     precision="float32",

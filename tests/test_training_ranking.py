@@ -86,6 +86,7 @@ def stage(epochs_run: int) -> FinetuneStage:
         seconds=1.0,
         kept_epoch=epochs_run,
         epochs_run=epochs_run,
+        epochs_planned=epochs_run,
         n_steps=50 * epochs_run,
         stopped_because="all epochs done",
         images_per_second=1.0,

@@ -42,6 +42,7 @@ class FinetuneStage(_Part):
     seconds: float
     kept_epoch: int = Field(description="1-based; 0 where none was completed.")
     epochs_run: int = Field(description="The last one may be a part of one, under a time budget.")
+    epochs_planned: int = Field(description="That the learning rate was to fall over.")
     n_steps: int = Field(default=0, description="Steps of the optimizer that were taken.")
     stopped_because: StoppedBecause
     images_per_second: float

@@ -393,6 +393,7 @@ def _finetune_stage(finetuned: Finetuned, recipe: Recipe) -> FinetuneStage:
         seconds=round(finetuned.seconds, 3),
         kept_epoch=finetuned.kept_epoch,
         epochs_run=finetuned.epochs_run,
+        epochs_planned=recipe.n_epochs,
         n_steps=finetuned.n_steps,
         stopped_because=finetuned.stopped_because,
         images_per_second=round(finetuned.images_per_second, 2),

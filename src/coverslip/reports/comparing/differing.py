@@ -47,7 +47,7 @@ def _finished_early(run: Run) -> str:
     stage = run.training and run.training.finetune
     if not stage or stage.stopped_because != "finished early":
         return ""
-    return f"after epoch {stage.epochs_run} of {run.recipe.n_epochs}"
+    return f"after epoch {stage.epochs_run} of {stage.epochs_planned}"
 
 
 def _images(runs: Sequence[Run]) -> Iterator[Differing]:

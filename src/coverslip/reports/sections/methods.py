@@ -267,10 +267,10 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     kept = f" (epoch {epoch} of {stage.epochs_run})" if epoch else ""
     epochs = words["epochs"] or f"for {plural(stage.epochs_run, 'epoch')}"
     if run.recipe.last_epoch is not None:
-        epochs = _shortened(run, stage.epochs_run)
+        epochs = _shortened(run, stage)
     where = f" in {run.n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
-        f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe)}) {epochs}, keeping "
+        f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe, stage)}) {epochs}, keeping "
         f"{_kept_epoch(run.recipe)}{kept}."
         + _regulariser_methods(run.recipe)
         + (f" Data augmentation of training images: {', '.join(changes)}." if changes else "")
@@ -279,11 +279,11 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     )
 
 
-def _shortened(run: ReportedRun, n_epochs: int) -> str:
+def _shortened(run: ReportedRun, stage: FinetuneStage) -> str:
     """How long fine-tuning took that ended before its learning rate had fallen."""
-    rates = [epoch.learning_rate for epoch in run.run.history if epoch.epoch == n_epochs]
+    rates = [epoch.learning_rate for epoch in run.run.history if epoch.epoch == stage.epochs_run]
     rate = f", at a learning rate of {rates[0]:.2g} by then" if rates and rates[0] else ""
-    return f"for {n_epochs} of {run.recipe.n_epochs} planned epochs{rate}"
+    return f"for {stage.epochs_run} of {stage.epochs_planned} planned epochs{rate}"
 
 
 def _kept_epoch(recipe: Recipe) -> str:
@@ -295,7 +295,7 @@ def _kept_epoch(recipe: Recipe) -> str:
     return f"the one with the best {metric} on validation images"
 
 
-def _steps(recipe: Recipe) -> str:
+def _steps(recipe: Recipe, stage: FinetuneStage) -> str:
     words = phrases(recipe)
     second = f"; {words['sgd_from']} {words['sgd_learning_rate']}" if recipe.optimizer == "adam-then-sgd" else ""
     batches = f"{words['batch_size']} {' and '.join(filter(None, (words['class_weights'], words['sampling'])))}".strip()
@@ -305,7 +305,7 @@ def _steps(recipe: Recipe) -> str:
         usual = Recipe()
         told = recipe.model_copy(update={name: getattr(usual, name) for name in SET_BY_FINISHING})
     others = _others(told, "training", before="; ")
-    over = f" over {plural(recipe.n_epochs, 'epoch')}" if recipe.last_epoch is not None else ""
+    over = f" over {plural(stage.epochs_planned, 'epoch')}" if recipe.last_epoch is not None else ""
     return f"{words['learning_rate']}, {words['schedule']}{over}{second}; {words['weight_decay']}; {batches}{others}"
 
 
