@@ -41,6 +41,7 @@ _STYLE: Any = {  # Any: Matplotlib types its settings by name
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 8,
+    "axes.titley": 1.0,  # no search for a place: nothing stands above the axes
     "axes.facecolor": "none",
     "figure.facecolor": "none",
     "xtick.color": MUTED,
