@@ -4,6 +4,7 @@ With `-n 2 --dist loadgroup` two workers share the tests. What is made for a mod
 one of them; what is made for the session is made in each, or once for both where it takes `made_once`.
 """
 
+import gc
 import os
 import shutil
 
@@ -62,10 +63,14 @@ def _made_for_a_module(item: pytest.Item) -> str | None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Say so where pytest and xdist do not fit, and groups are taken for nothing."""
+    """Say so where pytest and xdist do not fit, and groups are taken for nothing; then make ready to run."""
     by_group = getattr(session.config.option, "loadgroup", False)  # xdist's, in a worker
     if by_group and any(item.get_closest_marker("xdist_group") and "@" not in item.nodeid for item in session.items):
         raise pytest.UsageError("this pytest and this pytest-xdist do not deal out tests by group")
+    # What is there by now stays: not to look through it again and again for garbage saves a tenth of the time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
