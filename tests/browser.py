@@ -19,7 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ from trained import SMALL_NETWORK
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
     from trained import MadeOnce
+
+    from coverslip.workspace.store.home import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "src" / "coverslip" / "app" / "static" / "index.html"
@@ -118,6 +120,28 @@ class RunningApp:
         """A training or prediction that came to its end."""
         return self.until(path, lambda found: found["state"] not in ("queued", "starting", "running", "stopping"))
 
+    def trained(self, dataset_id: str, recipe: dict[str, Any], name: str | None = None) -> str:
+        """A training that is done, but by this process; its id."""
+        from small_workspace import trained_here
+
+        with self._own_workspace() as workspace:
+            return trained_here(workspace, dataset_id, recipe, name)
+
+    def predicted(self, run: str, dataset_id: str) -> str:
+        """The same of a prediction."""
+        from small_workspace import predicted_here
+
+        with self._own_workspace() as workspace:
+            return predicted_here(workspace, run, dataset_id)
+
+    @contextmanager
+    def _own_workspace(self) -> "Iterator[Workspace]":
+        from coverslip.workspace.store.home import open_workspace
+
+        workspace = open_workspace(self.workspace, (self.root,))
+        yield workspace
+        workspace.engine.dispose()
+
     def raw(self, request: str) -> str:
         """The answer to a request written by hand, lines parted by \\n; `HOST` stands for the app's own."""
         host, _, port = self.address.removeprefix("http://").rstrip("/").rpartition(":")
@@ -183,11 +207,11 @@ class Stock:
 
 @pytest.fixture(scope="session")
 def stock(app_server: RunningApp, made_once: "MadeOnce") -> Stock:
-    """Two small trainings on images of three classes that no page may take for HTML, and a prediction.
+    """Two small trainings on images of three classes that no page may take for HTML, a study and a prediction.
 
-    They are made once; each worker's app goes on from a copy of that workspace, and forgets what it had.
+    They are made once, without an app; each worker's app goes on from a copy of that workspace, and forgets what it had.
     """
-    made, own = made_once("stock", _use_an_app), app_server.workspace.parent
+    made, own = made_once("stock", _fill_a_workspace), app_server.workspace.parent
     app_server.end()
     shutil.rmtree(app_server.workspace)
     shutil.copytree(made, own, dirs_exist_ok=True)
@@ -207,43 +231,39 @@ def _replace_everywhere(database: sqlite3.Connection, old: str, new: str) -> Non
             database.execute(change, (old, new, "text"))
 
 
-def _use_an_app(folder: Path) -> None:
+def _fill_a_workspace(folder: Path) -> None:
+    from small_workspace import open_images, predicted_here, studied_here, trained_here
+
+    from coverslip.workspace.store.home import open_workspace
+    from coverslip.workspace.studies.planning import StudyChoices, outlook
+
     classes, root = (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS), folder / "images"
     here = write_cells(root / "first clinic", 60, classes=classes)
     there = write_cells(root / "second clinic", 30, classes=classes, seed=1)
     new = write_cells(root / "new", 12, is_sorted=False, seed=2)
     (new / "cut off.png").write_bytes((new / "slide0_000.png").read_bytes()[:120])
-    app = RunningApp(folder / "workspace", root).start()
-    try:
-        images = app.opened(here, there, group_pattern=r"slide\d+", name="Cells of two clinics")
-        plain = app.opened(new, is_labelled=False)
-        run, folds = (
-            app.send("runs", {"dataset_id": images["id"], "recipe": recipe, "name": name})["id"]
-            for recipe, name in ((FINETUNE, "Fine-tuned"), ({**QUICK, "split": {"folds": 3}}, "In three folds"))
-        )
-        for training in (run, folds):
-            assert (ended := app.ended(f"runs/{training}"))["state"] == "done", ended["error"]
-        asked = {"preset": "aimic", "dataset_ids": [images["id"]], "is_small": True}
-        study = app.send("studies", {**asked, "name": "Two networks", "plan": tiny_plan(app, asked)})["id"]
-        prediction = app.send("predictions", {"classifier_id": run, "dataset_id": plain["id"]})["id"]
-        assert app.ended(f"predictions/{prediction}")["state"] == "done"
-        assert (ended := app.ended(f"studies/{study}"))["n_done"] == 2, ended
-    finally:
-        app.end()
-    ids = {"images": images["id"], "unlabelled": plain["id"], "run": run, "folds": folds, "prediction": prediction}
-    ids["study"] = study
+    workspace = open_workspace(folder / "workspace", (root,))
+    images = open_images(workspace, here, there, group_pattern=r"slide\d+", name="Cells of two clinics")
+    plain = open_images(workspace, new, is_labelled=False)
+    run = trained_here(workspace, images, FINETUNE, "Fine-tuned")
+    folds = trained_here(workspace, images, {**QUICK, "split": {"folds": 3}}, "In three folds")
+    choices = StudyChoices(preset="aimic", dataset_ids=(images,), is_small=True)
+    choices = replace(choices, plan_text=tiny_plan(outlook(workspace, choices).plan_text))
+    study = studied_here(workspace, choices, "Two networks")
+    prediction = predicted_here(workspace, run, plain)
+    workspace.engine.dispose()
+    ids = {"images": images, "unlabelled": plain, "run": run, "folds": folds, "prediction": prediction, "study": study}
     (folder / "ids.json").write_text(json.dumps(ids))
 
 
-def tiny_plan(app: RunningApp, asked: dict[str, Any]) -> str:
+def tiny_plan(text: str) -> str:
     """A preset's plan as somebody would change it: two instant classifiers, one split."""
     import yaml
 
-    plan = yaml.safe_load(app.send("study-preview", asked)["plan_text"])
     models = [SMALL_NETWORK, {"name": "smaller images", "recipe": {"model": SMALL_NETWORK, "image_size": 24}}]
     recipe = {"image_size": 32, "tta": 1, "stage": "instant"}
     changes = {"models": models, "folds": 0, "train_per_class": [None], "baseline": None, "recipe": recipe}
-    return yaml.safe_dump({**plan, **changes})
+    return yaml.safe_dump({**yaml.safe_load(text), **changes})
 
 
 def chromium() -> str | None:

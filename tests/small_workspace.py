@@ -12,11 +12,23 @@ from typing import Any
 
 import drawing
 import httpx
-from trained import SMALL_NETWORK
+import psutil
+from trained import SMALL_NETWORK, train_cells
 
+from coverslip import studies
+from coverslip.cli import main
+from coverslip.errors import Conflict
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.evaluations.asking import queue_evaluation
+from coverslip.workspace.jobs.records import change_as_seen, change_job, find_job
+from coverslip.workspace.jobs.state import has_ended, state_of, status_of
+from coverslip.workspace.jobs.training import queue_training
+from coverslip.workspace.predictions import predicting
+from coverslip.workspace.predictions.asking import queue_prediction
 from coverslip.workspace.store.home import Workspace, open_workspace
+from coverslip.workspace.studies.asking import queue_study
+from coverslip.workspace.studies.planning import StudyChoices
 
 Json = dict[str, Any]  # Any: JSON values
 API = "/api/v1"
@@ -34,9 +46,9 @@ def new_workspace(folder: Path) -> Workspace:
     return open_workspace(folder / "home", (folder,))
 
 
-def open_images(workspace: Workspace, folder: Path, **how: Any) -> str:  # Any: as for `open_sources`
+def open_images(workspace: Workspace, *folders: Path, **how: Any) -> str:  # Any: as for `open_sources`
     """A dataset that has been read; its id."""
-    dataset_id = sources.open_sources(workspace, [sources.Source(str(folder))], **how).id
+    dataset_id = sources.open_sources(workspace, [sources.Source(str(folder)) for folder in folders], **how).id
     until(lambda: describe(workspace, dataset_id).state != "reading")
     return dataset_id
 
@@ -64,6 +76,48 @@ def queue_run(client: httpx.Client, dataset_id: str, recipe: Json, **more: Any) 
     answer = client.post(f"{API}/runs", json={"dataset_id": dataset_id, "recipe": recipe, **more})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
+
+
+def trained_here(workspace: Workspace, dataset_id: str, recipe: Json, name: str | None = None, **more: Any) -> str:
+    """A training that is done, as the app asks for it, but by this process; its id.
+
+    For tests about what a training left. A job of the app is a new program, which imports for five seconds.
+    """
+    return _done_here(workspace, queue_training(workspace, dataset_id=dataset_id, recipe=recipe, name=name, **more))
+
+
+def studied_here(workspace: Workspace, choices: StudyChoices, name: str) -> str:
+    """The same of a study and all its trainings."""
+    asked = queue_study(workspace, choices, name=name)
+    folder = find_job(workspace, asked).folder
+    train_cells(studies.plan_study(folder / "study.yaml", folder))
+    return _done_here(workspace, asked)
+
+
+def predicted_here(workspace: Workspace, classifier_id: str, dataset_id: str) -> str:
+    """The same of a prediction."""
+    asked = queue_prediction(workspace, classifier_id=classifier_id, dataset_id=dataset_id)
+    return _done_here(workspace, asked)
+
+
+def evaluated_here(workspace: Workspace, run_id: str, dataset_id: str) -> str:
+    """The same of an evaluation."""
+    return _done_here(workspace, queue_evaluation(workspace, run_id, dataset_id=dataset_id))
+
+
+def _done_here(workspace: Workspace, job_id: str) -> str:
+    job, process = find_job(workspace, job_id), psutil.Process()
+    try:
+        own = {"state": "started", "queued": None, "launched": time.time()}
+        change_as_seen(workspace, job, **own, pid=process.pid, process_started=process.create_time())
+    except Conflict:  # a server was quicker
+        until(lambda: has_ended(state_of(now := find_job(workspace, job_id), status_of(now))))
+        return job_id
+    _, module, *arguments = job.command
+    code = main(arguments) if module == "coverslip" else predicting.main(Path(*arguments))
+    assert code == 0, job.command
+    change_job(workspace, job_id, state="ended", pid=None, process_started=None)
+    return job_id
 
 
 _SERVE = """

@@ -9,7 +9,18 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from small_workspace import API, QUICK, Json, ended, new_workspace, open_images, queue_run, until, write_cells
+from small_workspace import (
+    API,
+    QUICK,
+    Json,
+    ended,
+    new_workspace,
+    open_images,
+    queue_run,
+    trained_here,
+    until,
+    write_cells,
+)
 
 from coverslip.app.server import create_app
 from coverslip.reports import methods_text
@@ -55,9 +66,8 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     workspace = new_workspace(tmp_path_factory.mktemp("lab"))
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
+    run = trained_here(workspace, cells, QUICK, "First")
     with TestClient(create_app(workspace)) as client:
-        run = queue_run(client, cells, QUICK, name="First")
-        assert ended(client, run)["state"] == "done"
         yield Lab(workspace, client, cells, run)
 
 
@@ -168,8 +178,7 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     wrong = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
     labels = f"{API}/datasets/{lab.cells}/labels"
     assert lab.client.post(labels, json={"images": [wrong["i"]], "label": "medium"}).status_code == 200
-    first = queue_run(lab.client, lab.cells, QUICK, name="With a wrong label")
-    assert ended(lab.client, first)["state"] == "done"
+    first = trained_here(lab.workspace, lab.cells, QUICK, "With a wrong label")
     before = checked_labels(lab, first)
     listed = [image["image_id"] for image in before["images"]]
     assert wrong["image_id"] in listed[: before["n_expected"]]
@@ -187,8 +196,7 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "doubtful")
     assert gallery(first, "confirmed") == [wrong["image_id"]]
 
-    second = queue_run(lab.client, lab.cells, QUICK, name="Trained again", again_of=first)
-    assert ended(lab.client, second)["state"] == "done"
+    second = trained_here(lab.workspace, lab.cells, QUICK, "Trained again", again_of=first)
     again = checked_labels(lab, second)
     assert again["n_confirmed"] == 1
     assert wrong["image_id"] not in [image["image_id"] for image in again["images"]]
@@ -227,8 +235,7 @@ def test_an_explanation_is_asked_for_and_given_up_on_request(lab: Lab) -> None:
 
 
 def test_an_out_of_fold_prediction_is_explained_with_the_classifier_of_its_fold(lab: Lab) -> None:
-    folded = queue_run(lab.client, lab.cells, {**QUICK, "split.folds": 2}, name="Two folds")
-    assert ended(lab.client, folded)["state"] == "done"
+    folded = trained_here(lab.workspace, lab.cells, {**QUICK, "split.folds": 2}, "Two folds")
     run = Run(Path(lab.get(f"runs/{folded}")["folder"]))
     fold_of = {row.image_id: row.fold for row in run.split}
     asked: dict[int, str] = {}

@@ -215,8 +215,7 @@ def test_few_and_many_classes_fit_on_every_page(
     classes = tuple(f"class {k:02d}" for k in range(1, n_classes + 1))
     cells = write_cells(app_server.root / f"{n_classes} classes", 6 * n_classes, classes=classes)
     images = app_server.opened(cells)
-    run = app_server.send("runs", {"dataset_id": images["id"], "recipe": QUICK})["id"]
-    assert app_server.ended(f"runs/{run}")["state"] == "done"
+    run = app_server.trained(images["id"], QUICK)
     for tab in ("overview", "images", "classes", "checks"):
         open_page(wary, f"/datasets/{images['id']}?tab={tab}")
         wary.get_by_text(f"{n_classes} classes").first.wait_for()
@@ -234,8 +233,7 @@ def test_few_and_many_classes_fit_on_every_page(
         wary.get_by_label(f"Show all {n_classes} classes, not only the 12 that are confused most").check()
         check_whole(wary)
     assert matrix.get_by_role("button").count() == n_classes**2
-    prediction = app_server.send("predictions", {"classifier_id": run, "dataset_id": images["id"]})["id"]
-    assert app_server.ended(f"predictions/{prediction}")["state"] == "done"
+    prediction = app_server.predicted(run, images["id"])
     open_page(wary, f"/predictions/{prediction}")
     wary.get_by_role("button", name="Open slide").or_(wary.get_by_role("button", name="Open class")).first.wait_for()
     check_whole(wary)

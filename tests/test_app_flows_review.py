@@ -54,15 +54,12 @@ def predicted(app_server: RunningApp) -> Review:
     """A few cells whose class is known for sure, and many files that are no images."""
     app = app_server
     cells = app.opened(write_cells(app.root / "cells to review", 30, classes=CLASSES))
-    run = app.send("runs", {"dataset_id": cells["id"], "recipe": QUICK})["id"]
-    assert app.ended(f"runs/{run}")["state"] == "done"
+    run = app.trained(cells["id"], QUICK)
     new = write_cells(app.root / "new to review", 6, is_sorted=False, seed=3)
     for k in range(N_BROKEN):
         (new / f"z{k:03d}.png").write_bytes(b"no image")
     plain = app.opened(new, is_labelled=False)
-    prediction = app.send("predictions", {"classifier_id": run, "dataset_id": plain["id"]})["id"]
-    assert app.ended(f"predictions/{prediction}")["state"] == "done"
-    return Review(app, prediction)
+    return Review(app, app.predicted(run, plain["id"]))
 
 
 @pytest.fixture

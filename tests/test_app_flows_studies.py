@@ -43,7 +43,7 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
     asked = {"preset": "aimic", "dataset_ids": [stock.images], "is_small": True}
     page.get_by_text("The plan as text").click()
     plan = page.get_by_role("textbox", name="Plan (YAML)")
-    plan.fill(tiny_plan(stock.app, asked))
+    plan.fill(tiny_plan(stock.app.send("study-preview", asked)["plan_text"]))
     page.get_by_role("button", name="Use this plan").click()
     page.get_by_text("2 trainings.").wait_for()
     page.get_by_role("textbox", name="Name").fill("From the browser")

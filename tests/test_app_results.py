@@ -63,8 +63,7 @@ def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page
 
 def test_a_comparison_opens_with_its_conclusion_and_shows_the_images_that_changed(page: "Page", stock: Stock) -> None:
     recipe = {**QUICK, "split": {"run": stock.app.get(f"runs/{stock.run}")["folder"]}}
-    other = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe, "name": "Same split"})["id"]
-    assert (ended := stock.app.ended(f"runs/{other}"))["state"] == "done", ended["error"]
+    other = stock.app.trained(stock.images, recipe, "Same split")
     compared = stock.app.get(f"comparison?run_id={stock.run}&run_id={other}")
     pair = compared["pairs"][0]
     assert pair["n"] > 0

@@ -47,8 +47,7 @@ def test_an_explanation_tells_that_it_goes_on_and_is_given_up(page: "Page", stoc
 @pytest.mark.exhaustive
 def test_ppv_and_npv_are_told_at_the_share_that_is_stated(page: "Page", stock: Stock) -> None:
     recipe = {**QUICK, "classes": {"merge": {"others": [IMAGE_CLASS, LONG_CLASS]}}}
-    run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe, "name": "Two classes"})["id"]
-    assert (ended := stock.app.ended(f"runs/{run}"))["state"] == "done", ended["error"]
+    run = stock.app.trained(stock.images, recipe, "Two classes")
     choices = stock.app.get(f"runs/{run}/thresholds")
     chosen = [each for each in choices["choices"] if each["threshold"] >= choices["threshold"] - 1e-9][-1]
     told = predictive_values(chosen["sensitivity"], chosen["specificity"], 0.01)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawing import write_cells
-from trained import GROUPS, SMALL_NETWORK
+from trained import GROUPS, SMALL_NETWORK, train_cells
 
 from coverslip import studies
 from coverslip.cli import main
@@ -19,7 +19,7 @@ from coverslip.studies.comparing import compare_study
 from coverslip.studies.details import idle_first_steps
 from coverslip.studies.details.perturbing import changed
 from coverslip.studies.latency import read_latencies
-from coverslip.studies.plan import PerturbationPlan, StudyPlan, plan_of
+from coverslip.studies.plan import PerturbationPlan, StudyPlan, plan_of, save_plan
 from coverslip.studies.results import ResultRow, rows_of
 
 CHANGES = [{"blur": 2}, {"scale": 0.5}]
@@ -40,7 +40,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "perturbations": CHANGES,
         }
     )
-    studies.run_study(plan, out=place / "out")
+    out = place / "out"
+    train_cells(studies.cells_of(plan, out))
+    save_plan(plan, out / "study.yaml")
+    studies.resume_study(out)
     return place / "out"
 
 

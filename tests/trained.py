@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import coverslip as cs
 from coverslip.errors import WeightsUnavailable
 from coverslip.models import check_weights, model_info
 from coverslip.runs import Recipe, Run, SplitPlan
+from coverslip.studies import Cell
 
 SMALL_NETWORK = "timm/test_efficientnet"  # timm's own network for tests, 0.4 million parameters
 INSTANT = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0))
@@ -34,6 +35,13 @@ def import_small_network(folder: Path) -> None:
     os.environ["COVERSLIP_WEIGHTS"] = str(folder)
     import_weights(folder / "small.pth", SMALL_NETWORK)
     (folder / "small.pth").unlink()
+
+
+def train_cells(cells: Iterable[Cell]) -> None:
+    """Do the trainings of a study in this process, which has imported what they need; the study finds them done."""
+    for cell in cells:
+        data = cs.open_dataset(list(cell.dataset.path), group_pattern=cell.dataset.group_pattern)
+        cs.train(data, cell.recipe, out=cell.run.folder)
 
 
 def can_have_weights(model: str) -> bool:
