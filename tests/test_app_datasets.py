@@ -607,7 +607,7 @@ def test_a_training_that_nothing_would_be_left_to_test_is_refused_before_a_job_b
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive  # test_app_flows.py draws them too
+@pytest.mark.exhaustive  # test_app_flows.py has the app draw the new ones, test_cli_job.py the demo all of them
 def test_sample_images_are_drawn_once(app: App) -> None:
     assert app.send("POST", "samples")["state"] == "reading"
     found = app.wait("samples")

@@ -14,6 +14,8 @@ import pytest
 from browser import FINETUNE, LONG_CLASS, RunningApp, Stock, open_page
 from drawing import write_cells
 
+from coverslip.samples import write_sample_images
+
 if TYPE_CHECKING:
     from playwright.sync_api import APIResponse, Page, Route
 
@@ -100,11 +102,12 @@ def test_from_sample_images_to_a_table_of_predictions(
     other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
 ) -> None:
     app = other_app()
+    drawn = write_sample_images(app.workspace / "samples" / "images", n_images=240)  # half of what the app draws
     page = other_page(app)  # which asks nobody else for anything: seen to when it closes
     open_page(page, "/")
     page.get_by_role("button", name="Use the sample images").click()
     page.wait_for_url("**/datasets/samples")
-    page.get_by_role("heading", name="60 groups").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name=f"{len(drawn.slides)} groups").wait_for(timeout=PATIENT_MS)
     page.get_by_text("neutrophil").first.wait_for()
     train_by_clicks(page, "My first")
     page.get_by_role("heading", name="My first", level=1).wait_for()
