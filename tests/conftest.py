@@ -8,6 +8,8 @@ import gc
 import os
 import shutil
 
+gc.disable()  # until all tests are collected: what that makes stays
+
 # Workers share the cores: two with two threads each, their programs included, wait for one another most of the time.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -71,6 +73,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
+    gc.enable()
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

@@ -98,7 +98,14 @@ def test_every_key_has_a_field_with_its_title(page: "Page", lab: Lab) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("name", PAPERS)
+# The others are started by test_app_recipes.py as the page does.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.exhaustive] * (name not in ("mobincep.yaml", "q_two_step.yaml")))
+        for name in PAPERS
+    ],
+)
 def test_the_recipe_of_a_paper_is_loaded_into_the_form_and_started(
     page: "Page", lab: Lab, tmp_path: Path, name: str
 ) -> None:

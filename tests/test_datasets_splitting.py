@@ -167,7 +167,7 @@ def test_impossible_shares_and_too_few_units_are_refused():
         ("nuclei_mitocheck", "movie", 0.05),
         ("chromosomes_gband", "case", 0.03),
         ("chromosomes_gband", "cell", 0.01),
-        ("blood_malaria", "patient", 0.01),
+        pytest.param("blood_malaria", "patient", 0.01, marks=pytest.mark.exhaustive),
         ("pap_herlev", "image", 0.01),
     ],
 )

@@ -90,7 +90,7 @@ def test_of_a_training_state_the_network_without_its_heads_is_read(tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("channels", [pytest.param(1, marks=pytest.mark.exhaustive), 4])
 def test_a_network_for_any_channels_takes_them_with_either_head_and_other_sizes(channels: int) -> None:
     for head, n_features in (("native", 384), ("multi_layer", 4 * 2 * 384)):
         network = create_network(
