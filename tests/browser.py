@@ -209,7 +209,8 @@ class Stock:
 def stock(app_server: RunningApp, made_once: "MadeOnce") -> Stock:
     """Two small trainings on images of three classes that no page may take for HTML, a study and a prediction.
 
-    They are made once, without an app; each worker's app goes on from a copy of that workspace, and forgets what it had.
+    They are made once, without an app; each worker's app goes on from a copy of that workspace, and forgets what it
+    had.
     """
     made, own = made_once("stock", _fill_a_workspace), app_server.workspace.parent
     app_server.end()

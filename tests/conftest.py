@@ -8,8 +8,6 @@ import gc
 import os
 import shutil
 
-gc.disable()  # until all tests are collected: what that makes stays
-
 # Workers share the cores: two with two threads each, their programs included, wait for one another most of the time.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -31,6 +29,8 @@ settings.register_profile("exhaustive", deadline=None, max_examples=100)
 settings.load_profile("coverslip")
 
 pytest_plugins = ("trained", "browser")
+
+gc.disable()  # until all tests are collected: what that makes stays
 
 LEFT_OUT = pytest.StashKey[int]()
 ROOT = Path(__file__).resolve().parent.parent

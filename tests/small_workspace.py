@@ -20,7 +20,6 @@ from coverslip.cli import main
 from coverslip.errors import Conflict
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import describe
-from coverslip.workspace.evaluations.asking import queue_evaluation
 from coverslip.workspace.jobs.records import change_as_seen, change_job, find_job
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
@@ -98,11 +97,6 @@ def predicted_here(workspace: Workspace, classifier_id: str, dataset_id: str) ->
     """The same of a prediction."""
     asked = queue_prediction(workspace, classifier_id=classifier_id, dataset_id=dataset_id)
     return _done_here(workspace, asked)
-
-
-def evaluated_here(workspace: Workspace, run_id: str, dataset_id: str) -> str:
-    """The same of an evaluation."""
-    return _done_here(workspace, queue_evaluation(workspace, run_id, dataset_id=dataset_id))
 
 
 def _done_here(workspace: Workspace, job_id: str) -> str:

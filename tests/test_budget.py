@@ -323,7 +323,6 @@ def test_the_instant_classifier_is_kept_where_fine_tuning_does_not_fit_or_improv
     assert slow.budget.ended == "no time to fine-tune"
     assert slow.training is not None
     assert slow.training.finetune is None
-    check_same_without_budget(slow, cells, tmp_path / "repeated")
     # At this rate fine-tuning forgets everything.
     harmful = with_settings(OPEN, ["learning_rate=10", "clip_gradient=1e5", "optimizer=sgd"])
     worse = trained_within(cells, tmp_path / "worse", harmful, 60.0, Machine((4.0, 0.5)))
@@ -331,6 +330,16 @@ def test_the_instant_classifier_is_kept_where_fine_tuning_does_not_fit_or_improv
     assert worse.training.chosen == "instant"
     assert worse.recipe.image_size is None
     check_same_without_budget(worse, cells, tmp_path / "repeated worse")
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("per_look", "budget"), [(20.0, 60.0), (0.001, 36_000.0)], ids=["no time", "time for all"])
+def test_whatever_became_of_fine_tuning_the_recipe_gives_the_same(
+    cells: Path, tmp_path: Path, per_look: float, budget: float
+) -> None:
+    run = trained_within(cells, tmp_path / "run", OPEN, budget, Machine((per_look,)))
+    check_same_without_budget(run, cells, tmp_path / "repeated")
 
 
 @pytest.mark.slow
@@ -495,7 +504,6 @@ def test_a_budget_from_end_to_end_and_its_report(cells: Path, tmp_path: Path) ->
     assert run.budget is not None
     assert run.budget.ended in ("fine-tuned", "instant classifier")
     assert "time budget of 10 h 00 min" in run.report_file.read_text()
-    check_same_without_budget(run, cells, tmp_path / "repeated")
 
 
 @pytest.mark.exhaustive

@@ -65,9 +65,7 @@ ALIKE = ("multi_class",)  # many classes, and few groups, have all that is in it
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(name, marks=[pytest.mark.exhaustive] * (name in ALIKE)) for name in (*WRITERS, "evaluation")
-    ],
+    params=[pytest.param(name, marks=[pytest.mark.exhaustive] * (name in ALIKE)) for name in (*WRITERS, "evaluation")],
 )
 def report(request: pytest.FixtureRequest, made_once: MadeOnce) -> Path:
     """Each kind of report in turn."""
