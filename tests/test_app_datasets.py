@@ -611,7 +611,7 @@ def test_a_training_that_nothing_would_be_left_to_test_is_refused_before_a_job_b
 def test_sample_images_are_drawn_once(app: App) -> None:
     assert app.send("POST", "samples")["state"] == "reading"
     found = app.wait("samples")
-    assert (found["kind"], found["n_images"], found["groups"]["n_groups"]) == ("samples", 480, 14)
+    assert (found["kind"], found["n_images"], found["groups"]["n_groups"]) == ("samples", 480, 60)
     assert app.send("POST", "samples") == found
     new = app.wait("samples-new")
     assert (new["n_images"], new["n_unreadable"], new["is_labelled"]) == (24, 1, False)
