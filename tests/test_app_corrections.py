@@ -78,10 +78,10 @@ def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_bac
     assert (corrected["label"], corrected["correction"]) == ("large", "medium")
     assert {path: label for path, label in lab.labels().items() if before[path] != label} == {row["path"]: "medium"}
     assert [one["k"] for one in lab.get(f"runs/{lab.run}/rows?only=corrected")["items"]] == [row["k"]]
-    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 1, "n_test": 1, "n_added": 0}
+    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 1, "n_test": 1, "n_added": 0, "trained": None}
     assert lab.correct(lab.run, row["k"], None)["correction"] is None
     assert lab.labels() == before
-    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 0, "n_test": 0, "n_added": 0}
+    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 0, "n_test": 0, "n_added": 0, "trained": None}
     assert lab.correct(lab.run, row["k"], None)["correction"] is None  # there is nothing left to take back
 
 
@@ -108,6 +108,7 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     preview = lab.client.post(f"{API}/datasets/{lab.cells}/split-preview", json={"recipe": QUICK, "again_of": lab.run})
     again = queue_run(lab.client, lab.cells, QUICK, name="Second", again_of=lab.run)
     assert ended(lab.client, again)["state"] == "done"
+    assert lab.get(f"runs/{lab.run}/relabelled")["trained"] == {"id": again, "name": "Second"}
     assert lab.split(again) == lab.split(lab.run)
     assert {part["part"]: part["n"] for part in preview.json()["parts"]}["test"] == len(rows)
     assert lab.get(f"runs/{again}")["again_of"] == lab.run

@@ -5456,6 +5456,8 @@ export interface components {
              * @description Labeled images that the training did not have, or without a label.
              */
             n_added: number;
+            /** @description A later training that repeats it with the labels of now. */
+            trained: components["schemas"]["Repeat"] | null;
         };
         /**
          * ReliabilityBin
@@ -5472,6 +5474,16 @@ export interface components {
             confidence: number | null;
             /** Accuracy */
             accuracy: number | null;
+        };
+        /**
+         * Repeat
+         * @description A training that repeats an earlier one.
+         */
+        Repeat: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
         };
         /**
          * ReportSection

@@ -15,7 +15,7 @@ from coverslip.errors import NotFound
 from coverslip.images import ReadPlan, middle_of
 from coverslip.runs import Run, SplitRow
 from coverslip.runs.lookup import ImageSource
-from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.predictions.rows import reading
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import as_dataset, load_records, plan_of
@@ -67,12 +67,21 @@ def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], fil
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """A training that repeats an earlier one."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class RelabelledImages:
     """Images of a training's dataset whose label is another by now than when it was trained, or that are new."""
 
     n: Annotated[int, Field(description="Images of the training whose label was changed or removed.")]
     n_test: Annotated[int, Field(description="Of them those that it was tested on.")]
     n_added: Annotated[int, Field(description="Labeled images that the training did not have, or without a label.")]
+    trained: Annotated[Repeat | None, Field(description="A later training that repeats it with the labels of now.")]
 
 
 def count_relabelled(workspace: Workspace, run_id: str) -> RelabelledImages:
@@ -82,6 +91,22 @@ def count_relabelled(workspace: Workspace, run_id: str) -> RelabelledImages:
         NotFound: there is no such training.
     """
     job = find_job(workspace, run_id, "train")
+    counts = _counts(workspace, job)
+    return RelabelledImages(*counts, trained=_repeat_with_labels_of_now(workspace, job) if any(counts) else None)
+
+
+def _repeat_with_labels_of_now(workspace: Workspace, job: Job) -> Repeat | None:
+    """The newest finished training that repeats a training, directly or through others, with the labels of now."""
+    repeats: list[Job] = []
+    for each in reversed(all_jobs(workspace, "train")):
+        if each.again_of in {job.id, *(repeat.id for repeat in repeats)}:
+            repeats.append(each)
+    done = (each for each in reversed(repeats) if each.run.is_done and not any(_counts(workspace, each)))
+    return next((Repeat(each.id, each.name) for each in done), None)
+
+
+def _counts(workspace: Workspace, job: Job) -> tuple[int, int, int]:
+    """Images of a training with another label by now, those of them that it was tested on, and new ones."""
     rows = _labelled_rows(job.run)
     changed = [
         row
@@ -89,7 +114,7 @@ def count_relabelled(workspace: Workspace, run_id: str) -> RelabelledImages:
         if (row := _row_of(record, rows)) is not None and record.label != row.label
     ]
     tested = [row for row in changed if row.split == "test"]
-    return RelabelledImages(len(changed), len(tested), len(_added_records(workspace, job, rows)))
+    return len(changed), len(tested), len(_added_records(workspace, job, rows))
 
 
 def _labelled_rows(run: Run) -> dict[Path, list[SplitRow]]:

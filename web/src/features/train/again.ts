@@ -1,17 +1,37 @@
 // A training done again: the recipe and the split of an earlier one, with the labels and images of now.
-import { startRun, type Run, type RunDetail } from '../../api/runs';
+import { listRuns, startRun, type Run, type RunDetail } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { texts } from '../../texts';
 import { nested, takenOver } from './recipe';
+
+export type Changed = keyof typeof texts.runs.again.endings;
+
+const LONGEST = 120; // characters of a name
 
 export async function trainAgain(run: RunDetail): Promise<Run> {
   await recipeKeys.load();
   const keys = recipeKeys.keys.map(({ key }) => key);
   return startRun({
     dataset_id: run.dataset_id ?? '',
-    name: texts.runs.again.name(run.name).slice(0, 120),
+    name: await newName(run.name, 'images'),
     recipe: nested(takenOver(run.recipe, keys, true)),
     allow_leakage: false,
     again_of: run.id,
   });
+}
+
+/** The name of a training that repeats another one, numbered if a training has it already. */
+export async function newName(name: string, changed: Changed): Promise<string> {
+  const taken = (await listRuns()).items.map(({ name }) => name);
+  return nameOfRepeat(name, changed, taken);
+}
+
+export function nameOfRepeat(name: string, changed: Changed, taken: readonly string[]): string {
+  const endings = Object.values(texts.runs.again.endings).join('|');
+  const first = name.replace(new RegExp(`, (${endings})( \\d+)?$`), '');
+  for (let n = 1; ; n++) {
+    const ending = `, ${texts.runs.again.endings[changed]}${n > 1 ? ` ${n}` : ''}`;
+    const numbered = first.slice(0, LONGEST - ending.length) + ending;
+    if (!taken.includes(numbered)) return numbered;
+  }
 }

@@ -1,0 +1,9 @@
+import { expect, test } from 'vitest';
+import { nameOfRepeat } from '../src/features/train/again';
+
+test('a training that repeats another one has a name of its own', () => {
+  expect(nameOfRepeat('blood', 'labels', ['blood'])).toBe('blood, labels corrected');
+  expect(nameOfRepeat('blood', 'labels', ['blood, labels corrected'])).toBe('blood, labels corrected 2');
+  expect(nameOfRepeat('blood, labels corrected 2', 'images', [])).toBe('blood, images added');
+  expect(nameOfRepeat('b'.repeat(120), 'labels', [])).toHaveLength(120);
+});
