@@ -90,6 +90,23 @@ def test_long_tables_are_cut_in_notebooks() -> None:
     assert shown.count("<tr>") < 30
 
 
+def test_predictions_print_their_first_rows() -> None:
+    table = Predictions(
+        [
+            Prediction("a.png", "/a.png", None, "red", 0.75, "uncertain", (0.75, 0.25)),
+            Prediction("long/b.png", "/long/b.png", None, None, None, "unreadable", ()),
+        ],
+        ["red", "blue"],
+    )
+    assert repr(table).splitlines() == [
+        "Predictions of 2 images",
+        "image_id    predicted  probability  decision",
+        "a.png       red        0.750        uncertain",
+        "long/b.png                          unreadable",
+    ]
+    assert repr(Predictions(table.rows * 6, table.classes)).splitlines()[-1] == "and 2 more"
+
+
 @pytest.mark.slow
 def test_probabilities_are_an_array_with_a_row_for_each_image(trained: Run, cells: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"

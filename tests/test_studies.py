@@ -93,6 +93,13 @@ def test_a_pretraining_is_done_once_for_all_that_start_from_it(tmp_path: Path) -
     assert all(cells.index(before[0]) < cells.index(cell) for cell in after)
 
 
+def test_a_plan_that_is_not_there_is_refused_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(BadRecipe) as refusal:
+        studies.run_study(tmp_path / "nope.yaml", out=tmp_path / "out")
+    assert refusal.value.file == tmp_path / "nope.yaml"
+    assert "Errno" not in str(refusal.value)
+
+
 def test_a_plan_that_is_not_valid_is_said_with_the_key(tmp_path: Path) -> None:
     assert "did you mean 'models'" in refused(tmp_path, model=["resnet18"])
     assert "plain transfer" in refused(

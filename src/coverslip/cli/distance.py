@@ -46,9 +46,10 @@ def distance(
 ) -> None:
     """Tell how far apart datasets are, and which to try first for pretraining.
 
-    MMD² is 0 where what a network sees in two datasets is spread alike; CORAL where it varies alike. The interval and p
-    take images for independent unless groups are named: then whole groups are drawn. A small p says that the datasets
-    differ, which two microscopes nearly always do, and not that the difference matters.
+    MMD² is 0 if the two feature distributions are identical; the estimate is unbiased and can be negative. CORAL is 0
+    if their covariances are identical. Without --group, images are treated as independent. With it, groups are
+    resampled as a whole. A small p says that the datasets differ, which two microscopes nearly always do, and not that
+    the difference matters.
 
     Examples:
 
@@ -111,4 +112,6 @@ def _show(distances: "Distances") -> None:
         for pair in distances.pairs
     ]
     console.print(filled_table(("datasets", f"MMD² ({CI})", "p", "CORAL"), rows))
+    if any((pair.mmd2.value or 0) < 0 for pair in distances.pairs):
+        console.print("MMD² is estimated without bias: a negative value is no distance above 0.", soft_wrap=True)
     console.print(distances.advice, soft_wrap=True)

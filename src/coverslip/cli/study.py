@@ -173,9 +173,9 @@ def preset(
             table.add_row(each.name, each.title, each.citation)
         console.print(table)
         return
+    made = _preset(name, data, group, group_pattern, small, as_published)
     if out is None:
         raise typer.BadParameter("say by --out where the plan is written.")
-    made = _preset(name, data, group, group_pattern, small, as_published)
     studies.save_plan(made, out)
     n = len(studies.plan_study(made, out.parent))
     console.print(f"Plan      {out}: {n} trainings", soft_wrap=True)

@@ -116,6 +116,18 @@ class Predictions:
         """
         return data_frame({name: self[name] for name in self.columns})
 
+    def __repr__(self) -> str:
+        """The number of images, and the first rows."""
+        shown = [("image_id", "predicted", "probability", "decision")]
+        for row in self.rows[:_MOST_SHOWN]:
+            probability = "" if row.probability is None else f"{row.probability:.3f}"
+            shown.append((row.image_id, row.predicted or "", probability, row.decision))
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        lines = ("  ".join(map(str.ljust, cells, widths)).rstrip() for cells in shown)
+        n_more = len(self) - len(shown) + 1
+        title = f"Predictions of {counted(len(self), 'image')}"
+        return "\n".join([title, *lines, *([f"and {n_more:,} more"] if n_more else [])])
+
     def _repr_html_(self) -> str:
         """The first rows, for notebooks."""
         title = f"Predictions of {counted(len(self), 'image')}"
