@@ -39,8 +39,7 @@ class Epoch:
 
 
 EARLY_DIP = (
-    "Validation results are usually worse in the first half of fine-tuning because the learning rate is high. They "
-    "recover as it falls."
+    "Validation results are usually worse while the learning rate is high. They usually recover only when it falls."
 )
 _HIGH_SHARE = 0.25  # of the largest learning rate
 _WORSE_BY = 0.01  # F1 or accuracy, lest an image more or less is called a dip

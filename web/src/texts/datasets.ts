@@ -188,7 +188,7 @@ export const datasets = {
     confirmed: (n: string) => `Label confirmed as right: ${n}.`,
     confirmationRemoved: (n: string) => `Confirmation removed: ${n}.`,
     allChecked: 'No suspected label error is left to check.',
-    doubtfulCaption: (label: string, suggested: string) => `${label} → ${suggested}?`,
+    doubtfulCaption: (label: string, suggested: string) => `${label}\n→ ${suggested}?`,
     suggested: (name: string) => `A classifier that was not trained on this image predicts: ${name}`,
     why: {
       unreadable: 'can’t be read',
@@ -346,7 +346,7 @@ export const datasets = {
     p: 'p',
     coral: 'CORAL',
     help: (network: string) =>
-      `MMD² is 0 if the two feature distributions are identical. p is the probability of a distance at least this large if groups are assigned to the two datasets at random. Features of ${network}.`,
+      `MMD² is 0 if the two feature distributions are identical; the estimate is unbiased and can be negative. p is the probability of a distance at least this large if groups are assigned to the two datasets at random. Features of ${network}.`,
   },
   careless: {
     title: 'Data leakage and shortcuts',

@@ -60,7 +60,7 @@ export const results = {
       folds: (n: string, folds: number) =>
         `${n} images in ${folds} cross-validation folds; each image is tested once.`,
       labelErrors: (expected: number, judged: string, confirmed: number, n: string) =>
-        `About ${count(expected)} of ${judged} labels may be wrong${confirmed ? `; ${count(confirmed)} confirmed as right` : ''}.${expected ? ' These images resemble another class as much as images of that class do.' : ''} ${n} images are misclassified, most of them because they are hard.`,
+        `About ${count(expected)} of ${judged} labels may be wrong${confirmed ? `; ${count(confirmed)} confirmed as right` : ''}.${expected ? ' These images resemble another class as much as images of that class do.' : ''} Of all images of the dataset, ${n} are misclassified by classifiers that were not trained on them.`,
       noLabelErrors: 'Suspected label errors have not been computed for this run.',
       noEvaluation: 'This classifier has not been evaluated on an external test set.',
       evaluations: (n: string, title: string, low: string, high: string, own: string) =>
@@ -323,7 +323,7 @@ export const results = {
     notJudged: (n: string) => `${n} could not be checked.`,
     className: 'Class',
     images: 'Images',
-    doubtful: 'Misclassified',
+    doubtful: 'Misclassified (whole dataset)',
     tooFew: 'too few images',
     showAll: (n: number, most: number) =>
       n > most
@@ -351,7 +351,7 @@ export const results = {
         .filter(Boolean)
         .join(
           ' and ',
-        )}.${n && nTest === n && !nAdded && !hasFolds ? ' Only test images are affected: training again changes the result, but not the classifier. With cross-validation folds, all images are used for training.' : ''}`,
+        )}.${n && nTest === n && !nAdded && !hasFolds ? ' Only test images are affected: training again changes the result, but not the classifier.' : ''}`,
     result: (metric: string, first: string, second: string) => `${metric} ${first} before, ${second} now`,
     byLabels: {
       both: 'On the same test images:',

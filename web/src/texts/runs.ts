@@ -136,7 +136,7 @@ export const runs = {
     learningRate: 'Learning rate',
     epochZero:
       'Epoch 0 is the instant classifier. Epochs are validated without test-time augmentation to save time, so these results can differ from those given for the instant classifier.',
-    dip: 'Validation results are usually worse in the first half of fine-tuning because the learning rate is high. They recover as it falls.',
+    dip: 'Validation results are usually worse while the learning rate is high. They usually recover only when it falls.',
     selection: {
       lastLater: (n: number) =>
         `If fine-tuning is not ended early, its last epoch (${n}) is kept: by then the learning rate has fallen to zero. If you finish or stop it, the best epoch so far is kept.`,

@@ -31,6 +31,7 @@ def conclusion(rows: Sequence[ComparedRun], pairs: Sequence[Pair], runs: Sequenc
 def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
     where = f"On {words.plural(pair.n, 'test image')}"
     by_labels = words.by_labels(pair.numbers[0].labels)
+    first, second = _quoted(first), _quoted(second)
     both = ((first, words.number(row.first)), (second, words.number(row.second)))
     (first, of_first), (second, of_second) = both
     if row.low is None or row.high is None:
@@ -51,6 +52,10 @@ def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
         f"{where}{by_labels}, the difference in {row.title} from {first} ({of_first}) to {second} ({of_second}) is "
         f"not statistically significant: {size} ({interval})."
     )
+
+
+def _quoted(name: str) -> str:
+    return f"“{name}”"
 
 
 def _is_second_better(row: Difference) -> bool:
@@ -78,8 +83,8 @@ def _of_several(runs: Sequence[Run], names: Sequence[str], primary: str) -> str:
                 return ""
             is_apart = difference.low is not None and difference.high is not None
             is_apart = is_apart and not (difference.low or 0) <= 0 <= (difference.high or 0)
-            (significant if is_apart else not_significant).append(name)
-    text = f"{names[best]} has the best {record.title} ({words.number(values[best])})."
+            (significant if is_apart else not_significant).append(_quoted(name))
+    text = f"{_quoted(names[best])} has the best {record.title} ({words.number(values[best])})."
     if significant:
         text += f" The difference from {words.listed(significant)} is statistically significant."
     if not_significant:
