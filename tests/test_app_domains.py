@@ -54,8 +54,8 @@ def test_each_folder_is_a_domain_of_the_name_it_was_given(app: App, labs: tuple[
     found = opened(app, (here, "Basel"), (there, None))
     assert (found["state"], found["n_images"], counts(found)) == ("ready", 18, {"Basel": 6, "cells-2": 12})
     assert found["sources"] == [
-        {"path": str(here), "is_missing": False, "domain": "Basel", "domains": ["Basel"]},
-        {"path": str(there), "is_missing": False, "domain": None, "domains": ["cells-2"]},
+        {"path": str(here), "is_made": False, "is_missing": False, "domain": "Basel", "domains": ["Basel"]},
+        {"path": str(there), "is_made": False, "is_missing": False, "domain": None, "domains": ["cells-2"]},
     ]
     shown = app.get(f"datasets/{found['id']}/images", domain="Basel")
     assert shown["total"] == 6

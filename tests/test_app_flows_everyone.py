@@ -170,7 +170,7 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
     waiting = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
     open_page(page, f"/runs/{waiting}")
-    page.get_by_text("Waiting: one training").wait_for()
+    page.get_by_text("Waiting for the training or study").wait_for()
     page.get_by_role("button", name="Stop (resume later)").click()
     page.get_by_role("button", name="Resume").wait_for()
     stock.app.send(f"jobs/{waiting}", method="DELETE")

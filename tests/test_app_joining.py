@@ -108,6 +108,7 @@ def test_images_without_the_pattern_of_the_groups_join_as_groups_of_their_own(
     answer(app, prediction, 1, "round")
     joined = join(app, prediction, cells["id"])
     assert (joined["state"], joined["n_images"]) == ("ready", 12 + 2)
+    assert [source["is_made"] for source in joined["sources"]] == [False, True]
     assert joined["groups"]["n_groups"] == 3 + 2
 
 

@@ -6060,6 +6060,11 @@ export interface components {
              */
             path: string;
             /**
+             * Is Made
+             * @description A table that coverslip wrote, of corrected predictions.
+             */
+            is_made: boolean;
+            /**
              * Is Missing
              * @description It is not there now: renamed, removed, or on a disk elsewhere.
              */

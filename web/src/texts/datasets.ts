@@ -7,7 +7,7 @@ export const datasets = {
     local: 'Everything stays on this computer: no image, no label and no result leaves it.',
     samples: {
       title: 'Try it with sample images',
-      text: 'Drawn blood cells of five kinds from 60 slides. See the whole way from images to a classifier and its report within minutes.',
+      text: 'Drawn blood cells of five kinds from 60 slides. See the whole way from images to a classifier and its report within minutes. Adds two datasets: labeled images to train on, and new ones to predict.',
       action: 'Use the sample images',
     },
     folder: {
@@ -72,6 +72,7 @@ export const datasets = {
   noClasses: 'No classes yet',
   state: {
     reading: 'Reading images',
+    drawing: 'Drawing the sample images',
     failed: 'The images could not be read.',
     readAgain: 'Look for new files',
     readAgainHint: 'Finds new, changed and removed files. Labels given here stay.',
@@ -140,6 +141,7 @@ export const datasets = {
     perDomain: 'Images per domain',
     domain:
       'A domain is where images come from: a laboratory, a microscope, a day. Results are given for all images together and for each domain.',
+    made: 'Corrected images of a prediction',
     add: 'Add another folder',
     addThis: 'Add this folder',
     change: 'Add, rename or remove folders',

@@ -63,7 +63,7 @@ export const general = {
     ofFold: (fold: number) =>
       `Explains the classifier of fold ${fold}, which made this prediction: it was not trained on this image.`,
     alt: 'The image, a heat map of the evidence for the class, and the most similar training images',
-    help: 'Bright areas support the class. A heat map shows which areas the network used, not whether the prediction is right. Maps that fail the sanity checks are withheld: they look the same with random weights, or do no better than pointing at the center. Below the map are the most similar training images.',
+    help: 'Bright areas support the class. A heat map shows which areas the network used, not whether the prediction is right. Maps that fail the sanity checks are withheld: they look the same with random weights, or do no better than pointing at the center. “Contributions” shows how much each area adds to the score of the class. Below the map are the most similar training images.',
   },
   viewer: {
     title: (name: string) => `Image ${name}`,

@@ -59,7 +59,7 @@ export const runs = {
       `Epoch ${k} of ${n} · ${perSecond < 10 ? perSecond.toFixed(1) : count(Math.round(perSecond))} images per second`,
     work: (stage: string) => stage.charAt(0).toUpperCase() + stage.slice(1),
     left: (time: string) => `${time} left`,
-    waiting: 'Waiting: one training runs at a time.',
+    waiting: 'Waiting for the training or study before it.',
     starting: 'Starting …',
     ready: 'A first classifier is ready',
     first: 'First numbers',

@@ -109,7 +109,7 @@ export const studies = {
 
   page: {
     progress: 'Progress',
-    waiting: 'Waiting: one training or study is at work at a time.',
+    waiting: 'Waiting for the training or study before it.',
     working: 'Trainings done',
     stop: 'Stop',
     stopHelp: 'What is done is kept, and what was begun goes on when you resume.',

@@ -7,7 +7,7 @@ from typing import Any
 from coverslip.studies.plan import Changes
 
 Dataset = dict[str, Any]  # Any: as `study.yaml` has a dataset
-OWN_START = ({"name": "as each network says", "recipe": {}},)  # one regime: the networks' recipes say the start
+OWN_START = ({"name": "initialization per network", "recipe": {}},)  # one regime: the networks' recipes say the start
 
 
 SMALL_PER_CLASS = 20  # training images of each class in a small form

@@ -1,6 +1,7 @@
 """Datasets as the app knows them: what is told of them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -52,6 +53,7 @@ class SourceState:
     """A folder, table or file that images of a dataset come from."""
 
     path: Annotated[str, Field(description="Absolute.")]
+    is_made: Annotated[bool, Field(description="A table that coverslip wrote, of corrected predictions.")]
     is_missing: Annotated[bool, Field(description="It is not there now: renamed, removed, or on a disk elsewhere.")]
     domain: Annotated[str | None, Field(description="The name that its domain was given; null: that of its folder.")]
     domains: Annotated[
@@ -104,7 +106,7 @@ def list_datasets(home: Workspace, paging: Paging) -> Page[DatasetState]:
     with home.engine.connect() as connection:
         known = select(datasets).where(datasets.c.forgotten.is_(None))
         rows = connection.execute(known.order_by(datasets.c.created.desc(), datasets.c.id)).all()
-        return Page([_described(connection, row) for row in paging.of(rows)], len(rows))
+        return Page([_described(home, connection, row) for row in paging.of(rows)], len(rows))
 
 
 def describe(home: Workspace, dataset_id: str) -> DatasetState:
@@ -114,10 +116,10 @@ def describe(home: Workspace, dataset_id: str) -> DatasetState:
         NotFound: there is none of that id.
     """
     with home.engine.connect() as connection:
-        return _described(connection, dataset_row(connection, dataset_id))
+        return _described(home, connection, dataset_row(connection, dataset_id))
 
 
-def _described(connection: Connection, row: AnyRow) -> DatasetState:
+def _described(home: Workspace, connection: Connection, row: AnyRow) -> DatasetState:
     counts = row.summary
     missing = missing_sources(row)
     kinds = set(
@@ -129,7 +131,7 @@ def _described(connection: Connection, row: AnyRow) -> DatasetState:
     return DatasetState(
         id=row.id,
         name=row.name,
-        sources=[_source(row, **source, is_missing=source["path"] in missing) for source in row.sources],
+        sources=[_source(home, row, **source, is_missing=source["path"] in missing) for source in row.sources],
         kind=row.kind,
         state=row.state,
         is_labelled=row.is_labelled,
@@ -151,10 +153,11 @@ def _described(connection: Connection, row: AnyRow) -> DatasetState:
     )
 
 
-def _source(row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:
+def _source(home: Workspace, row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:
     origins = row.opened["origins"] if row.opened is not None else []
     domains = [origin["domain"] for origin in origins if path in origin["sources"]]
-    return SourceState(printable(path), is_missing, domain, [name for name in domains if name])
+    is_made = Path(path).parent == home.snapshots
+    return SourceState(printable(path), is_made, is_missing, domain, [name for name in domains if name])
 
 
 def _groups(row: AnyRow) -> Groups:

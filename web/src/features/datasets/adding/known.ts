@@ -16,10 +16,8 @@ export function openedFrom(datasets: readonly Dataset[], sources: readonly NewSo
 /** Folders of datasets, those opened last first; of a table the folder that it lies in. */
 export function recentFolders(datasets: readonly Dataset[]): string[] {
   const own = datasets.filter(({ kind }) => !ELSEWHERE.includes(kind));
-  return [...new Set(own.flatMap(({ sources }) => sources.map(({ path }) => placeOf(path))))].slice(
-    0,
-    N_RECENT,
-  );
+  const sources = own.flatMap(({ sources }) => sources.filter(({ is_made }) => !is_made));
+  return [...new Set(sources.map(({ path }) => placeOf(path)))].slice(0, N_RECENT);
 }
 
 function placeOf(path: string): string {
