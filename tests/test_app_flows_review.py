@@ -118,6 +118,16 @@ def test_a_key_stays_with_its_image_if_that_is_chosen(page: "Page", review: Revi
     review.until_corrected(page, [first, None, None, None])
 
 
+def test_the_key_of_the_predicted_class_confirms_a_decided_image_too(page: "Page", review: Review) -> None:
+    k = next(k for k, row in enumerate(review.rows) if row["decision"] in CLASSES)
+    label = review.rows[k]["decision"]
+    review.open(page)
+    for _ in range(k + 1):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press(str(1 + CLASSES.index(label)))
+    review.until_corrected(page, [label if other == k else None for other in range(4)])
+
+
 def test_a_correction_that_could_not_be_kept_is_told_and_not_undone(page: "Page", review: Review) -> None:
     is_cut_off = False
     # From the beginning: a route that comes later may let the request pass that is made next.

@@ -30,6 +30,7 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
     plan.fill("modells: [x]")
     page.get_by_role("button", name="Use this plan").click()
     page.get_by_text("did you mean 'models'").wait_for()
+    assert plan.input_value() == "modells: [x]"
     page.get_by_role("button", name="Back to the preset’s plan").click()
     page.get_by_text("3 trainings, each in 2 folds.").wait_for()
     assert page.get_by_role("button", name="Start the study").is_enabled()

@@ -46,7 +46,10 @@ def test_inspect_finds_the_planted_faults(samples: SampleSet, capsys: pytest.Cap
 def test_inspect_says_the_same_in_words(samples: SampleSet, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(samples.folder), "--group-pattern", r"slide\d+"]) == 0
     out = capsys.readouterr().out
-    assert f"{samples.n_images} images, {len(samples.classes)} classes; {len(samples.slides)} groups" in out
+    n = len(samples.broken)
+    assert (
+        f"{samples.n_images} images ({n} unreadable), {len(samples.classes)} classes; {len(samples.slides)} gr" in out
+    )
     assert samples.broken[0].name in out
     assert "What to do" in out
 

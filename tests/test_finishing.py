@@ -81,6 +81,12 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     save_recipe(settled.model_copy(update={"last_epoch": None, "kept_epoch": "auto", "patience": 7}), whole.recipe_file)
     assert [row.name for row in what_differs([run, whole]) if row.what == "recipe"] == ["finished_early"]
     assert not [row for row in what_differs([run, again]) if row.what == "recipe"]
+    save_recipe(settled.model_copy(update={"stage": "instant", "last_epoch": None}), whole.recipe_file)
+    told = what_differs([run, Run(whole.folder)])
+    assert [row.name for row in told if row.what == "recipe"] == ["stage", "finished_early"]
+    (compared,) = [event for event in events if isinstance(event, Noted) and event.code == "stages-compared"] or [None]
+    assert (compared is None) == (init == "scratch")
+    assert compared is None or compared.values["kept"] == "finetune"
 
 
 @pytest.mark.slow

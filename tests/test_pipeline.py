@@ -288,7 +288,7 @@ def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells:
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=stop_after_an_epoch)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
     assert [row["epoch"] for row in rows_of(tmp_path / "run" / "history.csv")] == ["0", "1"]
-    assert "fine-tuning-no-better" not in told  # which is not known before its end
+    assert "stages-compared" not in told  # which is not known before its end
     measured = cs.evaluate(tmp_path / "run")
     assert measured.metrics["accuracy"].value is not None
 

@@ -115,7 +115,18 @@ def settings_for(key: Any) -> list[str]:
 
 @pytest.mark.slow
 def test_the_methods_text_tells_each_key_that_is_not_at_its_default(run: Path) -> None:
-    silent = {"stage", "init", "device", "group", "split.val", "split.test", "split.folds", "decide_by", "wished"}
+    silent = {
+        "stage",
+        "last_epoch",
+        "init",
+        "device",
+        "group",
+        "split.val",
+        "split.test",
+        "split.folds",
+        "decide_by",
+        "wished",
+    }
     for key in recipe_keys():
         if key.key in silent or key.key.startswith("classes."):
             continue  # told by sentences of their own, or no part of what was done

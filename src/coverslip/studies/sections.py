@@ -64,7 +64,7 @@ def _sections(comparison: StudyComparison) -> Iterator[StudySection]:
 
 
 def _of_size(dataset: str, train_per_class: int | None) -> str:
-    return f"{dataset}, {count(train_per_class)} training images per class" if train_per_class else dataset
+    return f"{dataset}, at most {count(train_per_class)} training images per class" if train_per_class else dataset
 
 
 def _results(part: DatasetComparison, comparison: StudyComparison, i: int) -> Iterator[StudyBlock]:

@@ -17,7 +17,7 @@ import torch
 
 from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
 from coverslip.errors import BadRecipe, OutOfTime, Stopped
-from coverslip.evaluation import DecisionRule, apply_temperature, fit_temperature, learn_decisions
+from coverslip.evaluation import METRICS, DecisionRule, apply_temperature, fit_temperature, learn_decisions
 from coverslip.evaluation.prediction_sets import set_floors
 from coverslip.events import CheckpointSelection, ClassifierSelected, Noted, StageStarted
 from coverslip.images import Preprocessing
@@ -48,7 +48,7 @@ from coverslip.training.instant_stage import (
 )
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
-from coverslip.training.ranking import is_preferred, is_shown_worse
+from coverslip.training.ranking import compared, is_preferred, is_shown_worse
 from coverslip.training.steps.batch_statistics import begin_batch_statistics
 from coverslip.training.steps.pacing import StepPace
 
@@ -168,15 +168,33 @@ def fit(
         raise Stopped("Training was stopped before there was a classifier", do="Resume the run to go on.")
     best, *others = candidates
     for other in others:  # fine-tuning, if there is one
-        if is_taken(other.val_logits, best.val_logits, images, recipe, stages[-1]):
+        instant = best
+        if is_taken(other.val_logits, instant.val_logits, images, recipe, stages[-1]):
             best = other
+        if not is_stopped and len(images.val):  # else the last word is not spoken
+            context.emit(_compared_note(best.stage, other.val_logits, instant.val_logits, images.val_label, recipe))
     network.load_state_dict(best.weights)
-    if best.stage == "instant" and len(candidates) > 1 and not is_stopped:  # else the last word is not spoken
-        text = "The instant classifier is kept: the fine-tuned network did not have better validation results."
-        context.emit(Noted(code="fine-tuning-no-better", text=text))
     if not (is_stopped or does_not_fit):
         context.emit(_selected(best.stage, finetuned))
     return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped, None, does_not_fit, pace, changes)
+
+
+def _compared_note(
+    kept: Literal["instant", "finetune"], finetuned: Floats, instant: Floats, label: Ints, recipe: Recipe
+) -> Noted:
+    """Which of the two classifiers is kept, with what validation images say of both."""
+    metric = METRICS[recipe.primary_metric]
+    values = compared(finetuned, instant, label, recipe)
+    augmented = " with test-time augmentation" if recipe.tta > 1 else ""
+    text = (
+        f"{'The fine-tuned network' if kept == 'finetune' else 'The instant classifier'} is kept. {metric.title} on "
+        f"validation images{augmented}: {values[0]:.3f} for the fine-tuned network, {values[1]:.3f} for the instant "
+        "classifier."
+    )
+    better, worse = map(metric.as_higher_is_better, values if kept == "finetune" else reversed(values))
+    if better <= worse:
+        text += " So small a difference is mostly chance."
+    return Noted(code="stages-compared", text=text, values={"finetune": values[0], "instant": values[1], "kept": kept})
 
 
 def _is_finished_before(context: RunContext) -> bool:

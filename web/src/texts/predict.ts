@@ -93,7 +93,7 @@ export const predict = {
   unreadable: 'Could not be read',
   decisions: { uncertain: 'uncertain', unfamiliar: 'unfamiliar' } as Record<string, string>,
   reviewHelp:
-    'The classifier was not sure enough to decide these: have a look. Mistakes are most frequent here.',
+    'These were not decided: they are unfamiliar, unreadable, or less probable than the classifier’s threshold, if it has one (Decision threshold in its results). The least probable of the others come first under All images.',
   warnedHelp:
     'These images differ from all those that the classifier learned from. Have a look before you rely on them.',
   unfamiliarHelp:

@@ -128,7 +128,7 @@ export const studies = {
     comparison: 'Comparison',
     unready: 'The comparison is written when the study ends, or is stopped.',
     soFar: 'So far: it was not taken to its end.',
-    ofSize: (n: number) => `, ${n} training images of each class`,
+    ofSize: (n: number) => `, at most ${n} training images of each class`,
     against: (name: string) => `Against ${name}`,
     missing: (n: number) => `${n} missing`,
     method: (text: string) => `Interval and p: ${text}.`,

@@ -40,7 +40,7 @@ export const train = {
       `: ${of.metric_title} ${mean}` +
       (of.regime === null ? '' : `, start: ${of.regime}`) +
       ` (${counted(of.n_splits, 'split', 'splits')}` +
-      (of.train_per_class === null ? ')' : `, ${of.train_per_class} training images of each class)`),
+      (of.train_per_class === null ? ')' : `, at most ${of.train_per_class} training images of each class)`),
     isBaseline: '; the others were compared with it.',
     against: (name: string, verdict: string) => `; against ${name}: ${verdict}.`,
   },

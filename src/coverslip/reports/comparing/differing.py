@@ -30,15 +30,13 @@ def what_differs(runs: Sequence[Run]) -> list[Differing]:
 def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
     values = [values_of(run.recipe) for run in runs]
     early = [_finished_early(run) for run in runs]
-    is_row_due = False
     for key in (key for key in recipe_keys() if key.key != "group"):  # what came of it is told with the images
         found = [as_text(of_run.get(key.key)) for of_run in values]
-        if any(early) and key.key in SET_BY_FINISHING:
-            is_row_due |= len(set(found)) > 1
-            if len({value for value, is_early in zip(found, early, strict=True) if not is_early}) <= 1:
-                continue  # nobody chose another value
+        is_set = [bool(each) and key.key in SET_BY_FINISHING for each in early]
+        if any(is_set) and len({value for value, is_here in zip(found, is_set, strict=True) if not is_here}) <= 1:
+            continue  # nobody chose another value
         yield from _unless_equal("recipe", key.key, key.title, found)
-    if is_row_due:
+    if any(early) and len({run.recipe.last_epoch for run in runs}) > 1:
         yield from _unless_equal("recipe", "finished_early", "Fine-tuning finished early", early)
 
 

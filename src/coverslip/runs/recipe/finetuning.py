@@ -15,7 +15,7 @@ Sampling = Literal["all", "oversample", "undersample", "even", "domains"]
 
 _FEWEST_EPOCHS, _MOST_EPOCHS = 8, 60
 # What a training that is finished early sets, so that its recipe gives the same classifier again.
-SET_BY_FINISHING = ("stage", "last_epoch", "kept_epoch", "patience")
+SET_BY_FINISHING = ("last_epoch", "kept_epoch", "patience")
 IMAGES_SHOWN = 6400  # images over all epochs: fewer steps gained less, or lost (benchmarks/RESULTS.md)
 
 

@@ -213,7 +213,7 @@ def _recipe_of(job: Job, state: str) -> Json:
     choices = job.settled_choices
     with suppress(BadRun, BadRecipe):
         if state == "done":
-            settled = job.run.recipe.model_dump(mode="json", include=set(SET_BY_FINISHING))
+            settled = job.run.recipe.model_dump(mode="json", include={"stage", *SET_BY_FINISHING})
             return {**choices, **settled}
     return choices
 

@@ -147,13 +147,10 @@ export class Review {
       // As it is by now: another may have been sent since the key was pressed.
       const { correction, excluded } = this.rows.find((other) => other.k === row.k) ?? row;
       const before = { correction, excluded };
-      // An uncertain image that is confirmed is a correction too.
-      const isSame = answer.correction === row.predicted && row.decision === row.predicted;
-      const wanted = isSame && answer.excluded === null ? NO_ANSWER : answer;
-      if (isSameAnswer(wanted, before)) return;
+      if (isSameAnswer(answer, before)) return;
       const mine = { k: row.k, before };
       this.#made = [...this.#made, mine];
-      if (!(await this.#send(row.k, wanted))) this.#made = this.#made.filter((other) => other !== mine);
+      if (!(await this.#send(row.k, answer))) this.#made = this.#made.filter((other) => other !== mine);
     });
   }
 
