@@ -213,7 +213,7 @@ def load_plan(file: Path) -> StudyPlan:
     try:
         text = read_bytes(file, _LARGEST_BYTES).decode("utf-8-sig")
     except FileNotFoundError as error:
-        do = "Check its name, or write a plan by `coverslip study preset`."
+        do = "Check its name, or write a plan from a preset."
         raise BadRecipe("There is no such plan", file=file, do=do) from error
     except (OSError, ValueError) as error:
         do = "It must be a YAML file that names datasets and models."

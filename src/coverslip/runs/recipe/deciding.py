@@ -99,7 +99,7 @@ class DecisionChoices(Choices):
             what = f"a target {self.decide_by} needs two classes, and there are {len(classes)}"
             raise BadRecipe(
                 f"decide_by: {what}",
-                do="Merge classes until there are two, or decide by `roc` (`coverslip decide RUN --roc`).",
+                do="Merge classes until there are two, or decide by operating points of ROC curves (roc).",
                 faults=[("decide_by", what)],
             )
         if self.positive_class is None:
