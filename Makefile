@@ -8,9 +8,9 @@ MODULES := web/node_modules/.ready
 PAGES := src/coverslip/app/static/index.html
 PAGE_SOURCES := $(shell find web/src web/public -type f) $(wildcard docs/*.md web/*.html web/*.ts web/*.js) web/package.json
 
-# Three workers keep two cores busy; tests are dealt out by what they share (tests/conftest.py). Compiled modules are
+# Two workers; tests are dealt out by what they share (tests/conftest.py). Compiled modules are
 # kept whatever the environment says: the many programs that tests start would each compile all of coverslip again.
-PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadgroup
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: app demo pages test test-all quick lint api bench
 

@@ -1,16 +1,19 @@
 """Shared fixtures: where real images lie, a cache of its own for every test session, and who works on which test.
 
-With `-n 3 --dist loadgroup` three workers share the tests. What is made for a module (a fixture of that scope) is made
-in one of them; what is made for the session is made in each, or once for all where it takes `made_once`.
+With `-n 2 --dist loadgroup` two workers share the tests. What is made for a module (a fixture of that scope) is made in
+one of them; what is made for the session is made in each, or once for both where it takes `made_once`.
 """
 
 import gc
 import os
 import shutil
 
-# Workers share the cores: with several threads each, their programs included, they wait for one another.
+# Workers share the cores: two with two threads each, their programs included, wait for one another most of the time.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,7 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what is made for their module go to one worker, and a module's quick ones; others to either.
 
-    The groups with the most tests are dealt out first, then slow tests, then quick ones: all are busy to the end.
+    The groups with the most tests are dealt out first, then slow tests, then quick ones: both are busy to the end.
     """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
