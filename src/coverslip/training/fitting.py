@@ -48,7 +48,7 @@ from coverslip.training.instant_stage import (
 )
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.normalising import set_normalisation
-from coverslip.training.ranking import compared, is_preferred, is_shown_worse
+from coverslip.training.ranking import is_preferred, is_shown_worse, primary_value
 from coverslip.training.steps.batch_statistics import begin_batch_statistics
 from coverslip.training.steps.pacing import StepPace
 
@@ -184,17 +184,24 @@ def _compared_note(
 ) -> Noted:
     """Which of the two classifiers is kept, with what validation images say of both."""
     metric = METRICS[recipe.primary_metric]
-    values = compared(finetuned, instant, label, recipe)
-    augmented = " with test-time augmentation" if recipe.tta > 1 else ""
-    text = (
-        f"{'The fine-tuned network' if kept == 'finetune' else 'The instant classifier'} is kept. {metric.title} on "
-        f"validation images{augmented}: {values[0]:.3f} for the fine-tuned network, {values[1]:.3f} for the instant "
-        "classifier."
-    )
-    better, worse = map(metric.as_higher_is_better, values if kept == "finetune" else reversed(values))
-    if better <= worse:
-        text += " So small a difference is mostly chance."
-    return Noted(code="stages-compared", text=text, values={"finetune": values[0], "instant": values[1], "kept": kept})
+    text = f"{'The fine-tuned network' if kept == 'finetune' else 'The instant classifier'} is kept."
+    numbers: dict[str, object] = {"kept": kept}
+    values = [primary_value(logits, label, recipe) for logits in (finetuned, instant)]
+    if np.isfinite(values).all():
+        numbers |= {"finetune": values[0], "instant": values[1]}
+        augmented = " with test-time augmentation" if recipe.tta > 1 else ""
+        text += (
+            f" {metric.title} on validation images{augmented}: {values[0]:.3f} for the fine-tuned network, "
+            f"{values[1]:.3f} for the instant classifier."
+        )
+        if kept == "finetune":
+            values.reverse()
+        other, own = map(metric.as_higher_is_better, values)
+        if recipe.kept_stage != "finetune" and own <= other:
+            text += " This difference is too small to decide."
+    if recipe.kept_stage == "finetune":
+        text += " The recipe keeps the fine-tuned network in any case."
+    return Noted(code="stages-compared", text=text, values=numbers)
 
 
 def _is_finished_before(context: RunContext) -> bool:

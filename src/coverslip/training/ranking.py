@@ -64,19 +64,6 @@ def is_shown_worse(challenger: Floats, incumbent: Floats, label: Ints, recipe: R
     return old[0] - new[0] > _ERRORS_TO_SHOW * _difference_error(challenger, incumbent, label, recipe)
 
 
-def compared(finetuned: Floats, instant: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:
-    """The primary metric of the fine-tuned network and of the instant classifier, by (n_val, K) logits of both.
-
-    Both as they predict, so that neither is the number of an epoch, which is validated without test-time augmentation.
-    """
-    metric = METRICS[recipe.primary_metric]
-    values = [
-        _value(metric.name, apply_temperature(logits, fit_temperature(logits, label)), label)
-        for logits in (finetuned, instant)
-    ]
-    return values[0], values[1]
-
-
 def _difference_error(one: Floats, other: Floats, label: Ints, recipe: Recipe) -> float:
     """Standard error of how much two classifiers differ in the primary metric, over images drawn again and again."""
     metric, generator = METRICS[recipe.primary_metric], np.random.default_rng(recipe.seed)
@@ -95,10 +82,15 @@ def _difference_error(one: Floats, other: Floats, label: Ints, recipe: Recipe) -
 
 def primary_score(logits: Floats, label: Ints, recipe: Recipe) -> float:
     """The primary metric, higher is better."""
+    return METRICS[recipe.primary_metric].as_higher_is_better(primary_value(logits, label, recipe))
+
+
+def primary_value(logits: Floats, label: Ints, recipe: Recipe) -> float:
+    """The primary metric as it is shown."""
     metric = METRICS[recipe.primary_metric]
     if metric.needs_calibration:
         logits = logits / fit_temperature(logits, label)
-    return metric.as_higher_is_better(_value(metric.name, apply_temperature(logits, 1.0), label))
+    return _value(metric.name, apply_temperature(logits, 1.0), label)
 
 
 def _value(metric: str, probability: Floats, label: Ints) -> float:
