@@ -2771,7 +2771,7 @@ export interface components {
             name?: string | null;
             /**
              * Sources
-             * @description Where all images come from henceforth: to add or leave out folders, or name their domains.
+             * @description Where all images come from henceforth: to add or remove folders, or name their domains.
              */
             sources?: components["schemas"]["NewSource"][] | null;
             /**

@@ -70,7 +70,7 @@ export const predict = {
     fresh: 'A new dataset',
     freshText: 'Makes a new dataset, labeled by your corrections. Classes keep the keys that they have here.',
     joinText:
-      'They become one more source of that dataset. Files stay where they are; images that it already has are not added twice. To remove them again, open “Add, rename or leave out folders” on its page.',
+      'They become one more source of that dataset. Files stay where they are; images that it already has are not added twice. To remove them again, open “Add, rename or remove folders” on its page.',
     make: 'Make the dataset',
     join: 'Add to the dataset',
     joined: (n: number, name: string) =>

@@ -74,7 +74,7 @@ class DatasetChanges(BaseModel):
     name: Name | None = None
     sources: Sources | None = Field(
         default=None,
-        description="Where all images come from henceforth: to add or leave out folders, or name their domains.",
+        description="Where all images come from henceforth: to add or remove folders, or name their domains.",
     )
     group: Text | None = Field(default=None, description="A column of the table; null takes the groups away.")
     group_pattern: Text | None = Field(

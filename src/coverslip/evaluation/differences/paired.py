@@ -75,8 +75,8 @@ def paired_differences(
     degrees of freedom of all intervals (`intervals.py`): `difference ± t · standard error`. Accuracy without groups has
     the interval of Bonett and Price (2012, Adjusted Wald confidence interval for a difference of binomial proportions
     based on paired data), which holds where few images differ because it counts two more. Other metrics of predicted
-    classes get the same share of variance: without it, 12% of the differences in balanced accuracy between equally good
-    classifiers that differ on three to eight of 30 images were significant; with it 6%.
+    classes get the same share of variance: without it they find differences between equally good classifiers too often
+    where few images differ (a test simulates it).
 
     Args:
         first, second: what both say of the same images.

@@ -18,7 +18,8 @@ def doubling(curve: LearningCurve) -> str:
     shown = estimate(gain, is_signed=True)
     text = f"{shown.value} macro-F1 ({CI} {shown.interval})" if shown.interval else f"{shown.value} macro-F1"
     if gain.value < _FLAT:
-        return f"Twice as many images like these would change the result by about {text}. The learning curve is flat."
+        gain_words = f"Twice as many training images like these would change the result by about {text}."
+        return f"{gain_words} The learning curve is flat."
     doubt = " This is not statistically significant." if gain.low is not None and gain.low <= 0 else ""
     return (
         f"Twice as many training images like these ({count(2 * curve.n_images)} instead of {count(curve.n_images)}) "

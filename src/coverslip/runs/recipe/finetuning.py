@@ -312,7 +312,7 @@ class FinetuningChoices(Choices):
             "Whether the instant classifier is kept if the fine-tuned network has worse validation results. "
             "Publications keep the fine-tuned network in any case.",
             choices=(
-                Choice("better", "the one that validation images speak for"),
+                Choice("better", "the one that validation results select"),
                 Choice("finetune", "the fine-tuned one", "the fine-tuned network kept in any case"),
             ),
         ),

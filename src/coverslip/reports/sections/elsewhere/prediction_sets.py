@@ -13,12 +13,12 @@ from coverslip.runs import Prediction
 
 _MOST_GROUPS = 12
 _GUARANTEE = {
-    "validation images": "The sets were calibrated on validation images, which also selected the shrinkage or the "
+    "validation images": "{sets} were calibrated on validation images, which also selected the shrinkage or the "
     "epoch. The coverage is therefore approximate.",
-    "held-out training images": "The sets were calibrated on training images, each predicted by a linear probe that "
+    "held-out training images": "{sets} were calibrated on training images, each predicted by a linear probe that "
     "was trained without it (cross-conformal). Their guaranteed coverage is {worst:.0%} of the images of a class; the "
     "usual coverage is the target.",
-    "the folds' images": "The sets were calibrated on the validation images of all folds, each predicted by its fold's "
+    "the folds' images": "{sets} were calibrated on the validation images of all folds, each predicted by its fold's "
     "network (cross-conformal). Their guaranteed coverage is {worst:.0%} of the images of a class; the usual coverage "
     "is the target.",
 }
@@ -43,9 +43,8 @@ def _text(run: ReportedRun) -> SectionText:
     ]
     if run.run.training is not None:
         worst = 2 * LEVEL - 1
-        guarantee = _GUARANTEE[run.run.training.calibration.learnt_on].format(worst=worst)
-        # The table is of other networks, whose sets have another source.
-        words.append(guarantee.replace("The sets", "The final classifier's sets", 1) if run.n_folds else guarantee)
+        sets = "The final classifier's sets" if run.n_folds else "The sets"  # the table is of the folds' networks
+        words.append(_GUARANTEE[run.run.training.calibration.learnt_on].format(sets=sets, worst=worst))
     if always := _in_every_set(run):
         words.append(
             f"These classes have fewer than {images_needed()} calibration images, so they are in every set: "

@@ -7,7 +7,7 @@ from coverslip.reports.words import count, plural
 _MOST_SHOWN = 12
 _COLUMNS = ("image", "predicted class", "OOD score (threshold: 1)")
 _HOW = {
-    "held-out training images": "training and validation images, each scored without its own features",
+    "held-out training images": "{learned} images, each scored without its own features",
     "validation images": "validation images, which also selected the network's epoch",
     "the folds' images": "images that were scored by the networks of the folds that were not trained on them",
 }
@@ -25,12 +25,12 @@ def _text(run: ReportedRun) -> SectionText:
         "nearly all training images. The metrics include these images."
     ]
     if known is not None:
-        how = _HOW[known.learnt_on]
-        if run.n_folds:  # the classifier is trained on all images
-            how = how.replace("training and validation images", "training images")
+        # After folds the classifier is trained on all images, those measured here among them.
+        how = _HOW[known.learnt_on].format(learned="training" if run.n_folds else "training and validation")
+        unused = "" if run.n_folds else " Test images were not used."
         words.append(
             f"The OOD threshold was set on {plural(known.n, 'image')} ({how}). "
-            f"{count(known.n_beyond)} of them exceed it. Test images were not used."
+            f"{count(known.n_beyond)} of them exceed it.{unused}"
         )
     words.append(
         "In benchmarks, nearly all images of another stain, instrument or object were labeled unfamiliar. A new cell "
