@@ -41,6 +41,20 @@ def test_images_of_new_groups_are_new(own_run: Run, tmp_path: Path) -> None:
     assert not found.evaluated_images.is_seen
 
 
+@pytest.mark.slow
+def test_an_evaluation_is_done_when_its_report_is_written(own_run: Run, tmp_path: Path) -> None:
+    states: list[tuple[str, bool]] = []
+
+    def listen(event: Event) -> None:
+        status = evaluation.status
+        states.append((status.state if status else "", evaluation.report_file.exists()))
+
+    evaluation = own_run.evaluation("other")
+    cs.evaluate(own_run.folder, write_cells(tmp_path / "other", 12, seed=9), name="other", emit=listen)
+    assert ("done", True) in states
+    assert ("done", False) not in states
+
+
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_images_without_such_groups_are_measured_one_by_one_and_groups_of_ones_own_go_first(

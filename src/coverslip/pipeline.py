@@ -310,9 +310,7 @@ def evaluate(
     data = data if isinstance(data, Dataset) else open_dataset(data, crop_size=measured.recipe.crop_size)
     classifier = load_classifier(measured.folder, context.device)
     evaluation = measured.evaluation(evaluation_name(data, name))
-    other = evaluate_on(evaluation, data, classifier, context)
-    write_report(other.folder, emit)
-    return other
+    return evaluate_on(evaluation, data, classifier, context)
 
 
 def label_errors(

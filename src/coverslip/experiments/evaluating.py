@@ -11,6 +11,7 @@ from coverslip.experiments.beginning import grouped
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.working import working_in
 from coverslip.inference import Classifier
+from coverslip.reports import write_report
 from coverslip.runs import (
     EvaluatedImages,
     Run,
@@ -54,6 +55,7 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         images.write(evaluation.environment_file)
         here = measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)
         _tell_a_difference(here, run, inner.emit)
+        write_report(evaluation.folder, inner.emit)
     return Run(evaluation.folder)
 
 
