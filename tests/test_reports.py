@@ -373,6 +373,11 @@ def test_a_report_has_the_look_of_the_tokens(page: str) -> None:
     assert not any(colour in drawings for colour in themed), "it would not follow the dark theme"
 
 
+def test_percentages_are_rounded_as_the_numbers_beside_them() -> None:
+    assert (words.number(0.8625), words.percent(0.8625)) == ("0.863", "86.3%")
+    assert (words.number(0.355, 2), words.whole_percent(0.355)) == ("0.35", "35%")
+
+
 def test_percentages_are_rounded_but_never_to_all() -> None:
     assert [words.whole_percent(value) for value in (0.0, 0.689, 0.694, 0.9961, 1.0)] == [
         "0%",

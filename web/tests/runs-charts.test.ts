@@ -47,6 +47,7 @@ test('numbers are said as in the report', () => {
   expect(percent(0.9996)).toBe('99.9%');
   expect(percent(0.999, 0)).toBe('99%');
   expect(percent(1)).toBe('100%');
+  expect([score(0.8625), percent(0.8625), percent(0.8625, 0)]).toEqual(['0.863', '86.3%', '86%']);
   expect(short(4_652_008)).toBe('4.7\u00a0million');
 });
 

@@ -17,13 +17,18 @@ CI = "95%\N{NO-BREAK SPACE}CI"
 
 def percent(value: float) -> str:
     """0.951 as '95.1%'; never rounded up to a perfect 100."""
-    shown = f"{100 * value:.1f}"
+    shown = _percent(value, 1)
     return ("100" if value == 1 else "99.9" if shown == "100.0" else shown) + "%"
 
 
 def whole_percent(value: float) -> str:
     """0.956 as '96%'; never rounded up to a perfect 100."""
-    return f"{100 if value == 1 else min(round(100 * value), 99)}%"
+    return f"{100 if value == 1 else min(int(_percent(value, 0)), 99)}%"
+
+
+def _percent(value: float, digits: int) -> str:
+    """Rounded as the share itself: 0.8625, which `number` shows as 0.863, as '86.3'."""
+    return f"{100 * float(f'{value:.{digits + 2}f}'):.{digits}f}"
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -59,10 +59,10 @@ export function score(value: number | null | undefined, digits = 3): string {
   return value === null || value === undefined ? '–' : fixed(value, digits);
 }
 
-/** 0.951 as '95.1%'; never rounded up to a perfect 100. */
+/** 0.951 as '95.1%': rounded as the share itself is by `score`, never up to a perfect 100. */
 export function percent(value: number | null | undefined, digits = 1): string {
   if (value === null || value === undefined) return '–';
-  const shown = fixed(100 * value, digits);
+  const shown = (100 * Number(fixed(value, digits + 2))).toFixed(digits);
   const perfect = (100).toFixed(digits);
   const below = (100 - 10 ** -digits).toFixed(digits);
   return `${value === 1 ? '100' : shown === perfect ? below : shown}%`;
