@@ -207,6 +207,8 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     relabelled = checked_labels(lab, first)
     counts = (relabelled["n"], relabelled["n_expected"], relabelled["n_confirmed"])
     assert counts == (before["n"] - 1, before["n_expected"] - 1, 0)
+    assert (relabelled["n_relabelled"], relabelled["n_judged"]) == (1, before["n_judged"] - 1)
+    assert sum(row["n_doubtful"] or 0 for row in relabelled["classes"]) == relabelled["n"]
     assert wrong["image_id"] not in [image["image_id"] for image in relabelled["images"]]
     assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "doubtful")
     assert lab.client.post(f"{labels}/undo").status_code == 200

@@ -59,8 +59,8 @@ export const results = {
         `${n} images: ${train} for training, ${val} for validation, ${test} for testing.`,
       folds: (n: string, folds: number) =>
         `${n} images in ${folds} cross-validation folds; each image is tested once.`,
-      labelErrors: (expected: number, judged: string, confirmed: number, n: string) =>
-        `About ${count(expected)} of ${judged} labels may be wrong${confirmed ? `; ${count(confirmed)} confirmed as right` : ''}.${expected ? ' These images resemble another class as much as images of that class do.' : ''} Of all images of the dataset, ${n} are misclassified by classifiers that were not trained on them.`,
+      labelErrors: (expected: number, judged: string, confirmed: number, n: string, relabelled: number) =>
+        `About ${count(expected)} of ${judged} labels may be wrong${confirmed ? `; ${count(confirmed)} confirmed as right` : ''}.${expected ? ' These images resemble another class as much as images of that class do.' : ''} Of all images of the dataset, ${n} are misclassified by classifiers that were not trained on them.${relabelled ? ` This does not count ${counted(relabelled, 'image', 'images')} that you gave another label since this training.` : ''}`,
       noLabelErrors: 'Suspected label errors have not been computed for this run.',
       noEvaluation: 'This classifier has not been evaluated on an external test set.',
       evaluations: (n: string, title: string, low: string, high: string, own: string) =>
@@ -325,10 +325,10 @@ export const results = {
     images: 'Images',
     doubtful: 'Misclassified (whole dataset)',
     tooFew: 'too few images',
-    showAll: (n: number, most: number) =>
-      n > most
+    showAll: (n: number, most: number, confirmed: number) =>
+      (n > most
         ? `Show the first ${count(most)} of ${count(n)} misclassified images`
-        : `Show all ${count(n)} misclassified images`,
+        : `Show all ${count(n)} misclassified images`) + (confirmed ? ' without a confirmed label' : ''),
     showFewer: 'Show the suspected errors only',
     image: 'Image',
     label: 'Label',

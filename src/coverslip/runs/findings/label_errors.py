@@ -1,5 +1,6 @@
 """`label_errors.json`: labels of a run's images to look at again, and the table of them."""
 
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import Literal, Self
@@ -62,16 +63,24 @@ class LabelErrors(Document):
         return {image.image_id: image.label for image in self.images}
 
     def without(self, image_ids: Collection[str]) -> Self:
-        """The same without images whose labels were checked since; those among the expected reduce that number."""
+        """The same without images whose labels were checked since, which no number counts any more."""
         n_checked = sum(image.image_id in image_ids for image in self.images[: self.n_expected])
         left = tuple(image for image in self.images if image.image_id not in image_ids)
-        return self.model_copy(update={"images": left, "n_expected": self.n_expected - n_checked})
+        checked = Counter(image.label for image in self.images if image.image_id in image_ids)
+        classes = tuple(_without(row, checked[row.name]) for row in self.classes)
+        update = {"images": left, "n_expected": self.n_expected - n_checked, "classes": classes}
+        return self.model_copy(update=update)
 
     def write_csv(self, file: Path) -> None:
         """The table, whole or not at all; raises CoverslipError as `check_doubts_file` does."""
         check_doubts_file(file)
         rows = ({**image.model_dump(exclude={"split"}), "score": f"{image.score:.6f}"} for image in self.images)
         write_table(file, _COLUMNS, rows)
+
+
+def _without(row: JudgedClass, n_checked: int) -> JudgedClass:
+    n_doubtful = None if row.n_doubtful is None else row.n_doubtful - n_checked
+    return row.model_copy(update={"n": row.n - n_checked, "n_doubtful": n_doubtful})
 
 
 def check_doubts_file(file: Path) -> None:

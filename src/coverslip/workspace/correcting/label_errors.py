@@ -33,6 +33,10 @@ class LabelsToLookAt:
         int | None, Field(description="How many labels are probably wrong, without those confirmed as right.")
     ] = None
     n_confirmed: Annotated[int, Field(description="Misclassified images whose labels were confirmed as right.")] = 0
+    n_relabelled: Annotated[
+        int,
+        Field(description="Misclassified images that were relabeled since: no other number counts them."),
+    ] = 0
     n_judged: int | None = None
     n_not_judged: int | None = None
     classes: list[JudgedClass]
@@ -64,9 +68,10 @@ def labels_to_look_at(workspace: Workspace, run_id: str) -> LabelsToLookAt:
             n=len(unchanged.images),
             n_expected=left.n_expected,
             n_confirmed=len(unchanged.images) - len(left.images),
-            n_judged=errors.n_judged,
+            n_relabelled=len(errors.images) - len(unchanged.images),
+            n_judged=unchanged.n_judged,
             n_not_judged=errors.n_not_judged,
-            classes=list(errors.classes),
+            classes=list(unchanged.classes),
             images=list(left.images[:_MOST_IMAGES]),
         )
     error = _failures.get(job.id)
