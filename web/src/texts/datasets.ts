@@ -190,6 +190,7 @@ export const datasets = {
     confirmed: (n: string) => `Label confirmed as right: ${n}.`,
     confirmationRemoved: (n: string) => `Confirmation removed: ${n}.`,
     allChecked: 'No suspected label error is left to check.',
+    toTraining: 'Back to the training',
     doubtfulCaption: (label: string, suggested: string) => `${label}\n→ ${suggested}?`,
     suggested: (name: string) => `A classifier that was not trained on this image predicts: ${name}`,
     why: {
