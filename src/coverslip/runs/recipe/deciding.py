@@ -71,9 +71,9 @@ class DecisionChoices(Choices):
             "Target error rate",
             "decision",
             "At most this share of the decided validation images is misclassified. Less certain predictions are marked "
-            "uncertain.",
+            "uncertain. If automatic, the target is half of the error rate that deciding all images would give, and at "
+            "most 20% of the images are uncertain.",
             "predictions were called uncertain where more than a share of {} would have been wrong",
-            empty="half of that without",
         ),
     ] = Field(
         default=None,
