@@ -53,6 +53,8 @@ test('a line says what happened; one of a kind that is not known here says its k
   );
   expect(sentence(line(1, 'RunEnded', { state: 'failed', reason: 'no disk' }))).toBe('Failed: no disk');
   expect(sentence(line(1, 'OfALaterCoverslip'))).toBe('OfALaterCoverslip');
+  const unknown = { val_accuracy: null, val_macro_f1: null };
+  expect(sentence(line(1, 'InstantClassifierFitted', unknown))).not.toContain('–');
 });
 
 test('only the epoch that is kept is marked, with the rule that keeps it', () => {

@@ -171,8 +171,8 @@ export const runs = {
       `Fold ${k} tested: accuracy ${accuracy}, macro-F1 ${f1}`,
     instant: 'Stage 1: a classifier on top of the pretrained network',
     finetune: (n: number) => `Stage 2: fine-tuning the network, ${counted(n, 'epoch', 'epochs')}`,
-    InstantClassifierFitted: (accuracy: string, f1: string) =>
-      `The instant classifier is ready: validation accuracy ${accuracy}, macro-F1 ${f1}`,
+    instantReady: 'The instant classifier is ready',
+    instantScores: (accuracy: string, f1: string) => `: validation accuracy ${accuracy}, macro-F1 ${f1}`,
     start: (f1: string) => `Before the first epoch: validation F1 ${f1}`,
     EpochEnded: (k: number, n: number, loss: string, f1: string, best: boolean) =>
       `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (best epoch so far)' : ''}`,

@@ -23,7 +23,8 @@ function said(line: LogLine): string {
     case 'StageStarted':
       return line.values.stage === 'finetune' ? words.finetune(number('n_epochs')) : words.instant;
     case 'InstantClassifierFitted':
-      return words.InstantClassifierFitted(value('val_accuracy'), value('val_macro_f1'));
+      if (line.values.val_accuracy == null) return words.instantReady; // without validation images
+      return words.instantReady + words.instantScores(value('val_accuracy'), value('val_macro_f1'));
     case 'EpochEnded':
       if (line.values.epoch === 0) return words.start(value('val_f1'));
       return words.EpochEnded(
