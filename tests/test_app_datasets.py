@@ -225,7 +225,7 @@ def test_a_table_gives_columns_groups_and_boxes(app: App, tmp_path: Path) -> Non
     found = app.open(tmp_path / "cells.csv", group="patient")
     where = f"datasets/{found['id']}"
     assert (found["kind"], found["groups"]) == ("table", {"by": "column", "value": "patient", "n_groups": 3})
-    assert app.get(f"{where}/columns")["items"] == ["path", "label", "patient", "x", "y", "width", "height"]
+    assert app.get(f"{where}/columns")["items"] == ["patient"]  # no other use is known of it
     image = app.get(f"{where}/images")["items"][3]
     assert (image["width"], image["height"], image["group"]) == (20, 20, "p0")
     assert app.get(f"{where}/group-preview", group="patient")["n_groups"] == 3

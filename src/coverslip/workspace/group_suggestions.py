@@ -14,13 +14,11 @@ from typing import Annotated
 from pydantic import Field
 
 from coverslip.datasets import (
-    TABLE_NAMES,
     Dataset,
     Scan,
     grouped_by_pattern,
     groups_in_names,
     has_image_suffix,
-    plain_name,
 )
 from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import grouping
@@ -28,7 +26,7 @@ from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.sources import GroupedBy, groups_by
 from coverslip.workspace.jobs.previews import planned, recipe_for
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import load_dataset, load_scan, table_choices
+from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow
 
 _MOST = 6
@@ -111,15 +109,8 @@ def _candidates(
 
 
 def _columns(home: Workspace, row: AnyRow) -> list[str]:
-    """Columns that no other use is known of."""
     with suppress(CoverslipError):  # a table that is gone is told of elsewhere
-        mapped = set(table_choices(row).columns.values())
-        others = [
-            name
-            for name in grouping.columns(home, row.id)
-            if plain_name(name) not in TABLE_NAMES - {"group"} and name not in mapped
-        ]
-        return others[:_MOST_COLUMNS]
+        return grouping.group_columns(home, row.id)[:_MOST_COLUMNS]
     return []
 
 

@@ -164,8 +164,8 @@ def list_class_thumbnails(home: Home, dataset_id: str, paging: Paged) -> Page[Cl
     responses=problems(404, 422),
 )
 def list_columns(home: Home, dataset_id: str, paging: Paged) -> Page[str]:
-    """The columns that all tables of the dataset have; none where it was opened from folders."""
-    return paging.page_of(grouping.columns(home, dataset_id))
+    """The columns of the dataset's tables that can name groups; none where it was opened from folders."""
+    return paging.page_of(grouping.group_columns(home, dataset_id))
 
 
 @router.get("/datasets/{dataset_id}/group-suggestions", responses=problems(404, 409))

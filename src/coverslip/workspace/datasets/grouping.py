@@ -12,7 +12,17 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import select
 
-from coverslip.datasets import Dataset, ImageRecord, check_groups, is_table, one_line, open_dataset, read_table
+from coverslip.datasets import (
+    TABLE_NAMES,
+    Dataset,
+    ImageRecord,
+    check_groups,
+    is_table,
+    one_line,
+    open_dataset,
+    plain_name,
+    read_table,
+)
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure
 from coverslip.workspace.store.home import Workspace
@@ -101,6 +111,23 @@ def columns(home: Workspace, dataset_id: str) -> list[str]:
     tables = [Path(source) for source in sources if is_table(Path(source))]
     by_table = [read_table(home.allowed(table)).columns for table in tables]
     return [column for column in by_table[0] if all(column in others for others in by_table)] if by_table else []
+
+
+def group_columns(home: Workspace, dataset_id: str) -> list[str]:
+    """Those of the columns that can name groups: no other use is known of them.
+
+    Raises:
+        NotFound: there is no such dataset.
+        BadDataset: a table cannot be read any more.
+    """
+    with home.engine.connect() as connection:
+        row = dataset_row(connection, dataset_id)
+    mapped = {name for meaning, name in table_choices(row).columns.items() if meaning != "group"}
+    return [
+        name
+        for name in columns(home, dataset_id)
+        if name == row.group_column or (plain_name(name) not in TABLE_NAMES - {"group"} and name not in mapped)
+    ]
 
 
 def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> GroupPreview:
