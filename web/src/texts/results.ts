@@ -359,9 +359,13 @@ export const results = {
       second: 'By the corrected test labels (too good, because only misclassified images were checked):',
     },
     start: 'Train again with these labels …',
-    endings: { labels: 'labels corrected', images: 'images added' },
+    endings: {
+      labels: 'labels corrected',
+      images: 'images added',
+      both: 'labels corrected and images added',
+    },
     isDone: 'A newer training has these labels:',
-    isAgain: 'This run repeats an earlier one with the same split.',
+    isAgain: 'This run keeps the split of an earlier run, so that the two can be compared.',
     compare: 'Compare with the earlier run',
   },
   comparing: {
