@@ -111,6 +111,7 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     assert run["recipe"]["image_size"] == 32
     assert "stage: instant" in run["recipe_text"]
     assert run["trainings"][0]["instant"]["val_accuracy"] is not None
+    assert run["curve"] == [run["trainings"][0]["instant"]["val_macro_f1"]]
     record = read_run(Path(run["folder"]))
     found = lab.get(f"runs/{lab.run}/results")
     assert found["headline"] == words.headline(record)

@@ -387,7 +387,7 @@ export interface paths {
         };
         /**
          * List Columns
-         * @description The columns that all tables of the dataset have; none where it was opened from folders.
+         * @description The columns of the dataset's tables that can name groups; none where it was opened from folders.
          */
         get: operations["list_columns"];
         put?: never;
@@ -4147,6 +4147,12 @@ export interface components {
              * @default 0
              */
             n_confirmed: number;
+            /**
+             * N Relabelled
+             * @description Misclassified images that were relabeled since: no other number counts them.
+             * @default 0
+             */
+            n_relabelled: number;
             /** N Judged */
             n_judged?: number | null;
             /** N Not Judged */
@@ -5796,7 +5802,7 @@ export interface components {
             has_classifier: boolean;
             /**
              * Curve
-             * @description F1 on validation images, epoch by epoch; of folds the one that is trained.
+             * @description F1 on validation images, epoch by epoch; of an instant classifier one number; of folds the one that is trained.
              */
             curve: number[];
             headline: components["schemas"]["Headline"] | null;
@@ -5886,7 +5892,7 @@ export interface components {
             has_classifier: boolean;
             /**
              * Curve
-             * @description F1 on validation images, epoch by epoch; of folds the one that is trained.
+             * @description F1 on validation images, epoch by epoch; of an instant classifier one number; of folds the one that is trained.
              */
             curve: number[];
             headline: components["schemas"]["Headline"] | null;

@@ -67,7 +67,11 @@ class RunState:
     n_epochs: int | None
     has_classifier: bool
     curve: Annotated[
-        list[float], Field(description="F1 on validation images, epoch by epoch; of folds the one that is trained.")
+        list[float],
+        Field(
+            description="F1 on validation images, epoch by epoch; of an instant classifier one number; of folds "
+            "the one that is trained."
+        ),
     ]
     headline: Headline | None
     again_of: Annotated[
@@ -170,11 +174,18 @@ def can_finish(job: Job, state: State, progress: Progress) -> bool:
 
 
 def _curve(job: Job, progress: Progress) -> list[float]:
-    """As the log says where the training goes on, else as its files, or those of its first fold, say."""
+    """As the log says where the training goes on, else as its files, or those of its first fold, say.
+
+    Without fine-tuning, the instant classifier's.
+    """
     epochs = next((training.epochs for training in reversed(progress.trainings) if training.epochs), ())
+    scores: list[float | None] = []
     with suppress(BadRun):
         epochs = epochs or next((run.history for run in (job.run, *job.run.folds) if run.history), ())
-    return [epoch.val_f1 for epoch in epochs if epoch.val_f1 is not None]
+        scores = [epoch.val_f1 for epoch in epochs]
+        if not scores:
+            scores = [record.instant.val_macro_f1 for record in job.run.trainings[:1] if record.instant is not None]
+    return [f1 for f1 in scores if f1 is not None]
 
 
 def _shown(progress: Progress, *, is_time_known: bool) -> RunProgress | None:
