@@ -231,6 +231,20 @@ def test_a_number_in_place_of_automatic_is_awaited_not_guessed(page: "Page", lab
     expect(page.get_by_label("Recipe (YAML)")).not_to_have_value(re.compile("^epochs:", re.M))
 
 
+def test_a_choice_that_is_not_valid_is_named_beside_the_button_and_led_to(page: "Page", lab: Lab) -> None:
+    open_page(page, f"/train?dataset={lab.sets['cells']}")
+    page.get_by_role("button", name="Start training").wait_for()
+    unfold(page)
+    field = page.locator("#field-image_size")
+    field.get_by_role("spinbutton").fill("4")
+    field.get_by_role("spinbutton").press("Tab")
+    expect(field.get_by_role("alert")).to_be_visible()
+    expect(field.get_by_role("alert")).not_to_contain_text("image_size")
+    page.locator("details:has(#field-image_size)").evaluate("(group) => group.open = false")
+    page.get_by_role("link", name=TITLES["image_size"]).click()
+    expect(field).to_be_in_viewport()
+
+
 def test_minutes_of_ones_own_are_shown_wherever_they_apply(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     start, minutes = page.get_by_role("button", name="Start training"), page.get_by_label("Minutes", exact=True)

@@ -44,13 +44,13 @@ test('what an earlier recipe says of its images holds for the same images alone'
 test('what is wrong stands at the field that it is about', () => {
   const keys = ['epochs', 'split.val', 'split.test', 'init'];
   const errors = [
-    { field: 'epochs', message: 'it must be a whole number' },
+    { field: 'epochs', message: 'epochs = 0.5: it must be a whole number' },
     { field: 'split', message: 'val and test leave nothing to train on' },
     { field: 'init.train_on', message: 'There is no such file' },
     { field: 'dataset_id', message: 'no field of the form' },
   ];
   expect([...faultsOf(errors, keys)]).toEqual([
-    ['epochs', 'it must be a whole number'],
+    ['epochs', 'It must be a whole number'],
     ['split.val', 'val and test leave nothing to train on'],
     ['init', 'There is no such file'],
   ]);

@@ -223,6 +223,7 @@ export const train = {
     images: 'images',
   },
   field: {
+    isWrong: (title: string) => `“${title}” is not valid.`,
     auto: 'automatic',
     number: 'a number:',
     name: 'name',

@@ -73,10 +73,20 @@ export function takenOver(recipe: unknown, keys: readonly string[], sameImages: 
   );
 }
 
+/** Where the field of a key stands on the page. */
+export const idOfField = (key: string) => `field-${key}`;
+
 export interface Fault {
   field: string;
   message: string;
   line?: number | null;
+}
+
+/** `epochs = 0: it must be 1 or more` at the field of that key, whose name stands there already. */
+function withoutKey(key: string, message: string): string {
+  if (![' =', ':'].some((end) => message.startsWith(key + end))) return message;
+  const said = message.slice(message.indexOf(': ') + 2);
+  return said.charAt(0).toUpperCase() + said.slice(1);
 }
 
 /**
@@ -90,7 +100,7 @@ export function faultsOf(errors: readonly Fault[], keys: readonly string[]): Map
       keys.find((one) => one === field) ??
       keys.find((one) => field.startsWith(`${one}.`)) ??
       keys.find((one) => one.startsWith(`${field}.`));
-    if (key && !faults.has(key)) faults.set(key, message);
+    if (key && !faults.has(key)) faults.set(key, withoutKey(field, message));
   }
   return faults;
 }
