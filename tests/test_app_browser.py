@@ -78,6 +78,16 @@ def test_a_forgotten_set_can_be_had_back(page: "Page", app_server: RunningApp) -
     page.get_by_role("link", name="to forget").wait_for()
 
 
+def test_an_undo_is_offered_on_its_own_page_only(page: "Page", app_server: RunningApp) -> None:
+    app_server.opened(save_cells(app_server.root / "to leave"))
+    page.goto("/datasets")
+    page.get_by_role("button", name="Forget: to leave").click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    page.get_by_role("button", name="Undo").wait_for()
+    page.get_by_role("link", name="Trainings").click()
+    page.get_by_role("button", name="Undo").wait_for(state="detached")
+
+
 @pytest.mark.exhaustive
 def test_no_other_set_takes_the_place_of_one_that_cannot_be_trained_on(page: "Page", app_server: RunningApp) -> None:
     app_server.opened(save_cells(app_server.root / "with classes"))

@@ -1,5 +1,6 @@
 // Where the reader is: the path and query of the address bar. Pages are looked up by pattern, links are plain <a href>.
 import { tick } from 'svelte';
+import { notices } from './notices.svelte';
 
 class Place {
   path = $state(window.location.pathname);
@@ -46,6 +47,7 @@ class Place {
   }
 
   #read(): void {
+    if (this.path !== window.location.pathname) notices.leavePage();
     this.path = window.location.pathname;
     this.query = new URLSearchParams(window.location.search);
   }
