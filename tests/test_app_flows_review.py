@@ -249,6 +249,15 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     assert n_images == before["n_images"]
 
 
+def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", review: Review) -> None:
+    review.open(page)
+    page.get_by_role("navigation", name="Show").get_by_role("link", name="All images").click()
+    label = others(review, 1)[0]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(str(1 + CLASSES.index(label)))
+    review.until_corrected(page, [label, None, None, None])
+
+
 def test_enter_on_a_link_elsewhere_is_the_links(page: "Page", review: Review) -> None:
     review.open(page)
     page.get_by_role("navigation", name="Show").get_by_role("link", name="Needs review").focus()

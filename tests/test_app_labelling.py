@@ -35,6 +35,16 @@ def test_no_image_is_labelled_before_one_is_selected(page: "Page", app_server: R
     assert [image["i"] for image in listed if image["label"] != image["label_before"]] == [1]
 
 
+def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", images: Any) -> None:
+    open_page(page, f"/datasets/{images['id']}?tab=images&class=medium")
+    page.get_by_role("button", name="Remove the filter").click()
+    cells = page.get_by_role("gridcell")
+    cells.nth(23).wait_for()
+    for k in (0, 1):
+        page.keyboard.press("ArrowRight")
+        page.locator(f"[role=gridcell][aria-selected=true][data-index='{k}']").wait_for()
+
+
 def test_the_class_list_of_the_viewer_is_not_squeezed_by_what_stands_below_it(page: "Page", images: Any) -> None:
     page.set_viewport_size({"width": 1280, "height": 640})  # display and file facts do not fit below the classes
     open_page(page, f"/datasets/{images['id']}?tab=images")
