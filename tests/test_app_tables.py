@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from browser import RunningApp, check_accessible, open_page
-from drawing import save_cell
+from drawing import save_cell, write_cells
 from image_sets import App, workspace_in
 from PIL import Image
 from small_workspace import until
@@ -127,6 +127,25 @@ def test_a_table_of_points_is_opened_with_its_columns_and_crops(page: "Page", ap
     button.click()
     page.get_by_text("36 images · 2 classes").wait_for()
     page.get_by_role("heading", name="6 groups").wait_for()
+
+
+@pytest.mark.slow
+def test_a_table_beside_class_folders_is_offered_with_its_columns(page: "Page", app_server: RunningApp) -> None:
+    folder = write_cells(app_server.root / "both", 12)
+    files = sorted(folder.rglob("*.png"))
+    rows = [f"{file.relative_to(folder)},{file.parent.name},p{k // 4}" for k, file in enumerate(files)]
+    (folder / "images.csv").write_text("\n".join(["path,label,patient", *rows]) + "\n")
+    open_page(page, "/")
+    page.get_by_role("button", name="Choose a folder").click()
+    page.keyboard.type(str(folder))
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").get_by_text("(images.csv)").wait_for()
+    assert page.get_by_role("button", name="Use this folder").is_enabled()
+    page.get_by_role("button", name="Use this table").last.click()
+    page.get_by_role("button", name="Open this table").click()
+    page.wait_for_url("**/datasets/*")
+    dataset = page.url.rpartition("/")[2].partition("?")[0]
+    assert app_server.get(f"datasets/{dataset}/columns")["items"] == ["patient"]
 
 
 @pytest.mark.slow

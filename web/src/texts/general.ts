@@ -207,6 +207,8 @@ export const general = {
     noLabels: 'None yet: I will label the images here',
     severalFolders: 'Use it with other folders',
     openTogether: (n: number) => (n > 1 ? `Open ${n} folders as one dataset` : 'Open this folder'),
+    tablesAside: (names: string) =>
+      `“Use this folder” does not read the tables in it (${names}). To use columns such as patient or slide as groups, choose “Use this table”.`,
     readOnly: 'Your folder is only read, never written to.',
   },
 };
