@@ -62,6 +62,8 @@ export const predict = {
       `The new training has the settings and the test images of “${name}”: compare the two afterwards. Added images are used for training only. Files stay where they are.`,
     retrainFolds: (name: string) =>
       `The new training has the settings of “${name}”. With cross-validation, added images are tested too. Files stay where they are.`,
+    domain: (name: string) =>
+      `The added images become a domain of their own, “${name}”, because new images often come from another day or microscope. The dataset and its results name each domain.`,
     retrain: 'Add and retrain',
     reading: 'Reading the added images',
     others: 'Add them to another dataset instead',

@@ -116,9 +116,13 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
             "Evaluate the run on a labeled external test set before you rely on it.",
         )
     else:
+        of_test_images = {row.domain for row in run.used if row.split == run.metrics.split}
+        tested = list(run.metrics.by_domain) or sorted(of_test_images)
+        untested = [domain for domain in run.domains if domain not in tested]
+        without = f" No test image is from {listed(untested)}." if untested else ""
         yield (
             "All test domains are also training domains.",
-            f"The metrics apply to new images of {listed(run.domains)}. Images from another domain can have lower "
+            f"The metrics apply to new images of {listed(tested)}.{without} Images from another domain can have lower "
             "metrics. Evaluate the run on a labeled external test set, or exclude one domain from training.",
         )
         if not _shared_classes(run):
