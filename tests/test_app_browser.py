@@ -78,14 +78,20 @@ def test_a_forgotten_set_can_be_had_back(page: "Page", app_server: RunningApp) -
     page.get_by_role("link", name="to forget").wait_for()
 
 
-def test_an_undo_is_offered_on_its_own_page_only(page: "Page", app_server: RunningApp) -> None:
-    app_server.opened(save_cells(app_server.root / "to leave"))
-    page.goto("/datasets")
+def test_undo_of_a_label_closes_with_its_page_and_that_of_a_removal_stays(page: "Page", app_server: RunningApp) -> None:
+    dataset = app_server.opened(save_cells(app_server.root / "to leave"))
+    page.goto(f"/datasets/{dataset}?tab=images")
+    page.get_by_role("grid").get_by_role("gridcell").first.click()
+    page.keyboard.press("2")
+    page.get_by_role("button", name="Undo").wait_for()
+    page.get_by_role("link", name="Datasets").first.click()
+    page.get_by_role("button", name="Undo").wait_for(state="detached")
     page.get_by_role("button", name="Forget: to leave").click()
     page.get_by_role("dialog").get_by_role("button", name="Forget").click()
     page.get_by_role("button", name="Undo").wait_for()
     page.get_by_role("link", name="Trainings").click()
-    page.get_by_role("button", name="Undo").wait_for(state="detached")
+    page.get_by_role("heading", name="Trainings", level=1).wait_for()
+    assert page.get_by_role("button", name="Undo").count() == 1
 
 
 @pytest.mark.exhaustive

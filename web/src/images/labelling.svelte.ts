@@ -62,6 +62,7 @@ export class Labelling {
     this.#wayBack = notices.say(words.given(ofImages(n), label ?? words.noClass), {
       title: texts.general.undo,
       run: () => void this.step('undo'),
+      isOfPage: true,
     });
   }
 

@@ -5,7 +5,7 @@ export interface Notice {
   id: number;
   text: string;
   isBad: boolean;
-  action?: { title: string; run: () => void };
+  action?: { title: string; run: () => void; isOfPage?: boolean }; // of what a page shows: closes with it
 }
 
 const SHOWN_MS = 8000;
@@ -28,9 +28,8 @@ class Notices {
     this.list = this.list.filter((notice) => notice.id !== id);
   }
 
-  /** Another page comes: what could be undone here can no longer be seen. */
   leavePage(): void {
-    this.list = this.list.filter((notice) => notice.isBad || !notice.action);
+    this.list = this.list.filter((notice) => !notice.action?.isOfPage);
   }
 
   #add(notice: Omit<Notice, 'id'>): number {
@@ -38,7 +37,7 @@ class Notices {
     // A new message takes the place of the last one; what failed stays.
     const kept = this.list.filter((other) => other.isBad && other.text !== notice.text);
     this.list = [...kept, { ...notice, id }].slice(-3);
-    // The way back stays as long as the page: for some it may be the only one, and not everybody is quick.
+    // The way back stays too: for some it may be the only one, and not everybody is quick.
     if (!notice.isBad && !notice.action) setTimeout(() => this.close(id), SHOWN_MS);
     return id;
   }
