@@ -20,6 +20,7 @@ def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> N
         until(lambda: client.get(f"{API}/runs/{run}").json()["state"] == "done")
         before = client.get(f"{API}/runs/{run}/thresholds").json()
         assert (before["decide_by"], before["threshold"]) == ("highest", 0.5)
+        assert before["learnt_on"] == "validation images"
         assert {before["positive"], before["negative"]} == {"other", "<script>"}
         choice = before["choices"][0]
         wish = {"decide_by": "sensitivity", "wished": choice["sensitivity"]}
@@ -28,7 +29,7 @@ def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> N
         assert after.json()["threshold"] == pytest.approx(choice["threshold"])
         results = client.get(f"{API}/runs/{run}/results").json()
         (section,) = (each for each in results["sections"] if each["name"] == "two_classes")
-        assert "chosen on validation images for a target sensitivity of" in section["words"][1]
+        assert "chosen for a target sensitivity of" in section["words"][1]
         assert client.put(f"{API}/runs/{run}/decision", json={"wished": 3}).status_code == 422
         back = client.put(f"{API}/runs/{run}/decision", json={}).json()
         assert (back["decide_by"], back["threshold"]) == ("highest", 0.5)

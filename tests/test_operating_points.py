@@ -13,6 +13,7 @@ from trained import SMALL_NETWORK
 import coverslip as cs
 from coverslip.evaluation import operating_points, uncertain_threshold
 from coverslip.events import Event, Noted
+from coverslip.reports.words import DECISION_IMAGES
 from coverslip.runs import Recipe, Run, SplitPlan
 
 CLASSES = ("large", "medium", "small")
@@ -200,4 +201,4 @@ def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cel
     assert (run.folder / "metrics.json").read_bytes() == before
     cs.evaluate(run.folder)
     assert (run.folder / "metrics.json").read_bytes() == before
-    assert "set on the validation images of all folds" in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert DECISION_IMAGES["held-out training images"] in (run.folder / "report.html").read_text(encoding="utf-8")

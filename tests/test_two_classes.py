@@ -14,7 +14,8 @@ from coverslip.cli import main
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.experiments.again.deciding import thresholds_of
-from coverslip.runs import Recipe, Run
+from coverslip.reports.words import DECISION_IMAGES
+from coverslip.runs import Recipe, Run, SplitPlan
 
 TWO_CLASSES = ClassPlan(merge={"not small": ["large", "medium"]})
 
@@ -40,7 +41,25 @@ def test_the_threshold_comes_from_validation_images_and_every_number_follows_it(
     assert wished.metrics.two_classes["sensitivity"] == wished.metrics.per_class["small"].metrics["recall"]
     page = wished.report_file.read_text(encoding="utf-8")
     assert "“small” is the positive class" in page
-    assert f"at least {threshold:.3g}, chosen on validation images" in page
+    assert f"at least {threshold:.3g}, chosen for a target sensitivity of 80.0% on validation images" in page
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+def test_after_folds_the_threshold_is_said_to_come_from_held_out_predictions(
+    cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = SplitPlan(folds=3)
+    recipe = INSTANT.model_copy(update={"classes": TWO_CLASSES, "decide_by": "sensitivity", "split": split})
+    run = cs.train(cs.open_dataset(cells, group_pattern=GROUPS), recipe, out=tmp_path / "run")
+    thresholds = thresholds_of(run)
+    assert thresholds is not None
+    assert thresholds.learnt_on == "held-out training images"
+    assert thresholds.n_positive + thresholds.n_negative == len(run.predictions)
+    page = run.report_file.read_text(encoding="utf-8")
+    assert f"on {DECISION_IMAGES[thresholds.learnt_on]}." in page
+    assert main(["decide", str(run.folder)]) == 0
+    assert f"On {DECISION_IMAGES[thresholds.learnt_on]} (" in capsys.readouterr().out
 
 
 @pytest.mark.exhaustive

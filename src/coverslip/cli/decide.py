@@ -47,8 +47,9 @@ def decide(
     """Choose by what thresholds a classifier decides; it is not trained again.
 
     Thresholds come from validation images, never from test images, and are kept in the classifier, so that predict uses
-    them. Predictions and numbers of the test images, and the report, follow. Without a wish: show what there is to
-    choose, on validation images.
+    them. After cross-validation they come from images of all folds, each predicted by a network that was trained
+    without it. Predictions and numbers of the test images, and the report, follow. Without a wish: show what there is
+    to choose.
 
     Examples:
 
@@ -96,24 +97,25 @@ def decide(
 
 def _show_choice(console: "Console", run: "Run") -> None:
     """What the threshold gave where it was chosen: rarely just that on test images."""
-    from coverslip.reports.words import number
+    from coverslip.reports.words import DECISION_IMAGES, number
 
     calibration, positive = run.training and run.training.calibration, run.metrics.positive_class
     if not calibration or calibration.operating_points is None or positive not in run.metrics.classes:
         return
     point = calibration.operating_points[run.metrics.classes.index(positive)]
     if point.sensitivity is not None:
-        chosen_on = calibration.learnt_on.removeprefix("the ")
-        tested_on = "held-out images" if run.is_cross_validated else "test images"
-        scores = f"sensitivity is {number(point.sensitivity)} and specificity {number(point.specificity)}"
-        text = f"On the {chosen_on} that chose this threshold, {scores}. The tables above are of {tested_on}."
+        chosen_on = DECISION_IMAGES[calibration.learnt_on]
+        tested_on = "the folds, each with its own threshold" if run.is_cross_validated else "test images"
+        scores = f"sensitivity of {number(point.sensitivity)} and a specificity of {number(point.specificity)}"
+        text = f"This threshold was chosen on {chosen_on}. On these images, it has a {scores}."
+        text = f"{text} The tables above are of {tested_on}."
         console.print(text, soft_wrap=True)
 
 
 def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool = False) -> None:
     from coverslip.cli._tables import filled_table
     from coverslip.datasets import one_line
-    from coverslip.reports.words import number
+    from coverslip.reports.words import DECISION_IMAGES, number
 
     if thresholds is None:
         console.print("A target sensitivity needs two classes with validation images. A target error rate does not.")
@@ -122,8 +124,8 @@ def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool
     console.print(f"An image is predicted as {positive!r} if its probability is at least {thresholds.threshold:.3g}.")
     if is_short:
         return
-    n = f"{thresholds.n_positive:,} images of this class and {thresholds.n_negative:,} others"
-    console.print(f"On validation images ({n}), thresholds give:")
+    n = f"{thresholds.n_positive:,} of this class, {thresholds.n_negative:,} others"
+    console.print(f"On {DECISION_IMAGES[thresholds.learnt_on]} ({n}), thresholds give:", soft_wrap=True)
     step = max(1, -(-len(thresholds.choices) // _MOST_ROWS))
     rows = [
         (f"{each.threshold:.3g}", *map(number, (each.sensitivity, each.specificity, each.ppv, each.npv)))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from coverslip.evaluation import Metric
 from coverslip.reports.reported import ReportedRun
+from coverslip.runs import LearntOn
 
 N_HARDEST = 12  # classes or pairs of classes that are shown first where there are many
 MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
@@ -13,6 +14,11 @@ UNKNOWN_LABELS = (
     "It is not known whether labels of test images were corrected since then. If they were, the metrics are too high.",
 )
 CI = "95%\N{NO-BREAK SPACE}CI"
+DECISION_IMAGES: dict[LearntOn, str] = {
+    "validation images": "validation images",
+    "held-out training images": "images of all folds, each predicted by a linear probe that was trained without it",
+    "the folds' images": "validation images of all folds, each predicted by its fold's network",
+}
 
 
 def percent(value: float) -> str:

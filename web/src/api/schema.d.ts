@@ -6725,8 +6725,14 @@ export interface components {
              */
             threshold: number;
             /**
+             * Learnt On
+             * @description Images that thresholds are chosen on, as in `training.json`.
+             * @enum {string}
+             */
+            learnt_on: "validation images" | "held-out training images" | "the folds' images";
+            /**
              * N Positive
-             * @description Images that thresholds are chosen on; never test images.
+             * @description Of these images.
              */
             n_positive: number;
             /** N Negative */

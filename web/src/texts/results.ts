@@ -1,6 +1,9 @@
 // What a finished run reached: results, evaluations, comparisons.
 import { count, counted } from './numbers';
 
+const TESTED_BY_FOLDS =
+  'Test results are those of the folds: each fold has its own threshold, chosen on its own validation images.';
+
 export const results = {
   results: {
     tabs: {
@@ -152,15 +155,32 @@ export const results = {
     },
     threshold: {
       title: 'Decision threshold',
-      help: (positive: string, n: string, others: string) =>
-        `An image is predicted as “${positive}” if its probability is at or above the threshold. Move the point to see the sensitivity and specificity of other thresholds on the validation images (${n} of “${positive}”, ${others} others). Test images are not used for this choice. The test results are recomputed when you set a threshold.`,
-      drawing: 'ROC curve of the validation images',
+      help: (positive: string, n: string, others: string, images: string, tested: string) =>
+        `An image is predicted as “${positive}” if its probability is at or above the threshold. Move the point to see the sensitivity and specificity of other thresholds on ${images} (${n} of “${positive}”, ${others} others). ${tested} The test results are recomputed when you set a threshold.`,
+      chosenOn: {
+        'validation images': {
+          images: 'validation images',
+          predictedBy: '',
+          tested: 'Test images are not used for this choice.',
+        },
+        'held-out training images': {
+          images: 'images of all folds',
+          predictedBy: ', each predicted by a linear probe that was trained without it',
+          tested: TESTED_BY_FOLDS,
+        },
+        "the folds' images": {
+          images: 'validation images of all folds',
+          predictedBy: ', each predicted by its fold’s network',
+          tested: TESTED_BY_FOLDS,
+        },
+      },
+      drawing: (images: string) => `ROC curve of ${images}`,
       across: 'false positive rate (1 − specificity)',
       up: 'sensitivity',
       slider: 'Threshold (higher sensitivity to the right, fewer false positives to the left)',
       say: (sensitivity: string, specificity: string) =>
         `sensitivity ${sensitivity}, specificity ${specificity}`,
-      chosen: 'Chosen operating point, on validation images',
+      chosen: (images: string) => `Chosen operating point, on ${images}`,
       threshold: 'Threshold',
       sensitivity: 'Sensitivity',
       specificity: 'Specificity',

@@ -1,7 +1,7 @@
 """Another decision from the same probabilities: the network stays, its thresholds are learnt anew.
 
-They come from the images that they came from before, never from test images. A run whose decision was changed so is
-the run that would have been trained with it: recipe, classifiers, rows and numbers all follow.
+They come from the predictions that they came from before, never from those that are measured. A run whose decision was
+changed so is the run that would have been trained with it: recipe, classifiers, rows and numbers all follow.
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,7 @@ from coverslip.experiments.one_split import operating_notes
 from coverslip.inference.deciding import decided_row
 from coverslip.runs import (
     ClassifierCard,
+    LearntOn,
     Predictions,
     Recipe,
     Run,
@@ -53,7 +54,8 @@ class Thresholds:
     wished: float
     error_rate: float | None
     threshold: Annotated[float, Field(description="From this probability on an image is called positive.")]
-    n_positive: Annotated[int, Field(description="Images that thresholds are chosen on; never test images.")]
+    learnt_on: Annotated[LearntOn, Field(description="Images that thresholds are chosen on, as in `training.json`.")]
+    n_positive: Annotated[int, Field(description="Of these images.")]
     n_negative: int
     choices: Annotated[
         list[ThresholdNumbers],
@@ -66,6 +68,7 @@ def thresholds_of(run: Run) -> Thresholds | None:
     card = run.card
     if card is None or len(card.classes) != 2 or not (run.is_cross_validated or run.validation_file.is_file()):
         return None
+    assert run.training is not None, "it has a classifier"
     positive = positive_class(card.classes, run.recipe.positive_class) or ""
     k = card.classes.index(positive)
     probability, label = _learnt_from(run, card)
@@ -79,6 +82,7 @@ def thresholds_of(run: Run) -> Thresholds | None:
         wished=run.recipe.wished,
         error_rate=run.recipe.error_rate,
         threshold=0.5 if card.operating_points is None else card.operating_points[k],
+        learnt_on=run.training.calibration.learnt_on,
         n_positive=int(is_positive.sum()),
         n_negative=int((~is_positive).sum()),
         choices=threshold_numbers(probability[:, k], is_positive),

@@ -10,7 +10,7 @@ from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.parts.two_classes import threshold_words
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.tables import Cell, below_values, estimate
-from coverslip.reports.words import MANY_CLASSES, N_HARDEST, count, is_numbered
+from coverslip.reports.words import DECISION_IMAGES, MANY_CLASSES, N_HARDEST, count, is_numbered
 
 _TITLES = {
     "precision": "precision",
@@ -30,9 +30,8 @@ def operating_point_words(run: ReportedRun) -> str:
     if run.recipe.decide_by != "roc":
         return threshold_words(run)
     rule = "The predicted class is the one with the largest ratio of probability to operating point."
-    if run.n_folds:
-        return f"{rule} The table shows the classifier's operating points, set on the validation images of all folds."
-    return f"{rule} Operating points were set on validation images."
+    points = "The table shows the final classifier's operating points, set" if run.n_folds else "They were set"
+    return f"{rule} {points} on {DECISION_IMAGES[run.calibration.learnt_on]}."
 
 
 def _text(run: ReportedRun) -> SectionText:

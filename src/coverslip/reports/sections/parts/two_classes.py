@@ -4,7 +4,7 @@ from coverslip.evaluation import OperatingPoint
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.tables import estimate
-from coverslip.reports.words import CI, percent
+from coverslip.reports.words import CI, DECISION_IMAGES, percent
 
 _MEANINGS = {
     "sensitivity": ("Sensitivity", "share of the images of “{positive}” that are predicted as “{positive}”"),
@@ -20,7 +20,7 @@ def negative_class(run: ReportedRun) -> str:
 
 
 def threshold_words(run: ReportedRun) -> str:
-    """Return the decision threshold in words, and what it gave on validation images."""
+    """Return the decision threshold in words, and what it gave on the images that it was chosen on."""
     positive, card = run.metrics.positive_class, run.run.card
     if card is None or card.operating_points is None or positive not in card.classes:
         return f"An image is predicted as “{positive}” if its probability is at least 0.5 (the default threshold)."
@@ -29,24 +29,24 @@ def threshold_words(run: ReportedRun) -> str:
     if run.n_folds:
         text += " (the classifier's threshold; each fold has its own)"
     point = (run.calibration.operating_points or ())[place]
-    return f"{text}, {_wish(run)}. {_on_validation_images(point, run)}"
+    return f"{text}, {_wish(run)}. {_on_decision_images(point, run)}"
 
 
 def _wish(run: ReportedRun) -> str:
+    images = DECISION_IMAGES[run.calibration.learnt_on]
     match run.recipe.decide_by:
         case "roc":
-            return "the threshold with the largest Youden index on validation images"
+            return f"the threshold with the largest Youden index on {images}"
         case "sensitivity" | "specificity" as aim:
-            return f"chosen on validation images for a target {aim} of {percent(run.recipe.wished)}"
+            return f"chosen for a target {aim} of {percent(run.recipe.wished)} on {images}"
     return "the default threshold"
 
 
-def _on_validation_images(point: OperatingPoint, run: ReportedRun) -> str:
+def _on_decision_images(point: OperatingPoint, run: ReportedRun) -> str:
     if point.sensitivity is None or point.specificity is None:
         return f"It is the default threshold: {point.reason}."
     sensitivity, specificity = percent(point.sensitivity), percent(point.specificity)
-    these = "the images that it was chosen on" if run.n_folds else "validation images"
-    text = f"On {these}, it has a sensitivity of {sensitivity} and a specificity of {specificity}"
+    text = f"On these images, it has a sensitivity of {sensitivity} and a specificity of {specificity}"
     return f"{text}. On other images both can be lower, because the threshold was chosen for those images."
 
 
