@@ -27,11 +27,13 @@ def _text(run: ReportedRun) -> SectionText:
     if known is not None:
         # After folds the classifier is trained on all images, those measured here among them.
         how = _HOW[known.learnt_on].format(learned="training" if run.n_folds else "training and validation")
-        unused = "" if run.n_folds else " Test images were not used."
-        words.append(
-            f"The OOD threshold was set on {plural(known.n, 'image')} ({how}). "
-            f"{count(known.n_beyond)} of them exceed it.{unused}"
-        )
+        whose = "The final classifier's OOD threshold" if run.n_folds else "The OOD threshold"
+        text = f"{whose} was set on {plural(known.n, 'image')} ({how}). {count(known.n_beyond)} of them exceed it."
+        if run.n_folds:
+            words.append("Each image was measured in the fold that it is a test image of, with this fold's threshold.")
+            words.append(f"{text} They include the images measured here.")
+        else:
+            words.append(f"{text} Test images were not used.")
     words.append(
         "In benchmarks, nearly all images of another stain, instrument or object were labeled unfamiliar. A new cell "
         "type that looks like a known class is often not detected."
