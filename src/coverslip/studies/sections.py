@@ -332,8 +332,8 @@ def _robustness(comparison: StudyComparison) -> StudySection:
 def _merged(comparison: StudyComparison) -> StudySection:
     words = (
         "F1 of each class of a dataset, by the network trained on this dataset and by the network trained on several "
-        "datasets, both on test images of this dataset (first split and seed). The test images can differ, so the two "
-        "values are not tested against each other."
+        "datasets, both on test images of this dataset (first split or all folds of it, first seed). The test images can "
+        "differ, so the two values are not tested against each other."
     )
     rows = [
         (
@@ -356,8 +356,9 @@ def _merged(comparison: StudyComparison) -> StudySection:
 
 def _classifiers(comparison: StudyComparison) -> StudySection:
     words = (
-        "These rows compare two trained classifiers, not two ways of training: those of the first split and seed, on "
-        "the same test images. The 95% CI is over groups, or over images if no groups are known."
+        "These rows compare trained classifiers, not ways of training: those of the first split and seed, on the same "
+        "test images. With cross-validation, they are the classifiers of all folds, and each image is a test image of "
+        "one fold. The 95% CI is over groups, or over images if no groups are known."
     )
     rows = [
         (
