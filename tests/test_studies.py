@@ -26,6 +26,7 @@ from coverslip.studies.comparing import compare_study
 from coverslip.studies.page import write_study_report
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.results import ResultRow
+from coverslip.studies.sections import is_instant
 
 SMALL = {"image_size": 32, "tta": 1, "stage": "instant"}
 
@@ -225,6 +226,7 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
     assert float(table[0]["macro_f1"]) == pytest.approx(metrics["metrics"]["macro_f1"]["value"], rel=1e-5)
     assert any(isinstance(event, Noted) and event.code == "cell-failed" for event in events)
     assert compared.datasets[0].scores[0].n_splits == 2
+    assert is_instant(compared)
     assert "not statistically significant" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     written = {file: file.stat().st_mtime_ns for file in run.rglob("*") if file.is_file()}
     studies.resume_study(tmp_path / "out")
@@ -322,3 +324,4 @@ def test_the_report_draws_what_there_are_numbers_for(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == len(drawn)
     assert "All datasets</h2>" in page
+    assert "<h1>b and a on one and two</h1>" in page

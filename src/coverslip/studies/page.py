@@ -5,9 +5,10 @@ from pathlib import Path
 
 from coverslip.files import write_text
 from coverslip.reports import look, template
+from coverslip.reports.words import listed
 from coverslip.studies.comparing import StudyComparison
 from coverslip.studies.figures import draw_all
-from coverslip.studies.sections import study_sections
+from coverslip.studies.sections import is_instant, study_sections
 
 
 def write_study_report(comparison: StudyComparison, file: Path) -> None:
@@ -18,6 +19,8 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
     page = template(Path(__file__).with_name("report.html")).render(
         **look(),
         name=file.absolute().parent.name,
+        title=_title(comparison),
+        is_instant=is_instant(comparison),
         metric_title=comparison.metric_title,
         sections=study_sections(comparison),
         drawn={name: (title, Markup(svg)) for name, (title, svg) in drawn.items()},  # our own
@@ -26,6 +29,12 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
         notes=comparison.notes,
     )
     write_text(file, page)
+
+
+def _title(comparison: StudyComparison) -> str:
+    networks = dict.fromkeys(row.name for part in comparison.datasets for row in part.scores)
+    datasets = dict.fromkeys(part.dataset for part in comparison.datasets)
+    return f"{listed([*networks], 4)} on {listed([*datasets], 4)}"
 
 
 def _pictures(comparison: StudyComparison, folder: Path) -> dict[str, str]:

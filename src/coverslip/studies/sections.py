@@ -46,6 +46,11 @@ def study_sections(comparison: StudyComparison) -> list[StudySection]:
     return [section for section in _sections(comparison) if section.blocks]
 
 
+def is_instant(comparison: StudyComparison) -> bool:
+    """Return whether no network was fine-tuned."""
+    return bool(comparison.tried) and not any(row.epochs_run for row in comparison.tried)
+
+
 def _sections(comparison: StudyComparison) -> Iterator[StudySection]:
     for i, part in enumerate(comparison.datasets, start=1):
         yield StudySection(_of_size(part.dataset, part.train_per_class), (), list(_results(part, comparison, i)))
@@ -332,7 +337,7 @@ def _robustness(comparison: StudyComparison) -> StudySection:
 def _merged(comparison: StudyComparison) -> StudySection:
     words = (
         "F1 of each class of a dataset, by the network trained on this dataset and by the network trained on several "
-        "datasets, both on test images of this dataset (first split or all folds of it, first seed). The test images can "
+        "datasets, both on test images of this dataset (first seed, first split or all its folds). The test images can "
         "differ, so the two values are not tested against each other."
     )
     rows = [
@@ -399,9 +404,10 @@ def _published(comparison: StudyComparison) -> StudySection:
 
 def _settings(comparison: StudyComparison) -> StudySection:
     n_ways = len({row.name for row in comparison.tried})
+    selected = "shrinkage was" if is_instant(comparison) else "shrinkage and the epoch were"
     words = (
         f"{plural(n_ways, 'way')} of training {'was' if n_ways == 1 else 'were'} compared on test images. The best of "
-        "several is overestimated. The shrinkage and the epoch were selected on validation images."
+        f"several is overestimated. The {selected} selected on validation images."
     )
     rows = [
         (

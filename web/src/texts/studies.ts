@@ -154,7 +154,7 @@ export const studies = {
       'The same classifiers on their own test images after a change; the difference is from the images as they are. p is adjusted for all rows of one dataset (Holm).',
     merged: 'One dataset alone, or among others',
     mergedHelp:
-      'F1 of each class, by the network that was trained on this dataset alone and by the one that was trained on several together; first split or all folds of it, first seed. The two are tested on other images, so no test tells them apart.',
+      'F1 of each class, by the network that was trained on this dataset alone and by the one that was trained on several together; first seed, first split or all its folds. The two are tested on other images, so no test tells them apart.',
     images: (n: number) => counted(n, 'image', 'images'),
     notes: 'Otherwise than in the publication',
     plan: 'The plan',
