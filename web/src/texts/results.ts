@@ -63,7 +63,7 @@ export const results = {
       folds: (n: string, folds: number) =>
         `${n} images in ${folds} cross-validation folds; each image is tested once.`,
       labelErrors: (expected: number, judged: string, confirmed: number, n: string, relabelled: number) =>
-        `About ${count(expected)} of ${judged} labels may be wrong${confirmed ? `; ${count(confirmed)} confirmed as right` : ''}.${expected ? ' These images resemble another class as much as images of that class do.' : ''} Of all images of the dataset, ${n} are misclassified by classifiers that were not trained on them.${relabelled ? ` This does not count ${counted(relabelled, 'image', 'images')} that you gave another label since this training.` : ''}`,
+        `${expected ? `About ${count(expected)}` : 'None'} of ${judged} labels ${expected ? 'may be' : 'is suspected to be'} wrong${confirmed ? `; ${count(confirmed)} confirmed as right` : ''}.${expected ? ' These images resemble another class as much as images of that class do.' : ''} Of all images of the dataset, ${n} are misclassified by classifiers that were not trained on them.${relabelled ? ` This does not count ${counted(relabelled, 'image', 'images')} that you gave another label since this training.` : ''}`,
       noLabelErrors: 'Suspected label errors have not been computed for this run.',
       noEvaluation: 'This classifier has not been evaluated on an external test set.',
       evaluations: (n: string, title: string, low: string, high: string, own: string) =>

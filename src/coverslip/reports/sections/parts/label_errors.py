@@ -13,12 +13,15 @@ _COLUMNS = ("image", "set", "label", "suggested class", "score")
 
 def expected_words(found: LabelErrors) -> str:
     """How many labels are probably wrong, and how many images are misclassified."""
-    return (
-        f"About {count(found.n_expected)} of {plural(found.n_judged, 'label')} may be wrong: these images resemble "
-        "another class as much as its own images do. In all, "
-        f"{plural(len(found.images), 'image')} {'is' if len(found.images) == 1 else 'are'} misclassified, usually "
-        "because they are hard."
-    )
+    of_all = f"of {plural(found.n_judged, 'label')}"
+    text = f"None {of_all} is suspected to be wrong."
+    if found.n_expected:
+        text = f"About {count(found.n_expected)} {of_all} may be wrong: these images resemble another class as much as "
+        text += "its own images do."
+    if not found.images:
+        return text
+    are = "is" if len(found.images) == 1 else "are"
+    return f"{text} In all, {plural(len(found.images), 'image')} {are} misclassified, usually because they are hard."
 
 
 def listed_errors(found: LabelErrors) -> Sequence[DoubtfulLabel]:
