@@ -94,6 +94,7 @@ def _folds(run: ReportedRun) -> Json | None:
         "rows": [row(fold) for fold in folds.rows],
         "mean": ["mean", *("" for _ in counts), *map(estimate, folds.mean)],
         "units": counts[-1],
+        "has_intervals": any(metric.low is not None for fold in folds.rows for metric in fold.metrics),
     }
 
 
