@@ -162,6 +162,7 @@ def test_ctrl_c_in_training_ends_with_130_and_says_how_to_go_on(samples: SampleS
     assert "Traceback" not in err
     assert str(tmp_path / "run") in out + err
     assert err.count("Training was stopped") == 1
+    assert "Error" not in err
     assert json.loads((tmp_path / "run" / "status.json").read_text(encoding="utf-8"))["state"] == "stopped"
 
 

@@ -56,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         if debug:
             raise
         _leave(error.failure)
-        return _fail(_one_line(told(error)), INTERRUPTED if isinstance(error, Stopped) else 1)
+        text = _one_line(told(error))
+        return _end(text, INTERRUPTED) if isinstance(error, Stopped) else _fail(text, 1)
     except OSError as error:
         if debug or error.errno not in _DISK_IS_FULL:
             return _fault(error, debug)
@@ -70,8 +71,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(text: str, code: int) -> int:
+    return _end(f"Error: {text}", code)
+
+
+def _end(text: str, code: int) -> int:
     with suppress(OSError):  # nobody reads any more, or there is no space for a log
-        print(f"Error: {text}", file=sys.stderr)  # noqa: T201  this is the door
+        print(text, file=sys.stderr)  # noqa: T201  this is the door
     return code
 
 
