@@ -72,7 +72,8 @@ def predict(
     training, and `unreadable` where a file is broken. Where nothing at all could be read the exit code is 1.
 
     Probabilities take for granted that classes are as frequent as among the training images. Where one is known to be
-    rarer or more frequent, --prevalence corrects them. How frequent classes are among these images is estimated.
+    rarer or more frequent, --prevalence corrects them. A second table estimates how frequent classes are among these
+    images: use it in place of counts of predictions, which misclassified images distort.
 
     Examples:
 
@@ -164,9 +165,14 @@ def _show_shares(shares: "dict[str, Metric]") -> None:
         for reason in dict.fromkeys(share.reason for share in shares.values() if share.reason):
             results_console().print(f"How frequent classes are is not estimated: {reason}.", soft_wrap=True)
         return
-    table = table_of("class", "estimated share", "95 % interval")
+    table = table_of("class", "estimated proportion", "95% CI")
     for name in sorted(known, key=lambda name: -(known[name].value or 0))[:_MOST_CLASSES]:
         share = known[name]
         table.add_row(one_line(name), f"{share.value:.3f}", f"{share.low:.3f} to {share.high:.3f}")
-    results_console().print("\nIf images of each class look as those of training do:", soft_wrap=True)
+    text = (
+        "\nEstimated class proportions of these images, corrected for misclassification. If you want to know how "
+        "frequent classes are, use them in place of counts of predictions. They hold if images of each class look as "
+        "in training."
+    )
+    results_console().print(text, soft_wrap=True)
     results_console().print(table)
