@@ -49,7 +49,7 @@ test('a line says what happened; one of a kind that is not known here says its k
   const tested = { fold: 2, n_folds: 5, accuracy: 0.9, macro_f1: null };
   expect(sentence(line(1, 'FoldEnded', tested))).toBe('Fold 2 tested: accuracy 0.900, macro-F1 –');
   expect(sentence(line(1, 'EpochEnded', { epoch: 0, n_epochs: 3, val_f1: 0.4 }))).toBe(
-    'Before the first epoch: validation F1 0.400',
+    'Epoch 0, before fine-tuning: validation F1 0.400',
   );
   expect(sentence(line(1, 'RunEnded', { state: 'failed', reason: 'no disk' }))).toBe('Failed: no disk');
   expect(sentence(line(1, 'OfALaterCoverslip'))).toBe('OfALaterCoverslip');

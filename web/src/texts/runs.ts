@@ -173,9 +173,9 @@ export const runs = {
     finetune: (n: number) => `Stage 2: fine-tuning the network, ${counted(n, 'epoch', 'epochs')}`,
     instantReady: 'The instant classifier is ready',
     instantScores: (accuracy: string, f1: string) => `: validation accuracy ${accuracy}, macro-F1 ${f1}`,
-    start: (f1: string) => `Before the first epoch: validation F1 ${f1}`,
+    start: (f1: string) => `Epoch 0, before fine-tuning: validation F1 ${f1}`,
     EpochEnded: (k: number, n: number, loss: string, f1: string, best: boolean) =>
-      `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (best epoch so far)' : ''}`,
+      `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (best epoch of fine-tuning so far)' : ''}`,
     done: 'Done',
     foldDone: (k: number) => `Fold ${k} done`,
     stopped: 'Stopped',
