@@ -4,6 +4,7 @@ import { calibrationVerdict, confusionVerdict, misclassifiedVerdict } from '../s
 import { texts } from '../src/texts';
 
 const words = texts.runs.results.verdicts;
+const chance = words.eceByChance('0.020', '0.030');
 const calibration = (ece: number, confidence: number, accuracy: number) =>
   ({
     calibration: {
@@ -13,14 +14,14 @@ const calibration = (ece: number, confidence: number, accuracy: number) =>
   }) as unknown as Measurement;
 
 test('an error that chance explains is called well calibrated; others say in which direction', () => {
-  expect(calibrationVerdict(calibration(0.029, 0.9, 0.9))).toBe(words.calibrated('0.029', '0.020'));
+  expect(calibrationVerdict(calibration(0.029, 0.9, 0.9))).toBe(words.calibrated('0.029', chance));
   expect(calibrationVerdict(calibration(0.08, 0.95, 0.88))).toBe(
-    words.overconfident('0.080', '0.020', '95.0%', '88.0%'),
+    words.overconfident('0.080', chance, '95.0%', '88.0%'),
   );
   expect(calibrationVerdict(calibration(0.08, 0.8, 0.88))).toBe(
-    words.underconfident('0.080', '0.020', '80.0%', '88.0%'),
+    words.underconfident('0.080', chance, '80.0%', '88.0%'),
   );
-  expect(calibrationVerdict(calibration(0.08, 0.88, 0.88))).toBe(words.uncalibrated('0.080', '0.020'));
+  expect(calibrationVerdict(calibration(0.08, 0.88, 0.88))).toBe(words.uncalibrated('0.080', chance));
   expect(calibrationVerdict({ calibration: null } as Measurement)).toBe(texts.runs.results.calibration.none);
 });
 

@@ -51,13 +51,15 @@ export const results = {
         `${title} is ${auroc}${precision === null ? '' : `; average precision is ${precision}`}. An AUROC of 0.5 is chance.`,
       noCurves: 'No curve can be drawn: each needs images of the class and of other classes.',
       calibrated: (ece: string, chance: string) =>
-        `No miscalibration is shown: the expected calibration error (ECE) is ${ece}, and a perfectly calibrated classifier would have ${chance} with as many images.`,
+        `No miscalibration is shown: the expected calibration error (ECE) of ${ece} is within what chance gives. ${chance}`,
       overconfident: (ece: string, chance: string, confidence: string, accuracy: string) =>
-        `The probabilities are too high: on average ${confidence}, but ${accuracy} of the predictions are right. Expected calibration error (ECE) ${ece}, ${chance} expected by chance.`,
+        `The probabilities are too high: on average ${confidence}, but ${accuracy} of the predictions are right. The expected calibration error (ECE) is ${ece}. ${chance}`,
       underconfident: (ece: string, chance: string, confidence: string, accuracy: string) =>
-        `The probabilities are too low: on average ${confidence}, but ${accuracy} of the predictions are right. Expected calibration error (ECE) ${ece}, ${chance} expected by chance.`,
+        `The probabilities are too low: on average ${confidence}, but ${accuracy} of the predictions are right. The expected calibration error (ECE) is ${ece}. ${chance}`,
       uncalibrated: (ece: string, chance: string) =>
-        `The probabilities are not well calibrated: expected calibration error (ECE) ${ece}, ${chance} expected by chance. Some are too high, others too low.`,
+        `The probabilities are not well calibrated: some are too high, others too low. The expected calibration error (ECE) is ${ece}. ${chance}`,
+      eceByChance: (mean: string, high: string) =>
+        `With as many images, a perfectly calibrated classifier has an ECE of ${mean} on average and of up to ${high} in 95% of cases.`,
       split: (n: string, train: string, val: string, test: string) =>
         `${n} images: ${train} for training, ${val} for validation, ${test} for testing.`,
       folds: (n: string, folds: number) =>

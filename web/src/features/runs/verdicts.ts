@@ -72,7 +72,7 @@ export function curvesVerdict(measurement: Measurement): string {
 export function calibrationVerdict({ calibration }: Measurement): string {
   if (!calibration || calibration.ece === null) return texts.runs.results.calibration.none;
   const { ece, ece_by_chance, ece_by_chance_high, mean_confidence, accuracy } = calibration;
-  const [error, chance] = [score(ece), score(ece_by_chance)];
+  const [error, chance] = [score(ece), words.eceByChance(score(ece_by_chance), score(ece_by_chance_high))];
   if (ece <= (ece_by_chance_high ?? 0)) return words.calibrated(error, chance);
   const gap = (mean_confidence ?? 0) - (accuracy ?? 0);
   if (Math.abs(gap) < ece / 2) return words.uncalibrated(error, chance);
