@@ -188,6 +188,20 @@ def test_no_text_is_clipped_or_covers_other_text(browser: "Browser", report: Pat
 
 
 @pytest.mark.slow
+def test_metrics_of_two_classes_need_no_scrolling(browser: "Browser", made_once: MadeOnce) -> None:
+    """With the most columns that there are: those of a chosen threshold too."""
+    report = made_once("report of two_classes", write_two_classes) / "run" / "report.html"
+    for width in WIDTHS:
+        page = opened(browser, report, width)
+        try:
+            table = page.locator(".wide", has_text="operating point")
+            assert table.count() == 1
+            assert table.evaluate("(box) => box.scrollWidth - box.clientWidth") == 0, width
+        finally:
+            page.close()
+
+
+@pytest.mark.slow
 def test_all_columns_are_printed(browser: "Browser", report: Path) -> None:
     page = opened(browser, report, 688)  # A4 between the margins
     try:
