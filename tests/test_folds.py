@@ -37,6 +37,7 @@ from coverslip.evaluation.calibration import temperature_loss
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
 from coverslip.experiments.parts import with_epochs_of_folds
 from coverslip.messages import Resume, Set
+from coverslip.reports.words import interval_words
 from coverslip.runs import Recipe, Run, SplitPlan, epochs_called_for, open_classifier
 from coverslip.workspace.jobs.previews import planned
 
@@ -96,6 +97,7 @@ def test_the_pooled_numbers_are_those_of_the_folds_predictions(run: Run) -> None
     metrics = json_of(run.folder / "metrics.json")
     assert (metrics["split"], metrics["n"], metrics["n_groups"]) == ("out-of-fold", 84, 7)
     assert run.metrics["accuracy"].value == pytest.approx(np.mean([row["predicted"] == row["label"] for row in pooled]))
+    assert "only 7 groups" in interval_words(run.metrics)
     folds = metrics["folds"]
     assert isinstance(folds, dict)
     n_of_fold = Counter(row["fold"] for row in rows_of(run.folder / "split.csv"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from coverslip.evaluation import Metric
+from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
 from coverslip.reports.reported import ReportedRun
 from coverslip.runs import LearntOn
 
@@ -132,6 +132,23 @@ def _range(metric: Metric, shown: Callable[[float], str]) -> str:
     if metric.low is None or metric.high is None:
         return ""
     return f" ({CI} {spanned(metric.low, metric.high, shown)})"
+
+
+def interval_words(evaluation: Evaluation) -> str:
+    """What confidence intervals cover, for readers who do not know the names of the methods."""
+    units = "groups (such as patients or slides)" if evaluation.n_groups else "images"
+    text = f"The {CI} covers how much the value would change with other {units} in the test set"
+    folds = evaluation.folds
+    text += " and other training images." if folds else "."
+    if evaluation.n_groups and evaluation.n_groups < FEW_GROUPS_FOR_INTERVALS:
+        text += f" It is approximate, because there are only {plural(evaluation.n_groups, 'group')}."
+    if folds:
+        share = sum(fold.n_train for fold in folds.per_fold) / len(folds.per_fold) / evaluation.n
+        text += (
+            f" The value is that of the folds' classifiers, each trained on {whole_percent(share)} of the images. The "
+            "final classifier, trained on all images, is usually a little better."
+        )
+    return text
 
 
 def split_words(run: ReportedRun) -> str:

@@ -3323,6 +3323,11 @@ export interface components {
             words: string[];
             /** Values */
             values: components["schemas"]["MetricValue"][];
+            /**
+             * Intervals
+             * @description What confidence intervals cover, in plain words.
+             */
+            intervals: string;
             /** Tested On */
             tested_on: string;
             /** Per Class */
@@ -5538,6 +5543,11 @@ export interface components {
             words: string[];
             /** Values */
             values: components["schemas"]["MetricValue"][];
+            /**
+             * Intervals
+             * @description What confidence intervals cover, in plain words.
+             */
+            intervals: string;
             /** Tested On */
             tested_on: string;
             /** Per Class */

@@ -92,7 +92,8 @@ export const results = {
     ownColumn: 'Own test set',
     plot: 'Value and CI',
     primary: 'primary metric',
-    method: (method: string) => `Dots are values, bars are 95% confidence intervals (CI): ${method}.`,
+    method: (intervals: string, method: string) =>
+      `Dots are values, bars are 95% confidence intervals (CI). ${intervals} Method: ${method}.`,
     perClass: 'Metrics by class',
     allClasses: (n: number) => `Show all ${n} classes`,
     ofImages: (correct: string, images: string) => `${correct} of ${images}`,

@@ -12,7 +12,7 @@ from coverslip.reports.content import DomainResult, FoldResult, Measured, Metric
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.tables import Cell, estimate, reason_words
-from coverslip.reports.words import count, listed, percent, plural, split_words
+from coverslip.reports.words import count, interval_words, listed, percent, plural, split_words
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -66,7 +66,8 @@ def _notes(run: ReportedRun) -> Iterator[str]:
     """What the strips show, why an interval is missing, and the predictions that are uncertain."""
     metrics = [metric for metric in content.metrics(run) if metric.is_headline]
     if methods := content.interval_methods(run):
-        yield f"Each value is followed by its 95% confidence interval (CI): {methods}."
+        text = f"Each value is followed by its 95% confidence interval (CI). {interval_words(run.metrics)}"
+        yield f"{text} Method: {methods}."
     titles_of: dict[str, list[str]] = {}
     for metric in metrics:
         if metric.low is None and metric.reason and METRICS[metric.name].influence is not None:

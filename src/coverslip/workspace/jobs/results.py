@@ -132,6 +132,7 @@ class Measurement:
     headline: Annotated[str, Field(description="The result in one sentence.")]
     words: Annotated[list[str], Field(description="Paragraphs: what the numbers mean.")]
     values: list[MetricValue]
+    intervals: Annotated[str, Field(description="What confidence intervals cover, in plain words.")]
     tested_on: str
     per_class: list[ClassResult]
     confusion: Confusion
@@ -329,6 +330,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: of each field its 
         "headline": words.headline(run) if has_numbers else "",
         "words": [" ".join(words.lead(run))] if has_numbers else [],
         "values": content.metrics(run),
+        "intervals": words.interval_words(run.metrics),
         "tested_on": words.split_words(run),
         "per_class": classes,
         "confusion": Confusion(classes=run.classes, counts=run.metrics.confusion_matrix),
