@@ -103,6 +103,13 @@ def test_a_log_gets_a_few_plain_lines() -> None:
     assert len(text.splitlines()) < 12
 
 
+def test_the_head_of_the_table_of_epochs_waits_for_an_epoch() -> None:
+    events = a_training()
+    n_before = events.index(start())
+    assert EPOCH_HEADER not in shown(events[:n_before], terminal=False)
+    assert shown(events, terminal=False).count(EPOCH_HEADER) == 1
+
+
 def test_a_log_says_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     lines = shown(a_training(), terminal=False).splitlines()

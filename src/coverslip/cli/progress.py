@@ -204,7 +204,7 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
         case StageStarted(stage="instant"):
             return ["Stage 1: a classifier on top of the pretrained network"]
         case StageStarted(stage="finetune"):
-            return [f"Stage 2: fine-tuning the network, {event.n_epochs} epochs", EPOCH_HEADER]
+            return [f"Stage 2: fine-tuning the network, {event.n_epochs} epochs"]
         case InstantClassifierFitted(val_accuracy=None):
             return [f"The instant classifier is ready after {duration(event.seconds)}"]
         case InstantClassifierFitted():
@@ -213,7 +213,9 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
                 f"validation accuracy {event.val_accuracy:.3f}, macro-F1 {event.val_macro_f1:.3f}"
             ]
         case EpochEnded():
-            return [epoch_row(event)]
+            own = (event.fold, event.is_pretraining)
+            n_epochs = sum(len(each.epochs) for each in progress.trainings if (each.fold, each.is_pretraining) == own)
+            return [EPOCH_HEADER, epoch_row(event)] if n_epochs == 1 else [epoch_row(event)]
         case ClassifierSelected(stage="finetune", epoch=epoch):
             return [f"Kept: epoch {epoch}, {SELECTIONS[event.checkpoint_selection or 'best']}."]
         case _:
