@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 import coverslip as cs
-from coverslip.audit.doubts import doubts
 from coverslip.audit.label_errors import cross_fitted_logits
+from coverslip.audit.label_issues import label_issues
 from coverslip.datasets import DecodedPixels, inner_folds, scan_images
 from coverslip.engines import Features, embed
 from coverslip.evaluation import apply_temperature, fit_temperature
@@ -135,10 +135,13 @@ def probabilities(images: Images, label: np.ndarray) -> np.ndarray:
 def rankings(probability: np.ndarray, label: np.ndarray) -> dict[str, np.ndarray]:
     """Positions of the doubtful labels, the most doubtful first, by each score."""
     known = np.flatnonzero(np.isfinite(probability).all(axis=1))
-    doubt = doubts(probability[known], label[known])
-    doubtful = np.flatnonzero(doubt.is_doubtful)
-    margin = probability[known].max(axis=1) - (1 - doubt.score)
-    return {"own": known[doubt.ranked], "margin": known[doubtful[np.argsort(-margin[doubtful], kind="stable")]]}
+    issues = label_issues(probability[known], label[known])
+    misclassified = np.flatnonzero(issues.is_misclassified)
+    margin = probability[known].max(axis=1) - (1 - issues.score)
+    return {
+        "own": known[issues.ranked],
+        "margin": known[misclassified[np.argsort(-margin[misclassified], kind="stable")]],
+    }
 
 
 if __name__ == "__main__":

@@ -154,11 +154,11 @@ def test_doubtful_labels_are_looked_for_and_gone_through_in_the_gallery(lab: Lab
     assert lab.client.post(place).status_code == 202
     known = until(lambda: (told := lab.client.get(place).json())["state"] != "looking" and told)
     assert known["state"] == "known", known
-    assert known["n_judged"] + known["n_not_judged"] == 60
+    assert known["n_checked"] + known["n_not_checked"] == 60
     shown = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=doubtful&sort=doubt&limit=100")["items"]
     assert [image["image_id"] for image in shown] == [image["image_id"] for image in known["images"]]
     suspected = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=suspected&sort=doubt&limit=100")["items"]
-    assert suspected == shown[: known["n_expected"]]
+    assert suspected == shown[: known["n_suspected"]]
 
 
 def confirm(lab: Lab, images: list[int], *, is_confirmed: bool = True) -> int:
@@ -182,7 +182,7 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     first = trained_here(lab.workspace, lab.cells, QUICK, "With a wrong label")
     before = checked_labels(lab, first)
     listed = [image["image_id"] for image in before["images"]]
-    assert wrong["image_id"] in listed[: before["n_expected"]]
+    assert wrong["image_id"] in listed[: before["n_suspected"]]
     assert before["n_confirmed"] == 0
 
     def gallery(run: str, only: str) -> list[str]:
@@ -192,8 +192,8 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     assert confirm(lab, [wrong["i"]]) == confirm(lab, [wrong["i"]]) == 204
     after = checked_labels(lab, first)
     assert [image["image_id"] for image in after["images"]] == [each for each in listed if each != wrong["image_id"]]
-    counts = (after["n"], after["n_expected"], after["n_confirmed"], after["n_judged"])
-    assert counts == (before["n"], before["n_expected"] - 1, 1, before["n_judged"])
+    counts = (after["n"], after["n_suspected"], after["n_confirmed"], after["n_checked"])
+    assert counts == (before["n"], before["n_suspected"] - 1, 1, before["n_checked"])
     assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "doubtful")
     assert gallery(first, "confirmed") == [wrong["image_id"]]
 
@@ -205,10 +205,10 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     # Void as soon as the image has another label, and in force again if that change is undone.
     assert lab.client.post(labels, json={"images": [wrong["i"]], "label": "<script>"}).status_code == 200
     relabelled = checked_labels(lab, first)
-    counts = (relabelled["n"], relabelled["n_expected"], relabelled["n_confirmed"])
-    assert counts == (before["n"] - 1, before["n_expected"] - 1, 0)
-    assert (relabelled["n_relabelled"], relabelled["n_judged"]) == (1, before["n_judged"] - 1)
-    assert sum(row["n_doubtful"] or 0 for row in relabelled["classes"]) == relabelled["n"]
+    counts = (relabelled["n"], relabelled["n_suspected"], relabelled["n_confirmed"])
+    assert counts == (before["n"] - 1, before["n_suspected"] - 1, 0)
+    assert (relabelled["n_relabelled"], relabelled["n_checked"]) == (1, before["n_checked"] - 1)
+    assert sum(row["n_misclassified"] or 0 for row in relabelled["classes"]) == relabelled["n"]
     assert wrong["image_id"] not in [image["image_id"] for image in relabelled["images"]]
     assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "doubtful")
     assert lab.client.post(f"{labels}/undo").status_code == 200

@@ -10,8 +10,8 @@ from tables import rows_of
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
-from coverslip.audit.doubts import FEWEST_IMAGES, doubts, expected_label_errors
 from coverslip.audit.label_errors import cross_fitted_logits
+from coverslip.audit.label_issues import FEWEST_IMAGES, count_suspected_errors, label_issues
 from coverslip.cli import main
 from coverslip.runs import Run, SplitPlan
 
@@ -28,20 +28,20 @@ LABEL = np.repeat(np.arange(3), 10)
 
 
 def test_scores_and_their_order_are_those_of_cleanlab() -> None:
-    doubt = doubts(PROBABILITY, LABEL)
-    assert doubt.ranked.tolist() == [19, 9, 18]
-    np.testing.assert_allclose(1 - doubt.score[[9, 18, 19, 29]], [0.15, 0.45, 0.01, 0.35])
-    assert doubt.suggested[[9, 18, 19]].tolist() == [1, 0, 2]
+    issues = label_issues(PROBABILITY, LABEL)
+    assert issues.ranked.tolist() == [19, 9, 18]
+    np.testing.assert_allclose(1 - issues.score[[9, 18, 19, 29]], [0.15, 0.45, 0.01, 0.35])
+    assert issues.suggested[[9, 18, 19]].tolist() == [1, 0, 2]
 
 
-def test_of_a_class_with_few_images_no_label_is_called_doubtful() -> None:
+def test_of_a_class_with_few_images_no_label_is_suspected() -> None:
     label = LABEL.copy()
     label[LABEL == 2] = 0
     label[[9, 0]] = 2  # two images of class 2, nowhere near it
-    doubt = doubts(PROBABILITY, label)
+    issues = label_issues(PROBABILITY, label)
     assert (label == 2).sum() < FEWEST_IMAGES
-    assert not doubt.is_doubtful[[9, 0]].any()
-    assert not doubt.is_judged[[9, 0]].any()
+    assert not issues.is_misclassified[[9, 0]].any()
+    assert not issues.is_checked[[9, 0]].any()
 
 
 def test_as_many_label_errors_are_expected_as_were_planted_though_more_images_are_misclassified() -> None:
@@ -52,10 +52,10 @@ def test_as_many_label_errors_are_expected_as_were_planted_though_more_images_ar
     probability = np.where(label[:, None] == np.arange(2), sure[:, None], 1 - sure[:, None])
     planted = rng.choice(1000, 40, replace=False)
     label[planted] = 1 - label[planted]
-    expected = expected_label_errors(probability, label)
+    expected = count_suspected_errors(probability, label)
     assert 20 <= expected <= 60
     assert int((probability.argmax(axis=1) != label).sum()) > 2 * expected
-    assert expected_label_errors(np.eye(2)[label], label) == 0
+    assert count_suspected_errors(np.eye(2)[label], label) == 0
 
 
 class Rows:
@@ -107,17 +107,19 @@ def test_moved_images_stand_first_with_and_without_folds(
     recipe = INSTANT.model_copy(update={"split": SplitPlan(folds=folds)})
     run = cs.train(cs.open_dataset(folder, group_pattern=GROUPS), recipe, out=tmp_path / "run")
     capsys.readouterr()
-    assert main(["label-errors", str(run.folder), "--out", str(tmp_path / "doubts.csv"), "--json"]) == 0
+    assert main(["label-errors", str(run.folder), "--out", str(tmp_path / "label_issues.csv"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    rows = rows_of(tmp_path / "doubts.csv")
+    rows = rows_of(tmp_path / "label_issues.csv")
     assert list(rows[0]) == ["image_id", "path", "label", "suggested", "score"]
     assert [row["image_id"] for row in rows] == [image["image_id"] for image in told["images"]]
     n_found = len(moved & {row["image_id"] for row in rows[:10]})
     assert n_found >= (2 if folds else 3)  # folds are trained on less
     kept = Run(run.folder).label_errors
     assert kept is not None
-    assert kept.judged_by == ("folds" if folds else "linear probes")
-    assert kept.n_judged + kept.n_not_judged == 90
+    assert kept.checked_by == ("folds" if folds else "linear probes")
+    assert kept.n_checked + kept.n_not_checked == 90
+    assert str(kept) == repr(kept)
+    assert str(kept).startswith(f"{kept.n_suspected} suspected label errors of {kept.n_checked} labels")
 
 
 def test_no_other_file_is_lost_to_a_slip_in_the_name_of_the_table(

@@ -23,9 +23,9 @@ from coverslip.reports.sections.dataset.flow import flow_of
 from coverslip.reports.sections.numbers import decided
 from coverslip.runs import (
     BudgetRecord,
-    DoubtfulLabel,
-    JudgedClass,
+    CheckedClass,
     LabelErrors,
+    LabelIssue,
     Predictions,
     Recipe,
     Run,
@@ -267,11 +267,11 @@ def budget_words(run: Run, **known: object) -> str:
     return " ".join(SECTIONS["budget"].text(read_run(run.folder)).words)
 
 
-def test_doubtful_labels_are_told_where_somebody_has_looked_for_them(tmp_path):
+def test_suspected_label_errors_are_told_where_somebody_has_looked_for_them(tmp_path):
     folder = write_run(tmp_path, ("a", "b"), n_test=40, skill=2, finetuned=False)
-    doubtful = DoubtfulLabel(image_id="x", path="x.png", label="a", suggested="b", score=0.97, split="train")
-    classes = (JudgedClass(name="a", n=20, n_doubtful=1), JudgedClass(name="b", n=5, n_doubtful=None))
-    LabelErrors(judged_by="folds", classes=classes, n_not_judged=5, n_expected=1, images=(doubtful,)).write(
+    found = LabelIssue(image_id="x", path="x.png", label="a", suggested="b", score=0.97, split="train")
+    classes = (CheckedClass(name="a", n=20, n_misclassified=1), CheckedClass(name="b", n=5, n_misclassified=None))
+    LabelErrors(checked_by="folds", classes=classes, n_not_checked=5, n_suspected=1, images=(found,)).write(
         Run(folder).label_errors_file
     )
     reported = read_run(folder)

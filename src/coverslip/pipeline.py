@@ -51,7 +51,7 @@ from coverslip.runs import (
     Run,
     RunContext,
     budget_seconds,
-    check_doubts_file,
+    check_label_errors_file,
     create_run_folder,
     export_classifier,
     held_out_images,
@@ -316,9 +316,10 @@ def evaluate(
 def label_errors(
     run: Run | Path | str, *, out: Path | str | None = None, device: str = "auto", emit: Emit = show
 ) -> LabelErrors:
-    """Labels of a run's images to look at again, the most doubtful first; no image is judged by what saw it.
+    """Find suspected label errors of a run's images, most likely first.
 
-    What was found stays in the run folder (`label_errors.json`). No label is changed.
+    No image is checked by a classifier that was trained on it. What was found stays in the run folder
+    (`suspected_label_errors.json`). No label is changed.
 
     Args:
         run: a run folder.
@@ -332,19 +333,19 @@ def label_errors(
         Stopped: on Ctrl-C or SIGTERM.
 
     Examples:
-        >>> doubtful = cs.label_errors("runs/first", out="labels.csv", device="cpu")
+        >>> found = cs.label_errors("runs/first", out="labels.csv", device="cpu")
     """
     from coverslip.audit.label_errors import find_label_errors
 
     if out is not None:
-        check_doubts_file(Path(out))  # before minutes of work
+        check_label_errors_file(Path(out))  # before minutes of work
 
-    judged = open_run(run)
-    doubtful = find_label_errors(judged, RunContext(judged.folder, chosen_device(device), emit))
+    checked = open_run(run)
+    found = find_label_errors(checked, RunContext(checked.folder, chosen_device(device), emit))
     if out is not None:
-        doubtful.write_csv(Path(out))
-    doubtful.write(judged.label_errors_file)
-    return doubtful
+        found.write_csv(Path(out))
+    found.write(checked.label_errors_file)
+    return found
 
 
 def decide(

@@ -1,8 +1,8 @@
-"""Labels of a run's images to look at again: no image is judged by a classifier that saw it.
+"""Labels of a run's images to look at again: no image is checked by a classifier that was trained on it.
 
 With folds, the network that tested an image judges it. Without, linear probes on features of the frozen network do:
-each image is judged by one that was fitted without its group and its duplicates. Test images are judged likewise: what
-is found out about them changes nothing of the run's numbers.
+each image is checked by one that was fitted without its group and its duplicates. Test images are checked likewise:
+what is found out about them changes nothing of the run's numbers.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.copies import with_recorded_near_duplicates
-from coverslip.audit.doubts import doubts, expected_label_errors
+from coverslip.audit.label_issues import count_suspected_errors, label_issues
 from coverslip.datasets import Dataset, DecodedPixels, Scan, inner_folds, scan_images
 from coverslip.engines import Features, embed
 from coverslip.errors import BadRun
@@ -20,10 +20,10 @@ from coverslip.images import ImageFacts
 from coverslip.models import has_weights, model_info
 from coverslip.models.networks import FeatureNetwork
 from coverslip.runs import (
-    DoubtfulLabel,
-    JudgedBy,
-    JudgedClass,
+    CheckedBy,
+    CheckedClass,
     LabelErrors,
+    LabelIssue,
     Recipe,
     Run,
     RunContext,
@@ -56,49 +56,51 @@ def find_label_errors(run: Run, context: RunContext) -> LabelErrors:
     if not run.is_done:
         raise BadRun("The training has not come to its end", file=run.folder, do="Let it end, or resume it.")
     if run.is_cross_validated:
-        rows, classes, probability = _judged_by_folds(run)
+        rows, classes, probability = _checked_by_folds(run)
         return _label_errors(run, rows, classes, probability, "folds")
-    rows, classes, probability = _judged_by_probes(run, context)
+    rows, classes, probability = _checked_by_probes(run, context)
     return _label_errors(run, rows, classes, probability, "linear probes")
 
 
 def _label_errors(
-    run: Run, rows: Sequence[SplitRow], classes: Sequence[str], probability: Floats, judged_by: JudgedBy
+    run: Run, rows: Sequence[SplitRow], classes: Sequence[str], probability: Floats, checked_by: CheckedBy
 ) -> LabelErrors:
-    """What the probabilities of these images say of their labels; a row of NaN: it could not be judged."""
+    """What the probabilities of these images say of their labels; a row of NaN: it could not be checked."""
     is_known = np.isfinite(probability).all(axis=1)
     known = [rows[i] for i in np.flatnonzero(is_known).tolist()]
     label = np.array([classes.index(row.label) for row in known], dtype=np.int64)
-    doubt = doubts(probability[is_known], label)
-    n_expected = expected_label_errors(probability[is_known], label)
+    issues = label_issues(probability[is_known], label)
+    n_suspected = count_suspected_errors(probability[is_known], label)
     n_taking_part = sum(row.split != "left-out" for row in run.split)
     return LabelErrors(
-        judged_by=judged_by,
+        checked_by=checked_by,
         classes=tuple(
-            JudgedClass(
+            CheckedClass(
                 name=name,
                 n=int((label == k).sum()),
-                n_doubtful=int(doubt.is_doubtful[label == k].sum()) if doubt.is_judged[label == k].any() else None,
+                n_misclassified=int(issues.is_misclassified[label == k].sum())
+                if issues.is_checked[label == k].any()
+                else None,
             )
             for k, name in enumerate(classes)
         ),
-        n_expected=n_expected,
-        n_not_judged=n_taking_part - int(doubt.is_judged.sum()),
+        n_suspected=n_suspected,
+        n_not_checked=n_taking_part - int(issues.is_checked.sum()),
         images=tuple(
-            DoubtfulLabel(
+            LabelIssue(
                 image_id=known[i].image_id,
                 path=known[i].path,
                 label=known[i].label,
-                suggested=classes[doubt.suggested[i]],
-                score=float(doubt.score[i]),
+                suggested=classes[issues.suggested[i]],
+                score=float(issues.score[i]),
                 split=known[i].split,
             )
-            for i in doubt.ranked.tolist()
+            for i in issues.ranked.tolist()
         ),
     )
 
 
-def _judged_by_folds(run: Run) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
+def _checked_by_folds(run: Run) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
     """The images that folds tested, and (n, K) probabilities by the networks that tested them."""
     classes = run.predictions.classes
     row_of = {row.image_id: row for row in run.split}
@@ -120,7 +122,7 @@ def _folds(run: Run) -> set[int]:
     return {row.fold for row in run.split if row.fold}
 
 
-def _judged_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
+def _checked_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
     """All labelled images of the run, and (n, K) probabilities by linear probes that were fitted on others."""
     data = same_images(run)
     scan = scan_images(data, emit=context.emit, stop=context.stop)

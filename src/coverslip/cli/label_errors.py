@@ -41,14 +41,14 @@ def label_errors(
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
-        doubtful = pipeline.label_errors(run, out=out, device=device, emit=emit)
+        found = pipeline.label_errors(run, out=out, device=device, emit=emit)
     if as_json:
-        print_json(doubtful.model_dump(mode="json"))
+        print_json(found.model_dump(mode="json"))
     else:
-        _show(doubtful, out)
+        _show(found, out)
 
 
-def _show(doubtful: "LabelErrors", out: Path | None) -> None:
+def _show(found: "LabelErrors", out: Path | None) -> None:
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import filled_table
     from coverslip.datasets import one_line
@@ -56,23 +56,27 @@ def _show(doubtful: "LabelErrors", out: Path | None) -> None:
     from coverslip.reports.words import number, plural
 
     console = results_console()
-    console.print(expected_words(doubtful), soft_wrap=True)
-    if doubtful.n_not_judged:
-        console.print(f"Not checked: {plural(doubtful.n_not_judged, 'label')}.")
+    console.print(expected_words(found), soft_wrap=True)
+    if found.n_not_checked:
+        console.print(f"Not checked: {plural(found.n_not_checked, 'label')}.")
     classes = [
-        (one_line(row.name), f"{row.n:,}", "too few images" if row.n_doubtful is None else f"{row.n_doubtful:,}")
-        for row in doubtful.classes
+        (
+            one_line(row.name),
+            f"{row.n:,}",
+            "too few images" if row.n_misclassified is None else f"{row.n_misclassified:,}",
+        )
+        for row in found.classes
     ]
     console.print(filled_table(("class", "images", "misclassified"), classes))
     images = [
         (one_line(image.image_id), image.split, one_line(image.label), one_line(image.suggested), number(image.score))
-        for image in listed_errors(doubtful)
+        for image in listed_errors(found)
     ]
     if images:
         columns = ("image", "set", "label", "suggested class", "score")
         console.print(filled_table(columns, images, text_columns=columns[1:4]))
         console.print("Look at each image before you change its label: not every suspected error is one.")
-        if any(image.split == "test" for image in doubtful.images):
+        if any(image.split == "test" for image in found.images):
             console.print(
                 "Correcting only suspected errors among the test images makes the results too good: check a random "
                 "sample of the test images as well.",

@@ -30,7 +30,13 @@ from coverslip.runs.findings.inspection import (
     inspection_of,
     write_inspection,
 )
-from coverslip.runs.findings.label_errors import DoubtfulLabel, JudgedBy, JudgedClass, LabelErrors, check_doubts_file
+from coverslip.runs.findings.label_errors import (
+    CheckedBy,
+    CheckedClass,
+    LabelErrors,
+    LabelIssue,
+    check_label_errors_file,
+)
 from coverslip.runs.findings.map_checks import CheckedOn, MapCheck, MapChecks, MapMethod, MapVerdict
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
@@ -86,9 +92,10 @@ __all__ = [
     "BudgetRecord",
     "Calibration",
     "CarelessAndHonest",
+    "CheckedBy",
+    "CheckedClass",
     "CheckedOn",
     "ClassifierCard",
-    "DoubtfulLabel",
     "Environment",
     "Epoch",
     "EvaluatedImages",
@@ -97,9 +104,8 @@ __all__ = [
     "FromRun",
     "InspectionWithWhatIf",
     "InstantStage",
-    "JudgedBy",
-    "JudgedClass",
     "LabelErrors",
+    "LabelIssue",
     "LearningCurveRecord",
     "LearntOn",
     "MapCheck",
@@ -131,7 +137,7 @@ __all__ = [
     "augment_named",
     "budget_seconds",
     "cells_of",
-    "check_doubts_file",
+    "check_label_errors_file",
     "check_predictions_file",
     "check_recipe",
     "columns_for",

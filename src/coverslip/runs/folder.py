@@ -102,7 +102,7 @@ class Run:
 
     @property
     def label_errors_file(self) -> Path:
-        return self.folder / "label_errors.json"
+        return self.folder / "suspected_label_errors.json"
 
     @property
     def map_checks_file(self) -> Path:

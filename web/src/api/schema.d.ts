@@ -1071,7 +1071,7 @@ export interface paths {
         };
         /**
          * Get Label Errors
-         * @description Labels that a classifier doubts which never saw the images: training, validation and test.
+         * @description Suspected label errors, by classifiers not trained on the images: training, validation and test.
          */
         get: operations["get_label_errors"];
         put?: never;
@@ -2348,6 +2348,24 @@ export interface components {
             images: components["schemas"]["ChangedImage"][];
         };
         /**
+         * CheckedClass
+         * @description How many images of one class are misclassified.
+         */
+        CheckedClass: {
+            /** Name */
+            name: string;
+            /**
+             * N
+             * @description Images that could be checked.
+             */
+            n: number;
+            /**
+             * N Misclassified
+             * @description Null: there are too few to tell a wrong label from a rare look.
+             */
+            n_misclassified: number | null;
+        };
+        /**
          * CheckedMap
          * @description The kind of map that is drawn of one classifier: the first that passes both checks, else the first of all.
          */
@@ -3167,36 +3185,6 @@ export interface components {
              * @description Those that a row has room for; the same in every row.
              */
             metrics: components["schemas"]["Measured"][];
-        };
-        /**
-         * DoubtfulLabel
-         * @description An image that a classifier which never saw it takes for another class.
-         */
-        DoubtfulLabel: {
-            /** Image Id */
-            image_id: string;
-            /**
-             * Path
-             * @description Below the root of its domain.
-             */
-            path: string;
-            /** Label */
-            label: string;
-            /**
-             * Suggested
-             * @description The class that is most probable.
-             */
-            suggested: string;
-            /**
-             * Score
-             * @description 1 minus the probability of its label: 1 is the most doubtful.
-             */
-            score: number;
-            /**
-             * Split
-             * @enum {string}
-             */
-            split: "train" | "val" | "test" | "left-out";
         };
         /**
          * Ends
@@ -4043,24 +4031,6 @@ export interface components {
         };
         JsonValue: unknown;
         /**
-         * JudgedClass
-         * @description How many labels of one class are doubtful.
-         */
-        JudgedClass: {
-            /** Name */
-            name: string;
-            /**
-             * N
-             * @description Images that could be judged.
-             */
-            n: number;
-            /**
-             * N Doubtful
-             * @description Null: there are too few to tell a wrong label from a rare look.
-             */
-            n_doubtful: number | null;
-        };
-        /**
          * LabelChange
          * @description Some images that were given one label at once.
          */
@@ -4098,6 +4068,36 @@ export interface components {
             images: components["schemas"]["RelabelledImage"][];
         };
         /**
+         * LabelIssue
+         * @description An image that a classifier which never saw it takes for another class.
+         */
+        LabelIssue: {
+            /** Image Id */
+            image_id: string;
+            /**
+             * Path
+             * @description Below the root of its domain.
+             */
+            path: string;
+            /** Label */
+            label: string;
+            /**
+             * Suggested
+             * @description The class that is most probable.
+             */
+            suggested: string;
+            /**
+             * Score
+             * @description 1 minus the probability of its label: 1 is the most likely error.
+             */
+            score: number;
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "train" | "val" | "test" | "left-out";
+        };
+        /**
          * LabelsGiven
          * @description What was changed.
          */
@@ -4127,7 +4127,7 @@ export interface components {
         };
         /**
          * LabelsToLookAt
-         * @description Which labels of a training's images a classifier doubts that never saw them.
+         * @description Suspected label errors of a training's images.
          */
         LabelsToLookAt: {
             /**
@@ -4142,10 +4142,10 @@ export interface components {
              */
             n?: number | null;
             /**
-             * N Expected
+             * N Suspected
              * @description How many labels are probably wrong, without those confirmed as right.
              */
-            n_expected?: number | null;
+            n_suspected?: number | null;
             /**
              * N Confirmed
              * @description Misclassified images whose labels were confirmed as right.
@@ -4158,17 +4158,17 @@ export interface components {
              * @default 0
              */
             n_relabelled: number;
-            /** N Judged */
-            n_judged?: number | null;
-            /** N Not Judged */
-            n_not_judged?: number | null;
+            /** N Checked */
+            n_checked?: number | null;
+            /** N Not Checked */
+            n_not_checked?: number | null;
             /** Classes */
-            classes: components["schemas"]["JudgedClass"][];
+            classes: components["schemas"]["CheckedClass"][];
             /**
              * Images
-             * @description The most doubtful 2,000 that are not confirmed, in that order.
+             * @description The 2,000 most likely errors that are not confirmed, in that order.
              */
-            images: components["schemas"]["DoubtfulLabel"][];
+            images: components["schemas"]["LabelIssue"][];
             error?: components["schemas"]["Failure"] | null;
         };
         /**

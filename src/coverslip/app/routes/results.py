@@ -88,7 +88,7 @@ def count_relabelled_images(workspace: Home, run_id: str) -> RelabelledImages:
 
 @router.get("/runs/{run_id}/label-errors", responses=problems(404, 422))
 def get_label_errors(workspace: Home, run_id: str) -> LabelsToLookAt:
-    """Labels that a classifier doubts which never saw the images: training, validation and test."""
+    """Suspected label errors, by classifiers not trained on the images: training, validation and test."""
     return labels_to_look_at(workspace, run_id)
 
 

@@ -45,11 +45,11 @@ def _positive(run: ReportedRun) -> str:
     return NOT_KNOWN
 
 
-def _doubtful_labels(run: ReportedRun) -> str:
-    doubtful = run.run.label_errors
-    if doubtful is None:
+def _label_errors(run: ReportedRun) -> str:
+    found = run.run.label_errors
+    if found is None:
         return "not known: nobody looked for them"
-    return f"{plural(len(doubtful.images), 'label')} should be looked at again (label_errors.json)"
+    return f"{plural(len(found.images), 'label')} should be looked at again (suspected_label_errors.json)"
 
 
 def _told(run: ReportedRun, *names: str) -> str:
@@ -69,7 +69,7 @@ METRICS_RELOADED = (
     Item("", "Are some confusions graver than others?"),
     Item("", "Are the classes unequally frequent?", _imbalance),
     Item("", "Are frequencies in use those of the images measured?"),
-    Item("", "Are there errors in the labels?", _doubtful_labels),
+    Item("", "Are there errors in the labels?", _label_errors),
     Item("", "Are the test cases independent?", _independence),
     Item("", "Does the classifier give scores for each class?", lambda run: "yes, calibrated probabilities"),
     Item("", "How is a score made a decision?", _rule),

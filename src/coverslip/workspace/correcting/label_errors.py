@@ -9,7 +9,7 @@ from pydantic import Field
 from coverslip.errors import Conflict, CoverslipError, Stopped
 from coverslip.events import Event
 from coverslip.messages import Failure
-from coverslip.runs import DoubtfulLabel, JudgedClass
+from coverslip.runs import CheckedClass, LabelIssue
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import relabelled_ids
@@ -22,14 +22,14 @@ _failures: dict[str, Failure] = {}  # by run; as long as the server runs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelsToLookAt:
-    """Which labels of a training's images a classifier doubts that never saw them."""
+    """Suspected label errors of a training's images."""
 
     state: Annotated[
         Literal["unknown", "looking", "known", "failed"],
         Field(description="unknown: nobody has looked for them."),
     ]
     n: Annotated[int | None, Field(description="Misclassified images; null before they are known.")] = None
-    n_expected: Annotated[
+    n_suspected: Annotated[
         int | None, Field(description="How many labels are probably wrong, without those confirmed as right.")
     ] = None
     n_confirmed: Annotated[int, Field(description="Misclassified images whose labels were confirmed as right.")] = 0
@@ -37,12 +37,12 @@ class LabelsToLookAt:
         int,
         Field(description="Misclassified images that were relabeled since: no other number counts them."),
     ] = 0
-    n_judged: int | None = None
-    n_not_judged: int | None = None
-    classes: list[JudgedClass]
+    n_checked: int | None = None
+    n_not_checked: int | None = None
+    classes: list[CheckedClass]
     images: Annotated[
-        list[DoubtfulLabel],
-        Field(description=f"The most doubtful {_MOST_IMAGES:,} that are not confirmed, in that order."),
+        list[LabelIssue],
+        Field(description=f"The {_MOST_IMAGES:,} most likely errors that are not confirmed, in that order."),
     ]
     error: Failure | None = None
 
@@ -66,11 +66,11 @@ def labels_to_look_at(workspace: Workspace, run_id: str) -> LabelsToLookAt:
         return LabelsToLookAt(
             state="known",
             n=len(unchanged.images),
-            n_expected=left.n_expected,
+            n_suspected=left.n_suspected,
             n_confirmed=len(unchanged.images) - len(left.images),
             n_relabelled=len(errors.images) - len(unchanged.images),
-            n_judged=unchanged.n_judged,
-            n_not_judged=errors.n_not_judged,
+            n_checked=unchanged.n_checked,
+            n_not_checked=errors.n_not_checked,
             classes=list(unchanged.classes),
             images=list(left.images[:_MOST_IMAGES]),
         )
@@ -98,7 +98,7 @@ def _look(job: Job, is_over: threading.Event) -> None:
 
     def end_with_server(_: Event) -> None:
         if is_over.is_set():
-            raise Stopped("Looking for doubtful labels was stopped", do="Begin again.")
+            raise Stopped("The search for label errors was stopped", do="Begin again.")
 
     try:
         pipeline.label_errors(job.folder, emit=end_with_server)

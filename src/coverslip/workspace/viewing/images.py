@@ -147,7 +147,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         named["doubt"] = images.c.image_id
         names["doubt"] = [image.image_id for image in errors.images]
         only["doubtful"] = images.c.image_id.in_(among(names["doubt"]))
-        only["suspected"] = images.c.image_id.in_(among(names["doubt"][: errors.n_expected]))
+        only["suspected"] = images.c.image_id.in_(among(names["doubt"][: errors.n_suspected]))
     if "copies" in (filters.only, filters.sort):
         named["copies"] = images.c.image_id
         names["copies"] = _copies(connection, row.id)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, number, plural
-from coverslip.runs import DoubtfulLabel, LabelErrors
+from coverslip.runs import LabelErrors, LabelIssue
 
 _MOST_SHOWN = 20
 _COLUMNS = ("image", "set", "label", "suggested class", "score")
@@ -13,10 +13,12 @@ _COLUMNS = ("image", "set", "label", "suggested class", "score")
 
 def expected_words(found: LabelErrors) -> str:
     """How many labels are probably wrong, and how many images are misclassified."""
-    of_all = f"of {plural(found.n_judged, 'label')}"
+    of_all = f"of {plural(found.n_checked, 'label')}"
     text = f"None {of_all} is suspected to be wrong."
-    if found.n_expected:
-        text = f"About {count(found.n_expected)} {of_all} may be wrong: these images resemble another class as much as "
+    if found.n_suspected:
+        text = (
+            f"About {count(found.n_suspected)} {of_all} may be wrong: these images resemble another class as much as "
+        )
         text += "its own images do."
     if not found.images:
         return text
@@ -24,9 +26,9 @@ def expected_words(found: LabelErrors) -> str:
     return f"{text} In all, {plural(len(found.images), 'image')} {are} misclassified, usually because they are hard."
 
 
-def listed_errors(found: LabelErrors) -> Sequence[DoubtfulLabel]:
+def listed_errors(found: LabelErrors) -> Sequence[LabelIssue]:
     """The images that are shown: as many as labels are probably wrong."""
-    return found.images[: min(_MOST_SHOWN, found.n_expected)]
+    return found.images[: min(_MOST_SHOWN, found.n_suspected)]
 
 
 def _text(run: ReportedRun) -> SectionText:
@@ -34,7 +36,7 @@ def _text(run: ReportedRun) -> SectionText:
     assert found is not None, "the section is there only with them"
     how = (
         "the networks of the folds, each on its own test images"
-        if found.judged_by == "folds"
+        if found.checked_by == "folds"
         else "linear probes that were fitted without these images, their groups and duplicates"
     )
     words = (

@@ -1,4 +1,4 @@
-"""How doubtful labels are, by the probabilities of classifiers that never saw the images."""
+"""Suspected label errors, by the probabilities of classifiers that were not trained on the images."""
 
 from dataclasses import dataclass
 
@@ -12,22 +12,22 @@ FEWEST_IMAGES = 10  # of a class: with fewer a rare look can't be told from a wr
 
 
 @dataclass(frozen=True, slots=True)
-class Doubts:
+class LabelIssues:
     """What speaks against each label."""
 
     score: Floats  # (n,) 1 - probability of the label
     suggested: Ints  # (n,) the most probable class
-    is_judged: npt.NDArray[np.bool_]  # (n,) its class has images enough
-    is_doubtful: npt.NDArray[np.bool_]  # (n,) another class is more probable than the label
+    is_checked: npt.NDArray[np.bool_]  # (n,) its class has images enough
+    is_misclassified: npt.NDArray[np.bool_]  # (n,) another class is more probable than the label
 
     @property
     def ranked(self) -> Ints:
-        """Positions of the doubtful labels, the most doubtful first."""
+        """Positions of the misclassified images, most likely label errors first."""
         order = np.argsort(-self.score, kind="stable")
-        return order[self.is_doubtful[order]]
+        return order[self.is_misclassified[order]]
 
 
-def expected_label_errors(probability: Floats, label: Ints) -> int:
+def count_suspected_errors(probability: Floats, label: Ints) -> int:
     """How many labels are probably wrong: the off-diagonal of the confident joint.
 
     An image counts for another class where that class is the most probable of those whose probability reaches the mean
@@ -48,8 +48,8 @@ def expected_label_errors(probability: Floats, label: Ints) -> int:
     return int((is_counted & (confident.argmax(axis=1) != label) & (probability.argmax(axis=1) != label)).sum())
 
 
-def doubts(probability: Floats, label: Ints) -> Doubts:
-    """How doubtful each label is, by self-confidence.
+def label_issues(probability: Floats, label: Ints) -> LabelIssues:
+    """Rank labels by how likely they are wrong, by self-confidence.
 
     That ranking found as many or more of the labels that were flipped at random than the difference to the next class
     did, and as many or fewer of those flipped between classes that resemble each other (benchmarks/label_errors.py).
@@ -60,7 +60,7 @@ def doubts(probability: Floats, label: Ints) -> Doubts:
         label: (n,) in [0, K).
     """
     suggested = probability.argmax(axis=1)
-    is_judged = np.bincount(label, minlength=probability.shape[1])[label] >= FEWEST_IMAGES
+    is_checked = np.bincount(label, minlength=probability.shape[1])[label] >= FEWEST_IMAGES
     own = probability[np.arange(len(label)), label]
-    is_doubtful = is_judged & (probability.max(axis=1) > own)
-    return Doubts(np.clip(1 - own, 0, 1), suggested, is_judged, is_doubtful)
+    is_misclassified = is_checked & (probability.max(axis=1) > own)
+    return LabelIssues(np.clip(1 - own, 0, 1), suggested, is_checked, is_misclassified)
