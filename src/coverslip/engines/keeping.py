@@ -5,6 +5,7 @@ import io
 import json
 import sqlite3
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from zipfile import BadZipFile
 
@@ -100,6 +101,7 @@ def _named(name: str) -> EngineName:
     return "openvino" if name == "openvino" else "onnxruntime"
 
 
+@cache  # to look up a version takes longer than all else of a key
 def _version_of(package: str) -> str:
     try:
         return version(package)

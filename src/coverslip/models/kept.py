@@ -15,10 +15,15 @@ from torch import Tensor, nn
 
 _N_KEPT = 2  # a training goes back and forth between the pretrained network and the one that it reads back
 _LARGEST = 50_000_000  # parameters: for larger networks the memory is worth more than the time
-_LIBRARIES = ("timm:", "torchvision:", "coverslip.")  # a class of the user's own may change under the same name
+_LIBRARIES = ("timm:", "torchvision:", "coverslip.")
 
 _kept: "OrderedDict[object, tuple[nn.Module, int, Tensor]]" = OrderedDict()  # last used last
 _keeping = threading.Lock()
+
+
+def is_from_a_library(builder: str) -> bool:
+    """Whether a model's builder always builds the same: a class of the user's own may change under the same name."""
+    return builder.startswith(_LIBRARIES)
 
 
 def built_once(
@@ -34,7 +39,7 @@ def built_once(
         builder: of the model's record.
         build: a backbone and the number of its features.
     """
-    if not builder.startswith(_LIBRARIES) or torch.get_default_device().type != "cpu":
+    if not is_from_a_library(builder) or torch.get_default_device().type != "cpu":
         return build()
     key = (*key, torch.get_rng_state().numpy().tobytes())
     with _keeping:

@@ -6,12 +6,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from coverslip.models.catalogue import model_info
+from coverslip.models.kept import is_from_a_library
 from coverslip.models.networks import create_network
 from coverslip.models.shapes import shapes_only
 
 _COUNTED = 2  # images passed through, so that what one image adds is told from what is there anyway
 _WORKSPACE = 1.15  # what convolutions and the allocator take besides: measured, see benchmarks/RESULTS.md
 _COPIES = 4  # of each weight: itself, its gradient, and two running means of the optimiser
+
+# Bytes of weights, and of what each image adds, by all that they depend on: a training asks several times for the same,
+# which takes half a second each time.
+_known: dict[str, tuple[int, float]] = {}
 
 
 def training_memory(
@@ -40,22 +46,29 @@ def training_memory(
         UnknownModel: there is none of that name.
         BadRecipe: the model does not take these options.
     """
-    with shapes_only():
-        network = create_network(
-            model,
-            n_classes=n_classes,
-            head=head,
-            channels=channels,
-            pretrained=False,
-            options=options,
-            image_size=image_size,
-        )
-        few, more = (
-            _kept_bytes(network, torch.zeros(n, channels, image_size, image_size)) for n in (_COUNTED, 2 * _COUNTED)
-        )
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
-    activations = (more - few) / _COUNTED * images_at_once
-    return math.ceil(_WORKSPACE * (_COPIES * weights + activations))
+    record = model_info(model)
+    key = repr((record, image_size, channels, n_classes, head, sorted((options or {}).items())))
+    if key in _known:
+        weights, per_image = _known[key]
+    else:
+        with shapes_only():
+            network = create_network(
+                model,
+                n_classes=n_classes,
+                head=head,
+                channels=channels,
+                pretrained=False,
+                options=options,
+                image_size=image_size,
+            )
+            few, more = (
+                _kept_bytes(network, torch.zeros(n, channels, image_size, image_size)) for n in (_COUNTED, 2 * _COUNTED)
+            )
+        weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
+        per_image = (more - few) / _COUNTED
+        if is_from_a_library(record.builder):
+            _known[key] = weights, per_image
+    return math.ceil(_WORKSPACE * (_COPIES * weights + per_image * images_at_once))
 
 
 def _kept_bytes(network: nn.Module, images: Tensor) -> int:

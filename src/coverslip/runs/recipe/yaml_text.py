@@ -4,7 +4,9 @@ A few hundred bytes of aliases stand for more values than any memory holds, and 
 that no program walks through; recipes need neither.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,7 @@ def read_yaml(text: str, file: Path | None = None) -> tuple[dict[str, Any], dict
             file=file,
             do="Write a key and its value on each line, such as `epochs: 20`.",
         )
-    return data or {}, dict(_lines(node))
+    return copy.deepcopy(data) or {}, dict(_lines(node))
 
 
 def read_value(text: str) -> Any:  # Any: as YAML gives it
@@ -54,7 +56,7 @@ def read_value(text: str) -> Any:  # Any: as YAML gives it
         ValueError: it is not YAML, or too much of it.
     """
     try:
-        return _read(text)[0]
+        return copy.deepcopy(_read(text)[0])
     except _Unreadable as error:
         raise ValueError(error.why) from error
 
@@ -81,6 +83,7 @@ def check_depth(data: object) -> None:
 _TOO_DEEP = f"sections or lists lie in each other, more than {_DEEPEST} deep"
 
 
+@lru_cache(maxsize=32)  # a run's recipe is read again and again, and reading YAML takes longer than all else in it
 def _read(text: str) -> tuple[Any, Any]:  # Any: as YAML gives it, and a node of ruamel.yaml
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
