@@ -43,12 +43,11 @@ def demo(
     show_inspection(stdout, inspection)
     with shown_progress(stderr) as emit:
         recipe = with_settings(Recipe(group=SLIDE), SETTINGS)
-        pipeline.train(data, recipe, out=out / "run", emit=emit)
-        measured = pipeline.evaluate(out / "run", emit=emit)
+        run = pipeline.train(data, recipe, out=out / "run", emit=emit)
         write_new_images(out / "new", emit=emit)
         pipeline.predict(out / "run", [out / "new"], out=out / "predictions.csv", emit=emit)
-    show_numbers(stdout, measured.metrics)
-    stdout.print(_where(out, measured.report_file), soft_wrap=True)
+    show_numbers(stdout, run.metrics)
+    stdout.print(_where(out, run.report_file), soft_wrap=True)
 
 
 def _where(out: Path, report: Path) -> str:
