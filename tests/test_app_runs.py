@@ -200,6 +200,7 @@ def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> Non
     assert lab.client.get(f"{path}/passwd").status_code == 422
 
 
+@pytest.mark.exhaustive
 def test_the_classifier_of_an_unfinished_training_is_marked_and_not_the_first_choice(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     data = cs.open_dataset(write_cells(tmp_path / "cells"))

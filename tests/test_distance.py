@@ -151,6 +151,7 @@ def test_datasets_of_one_image_again_and_again_are_refused(trained: Run, tmp_pat
         cs.distance([tmp_path / "here", tmp_path / "there"], run=trained.folder)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_distances_in_the_app_have_its_names_and_are_kept_until_images_change(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)

@@ -266,6 +266,7 @@ def test_a_head_on_the_last_layer_alone_has_no_contributions() -> None:
         maps_by("contributions")(small_network("native"), torch.rand(1, 3, 32, 32), torch.tensor([0]))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_checks_that_were_made_are_kept_though_the_next_is_given_up_and_not_made_again(
     own_run: Run, cells: Path, tmp_path: Path

@@ -98,6 +98,7 @@ def test_before_fine_tuning_the_instant_classifier_is_what_is_finished(cells: Pa
     assert run.is_done
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_stopped_training_is_finished_by_its_command(cells: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")

@@ -497,6 +497,7 @@ def test_leaving_a_domain_out_needs_several_that_share_classes(tmp_path: Path) -
         SplitPlan(folds=3, by_domain=True)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_run_leaves_each_domain_out_and_its_numbers_are_by_domain(tmp_path: Path) -> None:
     data = cs.open_dataset(write_two_labs(tmp_path))

@@ -143,6 +143,7 @@ def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Ru
     assert initial_classifier(partly, ["1", "2"]).take_over(network) is None
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_head_is_kept_where_validation_images_prefer_it(trained: Run, tmp_path: Path) -> None:
     """Labels of the new training images are wrong more often than right, those of validation images are right."""

@@ -164,7 +164,7 @@ def with_one_foreign_kind(cache: Path, images: Path, folder: Path) -> None:
     (cache / "near-duplicates").write_text("no folder", encoding="utf-8")
 
 
-QUICK = (after_inspect, under_a_file)
+QUICK = (after_inspect,)
 STATES = (
     after_inspect,
     after_leakage_estimate,

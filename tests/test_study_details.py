@@ -197,6 +197,7 @@ def test_a_damaged_file_of_latencies_is_one_clear_error(tmp_path: Path) -> None:
     assert read_latencies(tmp_path) == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_heat_maps_of_test_images_are_drawn_and_kept(folder: Path) -> None:
     drawn = studies.study_comparison(folder, distances=True, explain=True)
