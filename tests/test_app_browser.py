@@ -80,7 +80,7 @@ def test_a_forgotten_set_can_be_had_back(page: "Page", app_server: RunningApp) -
 
 def test_undo_of_a_label_closes_with_its_page_and_that_of_a_removal_stays(page: "Page", app_server: RunningApp) -> None:
     dataset = app_server.opened(save_cells(app_server.root / "to leave"))
-    page.goto(f"/datasets/{dataset}?tab=images")
+    page.goto(f"/datasets/{dataset['id']}?tab=images")
     page.get_by_role("grid").get_by_role("gridcell").first.click()
     page.keyboard.press("2")
     page.get_by_role("button", name="Undo").wait_for()

@@ -1,13 +1,13 @@
 """Images of a few bytes that declare a great deal: each is refused at once, before memory is asked for."""
 
 import struct
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from hostile_images import CODECS, HOSTILE, described, ome, page, tiff
+from memory import within_memory
 
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels
@@ -44,13 +44,8 @@ def test_a_tiff_that_declares_more_than_it_holds_is_refused_before_memory_is_ask
 ) -> None:
     path = tmp_path / "hostile.tif"
     path.write_bytes(HOSTILE[name]())
-    tracemalloc.start()
-    try:
-        with pytest.raises(UnreadableImage, match=REASONS[name]):
-            read_pixels(path)
-        assert tracemalloc.get_traced_memory()[1] < 150e6
-    finally:
-        tracemalloc.stop()
+    with within_memory(150e6), pytest.raises(UnreadableImage, match=REASONS[name]):
+        read_pixels(path)
 
 
 @pytest.mark.parametrize("name", [name for name, reason in REASONS.items() if "circle" in reason or "pages" in reason])
@@ -68,12 +63,8 @@ def test_a_tag_that_is_longer_than_its_file_is_left_out(tmp_path: Path) -> None:
     at = data.index(struct.pack("<HH", 270, 2), start)
     struct.pack_into("<I", data, at + 4, 2**32 - 1)
     (tmp_path / "odd.tif").write_bytes(data)
-    tracemalloc.start()
-    try:
+    with within_memory(150e6):
         assert describe_image(tmp_path / "odd.tif")[0].shape == (8, 8)
-        assert tracemalloc.get_traced_memory()[1] < 150e6
-    finally:
-        tracemalloc.stop()
 
 
 def test_describing_an_odd_file_prints_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

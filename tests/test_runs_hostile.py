@@ -7,13 +7,13 @@ import os
 import pickle
 import re
 import sys
-import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from memory import within_memory
 
 from coverslip.cli import main
 from coverslip.datasets import open_dataset
@@ -167,23 +167,21 @@ def test_a_file_of_a_stranger_is_refused_by_name_within_little_memory(
     before = path.read_bytes()
     try:
         do(path)
-        tracemalloc.start()
-        if (file, name) in HARMLESS:
-            getattr(Run(copied.folder), what)
-        elif path.is_file():
-            with pytest.raises((BadRun, BadClassifier, BadRecipe)) as refused:
+        with within_memory(MOST_BYTES):
+            if (file, name) in HARMLESS:
                 getattr(Run(copied.folder), what)
-            assert path in (refused.value.file, path.parent / str(refused.value.file)) or what == "card"
-            assert len(str(refused.value)) < 1000
-        else:  # left out where a run may do without, else refused
-            try:
-                assert not getattr(Run(copied.folder), what)
-            except (BadRun, BadClassifier, BadRecipe) as error:
-                assert str(copied.folder) in str(error)  # noqa: PT017 - it may also be left out
-        assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
+            elif path.is_file():
+                with pytest.raises((BadRun, BadClassifier, BadRecipe)) as refused:
+                    getattr(Run(copied.folder), what)
+                assert path in (refused.value.file, path.parent / str(refused.value.file)) or what == "card"
+                assert len(str(refused.value)) < 1000
+            else:  # left out where a run may do without, else refused
+                try:
+                    assert not getattr(Run(copied.folder), what)
+                except (BadRun, BadClassifier, BadRecipe) as error:
+                    assert str(copied.folder) in str(error)  # noqa: PT017 - it may also be left out
         assert not (path.parent / "code was run").exists()
     finally:
-        tracemalloc.stop()
         if path.is_dir():
             path.rmdir()
         path.unlink(missing_ok=True)
@@ -271,13 +269,8 @@ LISTS = {
 def test_a_list_of_images_is_read_as_far_as_it_can_be_one(tmp_path: Path, name: str) -> None:
     write, told = LISTS[name]
     write(tmp_path / "labels.csv")
-    tracemalloc.start()
-    try:
-        with pytest.raises(BadDataset, match=told):
-            open_dataset(tmp_path / "labels.csv")
-        assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
-    finally:
-        tracemalloc.stop()
+    with within_memory(MOST_BYTES), pytest.raises(BadDataset, match=told):
+        open_dataset(tmp_path / "labels.csv")
 
 
 NAMES = {
