@@ -69,10 +69,11 @@ def app(
 
       coverslip app --host 0.0.0.0 --no-browser
     """
-    from coverslip.app.server import open_server
     from coverslip.workspace.store.home import open_workspace
 
     home = open_workspace(workspace, tuple(root or ()))
+    from coverslip.app.server import open_server  # seconds, in which one would wait for a refusal
+
     # Ctrl-C is how one ends it: nothing that went wrong.
     with suppress(KeyboardInterrupt), open_server(home, host=host, port=port, new_token=new_token) as server:
         typer.echo(_greeting(server, port))
