@@ -333,7 +333,7 @@ def label_errors(
         Stopped: on Ctrl-C or SIGTERM.
 
     Examples:
-        >>> found = cs.label_errors("runs/first", out="labels.csv", device="cpu")
+        >>> errors = cs.label_errors("runs/first", out="labels.csv", device="cpu")
     """
     from coverslip.audit.label_errors import find_label_errors
 
@@ -341,11 +341,11 @@ def label_errors(
         check_label_errors_file(Path(out))  # before minutes of work
 
     checked = open_run(run)
-    found = find_label_errors(checked, RunContext(checked.folder, chosen_device(device), emit))
+    errors = find_label_errors(checked, RunContext(checked.folder, chosen_device(device), emit))
     if out is not None:
-        found.write_csv(Path(out))
-    found.write(checked.label_errors_file)
-    return found
+        errors.write_csv(Path(out))
+    errors.write(checked.label_errors_file)
+    return errors
 
 
 def decide(

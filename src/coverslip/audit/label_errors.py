@@ -1,6 +1,6 @@
 """Labels of a run's images to look at again: no image is checked by a classifier that was trained on it.
 
-With folds, the network that tested an image judges it. Without, linear probes on features of the frozen network do:
+With folds, the network that tested an image checks it. Without, linear probes on features of the frozen network do:
 each image is checked by one that was fitted without its group and its duplicates. Test images are checked likewise:
 what is found out about them changes nothing of the run's numbers.
 """

@@ -76,7 +76,7 @@ def paired_differences(
     the interval of Bonett and Price (2012, Adjusted Wald confidence interval for a difference of binomial proportions
     based on paired data), which holds where few images differ because it counts two more. Other metrics of predicted
     classes get the same share of variance: without it they find differences between equally good classifiers too often
-    where few images differ (a test simulates it).
+    where few images differ (benchmarks/paired_differences.py).
 
     Args:
         first, second: what both say of the same images.

@@ -17,7 +17,7 @@ _COPIES = 4  # of each weight: itself, its gradient, and two running means of th
 
 # Bytes of weights, and of what each image adds, by all that they depend on: a training asks several times for the same,
 # which takes half a second each time.
-_known: dict[str, tuple[int, float]] = {}
+_counts: dict[str, tuple[int, float]] = {}
 
 
 def training_memory(
@@ -48,9 +48,8 @@ def training_memory(
     """
     record = model_info(model)
     key = repr((record, image_size, channels, n_classes, head, sorted((options or {}).items())))
-    if key in _known:
-        weights, per_image = _known[key]
-    else:
+    counts = _counts.get(key)
+    if counts is None:
         with shapes_only():
             network = create_network(
                 model,
@@ -61,14 +60,18 @@ def training_memory(
                 options=options,
                 image_size=image_size,
             )
-            few, more = (
-                _kept_bytes(network, torch.zeros(n, channels, image_size, image_size)) for n in (_COUNTED, 2 * _COUNTED)
-            )
-        weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
-        per_image = (more - few) / _COUNTED
+            counts = _count(network, torch.zeros(1, channels, image_size, image_size))
         if is_from_a_library(record.builder):
-            _known[key] = weights, per_image
+            _counts[key] = counts
+    weights, per_image = counts
     return math.ceil(_WORKSPACE * (_COPIES * weights + per_image * images_at_once))
+
+
+def _count(network: nn.Module, image: Tensor) -> tuple[int, float]:
+    """Bytes of the weights, and of what each image adds to them."""
+    few, more = (_kept_bytes(network, image.repeat(n, 1, 1, 1)) for n in (_COUNTED, 2 * _COUNTED))
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
+    return weights, (more - few) / _COUNTED
 
 
 def _kept_bytes(network: nn.Module, images: Tensor) -> int:
