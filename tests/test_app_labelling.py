@@ -45,6 +45,23 @@ def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", image
         page.locator(f"[role=gridcell][aria-selected=true][data-index='{k}']").wait_for()
 
 
+def test_the_next_image_is_selected_after_a_relabelled_and_an_answered_one_left_the_list(
+    page: "Page", app_server: RunningApp, images: Any
+) -> None:
+    app_server.send(f"datasets/{images['id']}/confirmed-labels", {"images": [0, 1, 2, 3], "is_confirmed": True}, "POST")
+    open_page(page, f"/datasets/{images['id']}?tab=images&only=confirmed")
+    cells = page.get_by_role("gridcell")
+    cells.first.click()
+    names = [cells.nth(k).get_attribute("aria-label") for k in range(4)]
+    page.keyboard.press("3")
+    page.locator("[role=gridcell][aria-selected=true][data-index='1']").wait_for()
+    page.keyboard.press(";")
+    cells.nth(2).wait_for(state="detached")
+    chosen = page.locator("[role=gridcell][aria-selected=true]")
+    chosen.wait_for()
+    assert [chosen.get_attribute("aria-label"), cells.nth(1).get_attribute("aria-label")] == names[2:]
+
+
 def test_the_class_list_of_the_viewer_is_not_squeezed_by_what_stands_below_it(page: "Page", images: Any) -> None:
     page.set_viewport_size({"width": 1280, "height": 640})  # display and file facts do not fit below the classes
     open_page(page, f"/datasets/{images['id']}?tab=images")

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { advanced, all, cleared, clicked, concerned, nothing } from '../src/images/gallery/selection';
+import {
+  advanced,
+  all,
+  cleared,
+  clicked,
+  concerned,
+  nothing,
+  remaining,
+} from '../src/images/gallery/selection';
 
 const members = (s: { chosen: ReadonlySet<number> }) => [...s.chosen].sort((a, b) => a - b);
 
@@ -28,4 +36,12 @@ test('an action concerns the chosen, else the focus', () => {
   expect(concerned(cleared(clicked(nothing, 3)), 10)).toEqual([]);
   expect(concerned(all(nothing, 4), 4)).toEqual([0, 1, 2, 3]);
   expect(concerned(nothing, 4)).toEqual([]);
+});
+
+test('after images left the list, the next one that stays in it is chosen', () => {
+  expect(remaining([10, 11, 12, 13], 1, [12, 13])).toBe(0); // 10 was given another label before, 11 was confirmed
+  expect(remaining([10, 11, 12, 13], 1, [10, 12, 13])).toBe(1);
+  expect(remaining([10, 11, 12, 13], 1, [10, 11, 12, 13])).toBe(1);
+  expect(remaining([10, 11], 1, [10])).toBe(0);
+  expect(remaining([10], 0, [])).toBe(-1);
 });

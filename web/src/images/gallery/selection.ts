@@ -56,3 +56,10 @@ export function advanced(before: Selection, n: number): Selection {
 export function concerned(selection: Selection, n: number): number[] {
   return [...selection.chosen].filter((k) => k < n).sort((a, b) => a - b);
 }
+
+/** The place where work goes on after images left the list: of the first one from `place` on that is still in it. */
+export function remaining(before: readonly number[], place: number, after: readonly number[]): number {
+  const listed = new Set(after);
+  const next = before.slice(place).find((image) => listed.has(image));
+  return next === undefined ? after.length - 1 : after.indexOf(next);
+}
