@@ -41,7 +41,7 @@ class FinetuningChoices(Choices):
         Literal["auto"] | Annotated[int, Field(ge=1, le=10_000)],
         Key(
             "Maximum epochs",
-            "basic",
+            "training",
             "In an epoch, the network sees every training image once. Few images need more epochs; automatic chooses "
             "how many.",
             _epochs_phrase,

@@ -59,8 +59,8 @@ GROUPS = (
         "Decision threshold",
         "the positive class, target sensitivity or specificity, and when a prediction is uncertain",
     ),
-    Group("training", "Fine-tuning", "for those who know neural networks: learning rate, when to stop"),
-    Group("basic", "Everything else", "duration, random seed, and the device that computes"),
+    Group("training", "Fine-tuning", "for those who know neural networks: epochs, learning rate, when to stop"),
+    Group("basic", "Everything else", "random seed, and the device that computes"),
 )
 
 
