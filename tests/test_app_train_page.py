@@ -210,6 +210,20 @@ def test_an_earlier_training_is_begun_with_and_each_choice_set_back(page: "Page"
     page.get_by_text("Nothing differs from the defaults").wait_for()
 
 
+def test_groups_chosen_for_a_training_are_counted_and_no_longer_asked_for(page: "Page", app_server: RunningApp) -> None:
+    cells = app_server.opened(write_cells(app_server.root / "cells without groups", 54))["id"]
+    suggestion = app_server.get(f"datasets/{cells}/group-suggestions")["items"][0]
+    open_page(page, f"/train?dataset={cells}")
+    ways = page.get_by_role("group", name="Group by")
+    define = page.get_by_role("link", name="Define groups")
+    define.wait_for()
+    ways.get_by_role("button").first.click()
+    page.get_by_text(f"{suggestion['n_groups']} groups by “{suggestion['pattern']}”").wait_for()
+    assert define.count() == 0
+    ways.get_by_role("button").first.click()
+    define.wait_for()
+
+
 def test_a_number_in_place_of_automatic_is_awaited_not_guessed(page: "Page", lab: Lab) -> None:
     """One epoch would begin a training that nobody wants, where the number is never typed."""
     open_page(page, f"/train?dataset={lab.sets['cells']}")

@@ -14,6 +14,8 @@ export const train = {
   facts: (labelled: string, classes: number) =>
     `${labelled} labeled images, ${counted(classes, 'class', 'classes')}`,
   groups: (n: string) => counted(n, 'group', 'groups'),
+  groupedBy: (by: string, n: string | null) =>
+    n === null ? `grouped by “${by}”` : `${counted(n, 'group', 'groups')} by “${by}”`,
   noGroups: 'no groups',
   noGroupsAdvice:
     'Do several images come from one patient, slide or well? Then say so first: otherwise the result looks better than it is.',
