@@ -41,6 +41,21 @@ def test_text_that_is_cut_off_or_overlaps_is_found(page: "Page") -> None:
     assert [fault.partition(":")[0] for fault in faults] == ["cut off", "overlap"], faults
 
 
+def test_a_misclassified_image_of_the_summary_opens_among_all_of_them_with_the_keyboard(
+    page: "Page", stock: Stock
+) -> None:
+    mistake = stock.app.get(f"runs/{stock.folds}/rows?only=mistakes&sort=-probability&limit=1")["items"][0]
+    open_page(page, f"/runs/{stock.folds}")
+    page.get_by_role("link", name=f"Enlarge {mistake['image_id']}", exact=True).press("Enter")
+    viewer = page.get_by_role("dialog")
+    viewer.get_by_title(mistake["image_id"]).wait_for()
+    page.keyboard.press("Escape")
+    viewer.wait_for(state="hidden")
+    page.wait_for_url(f"**/runs/{stock.folds}?tab=mistakes")
+    page.go_back()
+    page.get_by_role("heading", name="Limits of the result").wait_for()
+
+
 def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page: "Page", stock: Stock) -> None:
     open_page(page, f"/runs/{stock.run}")
     page.get_by_role("heading", name="Limits of the result").wait_for()
