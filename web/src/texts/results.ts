@@ -301,6 +301,7 @@ export const results = {
     noneKnown: 'The classifier has none of these classes. Rename them, or choose another dataset.',
     seen: (n: string) =>
       `${n} of these images, or duplicates of them, were training or validation images. Results on such images are too good.`,
+    notSeen: 'None of these images, and no duplicate of them, was a training or validation image.',
     sameDataset: 'The classifier was trained on this dataset. Results on its images say little.',
     columns: {
       name: 'Dataset',
