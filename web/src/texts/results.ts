@@ -249,11 +249,11 @@ export const results = {
     },
     mistakes: {
       title: 'Misclassified images',
-      help: 'The predicted class is red, the label stands below it. The most confident predictions come first: their labels are the most likely to be wrong.',
+      help: 'The predicted class is red, the label stands below it. The highest probabilities come first: their labels are the most likely to be wrong.',
       surest: 'Most confident misclassified images',
       all_of: (n: number) => (n === 1 ? 'Show the image' : `Show all ${count(n)} misclassified images`),
       label: 'labeled',
-      sure: (share: string) => `${share} confident`,
+      sure: (share: string) => `probability ${share}`,
       all: 'All classes',
       filterLabel: 'True class',
       filterPredicted: 'Predicted class',
