@@ -9,7 +9,7 @@ from browser import ROOT, RunningApp, Stock, open_page
 from drawing import save_cells
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +51,30 @@ def test_every_dialog_is_looked_at_here() -> None:
         if re.search(r"^ *<Dialog\b", file.read_text(encoding="utf-8"), re.M)
     }
     assert using == WITH_FIELDS.keys() | WITHOUT | ELSEWHERE
+
+
+def test_no_folder_can_be_used_while_another_one_is_listed(page: "Page", app_server: RunningApp) -> None:
+    first, second = (save_cells(app_server.root / name) for name in ("listed first", "listed second"))
+    requests: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        requests.append(route)
+
+    open_page(page, "/")
+    press("Choose a folder")(page)
+    chooser = page.get_by_role("dialog")
+    path = chooser.get_by_label("Path of a folder or table")
+    use = chooser.get_by_role("button", name="Use this folder")
+    path.fill(str(first))
+    path.press("Enter")
+    chooser.get_by_text("Its folders become classes").wait_for()
+    page.route(re.compile("/api/v1/folders"), hold)
+    path.fill(str(second))
+    with page.expect_request(re.compile("/api/v1/folders")):
+        path.press("Enter")
+    use.and_(page.locator(":disabled")).wait_for()
+    requests[0].continue_()
+    use.and_(page.locator(":enabled")).wait_for()
 
 
 @pytest.mark.exhaustive
