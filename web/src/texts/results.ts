@@ -1,8 +1,8 @@
 // What a finished run reached: results, evaluations, comparisons.
 import { count, counted } from './numbers';
 
-const TESTED_BY_FOLDS =
-  'Test results are those of the folds: each fold has its own threshold, chosen on its own validation images.';
+const testedByFolds = (isDefault: boolean) =>
+  `Test results are those of the folds${isDefault ? '' : ': each fold has its own threshold, chosen on its own validation images'}. They differ from the values here, because other networks predicted the images. Report the test results.`;
 
 export const results = {
   results: {
@@ -164,17 +164,17 @@ export const results = {
         'validation images': {
           images: 'validation images',
           predictedBy: '',
-          tested: 'Test images are not used for this choice.',
+          tested: () => 'Test images are not used for this choice.',
         },
         'held-out training images': {
           images: 'images of all folds',
           predictedBy: ', each predicted by a linear probe that was trained without it',
-          tested: TESTED_BY_FOLDS,
+          tested: testedByFolds,
         },
         "the folds' images": {
           images: 'validation images of all folds',
           predictedBy: ', each predicted by its fold’s network',
-          tested: TESTED_BY_FOLDS,
+          tested: testedByFolds,
         },
       },
       drawing: (images: string) => `ROC curve of ${images}`,
@@ -183,7 +183,7 @@ export const results = {
       slider: 'Threshold (higher sensitivity to the right, fewer false positives to the left)',
       say: (sensitivity: string, specificity: string) =>
         `sensitivity ${sensitivity}, specificity ${specificity}`,
-      chosen: (images: string) => `Chosen operating point, on ${images}`,
+      chosen: (images: string) => `Chosen operating point, on ${images} (not the test result)`,
       threshold: 'Threshold',
       sensitivity: 'Sensitivity',
       specificity: 'Specificity',
