@@ -50,3 +50,18 @@ def test_earlier_trainings_give_the_expected_time_also_those_of_networks_that_ar
     scaled = expected_seconds(cells, tmp_path / "scaled", "image_size=64", is_stopped=True)
     assert scaled is not None
     assert scaled > 0
+
+
+def test_a_training_that_found_its_features_in_the_cache_leaves_the_known_pace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
+    cells = write_cells(tmp_path / "cells", 48)
+    finetuned = ("stage=finetune", "epochs=1")
+    assert expected_seconds(cells, tmp_path / "instant") is None
+    assert expected_seconds(cells, tmp_path / "tuned", *finetuned) is None  # nothing is known of its steps
+    again = expected_seconds(cells, tmp_path / "again", is_stopped=True)
+    tuned_again = expected_seconds(cells, tmp_path / "tuned again", *finetuned, is_stopped=True)
+    assert again is not None
+    assert tuned_again is not None
+    assert tuned_again > again

@@ -127,8 +127,19 @@ class PaceListener:
         if pace.embedding is None and pace.training is None:
             return
         known = _known_as(self._context.run.recipe, self._context.device, pace)
-        others = [each for each in _all_known() if not each.is_alike(known)]
-        _write([*others, known][-_MOST_KEPT:])
+        kept = _all_known()
+        earlier = next((each for each in kept if each.is_alike(known)), None)
+        if earlier:  # it may know what this one did not measure: its features were in the cache, or it was instant
+            known = replace(known, pace=_completed(known.pace, earlier.pace))
+        _write([*(each for each in kept if each is not earlier), known][-_MOST_KEPT:])
+
+
+def _completed(pace: Pace, earlier: Pace) -> Pace:
+    return replace(
+        pace,
+        embedding=earlier.embedding if pace.embedding is None else pace.embedding,
+        training=earlier.training if pace.training is None else pace.training,
+    )
 
 
 def _known_as(recipe: Recipe, device: str, pace: Pace) -> _Known:
