@@ -12,15 +12,16 @@ are named; their truth is what classifiers of that many training images score on
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coverslip.evaluation import Evaluation, Metric, metric_intervals, over_folds, per_class, score, with_folds
+from coverslip.evaluation import ClassScores, Evaluation, Metric, metric_intervals, per_class, score, with_folds
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "average_precision")
-RECALL = "recall, rarest"
+RECALL, AUROC = "recall, rarest", "AUROC, rarest"
+CLASSES = ("a", "b", "c")
 COMMON, RARE = (0.5, 0.3, 0.2), (0.6, 0.39, 0.01)
 EIGHT = (0.3, 0.2, 0.15, 0.12, 0.1, 0.06, 0.05, 0.02)
 
@@ -82,7 +83,7 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=2000, help="simulated test sets per row")
     parser.add_argument("--rows", nargs="+", default=[*DESIGNS, *FOLDS], help="which rows")
     arguments = parser.parse_args()
-    columns = (*METRICS, RECALL)
+    columns = (*METRICS, RECALL, AUROC)
     print(f"coverage (above the truth; mean width) of nominal 95 % intervals, {arguments.sets} test sets a row")
     print("| | " + " | ".join(columns) + " |\n|" + "---|" * (len(columns) + 1))
     for name in arguments.rows:
@@ -112,14 +113,14 @@ def tested(design: Design, n_sets: int) -> tuple[dict[str, float], list[dict[str
     many = replace(design, n_groups=4000) if design.n_groups else replace(design, n=200_000)
     probability, label, _ = simulate(many, np.random.default_rng(0))
     truth = score(probability, label, names=METRICS)
-    rarest = len(design.shares) - 1
-    truth[RECALL] = float((probability[label == rarest].argmax(axis=1) == rarest).mean())
-    return truth, [intervals(*simulate(design, np.random.default_rng(1 + seed)), rarest) for seed in range(n_sets)]
+    of_class = of_rarest(per_class(probability, label))
+    truth |= {name: metric.value for name, metric in of_class.items() if metric.value is not None}
+    return truth, [intervals(*simulate(design, np.random.default_rng(1 + seed))) for seed in range(n_sets)]
 
 
-def intervals(probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, rarest: int) -> dict[str, Metric]:
-    recall = per_class(probability, label, group=group)[rarest].metrics["recall"]
-    return {**metric_intervals(probability, label, group, metrics=METRICS), RECALL: recall}
+def intervals(probability: np.ndarray, label: np.ndarray, group: np.ndarray | None) -> dict[str, Metric]:
+    of_class = of_rarest(per_class(probability, label, group=group))
+    return {**metric_intervals(probability, label, group, metrics=METRICS), **of_class}
 
 
 def simulate(design: Design, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -152,11 +153,17 @@ def folded(design: Folded, n_sets: int) -> tuple[dict[str, float], list[dict[str
     for _ in range(300):
         features, label, _ = cells(int(n * part), int(n_groups * part), generator)
         others, true, _ = cells(max(n, 2000), 1000 if n_groups else 0, generator)
-        scores.append(score(fitted(features, label, design.luck, generator)(others), true, names=METRICS))
-    truth = {name: float(np.mean([each[name] for each in scores])) for name in METRICS}
-    return truth, [
-        dict(cross_validated(design, *cells(n, n_groups, generator), generator).metrics) for _ in range(n_sets)
-    ]
+        probability = fitted(features, label, design.luck, generator)(others)
+        rarest = of_rarest(per_class(probability, true))
+        scores.append(score(probability, true, names=METRICS) | {name: metric.value for name, metric in rarest.items()})
+    truth = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
+    sets = [cross_validated(design, *cells(n, n_groups, generator), generator) for _ in range(n_sets)]
+    return truth, [{**found.metrics, **of_rarest(list(found.per_class.values()))} for found in sets]
+
+
+def of_rarest(classes: Sequence[ClassScores]) -> dict[str, Metric]:
+    """What is measured of the last class, the rarest."""
+    return {RECALL: classes[-1].metrics["recall"], AUROC: classes[-1].metrics["auroc"]}
 
 
 def cells(n: int, n_groups: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -192,8 +199,7 @@ def cross_validated(
         probability[fold == k] = classifier(features[fold == k])
     parts = [evaluation(probability, label, group, fold == k) for k in range(design.k)]
     whole = evaluation(probability, label, group, np.ones(len(label), bool))
-    n_train = [len(label) - part.n for part in parts]
-    return with_folds(whole, over_folds(parts, n_train), n_images=len(label))
+    return with_folds(whole, parts, [len(label) - part.n for part in parts], n_images=len(label))
 
 
 def evaluation(probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, rows: np.ndarray) -> Evaluation:
@@ -205,10 +211,10 @@ def evaluation(probability: np.ndarray, label: np.ndarray, group: np.ndarray | N
         n_groups=None if own is None else len(np.unique(own)),
         primary="macro_f1",
         metrics=metric_intervals(probability[rows], label[rows], own, metrics=METRICS),
-        per_class={},
+        per_class=dict(zip(CLASSES, per_class(probability[rows], label[rows], group=own), strict=True)),
         by_domain={},
         confusion_matrix=(),
-        classes=("a", "b", "c"),
+        classes=CLASSES,
     )
 
 

@@ -25,8 +25,12 @@ import coverslip as cs
 from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
 from coverslip.evaluation import (
+    ClassScores,
+    DomainScores,
     Evaluation,
+    GroupDecisions,
     Metric,
+    SubgroupScores,
     empty_evaluation,
     fit_temperature,
     over_folds,
@@ -422,7 +426,55 @@ def folded(values: Sequence[float], pooled: Metric, name: str = "accuracy") -> M
     nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image")
     parts = [replace(nothing, n=20, metrics={name: Metric(value=value)}) for value in values]
     whole = replace(nothing, n=100, metrics={name: pooled})
-    return with_folds(whole, over_folds(parts, [80] * len(parts)), n_images=100).metrics[name]
+    return with_folds(whole, parts, [80] * len(parts), n_images=100).metrics[name]
+
+
+def test_numbers_of_classes_domains_subgroups_and_groups_are_as_wide_as_those_of_all() -> None:
+    values, pooled = [0.8, 0.9, 0.85, 0.95, 0.75], Metric(value=0.85, low=0.77, high=0.91)
+    wide = folded(values, pooled)
+
+    def everywhere(n: int, metric: Metric) -> Evaluation:
+        metrics = {"accuracy": metric}
+        subgroup = SubgroupScores(n=n, n_groups=None, is_small=False, metrics=metrics, gaps=metrics)
+        return replace(
+            empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image"),
+            n=n,
+            metrics=metrics,
+            per_class={"a": ClassScores(n=n, metrics=metrics)},
+            by_domain={"here": DomainScores(n=n, n_groups=None, metrics=metrics)},
+            by_column={"stain": {"H": subgroup}},
+            of_groups=GroupDecisions(n=n, n_mixed=0, metrics=metrics, confusion_matrix=()),
+        )
+
+    parts = [everywhere(20, Metric(value=value)) for value in values]
+    found = with_folds(everywhere(100, pooled), parts, [80] * 5, n_images=100)
+    subgroup, of_groups = found.by_column["stain"]["H"], found.of_groups
+    assert of_groups is not None
+    for scores in (found, found.per_class["a"], found.by_domain["here"], subgroup, of_groups):
+        assert scores.metrics["accuracy"] == wide
+    gap = subgroup.gaps["accuracy"]
+    assert -1 <= (gap.low or 0) < 0.77 < 0.91 < (gap.high or 0) <= 1
+
+
+def test_a_class_that_some_folds_lack_has_a_wider_interval_too() -> None:
+    pooled = Metric(value=0.85, low=0.77, high=0.91)
+    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image")
+
+    def of_class(values: Sequence[float | None]) -> Metric:
+        parts = [
+            replace(nothing, n=20, per_class={"a": ClassScores(n=4, metrics={"recall": Metric(value=value)})})
+            for value in values
+        ]
+        whole = replace(nothing, n=100, per_class={"a": ClassScores(n=20, metrics={"recall": pooled})})
+        return with_folds(whole, parts, [80] * 5, n_images=100).per_class["a"].metrics["recall"]
+
+    # No fold says anything: by images alone, 5 times the pooled variance each, times 1/5 + 1/4.
+    angle = [np.arcsin(np.sqrt(value)) for value in (0.77, 0.85, 0.91)]
+    found = of_class([None] * 5)
+    assert found.low == pytest.approx(np.sin(angle[1] - 1.5 * (angle[1] - angle[0])) ** 2, abs=1e-9)
+    assert found.high == pytest.approx(np.sin(angle[1] + 1.5 * (angle[2] - angle[1])) ** 2, abs=1e-9)
+    unlike, alike = of_class([0.5, None, 1.0, None, None]), of_class([0.85, None, 0.85, None, None])
+    assert (unlike.low or 1) < (alike.low or 0) < 0.77
 
 
 def test_the_interval_of_folds_weighs_their_spread_with_that_by_images() -> None:

@@ -1,11 +1,12 @@
 """What several folds say together, and how far it could be off though they share training images."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
-from coverslip.evaluation.results import LEVEL, Evaluation, FoldScores, FoldsScores, Metric
+from coverslip.evaluation.results import LEVEL, Evaluation, FoldScores, FoldsScores, Metric, SubgroupScores
 from coverslip.evaluation.table import METRICS, RANGES, Scale
 
 METHOD = "corrected resampled t over folds"
@@ -29,14 +30,16 @@ def over_folds(evaluations: Sequence[Evaluation], n_train: Sequence[int]) -> Fol
         FoldScores(fold=k, n=tested.n, n_groups=tested.n_groups, n_train=n, metrics=tested.metrics)
         for k, (tested, n) in enumerate(zip(evaluations, n_train, strict=True), start=1)
     )
-    shared = _shared(per_fold)
+    shared = 1 / len(per_fold) + float(np.mean([fold.n / fold.n_train for fold in per_fold]))
     mean = {
         name: _mean(name, [tested[name].value for tested in evaluations], shared) for name in evaluations[0].metrics
     }
     return FoldsScores(per_fold=per_fold, mean=mean)
 
 
-def with_folds(pooled: Evaluation, folds: FoldsScores, *, n_images: int) -> Evaluation:
+def with_folds(
+    pooled: Evaluation, tested: Sequence[Evaluation], n_train: Sequence[int], *, n_images: int
+) -> Evaluation:
     """The pooled numbers, with intervals for what they estimate: classifiers trained on as many images as the folds'.
 
     Which images were measured is one part of the luck, and which were trained on the other. The interval of pooled
@@ -47,38 +50,105 @@ def with_folds(pooled: Evaluation, folds: FoldsScores, *, n_images: int) -> Eval
 
     Args:
         pooled: numbers of all images, each as the fold that tested it predicted it.
-        folds: of these images.
+        tested, n_train: as in `over_folds`.
         n_images: all that the folds divided.
     """
-    share = float(np.mean([fold.n_train for fold in folds.per_fold])) / n_images
-    metrics = {name: _widened(name, metric, folds, share) for name, metric in pooled.metrics.items()}
-    return replace(pooled, metrics=metrics, folds=folds)
+    widening = _Widening(
+        n_folds=len(tested),
+        correction=float(np.mean([one.n / n for one, n in zip(tested, n_train, strict=True)])),
+        of_what=f"for classifiers trained on {float(np.mean(n_train)) / n_images:.0%} of the images",
+    )
+    return replace(
+        pooled,
+        metrics=widening(pooled.metrics, [one.metrics for one in tested]),
+        per_class={
+            name: replace(own, metrics=widening(own.metrics, _metrics(one.per_class.get(name) for one in tested)))
+            for name, own in pooled.per_class.items()
+        },
+        by_domain={
+            name: replace(own, metrics=widening(own.metrics, _metrics(one.by_domain.get(name) for one in tested)))
+            for name, own in pooled.by_domain.items()
+        },
+        by_column={
+            column: {
+                value: _widened_subgroup(own, [one.by_column.get(column, {}).get(value) for one in tested], widening)
+                for value, own in values.items()
+            }
+            for column, values in pooled.by_column.items()
+        },
+        of_groups=pooled.of_groups
+        and replace(
+            pooled.of_groups,
+            metrics=widening(pooled.of_groups.metrics, _metrics(one.of_groups for one in tested)),
+        ),
+        folds=over_folds(tested, n_train),
+    )
 
 
-def _widened(name: str, pooled: Metric, folds: FoldsScores, share: float) -> Metric:
-    from scipy.special import ndtri
-
-    if pooled.value is None or pooled.low is None or pooled.high is None:
-        return pooled
-    of_what = f"for classifiers trained on {share:.0%} of the images"
-    known = _known(fold.metrics[name].value for fold in folds.per_fold if name in fold.metrics)
-    if len(known) < len(folds.per_fold):
-        method = f"{pooled.method}, out-of-fold: {of_what}; without the variance between training sets"
-        return replace(pooled, method=method)
-    of_pooled = ((pooled.high - pooled.low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2
-    if not of_pooled > 0:
-        return replace(pooled, method=f"{pooled.method}; {of_what}")
-    by_images_alone = len(known) * of_pooled
-    freedom = len(known) - 1
-    of_one = (freedom * known.var(ddof=1) + _FREEDOM_OF_IMAGES * by_images_alone) / (freedom + _FREEDOM_OF_IMAGES)
-    wider = max(1.0, float(np.sqrt(of_one * _shared(folds.per_fold) / of_pooled)))
-    low, high = _stretched(pooled.value, pooled.low, pooled.high, wider, METRICS[name].scale)
-    return replace(pooled, low=low, high=high, method=f"{pooled.method}, wider by the spread of folds; {of_what}")
+class _HasMetrics(Protocol):
+    @property
+    def metrics(self) -> Mapping[str, Metric]: ...
 
 
-def _shared(folds: Sequence[FoldScores]) -> float:
-    """What a fold's variance is multiplied by for that of their mean."""
-    return 1 / len(folds) + float(np.mean([fold.n / fold.n_train for fold in folds]))
+def _metrics(of_folds: Iterable[_HasMetrics | None]) -> list[Mapping[str, Metric]]:
+    """Of the folds that tested such images."""
+    return [of_fold.metrics for of_fold in of_folds if of_fold is not None]
+
+
+def _widened_subgroup(
+    own: SubgroupScores, of_folds: Sequence[SubgroupScores | None], widening: "_Widening"
+) -> SubgroupScores:
+    gaps = [of_fold.gaps for of_fold in of_folds if of_fold is not None]
+    return replace(
+        own,
+        metrics=widening(own.metrics, _metrics(of_folds)),
+        gaps=widening(own.gaps, gaps, scale="correlation"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Widening:
+    """Makes intervals of pooled predictions wider, for the luck of training."""
+
+    n_folds: int
+    correction: float  # for training images that folds share: test images by training images of a fold
+    of_what: str
+
+    def __call__(
+        self, pooled: Mapping[str, Metric], of_folds: Sequence[Mapping[str, Metric]], scale: Scale | None = None
+    ) -> dict[str, Metric]:
+        """Each number with a wider interval.
+
+        Args:
+            pooled: of all images.
+            of_folds: the same numbers of each fold that has them.
+            scale: of the numbers; None: as the table of metrics says, and shares where it does not.
+        """
+        return {
+            name: self._widened(
+                metric,
+                _known(of_fold[name].value for of_fold in of_folds if name in of_fold),
+                scale or (METRICS[name].scale if name in METRICS else "share"),
+            )
+            for name, metric in pooled.items()
+        }
+
+    def _widened(self, pooled: Metric, known: np.ndarray, scale: Scale) -> Metric:
+        from scipy.special import ndtri
+
+        if pooled.value is None or pooled.low is None or pooled.high is None:
+            return pooled
+        of_pooled = ((pooled.high - pooled.low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2
+        if not of_pooled > 0:
+            return replace(pooled, method=f"{pooled.method}; {self.of_what}")
+        n_known = len(known) or self.n_folds
+        squares = float(np.square(known - known.mean()).sum()) if len(known) else 0.0
+        freedom = max(len(known) - 1, 0)
+        of_one = (squares + _FREEDOM_OF_IMAGES * n_known * of_pooled) / (freedom + _FREEDOM_OF_IMAGES)
+        wider = max(1.0, float(np.sqrt(of_one * (1 / n_known + self.correction) / of_pooled)))
+        low, high = _stretched(pooled.value, pooled.low, pooled.high, wider, scale)
+        method = f"{pooled.method}, wider for the variance between folds; {self.of_what}"
+        return replace(pooled, low=low, high=high, method=method)
 
 
 def _known(values: Iterable[float | None]) -> np.ndarray:

@@ -17,7 +17,7 @@ from coverslip.datasets import (
     tested_classes,
 )
 from coverslip.errors import BadRun, OutOfTime
-from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, over_folds, with_folds
+from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, with_folds
 from coverslip.evaluation.prediction_sets import set_floors
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.beginning import write_beginning
@@ -197,8 +197,7 @@ def pooled(run: Run, data: Dataset, fold_of: Sequence[int], recipe: Recipe, cont
         unmeasured={i for i, image_id in enumerate(ids) if image_id in unknown},
     )
     n_train = [card.trained_on.n_images for card in cards]
-    folds_scores = over_folds([fold.metrics for fold in folds], n_train)
-    evaluation = with_folds(evaluation, folds_scores, n_images=len(data.records))
+    evaluation = with_folds(evaluation, [fold.metrics for fold in folds], n_train, n_images=len(data.records))
     run.write_logits("test", table.logits)
     keep_results(run, table, evaluation)
     return evaluation
