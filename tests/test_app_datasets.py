@@ -198,7 +198,7 @@ def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) ->
     assert preview["examples"][1] == {"path": "flat/slide0_0.png", "group": "0", "start": 10, "end": 11}
     assert preview["largest"][0]["n"] == 4
     assert "not a regular expression" in app.refused("GET", f"{where}/group-preview?pattern=(")["title"]
-    assert app.refused("GET", f"{where}/group-preview")["status"] == 422
+    assert app.refused("GET", f"{where}/group-preview?group=patient&pattern=a")["status"] == 422
     assert app.refused("GET", f"{where}/group-preview?group=patient")["status"] == 422
     changed = app.send("PATCH", where, {"group_pattern": r"slide\d"})
     assert changed["state"] == "ready"  # nothing had to be read again

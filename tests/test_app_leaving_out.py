@@ -13,6 +13,7 @@ from coverslip.workspace.datasets import changing, grouping, reading_images, sna
 from coverslip.workspace.datasets.inspections import spare_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import TableChoices
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import matching
 
@@ -100,6 +101,21 @@ def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, s
     leave_out(workspace, of_table, [0], is_left_out=True)
     by_column = grouping.preview(workspace, of_table, pattern=None, column="slide")
     assert sum(group.n for group in by_column.largest) + by_column.n_unmatched == len(rows) - 1
+
+
+def test_the_groups_of_now_are_previewed_where_none_are_named(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    cells = write_cells(tmp_path / "cells", 12)
+    rows = [f"{file},{x},20,{file.parent.name}" for file in sorted(cells.rglob("*.png")) for x in (16, 24)]
+    (tmp_path / "points.csv").write_text("\n".join(["path,x,y,label", *rows]))
+    of_files = open_images(workspace, tmp_path / "points.csv", choices=TableChoices(crop_size=16))
+    found = grouping.preview(workspace, of_files, pattern=None, column=None)
+    assert describe(workspace, of_files).groups.by == "file"
+    assert (found.n_groups, found.n_unmatched) == (12, 0)
+    assert {group.n for group in found.largest} == {2}
+    by_slide = open_images(workspace, cells, group_pattern=r"slide\d+")
+    asked = grouping.preview(workspace, by_slide, pattern=r"slide\d+", column=None)
+    assert grouping.preview(workspace, by_slide, pattern=None, column=None).largest == asked.largest
 
 
 def test_copies_are_left_out_from_checks_and_taken_in_again(page: "Page", app_server: RunningApp) -> None:

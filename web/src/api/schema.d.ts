@@ -427,7 +427,7 @@ export interface paths {
         };
         /**
          * Preview Groups
-         * @description What groups a pattern or a column would make; nothing is changed.
+         * @description What groups a pattern or a column would make, or the groups of now without either; nothing is changed.
          */
         get: operations["preview_groups"];
         put?: never;

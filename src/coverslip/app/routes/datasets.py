@@ -184,7 +184,7 @@ def preview_groups(
     pattern: Annotated[Text | None, Query(description="A regular expression for paths.")] = None,
     group: Annotated[Text | None, Query(description="A column of the table.")] = None,
 ) -> GroupPreview:
-    """What groups a pattern or a column would make; nothing is changed."""
+    """What groups a pattern or a column would make, or the groups of now without either; nothing is changed."""
     return grouping.preview(home, dataset_id, pattern=pattern, column=group)
 
 

@@ -131,14 +131,14 @@ def group_columns(home: Workspace, dataset_id: str) -> list[str]:
 
 
 def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> GroupPreview:
-    """What groups a pattern or a column would make of the images that are not excluded.
+    """What groups a pattern or a column would make of the images that are not excluded; their own without either.
 
     Raises:
         NotFound: there is no such dataset.
-        BadDataset: neither or both are given, or it is not valid.
+        BadDataset: both are given, or it is not valid.
     """
-    if (pattern is None) == (column is None):
-        raise BadDataset("Neither a pattern nor a column was given, or both", do="Give one of them.")
+    if pattern is not None and column is not None:
+        raise BadDataset("A pattern and a column were given", do="Give one of them.")
     with home.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
@@ -147,6 +147,8 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
             query = select(images.c.shown_path).where(included).order_by(images.c.position)
             answer = _tried(pattern, list(connection.execute(query).scalars()))
             return replace(_of_pattern(answer), refusal=_refusal(data, answer["groups"]))
+    if column is None:
+        return replace(_of_records(data.records), refusal=_refusal(data, [record.group for record in data.records]))
     sources = [str(home.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
     choices = table_choices(row)
@@ -161,7 +163,7 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
     )
     by_id = {record.image_id: record.group for record in opened.records}
     regrouped = tuple(replace(record, group=by_id.get(record.image_id)) for record in data.records)
-    return replace(_of_column(regrouped), refusal=_refusal(data, [record.group for record in regrouped]))
+    return replace(_of_records(regrouped), refusal=_refusal(data, [record.group for record in regrouped]))
 
 
 def refuse_classes(data: Dataset, groups: Sequence[str | None]) -> None:
@@ -213,7 +215,7 @@ def _of_pattern(answer: Json) -> GroupPreview:
     return GroupPreview(answer["n_groups"], answer["n_unmatched"], examples, largest)
 
 
-def _of_column(records: tuple[ImageRecord, ...]) -> GroupPreview:
+def _of_records(records: tuple[ImageRecord, ...]) -> GroupPreview:
     named = Counter(record.group for record in records if record.group not in (None, record.image_id))
     n_alone = sum(record.group in (None, record.image_id) for record in records)
     every = max(1, len(records) // _N_SHOWN)
