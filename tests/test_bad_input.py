@@ -146,6 +146,7 @@ def test_classes_called_like_columns_are_classes(tmp_path: Path, capsys: pytest.
     for row in rows_of(out):
         assert row["predicted"] in ("label", "decision", "p:label")
         assert row["decision"] in (row["predicted"], "uncertain", "unfamiliar")
+        assert bool(row["reason"]) == (row["decision"] != row["predicted"])
         chances = [float(row[f"p:{name}"]) for name in ("label", "decision", "p:label")]
         assert sum(chances) == pytest.approx(1, abs=1e-5)
     capsys.readouterr()

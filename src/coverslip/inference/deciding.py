@@ -35,14 +35,18 @@ def decided_row(
             do="Ask whoever made it to train it again.",
         )
     k = int(decided_classes(probability[None], card.operating_points)[0])
-    is_unfamiliar = row.unfamiliarity is not None and row.unfamiliarity > 1
     predicted, its_probability = card.classes[k], float(probability[k])
+    decision, reason = predicted, None
+    if row.unfamiliarity is not None and row.unfamiliarity > 1:
+        decision, reason = UNFAMILIAR, UNLIKE_TRAINING
+    elif its_probability < card.uncertain_below:
+        decision, reason = UNCERTAIN, f"The probability is below {card.uncertain_below:.3g}"
     return replace(
         row,
         predicted=predicted,
         probability=its_probability,
-        decision=UNFAMILIAR if is_unfamiliar else UNCERTAIN if its_probability < card.uncertain_below else predicted,
-        reason=UNLIKE_TRAINING if is_unfamiliar else None,
+        decision=decision,
+        reason=reason,
         probabilities=tuple(probability.tolist()),
         logits=tuple(logits.tolist()),
         prediction_set=_prediction_set(card, logits - shift),

@@ -39,7 +39,7 @@ class Prediction:
     probability: float | None  # of the predicted class, 0-1
     decision: str  # the class, `uncertain`, `unfamiliar` or `unreadable`
     probabilities: tuple[float, ...]  # by class, NaN: not known to the network; empty: unreadable
-    reason: str | None = None  # why it is unreadable, or unfamiliar
+    reason: str | None = None  # why it is unreadable, unfamiliar or uncertain
     warning: str | None = None  # how it differs from all training images
     unfamiliarity: float | None = None  # 0 as training images usually are, above 1 unfamiliar; None: not known
     prediction_set: tuple[str, ...] | None = None  # classes that hold the true one as often as promised; None: unknown
