@@ -72,6 +72,19 @@ def test_images_without_such_groups_are_measured_one_by_one_and_groups_of_ones_o
 
 
 @pytest.mark.slow
+def test_a_folder_is_said_to_have_no_such_column_and_which_table_in_it_was_not_used(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 60)
+    files = sorted(cells.rglob("*.png"))
+    rows = [f"{file.relative_to(cells).as_posix()},{file.parent.name},{file.name[:6]}" for file in files]
+    (cells / "images.csv").write_text("\n".join(["path,label,slide", *rows]))
+    run = cs.train(cs.open_dataset(cells / "images.csv", group="slide"), INSTANT, out=tmp_path / "run")
+    found, notes = notes_of(run, cells)
+    assert found.metrics.n_groups is None
+    assert notes["table-beside"].values["table"] == "images.csv"
+    assert "column 'slide'" in notes["groups-not-told"].text
+
+
+@pytest.mark.slow
 def test_numbers_far_from_the_runs_own_are_told_loudly_beside_them(
     cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

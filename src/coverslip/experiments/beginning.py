@@ -89,8 +89,7 @@ def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
 
 def grouped(data: Dataset, recipe: Recipe) -> Dataset:
     """The images in the recipe's groups, where none were chosen when they were opened."""
-    is_chosen = data.opening.group is not None or data.opening.group_pattern is not None
-    return data if recipe.group is None or is_chosen else regrouped(data, recipe.group)
+    return data if recipe.group is None or data.opening.is_grouped else regrouped(data, recipe.group)
 
 
 def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:

@@ -40,6 +40,8 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         Stopped: on request, or where there is a file named `stop` in the evaluation's folder.
     """
     run = evaluation.whole
+    for note in data.notes:
+        context.emit(Noted.of(note))
     data = _in_the_runs_groups(data, run, context.emit)
     refuse_other_images(evaluation, _as_measured(data, run, classifier))
     evaluation.folder.mkdir(parents=True, exist_ok=True)
@@ -71,12 +73,16 @@ def evaluation_name(data: Dataset, name: str | None) -> str:
 
 def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:
     """The images in groups as the run's recipe names them, unless others were chosen or these images have none such."""
-    try:
-        return grouped(data, run.recipe)
-    except BadDataset as error:
-        text = f"The run's images were grouped by '{one_line(run.recipe.group or '')}', these cannot be: {error.what}."
-        emit(Noted(code="groups-not-told", text=text, values={"group": run.recipe.group}))
-        return data
+    named = f"'{one_line(run.recipe.group or '')}'"
+    if run.environment.opened.group is None or data.opening.is_grouped or data.opening.are_tables:
+        try:
+            return grouped(data, run.recipe)
+        except BadDataset as error:
+            text = f"The run's images were grouped by {named}, these cannot be: {error.what}."
+    else:  # a column's name is no pattern for paths
+        text = f"The run's images were grouped by the column {named}, these images come without a table."
+    emit(Noted(code="groups-not-told", text=text, values={"group": run.recipe.group}))
+    return data
 
 
 def _as_measured(data: Dataset, run: Run, classifier: Classifier) -> Dataset:

@@ -157,8 +157,7 @@ def regrouped(dataset: Dataset, group: str) -> Dataset:
     Raises:
         BadDataset: as `open_dataset`.
     """
-    are_tables = all(isinstance(source, Table) or Path(source).is_file() for source in dataset.opening.sources)
-    column, pattern = (group, None) if are_tables else (None, group)
+    column, pattern = (group, None) if dataset.opening.are_tables else (None, group)
     again = open_again(replace(dataset.opening, group=column, group_pattern=pattern))
     group_of = {record.image_id: record.group for record in again.records}
     records = tuple(replace(r, group=group_of.get(r.image_id, r.image_id)) for r in dataset.records)

@@ -83,6 +83,16 @@ class Opening:
     columns: Mapping[str, str] = field(default_factory=dict)  # meaning to column of the tables, as chosen
 
     @property
+    def is_grouped(self) -> bool:
+        """Whether groups were chosen, by a column or by a pattern."""
+        return self.group is not None or self.group_pattern is not None
+
+    @property
+    def are_tables(self) -> bool:
+        """Whether all sources are tables, whose columns can name groups."""
+        return all(isinstance(source, Table) or Path(source).is_file() for source in self.sources)
+
+    @property
     def plan_of_each(self) -> ReadPlan:
         """The plan of each file, before files of channels are joined."""
         return self.plan.model_copy(update={"channel_files": None})
