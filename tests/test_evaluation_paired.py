@@ -77,6 +77,8 @@ def test_the_difference_of_two_test_sets_is_that_of_newcombe_for_proportions() -
     found = independent_difference(share(45, 50), share(70, 100))
     low, high = confint_proportions_2indep(70, 100, 45, 50, method="newcomb")
     assert (found.value, found.low, found.high) == pytest.approx((-0.2, low, high))
+    neither = independent_difference(Metric(value=0.5, reason="one group"), Metric(value=0.7, reason="one group"))
+    assert neither.reason == "one group"
     without = independent_difference(share(45, 50), Metric(value=0.7, reason="one group"))
     assert (without.value, without.low, without.reason) == (pytest.approx(-0.2), None, "second set: one group")
 

@@ -23,6 +23,8 @@ def independent_difference(
         return Metric(value=None, reason=first.reason or second.reason)
     value = second.value - first.value
     if first.low is None or first.high is None or second.low is None or second.high is None:
+        if first.low is None and second.low is None and first.reason == second.reason:
+            return Metric(value=value, reason=first.reason)
         name, without = (names[1], second) if second.low is None else (names[0], first)
         return Metric(value=value, reason=f"{name}: {without.reason or 'no interval'}")
     down = ((second.value - second.low) ** 2 + (first.high - first.value) ** 2) ** 0.5

@@ -88,12 +88,10 @@ def _size_limits(run: ReportedRun) -> Iterator[Limit]:
     counts = {name: scores.n for name, scores in run.metrics.per_class.items()}
     if absent := [name for name, count in counts.items() if count == 0]:
         yield ("Some classes have no test image.", f"Their performance is unknown: {listed(absent)}.")
-    if rare := [f"{name} ({count})" for name, count in counts.items() if 0 < count < 10]:
-        yield (
-            "Some classes have fewer than 10 test images.",
-            f"Their metrics are uncertain: {listed(rare)}.",
-        )
     present = [count for count in counts.values() if count]
+    if rare := [f"{name} ({count})" for name, count in counts.items() if 0 < count < 10]:
+        which = "All" if len(rare) == len(present) else "Some"
+        yield (f"{which} classes have fewer than 10 test images.", f"Their metrics are uncertain: {listed(rare)}.")
     if present and max(present) >= 5 * min(present):
         yield (
             "Class sizes are very different.",
