@@ -2,8 +2,7 @@
 import { api } from '../api/client';
 import { outdated, silent } from '../api/signals';
 
-const AGAIN_MS = 2000;
-const LOOK_MS = 5000; // a page that asks for nothing would notice nothing
+const LOOK_MS = 2000; // a page that asks for nothing would notice nothing
 
 class Server {
   isGone = $state(false);
@@ -23,7 +22,7 @@ class Server {
   #lost(): void {
     if (this.isGone) return;
     this.isGone = true;
-    this.#later(AGAIN_MS);
+    this.#later(LOOK_MS);
   }
 
   #later(wait: number): void {
@@ -44,7 +43,7 @@ class Server {
         if (isNews) outdated.tell();
       }
     }
-    this.#later(this.isGone ? AGAIN_MS : LOOK_MS);
+    this.#later(LOOK_MS);
   }
 }
 
