@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -73,6 +74,29 @@ def test_any_sequence_of_additions_reads_back(
             store.add([str(n) for n in numbers], records)
         every = [n for numbers in additions for n in numbers]
         assert store.read(store.places([str(n) for n in every]))[:, 0, 0].tolist() == every
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("is_opening", [True, False], ids=["while it is opened", "while it is read"])
+def test_records_that_another_adds_meanwhile_are_not_taken_for_damaged(
+    monkeypatch: pytest.MonkeyPatch, is_opening: bool
+) -> None:
+    with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as other:
+        opened = None if is_opening else ArrayStore(PREPROCESSED, {}, (4, 4), "uint16")
+        size_of, adding = os.fstat, threading.Thread(target=other.add, args=(["a"], numbered(1)[None]))
+
+        def size_just_before_the_addition(file: int) -> os.stat_result:
+            size = size_of(file)
+            if adding.ident is None:
+                adding.start()
+                adding.join(0.5)  # it may have to wait
+            return size
+
+        monkeypatch.setattr(os, "fstat", size_just_before_the_addition)
+        with opened or ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
+            store.places(["a"])
+            adding.join()
+            assert store.read(store.places(["a"]))[0, 0, 0] == 1
 
 
 def write_forever(cache: str, offset: int) -> None:

@@ -91,18 +91,22 @@ class ArrayStore:
 
     def _open(self) -> None:
         self._index = open_database(self.folder / ARRAYS.database, _SCHEMA)
+        self._index.execute("BEGIN IMMEDIATE")  # whoever adds records must not do it between what is compared here
         if not self._index.execute("SELECT 1 FROM next").fetchone():
             # The index is new, perhaps in place of a damaged one by which another process still writes: not into ours.
             (self.folder / _RECORDS).unlink(missing_ok=True)
             self._index.execute("INSERT INTO next VALUES (0)")
         self._file = os.open(self.folder / _RECORDS, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-        n_whole = os.fstat(self._file).st_size // self.n_bytes
-        if self._index.execute("SELECT 1 FROM records WHERE place >= ? LIMIT 1", (n_whole,)).fetchone():
-            # The file was deleted or cut: later writes would leave holes that read as zeros.
-            self._index.execute("DELETE FROM records WHERE place >= ?", (n_whole,))
+        # Where the file was deleted or cut, later writes would leave holes that read as zeros.
+        self._index.execute("DELETE FROM records WHERE place >= ?", (self._n_whole(),))
         # A damaged counter must not hand out places that are taken.
         self._index.execute("UPDATE next SET place = max(place, (SELECT coalesce(max(place) + 1, 0) FROM records))")
+        self._index.execute("COMMIT")
         self._checked: dict[str, int] = {}
+
+    def _n_whole(self) -> int:
+        """How many records the file has. A record is written before it is listed: list first, then count."""
+        return os.fstat(self._file).st_size // self.n_bytes
 
     def __enter__(self) -> "ArrayStore":
         return self
@@ -140,8 +144,8 @@ class ArrayStore:
     def _check(self, digests: Sequence[str]) -> None:
         """Note where these digests' records lie, of those that are as they were written; remove the others."""
         query = f"SELECT place, digest, checksum FROM records WHERE digest IN ({','.join('?' * len(digests))})"
-        n_whole = os.fstat(self._file).st_size // self.n_bytes
         listed = list(self._index.execute(query, digests))
+        n_whole = self._n_whole()
         rows = sorted(row for row in listed if isinstance(row[0], int) and 0 <= row[0] < n_whole)
         n_at_once = max(1, _BYTES_PER_CHECK // self.n_bytes)
         for start in range(0, len(rows), n_at_once):
