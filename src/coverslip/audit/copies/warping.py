@@ -12,6 +12,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
+_AT_ONCE = 32  # pictures: what is computed on the way stays in the processor's cache
+
 
 @cache
 def grid(side: int) -> tuple[Floats, Floats]:
@@ -38,6 +40,18 @@ def warp(
         which: (n,) rows of `pictures`.
         pose: (n, 4).
     """
+    is_whole = np.ones(len(pictures), bool) if known is None else known.min(axis=1) > 0
+    warped = np.empty((len(which), side * side), np.float32)
+    inside = np.empty_like(warped)
+    for start in range(0, len(which), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        warped[some], inside[some] = _warp(pictures, which[some], pose[some], side, known, is_whole[which[some]])
+    return warped, inside
+
+
+def _warp(
+    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, known: Floats | None, is_whole: Bools
+) -> tuple[Floats, Floats]:
     u, v = grid(side)
     a, b, x, y = (pose[:, k, None] for k in range(4))
     column, row = a * u - b * v + x, b * u + a * v + y
@@ -52,7 +66,7 @@ def warp(
     at = top * side + left + (which * (side * side))[:, None]
     upper = flat[at] * (1 - column) + flat[at + 1] * column
     if known is not None:
-        partly = np.flatnonzero(known.min(axis=1)[which] == 0)
+        partly = np.flatnonzero(~is_whole)
         nearest = at[partly] + (column[partly] > 0.5) + (row[partly] > 0.5) * side
         inside[partly] *= known.reshape(-1)[nearest]
     at += side
