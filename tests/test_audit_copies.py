@@ -118,6 +118,7 @@ def test_what_was_found_is_known_again_by_the_pixels_alone(looked, planted):
     assert with_cached_near_duplicates(scan_images(fewer)).near_duplicates is None
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_an_inspection_shows_the_clusters_and_a_training_keeps_them_together(looked, planted, tmp_path):
     assert looked[1].near_duplicates

@@ -313,7 +313,7 @@ def test_fine_tuning_begins_again_on_smaller_images_where_its_first_steps_are_to
 
 
 @pytest.mark.slow
-def test_the_instant_classifier_is_kept_where_fine_tuning_does_not_fit_or_improve(cells: Path, tmp_path: Path) -> None:
+def test_the_instant_classifier_is_kept_where_fine_tuning_does_not_fit(cells: Path, tmp_path: Path) -> None:
     machine = Machine((20.0,))
     slow = trained_within(cells, tmp_path / "slow", OPEN, 60.0, machine)
     assert "no-time-to-fine-tune" in machine.notes()
@@ -322,7 +322,11 @@ def test_the_instant_classifier_is_kept_where_fine_tuning_does_not_fit_or_improv
     assert slow.budget.ended == "no time to fine-tune"
     assert slow.training is not None
     assert slow.training.finetune is None
-    # At this rate fine-tuning forgets everything.
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_the_instant_classifier_is_kept_where_fine_tuning_forgets_everything(cells: Path, tmp_path: Path) -> None:
     harmful = with_settings(OPEN, ["learning_rate=10", "clip_gradient=1e5", "optimizer=sgd"])
     worse = trained_within(cells, tmp_path / "worse", harmful, 60.0, Machine((4.0, 0.5)))
     assert worse.training is not None
@@ -341,6 +345,7 @@ def test_whatever_became_of_fine_tuning_the_recipe_gives_the_same(
     check_same_without_budget(run, cells, tmp_path / "repeated")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_stopped_run_goes_on_with_the_time_that_it_is_given(cells: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
@@ -462,6 +467,7 @@ def test_folds_that_were_trained_without_a_budget_are_never_given_up(cells: Path
     assert load_recipe(folder / "recipe.yaml").stage == "finetune"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_smaller_images_are_recorded_and_larger_ones_tried_again_with_more_time(cells: Path, tmp_path: Path) -> None:
     folder, full_px = tmp_path / "run", 160
@@ -481,6 +487,7 @@ def test_smaller_images_are_recorded_and_larger_ones_tried_again_with_more_time(
     assert budget.full_image_size == full_px
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_time_that_is_added_brings_fine_tuning_back(cells: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"

@@ -34,6 +34,7 @@ def expected_seconds(cells: Path, out: Path, *settings: str, is_stopped: bool = 
     return seconds
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_earlier_trainings_give_the_expected_time_also_those_of_networks_that_are_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -52,6 +53,7 @@ def test_earlier_trainings_give_the_expected_time_also_those_of_networks_that_ar
     assert scaled > 0
 
 
+@pytest.mark.slow
 def test_a_training_that_found_its_features_in_the_cache_leaves_the_known_pace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ def test_fine_tuning_goes_on_from_the_earlier_run_which_the_report_names(
     assert load_recipe(run.folder / "recipe.yaml").init == FromRun(run=str(earlier.folder))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_fine_tuning_begins_with_the_instant_classifier_or_a_random_head(
     earlier: Run, images: Path, tmp_path: Path

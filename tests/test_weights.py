@@ -718,7 +718,7 @@ def test_a_run_says_which_weights_it_started_from_and_under_which_licence(tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folds", [0, 2])
+@pytest.mark.parametrize("folds", [0, pytest.param(2, marks=pytest.mark.exhaustive)])
 def test_weights_that_a_run_fetched_are_noted_with_their_hash(hub: type[Hub], tmp_path: Path, folds: int) -> None:
     environment, report = trained(tmp_path, folds=folds)
     assert hub.n_downloads == 1

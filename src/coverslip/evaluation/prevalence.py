@@ -76,13 +76,13 @@ def chance_of_shares(probability: Floats, prior: Sequence[float]) -> float:
         probability: (n, K), calibrated where classes have the shares `prior`; n >= 1.
         prior: (K,) above 0.
     """
-    from scipy.stats import chi2
+    from scipy.special import chdtrc
 
     own = np.asarray(prior, np.float64) / sum(prior)
     likelihood = _likelihood(probability, own)
     share = _most_likely_shares(likelihood, own)
     gain = 2 * float((np.log(likelihood @ share) - np.log(likelihood @ own)).sum())
-    return float(chi2.sf(max(gain, 0.0), len(own) - 1))
+    return float(chdtrc(len(own) - 1, max(gain, 0.0)))
 
 
 def _likelihood(probability: Floats, prior: Sequence[float] | Floats) -> Floats:

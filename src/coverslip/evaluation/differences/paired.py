@@ -52,12 +52,13 @@ def mcnemar(first_is_right: np.ndarray, second_is_right: np.ndarray) -> McNemar:
         `p` is 1 where both were right and wrong on the same images. It takes images for independent: where groups are
         known, the interval of the difference tells more.
     """
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
     n_first = int((first_is_right & ~second_is_right).sum())
     n_second = int((second_is_right & ~first_is_right).sum())
     n = n_first + n_second
-    return McNemar(n_first=n_first, n_second=n_second, p=float(binomtest(n_first, n).pvalue) if n else 1.0)
+    p = min(2 * float(bdtr(min(n_first, n_second), n, 0.5)), 1.0)
+    return McNemar(n_first=n_first, n_second=n_second, p=p)
 
 
 def paired_differences(
