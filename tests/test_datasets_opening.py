@@ -235,6 +235,15 @@ def test_a_pattern_that_matches_nothing_or_is_none_is_refused_with_an_example(tm
         open_dataset(tmp_path, group="slide", group_pattern="s")
 
 
+def test_a_table_in_the_folder_that_has_the_group_column_is_named(tmp_path: Path) -> None:
+    make_folder(tmp_path, "a/1.png", "b/2.png")
+    (tmp_path / "a table.csv").write_text("path,label\na/1.png,a\n")
+    (tmp_path / "images.csv").write_text("path,label,patient\na/1.png,a,P1\n")
+    with pytest.raises(BadDataset) as refused:
+        open_dataset(tmp_path, group="patient")
+    assert "'images.csv'" in refused.value.do
+
+
 def test_a_pattern_may_match_images_of_one_source_only(tmp_path):
     make_folder(tmp_path / "old", "a/s1_1.png", "b/s2_1.png")
     make_folder(tmp_path / "new", "a/1.png", "b/2.png")

@@ -1,7 +1,7 @@
 """Opening a dataset: quick, from names alone. Nothing is decoded here."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -175,9 +175,10 @@ def _open_labelled(given: str | Path | Table, opening: Opening, may_read: Callab
         raise BadDataset("Spreadsheets are not read", file=path, do="Save the sheet as CSV and give that file.")
     if path.is_dir():
         if opening.group is not None:
-            raise folder_has_no_columns(path, opening.group)
+            having = (table.path.name for table in _tables_beside(path) if opening.group in table.columns)
+            raise folder_has_no_columns(path, opening.group, table=next(having, None))
         source, records, notes = open_folder(path, opening.plan_of_each.model_copy(update={"crop_size": None}))
-        notes += _tables_beside(path)
+        notes += [_unused(table) for table in _tables_beside(path)]
         return _opened(path, source, records, notes, str(path), opening.group_pattern)
     if is_table(path) and path.is_file():
         return _open_table(read_table(path), opening, may_read)
@@ -302,9 +303,8 @@ def _with_unique_ids(records: Sequence[ImageRecord]) -> tuple[list[ImageRecord],
     return unique, [Note("repeated-names", text)]
 
 
-def _tables_beside(folder: Path) -> list[Note]:
-    """A note about a table of images that lies in the folder: it may know groups that the folders do not."""
-    notes = []
+def _tables_beside(folder: Path) -> Iterator[Table]:
+    """Tables of images that lie in the folder."""
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in PLAIN_TABLE_SUFFIXES or not path.is_file():
             continue
@@ -315,12 +315,17 @@ def _tables_beside(folder: Path) -> list[Note]:
         except BadDataset:
             continue  # some other table; nobody asked for it
         if table.index("path") is not None and table.index("label") is not None:
-            text = (
-                f"The folder also holds the table '{one_line(path.name)}' with the columns {', '.join(table.columns)}. "
-                "It was not used; give the table itself to use its labels and groups."
-            )
-            notes.append(Note("table-beside", text, values={"table": path.name}))
-    return notes
+            yield table
+
+
+def _unused(table: Table) -> Note:
+    """A note about a table beside the images: it may know groups that the folders do not."""
+    name = table.path.name
+    text = (
+        f"The folder also holds the table '{one_line(name)}' with the columns {', '.join(table.columns)}. "
+        "It was not used; give the table itself to use its labels and groups."
+    )
+    return Note("table-beside", text, values={"table": name})
 
 
 def _domains(opened: Sequence[Dataset]) -> list[str]:

@@ -19,12 +19,15 @@ def common_root(roots: Sequence[Path]) -> Path:
         return roots[0]
 
 
-def folder_has_no_columns(path: Path, group: str) -> BadDataset:
-    """The error for a group column that is asked of a folder."""
+def folder_has_no_columns(path: Path, group: str, *, table: str | None = None) -> BadDataset:
+    """The error for a group column that is asked of a folder; `table` lies in it and has that column."""
+    which = (
+        "a table with that column" if table is None else f"the table '{one_line(table)}' in it, which has that column"
+    )
     return BadDataset(
         f"'{one_line(group, 60)}' was given as the group column, but a folder has no columns",
         file=path,
-        do="Give a table with that column, or a pattern that finds the group in an image's path.",
+        do=f"Give {which}, or a pattern that finds the group in an image's path.",
         remedies=(GroupBy(),),
     )
 
