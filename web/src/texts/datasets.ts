@@ -293,6 +293,8 @@ export const datasets = {
     column: 'A column of the table',
     patternLabel: 'Pattern in the path (a regular expression)',
     presetsHelp: 'A choice below fills it in.',
+    patternHelp:
+      'Type what is common to the names of one patient or slide. \\d+ stands for any number, [A-Z]+ for capital letters: slide\\d+ finds slide7 and slide12.',
     columnInstead: (name: string, groups: string) =>
       `The column “${name}” of your table gives ${groups}. A part of the path may divide such a group.`,
     useColumn: 'Use this column',
