@@ -188,7 +188,7 @@ def _line(place: int) -> tuple[Callable[..., float], Callable[..., Influence]]:
 
 
 _INTERCEPT, _SLOPE = _line(0), _line(1)
-_NO_INTERVAL_OF_ECE = "a calibration error has no confidence interval: compare it with the calibration error by chance"
+_NO_INTERVAL_OF_ECE = "a calibration error has no confidence interval"
 
 
 METRICS: Table[MetricRecord] = Table(
@@ -268,7 +268,7 @@ METRICS: Table[MetricRecord] = Table(
         MetricRecord(
             name="ece",
             title="Calibration error",
-            meaning="mean difference between probability and accuracy",
+            meaning="mean difference between probability and accuracy, to be compared with the calibration error by chance",
             value=_calibration_error,
             no_interval=_NO_INTERVAL_OF_ECE,
             better="lower",

@@ -62,7 +62,7 @@ class Differences:
             low, high = (f"{seen.width_px[i]}x{seen.height_px[i]}" for i in (0, 1))
             own = f"{image.width_px}x{image.height_px} pixels"
             self._odd_size = self._odd_size or own
-            trained = f"training images were {low} to {high}"
+            trained = f"training images were {low}" + (f" to {high}" if high != low else "")
             yield f"of another size (such as {self._odd_size}), {trained}", f"{own}, {trained}"
         if self._preprocessing.is_too_large(image.width_px, image.height_px):
             canvas = f"canvas of {self._preprocessing.canvas_px} pixels"

@@ -104,6 +104,9 @@ export const datasets = {
   overview: {
     perClass: 'Images per class',
     perGroup: 'Largest groups',
+    inTraining: (names: string, n: number) =>
+      `A training uses ${counted(count(n), 'class', 'classes')}: ${names}.`,
+    changeClasses: 'Change classes',
     groupsOf: (n: string) => counted(n, 'group', 'groups'),
     noGroups: 'No groups are known',
     noGroupsText:

@@ -105,7 +105,8 @@ export const general = {
     above: 'Parent folder',
     name: 'Folder',
     empty: 'There are no folders in here.',
-    images: (n: string, isMore: boolean) => `${n}${isMore ? ' or more images' : n === '1' ? ' image' : ' images'} in here`,
+    images: (n: string, isMore: boolean) =>
+      `${n}${isMore ? ' or more images' : n === '1' ? ' image' : ' images'} in here`,
     none: 'No images in here.',
     classes: 'Its folders become classes',
     tables: 'Tables in here',

@@ -45,6 +45,14 @@ export const results = {
         `${n} of ${all} test images are misclassified (${share}).`,
       positive: (positive: string, sensitivity: string, specificity: string) =>
         `For “${positive}”, sensitivity is ${sensitivity} and specificity ${specificity} on the test images.`,
+      positiveByFolds: (
+        positive: string,
+        sensitivity: string,
+        specificity: string,
+        way: string,
+        threshold: string,
+      ) =>
+        `On the test images of the folds, each with a threshold of its own (${way}), sensitivity for “${positive}” is ${sensitivity} and specificity ${specificity}. The threshold of the classifier, ${threshold}, was not tested on them.`,
       highest: 'Each image is predicted as its most probable class. No class has a threshold of its own.',
       roc: 'Each class has its own threshold. An image is predicted as the class furthest above its threshold.',
       curves: (auroc: string, title: string, precision: string | null) =>
@@ -192,13 +200,12 @@ export const results = {
       where: (positive: string) => `Expected proportion of “${positive}” (prevalence)`,
       elsewhere: (ppv: string, npv: string) =>
         `At this prevalence, PPV is ${ppv} and NPV is ${npv}, if images of each class look the same as here.`,
-      inUse: (threshold: string, way: string, target: string) =>
-        `In use: threshold ${threshold}, ${way.replace('{}', target)}.`,
+      inUse: (threshold: string, way: string) => `In use: threshold ${threshold} (${way}).`,
       ways: {
-        highest: 'the default',
-        roc: 'the best balance of both classes (ROC)',
-        sensitivity: 'set for a target sensitivity of {}',
-        specificity: 'set for a target specificity of {}',
+        highest: () => 'the default',
+        roc: () => 'the best balance of both classes, ROC',
+        sensitivity: (target: string) => `chosen for a sensitivity of ${target}`,
+        specificity: (target: string) => `chosen for a specificity of ${target}`,
       },
       use: 'Use this threshold',
       back: 'Use the default threshold',

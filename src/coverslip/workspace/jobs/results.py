@@ -119,6 +119,7 @@ class ReportSection:
     title: str
     subtitle: str
     words: list[str]
+    reasons: Annotated[list[str], Field(description="Why numbers are missing in rows, each once.")]
     columns: list[str]
     rows: list[list[str]]
     drawings: list[FigureName]
@@ -365,7 +366,8 @@ def _section(run: ReportedRun, section: Section) -> ReportSection:
         name=section.name,
         title=section.title,
         subtitle=section.subtitle(run),
-        words=[*text.words, *reasons(text.rows)],
+        words=list(text.words),
+        reasons=reasons(text.rows),
         columns=list(text.columns),
         rows=[list(map(str, row)) for row in text.rows],
         drawings=[FigureName(name=drawing.name, title=drawing.title) for drawing in section.drawings(run)],

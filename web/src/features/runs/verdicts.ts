@@ -44,13 +44,17 @@ export function misclassifiedVerdict(measurement: Measurement): string {
 }
 
 /** Of two classes what the threshold gives on the test images; of more, how the class is decided. */
-export function thresholdVerdict(measurement: Measurement): string {
+export function thresholdVerdict(
+  measurement: Measurement,
+  ofFolds: { way: string; threshold: string } | null,
+): string {
   const positive = measurement.metrics.positive_class as string | null | undefined;
   const row = measurement.per_class.find(({ name }) => name === positive);
   if (positive && row) {
     const of = (name: 'recall' | 'specificity') =>
       withInterval(row[name], row.intervals[name]?.low, row.intervals[name]?.high);
-    return words.positive(positive, of('recall'), of('specificity'));
+    const both = [positive, of('recall'), of('specificity')] as const;
+    return ofFolds ? words.positiveByFolds(...both, ofFolds.way, ofFolds.threshold) : words.positive(...both);
   }
   return measurement.per_class.some(({ operating_point }) => operating_point !== null)
     ? words.roc
