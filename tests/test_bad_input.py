@@ -402,7 +402,7 @@ def test_a_wrong_choice_is_told_in_plain_words_once(
     setting: str, said: str, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = refusal(capsys, "train", cells, "--set", setting, "--out", tmp_path / "run")
-    assert line == f"Error: The recipe is not valid: {said}. Correct it and run again."
+    assert line == f"Error: The recipe is not valid: {said}. Correct it."
     assert not (tmp_path / "run").exists()
 
 

@@ -155,6 +155,15 @@ def test_a_difference_without_spread_is_not_called_equality() -> None:
     assert "equal" not in verdicts["b"]
 
 
+def test_a_difference_that_is_shown_as_0_has_no_size_that_more_images_would_show() -> None:
+    plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=4)  # type: ignore[arg-type]  # as YAML has it
+    given = [*rows("a", [0.8, 0.81, 0.79, 0.8]), *rows("b", [0.81, 0.8, 0.8, 0.7901])]
+    part = compare_study(plan, given).datasets[0]
+    (found,) = part.differences
+    assert found.units_to_show is not None
+    assert studies.verdict(found, part) == "not statistically significant"
+
+
 def test_no_difference_is_larger_than_the_metric_allows() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=2)  # type: ignore[arg-type]  # as YAML has it
     part = compare_study(plan, [*rows("a", [0.9, 0.5]), *rows("b", [0.6, 0.7])]).datasets[0]

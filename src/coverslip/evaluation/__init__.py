@@ -26,7 +26,14 @@ from coverslip.evaluation.deciding import (
     uncertain_threshold,
     wished_points,
 )
-from coverslip.evaluation.differences.paired import Answers, McNemar, PairedDifference, mcnemar, paired_differences
+from coverslip.evaluation.differences.paired import (
+    SAME_PREDICTIONS,
+    Answers,
+    McNemar,
+    PairedDifference,
+    mcnemar,
+    paired_differences,
+)
 from coverslip.evaluation.differences.procedures import (
     AsIfIndependent,
     ProcedureDifference,
@@ -80,6 +87,7 @@ __all__ = [
     "FEW_GROUPS_FOR_INTERVALS",
     "METRICS",
     "RANGES",
+    "SAME_PREDICTIONS",
     "Answers",
     "AsIfIndependent",
     "Better",

@@ -268,7 +268,7 @@ METRICS: Table[MetricRecord] = Table(
         MetricRecord(
             name="ece",
             title="Calibration error",
-            meaning="mean difference between probability and accuracy, to be compared with the calibration error by chance",
+            meaning="mean difference between probability and accuracy; compare it with the calibration error by chance",
             value=_calibration_error,
             no_interval=_NO_INTERVAL_OF_ECE,
             better="lower",

@@ -26,6 +26,7 @@ from coverslip.studies.sizes import SizeCurve, size_curve
 
 Split = tuple[int, int | None]  # repeat and fold
 _MOST_UNITS = 1_000_000  # beyond it a forecast says nothing
+_SMALLEST_SHOWN = 0.0005  # a difference that tables show as 0 has no size to speak of
 METHOD = "corrected resampled t (Nadeau and Bengio 2003), Holm over the comparisons of a dataset"
 ERROR_RATES = (  # benchmarks/study_error_rate.py
     "Of 100 simulated studies by five folds in which there is no difference, the paired t test finds one in 6 to 8, "
@@ -413,6 +414,8 @@ def verdict(found: VariantDifference, part: DatasetComparison) -> str:
     if (difference.p_equal or 0) >= 0.95:
         return "equivalent"
     if found.units_to_show is None or found.units_to_show > _MOST_UNITS:
+        return "not statistically significant"
+    if abs(difference.mean or 0) < _SMALLEST_SHOWN:
         return "not statistically significant"
     of_what = "groups" if part.has_groups else "images"
     if part.n_units is not None and found.units_to_show <= part.n_units:  # so many there are: the splits are too few

@@ -252,9 +252,7 @@ def plan_of(data: Any, file: Path | None = None) -> StudyPlan:  # Any: as YAML g
         return StudyPlan.model_validate(data)
     except ValidationError as error:
         faults = dict.fromkeys(_in_words(fault) for fault in error.errors())
-        raise BadRecipe(
-            f"The plan is not valid: {'; '.join(faults)}", file=file, do="Correct it and run again."
-        ) from error
+        raise BadRecipe(f"The plan is not valid: {'; '.join(faults)}", file=file, do="Correct it.") from error
 
 
 def save_plan(plan: StudyPlan, file: Path) -> None:
@@ -299,10 +297,11 @@ def _name_of(path: Path) -> str:
 
 
 def _in_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
-    place = ".".join(str(part) for part in fault["loc"]) or "plan"
+    place = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(fault["loc"][-1]), StudyPlan.model_fields, n=1, cutoff=0.5)
         return f"there is no key '{place}'" + (f" (did you mean '{near[0]}'?)" if near else "")
     if fault["type"] == "missing":
         return f"there is no {place}"
-    return f"{place}: {re.sub('^Value error, ', '', fault['msg'])}"
+    text = re.sub("^Value error, ", "", fault["msg"])
+    return f"{place}: {text}" if place else text

@@ -23,7 +23,7 @@ export const studies = {
     dataset: 'Images',
     model: 'Network',
     regime: 'Start',
-    perClass: 'Images of each class',
+    perClass: 'Training images of each class, at most',
     repeat: 'Repeat',
     seed: 'Seed',
     result: (metric: string) => `${metric} on test images`,

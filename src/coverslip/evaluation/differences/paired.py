@@ -15,6 +15,7 @@ from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics
 
+SAME_PREDICTIONS = "both give the same predictions"
 _NOTHING = 1e-24  # variance of rounding
 
 
@@ -118,7 +119,7 @@ def _difference(
         return PairedDifference(value=value, method=method, reason=reason)
     of_image = record.influence(*of_second).of_image - record.influence(*of_first).of_image
     if float((of_image**2).sum()) < _NOTHING:
-        return PairedDifference(value=value, method=method, reason="both give the same predictions: no interval")
+        return PairedDifference(value=value, method=method, reason=SAME_PREDICTIONS)
     if record.is_counted:  # two images more that are predicted differently, as for accuracy: few say little of chance
         of_image *= (1 + 2 / np.count_nonzero(first.predicted != second.predicted)) ** 0.5
     influence = Influence(of_image, np.zeros(units.n_classes), value)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from coverslip.evaluation import METRICS, Metric, paired_differences
+from coverslip.evaluation import METRICS, SAME_PREDICTIONS, Metric, paired_differences
 from coverslip.reports import words
 from coverslip.reports.comparing.common import common_images
 from coverslip.reports.comparing.records import ComparedRun, Difference, Pair
@@ -34,6 +34,8 @@ def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
     first, second = _quoted(first), _quoted(second)
     both = ((first, words.number(row.first)), (second, words.number(row.second)))
     (first, of_first), (second, of_second) = both
+    if row.reason == SAME_PREDICTIONS:
+        return f"{where}{by_labels}, {first} and {second} give the same predictions: {row.title} is {of_first}."
     if row.low is None or row.high is None:
         return (
             f"{where}{by_labels}, {row.title} is {of_first} for {first} and {of_second} for {second}. The "

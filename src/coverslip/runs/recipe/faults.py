@@ -28,7 +28,7 @@ def invalid_recipe(faults: Sequence[Fault], *, file: Path | None = None, lines: 
     return BadRecipe(
         f"The recipe is not valid: {'; '.join(dict.fromkeys(words))}",
         file=file,
-        do="Correct it and run again.",
+        do="Correct it.",
         faults=faults,
         lines=lines,
     )

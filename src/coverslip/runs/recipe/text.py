@@ -164,7 +164,7 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
         raise BadRecipe(
             f"In init.recipe: pretraining {what}",
             file=file,
-            do="Correct it and run again.",
+            do="Correct it.",
             faults=[("init.recipe", f"pretraining {what}")],
         )
     same = ("model", "model_options", "head")
@@ -202,9 +202,7 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
                 place.setdefault(section, {})
             inner = place.get(section)
             if not isinstance(inner, dict):
-                raise BadRecipe(
-                    f"The recipe is not valid: {unknown_key(key, sections, Recipe)}", do="Correct it and run again."
-                )
+                raise BadRecipe(f"The recipe is not valid: {unknown_key(key, sections, Recipe)}", do="Correct it.")
             place = inner
         try:
             place[last] = read_value(value)

@@ -77,7 +77,7 @@ def check_depth(data: object) -> None:
         ]
         if not inner:
             return
-    raise BadRecipe(f"The recipe is not valid: {_TOO_DEEP}", do="Correct it and run again.")
+    raise BadRecipe(f"The recipe is not valid: {_TOO_DEEP}", do="Correct it.")
 
 
 _TOO_DEEP = f"sections or lists lie in each other, more than {_DEEPEST} deep"
