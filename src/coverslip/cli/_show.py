@@ -163,7 +163,7 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
     images = counted(inspection.n_images, "image") + (f" ({n_unreadable:,} unreadable)" if n_unreadable else "")
     console.print(f"{images}, {n_classes}{_groups_in_words(groups)}\n")
 
-    table = table_of("class", "images", *(["groups"] if groups else []))
+    table = table_of("class", "readable images" if n_unreadable else "images", *(["groups"] if groups else []))
     is_cut = not all_classes and len(inspection.classes) > MANY_CLASSES
     rarest = sorted(inspection.classes, key=lambda name: inspection.classes[name])[:MOST_LINES]
     for name in rarest if is_cut else inspection.classes:
