@@ -295,6 +295,7 @@ def test_more_epochs_are_run_where_there_is_time_and_the_recipe_leaves_their_num
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_fine_tuning_begins_again_on_smaller_images_where_its_first_steps_are_too_slow(
     cells: Path, tmp_path: Path
 ) -> None:

@@ -51,7 +51,8 @@ def turning(pictures: Floats) -> Complex:
     rings = polar(pictures)
     rings -= rings.mean(axis=(1, 2), keepdims=True)
     weight = np.sqrt((np.arange(rings.shape[1]) + 0.5) / rings.shape[1]).astype(np.float32)
-    return rfft(rings * weight[:, None], axis=2).astype(np.complex64)
+    waves: Complex = rfft(rings * weight[:, None], axis=2).astype(np.complex64)
+    return waves
 
 
 def likely_turns(first: Complex, second: Complex, n: int) -> Floats:
