@@ -27,6 +27,7 @@ def test_functions_that_read_a_run_take_it_or_its_folder(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_functions_that_add_to_a_run_take_it(own_run: cs.Run, cells: Path, tmp_path: Path) -> None:
     images = sorted(cells.rglob("*.png"))[:1]
     assert cs.write_report(own_run) == own_run.report_file

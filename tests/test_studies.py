@@ -210,6 +210,7 @@ def test_lower_is_better_where_the_metric_says_so() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Path) -> None:
     write_cells(tmp_path / "cells", 60)
     plan = write_plan(

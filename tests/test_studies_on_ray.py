@@ -73,6 +73,7 @@ def test_a_name_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path, nam
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_images_may_lie_elsewhere_on_a_computer_and_the_run_comes_back_whole(
     sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

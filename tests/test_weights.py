@@ -703,6 +703,7 @@ def trained(folder: Path, **settings: Any) -> tuple[dict[str, Any], str]:  # Any
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_run_says_which_weights_it_started_from_and_under_which_licence(tmp_path: Path) -> None:
     file = save(random_network("test_efficientnet").state_dict(), tmp_path / "cells.pth")
     source = import_weights(file, SMALL, licence="only for <us>")

@@ -18,7 +18,7 @@ from coverslip.stopping import BY_SIGNAL, Stop
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
 
-_N_CHANGED = 800  # pictures, some several times where there are fewer
+_N_CHANGED = 400  # pictures, some several times where there are fewer; 200 lose copies, 800 find no more
 _MOST_SHIFTED = 0.1  # of the side, by moving and by cropping
 _BRIGHTEST = (1.0, 5.0)  # standard deviations from the mean, beyond which an image is saturated
 _N_NUMBERS = 48
