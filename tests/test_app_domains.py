@@ -141,10 +141,14 @@ def test_a_fault_of_a_new_folder_changes_nothing(app: App, labs: tuple[Path, Pat
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_the_samples_stay_as_they_are(app: App, labs: tuple[Path, Path]) -> None:
+def test_images_are_added_to_the_samples_and_removed_again(app: App, labs: tuple[Path, Path]) -> None:
     drawn = app.wait(app.send("POST", "samples")["id"])
-    refused = app.refused("PATCH", f"datasets/{drawn['id']}", {"sources": sources_of((labs[0], None))})
-    assert refused["status"] == 409
+    samples = Path(drawn["sources"][0]["path"])
+    both = changed(app, drawn["id"], (samples, None), (labs[0], None))
+    assert both["n_images"] == drawn["n_images"] + 6
+    alone = changed(app, drawn["id"], (samples, None))
+    assert [alone[key] for key in ("n_images", "groups")] == [drawn[key] for key in ("n_images", "groups")]
+    assert [name for name in alone["classes"] if name["n"]] == drawn["classes"]
 
 
 def test_a_training_gets_the_domains_by_their_names(app: App, labs: tuple[Path, Path]) -> None:

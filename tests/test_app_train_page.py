@@ -16,7 +16,7 @@ from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
 expect = pytest.importorskip("playwright.sync_api").expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.slow
 
@@ -308,3 +308,33 @@ def test_the_page_with_all_unfolded_is_accessible(page_for_axe: "Page", lab: Lab
         page.get_by_label("Which dataset first").wait_for()
 
     assert check_for_everyone(page_for_axe, f"/train?dataset={lab.sets['qband']}", prepare)
+
+
+@pytest.mark.parametrize("source", ["file", "text", "earlier training"])
+def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_path: Path, source: str) -> None:
+    open_page(page, f"/train?dataset={lab.sets['cells']}")
+    start = page.get_by_role("button", name="Start training")
+    expect(start).to_be_enabled()
+    held: list["Route"] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    address = f"**/api/v1/runs/{lab.earlier}" if source == "earlier training" else "**/api/v1/recipe/read"
+    with page.expect_request(address):
+        page.route(address, hold)
+        if source == "file":
+            file = tmp_path / "recipe.yaml"
+            file.write_text("epochs: 17\n")
+            load(page, file)
+        elif source == "text":
+            unfold(page)
+            page.get_by_label("Recipe (YAML)").fill("epochs: 17")
+        else:
+            page.get_by_role("combobox", name="An earlier training").select_option(index=1)
+    expect(start).to_be_disabled()
+    expect(page.get_by_text("recipe.yaml was read")).to_be_hidden()
+    held.pop().continue_()
+    expect(start).to_be_enabled()
+    unfold(page)
+    assert saved(page, tmp_path).epochs == (500 if source == "earlier training" else 17)

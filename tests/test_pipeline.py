@@ -284,7 +284,7 @@ def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells:
             told.add(event.code)
 
     recipe = Recipe(model=SMALL_NETWORK, split=ONE_SPLIT, image_size=48, tta=1, epochs=50, batch_size=16)
-    with pytest.raises(Stopped, match="measure what there is"):
+    with pytest.raises(Stopped, match="not yet measured"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=stop_after_an_epoch)
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
     assert [row["epoch"] for row in rows_of(tmp_path / "run" / "history.csv")] == ["0", "1"]

@@ -40,8 +40,8 @@ def test_first_steps_are_measured_and_maps_drawn_where_that_is_asked_for(
     assert (before.distances, before.heat_maps) == ((), ())
     assert main(["study", "compare", str(folder), "--distances", "--explain"]) == 0
     told = capsys.readouterr().out
-    assert "How far the first step's images are" in told
-    assert "beats the centre by" in told
+    assert "Distance to the pretraining images" in told
+    assert "gain over center" in " ".join(told.split())
 
     after = studies.study_comparison(folder)  # kept
     (distance,) = after.distances

@@ -133,5 +133,5 @@ def test_a_small_preset_runs_to_its_end(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["study", "run", "efficientnetv2-cell", *given]) == 0
     with (out / "results.csv").open(newline="", encoding="utf-8") as file:
         assert {row["state"] for row in csv.DictReader(file)} == {"done"}
-    assert "The publication's protocol" in capsys.readouterr().out
+    assert "Published protocol" in capsys.readouterr().out
     assert "54 images" in (out / "report.html").read_text(encoding="utf-8")

@@ -80,6 +80,8 @@ export class Plan {
   refused = $state.raw<unknown>(null); // why it was not started
   unfit = $state.raw<unknown>(null); // what is wrong with the choices now
   isTextWrong = $state(false); // what stands in the recipe's text is no recipe yet
+  isReadingText = $state(false);
+  isReadingRun = $state(false); // whose recipe is taken over
 
   labelled = $derived(
     (this.datasets.value?.items ?? []).filter(
@@ -126,7 +128,13 @@ export class Plan {
   expected = $derived(this.time.error ? null : this.time.value); // an earlier estimate is of other choices
   isTimeMissing = $derived(!isGiven(this.budget)); // minutes are to be typed yet, or are out of their range
   canStart = $derived(
-    this.isReady && !this.isTextWrong && !this.isTimeMissing && !this.isStarting && this.unsplit === null,
+    this.isReady &&
+      !this.isTextWrong &&
+      !this.isReadingText &&
+      !this.isReadingRun &&
+      !this.isTimeMissing &&
+      !this.isStarting &&
+      this.unsplit === null,
   );
 
   get recipe(): Record<string, unknown> {
@@ -181,16 +189,21 @@ export class Plan {
 
   /** 'Train again with changes'. */
   async takeFrom(runId: string): Promise<void> {
-    const run = await readRun(runId);
-    const isSame = run.dataset_id === this.dataset?.id;
-    this.earlier = run.dataset_id ? { run: runId, name: run.name, dataset: run.dataset_id } : null;
-    this.take(
-      takenOver(
-        run.recipe,
-        recipeKeys.keys.map(({ key }) => key),
-        isSame,
-      ),
-    );
+    this.isReadingRun = true;
+    try {
+      const run = await readRun(runId);
+      const isSame = run.dataset_id === this.dataset?.id;
+      this.earlier = run.dataset_id ? { run: runId, name: run.name, dataset: run.dataset_id } : null;
+      this.take(
+        takenOver(
+          run.recipe,
+          recipeKeys.keys.map(({ key }) => key),
+          isSame,
+        ),
+      );
+    } finally {
+      this.isReadingRun = false;
+    }
   }
 
   /** The id of the training; null where it was refused. */

@@ -9,6 +9,7 @@ const REST_MS = 350;
 export class RecipeDraft {
   text = $state('');
   faults = $state.raw<readonly Fault[]>([]);
+  isReading = $state(false); // the form does not hold yet what the text says
   #values: Changes | null = null; // that the text says
   #timer: ReturnType<typeof setTimeout> | undefined;
   #request: AbortController | null = null;
@@ -34,9 +35,11 @@ export class RecipeDraft {
       this.faults = [];
       this.#values = this.onread(read.values as Changes);
     }, wait);
+    this.isReading = true;
   }
 
   stop(): void {
+    this.isReading = false;
     clearTimeout(this.#timer);
     this.#request?.abort();
   }
@@ -51,9 +54,13 @@ export class RecipeDraft {
     const request = new AbortController();
     this.#request = request;
     this.#timer = setTimeout(() => {
-      work(request.signal).catch((error: unknown) => {
-        if (!request.signal.aborted) this.faults = faultsIn(error);
-      });
+      work(request.signal)
+        .catch((error: unknown) => {
+          if (!request.signal.aborted) this.faults = faultsIn(error);
+        })
+        .finally(() => {
+          if (!request.signal.aborted) this.isReading = false;
+        });
     }, wait);
   }
 }
