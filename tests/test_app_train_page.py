@@ -315,7 +315,7 @@ def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_pa
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     start = page.get_by_role("button", name="Start training")
     expect(start).to_be_enabled()
-    held: list["Route"] = []
+    held: list[Route] = []
 
     def hold(route: "Route") -> None:
         held.append(route)
