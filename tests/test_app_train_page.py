@@ -331,7 +331,7 @@ def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_pa
             unfold(page)
             page.get_by_label("Recipe (YAML)").fill("epochs: 17")
         else:
-            page.get_by_role("combobox", name="An earlier training").select_option(index=1)
+            page.get_by_role("combobox", name="An earlier training").select_option(lab.earlier)
     expect(start).to_be_disabled()
     expect(page.get_by_text("recipe.yaml was read")).to_be_hidden()
     held.pop().continue_()
