@@ -642,8 +642,8 @@ def test_real_sets_are_read(
     n_unreadable: int,
 ) -> None:
     found = shared_app.open(shared_data(name) / source, **choices)
-    called = f"{Path(source).stem} ({name})" if source else name
-    assert (found["state"], found["name"], found["n_images"]) == ("ready", called, n_images)
+    title = f"{Path(source).stem} ({name})" if source else name
+    assert (found["state"], found["name"], found["n_images"]) == ("ready", title, n_images)
     assert (len(found["classes"]), found["n_unreadable"]) == (n_classes, n_unreadable)
     assert found["groups"]["n_groups"] == n_groups if n_groups is not None else found["groups"]["n_groups"] > 3
     where = f"/api/v1/datasets/{found['id']}"

@@ -148,7 +148,7 @@ def test_images_are_added_to_the_samples_and_removed_again(app: App, labs: tuple
     assert both["n_images"] == drawn["n_images"] + 6
     alone = changed(app, drawn["id"], (samples, None))
     assert [alone[key] for key in ("n_images", "groups")] == [drawn[key] for key in ("n_images", "groups")]
-    assert [name for name in alone["classes"] if name["n"]] == drawn["classes"]
+    assert [each for each in alone["classes"] if each["n"]] == drawn["classes"]
 
 
 def test_a_training_gets_the_domains_by_their_names(app: App, labs: tuple[Path, Path]) -> None:

@@ -310,7 +310,7 @@ def test_the_page_with_all_unfolded_is_accessible(page_for_axe: "Page", lab: Lab
     assert check_for_everyone(page_for_axe, f"/train?dataset={lab.sets['qband']}", prepare)
 
 
-@pytest.mark.parametrize("source", ["file", "text", "earlier training"])
+@pytest.mark.parametrize("source", ["file", "text", "field", "earlier training"])
 def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_path: Path, source: str) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     start = page.get_by_role("button", name="Start training")
@@ -330,6 +330,10 @@ def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_pa
         elif source == "text":
             unfold(page)
             page.get_by_label("Recipe (YAML)").fill("epochs: 17")
+        elif source == "field":
+            unfold(page)
+            page.get_by_role("radio", name="Other images first").check()
+            page.get_by_label("What differs in the first training").fill("epochs: 17")
         else:
             page.get_by_role("combobox", name="An earlier training").select_option(lab.earlier)
     expect(start).to_be_disabled()
@@ -337,4 +341,9 @@ def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_pa
     held.pop().continue_()
     expect(start).to_be_enabled()
     unfold(page)
-    assert saved(page, tmp_path).epochs == (500 if source == "earlier training" else 17)
+    recipe = saved(page, tmp_path)
+    if source == "field":
+        assert isinstance(recipe.init, Pretraining)
+        assert recipe.init.recipe == {"epochs": 17}
+    else:
+        assert recipe.epochs == (500 if source == "earlier training" else 17)

@@ -7,6 +7,7 @@ import { listModels, readRun, startRun, type Model, type RecipeKey } from '../..
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
 import { isGiven } from './budget';
+import { unread } from './fields/draft.svelte';
 import { changed, differing, faultsOf, nested, only, takenOver, type Changes, type Value } from './recipe';
 
 const READING_MS = 1500;
@@ -80,7 +81,6 @@ export class Plan {
   refused = $state.raw<unknown>(null); // why it was not started
   unfit = $state.raw<unknown>(null); // what is wrong with the choices now
   isTextWrong = $state(false); // what stands in the recipe's text is no recipe yet
-  isReadingText = $state(false);
   isReadingRun = $state(false); // whose recipe is taken over
 
   labelled = $derived(
@@ -130,7 +130,7 @@ export class Plan {
   canStart = $derived(
     this.isReady &&
       !this.isTextWrong &&
-      !this.isReadingText &&
+      unread.size === 0 &&
       !this.isReadingRun &&
       !this.isTimeMissing &&
       !this.isStarting &&

@@ -1,4 +1,5 @@
 // A recipe's text while somebody types it. What the form changes is written into it; what can be read goes to the form.
+import { SvelteSet } from 'svelte/reactivity';
 import { Problem } from '../../../api/client';
 import { readRecipe, writeRecipe } from '../../../api/runs';
 import { wordsOf } from '../../../texts/problems';
@@ -6,10 +7,12 @@ import { nested, same, type Changes, type Fault } from '../recipe';
 
 const REST_MS = 350;
 
+/** Drafts with a text that the form does not hold yet. */
+export const unread = new SvelteSet<RecipeDraft>();
+
 export class RecipeDraft {
   text = $state('');
   faults = $state.raw<readonly Fault[]>([]);
-  isReading = $state(false); // the form does not hold yet what the text says
   #values: Changes | null = null; // that the text says
   #timer: ReturnType<typeof setTimeout> | undefined;
   #request: AbortController | null = null;
@@ -25,21 +28,23 @@ export class RecipeDraft {
       this.stop();
       this.text = '';
       this.faults = [];
-    } else this.#later(async (signal) => this.#wrote(await writeRecipe(nested(values), signal)), 0);
+    } else void this.#later(async (signal) => this.#wrote(await writeRecipe(nested(values), signal)), 0);
   }
 
-  type(text: string, wait = REST_MS): void {
+  /** Ends once the text is read. */
+  type(text: string, wait = REST_MS): Promise<void> {
     this.text = text;
-    this.#later(async (signal) => {
-      const read = await readRecipe(text, signal);
+    const read = this.#later(async (signal) => {
+      const { values } = await readRecipe(text, signal);
       this.faults = [];
-      this.#values = this.onread(read.values as Changes);
+      this.#values = this.onread(values as Changes);
     }, wait);
-    this.isReading = true;
+    unread.add(this);
+    return read;
   }
 
   stop(): void {
-    this.isReading = false;
+    unread.delete(this);
     clearTimeout(this.#timer);
     this.#request?.abort();
   }
@@ -49,19 +54,22 @@ export class RecipeDraft {
     this.faults = [];
   }
 
-  #later(work: (signal: AbortSignal) => Promise<void>, wait: number): void {
+  #later(work: (signal: AbortSignal) => Promise<void>, wait: number): Promise<void> {
     this.stop();
     const request = new AbortController();
     this.#request = request;
-    this.#timer = setTimeout(() => {
-      work(request.signal)
-        .catch((error: unknown) => {
-          if (!request.signal.aborted) this.faults = faultsIn(error);
-        })
-        .finally(() => {
-          if (!request.signal.aborted) this.isReading = false;
-        });
-    }, wait);
+    return new Promise((resolve) => {
+      this.#timer = setTimeout(() => {
+        work(request.signal)
+          .catch((error: unknown) => {
+            if (!request.signal.aborted) this.faults = faultsIn(error);
+          })
+          .finally(() => {
+            if (!request.signal.aborted) unread.delete(this);
+            resolve();
+          });
+      }, wait);
+    });
   }
 }
 
