@@ -27,13 +27,20 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
 
     page.get_by_text("The plan as text").click()
     plan = page.get_by_role("textbox", name="Plan (YAML)")
+    start = page.get_by_role("button", name="Start the study")
+    plan.fill("models: [resnet18]")
+    page.get_by_text("The plan’s text was edited.").wait_for()
+    assert start.is_disabled()  # what would start is not what is written
+    page.get_by_role("button", name="Discard the edits").click()
+    page.get_by_text("The plan’s text was edited.").wait_for(state="hidden")
+    assert start.is_enabled() and "resnet18]" not in plan.input_value()
     plan.fill("modells: [x]")
     page.get_by_role("button", name="Use this plan").click()
     page.get_by_text("did you mean 'models'").wait_for()
     assert plan.input_value() == "modells: [x]"
     page.get_by_role("button", name="Back to the preset’s plan").click()
     page.get_by_text("3 trainings, each in 2 folds.").wait_for()
-    assert page.get_by_role("button", name="Start the study").is_enabled()
+    assert start.is_enabled()
 
 
 @pytest.mark.exhaustive

@@ -102,6 +102,8 @@ export const studies = {
       'Change it for other networks, starts, splits or recipes. It can name the chosen images only, by the folders and tables that stand in it.',
     planLabel: 'Plan (YAML)',
     change: 'Use this plan',
+    discard: 'Discard the edits',
+    isEdited: 'The plan’s text was edited. Use or discard the edits first.',
     back: 'Back to the preset’s plan',
     changed: 'The plan was changed by hand.',
     begin: 'Start the study',
