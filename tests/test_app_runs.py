@@ -217,6 +217,7 @@ def test_the_classifier_of_an_unfinished_training_is_marked_and_not_the_first_ch
     with TestClient(create_app(workspace)) as client:
         found = client.get(f"{API}/classifiers").json()["items"]
     assert [(one["name"], one["is_finished"]) for one in found] == [("finished", True), ("stopped", False)]
+    assert [(one["stage"], bool(one["created"])) for one in found] == [("instant", True)] * 2
 
 
 def test_runs_on_the_same_images_are_told_from_others(lab: Lab, tmp_path: Path) -> None:

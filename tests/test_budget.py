@@ -32,6 +32,8 @@ from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import make_split
 from coverslip.files import sha256_file
 from coverslip.models.counting.memory import training_memory
+from coverslip.reports.reported import ReportedRun
+from coverslip.reports.words import time_for_all, why_instant
 from coverslip.runs import Recipe, Run, RunContext, SplitPlan, budget_seconds, load_recipe, with_settings
 from coverslip.stopping import Deadline, Stop, TimeLimit
 from coverslip.training.steps.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
@@ -321,6 +323,8 @@ def test_the_instant_classifier_is_kept_where_fine_tuning_does_not_fit(cells: Pa
     assert (slow.recipe.stage, slow.recipe.image_size) == ("instant", None)
     assert slow.budget is not None
     assert slow.budget.ended == "no time to fine-tune"
+    assert time_for_all(slow.budget)
+    assert time_for_all(slow.budget) in why_instant(ReportedRun(slow))  # told with the result, not only in its details
     assert slow.training is not None
     assert slow.training.finetune is None
 

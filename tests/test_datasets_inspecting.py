@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,21 @@ def test_groups_of_one_class_each_and_classes_of_few_groups_are_pointed_out(tmp_
     for i in range(40):
         save(tmp_path / "ab"[i // 20] / f"s{i // 10}_{i}.png", i)
     assert {"group-is-class", "class-in-few-groups", "few-groups"} <= codes(inspect(tmp_path, group_pattern=r"s\d"))
+
+
+def test_folds_are_promised_only_where_classes_can_be_held_out_and_groups_of_dropped_classes_do_not_count(tmp_path):
+    for i in range(60):
+        save(tmp_path / "all" / "abc"[i // 20] / f"s{i // 10}_{i}.png", i)
+    (few,) = inspect(tmp_path / "all", group_pattern=r"s\d").of("few-groups")
+    assert (few.values["n_groups"], few.remedies) == (6, ())
+    data = replace(open_dataset(tmp_path / "all", group_pattern=r"s\d"), dropped=frozenset("c"))
+    (few,) = inspect_dataset(data, scan_images(data)).of("few-groups")
+    assert few.values["n_groups"] == 4
+    for i in range(20):
+        save(tmp_path / "alone" / "ab"[i // 10] / f"s{i // 10}_{i}.png", 100 + i)
+    save(tmp_path / "alone" / "a" / "s2_1.png", 200)
+    (few,) = inspect(tmp_path / "alone", group_pattern=r"s\d").of("few-groups")
+    assert few.remedies  # class b is in one group
 
 
 def test_without_labels_or_groups_what_to_do_is_said(tmp_path):

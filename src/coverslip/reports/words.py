@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
+from coverslip.messages import duration
 from coverslip.reports.reported import ReportedRun
-from coverslip.runs import LearntOn
+from coverslip.runs import BudgetRecord, LearntOn
 
 N_HARDEST = 12  # classes or pairs of classes that are shown first where there are many
 MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
@@ -89,11 +90,8 @@ def lead(run: ReportedRun) -> list[str]:
         sentences.append(f"Macro-F1, the mean F1 over classes, is {number(f1.value)}{_range(f1, number)}.")
     if text := relabelled(run):
         sentences.append(text)
-    if run.is_no_epoch_done and run.n_frozen and run.evaluation is None:
-        sentences.append("No epoch of fine-tuning was completed, so the instant classifier is kept.")
-    elif run.n_frozen and run.evaluation is None:
-        where = f"In {run.n_frozen} of {run.n_folds} folds, fine-tuning" if run.n_folds else "Fine-tuning"
-        sentences.append(f"{where} did not improve validation results, so the instant classifier is kept.")
+    if run.evaluation is None and (text := why_instant(run)):
+        sentences.append(text)
     counts = [sum(row) for row in run.metrics.confusion_matrix]
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))
@@ -103,6 +101,32 @@ def lead(run: ReportedRun) -> list[str]:
     if n_groups:
         sentences.append(f"The images come from {plural(n_groups, 'group')}{_which_groups(run)}.")
     return sentences
+
+
+def why_instant(run: ReportedRun) -> str:
+    """Why an instant classifier is the result, where fine-tuning was asked for; empty where it is not."""
+    budget, kept = run.run.budget, "so the instant classifier is kept."
+    if budget is not None and budget.ended == "no time to fine-tune":
+        return " ".join(filter(None, [f"There was no time for fine-tuning, {kept}", time_for_all(budget)]))
+    if budget is not None and budget.ended == "no time to fine-tune folds":
+        return "There was no time to fine-tune all folds, so all of them keep the instant classifier."
+    if not run.n_frozen:
+        return ""
+    if run.is_no_epoch_done:
+        return f"No epoch of fine-tuning was completed, {kept}"
+    if run.n_folds:
+        return f"In {run.n_frozen} of {run.n_folds} folds, fine-tuning did not improve validation results, {kept}"
+    stage, ended = run.finetuning, ""
+    if stage is not None and stage.stopped_because == "finished early":
+        ended = f"was ended after {stage.epochs_run} of {plural(stage.epochs_planned, 'epoch')} and "
+    return f"Fine-tuning {ended}did not improve validation results, {kept}"
+
+
+def time_for_all(budget: BudgetRecord) -> str:
+    """What time would have been enough; empty where that is not known, or was given."""
+    if budget.sufficient_seconds is None:
+        return ""
+    return f"About {duration(budget.sufficient_seconds)} would allow all {budget.epochs} epochs at full image size."
 
 
 def relabelled(run: ReportedRun) -> str:

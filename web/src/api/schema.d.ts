@@ -2620,6 +2620,16 @@ export interface components {
              * @description The study that trained it.
              */
             study_id: string | null;
+            /**
+             * Created
+             * @description When its training was asked for, or its file was brought.
+             */
+            created: string;
+            /**
+             * Stage
+             * @description The stage whose network was kept; null where that is not recorded here.
+             */
+            stage: ("instant" | "finetune") | null;
         };
         /**
          * ClassifierDifference

@@ -13,6 +13,7 @@ export const predict = {
   importing: 'Reading the file …',
   isReady: (name: string) => `${name} is ready to predict.`,
   imported: 'imported from a file',
+  stage: { instant: 'instant classifier', finetune: 'fine-tuned' },
   classes: (n: number) => counted(n, 'class', 'classes'),
   unfinished:
     'Not finished: no test results, and unfamiliar images are not recognized. Finish or resume its training first.',

@@ -67,6 +67,7 @@ export const runs = {
     preliminaryText:
       'From validation images, which training makes choices by. The numbers that count are measured on test images at the end.',
     sinceStart: (time: string) => `${time} since the start`,
+    queuedFor: (time: string) => `Queued for ${time}.`,
     accuracy: 'Accuracy',
     f1: 'Macro-F1',
     readyText: (accuracy: string, f1: string) =>

@@ -107,7 +107,7 @@ class Origin:
     sources: tuple[str, ...]  # absolute
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Images as they were found, before any of them was decoded."""
 
@@ -120,6 +120,9 @@ class Dataset:
     dropped: frozenset[str] = frozenset()  # labels of images that take no part, on request
     class_order: tuple[str, ...] = ()  # the classes that come first
     made_classes: frozenset[str] = frozenset()  # labels that were given on request, by joining or renaming classes
+
+    def __repr__(self) -> str:
+        return f"Dataset({str(self.root)!r}, {counted(len(self.records), 'image')}, classes={list(self.classes)})"
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def group_facts(dataset: Dataset) -> GroupFacts | None:
     groups_of_label: dict[str, set[str]] = defaultdict(set)
     n_of_group: Counter[str] = Counter()
     for record in dataset.records:
-        if record.group is None:
+        if record.group is None or record.label in dataset.dropped:
             continue
         n_of_group[record.group] += 1
         if record.label is not None and dataset.has_class(record):

@@ -3,7 +3,7 @@
 from coverslip.messages import duration
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import listed, plural
+from coverslip.reports.words import listed, plural, time_for_all
 from coverslip.runs import BudgetRecord
 
 
@@ -18,7 +18,7 @@ def _words(run: ReportedRun, budget: BudgetRecord) -> list[str]:
         f"The training had a time budget of {duration(budget.seconds)}. The recipe in the run’s folder holds all that "
         "was adapted to the time, and gives the same result without a time budget."
     )
-    return list(filter(None, [given, _stage_words(run), _finetuning_words(budget), _sufficient_words(budget)]))
+    return list(filter(None, [given, _stage_words(run), _finetuning_words(budget), time_for_all(budget)]))
 
 
 def _stage_words(run: ReportedRun) -> str:
@@ -47,12 +47,6 @@ def _finetuning_words(budget: BudgetRecord) -> str:
     if budget.ended == "larger instant classifier":
         return f"{ran}. Validation results did not improve, so the instant classifier on larger images is kept."
     return f"{ran}."
-
-
-def _sufficient_words(budget: BudgetRecord) -> str:
-    if budget.sufficient_seconds is None:
-        return ""
-    return f"About {duration(budget.sufficient_seconds)} would allow all {budget.epochs} epochs at full image size."
 
 
 def _seconds(seconds: float) -> str:

@@ -98,7 +98,7 @@ class DecisionChoices(Choices):
         if self.decide_by in _WISHES and len(classes) != 2:
             what = f"a target {self.decide_by} needs two classes, and there are {len(classes)}"
             raise BadRecipe(
-                f"decide_by: {what}",
+                f"{what[0].upper()}{what[1:]}",
                 do="Merge classes until there are two, or decide by operating points of ROC curves (roc).",
                 faults=[("decide_by", what)],
             )

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,11 @@ class Classifier:
         bool, Field(description="Its training came to its end; else there are no test results, nor all checks.")
     ]
     study_id: Annotated[str | None, Field(description="The study that trained it.")]
+    created: Annotated[str, Field(description="When its training was asked for, or its file was brought.")]
+    stage: Annotated[
+        Literal["instant", "finetune"] | None,
+        Field(description="The stage whose network was kept; null where that is not recorded here."),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,17 @@ def place_of(workspace: Workspace, classifier_id: str) -> Place:
 
 def _of_training(job: Job) -> Classifier:
     headline = headline_of(evaluation_of(job))
-    return _described(job.id, job.name, job.folder, headline, is_finished=job.run.is_done, study_id=job.study_id)
+    training = job.run.training
+    return _described(
+        job.id,
+        job.name,
+        job.folder,
+        headline,
+        is_finished=job.run.is_done,
+        study_id=job.study_id,
+        created=job.created,
+        stage=None if training is None else training.chosen,
+    )
 
 
 def described(imported: ImportedClassifier) -> Classifier:
@@ -83,7 +98,9 @@ def described(imported: ImportedClassifier) -> Classifier:
     Raises:
         BadClassifier: its file is damaged by now.
     """
-    return _described(imported.id, imported.name, imported.file, None, is_imported=True, is_finished=True)
+    return _described(
+        imported.id, imported.name, imported.file, None, is_imported=True, is_finished=True, created=imported.created
+    )
 
 
 def _described(
@@ -93,8 +110,10 @@ def _described(
     headline: Headline | None,
     *,
     is_finished: bool,
+    created: str,
     is_imported: bool = False,
     study_id: str | None = None,
+    stage: Literal["instant", "finetune"] | None = None,
 ) -> Classifier:
     card = open_classifier(find_classifier(path)).card
     return Classifier(
@@ -106,4 +125,6 @@ def _described(
         is_imported=is_imported,
         is_finished=is_finished,
         study_id=study_id,
+        created=created,
+        stage=stage,
     )

@@ -22,6 +22,7 @@ class ImportedClassifier:
     id: str
     name: str
     file: Path
+    created: str  # when it came here
 
 
 def bring(workspace: Workspace, file: Path, name: str | None) -> ImportedClassifier:
@@ -36,10 +37,10 @@ def bring(workspace: Workspace, file: Path, name: str | None) -> ImportedClassif
         raise BadClassifier(error.what, do=error.do, remedies=error.remedies) from error
     classifier_id = secrets.token_hex(5)
     place = workspace.folder / "classifiers" / f"{classifier_id}.coverslip"
-    brought = ImportedClassifier(classifier_id, name or " and ".join(card.classes[:3]), place)
+    brought = ImportedClassifier(classifier_id, name or " and ".join(card.classes[:3]), place, now())
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(file, place)
-    row = {"id": classifier_id, "name": brought.name, "file": str(place), "created": now()}
+    row = {"id": classifier_id, "name": brought.name, "file": str(place), "created": brought.created}
     with workspace.engine.begin() as connection:
         connection.execute(insert(classifiers).values(**row))
     return brought
@@ -50,7 +51,7 @@ def all_imported(workspace: Workspace) -> list[ImportedClassifier]:
     query = select(classifiers).where(classifiers.c.removed.is_(None))
     with workspace.engine.connect() as connection:
         rows = connection.execute(query.order_by(classifiers.c.created.desc(), classifiers.c.id)).all()
-    return [ImportedClassifier(row.id, row.name, Path(row.file)) for row in rows]
+    return [ImportedClassifier(row.id, row.name, Path(row.file), row.created) for row in rows]
 
 
 def find_imported(workspace: Workspace, classifier_id: str, *, is_removed: bool = False) -> ImportedClassifier:
@@ -63,7 +64,7 @@ def find_imported(workspace: Workspace, classifier_id: str, *, is_removed: bool 
         row = connection.execute(select(classifiers).where(classifiers.c.id == classifier_id)).first()
     if row is None or (row.removed is not None) != is_removed:
         raise NotFound("There is no classifier of this id here", do="Look at the list; it may have been removed.")
-    return ImportedClassifier(row.id, row.name, Path(row.file))
+    return ImportedClassifier(row.id, row.name, Path(row.file), row.created)
 
 
 def remove(workspace: Workspace, classifier_id: str) -> None:

@@ -41,7 +41,8 @@ def few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
     groups = group_facts(dataset)
     if not groups or groups.n_groups >= SOME_GROUPS:
         return
-    are_folds_usual = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT and not dataset.has_predefined_split
+    is_for_folds = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT and not dataset.has_predefined_split
+    are_folds_usual = is_for_folds and min(groups.groups_per_class.values(), default=0) > 1  # else there may be none
     yield Found(
         text=f"There are only {counted(groups.n_groups, 'group')}: which of them fall into the test part matters much, "
         "and intervals will be wide and still approximate."
