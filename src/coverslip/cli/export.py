@@ -47,8 +47,8 @@ def export(
         from coverslip.datasets import one_line
 
         raise typer.BadParameter(
-            f"there is no format '{one_line(to, 40)}'; the only one is --to zip, for coverslip itself. Other formats can "
-            "be made in Python from the PyTorch network in it (docs/python.md, 'The network itself')."
+            f"there is no format '{one_line(to, 40)}'; the only one is --to zip, for coverslip itself. Other formats "
+            "can be made in Python from the PyTorch network in it (docs/python.md, 'The network itself')."
         )
     from coverslip import pipeline
     from coverslip.cli._show import print_json, results_console, size_in_words
