@@ -72,6 +72,16 @@ def test_stretches_of_numbers_that_share_labels_are_found_where_names_have_no_mo
     assert finding.values["patterns"][0]["labels"] > 0.5
 
 
+def test_patterns_stand_in_the_finding_ready_to_copy():
+    data, scan = cells_of_patients()
+    (finding,) = inspect_dataset(data, scan).of("hidden-groups")
+    patterns = finding.values["patterns"]
+    assert patterns
+    places = [finding.text.find(f"'{each['pattern']}' ({each['n_groups']:,} groups") for each in patterns]
+    assert places == sorted(places)
+    assert min(places) >= 0
+
+
 @pytest.mark.parametrize("has_groups", [True, False])
 def test_where_groups_are_named_no_others_are_proposed(has_groups):
     data, scan = cells_of_patients()

@@ -415,6 +415,43 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path_factory, rows, separat
     assert read == {"there.png": "a"} | {name + ".png": label for name, label in rows}
 
 
+ROWS_BEFORE = "".join(f"{i}.png,a,note\n" for i in range(2, 6))
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ('6.png,"b,note\n7.png,b,note\n', 6),  # to the end of the file
+        ('6.png,"b,note\n7.png,"b",note\n', 6),  # to the next quoted cell
+        ('6.png,b,note\n7.png,b,"last', 7),
+        ('6.png,"b"x,note\n', 6),
+    ],
+)
+def test_a_stray_quotation_mark_is_refused_with_its_line(tmp_path, rows, line):
+    table = write_table(tmp_path / "t.csv", f"path,label,comment\n{ROWS_BEFORE}{rows}")
+    with pytest.raises(BadDataset) as refused:
+        open_dataset(table)
+    assert refused.value.values == {"line": line}
+    assert refused.value.file == table
+
+
+@pytest.mark.parametrize("row", ['"6.png\n7.png",b,note,p1', '6.png,"b\n7.png",note,p1', '6.png,b,note,"p1\r\n7.png"'])
+def test_a_path_label_or_group_over_several_lines_is_refused(tmp_path, row):
+    rows = ROWS_BEFORE.replace("note", "note,p1")
+    table = write_table(tmp_path / "t.csv", f"path,label,comment,patient\n{rows}{row}\n")
+    with pytest.raises(BadDataset, match="line 6: ") as refused:
+        open_dataset(table, group="patient")
+    assert refused.value.file == table
+
+
+def test_a_quoted_comment_may_hold_line_breaks(tmp_path):
+    make_folder(tmp_path, "2.png")
+    table = write_table(
+        tmp_path / "t.csv", f'path,label,comment\n{ROWS_BEFORE}6.png,b,"two\nlines, ""quoted"""\n7.png,b,\n'
+    )
+    assert [record.label for record in open_dataset(table).records] == [*"aaaa", "b", "b"]
+
+
 # Several sources, and images to predict
 
 

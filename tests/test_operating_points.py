@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,17 @@ def test_the_network_and_its_probabilities_are_the_same_without(run: Run, plain_
     for name in ("macro_auroc", "log_loss", "ece", "ece_uncalibrated"):
         assert run.metrics[name].value == plain_run.metrics[name].value
     assert run.metrics["macro_recall"].value > plain_run.metrics["macro_recall"].value
+
+
+@pytest.mark.slow
+def test_a_comparison_shows_validation_images_by_the_rule_in_force(run: Run, plain_run: Run, tmp_path: Path) -> None:
+    copies = [shutil.copytree(each.folder, tmp_path / each.folder.name) for each in (run, plain_run)]
+    by_roc, by_highest = (row.fit for row in cs.compare(copies).rows)
+    rows = rows_of(run.folder / "validation.csv")
+    label = numbers_of(rows, "label")
+    assert by_roc.val_accuracy == pytest.approx(np.mean(numbers_of(rows, "predicted") == label))
+    assert by_highest.val_accuracy == pytest.approx(np.mean(probabilities(rows).argmax(axis=1) == label))
+    assert by_roc != by_highest  # else this test shows nothing
 
 
 @pytest.mark.slow

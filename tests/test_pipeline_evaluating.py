@@ -85,6 +85,25 @@ def test_a_folder_is_said_to_have_no_such_column_and_which_table_in_it_was_not_u
 
 
 @pytest.mark.slow
+def test_only_the_groups_that_are_used_are_told(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 60)
+    files = sorted(cells.rglob("*.png"))
+    rows = [f"{file.relative_to(cells).as_posix()},{file.parent.name},{file.name[:6]}" for file in files]
+    for column in ("patient", "group"):
+        (cells / f"{column}.csv").write_text("\n".join([f"path,label,{column}", *rows]))
+    (cells / "none.csv").write_text("\n".join(["path,label", *(row.rpartition(",")[0] for row in rows)]))
+    run = cs.train(cs.open_dataset(cells / "patient.csv", group="patient"), INSTANT, out=tmp_path / "run")
+    about_groups = {"grouped", "not-grouped", "groups-not-told"}
+    said = {}
+    for table in ("patient", "group", "none"):
+        events: list[Event] = []
+        measured = cs.evaluate(run.folder, cells / f"{table}.csv", name=table, emit=events.append)
+        codes = {event.code for event in events if isinstance(event, Noted)} & about_groups
+        said[table] = (bool(measured.metrics.n_groups), codes)
+    assert said == {"patient": (True, set()), "group": (True, {"grouped"}), "none": (False, {"groups-not-told"})}
+
+
+@pytest.mark.slow
 def test_numbers_far_from_the_runs_own_are_told_loudly_beside_them(
     cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -209,6 +209,26 @@ def test_lower_is_better_where_the_metric_says_so() -> None:
 # Running
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"models": ["no_such_network"]},
+        {"datasets": ["no_such_folder"]},
+        {"datasets": [{"path": "cells/table.csv", "group": "no_such_column"}]},
+        {"regimes": ["imagenet", {"name": "gone", "run": "no_such_run"}]},
+    ],
+)
+def test_what_a_plan_names_must_exist_before_anything_is_trained(tmp_path: Path, change: dict[str, Any]) -> None:
+    cells = write_cells(tmp_path / "cells", 6)
+    files = [file.relative_to(cells).as_posix() for file in sorted(cells.rglob("*.png"))]
+    (cells / "table.csv").write_text("\n".join(["path,label", *(f"{file},{file[:5]}" for file in files)]))
+    plan = write_plan(tmp_path, recipe=SMALL, **change)
+    out = tmp_path / "out"
+    assert main(["study", "run", str(plan), "--out", str(out), "--dry-run"]) == 1
+    assert main(["study", "run", str(plan), "--out", str(out)]) == 1
+    assert not out.exists()
+
+
 @pytest.mark.slow
 @pytest.mark.exhaustive
 def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Path) -> None:
@@ -216,7 +236,7 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
     plan = write_plan(
         tmp_path,
         datasets=[{"path": "cells", "group_pattern": GROUPS}],
-        regimes=["imagenet", {"name": "gone", "run": "nowhere"}],
+        regimes=["imagenet", {"name": "gone", "recipe": {"positive_class": "none"}}],
         recipe={**SMALL, "split": {"train_per_class": 2}},
         folds=2,
     )
@@ -227,7 +247,10 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
     assert [(row["regime"], row["fold"], row["state"]) for row in table] == [
         ("imagenet", "1", "done"), ("imagenet", "2", "done"), ("gone", "", "failed"),
     ]  # fmt: skip
-    assert "nowhere" in table[2]["error"]
+    assert [(failed.name, failed.reason) for failed in compared.failures] == [
+        (Path(table[2]["run"]).name, table[2]["error"])
+    ]
+    assert "Failed trainings" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     for row in table[:2]:
         assert int(row["n_train"]) == 6  # two of each of three classes
         assert int(row["n_untested"]) + int(row["n_test"]) == 60
@@ -239,7 +262,7 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
     assert is_instant(compared)
     assert "not statistically significant" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     written = {file: file.stat().st_mtime_ns for file in run.rglob("*") if file.is_file()}
-    studies.resume_study(tmp_path / "out")
+    assert main(["study", "resume", str(tmp_path / "out")]) == 1  # one failed again
     assert {file: file.stat().st_mtime_ns for file in written} == written  # what is done is left alone
     with pytest.raises(BadRun, match="not empty"):
         studies.run_study(plan, out=tmp_path / "out")

@@ -126,6 +126,7 @@ def run(
 
     if dry_run:
         cells = studies.plan_study(chosen, out)
+        studies.check_cells(cells)
         with shown_progress(notes_console()) as emit:
             seconds = studies.cell_seconds(cells, emit)
         _show_cells(cells, seconds, as_json=as_json)
@@ -134,6 +135,7 @@ def run(
     with shown_progress(notes_console()) as emit:
         comparison = studies.run_study(chosen, out=out, on=on, budget=budget, emit=emit)
     _show(comparison, out, as_json=as_json)
+    _exit_if_failed(comparison)
 
 
 @study_app.command()
@@ -224,6 +226,7 @@ def resume(folder: Folder, on: On = "local", budget: Budget = None, as_json: AsJ
     with shown_progress(notes_console()) as emit:
         comparison = studies.resume_study(folder, on=on, budget=budget, emit=emit)
     _show(comparison, folder, as_json=as_json)
+    _exit_if_failed(comparison)
 
 
 @study_app.command(name="compare")
@@ -268,6 +271,11 @@ def compare_results(
     _show(comparison, folder, as_json=as_json)
 
 
+def _exit_if_failed(comparison: "StudyComparison") -> None:
+    if comparison.failures:
+        raise typer.Exit(1)
+
+
 def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console
     from coverslip.cli._tables import table_of
@@ -293,6 +301,7 @@ def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, a
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console
     from coverslip.cli._tables import filled_table
+    from coverslip.datasets import counted
     from coverslip.studies import study_sections
 
     if as_json:
@@ -315,3 +324,6 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
     for sentence in comparison.idle_first_steps:
         console.print(f"\nWarning: {sentence}", soft_wrap=True)
     console.print(f"\nReport    {folder / 'report.html'}", soft_wrap=True)
+    if comparison.failures:
+        n = counted(len(comparison.failures), "training")
+        console.print(f"Failed    {n}; `coverslip study resume` trains again what failed", soft_wrap=True)

@@ -40,9 +40,10 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         Stopped: on request, or where there is a file named `stop` in the evaluation's folder.
     """
     run = evaluation.whole
-    for note in data.notes:
-        context.emit(Noted.of(note))
     data = _in_the_runs_groups(data, run, context.emit)
+    for note in data.notes:
+        if note.code != "not-grouped":  # it warns of groups on both sides of a split, and nothing is split here
+            context.emit(Noted.of(note))
     refuse_other_images(evaluation, _as_measured(data, run, classifier))
     evaluation.folder.mkdir(parents=True, exist_ok=True)
     data = _as_measured(kept_as_files(data, evaluation, emit=context.emit), run, classifier)
@@ -81,7 +82,8 @@ def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:
             text = f"The run's images were grouped by {named}, these cannot be: {error.what}."
     else:  # a column's name is no pattern for paths
         text = f"The run's images were grouped by the column {named}, these images come without a table."
-    emit(Noted(code="groups-not-told", text=text, values={"group": run.recipe.group}))
+    if not data.has_groups:  # else a note of the images says what their groups are
+        emit(Noted(code="groups-not-told", text=text, values={"group": run.recipe.group}))
     return data
 
 

@@ -18,7 +18,7 @@ from coverslip.studies.presets import PRESETS, Preset, preset_plan
 from coverslip.studies.results import ResultRow
 from coverslip.studies.running import CellState, CellWord, state_of
 from coverslip.studies.sections import study_sections
-from coverslip.studies.study import plan_study, resume_study, run_study, study_comparison
+from coverslip.studies.study import check_cells, plan_study, resume_study, run_study, study_comparison
 from coverslip.studies.timing import cell_seconds
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "VariantScores",
     "cell_seconds",
     "cells_of",
+    "check_cells",
     "compare_study",
     "drawings_of",
     "load_plan",

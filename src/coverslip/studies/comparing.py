@@ -21,7 +21,7 @@ from coverslip.studies.details import EpochCurve, HeatMaps, MergedClass, StepDis
 from coverslip.studies.latency import NetworkLatency
 from coverslip.studies.overall import Overall, overall
 from coverslip.studies.plan import StudyPlan
-from coverslip.studies.results import ResultRow
+from coverslip.studies.results import FailedTraining, ResultRow, failed_trainings
 from coverslip.studies.sizes import SizeCurve, size_curve
 
 Split = tuple[int, int | None]  # repeat and fold
@@ -150,6 +150,7 @@ class StudyComparison:
     heat_maps: tuple[HeatMaps, ...]  # where they were drawn
     published: tuple[PublishedFigure, ...]
     notes: tuple[str, ...]  # of the plan
+    failures: tuple[FailedTraining, ...] = ()
 
 
 def compare_study(
@@ -183,6 +184,7 @@ def compare_study(
     """
     parts: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     changed: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
+    rows = list(rows)
     for row in rows:
         (parts if row.perturbation is None else changed)[row.dataset, row.train_per_class].append(row)
     record = METRICS.find(plan.primary_metric)
@@ -214,6 +216,7 @@ def compare_study(
             if record.name in row.metrics
         ),
         notes=plan.notes,
+        failures=failed_trainings(rows),
     )
 
 

@@ -49,6 +49,14 @@ class ResultRow:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTraining:
+    """A training that ended with an error."""
+
+    name: str  # of its folder
+    reason: str
+
+
 _METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss")
 
 
@@ -69,6 +77,12 @@ def perturbed_rows(cells: Iterable[Cell], folder: Path, primary_metric: str) -> 
             values = {"primary": row.values.get(primary_metric), **{name: row.values.get(name) for name in _METRICS}}
             rows.append(ResultRow(**common, **own, **values))  # type: ignore[arg-type]  # by name
     return rows
+
+
+def failed_trainings(rows: Iterable[ResultRow]) -> tuple[FailedTraining, ...]:
+    """Return the trainings that failed, with their reasons."""
+    failed = {row.run: row.error for row in rows if row.state == "failed"}
+    return tuple(FailedTraining(name=run.rpartition("/")[2], reason=error) for run, error in failed.items())
 
 
 def write_results(rows: Iterable[ResultRow], file: Path) -> None:

@@ -54,6 +54,7 @@ def is_instant(comparison: StudyComparison) -> bool:
 def _sections(comparison: StudyComparison) -> Iterator[StudySection]:
     for i, part in enumerate(comparison.datasets, start=1):
         yield StudySection(_of_size(part.dataset, part.train_per_class), (), list(_results(part, comparison, i)))
+    yield _failures(comparison)
     yield _overall(comparison)
     yield StudySection("Learning curves", (), list(_sizes(comparison)))
     yield _latencies(comparison)
@@ -70,6 +71,12 @@ def _sections(comparison: StudyComparison) -> Iterator[StudySection]:
 
 def _of_size(dataset: str, train_per_class: int | None) -> str:
     return f"{dataset}, at most {count(train_per_class)} training images per class" if train_per_class else dataset
+
+
+def _failures(comparison: StudyComparison) -> StudySection:
+    words = "These trainings ended with an error. The tables above count them as missing."
+    rows = [(row.name, row.reason) for row in comparison.failures]
+    return _table_section("Failed trainings", words, ("training", "reason"), rows, text_columns=("reason",))
 
 
 def _results(part: DatasetComparison, comparison: StudyComparison, i: int) -> Iterator[StudyBlock]:

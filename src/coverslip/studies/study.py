@@ -4,12 +4,15 @@ from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
-from coverslip.errors import BadRun
+from coverslip.datasets import Dataset, open_dataset
+from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, ignore
+from coverslip.experiments.beginning import grouped
 from coverslip.files import write_json
 from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, Resume
-from coverslip.runs import budget_seconds
+from coverslip.models import model_info
+from coverslip.runs import FromRun, Run, budget_seconds
 from coverslip.stopping import NO_DEADLINE, Deadline
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.classifiers import classifier_differences
@@ -30,7 +33,7 @@ from coverslip.studies.page import write_study_report
 from coverslip.studies.places.here import Here
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
-from coverslip.studies.running import Place, run_cells
+from coverslip.studies.running import Place, run_cells, state_of
 from coverslip.studies.working import working_on
 
 
@@ -45,6 +48,38 @@ def plan_study(plan: StudyPlan | Path | str, out: Path | str) -> list[Cell]:
         BadRecipe: the plan, or a recipe that it puts together, is not valid.
     """
     return cells_of(_loaded(plan), Path(out))
+
+
+def check_cells(cells: list[Cell]) -> None:
+    """Check that the networks, datasets, groups and earlier runs of trainings exist; finished trainings are skipped.
+
+    Args:
+        cells: of a plan.
+
+    Raises:
+        CoverslipError: one does not exist; the error names the training.
+    """
+    opened: dict[tuple[object, ...], Dataset] = {}
+    for cell in cells:
+        if state_of(cell).state == "done":
+            continue
+        try:
+            _check_cell(cell, opened)
+        except CoverslipError as error:
+            error.what = f"{cell.label}: {error.what}"
+            raise
+
+
+def _check_cell(cell: Cell, opened: dict[tuple[object, ...], Dataset]) -> None:
+    model_info(cell.recipe.model)
+    source = (cell.dataset.path, cell.dataset.group_pattern)
+    if (*source, None) not in opened:
+        opened[*source, None] = open_dataset(cell.dataset.path, group_pattern=cell.dataset.group_pattern)
+    if (*source, cell.recipe.group) not in opened:
+        opened[*source, cell.recipe.group] = grouped(opened[*source, None], cell.recipe)
+    init = cell.recipe.init
+    if isinstance(init, FromRun) and cell.starts_from is None and not Run(Path(init.run)).has_classifier:
+        raise BadRun("The earlier run has no classifier", file=Path(init.run), do="Correct the path in the plan.")
 
 
 def run_study(
@@ -67,7 +102,8 @@ def run_study(
 
     Raises:
         BadRecipe: the plan, or a recipe that it puts together, is not valid.
-        BadRun: the folder is not empty.
+        BadDataset: a dataset or its group column does not exist.
+        BadRun: the folder is not empty, or an earlier run does not exist.
         CoverslipError: Ray is not installed, or there is no cluster at the address.
         Stopped: on request; `resume_study` goes on.
     """
@@ -75,9 +111,11 @@ def run_study(
     cells = cells_of(loaded, folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         is_study = (folder / "study.yaml").is_file()
-        do = "Choose another folder" + (", or go on with the study that lies there." if is_study else ".")
+        go_on_there = ", or resume the study in it. To change its plan, edit its study.yaml first."
+        do = "Choose another folder" + (go_on_there if is_study else ".")
         go_on: tuple[Resume, ...] = (Resume(str(folder), of="study"),) if is_study else ()
         raise BadRun("The folder is not empty", file=folder, do=do, remedies=(ChooseOther("output"), *go_on))
+    check_cells(cells)
     folder.mkdir(parents=True, exist_ok=True)
     save_plan(loaded, folder / "study.yaml")
     return _run(loaded, cells, folder, on, budget, emit)
@@ -94,7 +132,9 @@ def resume_study(
     """
     folder = Path(folder)
     plan = _plan_in(folder)
-    return _run(plan, cells_of(plan, folder), folder, on, budget, emit)
+    cells = cells_of(plan, folder)
+    check_cells(cells)
+    return _run(plan, cells, folder, on, budget, emit)
 
 
 def study_comparison(

@@ -3453,6 +3453,16 @@ export interface components {
             fold: number | null;
         };
         /**
+         * FailedTraining
+         * @description A training that ended with an error.
+         */
+        FailedTraining: {
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * Failure
          * @description An error as it is kept in files and sent to pages.
          */
@@ -6328,6 +6338,11 @@ export interface components {
             published: components["schemas"]["PublishedFigure"][];
             /** Notes */
             notes: string[];
+            /**
+             * Failures
+             * @default []
+             */
+            failures: components["schemas"]["FailedTraining"][];
         };
         /**
          * StudyFigure

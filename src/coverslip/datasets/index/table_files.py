@@ -52,7 +52,7 @@ def read_table(path: Path) -> Table:
         forced, (_, _, text), first_line = text[4:5], text.partition("\n"), 2
     separator = forced or max(",;\t", key=lambda mark: _header_quality(text[:_LONGEST_ROW], mark))
     of_row = _LinesOfRow(text)
-    reader = csv.reader(of_row, delimiter=separator)
+    reader = csv.reader(of_row, delimiter=separator, strict=True)
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     columns: tuple[str, ...] = ()
@@ -73,7 +73,13 @@ def read_table(path: Path) -> Table:
                     lines.append(line)
             line = first_line + reader.line_num
     except csv.Error as error:
-        raise BadDataset(f"The table breaks off in line {line}: {error}", file=path, do="Correct that line.") from error
+        what = _fault_in_row(error, n_lines=first_line + reader.line_num - line)
+        raise BadDataset(
+            f"The table cannot be read from line {line} on: {what}",
+            file=path,
+            do="Remove the quotation mark, or write a quotation mark within a quoted cell twice.",
+            values={"line": line},
+        ) from error
     if too_long:
         raise BadDataset(
             f"{counted(len(too_long), 'row')} of the table with more cells than the header names columns "
@@ -99,6 +105,13 @@ def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
     if any(plain_name(column) in TABLE_NAMES for column in columns):
         return False
     return any(has_image_suffix(cell) and (folder / cell).is_file() for cell in columns)
+
+
+def _fault_in_row(error: csv.Error, n_lines: int) -> str:
+    """What is wrong with a row: one that goes on over several lines has a quotation mark that does not end its cell."""
+    if n_lines > 1 or "unexpected end" in str(error):
+        return "a quotation mark is never closed"
+    return "text follows a closing quotation mark" if "expected after" in str(error) else str(error)
 
 
 class _LinesOfRow:

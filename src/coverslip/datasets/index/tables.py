@@ -99,6 +99,10 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
         if not row[columns.path]:
             faults.append(f"{table.place(line)}: the path is empty")
             continue
+        if (broken := _broken_cell(table, columns, row)) is not None:
+            cell = f"the cell in column '{one_line(broken, 60)}'"
+            faults.append(f"{table.place(line)}: {cell} runs over several lines (a stray quotation mark?)")
+            continue
         given = table.given.get(row[columns.path])
         file = _resolve(row[columns.path], root) if given is None else Path(row[columns.path])
         side: Side | None = None
@@ -142,11 +146,19 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             + ("; ..." if len(faults) > 5 else ""),
             file=table.file,
             do="Correct them and run again.",
+            values={"n_rows": len(faults)},
         )
     notes += _notes_on_rows(table, columns, n_twice=n_twice, n_left_out=n_left_out, n_alone=n_alone)
     if not seen:
         raise BadDataset("Every row of the table says 'left-out'", file=table.file, do="Keep some images in.")
     return list(seen)
+
+
+def _broken_cell(table: Table, columns: Columns, row: Sequence[str]) -> str | None:
+    """The column of a path, label or group that holds a line break: in a file, a quotation mark too many does that."""
+    read = (columns.path, columns.label, columns.group)
+    broken = (table.columns[at] for at in read if at is not None and ("\n" in row[at] or "\r" in row[at]))
+    return None if table.is_in_memory else next(broken, None)
 
 
 def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_left_out: int, n_alone: int) -> Iterator[Note]:

@@ -152,16 +152,27 @@ def _fit(run: Run) -> Fit:
     if record is None:
         return Fit(train_accuracy=None, train_f1=None, val_accuracy=None, val_f1=None)
     kept = next((epoch for epoch in run.history if epoch.epoch == record.kept_epoch), None)
-    if record.chosen == "finetune" and kept is not None:
-        return Fit(
-            train_accuracy=kept.train_accuracy,
-            train_f1=kept.train_f1,
-            val_accuracy=kept.val_accuracy,
-            val_f1=kept.val_f1,
-        )
-    stage = record.instant
-    val = (None, None) if stage is None else (stage.val_accuracy, stage.val_macro_f1)
-    return Fit(train_accuracy=None, train_f1=None, val_accuracy=val[0], val_f1=val[1])
+    trained = kept if record.chosen == "finetune" else None
+    values = _on_validation_images(run)
+    return Fit(
+        train_accuracy=None if trained is None else trained.train_accuracy,
+        train_f1=None if trained is None else trained.train_f1,
+        val_accuracy=values.get("accuracy"),
+        val_f1=values.get("macro_f1"),
+    )
+
+
+def _on_validation_images(run: Run) -> dict[str, float]:
+    """By the decision rule that is in force, which may be another than that of the training."""
+    if not run.validation_file.is_file():
+        return {}
+    rows = run.validation.measured()
+    if not rows.rows:
+        return {}
+    values = {
+        name: METRICS[name].value(rows.probability, rows.label, rows.predicted) for name in ("accuracy", "macro_f1")
+    }
+    return {name: float(value) for name, value in values.items() if not np.isnan(value)}
 
 
 def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedRun) -> Pair:

@@ -1,11 +1,11 @@
 """Findings about what names of files and folders give away: groups, and files that are channels of one image."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from coverslip.datasets.index import Dataset, channel_names, one_line
 from coverslip.datasets.quality.finding import Found
-from coverslip.datasets.quality.name_groups import groups_in_names
+from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.images import ImageFacts
 from coverslip.messages import GroupBy, Set
@@ -25,7 +25,7 @@ def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     what = "labels" if first.strength > first.looks else "size and brightness"
     groups = f"{first.n_groups:,} groups such as '{one_line(first.example, 60)}'"
     if first.column is None:
-        where = f"File or folder names suggest {groups}."
+        where = f"File or folder names suggest {groups}. Patterns: {_patterns(telling[:_MOST_SHOWN])}."
     else:
         where = f"The column '{one_line(first.column, 60)}' suggests {groups}."
         if others := [f"'{one_line(each.column, 60)}' ({each.n_groups:,})" for each in telling[1:] if each.column]:
@@ -46,6 +46,12 @@ def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             "patterns": [asdict(groups) for groups in telling[:_MOST_SHOWN]],
         },
     )
+
+
+def _patterns(telling: Sequence[NameGroups]) -> str:
+    """Patterns in single quotes, as a shell takes them, each with what it finds."""
+    shown = (f"'{g.pattern}' ({g.n_groups:,} groups such as '{one_line(g.example, 60)}')" for g in telling if g.pattern)
+    return ", ".join(shown)
 
 
 def channel_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
