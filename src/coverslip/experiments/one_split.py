@@ -275,7 +275,7 @@ def _card(
 ) -> ClassifierCard:
     train_facts = parts.train_facts
     widths, heights = [facts.width_px for facts in train_facts], [facts.height_px for facts in train_facts]
-    groups = {parts.data.records[i].group for i in parts.train.tolist()}
+    groups = {parts.data.records[i].named_group for i in parts.train.tolist()} - {None}
     points = calibration.operating_points
     return ClassifierCard(
         model=recipe.model,
