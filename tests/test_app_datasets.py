@@ -45,7 +45,7 @@ def test_a_folder_is_opened_and_read(app: App, tmp_path: Path) -> None:
     assert opened["n_images"] == 13  # known before they are read
     found = app.wait(opened["id"])
     assert (found["state"], found["name"], found["kind"], found["n_unreadable"]) == ("ready", "cells", "folders", 1)
-    assert found["groups"] == {"by": "pattern", "value": r"slide\d", "n_groups": 4}  # the broken one is its own
+    assert found["groups"] == {"by": "pattern", "value": r"slide\d", "n_groups": 3}  # none is named for the broken one
     assert found["classes"] == [
         {"name": "flat", "n": 7, "color_index": 0},
         {"name": "round", "n": 6, "color_index": 1},
@@ -193,7 +193,7 @@ def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) ->
     found = app.open(cells)
     where = f"datasets/{found['id']}"
     preview = app.get(f"{where}/group-preview", pattern=r"slide(\d)")
-    assert (preview["n_groups"], preview["n_unmatched"]) == (4, 1)
+    assert (preview["n_groups"], preview["n_unmatched"]) == (3, 1)
     assert preview["examples"][0] == {"path": "flat/loose.png", "group": None, "start": None, "end": None}
     assert preview["examples"][1] == {"path": "flat/slide0_0.png", "group": "0", "start": 10, "end": 11}
     assert preview["largest"][0]["n"] == 4
@@ -202,7 +202,7 @@ def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) ->
     assert app.refused("GET", f"{where}/group-preview?group=patient")["status"] == 422
     changed = app.send("PATCH", where, {"group_pattern": r"slide\d"})
     assert changed["state"] == "ready"  # nothing had to be read again
-    assert changed["groups"]["n_groups"] == 4
+    assert changed["groups"]["n_groups"] == 3  # the image that the pattern does not match is none
     assert app.refused("PATCH", where, {"group_pattern": "nothing_like_this"})["status"] == 422
     assert app.get(where)["groups"]["value"] == r"slide\d"
     assert app.send("PATCH", where, {"group_pattern": None})["groups"] == {"by": None, "value": None, "n_groups": 0}

@@ -99,7 +99,7 @@ def test_images_stay_joined_after_the_name_of_their_domain_is_taken_away(
     assert join(app, prediction, cells["id"])["n_images"] == 6 + 2
 
 
-def test_images_without_the_pattern_of_the_groups_join_as_groups_of_their_own(
+def test_images_without_the_pattern_of_the_groups_join_without_a_named_group(
     app: App, new: list[Path], tmp_path: Path
 ) -> None:
     cells = app.open(save_cells(tmp_path / "cells"), group_pattern=r"slide\d+_")
@@ -109,7 +109,7 @@ def test_images_without_the_pattern_of_the_groups_join_as_groups_of_their_own(
     joined = join(app, prediction, cells["id"])
     assert (joined["state"], joined["n_images"]) == ("ready", 12 + 2)
     assert [source["is_made"] for source in joined["sources"]] == [False, True]
-    assert joined["groups"]["n_groups"] == 3 + 2
+    assert joined["groups"]["n_groups"] == 3
 
 
 @pytest.mark.parametrize(

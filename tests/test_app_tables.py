@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from browser import RunningApp, check_accessible, open_page
-from drawing import save_cell, write_cells
+from drawing import save_cell, save_cells, write_cells
 from image_sets import App, workspace_in
 from PIL import Image
 from small_workspace import until
 
 from coverslip.datasets import open_dataset
 from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.sources import GroupedBy
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -165,3 +166,18 @@ def test_an_upload_that_makes_no_dataset_stays_and_is_opened_otherwise(
     page.get_by_role("button", name="Open without labels").click()
     page.wait_for_url("**/datasets/*")
     assert app_server.get(f"datasets/{page.url.rpartition('/')[2].partition('?')[0]}")["n_images"] == 1
+
+
+def test_a_training_takes_groups_from_the_users_own_column_where_images_were_excluded(app: App, tmp_path: Path) -> None:
+    save_cells(tmp_path / "cells")
+    files = sorted((tmp_path / "cells").rglob("*.png"))
+    table = tmp_path / "cells" / "cells.csv"
+    rows = [f"{file},{file.parent.name},{k % 3 if k else ''}" for k, file in enumerate(files)]
+    table.write_text("\n".join(["path,label,Patient", *rows]) + "\n")
+    dataset = app.open(table)
+    app.send("POST", f"datasets/{dataset['id']}/left-out", {"images": [3], "is_left_out": True})
+    images = training_images(app.home, dataset["id"], grouped=GroupedBy(column="Patient"))
+    assert images.sources != [str(table)]
+    assert images.grouped == GroupedBy(column="Patient")
+    data = open_dataset(images.sources, group="Patient")
+    assert [record.named_group for record in data.records] == [None, "1", "2", *[str(k % 3) for k in range(4, 12)]]

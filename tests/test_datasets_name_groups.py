@@ -108,3 +108,25 @@ def test_columns_of_a_table_are_tested_like_names_and_come_before_patterns_that_
     (finding,) = inspect_dataset(data, scan).of("hidden-groups")
     assert (finding.values["column"], finding.values["patterns"][0]["n_groups"]) == ("patient", 20)
     assert finding.remedies == (GroupBy("patient"),)
+
+
+def test_images_without_a_value_in_a_column_neither_count_as_groups_nor_change_the_evidence():
+    data, scan = cells_of_patients()
+    records = [replace(record, about=(("patient", record.path.name[:3]),)) for record in data.records]
+    added = [replace(records[i], image_id=f"added/{i}.png", path=Path(f"/added/{i}.png"), about=()) for i in range(80)]
+    alone = replace(data, records=tuple(records))
+    with_added = replace(data, records=(*records, *added))
+    (before,), (after,) = (
+        [groups for groups in groups_in_names(d, s) if groups.column == "patient"]
+        for d, s in ((alone, scan), (with_added, Scan((*scan.facts, *scan.facts[:80]))))
+    )
+    assert (after.n_groups, after.is_telling) == (before.n_groups, True) == (20, True)
+    assert after.looks == pytest.approx(before.looks, abs=0.05)
+
+
+def test_the_number_of_groups_is_that_of_named_ones():
+    data, scan = cells_of_patients(60)
+    groups = [f"p{i % 8}" if i < 40 else record.image_id for i, record in enumerate(data.records)]
+    data = replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
+    (finding,) = inspect_dataset(data, scan).of("few-groups")
+    assert finding.values["n_groups"] == 8

@@ -504,6 +504,15 @@ def test_a_new_domain_joins_training_where_the_split_of_an_earlier_run_is_kept()
     data, scan = make("ab" * 10, groups=[f"g{i}" for i in range(19)] + ["g9"], given=given)
     domains = ["old"] * 10 + ["new"] * 10
     records = tuple(replace(r, domain=d) for r, d in zip(data.records, domains, strict=True))
-    split = split_images(replace(data, records=records), scan, val=0.2, test=0.2, seed=0, splits_new_domains=False)
+    split = split_images(replace(data, records=records), scan, val=0.2, test=0.2, seed=0, keeps_split=True)
     assert list(split.parts[:10]) == given[:10]
     assert list(split.parts[10:]) == ["train"] * 9 + ["test"]  # the last one is of the group of a test image
+
+
+def test_a_domain_that_only_trained_in_an_earlier_run_gives_no_test_images_where_its_split_is_kept():
+    given = [*(["train"] * 6), "val", "val", "test", "test", *(["train"] * 8), None, None]
+    data, scan = make("ab" * 10, groups=[f"g{i}" for i in range(20)], given=given)
+    domains = ["old"] * 10 + ["added"] * 10
+    records = tuple(replace(r, domain=d) for r, d in zip(data.records, domains, strict=True))
+    split = split_images(replace(data, records=records), scan, val=0.2, test=0.2, seed=0, keeps_split=True)
+    assert list(split.parts) == [*given[:-2], "train", "train"]

@@ -1,6 +1,7 @@
 """Subgroups and whole groups against NumPy and SciPy."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,17 @@ def test_groups_of_several_classes_have_none_and_single_images_are_no_groups():
     decided = evaluated(probability, label, group=pure).of_groups
     assert decided.n_mixed == 1
     assert set(decided.metrics) >= {"accuracy", "sensitivity", "specificity", "ppv", "npv"}
+
+
+def test_images_without_a_named_group_are_counted_apart_from_groups():
+    probability, _ = draw(80, n_classes=3)
+    group = np.repeat(np.arange(20), 4).astype(str)
+    label = np.repeat(np.random.default_rng(1).integers(0, 3, 20), 4)
+    group[-16:] = ""
+    decided = evaluated(probability, label, group=group).of_groups
+    assert (decided.n, decided.n_alone) == (16, 16)
+    assert decided == replace(evaluated(probability[:-16], label[:-16], group=group[:-16]).of_groups, n_alone=16)
+    assert evaluated(probability, label, group=np.full(80, "")).of_groups is None
 
 
 @pytest.mark.slow

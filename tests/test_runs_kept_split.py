@@ -11,6 +11,8 @@ from trained import GROUPS, INSTANT
 import coverslip as cs
 from coverslip.datasets import Dataset
 from coverslip.errors import BadRecipe, BadRun
+from coverslip.reports import words
+from coverslip.reports.reported import read_run
 from coverslip.runs import Recipe, Run, SplitPlan, keeping_split, with_settings
 
 pytestmark = pytest.mark.slow
@@ -87,3 +89,27 @@ def test_the_report_shows_numbers_by_the_old_labels_beside_those_by_corrected_on
     assert "1 test image of this training has a different label" in report
     assert "earlier labels" in report
     assert "Corrected test labels" not in trained.report_file.read_text()
+
+
+def test_images_that_are_added_twice_stay_in_training_and_no_word_says_of_which_group_they_are(
+    cells: Path, trained: Run, tmp_path: Path
+) -> None:
+    data, before = cs.open_dataset(cells, group_pattern=GROUPS), trained
+    rows = [(record.path, record.image_id, record.label, record.group, "old") for record in data.records]
+    unknown = "no known group"
+    assert unknown not in " ".join(words.lead(read_run(trained.folder)))
+    for k in range(2):
+        rows += [
+            (save_cell(tmp_path / f"{k}{i}.png", seed=500 + 10 * k + i), f"{k}{i}", data.classes[0], "", "added")
+            for i in range(5)
+        ]
+        table = tmp_path / f"{k}.csv"
+        with table.open("w", newline="") as file:
+            csv.writer(file).writerows([("path", "image_id", "label", "slide", "domain"), *rows])
+        run = cs.train(cs.open_dataset(table, group="slide"), keeping(before), out=tmp_path / f"run{k}")
+        n_added = 5 * (k + 1)
+        assert parts_in(run) == parts_in(trained) | {row[1]: "train" for row in rows[-n_added:]}
+        reported = read_run(run.folder)
+        assert (reported.n_ungrouped_training, reported.n_groups) == (n_added, read_run(trained.folder).n_groups)
+        assert unknown in " ".join(words.lead(reported))
+        before = run

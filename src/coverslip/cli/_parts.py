@@ -37,6 +37,7 @@ def _show_groups(console: Console, evaluation: Evaluation) -> None:
     decided = evaluation.of_groups
     assert decided is not None
     mixed = f"; {counted(decided.n_mixed, 'group')} of several classes excluded" if decided.n_mixed else ""
+    alone = f"; {counted(decided.n_alone, 'image')} without a group not counted" if decided.n_alone else ""
     rows = [(_TITLES.get(name, name.replace("_", " ")), estimate(metric)) for name, metric in decided.metrics.items()]
-    title = f"one prediction per group ({counted(decided.n, 'group')}{mixed})"
+    title = f"one prediction per group ({counted(decided.n, 'group')}{mixed}{alone})"
     console.print(filled_table((title, f"value ({CI})"), rows))

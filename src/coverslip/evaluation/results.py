@@ -65,6 +65,7 @@ class GroupDecisions:
 
     n: int  # groups that were decided
     n_mixed: int  # groups with images of several classes, which have no class of their own
+    n_alone: int = 0  # images without a named group, which are not counted here
     metrics: Mapping[str, Metric]  # accuracy; sensitivity and the like where there are two classes
     confusion_matrix: tuple[tuple[int, ...], ...]  # of groups
 

@@ -109,7 +109,7 @@ def evaluated(
         split=split,
         primary=recipe.primary_metric,
         predicted=np.array([number[rows[i].predicted or ""] for i in measured]),
-        group=_column([record.group for record in records]),
+        group=_column([record.named_group for record in records]),
         domain=_column([record.domain or None for record in records]),
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
         positive=recipe.positive_class,

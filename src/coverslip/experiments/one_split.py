@@ -140,7 +140,7 @@ def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool
         test=plan.test,
         seed=recipe.split_seed,
         allow_leakage=allow_leakage,
-        splits_new_domains=plan.run is None,
+        keeps_split=plan.run is not None,
     )
     split = cap_training(data, split, plan.train_per_class, recipe.split_seed)
     check_trainable(data, scan, split)
@@ -275,7 +275,7 @@ def _card(
 ) -> ClassifierCard:
     train_facts = parts.train_facts
     widths, heights = [facts.width_px for facts in train_facts], [facts.height_px for facts in train_facts]
-    groups = {parts.data.records[i].group for i in parts.train.tolist()}
+    groups = {parts.data.records[i].named_group for i in parts.train.tolist()} - {None}
     points = calibration.operating_points
     return ClassifierCard(
         model=recipe.model,

@@ -67,8 +67,13 @@ class ReportedRun:
 
     @cached_property
     def n_groups(self) -> int:
-        """Of all images that are used; 0 where none are known."""
-        return len({row.group for row in self.used if row.group})
+        """Named groups of all images that are used; 0 where none are known."""
+        return len({row.named_group for row in self.used if row.named_group})
+
+    @property
+    def n_ungrouped_training(self) -> int:
+        """Training images without a named group."""
+        return sum(row.split == "train" and not row.named_group for row in self.used)
 
     @cached_property
     def domains(self) -> list[str]:

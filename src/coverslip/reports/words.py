@@ -99,7 +99,7 @@ def lead(run: ReportedRun) -> list[str]:
     if run.metrics.is_no_better_than_one_answer:
         sentences.append("The difference from it is not statistically significant.")
     if n_groups:
-        sentences.append(f"The images come from {plural(n_groups, 'group')}{_which_groups(run)}.")
+        sentences.append(_groups(run, n_groups))
     return sentences
 
 
@@ -143,13 +143,26 @@ def relabelled(run: ReportedRun) -> str:
     )
 
 
-def _which_groups(run: ReportedRun) -> str:
-    """What training knew of the groups of the measured images."""
+def _groups(run: ReportedRun, n_groups: int) -> str:
+    """Which groups the measured images come from, and what training knew of them."""
     if run.evaluation is not None:  # their names may mean others there
-        return ""
-    if run.n_folds:
-        return ". Each group was tested by a network that was trained without it"
-    return " of the test set" if run.environment.allow_leakage else ". No image of these groups was used for training"
+        return f"The images come from {plural(n_groups, 'group')}."
+    tested = [row.named_group for row in run.used if run.n_folds or row.split == "test"]
+    words = f"The images come from {plural(len({*tested} - {''}), 'group')}"
+    if n_alone := tested.count(""):
+        words += f"; {plural(n_alone, 'image')} of them {'has' if n_alone == 1 else 'have'} no known group"
+    if run.n_folds and not n_alone:
+        return f"{words}. Each group was tested by a network that was trained without it."
+    if run.environment.allow_leakage:
+        return f"{words} of the test set."
+    n_unknown = n_alone if run.n_folds else run.n_ungrouped_training
+    if n_unknown:
+        kind = "image" if run.n_folds else "training image"
+        return (
+            f"{words}. {plural(n_unknown, kind)} {'has' if n_unknown == 1 else 'have'} no known group, so nothing "
+            "shows whether training and test images are of the same patient or slide."
+        )
+    return f"{words}. No image of these groups was used for training."
 
 
 def _range(metric: Metric, shown: Callable[[float], str]) -> str:

@@ -23,6 +23,11 @@ class SplitRow:
     fold: int | None  # 1-based, that it is tested in
     reason: str  # why it is left out
 
+    @property
+    def named_group(self) -> str:
+        """The group; empty where the image is a group of its own because none was named for it."""
+        return "" if self.group == self.image_id else self.group
+
     def describes(self, record: ImageRecord) -> bool:
         """Whether the image is still labelled and grouped as it was."""
         now = (record.label or "", record.group or "", record.domain)

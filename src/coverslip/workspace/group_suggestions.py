@@ -15,6 +15,7 @@ from pydantic import Field
 
 from coverslip.datasets import (
     Dataset,
+    ImageRecord,
     Scan,
     grouped_by_pattern,
     groups_in_names,
@@ -93,11 +94,12 @@ def _candidates(
         with suppress(CoverslipError):
             by_id = groups_by(home, row, GroupedBy(column=column))
             groups = [by_id.get(record.image_id) for record in data.records]
-            example = next(filter(None, groups), "")
-            if (n := _n_groups(groups)) and not has_image_suffix(example):
+            grouped = [(r, g) for r, g in zip(data.records, groups, strict=True) if g and g != r.image_id]
+            example = grouped[0][1] if grouped else ""
+            if (n := _n_groups([group for _, group in grouped])) and not has_image_suffix(example):
                 named = of_column.get(column)
                 p, is_supported = (None, False) if named is None else (named.p, named.is_telling)
-                if not is_supported and _is_serial(groups, data):
+                if not is_supported and _is_serial(grouped):
                     continue
                 columns.append((GroupSuggestion(column, None, n, example, p, is_supported), groups))
     yield from sorted(columns, key=lambda each: each[0].n_groups)
@@ -114,22 +116,22 @@ def _columns(home: Workspace, row: AnyRow) -> list[str]:
     return []
 
 
-def _n_groups(groups: Sequence[str | None]) -> int:
+def _n_groups(groups: Sequence[str]) -> int:
     """How many; 0 where they are too few for a split, or an image mostly stands for itself."""
     n = len(set(groups))
     return n if _FEWEST_GROUPS <= n <= len(groups) / 2 else 0
 
 
-def _is_serial(groups: Sequence[str | None], data: Dataset) -> bool:
+def _is_serial(grouped: Sequence[tuple[ImageRecord, str]]) -> bool:
     """Whether the values only number the images of each class, folder or file: 1, 2, 3 … and anew in the next one.
 
     Text before and after the number counts as part of it if it is the same for all images, as in `img_001`.
     """
-    matches = [match for group in groups if (match := _NUMBER.fullmatch(group or ""))]
-    if len(matches) < len(groups) or len({(match[1], match[3]) for match in matches}) != 1:
+    matches = [match for _, group in grouped if (match := _NUMBER.fullmatch(group))]
+    if len(matches) < len(grouped) or len({(match[1], match[3]) for match in matches}) != 1:
         return False
     numbers = [int(match[2]) for match in matches]
-    records = data.records
+    records = [record for record, _ in grouped]
     return any(
         _counts_up(numbers, blocks)
         for blocks in (

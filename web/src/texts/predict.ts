@@ -65,6 +65,8 @@ export const predict = {
       `The new training has the settings of “${name}”. With cross-validation, added images are tested too. Files stay where they are.`,
     domain: (name: string) =>
       `The added images become a domain of their own, “${name}”, because new images often come from another day or microscope. The dataset and its results name each domain.`,
+    noGroups: (column: string) =>
+      `Groups come from the column “${column}”. The added images have no value there, so nothing shows whether they are of the same group (such as a patient) as test images. If they are, the metrics are too high.`,
     retrain: 'Add and retrain',
     reading: 'Reading the added images',
     others: 'Add them to another dataset instead',

@@ -56,6 +56,11 @@ class ImageRecord:
     about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # columns of its table for which is no word
 
     @property
+    def named_group(self) -> str | None:
+        """The group, unless the image is a group of its own because none was named for it."""
+        return None if self.group == self.image_id else self.group
+
+    @property
     def is_there(self) -> bool:
         """Whether there is such a file, or it was given in memory; whether it can be read is not looked at."""
         return self.given is not None or os.path.lexists(self.path)

@@ -49,17 +49,21 @@ def class_sizes(dataset: Dataset, scan: Scan) -> dict[str, int]:
 
 
 def group_facts(dataset: Dataset) -> GroupFacts | None:
-    """How images lie in groups; None where none is named."""
+    """How images lie in groups; None where none is named.
+
+    An image without a named group can be in any part, so it counts among the groups of its class, not as a group.
+    """
     labels_of_group: dict[str, set[str]] = defaultdict(set)
     groups_of_label: dict[str, set[str]] = defaultdict(set)
     n_of_group: Counter[str] = Counter()
     for record in dataset.records:
         if record.group is None or record.label in dataset.dropped:
             continue
-        n_of_group[record.group] += 1
+        n_of_group[record.group] += record.named_group is not None
         if record.label is not None and dataset.has_class(record):
             labels_of_group[record.group].add(record.label)
             groups_of_label[record.label].add(record.group)
+    n_of_group = +n_of_group
     images = Spread.of(n_of_group.values())
     per_group = Spread.of(len(labels_of_group[group]) for group in n_of_group)
     if images is None or per_group is None:

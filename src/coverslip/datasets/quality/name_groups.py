@@ -25,6 +25,7 @@ Doubles = npt.NDArray[np.float64]
 _MOST_TOKENS = 8
 _FEWEST_GROUPS = 3
 _FEWEST_MATCHES = 0.9  # of the images that a pattern must find a group in
+_FEWEST_VALUES = 0.5  # of the images that must have a value in a column: images that were added may have none
 _SMALLEST = 1.5  # images of a group, on average
 _N_PERMUTATIONS = 49
 _LEAST_SHARE = 0.03  # of what images share beyond chance, that groups must explain
@@ -91,11 +92,16 @@ def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[st
     cells = [dict(record.about) for record in records]
     for column in dict.fromkeys(name for about in cells for name in about):
         values = [about.get(column, "") for about in cells]
-        if sum(map(bool, values)) < _FEWEST_MATCHES * len(values) or any(map(_is_measure, values)):
+        if sum(map(bool, values)) < _FEWEST_VALUES * len(values) or any(map(_is_measure, values)):
             continue
-        names = [value or f"/{i}" for i, value in enumerate(values)]
-        if _FEWEST_GROUPS <= len(set(names)) <= len(names) / _SMALLEST:
-            yield column, "", names
+        if _can_be_groups(values):
+            yield column, "", values
+
+
+def _can_be_groups(names: Sequence[str]) -> bool:
+    """Whether they are neither too few nor mostly of single images; an empty name is that of no group."""
+    named = list(filter(None, names))
+    return _FEWEST_GROUPS <= len(set(named)) <= len(named) / _SMALLEST
 
 
 def _is_measure(value: str) -> bool:
@@ -158,12 +164,14 @@ def _names(pattern: str, paths: Sequence[str]) -> list[str] | None:
     matches = [search(path) for path in paths]
     if sum(match is not None for match in matches) < _FEWEST_MATCHES * len(paths):
         return None
-    names = [match[1] if match else f"/{path}" for match, path in zip(matches, paths, strict=True)]
-    n_groups = len(set(names))
-    return names if _FEWEST_GROUPS <= n_groups <= len(paths) / _SMALLEST else None
+    names = [match[1] if match else "" for match in matches]
+    return names if _can_be_groups(names) else None
 
 
 def _tested(pattern: str, names: list[str], label: Ints, looks: Doubles, n_tried: int) -> NameGroups:
+    """What groups of these names share; images without a name are left out."""
+    is_named = np.array([bool(name) for name in names])
+    names, label, looks = list(filter(None, names)), label[is_named], looks[is_named]
     groups, group = np.unique(names, return_inverse=True)
     generator = np.random.default_rng(0)
     one_hot = np.eye(label.max() + 1)[label]

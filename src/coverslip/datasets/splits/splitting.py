@@ -46,7 +46,7 @@ def split_images(
     test: float,
     seed: int,
     allow_leakage: bool = False,
-    splits_new_domains: bool = True,
+    keeps_split: bool = False,
 ) -> Split:
     """Share readable, labelled images out among training, validation and test.
 
@@ -57,8 +57,8 @@ def split_images(
     not matter.
 
     A predefined split is kept. Parts that it lacks are taken from its training part; rows without a part join training.
-    Domains without any predefined split are split like a dataset of their own. With `splits_new_domains=False` they
-    join training too: the test images stay those of an earlier run.
+    Domains without any predefined split are split like a dataset of their own. With `keeps_split` the predefined split
+    is that of an earlier run, and nothing else becomes a validation or test image: all other images join training too.
 
     Raises:
         BadDataset: nothing can be trained on, or everything belongs together.
@@ -96,7 +96,7 @@ def split_images(
             dataset.records[i].domain for i in order if dataset.records[i].predefined_split is not None
         }
         n_free = sum(
-            r.predefined_split is None and (r.domain in domains_with_split or not splits_new_domains)
+            r.predefined_split is None and (r.domain in domains_with_split or keeps_split)
             for r in (dataset.records[i] for i in order)
         )
         if n_free:
@@ -105,9 +105,7 @@ def split_images(
                 "their group or copies are in."
             )
             notes.append(Note("without-part", text, values={"n_images": n_free}))
-    for selected, has_split in _split_alike(dataset, order):
-        if dataset.has_predefined_split and not has_split and not splits_new_domains:
-            continue
+    for selected, has_split in [] if keeps_split else _split_alike(dataset, order):
         _assign_parts(dataset, order, units, parts, selected, has_split, (val, test), seed, notes)
     _leave_out_untrained(dataset, parts, reasons, notes)
     notes += class_notes(dataset, order, units, parts)

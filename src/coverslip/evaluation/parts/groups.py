@@ -25,13 +25,17 @@ def group_decisions(
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
-        group: (n_images,) names; an empty name or None is a group of its own. None for the whole: not known.
+        group: (n_images,) names; images with an empty name are left out. None for the whole: not known.
         positive: number of the positive one of two classes; None for others.
 
     Returns:
         None where groups are not known, all are single images, or most are of several classes.
     """
     if group is None:
+        return None
+    is_named = np.array([name not in ("", None) for name in group.tolist()])
+    probability, label, group = probability[is_named], label[is_named], group[is_named]
+    if not len(group):
         return None
     code = group_codes(group)
     n_groups, n_classes = int(code.max()) + 1, probability.shape[1]
@@ -52,5 +56,9 @@ def group_decisions(
         metrics |= {name: of_positive[of_class] for name, of_class in OF_POSITIVE.items()}
     matrix = confusion_matrix(own, decided, n_classes)
     return GroupDecisions(
-        n=len(own), n_mixed=n_mixed, metrics=metrics, confusion_matrix=tuple(map(tuple, matrix.tolist()))
+        n=len(own),
+        n_mixed=n_mixed,
+        n_alone=int((~is_named).sum()),
+        metrics=metrics,
+        confusion_matrix=tuple(map(tuple, matrix.tolist())),
     )

@@ -53,7 +53,7 @@ def _text(run: ReportedRun) -> SectionText:
 def _totals(run: ReportedRun) -> list[list[Cell]]:
     """The foot of the table: all images, and their groups."""
     parts = _parts(run)
-    n_groups = [len({row.group for row in run.used if row.split == part and row.group}) for part in parts]
+    n_groups = [len({row.named_group for row in run.used if row.split == part and row.named_group}) for part in parts]
     rows = [_row("all images", [run.parts[part] for part in parts])]
     if any(n_groups):
         rows.append(["groups", *(count(n) if n else "–" for n in n_groups), count(run.n_groups)])

@@ -112,7 +112,8 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
     labels, domains, problems = (numbered(images.c[name]) for name in ("label", "domain", "problem"))
     n_taken_in = sum(labels.values())
     n_images = connection.execute(select(func.count()).where(of_dataset)).scalar_one()
-    n_groups = connection.execute(select(func.count(images.c.group.distinct())).where(own)).scalar_one()
+    is_named = images.c.group != images.c.image_id
+    n_groups = connection.execute(select(func.count(images.c.group.distinct())).where(own, is_named)).scalar_one()
     changed = images.c.label.is_distinct_from(images.c.label_before)
     n_changed = connection.execute(select(func.count()).where(own, changed)).scalar_one()
     classes = sorted((name for name in labels if name is not None), key=natural_key)

@@ -59,7 +59,7 @@ for k, path in enumerate(paths):
         start, end = match.span(took) if group else (None, None)
         examples.append({"path": path, "group": group or None, "start": start, "end": end})
 json.dump({
-    "n_groups": len(counts) + n_unmatched,
+    "n_groups": len(counts),
     "n_unmatched": n_unmatched,
     "examples": examples,
     "groups": groups,
@@ -216,12 +216,12 @@ def _of_pattern(answer: Json) -> GroupPreview:
 
 
 def _of_records(records: tuple[ImageRecord, ...]) -> GroupPreview:
-    named = Counter(record.group for record in records if record.group not in (None, record.image_id))
-    n_alone = sum(record.group in (None, record.image_id) for record in records)
+    named = Counter(record.named_group for record in records if record.named_group is not None)
+    n_alone = sum(record.named_group is None for record in records)
     every = max(1, len(records) // _N_SHOWN)
     return GroupPreview(
-        n_groups=len(named) + n_alone,
+        n_groups=len(named),
         n_unmatched=n_alone,
         examples=[GroupExample(record.image_id, record.group, None, None) for record in records[::every][:_N_SHOWN]],
-        largest=[GroupCount(group, n) for group, n in named.most_common(_N_SHOWN) if group is not None],
+        largest=[GroupCount(group, n) for group, n in named.most_common(_N_SHOWN)],
     )

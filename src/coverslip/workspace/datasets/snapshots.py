@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from coverslip.datasets import ImageRecord, printable
+from coverslip.datasets import TABLE_NAMES, ImageRecord, plain_name, printable
 from coverslip.errors import BadDataset
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import middle_of
@@ -71,12 +71,18 @@ def training_images(
         if _tells_all(connection, row) and (len(row.sources) == 1 or not in_one):
             return TrainingImages(source_paths(row), grouped or GroupedBy(row.group_column, row.group_pattern))
         groups = None if grouped is None else groups_by(home, row, grouped)
-        data = "".join(_lines(connection, row, for_training=True, groups=groups)).encode()
+        column = _group_column(row.group_column if grouped is None else grouped.column)
+        data = "".join(_lines(connection, row, for_training=True, groups=groups, group_column=column)).encode()
     file = home.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
     if not file.exists():
         write_bytes(file, data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
-    return TrainingImages([str(file)], GroupedBy("group" if has_groups else None))
+    return TrainingImages([str(file)], GroupedBy(column if has_groups else None))
+
+
+def _group_column(column: str | None) -> str:
+    """What the column of groups is called in a table for training: as in the user's own, if no other use is known."""
+    return column if column is not None and plain_name(column) not in TABLE_NAMES else "group"
 
 
 def table_lines(home: Workspace, dataset_id: str) -> Iterator[str]:
@@ -118,8 +124,9 @@ def _lines(
     *,
     for_training: bool,
     groups: Mapping[str, str | None] | None = None,
+    group_column: str = "group",
 ) -> Iterator[str]:
-    """The table in pieces; `groups` by image id, if other than the dataset's.
+    """The table in pieces; `groups` by image id, if other than the dataset's, in a column called `group_column`.
 
     Raises:
         BadDataset: for a training, where a file's name is no text: its row would name another file.
@@ -130,7 +137,9 @@ def _lines(
     left_out = _positions(connection, row, images.c.is_left_out)
     if left_out and not for_training and "split" not in columns:
         columns.append("split")
-    yield _as_csv([columns])
+    if "group" in columns:  # instead of the user's own, which has no value where an image is a group of its own
+        columns = [name for name in columns if name == "group" or plain_name(name) != plain_name(group_column)]
+    yield _as_csv([[group_column if column == "group" else column for column in columns]])
     outside = set(
         connection.execute(
             select(image_facts.c.position).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)

@@ -252,7 +252,7 @@ def _one_split(data: Dataset, scan: Scan, recipe: Recipe, allow_leakage: bool) -
         val=plan.val,
         test=plan.test,
         seed=recipe.split_seed,
-        splits_new_domains=plan.run is None,
+        keeps_split=plan.run is not None,
     )
     try:
         return split_with(allow_leakage=allow_leakage), None

@@ -72,7 +72,7 @@ def _parts(run: ReportedRun) -> list[FlowPart]:
         return [FlowPart(f"{run.n_folds}-fold cross-validation", len(run.used), run.n_groups)]
     rows_of = {part: [row for row in run.used if row.split == part] for part in _PARTS}
     return [
-        FlowPart(_PARTS[part], len(rows), len({row.group for row in rows if row.group}))
+        FlowPart(_PARTS[part], len(rows), len({row.named_group for row in rows if row.named_group}))
         for part, rows in rows_of.items()
         if rows
     ]

@@ -24,6 +24,8 @@ def _text(run: ReportedRun) -> SectionText:
     ]
     if decided.n_mixed:
         words.append(f"Excluded because their images are of several classes: {plural(decided.n_mixed, 'group')}.")
+    if decided.n_alone:
+        words.append(f"Not counted here because they have no known group: {plural(decided.n_alone, 'image')}.")
     if decided.n < 10:
         words.append("With so few groups, these metrics are uncertain.")
     rows = [(_TITLES[name][0], estimate(metric), _TITLES[name][1]) for name, metric in decided.metrics.items()]
