@@ -296,3 +296,14 @@ def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: S
     open_page(page, f"/predict?classifier={run}")
     page.get_by_role("radio", checked=True).wait_for()
     stock.app.send(f"jobs/{run}", method="DELETE")
+
+
+def test_what_was_deleted_is_restored_after_a_reload(page: "Page", stock: Stock) -> None:
+    open_page(page, "/predict")
+    page.get_by_role("button", name="Delete the predictions").first.click()
+    page.get_by_role("button", name="Undo").wait_for()
+    page.reload()
+    page.get_by_text("Recently deleted (1)").click()
+    page.get_by_role("button", name="Restore").click()
+    page.get_by_text("Recently deleted").wait_for(state="hidden")
+    page.get_by_role("button", name="Delete the predictions").first.wait_for()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawing import write_cells
 from tables import json_of, rows_of
 from trained import GROUPS, INSTANT
 
@@ -13,7 +14,10 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
+from coverslip.events import Event, Noted
 from coverslip.experiments.again.deciding import thresholds_of
+from coverslip.reports.reported import read_evaluation
+from coverslip.reports.sections.parts.two_classes import threshold_words
 from coverslip.reports.words import DECISION_IMAGES
 from coverslip.runs import Recipe, Run, SplitPlan
 
@@ -101,3 +105,56 @@ def test_a_wish_for_three_classes_is_refused_before_any_image_is_read(cells: Pat
     with pytest.raises(BadRecipe, match="needs two classes"):
         cs.train(cells, Recipe(decide_by="sensitivity"), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def measured_elsewhere(wished: Run, tmp_path: Path) -> tuple[Run, Path]:
+    """A copy of the run by the default decision, evaluated on other images; and these."""
+    run = Run(shutil.copytree(wished.folder, tmp_path / wished.folder.name))
+    cs.decide(run.folder)
+    others = write_cells(tmp_path / "others", 54, seed=9)
+    cs.evaluate(run.folder, others, name="others")
+    return run, others
+
+
+@pytest.mark.slow
+def test_an_evaluation_on_other_images_follows_the_decision(wished: Run, tmp_path: Path) -> None:
+    run, others = measured_elsewhere(wished, tmp_path)
+    cs.decide(run.folder, "sensitivity", wished=0.8)
+    decided = run.evaluation("others")
+    threshold = json_of(run.classifier_folder / "classifier.json")["operating_points"][1]
+    assert f"at least {threshold:.3g}" in decided.report_file.read_text(encoding="utf-8")
+    for row in rows_of(decided.predictions_file):
+        assert row["predicted"] == ("small" if float(row["p:small"]) >= threshold else "not small")
+    files = (decided.predictions_file, decided.metrics_file, decided.confusion_file, decided.environment_file)
+    contents = [file.read_bytes() for file in files]
+    cs.evaluate(run.folder, others, name="others")
+    assert [file.read_bytes() for file in files] == contents
+
+
+@pytest.mark.slow
+def test_an_evaluation_whose_images_are_gone_states_the_threshold_of_its_numbers(wished: Run, tmp_path: Path) -> None:
+    run, others = measured_elsewhere(wished, tmp_path)
+    before = run.evaluation("others").metrics_file.read_bytes()
+    others.rename(tmp_path / "away")
+    events: list[Event] = []
+    cs.decide(run.folder, "sensitivity", wished=0.8, emit=events.append)
+    kept = read_evaluation(run.evaluation("others").folder)
+    assert kept.measured.metrics_file.read_bytes() == before
+    assert kept.earlier_thresholds == (0.5, 0.5)
+    assert "at least 0.5." in threshold_words(kept)
+    (note,) = (event for event in events if isinstance(event, Noted) and event.code == "evaluations-decided-before")
+    assert note.values["names"] == ["others"]
+    (tmp_path / "away").rename(others)
+    cs.decide(run.folder, "sensitivity", wished=0.7)
+    assert read_evaluation(run.evaluation("others").folder).earlier_thresholds is None
+
+
+@pytest.mark.slow
+def test_stated_class_proportions_set_the_threshold_aside_aloud(wished: Run, cells: Path, tmp_path: Path) -> None:
+    events: list[Event] = []
+    out = tmp_path / "predictions.csv"
+    cs.predict(wished.folder, cells, out=out, device="cpu", prevalence={"small": 0.02}, emit=events.append)
+    (note,) = (event for event in events if isinstance(event, Noted) and event.code == "thresholds-set-aside")
+    assert set(note.values) == {"small", "not small"}
+    for row in rows_of(out):
+        assert row["predicted"] in row["prediction_set"].strip("{}").split("; ")

@@ -150,3 +150,26 @@ def test_what_a_killed_server_was_receiving_goes_at_the_next_start(tmp_path: Pat
     assert not any(file.exists() for file in pieces)
     assert mine.exists()
     assert (home.uploads / upload_id / "files" / "a.png").exists()
+
+
+def test_what_was_deleted_is_listed_until_it_is_restored(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    removed(home, "earlier", 2)
+    removed(home, "later", 1)
+    save_cell(home.roots[0] / "cells" / "a.png", 0)
+    source = sources.Source(str(home.roots[0] / "cells"))
+    dataset = sources.open_sources(home, [source], is_labelled=False)
+    home.background.wait_all()
+    with client_of(home) as client:
+        assert client.delete(f"/api/v1/datasets/{dataset.id}").status_code == 204
+        listed = client.get("/api/v1/trash").json()
+        assert [(item["kind"], item["id"]) for item in listed["items"]] == [
+            ("dataset", dataset.id),
+            ("train", "later"),
+            ("train", "earlier"),
+        ]
+        deleted = datetime.fromisoformat(listed["items"][1]["deleted"])
+        assert abs(datetime.now(UTC) - deleted - timedelta(days=1)) < timedelta(minutes=1)
+        assert client.post("/api/v1/jobs/later/restore").status_code == 200
+        assert client.post(f"/api/v1/datasets/{dataset.id}/restore").status_code == 200
+        assert [item["id"] for item in client.get("/api/v1/trash").json()["items"]] == ["earlier"]

@@ -360,13 +360,13 @@ def decide(
     """Let a run's classifier decide by other thresholds, without training it again.
 
     They are learnt from validation images, never from test images, and kept in the classifier; predictions and numbers
-    of the test images, and the report, follow. Without arguments it is the default again.
+    of the test images, evaluations on other images and the reports follow. Without arguments it is the default again.
 
     Args:
         run: a run folder.
         decide_by, wished, error_rate: as the recipe's keys of these names.
         positive_class: likewise; None leaves it as it is.
-        emit: told of thresholds to doubt, and of evaluations that are by the decision of before.
+        emit: told of thresholds to doubt, and of evaluations that cannot follow.
 
     Raises:
         BadRecipe: a choice is not valid, or does not fit the classes.

@@ -195,9 +195,13 @@ def train(
                 crop_size=crop_size,
             )
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
-            run = pipeline.train(
-                dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
-            )
+            try:
+                run = pipeline.train(
+                    dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
+                )
+            except LeakageFound:  # so that the same command with `--allow-leakage` can have the folder
+                shutil.rmtree(out)
+                raise
     if as_json:
         print_json({"run": str(run.folder), **metrics_as_json(run.metrics)})
         return

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from coverslip.datasets import Dataset, counted, one_line, read_as, scan_images, some, with_classes
-from coverslip.errors import BadDataset, Stopped
+from coverslip.errors import BadDataset, BadRun, Stopped
 from coverslip.evaluation import METRICS, Evaluation, Metric
 from coverslip.events import Emit, Noted
 from coverslip.experiments.beginning import grouped
@@ -13,6 +13,7 @@ from coverslip.experiments.working import working_in
 from coverslip.inference import Classifier
 from coverslip.reports import write_report
 from coverslip.runs import (
+    ClassifierCard,
     EvaluatedImages,
     Run,
     RunContext,
@@ -22,6 +23,7 @@ from coverslip.runs import (
     refuse_other_images,
     seen_pixels,
 )
+from coverslip.runs.images import evaluated_images_of
 from coverslip.stopping import Stop, signals_stop
 
 
@@ -44,9 +46,9 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
     for note in data.notes:
         if note.code != "not-grouped":  # it warns of groups on both sides of a split, and nothing is split here
             context.emit(Noted.of(note))
-    refuse_other_images(evaluation, _as_measured(data, run, classifier))
+    refuse_other_images(evaluation, _as_measured(data, run, classifier.card))
     evaluation.folder.mkdir(parents=True, exist_ok=True)
-    data = _as_measured(kept_as_files(data, evaluation, emit=context.emit), run, classifier)
+    data = _as_measured(kept_as_files(data, evaluation, emit=context.emit), run, classifier.card)
     evaluation.stop_file.unlink(missing_ok=True)
     evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
     with signals_stop(), working_in(evaluation_context, stopped=_stopped) as inner:
@@ -60,6 +62,23 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         _tell_a_difference(here, run, inner.emit)
         write_report(evaluation.folder, inner.emit)
     return Run(evaluation.folder)
+
+
+def measured_images(evaluation: Run) -> Dataset:
+    """The images of an evaluation as they were measured.
+
+    Raises:
+        BadRun: some are gone, or described anew.
+        CoverslipError: their folder or table is not there.
+    """
+    run, image_ids = evaluation.whole, {row.image_id for row in evaluation.predictions}
+    assert run.card is not None, "it was measured with this classifier"
+    data = _as_measured(evaluated_images_of(evaluation), run, run.card)
+    data = data.chosen(i for i, record in enumerate(data.records) if record.image_id in image_ids)
+    before = evaluation.evaluated_images
+    if before is None or before.fingerprints != images_opened(data).fingerprints:
+        raise BadRun("The images of the evaluation changed", file=data.root, do="Put them back, or evaluate again.")
+    return data
 
 
 def evaluation_name(data: Dataset, name: str | None) -> str:
@@ -87,9 +106,9 @@ def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:
     return data
 
 
-def _as_measured(data: Dataset, run: Run, classifier: Classifier) -> Dataset:
+def _as_measured(data: Dataset, run: Run, card: ClassifierCard) -> Dataset:
     """The images read as the classifier does, labelled by its names."""
-    return with_classes(read_as(data, classifier.card.preprocessing.plan), run.recipe.classes, known=classifier.classes)
+    return with_classes(read_as(data, card.preprocessing.plan), run.recipe.classes, known=card.classes)
 
 
 def _count_seen(run: Run, data: Dataset, context: RunContext) -> int:

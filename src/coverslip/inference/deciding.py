@@ -22,7 +22,8 @@ def decided_row(
         row: what is known of the image.
         card: of the classifier.
         logits: of the image.
-        shift: what was added to them because classes have other shares; prediction sets hold whatever the shares are.
+        shift: what was added to them because classes have other shares; prediction sets do not depend on them,
+            but for the predicted class, which is always a member.
 
     Raises:
         BadClassifier: its numbers leave what a computer can hold, so that nothing can be said of any image.
@@ -49,13 +50,14 @@ def decided_row(
         reason=reason,
         probabilities=tuple(probability.tolist()),
         logits=tuple(logits.tolist()),
-        prediction_set=_prediction_set(card, logits - shift),
+        prediction_set=_prediction_set(card, logits - shift, k),
     )
 
 
-def _prediction_set(card: ClassifierCard, logits: np.ndarray) -> tuple[str, ...] | None:
+def _prediction_set(card: ClassifierCard, logits: np.ndarray, predicted: int) -> tuple[str, ...] | None:
     if card.set_floors is None:
         return None
     probability = apply_temperature(logits[None], card.temperature)[0]
     (is_in_set,) = classes_in_sets(probability[None], card.set_floors)
+    is_in_set[predicted] = True  # more classes only raise the coverage
     return tuple(name for name, is_in in zip(card.classes, is_in_set, strict=True) if is_in)

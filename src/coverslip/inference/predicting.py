@@ -11,7 +11,7 @@ from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted
 from coverslip.inference.classifier import BATCH_SIZE, load_classifier
 from coverslip.inference.places.on_ray import Asked, predict_on_ray
-from coverslip.inference.prevalence import EstimatedShares
+from coverslip.inference.prevalence import EstimatedShares, note_on_thresholds
 from coverslip.progress import show
 from coverslip.runs import PredictionsFile, Run, check_predictions_file
 
@@ -67,6 +67,8 @@ def predict(
     check_predictions_file(Path(out))
     classifier = load_classifier(run, device if on == "local" else "cpu")
     if prevalence:
+        if (aside := note_on_thresholds(classifier.card)) is not None:
+            emit(Noted.of(aside))
         classifier = classifier.at_prevalence(prevalence)
     data = classifier.open_images(sources, axes)
     for note in data.notes:

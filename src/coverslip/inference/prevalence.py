@@ -43,6 +43,18 @@ def stated_shares(card: ClassifierCard, prevalence: Mapping[str, float]) -> tupl
     )
 
 
+def note_on_thresholds(card: ClassifierCard) -> Note | None:
+    """That stated shares set a classifier's thresholds aside; None: it has none."""
+    if card.operating_points is None:
+        return None
+    text = (
+        "The decision threshold of the classifier is not used, because it was chosen for the class proportions of the "
+        "validation images. With the class proportions that you stated, the most probable class is predicted."
+    )
+    points = dict(zip(card.classes, card.operating_points, strict=True))
+    return Note("thresholds-set-aside", text, values=points)
+
+
 class EstimatedShares:
     """How frequent classes seem to be among predicted images.
 

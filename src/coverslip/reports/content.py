@@ -186,7 +186,11 @@ def _of_run(run: ReportedRun, name: str) -> MetricValue:
 def classes(run: ReportedRun) -> list[ClassResult]:
     """The numbers of each class."""
     card = run.run.card
-    points = {} if card is None else dict(zip(card.classes, card.operating_points or (), strict=False))
+    points = (
+        {}
+        if card is None
+        else dict(zip(card.classes, run.earlier_thresholds or card.operating_points or (), strict=False))
+    )
     return [_of_class(run, place, name, points.get(name)) for place, name in enumerate(run.classes, start=1)]
 
 

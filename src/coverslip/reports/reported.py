@@ -105,6 +105,12 @@ class ReportedRun:
         return Calibration() if self.training is None else self.training.calibration
 
     @property
+    def earlier_thresholds(self) -> tuple[float, ...] | None:
+        """Of each class, those of an evaluation that could not follow a new decision; None: the classifier's hold."""
+        images = None if self.evaluation is None else self.evaluation.evaluated_images
+        return None if images is None else images.thresholds
+
+    @property
     def measured_training(self) -> TrainingRecord | None:
         """How the network that was measured came about; of folds the first."""
         return next(iter(self.run.trainings), None)

@@ -76,6 +76,10 @@ class EvaluatedImages(ImagesOpened):
 
     n_seen: int = Field(description="Of these images, how many the training had seen, or copies of them.")
     n_of_seen_groups: int = Field(description="How many are of groups, by name, that the training learnt from.")
+    thresholds: tuple[float, ...] | None = Field(
+        default=None,
+        description="Of each class, with which they were measured; null: those that the classifier has now.",
+    )
 
     @property
     def is_seen(self) -> bool:

@@ -2132,6 +2132,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Trash
+         * @description Deleted jobs, classifiers and datasets that can be restored, the latest deletion first.
+         */
+        get: operations["list_trash"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3058,6 +3078,26 @@ export interface components {
              * @description Of two classes; null leaves it as it is.
              */
             positive_class?: string | null;
+        };
+        /**
+         * DeletedItem
+         * @description A job or an imported classifier in the trash, or a dataset that was removed from the list.
+         */
+        DeletedItem: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "train" | "evaluate" | "predict" | "study" | "classifier" | "dataset";
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Deleted
+             * @description When: ISO 8601, UTC.
+             */
+            deleted: string;
         };
         /**
          * Difference
@@ -4854,6 +4894,19 @@ export interface components {
         Page_DatasetState_: {
             /** Items */
             items: components["schemas"]["DatasetState"][];
+            /**
+             * Total
+             * @description How many there are, on all pages together.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description Some of many, in order.
+         */
+        Page_DeletedItem_: {
+            /** Items */
+            items: components["schemas"]["DeletedItem"][];
             /**
              * Total
              * @description How many there are, on all pages together.
@@ -13754,6 +13807,47 @@ export interface operations {
                 };
             };
             /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_trash: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeletedItem_"];
+                };
+            };
+            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -15,6 +15,7 @@ from coverslip.app.routes import (
     studies,
     system,
     system_recipe,
+    trash,
     uploads,
 )
 
@@ -32,4 +33,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     studies.router,
     jobs.router,
     predictions.router,
+    trash.router,
 )

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from coverslip.datasets import Dataset
-from coverslip.errors import BadRun
+from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import (
     DecideBy,
     ThresholdNumbers,
@@ -24,9 +24,11 @@ from coverslip.evaluation import (
 from coverslip.evaluation.deciding import FEWEST_IMAGES
 from coverslip.events import Noted, ignore
 from coverslip.experiments.cross_validation import pooled, refuse_fold
+from coverslip.experiments.evaluating import measured_images
 from coverslip.experiments.measuring import evaluated, keep_results
 from coverslip.experiments.one_split import operating_notes
 from coverslip.inference.deciding import decided_row
+from coverslip.reports import write_report
 from coverslip.runs import (
     ClassifierCard,
     LearntOn,
@@ -95,7 +97,7 @@ def decide_again(run: Run, choices: Mapping[str, Any], context: RunContext) -> R
     Args:
         run: measured.
         choices: keys of its recipe about decisions; the others stay what they are.
-        context: told which evaluations on other images are not by this rule.
+        context: told which evaluations on other images cannot follow.
 
     Returns:
         The run as it is now; its report is to be written.
@@ -111,6 +113,7 @@ def decide_again(run: Run, choices: Mapping[str, Any], context: RunContext) -> R
     recipe = check_recipe({**run.recipe.model_dump(mode="json"), **choices})
     recipe.check_decision(run.card.classes)
     data = held_out_images(run)
+    before = run.card
     fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
     for own in (*run.folds, run):
         _learn_again(own, recipe, context if own is run else context.telling(ignore))
@@ -118,11 +121,11 @@ def decide_again(run: Run, choices: Mapping[str, Any], context: RunContext) -> R
         folds = [fold_of[record.image_id] for record in data.records]
         for k, own in enumerate(run.folds, start=1):
             tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
-            _decide_rows(own, tested, recipe)
+            _decide_rows(own, tested, recipe, Run(own.folder).card)
         pooled(Run(run.folder), data, folds, recipe, context.telling(ignore))
     else:
-        _decide_rows(run, data, recipe)
-    _tell_of_evaluations(run, context)
+        _decide_rows(run, data, recipe, Run(run.folder).card)
+    _decide_evaluations(Run(run.folder), recipe, before, context)
     return Run(run.folder)
 
 
@@ -161,10 +164,9 @@ def _learn_again(run: Run, recipe: Recipe, context: RunContext) -> None:
         Predictions(decided, card.classes).write_csv(run.validation_file)
 
 
-def _decide_rows(run: Run, data: Dataset, recipe: Recipe) -> None:
-    """Leave test images' predictions and numbers by the classifier's thresholds of now."""
+def _decide_rows(run: Run, data: Dataset, recipe: Recipe, card: ClassifierCard | None) -> None:
+    """Leave the predictions and numbers of measured images by the thresholds that the classifier has now."""
     now = Run(run.folder)
-    card = now.card
     assert card is not None, "it was measured"
     rows = {
         row.image_id: row if row.predicted is None else decided_row(row, card, logits)
@@ -177,10 +179,34 @@ def _decide_rows(run: Run, data: Dataset, recipe: Recipe) -> None:
     keep_results(now, table, evaluation)
 
 
-def _tell_of_evaluations(run: Run, context: RunContext) -> None:
-    names = [evaluation.folder.name for evaluation in run.evaluations if evaluation.is_measured]
-    if names:
+def _state_thresholds(evaluation: Run, card: ClassifierCard | None) -> None:
+    """Write with which thresholds an evaluation was measured; None: with those that the classifier has."""
+    images = evaluation.evaluated_images
+    if images is None:
+        return
+    thresholds = None
+    if card is not None:
+        k = len(card.classes)
+        thresholds = images.thresholds or card.operating_points or (1 / k,) * k
+    images.model_copy(update={"thresholds": thresholds}).write(evaluation.environment_file)
+
+
+def _decide_evaluations(run: Run, recipe: Recipe, before: ClassifierCard, context: RunContext) -> None:
+    """Let evaluations on other images follow; where that is impossible, state the thresholds of their numbers."""
+    kept = []
+    for evaluation in [each for each in run.evaluations if each.is_measured]:
+        try:
+            data = measured_images(evaluation)
+            _decide_rows(evaluation, data, recipe, run.card)
+            _state_thresholds(evaluation, None)
+        except CoverslipError:  # its images or logits are gone
+            _state_thresholds(evaluation, before)
+            kept.append(evaluation.folder.name)
+            continue
+        write_report(evaluation.folder, context.emit)
+    if kept:
         text = (
-            f"Evaluations on other images are by the decision of before, until they are made again: {', '.join(names)}."
+            "The images or network outputs of these evaluations are gone, so their numbers stay those of the previous "
+            f"decision threshold: {', '.join(kept)}."
         )
-        context.emit(Noted(code="evaluations-decided-before", text=text, level="warning", values={"names": names}))
+        context.emit(Noted(code="evaluations-decided-before", text=text, level="warning", values={"names": kept}))

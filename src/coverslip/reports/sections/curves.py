@@ -3,6 +3,7 @@
 from coverslip.reports import figure_numbers, figures
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Drawing, Section, SectionText
+from coverslip.reports.words import why_instant
 from coverslip.runs.history import EARLY_DIP, has_early_dip
 from coverslip.runs.recipe import phrases
 
@@ -51,10 +52,17 @@ def _kept(run: ReportedRun) -> str | None:
     if training is None or stage is None or not stage.epochs_run:
         return None
     if training.chosen == "instant":
-        return "The instant classifier is kept: fine-tuning did not improve the validation results."
+        return " ".join(filter(None, [why_instant(run), _without_augmentation(run)]))
     metric = phrases(run.recipe)["primary_metric"]
     rule = "the last" if run.recipe.keeps_last_epoch else f"the one with the best {metric} on validation images"
     return f"Epoch {stage.kept_epoch} of {stage.epochs_run} is kept: {rule}."
+
+
+def _without_augmentation(run: ReportedRun) -> str:
+    """That curves may rank the two classifiers otherwise than the choice did."""
+    if run.recipe.tta == 1:
+        return ""
+    return "The curves show validation results without test-time augmentation; the choice was made with it."
 
 
 CURVES = Section(

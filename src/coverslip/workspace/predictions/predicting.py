@@ -65,10 +65,12 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                 pass
 
     from coverslip.inference import load_classifier
-    from coverslip.inference.prevalence import EstimatedShares
+    from coverslip.inference.prevalence import EstimatedShares, note_on_thresholds
 
     classifier = load_classifier(request["classifier"])
     if request["prevalence"]:
+        if (aside := note_on_thresholds(classifier.card)) is not None:
+            tell(Noted.of(aside))
         classifier = classifier.at_prevalence(request["prevalence"])
     plan, tables = classifier.card.preprocessing.plan, request["tables"]
     plan = plan.model_copy(update={"crop_size": plan.crop_size or tables["crop_size"]})  # as in training, if it knows

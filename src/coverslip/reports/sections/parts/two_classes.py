@@ -22,6 +22,13 @@ def negative_class(run: ReportedRun) -> str:
 def threshold_words(run: ReportedRun) -> str:
     """Return the decision threshold in words, and what it gave on the images that it was chosen on."""
     positive, card = run.metrics.positive_class, run.run.card
+    if card is not None and run.earlier_thresholds is not None and positive in card.classes:
+        earlier = run.earlier_thresholds[card.classes.index(positive)]
+        return (
+            f"An image was predicted as “{positive}” if its probability was at least {earlier:.3g}. That is not the "
+            "current threshold of the classifier: it changed after this evaluation. Evaluate these images again to "
+            "measure the current threshold."
+        )
     if card is None or card.operating_points is None or positive not in card.classes:
         return f"An image is predicted as “{positive}” if its probability is at least 0.5 (the default threshold)."
     place = card.classes.index(positive)
