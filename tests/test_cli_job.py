@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from drawing import write_cells
 from tables import rows_of
 from trained import SMALL_NETWORK
 
@@ -182,3 +183,13 @@ def test_the_demo_does_the_whole_job_and_can_be_run_again(
             assert str(tmp_path / "demo" / name) in out
     metrics = json.loads((tmp_path / "demo" / "run" / "metrics.json").read_text(encoding="utf-8"))
     assert 0.6 < metrics["metrics"]["accuracy"]["value"] < 1.0
+
+
+@pytest.mark.slow
+def test_a_refused_split_leaves_no_folder_so_that_the_same_command_can_be_repeated(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        write_cells(tmp_path / "data" / part, 60, seed=1)  # the same pictures
+    command = ["train", str(tmp_path / "data"), *INSTANT, "--out", str(tmp_path / "run")]
+    assert main(command) == 1
+    assert not (tmp_path / "run").exists()
+    assert main([*command, "--allow-leakage"]) == 0

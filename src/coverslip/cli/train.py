@@ -1,5 +1,6 @@
 """`coverslip train`: labelled images become a run folder."""
 
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -166,11 +167,12 @@ def train(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
+    from coverslip.errors import LeakageFound
     from coverslip.experiments.running.finishing import request_finish, withdraw_finish
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.learning import doubling
     from coverslip.reports.words import relabelled
-    from coverslip.runs import metrics_as_json
+    from coverslip.runs import Run, metrics_as_json
 
     if finish is not None:
         if request_finish(finish):
@@ -195,12 +197,14 @@ def train(
                 crop_size=crop_size,
             )
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
+            is_new = not out.exists()
             try:
                 run = pipeline.train(
                     dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
                 )
-            except LeakageFound:  # so that the same command with `--allow-leakage` can have the folder
-                shutil.rmtree(out)
+            except LeakageFound:
+                if is_new and not Run(out).pretraining.folder.exists():  # else pretraining would be lost
+                    shutil.rmtree(out)  # so that the same command with `--allow-leakage` can have the folder
                 raise
     if as_json:
         print_json({"run": str(run.folder), **metrics_as_json(run.metrics)})
