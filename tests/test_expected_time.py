@@ -1,18 +1,22 @@
 """The expected time of a training, by the pace of earlier ones on this computer."""
 
+import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawing import write_cells
-from trained import GROUPS, INSTANT
+from trained import GROUPS, INSTANT, SMALL_NETWORK
+from training_events import a_step, an_epoch
 
 import coverslip as cs
 from coverslip.cache import RecordStore
 from coverslip.errors import Stopped
-from coverslip.events import Event, Noted
-from coverslip.experiments.running.estimating import PACES
-from coverslip.runs import Run, with_settings
+from coverslip.events import COMPUTING_FEATURES, Event, Noted, Pace, Progressed, RunEnded, StageStarted, WorkPlanned
+from coverslip.experiments.running.estimating import PACES, PaceListener
+from coverslip.runs import BudgetRecord, Run, RunContext, save_recipe, with_settings
 
 
 def expected_seconds(cells: Path, out: Path, *settings: str, is_stopped: bool = False) -> float | None:
@@ -34,9 +38,8 @@ def expected_seconds(cells: Path, out: Path, *settings: str, is_stopped: bool = 
     return seconds
 
 
-@pytest.mark.exhaustive
 @pytest.mark.slow
-def test_earlier_trainings_give_the_expected_time_also_those_of_networks_that_are_gone(
+def test_earlier_trainings_give_the_expected_time_of_the_same_network_at_about_this_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
@@ -45,12 +48,53 @@ def test_earlier_trainings_give_the_expected_time_also_those_of_networks_that_ar
     same = expected_seconds(cells, tmp_path / "same", is_stopped=True)
     assert same is not None
     assert 0 < same < 60
-    with RecordStore(PACES, "all") as store:
-        [(key, kept)] = store.find(["paces"]).items()
-        store.keep({key: kept.replace(b"mobilenet_v2", b"a network of a package that was removed")})
     scaled = expected_seconds(cells, tmp_path / "scaled", "image_size=64", is_stopped=True)
     assert scaled is not None
     assert scaled > 0
+    for i, other in enumerate(("image_size=160", f"model={SMALL_NETWORK}")):
+        assert expected_seconds(cells, tmp_path / f"other {i}", other, is_stopped=True) is None
+
+
+def paces() -> dict[int, dict[str, Any]]:  # Any: JSON values
+    """The pace that is kept of each image size."""
+    with RecordStore(PACES, "all") as store:
+        kept = store.find(["paces"]).get("paces", b"[]")
+    return {each["image_size"]: each["pace"] for each in json.loads(kept)}
+
+
+def listened(folder: Path, *events: Event, budget: BudgetRecord | None = None) -> None:
+    """A training's events as the keeper of paces hears them."""
+    folder.mkdir()
+    run = Run(folder)
+    save_recipe(with_settings(INSTANT, ["model=mobilenet_v2"]), run.recipe_file)
+    if budget is not None:
+        budget.write(run.budget_file)
+    listen = PaceListener(RunContext(folder))
+    for event in (*events, RunEnded(run="a", state="done")):
+        listen(event)
+
+
+PLAN = WorkPlanned(n_train=30, n_val=10, n_test=10, n_drawn=30, n_again=50, n_epochs=2, has_instant=True)
+FEATURES = Progressed(stage=COMPUTING_FEATURES, done=40, total=40, per_second=10.0, seconds_left=0.0)
+
+
+def test_only_what_was_measured_is_kept_and_of_the_image_size_that_it_was_measured_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
+    guessed = replace(PLAN, pace=Pace(embedding=9.0, training=9.0), basis="an earlier training")
+    instant = (StageStarted(stage="instant"), FEATURES)
+    listened(tmp_path / "a", guessed, *instant)
+    assert paces()[48]["embedding"] == pytest.approx(0.1)
+    assert paces()[48]["training"] is None
+    listened(tmp_path / "b", PLAN, *instant, StageStarted(stage="finetune", n_epochs=2), a_step(1, 1))
+    assert paces()[48]["training"] is None  # first steps are no epoch
+    smaller = Noted(code="smaller-images", text="", values={"image_size": 32})
+    epochs = (StageStarted(stage="finetune", n_epochs=2), an_epoch(1, n_epochs=2, seconds=3.0))
+    kept_larger = BudgetRecord(seconds=60.0, image_size=32, full_image_size=48, ended="larger instant classifier")
+    listened(tmp_path / "c", PLAN, *instant, smaller, *epochs, budget=kept_larger)
+    assert paces()[48]["training"] is None
+    assert paces()[32]["training"] == pytest.approx(0.1)
 
 
 @pytest.mark.slow

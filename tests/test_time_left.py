@@ -14,6 +14,7 @@ from coverslip.events import (
     FoldEnded,
     FoldStarted,
     InstantClassifierFitted,
+    Noted,
     Pace,
     Progressed,
     RunEnded,
@@ -156,3 +157,45 @@ def test_time_passes_between_events() -> None:
     assert (left.by(40.0), left.by(500.0)) == (70.0, 0.0)
     assert left.corrected(200.0, 10.0).seconds == 100.0
     assert 70.0 < left.corrected(200.0, 40.0).seconds < 200.0
+
+
+def test_the_time_left_is_never_more_than_what_is_left_of_the_budget_and_follows_smaller_images() -> None:
+    slow = replace(PLAN, pace=Pace(reading=0.01, embedding=0.5, training=5.0, closing=20.0), limit_seconds=240.0)
+    progress, now = Progress(), 1000.0
+    events = [pair for pair in course(slow, n_epochs=3) if not isinstance(pair[1], RunEnded)]
+    began = next(i for i, (_, event) in enumerate(events) if isinstance(event, WorkPlanned))
+    planned_at = 0.0
+    for i, (seconds, event) in enumerate(events):
+        now += seconds
+        progress = fold_event(progress, event, now)
+        left = seconds_left(progress, now)
+        if i == began:
+            planned_at = now
+        if i >= began and left is not None:
+            assert left <= max(0.0, planned_at + 240.0 - now) + 0.1, event
+    progress = fold_event(Progress(), slow, 0.0)
+    progress = fold_event(progress, Noted(code="smaller-images", text="", values={"image_size": 96}), 1.0)
+    assert (progress.pace.embedding, progress.pace.training) == (None, None)  # they are of larger images
+
+
+def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:
+    plan = replace(PLAN, n_epochs=10)
+    progress = fold_event(Progress(pace=Pace(embedding=0.05)), replace(plan, pace=Pace(embedding=0.05)), 0.0)
+    progress = fold_event(progress, StageStarted(stage="finetune", n_epochs=10), 0.0)
+    step = StepEnded(
+        epoch=1, step=1, n_steps=15, loss=1.0, images_per_second=0.5, epoch_seconds_left=0.0, seconds_left=0.0
+    )
+    slow = fold_event(progress, step, 40.0)
+    progress = fold_event(slow, replace(step, step=15, images_per_second=6.0), 90.0)
+    left = [seconds_left(each, at) for each, at in ((slow, 40.0), (progress, 90.0))]
+    assert left[0] is not None
+    assert left[1] is not None
+    assert left[0] < 1200.0  # 2 s for each image of ten epochs would be 6000 s
+    assert left[1] == pytest.approx(9 * 300 / 5.5, rel=0.3)
+
+
+def test_an_epoch_that_a_budget_cuts_short_does_not_make_the_pace_faster() -> None:
+    begun = fold_event(Progress(), PLAN, 0.0)
+    for epoch, seconds in ((1, 60.0), (2, 60.0), (3, 5.0)):
+        begun = fold_event(begun, an_epoch(epoch, n_epochs=3, seconds=seconds), 60.0 * epoch)
+    assert begun.pace.training == pytest.approx(60.0 / PLAN.n_drawn)

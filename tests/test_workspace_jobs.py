@@ -23,7 +23,7 @@ from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, No
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.models import list_models
-from coverslip.runs import Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
+from coverslip.runs import BudgetRecord, Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
 from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
 from coverslip.workspace.datasets import changing, sources
 from coverslip.workspace.datasets.listing import describe
@@ -31,6 +31,7 @@ from coverslip.workspace.jobs import acts, runs
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
 from coverslip.workspace.jobs.records import Job, change_as_seen, change_job, find_job, waiting
 from coverslip.workspace.jobs.results import fingerprint_of_code
+from coverslip.workspace.jobs.runs import run_story
 from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import classifying, rows
@@ -101,6 +102,18 @@ def test_a_time_budget_is_handed_on_with_what_was_asked_for_alone(workspace: Wor
     with pytest.raises(BadRecipe, match="no length of time"):
         queue_training(workspace, dataset_id=cells, name=None, recipe={}, budget="soon")
     acts.remove(workspace, run)
+
+
+def test_what_was_asked_for_is_told_beside_what_a_time_budget_made_of_it(workspace: Workspace, cells: str) -> None:
+    run_id = queue_training(workspace, dataset_id=cells, name=None, recipe={"epochs": 9}, budget="quick")
+    job = find_job(workspace, run_id)
+    job.folder.mkdir()
+    save_recipe(Recipe(epochs=9, stage="instant"), job.run.recipe_file)
+    BudgetRecord(seconds=120.0, is_finetuned=True, ended="no time to fine-tune").write(job.run.budget_file)
+    story = run_story(workspace, run_id)
+    assert (story.recipe["stage"], story.requested_recipe["stage"]) == ("instant", "finetune")
+    assert (story.requested_recipe["epochs"], story.budget_seconds) == (9, 120.0)
+    acts.remove(workspace, run_id)
 
 
 @pytest.mark.parametrize(("budget", "seconds"), [("300h", 1_080_000), ("0.5s", 1)])

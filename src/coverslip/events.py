@@ -106,6 +106,7 @@ class WorkPlanned(Event):
     pace: Pace = Pace()
     basis: str | None = None  # which earlier training the pace is from, for people; None: there was none
     seconds: float | None = None  # for all of it, where that is known
+    limit_seconds: float | None = None  # that are left of the time budget; None: there is no budget
 
     def _text(self) -> str:
         expected = None if self.seconds is None else f"expected time {rough_duration(self.seconds)}"

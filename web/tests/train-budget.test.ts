@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inMinutes, isGiven, isInMinutes, minutesOf } from '../src/features/train/budget';
+import { budgetOf, inMinutes, isGiven, isInMinutes, minutesOf } from '../src/features/train/budget';
 import { Plan } from '../src/features/train/plan.svelte';
 
 test('minutes of one’s own are told apart from a time of the list', () => {
@@ -31,4 +31,15 @@ test('a time that was chosen comes back after *Back*, and goes with *Back to the
   expect(again.isTimeMissing).toBe(true);
   again.setBackAll();
   expect([again.budget, again.isTimeMissing, isInMinutes(again.budget)]).toEqual([null, false, false]);
+});
+
+test('the time of an earlier training is the choice that asked for it', () => {
+  expect([null, 120, 600, 3600, 240, 90].map(budgetOf)).toEqual([
+    null,
+    'quick',
+    'balanced',
+    'best',
+    '4m',
+    '2m',
+  ]);
 });

@@ -46,7 +46,7 @@ _FEWEST_FROM_SCRATCH = 2  # epochs: within one, the learning rate would rise and
 _MORE_EPOCHS = 2.0  # more than that gain nothing
 _SMALLEST_PX, _SMALLEST_SHARE = 64, 0.4  # of the full size: fine-tuned there, most beat their instant classifiers
 _STEP_PX = 32  # networks halve the size five times
-_SIZE_POWER = 1.5  # a step on images of half the side takes a third of the time
+SIZE_POWER = 1.5  # a step on images of half the side takes a third of the time
 _INSTANT_SHARE = 0.8  # of the time left, for the instant classifier at full size: smaller ones are less accurate
 _FORWARD_SHARE = 0.4  # of the time of a step, to predict as many images
 _LOADINGS = 5  # times that the network is made ready and run after fine-tuning, the report among them
@@ -107,7 +107,7 @@ def largest_fitting(
         n_steps: that have to fit.
         seconds: that there are for them, where work takes so many times as long as at the measured size.
     """
-    factors = {px: (px / measured_px) ** _SIZE_POWER for px in sizes}
+    factors = {px: (px / measured_px) ** SIZE_POWER for px in sizes}
     fitting = (px for px, factor in factors.items() if pace.slower(factor).seconds(n_steps) <= seconds(factor))
     return next(fitting, None)
 
@@ -278,11 +278,11 @@ class _Budgeted:
         reserved = limit.reserve_seconds + limit.reserve_steps * pace.step_seconds
         n_steps = self._epochs * pace.steps_per_epoch
         if self._record.sufficient_seconds is None:
-            self._note_sufficient(pace.slower((self._full_px / px) ** _SIZE_POWER), n_steps, reserved)
+            self._note_sufficient(pace.slower((self._full_px / px) ** SIZE_POWER), n_steps, reserved)
         left = self._left - reserved
 
         def seconds(factor: float) -> float:
-            return left - watch.instant_seconds * math.pow(factor, 1 / _SIZE_POWER)
+            return left - watch.instant_seconds * math.pow(factor, 1 / SIZE_POWER)
 
         chosen = largest_fitting(smaller, px, pace, _NEARLY_ALL * n_steps, seconds)
         if chosen is None and smaller:

@@ -4,6 +4,7 @@ What the initial weights have seen cannot measure the result: images of the test
 of an earlier run or of pretraining are looked for by their pixels, before pretraining and after it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,11 +97,19 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
 
 def _tell_work(parts: Parts, recipe: Recipe, context: RunContext, n_folds: int = 0) -> None:
     """Emit how much there is to do and how long it will take; a time budget says that itself."""
-    plan = plan_work(recipe, counts_of(parts, recipe, n_folds), context.device)
+    plan = plan_work(recipe, counts_of(parts, recipe, n_folds), context.device, _seconds_of_budget(context))
     context.emit(plan)
     if context.run.budget is None:
         step = 1 if context.run.is_pretraining else 2 if isinstance(recipe.init, Pretraining) else None
         context.emit(expected_time(plan, step))
+
+
+def _seconds_of_budget(context: RunContext) -> float | None:
+    """Seconds left of the time budget, the reserve for instant classifiers of folds included; None without one."""
+    left, budget = context.deadline.seconds_left(), context.run.budget
+    if left == math.inf:
+        return None
+    return max(0.0, left + (0.0 if budget is None else budget.reserve_seconds))
 
 
 def _both(first: Emit, second: Emit) -> Emit:

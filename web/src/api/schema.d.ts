@@ -6010,6 +6010,18 @@ export interface components {
             recipe: {
                 [key: string]: unknown;
             };
+            /**
+             * Requested Recipe
+             * @description As it was asked for, before anything was adapted to the time.
+             */
+            requested_recipe: {
+                [key: string]: unknown;
+            };
+            /**
+             * Budget Seconds
+             * @description Its time budget; null without one.
+             */
+            budget_seconds: number | null;
             /** Recipe Text */
             recipe_text: string;
             /**

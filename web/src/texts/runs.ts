@@ -140,7 +140,7 @@ export const runs = {
     dip: 'Validation results are usually worse while the learning rate is high. They usually recover only when it falls.',
     selection: {
       lastLater: (n: number) =>
-        `If fine-tuning is not ended early, its last epoch (${n}) is kept: by then the learning rate has fallen to zero. If you finish or stop it, the best epoch so far is kept.`,
+        `If fine-tuning is not ended early, its last epoch (${n}) is kept: by then the learning rate has fallen to zero. If you finish it now, the best epoch so far is kept. If you stop it, that epoch can be used until you resume: the training then continues after its last completed epoch.`,
       bestSoFar: (epoch: number) =>
         `The epoch with the best validation results is kept; so far this is epoch ${epoch}.`,
       last: (epoch: number) => `Kept: epoch ${epoch}, the last.`,

@@ -105,6 +105,8 @@ export const train = {
     ],
     minutes: 'Minutes',
     isMissing: 'How many minutes may it take? 1 to 10000.',
+    isInstant:
+      'The time has no effect, because “Instant classifier only” is chosen below: there is no fine-tuning that could be adapted to it.',
     help: 'Fine-tuning begins at once and is adapted to this time while it runs. It takes smaller images or fewer steps if necessary, unless you set the image size or the number of epochs. If the time is short, a message says how much would be enough.',
   },
   time: {

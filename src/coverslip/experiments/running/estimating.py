@@ -1,7 +1,6 @@
 """How long a training is expected to take, by the pace of earlier trainings on this computer."""
 
 import json
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -9,10 +8,11 @@ from typing import Any
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.events import Event, Noted, Pace, RunEnded, WorkPlanned
+from coverslip.experiments.budgeting import SIZE_POWER
 from coverslip.experiments.parts import Parts
 from coverslip.messages import rough_duration
 from coverslip.models import model_info
-from coverslip.runs import Recipe, RunContext
+from coverslip.runs import Recipe, Run, RunContext
 from coverslip.runs.log import Progress, fold_event
 from coverslip.runs.log.time_left import USUAL_CLOSING, training_seconds
 
@@ -21,6 +21,7 @@ MOST_AGAIN = 2000  # training images that a fine-tuned network looks at again
 LONG_SECONDS = 1800.0  # a training that takes longer is worth a warning
 _KEY = "paces"
 _MOST_KEPT = 60
+_MOST_SCALED = 2.0  # image sides that differ by more say too little of each other's pace
 _TITLE = "an earlier training of {} at {} px"
 
 
@@ -45,7 +46,6 @@ class _Known:
     tta: int
     freeze_to: str | None
     is_scratch: bool
-    macs: float  # multiply-accumulates for an image; 0 where that is not known
     at: float  # seconds since 1970
     pace: Pace
 
@@ -58,8 +58,15 @@ def _identity(known: _Known) -> tuple[object, ...]:
     return known.model, known.image_size, known.device, known.tta, known.freeze_to, known.is_scratch
 
 
-def plan_work(recipe: Recipe, counts: Counts, device: str) -> WorkPlanned:
-    """How much a training has to do, and how long that takes here, where an earlier training tells."""
+def plan_work(recipe: Recipe, counts: Counts, device: str, limit_seconds: float | None = None) -> WorkPlanned:
+    """How much a training has to do, and how long that takes here, where an earlier training tells.
+
+    Args:
+        recipe: of the training.
+        counts: of its images.
+        device: that it runs on.
+        limit_seconds: left of its time budget; None without one.
+    """
     n_epochs = 0
     if recipe.is_finetuned:
         settled = recipe.with_epochs(counts.n_drawn)
@@ -76,8 +83,12 @@ def plan_work(recipe: Recipe, counts: Counts, device: str) -> WorkPlanned:
         n_folds=counts.n_folds,
         pace=pace,
         basis=basis,
+        limit_seconds=limit_seconds,
     )
-    return plan if basis is None else replace(plan, seconds=training_seconds(plan, pace))
+    seconds = None if basis is None else training_seconds(plan, pace)
+    if seconds is not None and limit_seconds is not None:
+        seconds = min(seconds, limit_seconds)
+    return replace(plan, seconds=seconds)
 
 
 def counts_of(parts: Parts, recipe: Recipe, n_folds: int = 0) -> Counts:
@@ -106,32 +117,39 @@ class PaceListener:
         self._context, self._progress = context, Progress()
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, WorkPlanned):
+            event = replace(event, pace=Pace())  # what is kept is measured here, not taken from earlier trainings
         self._progress = fold_event(self._progress, event, time.time())
         if isinstance(event, RunEnded) and event.state == "done" and event.fold is None and not event.is_pretraining:
             self._keep()
 
     def _keep(self) -> None:
         progress, plan = self._progress, self._progress.plan
-        if plan is None:
+        # The first steps without a whole epoch are much slower than those that follow.
+        measured = progress.pace if progress.pace.n_epochs else replace(progress.pace, training=None)
+        if plan is None or (measured.embedding is None and measured.training is None):
             return
+        wanted = _known_as(self._context.run.recipe, self._context.device, _measured_px(self._context.run))
+        kept = _all_known()
+        earlier = next((each for each in kept if each.is_alike(wanted)), None)
+        if earlier:  # it may know what this one did not measure: its features were in the cache, or it was instant
+            measured = _completed(measured, earlier.pace)
         seconds = {stage.stage: stage.seconds for stage in progress.stages}
         n_images = plan.n_train + plan.n_val + plan.n_test
-        looked_at = (progress.pace.embedding or 0.0) * (plan.n_again + plan.n_test)
+        predicting = (measured.embedding or 0.0) * (plan.n_again + plan.n_test)
         pace = replace(
-            progress.pace,
+            measured,
             reading=seconds.get("reading", 0.0) / max(n_images, 1),
-            closing=max(1.0, seconds.get("measuring", USUAL_CLOSING) - looked_at),
+            closing=max(1.0, seconds.get("measuring", USUAL_CLOSING) - predicting),
             step=None,
             n_epochs=0,
         )
-        if pace.embedding is None and pace.training is None:
-            return
-        known = _known_as(self._context.run.recipe, self._context.device, pace)
-        kept = _all_known()
-        earlier = next((each for each in kept if each.is_alike(known)), None)
-        if earlier:  # it may know what this one did not measure: its features were in the cache, or it was instant
-            known = replace(known, pace=_completed(known.pace, earlier.pace))
-        _write([*(each for each in kept if each is not earlier), known][-_MOST_KEPT:])
+        _write([*(each for each in kept if each is not earlier), replace(wanted, pace=pace)][-_MOST_KEPT:])
+
+
+def _measured_px(run: Run) -> int | None:
+    """The image size of the network whose pace was measured: within a budget, not always that of the one kept."""
+    return (run.budget and run.budget.image_size) or run.recipe.image_size
 
 
 def _completed(pace: Pace, earlier: Pace) -> Pace:
@@ -142,41 +160,49 @@ def _completed(pace: Pace, earlier: Pace) -> Pace:
     )
 
 
-def _known_as(recipe: Recipe, device: str, pace: Pace) -> _Known:
-    record = model_info(recipe.model)
-    image_size = recipe.image_size or record.input_px
+def _known_as(recipe: Recipe, device: str, image_size: int | None) -> _Known:
     return _Known(
         model=recipe.model,
-        image_size=image_size,
-        macs=(record.macs or 0.0) * (image_size / record.input_px) ** 2,
+        image_size=image_size or model_info(recipe.model).input_px,
         device=device,
         tta=recipe.tta,
         freeze_to=recipe.freeze_to,
         is_scratch=recipe.init == "scratch",
         at=time.time(),
-        pace=pace,
+        pace=Pace(),
     )
 
 
 def _pace_for(recipe: Recipe, device: str) -> tuple[Pace, str | None]:
-    """The pace of the training that is most like this one, and which that is; scaled where the network is another."""
-    wanted = _known_as(recipe, device, Pace())
-    known = [each for each in _all_known() if each.device == device and _is_enough(each.pace, recipe)]
-    for each in known:
-        if each.is_alike(wanted):
-            return each.pace, _TITLE.format(each.model, each.image_size)
-    macs = wanted.macs
-    alike = [each for each in known if (each.freeze_to, each.is_scratch) == (wanted.freeze_to, wanted.is_scratch)]
-    if not alike or not macs:
+    """The pace of the training that is most like this one, and which that is; scaled if its images are of another size.
+
+    Other networks tell nothing: the time for an operation differs several times between them.
+    """
+    wanted = _known_as(recipe, device, recipe.image_size)
+    known = [each for each in _all_known() if _is_comparable(each, wanted) and _is_enough(each.pace, recipe)]
+    if not known:
         return Pace(), None
-    nearest = min(alike, key=lambda each: abs(math.log(macs / each.macs)) if each.macs else math.inf)
-    if not nearest.macs:
-        return Pace(), None
-    return _scaled(nearest, wanted), f"{_TITLE.format(nearest.model, nearest.image_size)}, scaled to this network"
+    nearest = min(known, key=lambda each: (_ratio(each, wanted), each.tta != wanted.tta))
+    basis = _TITLE.format(nearest.model, nearest.image_size)
+    if nearest.is_alike(wanted):
+        return nearest.pace, basis
+    return _scaled(nearest, wanted), f"{basis}, scaled to {wanted.image_size} px"
+
+
+def _is_comparable(known: _Known, wanted: _Known) -> bool:
+    names = ("model", "device", "freeze_to", "is_scratch")
+    is_same = all(getattr(known, name) == getattr(wanted, name) for name in names)
+    return is_same and _ratio(known, wanted) <= _MOST_SCALED
+
+
+def _ratio(known: _Known, wanted: _Known) -> float:
+    """Of the larger image side to the smaller."""
+    sides = (known.image_size, wanted.image_size)
+    return max(sides) / min(sides)
 
 
 def _scaled(known: _Known, wanted: _Known) -> Pace:
-    factor = wanted.macs / known.macs
+    factor = (wanted.image_size / known.image_size) ** SIZE_POWER
     embedding = None if known.pace.embedding is None else known.pace.embedding * factor * wanted.tta / known.tta
     training = None if known.pace.training is None else known.pace.training * factor
     return replace(known.pace, embedding=embedding, training=training)

@@ -84,6 +84,7 @@ class Progress:
     plan_of_pretraining: WorkPlanned | None = None
     pace: Pace = _UNKNOWN
     left: TimeLeft | None = None  # of the whole run
+    ends_by: float | None = None  # when the time budget is over; None: there is no budget
     stages: tuple[StageTime, ...] = ()  # of the training that goes on
     at: float | None = None  # when the last event was; None where nothing goes on
     worked: float = 0.0  # seconds, all sessions of work together
@@ -96,7 +97,7 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
     progress = _timed(replace(progress, has_begun=True), event, at)
     match event:
         case Noted():
-            return replace(progress, notes=(*progress.notes, _timed_note(event, at)))
+            return _noted(progress, event, at)
         case FoldStarted(is_pretraining=False):
             begun = replace(_anew(progress, event), n_folds=event.n_folds, fold_began=at)
             after = _with_training(begun, event)
@@ -108,9 +109,9 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
             after = replace(ended, left=None, at=None, stages=_all_ended(progress.stages))
         case WorkPlanned(is_pretraining=True):
             begun = _anew(progress, event)
-            after = replace(begun, plan_of_pretraining=event, pace=event.pace, left=None)
+            after = replace(_replanned(begun, event, at), plan_of_pretraining=event)
         case WorkPlanned():
-            after = replace(progress, plan=event, pace=event.pace, left=None)
+            after = replace(_replanned(progress, event, at), plan=event)
         case _:
             is_another = event.is_pretraining != progress.is_pretraining
             after = _within_training(_anew(progress, event) if is_another else progress, event, at)
@@ -179,7 +180,23 @@ def _estimated(progress: Progress, event: Event, at: float) -> Progress:
     # Where fine-tuning was finished early, much of what was expected is not done.
     is_new = progress.left is None or isinstance(event, ClassifierSelected)
     left = TimeLeft(seconds, at) if progress.left is None or is_new else progress.left.corrected(seconds, at)
+    if progress.ends_by is not None:
+        left = TimeLeft(min(left.seconds, max(0.0, progress.ends_by - at)), at)
     return replace(progress, left=left)
+
+
+def _replanned(progress: Progress, event: WorkPlanned, at: float) -> Progress:
+    """Nothing is known yet but what earlier trainings tell, and when the time budget is over."""
+    ends_by = None if event.limit_seconds is None else at + event.limit_seconds
+    return replace(progress, pace=event.pace, left=None, ends_by=ends_by)
+
+
+def _noted(progress: Progress, event: Noted, at: float) -> Progress:
+    """The note is kept. Where training continues on smaller images, the pace on larger ones does not apply to them."""
+    pace = progress.pace
+    if event.code == "smaller-images":
+        pace = Pace(reading=pace.reading, closing=pace.closing)
+    return replace(progress, notes=(*progress.notes, _timed_note(event, at)), pace=pace)
 
 
 def _timed_note(event: Noted, at: float) -> TimedNote:

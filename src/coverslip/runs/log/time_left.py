@@ -31,7 +31,7 @@ class TimeLeft:
     def corrected(self, seconds: float, now: float) -> "TimeLeft":
         """Closer to a new estimate, the more so the more time has passed: what people read shall not jump."""
         before = self.by(now)
-        slowness = max(_MIN_SECONDS_TO_CORRECT, _SHARE_TO_CORRECT * max(seconds, before))
+        slowness = max(_MIN_SECONDS_TO_CORRECT, _SHARE_TO_CORRECT * min(seconds, before))
         weight = 1 - math.exp(-max(0.0, now - self.at) / slowness)
         return TimeLeft(before + weight * (seconds - before), now)
 
@@ -43,14 +43,17 @@ def measured_pace(pace: Pace, plan: WorkPlanned, event: Event, stage: str | None
             return replace(pace, embedding=1 / per_second)
         case StepEnded() if event.images_per_second > 0:
             step = (1 + _validation_share(plan)) / event.images_per_second
-            if pace.training is None:
-                return replace(pace, training=step)
+            expected = _training(plan, replace(pace, step=None))
+            if expected is None:
+                return replace(pace, step=step)
             # The first steps of an epoch say little of all of it.
             done = event.step / max(event.n_steps, 1)
-            return replace(pace, step=(1 - done) * pace.training + done * step)
+            return replace(pace, step=(1 - done) * expected + done * step)
         case EpochEnded() if event.epoch and plan.n_drawn:
             epoch = event.seconds / plan.n_drawn
-            is_first = pace.n_epochs == 0
+            is_first = pace.n_epochs == 0 or pace.training is None
+            if not is_first and event.epoch == event.n_epochs:  # a time budget may cut the last epoch short
+                return replace(pace, step=None, n_epochs=pace.n_epochs + 1)
             training = epoch if is_first or pace.training is None else (pace.training + epoch) / 2
             return replace(pace, training=training, step=None, n_epochs=pace.n_epochs + 1)
         case _:
@@ -145,10 +148,16 @@ def _embedding(pace: Pace) -> float | None:
 def _epochs_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
     if not plan.n_epochs:
         return 0.0
+    each = _training(plan, pace)
+    return None if each is None else each * plan.n_drawn * plan.n_epochs
+
+
+def _training(plan: WorkPlanned, pace: Pace) -> float | None:
+    """Seconds for an image in an epoch, by those of a look at it where no other is known."""
     each = pace.step or pace.training
     if each is None and pace.embedding is not None:
-        each = TRAINING_BY_EMBEDDING * pace.embedding * (1 + _validation_share(plan))
-    return None if each is None else each * plan.n_drawn * plan.n_epochs
+        return TRAINING_BY_EMBEDDING * pace.embedding * (1 + _validation_share(plan))
+    return each
 
 
 def _closing_seconds(plan: WorkPlanned, pace: Pace) -> float | None:

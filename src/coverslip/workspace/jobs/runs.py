@@ -90,6 +90,10 @@ class RunStory(RunState):
     """A training with its recipe, its curves so far and its notes."""
 
     recipe: Json
+    requested_recipe: Annotated[
+        Json, Field(description="As it was asked for, before anything was adapted to the time.")
+    ]
+    budget_seconds: Annotated[float | None, Field(description="Its time budget; null without one.")]
     recipe_text: str
     trainings: Annotated[tuple[Training, ...], Field(description="In the order that they began; folds are some.")]
     notes: tuple[TimedNote, ...]
@@ -229,6 +233,12 @@ def _recipe_of(job: Job, state: str) -> Json:
     return choices
 
 
+def _budget_of(job: Job) -> float | None:
+    with suppress(BadRun):
+        return None if job.run.budget is None else job.run.budget.seconds
+    return None
+
+
 def run_story(workspace: Workspace, run_id: str) -> RunStory:
     """One training with all that a page about it shows.
 
@@ -242,6 +252,8 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},
         recipe=_recipe_of(job, state.state),
+        requested_recipe=job.choices,
+        budget_seconds=_budget_of(job),
         recipe_text=recipe_file.read_text(encoding="utf-8") if recipe_file.is_file() else "",
         trainings=log.progress.trainings,
         notes=log.progress.notes,

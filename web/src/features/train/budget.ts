@@ -10,6 +10,13 @@ export function isInMinutes(budget: string | null): boolean {
   return budget !== null && budget.endsWith('m');
 }
 
+const WORDS: Readonly<Record<number, string>> = { 120: 'quick', 600: 'balanced', 3600: 'best' };
+
+/** The choice that asks for so many seconds. */
+export function budgetOf(seconds: number | null): string | null {
+  return seconds === null ? null : (WORDS[seconds] ?? inMinutes(Math.max(1, Math.round(seconds / 60))));
+}
+
 /** Null where they are still awaited, and where the time is none in minutes. */
 export function minutesOf(budget: string | null): number | null {
   const text = isInMinutes(budget) ? budget!.slice(0, -1) : '';

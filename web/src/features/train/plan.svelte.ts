@@ -6,7 +6,7 @@ import { listFindings } from '../../api/studies';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
-import { isGiven } from './budget';
+import { budgetOf, isGiven } from './budget';
 import { unread } from './fields/draft.svelte';
 import { changed, differing, faultsOf, nested, only, takenOver, type Changes, type Value } from './recipe';
 
@@ -193,10 +193,11 @@ export class Plan {
     try {
       const run = await readRun(runId);
       const isSame = run.dataset_id === this.dataset?.id;
+      this.budget = budgetOf(run.budget_seconds);
       this.earlier = run.dataset_id ? { run: runId, name: run.name, dataset: run.dataset_id } : null;
       this.take(
         takenOver(
-          run.recipe,
+          run.requested_recipe,
           recipeKeys.keys.map(({ key }) => key),
           isSame,
         ),
