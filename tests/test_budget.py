@@ -323,7 +323,10 @@ def test_the_instant_classifier_is_kept_where_fine_tuning_does_not_fit(cells: Pa
     assert (slow.recipe.stage, slow.recipe.image_size) == ("instant", None)
     assert slow.budget is not None
     assert slow.budget.ended == "no time to fine-tune"
-    assert time_for_all(slow.budget)
+    assert slow.budget.least_seconds is not None
+    assert slow.budget.sufficient_seconds is not None
+    assert 60.0 < slow.budget.least_seconds < slow.budget.sufficient_seconds
+    assert slow.budget.for_some in time_for_all(slow.budget)
     assert time_for_all(slow.budget) in why_instant(ReportedRun(slow))  # told with the result, not only in its details
     assert slow.training is not None
     assert slow.training.finetune is None

@@ -288,10 +288,16 @@ class _Budgeted:
         if chosen is None and smaller:
             fewest = _FEWEST * self._fewest * pace.steps_per_epoch  # what is foreseen is not sure: its steps will tell
             chosen = largest_fitting(smaller[-1:], px, pace, fewest, seconds)
+            if chosen is None:
+                factor = (smaller[-1] / px) ** SIZE_POWER
+                missing = pace.slower(factor).seconds(fewest) - seconds(factor)
+                least = sufficient(1.1 * (self._record.seconds + missing))
+                self._record = self._record.model_copy(update={"least_seconds": least, "least_image_size": smaller[-1]})
         for_all = f"About {duration(self._record.sufficient_seconds or 0)} would allow all {self._epochs} epochs"
         values = {"seconds": self._record.sufficient_seconds, "epochs": self._epochs, "image_size": chosen}
         if chosen is None:
-            text = f"There is no time for fine-tuning: the instant classifier is kept. {for_all} at {self._full_px} px."
+            text = "There is no time for fine-tuning: the instant classifier is kept."
+            text = " ".join(filter(None, [text, self._record.for_some, f"{for_all} at {self._full_px} px."]))
             self._context.emit(Noted(code="no-time-to-fine-tune", text=text, level="warning", values=values))
             return []
         text = f"Fine-tuning takes images of {chosen} px to fit into the time. {for_all} at {self._full_px} px."

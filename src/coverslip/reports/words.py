@@ -110,6 +110,8 @@ def why_instant(run: ReportedRun) -> str:
         return " ".join(filter(None, [f"There was no time for fine-tuning, {kept}", time_for_all(budget)]))
     if budget is not None and budget.ended == "no time to fine-tune folds":
         return "There was no time to fine-tune all folds, so all of them keep the instant classifier."
+    if budget is not None and budget.ended == "larger instant classifier":
+        return f"Fine-tuning on images of {budget.image_size} px did not improve validation results, {kept}"
     if not run.n_frozen:
         return ""
     if run.is_no_epoch_done:
@@ -126,7 +128,8 @@ def time_for_all(budget: BudgetRecord) -> str:
     """What time would have been enough; empty where that is not known, or was given."""
     if budget.sufficient_seconds is None:
         return ""
-    return f"About {duration(budget.sufficient_seconds)} would allow all {budget.epochs} epochs at full image size."
+    for_all = f"About {duration(budget.sufficient_seconds)} would allow all {budget.epochs} epochs at full image size."
+    return " ".join(filter(None, [budget.for_some, for_all]))
 
 
 def relabelled(run: ReportedRun) -> str:

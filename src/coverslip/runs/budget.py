@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from coverslip.errors import BadRecipe
+from coverslip.messages import duration
 from coverslip.runs.documents import Document
 
 PRESETS = {"quick": 120.0, "balanced": 600.0, "best": 3600.0}  # seconds
@@ -66,6 +67,10 @@ class BudgetRecord(Document):
     sufficient_seconds: float | None = Field(
         default=None, description="Estimated for all epochs at the full image size; null where they were run."
     )
+    least_seconds: float | None = Field(
+        default=None, description="Estimated for fine-tuning at the smallest image size; null where it had time."
+    )
+    least_image_size: int | None = Field(default=None, description="That image size.")
     ended: (
         Literal[
             "fine-tuned",
@@ -76,6 +81,13 @@ class BudgetRecord(Document):
         ]
         | None
     ) = None
+
+    @property
+    def for_some(self) -> str:
+        """Sentence on the time that would allow fine-tuning at all; empty where that is not known."""
+        if self.least_seconds is None:
+            return ""
+        return f"About {duration(self.least_seconds)} would allow fine-tuning on images of {self.least_image_size} px."
 
     @property
     def is_reduced(self) -> bool:
