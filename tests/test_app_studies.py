@@ -61,7 +61,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def done(lab: Lab) -> Json:
     """A study of one network with two ways to start, of which one fails."""
-    regimes = ["imagenet", {"name": "gone", "run": str(lab.workspace.folder)}]
+    regimes = ["imagenet", {"name": "gone", "recipe": {"positive_class": "none"}}]
     study = lab.study(name="First", plan=lab.plan(regimes=regimes))
     assert study["state"] in ("queued", "starting")
     assert (study["n_trainings"], study["dataset_names"]) == (2, ["cells"])

@@ -77,7 +77,7 @@ def read_table(path: Path) -> Table:
         raise BadDataset(
             f"The table cannot be read from line {line} on: {what}",
             file=path,
-            do="Remove the quotation mark, or write a quotation mark within a quoted cell twice.",
+            do="Correct that line. Within a quoted cell a quotation mark is written twice.",
             values={"line": line},
         ) from error
     if too_long:
@@ -109,9 +109,12 @@ def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
 
 def _fault_in_row(error: csv.Error, n_lines: int) -> str:
     """What is wrong with a row: one that goes on over several lines has a quotation mark that does not end its cell."""
-    if n_lines > 1 or "unexpected end" in str(error):
+    text = str(error)
+    if "unexpected end" in text or ("expected after" in text and n_lines > 1):
         return "a quotation mark is never closed"
-    return "text follows a closing quotation mark" if "expected after" in str(error) else str(error)
+    if "expected after" in text:
+        return "text follows a closing quotation mark"
+    return f"{text}; is a quotation mark never closed?" if n_lines > 1 else text
 
 
 class _LinesOfRow:

@@ -155,8 +155,8 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
 
 
 def _broken_cell(table: Table, columns: Columns, row: Sequence[str]) -> str | None:
-    """The column of a path, label or group that holds a line break: in a file, a quotation mark too many does that."""
-    read = (columns.path, columns.label, columns.group)
+    """The column of a path or group that holds a line break: in a file, a quotation mark too many does that."""
+    read = (columns.path, columns.group)
     broken = (table.columns[at] for at in read if at is not None and ("\n" in row[at] or "\r" in row[at]))
     return None if table.is_in_memory else next(broken, None)
 
