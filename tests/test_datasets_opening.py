@@ -444,6 +444,21 @@ def test_a_path_or_group_over_several_lines_is_refused(tmp_path, row):
     assert refused.value.file == table
 
 
+@pytest.mark.parametrize("row", ['6.png,b"', '6"".png,b', '6.png, "b"'])
+def test_a_quotation_mark_in_a_cell_that_is_not_quoted_is_refused(tmp_path, row):
+    make_folder(tmp_path, "2.png")
+    table = write_table(tmp_path / "t.csv", f"path,label\n2.png,a\n{row}\n")
+    with pytest.raises(BadDataset) as refused:
+        open_dataset(table)
+    assert refused.value.values == {"line": 3}
+
+
+def test_quotation_marks_may_be_written_twice_in_quoted_cells(tmp_path):
+    make_folder(tmp_path, "2.png")
+    table = write_table(tmp_path / "t.csv", 'path,label\n2.png,"5"" lens, ""a"""\n')
+    assert [record.label for record in open_dataset(table).records] == ['5" lens, "a"']
+
+
 def test_a_quoted_comment_may_hold_line_breaks(tmp_path):
     make_folder(tmp_path, "2.png")
     table = write_table(

@@ -407,3 +407,25 @@ def test_unfamiliar_images_are_neither_decided_nor_uncertain(own_run: Run) -> No
     assert "1 unfamiliar image" in told
     Predictions([replace(row, decision="uncertain") for row in rows], card.classes).write_csv(own_run.predictions_file)
     assert f"{len(rows)} of {len(rows)} images are uncertain" in decided(ReportedRun(Run(own_run.folder)))
+
+
+def test_the_methods_say_which_sets_came_with_the_data(tmp_path):
+    run = cs.open_run(write_run(tmp_path, n_test=60))
+    assert "stratified" in cs.methods_text(run)
+    environment = run.environment
+    environment.model_copy(update={"predefined_sets": ("train", "val", "test")}).write(run.environment_file)
+    assert "as given with the data" in cs.methods_text(run)
+    assert "stratified" not in cs.methods_text(run)
+    environment.model_copy(update={"predefined_sets": ("train", "test")}).write(run.environment_file)
+    assert "stratified" in cs.methods_text(run)
+    assert "as given with the data" in cs.methods_text(run)
+
+
+def test_the_methods_say_by_which_rule_the_epoch_was_kept(tmp_path):
+    run = cs.open_run(write_run(tmp_path, n_test=60, finetuned=True))
+    training = run.training
+    assert "keeping the last" in cs.methods_text(run)
+    stages = [stage.model_copy(update={"checkpoint_selection": "best"}) for stage in training.stages[1:]]
+    training.model_copy(update={"stages": (training.stages[0], *stages)}).write(run.training_file)
+    assert "keeping the last" not in cs.methods_text(run)
+    assert "keeping the one with the best" in cs.methods_text(run)

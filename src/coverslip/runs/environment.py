@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip._version import __version__
-from coverslip.datasets import Dataset, ImageRecord
+from coverslip.datasets import SIDES, Dataset, ImageRecord, Side
 from coverslip.files import sha256_json
 from coverslip.machine import Machine, describe_machine
 from coverslip.runs.documents import Document
@@ -98,6 +98,9 @@ class Environment(ImagesOpened):
     device: str
     seed: int
     allow_leakage: bool
+    predefined_sets: tuple[Side, ...] = Field(
+        default=(), description="Sets that images were given in with the data, such as by a column `split`."
+    )
     command: tuple[str, ...] | None
     started: str = Field(description="ISO 8601, UTC.")
     initialisation: str | None = Field(
@@ -161,6 +164,9 @@ def describe_environment(
         device=device,
         seed=seed,
         allow_leakage=allow_leakage,
+        predefined_sets=tuple(
+            side for side in SIDES if any(record.predefined_split == side for record in data.records)
+        ),
         command=tuple(sys.argv) if Path(sys.argv[0]).name.startswith("coverslip") else None,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         initialisation=initialisation,

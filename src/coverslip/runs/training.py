@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.evaluation import OperatingPoint
+from coverslip.events import CheckpointSelection
 from coverslip.runs.classifier import LearntOn
 from coverslip.runs.documents import Document
 
@@ -41,6 +42,9 @@ class FinetuneStage(_Part):
     started_from: str
     seconds: float
     kept_epoch: int = Field(description="1-based; 0 where none was completed.")
+    checkpoint_selection: CheckpointSelection = Field(
+        default="last", description="Which epoch was kept: the last, or the best on validation images."
+    )
     epochs_run: int = Field(description="The last one may be a part of one, under a time budget.")
     epochs_planned: int = Field(description="That the learning rate was to fall over.")
     n_steps: int = Field(default=0, description="Steps of the optimizer that were taken.")

@@ -417,6 +417,7 @@ def _finetune_stage(finetuned: Finetuned, recipe: Recipe) -> FinetuneStage:
         started_from=started_from,
         seconds=round(finetuned.seconds, 3),
         kept_epoch=finetuned.kept_epoch,
+        checkpoint_selection=finetuned.selection,
         epochs_run=finetuned.epochs_run,
         epochs_planned=recipe.n_epochs,
         n_steps=finetuned.n_steps,

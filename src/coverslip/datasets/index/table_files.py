@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,9 +59,12 @@ def read_table(path: Path) -> Table:
     columns: tuple[str, ...] = ()
     too_long: list[int] = []
     line = first_line
+    well_formed = _well_formed(separator)
     try:
         for cells in reader:
-            of_row.n_letters = 0
+            text = of_row.taken()
+            if '"' in text and not well_formed.fullmatch(text):
+                raise csv.Error("a quotation mark stands in a cell that is not quoted")
             stripped = [plain_cell(cell.strip()) for cell in cells]
             if any(stripped):
                 if not columns:
@@ -107,6 +111,13 @@ def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
     return any(has_image_suffix(cell) and (folder / cell).is_file() for cell in columns)
 
 
+def _well_formed(separator: str) -> re.Pattern[str]:
+    """A row whose quotation marks stand around cells, or twice within quoted ones. csv takes others for letters."""
+    mark = re.escape(separator)
+    cell = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
+    return re.compile(rf"{cell}(?:{mark}{cell})*[\r\n]*")
+
+
 def _fault_in_row(error: csv.Error, n_lines: int) -> str:
     """What is wrong with a row: one that goes on over several lines has a quotation mark that does not end its cell."""
     text = str(error)
@@ -121,7 +132,7 @@ class _LinesOfRow:
     """The lines of a table, for as long as those of one row are no longer than any: a row is read as a whole."""
 
     def __init__(self, text: str) -> None:
-        self.n_letters = 0  # of the row that is being read
+        self._row, self._n_letters = list[str](), 0  # the lines of the row that is being read
         self._lines = io.StringIO(text, newline="")
 
     def __iter__(self) -> "_LinesOfRow":
@@ -129,12 +140,18 @@ class _LinesOfRow:
 
     def __next__(self) -> str:
         line = self._lines.readline(_LONGEST_ROW + 1)
-        self.n_letters += len(line)
-        if self.n_letters > _LONGEST_ROW:
+        self._n_letters += len(line)
+        if self._n_letters > _LONGEST_ROW:
             raise csv.Error(f"the row has more than {_LONGEST_ROW:,} letters")
         if not line:
             raise StopIteration
+        self._row.append(line)
         return line
+
+    def taken(self) -> str:
+        """The text of the row that was read; the next one begins."""
+        text, self._row, self._n_letters = "".join(self._row), [], 0
+        return text
 
 
 def _decode(data: bytes, path: Path) -> tuple[str, list[Note]]:

@@ -54,7 +54,9 @@ def _kept(run: ReportedRun) -> str | None:
     if training.chosen == "instant":
         return " ".join(filter(None, [why_instant(run), _without_augmentation(run)]))
     metric = phrases(run.recipe)["primary_metric"]
-    rule = "the last" if run.recipe.keeps_last_epoch else f"the one with the best {metric} on validation images"
+    rule = (
+        "the last" if stage.checkpoint_selection == "last" else f"the one with the best {metric} on validation images"
+    )
     return f"Epoch {stage.kept_epoch} of {stage.epochs_run} is kept: {rule}."
 
 

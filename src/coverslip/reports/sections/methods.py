@@ -104,15 +104,26 @@ def _data_methods(run: ReportedRun) -> str:
     origin = f" from {plural(run.n_groups, 'group')}" if run.n_groups else ""
     together = "Images of one group and images with" if run.n_groups else "Images with"
     domains = f", of the domains {listed(run.domains)}," if run.domains else ""
-    stratified = "stratified by domain and class" if run.domains else "stratified by class"
-    drawn = f"({phrases(run.recipe)['seed']}{_others(run.recipe, 'split', before='; ')})"
     return (
         f"{plural(len(run.used), 'image')} of {plural(len(run.classes), 'class')}{origin}{domains} were divided, "
-        f"{stratified}, into {_shares(run)} {drawn}. {together} identical pixels {_kept_together(run)}."
+        f"{_divided(run)}. {together} identical pixels {_kept_together(run)}."
         + _near_duplicate_methods(run)
         + _group_methods(run)
         + _class_methods(run.recipe)
     )
+
+
+def _divided(run: ReportedRun) -> str:
+    """How the sets came about, and how large they are."""
+    stratified = "stratified by domain and class" if run.domains else "stratified by class"
+    others = _others(run.recipe, "split", before="; ")
+    given = () if run.n_folds else run.environment.predefined_sets
+    if len(given) == len(_PART_WORDS):
+        return f"as given with the data, into {_shares(run)}{f' ({others[2:]})' if others else ''}"
+    if given:
+        named = listed([_PART_WORDS[side] for side in given], len(given))
+        stratified = f"{named} images as given with the data and the other sets {stratified}"
+    return f"{stratified}, into {_shares(run)} ({phrases(run.recipe)['seed']}{others})"
 
 
 def _group_methods(run: ReportedRun) -> str:
@@ -271,7 +282,7 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     where = f" in {run.n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
         f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe, stage)}) {epochs}, keeping "
-        f"{_kept_epoch(run.recipe)}{kept}."
+        f"{_kept_epoch(run, stage)}{kept}."
         + _regulariser_methods(run.recipe)
         + (f" Data augmentation of training images: {', '.join(changes)}." if changes else "")
         + ("" if stage.precision == "float32" else f" Steps were computed in mixed precision ({stage.precision}).")
@@ -286,11 +297,12 @@ def _shortened(run: ReportedRun, stage: FinetuneStage) -> str:
     return f"for {stage.epochs_run} of {stage.epochs_planned} planned epochs{rate}"
 
 
-def _kept_epoch(recipe: Recipe) -> str:
-    metric = phrases(recipe)["primary_metric"]
-    if recipe.keeps_last_epoch and (recipe.kept_stage == "finetune" or recipe.init == "scratch"):
+def _kept_epoch(run: ReportedRun, stage: FinetuneStage) -> str:
+    recipe, metric = run.recipe, phrases(run.recipe)["primary_metric"]
+    is_last = recipe.keeps_last_epoch if run.n_folds else stage.checkpoint_selection == "last"
+    if is_last and (recipe.kept_stage == "finetune" or recipe.init == "scratch"):
         return "the last"
-    if recipe.keeps_last_epoch:
+    if is_last:
         return f"the last unless {metric} on validation images was better before fine-tuning"
     return f"the one with the best {metric} on validation images"
 
