@@ -29,6 +29,7 @@ from coverslip.runs import (
     Predictions,
     Recipe,
     Run,
+    write_split,
 )
 
 
@@ -429,3 +430,16 @@ def test_the_methods_say_by_which_rule_the_epoch_was_kept(tmp_path):
     training.model_copy(update={"stages": (training.stages[0], *stages)}).write(run.training_file)
     assert "keeping the last" not in cs.methods_text(run)
     assert "keeping the one with the best" in cs.methods_text(run)
+
+
+def test_texts_for_papers_say_how_many_images_have_no_known_group(tmp_path):
+    run = cs.open_run(write_run(tmp_path, n_test=60))
+    assert "no known group" not in cs.methods_text(run)
+    rows = run.split
+    alone = [replace(row, group=row.image_id) if row.split == "train" and i < 7 else row for i, row in enumerate(rows)]
+    n = sum(before != after for before, after in zip(rows, alone, strict=True))
+    run.split_file.unlink()
+    write_split(run.split_file, alone)
+    run = cs.open_run(run.folder)
+    assert f"{n} images have no known group" in cs.methods_text(run)
+    assert f"{n} images have no known group" in model_card_text(ReportedRun(run))

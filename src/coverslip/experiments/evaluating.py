@@ -68,7 +68,7 @@ def measured_images(evaluation: Run) -> Dataset:
     """The images of an evaluation as they were measured.
 
     Raises:
-        BadRun: some are gone, or described anew.
+        BadRun: some are missing, or their description changed.
         CoverslipError: their folder or table is not there.
     """
     run, image_ids = evaluation.whole, {row.image_id for row in evaluation.predictions}

@@ -36,7 +36,7 @@ def drawn_on(parts: Parts, recipe: Recipe, context: RunContext) -> "OnFeatures |
         label, unit = parts.label[positions], connected_components(parts.data, parts.scan, positions.tolist())
         order = nested_order(label, unit, np.random.default_rng(recipe.seed))
         used = order < MOST_IMAGES / len(positions)
-        groups = {parts.data.records[i].group for i in parts.train.tolist()}
+        groups = {parts.data.records[i].named_group for i in parts.train.tolist()} - {None}
         curve = learning_curve(
             _rows((train, val), used),
             label[used],

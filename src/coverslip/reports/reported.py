@@ -71,6 +71,11 @@ class ReportedRun:
         return len({row.named_group for row in self.used if row.named_group})
 
     @property
+    def n_ungrouped(self) -> int:
+        """Images without a named group, where others have one."""
+        return sum(not row.named_group for row in self.used) if self.n_groups else 0
+
+    @property
     def n_ungrouped_training(self) -> int:
         """Training images without a named group."""
         return sum(row.split == "train" and not row.named_group for row in self.used)

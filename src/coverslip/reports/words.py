@@ -168,6 +168,14 @@ def _groups(run: ReportedRun, n_groups: int) -> str:
     return f"{words}. No image of these groups was used for training."
 
 
+def without_group(run: ReportedRun) -> str:
+    """That images without a known group may be of the groups of other sets; empty where every image has one."""
+    n = run.n_ungrouped
+    if not n:
+        return ""
+    return f"{plural(n, 'image')} {'has' if n == 1 else 'have'} no known group and may be of a group in another set"
+
+
 def _range(metric: Metric, shown: Callable[[float], str]) -> str:
     if metric.low is None or metric.high is None:
         return ""

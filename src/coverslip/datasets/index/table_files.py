@@ -4,7 +4,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from coverslip.datasets.index.folders import has_image_suffix
@@ -52,38 +52,20 @@ def read_table(path: Path) -> Table:
     if text[:4].casefold() == "sep=":  # a line that Excel writes and reads
         forced, (_, _, text), first_line = text[4:5], text.partition("\n"), 2
     separator = forced or max(",;\t", key=lambda mark: _header_quality(text[:_LONGEST_ROW], mark))
-    of_row = _LinesOfRow(text)
-    reader = csv.reader(of_row, delimiter=separator, strict=True)
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     columns: tuple[str, ...] = ()
     too_long: list[int] = []
-    line = first_line
-    well_formed = _well_formed(separator)
-    try:
-        for cells in reader:
-            text = of_row.taken()
-            if '"' in text and not well_formed.fullmatch(text):
-                raise csv.Error("a quotation mark stands in a cell that is not quoted")
-            stripped = [plain_cell(cell.strip()) for cell in cells]
-            if any(stripped):
-                if not columns:
-                    columns = tuple(stripped)
-                else:
-                    if any(stripped[len(columns) :]):
-                        too_long.append(line)
-                    padded = (*stripped, *[""] * len(columns))[: len(columns)]
-                    rows.append(padded)
-                    lines.append(line)
-            line = first_line + reader.line_num
-    except csv.Error as error:
-        what = _fault_in_row(error, n_lines=first_line + reader.line_num - line)
-        raise BadDataset(
-            f"The table cannot be read from line {line} on: {what}",
-            file=path,
-            do="Correct that line. Within a quoted cell a quotation mark is written twice.",
-            values={"line": line},
-        ) from error
+    for line, cells in _rows(text, separator, first_line, path):
+        stripped = [plain_cell(cell.strip()) for cell in cells]
+        if any(stripped):
+            if not columns:
+                columns = tuple(stripped)
+            else:
+                if any(stripped[len(columns) :]):
+                    too_long.append(line)
+                rows.append((*stripped, *[""] * len(columns))[: len(columns)])
+                lines.append(line)
     if too_long:
         raise BadDataset(
             f"{counted(len(too_long), 'row')} of the table with more cells than the header names columns "
@@ -109,6 +91,32 @@ def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
     if any(plain_name(column) in TABLE_NAMES for column in columns):
         return False
     return any(has_image_suffix(cell) and (folder / cell).is_file() for cell in columns)
+
+
+def _rows(text: str, separator: str, first_line: int, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The line in which each row begins, and its cells.
+
+    Raises:
+        BadDataset: a row cannot be taken apart.
+    """
+    lines, well_formed = _LinesOfRow(text), _well_formed(separator)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    line = first_line
+    try:
+        for cells in reader:
+            row = lines.take_row()
+            if '"' in row and not well_formed.fullmatch(row):
+                raise csv.Error("a quotation mark stands in a cell that is not quoted")
+            yield line, cells
+            line = first_line + reader.line_num
+    except csv.Error as error:
+        what = _fault_in_row(error, n_lines=first_line + reader.line_num - line)
+        raise BadDataset(
+            f"The table cannot be read from line {line} on: {what}",
+            file=path,
+            do="Correct that line. Within a quoted cell a quotation mark is written twice.",
+            values={"line": line},
+        ) from error
 
 
 def _well_formed(separator: str) -> re.Pattern[str]:
@@ -148,8 +156,8 @@ class _LinesOfRow:
         self._row.append(line)
         return line
 
-    def taken(self) -> str:
-        """The text of the row that was read; the next one begins."""
+    def take_row(self) -> str:
+        """Return the text of the row that was read, and begin the next one."""
         text, self._row, self._n_letters = "".join(self._row), [], 0
         return text
 

@@ -96,12 +96,8 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
     others = other_columns(table, columns)
     n_twice = n_left_out = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
-        if not row[columns.path]:
-            faults.append(f"{table.place(line)}: the path is empty")
-            continue
-        if (broken := _broken_cell(table, columns, row)) is not None:
-            cell = f"the cell in column '{one_line(broken, 60)}'"
-            faults.append(f"{table.place(line)}: {cell} runs over several lines (a stray quotation mark?)")
+        if fault := _cell_fault(table, columns, row):
+            faults.append(f"{table.place(line)}: {fault}")
             continue
         given = table.given.get(row[columns.path])
         file = _resolve(row[columns.path], root) if given is None else Path(row[columns.path])
@@ -154,11 +150,15 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
     return list(seen)
 
 
-def _broken_cell(table: Table, columns: Columns, row: Sequence[str]) -> str | None:
-    """The column of a path or group that holds a line break: in a file, a quotation mark too many does that."""
-    read = (columns.path, columns.group)
-    broken = (table.columns[at] for at in read if at is not None and ("\n" in row[at] or "\r" in row[at]))
-    return None if table.is_in_memory else next(broken, None)
+def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> str:
+    """What is wrong with a row's path or group; in a file, a quotation mark too many puts line breaks into them."""
+    if not row[columns.path]:
+        return "the path is empty"
+    for at in (columns.path, columns.group):
+        if at is not None and not table.is_in_memory and ("\n" in row[at] or "\r" in row[at]):
+            column = one_line(table.columns[at], 60)
+            return f"the cell in column '{column}' runs over several lines (a stray quotation mark?)"
+    return ""
 
 
 def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_left_out: int, n_alone: int) -> Iterator[Note]:

@@ -193,7 +193,7 @@ def _state_thresholds(evaluation: Run, card: ClassifierCard | None) -> None:
 
 def _decide_evaluations(run: Run, recipe: Recipe, before: ClassifierCard, context: RunContext) -> None:
     """Let evaluations on other images follow; where that is impossible, state the thresholds of their numbers."""
-    kept = []
+    unchanged = []
     for evaluation in [each for each in run.evaluations if each.is_measured]:
         try:
             data = measured_images(evaluation)
@@ -201,12 +201,12 @@ def _decide_evaluations(run: Run, recipe: Recipe, before: ClassifierCard, contex
             _state_thresholds(evaluation, None)
         except CoverslipError:  # its images or logits are gone
             _state_thresholds(evaluation, before)
-            kept.append(evaluation.folder.name)
+            unchanged.append(evaluation.folder.name)
             continue
         write_report(evaluation.folder, context.emit)
-    if kept:
+    if unchanged:
         text = (
             "The images or network outputs of these evaluations are gone, so their numbers stay those of the previous "
-            f"decision threshold: {', '.join(kept)}."
+            f"decision threshold: {', '.join(unchanged)}."
         )
-        context.emit(Noted(code="evaluations-decided-before", text=text, level="warning", values={"names": kept}))
+        context.emit(Noted(code="evaluations-decided-before", text=text, level="warning", values={"names": unchanged}))

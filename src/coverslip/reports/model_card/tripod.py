@@ -13,7 +13,7 @@ from coverslip.reports.sections.images import image_kind
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.numbers import decided
 from coverslip.reports.tables import estimate
-from coverslip.reports.words import CI, count, listed, number, plural, split_words
+from coverslip.reports.words import CI, count, listed, number, plural, split_words, without_group
 
 _OF_CALIBRATION = ("ece_expected", "ece_uncalibrated")  # what the calibration error is compared with
 
@@ -64,7 +64,7 @@ def _clusters(run: ReportedRun) -> str:
     if not run.n_groups:
         return "no groups (patients, slides) were known"
     divided = "may be divided between parts" if run.environment.allow_leakage else "were never divided between parts"
-    return f"{plural(run.n_groups, 'group')} {divided}"
+    return "; ".join(filter(None, [f"{plural(run.n_groups, 'group')} {divided}", without_group(run)]))
 
 
 def _measures(run: ReportedRun) -> str:

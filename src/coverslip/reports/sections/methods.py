@@ -6,7 +6,7 @@ from typing import Any
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import count, listed, percent, plural, split_words
+from coverslip.reports.words import count, listed, percent, plural, split_words, without_group
 from coverslip.runs import SET_BY_FINISHING, Augment, FromRun, Pretraining, Recipe, Run
 from coverslip.runs.environment import Weights
 from coverslip.runs.recipe import changed_phrases, phrases
@@ -107,6 +107,7 @@ def _data_methods(run: ReportedRun) -> str:
     return (
         f"{plural(len(run.used), 'image')} of {plural(len(run.classes), 'class')}{origin}{domains} were divided, "
         f"{_divided(run)}. {together} identical pixels {_kept_together(run)}."
+        + (f" {without_group(run)}." if run.n_ungrouped else "")
         + _near_duplicate_methods(run)
         + _group_methods(run)
         + _class_methods(run.recipe)
