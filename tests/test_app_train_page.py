@@ -310,6 +310,25 @@ def test_the_page_with_all_unfolded_is_accessible(page_for_axe: "Page", lab: Lab
     assert check_for_everyone(page_for_axe, f"/train?dataset={lab.sets['qband']}", prepare)
 
 
+def test_a_recipe_is_saved_once_its_text_says_what_was_chosen(page: "Page", lab: Lab, tmp_path: Path) -> None:
+    open_page(page, f"/train?dataset={lab.sets['cells']}")
+    page.get_by_role("button", name="Start training").wait_for()
+    unfold(page)
+    held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    page.route("**/api/v1/recipe/write", hold)
+    with page.expect_request("**/api/v1/recipe/write"):
+        page.get_by_role("radio", name="Other images first").check()
+    save = page.get_by_role("button", name="Save as recipe.yaml")
+    expect(save).to_be_disabled()
+    held.pop().continue_()
+    expect(save).to_be_enabled()
+    assert isinstance(saved(page, tmp_path).init, Pretraining)
+
+
 @pytest.mark.parametrize("source", ["file", "text", "field", "earlier training"])
 def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_path: Path, source: str) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")

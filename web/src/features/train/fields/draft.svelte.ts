@@ -13,6 +13,7 @@ export const unread = new SvelteSet<RecipeDraft>();
 export class RecipeDraft {
   text = $state('');
   faults = $state.raw<readonly Fault[]>([]);
+  isPending = $state(false); // the text and the form do not say the same yet
   #values: Changes | null = null; // that the text says
   #timer: ReturnType<typeof setTimeout> | undefined;
   #request: AbortController | null = null;
@@ -45,6 +46,7 @@ export class RecipeDraft {
 
   stop(): void {
     unread.delete(this);
+    this.isPending = false;
     clearTimeout(this.#timer);
     this.#request?.abort();
   }
@@ -56,6 +58,7 @@ export class RecipeDraft {
 
   #later(work: (signal: AbortSignal) => Promise<void>, wait: number): Promise<void> {
     this.stop();
+    this.isPending = true;
     const request = new AbortController();
     this.#request = request;
     return new Promise((resolve) => {
@@ -65,7 +68,10 @@ export class RecipeDraft {
             if (!request.signal.aborted) this.faults = faultsIn(error);
           })
           .finally(() => {
-            if (!request.signal.aborted) unread.delete(this);
+            if (!request.signal.aborted) {
+              unread.delete(this);
+              this.isPending = false;
+            }
             resolve();
           });
       }, wait);
