@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from drawing import save_cell
 from fastapi.testclient import TestClient
 from small_workspace import (
     API,
@@ -78,11 +79,37 @@ def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_bac
     assert (corrected["label"], corrected["correction"]) == ("large", "medium")
     assert {path: label for path, label in lab.labels().items() if before[path] != label} == {row["path"]: "medium"}
     assert [one["k"] for one in lab.get(f"runs/{lab.run}/rows?only=corrected")["items"]] == [row["k"]]
-    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 1, "n_test": 1, "n_added": 0, "trained": None}
+    assert lab.get(f"runs/{lab.run}/relabelled") == {
+        "n": 1,
+        "n_test": 1,
+        "n_added": 0,
+        "n_ungrouped": 0,
+        "trained": None,
+    }
     assert lab.correct(lab.run, row["k"], None)["correction"] is None
     assert lab.labels() == before
-    assert lab.get(f"runs/{lab.run}/relabelled") == {"n": 0, "n_test": 0, "n_added": 0, "trained": None}
+    assert lab.get(f"runs/{lab.run}/relabelled") == {
+        "n": 0,
+        "n_test": 0,
+        "n_added": 0,
+        "n_ungrouped": 0,
+        "trained": None,
+    }
     assert lab.correct(lab.run, row["k"], None)["correction"] is None  # there is nothing left to take back
+
+
+def test_new_images_without_a_known_group_are_counted_before_training_again(lab: Lab) -> None:
+    where = f"{API}/datasets/{lab.cells}"
+    before = [{"path": source["path"]} for source in lab.get(f"datasets/{lab.cells}")["sources"]]
+    for name in ("slide99", "unknown"):
+        save_cell(lab.workspace.roots[0] / "others" / "large" / f"{name}.png", seed=len(name))
+    sources = [*before, {"path": str(lab.workspace.roots[0] / "others")}]
+    assert lab.client.patch(where, json={"sources": sources}).status_code == 200
+    until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
+    counts = lab.get(f"runs/{lab.run}/relabelled")
+    assert (counts["n_added"], counts["n_ungrouped"]) == (2, 1)
+    assert lab.client.patch(where, json={"sources": before}).status_code == 200
+    until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
 
 
 def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: Lab) -> None:

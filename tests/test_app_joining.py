@@ -106,10 +106,57 @@ def test_images_without_the_pattern_of_the_groups_join_without_a_named_group(
     prediction = predicted(app, [(file, WHOLE) for file in new])
     answer(app, prediction, 0, "flat")
     answer(app, prediction, 1, "round")
+    expected = {"n_present": 0, "grouped_by": "pattern", "group": r"slide\d+_", "n_ungrouped": 2, "groups": []}
+    assert app.get(f"{prediction}/join-preview", dataset_id=cells["id"]) == {"n_new": 2, **expected}
     joined = join(app, prediction, cells["id"])
     assert (joined["state"], joined["n_images"]) == ("ready", 12 + 2)
     assert [source["is_made"] for source in joined["sources"]] == [False, True]
     assert joined["groups"]["n_groups"] == 3
+    split = app.send("POST", f"datasets/{cells['id']}/split-preview", {"recipe": {}})
+    sides = [*split["folds"]] or split["parts"]
+    assert sum(side["n_ungrouped"] for side in sides) == 2
+    assert sum(side["n_groups"] for side in sides) == 3
+
+
+def test_adding_tells_which_groups_a_pattern_finds_in_the_paths_of_the_images(app: App, tmp_path: Path) -> None:
+    cells = app.open(save_cells(tmp_path / "cells"), group_pattern=r"slide(\d+)_")
+    names = ("slide10_a", "slide9_b", "slide9_c", "other")
+    new = [save_cell(tmp_path / "new" / f"{name}.png", seed=900 + k) for k, name in enumerate(names)]
+    prediction = predicted(app, [(file, WHOLE) for file in new])
+    for k in range(len(new)):
+        answer(app, prediction, k, "flat")
+    preview = app.get(f"{prediction}/join-preview", dataset_id=cells["id"])
+    assert (preview["n_new"], preview["n_ungrouped"], preview["groups"]) == (4, 1, ["9", "10"])
+
+
+def test_adding_counts_the_images_that_are_new(app: App, new: list[Path], tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells")
+    dataset = app.open(cells)
+    inside = sorted(cells.rglob("*.png"))[0]
+    prediction = predicted(app, [*((file, WHOLE) for file in new), (inside, WHOLE)])
+    preview = f"{prediction}/join-preview"
+    ungrouped = {"grouped_by": None, "group": None, "n_ungrouped": 0, "groups": []}
+    assert app.get(preview, dataset_id=dataset["id"]) == {"n_new": 0, "n_present": 0, **ungrouped}
+    for k in (0, 1, 2, 6):
+        answer(app, prediction, k, "flat")
+    assert app.get(preview, dataset_id=dataset["id"]) == {"n_new": 3, "n_present": 1, **ungrouped}
+    join(app, prediction, dataset["id"])
+    answer(app, prediction, 3, "round")
+    assert app.get(preview, dataset_id=dataset["id"]) == {"n_new": 1, "n_present": 4, **ungrouped}
+
+
+def test_adding_to_groups_of_a_column_tells_that_the_images_have_none(
+    app: App, new: list[Path], tmp_path: Path
+) -> None:
+    files = sorted(save_cells(tmp_path / "cells").rglob("*.png"))
+    table = tmp_path / "cells" / "cells.csv"
+    rows = [f"{file},{file.parent.name},patient {k % 4}" for k, file in enumerate(files)]
+    table.write_text("\n".join(["path,label,patient", *rows]) + "\n")
+    dataset = app.open(table, group="patient")
+    prediction = predicted(app, [(file, WHOLE) for file in new])
+    answer(app, prediction, 0, "flat")
+    preview = app.get(f"{prediction}/join-preview", dataset_id=dataset["id"])
+    assert (preview["grouped_by"], preview["group"], preview["n_ungrouped"]) == ("column", "patient", 1)
 
 
 @pytest.mark.parametrize(

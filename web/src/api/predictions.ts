@@ -6,6 +6,7 @@ import type { components } from './schema';
 type Schemas = components['schemas'];
 export type Classifier = Schemas['Classifier'];
 export type Prediction = Schemas['PredictionState'];
+export type JoinPreview = Schemas['JoinPreview'];
 export type PredictionRow = Schemas['Row'];
 export type Exclusion = Schemas['Exclusion'];
 /** What a person says about an image: its class, or why it is excluded; both null: nothing. */
@@ -61,5 +62,12 @@ export const correctRow = (id: string, k: number, { correction, excluded }: Answ
 /** A dataset of the prediction's images, with what was corrected or predicted as labels. */
 export const joinDataset = (id: string, dataset_id: string) =>
   answer(api.POST('/api/v1/predictions/{prediction_id}/join', { ...at(id), body: { dataset_id } }));
+export const previewJoin = (id: string, dataset_id: string, signal?: AbortSignal) =>
+  answer(
+    api.GET('/api/v1/predictions/{prediction_id}/join-preview', {
+      params: { path: { prediction_id: id }, query: { dataset_id } },
+      signal,
+    }),
+  );
 export const datasetOf = (id: string, only: 'corrected' | 'all') =>
   answer(api.POST('/api/v1/predictions/{prediction_id}/dataset', { ...at(id), body: { only, name: null } }));

@@ -2112,6 +2112,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/predictions/{prediction_id}/join-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview Join
+         * @description How many images adding would add to a dataset, and how many of them are of no known group.
+         */
+        get: operations["preview_join"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/classifiers/{classifier_id}/classify": {
         parameters: {
             query?: never;
@@ -3670,8 +3690,16 @@ export interface components {
             fold: number;
             /** N */
             n: number;
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Groups with a name.
+             */
             n_groups: number;
+            /**
+             * N Ungrouped
+             * @description Images without a known group.
+             */
+            n_ungrouped: number;
         };
         /**
          * FoldResult
@@ -4080,6 +4108,42 @@ export interface components {
             val_accuracy: number | null;
             /** Val Macro F1 */
             val_macro_f1: number | null;
+        };
+        /**
+         * JoinPreview
+         * @description What adding the corrected and confirmed images of a prediction to a dataset would do.
+         */
+        JoinPreview: {
+            /**
+             * N New
+             * @description Images that the dataset does not have yet.
+             */
+            n_new: number;
+            /**
+             * N Present
+             * @description Others with a corrected or confirmed class: the dataset has them, or cannot read them.
+             */
+            n_present: number;
+            /**
+             * Grouped By
+             * @description Where the groups of the training come from.
+             */
+            grouped_by: ("column" | "pattern") | null;
+            /**
+             * Group
+             * @description That column or pattern.
+             */
+            group: string | null;
+            /**
+             * N Ungrouped
+             * @description Images of the prediction, also those added earlier, without a known group there.
+             */
+            n_ungrouped: number;
+            /**
+             * Groups
+             * @description Groups that the pattern finds in the paths of the others.
+             */
+            groups: string[];
         };
         /**
          * JoinedDataset
@@ -5540,6 +5604,11 @@ export interface components {
              * @description Labeled images that the training did not have, or without a label.
              */
             n_added: number;
+            /**
+             * N Ungrouped
+             * @description Of these new images those without a known group, where images of the training have one.
+             */
+            n_ungrouped: number;
             /** @description A later training that repeats it with the labels of now. */
             trained: components["schemas"]["Repeat"] | null;
         };
@@ -6218,8 +6287,16 @@ export interface components {
             part: "train" | "val" | "test" | "left-out";
             /** N */
             n: number;
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Groups with a name.
+             */
             n_groups: number;
+            /**
+             * N Ungrouped
+             * @description Images without a known group.
+             */
+            n_ungrouped: number;
         };
         /**
          * SplitPreview
@@ -13734,6 +13811,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetState"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_join: {
+        parameters: {
+            query: {
+                dataset_id: string;
+            };
+            header?: never;
+            path: {
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinPreview"];
                 };
             };
             /** @description There is nothing of that id. */

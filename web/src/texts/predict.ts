@@ -55,6 +55,8 @@ export const predict = {
   using: {
     counts: (n: number) =>
       `${counted(n, 'image', 'images')} with a corrected or confirmed class ${n === 1 ? 'is' : 'are'} added to the dataset.`,
+    newCounts: (n: number, nPresent: number) =>
+      `${n ? counted(n, 'new image', 'new images') : 'No new image'} with a corrected or confirmed class ${n > 1 ? 'are' : 'is'} added to the dataset.${nPresent ? ` Not added: ${counted(nPresent, 'image', 'images')} that the dataset already has or that cannot be read.` : ''}`,
     excluded: (n: number) =>
       `${counted(n, 'image', 'images')} marked “None of these classes” or “Unusable image” ${n === 1 ? 'is' : 'are'} not added.`,
     nothing: 'No image has a corrected or confirmed class: there is nothing to add.',
@@ -65,8 +67,14 @@ export const predict = {
       `The new training has the settings of “${name}”. With cross-validation, added images are tested too. Files stay where they are.`,
     domain: (name: string) =>
       `The added images become a domain of their own, “${name}”, because new images often come from another day or microscope. The dataset and its results name each domain.`,
-    noGroups: (column: string) =>
-      `Groups come from the column “${column}”. The added images have no value there, so nothing shows whether they are of the same group (such as a patient) as test images. If they are, the metrics are too high.`,
+    noColumn: (column: string) =>
+      `Groups come from the column “${column}”, where added images have no value.`,
+    noMatch: (pattern: string, n: number) =>
+      `Groups come from the pattern “${pattern}”. It matches nothing in the paths of ${counted(n, 'added image', 'added images')}.`,
+    ungrouped:
+      'Nothing shows whether these images are of the same group (such as a patient) as test images. If they are, the metrics are too high.',
+    matched: (pattern: string, groups: string[]) =>
+      `Groups that the pattern “${pattern}” finds in the paths of added images: ${groups.slice(0, 6).join(', ')}${groups.length > 6 ? ', …' : ''}`,
     retrain: 'Add and retrain',
     reading: 'Reading the added images',
     others: 'Add them to another dataset instead',

@@ -383,6 +383,8 @@ export const results = {
         .join(
           ' and ',
         )}.${n && nTest === n && !nAdded && !hasFolds ? ' Only test images are affected: training again changes the result, but not the classifier.' : ''}`,
+    ungrouped: (n: number) =>
+      `${counted(n, 'added image has', 'added images have')} no known group, so nothing shows whether ${n === 1 ? 'it is' : 'they are'} of the same group (such as a patient) as test images. If so, the metrics are too high.`,
     result: (metric: string, first: string, second: string) => `${metric} ${first} before, ${second} now`,
     byLabels: {
       both: 'On the same test images:',

@@ -16,6 +16,7 @@ export const train = {
   groups: (n: string) => counted(n, 'group', 'groups'),
   groupedBy: (by: string, n: string | null) =>
     n === null ? `grouped by “${by}”` : `${counted(n, 'group', 'groups')} by “${by}”`,
+  ungrouped: (n: number) => `${counted(n, 'image has', 'images have')} no known group`,
   noGroups: 'no groups',
   noGroupsAdvice:
     'Do several images come from one patient, slide or well? Then say so first: otherwise the result looks better than it is.',

@@ -21,6 +21,7 @@ from coverslip.app.schemas.predictions import (
 )
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace.correcting import corrections, joining
+from coverslip.workspace.correcting.joining import JoinPreview
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.predictions import asking, pictures, predicted
 from coverslip.workspace.predictions import state as predictions
@@ -148,6 +149,12 @@ def join_dataset(workspace: Home, prediction_id: str, body: JoinedDataset) -> Da
     labels of other images stay.
     """
     return joining.join_dataset(workspace, prediction_id, body.dataset_id)
+
+
+@router.get("/predictions/{prediction_id}/join-preview", responses=problems(404, 409, 422))
+def preview_join(workspace: Home, prediction_id: str, dataset_id: str) -> JoinPreview:
+    """How many images adding would add to a dataset, and how many of them are of no known group."""
+    return joining.preview_join(workspace, prediction_id, dataset_id)
 
 
 @router.post(

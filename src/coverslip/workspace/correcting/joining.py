@@ -1,11 +1,13 @@
 """Predicted images whose class a person corrected or confirmed are added to a dataset, as a source of it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
 
+from pydantic import Field
 from sqlalchemy import Connection, select
 
-from coverslip.datasets import open_dataset, scan_images
+from coverslip.datasets import natural_key, open_dataset, printable, scan_images
 from coverslip.errors import Conflict
 from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
@@ -15,7 +17,7 @@ from coverslip.workspace.datasets import changing, grouping
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.datasets.reading_images import refuse_unready
-from coverslip.workspace.datasets.sources import Source
+from coverslip.workspace.datasets.sources import GroupedBy, Source, grouped_by
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.predicted import every_row
 from coverslip.workspace.predictions.relabelled import position_of
@@ -40,6 +42,92 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> D
         Conflict: the dataset is not ready, or nobody corrected or confirmed the class of an image.
     """
     job = find_job(workspace, prediction_id, "predict")
+    joining = _joining(workspace, job, dataset_id)
+    if not joining.earlier and not any(row.correction is not None for row, _ in joining.answered):
+        raise Conflict(
+            "Nobody has corrected or confirmed the class of an image yet",
+            do="Correct or confirm the class of some images first.",
+        )
+    dataset, sources = joining.dataset, joining.other_sources
+    if joining.images:
+        domain = joining.earlier[0]["domain"] if joining.earlier else _free_domain(job.name, dataset)
+        with workspace.engine.connect() as connection:
+            group_columns = _group_columns(workspace, connection, dataset)
+        table = joined_table_of(workspace, job, joining.images, table_choices(dataset).columns, group_columns)
+        sources = [*sources, asdict(Source(str(table), domain))]
+    if sources != dataset.sources:
+        changing.change(workspace, dataset_id, {"sources": sources})
+    _answer(workspace, job, dataset_id, joining.answered)
+    return describe(workspace, dataset_id)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinPreview:
+    """What adding the corrected and confirmed images of a prediction to a dataset would do."""
+
+    n_new: Annotated[int, Field(description="Images that the dataset does not have yet.")]
+    n_present: Annotated[
+        int, Field(description="Others with a corrected or confirmed class: the dataset has them, or cannot read them.")
+    ]
+    grouped_by: Annotated[
+        Literal["column", "pattern"] | None, Field(description="Where the groups of the training come from.")
+    ]
+    group: Annotated[str | None, Field(description="That column or pattern.")]
+    n_ungrouped: Annotated[
+        int, Field(description="Images of the prediction, also those added earlier, without a known group there.")
+    ]
+    groups: Annotated[list[str], Field(description="Groups that the pattern finds in the paths of the others.")]
+
+
+def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinPreview:
+    """What `join_dataset` would add, and what is known of the groups of these images.
+
+    Raises:
+        NotFound: there is no such prediction or dataset.
+        Conflict: the dataset is not ready.
+    """
+    job = find_job(workspace, prediction_id, "predict")
+    joining = _joining(workspace, job, dataset_id)
+    n_corrected = sum(row.correction is not None for row, _ in joining.answered)
+    with workspace.engine.connect() as connection:
+        n_new = sum(position_of(connection, dataset_id, picture) is None for _, picture, _ in joining.images)
+        grouped = _grouped_by(workspace, connection, joining.dataset, job)
+    groups: list[str | None] = [None] * len(joining.images)
+    if grouped.pattern is not None:
+        paths = [printable(picture.file.as_posix()) for _, picture, _ in joining.images]
+        groups = grouping.groups_of_paths(grouped.pattern, paths)
+    named = [group for group in groups if group is not None]
+    return JoinPreview(
+        n_new=n_new,
+        n_present=n_corrected - n_new,
+        grouped_by="column" if grouped.column is not None else "pattern" if grouped.pattern is not None else None,
+        group=grouped.column or grouped.pattern,
+        n_ungrouped=len(groups) - len(named) if grouped != GroupedBy() else 0,
+        groups=sorted(set(named), key=natural_key),
+    )
+
+
+def _grouped_by(workspace: Workspace, connection: Connection, dataset: AnyRow, job: Job) -> GroupedBy:
+    """How the training of the classifier groups the images of its dataset; else how the dataset itself does."""
+    own = (jobs.c.id == job.classifier_id) & (jobs.c.kind == "train") & (jobs.c.dataset_id == dataset.id)
+    choices = connection.execute(select(jobs.c.choices).where(own)).scalar_one_or_none()
+    if choices is not None and choices.get("group") is not None:
+        return grouped_by(workspace, dataset, choices["group"])
+    return GroupedBy(dataset.group_column, dataset.group_pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class _Joining:
+    """What is to be added to a dataset, and what stands there."""
+
+    dataset: AnyRow
+    answered: Sequence[tuple[Row, ImageSource]]  # rows that a person corrected, confirmed or excluded
+    images: Sequence[LabelledImage]  # to be in the table, also those that an earlier call added
+    earlier: Sequence[Json]  # sources that earlier calls added
+    other_sources: list[Json]
+
+
+def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
     answered = [
         (row, picture)
         for row, picture in every_row(workspace, job)
@@ -48,29 +136,14 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> D
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
         earlier, other_sources = _divided_by(job, dataset.sources)
-        places = {row.k: _place_in_others(connection, dataset, earlier, picture) for row, picture in answered}
         confirmed = [
             (row.image_id, picture, row.correction)
             for row, picture in answered
-            if row.correction is not None and places[row.k] is None
+            if row.correction is not None and _place_in_others(connection, dataset, earlier, picture) is None
         ]
         known = set(_hashes_of_others(connection, dataset, earlier))
-        group_columns = _group_columns(workspace, connection, dataset)
-    if not earlier and not any(row.correction is not None for row, _ in answered):
-        raise Conflict(
-            "Nobody has corrected or confirmed the class of an image yet",
-            do="Correct or confirm the class of some images first.",
-        )
-    new = _unlike(known, confirmed, [str(table_of(workspace, job, confirmed))] if confirmed else [])
-    sources = other_sources
-    if new:
-        domain = earlier[0]["domain"] if earlier else _free_domain(job.name, dataset)
-        table = joined_table_of(workspace, job, new, table_choices(dataset).columns, group_columns)
-        sources = [*other_sources, asdict(Source(str(table), domain))]
-    if sources != dataset.sources:
-        changing.change(workspace, dataset_id, {"sources": sources})
-    _answer(workspace, job, dataset_id, [(row, picture) for row, picture in answered])
-    return describe(workspace, dataset_id)
+    added = _unlike(known, confirmed, [str(table_of(workspace, job, confirmed))] if confirmed else [])
+    return _Joining(dataset, answered, added, earlier, other_sources)
 
 
 def _divided_by(job: Job, sources: Sequence[Json]) -> tuple[list[Json], list[Json]]:

@@ -184,6 +184,12 @@ def try_pattern(pattern: str, paths: list[str]) -> None:
     _tried(pattern, paths)
 
 
+def groups_of_paths(pattern: str, paths: list[str]) -> list[str | None]:
+    """The group that a pattern finds in each path; raises BadDataset as `try_pattern`."""
+    groups: list[str | None] = _tried(pattern, paths)["groups"]
+    return groups
+
+
 def _tried(pattern: str, paths: list[str]) -> Json:
     """What a regular expression finds in paths, as `coverslip.open_dataset` would use it."""
     question = json.dumps({"pattern": pattern, "paths": paths, "n_shown": _N_SHOWN})

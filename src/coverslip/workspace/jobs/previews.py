@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -65,7 +65,8 @@ class SplitPart:
 
     part: Part
     n: int
-    n_groups: int
+    n_groups: Annotated[int, Field(description="Groups with a name.")]
+    n_ungrouped: Annotated[int, Field(description="Images without a known group.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ class FoldPart:
 
     fold: int
     n: int
-    n_groups: int
+    n_groups: Annotated[int, Field(description="Groups with a name.")]
+    n_ungrouped: Annotated[int, Field(description="Images without a known group.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +280,12 @@ def _grouped(data: Dataset, groups: Mapping[str, str | None]) -> Dataset:
 def _preview_of(
     data: Dataset, shown: Split, notes: list[Note], folds: Folds | None, refusal: Failure | None
 ) -> SplitPreview:
-    groups = [record.group if record.group is not None else record.image_id for record in data.records]
+    groups = [record.named_group for record in data.records]
+
+    def counts_of(places: Sequence[int]) -> tuple[int, int, int]:
+        named = [groups[i] for i in places if groups[i] is not None]
+        return len(places), len(set(named)), len(places) - len(named)
+
     by_part: dict[Part, list[int]] = {part: [] for part in _PARTS}
     for i, part in enumerate(shown.parts):
         by_part[part].append(i)
@@ -292,10 +299,8 @@ def _preview_of(
     return SplitPreview(
         notes=notes,
         n_folds=len(folds.splits) if folds else 0,
-        parts=[SplitPart(part, len(places), len({groups[i] for i in places})) for part, places in by_part.items()],
-        folds=[
-            FoldPart(fold, len(places), len({groups[i] for i in places})) for fold, places in sorted(tested.items())
-        ],
+        parts=[SplitPart(part, *counts_of(places)) for part, places in by_part.items()],
+        folds=[FoldPart(fold, *counts_of(places)) for fold, places in sorted(tested.items())],
         by_class=[
             ClassSplit(name, counts[name, "train"], counts[name, "val"], counts[name, "test"]) for name in data.classes
         ],

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from coverslip.errors import NotFound
 from coverslip.images import ReadPlan, middle_of
 from coverslip.runs import Run, SplitRow
 from coverslip.runs.lookup import ImageSource
+from coverslip.workspace.datasets.sources import grouped_by, groups_by
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.predictions.rows import reading
 from coverslip.workspace.store.home import Workspace
@@ -81,6 +82,10 @@ class RelabelledImages:
     n: Annotated[int, Field(description="Images of the training whose label was changed or removed.")]
     n_test: Annotated[int, Field(description="Of them those that it was tested on.")]
     n_added: Annotated[int, Field(description="Labeled images that the training did not have, or without a label.")]
+    n_ungrouped: Annotated[
+        int,
+        Field(description="Of these new images those without a known group, where images of the training have one."),
+    ]
     trained: Annotated[Repeat | None, Field(description="A later training that repeats it with the labels of now.")]
 
 
@@ -92,7 +97,10 @@ def count_relabelled(workspace: Workspace, run_id: str) -> RelabelledImages:
     """
     job = find_job(workspace, run_id, "train")
     counts = _counts(workspace, job)
-    return RelabelledImages(*counts, trained=_repeat_with_labels_of_now(workspace, job) if any(counts) else None)
+    n_ungrouped = _n_ungrouped(workspace, job, _added_records(workspace, job, _labelled_rows(job.run)))
+    return RelabelledImages(
+        *counts, n_ungrouped, trained=_repeat_with_labels_of_now(workspace, job) if any(counts) else None
+    )
 
 
 def _repeat_with_labels_of_now(workspace: Workspace, job: Job) -> Repeat | None:
@@ -115,6 +123,18 @@ def _counts(workspace: Workspace, job: Job) -> tuple[int, int, int]:
     ]
     tested = [row for row in changed if row.split == "test"]
     return len(changed), len(tested), len(_added_records(workspace, job, rows))
+
+
+def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[ImageRecord]) -> int:
+    """How many of the new images of a training's dataset have no known group as the training groups them."""
+    if not added or not any(row.named_group for row in job.run.split):
+        return 0
+    if (group := job.choices.get("group")) is not None:
+        with workspace.engine.connect() as connection:
+            row = dataset_row(connection, job.dataset_id or "")
+        groups = groups_by(workspace, row, grouped_by(workspace, row, group))
+        added = [replace(record, group=groups.get(record.image_id)) for record in added]
+    return sum(record.named_group is None for record in added)
 
 
 def _labelled_rows(run: Run) -> dict[Path, list[SplitRow]]:
