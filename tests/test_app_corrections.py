@@ -112,6 +112,19 @@ def test_new_images_without_a_known_group_are_counted_before_training_again(lab:
     until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
 
 
+def test_groups_of_a_training_table_that_a_pattern_found_are_told_as_the_patterns(lab: Lab) -> None:
+    image = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
+    labels = f"{API}/datasets/{lab.cells}/labels"
+    assert lab.client.post(labels, json={"images": [image["i"]], "label": "medium"}).status_code == 200
+    run = trained_here(lab.workspace, lab.cells, QUICK, "With a changed label")
+    assert lab.client.post(f"{labels}/undo").status_code == 200
+    folder = Path(lab.get(f"runs/{run}")["folder"])
+    opened = Run(folder).environment.opened
+    assert (opened.group, opened.group_pattern, opened.column_pattern) == ("group", None, r"slide\d+")
+    assert "“slide\\d+”" in methods_text(folder)
+    assert "column “group”" not in methods_text(folder)
+
+
 def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: Lab) -> None:
     row = lab.get(f"runs/{lab.run}/rows?label=medium")["items"][0]
     lab.correct(lab.run, row["k"], "large")

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 from sklearn.metrics import average_precision_score
 from synthetic_runs import BLOOD, write_run
 
 import coverslip as cs
+from coverslip.cli._show import show_numbers
 from coverslip.errors import BadRun
 from coverslip.reports import class_curves, figures, tokens, words, write_report
 from coverslip.reports.model_card import model_card_text
@@ -29,6 +31,7 @@ from coverslip.runs import (
     Predictions,
     Recipe,
     Run,
+    write_metrics,
     write_split,
 )
 
@@ -430,6 +433,18 @@ def test_the_methods_say_by_which_rule_the_epoch_was_kept(tmp_path):
     training.model_copy(update={"stages": (training.stages[0], *stages)}).write(run.training_file)
     assert "keeping the last" not in cs.methods_text(run)
     assert "keeping the one with the best" in cs.methods_text(run)
+
+
+def test_images_without_a_known_group_are_told_apart_from_groups(tmp_path, capsys):
+    run = cs.open_run(write_run(tmp_path, n_test=60))
+    write_metrics(run.metrics_file, replace(run.metrics, n_groups=32, n_ungrouped=25))
+    run = cs.open_run(run.folder)
+    told = "7 groups and 25 images without a known group"
+    assert run.metrics.n_named_groups == 7
+    assert told in cs.methods_text(run)
+    assert told in model_card_text(ReportedRun(run))
+    show_numbers(Console(width=200), run.metrics)
+    assert told in capsys.readouterr().out
 
 
 def test_texts_for_papers_say_how_many_images_have_no_known_group(tmp_path):

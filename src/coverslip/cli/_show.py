@@ -17,7 +17,7 @@ from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pa
 from coverslip.messages import GroupBy
 from coverslip.reports.sections.careless import careless_text
 from coverslip.reports.tables import Cell, Estimate, estimate
-from coverslip.reports.words import CI, interval_words, number
+from coverslip.reports.words import CI, group_words, interval_words, number
 from coverslip.runs import InspectionWithWhatIf, WhatIf
 
 Json = Mapping[str, Any]  # Any: JSON values
@@ -75,7 +75,7 @@ def show_numbers(
         own: those of the run's own test set, where these are of an external one.
         all_classes: however many there are.
     """
-    groups = f" from {counted(evaluation.n_groups, 'group')}" if evaluation.n_groups else ""
+    groups = f" from {group_words(evaluation)}" if evaluation.n_groups else ""
     noun = {"test": "test image", "val": "validation image", "out-of-fold": "held-out image"}.get(evaluation.split)
     named = "" if noun else f" of {evaluation.split}"
     console.print(f"\nMeasured on {counted(evaluation.n, noun or 'image')}{named}{groups}", style="bold")

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,6 +101,7 @@ def train(
     ] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
+    column_pattern: Annotated[str | None, typer.Option("--column-pattern", hidden=True)] = None,
     columns: Columns = None,
     crop_size: CropSize = None,
     allow_leakage: Annotated[
@@ -212,6 +214,8 @@ def train(
                 columns=columns,
                 crop_size=crop_size,
             )
+            if column_pattern is not None:  # the app wrote the table
+                dataset = replace(dataset, opening=replace(dataset.opening, column_pattern=column_pattern))
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
             with _no_folder_after_leakage(out):
                 run = pipeline.train(

@@ -106,6 +106,12 @@ class Evaluation:
     positive_class: str | None = None  # of two classes the one that is looked for
     by_column: Mapping[str, Mapping[str, SubgroupScores]] = field(default_factory=dict)  # by column and value
     of_groups: GroupDecisions | None = None  # None where groups are not known, or are of several classes each
+    n_ungrouped: int = 0  # images without a known group, where others have one: each counts as one of `n_groups`
+
+    @property
+    def n_named_groups(self) -> int | None:
+        """The groups among `n_groups` that have a name; None where no groups are known."""
+        return None if self.n_groups is None else self.n_groups - self.n_ungrouped
 
     @property
     def two_classes(self) -> Mapping[str, Metric]:

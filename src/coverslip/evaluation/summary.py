@@ -68,6 +68,7 @@ def evaluate_predictions(
         classes=tuple(classes),
         positive_class=positive,
         by_column=subgroups(probability, label, predicted, group, columns or {}),
+        n_ungrouped=0 if group is None else sum(name in ("", None) for name in group.tolist()),
         of_groups=group_decisions(probability, label, group, None if positive is None else names.index(positive)),
     )
 

@@ -122,11 +122,13 @@ class DomainResult:
 def facts(run: ReportedRun) -> list[tuple[str, str]]:
     """The small line of figures below the headline."""
     seconds, is_own = run.seconds_of_training, run.evaluation is None
-    n_groups = run.n_groups if is_own else run.metrics.n_groups
+    n_groups = run.n_groups if is_own else run.metrics.n_named_groups
+    n_ungrouped = run.n_ungrouped if is_own else run.metrics.n_ungrouped
     shown = [
         ("images", count(len(run.used) if is_own else run.metrics.n)),
         ("classes", str(len(run.classes))),
         ("groups", str(n_groups) if n_groups else "none given"),
+        *([("images without a known group", count(n_ungrouped))] if n_ungrouped else []),
         ("model", run.recipe.model),
     ]
     if run.domains and is_own:

@@ -71,6 +71,14 @@ def plural(n: int, noun: str) -> str:
     return f"{count(n)} {many}"
 
 
+def group_words(evaluation: Evaluation) -> str:
+    """'7 groups and 25 images without a known group', over which intervals are made; empty where none are known."""
+    if not evaluation.n_groups:
+        return ""
+    alone = f" and {plural(evaluation.n_ungrouped, 'image')} without a known group" if evaluation.n_ungrouped else ""
+    return f"{plural(evaluation.n_named_groups or 0, 'group')}{alone}"
+
+
 def headline(run: ReportedRun) -> str:
     """The result in one sentence."""
     matrix, n = run.metrics.confusion_matrix, run.metrics.n
@@ -84,7 +92,7 @@ def headline(run: ReportedRun) -> str:
 
 def lead(run: ReportedRun) -> list[str]:
     """The sentences below the headline."""
-    accuracy, f1, n_groups = run.metrics["accuracy"], run.metrics["macro_f1"], run.metrics.n_groups
+    accuracy, f1 = run.metrics["accuracy"], run.metrics["macro_f1"]
     sentences = [f"Accuracy is {percent(accuracy.value or 0)}{_range(accuracy, percent)}."]
     if f1.value is not None:
         sentences.append(f"Macro-F1, the mean F1 over classes, is {number(f1.value)}{_range(f1, number)}.")
@@ -98,8 +106,8 @@ def lead(run: ReportedRun) -> list[str]:
     sentences.append(f"A classifier that always predicts “{run.classes[most]}” has an accuracy of {share}.")
     if run.metrics.is_no_better_than_one_answer:
         sentences.append("The difference from it is not statistically significant.")
-    if n_groups:
-        sentences.append(_groups(run, n_groups))
+    if run.metrics.n_groups:
+        sentences.append(_groups(run))
     return sentences
 
 
@@ -146,10 +154,10 @@ def relabelled(run: ReportedRun) -> str:
     )
 
 
-def _groups(run: ReportedRun, n_groups: int) -> str:
+def _groups(run: ReportedRun) -> str:
     """Which groups the measured images come from, and what training knew of them."""
     if run.evaluation is not None:  # their names may mean others there
-        return f"The images come from {plural(n_groups, 'group')}."
+        return f"The images come from {group_words(run.metrics)}."
     tested = [row.named_group for row in run.used if run.n_folds or row.split == "test"]
     words = f"The images come from {plural(len({*tested} - {''}), 'group')}"
     if n_alone := tested.count(""):
@@ -189,7 +197,7 @@ def interval_words(evaluation: Evaluation) -> str:
     folds = evaluation.folds
     text += " and other training images." if folds else "."
     if evaluation.n_groups and evaluation.n_groups < FEW_GROUPS_FOR_INTERVALS:
-        text += f" It is approximate, because there are only {plural(evaluation.n_groups, 'group')}."
+        text += f" It is approximate, because there are only {group_words(evaluation)}."
     if folds:
         share = sum(fold.n_train for fold in folds.per_fold) / len(folds.per_fold) / evaluation.n
         text += (

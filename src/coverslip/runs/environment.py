@@ -28,6 +28,9 @@ class Opened(_Part):
     sources: tuple[str, ...]
     group: str | None
     group_pattern: str | None
+    column_pattern: str | None = Field(
+        default=None, description="Regular expression that found the values of the group column in the images' paths."
+    )
     domains: tuple[str | None, ...] = Field(
         default=(), description="Names that the sources' domains were given, one each."
     )
@@ -135,6 +138,7 @@ def images_opened(data: Dataset) -> ImagesOpened:
         sources=tuple(map(str, opening.sources)),
         group=opening.group,
         group_pattern=opening.group_pattern,
+        column_pattern=opening.column_pattern,
         domains=opening.domains,
         columns=dict(opening.columns),
         crop_size=opening.plan.crop_size,

@@ -72,6 +72,7 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
         "split": evaluation.split,
         "n": evaluation.n,
         "n_groups": evaluation.n_groups,
+        "n_ungrouped": evaluation.n_ungrouped,
         "metrics": _metrics(evaluation.metrics),
         "primary": evaluation.primary,
         "per_class": {name: _of_class(scores) for name, scores in evaluation.per_class.items()},

@@ -86,6 +86,7 @@ class Opening:
     plan: ReadPlan = field(default_factory=ReadPlan)
     domains: tuple[str | None, ...] = ()  # that sources were given, one each; none at all: named after their folders
     columns: Mapping[str, str] = field(default_factory=dict)  # meaning to column of the tables, as chosen
+    column_pattern: str | None = None  # that found in earlier paths what the group column holds
 
     @property
     def is_grouped(self) -> bool:

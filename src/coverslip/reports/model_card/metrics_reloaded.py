@@ -7,7 +7,7 @@ Maier-Hein L, Reinke A et al. 2024. Metrics reloaded: recommendations for image 
 from coverslip.reports import content
 from coverslip.reports.model_card.item import NOT_KNOWN, Item
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.words import listed, number, plural
+from coverslip.reports.words import group_words, listed, number, plural
 
 _MANY_TIMES = 5  # the most frequent class over the rarest, from which on classes count as unequal
 
@@ -26,10 +26,9 @@ def _imbalance(run: ReportedRun) -> str:
 
 
 def _independence(run: ReportedRun) -> str:
-    n = run.metrics.n_groups
-    if not n:
+    if not run.metrics.n_groups:
         return "not known: no groups were given, so the intervals take images as independent"
-    return f"no: measured images are of {plural(n, 'group')}, and intervals are made over groups"
+    return f"no: measured images are of {group_words(run.metrics)}, and intervals are made over groups"
 
 
 def _rule(run: ReportedRun) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import UNKNOWN_LABELS, count, listed, plural
+from coverslip.reports.words import UNKNOWN_LABELS, count, group_words, listed, plural
 from coverslip.runs.log.looks import looks_of
 
 Limit = tuple[str, str]  # the claim, and what it means
@@ -53,13 +53,13 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
         )
     elif n_groups < FEWEST_GROUPS:
         yield (
-            f"{part} has only {plural(n_groups, 'group')}.",
+            f"{part} has only {group_words(run.metrics)}.",
             "How well the classifier works on a new group cannot be estimated from so few: confidence intervals need "
             f"at least {FEWEST_GROUPS} groups.{better}",
         )
     elif n_groups < FEW_GROUPS_FOR_INTERVALS:
         yield (
-            f"{part} has only {plural(n_groups, 'group')}.",
+            f"{part} has only {group_words(run.metrics)}.",
             f"The performance on new groups is estimated from these few groups.{better}",
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import count, listed, percent, plural, split_words, without_group
+from coverslip.reports.words import count, group_words, listed, percent, plural, split_words, without_group
 from coverslip.runs import SET_BY_FINISHING, Augment, FromRun, Pretraining, Recipe, Run
 from coverslip.runs.environment import Weights
 from coverslip.runs.recipe import changed_phrases, phrases
@@ -132,9 +132,10 @@ def _group_methods(run: ReportedRun) -> str:
     opened = run.environment.opened
     if not run.n_groups or not (opened.group or opened.group_pattern):
         return ""
-    if opened.group:
+    pattern = opened.group_pattern or opened.column_pattern
+    if opened.group and not pattern:
         return f" Groups were taken from the column “{opened.group}” of the dataset's table."
-    return f" Groups were taken from the part of the file names that matches “{opened.group_pattern}”."
+    return f" Groups were taken from the part of the file names that matches “{pattern}”."
 
 
 def _shares(run: ReportedRun) -> str:
@@ -345,7 +346,7 @@ def _number_methods(run: ReportedRun) -> str:
     scaled = "" if run.n_folds else f" (T = {run.calibration.temperature:.2f})"
     changed = changed_phrases(run.recipe, "decision", besides=_PLACED)
     others = "".join(f" {_capitalised(phrase)}." for phrase in changed)
-    groups = f" ({plural(run.metrics.n_groups, 'group')})" if run.metrics.n_groups else ""
+    groups = f" ({group_words(run.metrics)})" if run.metrics.n_groups else ""
     methods = content.interval_methods(run)
     level = f"{100 * run.metrics['accuracy'].level:.0f}%"
     intervals = f"{level} confidence intervals are by {methods}" if methods else "no confidence intervals are given"

@@ -37,7 +37,8 @@ class TrainingImages:
         """Of `coverslip train`, saying how to group."""
         by_column = [f"--group={self.grouped.column}"] if self.grouped.column is not None else []
         by_pattern = [f"--group-pattern={self.grouped.pattern}"] if self.grouped.pattern is not None else []
-        return by_column + by_pattern
+        from_pattern = [f"--column-pattern={pattern}"] if (pattern := self.grouped.column_pattern) is not None else []
+        return by_column + by_pattern + from_pattern
 
 
 def training_images(
@@ -68,16 +69,18 @@ def training_images(
         row = dataset_row(connection, dataset_id)
         if not row.summary["n_labelled"]:
             raise BadDataset("No image has a label", do="Label some images of each class first.")
+        asked = grouped or GroupedBy(row.group_column, row.group_pattern)
         if _tells_all(connection, row) and (len(row.sources) == 1 or not in_one):
-            return TrainingImages(source_paths(row), grouped or GroupedBy(row.group_column, row.group_pattern))
+            return TrainingImages(source_paths(row), asked)
         groups = None if grouped is None else groups_by(home, row, grouped)
-        column = _group_column(row.group_column if grouped is None else grouped.column)
+        column = _group_column(asked.column)
         data = "".join(_lines(connection, row, for_training=True, groups=groups, group_column=column)).encode()
     file = home.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
     if not file.exists():
         write_bytes(file, data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
-    return TrainingImages([str(file)], GroupedBy(column if has_groups else None))
+    named = GroupedBy(column, column_pattern=asked.pattern) if has_groups else GroupedBy()
+    return TrainingImages([str(file)], named)
 
 
 def _group_column(column: str | None) -> str:

@@ -205,6 +205,7 @@ class GroupedBy:
 
     column: str | None = None
     pattern: str | None = None
+    column_pattern: str | None = None  # that found what a column of a training's table holds
 
 
 def grouped_by(home: Workspace, row: AnyRow, group: str | None) -> GroupedBy:
