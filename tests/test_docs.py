@@ -104,7 +104,8 @@ def commands() -> dict[str, Any]:  # Any: Typer's commands, whose types its anno
 
 
 def options_of(command: Any) -> set[str]:
-    named = {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+    shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+    named = {option for parameter in shown for option in parameter.opts if option.startswith("-")}
     return named | {"--help", "-h", "--debug"}
 
 
