@@ -6,6 +6,8 @@ import pytest
 from browser import QUICK, Stock, open_page
 from clipping import clipped_text
 
+expect = pytest.importorskip("playwright.sync_api").expect
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -54,6 +56,19 @@ def test_a_misclassified_image_of_the_summary_opens_among_all_of_them_with_the_k
     page.wait_for_url(f"**/runs/{stock.folds}?tab=mistakes")
     page.go_back()
     page.get_by_role("heading", name="Limits of the result").wait_for()
+
+
+def test_totals_of_a_confusion_matrix_stay_in_sight_where_it_scrolls(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/runs/{stock.run}?tab=confusion")
+    page.set_viewport_size({"width": 340, "height": 800})
+    total = page.locator("td.total").first
+    total.wait_for()
+    box = page.locator(".scroll", has=total).first
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+    expect(page.locator(".scroll.wider")).to_have_count(1)
+    place = total.bounding_box()
+    assert place is not None
+    assert place["x"] + place["width"] <= 340
 
 
 def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page: "Page", stock: Stock) -> None:

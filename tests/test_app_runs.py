@@ -28,6 +28,7 @@ from small_workspace import (
     open_images,
     queue_run,
     server,
+    trained_here,
     until,
     write_cells,
 )
@@ -158,6 +159,26 @@ def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_looked_at(lab: 
         answer = lab.client.get(f"{API}/runs/{lab.run}/rows/{surest['k']}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     assert lab.client.get(f"{API}/runs/{lab.run}/rows/99999/picture").status_code == 404
+
+
+def test_misclassified_images_are_listed_with_their_groups(lab: Lab) -> None:
+    run = cs.open_run(lab.get(f"runs/{lab.run}")["folder"])
+    group_of = {row.image_id: row.group for row in run.split}
+    rows = lab.get(f"runs/{lab.run}/rows")["items"]
+    assert {row["image_id"]: row["group"] for row in rows} == {
+        row["image_id"]: group_of[row["image_id"]] for row in rows
+    }
+    assert all(row["group"].startswith("slide") for row in rows)
+
+
+def test_fine_tuning_that_was_discarded_is_not_drawn_in_the_list(lab: Lab) -> None:
+    recipe = {**FINETUNE, "learning_rate": 1.0}
+    run = trained_here(lab.workspace, lab.cells, recipe)
+    record = cs.open_run(lab.get(f"runs/{run}")["folder"]).training
+    assert record is not None
+    assert record.instant is not None
+    assert (record.chosen, record.finetune is None) == ("instant", False)
+    assert lab.get(f"runs/{run}")["curve"] == [record.instant.val_macro_f1]
 
 
 def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> None:

@@ -210,6 +210,19 @@ def test_an_earlier_training_is_begun_with_and_each_choice_set_back(page: "Page"
     page.get_by_text("Nothing differs from the defaults").wait_for()
 
 
+def test_a_time_budget_counts_and_is_listed_as_a_choice(page: "Page", lab: Lab) -> None:
+    open_page(page, f"/train?dataset={lab.sets['cells']}")
+    page.get_by_role("radio", name="Quick").check()
+    page.get_by_role("link", name="1 choice differs").wait_for()
+    unfold(page)
+    title = "How long may it take?"
+    page.get_by_role("row", name=title).wait_for()
+    expect(page.get_by_text("Nothing differs from the defaults")).to_have_count(0)
+    page.get_by_role("button", name=f"{title}: back to the default").click()
+    page.get_by_text("Nothing differs from the defaults").wait_for()
+    expect(page.get_by_role("link", name="choice differs")).to_have_count(0)
+
+
 def test_groups_chosen_for_a_training_are_counted_and_no_longer_asked_for(page: "Page", app_server: RunningApp) -> None:
     cells = app_server.opened(write_cells(app_server.root / "cells without groups", 54))["id"]
     suggestion = app_server.get(f"datasets/{cells}/group-suggestions")["items"][0]
@@ -238,6 +251,8 @@ def test_a_number_in_place_of_automatic_is_awaited_not_guessed(page: "Page", lab
     expect(epochs).to_have_value("auto")
     epochs.select_option("a number:")
     number.press_sequentially("12")
+    expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("^epochs: 12$", re.M))  # while it is typed
+    expect(number).to_be_focused()
     number.press("Tab")
     expect(number).to_have_value("12")
     expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("^epochs: 12$", re.M))

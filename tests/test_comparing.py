@@ -52,6 +52,18 @@ def test_two_runs_on_one_split_differ_in_a_key_and_by_an_interval(pair: tuple[Ru
     assert "larger minus first" in found._repr_html_()
 
 
+def test_runs_with_different_decision_rules_say_so(pair: tuple[Run, Run]) -> None:
+    first, second = (run.folder for run in pair)
+    alike = cs.compare([first, second])
+    cs.decide(first, "roc")
+    found = cs.compare([first, second])
+    assert (alike.pairs[0].has_same_rule, found.pairs[0].has_same_rule) == (True, False)
+    assert len(found.pairs[0].notes) == len(alike.pairs[0].notes) + 1
+    assert "different decision rules" in found.conclusion
+    cs.decide(second, "roc")
+    assert cs.compare([first, second]).pairs[0].has_same_rule
+
+
 def test_images_that_changed_are_listed_with_their_rows(pair: tuple[Run, Run]) -> None:
     first, second = pair
     before, after = ({row.image_id: row for row in run.predictions} for run in pair)

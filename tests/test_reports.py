@@ -379,6 +379,9 @@ def test_a_report_has_the_look_of_the_tokens(page: str) -> None:
 
 def test_percentages_are_rounded_as_the_numbers_beside_them() -> None:
     assert (words.number(0.8625), words.percent(0.8625)) == ("0.863", "86.3%")
+    assert [words.signed(value) for value in (0.0514, -0.0514, 0.0, -0.0004, 0.0004)] == [
+        *("+0.051", "−0.051", "0.000", "0.000", "0.000")
+    ]
     assert (words.number(0.355, 2), words.whole_percent(0.355)) == ("0.35", "35%")
 
 

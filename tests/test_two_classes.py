@@ -101,6 +101,43 @@ def test_a_decision_changed_later_is_that_of_a_training_with_it(
         cs.decide(run.folder, "sensitivity", wished=2)
 
 
+@pytest.mark.slow
+def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(wished: Run, tmp_path: Path) -> None:
+    run = Run(shutil.copytree(wished.folder, tmp_path / wished.folder.name))
+    before = thresholds_of(run)
+    assert before is not None
+    assert (before.is_set_by_hand, "chosen for a target" in run.report_file.read_text(encoding="utf-8")) == (
+        False,
+        True,
+    )
+    choice = before.choices[-1]
+    decided = cs.decide(run.folder, "sensitivity", wished=choice.sensitivity, is_set_by_hand=True)
+    after = thresholds_of(decided)
+    assert after is not None
+    assert after.is_set_by_hand
+    assert after.threshold == pytest.approx(choice.threshold)
+    page = decided.report_file.read_text(encoding="utf-8")
+    assert page.count("set by hand") == 3  # the threshold in two sections, and the methods
+    assert "chosen for a target" not in page
+    back = thresholds_of(cs.decide(run.folder, is_set_by_hand=True))
+    assert back is not None
+    assert (back.decide_by, back.is_set_by_hand) == ("highest", False)
+
+
+@pytest.mark.slow
+def test_each_threshold_says_below_which_probability_predictions_would_be_uncertain(
+    wished: Run, tmp_path: Path
+) -> None:
+    run = Run(shutil.copytree(wished.folder, tmp_path / wished.folder.name))
+    thresholds = thresholds_of(run)
+    assert thresholds is not None
+    assert thresholds.uncertain_below == json_of(run.classifier_folder / "classifier.json")["uncertain_below"]
+    for choice in (thresholds.choices[0], thresholds.choices[-1]):
+        decided = cs.decide(run.folder, "sensitivity", wished=choice.sensitivity)
+        assert decided.card is not None
+        assert decided.card.uncertain_below == pytest.approx(choice.uncertain_below)
+
+
 def test_a_wish_for_three_classes_is_refused_before_any_image_is_read(cells: Path, tmp_path: Path) -> None:
     with pytest.raises(BadRecipe, match="needs two classes"):
         cs.train(cells, Recipe(decide_by="sensitivity"), out=tmp_path / "run")

@@ -355,6 +355,7 @@ def decide(
     wished: float = 0.95,
     error_rate: float | None = None,
     positive_class: str | None = None,
+    is_set_by_hand: bool = False,
     emit: Emit = show,
 ) -> Run:
     """Let a run's classifier decide by other thresholds, without training it again.
@@ -366,6 +367,7 @@ def decide(
         run: a run folder.
         decide_by, wished, error_rate: as the recipe's keys of these names.
         positive_class: likewise; None leaves it as it is.
+        is_set_by_hand: whether you chose the threshold that reaches `wished`, and not `wished` itself.
         emit: told of thresholds to doubt, and of evaluations that cannot follow.
 
     Raises:
@@ -380,7 +382,8 @@ def decide(
     if positive_class is not None:
         choices["positive_class"] = positive_class
     opened = open_run(run)
-    decided = decide_again(opened, choices, RunContext(opened.folder, "cpu", emit))
+    context = RunContext(opened.folder, "cpu", emit)
+    decided = decide_again(opened, choices, context, is_set_by_hand=is_set_by_hand)
     count_look(decided, "decided")
     write_report(decided.folder, emit)
     return decided

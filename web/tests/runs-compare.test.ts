@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { interval, pValue, percent, signed, withInterval } from '../src/texts/numbers';
+import { interval, pValue, percent, score, signed, withInterval } from '../src/texts/numbers';
 import {
   isGoodShare,
   keyMetrics,
@@ -35,8 +35,12 @@ const row = (run: string, f1: number | null, ece: number) => ({
   metrics: [metric('ece', ece, 'lower'), metric('macro_f1', f1, 'higher')],
 });
 
-test('a difference has a sign, also where it rounds to nothing', () => {
-  expect([0.0123, -0.5, 0, null].map((value) => signed(value))).toEqual(['+0.012', '−0.500', '+0.000', '–']);
+test('a number has a sign unless it rounds to zero', () => {
+  const values = [0.0123, -0.5, 0, -0.0004, 0.0004, null];
+  expect(values.map((value) => signed(value))).toEqual(['+0.012', '−0.500', '0.000', '0.000', '0.000', '–']);
+  expect(values.map((value) => score(value))).toEqual(['0.012', '−0.500', '0.000', '0.000', '0.000', '–']);
+  expect(interval(-0.0004, -0.0123)).toContain('0.000 to −0.012');
+  expect(interval(-0.0004, -0.0123)).not.toContain('−0.000');
 });
 
 test('what the server sends is shown, scores first, and nothing that no training has', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { nameOfRepeat } from '../src/features/train/again';
+import { hasOwnThreshold } from '../src/features/train/recipe';
 
 test('a training that repeats another one has a name of its own', () => {
   expect(nameOfRepeat('blood', 'labels', ['blood'])).toBe('blood, labels corrected');
@@ -12,4 +13,15 @@ test('a training that repeats another one has a name of its own', () => {
     'blood, labels corrected',
   );
   expect(nameOfRepeat('b'.repeat(120), 'labels', [])).toHaveLength(120);
+});
+
+test('a threshold that was chosen after a training is told from one that its recipe asked for', () => {
+  const [plain, aimed] = [
+    { decide_by: 'highest', wished: 0.95 },
+    { decide_by: 'sensitivity', wished: 0.9 },
+  ];
+  expect(hasOwnThreshold(aimed, plain)).toBe(true);
+  expect(hasOwnThreshold(aimed, { ...aimed, wished: 0.8 })).toBe(true);
+  expect(hasOwnThreshold(aimed, aimed)).toBe(false);
+  expect(hasOwnThreshold(plain, aimed)).toBe(false);
 });

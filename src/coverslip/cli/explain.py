@@ -114,6 +114,7 @@ def _show(explained: "Explanations") -> None:
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import table_of
     from coverslip.datasets import counted, one_line
+    from coverslip.reports.words import signed
 
     console = results_console()
     told = {"validation": "validation images", "training": "training images", "explained": "these images"}
@@ -121,7 +122,7 @@ def _show(explained: "Explanations") -> None:
         console.print(f"\n{one_line(of_run.run)}: maps checked on {told[of_run.checked_on]}", style="bold")
         table = table_of("map", "like random weights", "beats the centre by", "at least", "")
         for check in of_run.checks:
-            numbers = (f"{check.similarity:.2f}", f"{check.gain:+.3f}", f"{check.gain_low:+.3f}")
+            numbers = (f"{check.similarity:.2f}", signed(check.gain), signed(check.gain_low))
             table.add_row(check.method, *numbers, "passed" if check.passes else "failed the check")
         console.print(table if of_run.checks else "There are too few images to check maps on.")
     n_withheld = sum(image.predicted is not None and not image.is_shown for image in explained.images)

@@ -44,8 +44,9 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """0.0514 as '+0.051': a difference."""
-    return "–" if value is None else f"{value:+z.{digits}f}".replace("-", "−")
+    """0.0514 as '+0.051': a difference; '0.000' if it rounds to zero."""
+    size = number(value, digits)
+    return f"+{size}" if value is not None and round(value, digits) > 0 else size
 
 
 def spanned(low: float, high: float, shown: Callable[[float], str] = number) -> str:

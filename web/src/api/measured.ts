@@ -14,6 +14,7 @@ export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['qu
 
 /** What a page needs to know of a row: of a run, an evaluation or a prediction. */
 export interface PictureRow {
+  group?: string | null; // that a training's images were split by
   k: number;
   image_id: string;
   path: string;

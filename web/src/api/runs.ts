@@ -35,11 +35,12 @@ export const renameRun = (id: string, name: string) =>
 export const readResults = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/results', { ...at(id), signal })) as Promise<Results>;
 export type Thresholds = Schemas['Thresholds'];
+export type Decision = Schemas['Decision'];
 /** Of a classifier of two classes: the threshold in use, and what others did on validation images. */
 export const readThresholds = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/thresholds', { ...at(id), signal }));
 /** Let it decide by a wish, fixed on validation images; what is left out is the default. */
-export const setDecision = (id: string, body: Schemas['Decision']) =>
+export const setDecision = (id: string, body: Decision) =>
   answer(api.PUT('/api/v1/runs/{run_id}/decision', { ...at(id), body }));
 /** Suspected label errors: labels questioned by classifiers that were not trained on the images. */
 export const readLabelErrors = (id: string, signal?: AbortSignal) =>

@@ -3098,6 +3098,12 @@ export interface components {
              * @description Of two classes; null leaves it as it is.
              */
             positive_class?: string | null;
+            /**
+             * Is Set By Hand
+             * @description A person chose the threshold that reaches `wished`, and not `wished` itself.
+             * @default false
+             */
+            is_set_by_hand: boolean;
         };
         /**
          * DeletedItem
@@ -5162,6 +5168,11 @@ export interface components {
              */
             n_relabelled: number;
             /**
+             * Has Same Rule
+             * @description Both predict classes by the same decision rule; if not, differences come from it as well.
+             */
+            has_same_rule: boolean;
+            /**
              * Numbers
              * @description By the labels of both; where some differ, by the first run's and by the second's.
              */
@@ -5857,6 +5868,11 @@ export interface components {
              * @description Classes that hold the true one for 90 % of images of each class; null: not known.
              */
             prediction_set: string[] | null;
+            /**
+             * Group
+             * @description Of a training's images the group that they were split by; null: none is known.
+             */
+            group?: string | null;
         };
         /**
          * RunChanges
@@ -6868,10 +6884,10 @@ export interface components {
             text: string;
         };
         /**
-         * ThresholdNumbers
-         * @description What one threshold did on some images.
+         * ThresholdChoice
+         * @description What one threshold would do, and which predictions it would leave uncertain.
          */
-        ThresholdNumbers: {
+        ThresholdChoice: {
             /** Threshold */
             threshold: number;
             /** Sensitivity */
@@ -6882,6 +6898,11 @@ export interface components {
             ppv: number | null;
             /** Npv */
             npv: number | null;
+            /**
+             * Uncertain Below
+             * @description Less probable predictions would be marked `uncertain`; 0 marks none.
+             */
+            uncertain_below: number;
         };
         /**
          * Thresholds
@@ -6907,6 +6928,16 @@ export interface components {
              */
             threshold: number;
             /**
+             * Is Set By Hand
+             * @description A person chose the threshold; `wished` is the sensitivity that it reaches.
+             */
+            is_set_by_hand: boolean;
+            /**
+             * Uncertain Below
+             * @description Less probable predictions are marked `uncertain`; 0 marks none.
+             */
+            uncertain_below: number;
+            /**
              * Learnt On
              * @description Images that thresholds are chosen on, as in `training.json`.
              * @enum {string}
@@ -6923,7 +6954,7 @@ export interface components {
              * Choices
              * @description On those images: of all thresholds with one sensitivity the highest; sensitivity rises.
              */
-            choices: components["schemas"]["ThresholdNumbers"][];
+            choices: components["schemas"]["ThresholdChoice"][];
         };
         /**
          * TimeOf

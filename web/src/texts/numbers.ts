@@ -54,9 +54,15 @@ export function fixed(value: number, digits: number): string {
   return ((below + Math.abs(below % 2)) / 10 ** digits).toFixed(digits);
 }
 
+/** 0.951 as '0.951', -0.951 as '−0.951'; what rounds to zero has no sign. */
+function plain(value: number, digits = 3): string {
+  const size = fixed(Math.abs(value), digits);
+  return value < 0 && Number(size) !== 0 ? `−${size}` : size;
+}
+
 /** 0.951 as '0.951'; what could not be had is a dash. */
 export function score(value: number | null | undefined, digits = 3): string {
-  return value === null || value === undefined ? '–' : fixed(value, digits);
+  return value === null || value === undefined ? '–' : plain(value, digits);
 }
 
 /** 0.951 as '95.1%': rounded as the share itself is by `score`, never up to a perfect 100. */
@@ -84,20 +90,17 @@ export function withInterval(
   return ends && value !== null && value !== undefined ? `${plain(value)} (${ends})` : score(value);
 }
 
-/** A difference with its sign, '+0.012' or '−0.012'; a dash if there is none. */
+/** A difference with its sign, '+0.012' or '−0.012', or '0.000' if it rounds to zero; a dash if there is none. */
 export function signed(value: number | null | undefined, digits = 3): string {
   if (value === null || value === undefined) return '–';
-  return `${value < 0 ? '−' : '+'}${fixed(Math.abs(value), digits)}`;
+  const size = fixed(Math.abs(value), digits);
+  return Number(size) === 0 ? size : `${value < 0 ? '−' : '+'}${size}`;
 }
 
 /** A p-value: 'p = 0.034', 'p < 0.001'; empty if there is none. */
 export function pValue(p: number | null | undefined): string {
   if (p === null || p === undefined) return '';
   return p < 0.001 ? 'p\u00a0<\u00a00.001' : `p\u00a0=\u00a0${fixed(p, p < 0.1 ? 3 : 2)}`;
-}
-
-function plain(value: number): string {
-  return value < 0 ? `−${fixed(-value, 3)}` : fixed(value, 3);
 }
 
 /** A learning rate: '9.1e-4', '0'. */

@@ -197,6 +197,10 @@ export const results = {
       specificity: 'Specificity',
       ppv: 'Positive predictive value (PPV)',
       npv: 'Negative predictive value (NPV)',
+      uncertainBelow: 'Uncertain below a probability of',
+      noneUncertain: 'none uncertain',
+      switchesOff: (before: string) =>
+        `With this threshold, no prediction is marked uncertain for a low probability. With the threshold in use, predictions below ${before} are. On the images that the threshold is chosen on, marking the least certain predictions would not lower the share of errors.`,
       where: (positive: string) => `Expected proportion of “${positive}” (prevalence)`,
       elsewhere: (ppv: string, npv: string) =>
         `At this prevalence, PPV is ${ppv} and NPV is ${npv}, if images of each class look the same as here.`,
@@ -207,10 +211,14 @@ export const results = {
         sensitivity: (target: string) => `chosen for a sensitivity of ${target}`,
         specificity: (target: string) => `chosen for a specificity of ${target}`,
       },
+      byHand: (threshold: string, ofFolds: string | null) =>
+        `set by hand to ${threshold}${ofFolds === null ? '' : `; each fold has the threshold that reaches a sensitivity of ${ofFolds} on its own validation images`}`,
       use: 'Use this threshold',
       back: 'Use the default threshold',
       saving: 'Recomputing the test results and the report …',
       done: 'The new threshold is in use. The test results were recomputed.',
+      doneWithoutUncertain:
+        'The new threshold is in use. The test results were recomputed. Predictions are no longer marked uncertain for a low probability.',
       uncertain: 'Uncertain predictions',
       noUncertain: 'No prediction is marked uncertain for a low probability.',
       points: 'Threshold of each class',
@@ -287,6 +295,7 @@ export const results = {
     predicted: 'Predicted',
     probabilities: 'Probabilities',
     path: 'File',
+    group: 'Group',
   },
   evaluations: {
     title: 'External test sets',
@@ -391,6 +400,8 @@ export const results = {
       first: 'By the old test labels (the fair ones):',
       second: 'By the corrected test labels (too good, because only misclassified images were checked):',
     },
+    otherRule:
+      'The two runs use different decision rules, so metrics of predicted classes differ for that reason as well. A threshold that you choose for a run is not carried over to another training: choose it again under “Decision threshold”.',
     start: 'Train again with these labels …',
     endings: {
       labels: 'labels corrected',

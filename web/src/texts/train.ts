@@ -105,6 +105,7 @@ export const train = {
       { value: 'own', title: 'Another time', text: 'As many minutes as you can wait.' },
     ],
     minutes: 'Minutes',
+    ownMinutes: (n: number) => counted(n, 'minute', 'minutes'),
     isMissing: 'How many minutes may it take? 1 to 10000.',
     isInstant:
       'The time has no effect, because “Instant classifier only” is chosen below: there is no fine-tuning that could be adapted to it.',
@@ -112,7 +113,7 @@ export const train = {
   },
   time: {
     about: (time: string, basis: string) => `About ${time} on this computer (from ${basis}).`,
-    unknown: 'Time not known yet: no such training has run on this computer.',
+    unknown: 'Time not known: this network has not been trained on this computer yet with similar settings.',
     trainings: (n: number) => `${n} trainings in a row: ${n - 1} folds, then all images.`,
     pretraining: 'The first step is not included.',
   },
@@ -136,6 +137,8 @@ export const train = {
     text: 'They were removed from coverslip. Choose others to train on.',
   },
   otherImages: 'Train on other images',
+  ownThreshold: (name: string) =>
+    `The decision threshold of ${name} was chosen after its training, for its classifier. It is not carried over: choose a threshold again after this training, under “Decision threshold” in its results.`,
   leakageHelp: 'The numbers will be too good; the report will say so.',
 
   split: {
@@ -207,6 +210,7 @@ export const train = {
     now: 'Now',
     else: 'Default',
     none: 'Nothing differs from the defaults.',
+    notInFile: '(not in the recipe file)',
     download: 'Save as recipe.yaml',
     text: 'Recipe (YAML)',
     nothing: 'none',

@@ -58,3 +58,6 @@ class Decision(BaseModel):
         default=None, gt=0, lt=1, description="Wished among images that are not `uncertain`."
     )
     positive_class: str | None = Field(default=None, description="Of two classes; null leaves it as it is.")
+    is_set_by_hand: bool = Field(
+        default=False, description="A person chose the threshold that reaches `wished`, and not `wished` itself."
+    )

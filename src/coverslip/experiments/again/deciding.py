@@ -5,7 +5,7 @@ changed so is the run that would have been trained with it: recipe, classifiers,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,9 +17,11 @@ from coverslip.evaluation import (
     DecideBy,
     ThresholdNumbers,
     apply_temperature,
+    decided_classes,
     learn_decisions,
     positive_class,
     threshold_numbers,
+    uncertain_threshold,
 )
 from coverslip.evaluation.deciding import FEWEST_IMAGES
 from coverslip.events import Noted, ignore
@@ -47,6 +49,15 @@ _DOUBT = "Unreliable operating points"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdChoice(ThresholdNumbers):
+    """What one threshold would do, and which predictions it would leave uncertain."""
+
+    uncertain_below: Annotated[
+        float, Field(description="Less probable predictions would be marked `uncertain`; 0 marks none.")
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """By what threshold one of two classes is decided, and what others would do."""
 
@@ -56,11 +67,17 @@ class Thresholds:
     wished: float
     error_rate: float | None
     threshold: Annotated[float, Field(description="From this probability on an image is called positive.")]
+    is_set_by_hand: Annotated[
+        bool, Field(description="A person chose the threshold; `wished` is the sensitivity that it reaches.")
+    ]
+    uncertain_below: Annotated[
+        float, Field(description="Less probable predictions are marked `uncertain`; 0 marks none.")
+    ]
     learnt_on: Annotated[LearntOn, Field(description="Images that thresholds are chosen on, as in `training.json`.")]
     n_positive: Annotated[int, Field(description="Of these images.")]
     n_negative: int
     choices: Annotated[
-        list[ThresholdNumbers],
+        list[ThresholdChoice],
         Field(description="On those images: of all thresholds with one sensitivity the highest; sensitivity rises."),
     ]
 
@@ -84,20 +101,44 @@ def thresholds_of(run: Run) -> Thresholds | None:
         wished=run.recipe.wished,
         error_rate=run.recipe.error_rate,
         threshold=0.5 if card.operating_points is None else card.operating_points[k],
+        is_set_by_hand=run.training.calibration.is_set_by_hand,
+        uncertain_below=card.uncertain_below,
         learnt_on=run.training.calibration.learnt_on,
         n_positive=int(is_positive.sum()),
         n_negative=int((~is_positive).sum()),
-        choices=threshold_numbers(probability[:, k], is_positive),
+        choices=[
+            ThresholdChoice(
+                **asdict(numbers),
+                uncertain_below=_uncertain_below(probability, label, k, numbers.threshold, run.recipe.error_rate),
+            )
+            for numbers in threshold_numbers(probability[:, k], is_positive)
+        ],
     )
 
 
-def decide_again(run: Run, choices: Mapping[str, Any], context: RunContext) -> Run:  # Any: of each key its own
+def _uncertain_below(
+    probability: np.ndarray, label: np.ndarray, positive: int, threshold: float, error_rate: float | None
+) -> float:
+    """Below which probability predictions are uncertain if one of two classes has this threshold."""
+    thresholds = [1 - threshold, 1 - threshold]
+    thresholds[positive] = threshold
+    return uncertain_threshold(probability, label, decided_classes(probability, thresholds), error_rate=error_rate)
+
+
+def decide_again(
+    run: Run,
+    choices: Mapping[str, Any],  # Any: of each key its own
+    context: RunContext,
+    *,
+    is_set_by_hand: bool = False,
+) -> Run:
     """Decide a run's images, and all that come later, by another rule.
 
     Args:
         run: measured.
         choices: keys of its recipe about decisions; the others stay what they are.
         context: told which evaluations on other images cannot follow.
+        is_set_by_hand: whether a person chose the threshold that the choices give, and not a target.
 
     Returns:
         The run as it is now; its report is to be written.
@@ -112,11 +153,12 @@ def decide_again(run: Run, choices: Mapping[str, Any], context: RunContext) -> R
         raise BadRun("This run has no numbers yet", file=run.folder, do="Let the training finish, or resume it.")
     recipe = check_recipe({**run.recipe.model_dump(mode="json"), **choices})
     recipe.check_decision(run.card.classes)
+    is_set_by_hand = is_set_by_hand and recipe.decide_by in ("sensitivity", "specificity")
     data = held_out_images(run)
     before = run.card
     fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
     for own in (*run.folds, run):
-        _learn_again(own, recipe, context if own is run else context.telling(ignore))
+        _learn_again(own, recipe, is_set_by_hand, context if own is run else context.telling(ignore))
     if run.is_cross_validated:
         folds = [fold_of[record.image_id] for record in data.records]
         for k, own in enumerate(run.folds, start=1):
@@ -139,7 +181,7 @@ def _learnt_from(run: Run, card: ClassifierCard) -> tuple[np.ndarray, np.ndarray
     return apply_temperature(logits, card.temperature), label
 
 
-def _learn_again(run: Run, recipe: Recipe, context: RunContext) -> None:
+def _learn_again(run: Run, recipe: Recipe, is_set_by_hand: bool, context: RunContext) -> None:
     """Leave the classifier's new thresholds, and in training.json and recipe.yaml how it came by them."""
     card, training = run.card, run.training
     assert card is not None, "it was measured"
@@ -148,7 +190,11 @@ def _learn_again(run: Run, recipe: Recipe, context: RunContext) -> None:
     thresholds = None if points is None else tuple(point.threshold for point in points)
     card = card.model_copy(update={"operating_points": thresholds, "uncertain_below": uncertain_below})
     calibration = training.calibration.model_copy(
-        update={"operating_points": points, "uncertain_below": uncertain_below}
+        update={
+            "operating_points": points,
+            "is_set_by_hand": is_set_by_hand,
+            "uncertain_below": uncertain_below,
+        }
     )
     doubts = operating_notes(card.classes, points or ())
     for note in doubts:

@@ -103,7 +103,8 @@ def expected_time(plan: WorkPlanned, step: int | None = None) -> Noted:
     folds = f" It trains {plan.n_folds + 1} times: {plan.n_folds} folds, then all images." if plan.n_folds else ""
     values = {"seconds": plan.seconds, "n_folds": plan.n_folds}
     if plan.seconds is None:
-        text = f"The expected time{of} is not known: no such training has run on this computer.{folds}"
+        why = "this network has not been trained on this computer yet with similar settings"
+        text = f"The expected time{of} is not known: {why}.{folds}"
         return Noted(code="expected-time", text=text, values=values)
     text = f"Expected time{of}: about {rough_duration(plan.seconds)} on this computer (from {plan.basis}).{folds}"
     is_long = plan.seconds > LONG_SECONDS

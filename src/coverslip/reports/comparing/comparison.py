@@ -184,6 +184,7 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
         n_only_first=first_row.n,
         n_only_second=second_row.n,
         n_relabelled=0,
+        has_same_rule=_rule_of(first) == _rule_of(second),
         numbers=[],
         changed=None,
         notes=[],
@@ -205,9 +206,18 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
             common,
             n,
             n_relabelled,
+            has_same_rule=pair.has_same_rule,
             has_folds=any(run.is_cross_validated and not run.is_evaluation for run in (first, second)),
         ),
     )
+
+
+def _rule_of(run: Run) -> tuple[object, ...]:
+    """How a run predicts a class from probabilities; a target counts only if the rule uses it."""
+    recipe = _trained(run).recipe
+    if recipe.decide_by in ("sensitivity", "specificity"):
+        return recipe.decide_by, recipe.wished, run.metrics.positive_class
+    return (recipe.decide_by,)
 
 
 def _numbers(common: CommonImages, n_relabelled: int) -> list[NumbersByLabels]:
@@ -234,12 +244,17 @@ def _difference(name: str, metric: PairedDifference, first: Answers, second: Ans
     return Difference(**told, first=of_first, second=of_second, p=metric.p, is_shown=is_shown)
 
 
-def _notes(common: CommonImages, n: int, n_relabelled: int, *, has_folds: bool) -> list[str]:
+def _notes(common: CommonImages, n: int, n_relabelled: int, *, has_same_rule: bool, has_folds: bool) -> list[str]:
     if not n:
         return [
             "The two have no test image in common. A difference can come from the images, not from the classifiers."
         ]
     notes = []
+    if not has_same_rule:
+        notes.append(
+            "The two use different decision rules. Metrics of predicted classes differ for that reason as well. AUROC "
+            "and log loss do not depend on the decision rule."
+        )
     if common.n_only_first or common.n_only_second:
         notes.append(
             f"The two test sets differ. The differences are computed on the {words.plural(n, 'image')} of both."

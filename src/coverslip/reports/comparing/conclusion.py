@@ -19,13 +19,16 @@ def conclusion(rows: Sequence[ComparedRun], pairs: Sequence[Pair], runs: Sequenc
         primary: the metric.
 
     Returns:
-        One sentence for two runs; empty if the runs cannot be compared.
+        A sentence or two for two runs; empty if the runs cannot be compared.
     """
     if len(runs) > 2:
         return _of_several(runs, [row.name for row in rows], primary)
     numbers = pairs[0].numbers
     row = next((row for row in numbers[0].differences if row.name == primary), None) if numbers else None
-    return "" if row is None or row.value is None else _of_two(row, rows[0].name, rows[1].name, pairs[0])
+    if row is None or row.value is None:
+        return ""
+    sentence = _of_two(row, rows[0].name, rows[1].name, pairs[0])
+    return sentence if pairs[0].has_same_rule else f"{sentence} The two use different decision rules."
 
 
 def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:

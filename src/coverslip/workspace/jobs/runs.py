@@ -180,13 +180,14 @@ def can_finish(job: Job, state: State, progress: Progress) -> bool:
 def _curve(job: Job, progress: Progress) -> list[float]:
     """As the log says where the training goes on, else as its files, or those of its first fold, say.
 
-    Without fine-tuning, the instant classifier's.
+    Without fine-tuning, or where its network is not the one that is kept, the instant classifier's.
     """
     epochs = next((training.epochs for training in reversed(progress.trainings) if training.epochs), ())
     scores: list[float | None] = []
     with suppress(BadRun):
         epochs = epochs or next((run.history for run in (job.run, *job.run.folds) if run.history), ())
-        scores = [epoch.val_f1 for epoch in epochs]
+        if not job.run.is_done or any(record.chosen == "finetune" for record in job.run.trainings):
+            scores = [epoch.val_f1 for epoch in epochs]
         if not scores:
             scores = [record.instant.val_macro_f1 for record in job.run.trainings[:1] if record.instant is not None]
     return [f1 for f1 in scores if f1 is not None]

@@ -4,6 +4,8 @@ import csv
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from coverslip.cache import Kind, Layout, claimed, register, remove_database
@@ -34,14 +36,31 @@ def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, off
     job = find_job(workspace, job_id, "train", "evaluate")
     with _rows_of(workspace, job) as (file, classes):
         relabelled = relabelled_since(workspace, job, classes, file)
-        return page_in(file, classes, relabelled, filters, offset=offset, limit=limit)
+        page = page_in(file, classes, relabelled, filters, offset=offset, limit=limit)
+    return Page(_with_groups(job, page.items), page.total)
 
 
 def row_of_measured(workspace: Workspace, job_id: str, k: int) -> Row:
     """One measured image; raises as `measured_row`."""
     job = find_job(workspace, job_id, "train", "evaluate")
     with _rows_of(workspace, job) as (file, classes):
-        return row_of(cells_in(file, k), classes, relabelled_since(workspace, job, classes, file))
+        row = row_of(cells_in(file, k), classes, relabelled_since(workspace, job, classes, file))
+    return _with_groups(job, [row])[0]
+
+
+def _with_groups(job: Job, rows: list[Row]) -> list[Row]:
+    """Rows of a training with the groups of its split."""
+    file = job.run.split_file
+    if job.kind != "train" or not file.is_file():
+        return rows
+    groups = _groups_in(job.folder, file.stat().st_mtime_ns)
+    return [replace(row, group=groups.get(row.image_id)) for row in rows]
+
+
+@lru_cache(maxsize=4)
+def _groups_in(folder: Path, _changed: int) -> dict[str, str]:
+    """The named group of each image; `_changed` is when the split was written."""
+    return {row.image_id: row.named_group for row in Run(folder).split if row.named_group}
 
 
 def measured_row(workspace: Workspace, job_id: str, k: int) -> ImageSource:

@@ -77,6 +77,9 @@ class Row:
         tuple[str, ...] | None,
         Field(description="Classes that hold the true one for 90 % of images of each class; null: not known."),
     ]
+    group: Annotated[
+        str | None, Field(description="Of a training's images the group that they were split by; null: none is known.")
+    ] = None
 
 
 class RowsWriter:

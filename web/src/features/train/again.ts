@@ -10,11 +10,16 @@ const LONGEST = 120; // characters of a name
 
 export async function trainAgain(run: RunDetail): Promise<Run> {
   await recipeKeys.load();
-  const keys = recipeKeys.keys.map(({ key }) => key);
+  const ofDecision = recipeKeys.keys.filter(({ group }) => group === 'decision').map(({ key }) => key);
+  const others = recipeKeys.keys.map(({ key }) => key).filter((key) => !ofDecision.includes(key));
   return startRun({
     dataset_id: run.dataset_id ?? '',
     name: await newName(run.name, 'images'),
-    recipe: nested(takenOver(run.recipe, keys, true)),
+    // A threshold that was chosen since holds for that classifier alone.
+    recipe: nested({
+      ...takenOver(run.recipe, others, true),
+      ...takenOver(run.requested_recipe, ofDecision, true),
+    }),
     allow_leakage: false,
     again_of: run.id,
   });

@@ -1,4 +1,6 @@
 // How long a training may take, as it is asked for: null for as long as it takes, a word such as `quick`, or minutes.
+import type { train } from '../../texts/train';
+
 export const MAX_MINUTES = 10000;
 
 /** A time of one's own; without a number it is one that is still awaited. */
@@ -15,6 +17,13 @@ const WORDS: Readonly<Record<number, string>> = { 120: 'quick', 600: 'balanced',
 /** The choice that asks for so many seconds. */
 export function budgetOf(seconds: number | null): string | null {
   return seconds === null ? null : (WORDS[seconds] ?? inMinutes(Math.max(1, Math.round(seconds / 60))));
+}
+
+/** The choice in words: its title, or so many minutes. */
+export function titleOfBudget(budget: string, words: (typeof train)['budget']): string {
+  const minutes = minutesOf(budget);
+  if (minutes !== null) return words.ownMinutes(minutes);
+  return words.choices.find(({ value }) => value === (isInMinutes(budget) ? 'own' : budget))?.title ?? budget;
 }
 
 /** Null where they are still awaited, and where the time is none in minutes. */

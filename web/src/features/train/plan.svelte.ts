@@ -8,7 +8,17 @@ import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
 import { budgetOf, isGiven } from './budget';
 import { unread } from './fields/draft.svelte';
-import { changed, differing, faultsOf, nested, only, takenOver, type Changes, type Value } from './recipe';
+import {
+  changed,
+  differing,
+  faultsOf,
+  hasOwnThreshold,
+  nested,
+  only,
+  takenOver,
+  type Changes,
+  type Value,
+} from './recipe';
 
 const READING_MS = 1500;
 const REST_MS = 300; // one request for some changes in a row
@@ -28,6 +38,7 @@ export interface Earlier {
   run: string;
   name: string;
   dataset: string;
+  hasOwnThreshold: boolean; // chosen after that training, for its classifier
 }
 
 export class Plan {
@@ -137,6 +148,11 @@ export class Plan {
       this.unsplit === null,
   );
 
+  /** All choices that differ from the defaults, those that no recipe holds among them. */
+  get nChanges(): number {
+    return Object.keys(this.changes).length + Number(this.allowsLeakage) + Number(!!this.budget);
+  }
+
   get recipe(): Record<string, unknown> {
     return nested(this.changes);
   }
@@ -194,7 +210,14 @@ export class Plan {
       const run = await readRun(runId);
       const isSame = run.dataset_id === this.dataset?.id;
       this.budget = budgetOf(run.budget_seconds);
-      this.earlier = run.dataset_id ? { run: runId, name: run.name, dataset: run.dataset_id } : null;
+      this.earlier = run.dataset_id
+        ? {
+            run: runId,
+            name: run.name,
+            dataset: run.dataset_id,
+            hasOwnThreshold: hasOwnThreshold(run.recipe, run.requested_recipe),
+          }
+        : null;
       this.take(
         takenOver(
           run.requested_recipe,

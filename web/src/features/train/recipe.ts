@@ -73,6 +73,15 @@ export function takenOver(recipe: unknown, keys: readonly string[], sameImages: 
   );
 }
 
+/** Whether a training's threshold was chosen after it ended; that holds for its classifier alone. */
+export function hasOwnThreshold(recipe: unknown, requested: unknown): boolean {
+  const [now, before] = [recipe, requested].map((each) => [
+    valueAt(each, 'decide_by'),
+    valueAt(each, 'wished'),
+  ]);
+  return now![0] !== 'highest' && !same(now, before);
+}
+
 /** Where the field of a key stands on the page. */
 export const idOfField = (key: string) => `field-${key}`;
 

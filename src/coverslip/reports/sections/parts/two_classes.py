@@ -41,6 +41,8 @@ def threshold_words(run: ReportedRun) -> str:
 
 def _wish(run: ReportedRun) -> str:
     images = DECISION_IMAGES[run.calibration.learnt_on]
+    if run.calibration.is_set_by_hand:
+        return f"set by hand on {images}"
     match run.recipe.decide_by:
         case "roc":
             return f"the threshold with the largest Youden index on {images}"
