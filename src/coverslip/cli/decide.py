@@ -71,6 +71,8 @@ def decide(
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
     from coverslip.experiments.again.deciding import thresholds_of
+    from coverslip.reports.reported import read_run
+    from coverslip.reports.words import overestimates
     from coverslip.runs import metrics_as_json, open_run
 
     if not (chosen or by_roc or default or error_rate is not None or positive is not None):
@@ -90,7 +92,7 @@ def decide(
         print_json(metrics_as_json(decided.metrics))
         return
     stdout = results_console()
-    show_numbers(stdout, decided.metrics)
+    show_numbers(stdout, decided.metrics, overestimates=overestimates(read_run(decided.folder)))
     _show(stdout, thresholds_of(decided), is_short=True)
     _show_choice(stdout, decided)
 
