@@ -72,6 +72,7 @@ def decide(
     from coverslip.cli.progress import shown_progress
     from coverslip.experiments.again.deciding import thresholds_of
     from coverslip.reports.reported import read_run
+    from coverslip.reports.sections.numbers import decided as uncertain_words
     from coverslip.reports.words import overestimates
     from coverslip.runs import metrics_as_json, open_run
 
@@ -93,7 +94,9 @@ def decide(
         return
     stdout = results_console()
     show_numbers(stdout, decided.metrics, overestimates=overestimates(read_run(decided.folder)))
-    _show(stdout, thresholds_of(decided), is_short=True)
+    stdout.print(uncertain_words(read_run(decided.folder)) or "No prediction is labeled uncertain.", soft_wrap=True)
+    if (thresholds := thresholds_of(decided)) is not None:
+        _show(stdout, thresholds, is_short=True)
     _show_choice(stdout, decided)
 
 
@@ -120,7 +123,12 @@ def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool
     from coverslip.reports.words import DECISION_IMAGES, number
 
     if thresholds is None:
-        console.print("A target sensitivity needs two classes with validation images. A target error rate does not.")
+        text = (
+            "A target sensitivity or specificity needs two classes with validation images. For any number of classes, "
+            "--error-rate 0.05 labels predictions as uncertain so that at most 5% of the others are wrong, --roc gives "
+            "each class its own threshold, and --default predicts the most probable class."
+        )
+        console.print(text, soft_wrap=True)
         return
     positive = one_line(thresholds.positive, 60)
     console.print(f"An image is predicted as {positive!r} if its probability is at least {thresholds.threshold:.3g}.")
