@@ -176,9 +176,10 @@ def test_the_demo_does_the_whole_job_and_can_be_run_again(
 ) -> None:
     small = [f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1", "split.folds=0"]
     monkeypatch.setattr("coverslip.cli.demo.SETTINGS", small)
-    for _ in range(times):
+    for k in range(times):
         assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
-        out = capsys.readouterr().out
+        out, err = capsys.readouterr()
+        assert ("is replaced" in err) == (k > 0)
         assert "synthetic" in out.lower()
         for name in ("images", "run", "new", "predictions.csv", "run/report.html"):
             assert (tmp_path / "demo" / name).exists()
