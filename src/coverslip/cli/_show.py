@@ -342,7 +342,10 @@ def _groups_in_words(groups: GroupFacts | None) -> str:
     if not groups:
         return "; no groups known"
     images = groups.images_per_group
-    return f"; {counted(groups.n_groups, 'group')} of {images.min:,.0f} to {counted(int(images.max), 'image')}"
+    n_images = counted(int(images.max), "image")
+    if images.min == images.max:
+        return f"; {counted(groups.n_groups, 'group')} of {n_images}{' each' if groups.n_groups > 1 else ''}"
+    return f"; {counted(groups.n_groups, 'group')} of {images.min:,.0f} to {n_images}"
 
 
 def _spread(spread: Spread | None, unit: str) -> str:
