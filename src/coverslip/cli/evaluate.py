@@ -38,7 +38,8 @@ def evaluate(
         typer.Option(
             "--name",
             metavar="NAME",
-            help="What to call this evaluation; it is kept in RUN/evaluations/NAME. Default: the name of DATA.",
+            help="What to call this evaluation; it is kept in RUN/evaluations/NAME. Default: the name of DATA; for "
+            "tables such as images.csv, that of their folder.",
             show_default=False,
         ),
     ] = None,

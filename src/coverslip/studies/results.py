@@ -160,6 +160,13 @@ def _train_seconds(training: TrainingRecord | None) -> float | None:
     return training.seconds
 
 
+def training_time(seconds: float | None, *, is_measured: bool) -> str:
+    """Return the mean time of a training for a cell; where there is none, why."""
+    if seconds is None:
+        return "cached" if is_measured else "–"
+    return f"{seconds:,.0f}" if seconds >= 1 else "< 1"
+
+
 def _megabytes(run: Run) -> float:
     """What is sent to somebody who shall use it; what the cache or a change of engines adds is not counted."""
     return sum(file.stat().st_size for file in run.classifier_folder.glob("*") if file.is_file()) / 1e6

@@ -11,10 +11,10 @@ from coverslip.studies.comparing import (
     DatasetComparison,
     StudyComparison,
     VariantDifference,
-    VariantScores,
     usual_verdict,
     verdict,
 )
+from coverslip.studies.results import training_time
 from coverslip.studies.sizes import SizeCurve
 
 _P_HOLM = "p\N{NO-BREAK SPACE}(Holm)"
@@ -95,7 +95,7 @@ def _results(part: DatasetComparison, comparison: StudyComparison, i: int) -> It
                 number(row.parameters / 1e6 if row.parameters else None, 2),
                 number(row.gmacs, 2),
                 number(row.megabytes, 1),
-                _training_time(row),
+                training_time(row.train_seconds, is_measured=row.mean is not None),
             )
             for row in part.scores
         ],
@@ -105,13 +105,6 @@ def _results(part: DatasetComparison, comparison: StudyComparison, i: int) -> It
         yield _differences(part, comparison, i)
     if any(row.usual for row in part.differences):
         yield _usual_tests(part, comparison)
-
-
-def _training_time(row: VariantScores) -> str:
-    """Return the seconds of a training in a cell, or why they are not known."""
-    if row.train_seconds is None:
-        return "cached" if row.mean is not None else "–"
-    return f"{row.train_seconds:,.0f}" if row.train_seconds >= 1 else "< 1"
 
 
 def _differences(part: DatasetComparison, comparison: StudyComparison, i: int) -> StudyBlock:
