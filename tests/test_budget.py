@@ -1,5 +1,6 @@
 """A training within a time budget: it ends in time, is never worse than the instant classifier, and can be repeated."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from coverslip.models.counting.memory import training_memory
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.words import time_for_all, why_instant
 from coverslip.runs import Recipe, Run, RunContext, SplitPlan, budget_seconds, load_recipe, with_settings
+from coverslip.runs.budget import PRESETS
 from coverslip.stopping import Deadline, Stop, TimeLimit
 from coverslip.training.steps.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
 
@@ -108,6 +110,12 @@ def n_steps(run: Run) -> int:
     assert run.training is not None
     assert run.training.finetune is not None
     return run.training.finetune.n_steps
+
+
+def test_the_pages_know_the_same_budgets_by_name() -> None:
+    text = (Path(__file__).parents[1] / "web/src/features/train/budget.ts").read_text(encoding="utf-8")
+    (words,) = re.findall(r"WORDS: .*? = \{ (.*) \};", text)
+    assert {name: float(seconds) for seconds, name in re.findall(r"(\d+): '(\w+)'", words)} == PRESETS
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from tables import rows_of
 from trained import SMALL_NETWORK
 
 from coverslip.cli import main
+from coverslip.reports.reported import read_run
+from coverslip.reports.words import lead, overestimates
 from coverslip.samples import SampleSet, write_new_images, write_sample_images
 
 INSTANT = ("--set", f"model={SMALL_NETWORK}", "--set", "stage=instant", "--set", "image_size=64", "--set", "tta=1")
@@ -174,9 +176,10 @@ def test_the_demo_does_the_whole_job_and_can_be_run_again(
 ) -> None:
     small = [f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1", "split.folds=0"]
     monkeypatch.setattr("coverslip.cli.demo.SETTINGS", small)
-    for _ in range(times):
+    for k in range(times):
         assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
-        out = capsys.readouterr().out
+        out, err = capsys.readouterr()
+        assert ("is replaced" in err) == (k > 0)
         assert "synthetic" in out.lower()
         for name in ("images", "run", "new", "predictions.csv", "run/report.html"):
             assert (tmp_path / "demo" / name).exists()
@@ -186,10 +189,22 @@ def test_the_demo_does_the_whole_job_and_can_be_run_again(
 
 
 @pytest.mark.slow
-def test_a_refused_split_leaves_no_folder_so_that_the_same_command_can_be_repeated(tmp_path: Path) -> None:
+def test_a_refused_split_leaves_no_folder_and_an_allowed_one_is_doubted_beside_its_headline(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for part in ("train", "test"):
         write_cells(tmp_path / "data" / part, 60, seed=1)  # the same pictures
     command = ["train", str(tmp_path / "data"), *INSTANT, "--out", str(tmp_path / "run")]
     assert main(command) == 1
     assert not (tmp_path / "run").exists()
+    capsys.readouterr()
     assert main([*command, "--allow-leakage"]) == 0
+    run = read_run(tmp_path / "run")
+    assert run.n_test_leaks == 60
+    (doubt,) = overestimates(run)
+    assert "60 groups or clusters" in doubt
+    assert lead(run)[0] == doubt
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[lines.index("Measured on 60 test images") + 1] == doubt
+    assert main(["evaluate", str(tmp_path / "run")]) == 0
+    assert doubt in capsys.readouterr().out

@@ -12,7 +12,7 @@ from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.limits import limits
-from coverslip.runs import Run
+from coverslip.runs import Run, save_recipe
 from coverslip.runs.log.looks import looks_of
 
 pytestmark = pytest.mark.slow
@@ -62,6 +62,21 @@ def test_runs_with_different_decision_rules_say_so(pair: tuple[Run, Run]) -> Non
     assert "different decision rules" in found.conclusion
     cs.decide(second, "roc")
     assert cs.compare([first, second]).pairs[0].has_same_rule
+
+
+def test_a_target_that_is_not_used_and_numbers_of_the_schedule_are_not_shown(pair: tuple[Run, Run]) -> None:
+    changed = (
+        {"wished": 0.8, "schedule_changes": {0.5: 3.0}},
+        {"wished": 0.9, "schedule_changes": {0.25: 4.0, 0.5: 2.0}},
+    )
+    for run, changes in zip(pair, changed, strict=True):
+        save_recipe(run.recipe.model_copy(update=changes), run.recipe_file)
+    runs = [Run(run.folder) for run in pair]
+    assert [row.name for row in cs.compare(runs).differing] == ["image_size"]
+    save_recipe(runs[1].recipe.model_copy(update={"schedule_changes": {}}), runs[1].recipe_file)
+    (row,) = (row for row in cs.compare([run.folder for run in runs]).differing if row.name == "schedule_changes")
+    assert "0.5" not in row.values[0]
+    assert row.values[1] == "–"
 
 
 def test_images_that_changed_are_listed_with_their_rows(pair: tuple[Run, Run]) -> None:

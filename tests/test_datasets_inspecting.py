@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from coverslip.cli import main
 from coverslip.datasets import (
     Dataset,
     Finder,
@@ -293,3 +294,15 @@ def test_who_is_sent_to_inspect_finds_there_what_is_wrong(
         check_trainable(data, scan, split_images(data, scan, val=0.2, test=0.2, seed=0))
     (finding,) = (finding for finding in inspect(tmp_path).findings if finding.code == code)
     assert finding.images or "'b'" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("names", "told"), [((0, 0, 1, 1), "2 groups of 2 images each"), ((0, 0, 0, 1), "of 1 to 3 images")]
+)
+def test_groups_of_one_size_have_one_number(
+    tmp_path: Path, names: tuple[int, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for k, name in enumerate(names):
+        save(tmp_path / "cells" / "ab"[k % 2] / f"p{name}_{k}.png", seed=k)
+    assert main(["inspect", str(tmp_path / "cells"), "--group-pattern", r"p\d"]) == 0
+    assert told in capsys.readouterr().out

@@ -435,6 +435,17 @@ def test_a_stray_quotation_mark_is_refused_with_its_line(tmp_path, rows, line):
     assert refused.value.file == table
 
 
+@pytest.mark.parametrize(
+    "rows", ['6.png,b,"note\n7.png,b,note"\n', '6.png,b,"note\r\n7,b,last"\n', '6.png,"b,x\n7.png,b",x']
+)
+def test_a_quoted_cell_that_swallows_the_next_row_is_refused_with_its_line(tmp_path, rows):
+    (tmp_path / "7").write_bytes(b"")
+    table = write_table(tmp_path / "t.csv", f"path,label,comment\n{ROWS_BEFORE}{rows}")
+    with pytest.raises(BadDataset) as refused:
+        open_dataset(table)
+    assert refused.value.values == {"line": 6}
+
+
 @pytest.mark.parametrize("row", ['"6.png\n7.png",b,note,p1', '6.png,b,note,"p1\r\n7.png"'])
 def test_a_path_or_group_over_several_lines_is_refused(tmp_path, row):
     rows = ROWS_BEFORE.replace("note", "note,p1")

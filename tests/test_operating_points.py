@@ -12,6 +12,7 @@ from tables import json_of, rows_of
 from trained import SMALL_NETWORK
 
 import coverslip as cs
+from coverslip.cli import main
 from coverslip.evaluation import operating_points, uncertain_threshold
 from coverslip.events import Event, Noted
 from coverslip.reports.words import DECISION_IMAGES
@@ -214,3 +215,18 @@ def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cel
     cs.evaluate(run.folder)
     assert (run.folder / "metrics.json").read_bytes() == before
     assert DECISION_IMAGES["held-out training images"] in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_deciding_by_an_error_rate_tells_how_many_images_are_uncertain(
+    plain_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(shutil.copytree(plain_run.folder, tmp_path / "run"))
+    assert main(["decide", str(run.folder), "--error-rate", "0.001"]) == 0
+    out = capsys.readouterr().out
+    decisions = [row["decision"] for row in rows_of(run.predictions_file)]
+    n = decisions.count("uncertain")
+    assert n > 0
+    assert f" {n} of {len(decisions)} images " in out
+    assert main(["decide", str(run.folder)]) == 0
+    assert {"--error-rate", "--roc", "--default"} <= set(capsys.readouterr().out.replace(",", "").split())

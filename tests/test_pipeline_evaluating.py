@@ -8,7 +8,9 @@ from trained import INSTANT
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.errors import BadDataset
 from coverslip.events import Event, Noted
+from coverslip.experiments import evaluation_name
 from coverslip.runs import Run
 
 
@@ -39,6 +41,27 @@ def test_images_of_new_groups_are_new(own_run: Run, tmp_path: Path) -> None:
     assert "groups-seen-in-training" not in notes
     assert found.evaluated_images is not None
     assert not found.evaluated_images.is_seen
+
+
+@pytest.mark.slow
+def test_an_evaluation_that_is_refused_leaves_no_folder(own_run: Run, tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "other", 12, seed=9)
+    for folder in [*cells.iterdir()]:
+        folder.rename(folder.with_name(f"no {folder.name}"))
+    with pytest.raises(BadDataset):
+        cs.evaluate(own_run.folder, cells, name="other")
+    assert not own_run.evaluations_folder.exists()
+    assert own_run.is_measured
+
+
+def test_tables_that_are_called_as_many_are_named_after_their_folders(tmp_path: Path) -> None:
+    names = []
+    for folder, table in (("ward a", "images.csv"), ("ward b", "Images.csv"), ("ward b", "second.csv")):
+        cells = write_cells(tmp_path / folder / "cells", 3, seed=9)
+        rows = (f"cells/{file.relative_to(cells)},{file.parent.name}" for file in cells.glob("*/*.png"))
+        (tmp_path / folder / table).write_text("\n".join(("path,label", *rows)), encoding="utf-8")
+        names.append(evaluation_name(cs.open_dataset(tmp_path / folder / table), None))
+    assert names == ["ward_a", "ward_b", "second"]
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from synthetic_runs import BLOOD, write_run
 import coverslip as cs
 from coverslip.cli._show import show_numbers
 from coverslip.errors import BadRun
+from coverslip.events import StageStarted, as_json
+from coverslip.messages import duration
 from coverslip.reports import class_curves, figures, tokens, words, write_report
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_run
@@ -269,6 +271,16 @@ def budget_words(run: Run, **known: object) -> str:
     """What the report's section on the time says."""
     BudgetRecord.model_validate({"seconds": 300, **known}).write(run.budget_file)
     return " ".join(SECTIONS["budget"].text(read_run(run.folder)).words)
+
+
+def test_the_time_of_a_training_with_a_budget_is_that_of_all_its_work(tmp_path):
+    run = Run(write_run(tmp_path, ("a", "b"), n_test=40, finetuned=False))
+    events = (
+        {"n": n, "time": time, "event": "StageStarted", **as_json(StageStarted(stage="instant"))}
+        for n, time in ((1, 1000.0), (2, 1061.0))
+    )
+    run.events_file.write_text("".join(f"{json.dumps(event)}\n" for event in events), encoding="utf-8")
+    assert duration(61) in budget_words(run)
 
 
 def test_suspected_label_errors_are_told_where_somebody_has_looked_for_them(tmp_path):

@@ -269,6 +269,19 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_a_training_whose_features_were_in_the_cache_has_no_time(tmp_path: Path) -> None:
+    write_cells(tmp_path / "cells", 60, seed=73)
+    plan = write_plan(tmp_path, datasets=[{"path": "cells", "group_pattern": GROUPS}], seeds=[0, 1], recipe=SMALL)
+    compared = studies.run_study(plan, out=tmp_path / "out")
+    with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as file:
+        times = [(row["seed"], row["train_seconds"]) for row in csv.DictReader(file)]
+    computed = [float(seconds) for seed, seconds in times if seed == "0" and seconds]
+    assert computed
+    assert {seconds for seed, seconds in times if seed == "1"} == {""}
+    assert compared.datasets[0].scores[0].train_seconds == pytest.approx(sum(computed) / len(computed), rel=1e-5)
+
+
+@pytest.mark.slow
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_study_that_is_stopped_or_killed_goes_on_with_nothing_redone(tmp_path: Path, how: signal.Signals) -> None:

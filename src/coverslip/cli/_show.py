@@ -65,7 +65,12 @@ def print_json(value: Json) -> None:
 
 
 def show_numbers(
-    console: Console, evaluation: Evaluation, own: Evaluation | None = None, *, all_classes: bool = False
+    console: Console,
+    evaluation: Evaluation,
+    own: Evaluation | None = None,
+    *,
+    overestimates: Sequence[str] = (),
+    all_classes: bool = False,
 ) -> None:
     """The first metrics with their confidence intervals, and those of each class: of many classes the worst.
 
@@ -73,12 +78,15 @@ def show_numbers(
         console: for results.
         evaluation: the metrics.
         own: those of the run's own test set, where these are of an external one.
+        overestimates: why the metrics are too high, in sentences.
         all_classes: however many there are.
     """
     groups = f" from {group_words(evaluation)}" if evaluation.n_groups else ""
     noun = {"test": "test image", "val": "validation image", "out-of-fold": "held-out image"}.get(evaluation.split)
     named = "" if noun else f" of {evaluation.split}"
     console.print(f"\nMeasured on {counted(evaluation.n, noun or 'image')}{named}{groups}", style="bold")
+    for text in overestimates:
+        console.print(text, style="bold", soft_wrap=True)
     if evaluation.n_groups is None:
         doubt = "the confidence intervals are too narrow" if own else "these metrics are too high"
         text = f"No groups are known. If several images come from one patient or slide, {doubt}."
@@ -334,7 +342,10 @@ def _groups_in_words(groups: GroupFacts | None) -> str:
     if not groups:
         return "; no groups known"
     images = groups.images_per_group
-    return f"; {counted(groups.n_groups, 'group')} of {images.min:,.0f} to {counted(int(images.max), 'image')}"
+    n_images = counted(int(images.max), "image")
+    if images.min == images.max:
+        return f"; {counted(groups.n_groups, 'group')} of {n_images}{' each' if groups.n_groups > 1 else ''}"
+    return f"; {counted(groups.n_groups, 'group')} of {images.min:,.0f} to {n_images}"
 
 
 def _spread(spread: Spread | None, unit: str) -> str:

@@ -71,6 +71,9 @@ def decide(
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
     from coverslip.experiments.again.deciding import thresholds_of
+    from coverslip.reports.reported import read_run
+    from coverslip.reports.sections.numbers import decided as uncertain_words
+    from coverslip.reports.words import overestimates
     from coverslip.runs import metrics_as_json, open_run
 
     if not (chosen or by_roc or default or error_rate is not None or positive is not None):
@@ -90,8 +93,10 @@ def decide(
         print_json(metrics_as_json(decided.metrics))
         return
     stdout = results_console()
-    show_numbers(stdout, decided.metrics)
-    _show(stdout, thresholds_of(decided), is_short=True)
+    show_numbers(stdout, decided.metrics, overestimates=overestimates(read_run(decided.folder)))
+    stdout.print(uncertain_words(read_run(decided.folder)) or "No prediction is labeled uncertain.", soft_wrap=True)
+    if (thresholds := thresholds_of(decided)) is not None:
+        _show(stdout, thresholds, is_short=True)
     _show_choice(stdout, decided)
 
 
@@ -118,7 +123,12 @@ def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool
     from coverslip.reports.words import DECISION_IMAGES, number
 
     if thresholds is None:
-        console.print("A target sensitivity needs two classes with validation images. A target error rate does not.")
+        text = (
+            "A target sensitivity or specificity needs two classes with validation images. For any number of classes, "
+            "--error-rate 0.05 labels predictions as uncertain so that at most 5% of the others are wrong, --roc gives "
+            "each class its own threshold, and --default predicts the most probable class."
+        )
+        console.print(text, soft_wrap=True)
         return
     positive = one_line(thresholds.positive, 60)
     console.print(f"An image is predicted as {positive!r} if its probability is at least {thresholds.threshold:.3g}.")

@@ -27,6 +27,7 @@ def demo(
 
       coverslip demo --out demo
     """
+    is_replaced = (out / MARK).is_file()
     _clear(out)
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, results_console, show_inspection, show_numbers
@@ -35,6 +36,8 @@ def demo(
     from coverslip.samples import write_new_images, write_sample_images
 
     stdout, stderr = results_console(), notes_console()
+    if is_replaced:
+        stderr.print(f"Note: the earlier demo in {out} is replaced.", markup=False, soft_wrap=True)
     stdout.print("The sample images are SYNTHETIC: drawn by coverslip, not photographed.", style="bold")
     with shown_progress(stderr) as emit:
         write_sample_images(out / "images", emit=emit)

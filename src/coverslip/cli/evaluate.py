@@ -38,7 +38,8 @@ def evaluate(
         typer.Option(
             "--name",
             metavar="NAME",
-            help="What to call this evaluation; it is kept in RUN/evaluations/NAME. Default: the name of DATA.",
+            help="What to call this evaluation; it is kept in RUN/evaluations/NAME. Default: the name of DATA; for "
+            "tables such as images.csv, that of their folder.",
             show_default=False,
         ),
     ] = None,
@@ -64,6 +65,8 @@ def evaluate(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
+    from coverslip.reports.reported import read_run
+    from coverslip.reports.words import overestimates
     from coverslip.runs import metrics_as_json, open_run
 
     dataset = None
@@ -83,7 +86,8 @@ def evaluate(
         stdout = results_console()
         own = measured.whole if data else None
         beside = own.metrics if own and own.is_measured else None
-        show_numbers(stdout, measured.metrics, beside, all_classes=all_classes)
+        doubts = () if data else overestimates(read_run(measured.folder))
+        show_numbers(stdout, measured.metrics, beside, overestimates=doubts, all_classes=all_classes)
         if data:
             stdout.print(f"Report    {measured.report_file}", soft_wrap=True)
         stdout.print(f"Details   {measured.folder}", soft_wrap=True)

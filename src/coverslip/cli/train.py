@@ -189,7 +189,7 @@ def train(
     from coverslip.experiments.running.finishing import request_finish, withdraw_finish
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.learning import doubling
-    from coverslip.reports.words import relabelled
+    from coverslip.reports.words import overestimates
     from coverslip.runs import metrics_as_json
 
     if finish is not None:
@@ -225,9 +225,7 @@ def train(
         print_json({"run": str(run.folder), **metrics_as_json(run.metrics)})
         return
     stdout = results_console()
-    show_numbers(stdout, run.metrics, all_classes=all_classes)
-    if told := relabelled(read_run(run.folder)):
-        stdout.print(told, soft_wrap=True)
+    show_numbers(stdout, run.metrics, overestimates=overestimates(read_run(run.folder)), all_classes=all_classes)
     for finding in run.inspection.of("hidden-groups") if run.inspection is not None else ():
         stdout.print(f"Doubtful  {finding.limit}", style="bold", soft_wrap=True)
     if run.learning_curve is not None:

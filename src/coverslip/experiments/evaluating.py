@@ -1,6 +1,9 @@
 """A finished training measured on other labelled images than its own."""
 
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from coverslip.datasets import Dataset, counted, one_line, read_as, scan_images, some, with_classes
@@ -26,6 +29,8 @@ from coverslip.runs import (
 from coverslip.runs.images import evaluated_images_of
 from coverslip.stopping import Stop, signals_stop
 
+_USUAL_STEMS = frozenset({"annotations", "data", "dataset", "images", "labels", "metadata", "table"})
+
 
 def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context: RunContext) -> Run:
     """Measure a run's classifier on other labelled images, and leave in the evaluation's folder how that went.
@@ -47,6 +52,12 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         if note.code != "not-grouped":  # it warns of groups on both sides of a split, and nothing is split here
             context.emit(Noted.of(note))
     refuse_other_images(evaluation, _as_measured(data, run, classifier.card))
+    with _no_folder_after_refusal(evaluation):
+        return _measured_in(evaluation, data, classifier, context)
+
+
+def _measured_in(evaluation: Run, data: Dataset, classifier: Classifier, context: RunContext) -> Run:
+    run = evaluation.whole
     evaluation.folder.mkdir(parents=True, exist_ok=True)
     data = _as_measured(kept_as_files(data, evaluation, emit=context.emit), run, classifier.card)
     evaluation.stop_file.unlink(missing_ok=True)
@@ -62,6 +73,20 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         _tell_a_difference(here, run, inner.emit)
         write_report(evaluation.folder, inner.emit)
     return Run(evaluation.folder)
+
+
+@contextmanager
+def _no_folder_after_refusal(evaluation: Run) -> Iterator[None]:
+    """Remove a new folder of an evaluation whose images turn out not to be measurable."""
+    is_new = not evaluation.folder.exists()
+    try:
+        yield
+    except BadDataset:
+        if is_new:
+            shutil.rmtree(evaluation.folder)
+            with suppress(OSError):  # it holds other evaluations
+                evaluation.folder.parent.rmdir()
+        raise
 
 
 def measured_images(evaluation: Run) -> Dataset:
@@ -82,13 +107,21 @@ def measured_images(evaluation: Run) -> Dataset:
 
 
 def evaluation_name(data: Dataset, name: str | None) -> str:
-    """What a measurement of these images is called, as its folder can be; after their folders or tables if not told."""
+    """Return the name of an evaluation as its folder can have it: the given one, or that of the folders or tables."""
     if not name and data.is_in_memory:
         name = "in_memory"
     if not name:
         sources = [Path(str(source)) for source in data.opening.sources]
-        name = "_".join(source.stem if source.is_file() else source.name for source in sources)[:80]
+        name = "_".join(map(_source_name, sources))[:80]
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "evaluation"
+
+
+def _source_name(source: Path) -> str:
+    """Return the name of a folder or table; of a table such as `images.csv`, as many are called, its folder's."""
+    if not source.is_file():
+        return source.name
+    folder = source.absolute().parent.name
+    return folder if source.stem.casefold() in _USUAL_STEMS and folder else source.stem
 
 
 def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:

@@ -80,6 +80,13 @@ class ReportedRun:
         """Training images without a named group."""
         return sum(row.split == "train" and not row.named_group for row in self.used)
 
+    @property
+    def n_test_leaks(self) -> int:
+        """Groups and clusters of duplicates that the given split has in its test set and in another one."""
+        inspection = self.run.inspection
+        clusters = [sets for leak in inspection.of("leakage") for sets in leak.notes] if inspection else []
+        return sum("test" in sets and not {"train", "val"}.isdisjoint(sets) for sets in clusters)
+
     @cached_property
     def domains(self) -> list[str]:
         """The domains that the run's images come from, where there are several."""

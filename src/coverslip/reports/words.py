@@ -94,11 +94,10 @@ def headline(run: ReportedRun) -> str:
 def lead(run: ReportedRun) -> list[str]:
     """The sentences below the headline."""
     accuracy, f1 = run.metrics["accuracy"], run.metrics["macro_f1"]
-    sentences = [f"Accuracy is {percent(accuracy.value or 0)}{_range(accuracy, percent)}."]
+    sentences = overestimates(run)
+    sentences.append(f"Accuracy is {percent(accuracy.value or 0)}{_range(accuracy, percent)}.")
     if f1.value is not None:
         sentences.append(f"Macro-F1, the mean F1 over classes, is {number(f1.value)}{_range(f1, number)}.")
-    if text := relabelled(run):
-        sentences.append(text)
     if run.evaluation is None and (text := why_instant(run)):
         sentences.append(text)
     counts = [sum(row) for row in run.metrics.confusion_matrix]
@@ -139,6 +138,25 @@ def time_for_all(budget: BudgetRecord) -> str:
         return ""
     for_all = f"About {duration(budget.sufficient_seconds)} would allow all {budget.epochs} epochs at full image size."
     return " ".join(filter(None, [budget.for_some, for_all]))
+
+
+def overestimates(run: ReportedRun) -> list[str]:
+    """Return why the metrics are too high, or may be: to be shown beside the headline."""
+    return list(filter(None, [_leaking(run), relabelled(run)]))
+
+
+def _leaking(run: ReportedRun) -> str:
+    """Return how many groups and duplicates leak into the test set; empty where that was not allowed."""
+    if run.evaluation is not None or not run.environment.allow_leakage:
+        return ""
+    n = run.n_test_leaks
+    if not n:
+        return "This may be an overestimate, because leakage was allowed."
+    clusters = f"{count(n)} {'group or cluster' if n == 1 else 'groups or clusters'} of duplicates"
+    return (
+        f"This is an overestimate, because leakage was allowed: {clusters} {'is' if n == 1 else 'are'} in the test set "
+        "and in the training or validation set."
+    )
 
 
 def relabelled(run: ReportedRun) -> str:

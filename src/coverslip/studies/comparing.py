@@ -48,7 +48,7 @@ class VariantScores:
     parameters: int | None
     gmacs: float | None
     megabytes: float | None
-    train_seconds: float | None  # mean of a split's
+    train_seconds: float | None  # mean of a split's, where features were not read from the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """`results.csv` of a study: a row per training and fold."""
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -12,7 +11,7 @@ from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import Evaluation
 from coverslip.files import CsvWriter, written_whole
 from coverslip.models import model_info
-from coverslip.runs import Run
+from coverslip.runs import Run, TrainingRecord
 from coverslip.studies.cells import Cell
 from coverslip.studies.details import read_perturbed
 from coverslip.studies.running import state_of
@@ -43,7 +42,7 @@ class ResultRow:
     parameters: int | None = None
     gmacs: float | None = None
     megabytes: float | None = None  # of the classifier's files
-    train_seconds: float | None = None
+    train_seconds: float | None = None  # None where all features were in the cache
     state: str  # of the training: done, failed, stopped, not begun
     run: str  # its folder, from the study's
     error: str = ""
@@ -141,7 +140,6 @@ def _measured(run: Run, primary_metric: str) -> list[dict[str, object]]:
 
 def _numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[str, object]:
     values: dict[str, object] = {name: metrics[name].value for name in _METRICS}
-    seconds = run.training.seconds if run.training is not None else math.nan
     return {
         **values,
         "n_train": sum(row.split == "train" for row in run.split),
@@ -149,8 +147,24 @@ def _numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[str, ob
         "n_test": metrics.n,
         "n_groups": metrics.n_groups,
         "primary": metrics[primary_metric].value,
-        "train_seconds": seconds,
+        "train_seconds": _train_seconds(run.training),
     }
+
+
+def _train_seconds(training: TrainingRecord | None) -> float | None:
+    """Return the time of a training; None where all features were read from the cache, which says nothing about it."""
+    if training is None or (
+        training.finetune is None and training.instant is not None and training.instant.engine == "cache"
+    ):
+        return None
+    return training.seconds
+
+
+def training_time(seconds: float | None, *, is_measured: bool) -> str:
+    """Return the mean time of a training for a cell; where there is none, why."""
+    if seconds is None:
+        return "cached" if is_measured else "–"
+    return f"{seconds:,.0f}" if seconds >= 1 else "< 1"
 
 
 def _megabytes(run: Run) -> float:

@@ -14,6 +14,7 @@ from coverslip.studies.comparing import (
     usual_verdict,
     verdict,
 )
+from coverslip.studies.results import training_time
 from coverslip.studies.sizes import SizeCurve
 
 _P_HOLM = "p\N{NO-BREAK SPACE}(Holm)"
@@ -94,7 +95,7 @@ def _results(part: DatasetComparison, comparison: StudyComparison, i: int) -> It
                 number(row.parameters / 1e6 if row.parameters else None, 2),
                 number(row.gmacs, 2),
                 number(row.megabytes, 1),
-                "–" if row.train_seconds is None else f"{row.train_seconds:,.0f}",
+                training_time(row.train_seconds, is_measured=row.mean is not None),
             )
             for row in part.scores
         ],

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -101,12 +102,15 @@ def _rows(text: str, separator: str, first_line: int, path: Path) -> Iterator[tu
     """
     lines, well_formed = _LinesOfRow(text), _well_formed(separator)
     reader = csv.reader(lines, delimiter=separator, strict=True)
-    line = first_line
+    line, n_columns = first_line, 0
     try:
         for cells in reader:
             row = lines.take_row()
+            n_columns = n_columns or (len(cells) if any(cells) else 0)
             if '"' in row and not well_formed.fullmatch(row):
                 raise csv.Error("a quotation mark stands in a cell that is not quoted")
+            if '"' in row and _has_swallowed_row(row, separator, n_columns, path.parent):
+                raise csv.Error("a quoted cell holds another row of the table")
             yield line, cells
             line = first_line + reader.line_num
     except csv.Error as error:
@@ -124,6 +128,15 @@ def _well_formed(separator: str) -> re.Pattern[str]:
     mark = re.escape(separator)
     cell = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
     return re.compile(rf"{cell}(?:{mark}{cell})*[\r\n]*")
+
+
+def _has_swallowed_row(row: str, separator: str, n_columns: int, folder: Path) -> bool:
+    """Return whether several lines of one row look like rows of their own, and a later one names an image."""
+    first, *others = ([cell.strip(' "') for cell in line.split(separator)] for line in row.splitlines() or [""])
+    return len(first) >= n_columns and any(
+        len(cells) >= n_columns and any(has_image_suffix(cell) or os.path.isfile(folder / cell) for cell in cells)  # noqa: PTH113  any text
+        for cells in others
+    )
 
 
 def _fault_in_row(error: csv.Error, n_lines: int) -> str:

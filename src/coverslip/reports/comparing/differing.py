@@ -1,7 +1,7 @@
 """What differed between runs: keys of their recipes, their images, their splits, and what they were made with."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -28,7 +28,7 @@ def what_differs(runs: Sequence[Run]) -> list[Differing]:
 
 
 def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
-    values = [values_of(run.recipe) for run in runs]
+    values = [_with_plain_words(values_of(run.recipe)) for run in runs]
     early = [_finished_early(run) for run in runs]
     for key in (key for key in recipe_keys() if key.key != "group"):  # what came of it is told with the images
         found = [as_text(of_run.get(key.key)) for of_run in values]
@@ -38,6 +38,13 @@ def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
         yield from _unless_equal("recipe", key.key, key.title, found)
     if any(early) and len({run.recipe.last_epoch for run in runs}) > 1:
         yield from _unless_equal("recipe", "finished_early", "Fine-tuning finished early", early)
+
+
+def _with_plain_words(values: Mapping[str, object]) -> dict[str, object]:
+    """Return a recipe's values, without a target that is not used, and in words where numbers would not help."""
+    is_target_used = values["decide_by"] in ("sensitivity", "specificity")
+    adapted = "adapted to a time budget" if values["schedule_changes"] else None
+    return {**values, "schedule_changes": adapted, "wished": values["wished"] if is_target_used else None}
 
 
 def _finished_early(run: Run) -> str:

@@ -22,7 +22,7 @@ def _words(run: ReportedRun, budget: BudgetRecord) -> list[str]:
 
 
 def _stage_words(run: ReportedRun) -> str:
-    """How long training took."""
+    """Return how long the whole training took, and how much of it each stage."""
     instant = "instant classifiers" if run.n_folds else "the instant classifier"
     each = [
         f"{_seconds(sum(seconds))} for {what}"
@@ -30,7 +30,8 @@ def _stage_words(run: ReportedRun) -> str:
         if (seconds := [stage.seconds for stage in run.stages_of_training if stage.stage == name])
     ]
     networks = f" of {plural(run.n_folds, 'fold')} and of the last network" if run.n_folds else ""
-    return f"Training{networks} took {listed(each)}." if each else ""
+    stages = f" Of this, training{networks} took {listed(each)}." if each else ""
+    return f"The run took {_seconds(run.seconds_of_training)} in all, with reading and testing images.{stages}"
 
 
 def _finetuning_words(budget: BudgetRecord) -> str:
