@@ -62,6 +62,9 @@ def from_elsewhere(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None:
     for seed in range(n_seeds):
         run, own = trained(recipe, some(rows_of(DATA / HOME), n, seed), seed, folder / f"{seed}")
         scores["own test images"].append((float("nan"), float((own > 1).mean())))
+        learnt_on = [row.path for row in run.split if row.split == "train"]
+        seen = cs.load_classifier(run.folder).predict(learnt_on)["unfamiliarity"]
+        scores["training images"].append((float("nan"), float(np.mean([far is not None and far > 1 for far in seen]))))
         for name, source in ELSEWHERE.items():
             strange = judged(run, some(rows_of(DATA / source), N_STRANGE, seed), folder / f"{seed} {name}")
             scores[name].append((auroc(own, strange), float((strange > 1).mean())))

@@ -89,8 +89,7 @@ class Differences:
         text = (
             f"{n:,} of {counted(n_judged, 'image')} {'is' if n == 1 else 'are'} unlike the training images, about "
             f"{expected:.0f} would be by chance: another size, another stain or instrument, or none of the classes? "
-            "Look at some of them, and measure on labeled images of this kind before you rely on predictions. "
-            "(Images that the classifier was trained on can be among them, above all if these were few.)"
+            "Look at some of them, and measure on labeled images of this kind before you rely on predictions."
         )
         values = {"n_images": n, "n_expected": round(expected, 1)}
         yield Note("unfamiliar-images", text, level="warning", values=values)
