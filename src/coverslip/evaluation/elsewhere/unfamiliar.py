@@ -4,9 +4,9 @@ The relative Mahalanobis distance (Ren et al. 2021, A Simple Fix to Mahalanobis 
 Detection): the distance to the nearest class, less the distance to all training images together. What differs: it is
 taken in random directions, with covariances shrunk towards a multiple of the identity, since there are often fewer
 images than features; and only nine tenths of the second distance count. Where classes do not differ both distances grow
-alike, so that the whole of it hides an image that is far from everything. Directions in which training images vary most would fit these images too well: of the images that
-they were found on they show more than of new ones, so that 14 % of training images, and 3 % of new ones, were called
-unfamiliar (benchmarks/unfamiliar.py).
+alike, so that the whole of it hides an image that is far from everything. Directions in which training images vary most
+would fit these images too well: of the images that they were found on they show more than of new ones, so that 14 % of
+training images, and 3 % of new ones, were called unfamiliar (benchmarks/unfamiliar.py).
 """
 
 import math
