@@ -33,8 +33,8 @@ def train_by_clicks(page: "Page", name: str) -> None:
     page.get_by_text("Preprocessing").click()
     page.get_by_label("Image size").fill("32")
     page.get_by_text("which images are used for training").click()
-    page.get_by_label("Folds").fill("0")
-    page.get_by_label("Folds").press("Enter")  # ends the field, and begins nothing
+    page.get_by_role("spinbutton", name="Folds").fill("0")
+    page.get_by_role("spinbutton", name="Folds").press("Enter")  # ends the field, and begins nothing
     page.get_by_text("3 choices differ from the defaults").wait_for()
     page.get_by_text("to train on").wait_for()  # the picture of the split
     page.get_by_label("Name of the training").fill(name)

@@ -42,7 +42,7 @@ from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFit
 from coverslip.experiments.parts import with_epochs_of_folds
 from coverslip.messages import Resume, Set
 from coverslip.reports.words import interval_words
-from coverslip.runs import Recipe, Run, SplitPlan, epochs_called_for
+from coverslip.runs import Recipe, Run, SplitPlan, epochs_called_for, open_classifier
 from coverslip.workspace.jobs.previews import planned
 
 INSTANT = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1)
@@ -195,6 +195,12 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
     of_fold = [float(row["learning_rate"]) for row in rows_of(run.folder / "folds" / "1" / "history.csv")]
     rates = [float(row["learning_rate"]) for row in last]
     assert rates == pytest.approx(of_fold[1 : 1 + len(last)], rel=0.15, abs=1e-9)
+    # What is unfamiliar comes from the folds' distances, which grow with the number of directions looked in.
+    folders = [run.folder, *(run.folder / "folds" / str(k) for k, epoch in enumerate(best, start=1) if epoch > 0)]
+    seen = [open_classifier(folder / "classifier").read_familiarity() for folder in folders]
+    n_directions = [len(one.offset) for one in seen if one is not None]
+    assert len(n_directions) == len(folders)
+    assert n_directions[0] == max(n_directions[1:])
 
 
 @pytest.mark.slow

@@ -190,7 +190,7 @@ def test_a_training_reads_the_users_files_until_a_label_is_changed(home: Workspa
     labels.set_labels(home, dataset_id, [0], "b")
     changed = training_images(home, dataset_id)
     (first,) = changed.sources
-    assert changed.options == ["--group=group"]
+    assert changed.options == ["--group=group", r"--column-pattern=slide\d"]
     assert training_images(home, dataset_id) == changed  # the same content has the same name
     labels.set_labels(home, dataset_id, [1], "b")
     (second,) = training_images(home, dataset_id).sources

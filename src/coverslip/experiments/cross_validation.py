@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from coverslip.datasets import (
     Dataset,
@@ -46,6 +45,7 @@ from coverslip.runs import (
 )
 
 if TYPE_CHECKING:
+    from coverslip.training.familiarity import FoldsDistances
     from coverslip.training.fitting import Choices
 
 
@@ -246,20 +246,23 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     package(parts, preprocessing, fitted, calibration, familiar, recipe, context)
 
 
-def _unseen_distances(folds: Sequence[Run], choices: "Choices") -> npt.NDArray[np.float64]:
+def _unseen_distances(folds: Sequence[Run], choices: "Choices") -> "FoldsDistances":
     """How far folds' networks saw the images that they tested from those that they were trained on.
 
     Of networks that were trained as the last one is now: by fine-tuning, or not.
     """
-    distances = [np.zeros(0)]
+    from coverslip.training.familiarity import FoldsDistances
+
+    distances, n_directions = [np.zeros(0)], [1]
     for fold in folds:
         packed, training = open_classifier(fold.classifier_folder), fold.training
-        known = packed.card.familiarity
+        known, statistics = packed.card.familiarity, packed.read_familiarity()
         is_alike = training is not None and (training.kept_epoch > 0) == (choices.epochs > 0)
-        if known is not None and is_alike:
+        if known is not None and statistics is not None and is_alike:
             unlike = [row.unfamiliarity for row in fold.predictions if row.unfamiliarity is not None]
             distances.append(known.distance(np.array(unlike, dtype=np.float64)))
-    return np.concatenate(distances)
+            n_directions.append(len(statistics.offset))
+    return FoldsDistances(np.concatenate(distances), max(n_directions))
 
 
 def _choices(folds: Sequence[Run]) -> "Choices":

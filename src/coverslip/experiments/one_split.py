@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from coverslip.datasets import (
     Dataset,
@@ -60,7 +59,7 @@ from coverslip.runs import (
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
-    from coverslip.training.familiarity import Familiar
+    from coverslip.training.familiarity import Familiar, FoldsDistances
     from coverslip.training.fitting import Choices, Fitted
     from coverslip.training.instant_stage import OnFeatures
 
@@ -188,7 +187,7 @@ def fit_network(
     context: RunContext,
     choices: "Choices | None" = None,
     on_features: "OnFeatures | None" = None,
-    folds: npt.NDArray[np.float64] | None = None,
+    folds: "FoldsDistances | None" = None,
 ) -> "tuple[Fitted, Familiar | None]":
     """Train the network: validation images choose, unless the choices are given; and learn what is familiar to it."""
     from coverslip.training.familiarity import learn_familiarity

@@ -3,7 +3,10 @@
 The limit comes from images that were not trained on. While the network is frozen and pretrained on other images, its
 features know nothing of any of them: each is held out in turn. A network that was fine-tuned knows its training images:
 validation images set the limit, although they chose its epoch. Refitted on all images, it has none: its distances are
-held against what folds' networks said of the images that they were not trained on.
+held against what folds' networks said of the images that they were not trained on. These learnt from fewer images, and
+so looked in fewer directions; distances grow with the number of directions, so that the last network looks in as many.
+In as many as its images allow, 18 and 14 % of own new images were called unfamiliar (240 images of blood_pbc, 5 folds,
+two seeds) in place of 4.6 %.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,10 +19,11 @@ from coverslip.engines import Features, embed
 from coverslip.evaluation.elsewhere.unfamiliar import (
     FEWEST_IMAGES,
     FeatureStatistics,
+    directions_for,
     feature_statistics,
     held_out_distances,
     limit_of,
-    random_directions,
+    n_directions,
 )
 from coverslip.events import Noted
 from coverslip.images import Preprocessing
@@ -44,6 +48,14 @@ class Familiar:
     limits: Familiarity
 
 
+@dataclass(frozen=True, slots=True)
+class FoldsDistances:
+    """How far folds' networks saw the images that they tested from those that they were trained on."""
+
+    distance: Floats  # (n,)
+    n_directions: int  # that they looked in
+
+
 def learn_familiarity(
     fitted: Fitted,
     images: TrainingImages,
@@ -52,7 +64,7 @@ def learn_familiarity(
     preprocessing: Preprocessing,
     recipe: Recipe,
     context: RunContext,
-    folds: Floats | None = None,
+    folds: FoldsDistances | None = None,
 ) -> Familiar | None:
     """What makes an image unfamiliar to this network; None, and a note, where too few images can tell.
 
@@ -61,7 +73,7 @@ def learn_familiarity(
         images: that it was trained on, and validation images if there are any.
         turn_of: how images are held out of frozen features.
         digest_of, preprocessing, recipe, context: as for `fit`; features that are in the cache are read from there.
-        folds: (m,) how far folds' networks saw the images that they tested from those that they were trained on.
+        folds: what their networks said, where there are folds.
     """
     is_frozen = fitted.chosen == "instant" and recipe.init == "imagenet"
     train, train_label = _some(images, recipe.seed, _MOST_FROZEN if is_frozen else MOST_FINETUNED)
@@ -82,13 +94,16 @@ def learn_familiarity(
     label = train_label
     if is_frozen:  # it knows validation images as little as training images
         known, label = np.concatenate([known, val]), np.concatenate([train_label, images.val_label])
-    statistics = feature_statistics(random_directions(known, recipe.seed), known, label)
+    # In as many as the distances that the limit comes from.
+    wanted = n_directions(*known.shape) if is_frozen or folds is None else folds.n_directions
+    directions = directions_for(known, recipe.seed, wanted)
+    statistics = feature_statistics(directions, known, label)
     learnt_on: LearntOn = "validation images"
     if is_frozen:
         learnt_on = "held-out training images"
         distance = held_out_distances(known, label, turn_of(positions.tolist()), recipe.seed)
     elif folds is not None:
-        learnt_on, distance = "the folds' images", folds
+        learnt_on, distance = "the folds' images", folds.distance
     else:
         distance = statistics.distance(val)
     if len(distance) < FEWEST_IMAGES:

@@ -2,11 +2,15 @@
 
 The relative Mahalanobis distance (Ren et al. 2021, A Simple Fix to Mahalanobis Distance for Improving Near-OOD
 Detection): the distance to the nearest class, less the distance to all training images together. What differs: it is
-taken in random directions, with covariances shrunk towards a multiple of the identity, since there are often fewer
-images than features; and only nine tenths of the second distance count. Where classes do not differ both distances grow
-alike, so that the whole of it hides an image that is far from everything. Directions in which training images vary most
-would fit these images too well: of the images that they were found on they show more than of new ones, so that 14 % of
-training images, and 3 % of new ones, were called unfamiliar (benchmarks/unfamiliar.py).
+taken in a few directions in which training images vary most and in many random ones, with covariances shrunk towards a
+multiple of the identity, since there are often fewer images than features; and only nine tenths of the second distance
+count. Where classes do not differ both distances grow alike, so that the whole of it hides an image that is far from
+everything.
+
+Main directions tell classes that were left out of training; but of the images that they were found on they show more
+than of new ones: with 128 of them alone 14 to 19 % of training images were called unfamiliar, and 3 % of new ones. With
+random directions alone none was, and classes left out were told worse (400 images of blood_pbc, three seeds: AUROC
+.717, and .771 with main directions alone; with both .767, and 0.4 % of training images).
 """
 
 import math
@@ -21,9 +25,13 @@ Ints = npt.NDArray[np.int64]
 
 RATE = 0.03  # of images like those of training, that are called unfamiliar
 FEWEST_IMAGES = 19  # to learn the limit from: with fewer, more than 1 in 20 familiar images would lie beyond it
-MOST_DIRECTIONS = 256
-_MOST_TURNS = 5
-_SHRINKAGE = 0.6
+_MOST_MAIN = 128
+_N_RANDOM = 256
+MOST_DIRECTIONS = _MOST_MAIN + _N_RANDOM
+_IMAGES_PER_MAIN = 12
+_MOST_FOR_DIRECTIONS = 600  # images: what more of them change costs seconds and gains nothing
+_MOST_TURNS = 5  # each finds directions of its own
+_SHRINKAGE = 0.3
 _SHARE_OF_ALL = 0.9  # of the distance to all images, that counts
 _SD_FLOOR = 1e-3  # of the median feature's: dead features must not get huge weights
 
@@ -61,7 +69,7 @@ class FeatureStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Directions:
-    """Random directions of standardised features: (n, D) features to (n, d) coordinates."""
+    """Directions among features: (n, D) features to (n, d) coordinates."""
 
     projection: Floats  # (d, D)
     offset: Floats  # (d,)
@@ -70,15 +78,35 @@ class Directions:
         return features.astype(np.float64) @ self.projection.T + self.offset
 
 
-def random_directions(features: npt.NDArray[np.floating], seed: int) -> Directions:
-    """Orthogonal ones that do not depend on (n, D) features, but for the mean and standard deviation of each."""
+def n_directions(n: int, n_features: int) -> int:
+    """How many directions n images are looked at in."""
+    return max(1, min(_MOST_MAIN, n // _IMAGES_PER_MAIN)) + min(_N_RANDOM, n_features)
+
+
+def directions_for(features: npt.NDArray[np.floating], seed: int, wanted: int) -> Directions:
+    """Main and random directions of (n, D) features, `wanted` in all or as many as there are."""
     values = features.astype(np.float64)
     mean, sd = values.mean(axis=0), values.std(axis=0)
     sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
-    n_features = features.shape[1]
-    drawn = np.random.default_rng(seed).standard_normal((n_features, min(MOST_DIRECTIONS, n_features)))
-    projection = np.linalg.qr(drawn)[0].T / sd
+    rng, n_random = np.random.default_rng(seed), min(_N_RANDOM, features.shape[1])
+    some = rng.permutation(len(values))[:_MOST_FOR_DIRECTIONS]
+    main = _main_axes((values[some] - mean) / sd, wanted - n_random)
+    drawn = np.linalg.qr(rng.standard_normal((features.shape[1], n_random)))[0].T
+    projection = np.concatenate([main, drawn]) / sd
     return Directions(projection, -projection @ mean)
+
+
+def _main_axes(rows: Floats, wanted: int) -> Floats:
+    """(d, D) the first principal components of standardised (n, D) features."""
+    from scipy.linalg import eigh
+
+    m, d = len(rows), min(wanted, *rows.shape)
+    if m < rows.shape[1]:
+        variance, by_image = eigh(rows @ rows.T, subset_by_index=(m - d, m - 1))
+        axes: Floats = (by_image / np.sqrt(np.maximum(variance, 1e-12))).T @ rows
+        return axes
+    axes = eigh(rows.T @ rows, subset_by_index=(rows.shape[1] - d, rows.shape[1] - 1))[1].T
+    return axes
 
 
 def feature_statistics(directions: Directions, features: npt.NDArray[np.floating], label: Ints) -> FeatureStatistics:
@@ -115,7 +143,9 @@ def _unmaking(covariance: Floats) -> Floats:
 
 
 def held_out_distances(features: npt.NDArray[np.floating], label: Ints, turn: Ints, seed: int) -> Floats:
-    """(m,) distances of the images that are held out, each by statistics of images of other turns.
+    """(m,) distances of the images that are held out, each by directions and statistics of images of other turns.
+
+    There are as many directions as for all images: distances grow with their number.
 
     Args:
         features, label: as for `feature_statistics`.
@@ -123,12 +153,12 @@ def held_out_distances(features: npt.NDArray[np.floating], label: Ints, turn: In
         seed: of directions.
     """
     turn = np.where(turn < 0, turn, turn % _MOST_TURNS)
-    distances = [np.zeros(0)]
+    wanted, distances = n_directions(*features.shape), []
     for t in np.unique(turn[turn >= 0]):
         others, own_label = features[turn != t], label[turn != t]
-        statistics = feature_statistics(random_directions(others, seed), others, own_label)
+        statistics = feature_statistics(directions_for(others, seed, wanted), others, own_label)
         distances.append(statistics.distance(features[turn == t]))
-    return np.concatenate(distances)
+    return np.concatenate([np.zeros(0), *distances])
 
 
 def limit_of(distance: Floats, rate: float = RATE) -> float:
