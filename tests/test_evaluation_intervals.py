@@ -196,12 +196,12 @@ def test_the_error_of_a_mean_over_groups_is_statsmodels_cluster_robust_one():
     assert np.sqrt((sums**2).sum()) == pytest.approx(fitted.bse[0])
 
 
-def test_a_classifier_at_chance_is_said_to_be_no_better_than_one_answer():
+def test_a_classifier_is_told_from_one_answer_by_the_interval_of_its_accuracy():
     generator = np.random.default_rng(0)
     label = generator.integers(0, 2, 100)
-    for skill, is_no_better in ((0.0, True), (3.0, False)):
+    for skill, expected in ((0.0, "not significant"), (3.0, "better"), (-3.0, "worse")):
         logits = generator.normal(size=(100, 2))
         logits[np.arange(100), label] += skill
         probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         evaluation = evaluate_predictions(probability, label, ["a", "b"], split="test", primary="macro_f1")
-        assert evaluation.is_no_better_than_one_answer is is_no_better
+        assert evaluation.against_one_answer == expected

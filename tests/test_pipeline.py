@@ -503,6 +503,31 @@ def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(c
         cs.train(cs.open_dataset(cells), slower, out=tmp_path / "run", emit=stop_when_measuring)
 
 
+@pytest.mark.slow
+def test_metrics_and_predictions_of_a_training_that_has_not_ended_say_so(cells: Path, tmp_path: Path) -> None:
+    def stop_when_measuring(event: Event) -> None:
+        if (tmp_path / "run" / "validation.csv").exists():
+            (tmp_path / "run" / "stop").touch()
+
+    slower = INSTANT.model_copy(update={"image_size": 160, "tta": 8})  # else it is over before it is asked again
+    with pytest.raises(Stopped):
+        cs.train(cs.open_dataset(cells), slower, out=tmp_path / "run", emit=stop_when_measuring)
+    others = write_cells(tmp_path / "others", 30, seed=7)
+
+    def told() -> tuple[list[str], bool]:
+        events: list[Event] = []
+        found = cs.evaluate(tmp_path / "run", others, emit=events.append)
+        cs.predict(tmp_path / "run", others, out=tmp_path / "p.csv", emit=events.append)
+        assert found.evaluated_images is not None
+        codes = [event.code for event in events if isinstance(event, Noted) and event.code == "unfinished-training"]
+        return codes, found.evaluated_images.is_of_unfinished_training
+
+    assert told() == (["unfinished-training"] * 2, True)
+    assert "Training had not ended" in (tmp_path / "run" / "evaluations" / "others" / "report.html").read_text()
+    cs.resume(tmp_path / "run")
+    assert told() == ([], False)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C on Windows")
 def test_ctrl_c_is_answered_at_the_next_news_with_how_to_end_at_once(cells: Path, tmp_path: Path) -> None:
     events: list[Event] = []

@@ -187,6 +187,7 @@ class StepEnded(Event):
     images_per_second: float
     epoch_seconds_left: float
     seconds_left: float  # of the whole fine-tuning
+    n_epochs: int | None = None  # planned
 
     def _text(self) -> str:
         pace = f"{self.images_per_second:,.0f} images/s"

@@ -298,6 +298,8 @@ def evaluate(
     """
     measured = open_run(run)
     context = RunContext(measured.folder, chosen_device(device), emit)
+    if (unfinished := measured.unfinished_note()) is not None:
+        emit(Noted.of(unfinished))
     if data is None:
         data = held_out_images(measured)
         if measured.is_cross_validated:

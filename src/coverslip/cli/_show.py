@@ -17,7 +17,7 @@ from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pa
 from coverslip.messages import GroupBy
 from coverslip.reports.sections.careless import careless_text
 from coverslip.reports.tables import Cell, Estimate, estimate
-from coverslip.reports.words import CI, group_words, interval_words, number
+from coverslip.reports.words import CI, against_one_answer, group_words, interval_words, number
 from coverslip.runs import InspectionWithWhatIf, WhatIf
 
 Json = Mapping[str, Any]  # Any: JSON values
@@ -103,8 +103,8 @@ def show_numbers(
     if most_frequent is not None:
         share = evaluation.per_class[most_frequent].n / evaluation.n
         console.print(f"A classifier that always predicts {one_line(most_frequent)!r} has an accuracy of {share:.1%}.")
-        if evaluation.is_no_better_than_one_answer:
-            console.print("The difference from it is not statistically significant.", style="bold")
+        if text := against_one_answer(evaluation):
+            console.print(text, style="bold")
     if methods := list(dict.fromkeys(metric.method for metric in headline.values() if metric.low is not None)):
         console.print(f"{interval_words(evaluation)} Method: {'; '.join(methods)}.", soft_wrap=True)
     _show_classes(console, evaluation, all_classes=all_classes)

@@ -122,13 +122,15 @@ class Evaluation:
         return {name: of_positive[of_class] for name, of_class in OF_POSITIVE.items()}
 
     @property
-    def is_no_better_than_one_answer(self) -> bool:
-        """Whether always answering the most frequent class could be as often right, for all that is known."""
+    def against_one_answer(self) -> Literal["better", "worse", "not significant"] | None:
+        """Against always answering the most frequent class, by the accuracy's interval; None where there is none."""
         accuracy = self.metrics.get("accuracy")
-        most_frequent = max((scores.n for scores in self.per_class.values()), default=0)
-        if accuracy is None or accuracy.low is None or not self.n:
-            return False
-        return accuracy.low <= most_frequent / self.n
+        if accuracy is None or accuracy.low is None or accuracy.high is None or not self.n:
+            return None
+        share = max((scores.n for scores in self.per_class.values()), default=0) / self.n
+        if accuracy.high < share:
+            return "worse"
+        return "not significant" if accuracy.low <= share else "better"
 
     def __getitem__(self, name: str) -> Metric:
         return self.metrics[name]

@@ -67,6 +67,7 @@ def _measured_in(evaluation: Run, data: Dataset, classifier: Classifier, context
             **images_opened(data).model_dump(),
             n_seen=_count_seen(run, data, inner),
             n_of_seen_groups=_count_of_seen_groups(run, data, inner.emit),
+            is_of_unfinished_training=not run.is_done,
         )
         images.write(evaluation.environment_file)
         here = measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)

@@ -66,6 +66,8 @@ def predict(
     """
     check_predictions_file(Path(out))
     classifier = load_classifier(run, device if on == "local" else "cpu")
+    if (unfinished := Run(Path(run)).unfinished_note()) is not None:
+        emit(Noted.of(unfinished))
     if prevalence:
         if (aside := note_on_thresholds(classifier.card)) is not None:
             emit(Noted.of(aside))

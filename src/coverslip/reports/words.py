@@ -104,11 +104,22 @@ def lead(run: ReportedRun) -> list[str]:
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))
     sentences.append(f"A classifier that always predicts “{run.classes[most]}” has an accuracy of {share}.")
-    if run.metrics.is_no_better_than_one_answer:
-        sentences.append("The difference from it is not statistically significant.")
+    if text := against_one_answer(run.metrics):
+        sentences.append(text)
     if run.metrics.n_groups:
         sentences.append(_groups(run))
     return sentences
+
+
+def against_one_answer(evaluation: Evaluation) -> str:
+    """What must be said where always answering the most frequent class is better, or may be; empty where it is not."""
+    match evaluation.against_one_answer:
+        case "worse":
+            return "The classifier is WORSE than that, by more than chance."
+        case "not significant":
+            return "The difference from it is not statistically significant."
+        case _:
+            return ""
 
 
 def why_instant(run: ReportedRun) -> str:

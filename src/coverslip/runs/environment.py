@@ -83,6 +83,9 @@ class EvaluatedImages(ImagesOpened):
         default=None,
         description="Of each class, with which they were measured; null: those that the classifier has now.",
     )
+    is_of_unfinished_training: bool = Field(
+        description="Whether training had not ended: the classifier that was measured is not its last one."
+    )
 
     @property
     def is_seen(self) -> bool:

@@ -290,7 +290,7 @@ def _counted(progress: Progress, event: Progressed) -> Progress:
 
 
 def _stepped(progress: Progress, event: StepEnded) -> Progress:
-    n_epochs = progress.n_epochs or event.epoch
+    n_epochs = event.n_epochs or progress.n_epochs or event.epoch
     step = Step(
         epoch=event.epoch,
         step=event.step,

@@ -30,6 +30,11 @@ def _text(run: ReportedRun) -> SectionText:
 def _doubts(run: ReportedRun) -> Iterator[str]:
     """What must be known of the images before their numbers are believed."""
     images = run.measured.evaluated_images
+    if images is not None and images.is_of_unfinished_training:
+        yield (
+            "Training had not ended when these images were measured: the metrics are of the classifier until then. "
+            "Resume the training or end it, then evaluate again."
+        )
     if images is None or not run.initialisation_is_known:
         yield "It is not known which of these images were used for training, so the metrics may be too high."
     if images is not None and images.n_seen:
