@@ -41,7 +41,7 @@ from coverslip.experiments import (
 from coverslip.experiments.again.deciding import decide_again
 from coverslip.files import written_whole
 from coverslip.inference import load_classifier
-from coverslip.inference.predicting import Summary, predict
+from coverslip.inference.predicting import Summary, predict, unfinished_note
 from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.progress import show
 from coverslip.reports import compare, methods_text, write_report
@@ -298,7 +298,7 @@ def evaluate(
     """
     measured = open_run(run)
     context = RunContext(measured.folder, chosen_device(device), emit)
-    if (unfinished := measured.unfinished_note()) is not None:
+    if (unfinished := unfinished_note(measured)) is not None:
         emit(Noted.of(unfinished))
     if data is None:
         data = held_out_images(measured)

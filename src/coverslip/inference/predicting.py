@@ -12,8 +12,9 @@ from coverslip.events import Emit, Noted
 from coverslip.inference.classifier import BATCH_SIZE, load_classifier
 from coverslip.inference.places.on_ray import Asked, predict_on_ray
 from coverslip.inference.prevalence import EstimatedShares, note_on_thresholds
+from coverslip.messages import Note, Resume
 from coverslip.progress import show
-from coverslip.runs import PredictionsFile, Run, check_predictions_file
+from coverslip.runs import PredictionsFile, Run, check_predictions_file, is_run
 
 _MOST_REASONS = 5  # unreadable images that are named one by one; unfamiliar ones, which any images have, are counted
 
@@ -66,7 +67,7 @@ def predict(
     """
     check_predictions_file(Path(out))
     classifier = load_classifier(run, device if on == "local" else "cpu")
-    if (unfinished := Run(Path(run)).unfinished_note()) is not None:
+    if (unfinished := unfinished_note(Run(Path(run)))) is not None:
         emit(Noted.of(unfinished))
     if prevalence:
         if (aside := note_on_thresholds(classifier.card)) is not None:
@@ -96,3 +97,14 @@ def predict(
     if (other := shares.note()) is not None:
         emit(Noted.of(other))
     return Summary(Path(out), dict(decisions.most_common()), shares.by_class())
+
+
+def unfinished_note(run: Run) -> Note | None:
+    """What must be said of a classifier whose training has not ended; None where it has, or is not told."""
+    if not is_run(run.folder) or run.is_done:
+        return None
+    text = (
+        "Training has not ended: this classifier is the best so far, not the last one. Resume the training before you "
+        "rely on metrics and predictions."
+    )
+    return Note("unfinished-training", text, level="warning", remedies=(Resume(str(run.folder)),))

@@ -13,7 +13,7 @@ from coverslip.datasets import Inspection
 from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation, LearningCurve
 from coverslip.files import written_whole
-from coverslip.messages import ChooseOther, Note, Resume
+from coverslip.messages import ChooseOther, Resume
 from coverslip.runs.budget import BudgetRecord
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
@@ -244,16 +244,6 @@ class Run:
         """Whether training came to its end."""
         status = self.status
         return status is not None and status.state == "done"
-
-    def unfinished_note(self) -> Note | None:
-        """What must be said of a classifier whose training has not ended; None where it has, or is none of a run."""
-        if not is_run(self.folder) or self.is_done:
-            return None
-        text = (
-            "Training has not ended: this classifier is the best so far, not the last one. Resume the training before "
-            "you rely on metrics and predictions."
-        )
-        return Note("unfinished-training", text, level="warning", remedies=(Resume(str(self.folder)),))
 
     @cached_property
     def history(self) -> tuple[Epoch, ...]:
