@@ -266,7 +266,7 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_
     after = describe(lab.workspace, cells)
     assert (after.n_images, after.n_labelled) == (before.n_images + 1 + 2, before.n_labelled + 1 + 2)
     assert {domain.name: domain.n for domain in after.domains}["Monday"] == 2
-    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["n_images"] == after.n_images
+    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["dataset"]["n_images"] == after.n_images
 
     # The dataset follows later answers: another class, and an image that is of no use.
     lab.client.put(f"{path}/rows/{rows[0]['k']}/correction", json={"label": "large"})
