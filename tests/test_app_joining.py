@@ -1,5 +1,6 @@
 """Answers about predicted images join datasets: tables with chosen columns, points, groups by patterns."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 from drawing import save_cell, save_cells
 from image_sets import App, workspace_in
 
+from coverslip.datasets import ImageRecord
 from coverslip.images import ReadPlan, square_around
 from coverslip.runs import Prediction
 from coverslip.workspace.jobs.records import add_job
+from coverslip.workspace.predictions.dataset_labels import labels_of_files, with_dataset_labels
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 from coverslip.workspace.store.records import load_dataset
 
@@ -254,6 +257,24 @@ def test_an_answer_finds_its_image_where_the_classifier_cuts_other_crops_around_
     assert labels(app, dataset["id"]) == ["round", "flat", "round"]
     assert join(app, prediction, dataset["id"])["n_images"] == 3 + 1
     assert labels(app, dataset["id"]) == ["round", "flat", "round", "flat"]
+
+
+def test_labels_find_their_images_where_the_classifier_cuts_other_crops(app: App, tmp_path: Path) -> None:
+    rows = ["a.png,16,20,round", "a.png,40,44,flat", "b.png,30,30,flat"]
+    for name in "ab":
+        save_cell(tmp_path / f"{name}.png", side=64)
+    (tmp_path / "points.csv").write_text("\n".join(["path,x,y,label", *rows]) + "\n")
+    dataset = app.open(tmp_path / "points.csv", crop_size=24)
+    with app.home.engine.connect() as connection:
+        labels = json.loads(json.dumps(labels_of_files(connection, dataset["id"])))
+    boxes = [("a", square_around((40, 44), 32)), ("a", square_around((16, 20), 32)), ("a", None)]
+    boxes += [("b", None), ("b", square_around((12, 12), 32)), ("c", None)]
+    records = [
+        ImageRecord(f"{k}", tmp_path / f"{name}.png", "of the file", None, "", None, ReadPlan(box=box))
+        for k, (name, box) in enumerate(boxes)
+    ]
+    expected = ["flat", "round", "of the file", "flat", "of the file", "of the file"]
+    assert [record.label for record in with_dataset_labels(records, labels)] == expected
 
 
 def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answered(app: App, tmp_path: Path) -> None:

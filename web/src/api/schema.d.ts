@@ -5863,7 +5863,7 @@ export interface components {
             path: string;
             /**
              * Label
-             * @description What it was labeled with before.
+             * @description Its label when the job was requested; null: not known.
              */
             label: string | null;
             /** Predicted */
