@@ -2,7 +2,13 @@ import type { JoinCounts } from '../api/predictions';
 import { count, counted } from './numbers';
 
 /** What adding corrections to a dataset does besides adding images and giving labels. */
-function otherOutcomes({ n_conflicting, n_duplicates, n_unreadable }: JoinCounts): (string | false)[] {
+function otherOutcomes(counts: JoinCounts): (string | false)[] {
+  const { n_same_label, n_conflicting, n_duplicates, n_unreadable } = counts;
+  const same = counted(
+    n_same_label,
+    'image of the dataset already has',
+    'images of the dataset already have',
+  );
   const conflicting = counted(
     n_conflicting,
     'of the corrected or confirmed images has',
@@ -12,6 +18,7 @@ function otherOutcomes({ n_conflicting, n_duplicates, n_unreadable }: JoinCounts
     n_duplicates === 1 ? 'The answer for 1 image is' : `The answers for ${count(n_duplicates)} images are`;
   const unreadable = counted(n_unreadable, 'image is', 'images are');
   return [
+    n_same_label > 0 && `${same} the corrected or confirmed label.`,
     n_conflicting > 0 &&
       `${conflicting} duplicates with another label. Trainings exclude all of them: correct the duplicates in the dataset too.`,
     n_duplicates > 0 &&
@@ -78,18 +85,12 @@ export const predict = {
     counts: (n: number) =>
       `${counted(n, 'image', 'images')} with a corrected or confirmed class ${n === 1 ? 'is' : 'are'} added to the dataset.`,
     toJoin: (counts: JoinCounts): string[] => {
-      const { n_new, n_relabeled, n_same_label } = counts;
+      const { n_new, n_relabeled } = counts;
       const added = n_new ? counted(n_new, 'new image is', 'new images are') : 'No new image is';
       const relabeled = counted(n_relabeled, 'image of the dataset gets', 'images of the dataset get');
-      const same = counted(
-        n_same_label,
-        'image of the dataset already has',
-        'images of the dataset already have',
-      );
       return [
         `${added} added to the dataset.`,
         n_relabeled > 0 && `${relabeled} another label.`,
-        n_same_label > 0 && `${same} the corrected or confirmed label.`,
         ...otherOutcomes(counts),
       ].filter(isText);
     },
