@@ -1,5 +1,7 @@
 """Answers about predicted images join datasets: tables with chosen columns, points, groups by patterns."""
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,14 +10,19 @@ import pytest
 from drawing import save_cell, save_cells
 from image_sets import App, workspace_in
 
+from coverslip.datasets import ImageRecord
 from coverslip.images import ReadPlan, square_around
 from coverslip.runs import Prediction
 from coverslip.workspace.jobs.records import add_job
+from coverslip.workspace.predictions.dataset_labels import labels_of_files, with_dataset_labels
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 from coverslip.workspace.store.records import load_dataset
 
 CLASSES = ("round", "flat")
 WHOLE = ReadPlan()
+NONE = dict.fromkeys(
+    ("n_new", "n_relabeled", "n_same_label", "n_conflicting", "n_duplicates", "n_unreadable"), 0
+)  # counts of what joining does
 
 
 @pytest.fixture
@@ -64,6 +71,13 @@ def join(app: App, prediction: str, dataset_id: str) -> Any:
     return app.wait(dataset_id)
 
 
+def join_counts(app: App, prediction: str, dataset_id: str) -> Any:
+    """What joining says that it did, once the images have been read."""
+    counts = app.send("POST", f"{prediction}/join", {"dataset_id": dataset_id})["counts"]
+    app.wait(dataset_id)
+    return counts
+
+
 def labels(app: App, dataset_id: str) -> list[str | None]:
     return [image["label"] for image in app.get(f"datasets/{dataset_id}/images", limit=100)["items"]]
 
@@ -106,8 +120,9 @@ def test_images_without_the_pattern_of_the_groups_join_without_a_named_group(
     prediction = predicted(app, [(file, WHOLE) for file in new])
     answer(app, prediction, 0, "flat")
     answer(app, prediction, 1, "round")
-    expected = {"n_present": 0, "grouped_by": "pattern", "group": r"slide\d+_", "n_ungrouped": 2, "groups": []}
-    assert app.get(f"{prediction}/join-preview", dataset_id=cells["id"]) == {"n_new": 2, **expected}
+    expected = {"grouped_by": "pattern", "group": r"slide\d+_", "n_ungrouped": 2, "groups": []}
+    preview = app.get(f"{prediction}/join-preview", dataset_id=cells["id"])
+    assert preview == {"counts": {**NONE, "n_new": 2}, **expected}
     joined = join(app, prediction, cells["id"])
     assert (joined["state"], joined["n_images"]) == ("ready", 12 + 2)
     assert [source["is_made"] for source in joined["sources"]] == [False, True]
@@ -126,23 +141,51 @@ def test_adding_tells_which_groups_a_pattern_finds_in_the_paths_of_the_images(ap
     for k in range(len(new)):
         answer(app, prediction, k, "flat")
     preview = app.get(f"{prediction}/join-preview", dataset_id=cells["id"])
-    assert (preview["n_new"], preview["n_ungrouped"], preview["groups"]) == (4, 1, ["9", "10"])
+    assert (preview["counts"]["n_new"], preview["n_ungrouped"], preview["groups"]) == (4, 1, ["9", "10"])
 
 
-def test_adding_counts_the_images_that_are_new(app: App, new: list[Path], tmp_path: Path) -> None:
+def test_adding_counts_images_that_are_new_relabeled_duplicates_or_unreadable(
+    app: App, new: list[Path], tmp_path: Path
+) -> None:
     cells = save_cells(tmp_path / "cells")
     dataset = app.open(cells)
-    inside = sorted(cells.rglob("*.png"))[0]
-    prediction = predicted(app, [*((file, WHOLE) for file in new), (inside, WHOLE)])
-    preview = f"{prediction}/join-preview"
-    ungrouped = {"grouped_by": None, "group": None, "n_ungrouped": 0, "groups": []}
-    assert app.get(preview, dataset_id=dataset["id"]) == {"n_new": 0, "n_present": 0, **ungrouped}
-    for k in (0, 1, 2, 6):
-        answer(app, prediction, k, "flat")
-    assert app.get(preview, dataset_id=dataset["id"]) == {"n_new": 3, "n_present": 1, **ungrouped}
-    join(app, prediction, dataset["id"])
-    answer(app, prediction, 3, "round")
-    assert app.get(preview, dataset_id=dataset["id"]) == {"n_new": 1, "n_present": 4, **ungrouped}
+    flat, *_, round_ = sorted(cells.rglob("*.png"))
+    assert (flat.parent.name, round_.parent.name) == CLASSES[::-1]
+    duplicate, broken = tmp_path / "new" / "duplicate.png", tmp_path / "new" / "broken.png"
+    shutil.copy(flat, duplicate)
+    broken.write_bytes(b"no image")
+    prediction = predicted(app, [(file, WHOLE) for file in (*new, flat, round_, duplicate, broken)])
+
+    def preview() -> Any:
+        return app.get(f"{prediction}/join-preview", dataset_id=dataset["id"])["counts"]
+
+    assert preview() == NONE
+    for k in (0, 1, 2, 6, 7, 8, 9):
+        answer(app, prediction, k, "round")
+    expected = {**NONE, "n_new": 3, "n_relabeled": 1, "n_same_label": 1, "n_duplicates": 1, "n_unreadable": 1}
+    assert preview() == expected
+    assert join_counts(app, prediction, dataset["id"]) == expected
+    assert labels(app, dataset["id"]).count("flat") == dataset["n_labelled"] // 2 - 1
+    answer(app, prediction, 2, "flat")
+    answer(app, prediction, 3, "flat")
+    expected = {**NONE, "n_new": 1, "n_relabeled": 1, "n_same_label": 4, "n_duplicates": 1, "n_unreadable": 1}
+    assert preview() == expected
+    assert join_counts(app, prediction, dataset["id"]) == expected
+
+
+def test_adding_counts_relabeled_images_whose_duplicates_keep_another_label(app: App, tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells")
+    first = sorted(cells.rglob("*.png"))[0]
+    second = first.with_name("second.png")
+    shutil.copy(first, second)
+    dataset = app.open(cells)
+    prediction = predicted(app, [(first, WHOLE), (second, WHOLE)])
+    answer(app, prediction, 0, "round")
+    assert join_counts(app, prediction, dataset["id"]) == {**NONE, "n_relabeled": 1, "n_conflicting": 1}
+    conflicting = app.get(f"datasets/{dataset['id']}/images", only="conflicting")["items"]
+    assert {image["image_id"] for image in conflicting} >= {f"flat/{first.name}", "flat/second.png"}
+    answer(app, prediction, 1, "round")
+    assert join_counts(app, prediction, dataset["id"]) == {**NONE, "n_relabeled": 1, "n_same_label": 1}
 
 
 def test_adding_to_groups_of_a_column_tells_that_the_images_have_none(
@@ -214,6 +257,24 @@ def test_an_answer_finds_its_image_where_the_classifier_cuts_other_crops_around_
     assert labels(app, dataset["id"]) == ["round", "flat", "round"]
     assert join(app, prediction, dataset["id"])["n_images"] == 3 + 1
     assert labels(app, dataset["id"]) == ["round", "flat", "round", "flat"]
+
+
+def test_labels_find_their_images_where_the_classifier_cuts_other_crops(app: App, tmp_path: Path) -> None:
+    rows = ["a.png,16,20,round", "a.png,40,44,flat", "b.png,30,30,flat"]
+    for name in "ab":
+        save_cell(tmp_path / f"{name}.png", side=64)
+    (tmp_path / "points.csv").write_text("\n".join(["path,x,y,label", *rows]) + "\n")
+    dataset = app.open(tmp_path / "points.csv", crop_size=24)
+    with app.home.engine.connect() as connection:
+        labels = json.loads(json.dumps(labels_of_files(connection, dataset["id"])))
+    boxes = [("a", square_around((40, 44), 32)), ("a", square_around((16, 20), 32)), ("a", None)]
+    boxes += [("b", None), ("b", square_around((12, 12), 32)), ("c", None)]
+    records = [
+        ImageRecord(f"{k}", tmp_path / f"{name}.png", "of the file", None, "", None, ReadPlan(box=box))
+        for k, (name, box) in enumerate(boxes)
+    ]
+    expected = ["flat", "round", "of the file", "flat", "of the file", "of the file"]
+    assert [record.label for record in with_dataset_labels(records, labels)] == expected
 
 
 def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answered(app: App, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.runs import Recipe, SplitPlan
 from coverslip.workspace.correcting import corrections
+from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.state import status_of
@@ -248,6 +249,36 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     assert lab.client.delete(f"{API}/jobs/{answer.json()['id']}").status_code == 204
 
 
+def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_is_requested(lab: Lab) -> None:
+    folder = write_cells(lab.new.parent / "labeled", 6, seed=2)
+    dataset = open_images(lab.workspace, folder)
+    set_labels(lab.workspace, dataset, [0], "of no classifier")
+    set_labels(lab.workspace, dataset, [1], None)
+    expected = {image["path"]: image["label"] for image in images_of(lab, dataset)}
+    assert list(expected.values())[:2] == ["of no classifier", None]
+    assert set(list(expected.values())[2:]) <= set(CLASSES)
+    prediction = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "dataset_id": dataset}).json()
+    path = f"{API}/predictions/{prediction['id']}"
+    assert ended(lab.client, prediction["id"], what="predictions")["state"] == "done"
+
+    def labels_in_table() -> dict[str, str | None]:
+        text = lab.client.get(f"{path}/download/predictions").text
+        rows = csv.DictReader(io.StringIO(text))
+        return {Path(row["path"]).relative_to(folder).as_posix(): row["label"] or None for row in rows}
+
+    rows = lab.client.get(f"{path}/rows?limit=9").json()["items"]
+    assert {Path(row["path"]).relative_to(folder).as_posix(): row["label"] for row in rows} == expected
+    assert labels_in_table() == expected
+    lab.client.put(f"{path}/rows/0/correction", json={"label": "medium"})
+    assert labels_in_table() == expected
+    assert lab.client.delete(f"{API}/jobs/{prediction['id']}").status_code == 204
+
+
+def images_of(lab: Lab, dataset_id: str) -> list[Json]:
+    found: list[Json] = lab.client.get(f"{API}/datasets/{dataset_id}/images?limit=100").json()["items"]
+    return found
+
+
 def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_again(lab: Lab) -> None:
     cells = open_images(lab.workspace, lab.new.parent / "cells", group_pattern=r"slide\d+", name="Cells")
     before = describe(lab.workspace, cells)
@@ -266,7 +297,7 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_
     after = describe(lab.workspace, cells)
     assert (after.n_images, after.n_labelled) == (before.n_images + 1 + 2, before.n_labelled + 1 + 2)
     assert {domain.name: domain.n for domain in after.domains}["Monday"] == 2
-    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["n_images"] == after.n_images
+    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["dataset"]["n_images"] == after.n_images
 
     # The dataset follows later answers: another class, and an image that is of no use.
     lab.client.put(f"{path}/rows/{rows[0]['k']}/correction", json={"label": "large"})

@@ -6,6 +6,7 @@ import type { components } from './schema';
 type Schemas = components['schemas'];
 export type Classifier = Schemas['Classifier'];
 export type Prediction = Schemas['PredictionState'];
+export type JoinCounts = Schemas['JoinCounts'];
 export type JoinPreview = Schemas['JoinPreview'];
 export type PredictionRow = Schemas['Row'];
 export type Exclusion = Schemas['Exclusion'];

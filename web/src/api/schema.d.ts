@@ -2121,7 +2121,7 @@ export interface paths {
         };
         /**
          * Preview Join
-         * @description How many images adding would add to a dataset, and how many of them are of no known group.
+         * @description What adding would do to a dataset, and how many of the added images are of no known group.
          */
         get: operations["preview_join"];
         put?: never;
@@ -4116,20 +4116,47 @@ export interface components {
             val_macro_f1: number | null;
         };
         /**
+         * JoinCounts
+         * @description Images of a prediction with a corrected or confirmed class, by what adding them to a dataset does.
+         */
+        JoinCounts: {
+            /**
+             * N New
+             * @description Images that the dataset does not have yet: they are added.
+             */
+            n_new: number;
+            /**
+             * N Relabeled
+             * @description Images of the dataset that get another label.
+             */
+            n_relabeled: number;
+            /**
+             * N Same Label
+             * @description Images of the dataset that already have this label.
+             */
+            n_same_label: number;
+            /**
+             * N Conflicting
+             * @description Images of these two counts whose duplicates in the dataset have another label: trainings exclude all of them.
+             */
+            n_conflicting: number;
+            /**
+             * N Duplicates
+             * @description Images that the dataset has under another name: their answers are not used.
+             */
+            n_duplicates: number;
+            /**
+             * N Unreadable
+             * @description Images that are not in the dataset and cannot be read.
+             */
+            n_unreadable: number;
+        };
+        /**
          * JoinPreview
          * @description What adding the corrected and confirmed images of a prediction to a dataset would do.
          */
         JoinPreview: {
-            /**
-             * N New
-             * @description Images that the dataset does not have yet.
-             */
-            n_new: number;
-            /**
-             * N Present
-             * @description Others with a corrected or confirmed class: the dataset has them, or cannot read them.
-             */
-            n_present: number;
+            counts: components["schemas"]["JoinCounts"];
             /**
              * Grouped By
              * @description Where the groups of the training come from.
@@ -4150,6 +4177,14 @@ export interface components {
              * @description Groups that the pattern finds in the paths of the others.
              */
             groups: string[];
+        };
+        /**
+         * JoinResult
+         * @description A dataset after corrected and confirmed images of a prediction were added.
+         */
+        JoinResult: {
+            dataset: components["schemas"]["DatasetState"];
+            counts: components["schemas"]["JoinCounts"];
         };
         /**
          * JoinedDataset
@@ -5828,7 +5863,7 @@ export interface components {
             path: string;
             /**
              * Label
-             * @description What it was labeled with before.
+             * @description Its label when the job was requested; null: not known.
              */
             label: string | null;
             /** Predicted */
@@ -13841,7 +13876,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetState"];
+                    "application/json": components["schemas"]["JoinResult"];
                 };
             };
             /** @description There is nothing of that id. */

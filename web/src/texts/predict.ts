@@ -1,4 +1,33 @@
-import { counted } from './numbers';
+import type { JoinCounts } from '../api/predictions';
+import { count, counted } from './numbers';
+
+/** What adding corrections to a dataset does besides adding images and giving labels. */
+function otherOutcomes(counts: JoinCounts): (string | false)[] {
+  const { n_same_label, n_conflicting, n_duplicates, n_unreadable } = counts;
+  const same = counted(
+    n_same_label,
+    'image of the dataset already has',
+    'images of the dataset already have',
+  );
+  const conflicting = counted(
+    n_conflicting,
+    'of the corrected or confirmed images has',
+    'of the corrected or confirmed images have',
+  );
+  const unused =
+    n_duplicates === 1 ? 'The answer for 1 image is' : `The answers for ${count(n_duplicates)} images are`;
+  const unreadable = counted(n_unreadable, 'image is', 'images are');
+  return [
+    n_same_label > 0 && `${same} the corrected or confirmed label.`,
+    n_conflicting > 0 &&
+      `${conflicting} duplicates with another label. Trainings exclude all of them: correct the duplicates in the dataset too.`,
+    n_duplicates > 0 &&
+      `${unused} not used: the dataset has the same image under another name. If its label there is wrong, correct it in the dataset.`,
+    n_unreadable > 0 && `${unreadable} not added: the file cannot be read.`,
+  ];
+}
+
+const isText = (sentence: string | false): sentence is string => sentence !== false;
 
 export const predict = {
   title: 'Predict new images',
@@ -55,8 +84,16 @@ export const predict = {
   using: {
     counts: (n: number) =>
       `${counted(n, 'image', 'images')} with a corrected or confirmed class ${n === 1 ? 'is' : 'are'} added to the dataset.`,
-    newCounts: (n: number, nPresent: number) =>
-      `${n ? counted(n, 'new image', 'new images') : 'No new image'} with a corrected or confirmed class ${n > 1 ? 'are' : 'is'} added to the dataset.${nPresent ? ` Not added: ${counted(nPresent, 'image', 'images')} that the dataset already has or that cannot be read.` : ''}`,
+    toJoin: (counts: JoinCounts): string[] => {
+      const { n_new, n_relabeled } = counts;
+      const added = n_new ? counted(n_new, 'new image is', 'new images are') : 'No new image is';
+      const relabeled = counted(n_relabeled, 'image of the dataset gets', 'images of the dataset get');
+      return [
+        `${added} added to the dataset.`,
+        n_relabeled > 0 && `${relabeled} another label.`,
+        ...otherOutcomes(counts),
+      ].filter(isText);
+    },
     excluded: (n: number) =>
       `${counted(n, 'image', 'images')} marked “None of these classes” or “Unusable image” ${n === 1 ? 'is' : 'are'} not added.`,
     nothing: 'No image has a corrected or confirmed class: there is nothing to add.',
@@ -86,8 +123,18 @@ export const predict = {
       'They become one more source of that dataset. Files stay where they are; images that it already has are not added twice. To remove them again, open “Add, rename or remove folders” on its page.',
     make: 'Make the dataset',
     join: 'Add to the dataset',
-    joined: (n: number, name: string) =>
-      `${n > 0 ? counted(n, 'image was', 'images were') : 'No new image was'} added to “${name}”.`,
+    joined: (name: string, counts: JoinCounts): string => {
+      const { n_new, n_relabeled } = counts;
+      const added = n_new ? counted(n_new, 'new image was', 'new images were') : 'No new image was';
+      const relabeled = counted(n_relabeled, 'image of this dataset got', 'images of this dataset got');
+      return [
+        `${added} added to “${name}”.`,
+        n_relabeled > 0 && `${relabeled} another label.`,
+        ...otherOutcomes(counts),
+      ]
+        .filter(isText)
+        .join(' ');
+    },
     removeAdded: 'Remove the added images',
     addedRemoved: (name: string) =>
       `The added images were removed from “${name}”. Corrections of its other images stay.`,

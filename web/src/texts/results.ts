@@ -282,7 +282,6 @@ export const results = {
       noNotes: 'No warning was recorded.',
       folder: 'Folder',
     },
-    unlabelled: 'no label',
   },
   gallery: {
     more: 'Show more',

@@ -21,7 +21,7 @@ from coverslip.app.schemas.predictions import (
 )
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace.correcting import corrections, joining
-from coverslip.workspace.correcting.joining import JoinPreview
+from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.predictions import asking, pictures, predicted
 from coverslip.workspace.predictions import state as predictions
@@ -141,7 +141,7 @@ def create_dataset_of_prediction(workspace: Home, prediction_id: str, body: Data
 
 
 @router.post("/predictions/{prediction_id}/join", responses=problems(404, 409, 422))
-def join_dataset(workspace: Home, prediction_id: str, body: JoinedDataset) -> DatasetState:
+def join_dataset(workspace: Home, prediction_id: str, body: JoinedDataset) -> JoinResult:
     """Add the images whose class a person corrected or confirmed to a dataset, as one more source of it.
 
     Repeat the request after further corrections: the source is replaced. Images of the dataset's other sources are not
@@ -153,7 +153,7 @@ def join_dataset(workspace: Home, prediction_id: str, body: JoinedDataset) -> Da
 
 @router.get("/predictions/{prediction_id}/join-preview", responses=problems(404, 409, 422))
 def preview_join(workspace: Home, prediction_id: str, dataset_id: str) -> JoinPreview:
-    """How many images adding would add to a dataset, and how many of them are of no known group."""
+    """What adding would do to a dataset, and how many of the added images are of no known group."""
     return joining.preview_join(workspace, prediction_id, dataset_id)
 
 

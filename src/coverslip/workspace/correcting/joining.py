@@ -1,6 +1,7 @@
 """Predicted images whose class a person corrected or confirmed are added to a dataset, as a source of it."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.correcting.leaving_out import leave_out
 from coverslip.workspace.correcting.tables import LabelledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.datasets import changing, grouping
+from coverslip.workspace.datasets.counting import conflicts_by_hash
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.datasets.reading_images import refuse_unready
@@ -24,11 +26,39 @@ from coverslip.workspace.predictions.relabelled import position_of
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import table_choices
-from coverslip.workspace.store.rows import AnyRow, Json
+from coverslip.workspace.store.rows import AnyRow, Json, values
 from coverslip.workspace.store.tables import images, jobs
 
 
-def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> DatasetState:
+@dataclass(frozen=True, slots=True)
+class JoinCounts:
+    """Images of a prediction with a corrected or confirmed class, by what adding them to a dataset does."""
+
+    n_new: Annotated[int, Field(description="Images that the dataset does not have yet: they are added.")]
+    n_relabeled: Annotated[int, Field(description="Images of the dataset that get another label.")]
+    n_same_label: Annotated[int, Field(description="Images of the dataset that already have this label.")]
+    n_conflicting: Annotated[
+        int,
+        Field(
+            description="Images of these two counts whose duplicates in the dataset have another label: trainings "
+            "exclude all of them."
+        ),
+    ]
+    n_duplicates: Annotated[
+        int, Field(description="Images that the dataset has under another name: their answers are not used.")
+    ]
+    n_unreadable: Annotated[int, Field(description="Images that are not in the dataset and cannot be read.")]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinResult:
+    """A dataset after corrected and confirmed images of a prediction were added."""
+
+    dataset: DatasetState
+    counts: JoinCounts
+
+
+def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinResult:
     """Add those images of a prediction to a dataset whose class a person has corrected or confirmed.
 
     Their files stay where they are: a table of them becomes a source of the dataset, and removing that source removes
@@ -49,6 +79,8 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> D
             do="Correct or confirm the class of some images first.",
         )
     dataset, sources = joining.dataset, joining.other_sources
+    with workspace.engine.connect() as connection:
+        counts = _counts(connection, joining)
     if joining.images:
         domain = joining.earlier[0]["domain"] if joining.earlier else _free_domain(job.name, dataset)
         with workspace.engine.connect() as connection:
@@ -58,17 +90,14 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> D
     if sources != dataset.sources:
         changing.change(workspace, dataset_id, {"sources": sources})
     _answer(workspace, job, dataset_id, joining.answered)
-    return describe(workspace, dataset_id)
+    return JoinResult(describe(workspace, dataset_id), counts)
 
 
 @dataclass(frozen=True, slots=True)
 class JoinPreview:
     """What adding the corrected and confirmed images of a prediction to a dataset would do."""
 
-    n_new: Annotated[int, Field(description="Images that the dataset does not have yet.")]
-    n_present: Annotated[
-        int, Field(description="Others with a corrected or confirmed class: the dataset has them, or cannot read them.")
-    ]
+    counts: JoinCounts
     grouped_by: Annotated[
         Literal["column", "pattern"] | None, Field(description="Where the groups of the training come from.")
     ]
@@ -80,7 +109,7 @@ class JoinPreview:
 
 
 def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinPreview:
-    """What `join_dataset` would add, and what is known of the groups of these images.
+    """What `join_dataset` would do, and what is known of the groups of these images.
 
     Raises:
         NotFound: there is no such prediction or dataset.
@@ -88,9 +117,8 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     """
     job = find_job(workspace, prediction_id, "predict")
     joining = _joining(workspace, job, dataset_id)
-    n_corrected = sum(row.correction is not None for row, _ in joining.answered)
     with workspace.engine.connect() as connection:
-        n_new = sum(position_of(connection, dataset_id, picture) is None for _, picture, _ in joining.images)
+        counts = _counts(connection, joining)
         grouped = _grouped_by(workspace, connection, joining.dataset, job)
     groups: list[str | None] = [None] * len(joining.images)
     if grouped.pattern is not None:
@@ -98,8 +126,7 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
         groups = grouping.groups_of_paths(grouped.pattern, paths)
     named = [group for group in groups if group is not None]
     return JoinPreview(
-        n_new=n_new,
-        n_present=n_corrected - n_new,
+        counts=counts,
         grouped_by="column" if grouped.column is not None else "pattern" if grouped.pattern is not None else None,
         group=grouped.column or grouped.pattern,
         n_ungrouped=len(groups) - len(named) if grouped != GroupedBy() else 0,
@@ -122,7 +149,10 @@ class _Joining:
 
     dataset: AnyRow
     answered: Sequence[tuple[Row, ImageSource]]  # rows that a person corrected, confirmed or excluded
+    present: Mapping[int, str]  # answers by the positions of images that other sources of the dataset have
     images: Sequence[LabelledImage]  # to be in the table, also those that an earlier call added
+    n_duplicates: int
+    n_unreadable: int
     earlier: Sequence[Json]  # sources that earlier calls added
     other_sources: list[Json]
 
@@ -133,17 +163,55 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
         for row, picture in every_row(workspace, job)
         if row.correction is not None or row.excluded is not None
     ]
+    present: dict[int, str] = {}
+    others: list[LabelledImage] = []
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
         earlier, other_sources = _divided_by(job, dataset.sources)
-        confirmed = [
-            (row.image_id, picture, row.correction)
-            for row, picture in answered
-            if row.correction is not None and _place_in_others(connection, dataset, earlier, picture) is None
-        ]
-        known = set(_hashes_of_others(connection, dataset, earlier))
-    added = _unlike(known, confirmed, [str(table_of(workspace, job, confirmed))] if confirmed else [])
-    return _Joining(dataset, answered, added, earlier, other_sources)
+        for row, picture in answered:
+            if row.correction is None:
+                continue
+            place = _place_in_others(connection, dataset, earlier, picture)
+            if place is None:
+                others.append((row.image_id, picture, row.correction))
+            else:
+                present[place] = row.correction
+        hashes = set(_hashes_of_others(connection, dataset, earlier))
+    outcomes = _outcomes(workspace, job, hashes, others)
+    added = [image for image, outcome in zip(others, outcomes, strict=True) if outcome == "added"]
+    n_duplicates, n_unreadable = outcomes.count("duplicate"), outcomes.count("unreadable")
+    return _Joining(dataset, answered, present, added, n_duplicates, n_unreadable, earlier, other_sources)
+
+
+def _counts(connection: Connection, joining: _Joining) -> JoinCounts:
+    dataset_id = joining.dataset.id
+    answers = dict(joining.present)
+    for _, picture, label in joining.images:
+        if (place := position_of(connection, dataset_id, picture)) is not None:  # added by an earlier call
+            answers[place] = label
+    here = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(answers))))
+    labels = connection.execute(select(images.c.position, images.c.label).where(here)).all()
+    n_relabeled = sum(label != answers[position] for position, label in labels)
+    return JoinCounts(
+        n_new=len(joining.images) + len(joining.present) - len(answers),
+        n_relabeled=n_relabeled,
+        n_same_label=len(answers) - n_relabeled,
+        n_conflicting=_n_conflicting(connection, joining.dataset, answers),
+        n_duplicates=joining.n_duplicates,
+        n_unreadable=joining.n_unreadable,
+    )
+
+
+def _n_conflicting(connection: Connection, dataset: AnyRow, answers: Mapping[int, str]) -> int:
+    """How many of these images of a dataset have duplicates with another label, once they have these labels."""
+    included = (images.c.dataset_id == dataset.id) & ~images.c.is_left_out
+    answered = included & images.c.position.in_(values(json.dumps(list(answers))))
+    hashes = select(images.c.pixel_hash).where(answered, images.c.pixel_hash.is_not(None))
+    columns = (images.c.position, images.c.pixel_hash, images.c.label, images.c.domain)
+    equal = connection.execute(select(*columns).where(included, images.c.pixel_hash.in_(hashes))).all()
+    labeled = {(image.pixel_hash, answers.get(image.position, image.label), image.domain) for image in equal}
+    are_conflicts = conflicts_by_hash(dataset, labeled)
+    return sum(are_conflicts[image.pixel_hash] for image in equal if image.position in answers)
 
 
 def _divided_by(job: Job, sources: Sequence[Json]) -> tuple[list[Json], list[Json]]:
@@ -183,17 +251,24 @@ def _group_columns(workspace: Workspace, connection: Connection, dataset: AnyRow
     return [column for column in grouping.columns(workspace, dataset.id) if column in wanted]
 
 
-def _unlike(hashes: set[str | None], labelled: Sequence[LabelledImage], tables: Sequence[str]) -> list[LabelledImage]:
-    """Those of the images whose pixels are not known, each picture once; what cannot be read is not added."""
-    if not tables:
+def _outcomes(
+    workspace: Workspace, job: Job, hashes: set[str | None], labelled: Sequence[LabelledImage]
+) -> list[Literal["added", "duplicate", "unreadable"]]:
+    """What becomes of images that no other source names: those whose pixels are known are duplicates."""
+    if not labelled:
         return []
-    scan = scan_images(open_dataset(tables))
-    known, new = set(hashes), []
-    for image, facts in zip(labelled, scan.facts, strict=True):
-        if isinstance(facts, ImageFacts) and facts.pixel_hash not in known:
+    scan = scan_images(open_dataset([str(table_of(workspace, job, labelled))]))
+    known = set(hashes)
+    outcomes: list[Literal["added", "duplicate", "unreadable"]] = []
+    for facts in scan.facts:
+        if not isinstance(facts, ImageFacts):
+            outcomes.append("unreadable")
+        elif facts.pixel_hash in known:
+            outcomes.append("duplicate")
+        else:
             known.add(facts.pixel_hash)
-            new.append(image)
-    return new
+            outcomes.append("added")
+    return outcomes
 
 
 def _free_domain(name: str, dataset: AnyRow) -> str:

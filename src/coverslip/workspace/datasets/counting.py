@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, func, select, update
 from coverslip.datasets import natural_key
 from coverslip.workspace.datasets.classes import trained_labels
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import Json, class_order, dataset_row, values
+from coverslip.workspace.store.rows import AnyRow, Json, class_order, dataset_row, values
 from coverslip.workspace.store.tables import datasets, images
 
 _N_THUMBNAILS = 12
@@ -83,11 +84,7 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
         .where(images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(several), ~images.c.is_left_out)
         .distinct()
     ).all()
-    trained = trained_labels(dataset_row(connection, dataset_id), {(label, domain) for _, label, domain in equal})
-    labels_of: dict[str, set[str | None]] = defaultdict(set)
-    for pixel_hash, label, domain in equal:
-        labels_of[pixel_hash].add(trained[label, domain])
-    are_conflicts = {pixel_hash: len(labels - {None}) > 1 for pixel_hash, labels in labels_of.items()}
+    are_conflicts = conflicts_by_hash(dataset_row(connection, dataset_id), [tuple(image) for image in equal])
     for problem, is_conflict in (("conflicting", True), ("duplicate", False)):
         marked = json.dumps([pixel_hash for pixel_hash, known in are_conflicts.items() if known == is_conflict])
         connection.execute(
@@ -99,6 +96,20 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
             )
             .values(problem=problem)
         )
+
+
+def conflicts_by_hash(row: AnyRow, equal: Collection[tuple[str, str | None, str]]) -> dict[str, bool]:
+    """Whether images of the same pixels have different labels for trainings, by their pixel hash.
+
+    Args:
+        row: of their dataset.
+        equal: pixel hash, label and domain of images.
+    """
+    trained = trained_labels(row, {(label, domain) for _, label, domain in equal})
+    labels_of: dict[str, set[str | None]] = defaultdict(set)
+    for pixel_hash, label, domain in equal:
+        labels_of[pixel_hash].add(trained[label, domain])
+    return {pixel_hash: len(labels - {None}) > 1 for pixel_hash, labels in labels_of.items()}
 
 
 def _counts(connection: Connection, dataset_id: str) -> Json:

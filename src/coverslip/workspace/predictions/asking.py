@@ -8,6 +8,7 @@ from coverslip.runs import find_classifier, open_classifier
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.jobs.records import Json, add_job, new_job_folder
 from coverslip.workspace.predictions.classifiers import place_of
+from coverslip.workspace.predictions.dataset_labels import labels_of_files
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import TableChoices, table_choices
 from coverslip.workspace.store.rows import source_paths
@@ -41,6 +42,9 @@ def queue_prediction(
     request["prevalence"] = dict(prevalence or {})
     request["tables"] = {"columns": dict(choices.columns), "crop_size": choices.crop_size}
     request["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
+    if dataset_id is not None:
+        with workspace.engine.connect() as connection:
+            request["labels"] = labels_of_files(connection, dataset_id)
     write_json(folder / "request.json", request)
     add_job(
         workspace,

@@ -22,6 +22,7 @@ from coverslip.messages import ChooseOther, Note
 from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
+from coverslip.workspace.predictions.dataset_labels import with_dataset_labels
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 
 _SECONDS_BETWEEN_WRITES = 0.3
@@ -78,6 +79,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labelled=False, may_read=may_read)
     _refuse_outside(data, may_read)
     _refuse_others(folder, {"classifier": fingerprint_of(request["classifier"]), "images": _fingerprint(data)})
+    data = replace(data, records=tuple(with_dataset_labels(data.records, request.get("labels", {}))))
     for note in data.notes:
         tell(Noted.of(note))
     status.say("running", n_total=len(data.records))

@@ -31,7 +31,9 @@ def position_of(connection: Connection, dataset_id: str, picture: ImageSource) -
     own = (images.c.dataset_id == dataset_id) & (images.c.path == str(picture.file))
     there = connection.execute(select(images.c.position, images.c.plan).where(own)).all()
     planned = [plan_of(row.plan) for row in there]
-    chosen = _of_same_pixels([plan for plan, _ in planned], picture.plan, ["point" in stated for _, stated in planned])
+    chosen = index_of_same_pixels(
+        [plan for plan, _ in planned], picture.plan, ["point" in stated for _, stated in planned]
+    )
     return None if chosen is None else int(there[chosen].position)
 
 
@@ -61,7 +63,7 @@ def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], fil
     for record in records:
         of_file = rows_of[json.dumps(str(record.path))]
         are_points = ["point" in record.stated] * len(of_file)
-        chosen = _of_same_pixels([plan for _, plan, _ in of_file], record.plan, are_points)
+        chosen = index_of_same_pixels([plan for _, plan, _ in of_file], record.plan, are_points)
         if chosen is not None and record.label not in (None, of_file[chosen][2]):
             relabelled[of_file[chosen][0]] = str(record.label)
     return relabelled
@@ -179,7 +181,7 @@ def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
     return ClassPlan.model_validate(choices.get("classes") or {})
 
 
-def _of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan, are_points: Sequence[bool]) -> int | None:
+def index_of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan, are_points: Sequence[bool]) -> int | None:
     """Which of the images of one file is meant: the only one, that of the same crop, or that of the same whole plan.
 
     A recipe may read another plane, other channels or larger crops around points than a dataset shows.

@@ -58,7 +58,7 @@ class Row:
     k: Annotated[int, Field(description="Its place among the rows, from 0.")]
     image_id: str
     path: str
-    label: Annotated[str | None, Field(description="What it was labeled with before.")]
+    label: Annotated[str | None, Field(description="Its label when the job was requested; null: not known.")]
     predicted: str | None
     decision: str
     probability: float | None
