@@ -33,12 +33,17 @@ class TrainingImages:
     grouped: GroupedBy
 
     @property
-    def options(self) -> list[str]:
-        """Of `coverslip train`, saying how to group."""
+    def group_options(self) -> list[str]:
+        """Of `coverslip train` and `coverslip evaluate`, saying how to group."""
         by_column = [f"--group={self.grouped.column}"] if self.grouped.column is not None else []
         by_pattern = [f"--group-pattern={self.grouped.pattern}"] if self.grouped.pattern is not None else []
-        from_pattern = [f"--column-pattern={pattern}"] if (pattern := self.grouped.column_pattern) is not None else []
-        return by_column + by_pattern + from_pattern
+        return by_column + by_pattern
+
+    @property
+    def options(self) -> list[str]:
+        """The same, and for `coverslip train` alone where the groups of the table are from."""
+        pattern = self.grouped.column_pattern
+        return self.group_options + ([] if pattern is None else [f"--column-pattern={pattern}"])
 
 
 def training_images(
