@@ -83,8 +83,8 @@ def _words(run: ReportedRun) -> list[str]:
     words = []
     if flow.n_copies:
         same = "may be in several sets" if run.environment.allow_leakage else "are always in the same set"
-        are = "is a duplicate" if flow.n_copies == 1 else "are duplicates or near-duplicates"
-        words.append(f"{plural(flow.n_copies, 'included image')} {are} of another image. Such images {same}.")
+        have = "has a duplicate or near-duplicate" if flow.n_copies == 1 else "have duplicates or near-duplicates"
+        words.append(f"{plural(flow.n_copies, 'included image')} {have}. Such images {same}.")
     inspection = run.run.inspection
     if inspection is not None and not inspection.are_copies_known:
         words.append("Near-duplicates (rotated, cropped or recompressed copies) were not searched for.")
@@ -96,7 +96,7 @@ def _numbers(flow: Flow) -> Numbers:
     rows += [(f"excluded: {reason}", n, None) for reason, n in flow.left_out.items()]
     rows.append(("included", flow.n_used, None))
     if flow.n_copies is not None:
-        rows.append(("included, duplicate of another image", flow.n_copies, None))
+        rows.append(("included, with duplicates", flow.n_copies, None))
     rows += [(part.title, part.n, part.n_groups or None) for part in flow.parts]
     return Numbers(("what", "images", "groups"), rows)
 
