@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 _REASONS = {
     "unreadable:": "unreadable",
     "no label": "without label",
-    "same pixels": "duplicate, other label",
-    "on request:": "excluded on request",
+    "same pixels": "duplicates with other labels",
+    "on request:": "on request",
     "no training image": "class not in training set",
 }
+_BY_HAND = "by hand"
 _OTHER = "other reasons"
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
 _COPIES = ("duplicates", "near-duplicates")
@@ -44,14 +45,17 @@ class Flow:
     n_found: int
     left_out: dict[str, int]  # by reason, the most frequent first
     n_used: int
-    n_copies: int | None  # used ones that show the same as another one; None where nobody looked
+    n_copies: int | None  # used ones of which there is a duplicate or near-duplicate; None where nobody looked
     parts: list[FlowPart]
 
 
 def flow_of(run: ReportedRun) -> Flow:
     """From the run's split, and from what was found when its images were looked at."""
     reasons = Counter(_kind(row.reason) for row in run.run.split if row.split == "left-out")
-    return Flow(len(run.run.split), dict(reasons.most_common()), len(run.used), _n_copies(run), _parts(run))
+    if run.n_excluded_by_hand:
+        reasons[_BY_HAND] = run.n_excluded_by_hand
+    n_found = len(run.used) + reasons.total()
+    return Flow(n_found, dict(reasons.most_common()), len(run.used), _n_copies(run), _parts(run))
 
 
 def _kind(reason: str) -> str:
