@@ -258,6 +258,44 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     assert lab.client.post(f"{labels}/undo").status_code == 200
 
 
+def test_a_training_knows_its_images_though_its_dataset_has_a_second_source_since(lab: Lab) -> None:
+    where = f"{API}/datasets/{lab.cells}"
+    first, second = (image["i"] for image in lab.get(f"datasets/{lab.cells}/images?label=large&limit=2")["items"])
+    labels = f"{where}/labels"
+    assert lab.client.post(labels, json={"images": [first, second], "label": "medium"}).status_code == 200
+    run = trained_here(lab.workspace, lab.cells, QUICK, "With wrong labels, before the second source")
+    before = checked_labels(lab, run)
+    n_test = sum(part == "test" for part in lab.split(run).values())
+    assert before["n_suspected"] >= 2
+
+    one = [{"path": source["path"]} for source in lab.get(f"datasets/{lab.cells}")["sources"]]
+    save_cell(lab.workspace.roots[0] / "second" / "large" / "slide99.png", seed=99)
+    two = [*one, {"path": str(lab.workspace.roots[0] / "second")}]
+    assert lab.client.patch(where, json={"sources": two}).status_code == 200
+    until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
+    images = lab.get(f"datasets/{lab.cells}/images?limit=100")["items"]
+    assert lab.client.post(labels, json={"images": [images[first]["i"]], "label": "large"}).status_code == 200
+
+    after = checked_labels(lab, run)
+    assert (after["n"], after["n_relabelled"]) == (before["n"] - 1, 1)
+    assert after["n_suspected"] == before["n_suspected"] - 1
+    shown = lab.get(f"datasets/{lab.cells}/images?run={run}&only=suspected&sort=doubt&limit=100")["items"]
+    assert [image["image_id"] for image in shown] == [
+        image["image_id"] for image in after["images"][: after["n_suspected"]]
+    ]
+    assert images[second]["image_id"] in [image["image_id"] for image in shown]
+    assert images[first]["image_id"] not in [image["image_id"] for image in after["images"]]
+    assert lab.get(f"datasets/{lab.cells}/images?run={run}&part=test")["total"] == n_test
+    counts = lab.get(f"runs/{run}/relabelled")
+    assert (counts["n"], counts["n_added"]) == (1, 1)
+
+    assert lab.client.post(f"{labels}/undo").status_code == 200
+    assert lab.client.patch(where, json={"sources": one}).status_code == 200
+    until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
+    assert checked_labels(lab, run) == before
+    assert lab.client.post(f"{labels}/undo").status_code == 200
+
+
 def test_only_labels_of_the_datasets_images_can_be_confirmed(lab: Lab) -> None:
     assert confirm(lab, [4000]) == 404
     labels = f"{API}/datasets/{lab.cells}/labels"

@@ -92,6 +92,16 @@ def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(l
     ]
 
 
+def test_images_that_a_pattern_groups_are_measured_after_a_label_was_corrected(lab: Lab) -> None:
+    folder = write_cells(lab.workspace.roots[0] / "grouped day", 30, seed=11)
+    dataset = open_images(lab.workspace, folder, group_pattern=r"slide\d+")
+    labelled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": [0], "label": "large"})
+    assert labelled.status_code == 200, labelled.text
+    found = lab.evaluate(dataset)
+    assert (found["state"], found["n"]) == ("done", 30)
+    assert lab.get(f"evaluations/{found['id']}/results")["metrics"]["n_groups"] == 10
+
+
 def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, other: Json) -> None:
     address = f"evaluations/{other['id']}/results"
     before = [each["first"] for each in lab.get(address)["against_own_test"]]

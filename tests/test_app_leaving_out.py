@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser import RunningApp, open_page
-from small_workspace import new_workspace, open_images, write_cells
+from small_workspace import QUICK, new_workspace, open_images, trained_here, write_cells
 
+from coverslip.reports.reported import read_run
+from coverslip.reports.sections.dataset.flow import flow_of
+from coverslip.reports.sections.limits import limits
+from coverslip.reports.sections.methods import methods
 from coverslip.workspace.correcting.leaving_out import leave_out
 from coverslip.workspace.datasets import changing, grouping, reading_images, snapshots
 from coverslip.workspace.datasets.inspections import spare_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import TableChoices
 from coverslip.workspace.viewing.filters import Filters
@@ -71,8 +76,13 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     assert "duplicates" not in found
     assert "conflicting-labels" in found
 
-    (table,) = snapshots.training_images(workspace, dataset_id).sources
-    assert len(Path(table).read_text().splitlines()) == 1 + before.n_images - 3
+    run = trained_here(workspace, dataset_id, QUICK)
+    reported = read_run(find_job(workspace, run).folder)
+    flow = flow_of(reported)
+    assert (flow.n_found, flow.left_out["by hand"]) == (before.n_images, 3)
+    assert flow.n_used == before.n_images - sum(flow.left_out.values())
+    assert f"Of {before.n_images} images found, " in methods(reported)[0]
+    assert "3 images were excluded by hand." in [claim for claim, _ in limits(reported)]
     exported = "".join(snapshots.table_lines(workspace, dataset_id))
     assert exported.count("left-out") == 3  # as `coverslip train` reads it
 

@@ -82,7 +82,7 @@ def test_planted_faults_are_counted_and_advised_on(tmp_path):
     for words in (
         "1 image cannot be read",
         "another label",
-        "1 image has the same pixels as another one",
+        "2 images in 1 cluster have the same pixels as another one",
         "'small': fewer than 20 images",
         "6 times as many images",
         "only 5 groups",

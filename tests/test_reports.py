@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from synthetic_runs import BLOOD, write_run
 
 import coverslip as cs
 from coverslip.cli._show import show_numbers
+from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.events import StageStarted, as_json
 from coverslip.messages import duration
@@ -33,6 +35,7 @@ from coverslip.runs import (
     Predictions,
     Recipe,
     Run,
+    write_inspection,
     write_metrics,
     write_split,
 )
@@ -86,6 +89,22 @@ def test_the_flow_of_images_adds_up(run, page):
     with (run / "figures" / "flow.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["what"]: row["images"] for row in csv.DictReader(file)}
     assert rows["excluded: unreadable"] == "3"
+
+
+def test_equal_images_are_counted_in_one_way_by_findings_and_flow(tmp_path):
+    folder = write_run(tmp_path, ("a", "b"), n_test=40)
+    images = tmp_path / "images"
+    tested = [images / row.path for row in Run(folder).split if row.split == "test" and row.label == "a"]
+    first, second, third = tested[-3:]
+    for file in (second, third):
+        shutil.copy(first, file)
+    next(images.rglob("copy.png")).unlink()
+    data = cs.open_dataset(images)
+    inspection = inspect_dataset(data, scan_images(data))
+    write_inspection(Run(folder).inspection_file, inspection)
+    (finding,) = inspection.of("duplicates")
+    assert finding.values == {"n_clusters": 1, "n_images": 3}
+    assert flow_of(read_run(folder)).n_copies == 3
 
 
 def test_figure_one_is_drawn_by_the_seed_and_has_a_bar_in_micrometres_where_files_tell_it(tmp_path):
@@ -176,7 +195,7 @@ def test_few_groups_are_told_and_missing_groups_are_told(page, tmp_path):
 
 
 def test_a_finding_that_limits_the_numbers_is_told_and_others_are_not(page):
-    assert "1 image has the same pixels as another one" in page
+    assert "2 images in 1 cluster have the same pixels as another one" in page
     assert "The split kept such duplicates together." in page
     assert "No groups are known." not in page
 

@@ -65,6 +65,11 @@ class ReportedRun:
         """Its images but for those left out."""
         return tuple(row for row in self.run.split if row.split != "left-out")
 
+    @property
+    def n_excluded_by_hand(self) -> int:
+        """Images that were left out in the app or in the table before the training, which its split does not have."""
+        return 0 if self.run.inspection is None else self.run.inspection.n_excluded_by_hand
+
     @cached_property
     def n_groups(self) -> int:
         """Named groups of all images that are used; 0 where none are known."""
@@ -95,8 +100,8 @@ class ReportedRun:
 
     @cached_property
     def parts(self) -> Counter[str]:
-        """How many images take each part."""
-        return Counter(row.split for row in self.run.split)
+        """How many images take each part; those excluded by hand are left out too."""
+        return Counter(row.split for row in self.run.split) + Counter({"left-out": self.n_excluded_by_hand})
 
     @cached_property
     def tested(self) -> MeasuredPredictions | None:

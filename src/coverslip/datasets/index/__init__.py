@@ -30,10 +30,12 @@ from coverslip.datasets.index.records import (
 from coverslip.datasets.index.table import ALIASES, TABLE_NAMES, plain_name
 from coverslip.datasets.index.table_columns import TableContent, describe_table, with_mapping
 from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, is_table, read_table
+from coverslip.datasets.index.tables import EXCLUDED_BY_HAND
 
 __all__ = [
     "ALIASES",
     "DECISIONS",
+    "EXCLUDED_BY_HAND",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",
     "TABLE_NAMES",

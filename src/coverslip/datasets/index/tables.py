@@ -26,6 +26,7 @@ from coverslip.errors import BadDataset
 from coverslip.images import Decoded, ReadPlan, middle_of
 from coverslip.messages import Note
 
+EXCLUDED_BY_HAND = "left-out-rows"  # the code of the note that counts them
 _LEFT_OUT = "left-out"
 _ALL_PLANES = ("max", "mean", "channels")
 _FEWEST_FIELDS = 3  # one for each part of a split
@@ -167,8 +168,9 @@ def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_left_out: 
         repeats = counted(n_twice, "row of the table repeats", "rows of the table repeat")
         yield Note("repeated-rows", f"{repeats} an earlier one: counted once.")
     if n_left_out:
-        says = counted(n_left_out, "row of the table says", "rows of the table say")
-        yield Note("left-out-rows", f"{says} 'left-out': passed over.")
+        were = counted(n_left_out, "image was", "images were")
+        text = f"{were} excluded by hand ('left-out' in the table)."
+        yield Note(EXCLUDED_BY_HAND, text, values={"n_images": n_left_out})
     if n_alone and columns.group is not None:
         without = f"{counted(n_alone, 'row')} without a value in the column '{table.columns[columns.group]}'"
         yield Note("rows-without-group", f"{without}: each counts as a group of its own.")

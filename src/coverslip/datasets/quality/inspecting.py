@@ -4,7 +4,7 @@ from collections import Counter
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from coverslip.datasets.index import SIDES, Dataset, shared_class_notes
+from coverslip.datasets.index import EXCLUDED_BY_HAND, SIDES, Dataset, shared_class_notes
 from coverslip.datasets.quality.facts import GroupFacts, Spread, class_sizes, frequencies, group_facts
 from coverslip.datasets.quality.finding import Finding
 from coverslip.datasets.quality.findings import find_all
@@ -46,6 +46,11 @@ class Inspection(BaseModel):
     def of(self, code: str) -> tuple[Finding, ...]:
         """The findings of one code."""
         return tuple(finding for finding in self.findings if finding.code == code)
+
+    @property
+    def n_excluded_by_hand(self) -> int:
+        """Images that the app or a table's row left out: no other number counts them."""
+        return sum(note.values.get("n_images", 0) for note in self.notes if note.code == EXCLUDED_BY_HAND)
 
 
 def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:

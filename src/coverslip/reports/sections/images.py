@@ -55,6 +55,8 @@ def _totals(run: ReportedRun) -> list[list[Cell]]:
     parts = _parts(run)
     n_groups = [len({row.named_group for row in run.used if row.split == part and row.named_group}) for part in parts]
     rows = [_row("all images", [run.parts[part] for part in parts])]
+    if n := run.n_excluded_by_hand:
+        rows.insert(0, _row("excluded by hand", [n if part == "left-out" else 0 for part in parts]))
     if any(n_groups):
         rows.append(["groups", *(count(n) if n else "–" for n in n_groups), count(run.n_groups)])
     return rows
@@ -62,6 +64,8 @@ def _totals(run: ReportedRun) -> list[list[Cell]]:
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
     reasons = Counter(row.reason or "no reason given" for row in run.run.split if row.split == "left-out")
+    if run.n_excluded_by_hand:
+        reasons["by hand"] = run.n_excluded_by_hand
     inspection, parts = run.run.inspection, _parts(run)
     by_domain: Counter[tuple[str, str]] = Counter((row.domain, row.split) for row in run.run.split)
     shown = [(_shortened(reason), count(n)) for reason, n in reasons.most_common(6)]

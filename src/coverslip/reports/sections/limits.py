@@ -142,6 +142,11 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
             f"{plural(n_left_out, 'image')} {'was' if n_left_out == 1 else 'were'} excluded.",
             "split.csv lists them with reasons. New images with the same problems get no prediction.",
         )
+    if n := run.n_excluded_by_hand:
+        yield (
+            f"{plural(n, 'image')} {'was' if n == 1 else 'were'} excluded by hand.",
+            "If these were difficult images, the metrics are too high for new images, of which none is excluded.",
+        )
     for finding in run.run.inspection.findings if run.run.inspection is not None else ():
         if finding.limit:
             yield finding.text, finding.limit

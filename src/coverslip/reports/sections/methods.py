@@ -5,6 +5,7 @@ from typing import Any
 
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun, read_run
+from coverslip.reports.sections.dataset.flow import flow_of
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, group_words, listed, percent, plural, split_words, without_group
 from coverslip.runs import SET_BY_FINISHING, Augment, FromRun, Pretraining, Recipe, Run
@@ -108,10 +109,20 @@ def _data_methods(run: ReportedRun) -> str:
         f"{plural(len(run.used), 'image')} of {plural(len(run.classes), 'class')}{origin}{domains} were divided, "
         f"{_divided(run)}. {together} identical pixels {_kept_together(run)}."
         + (f" {without_group(run)}." if run.n_ungrouped else "")
+        + _excluded(run)
         + _near_duplicate_methods(run)
         + _group_methods(run)
         + _class_methods(run.recipe)
     )
+
+
+def _excluded(run: ReportedRun) -> str:
+    """How many images were found, and why some are not used, in a sentence that follows others; empty where all are."""
+    flow = flow_of(run)
+    if not flow.left_out:
+        return ""
+    reasons = listed([f"{count(n)} {reason}" for reason, n in flow.left_out.items()], len(flow.left_out))
+    return f" Of {plural(flow.n_found, 'image')} found, {count(sum(flow.left_out.values()))} were excluded: {reasons}."
 
 
 def _divided(run: ReportedRun) -> str:

@@ -1,7 +1,7 @@
 """`suspected_label_errors.json`: labels of a run's images to look at again, and the table of them."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -63,11 +63,6 @@ class LabelErrors(Document):
         """Images that were checked."""
         return sum(row.n for row in self.classes if row.n_misclassified is not None)
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """The labels of these images as the run saw them, by their ids."""
-        return {image.image_id: image.label for image in self.images}
-
     def without(self, image_ids: Collection[str]) -> Self:
         """The same without images whose labels were looked at since, which no number counts any more."""
         n_suspected = sum(image.image_id not in image_ids for image in self.images[: self.n_suspected])
@@ -75,6 +70,12 @@ class LabelErrors(Document):
         gone = Counter(image.label for image in self.images if image.image_id in image_ids)
         classes = tuple(_without(row, gone[row.name]) for row in self.classes)
         return self.model_copy(update={"images": left, "n_suspected": n_suspected, "classes": classes})
+
+    def renamed(self, new_ids: Mapping[str, str]) -> Self:
+        """The same with other ids of the images, without those that have none."""
+        there = self.without({image.image_id for image in self.images if image.image_id not in new_ids})
+        renamed = (image.model_copy(update={"image_id": new_ids[image.image_id]}) for image in there.images)
+        return there.model_copy(update={"images": tuple(renamed)})
 
     def write_csv(self, file: Path) -> None:
         """The table, whole or not at all; raises CoverslipError as `check_label_errors_file` does."""

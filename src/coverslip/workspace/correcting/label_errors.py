@@ -12,8 +12,7 @@ from coverslip.messages import Failure
 from coverslip.runs import CheckedClass, LabelIssue
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import relabelled_ids
-from coverslip.workspace.store.rows import confirmed_ids
+from coverslip.workspace.viewing.label_errors import label_errors_now
 
 _MOST_IMAGES = 2000
 
@@ -48,7 +47,7 @@ class LabelsToLookAt:
 
 
 def labels_to_look_at(workspace: Workspace, run_id: str) -> LabelsToLookAt:
-    """What is known of them. Images whose label was changed since the training are not among them any more.
+    """What is known of them. Images that were relabelled since the training, or are gone, are not among them any more.
 
     Raises:
         NotFound: there is no such training.
@@ -56,21 +55,18 @@ def labels_to_look_at(workspace: Workspace, run_id: str) -> LabelsToLookAt:
     job = find_job(workspace, run_id, "train")
     if workspace.background.is_running(_thread_of(job)):
         return LabelsToLookAt(state="looking", classes=[], images=[])
-    errors = job.run.label_errors
-    if errors is not None:
-        dataset_id = job.dataset_id or ""
-        with workspace.engine.connect() as connection:
-            changed = relabelled_ids(connection, dataset_id, errors.labels, job.run.recipe.classes)
-            unchanged = errors.without(changed)
-            left = unchanged.without(confirmed_ids(connection, dataset_id))
+    with workspace.engine.connect() as connection:
+        now = label_errors_now(connection, job.dataset_id or "", job.run)
+    if now is not None:
+        unchanged, left = now.unchanged, now.left
         return LabelsToLookAt(
             state="known",
             n=len(unchanged.images),
             n_suspected=left.n_suspected,
             n_confirmed=len(unchanged.images) - len(left.images),
-            n_relabelled=len(errors.images) - len(unchanged.images),
+            n_relabelled=now.n_relabelled,
             n_checked=unchanged.n_checked,
-            n_not_checked=errors.n_not_checked,
+            n_not_checked=unchanged.n_not_checked,
             classes=list(unchanged.classes),
             images=list(left.images[:_MOST_IMAGES]),
         )

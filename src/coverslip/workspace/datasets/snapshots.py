@@ -33,12 +33,17 @@ class TrainingImages:
     grouped: GroupedBy
 
     @property
-    def options(self) -> list[str]:
-        """Of `coverslip train`, saying how to group."""
+    def group_options(self) -> list[str]:
+        """Of `coverslip train` and `coverslip evaluate`, saying how to group."""
         by_column = [f"--group={self.grouped.column}"] if self.grouped.column is not None else []
         by_pattern = [f"--group-pattern={self.grouped.pattern}"] if self.grouped.pattern is not None else []
-        from_pattern = [f"--column-pattern={pattern}"] if (pattern := self.grouped.column_pattern) is not None else []
-        return by_column + by_pattern + from_pattern
+        return by_column + by_pattern
+
+    @property
+    def options(self) -> list[str]:
+        """The same, and for `coverslip train` alone where the groups of the table are from."""
+        pattern = self.grouped.column_pattern
+        return self.group_options + ([] if pattern is None else [f"--column-pattern={pattern}"])
 
 
 def training_images(
@@ -138,7 +143,7 @@ def _lines(
     if groups is not None:
         columns = [column for column in columns if column != "group"] + ["group"] * any(groups.values())
     left_out = _positions(connection, row, images.c.is_left_out)
-    if left_out and not for_training and "split" not in columns:
+    if left_out and "split" not in columns:
         columns.append("split")
     if "group" in columns:  # instead of the user's own, which has no value where an image is a group of its own
         columns = [name for name in columns if name == "group" or plain_name(name) != plain_name(group_column)]
@@ -148,14 +153,13 @@ def _lines(
             select(image_facts.c.position).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)
         ).scalars()
     )
-    passed_over = outside | left_out if for_training else outside
     for start, end in ranges(row.summary["n_images"], _ROWS_AT_ONCE):
         records: Sequence[ImageRecord] = load_records(connection, row.id, start, end)
         if groups is not None:
             records = [replace(record, group=groups.get(record.image_id)) for record in records]
-        kept = [(position, record) for position, record in enumerate(records, start) if position not in passed_over]
-        for _, record in kept:
-            if for_training and printable(str(record.path)) != str(record.path):
+        kept = [(position, record) for position, record in enumerate(records, start) if position not in outside]
+        for position, record in kept:
+            if for_training and position not in left_out and printable(str(record.path)) != str(record.path):
                 raise BadDataset(
                     "A file's name is not text, so it cannot stand in a table",
                     file=record.path,

@@ -73,7 +73,7 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
             "-m",
             "coverslip",
             "evaluate",
-            *source.options,
+            *source.group_options,
             *crops,
             f"--name={folder.name}",
             "--",

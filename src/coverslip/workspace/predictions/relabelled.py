@@ -13,7 +13,7 @@ from sqlalchemy import Connection, or_, select
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import NotFound
 from coverslip.images import ReadPlan, middle_of
-from coverslip.runs import Run, SplitRow
+from coverslip.runs import SplitRow
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.datasets.sources import grouped_by, groups_by
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
@@ -21,6 +21,7 @@ from coverslip.workspace.predictions.rows import reading
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import as_dataset, load_records, plan_of
 from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.run_images import rows_in_dataset
 from coverslip.workspace.store.tables import images, label_changes
 
 _Box = tuple[int, int, int, int]  # x, y, width, height in pixels
@@ -99,7 +100,7 @@ def count_relabelled(workspace: Workspace, run_id: str) -> RelabelledImages:
     """
     job = find_job(workspace, run_id, "train")
     counts = _counts(workspace, job)
-    n_ungrouped = _n_ungrouped(workspace, job, _added_records(workspace, job, _labelled_rows(job.run)))
+    n_ungrouped = _n_ungrouped(workspace, job, _added_records(workspace, job, _labelled_rows(workspace, job)))
     return RelabelledImages(
         *counts, n_ungrouped, trained=_repeat_with_labels_of_now(workspace, job) if any(counts) else None
     )
@@ -117,11 +118,11 @@ def _repeat_with_labels_of_now(workspace: Workspace, job: Job) -> Repeat | None:
 
 def _counts(workspace: Workspace, job: Job) -> tuple[int, int, int]:
     """Images of a training with another label by now, those of them that it was tested on, and new ones."""
-    rows = _labelled_rows(job.run)
+    rows = _labelled_rows(workspace, job)
     changed = [
         row
         for record in _changed_records(workspace, job, ())
-        if (row := _row_of(record, rows)) is not None and record.label != row.label
+        if (row := rows.get(record.image_id)) is not None and record.label != row.label
     ]
     tested = [row for row in changed if row.split == "test"]
     return len(changed), len(tested), len(_added_records(workspace, job, rows))
@@ -139,34 +140,22 @@ def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[ImageRecord]) -
     return sum(record.named_group is None for record in added)
 
 
-def _labelled_rows(run: Run) -> dict[Path, list[SplitRow]]:
-    """The labeled images of a run by their files: ids change where a dataset gets a second source."""
-    roots = {domain.domain: Path(domain.root) for domain in run.environment.data} if run.split else {}
-    rows: dict[Path, list[SplitRow]] = {}
-    for row in run.split:
-        if row.label:
-            rows.setdefault(roots.get(row.domain, Path()) / row.path, []).append(row)
-    return rows
+def _labelled_rows(workspace: Workspace, job: Job) -> dict[str, SplitRow]:
+    """The labeled images of a training that are in its dataset, by the ids of now."""
+    with workspace.engine.connect() as connection:
+        rows = rows_in_dataset(connection, job.dataset_id or "", job.run)
+    return {image_id: row for image_id, row in rows.items() if row.label}
 
 
-def _row_of(record: ImageRecord, rows: Mapping[Path, Sequence[SplitRow]]) -> SplitRow | None:
-    of_file = rows.get(record.path, ())
-    if len(of_file) == 1:
-        return of_file[0]
-    return next((row for row in of_file if f"/{record.image_id}".endswith(f"/{row.image_id}")), None)
-
-
-def _added_records(workspace: Workspace, job: Job, rows: Mapping[Path, Sequence[SplitRow]]) -> Sequence[ImageRecord]:
-    """The labeled images of a dataset whose files a training did not have, or without labels."""
+def _added_records(workspace: Workspace, job: Job, rows: Mapping[str, SplitRow]) -> Sequence[ImageRecord]:
+    """The labeled images of a dataset that a training did not have, or without labels."""
     if job.dataset_id is None or not rows:
         return ()
     with suppress(NotFound), workspace.engine.connect() as connection:
         row = dataset_row(connection, job.dataset_id)
         labelled = (images.c.dataset_id == job.dataset_id) & images.c.label.is_not(None) & ~images.c.is_left_out
-        there = connection.execute(select(images.c.image_id, images.c.path).where(labelled)).all()
-        new = [image_id for image_id, path in there if Path(path) not in rows]
-        if len(new) == len(there):  # its images are elsewhere by now
-            return ()
+        there = connection.execute(select(images.c.image_id).where(labelled)).scalars()
+        new = [image_id for image_id in there if image_id not in rows]
         records = load_records(connection, job.dataset_id, image_ids=new) if new else []
         of_classes = with_classes(as_dataset(row, records), class_plan_of(workspace, job), ()).records
         return [record for record in of_classes if record.label is not None]

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import ClassPlan, Dataset, ImageRecord, Opening, Origin, Scan, Unreadable, with_classes
-from coverslip.errors import NotFound
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import note_of
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, source_paths, values
@@ -142,25 +140,6 @@ def load_as_trained(connection: Connection, dataset_id: str) -> Dataset:
     """The same with the classes of the dataset's plan, as trainings see it: joined, left out, called otherwise."""
     plan = ClassPlan.model_validate(dataset_row(connection, dataset_id).class_plan)
     return with_classes(load_dataset(connection, dataset_id), plan)
-
-
-def relabelled_ids(
-    connection: Connection, dataset_id: str, labels: Mapping[str, str], plan: ClassPlan
-) -> frozenset[str]:
-    """Ids of the images that are labelled otherwise by now; empty where there is no such dataset.
-
-    Args:
-        connection: to the workspace's database.
-        dataset_id: which dataset.
-        labels: of images as a training saw them, by their ids.
-        plan: what the training made of the classes that images are labelled with.
-    """
-    with suppress(NotFound):
-        row = dataset_row(connection, dataset_id)
-        if records := load_records(connection, dataset_id, image_ids=labels):
-            now = with_classes(as_dataset(row, records), plan).records
-            return frozenset(record.image_id for record in now if record.label != labels[record.image_id])
-    return frozenset()
 
 
 def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:

@@ -13,18 +13,19 @@ from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import LabelErrors, Run
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import plan_of, relabelled_ids
+from coverslip.workspace.store.records import plan_of
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
     class_order,
-    confirmed_ids,
     confirmed_images,
     dataset_row,
     folder_of_run,
 )
+from coverslip.workspace.store.run_images import rows_in_dataset
 from coverslip.workspace.store.tables import image_facts, images, inspections
 from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, chosen
+from coverslip.workspace.viewing.label_errors import label_errors_now
 
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
 
@@ -159,7 +160,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         only=only,
         names=names,
         own=images.c.dataset_id == row.id,
-        in_part=None if filters.part is None else images.c.image_id.in_(among(_in_part(connection, filters))),
+        in_part=None if filters.part is None else images.c.image_id.in_(among(_in_part(connection, row.id, filters))),
     )
 
 
@@ -168,22 +169,21 @@ def _groups(connection: Connection, dataset_id: str) -> list[str]:
     return sorted(connection.execute(known).scalars(), key=natural_key)
 
 
-def _in_part(connection: Connection, filters: Filters) -> list[str]:
+def _in_part(connection: Connection, dataset_id: str, filters: Filters) -> list[str]:
     """Ids of the images that a training put on one side of its split."""
     run = _training(connection, filters)
     if not run.split:
         raise BadRun("The training has no split yet", file=run.split_file, do="Wait until it has read the images.")
-    return [row.image_id for row in run.split if row.split == filters.part]
+    rows = rows_in_dataset(connection, dataset_id, run)
+    return [image_id for image_id, row in rows.items() if row.split == filters.part]
 
 
 def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> LabelErrors:
     """What a training found of the labels, without those that were confirmed as right or have been changed since."""
-    run = _training(connection, filters)
-    errors = run.label_errors
-    if errors is None:
+    now = label_errors_now(connection, dataset_id, _training(connection, filters))
+    if now is None:
         raise CoverslipError("This training's labels have not been checked", do="Find suspected label errors first.")
-    changed = relabelled_ids(connection, dataset_id, errors.labels, run.recipe.classes)
-    return errors.without(changed | confirmed_ids(connection, dataset_id))
+    return now.left
 
 
 def _copies(connection: Connection, dataset_id: str) -> list[str]:

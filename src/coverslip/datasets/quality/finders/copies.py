@@ -47,13 +47,14 @@ def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Equal pixels whose labels do not contradict each other."""
     clusters = [members for members in scan.equal_pixels if len(labels_of(dataset, members)) < 2]
     if clusters:
-        n = sum(len(members) - 1 for members in clusters)
+        n = sum(map(len, clusters))
         yield Found(
-            text=f"{counted(n, 'image has', 'images have')} the same pixels as another one.",
+            text=f"{counted(n, 'image')} in {counted(len(clusters), 'cluster')} have the same pixels as another one.",
             do="Delete these duplicates if they are there by accident: the split keeps them together, but the image "
             "counts more than once.",
             images=_image_ids(dataset, clusters),
             limit="The split kept such duplicates together.",
+            values={"n_clusters": len(clusters), "n_images": n},
         )
 
 

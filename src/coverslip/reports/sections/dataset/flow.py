@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 _REASONS = {
     "unreadable:": "unreadable",
     "no label": "without label",
-    "same pixels": "duplicate, other label",
-    "on request:": "excluded on request",
+    "same pixels": "duplicates with other labels",
+    "on request:": "on request",
     "no training image": "class not in training set",
 }
+_BY_HAND = "by hand"
 _OTHER = "other reasons"
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
 _COPIES = ("duplicates", "near-duplicates")
@@ -44,14 +45,17 @@ class Flow:
     n_found: int
     left_out: dict[str, int]  # by reason, the most frequent first
     n_used: int
-    n_copies: int | None  # used ones that show the same as another one; None where nobody looked
+    n_copies: int | None  # used ones of which there is a duplicate or near-duplicate; None where nobody looked
     parts: list[FlowPart]
 
 
 def flow_of(run: ReportedRun) -> Flow:
     """From the run's split, and from what was found when its images were looked at."""
     reasons = Counter(_kind(row.reason) for row in run.run.split if row.split == "left-out")
-    return Flow(len(run.run.split), dict(reasons.most_common()), len(run.used), _n_copies(run), _parts(run))
+    if run.n_excluded_by_hand:
+        reasons[_BY_HAND] = run.n_excluded_by_hand
+    n_found = len(run.used) + reasons.total()
+    return Flow(n_found, dict(reasons.most_common()), len(run.used), _n_copies(run), _parts(run))
 
 
 def _kind(reason: str) -> str:
@@ -83,8 +87,8 @@ def _words(run: ReportedRun) -> list[str]:
     words = []
     if flow.n_copies:
         same = "may be in several sets" if run.environment.allow_leakage else "are always in the same set"
-        are = "is a duplicate" if flow.n_copies == 1 else "are duplicates or near-duplicates"
-        words.append(f"{plural(flow.n_copies, 'included image')} {are} of another image. Such images {same}.")
+        have = "has a duplicate or near-duplicate" if flow.n_copies == 1 else "have duplicates or near-duplicates"
+        words.append(f"{plural(flow.n_copies, 'included image')} {have}. Such images {same}.")
     inspection = run.run.inspection
     if inspection is not None and not inspection.are_copies_known:
         words.append("Near-duplicates (rotated, cropped or recompressed copies) were not searched for.")
@@ -96,7 +100,7 @@ def _numbers(flow: Flow) -> Numbers:
     rows += [(f"excluded: {reason}", n, None) for reason, n in flow.left_out.items()]
     rows.append(("included", flow.n_used, None))
     if flow.n_copies is not None:
-        rows.append(("included, duplicate of another image", flow.n_copies, None))
+        rows.append(("included, with duplicates", flow.n_copies, None))
     rows += [(part.title, part.n, part.n_groups or None) for part in flow.parts]
     return Numbers(("what", "images", "groups"), rows)
 
