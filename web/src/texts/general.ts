@@ -68,7 +68,7 @@ export const general = {
   },
   explanation: {
     show: 'Why this class?',
-    waiting: 'Waiting: another image is being explained. This one is next.',
+    waiting: 'Waiting until the explanation of another image is computed',
     soFar: (time: string) => `${time} since the request`,
     drawing: 'Computing the explanation …',
     first:
