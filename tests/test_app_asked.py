@@ -53,6 +53,7 @@ def is_gone(process: psutil.Process) -> bool:
 def test_a_result_is_kept_and_progress_told_until_then(asked: Asked, tmp_path: Path) -> None:
     kept: list[Json] = []
     asked.start("first", question(tmp_path, steps=20), kept.append)
+    until(lambda: asked.state_of("first").state == "working")
     asked.start("second", question(tmp_path), kept.append)
     assert asked.state_of("second").state == "waiting"
     going_on = until(lambda: (now := asked.state_of("first")).progress and now)
@@ -60,6 +61,22 @@ def test_a_result_is_kept_and_progress_told_until_then(asked: Asked, tmp_path: P
     until(lambda: len(kept) == 2)
     assert kept == [{"sum": 20}, {"sum": 1}]
     until(lambda: asked.state_of("second") == AskedState(None, None, None))
+
+
+def test_the_newest_request_is_next_and_a_cancelled_one_is_dropped(asked: Asked, tmp_path: Path) -> None:
+    kept: list[Json] = []
+    asked.start("first", question(tmp_path, steps=20), kept.append)
+    until(lambda: asked.state_of("first").state == "working")
+    for steps, key in enumerate(("older", "dropped", "newer"), start=1):
+        asked.start(key, question(tmp_path, steps), kept.append)
+    asked.start("older", question(tmp_path, 1), kept.append)  # somebody looks at it again
+    asked.cancel("dropped")
+    assert asked.state_of("dropped") == AskedState(None, None, None)
+    before = asked.state_of("newer").seconds
+    assert before is not None
+    until(lambda: len(kept) == 3)
+    assert [result["sum"] for result in kept] == [20, 1, 3]
+    until(lambda: asked.state_of("newer") == AskedState(None, None, None))
 
 
 def test_why_there_is_no_result_is_told_until_it_is_asked_for_again(asked: Asked, tmp_path: Path) -> None:

@@ -298,6 +298,16 @@ def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: S
     stock.app.send(f"jobs/{run}", method="DELETE")
 
 
+def test_the_message_of_a_deletion_goes_when_the_item_is_restored(page: "Page", stock: Stock) -> None:
+    open_page(page, "/predict")
+    page.get_by_role("button", name="Delete the predictions").first.click()
+    page.get_by_role("button", name="Undo").wait_for()
+    page.get_by_text("Recently deleted (1)").click()
+    page.get_by_role("button", name="Restore").click()
+    page.get_by_role("button", name="Undo").wait_for(state="hidden")
+    page.get_by_role("button", name="Delete the predictions").first.wait_for()
+
+
 def test_what_was_deleted_is_restored_after_a_reload(page: "Page", stock: Stock) -> None:
     open_page(page, "/predict")
     page.get_by_role("button", name="Delete the predictions").first.click()

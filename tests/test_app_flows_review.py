@@ -279,6 +279,19 @@ def test_enter_on_a_link_elsewhere_is_the_links(page: "Page", review: Review) ->
     assert review.corrections() == [None] * 4
 
 
+def test_one_click_opens_an_image_that_was_searched_for(page: "Page", review: Review) -> None:
+    review.open(page)
+    row = review.rows[0]
+    before = page.locator(".rows .open").count()
+    page.get_by_role("searchbox").press_sequentially(str(row["image_id"]))
+    page.wait_for_function("n => document.querySelectorAll('.rows .open').length < n", arg=before)
+    page.get_by_role("button", name=f"Open {row['image_id']}").click()
+    page.get_by_role("dialog").wait_for()
+    label = others(review, 1)[0]
+    page.keyboard.press(str(1 + CLASSES.index(label)))
+    review.until_corrected(page, [label, None, None, None])
+
+
 def test_a_prediction_in_the_queue_says_what_it_waits_for(page: "Page", review: Review) -> None:
     state = {**review.app.get(f"predictions/{review.prediction}"), "state": "queued", "n_done": 0}
     told = f"retry: 60000\nevent: state\ndata: {json.dumps(state)}\n\n"

@@ -58,6 +58,14 @@ def test_a_misclassified_image_of_the_summary_opens_among_all_of_them_with_the_k
     page.get_by_role("heading", name="Limits of the result").wait_for()
 
 
+def test_the_words_below_a_misclassified_image_of_the_summary_open_it(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/runs/{stock.folds}")
+    words = page.locator("aside li .number").first.bounding_box()
+    assert words is not None
+    page.mouse.click(words["x"] + 4, words["y"] + words["height"] / 2)
+    page.get_by_role("dialog").wait_for()
+
+
 def test_totals_of_a_confusion_matrix_stay_in_sight_where_it_scrolls(page: "Page", stock: Stock) -> None:
     open_page(page, f"/runs/{stock.run}?tab=confusion")
     page.set_viewport_size({"width": 340, "height": 800})

@@ -181,6 +181,22 @@ def test_fine_tuning_that_was_discarded_is_not_drawn_in_the_list(lab: Lab) -> No
     assert lab.get(f"runs/{run}")["curve"] == [record.instant.val_macro_f1]
 
 
+@pytest.mark.parametrize("recipe", [QUICK, FINETUNE], ids=["instant", "finetune"])
+def test_the_list_has_the_mean_validation_f1_of_all_folds(lab: Lab, recipe: Json) -> None:
+    state = lab.get(f"runs/{trained_here(lab.workspace, lab.cells, {**recipe, 'split.folds': 3})}")
+    scores = []
+    for fold in cs.open_run(state["folder"]).folds:
+        record = fold.training
+        assert record is not None
+        assert record.instant is not None
+        of_epoch = {epoch.epoch: epoch.val_f1 for epoch in fold.history}
+        scores.append(record.instant.val_macro_f1 if record.chosen == "instant" else of_epoch[record.kept_epoch])
+    assert len(set(scores)) > 1  # else that of the first fold would be right
+    assert state["curve"] == [pytest.approx(sum(scores) / 3)]
+    assert state["curve_folds"] == 3
+    assert lab.get(f"runs/{lab.run}")["curve_folds"] == 0
+
+
 def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> None:
     folder = Path(lab.get(f"runs/{lab.run}")["folder"])
     path = f"{API}/runs/{lab.run}/download"

@@ -1,5 +1,6 @@
 """The page of a training as it goes: what it marks, its step and stages, and its early end."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,25 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 PATIENT_MS = 240_000
+
+
+def test_the_final_classifier_of_folds_has_the_number_of_all_images_and_no_empty_scores(
+    page: "Page", stock: Stock
+) -> None:
+    story = stock.app.get(f"runs/{stock.folds}")
+    *folds, final = story["trainings"]
+    n_images = sum(folds[0]["parts"].values())
+    assert [training["fold"] for training in story["trainings"]] == [1, 2, 3, None]
+    assert final["parts"] == {"n_train": n_images, "n_val": 0, "n_test": 0}
+    assert final["instant"]["val_accuracy"] is None
+    going = {**story, "state": "running", "has_classifier": False, "headline": None}
+    told = f"retry: 60000\nevent: state\ndata: {json.dumps(going)}\n\n"
+    page.route("**/events*", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    page.route(f"**/api/v1/runs/{stock.folds}", lambda route: route.fulfill(json=going))
+    open_page(page, f"/runs/{stock.folds}")
+    progress = page.get_by_role("region", name="Progress")
+    expect(progress.get_by_text(f"all {n_images} images")).to_be_visible()
+    expect(page.get_by_role("heading", name="First numbers")).to_have_count(0)
 
 
 def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: Stock) -> None:

@@ -10,7 +10,7 @@ from coverslip.evaluation import predictive_values
 from coverslip.reports.words import number
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +42,27 @@ def test_an_explanation_tells_that_it_goes_on_and_is_given_up(page: "Page", stoc
     for row in changed["items"]:
         if row["correction"] and row["k"] not in answered:
             stock.app.send(f"{rows}/{row['k']}/correction", {"label": None}, "PUT")
+
+
+def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", stock: Stock) -> None:
+    states = ("drawing", "waiting", "not-asked")  # of the first three images, as if the first took long
+    cancelled: list[int] = []
+
+    def answer(route: "Route") -> None:
+        k = int(route.request.url.split("/")[-2])
+        if route.request.method == "DELETE":
+            cancelled.append(k)
+        route.fulfill(json={"state": states[k], "progress": None, "error": None, "fold": None, "seconds": 75.0})
+
+    page.route("**/explanation", answer)
+    open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
+    page.locator(".rows .open").first.click()
+    for _ in range(2):
+        page.get_by_text("1 min since the request").wait_for()
+        page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Why this class?").wait_for()
+    page.unroute_all(behavior="wait")
+    assert cancelled == [1]  # the first goes on: its checks are those of all images
 
 
 @pytest.mark.exhaustive

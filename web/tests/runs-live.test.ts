@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { sentence } from '../src/features/runs/live/lines';
 import { joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
 import { markedEpoch, selectionText } from '../src/features/runs/live/selection';
-import { keyOf } from '../src/features/runs/live/trainings';
+import { finalOf, instantOf, keyOf } from '../src/features/runs/live/trainings';
 import { byPrediction } from '../src/features/runs/live/watched';
 import type { LogLine, Training } from '../src/api/runs';
 
@@ -104,4 +104,17 @@ test('watched images stand below the class that they are called, the right ones 
     ['a', false],
   ]);
   expect(called[0]?.images[2]?.label).toBe('round');
+});
+
+test('folds have scores; the final classifier has its number of images and no scores', () => {
+  const scores = { seconds: 1, val_accuracy: 0.9, val_macro_f1: 0.8 };
+  const none = { seconds: 1, val_accuracy: null, val_macro_f1: null };
+  const folds = [1, 2].map((k) => ({ ...training(k), instant: { ...scores, seconds: k } }));
+  const during = { n_folds: 2, trainings: folds };
+  expect([finalOf(during), instantOf(during)]).toEqual([undefined, folds[1]!.instant]);
+  const last = { ...training(null), parts: { n_train: 720, n_val: 0, n_test: 0 } };
+  const begun = { n_folds: 2, trainings: [...folds, last] };
+  expect([finalOf(begun), instantOf(begun)]).toEqual([last, null]);
+  expect(instantOf({ n_folds: 2, trainings: [...folds, { ...last, instant: none }] })).toEqual(none);
+  expect(finalOf({ n_folds: 0, trainings: [last] })).toBeUndefined();
 });

@@ -3504,7 +3504,7 @@ export interface components {
         ExplanationState: {
             /**
              * State
-             * @description waiting: for another image's turn.
+             * @description `waiting`: another explanation is drawn first. The newest request is next.
              * @enum {string}
              */
             state: "not-asked" | "waiting" | "drawing" | "known";
@@ -3517,6 +3517,11 @@ export interface components {
              * @description Cross-validation fold whose classifier is explained, from 1; null: the run's classifier.
              */
             fold: number | null;
+            /**
+             * Seconds
+             * @description Since the request; null where none goes on.
+             */
+            seconds?: number | null;
         };
         /**
          * FailedTraining
@@ -6010,9 +6015,14 @@ export interface components {
             has_classifier: boolean;
             /**
              * Curve
-             * @description F1 on validation images, epoch by epoch; of an instant classifier one number; of folds the one that is trained.
+             * @description F1 on validation images, epoch by epoch. One number for an instant classifier, and for cross-validation: the mean over the folds that are trained.
              */
             curve: number[];
+            /**
+             * Curve Folds
+             * @description The number of folds whose mean the curve is; 0 for a single split.
+             */
+            curve_folds: number;
             headline: components["schemas"]["Headline"] | null;
             /**
              * Again Of
@@ -6100,9 +6110,14 @@ export interface components {
             has_classifier: boolean;
             /**
              * Curve
-             * @description F1 on validation images, epoch by epoch; of an instant classifier one number; of folds the one that is trained.
+             * @description F1 on validation images, epoch by epoch. One number for an instant classifier, and for cross-validation: the mean over the folds that are trained.
              */
             curve: number[];
+            /**
+             * Curve Folds
+             * @description The number of folds whose mean the curve is; 0 for a single split.
+             */
+            curve_folds: number;
             headline: components["schemas"]["Headline"] | null;
             /**
              * Again Of

@@ -5,7 +5,12 @@ export interface Notice {
   id: number;
   text: string;
   isBad: boolean;
-  action?: { title: string; run: () => void; isOfPage?: boolean }; // of what a page shows: closes with it
+  action?: {
+    title: string;
+    run: () => void;
+    isOfPage?: boolean; // of what a page shows: closes with it
+    restores?: string; // the id of what was deleted: closes if that is restored in another way
+  };
 }
 
 const SHOWN_MS = 8000;
@@ -26,6 +31,10 @@ class Notices {
 
   close(id: number): void {
     this.list = this.list.filter((notice) => notice.id !== id);
+  }
+
+  restored(id: string): void {
+    this.list = this.list.filter((notice) => notice.action?.restores !== id);
   }
 
   leavePage(): void {

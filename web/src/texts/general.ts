@@ -68,7 +68,8 @@ export const general = {
   },
   explanation: {
     show: 'Why this class?',
-    waiting: 'Waiting for another image',
+    waiting: 'Waiting until the explanation of another image is computed',
+    soFar: (time: string) => `${time} since the request`,
     drawing: 'Computing the explanation …',
     first:
       'The first explanation of a classifier takes a minute or more, because sanity checks of the heat maps run first. Later ones take seconds.',

@@ -36,6 +36,7 @@ export const runs = {
     actions: 'Actions',
   },
   curve: (first: string, last: string) => `F1 on validation images, epoch by epoch: from ${first} to ${last}`,
+  meanOfFolds: (n: number) => `Mean of ${n} ${n === 1 ? 'fold' : 'folds'}`,
   pick: (name: string) => `Compare ${name}`,
   compare: (n: number) => (n < 2 ? 'Tick two or more to compare' : `Compare ${n} trainings`),
   interval: (low: string, high: string) => `${low} to ${high}`,
@@ -75,6 +76,7 @@ export const runs = {
     readyAlone: (accuracy: string, f1: string) =>
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images.`,
     predictNow: 'Predict with it now',
+    partsOfFinal: (n: string) => `The final classifier is trained on all ${n} images.`,
     parts: (train: string, val: string, test: string) =>
       `${train} training images, ${val} validation images, ${test} test images`,
     watched: {

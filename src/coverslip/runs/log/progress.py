@@ -192,7 +192,10 @@ def _replanned(progress: Progress, event: WorkPlanned, at: float) -> Progress:
 
 
 def _noted(progress: Progress, event: Noted, at: float) -> Progress:
-    """The note is kept. Where training continues on smaller images, the pace on larger ones does not apply to them."""
+    """Keep the note. The pace on larger images does not apply to smaller ones; the final classifier is a training."""
+    if event.code == "refit":
+        parts = Parts(n_train=event.values["n_images"], n_val=0, n_test=0)
+        progress = _with_training(progress, event, parts=parts)
     pace = progress.pace
     if event.code == "smaller-images":
         pace = Pace(reading=pace.reading, closing=pace.closing)

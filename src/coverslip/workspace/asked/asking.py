@@ -1,11 +1,15 @@
-"""Work that was asked for: each in a process of its own, one after the other, and none outlives the server."""
+"""Work on request: each in a process of its own, one at a time, and none outlives the server.
+
+The newest request is next: whoever sent an earlier one may have left.
+"""
 
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from coverslip.errors import CoverslipError
@@ -40,12 +44,14 @@ class AskedState:
     state: Literal["waiting", "working"] | None  # None: nothing
     progress: StepProgress | None
     error: Failure | None  # why the last try came to nothing
+    seconds: float | None = None  # since the request
 
 
 @dataclass
 class _Work:
     question: Json
     keep: Keep
+    since: float = field(default_factory=time.monotonic)
     process: "subprocess.Popen[bytes] | None" = None
     progress: StepProgress | None = None
     is_cancelled: bool = False
@@ -65,12 +71,14 @@ class Asked:
         self._lock, self._turn = threading.Lock(), threading.Lock()
 
     def start(self, key: str, question: Json, keep: Keep) -> None:
-        """Do it, unless that is being done; what an earlier try failed of is forgotten."""
+        """Do it next, unless that is being done; what an earlier try failed of is forgotten."""
         with self._lock:
-            if key not in self._works:
+            work = self._works.pop(key, None)
+            if work is None:
                 self._errors.pop(key, None)
-                work = self._works[key] = _Work(question, keep)
-                threading.Thread(target=self._do, args=(key, work), name="asked", daemon=True).start()
+                work = _Work(question, keep)
+                threading.Thread(target=self._do_next, name="asked", daemon=True).start()
+            self._works[key] = work
 
     def cancel(self, key: str) -> None:
         """Do it no further."""
@@ -91,12 +99,20 @@ class Asked:
             work, error = self._works.get(key), self._errors.get(key)
         if work is None:
             return AskedState(None, None, error)
-        return AskedState("waiting" if work.process is None else "working", work.progress, None)
+        seconds = time.monotonic() - work.since
+        return AskedState("waiting" if work.process is None else "working", work.progress, None, seconds)
+
+    def _do_next(self) -> None:
+        with self._turn:
+            with self._lock:
+                waiting = [(key, work) for key, work in self._works.items() if work.process is None]
+            if waiting:  # else it was cancelled
+                self._do(*waiting[-1])
 
     def _do(self, key: str, work: _Work) -> None:
         failure: Failure | None = None
         try:
-            with self._turn, self._begun(work) as process:
+            with self._begun(work) as process:
                 result = None if process is None else _followed(process, work)
             if not work.is_cancelled:
                 if isinstance(result, dict):

@@ -33,7 +33,8 @@ class ExplanationState:
     """How far the picture is that explains one image."""
 
     state: Annotated[
-        Literal["not-asked", "waiting", "drawing", "known"], Field(description="waiting: for another image's turn.")
+        Literal["not-asked", "waiting", "drawing", "known"],
+        Field(description="`waiting`: another explanation is drawn first. The newest request is next."),
     ]
     progress: Annotated[StepProgress | None, Field(description="Null until it is known.")]
     error: Annotated[Failure | None, Field(description="Why the last try, since the server began, came to nothing.")]
@@ -41,10 +42,11 @@ class ExplanationState:
         int | None,
         Field(description="Cross-validation fold whose classifier is explained, from 1; null: the run's classifier."),
     ]
+    seconds: Annotated[float | None, Field(description="Since the request; null where none goes on.")] = None
 
 
 class Explaining:
-    """The explanations that were asked for, one after the other: each holds a network library in memory."""
+    """The requested explanations, one at a time: each holds a network library in memory."""
 
     def __init__(self, home: Workspace) -> None:
         self._home, self._asked = home, Asked("coverslip.workspace.explaining.worker")
@@ -91,7 +93,7 @@ class Explaining:
         going_on = self._asked.state_of(request.key)
         if going_on.state is not None:
             state: Literal["waiting", "drawing"] = "waiting" if going_on.state == "waiting" else "drawing"
-            return ExplanationState(state, going_on.progress, None, request.fold)
+            return ExplanationState(state, going_on.progress, None, request.fold, going_on.seconds)
         if self._kept(job_id, request.key) is not None:
             return ExplanationState("known", None, None, request.fold)
         return ExplanationState("not-asked", None, going_on.error, request.fold)

@@ -1,5 +1,6 @@
 """What trainings are doing and what they have left, read from their folders."""
 
+import statistics
 import time
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -10,7 +11,7 @@ from pydantic import Field
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.evaluation import METRICS, Evaluation
 from coverslip.messages import Failure
-from coverslip.runs import SET_BY_FINISHING, is_run
+from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
 from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.log import folded_log
@@ -69,10 +70,11 @@ class RunState:
     curve: Annotated[
         list[float],
         Field(
-            description="F1 on validation images, epoch by epoch; of an instant classifier one number; of folds "
-            "the one that is trained."
+            description="F1 on validation images, epoch by epoch. One number for an instant classifier, and for "
+            "cross-validation: the mean over the folds that are trained."
         ),
     ]
+    curve_folds: Annotated[int, Field(description="The number of folds whose mean the curve is; 0 for a single split.")]
     headline: Headline | None
     again_of: Annotated[
         str | None, Field(description="The earlier training that it does again, with the same split of the images.")
@@ -126,6 +128,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     is_active, choices = state in ACTIVE, job.settled_choices
     is_finishing = is_active and job.run.finish_file.is_file()
     n_folds = progress.n_folds or (len(evaluation.folds.per_fold) if evaluation and evaluation.folds else 0)
+    fold_scores = _validation_f1_of_folds(job.run)
     return RunState(
         kind="train",
         id=job.id,
@@ -145,7 +148,8 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         epoch=progress.epoch if state != "done" else status.epoch if status else None,
         n_epochs=progress.n_epochs if state != "done" else status.n_epochs if status else None,
         has_classifier=job.run.has_classifier,
-        curve=_curve(job, progress) if state != "queued" else [],
+        curve=_curve(job, progress, fold_scores) if state != "queued" else [],
+        curve_folds=len(fold_scores),
         headline=headline_of(evaluation),
         again_of=job.again_of,
         study_id=job.study_id,
@@ -177,19 +181,37 @@ def can_finish(job: Job, state: State, progress: Progress) -> bool:
         return False
 
 
-def _curve(job: Job, progress: Progress) -> list[float]:
-    """As the log says where the training goes on, else as its files, or those of its first fold, say.
+def _curve(job: Job, progress: Progress, fold_scores: list[float]) -> list[float]:
+    """Return the validation F1 by the log while the training goes on, else by its files; of folds, their mean.
 
     Without fine-tuning, or where its network is not the one that is kept, the instant classifier's.
     """
+    if job.run.is_cross_validated:
+        return [statistics.mean(fold_scores)] if fold_scores else []
     epochs = next((training.epochs for training in reversed(progress.trainings) if training.epochs), ())
     scores: list[float | None] = []
     with suppress(BadRun):
-        epochs = epochs or next((run.history for run in (job.run, *job.run.folds) if run.history), ())
-        if not job.run.is_done or any(record.chosen == "finetune" for record in job.run.trainings):
+        record = job.run.training
+        epochs = epochs or job.run.history
+        if not job.run.is_done or (record is not None and record.chosen == "finetune"):
             scores = [epoch.val_f1 for epoch in epochs]
-        if not scores:
-            scores = [record.instant.val_macro_f1 for record in job.run.trainings[:1] if record.instant is not None]
+        if not scores and record is not None and record.instant is not None:
+            scores = [record.instant.val_macro_f1]
+    return [f1 for f1 in scores if f1 is not None]
+
+
+def _validation_f1_of_folds(run: Run) -> list[float]:
+    """Return the validation F1 of the network that each trained fold kept; without folds, nothing."""
+    scores: list[float | None] = []
+    with suppress(BadRun):
+        for fold in run.folds:
+            record = fold.training
+            if record is None:
+                continue
+            if record.chosen == "finetune":
+                scores += [epoch.val_f1 for epoch in fold.history if epoch.epoch == record.kept_epoch]
+            elif record.instant is not None:
+                scores.append(record.instant.val_macro_f1)
     return [f1 for f1 in scores if f1 is not None]
 
 
