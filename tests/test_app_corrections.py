@@ -307,7 +307,13 @@ def test_only_labels_of_the_datasets_images_can_be_confirmed(lab: Lab) -> None:
 
 def test_an_explanation_is_asked_for_and_given_up_on_request(lab: Lab) -> None:
     place = f"{API}/jobs/{lab.run}/rows/1/explanation"
-    assert lab.client.get(place).json() == {"state": "not-asked", "progress": None, "error": None, "fold": None}
+    assert lab.client.get(place).json() == {
+        "state": "not-asked",
+        "progress": None,
+        "error": None,
+        "fold": None,
+        "seconds": None,
+    }
     assert lab.client.get(f"{place}/picture").status_code == 404
     assert lab.client.post(place).json()["state"] in ("waiting", "drawing")
     assert lab.client.delete(place).status_code == 204

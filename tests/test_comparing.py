@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from trained import GROUPS, INSTANT, MadeOnce
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
+from coverslip.reports.comparing.differing import what_differs
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.limits import limits
-from coverslip.runs import Run, save_recipe
+from coverslip.runs import Run, save_recipe, write_split
 from coverslip.runs.log.looks import looks_of
 
 pytestmark = pytest.mark.slow
@@ -50,6 +52,14 @@ def test_two_runs_on_one_split_differ_in_a_key_and_by_an_interval(pair: tuple[Ru
         (larger.metrics["log_loss"].value or 0) - (trained.metrics["log_loss"].value or 0), abs=1e-4
     )
     assert "larger minus first" in found._repr_html_()
+
+
+def test_labels_differ_also_between_a_run_of_one_domain_and_one_of_several(pair: tuple[Run, Run]) -> None:
+    rows = [replace(row, image_id=f"here/{row.image_id}", domain="here") for row in pair[1].split]
+    pair[1].split_file.unlink()
+    write_split(pair[1].split_file, [replace(rows[0], label="another"), *rows[1:]])
+    (labels,) = (row for row in what_differs([Run(run.folder) for run in pair]) if row.name == "labels")
+    assert labels.values[1].startswith("1 image ")
 
 
 def test_runs_with_different_decision_rules_say_so(pair: tuple[Run, Run]) -> None:

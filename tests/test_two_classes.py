@@ -16,9 +16,9 @@ from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.events import Event, Noted
 from coverslip.experiments.again.deciding import thresholds_of
-from coverslip.reports.reported import read_evaluation
+from coverslip.reports.reported import read_evaluation, read_run
 from coverslip.reports.sections.parts.two_classes import threshold_words
-from coverslip.reports.words import DECISION_IMAGES
+from coverslip.reports.words import DECISION_IMAGES, lead
 from coverslip.runs import Recipe, Run, SplitPlan
 
 TWO_CLASSES = ClassPlan(merge={"not small": ["large", "medium"]})
@@ -116,8 +116,9 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(wished: Run, tmp_pat
     assert after is not None
     assert after.is_set_by_hand
     assert after.threshold == pytest.approx(choice.threshold)
+    assert f"from a probability of {after.threshold:.3g} on" in " ".join(lead(read_run(decided.folder)))
     page = decided.report_file.read_text(encoding="utf-8")
-    assert page.count("set by hand") == 3  # the threshold in two sections, and the methods
+    assert page.count("set by hand") == 4  # below the headline, the threshold in two sections, and the methods
     assert "chosen for a target" not in page
     back = thresholds_of(cs.decide(run.folder, is_set_by_hand=True))
     assert back is not None

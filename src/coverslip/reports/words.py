@@ -94,7 +94,7 @@ def headline(run: ReportedRun) -> str:
 def lead(run: ReportedRun) -> list[str]:
     """The sentences below the headline."""
     accuracy, f1 = run.metrics["accuracy"], run.metrics["macro_f1"]
-    sentences = overestimates(run)
+    sentences = [*overestimates(run), *filter(None, [_thresholds(run)])]
     sentences.append(f"Accuracy is {percent(accuracy.value or 0)}{_range(accuracy, percent)}.")
     if f1.value is not None:
         sentences.append(f"Macro-F1, the mean F1 over classes, is {number(f1.value)}{_range(f1, number)}.")
@@ -109,6 +109,19 @@ def lead(run: ReportedRun) -> list[str]:
     if run.metrics.n_groups:
         sentences.append(_groups(run))
     return sentences
+
+
+def _thresholds(run: ReportedRun) -> str:
+    """By which decision thresholds classes are predicted; empty where the most probable class is."""
+    card = run.run.card
+    points = run.earlier_thresholds or (card.operating_points if card is not None else None)
+    if not points:
+        return ""
+    if run.metrics.positive_class not in run.classes:
+        return "Classes are predicted by decision thresholds that were chosen on validation images."
+    point = points[run.classes.index(run.metrics.positive_class)]
+    how = "set by hand" if run.calibration.is_set_by_hand else "chosen on validation images"
+    return f"“{run.metrics.positive_class}” is predicted from a probability of {point:.3g} on, a threshold {how}."
 
 
 def against_one_answer(evaluation: Evaluation) -> str:

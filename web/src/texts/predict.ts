@@ -135,9 +135,9 @@ export const predict = {
         .filter(isText)
         .join(' ');
     },
-    removeAdded: 'Remove the added images',
+    removeAdded: 'Undo this addition',
     addedRemoved: (name: string) =>
-      `The added images were removed from “${name}”. Corrections of its other images stay.`,
+      `This addition was undone: “${name}” has the added images of before. Corrections of its other images stay.`,
   },
   joined: 'Corrected labels in the dataset',
   joinedHelp: 'Your corrections are labels of the dataset that these images come from.',

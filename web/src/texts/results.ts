@@ -427,7 +427,7 @@ export const results = {
     choose: 'Tick two or more runs in the list to compare them.',
     toList: 'Go to the list of runs',
     conclusion: 'Conclusion',
-    noConclusion: 'These runs cannot be compared with a statistical test.',
+    noConclusion: 'There is no test of all these runs together: their test images, labels or classes differ.',
     metric: 'Metric',
     images: 'Test images',
     help: 'Bars are the 95% confidence intervals (CI) of single values. Whether two runs differ follows from the interval of their difference: intervals of single values that overlap say nothing about it.',

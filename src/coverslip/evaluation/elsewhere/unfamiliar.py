@@ -90,7 +90,7 @@ def directions_for(features: npt.NDArray[np.floating], seed: int, wanted: int) -
     sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
     rng, n_random = np.random.default_rng(seed), min(_N_RANDOM, features.shape[1])
     some = rng.permutation(len(values))[:_MOST_FOR_DIRECTIONS]
-    main = _main_axes((values[some] - mean) / sd, wanted - n_random)
+    main = _main_axes((values[some] - mean) / sd, max(1, wanted - n_random))
     drawn = np.linalg.qr(rng.standard_normal((features.shape[1], n_random)))[0].T
     projection = np.concatenate([main, drawn]) / sd
     return Directions(projection, -projection @ mean)

@@ -82,11 +82,16 @@ def _unlike_the_first(
     runs: Sequence[Run], name: str, title: str, how: str, told: Callable[[SplitRow], str]
 ) -> Iterator[Differing]:
     """How many of the first run's images are otherwise in each of the others."""
-    first = {row.image_id: told(row) for row in runs[0].split}
-    n_other = [sum(first.get(row.image_id, told(row)) != told(row) for row in run.split) for run in runs[1:]]
+    first = {_known_as(row): told(row) for row in runs[0].split}
+    n_other = [sum(first.get(_known_as(row), told(row)) != told(row) for row in run.split) for run in runs[1:]]
     if any(n_other):
         values = ["–", *(f"{n:,} {'image' if n == 1 else 'images'} {how}" for n in n_other)]
         yield Differing(what="split" if name == "moved" else "images", name=name, title=title, values=values)
+
+
+def _known_as(row: SplitRow) -> str:
+    """An image's id without its domain, which a dataset of one source has none of; that of the path is the same."""
+    return row.image_id.removeprefix(f"{row.domain}/")
 
 
 def _program(runs: Sequence[Run]) -> Iterator[Differing]:

@@ -74,9 +74,10 @@ def _looks_limits(run: ReportedRun) -> Iterator[Limit]:
             f"If it was selected among {n} by these metrics, they are too high, because the best of {n} equal "
             "classifiers is the best by chance. Select by validation metrics, or keep an external test set.",
         )
-    elif looks.n > 2:
+    n_computed = 1 + looks.evaluated + looks.decided
+    if n_computed > 2:
         yield (
-            f"Test metrics were computed {looks.n} times.",
+            f"Test metrics were computed {n_computed} times.",
             "Each choice that is based on test metrics makes them higher than the true performance.",
         )
 

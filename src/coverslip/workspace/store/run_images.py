@@ -37,7 +37,8 @@ def ids_in_dataset(rows: Mapping[str, SplitRow]) -> dict[str, str]:
 
 
 def _rows_by_file(run: Run) -> dict[str, list[SplitRow]]:
-    roots = {domain.domain: Path(domain.root) for domain in run.environment.data} if run.split else {}
+    domains = run.environment.data if run.environment_file.is_file() else ()
+    roots = {domain.domain: Path(domain.root) for domain in domains}
     rows: dict[str, list[SplitRow]] = {}
     for row in run.split:
         rows.setdefault(str(roots.get(row.domain, Path()) / row.path), []).append(row)
