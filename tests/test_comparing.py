@@ -16,6 +16,7 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.sections.limits import limits
 from coverslip.runs import Run, save_recipe, write_split
 from coverslip.runs.log.looks import looks_of
+from coverslip.runs.lookup import file_of_each
 
 pytestmark = pytest.mark.slow
 
@@ -55,11 +56,26 @@ def test_two_runs_on_one_split_differ_in_a_key_and_by_an_interval(pair: tuple[Ru
 
 
 def test_labels_differ_also_between_a_run_of_one_domain_and_one_of_several(pair: tuple[Run, Run]) -> None:
-    rows = [replace(row, image_id=f"here/{row.image_id}", domain="here") for row in pair[1].split]
+    files = file_of_each(pair[1])
+    rows = [
+        replace(row, image_id=f"here/{row.image_id}", path=files[row.image_id], domain="here") for row in pair[1].split
+    ]
     pair[1].split_file.unlink()
     write_split(pair[1].split_file, [replace(rows[0], label="another"), *rows[1:]])
     (labels,) = (row for row in what_differs([Run(run.folder) for run in pair]) if row.name == "labels")
     assert labels.values[1].startswith("1 image ")
+
+
+def test_images_of_one_name_in_two_domains_are_told_apart(pair: tuple[Run, Run]) -> None:
+    row = pair[0].split[0]
+    rows = [
+        replace(row, image_id=f"{place}/1.png", path=f"/{place}/1.png", label=place, domain=place)
+        for place in ("here", "there")
+    ]
+    for run in pair:
+        run.split_file.unlink()
+        write_split(run.split_file, rows)
+    assert not [row for row in what_differs([Run(run.folder) for run in pair]) if row.name == "labels"]
 
 
 def test_runs_with_different_decision_rules_say_so(pair: tuple[Run, Run]) -> None:

@@ -19,6 +19,13 @@ class ImageSource:
     plan: ReadPlan
 
 
+def file_of_each(run: Run) -> dict[str, str]:
+    """Where the file of each image of a run's split lay, by the image's id; nothing is opened for it."""
+    domains = run.environment.data if run.environment_file.is_file() else ()
+    roots = {domain.domain: Path(domain.root) for domain in domains}
+    return {row.image_id: str(roots.get(row.domain, Path()) / row.path) for row in run.split}
+
+
 class ImageLookup:
     """The images of a run, or of an evaluation, by their ids, opened again when one is first asked for.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from coverslip.runs import SET_BY_FINISHING, Run, SplitRow, recipe_keys, values_of
+from coverslip.runs.lookup import file_of_each
 
 What = Literal["recipe", "images", "split", "program"]
 
@@ -82,16 +83,21 @@ def _unlike_the_first(
     runs: Sequence[Run], name: str, title: str, how: str, told: Callable[[SplitRow], str]
 ) -> Iterator[Differing]:
     """How many of the first run's images are otherwise in each of the others."""
-    first = {_known_as(row): told(row) for row in runs[0].split}
-    n_other = [sum(first.get(_known_as(row), told(row)) != told(row) for row in run.split) for run in runs[1:]]
+    first = {row.image_id: told(row) for row in runs[0].split}
+    of_file = {key: told(row) for key, row in _by_file(runs[0]).items()}
+    n_other = [
+        sum(first.get(row.image_id, of_file.get(key, told(row))) != told(row) for key, row in _by_file(run).items())
+        for run in runs[1:]
+    ]
     if any(n_other):
         values = ["–", *(f"{n:,} {'image' if n == 1 else 'images'} {how}" for n in n_other)]
         yield Differing(what="split" if name == "moved" else "images", name=name, title=title, values=values)
 
 
-def _known_as(row: SplitRow) -> str:
-    """An image's id without its domain, which a dataset of one source has none of; that of the path is the same."""
-    return row.image_id.removeprefix(f"{row.domain}/")
+def _by_file(run: Run) -> dict[tuple[str, str], SplitRow]:
+    """The images of a run by file and id, less the domain that an id begins with where there are several sources."""
+    files = file_of_each(run)
+    return {(files[row.image_id], row.image_id.removeprefix(f"{row.domain}/")): row for row in run.split}
 
 
 def _program(runs: Sequence[Run]) -> Iterator[Differing]:

@@ -1,13 +1,13 @@
 """The images of a training in its dataset as that is by now."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import printable
 from coverslip.runs import Run, SplitRow
+from coverslip.runs.lookup import file_of_each
 from coverslip.workspace.store.tables import images
 
 
@@ -37,11 +37,9 @@ def ids_in_dataset(rows: Mapping[str, SplitRow]) -> dict[str, str]:
 
 
 def _rows_by_file(run: Run) -> dict[str, list[SplitRow]]:
-    domains = run.environment.data if run.environment_file.is_file() else ()
-    roots = {domain.domain: Path(domain.root) for domain in domains}
-    rows: dict[str, list[SplitRow]] = {}
+    files, rows = file_of_each(run), defaultdict[str, list[SplitRow]](list)
     for row in run.split:
-        rows.setdefault(str(roots.get(row.domain, Path()) / row.path), []).append(row)
+        rows[files[row.image_id]].append(row)
     return rows
 
 
