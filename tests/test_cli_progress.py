@@ -63,7 +63,14 @@ def start() -> EpochEnded:
 def a_training() -> list[Event]:
     steps = [
         StepEnded(
-            epoch=1, step=i, n_steps=9, loss=1.0, images_per_second=30.0, epoch_seconds_left=9.0, seconds_left=99.0
+            epoch=1,
+            n_epochs=12,
+            step=i,
+            n_steps=9,
+            loss=1.0,
+            images_per_second=30.0,
+            epoch_seconds_left=9.0,
+            seconds_left=99.0,
         )
         for i in range(1, 10)
     ]

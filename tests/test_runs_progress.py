@@ -121,6 +121,10 @@ def test_a_first_training_on_other_images_is_half_of_the_whole() -> None:
     assert 0.5 < progress.share < 1
 
 
+def test_a_step_tells_of_how_many_epochs_it_is_though_their_beginning_was_not_seen() -> None:
+    assert fold_event(Progress(), a_step(31, 2, n_epochs=60), 0.0).n_epochs == 60
+
+
 def test_where_it_is_within_an_epoch_is_known_until_something_else_is_counted() -> None:
     events = [StageStarted(stage="finetune", n_epochs=3), an_epoch(1), a_step(2, 3)]
     progress = folded(events)

@@ -47,6 +47,7 @@ def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float
                 54.0 / N_STEPS,
                 StepEnded(
                     epoch=epoch,
+                    n_epochs=n_epochs,
                     step=step,
                     n_steps=N_STEPS,
                     loss=1.0,
@@ -183,7 +184,14 @@ def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:
     progress = fold_event(Progress(pace=Pace(embedding=0.05)), replace(plan, pace=Pace(embedding=0.05)), 0.0)
     progress = fold_event(progress, StageStarted(stage="finetune", n_epochs=10), 0.0)
     step = StepEnded(
-        epoch=1, step=1, n_steps=15, loss=1.0, images_per_second=0.5, epoch_seconds_left=0.0, seconds_left=0.0
+        epoch=1,
+        n_epochs=10,
+        step=1,
+        n_steps=15,
+        loss=1.0,
+        images_per_second=0.5,
+        epoch_seconds_left=0.0,
+        seconds_left=0.0,
     )
     slow = fold_event(progress, step, 40.0)
     progress = fold_event(slow, replace(step, step=15, images_per_second=6.0), 90.0)

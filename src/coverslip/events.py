@@ -181,13 +181,13 @@ class InstantClassifierFitted(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEnded(Event):
     epoch: int  # 1-based
+    n_epochs: int  # planned
     step: int  # 1-based within the epoch
     n_steps: int
     loss: float
     images_per_second: float
     epoch_seconds_left: float
     seconds_left: float  # of the whole fine-tuning
-    n_epochs: int | None = None  # planned
 
     def _text(self) -> str:
         pace = f"{self.images_per_second:,.0f} images/s"

@@ -376,13 +376,13 @@ def _train_epoch(
             context.emit(
                 StepEnded(
                     epoch=epoch,
+                    n_epochs=plan.n_epochs,
                     step=step,
                     n_steps=n_steps,
                     loss=float(loss),
                     images_per_second=n_seen / max(now - started, 1e-9),
                     epoch_seconds_left=left,
                     seconds_left=left + pace * plan.steps_after(epoch),
-                    n_epochs=plan.n_epochs,
                 )
             )
         if step >= n_steps:

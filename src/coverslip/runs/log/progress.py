@@ -293,7 +293,6 @@ def _counted(progress: Progress, event: Progressed) -> Progress:
 
 
 def _stepped(progress: Progress, event: StepEnded) -> Progress:
-    n_epochs = event.n_epochs or progress.n_epochs or event.epoch
     step = Step(
         epoch=event.epoch,
         step=event.step,
@@ -303,8 +302,8 @@ def _stepped(progress: Progress, event: StepEnded) -> Progress:
         epoch_seconds_left=event.epoch_seconds_left,
         seconds_left=event.seconds_left,
     )
-    after = replace(progress, stage="finetune", n_epochs=n_epochs, work=None, step=step)
-    n_done, n_all = (event.epoch - 1) * event.n_steps + event.step, n_epochs * event.n_steps
+    after = replace(progress, stage="finetune", n_epochs=event.n_epochs, work=None, step=step)
+    n_done, n_all = (event.epoch - 1) * event.n_steps + event.step, event.n_epochs * event.n_steps
     return _moved(_with_training(after, event), n_done / max(n_all, 1))
 
 
