@@ -93,8 +93,9 @@ def decide(
         print_json(metrics_as_json(decided.metrics))
         return
     stdout = results_console()
-    show_numbers(stdout, decided.metrics, overestimates=overestimates(read_run(decided.folder)))
-    stdout.print(uncertain_words(read_run(decided.folder)) or "No prediction is labeled uncertain.", soft_wrap=True)
+    reported = read_run(decided.folder)
+    show_numbers(stdout, decided.metrics, overestimates=overestimates(reported))
+    stdout.print(uncertain_words(reported) or "No prediction is labeled uncertain.", soft_wrap=True)
     if (thresholds := thresholds_of(decided)) is not None:
         _show(stdout, thresholds, is_short=True)
     _show_choice(stdout, decided)

@@ -85,12 +85,11 @@ def n_directions(n: int, n_features: int) -> int:
 
 def directions_for(features: npt.NDArray[np.floating], seed: int, wanted: int) -> Directions:
     """Main and random directions of (n, D) features, `wanted` in all or as many as there are."""
-    values = features.astype(np.float64)
-    mean, sd = values.mean(axis=0), values.std(axis=0)
-    sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
     rng, n_random = np.random.default_rng(seed), min(_N_RANDOM, features.shape[1])
-    some = rng.permutation(len(values))[:_MOST_FOR_DIRECTIONS]
-    main = _main_axes((values[some] - mean) / sd, max(1, wanted - n_random))
+    some = features[rng.permutation(len(features))[:_MOST_FOR_DIRECTIONS]].astype(np.float64)
+    mean, sd = some.mean(axis=0), some.std(axis=0)
+    sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
+    main = _main_axes((some - mean) / sd, max(1, wanted - n_random))
     drawn = np.linalg.qr(rng.standard_normal((features.shape[1], n_random)))[0].T
     projection = np.concatenate([main, drawn]) / sd
     return Directions(projection, -projection @ mean)

@@ -99,10 +99,13 @@ def count_relabelled(workspace: Workspace, run_id: str) -> RelabelledImages:
         NotFound: there is no such training.
     """
     job = find_job(workspace, run_id, "train")
-    counts = _counts(workspace, job)
-    n_ungrouped = _n_ungrouped(workspace, job, _added_records(workspace, job, _labelled_rows(workspace, job)))
+    changed, added = _changed_and_added(workspace, job)
     return RelabelledImages(
-        *counts, n_ungrouped, trained=_repeat_with_labels_of_now(workspace, job) if any(counts) else None
+        n=len(changed),
+        n_test=sum(row.split == "test" for row in changed),
+        n_added=len(added),
+        n_ungrouped=_n_ungrouped(workspace, job, added),
+        trained=_repeat_with_labels_of_now(workspace, job) if changed or added else None,
     )
 
 
@@ -112,20 +115,19 @@ def _repeat_with_labels_of_now(workspace: Workspace, job: Job) -> Repeat | None:
     for each in reversed(all_jobs(workspace, "train")):
         if each.again_of in {job.id, *(repeat.id for repeat in repeats)}:
             repeats.append(each)
-    done = (each for each in reversed(repeats) if each.run.is_done and not any(_counts(workspace, each)))
+    done = (each for each in reversed(repeats) if each.run.is_done and not any(_changed_and_added(workspace, each)))
     return next((Repeat(each.id, each.name) for each in done), None)
 
 
-def _counts(workspace: Workspace, job: Job) -> tuple[int, int, int]:
-    """Images of a training with another label by now, those of them that it was tested on, and new ones."""
+def _changed_and_added(workspace: Workspace, job: Job) -> tuple[Sequence[SplitRow], Sequence[ImageRecord]]:
+    """Images of a training that have another label now, and labeled ones that its dataset has got since."""
     rows = _labelled_rows(workspace, job)
     changed = [
         row
         for record in _changed_records(workspace, job, ())
         if (row := rows.get(record.image_id)) is not None and record.label != row.label
     ]
-    tested = [row for row in changed if row.split == "test"]
-    return len(changed), len(tested), len(_added_records(workspace, job, rows))
+    return changed, _added_records(workspace, job, rows)
 
 
 def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[ImageRecord]) -> int:
