@@ -490,26 +490,25 @@ def test_a_folder_whose_name_is_no_text_can_be_trained_on_and_found_again(tmp_pa
     assert json_of(run.folder / "metrics.json") == before
 
 
-@pytest.mark.slow
-def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(cells: Path, tmp_path: Path) -> None:
+def train_until_measuring(images: Path, run: Path) -> None:
     def stop_when_measuring(event: Event) -> None:
-        if (tmp_path / "run" / "validation.csv").exists():
-            (tmp_path / "run" / "stop").touch()
+        if (run / "validation.csv").exists():
+            (run / "stop").touch()
 
     slower = INSTANT.model_copy(update={"image_size": 160, "tta": 8})  # else it is over before it is asked again
+    cs.train(cs.open_dataset(images), slower, out=run, emit=stop_when_measuring)
+
+
+@pytest.mark.slow
+def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(cells: Path, tmp_path: Path) -> None:
     with pytest.raises(Stopped, match="the best classifier so far is kept"):
-        cs.train(cs.open_dataset(cells), slower, out=tmp_path / "run", emit=stop_when_measuring)
+        train_until_measuring(cells, tmp_path / "run")
 
 
 @pytest.mark.slow
 def test_metrics_and_predictions_of_a_training_that_has_not_ended_say_so(cells: Path, tmp_path: Path) -> None:
-    def stop_when_measuring(event: Event) -> None:
-        if (tmp_path / "run" / "validation.csv").exists():
-            (tmp_path / "run" / "stop").touch()
-
-    slower = INSTANT.model_copy(update={"image_size": 160, "tta": 8})  # else it is over before it is asked again
     with pytest.raises(Stopped):
-        cs.train(cs.open_dataset(cells), slower, out=tmp_path / "run", emit=stop_when_measuring)
+        train_until_measuring(cells, tmp_path / "run")
     others = write_cells(tmp_path / "others", 30, seed=7)
 
     def told() -> tuple[list[str], bool]:

@@ -116,7 +116,7 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(wished: Run, tmp_pat
     assert after is not None
     assert after.is_set_by_hand
     assert after.threshold == pytest.approx(choice.threshold)
-    assert f"from a probability of {after.threshold:.3g} on" in " ".join(lead(read_run(decided.folder)))
+    assert f"from a probability of {after.threshold:.3g} on, set by hand" in " ".join(lead(read_run(decided.folder)))
     page = decided.report_file.read_text(encoding="utf-8")
     assert page.count("set by hand") == 4  # below the headline, the threshold in two sections, and the methods
     assert "chosen for a target" not in page

@@ -104,7 +104,7 @@ def unfinished_note(run: Run) -> Note | None:
     if not is_run(run.folder) or run.is_done:
         return None
     text = (
-        "Training has not ended: this classifier is the best so far, not the last one. Resume the training before you "
-        "rely on metrics and predictions."
+        "Training has not ended: this classifier is the best so far, not the last one. Let the training end, or resume "
+        "it, before you rely on metrics and predictions."
     )
     return Note("unfinished-training", text, level="warning", remedies=(Resume(str(run.folder)),))

@@ -118,10 +118,11 @@ def _thresholds(run: ReportedRun) -> str:
     if not points:
         return ""
     if run.metrics.positive_class not in run.classes:
-        return "Classes are predicted by decision thresholds that were chosen on validation images."
+        return "Each class has a decision threshold of its own, which was chosen before testing."
     point = points[run.classes.index(run.metrics.positive_class)]
-    how = "set by hand" if run.calibration.is_set_by_hand else "chosen on validation images"
-    return f"“{run.metrics.positive_class}” is predicted from a probability of {point:.3g} on, a threshold {how}."
+    how = "set by hand" if run.calibration.is_set_by_hand else "chosen before testing"
+    folds = "; each fold has its own" if run.n_folds and run.evaluation is None else ""
+    return f"“{run.metrics.positive_class}” is predicted from a probability of {point:.3g} on, {how}{folds}."
 
 
 def against_one_answer(evaluation: Evaluation) -> str:
