@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 import coverslip as cs
-from coverslip.audit.label_errors import cross_fitted_logits
+from coverslip.audit.label_errors import SHRINKAGE
+from coverslip.training.heads import cross_fitted_logits
 from coverslip.audit.label_issues import label_issues
 from coverslip.datasets import DecodedPixels, inner_folds, scan_images
 from coverslip.engines import Features, embed
@@ -124,7 +125,9 @@ def with_changes(
 
 def probabilities(images: Images, label: np.ndarray) -> np.ndarray:
     """(n, K) of probes that did not see the image; NaN where there is none."""
-    logits = cross_fitted_logits(images.features, label, images.turn, n_classes=images.n_classes, balanced=False)
+    logits = cross_fitted_logits(
+        images.features, label, images.turn, n_classes=images.n_classes, balanced=False, shrinkage=SHRINKAGE
+    )
     is_known = np.isfinite(logits).all(axis=1)
     probability = np.full(logits.shape, np.nan)
     temperature = fit_temperature(logits[is_known], label[is_known])

@@ -10,7 +10,8 @@ from tables import rows_of
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
-from coverslip.audit.label_errors import cross_fitted_logits
+from coverslip.audit.label_errors import SHRINKAGE
+from coverslip.training.heads import cross_fitted_logits
 from coverslip.audit.label_issues import FEWEST_IMAGES, count_suspected_errors, label_issues
 from coverslip.cli import main
 from coverslip.runs import Run, SplitPlan
@@ -78,7 +79,8 @@ def test_what_is_said_of_an_image_does_not_depend_on_the_labels_of_its_turn() ->
     swapped = label.copy()
     swapped[[0, 1]] = swapped[[1, 0]]  # both held out together
     logits, others = (
-        cross_fitted_logits(features, labels, turn, n_classes=3, balanced=False) for labels in (label, swapped)
+        cross_fitted_logits(features, labels, turn, n_classes=3, balanced=False, shrinkage=SHRINKAGE)
+        for labels in (label, swapped)
     )
     np.testing.assert_allclose(logits[turn == 0], others[turn == 0], atol=1e-9)
     assert not np.allclose(logits[turn == 1], others[turn == 1])

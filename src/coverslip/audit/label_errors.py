@@ -33,8 +33,7 @@ from coverslip.runs import (
 )
 from coverslip.training.batches import TrainingImages
 from coverslip.training.fitting import initial_network
-from coverslip.training.instant_stage import is_balanced
-from coverslip.training.linear_probe import held_out_logits
+from coverslip.training.heads import cross_fitted_logits, is_balanced
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -176,25 +175,8 @@ def _cross_fitted(
         emit=context.emit,
         stop=context.stop,
     ) as (features, _):
-        return cross_fitted_logits(features, label, turn, n_classes=n_classes, balanced=is_balanced(recipe))
-
-
-def cross_fitted_logits(features: Features, label: Ints, turn: Ints, *, n_classes: int, balanced: bool) -> Floats:
-    """(n, K) logits of linear probes that were fitted on the images of other turns; NaN where the turn is negative.
-
-    Args:
-        features: (n, D) of the frozen network.
-        label: (n,) in [0, K), each of them somewhere.
-        turn: (n,) in which each image is held out.
-        n_classes: K.
-        balanced: every class counts the same, however many images it has.
-    """
-    order = np.argsort(turn, kind="stable")
-    logits = np.full((len(label), n_classes), np.nan)
-    logits[order] = held_out_logits(
-        features.part(order), label[order], turn[order], n_classes=n_classes, balanced=balanced, shrinkage=SHRINKAGE
-    )
-    return logits
+        balanced = is_balanced(recipe)
+        return cross_fitted_logits(features, label, turn, n_classes=n_classes, balanced=balanced, shrinkage=SHRINKAGE)
 
 
 def _with_features(recipe: Recipe) -> Recipe:

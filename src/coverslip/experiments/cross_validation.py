@@ -33,9 +33,11 @@ from coverslip.runs import (
     Calibration,
     ClassifierCard,
     Environment,
+    FinetuneStage,
     Prediction,
     Predictions,
     Recipe,
+    RefittedHead,
     Run,
     RunContext,
     is_run,
@@ -277,6 +279,20 @@ def _choices(folds: Sequence[Run]) -> "Choices":
         keeps_head=2 * sum(stage.head == "kept" for stage in instant_stages) > len(instant_stages),
         head_temperature=statistics.median([stage.temperature for stage in instant_stages]) if instant_stages else 1.0,
         epochs=statistics.median_high([record.kept_epoch for record in records]),
+        refitted=_refitted([record.finetune for record in records if record.kept_epoch]),
+    )
+
+
+def _refitted(stages: Sequence[FinetuneStage | None]) -> RefittedHead | None:
+    """The median of what folds averaged their trained heads with."""
+    heads = [stage.refitted for stage in stages if stage is not None and stage.refitted is not None]
+    if not heads:
+        return None
+    return RefittedHead(
+        shrinkage=statistics.median_high([head.shrinkage for head in heads]),
+        share=statistics.median([head.share for head in heads]),
+        temperature=statistics.median([head.temperature for head in heads]),
+        trained_temperature=statistics.median([head.trained_temperature for head in heads]),
     )
 
 

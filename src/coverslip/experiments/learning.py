@@ -28,7 +28,7 @@ def drawn_on(parts: Parts, recipe: Recipe, context: RunContext) -> "OnFeatures |
 
     def draw(train: "Features", val: "Features", shrinkage: float | None) -> None:
         from coverslip.audit import MOST_IMAGES, learning_curve, nested_order
-        from coverslip.training.instant_stage import is_balanced
+        from coverslip.training.heads import is_balanced
 
         assert shrinkage is not None, "a linear probe was fitted"
         context.stop.check()

@@ -196,7 +196,10 @@ def fit_network(
     from coverslip.training.instant_stage import ignore_features
 
     turn_of = partial(inner_folds, parts.data, parts.scan, seed=recipe.seed)
-    initial = initial_classifier(recipe.init, parts.classes) if isinstance(recipe.init, FromRun) else None
+    initial = None
+    if isinstance(recipe.init, FromRun):
+        seen = seen_by_initialisation(recipe).known(parts.data, parts.scan, parts.val.tolist(), stop=context.stop)
+        initial = initial_classifier(recipe.init, parts.classes, offers_head=not seen)
     with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
         images = parts.training_images(pixels)
         look = on_features or ignore_features
@@ -204,7 +207,8 @@ def fit_network(
             turn = turn_of(parts.train.tolist())
             fitted = refit(images, turn, parts.digests, preprocessing, recipe, choices, context, initial, look)
         else:
-            fitted = fit(images, parts.digests, preprocessing, recipe, context, initial, look)
+            turn = turn_of(parts.val.tolist())
+            fitted = fit(images, turn, parts.digests, preprocessing, recipe, context, initial, look)
         if fitted.is_stopped or fitted.does_not_fit:
             return fitted, None
         known = (parts.digests, preprocessing, recipe, context)
@@ -304,7 +308,7 @@ def _card(
 
 def _prior(parts: Parts, recipe: Recipe) -> tuple[float, ...]:
     """The shares of classes among the training images, or equal ones where training made them so."""
-    from coverslip.training.instant_stage import is_balanced
+    from coverslip.training.heads import is_balanced
 
     counts = np.bincount(parts.label[parts.train], minlength=len(parts.classes))
     if is_balanced(recipe):

@@ -61,6 +61,12 @@ class Network(nn.Module):
         weight, bias = (tensor.detach().cpu().numpy() for tensor in (self.head.weight, self.head.bias))
         return linear_logits(features, weight, bias)
 
+    def set_head(self, weight: npt.NDArray[np.floating[Any]], bias: npt.NDArray[np.floating[Any]]) -> None:
+        """Replace the (K, D) weight and (K,) bias of the head."""
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(weight))
+            self.head.bias.copy_(torch.from_numpy(bias))
+
     @property
     def body(self) -> nn.Module:
         """The architecture itself, whichever the head."""

@@ -82,7 +82,14 @@ from coverslip.runs.recipe import (
 from coverslip.runs.seen import SeenPixels, seen_by_initialisation, seen_pixels, seen_record
 from coverslip.runs.split import SplitRow, split_rows, write_split
 from coverslip.runs.status import Status, StatusFile
-from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, StageRecord, TrainingRecord
+from coverslip.runs.training import (
+    Calibration,
+    FinetuneStage,
+    InstantStage,
+    RefittedHead,
+    StageRecord,
+    TrainingRecord,
+)
 
 __all__ = [
     "IMAGES_SHOWN",
@@ -120,6 +127,7 @@ __all__ = [
     "Pretraining",
     "Recipe",
     "RecipeKey",
+    "RefittedHead",
     "Run",
     "RunContext",
     "RunLog",

@@ -35,6 +35,15 @@ class InstantStage(_Part):
     val_macro_f1: float | None
 
 
+class RefittedHead(_Part):
+    """A linear probe on fine-tuned features, whose calibrated logits are averaged with those of the trained head."""
+
+    shrinkage: float
+    share: float = Field(description="Of the average, in [0, 1]; 0 keeps the trained head.")
+    temperature: float = Field(description="Of its logits.")
+    trained_temperature: float = Field(description="Of the trained head's logits.")
+
+
 class FinetuneStage(_Part):
     """All layers that are not frozen, trained by gradients."""
 
@@ -52,6 +61,9 @@ class FinetuneStage(_Part):
     images_per_second: float
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         description="What the backbone computed in during a step; weights stay in float32."
+    )
+    refitted: RefittedHead | None = Field(
+        default=None, description="What the last layer was averaged with; null: it stayed as it was trained."
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.engines import Features, embed
+from coverslip.engines import Features
 from coverslip.evaluation.elsewhere.unfamiliar import (
     FEWEST_IMAGES,
     FeatureStatistics,
@@ -27,10 +27,10 @@ from coverslip.evaluation.elsewhere.unfamiliar import (
 )
 from coverslip.events import Noted
 from coverslip.images import Preprocessing
-from coverslip.models.networks import FeatureNetwork
 from coverslip.runs import Familiarity, LearntOn, Recipe, RunContext
 from coverslip.training.batches import TrainingImages
-from coverslip.training.fitting import DigestOf, Fitted
+from coverslip.training.fitting import Fitted
+from coverslip.training.heads import DigestOf, features_of, some_of_training
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -76,19 +76,9 @@ def learn_familiarity(
         folds: what their networks said, where there are folds.
     """
     is_frozen = fitted.chosen == "instant" and recipe.init == "imagenet"
-    train, train_label = _some(images, recipe.seed, _MOST_FROZEN if is_frozen else MOST_FINETUNED)
+    train, train_label = some_of_training(images, recipe.seed, _MOST_FROZEN if is_frozen else MOST_FINETUNED)
     positions = np.concatenate([train, images.val])
-    with embed(
-        FeatureNetwork(fitted.network),
-        fitted.network.head.in_features,
-        digest_of(positions.tolist()),
-        lambda chosen: images.pixels_of([int(positions[i]) for i in chosen]),
-        preprocessing=preprocessing.model_dump(mode="json"),
-        tta=recipe.tta,
-        device=context.device,
-        emit=context.emit,
-        stop=context.stop,
-    ) as (features, _):
+    with features_of(fitted.network, images, positions, digest_of, preprocessing, recipe, context) as (features, _):
         n = len(train)
         known, val = _read(features, slice(0, n)), _read(features, slice(n, len(positions)))
     label = train_label
@@ -125,15 +115,6 @@ def learn_familiarity(
             learnt_on=learnt_on,
         ),
     )
-
-
-def _some(images: TrainingImages, seed: int, most: int) -> tuple[Ints, Ints]:
-    """Training images at random, of every class, with their labels."""
-    order = np.random.default_rng(seed).permutation(len(images.train))
-    first_of_class = np.unique(images.train_label[order], return_index=True)[1]
-    rest = np.setdiff1d(np.arange(len(order)), first_of_class)
-    chosen = np.sort(order[np.concatenate([first_of_class, rest])[:most]])
-    return images.train[chosen], images.train_label[chosen]
 
 
 def _read(features: Features, rows: slice) -> npt.NDArray[np.float32]:

@@ -7,7 +7,6 @@ of 0.3 (blood_pbc, 112 px). From scratch there are no features worth a head, and
 head of an earlier run with the same classes is kept if validation images prefer it.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -29,6 +28,7 @@ from coverslip.runs import (
     FinetuneStage,
     LearntOn,
     Recipe,
+    RefittedHead,
     RunContext,
     StageRecord,
     epochs_called_for,
@@ -37,6 +37,7 @@ from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.batches import TrainingImages, n_drawn
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
+from coverslip.training.heads import DigestOf, refit_head, refit_head_as_chosen
 from coverslip.training.initialising import InitialClassifier
 from coverslip.training.instant_stage import (
     OnFeatures,
@@ -56,8 +57,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _ENOUGH = 0.75  # of the images that fine-tuning calls for: with fewer epochs it loses more often (RESULTS.md)
 
-DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each image's content apart
-
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -67,6 +66,7 @@ class Choices:
     keeps_head: bool  # of the earlier run whose weights are the initialisation
     head_temperature: float  # of the linear probe, where no image can be held out from it
     epochs: int  # of fine-tuning; 0: the instant classifier is kept
+    refitted: RefittedHead | None = None  # that the trained head is averaged with; None: with none
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,7 @@ class _Candidate:
 
 def fit(
     images: TrainingImages,
+    turn: Ints,
     digest_of: DigestOf,
     preprocessing: Preprocessing,
     recipe: Recipe,
@@ -115,6 +116,8 @@ def fit(
 
     Args:
         images: to fit on and to validate on; test images are not among them.
+        turn: (n_val,) in which each validation image is held out from a linear probe that learns from them too;
+            negative for never: what is said of it then comes from a probe of training images alone.
         digest_of: tells each image's content apart; features are cached by it.
         preprocessing: how pixels were preprocessed; features are cached by it.
         recipe: what to do.
@@ -136,21 +139,20 @@ def fit(
     changes: dict[float, float] = {}
     finetuned: Finetuned | None = None
     if recipe.init != "scratch":
-        choose = head_by_validation(images, recipe, kept_head, context)
-        unseen, stage = instant_stage(
+        choose = head_by_validation(images, turn, recipe, kept_head, context)
+        choice, stage = instant_stage(
             network, images, digest_of, preprocessing, recipe, context, choose, on_features=on_features
         )
-        candidates.append(_Candidate("instant", unseen.logits, _copied(network)))
+        candidates.append(_Candidate("instant", choice.unseen.logits, _copied(network)))
         stages.append(stage)
         temperature = stage.temperature
+        network.set_head(choice.of_training.weight, choice.of_training.bias)  # validation images judge what comes of it
     is_wanted = recipe.is_finetuned and not (candidates and _is_finished_before(context))
     if is_wanted:
         _initialise_head(network, recipe, random_head, temperature)
         finetuned = _finetune(network, images, recipe, context, recipe.last_epoch)
         pace, changes = finetuned.pace, finetuned.schedule_changes
         does_not_fit = finetuned.stopped_because == "does not fit"
-        if not does_not_fit:
-            stages.append(_finetune_stage(finetuned, recipe))
         is_stopped = finetuned.stopped_because == "on request"
         if finetuned.stopped_because == "diverged":
             if not (candidates or finetuned.kept_epoch):
@@ -158,9 +160,15 @@ def fit(
             context.emit(_diverged_note(finetuned.epochs_run, recipe))
         if finetuned.stopped_because == "out of time" and not (candidates or finetuned.kept_epoch):
             raise OutOfTime("There was no time for one epoch", do="Allow more time, or take smaller images.")
+        refitted: RefittedHead | None = None
         if finetuned.kept_epoch and not does_not_fit:
-            val_logits = _logits(network, images, recipe, context.device)
+            if recipe.refit_head and len(images.val) and not is_stopped:
+                val_logits, refitted = refit_head(network, images, turn, digest_of, preprocessing, recipe, context)
+            else:
+                val_logits = _logits(network, images, recipe, context.device)
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
+        if not does_not_fit:
+            stages.append(_finetune_stage(finetuned, recipe, refitted))
     if not candidates and does_not_fit:
         nothing = np.zeros((0, images.n_classes))
         return Fitted(network, nothing, tuple(stages), "finetune", False, None, does_not_fit, pace)
@@ -287,22 +295,25 @@ def refit(
         assert choices.shrinkage is not None, "folds with initial weights fit a linear probe"
         kept_head = kept_head if choices.keeps_head else None
         choose = head_by_choices(images, recipe, choices.shrinkage, kept_head, turn, context)
-        unseen, stage = instant_stage(
+        choice, stage = instant_stage(
             network, images, digest_of, preprocessing, recipe, context, choose, choices.head_temperature, on_features
         )
         stages.append(stage)
+        unseen = choice.unseen
         held_out, temperature = (unseen if len(unseen.label) else None), stage.temperature
     if choices.epochs:
         held_out = None  # fine-tuning leaves the probe
         _initialise_head(network, recipe, random_head, temperature)
         finetuned = _finetune(network, images, recipe, context, choices.epochs)
-        stages.append(_finetune_stage(finetuned, recipe))
         if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
             raise Stopped("Training on all images was stopped", do="Resume the run to go on.")
         if finetuned.stopped_because == "out of time":
             raise OutOfTime("There was no time for training on all images", do="Allow more time.")
         if finetuned.stopped_because == "diverged":
             raise _diverged(recipe)
+        if choices.refitted is not None:
+            refit_head_as_chosen(network, images, digest_of, preprocessing, recipe, context, choices.refitted)
+        stages.append(_finetune_stage(finetuned, recipe, choices.refitted))
     chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
     context.emit(_selected(chosen, finetuned))
     val_logits = np.zeros((0, images.n_classes))
@@ -409,7 +420,7 @@ def _copied(network: Network) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def _finetune_stage(finetuned: Finetuned, recipe: Recipe) -> FinetuneStage:
+def _finetune_stage(finetuned: Finetuned, recipe: Recipe, refitted: RefittedHead | None) -> FinetuneStage:
     started_from = "random head" if recipe.head_init == "random" else "instant classifier"
     if recipe.init == "scratch":
         started_from = "random weights"
@@ -424,4 +435,5 @@ def _finetune_stage(finetuned: Finetuned, recipe: Recipe) -> FinetuneStage:
         stopped_because=finetuned.stopped_because,
         images_per_second=round(finetuned.images_per_second, 2),
         precision=finetuned.precision,
+        refitted=refitted,
     )

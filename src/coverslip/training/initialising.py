@@ -26,6 +26,7 @@ class InitialClassifier:
 
     packed: PackedClassifier
     class_of: tuple[int | None, ...]  # for each class of this run its number there
+    offers_head: bool = True  # False: it knows the validation images, which could not judge it
 
     @property
     def n_new(self) -> int:
@@ -39,7 +40,7 @@ class InitialClassifier:
         normalised alike.
 
         Returns:
-            The calibrated head; None where a class is new.
+            The calibrated head; None where a class is new, or where none is offered.
 
         Raises:
             BadRecipe: the network is another one.
@@ -56,21 +57,21 @@ class InitialClassifier:
             ) from error
         network.load_state_dict({**current, **fitted})
         rows = [number for number in self.class_of if number is not None]
-        if self.n_new:
+        if self.n_new or not self.offers_head:
             return None
         weight, bias = ((weights[name][rows] / self.packed.card.temperature).numpy() for name in _HEAD)
         return LinearHead(weight, bias, shrinkage=None)
 
 
-def initial_classifier(init: FromRun, classes: Sequence[str]) -> InitialClassifier:
-    """What an earlier run gives to a training on these classes.
+def initial_classifier(init: FromRun, classes: Sequence[str], *, offers_head: bool = True) -> InitialClassifier:
+    """What an earlier run gives to a training on these classes, its head included if validation images can judge it.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
     """
     packed = open_classifier(find_classifier(init.run))
     numbers = {init.labels.get(name, name): number for number, name in enumerate(packed.card.classes)}
-    return InitialClassifier(packed, tuple(numbers.get(name) for name in classes))
+    return InitialClassifier(packed, tuple(numbers.get(name) for name in classes), offers_head)
 
 
 def check_initialisation(init: FromRun, recipe: Recipe, classes: Sequence[str]) -> None:

@@ -22,8 +22,12 @@ def rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:
         label: (n_val,) int in [0, K).
         recipe: names the primary metric.
     """
-    calibrated = apply_temperature(logits, fit_temperature(logits, label))
-    return primary_score(logits, label, recipe), -_value("log_loss", calibrated, label)
+    return primary_score(logits, label, recipe), -calibrated_log_loss(logits, label)
+
+
+def calibrated_log_loss(logits: Floats, label: Ints) -> float:
+    """The log loss of (n, K) logits at the temperature that is best for them."""
+    return _value("log_loss", apply_temperature(logits, fit_temperature(logits, label)), label)
 
 
 def is_preferred(challenger: Floats, incumbent: Floats, label: Ints, recipe: Recipe) -> bool:

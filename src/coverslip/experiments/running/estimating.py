@@ -8,7 +8,7 @@ from typing import Any
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.events import Event, Noted, Pace, RunEnded, WorkPlanned
-from coverslip.experiments.budgeting import SIZE_POWER
+from coverslip.experiments.budgeting import MOST_AGAIN, SIZE_POWER
 from coverslip.experiments.parts import Parts
 from coverslip.messages import rough_duration
 from coverslip.models import model_info
@@ -17,7 +17,6 @@ from coverslip.runs.log import Progress, fold_event
 from coverslip.runs.log.time_left import USUAL_CLOSING, training_seconds
 
 PACES = register(Kind("pace", "how long earlier trainings took on this computer", RECORDS, bound_bytes=10**7))
-MOST_AGAIN = 2000  # training images that a fine-tuned network looks at again
 LONG_SECONDS = 1800.0  # a training that takes longer is worth a warning
 _KEY = "paces"
 _MOST_KEPT = 60

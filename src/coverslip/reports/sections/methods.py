@@ -281,7 +281,7 @@ def _instant_methods(recipe: Recipe) -> str:
     averaged = f", {words['tta']}," if words["tta"] else ""
     return (
         f"{_capitalised(words['head'])}, the network being frozen{averaged} were classified by a linear discriminant "
-        "whose shrinkage was chosen on validation images."
+        "whose shrinkage was chosen on validation images and which was then fitted on training and validation images."
     )
 
 
@@ -298,8 +298,18 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
         f"{_kept_epoch(run, stage)}{kept}."
         + _regulariser_methods(run.recipe)
         + (f" Data augmentation of training images: {', '.join(changes)}." if changes else "")
+        + _refitted_methods(stage)
         + ("" if stage.precision == "float32" else f" Steps were computed in mixed precision ({stage.precision}).")
         + (f" The frozen network had better validation results{where} and was kept." if run.n_frozen else "")
+    )
+
+
+def _refitted_methods(stage: FinetuneStage) -> str:
+    if stage.refitted is None or not stage.refitted.share:
+        return ""
+    return (
+        " Its calibrated logits were averaged with those of a linear discriminant on its features "
+        f"(weight {stage.refitted.share:.2g}, chosen on validation images)."
     )
 
 

@@ -113,6 +113,22 @@ class NetworkChoices(Choices):
         "classifier is fitted in either case, and kept if its validation results are better (unless `kept_stage` says "
         "otherwise). From scratch every head is random.",
     )
+    refit_head: Annotated[
+        bool,
+        Key(
+            "Refit the last layer",
+            "training",
+            "After fine-tuning, fits a second last layer to what the network now sees in your images, and takes the "
+            "mean of both. Publications keep the trained one.",
+            lambda is_on: (
+                "the last layer averaged with a refitted one" if is_on else "the last layer as it was trained"
+            ),
+        ),
+    ] = Field(
+        default=True,
+        description="After fine-tuning, average the calibrated logits of the trained head and of a linear probe that "
+        "is fitted to the fine-tuned features. The result is one linear layer.",
+    )
     freeze_to: Annotated[
         str | None,
         Key(

@@ -48,6 +48,7 @@ class Preset:
 BARE: Changes = {
     "split": {"near_duplicates": "ignore"},
     "head_init": "random",
+    "refit_head": False,
     "clip_gradient": None,
     "kept_epoch": "best",
     "kept_stage": "finetune",
@@ -58,6 +59,7 @@ COMMON = (
         "Images of one group (patient, slide, cell) and their copies are on one side of a split.", is_choice=True
     ),
     Deviation("Fine-tuning from pretrained weights begins with the instant classifier.", is_choice=True),
+    Deviation("After fine-tuning the last layer is averaged with a refitted one.", is_choice=True),
     Deviation("Steps that would be far too long are shortened.", is_choice=True),
     Deviation("Near-duplicates are on one side of a split.", is_choice=True),
     Deviation("Duplicates are on one side of a split."),

@@ -1,0 +1,262 @@
+"""Linear heads on what a network sees: fitted, chosen by validation images, calibrated by images that are held out.
+
+Validation images choose the shrinkage. Then the head is fitted once more, on training and validation images, and what
+heads that leave validation images out in turn say of them stands for what the last one says of new images. Where a
+fifth of the images validates, a head so learns from a third more.
+
+After fine-tuning such a head is averaged with the trained one: some dozens of epochs move the features far, and
+gradients leave the last layer behind. The mean of the calibrated logits is one linear layer again. What both gain
+stands in benchmarks/RESULTS.md.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.engines import Engine, Features, embed
+from coverslip.evaluation import fit_temperature
+from coverslip.events import telling
+from coverslip.images import Preprocessing
+from coverslip.models.networks import FeatureNetwork, Network
+from coverslip.runs import Recipe, RefittedHead, RunContext
+from coverslip.training.batches import TrainingImages
+from coverslip.training.linear_probe import SHRINKAGES, LinearHead, fit_linear_probe, held_out_logits
+from coverslip.training.ranking import calibrated_log_loss, primary_score
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each image's content apart
+
+# Training images to refit on: more take time, and tell a discriminant of some thousand features little.
+MOST_REFITTED = 10_000
+_SHARES = tuple(tenth / 10 for tenth in range(11))  # of the refitted head
+
+
+def features_of(
+    network: Network,
+    images: TrainingImages,
+    positions: Ints,
+    digest_of: DigestOf,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    context: RunContext,
+) -> AbstractContextManager[tuple[Features, Engine | None]]:
+    """As `embed`: of the images at these positions of the dataset, averaged over test-time augmentation."""
+    chosen = positions.tolist()
+
+    def pixels_of(places: Sequence[int]) -> npt.NDArray[np.unsignedinteger]:
+        return images.pixels_of([chosen[i] for i in places])
+
+    return embed(
+        FeatureNetwork(network),
+        network.head.in_features,
+        digest_of(chosen),
+        pixels_of,
+        preprocessing=preprocessing.model_dump(mode="json"),
+        tta=recipe.tta,
+        device=context.device,
+        emit=context.emit,
+        stop=context.stop,
+    )
+
+
+def some_of_training(images: TrainingImages, seed: int, most: int) -> tuple[Ints, Ints]:
+    """Positions of training images drawn at random, with every class among them, and their labels."""
+    order = np.random.default_rng(seed).permutation(len(images.train))
+    first_of_class = np.unique(images.train_label[order], return_index=True)[1]
+    rest = np.setdiff1d(np.arange(len(order)), first_of_class)
+    chosen = np.sort(order[np.concatenate([first_of_class, rest])[:most]])
+    return images.train[chosen], images.train_label[chosen]
+
+
+def cross_fitted_logits(
+    features: Features, label: Ints, turn: Ints, *, n_classes: int, balanced: bool, shrinkage: float
+) -> Floats:
+    """(n, K) logits of linear probes that were fitted on the images of other turns; NaN where the turn is negative.
+
+    Args:
+        features: (n, D).
+        label: (n,) in [0, K), each of them somewhere.
+        turn: (n,) in which each image is held out.
+        n_classes: K.
+        balanced: every class counts the same, however many images it has.
+        shrinkage: of every probe.
+    """
+    order = np.argsort(turn, kind="stable")
+    logits = np.empty((len(label), n_classes))
+    logits[order] = held_out_logits(
+        features.part(order), label[order], turn[order], n_classes=n_classes, balanced=balanced, shrinkage=shrinkage
+    )
+    return logits
+
+
+def is_balanced(recipe: Recipe) -> bool:
+    """Whether every class counts the same to the linear probe, however many images it has."""
+    return recipe.class_weights == "balanced" or recipe.sampling not in ("all", "domains")
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsByValidation:
+    """What training and validation images together give."""
+
+    head: LinearHead  # fitted on all of them
+    of_training: LinearHead  # fitted on training images alone, so that validation images may judge it
+    val_logits: Floats  # (n_val, K) by heads that did not see the image
+
+
+@dataclass(frozen=True, slots=True)
+class HeadFitter:
+    """Fits linear probes to K classes as the recipe says."""
+
+    n_classes: int
+    recipe: Recipe
+    context: RunContext
+
+    def fitted(self, features: Features, label: Ints, shrinkage: float) -> LinearHead:
+        """On all these images, of a given shrinkage."""
+        return self._fit(features, label, features, label, [shrinkage])
+
+    def chosen(self, features: Features, label: Ints, val: Features, val_label: Ints) -> LinearHead:
+        """The one whose shrinkage is best on validation images."""
+        return self._fit(features, label, val, val_label, SHRINKAGES)
+
+    def held_out(self, features: Features, label: Ints, turn: Ints, shrinkage: float) -> Floats:
+        """(n, K) logits by heads fitted on the images of all other turns; NaN where the turn is negative."""
+        balanced = is_balanced(self.recipe)
+        return cross_fitted_logits(
+            features, label, turn, n_classes=self.n_classes, balanced=balanced, shrinkage=shrinkage
+        )
+
+    def by_validation(self, features: Features, label: Ints, val_label: Ints, turn: Ints) -> HeadsByValidation:
+        """Fit on training images, choose by validation images, then fit on both.
+
+        Args:
+            features: of the training images, then the validation images.
+            label, val_label: of each.
+            turn: (n_val,) in which each validation image is held out; where it is negative, the head of training images
+                speaks.
+        """
+        n = len(label)
+        val = features.part(slice(n, None))
+        of_training = self.chosen(features.part(slice(n)), label, val, val_label)
+        if not len(val_label):
+            return HeadsByValidation(of_training, of_training, np.zeros((0, self.n_classes)))
+        assert of_training.shrinkage is not None, "it was fitted"
+        both = np.concatenate([label, val_label])
+        turns = np.concatenate([np.full(n, -1), turn])
+        logits = self.held_out(features, both, turns, of_training.shrinkage)[n:]
+        known = turn < 0
+        logits[known] = of_training.logits(val)[known]
+        return HeadsByValidation(self.fitted(features, both, of_training.shrinkage), of_training, logits)
+
+    def _fit(
+        self, features: Features, label: Ints, val: Features, val_label: Ints, shrinkages: Sequence[float]
+    ) -> LinearHead:
+        tell = telling(self.context.emit, "fitting the classifier")
+
+        def tell_unless_stopped(done: int, total: int) -> None:
+            self.context.stop.check()
+            tell(done, total)
+
+        return fit_linear_probe(
+            features,
+            label,
+            val,
+            val_label,
+            n_classes=self.n_classes,
+            balanced=is_balanced(self.recipe),
+            better=lambda logits, label: primary_score(logits, label, self.recipe),
+            shrinkages=shrinkages,
+            on_progress=tell_unless_stopped,
+        )
+
+
+def refit_head(
+    network: Network,
+    images: TrainingImages,
+    turn: Ints,
+    digest_of: DigestOf,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    context: RunContext,
+) -> tuple[Floats, RefittedHead]:
+    """Average the trained head with one that is fitted to the network's features, by what validation images choose.
+
+    Args:
+        network: fine-tuned, on the processor; its head is replaced.
+        images, turn, digest_of, preprocessing, recipe, context: as for `fit`; there are validation images.
+
+    Returns:
+        (n_val, K) logits averaged over test-time augmentation, by heads that were not fitted on the image, and what
+        was chosen.
+
+    Raises:
+        Stopped: on request.
+    """
+    train, label = some_of_training(images, recipe.seed, MOST_REFITTED)
+    positions = np.concatenate([train, images.val])
+    with features_of(network, images, positions, digest_of, preprocessing, recipe, context) as (features, _):
+        heads = HeadFitter(images.n_classes, recipe, context).by_validation(features, label, images.val_label, turn)
+        trained_logits = network.logits(features[slice(len(train), len(positions))])
+    chosen = _averaging(trained_logits, heads, images.val_label)
+    _average_into(network, heads.head, chosen)
+    of_trained, of_fitted = _factors(chosen)
+    return of_trained * trained_logits + of_fitted * heads.val_logits, chosen
+
+
+def refit_head_as_chosen(
+    network: Network,
+    images: TrainingImages,
+    digest_of: DigestOf,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    context: RunContext,
+    chosen: RefittedHead,
+) -> None:
+    """The same where folds have chosen, on training images alone.
+
+    Raises:
+        Stopped: on request.
+    """
+    train, label = some_of_training(images, recipe.seed, MOST_REFITTED)
+    with features_of(network, images, train, digest_of, preprocessing, recipe, context) as (features, _):
+        fitted = HeadFitter(images.n_classes, recipe, context).fitted(features, label, chosen.shrinkage)
+    _average_into(network, fitted, chosen)
+
+
+def _averaging(trained_logits: Floats, heads: HeadsByValidation, label: Ints) -> RefittedHead:
+    """With the share of the refitted head that has the lowest log loss on validation images."""
+    assert heads.head.shrinkage is not None, "it was fitted"
+    temperatures = [fit_temperature(logits, label) for logits in (trained_logits, heads.val_logits)]
+    averagings = [
+        RefittedHead(
+            shrinkage=heads.head.shrinkage,
+            share=share,
+            temperature=temperatures[1],
+            trained_temperature=temperatures[0],
+        )
+        for share in _SHARES
+    ]
+
+    def loss(averaging: RefittedHead) -> float:
+        of_trained, of_fitted = _factors(averaging)
+        return calibrated_log_loss(of_trained * trained_logits + of_fitted * heads.val_logits, label)
+
+    return min(averagings, key=loss)
+
+
+def _average_into(network: Network, fitted: LinearHead, chosen: RefittedHead) -> None:
+    of_trained, of_fitted = _factors(chosen)
+    trained = (tensor.detach().numpy() for tensor in (network.head.weight, network.head.bias))
+    weight, bias = (
+        of_trained * own + of_fitted * other for own, other in zip(trained, (fitted.weight, fitted.bias), strict=True)
+    )
+    network.set_head(weight, bias)
+
+
+def _factors(chosen: RefittedHead) -> tuple[float, float]:
+    """Of the trained and of the refitted head's logits: its share, divided by its temperature."""
+    return (1 - chosen.share) / chosen.trained_temperature, chosen.share / chosen.temperature
