@@ -20,12 +20,12 @@ import numpy as np
 
 import coverslip as cs
 from coverslip.audit.label_errors import SHRINKAGE
-from coverslip.training.heads import cross_fitted_logits
 from coverslip.audit.label_issues import label_issues
 from coverslip.datasets import DecodedPixels, inner_folds, scan_images
 from coverslip.engines import Features, embed
 from coverslip.evaluation import apply_temperature, fit_temperature
 from coverslip.models.networks import FeatureNetwork, create_network
+from coverslip.training.heads import cross_fitted_logits
 from coverslip.training.preprocessing import learn_preprocessing
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()

@@ -11,10 +11,10 @@ from trained import GROUPS, INSTANT
 
 import coverslip as cs
 from coverslip.audit.label_errors import SHRINKAGE
-from coverslip.training.heads import cross_fitted_logits
 from coverslip.audit.label_issues import FEWEST_IMAGES, count_suspected_errors, label_issues
 from coverslip.cli import main
 from coverslip.runs import Run, SplitPlan
+from coverslip.training.heads import cross_fitted_logits
 
 # Probabilities and labels, and what cleanlab 2.9 says of them: `get_self_confidence_for_each_label`, and
 # `find_label_issues(filter_by="predicted_neq_given", return_indices_ranked_by="self_confidence")`.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from coverslip.audit.copies import with_recorded_near_duplicates
 from coverslip.audit.label_issues import count_suspected_errors, label_issues
 from coverslip.datasets import Dataset, DecodedPixels, Scan, inner_folds, scan_images
-from coverslip.engines import Features, embed
+from coverslip.engines import embed
 from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, fit_temperature
 from coverslip.images import ImageFacts
