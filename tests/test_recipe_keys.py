@@ -105,6 +105,8 @@ def settings_for(key: Any) -> list[str]:
         value = OTHER_VALUES[key.key]
     elif key.choices:
         value = next(str(choice.value).lower() for choice in reversed(key.choices) if choice.value != key.default)
+    elif isinstance(key.default, bool):
+        value = str(not key.default).lower()
     elif key.type in ("number", "integer"):
         value = str(key.default / 2 if key.default else key.maximum / 2)
         value = str(int(float(value))) if key.type == "integer" else value

@@ -305,12 +305,9 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
 
 
 def _refitted_methods(stage: FinetuneStage) -> str:
-    if stage.refitted is None or not stage.refitted.share:
-        return ""
-    return (
-        " Its calibrated logits were averaged with those of a linear discriminant on its features "
-        f"(weight {stage.refitted.share:.2g}, chosen on validation images)."
-    )
+    share = 0.0 if stage.refitted is None else stage.refitted.share
+    what = " Its calibrated logits were averaged with those of a linear discriminant on its features"
+    return f"{what} (weight {share:.2g}, chosen on validation images)." if share else ""
 
 
 def _shortened(run: ReportedRun, stage: FinetuneStage) -> str:

@@ -1,0 +1,143 @@
+"""Last layers: what validation images choose, learning from them too, and averaging with a trained layer."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trained import INSTANT, SMALL_NETWORK
+
+import coverslip as cs
+from coverslip.images import Preprocessing
+from coverslip.models.networks import create_network
+from coverslip.runs import Recipe, RefittedHead, RunContext
+from coverslip.training.batches import TrainingImages
+from coverslip.training.heads import HeadFitter, refit_head, refit_head_as_chosen
+from coverslip.training.linear_probe import fit_linear_probe
+from coverslip.training.ranking import calibrated_log_loss, primary_score
+
+N_TRAIN, N_VAL = 60, 30
+
+
+class Rows:
+    """Features as the cache gives them."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self._rows, self.shape = rows, rows.shape
+
+    def __getitem__(self, which: slice) -> np.ndarray:
+        return self._rows[which]
+
+    def part(self, which: np.ndarray | slice) -> "Rows":
+        return Rows(self._rows[which])
+
+
+def features_and_labels(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    label = np.arange(N_TRAIN + N_VAL) % 3
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=(len(label), 8)) + np.eye(3, 8)[label]).astype(np.float32), label
+
+
+def fitter(folder: Path) -> HeadFitter:
+    return HeadFitter(3, Recipe(), RunContext(folder))
+
+
+def test_validation_images_choose_then_count(tmp_path: Path) -> None:
+    features, label = features_and_labels()
+    train, val = slice(N_TRAIN), slice(N_TRAIN, None)
+    heads = fitter(tmp_path).by_validation(Rows(features), label[train], label[val], np.arange(N_VAL) // 3)
+    alone = fit_linear_probe(
+        features[train],
+        label[train],
+        features[val],
+        label[val],
+        n_classes=3,
+        balanced=False,
+        better=lambda logits, label: primary_score(logits, label, Recipe()),
+    )
+    both = fit_linear_probe(
+        features,
+        label,
+        features,
+        label,
+        n_classes=3,
+        balanced=False,
+        better=lambda *_: 0.0,
+        shrinkages=[alone.shrinkage or 0.0],
+    )
+    np.testing.assert_allclose(heads.of_training.weight, alone.weight)
+    np.testing.assert_allclose(heads.head.weight, both.weight)
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 1000), n_turns=st.integers(1, 10))
+def test_no_head_that_speaks_of_a_validation_image_has_seen_its_label(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, n_turns: int
+) -> None:
+    """With a label swapped in a turn, what is said of its images stays; and the shrinkage was the same."""
+    features, label = features_and_labels(seed)
+    turn = np.arange(N_VAL) % n_turns - 1  # -1: never held out from a head on all images
+    which = np.flatnonzero(turn == turn.max())[:2] + N_TRAIN
+    swapped = label.copy()
+    swapped[which] = swapped[which[::-1]]
+    own = fitter(tmp_path_factory.mktemp("heads"))
+    first, second = (
+        own.by_validation(Rows(features), labels[:N_TRAIN], labels[N_TRAIN:], turn) for labels in (label, swapped)
+    )
+    assert np.isfinite(first.val_logits).all()
+    if first.head.shrinkage == second.head.shrinkage:
+        same = (turn == turn.max()) | (turn < 0)
+        np.testing.assert_allclose(first.val_logits[same], second.val_logits[same], atol=1e-8)
+
+
+def test_without_validation_images_there_is_one_head(tmp_path: Path) -> None:
+    features, label = features_and_labels()
+    heads = fitter(tmp_path).by_validation(Rows(features), label, label[:0], np.zeros(0, np.int64))
+    assert heads.head is heads.of_training
+    assert heads.val_logits.shape == (0, 3)
+
+
+@pytest.fixture
+def pictures() -> tuple[TrainingImages, np.ndarray]:
+    """Noise in three shades."""
+    rng = np.random.default_rng(0)
+    label = np.arange(N_TRAIN + N_VAL) % 3
+    pixels = (rng.normal(80, 30, (len(label), 32, 32, 3)) + 20 * label[:, None, None, None]).clip(0, 255)
+    pixels = pixels.astype(np.uint8)
+    train, val = np.arange(N_TRAIN), np.arange(N_TRAIN, N_TRAIN + N_VAL)
+    return TrainingImages(lambda p: pixels[list(p)], train, label[train], val, label[val], 3), label
+
+
+@pytest.mark.slow
+def test_a_layer_that_training_left_behind_is_averaged_with_a_refitted_one(
+    pictures: tuple[TrainingImages, np.ndarray], tmp_path: Path
+) -> None:
+    """The logits that are returned are those of the network's new layer, but for images held out from it."""
+    images, _ = pictures
+    network = create_network(SMALL_NETWORK, n_classes=3, pretrained=False, image_size=32)
+    preprocessing = Preprocessing.model_validate({"image_size": 32, "channels": 3})
+    common = (lambda places: [f"{i}" for i in places], preprocessing, Recipe(tta=1), RunContext(tmp_path))
+    trained = network.logits(np.eye(network.head.in_features, dtype=np.float32))
+    never = np.full(N_VAL, -1)
+    val_logits, chosen = refit_head(network, images, never, *common)
+    assert chosen.share > 0  # the layer is random
+    guessing = np.zeros_like(val_logits)
+    assert calibrated_log_loss(val_logits, images.val_label) < calibrated_log_loss(guessing, images.val_label) - 0.1
+    assert not np.allclose(network.logits(np.eye(network.head.in_features, dtype=np.float32)), trained)
+
+    again = create_network(SMALL_NETWORK, n_classes=3, pretrained=False, image_size=32)
+    again.load_state_dict(network.state_dict())
+    kept = RefittedHead(shrinkage=1.0, share=0.0, temperature=2.0, trained_temperature=1.0)
+    refit_head_as_chosen(again, images, *common, kept)
+    np.testing.assert_array_equal(again.head.weight.detach().numpy(), network.head.weight.detach().numpy())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_refitted", [True, False])
+def test_a_run_says_whether_its_last_layer_was_refitted(cells: Path, tmp_path: Path, is_refitted: bool) -> None:
+    changes = {"stage": "finetune", "epochs": 1, "kept_stage": "finetune", "refit_head": is_refitted}
+    run = cs.train(cs.open_dataset(cells), INSTANT.model_copy(update=changes), out=tmp_path / "run")
+    assert run.training is not None
+    assert run.training.finetune is not None
+    assert (run.training.finetune.refitted is not None) == is_refitted
