@@ -412,7 +412,7 @@ export const results = {
     },
     otherRule:
       'The two runs use different decision rules, so metrics of predicted classes differ for that reason as well. A threshold that you choose for a run is not carried over to another training: choose it again under “Decision threshold”.',
-    start: 'Train again with these labels …',
+    start: 'Train again with these images …',
     endings: {
       labels: 'labels corrected',
       added: 'images added',
