@@ -423,7 +423,7 @@ def test_measured_images_of_runs_and_evaluations_are_explained_and_their_picture
         known = until(
             lambda at=place: (now := lab.client.get(at).json())["state"] in ("known", "not-asked") and now, 600
         )
-        assert known == {"state": "known", "progress": None, "error": None, "fold": None}
+        assert known == {"state": "known", "progress": None, "error": None, "fold": None, "seconds": None}
         first, again = (lab.client.get(f"{place}/picture") for _ in range(2))
         assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
         assert again.content == first.content
