@@ -133,7 +133,7 @@ def correct_and_compare(flow: Flow) -> None:
     flow.page.get_by_role("heading", name=NUMBERS).wait_for()
     flow.began = time.perf_counter()  # what went before is no part of it
     correct(flow.page, 3, misfiled, None)
-    flow.page.get_by_role("button", name="Train again with these labels").click()
+    flow.page.get_by_role("button", name="Train again with these images").click()
     flow.page.wait_for_url(lambda url: "/runs/" in url and first not in url)
     flow.wait_for_numbers()
     flow.page.get_by_role("link", name="Compare with the training before").click()

@@ -92,7 +92,7 @@ def measure(
         start = time.perf_counter()
         corrected = correct(page, n_corrected, misfiled, shots)
         at_corrected = time.perf_counter()
-        page.get_by_role("button", name="Train again with these labels").click()
+        page.get_by_role("button", name="Train again with these images").click()
         page.wait_for_url(lambda url: "/runs/" in url and first not in url)
         link = page.get_by_role("link", name="Compare with the training before")
         link.wait_for()

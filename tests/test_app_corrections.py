@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ from drawing import save_cell
 from fastapi.testclient import TestClient
 from small_workspace import (
     API,
+    FINETUNE,
     QUICK,
     Json,
     ended,
     new_workspace,
     open_images,
+    predicted_here,
     queue_run,
     trained_here,
     until,
@@ -32,6 +35,11 @@ from coverslip.runs import Run, fingerprint_of
 from coverslip.workspace.store.home import Workspace
 
 pytestmark = pytest.mark.slow
+
+NO_CHANGES: Json = {
+    **dict.fromkeys(("n_added", "n_relabeled", "n_relabeled_test", "n_removed", "n_removed_test", "n_ungrouped"), 0),
+    "trained": None,
+}
 
 
 @dataclass(frozen=True)
@@ -79,23 +87,88 @@ def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_bac
     assert (corrected["label"], corrected["correction"]) == ("large", "medium")
     assert {path: label for path, label in lab.labels().items() if before[path] != label} == {row["path"]: "medium"}
     assert [one["k"] for one in lab.get(f"runs/{lab.run}/rows?only=corrected")["items"]] == [row["k"]]
-    assert lab.get(f"runs/{lab.run}/relabelled") == {
-        "n": 1,
-        "n_test": 1,
-        "n_added": 0,
-        "n_ungrouped": 0,
-        "trained": None,
-    }
+    assert lab.get(f"runs/{lab.run}/image-changes") == {**NO_CHANGES, "n_relabeled": 1, "n_relabeled_test": 1}
     assert lab.correct(lab.run, row["k"], None)["correction"] is None
     assert lab.labels() == before
-    assert lab.get(f"runs/{lab.run}/relabelled") == {
-        "n": 0,
-        "n_test": 0,
-        "n_added": 0,
-        "n_ungrouped": 0,
-        "trained": None,
-    }
+    assert lab.get(f"runs/{lab.run}/image-changes") == NO_CHANGES
     assert lab.correct(lab.run, row["k"], None)["correction"] is None  # there is nothing left to take back
+
+
+def test_removed_images_are_counted_before_training_again(lab: Lab) -> None:
+    where = f"{API}/datasets/{lab.cells}"
+    n_of = Counter(lab.split(lab.run).values())
+    tested, trained = (
+        [image["i"] for image in lab.get(f"datasets/{lab.cells}/images?run={lab.run}&part={part}&limit=3")["items"]]
+        for part in ("test", "train")
+    )
+    left_out = [*tested[:1], *trained[:2]]
+
+    def leave_out(is_left_out: bool) -> None:
+        body = {"images": left_out, "is_left_out": is_left_out}
+        assert lab.client.post(f"{where}/left-out", json=body).status_code < 300
+
+    leave_out(True)
+    assert lab.client.post(f"{where}/labels", json={"images": trained[2:], "label": None}).status_code == 200
+    counts = lab.get(f"runs/{lab.run}/image-changes")
+    assert counts == {**NO_CHANGES, "n_removed": 4, "n_removed_test": 1}
+    second = trained_here(lab.workspace, lab.cells, QUICK, "Without them", again_of=lab.run)
+    assert Counter(lab.split(second).values()) == n_of - Counter(test=1, train=3) + Counter({"left-out": 1})
+    assert lab.get(f"runs/{lab.run}/image-changes")["trained"] == {"id": second, "name": "Without them"}
+    assert lab.get(f"runs/{second}/image-changes") == NO_CHANGES
+    leave_out(False)
+    assert lab.client.post(f"{where}/labels/undo").status_code == 200
+    assert lab.get(f"runs/{lab.run}/image-changes") == NO_CHANGES
+    assert lab.get(f"runs/{second}/image-changes") == {**NO_CHANGES, "n_added": 4, "n_ungrouped": 0}
+
+
+def test_adding_predicted_images_tells_what_a_new_training_has_more_or_less(lab: Lab) -> None:
+    new = write_cells(lab.workspace.roots[0] / "new", n=4, seed=70)
+    others = open_images(lab.workspace, new)
+    prediction = f"predictions/{predicted_here(lab.workspace, lab.run, others)}"
+
+    def answer(k: int, label: str | None) -> None:
+        assert lab.client.put(f"{API}/{prediction}/rows/{k}/correction", json={"label": label}).status_code == 200
+
+    def join() -> tuple[Json, Json]:
+        """What was added and removed, and what differs from the training since: both as told before."""
+        preview = lab.get(f"{prediction}/join-preview?dataset_id={lab.cells}")
+        joined = lab.client.post(f"{API}/{prediction}/join", json={"dataset_id": lab.cells}).json()
+        until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
+        changes = lab.get(f"runs/{lab.run}/image-changes")
+        assert preview["counts"] == joined["counts"]
+        assert preview["changes"] == {key: changes[key] for key in preview["changes"]}
+        return joined["counts"], changes
+
+    before = [{"path": source["path"]} for source in lab.get(f"datasets/{lab.cells}")["sources"]]
+    tested = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&part=test&limit=1")["items"]
+    body = {"images": [tested[0]["i"]], "is_left_out": True}
+    assert lab.client.post(f"{API}/datasets/{lab.cells}/left-out", json=body).status_code < 300
+    answer(0, "large")
+    answer(1, "large")
+    counts, changes = join()
+    assert (counts["n_new"], counts["n_withdrawn"]) == (2, 0)
+    assert (changes["n_added"], changes["n_removed"], changes["n_removed_test"]) == (2, 1, 1)
+    answer(0, None)
+    answer(1, "medium")
+    answer(2, "large")
+    counts, changes = join()
+    assert (counts["n_new"], counts["n_withdrawn"], counts["n_relabeled"]) == (1, 1, 1)
+    assert (changes["n_added"], changes["n_relabeled"], changes["n_removed"]) == (2, 0, 1)
+    assert lab.client.patch(f"{API}/datasets/{lab.cells}", json={"sources": before}).status_code == 200
+    until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
+    body["is_left_out"] = False
+    assert lab.client.post(f"{API}/datasets/{lab.cells}/left-out", json=body).status_code < 300
+    assert lab.get(f"runs/{lab.run}/image-changes") == NO_CHANGES
+
+
+def test_a_training_with_a_time_budget_is_done_again_with_its_groups(lab: Lab) -> None:
+    labels = f"{API}/datasets/{lab.cells}/labels"
+    image = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
+    assert lab.client.post(labels, json={"images": [image["i"]], "label": "medium"}).status_code == 200
+    run = trained_here(lab.workspace, lab.cells, {**FINETUNE, "group": r"slide\d"}, "Regrouped", budget="10m")
+    assert lab.client.post(f"{labels}/undo").status_code == 200
+    assert Run(Path(lab.get(f"runs/{run}")["folder"])).recipe.group == "group"  # the column of the app's own table
+    assert lab.get(f"runs/{run}")["recipe"]["group"] == r"slide\d"
 
 
 def test_new_images_without_a_known_group_are_counted_before_training_again(lab: Lab) -> None:
@@ -106,7 +179,7 @@ def test_new_images_without_a_known_group_are_counted_before_training_again(lab:
     sources = [*before, {"path": str(lab.workspace.roots[0] / "others")}]
     assert lab.client.patch(where, json={"sources": sources}).status_code == 200
     until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
-    counts = lab.get(f"runs/{lab.run}/relabelled")
+    counts = lab.get(f"runs/{lab.run}/image-changes")
     assert (counts["n_added"], counts["n_ungrouped"]) == (2, 1)
     assert lab.client.patch(where, json={"sources": before}).status_code == 200
     until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
@@ -148,7 +221,7 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     preview = lab.client.post(f"{API}/datasets/{lab.cells}/split-preview", json={"recipe": QUICK, "again_of": lab.run})
     again = queue_run(lab.client, lab.cells, QUICK, name="Second", again_of=lab.run)
     assert ended(lab.client, again)["state"] == "done"
-    assert lab.get(f"runs/{lab.run}/relabelled")["trained"] == {"id": again, "name": "Second"}
+    assert lab.get(f"runs/{lab.run}/image-changes")["trained"] == {"id": again, "name": "Second"}
     assert lab.split(again) == lab.split(lab.run)
     assert {part["part"]: part["n"] for part in preview.json()["parts"]}["test"] == len(rows)
     assert lab.get(f"runs/{again}")["again_of"] == lab.run
@@ -286,8 +359,8 @@ def test_a_training_knows_its_images_though_its_dataset_has_a_second_source_sinc
     assert images[second]["image_id"] in [image["image_id"] for image in shown]
     assert images[first]["image_id"] not in [image["image_id"] for image in after["images"]]
     assert lab.get(f"datasets/{lab.cells}/images?run={run}&part=test")["total"] == n_test
-    counts = lab.get(f"runs/{run}/relabelled")
-    assert (counts["n"], counts["n_added"]) == (1, 1)
+    counts = lab.get(f"runs/{run}/image-changes")
+    assert (counts["n_relabeled"], counts["n_added"]) == (1, 1)
 
     assert lab.client.post(f"{labels}/undo").status_code == 200
     assert lab.client.patch(where, json={"sources": one}).status_code == 200
@@ -350,7 +423,7 @@ def test_measured_images_of_runs_and_evaluations_are_explained_and_their_picture
         known = until(
             lambda at=place: (now := lab.client.get(at).json())["state"] in ("known", "not-asked") and now, 600
         )
-        assert known == {"state": "known", "progress": None, "error": None, "fold": None}
+        assert known == {"state": "known", "progress": None, "error": None, "fold": None, "seconds": None}
         first, again = (lab.client.get(f"{place}/picture") for _ in range(2))
         assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
         assert again.content == first.content

@@ -244,8 +244,9 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     assert (after["n_images"], after["n_labelled"]) == (before["n_images"] + 1, before["n_labelled"] + 1)
     # Of the training: an image that it lacked, and no label of its own.
     trained = {"id": again["id"], "name": f"{run['name']}, images added"}
-    counts = {"n": 0, "n_test": 0, "n_added": 1, "n_ungrouped": 0}
-    assert review.app.get(f"runs/{run['id']}/relabelled") == {**counts, "trained": trained}
+    changes = review.app.get(f"runs/{run['id']}/image-changes")
+    assert (changes["n_added"], changes["n_relabeled"], changes["n_removed"]) == (1, 0, 0)
+    assert changes["trained"] == trained
     assert [each["name"] for each in after["classes"]] == [each["name"] for each in before["classes"]]
     old, new = (Run(Path(each["folder"])).split for each in (run, again))
     tested = [sorted(Path(row.path).name for row in rows if row.split == "test") for rows in (old, new)]

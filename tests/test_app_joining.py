@@ -21,7 +21,7 @@ from coverslip.workspace.store.records import load_dataset
 CLASSES = ("round", "flat")
 WHOLE = ReadPlan()
 NONE = dict.fromkeys(
-    ("n_new", "n_relabeled", "n_same_label", "n_conflicting", "n_duplicates", "n_unreadable"), 0
+    ("n_new", "n_withdrawn", "n_relabeled", "n_same_label", "n_conflicting", "n_duplicates", "n_unreadable"), 0
 )  # counts of what joining does
 
 
@@ -120,7 +120,7 @@ def test_images_without_the_pattern_of_the_groups_join_without_a_named_group(
     prediction = predicted(app, [(file, WHOLE) for file in new])
     answer(app, prediction, 0, "flat")
     answer(app, prediction, 1, "round")
-    expected = {"grouped_by": "pattern", "group": r"slide\d+_", "n_ungrouped": 2, "groups": []}
+    expected = {"changes": None, "grouped_by": "pattern", "group": r"slide\d+_", "n_ungrouped": 2, "groups": []}
     preview = app.get(f"{prediction}/join-preview", dataset_id=cells["id"])
     assert preview == {"counts": {**NONE, "n_new": 2}, **expected}
     joined = join(app, prediction, cells["id"])
@@ -166,9 +166,11 @@ def test_adding_counts_images_that_are_new_relabeled_duplicates_or_unreadable(
     assert preview() == expected
     assert join_counts(app, prediction, dataset["id"]) == expected
     assert labels(app, dataset["id"]).count("flat") == dataset["n_labelled"] // 2 - 1
+    answer(app, prediction, 1, None)
     answer(app, prediction, 2, "flat")
     answer(app, prediction, 3, "flat")
-    expected = {**NONE, "n_new": 1, "n_relabeled": 1, "n_same_label": 4, "n_duplicates": 1, "n_unreadable": 1}
+    expected = {**NONE, "n_new": 1, "n_withdrawn": 1, "n_relabeled": 1, "n_same_label": 3}
+    expected |= {"n_duplicates": 1, "n_unreadable": 1}
     assert preview() == expected
     assert join_counts(app, prediction, dataset["id"]) == expected
 
@@ -188,18 +190,21 @@ def test_adding_counts_relabeled_images_whose_duplicates_keep_another_label(app:
     assert join_counts(app, prediction, dataset["id"]) == {**NONE, "n_relabeled": 1, "n_same_label": 1}
 
 
+@pytest.mark.parametrize(("column", "chosen"), [("patient", "patient"), ("group", None)])
 def test_adding_to_groups_of_a_column_tells_that_the_images_have_none(
-    app: App, new: list[Path], tmp_path: Path
+    app: App, new: list[Path], tmp_path: Path, column: str, chosen: str | None
 ) -> None:
     files = sorted(save_cells(tmp_path / "cells").rglob("*.png"))
     table = tmp_path / "cells" / "cells.csv"
     rows = [f"{file},{file.parent.name},patient {k % 4}" for k, file in enumerate(files)]
-    table.write_text("\n".join(["path,label,patient", *rows]) + "\n")
-    dataset = app.open(table, group="patient")
+    table.write_text("\n".join([f"path,label,{column}", *rows]) + "\n")
+    dataset = app.open(table, group=chosen)
     prediction = predicted(app, [(file, WHOLE) for file in new])
     answer(app, prediction, 0, "flat")
     preview = app.get(f"{prediction}/join-preview", dataset_id=dataset["id"])
-    assert (preview["grouped_by"], preview["group"], preview["n_ungrouped"]) == ("column", "patient", 1)
+    assert (preview["grouped_by"], preview["group"], preview["n_ungrouped"]) == ("column", column, 1)
+    joined = join(app, prediction, dataset["id"])
+    assert (joined["state"], joined["groups"]["n_groups"]) == ("ready", 4)
 
 
 @pytest.mark.parametrize(

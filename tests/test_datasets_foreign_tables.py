@@ -190,6 +190,21 @@ def test_two_fields_are_no_groups_but_a_warning(tmp_path: Path) -> None:
     assert [note.level for note in data.notes if note.code == "few-fields"] == ["warning"]
 
 
+@pytest.mark.parametrize("n_fields", [1, 4])
+def test_crops_of_one_field_are_one_group_from_whatever_table_they_come(tmp_path: Path, n_fields: int) -> None:
+    """Crops that are predicted and added later: else the field would be on both sides of a split."""
+    draw_fields(tmp_path)
+    first = write(tmp_path, "path,x,y,label", POINTS)
+    (tmp_path / "added").mkdir()
+    rows = [f"../fields/{k}.png,40,20,a" for k in range(n_fields)]
+    rows += [f"../fields/{k}.png,24,40,b" for k in range(n_fields)]
+    second = write(tmp_path / "added", "path,x,y,label", rows)
+    data = open_dataset([first, second], crop_size=21)
+    assert len(data) == len(POINTS) + 2 * n_fields
+    assert len({record.group for record in data.records}) == 4
+    assert len({(record.path.resolve(), record.group) for record in data.records}) == 4
+
+
 def test_fields_of_the_same_name_in_two_tables_are_two_groups(tmp_path: Path) -> None:
     tables = []
     for name in ("monday", "tuesday"):

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
-import { nameOfRepeat } from '../src/features/train/again';
+import { changedIn, nameOfRepeat } from '../src/features/train/again';
 import { hasOwnThreshold } from '../src/features/train/recipe';
 
 test('a training that repeats another one has a name of its own', () => {
   expect(nameOfRepeat('blood', 'labels', ['blood'])).toBe('blood, labels corrected');
   expect(nameOfRepeat('blood', 'labels', ['blood, labels corrected'])).toBe('blood, labels corrected 2');
-  expect(nameOfRepeat('blood, labels corrected 2', 'images', [])).toBe('blood, images added');
+  expect(nameOfRepeat('blood, labels corrected 2', 'added', [])).toBe('blood, images added');
+  expect(nameOfRepeat('blood, images added', 'images', [])).toBe('blood, images changed');
   expect(nameOfRepeat('blood, labels corrected', 'both', [])).toBe(
     'blood, labels corrected and images added',
   );
@@ -13,6 +14,14 @@ test('a training that repeats another one has a name of its own', () => {
     'blood, labels corrected',
   );
   expect(nameOfRepeat('b'.repeat(120), 'labels', [])).toHaveLength(120);
+});
+
+test('a training is named for what differs from the one that it repeats', () => {
+  const none = { n_added: 0, n_relabeled: 0, n_relabeled_test: 0, n_removed: 0, n_removed_test: 0 };
+  expect(changedIn({ ...none, n_added: 1 })).toBe('added');
+  expect(changedIn({ ...none, n_relabeled: 1 })).toBe('labels');
+  expect(changedIn({ ...none, n_added: 1, n_relabeled: 1 })).toBe('both');
+  expect(changedIn({ ...none, n_added: 1, n_removed: 1 })).toBe('images');
 });
 
 test('a threshold that was chosen after a training is told from one that its recipe asked for', () => {

@@ -38,7 +38,7 @@ test('what an earlier recipe says of its images holds for the same images alone'
   const recipe = { epochs: 20, group: 'well', classes: { drop: ['debris'], order: ['b', 'a'] } };
   expect(takenOver(recipe, KEYS, false)).toEqual({ epochs: 20 });
   expect(takenOver(recipe, KEYS, true)).toEqual({ epochs: 20, group: 'well', 'classes.drop': ['debris'] });
-  expect(takenOver({ ...recipe, group: 'group' }, KEYS, true)).not.toHaveProperty('group');
+  expect(takenOver({ ...recipe, group: null }, KEYS, true)).not.toHaveProperty('group');
 });
 
 test('what is wrong stands at the field that it is about', () => {

@@ -3,6 +3,7 @@ import { answer, api, every } from './client';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
+export type ImageChanges = Schemas['ImageChanges'];
 export type Run = Schemas['RunState'];
 export type RunDetail = Schemas['RunStory'];
 export type Training = Schemas['Training'];
@@ -47,9 +48,9 @@ export const readLabelErrors = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/label-errors', { ...at(id), signal }));
 export const lookForLabelErrors = (id: string) =>
   answer(api.POST('/api/v1/runs/{run_id}/label-errors', at(id)));
-/** How many images of its dataset are labelled otherwise by now. */
-export const countRelabelled = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/runs/{run_id}/relabelled', { ...at(id), signal }));
+/** How the images of a new training would differ from those of this one. */
+export const countImageChanges = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/runs/{run_id}/image-changes', { ...at(id), signal }));
 export const compareRuns = (ids: string[], signal?: AbortSignal) =>
   answer(api.GET('/api/v1/comparison', { params: { query: { run_id: ids } }, signal }));
 

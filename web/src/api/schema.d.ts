@@ -1042,7 +1042,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/relabelled": {
+    "/api/v1/runs/{run_id}/image-changes": {
         parameters: {
             query?: never;
             header?: never;
@@ -1050,10 +1050,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Count Relabelled Images
-         * @description How many images of a training's dataset are labelled otherwise by now: whether to train again.
+         * Count Image Changes
+         * @description How many images of a training's dataset were added, relabeled or removed since: whether to train again.
          */
-        get: operations["count_relabelled_images"];
+        get: operations["count_image_changes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2386,6 +2386,44 @@ export interface components {
              * @description At most 200 of each kind.
              */
             images: components["schemas"]["ChangedImage"][];
+        };
+        /**
+         * ChangesSinceTraining
+         * @description What has changed since a training, and whether a later training has these changes already.
+         */
+        ChangesSinceTraining: {
+            /**
+             * N Added
+             * @description Labeled images that the earlier training did not have.
+             */
+            n_added: number;
+            /**
+             * N Relabeled
+             * @description Images that have another label.
+             */
+            n_relabeled: number;
+            /**
+             * N Relabeled Test
+             * @description Of them those that the earlier training was tested on.
+             */
+            n_relabeled_test: number;
+            /**
+             * N Removed
+             * @description Images that the new training would lack: excluded, without a label, or not in the dataset.
+             */
+            n_removed: number;
+            /**
+             * N Removed Test
+             * @description Of them those that the earlier training was tested on.
+             */
+            n_removed_test: number;
+            /**
+             * N Ungrouped
+             * @description Added images without a known group, where images of the training have one.
+             */
+            n_ungrouped: number;
+            /** @description A later training that repeats it with the images of now. */
+            trained: components["schemas"]["Repeat"] | null;
         };
         /**
          * CheckedClass
@@ -3998,6 +4036,37 @@ export interface components {
             version: string;
         };
         /**
+         * ImageChanges
+         * @description How the images of a new training would differ from those of an earlier one on the same dataset.
+         */
+        ImageChanges: {
+            /**
+             * N Added
+             * @description Labeled images that the earlier training did not have.
+             */
+            n_added: number;
+            /**
+             * N Relabeled
+             * @description Images that have another label.
+             */
+            n_relabeled: number;
+            /**
+             * N Relabeled Test
+             * @description Of them those that the earlier training was tested on.
+             */
+            n_relabeled_test: number;
+            /**
+             * N Removed
+             * @description Images that the new training would lack: excluded, without a label, or not in the dataset.
+             */
+            n_removed: number;
+            /**
+             * N Removed Test
+             * @description Of them those that the earlier training was tested on.
+             */
+            n_removed_test: number;
+        };
+        /**
          * ImageFacts
          * @description All that is known about one image.
          */
@@ -4131,6 +4200,11 @@ export interface components {
              */
             n_new: number;
             /**
+             * N Withdrawn
+             * @description Images that an earlier call added and that have no such class any more: they are removed.
+             */
+            n_withdrawn: number;
+            /**
              * N Relabeled
              * @description Images of the dataset that get another label.
              */
@@ -4162,6 +4236,8 @@ export interface components {
          */
         JoinPreview: {
             counts: components["schemas"]["JoinCounts"];
+            /** @description How images of a new training would then differ from those of the classifier's training; null where that was not on this dataset. */
+            changes: components["schemas"]["ImageChanges"] | null;
             /**
              * Grouped By
              * @description Where the groups of the training come from.
@@ -5634,34 +5710,6 @@ export interface components {
             path: string;
             /** Label Before */
             label_before: string | null;
-        };
-        /**
-         * RelabelledImages
-         * @description Images of a training's dataset whose label is another by now than when it was trained, or that are new.
-         */
-        RelabelledImages: {
-            /**
-             * N
-             * @description Images of the training whose label was changed or removed.
-             */
-            n: number;
-            /**
-             * N Test
-             * @description Of them those that it was tested on.
-             */
-            n_test: number;
-            /**
-             * N Added
-             * @description Labeled images that the training did not have, or without a label.
-             */
-            n_added: number;
-            /**
-             * N Ungrouped
-             * @description Of these new images those without a known group, where images of the training have one.
-             */
-            n_ungrouped: number;
-            /** @description A later training that repeats it with the labels of now. */
-            trained: components["schemas"]["Repeat"] | null;
         };
         /**
          * ReliabilityBin
@@ -10581,7 +10629,7 @@ export interface operations {
             };
         };
     };
-    count_relabelled_images: {
+    count_image_changes: {
         parameters: {
             query?: never;
             header?: never;
@@ -10598,7 +10646,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RelabelledImages"];
+                    "application/json": components["schemas"]["ChangesSinceTraining"];
                 };
             };
             /** @description There is nothing of that id. */

@@ -1,5 +1,7 @@
 import type { JoinCounts } from '../api/predictions';
+import type { ImageChanges } from '../api/runs';
 import { count, counted } from './numbers';
+import { imageChanges } from './results';
 
 /** What adding corrections to a dataset does besides adding images and giving labels. */
 function otherOutcomes(counts: JoinCounts): (string | false)[] {
@@ -85,11 +87,17 @@ export const predict = {
     counts: (n: number) =>
       `${counted(n, 'image', 'images')} with a corrected or confirmed class ${n === 1 ? 'is' : 'are'} added to the dataset.`,
     toJoin: (counts: JoinCounts): string[] => {
-      const { n_new, n_relabeled } = counts;
+      const { n_new, n_withdrawn, n_relabeled } = counts;
       const added = n_new ? counted(n_new, 'new image is', 'new images are') : 'No new image is';
+      const withdrawn = counted(
+        n_withdrawn,
+        'image that was added before is',
+        'images that were added before are',
+      );
       const relabeled = counted(n_relabeled, 'image of the dataset gets', 'images of the dataset get');
       return [
         `${added} added to the dataset.`,
+        n_withdrawn > 0 && `${withdrawn} removed from it, as you took the answer back.`,
         n_relabeled > 0 && `${relabeled} another label.`,
         ...otherOutcomes(counts),
       ].filter(isText);
@@ -124,11 +132,13 @@ export const predict = {
     make: 'Make the dataset',
     join: 'Add to the dataset',
     joined: (name: string, counts: JoinCounts): string => {
-      const { n_new, n_relabeled } = counts;
+      const { n_new, n_withdrawn, n_relabeled } = counts;
       const added = n_new ? counted(n_new, 'new image was', 'new images were') : 'No new image was';
+      const withdrawn = counted(n_withdrawn, 'image added before was', 'images added before were');
       const relabeled = counted(n_relabeled, 'image of this dataset got', 'images of this dataset got');
       return [
         `${added} added to “${name}”.`,
+        n_withdrawn > 0 && `${withdrawn} removed from it.`,
         n_relabeled > 0 && `${relabeled} another label.`,
         ...otherOutcomes(counts),
       ]
@@ -136,8 +146,17 @@ export const predict = {
         .join(' ');
     },
     removeAdded: 'Undo this addition',
-    addedRemoved: (name: string) =>
-      `This addition was undone: “${name}” has the added images of before. Corrections of its other images stay.`,
+    addedRemoved: (name: string, { n_new, n_withdrawn }: JoinCounts): string =>
+      [
+        'This addition was undone.',
+        n_new > 0 && `${counted(n_new, 'image was', 'images were')} removed from “${name}”.`,
+        n_withdrawn > 0 && `${counted(n_withdrawn, 'image', 'images')} came back to “${name}”.`,
+        'Corrections of its other images stay.',
+      ]
+        .filter(isText)
+        .join(' '),
+    changes: (run: string, changes: ImageChanges) =>
+      `In total, compared with the images of “${run}”: ${imageChanges(changes) || 'no difference'}.`,
   },
   joined: 'Corrected labels in the dataset',
   joinedHelp: 'Your corrections are labels of the dataset that these images come from.',

@@ -1,5 +1,25 @@
 // What a finished run reached: results, evaluations, comparisons.
+import type { ImageChanges } from '../api/runs';
 import { count, counted } from './numbers';
+
+const ofTest = (n: number) => (n ? ` (${counted(n, 'test image', 'test images')})` : '');
+
+/** Like “3 labeled images added, 2 labels corrected (1 test image), 1 image excluded or removed”. */
+export function imageChanges(changes: ImageChanges): string {
+  const { n_added, n_relabeled, n_relabeled_test, n_removed, n_removed_test } = changes;
+  return [
+    n_added > 0 && `${counted(n_added, 'labeled image', 'labeled images')} added`,
+    n_relabeled > 0 && `${counted(n_relabeled, 'label', 'labels')} corrected${ofTest(n_relabeled_test)}`,
+    n_removed > 0 && `${counted(n_removed, 'image', 'images')} excluded or removed${ofTest(n_removed_test)}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+function areOfTestAlone(changes: ImageChanges): boolean {
+  const { n_added, n_relabeled, n_relabeled_test, n_removed, n_removed_test } = changes;
+  return n_added === 0 && n_relabeled === n_relabeled_test && n_removed === n_removed_test;
+}
 
 const testedByFolds = (isDefault: boolean) =>
   `Test results are those of the folds${isDefault ? '' : ': each fold has its own threshold, chosen on its own validation images'}. They differ from the values here, because other networks predicted the images. Report the test results.`;
@@ -380,17 +400,8 @@ export const results = {
     shows: 'Correct the label: the image shows',
     joins: (dataset: string) => `The label is corrected in ${dataset} at once. You can use the keys.`,
     corrected: (label: string) => `corrected: ${label}`,
-    changed: (n: number, nTest: number, nAdded: number, hasFolds: boolean) =>
-      `Since this training, ${[
-        n
-          ? `${counted(n, 'label was', 'labels were')} corrected${nTest ? ` (${count(nTest)} of test images)` : ''}`
-          : '',
-        nAdded ? `${counted(nAdded, 'labeled image was', 'labeled images were')} added` : '',
-      ]
-        .filter(Boolean)
-        .join(
-          ' and ',
-        )}.${n && nTest === n && !nAdded && !hasFolds ? ' Only test images are affected: training again changes the result, but not the classifier.' : ''}`,
+    changed: (changes: ImageChanges, hasFolds: boolean) =>
+      `Since this training: ${imageChanges(changes)}.${areOfTestAlone(changes) && !hasFolds ? ' Only test images are affected: training again changes the result, but not the classifier.' : ''}`,
     ungrouped: (n: number) =>
       `${counted(n, 'added image has', 'added images have')} no known group, so nothing shows whether ${n === 1 ? 'it is' : 'they are'} of the same group (such as a patient) as test images. If so, the metrics are too high.`,
     result: (metric: string, first: string, second: string) => `${metric} ${first} before, ${second} now`,
@@ -401,13 +412,14 @@ export const results = {
     },
     otherRule:
       'The two runs use different decision rules, so metrics of predicted classes differ for that reason as well. A threshold that you choose for a run is not carried over to another training: choose it again under “Decision threshold”.',
-    start: 'Train again with these labels …',
+    start: 'Train again with these images …',
     endings: {
       labels: 'labels corrected',
-      images: 'images added',
+      added: 'images added',
       both: 'labels corrected and images added',
+      images: 'images changed',
     },
-    isDone: 'A newer training has these labels:',
+    isDone: 'A newer training has these changes:',
     isAgain: 'This run keeps the split of an earlier run, so that the two can be compared.',
     compare: 'Compare with the earlier run',
   },

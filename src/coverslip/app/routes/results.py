@@ -20,12 +20,12 @@ from coverslip.experiments.again.deciding import Thresholds
 from coverslip.reports.comparing import Comparison
 from coverslip.workspace.correcting.label_errors import LabelsToLookAt, labels_to_look_at, look_for_label_errors
 from coverslip.workspace.correcting.measured import correct_measured
+from coverslip.workspace.correcting.since_training import ChangesSinceTraining, changes_since
 from coverslip.workspace.evaluations import comparing
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import Results
 from coverslip.workspace.predictions import classifiers, deciding, imported, measured, pictures
 from coverslip.workspace.predictions.classifiers import Classifier
-from coverslip.workspace.predictions.relabelled import RelabelledImages, count_relabelled
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
 
@@ -80,10 +80,10 @@ def list_run_rows(workspace: Home, run_id: str, page: Annotated[FilteredPage, Qu
     return measured.page_of_measured(workspace, run_id, page, offset=page.offset, limit=page.limit)
 
 
-@router.get("/runs/{run_id}/relabelled", responses=problems(404))
-def count_relabelled_images(workspace: Home, run_id: str) -> RelabelledImages:
-    """How many images of a training's dataset are labelled otherwise by now: whether to train again."""
-    return count_relabelled(workspace, run_id)
+@router.get("/runs/{run_id}/image-changes", responses=problems(404))
+def count_image_changes(workspace: Home, run_id: str) -> ChangesSinceTraining:
+    """How many images of a training's dataset were added, relabeled or removed since: whether to train again."""
+    return changes_since(workspace, run_id)
 
 
 @router.get("/runs/{run_id}/label-errors", responses=problems(404, 422))

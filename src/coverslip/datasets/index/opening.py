@@ -237,12 +237,16 @@ def _in_domain(dataset: Dataset, name: str) -> Dataset:
 
 
 def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
-    """Several sources as one. Equal group names stay one group: dividing one patient would be the worse mistake."""
+    """Several sources as one. Equal group names stay one group: dividing one patient would be the worse mistake.
+
+    So do crops of one field, from whatever source they come.
+    """
     records: list[ImageRecord] = []
     notes: list[Note] = []
     origins: dict[str, list[Origin]] = {}
     seen: set[tuple[object, ...]] = set()
     n_twice = 0
+    field_groups: dict[Path, str] = {}
     for dataset, domain in zip(opened, domains, strict=True):
         for record in dataset.records:
             key = (record.path, record.plan, record.label, record.predefined_split)
@@ -250,15 +254,14 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
             if key not in seen:
                 seen.add(key)
                 identity = f"{domain}/{record.image_id}"
-                own = record.group in (record.image_id, dataset.relative_path(record))  # named after image or file
-                records.append(
-                    replace(
-                        record,
-                        image_id=identity,
-                        group=f"{domain}/{record.group}" if own else record.group,
-                        domain=record.domain or domain,
-                    )
-                )
+                group = record.group
+                if group == record.image_id:
+                    group = f"{domain}/{group}"
+                elif group == dataset.relative_path(record):
+                    group = field_groups.setdefault(record.path, f"{domain}/{group}")
+                elif group is None:
+                    group = field_groups.get(record.path)
+                records.append(replace(record, image_id=identity, group=group, domain=record.domain or domain))
         notes += [replace(note, text=f"{domain}: {note.text}") for note in dataset.notes]
         for origin in dataset.origins:
             origins.setdefault(origin.domain or domain, []).append(origin)

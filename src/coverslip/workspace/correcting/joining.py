@@ -1,18 +1,19 @@
 """Predicted images whose class a person corrected or confirmed are added to a dataset, as a source of it."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
 from sqlalchemy import Connection, select
 
-from coverslip.datasets import natural_key, open_dataset, printable, scan_images
+from coverslip.datasets import ALIASES, natural_key, open_dataset, plain_name, printable, scan_images
 from coverslip.errors import Conflict
 from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.correcting.leaving_out import leave_out
+from coverslip.workspace.correcting.since_training import ImageChanges, ImageOfNow, compared, images_of_now
 from coverslip.workspace.correcting.tables import LabelledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.datasets import changing, grouping
 from coverslip.workspace.datasets.counting import conflicts_by_hash
@@ -35,6 +36,10 @@ class JoinCounts:
     """Images of a prediction with a corrected or confirmed class, by what adding them to a dataset does."""
 
     n_new: Annotated[int, Field(description="Images that the dataset does not have yet: they are added.")]
+    n_withdrawn: Annotated[
+        int,
+        Field(description="Images that an earlier call added and that have no such class any more: they are removed."),
+    ]
     n_relabeled: Annotated[int, Field(description="Images of the dataset that get another label.")]
     n_same_label: Annotated[int, Field(description="Images of the dataset that already have this label.")]
     n_conflicting: Annotated[
@@ -98,6 +103,13 @@ class JoinPreview:
     """What adding the corrected and confirmed images of a prediction to a dataset would do."""
 
     counts: JoinCounts
+    changes: Annotated[
+        ImageChanges | None,
+        Field(
+            description="How images of a new training would then differ from those of the classifier's training; null "
+            "where that was not on this dataset."
+        ),
+    ]
     grouped_by: Annotated[
         Literal["column", "pattern"] | None, Field(description="Where the groups of the training come from.")
     ]
@@ -120,6 +132,7 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     with workspace.engine.connect() as connection:
         counts = _counts(connection, joining)
         grouped = _grouped_by(workspace, connection, joining.dataset, job)
+        changes = _changes(workspace, connection, joining, job)
     groups: list[str | None] = [None] * len(joining.images)
     if grouped.pattern is not None:
         paths = [printable(picture.file.as_posix()) for _, picture, _ in joining.images]
@@ -127,6 +140,7 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     named = [group for group in groups if group is not None]
     return JoinPreview(
         counts=counts,
+        changes=changes,
         grouped_by="column" if grouped.column is not None else "pattern" if grouped.pattern is not None else None,
         group=grouped.column or grouped.pattern,
         n_ungrouped=len(groups) - len(named) if grouped != GroupedBy() else 0,
@@ -136,11 +150,25 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
 
 def _grouped_by(workspace: Workspace, connection: Connection, dataset: AnyRow, job: Job) -> GroupedBy:
     """How the training of the classifier groups the images of its dataset; else how the dataset itself does."""
+    training = _training_on(workspace, connection, dataset, job)
+    if training is not None and training.choices.get("group") is not None:
+        return grouped_by(workspace, dataset, training.choices["group"])
+    return GroupedBy(dataset.group_column or _column_of_groups(workspace, dataset), dataset.group_pattern)
+
+
+def _column_of_groups(workspace: Workspace, dataset: AnyRow) -> str | None:
+    """The column that groups are read from because of its name alone."""
+    if dataset.group_pattern is not None or not dataset.summary["n_groups"]:
+        return None
+    columns = grouping.columns(workspace, dataset.id)
+    return next((column for column in columns if plain_name(column) in ALIASES["group"]), None)
+
+
+def _training_on(workspace: Workspace, connection: Connection, dataset: AnyRow, job: Job) -> Job | None:
+    """The training of the classifier, if it was on this dataset."""
     own = (jobs.c.id == job.classifier_id) & (jobs.c.kind == "train") & (jobs.c.dataset_id == dataset.id)
-    choices = connection.execute(select(jobs.c.choices).where(own)).scalar_one_or_none()
-    if choices is not None and choices.get("group") is not None:
-        return grouped_by(workspace, dataset, choices["group"])
-    return GroupedBy(dataset.group_column, dataset.group_pattern)
+    run_id = connection.execute(select(jobs.c.id).where(own)).scalar_one_or_none()
+    return None if run_id is None else find_job(workspace, run_id, "train")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +176,22 @@ class _Joining:
     """What is to be added to a dataset, and what stands there."""
 
     dataset: AnyRow
+    now: Sequence[ImageOfNow]
     answered: Sequence[tuple[Row, ImageSource]]  # rows that a person corrected, confirmed or excluded
     present: Mapping[int, str]  # answers by the positions of images that other sources of the dataset have
+    added: Mapping[int, str]  # the same of images that an earlier call added and that stay
+    excluded: frozenset[int]  # positions of images that are to be excluded
     images: Sequence[LabelledImage]  # to be in the table, also those that an earlier call added
     n_duplicates: int
     n_unreadable: int
     earlier: Sequence[Json]  # sources that earlier calls added
+    earlier_domains: frozenset[str]
     other_sources: list[Json]
+
+    @property
+    def answers(self) -> dict[int, str]:
+        """By the positions of images that the dataset has and keeps."""
+        return {**self.present, **self.added}
 
 
 def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
@@ -164,42 +201,79 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
         if row.correction is not None or row.excluded is not None
     ]
     present: dict[int, str] = {}
+    excluded: set[int] = set()
     others: list[LabelledImage] = []
+    places: list[int | None] = []  # of the others
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
         earlier, other_sources = _divided_by(job, dataset.sources)
+        earlier_domains = _domains_of(dataset, earlier)
+        now = images_of_now(connection, dataset_id)
+        added_before = {image.position for image in now if image.domain in earlier_domains}
         for row, picture in answered:
+            place = position_of(connection, dataset_id, picture)
             if row.correction is None:
-                continue
-            place = _place_in_others(connection, dataset, earlier, picture)
-            if place is None:
+                excluded.update([] if place is None else [place])
+            elif place is None or place in added_before:
                 others.append((row.image_id, picture, row.correction))
+                places.append(place)
             else:
                 present[place] = row.correction
-        hashes = set(_hashes_of_others(connection, dataset, earlier))
+        hashes = set(_hashes_of_others(connection, dataset, earlier_domains))
     outcomes = _outcomes(workspace, job, hashes, others)
-    added = [image for image, outcome in zip(others, outcomes, strict=True) if outcome == "added"]
-    n_duplicates, n_unreadable = outcomes.count("duplicate"), outcomes.count("unreadable")
-    return _Joining(dataset, answered, present, added, n_duplicates, n_unreadable, earlier, other_sources)
+    joined = [k for k, outcome in enumerate(outcomes) if outcome == "added"]
+    return _Joining(
+        dataset=dataset,
+        now=now,
+        answered=answered,
+        present=present,
+        added={place: others[k][2] for k in joined if (place := places[k]) is not None},
+        excluded=frozenset(excluded),
+        images=[others[k] for k in joined],
+        n_duplicates=outcomes.count("duplicate"),
+        n_unreadable=outcomes.count("unreadable"),
+        earlier=earlier,
+        earlier_domains=earlier_domains,
+        other_sources=other_sources,
+    )
 
 
 def _counts(connection: Connection, joining: _Joining) -> JoinCounts:
-    dataset_id = joining.dataset.id
-    answers = dict(joining.present)
-    for _, picture, label in joining.images:
-        if (place := position_of(connection, dataset_id, picture)) is not None:  # added by an earlier call
-            answers[place] = label
-    here = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(answers))))
-    labels = connection.execute(select(images.c.position, images.c.label).where(here)).all()
-    n_relabeled = sum(label != answers[position] for position, label in labels)
+    answers = joining.answers
+    n_relabeled = sum(image.label != answers.get(image.position, image.label) for image in joining.now)
+    n_earlier = sum(image.domain in joining.earlier_domains for image in joining.now)
     return JoinCounts(
-        n_new=len(joining.images) + len(joining.present) - len(answers),
+        n_new=len(joining.images) - len(joining.added),
+        n_withdrawn=n_earlier - len(joining.added),
         n_relabeled=n_relabeled,
         n_same_label=len(answers) - n_relabeled,
         n_conflicting=_n_conflicting(connection, joining.dataset, answers),
         n_duplicates=joining.n_duplicates,
         n_unreadable=joining.n_unreadable,
     )
+
+
+def _changes(workspace: Workspace, connection: Connection, joining: _Joining, job: Job) -> ImageChanges | None:
+    """How images would differ from those of the classifier's training, if that was on this dataset."""
+    training = _training_on(workspace, connection, joining.dataset, job)
+    if training is None:
+        return None
+    changes, _ = compared(workspace, connection, training, _images_after(joining, job))
+    return replace(changes, n_added=changes.n_added + len(joining.images) - len(joining.added))
+
+
+def _images_after(joining: _Joining, job: Job) -> list[ImageOfNow]:
+    """The images of a dataset as they will be, but for those that are new to it."""
+    answers = joining.answers
+    return [
+        replace(
+            image,
+            label=answers.get(image.position, image.label),
+            is_left_out=image.position in joining.excluded or (image.is_left_out and image.left_out_by != job.id),
+        )
+        for image in joining.now
+        if image.position in joining.added or image.domain not in joining.earlier_domains
+    ]
 
 
 def _n_conflicting(connection: Connection, dataset: AnyRow, answers: Mapping[int, str]) -> int:
@@ -220,27 +294,16 @@ def _divided_by(job: Job, sources: Sequence[Json]) -> tuple[list[Json], list[Jso
     return earlier, [source for source in sources if source not in earlier]
 
 
-def _place_in_others(
-    connection: Connection, dataset: AnyRow, earlier: Sequence[Json], picture: ImageSource
-) -> int | None:
-    """Where an image stands among those that the dataset has from other sources."""
-    place = position_of(connection, dataset.id, picture)
-    if place is None or not earlier:
-        return place
-    here = (images.c.dataset_id == dataset.id) & (images.c.position == place)
-    domain = connection.execute(select(images.c.domain).where(here)).scalar_one()
-    return None if domain in _domains_of(dataset, earlier) else place
-
-
-def _hashes_of_others(connection: Connection, dataset: AnyRow, earlier: Sequence[Json]) -> Sequence[str | None]:
-    others = (images.c.dataset_id == dataset.id) & images.c.domain.not_in(_domains_of(dataset, earlier))
+def _hashes_of_others(connection: Connection, dataset: AnyRow, earlier_domains: Set[str]) -> Sequence[str | None]:
+    others = (images.c.dataset_id == dataset.id) & images.c.domain.not_in(earlier_domains)
     return connection.execute(select(images.c.pixel_hash).where(others)).scalars().all()
 
 
-def _domains_of(dataset: AnyRow, sources: Sequence[Json]) -> set[str]:
+def _domains_of(dataset: AnyRow, sources: Sequence[Json]) -> frozenset[str]:
     """The domains of sources, also of those whose domain was not named."""
     paths = {source["path"] for source in sources}
-    return {origin["domain"] for origin in dataset.opened["origins"] if paths.intersection(origin["sources"])}
+    origins = dataset.opened["origins"]
+    return frozenset(origin["domain"] for origin in origins if paths.intersection(origin["sources"]))
 
 
 def _group_columns(workspace: Workspace, connection: Connection, dataset: AnyRow) -> list[str]:

@@ -73,11 +73,14 @@ class Job:
 
     @property
     def settled_choices(self) -> Json:
-        """Its recipe as the run's time budget completed it, else as it was asked for."""
+        """Its recipe as the run's time budget completed it, else as it was asked for.
+
+        Its groups are the asked ones: the run may have read them from a column of a table that the app wrote.
+        """
         with suppress(BadRun, BadRecipe):
             budget = self.run.budget
             if budget is not None and (budget.ended or budget.is_fixed):
-                return self.run.recipe.model_dump(mode="json")
+                return {**self.run.recipe.model_dump(mode="json"), "group": self.choices.get("group")}
         return self.choices
 
     @property

@@ -3,25 +3,19 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
 from sqlalchemy import Connection, or_, select
 
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import NotFound
 from coverslip.images import ReadPlan, middle_of
-from coverslip.runs import SplitRow
 from coverslip.runs.lookup import ImageSource
-from coverslip.workspace.datasets.sources import grouped_by, groups_by
-from coverslip.workspace.jobs.records import Job, all_jobs, find_job
+from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import reading
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import as_dataset, load_records, plan_of
 from coverslip.workspace.store.rows import dataset_row
-from coverslip.workspace.store.run_images import rows_in_dataset
 from coverslip.workspace.store.tables import images, label_changes
 
 _Box = tuple[int, int, int, int]  # x, y, width, height in pixels
@@ -68,100 +62,6 @@ def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], fil
         if chosen is not None and record.label not in (None, of_file[chosen][2]):
             relabelled[of_file[chosen][0]] = str(record.label)
     return relabelled
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """A training that repeats an earlier one."""
-
-    id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class RelabelledImages:
-    """Images of a training's dataset whose label is another by now than when it was trained, or that are new."""
-
-    n: Annotated[int, Field(description="Images of the training whose label was changed or removed.")]
-    n_test: Annotated[int, Field(description="Of them those that it was tested on.")]
-    n_added: Annotated[int, Field(description="Labeled images that the training did not have, or without a label.")]
-    n_ungrouped: Annotated[
-        int,
-        Field(description="Of these new images those without a known group, where images of the training have one."),
-    ]
-    trained: Annotated[Repeat | None, Field(description="A later training that repeats it with the labels of now.")]
-
-
-def count_relabelled(workspace: Workspace, run_id: str) -> RelabelledImages:
-    """How many images of a training's dataset are labelled otherwise by now.
-
-    Raises:
-        NotFound: there is no such training.
-    """
-    job = find_job(workspace, run_id, "train")
-    changed, added = _changed_and_added(workspace, job)
-    return RelabelledImages(
-        n=len(changed),
-        n_test=sum(row.split == "test" for row in changed),
-        n_added=len(added),
-        n_ungrouped=_n_ungrouped(workspace, job, added),
-        trained=_repeat_with_labels_of_now(workspace, job) if changed or added else None,
-    )
-
-
-def _repeat_with_labels_of_now(workspace: Workspace, job: Job) -> Repeat | None:
-    """The newest finished training that repeats a training, directly or through others, with the labels of now."""
-    repeats: list[Job] = []
-    for each in reversed(all_jobs(workspace, "train")):
-        if each.again_of in {job.id, *(repeat.id for repeat in repeats)}:
-            repeats.append(each)
-    done = (each for each in reversed(repeats) if each.run.is_done and not any(_changed_and_added(workspace, each)))
-    return next((Repeat(each.id, each.name) for each in done), None)
-
-
-def _changed_and_added(workspace: Workspace, job: Job) -> tuple[Sequence[SplitRow], Sequence[ImageRecord]]:
-    """Images of a training that have another label now, and labeled ones that its dataset has got since."""
-    rows = _labelled_rows(workspace, job)
-    changed = [
-        row
-        for record in _changed_records(workspace, job, ())
-        if (row := rows.get(record.image_id)) is not None and record.label != row.label
-    ]
-    return changed, _added_records(workspace, job, rows)
-
-
-def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[ImageRecord]) -> int:
-    """How many of the new images of a training's dataset have no known group as the training groups them."""
-    if not added or not any(row.named_group for row in job.run.split):
-        return 0
-    if (group := job.choices.get("group")) is not None:
-        with workspace.engine.connect() as connection:
-            row = dataset_row(connection, job.dataset_id or "")
-        groups = groups_by(workspace, row, grouped_by(workspace, row, group))
-        added = [replace(record, group=groups.get(record.image_id)) for record in added]
-    return sum(record.named_group is None for record in added)
-
-
-def _labelled_rows(workspace: Workspace, job: Job) -> dict[str, SplitRow]:
-    """The labeled images of a training that are in its dataset, by the ids of now."""
-    with workspace.engine.connect() as connection:
-        rows = rows_in_dataset(connection, job.dataset_id or "", job.run)
-    return {image_id: row for image_id, row in rows.items() if row.label}
-
-
-def _added_records(workspace: Workspace, job: Job, rows: Mapping[str, SplitRow]) -> Sequence[ImageRecord]:
-    """The labeled images of a dataset that a training did not have, or without labels."""
-    if job.dataset_id is None or not rows:
-        return ()
-    with suppress(NotFound), workspace.engine.connect() as connection:
-        row = dataset_row(connection, job.dataset_id)
-        labelled = (images.c.dataset_id == job.dataset_id) & images.c.label.is_not(None) & ~images.c.is_left_out
-        there = connection.execute(select(images.c.image_id).where(labelled)).scalars()
-        new = [image_id for image_id in there if image_id not in rows]
-        records = load_records(connection, job.dataset_id, image_ids=new) if new else []
-        of_classes = with_classes(as_dataset(row, records), class_plan_of(workspace, job), ()).records
-        return [record for record in of_classes if record.label is not None]
-    return ()
 
 
 def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:

@@ -1,5 +1,12 @@
 // A training done again: the recipe and the split of an earlier one, with the labels and images of now.
-import { listRuns, startRun, type Run, type RunDetail } from '../../api/runs';
+import {
+  countImageChanges,
+  listRuns,
+  startRun,
+  type ImageChanges,
+  type Run,
+  type RunDetail,
+} from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { texts } from '../../texts';
 import { nested, takenOver } from './recipe';
@@ -8,13 +15,19 @@ export type Changed = keyof typeof texts.runs.again.endings;
 
 const LONGEST = 120; // characters of a name
 
+/** What the name of a training tells of these differences from the one that it repeats. */
+export function changedIn({ n_added, n_relabeled, n_removed }: ImageChanges): Changed {
+  if (n_removed) return 'images';
+  return !n_relabeled ? 'added' : n_added ? 'both' : 'labels';
+}
+
 export async function trainAgain(run: RunDetail): Promise<Run> {
   await recipeKeys.load();
   const ofDecision = recipeKeys.keys.filter(({ group }) => group === 'decision').map(({ key }) => key);
   const others = recipeKeys.keys.map(({ key }) => key).filter((key) => !ofDecision.includes(key));
   return startRun({
     dataset_id: run.dataset_id ?? '',
-    name: await newName(run.name, 'images'),
+    name: await newName(run.name, changedIn(await countImageChanges(run.id))),
     // A threshold that was chosen since holds for that classifier alone.
     recipe: nested({
       ...takenOver(run.recipe, others, true),

@@ -65,7 +65,7 @@ export function takenOver(recipe: unknown, keys: readonly string[], sameImages: 
   const ofImages = (key: string) =>
     key === 'classes.order' ||
     key === 'split.run' || // said apart, as "keep its split"
-    (key === 'group' && [null, 'group'].includes(valueAt(recipe, key) as string | null)) ||
+    (key === 'group' && valueAt(recipe, key) === null) ||
     (!sameImages && (key === 'group' || key.startsWith('classes.')));
   return dotted(
     recipe,

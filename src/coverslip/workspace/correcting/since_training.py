@@ -1,0 +1,166 @@
+"""What differs between the images of a training and those that a new training on its dataset would get."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy import Connection, select
+
+from coverslip.datasets import ClassPlan, ImageRecord, with_classes
+from coverslip.errors import NotFound
+from coverslip.images import ReadPlan
+from coverslip.runs import SplitRow
+from coverslip.workspace.datasets.sources import grouped_by, groups_by
+from coverslip.workspace.jobs.records import Job, all_jobs, find_job
+from coverslip.workspace.predictions.relabelled import class_plan_of
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import as_dataset, load_records
+from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.run_images import rows_in_dataset
+from coverslip.workspace.store.tables import images
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChanges:
+    """How the images of a new training would differ from those of an earlier one on the same dataset."""
+
+    n_added: Annotated[int, Field(description="Labeled images that the earlier training did not have.")]
+    n_relabeled: Annotated[int, Field(description="Images that have another label.")]
+    n_relabeled_test: Annotated[int, Field(description="Of them those that the earlier training was tested on.")]
+    n_removed: Annotated[
+        int,
+        Field(description="Images that the new training would lack: excluded, without a label, or not in the dataset."),
+    ]
+    n_removed_test: Annotated[int, Field(description="Of them those that the earlier training was tested on.")]
+
+
+NO_CHANGES = ImageChanges(0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A training that repeats an earlier one."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesSinceTraining(ImageChanges):
+    """What has changed since a training, and whether a later training has these changes already."""
+
+    n_ungrouped: Annotated[
+        int,
+        Field(description="Added images without a known group, where images of the training have one."),
+    ]
+    trained: Annotated[Repeat | None, Field(description="A later training that repeats it with the images of now.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOfNow:
+    """What counts of an image of a dataset."""
+
+    position: int
+    image_id: str
+    domain: str
+    label: str | None
+    is_left_out: bool
+    left_out_by: str | None
+
+
+def images_of_now(connection: Connection, dataset_id: str) -> list[ImageOfNow]:
+    """All images of a dataset, with their labels of now."""
+    columns = (
+        images.c.position,
+        images.c.image_id,
+        images.c.domain,
+        images.c.label,
+        images.c.is_left_out,
+        images.c.left_out_by,
+    )
+    rows = connection.execute(select(*columns).where(images.c.dataset_id == dataset_id).order_by(images.c.position))
+    return [ImageOfNow(*row) for row in rows]
+
+
+def changes_since(workspace: Workspace, run_id: str) -> ChangesSinceTraining:
+    """How the images of a new training would differ from those of an earlier one.
+
+    Raises:
+        NotFound: there is no such training.
+    """
+    job = find_job(workspace, run_id, "train")
+    changes, added = _changes_of(workspace, job)
+    return ChangesSinceTraining(
+        **asdict(changes),
+        n_ungrouped=_n_ungrouped(workspace, job, added),
+        trained=None if changes == NO_CHANGES else _repeat_with_images_of_now(workspace, job),
+    )
+
+
+def compared(
+    workspace: Workspace, connection: Connection, job: Job, now: Sequence[ImageOfNow]
+) -> tuple[ImageChanges, Sequence[str]]:
+    """How these images of a training's dataset differ from its own, and the ids of those that are new."""
+    rows = rows_in_dataset(connection, job.dataset_id or "", job.run)
+    if not rows:  # none of its images is recognized, so nothing can be said
+        return NO_CHANGES, ()
+    plan = class_plan_of(workspace, job)
+    had = {image_id: row for image_id, row in rows.items() if row.label and row.label not in plan.drop}
+    label_of = _labels_for(connection, job, plan, now)
+    relabeled = [row for image_id, row in had.items() if label_of.get(image_id, row.label) != row.label]
+    stay = {row.image_id for image_id, row in had.items() if image_id in label_of}
+    removed = [row for row in job.run.split if row.split != "left-out" and row.image_id not in stay]
+    added = [image_id for image_id in label_of if image_id not in had]
+    return ImageChanges(len(added), len(relabeled), _n_test(relabeled), len(removed), _n_test(removed)), added
+
+
+def _changes_of(workspace: Workspace, job: Job) -> tuple[ImageChanges, Sequence[str]]:
+    if job.dataset_id is None:
+        return NO_CHANGES, ()
+    with suppress(NotFound), workspace.engine.connect() as connection:
+        dataset_row(connection, job.dataset_id)
+        return compared(workspace, connection, job, images_of_now(connection, job.dataset_id))
+    return NO_CHANGES, ()
+
+
+def _labels_for(connection: Connection, job: Job, plan: ClassPlan, now: Sequence[ImageOfNow]) -> dict[str, str]:
+    """The labels of the images that a training with these classes would get."""
+    found = [image for image in now if not image.is_left_out and image.label is not None]
+    kinds = list(dict.fromkeys((image.domain, image.label) for image in found))
+    records = [ImageRecord("", Path(), label, None, domain, None, ReadPlan()) for domain, label in kinds]
+    dataset = as_dataset(dataset_row(connection, job.dataset_id or ""), records)
+    labels = [record.label for record in with_classes(dataset, plan).records]
+    label_of = {kind: label for kind, label in zip(kinds, labels, strict=True) if label not in (None, *plan.drop)}
+    return {
+        image.image_id: label for image in found if (label := label_of.get((image.domain, image.label))) is not None
+    }
+
+
+def _n_test(rows: Sequence[SplitRow]) -> int:
+    return sum(row.split == "test" for row in rows)
+
+
+def _repeat_with_images_of_now(workspace: Workspace, job: Job) -> Repeat | None:
+    """The newest finished training that repeats a training, directly or through others, with the images of now."""
+    repeats: list[Job] = []
+    for each in reversed(all_jobs(workspace, "train")):
+        if each.again_of in {job.id, *(repeat.id for repeat in repeats)}:
+            repeats.append(each)
+    done = (each for each in reversed(repeats) if each.run.is_done and _changes_of(workspace, each)[0] == NO_CHANGES)
+    return next((Repeat(each.id, each.name) for each in done), None)
+
+
+def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[str]) -> int:
+    """How many of the new images of a training's dataset have no known group as the training groups them."""
+    if not added or not any(row.named_group for row in job.run.split):
+        return 0
+    with workspace.engine.connect() as connection:
+        row = dataset_row(connection, job.dataset_id or "")
+        records = load_records(connection, row.id, image_ids=added)
+    if (group := job.choices.get("group")) is not None:
+        groups = groups_by(workspace, row, grouped_by(workspace, row, group))
+        records = [replace(record, group=groups.get(record.image_id)) for record in records]
+    return sum(record.named_group is None for record in records)
