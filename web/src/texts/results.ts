@@ -291,6 +291,7 @@ export const results = {
   },
   picture: {
     label: 'Labeled',
+    labelBefore: (label: string) => `evaluated with label ${label}`,
     predicted: 'Predicted',
     probabilities: 'Probabilities',
     path: 'File',
