@@ -235,7 +235,9 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     fair = Run(Path(lab.get(f"runs/{lab.run}")["folder"])).metrics["accuracy"].value or 0
     assert "overestimate" not in first["words"][0]
     assert "relabeled" not in first["tested_on"]
+    assert lab.get(f"runs/{lab.run}")["headline"]["n_relabeled"] == 0
     for run in (again, third):
+        assert lab.get(f"runs/{run}")["headline"]["n_relabeled"] == 1
         folder = Path(lab.get(f"runs/{run}")["folder"])
         told = lab.get(f"runs/{run}/results")
         marked = "This is an overestimate"

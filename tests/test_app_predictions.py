@@ -96,7 +96,7 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
     state = ended(lab.client, other.json()["id"], what="predictions")
     assert (state["decisions"]["unreadable"], state["n_warned"]) == (1, 1)
     (warned,) = lab.client.get(f"{API}/predictions/{state['id']}/rows?only=warning").json()["items"]
-    assert "field of view" in warned["warning"]
+    assert "as large as" in warned["warning"]
     assert [note["code"] for note in state["notes"] if note["level"] == "warning"].count("field-of-view") == 1
     assert (
         lab.client.get(f"{API}/predictions/{other.json()['id']}/download/predictions")

@@ -66,6 +66,42 @@ def test_the_words_below_a_misclassified_image_of_the_summary_open_it(page: "Pag
     page.get_by_role("dialog").wait_for()
 
 
+def test_the_words_below_a_misclassified_image_open_it_and_a_correction_there_changes_its_label(
+    page: "Page", stock: Stock
+) -> None:
+    mistake = stock.app.get(f"runs/{stock.folds}/rows?only=mistakes&sort=-probability&limit=1")["items"][0]
+    open_page(page, f"/runs/{stock.folds}?tab=mistakes")
+    page.locator("section[aria-labelledby=mistakes] li .number").first.click(force=True)  # the button lies over it
+    viewer = page.get_by_role("dialog")
+    label = viewer.locator("dt", has_text="Labeled").locator("+ dd")
+    expect(label).to_contain_text(mistake["label"])
+    other = viewer.locator("[role=group] button[aria-pressed=false]").first
+    name = other.inner_text().strip()
+    other.click()
+    expect(label.locator("> *").first).to_contain_text(name)
+    viewer.get_by_role("button", name="Undo the correction").click()
+    expect(label.locator("> *").first).to_contain_text(mistake["label"])
+
+
+def test_a_cell_of_a_wide_confusion_matrix_that_has_the_keyboard_is_not_beneath_names_or_totals(
+    page: "Page", stock: Stock
+) -> None:
+    open_page(page, f"/runs/{stock.run}?tab=confusion")
+    page.set_viewport_size({"width": 460, "height": 800})
+    cells = page.locator("[data-cell^='0-']")
+    expect(page.locator(".scroll.wider")).to_have_count(1)
+    names, totals = page.locator("tbody th").first.bounding_box(), page.locator("td.total").first.bounding_box()
+    assert names is not None
+    assert totals is not None
+    cells.first.focus()
+    for key, k in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("ArrowLeft", 0)):
+        page.keyboard.press(key)
+        place = cells.nth(k).bounding_box()
+        assert place is not None
+        assert names["x"] + names["width"] - 1 <= place["x"], k
+        assert place["x"] + place["width"] <= totals["x"] + 1, k
+
+
 def test_totals_of_a_confusion_matrix_stay_in_sight_where_it_scrolls(page: "Page", stock: Stock) -> None:
     open_page(page, f"/runs/{stock.run}?tab=confusion")
     page.set_viewport_size({"width": 340, "height": 800})

@@ -4,11 +4,33 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from small_workspace import API, QUICK, new_workspace, open_images, queue_run, until, write_cells
+from small_workspace import API, QUICK, ended, new_workspace, open_images, queue_run, trained_here, until, write_cells
 
 from coverslip.app.server import create_app
+from coverslip.reports.sections.elsewhere.own_test import THRESHOLD_BY_HAND
 
 pytestmark = pytest.mark.exhaustive
+
+
+def test_an_evaluation_says_that_the_threshold_of_the_own_test_set_was_set_by_hand(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    cells = open_images(workspace, write_cells(workspace.roots[0] / "cells", 180), group_pattern=r"slide\d+")
+    day = open_images(workspace, write_cells(workspace.roots[0] / "other day", 30, seed=7))
+    run = trained_here(workspace, cells, {**QUICK, "classes.merge": {"other": ["large", "medium"]}})
+    with TestClient(create_app(workspace)) as client:
+        asked = client.post(f"{API}/runs/{run}/evaluations", json={"dataset_id": day}).json()
+        ended(client, asked["id"], what="evaluations")
+
+        def own() -> tuple[str, bool]:
+            found = client.get(f"{API}/evaluations/{asked['id']}/results").json()
+            (section,) = (each for each in found["sections"] if each["name"] == "own-test")
+            return found["own_test"]["rule"], THRESHOLD_BY_HAND in section["words"]
+
+        assert own() == ("highest probability", False)
+        choice = client.get(f"{API}/runs/{run}/thresholds").json()["choices"][0]
+        decision = {"decide_by": "sensitivity", "wished": choice["sensitivity"], "is_set_by_hand": True}
+        assert client.put(f"{API}/runs/{run}/decision", json=decision).status_code == 200
+        assert own() == ("threshold set by hand", True)
 
 
 def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> None:
@@ -31,5 +53,10 @@ def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> N
         (section,) = (each for each in results["sections"] if each["name"] == "two_classes")
         assert "chosen for a target sensitivity of" in section["words"][1]
         assert client.put(f"{API}/runs/{run}/decision", json={"wished": 3}).status_code == 422
+        for by_hand, rule in ((False, "chosen threshold"), (True, "threshold set by hand")):
+            client.put(f"{API}/runs/{run}/decision", json={**wish, "is_set_by_hand": by_hand})
+            listed = [client.get(f"{API}/{what}").json()["items"][0] for what in ("runs", "classifiers")]
+            assert [each["headline"]["rule"] for each in listed] == [rule, rule]
         back = client.put(f"{API}/runs/{run}/decision", json={}).json()
         assert (back["decide_by"], back["threshold"]) == ("highest", 0.5)
+        assert client.get(f"{API}/runs/{run}").json()["headline"]["rule"] == "highest probability"

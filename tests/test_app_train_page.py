@@ -344,6 +344,18 @@ def test_a_recipe_is_saved_once_its_text_says_what_was_chosen(page: "Page", lab:
     assert isinstance(saved(page, tmp_path).init, Pretraining)
 
 
+def test_images_that_are_being_read_again_are_no_error_of_a_choice(page: "Page", lab: Lab) -> None:
+    open_page(page, f"/train?dataset={lab.sets['cells']}")
+    start = page.get_by_role("button", name="Start training")
+    expect(start).to_be_enabled()
+    unread = {"title": "The images are still being read.", "status": 409, "code": "conflict"}
+    page.route("**/split-preview", lambda route: route.fulfill(json=unread, status=409), times=1)
+    with page.expect_response(lambda answer: answer.status == 409), page.expect_response("**/api/v1/datasets*"):
+        page.get_by_role("combobox", name="An earlier training").select_option(lab.earlier)
+    expect(start).to_be_enabled()
+    assert page.get_by_role("alert").count() == 0
+
+
 @pytest.mark.parametrize("source", ["file", "text", "field", "earlier training"])
 def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_path: Path, source: str) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")

@@ -202,7 +202,7 @@ def test_a_field_of_view_is_known_as_such_and_boxes_in_it_are_not(trained: Run, 
         cs.predict(trained.folder, [source], out=tmp_path / "p.csv", emit=events.append)
         notes = [event for event in events if isinstance(event, Noted) and event.code == "field-of-view"]
         assert bool(notes) == is_field
-        assert ("field of view (640x480 pixels" in rows_of(tmp_path / "p.csv")[0]["warning"]) == is_field
+        assert ("640x480 pixels, as large as" in rows_of(tmp_path / "p.csv")[0]["warning"]) == is_field
         assert all(note.level == "warning" and "x, y, width, height" in note.text for note in notes)
 
 

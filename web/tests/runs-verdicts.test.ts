@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
+import type { EvaluationResults } from '../src/api/evaluations';
 import type { Measurement } from '../src/api/measured';
+import { againstOwnTest } from '../src/features/runs/evaluations/conclusion';
+import { headlineText, marksOf, type Headline } from '../src/features/runs/headline';
 import { calibrationVerdict, confusionVerdict, misclassifiedVerdict } from '../src/features/runs/verdicts';
 import { texts } from '../src/texts';
 
@@ -43,4 +46,27 @@ test('verdicts count misclassified images and name the most frequent confusion',
     words.noConfusion,
     words.noConfusion,
   ]);
+});
+
+test('a result is marked if it is by a threshold or on relabeled test images, wherever it is in one line', () => {
+  const plain = { metric: 'macro_f1', title: 'Macro-F1', value: 0.9, low: null, high: null };
+  const marks = texts.runs.marks;
+  const fair: Headline = { ...plain, rule: 'highest probability', n_relabeled: 0 };
+  const flattered: Headline = { ...plain, rule: 'threshold set by hand', n_relabeled: 2 };
+  expect(marksOf(fair)).toEqual([]);
+  expect(marksOf(flattered)).toEqual([marks.rules['threshold set by hand'], marks.relabeled(2)]);
+  const differences = [
+    { name: 'macro_f1', title: 'Macro-F1', first: 0.9, second: 0.8, value: -0.1, low: null },
+  ];
+  const against = (own_test: Headline) =>
+    againstOwnTest({
+      against_own_test: differences,
+      primary: 'macro_f1',
+      own_test,
+    } as unknown as EvaluationResults);
+  for (const { text } of marksOf(flattered)) {
+    expect(headlineText(flattered)).toContain(text);
+    expect(against(flattered)).toContain(text);
+    expect(headlineText(fair)! + against(fair)).not.toContain(text);
+  }
 });

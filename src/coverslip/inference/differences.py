@@ -9,13 +9,14 @@ from coverslip.messages import Note
 from coverslip.runs import ClassifierCard, Prediction
 
 _SIZE_FACTOR = 2.0  # so much smaller or larger than any training image is worth a warning
-_FIELD_FACTOR = 9.0  # as large as so many training images is no single object, but the field that it lies in
+_FIELD_FACTOR = 9.0  # as large as so many training images may be a whole field of view
 _BY_CHANCE = 0.01  # unfamiliar images that are less probable than this are worth a warning
-_FIELD = "of the size of a whole field of view"
+_FIELD = f"at least {_FIELD_FACTOR:.0f} times as large as most training images"
 _DOUBT = "Predictions for such images are less certain than they look."
 _GIVE_BOXES = (
-    "The classifier was trained on single objects and gives a whole field one answer, which means little. Give a "
-    "table with a row for each object: path, and its box as x, y, width, height."
+    "If an image shows many objects, one prediction for all of them means little: give a table with a row for each "
+    "object: path, and its box as x, y, width, height. If it shows one object, its scale differs from the training "
+    "images, and the prediction is less certain than it looks."
 )
 
 
@@ -57,7 +58,7 @@ class Differences:
         if record.plan.box is None and self._is_field(image):
             n = image.width_px * image.height_px // seen.usual_area_px
             own = f"{image.width_px}x{image.height_px} pixels, as large as {n:,} training images"
-            yield _FIELD, f"it looks like a whole field of view ({own}): give boxes of the objects in it"
+            yield _FIELD, f"{own}: if it shows many objects, give their boxes"
         elif not (_is_near(image.width_px, seen.width_px) and _is_near(image.height_px, seen.height_px)):
             low, high = (f"{seen.width_px[i]}x{seen.height_px[i]}" for i in (0, 1))
             own = f"{image.width_px}x{image.height_px} pixels"

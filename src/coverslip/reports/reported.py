@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import Evaluation
@@ -25,6 +26,8 @@ from coverslip.runs import (
 from coverslip.runs.images import earlier_test_labels
 from coverslip.runs.log import FoldedLog, Progress
 from coverslip.runs.lookup import ImageLookup
+
+Rule = Literal["highest probability", "chosen threshold", "threshold set by hand"]
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,19 @@ class ReportedRun:
         """Of each class, those of an evaluation that could not follow a new decision; None: the classifier's hold."""
         images = None if self.evaluation is None else self.evaluation.evaluated_images
         return None if images is None else images.thresholds
+
+    @property
+    def thresholds(self) -> tuple[float, ...] | None:
+        """Of each class, those that the measured images were predicted with; None: the most probable class was."""
+        card = self.run.card
+        return self.earlier_thresholds or (None if card is None else card.operating_points)
+
+    @property
+    def rule(self) -> Rule:
+        """How the classes of the measured images were predicted."""
+        if self.thresholds is None:
+            return "highest probability"
+        return "threshold set by hand" if self.calibration.is_set_by_hand else "chosen threshold"
 
     @property
     def measured_training(self) -> TrainingRecord | None:

@@ -113,14 +113,13 @@ def lead(run: ReportedRun) -> list[str]:
 
 def _thresholds(run: ReportedRun) -> str:
     """By which decision thresholds classes are predicted; empty where the most probable class is."""
-    card = run.run.card
-    points = run.earlier_thresholds or (card.operating_points if card is not None else None)
-    if not points:
+    points = run.thresholds
+    if points is None:
         return ""
     if run.metrics.positive_class not in run.classes:
         return "Each class has a decision threshold of its own, which was chosen before testing."
     point = points[run.classes.index(run.metrics.positive_class)]
-    how = "set by hand" if run.calibration.is_set_by_hand else "chosen before testing"
+    how = "set by hand" if run.rule == "threshold set by hand" else "chosen before testing"
     folds = "; each fold has its own" if run.n_folds and run.evaluation is None else ""
     return f"“{run.metrics.positive_class}” is predicted from a probability of {point:.3g} on, {how}{folds}."
 

@@ -3466,6 +3466,8 @@ export interface components {
              * @description For each headline metric, `first` on the run's own test set, `second` on this one, and the difference of these independent numbers.
              */
             against_own_test: components["schemas"]["Difference"][];
+            /** @description The result on the run's own test set. */
+            own_test: components["schemas"]["Headline"] | null;
             /**
              * Primary
              * @description Name of the run's primary metric.
@@ -3969,6 +3971,17 @@ export interface components {
             low: number | null;
             /** High */
             high: number | null;
+            /**
+             * Rule
+             * @description How the classes of the measured images were predicted.
+             * @enum {string}
+             */
+            rule: "highest probability" | "chosen threshold" | "threshold set by hand";
+            /**
+             * N Relabeled
+             * @description Test images with another label than in the first training with this split.
+             */
+            n_relabeled: number;
         };
         /**
          * HeatMaps

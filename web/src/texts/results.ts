@@ -311,6 +311,7 @@ export const results = {
   },
   picture: {
     label: 'Labeled',
+    labelBefore: (label: string) => `evaluated with label ${label}`,
     predicted: 'Predicted',
     probabilities: 'Probabilities',
     path: 'File',

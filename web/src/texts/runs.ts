@@ -35,6 +35,25 @@ export const runs = {
     created: 'Started',
     actions: 'Actions',
   },
+  marks: {
+    rules: {
+      'chosen threshold': {
+        text: 'chosen threshold',
+        help: 'Classes are predicted with a decision threshold that was chosen on validation images. Compare the result only with results of the same decision rule.',
+      },
+      'threshold set by hand': {
+        text: 'threshold set by hand',
+        help: 'A person set the decision threshold. If test results were known by then, the result is too high.',
+      },
+    },
+    relabeled: (n: number) => ({
+      text: `${counted(n, 'test image', 'test images')} relabeled`,
+      help: 'Labels were corrected after looking at misclassified images, so the result is an overestimate. The summary of the training shows the accuracy with the earlier labels.',
+    }),
+    otherRule: 'without threshold',
+    otherRuleHelp:
+      'Here the class with the highest probability is predicted; the test result is with the decision threshold. Do not compare the two.',
+  },
   curve: (first: string, last: string) => `F1 on validation images, epoch by epoch: from ${first} to ${last}`,
   meanOfFolds: (n: number) => `Mean of ${n} ${n === 1 ? 'fold' : 'folds'}`,
   pick: (name: string) => `Compare ${name}`,

@@ -92,7 +92,7 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
         work=progress.work if state in ACTIVE else None,
         n=None if measured is None else measured.n,
         n_seen=_n_seen(job.run) if measured is not None else None,
-        headline=headline_of(measured),
+        headline=headline_of(job.run) if measured is not None else None,
         notes=progress.notes,
         error=why_failed(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,

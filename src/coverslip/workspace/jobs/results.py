@@ -38,6 +38,7 @@ from coverslip.reports.sections.tiles import n_mistakes
 from coverslip.reports.tables import reasons
 from coverslip.runs import Run, WhatIf, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
+from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.store.home import Workspace
 
 RESULTS = register(Kind("app-results", "results as the app's pages show them", RECORDS, bound_bytes=5 * 10**8))
@@ -169,6 +170,7 @@ class EvaluationResults(Measurement):
             "difference of these independent numbers."
         ),
     ]
+    own_test: Annotated[Headline | None, Field(description="The result on the run's own test set.")]
     primary: Annotated[str, Field(description="Name of the run's primary metric.")]
     comparable: list[ComparableEvaluation]
 
@@ -241,6 +243,7 @@ def _evaluation_results(run: ReportedRun) -> EvaluationResults:
             for metric in content.metrics(run)
             if METRICS[metric.name].is_compared and metric.name in own
         ],
+        own_test=headline_of(run.run) if own else None,
         primary=run.metrics.primary,
         comparable=[],
     )
@@ -291,7 +294,7 @@ def _stamp(run: Run) -> str:
         run.environment_file,
     ]
     if run.is_evaluation:  # it is compared with the run's own test set
-        files.append(run.whole.metrics_file)
+        files += [run.whole.metrics_file, run.whole.training_file]
     stats = [file.stat() for file in files if file.is_file()]
     content = [_program(), *SECTIONS, *METRICS, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]

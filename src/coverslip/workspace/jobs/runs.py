@@ -4,6 +4,8 @@ import statistics
 import time
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -11,6 +13,7 @@ from pydantic import Field
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.evaluation import METRICS, Evaluation
 from coverslip.messages import Failure
+from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
 from coverslip.workspace.jobs.faults import why_failed
@@ -31,6 +34,10 @@ class Headline:
     value: float | None
     low: float | None
     high: float | None
+    rule: Annotated[Rule, Field(description="How the classes of the measured images were predicted.")]
+    n_relabeled: Annotated[
+        int, Field(description="Test images with another label than in the first training with this split.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +157,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         has_classifier=job.run.has_classifier,
         curve=_curve(job, progress, fold_scores) if state != "queued" else [],
         curve_folds=len(fold_scores),
-        headline=headline_of(evaluation),
+        headline=headline_of(job.run) if evaluation is not None else None,
         again_of=job.again_of,
         study_id=job.study_id,
         error=why_failed(job, status) if state == "failed" else None,
@@ -237,13 +244,34 @@ def evaluation_of(job: Job) -> Evaluation | None:
         return None
 
 
-def headline_of(evaluation: Evaluation | None) -> Headline | None:
-    """The metric that choices were made by, with its interval."""
-    if evaluation is None or evaluation.primary not in evaluation.metrics:
+def headline_of(run: Run) -> Headline | None:
+    """The metric that choices were made by, of a training or an evaluation; None where it cannot be read."""
+    whole = run.whole if run.is_evaluation else run
+    files = (run.metrics_file, run.environment_file, whole.training_file)
+    return _headline(run.folder, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
+
+
+@lru_cache(maxsize=4_096)
+def _headline(folder: Path, versions: tuple[int, ...]) -> Headline | None:
+    """As often as it is measured: pages that watch trainings ask twice a second."""
+    run = Run(folder)
+    reported = ReportedRun(run.whole, run) if run.is_evaluation else ReportedRun(run)
+    try:
+        name = reported.metrics.primary
+        metric = reported.metrics.metrics.get(name)
+        if metric is None:
+            return None
+        return Headline(
+            metric=name,
+            title=METRICS[name].title if name in METRICS else name,
+            value=metric.value,
+            low=metric.low,
+            high=metric.high,
+            rule=reported.rule,
+            n_relabeled=len(reported.labels_before),
+        )
+    except CoverslipError:
         return None
-    metric = evaluation[evaluation.primary]
-    title = METRICS[evaluation.primary].title if evaluation.primary in METRICS else evaluation.primary
-    return Headline(evaluation.primary, title, metric.value, metric.low, metric.high)
 
 
 def _recipe_of(job: Job, state: str) -> Json:

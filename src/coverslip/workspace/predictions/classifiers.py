@@ -10,7 +10,7 @@ from pydantic import Field
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
-from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
+from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.predictions.imported import ImportedClassifier, all_imported, find_imported
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging
@@ -78,7 +78,7 @@ def place_of(workspace: Workspace, classifier_id: str) -> Place:
 
 
 def _of_training(job: Job) -> Classifier:
-    headline = headline_of(evaluation_of(job))
+    headline = headline_of(job.run) if job.run.is_measured else None
     training = job.run.training
     return _described(
         job.id,

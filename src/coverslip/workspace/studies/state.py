@@ -10,7 +10,6 @@ from pydantic import Field
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.evaluation import METRICS
 from coverslip.messages import Failure
-from coverslip.runs import Run
 from coverslip.runs.recipe import as_yaml
 from coverslip.studies import Cell, CellWord, StudyPlan, cells_of, load_plan
 from coverslip.studies import state_of as state_of_cell
@@ -183,12 +182,11 @@ def _read(file: Path, version: int) -> tuple[StudyPlan, list[Cell]]:
 def _training(cell: Cell, run: Job | None) -> StudyTraining:
     found = state_of_cell(cell)
     is_done = found.state == "done"
-    metrics = cell.run.metrics_file
     return StudyTraining(
         **{each.name: getattr(planned(cell), each.name) for each in fields(PlannedTraining)},
         state=found.state,
         run_id=run.id if run is not None else None,
-        headline=_headline(run.folder, _version(metrics)) if is_done and run is not None else None,
+        headline=headline_of(run.run) if is_done and run is not None else None,
         seconds=_seconds(cell) if is_done else None,
         share=round(folded_log(run).progress.share, 3) if found.state == "running" and run is not None else None,
         error=found.error,
@@ -198,14 +196,5 @@ def _training(cell: Cell, run: Job | None) -> StudyTraining:
 def _seconds(cell: Cell) -> float | None:
     try:
         return None if cell.run.status is None else cell.run.status.seconds_worked
-    except BadRun:
-        return None
-
-
-@lru_cache(maxsize=4_096)
-def _headline(folder: Path, version: int) -> Headline | None:
-    """As often as it is measured."""
-    try:
-        return headline_of(Run(folder).metrics)
     except BadRun:
         return None

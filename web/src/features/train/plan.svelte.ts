@@ -60,7 +60,13 @@ export class Plan {
     const again_of = this.againOf;
     await new Promise((resolve) => setTimeout(resolve, REST_MS));
     signal.throwIfAborted();
-    return previewSplit(id, { recipe, allow_leakage, again_of }, signal);
+    try {
+      return await previewSplit(id, { recipe, allow_leakage, again_of }, signal);
+    } catch (error) {
+      if (!(error instanceof Problem && error.status === 409)) throw error;
+      await this.datasets.reload(); // its images are being read again: the page says so, and asks once they are
+      return null;
+    }
   });
   /** How long it would take; null while the split is not known. */
   time = new Resource(async (signal) => {

@@ -10,6 +10,10 @@ from coverslip.reports.tables import below_values, estimate
 from coverslip.reports.words import plural
 
 _SETS = ("test set of the run", "external test set")
+THRESHOLD_BY_HAND = (
+    "The decision threshold was set by hand. If it was set after looking at the run's test results, the metrics on "
+    "that test set are too high."
+)
 
 
 def _text(run: ReportedRun) -> SectionText:
@@ -28,7 +32,15 @@ def _text(run: ReportedRun) -> SectionText:
 
 
 def _doubts(run: ReportedRun) -> Iterator[str]:
-    """What must be known of the images before their numbers are believed."""
+    """What must be known of the images of both sets before their numbers are compared."""
+    own = ReportedRun(run.run)
+    if own.run.is_measured and own.rule == "threshold set by hand":
+        yield THRESHOLD_BY_HAND
+    if n := len(own.labels_before):
+        yield (
+            f"{plural(n, 'image')} of the run's test set {'was' if n == 1 else 'were'} relabeled after looking at "
+            "misclassified images, so the metrics on that test set are too high."
+        )
     images = run.measured.evaluated_images
     if images is not None and images.is_of_unfinished_training:
         yield (

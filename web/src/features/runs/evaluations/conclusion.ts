@@ -1,13 +1,15 @@
 // The conclusion of an evaluation: how the primary metric differs from the run's own test set.
 import type { EvaluationResults } from '../../../api/evaluations';
 import { texts } from '../../../texts';
+import { marksOf } from '../headline';
 import { score, withInterval } from '../../../texts/numbers';
 
-export function againstOwnTest({ against_own_test, primary }: EvaluationResults): string {
+export function againstOwnTest({ against_own_test, own_test, primary }: EvaluationResults): string {
   const row = against_own_test.find(({ name }) => name === primary);
   if (!row || row.value === null) return '';
   const words = texts.runs.evaluations;
-  const [here, own] = [score(row.second), score(row.first)];
+  const marks = own_test ? marksOf(own_test).map(({ text }) => text) : [];
+  const [here, own] = [score(row.second), [score(row.first), ...marks].join(', ')];
   if (row.low === null) return words.noInterval(row.title, here, own, row.reason ?? '');
   const say = !row.is_shown ? words.same : row.value < 0 ? words.lower : words.higher;
   return say(row.title, here, own, withInterval(row.value, row.low, row.high));
