@@ -29,7 +29,7 @@ from coverslip.experiments.parts import Parts
 from coverslip.images import Preprocessing
 from coverslip.messages import Remedies, duration
 from coverslip.models import model_info
-from coverslip.runs import IMAGES_SHOWN, Recipe, RunContext, epochs_called_for, save_recipe
+from coverslip.runs import IMAGES_REFITTED, IMAGES_SHOWN, Recipe, RunContext, epochs_called_for, save_recipe
 from coverslip.stopping import Deadline, Stop, TimeLimit
 from coverslip.training.preprocessing import learn_preprocessing
 from coverslip.training.ranking import is_preferred
@@ -49,7 +49,6 @@ _STEP_PX = 32  # networks halve the size five times
 SIZE_POWER = 1.5  # a step on images of half the side takes a third of the time
 _INSTANT_SHARE = 0.8  # of the time left, for the instant classifier at full size: smaller ones are less accurate
 _FORWARD_SHARE = 0.4  # of the time of a step, to predict as many images
-MOST_AGAIN = 10_000  # training images that a fine-tuned network looks at again: for its last layer
 _LOADINGS = 5  # times that the network is made ready and run after fine-tuning, the report among them
 _TO_SPARE = 0.2  # of the budget: so much time left over is worth a word
 _TELLING_SECONDS, _TELLING_SHARE = 3.0, 0.05  # before that, the speed of work is a guess
@@ -249,7 +248,7 @@ class _Budgeted:
 
     def _limit(self, *, has_smaller: bool) -> TimeLimit:
         n_val, n_test = len(self._parts.val), len(self._parts.test)
-        n_train = min(len(self._parts.train), MOST_AGAIN)
+        n_train = min(len(self._parts.train), IMAGES_REFITTED)
         n_after = self._recipe.tta * (n_train + 2 * n_val + n_test)
         fewest = _NEARLY_ALL * self._epochs if has_smaller else self._fewest
         return TimeLimit(

@@ -60,6 +60,7 @@ from coverslip.runs.predictions import (
     columns_for,
 )
 from coverslip.runs.recipe import (
+    IMAGES_REFITTED,
     IMAGES_SHOWN,
     SET_BY_FINISHING,
     Augment,
@@ -92,6 +93,7 @@ from coverslip.runs.training import (
 )
 
 __all__ = [
+    "IMAGES_REFITTED",
     "IMAGES_SHOWN",
     "PRESETS",
     "SET_BY_FINISHING",

@@ -21,7 +21,7 @@ from coverslip.evaluation import fit_temperature
 from coverslip.events import telling
 from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
-from coverslip.runs import Recipe, RefittedHead, RunContext
+from coverslip.runs import IMAGES_REFITTED, Recipe, RefittedHead, RunContext
 from coverslip.training.batches import TrainingImages
 from coverslip.training.linear_probe import SHRINKAGES, LinearHead, fit_linear_probe, held_out_logits
 from coverslip.training.ranking import calibrated_log_loss, primary_score
@@ -30,8 +30,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each image's content apart
 
-# Training images to refit on: more take time, and tell a discriminant of some thousand features little.
-MOST_REFITTED = 10_000
 _SHARES = tuple(tenth / 10 for tenth in range(11))  # of the refitted head
 
 
@@ -196,7 +194,7 @@ def refit_head(
     Raises:
         Stopped: on request.
     """
-    train, label = some_of_training(images, recipe.seed, MOST_REFITTED)
+    train, label = some_of_training(images, recipe.seed, IMAGES_REFITTED)
     positions = np.concatenate([train, images.val])
     with features_of(network, images, positions, digest_of, preprocessing, recipe, context) as (features, _):
         heads = HeadFitter(images.n_classes, recipe, context).by_validation(features, label, images.val_label, turn)
@@ -221,7 +219,7 @@ def refit_head_as_chosen(
     Raises:
         Stopped: on request.
     """
-    train, label = some_of_training(images, recipe.seed, MOST_REFITTED)
+    train, label = some_of_training(images, recipe.seed, IMAGES_REFITTED)
     with features_of(network, images, train, digest_of, preprocessing, recipe, context) as (features, _):
         fitted = HeadFitter(images.n_classes, recipe, context).fitted(features, label, chosen.shrinkage)
     _average_into(network, fitted, chosen)

@@ -2,7 +2,13 @@
 
 from coverslip.runs.recipe.augment import Augment, augment_named
 from coverslip.runs.recipe.choices import Choices, OneOf
-from coverslip.runs.recipe.finetuning import IMAGES_SHOWN, SET_BY_FINISHING, Sampling, epochs_called_for
+from coverslip.runs.recipe.finetuning import (
+    IMAGES_REFITTED,
+    IMAGES_SHOWN,
+    SET_BY_FINISHING,
+    Sampling,
+    epochs_called_for,
+)
 from coverslip.runs.recipe.habits import key_meant
 from coverslip.runs.recipe.initialisation import FromRun, Pretraining
 from coverslip.runs.recipe.keys import (
@@ -34,6 +40,7 @@ from coverslip.runs.recipe.yaml_text import read_yaml
 
 __all__ = [
     "GROUPS",
+    "IMAGES_REFITTED",
     "IMAGES_SHOWN",
     "SET_BY_FINISHING",
     "Augment",
