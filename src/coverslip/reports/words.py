@@ -12,7 +12,7 @@ MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
 
 UNKNOWN_LABELS = (
     "The split is that of an earlier training, whose folder is not there any more.",
-    "It is not known whether labels of test images were corrected since then. If they were, the metrics may be too high.",
+    "It is not known whether labels of test images were corrected since then. If so, the metrics may be too high.",
 )
 CI = "95%\N{NO-BREAK SPACE}CI"
 DECISION_IMAGES: dict[LearntOn, str] = {
