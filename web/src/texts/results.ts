@@ -397,7 +397,8 @@ export const results = {
     byLabels: {
       both: 'On the same test images:',
       first: 'By the old test labels (the fair ones):',
-      second: 'By the corrected test labels (possibly too high, because only misclassified images were checked):',
+      second:
+        'By the corrected test labels (possibly too high, because only misclassified images were checked):',
     },
     otherRule:
       'The two runs use different decision rules, so metrics of predicted classes differ for that reason as well. A threshold that you choose for a run is not carried over to another training: choose it again under “Decision threshold”.',
