@@ -233,14 +233,14 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     assert ended(lab.client, third)["state"] == "done"
     first = lab.get(f"runs/{lab.run}/results")
     fair = Run(Path(lab.get(f"runs/{lab.run}")["folder"])).metrics["accuracy"].value or 0
-    assert "overestimate" not in first["words"][0]
+    assert "may be too high" not in first["words"][0]
     assert "relabeled" not in first["tested_on"]
     assert lab.get(f"runs/{lab.run}")["headline"]["n_relabeled"] == 0
     for run in (again, third):
         assert lab.get(f"runs/{run}")["headline"]["n_relabeled"] == 1
         folder = Path(lab.get(f"runs/{run}")["folder"])
         told = lab.get(f"runs/{run}/results")
-        marked = "This is an overestimate"
+        marked = "This may be too high"
         assert marked in told["words"][0]
         assert f"With the earlier labels, accuracy is {percent(fair)}." in told["words"][0]
         assert "1 of them relabeled after looking at misclassified images" in methods_text(folder)
@@ -253,7 +253,7 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     pair = compared["pairs"][0]
     assert (pair["n"], pair["n_only_first"], pair["n_only_second"], pair["n_relabelled"]) == (len(rows), 0, 0, 1)
     assert [numbers["labels"] for numbers in pair["numbers"]] == ["first", "second"]  # the old labels' beside the new
-    assert any("too good" in note for note in pair["notes"])
+    assert any("may be too high" in note for note in pair["notes"])
     by_old, by_new = ({row["name"]: row for row in numbers["differences"]} for numbers in pair["numbers"])
     assert by_old["accuracy"]["first"] == compared["rows"][0]["metrics"][0]["value"]
     assert by_new["accuracy"]["second"] == compared["rows"][1]["metrics"][0]["value"]

@@ -12,6 +12,7 @@ from PIL import Image
 
 from coverslip.cli import main
 from coverslip.datasets import (
+    ClassPlan,
     Dataset,
     Finder,
     Found,
@@ -26,6 +27,7 @@ from coverslip.datasets import (
     register_finder,
     scan_images,
     split_images,
+    with_classes,
 )
 from coverslip.errors import BadDataset
 
@@ -181,6 +183,10 @@ def test_one_class_and_several_spellings_are_pointed_out(tmp_path):
     save(tmp_path / "One " / "2.png", 2)
     (similar,) = inspect(tmp_path).of("similar-class-names")
     assert similar.values["classes"] == ["One", "one"]
+    (merge,) = similar.remedies
+    save(tmp_path / "two" / "3.png", 3)
+    dataset = with_classes(open_dataset(tmp_path), ClassPlan.model_validate({"merge": merge.value}))
+    assert dataset.classes == ("One", "two")
 
 
 def test_images_that_are_not_of_one_kind_are_pointed_out(tmp_path):

@@ -1,13 +1,15 @@
 """Groups that names of files and folders give away are found by testing, and classes are not taken for them."""
 
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from coverslip.datasets import Dataset, ImageRecord, Scan, groups_in_names, inspect_dataset
+from coverslip.datasets import Dataset, ImageRecord, Scan, check_groups, groups_in_names, inspect_dataset
+from coverslip.errors import BadDataset
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import GroupBy
 
@@ -130,3 +132,36 @@ def test_the_number_of_groups_is_that_of_named_ones():
     data = replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
     (finding,) = inspect_dataset(data, scan).of("few-groups")
     assert finding.values["n_groups"] == 8
+
+
+def confounded_cells() -> tuple[Dataset, Scan]:
+    """Classes a and b from one slide, c from another, d from a third."""
+    slide_of = {"a": "S1", "b": "S1", "c": "S2", "d": "S3"}
+    labels = [label for label in "abcd" for _ in range(60)]
+    names = [f"{label}/{slide_of[label]}_{i % 60 * 7}x.png" for i, label in enumerate(labels)]
+    return dataset_of(names, labels, [100.0] * len(names))
+
+
+def test_groups_that_hold_each_class_whole_are_told_as_confounded_and_not_advised():
+    data, scan = confounded_cells()
+    found = inspect_dataset(data, scan).of("hidden-groups")
+    (finding,) = (each for each in found if each.values["patterns"][0]["is_confounded"])
+    assert finding.remedies == ()
+    assert finding.limit
+    for each in found:
+        is_confounded = each.values["patterns"][0]["is_confounded"]
+        for pattern in each.values["patterns"]:
+            assert pattern["is_confounded"] == is_confounded
+            records = [replace(r, group=re.search(pattern["pattern"], r.image_id)[1]) for r in data.records]
+            with pytest.raises(BadDataset) if is_confounded else nullcontext():
+                check_groups(replace(data, records=tuple(records)))
+
+
+def test_named_groups_that_a_training_refuses_are_an_error_without_advice_on_folds():
+    data, scan = confounded_cells()
+    data = replace(data, records=tuple(replace(r, group=r.path.name[:2]) for r in data.records))
+    inspection = inspect_dataset(data, scan)
+    (finding,) = inspection.of("confounded-groups")
+    assert finding.severity == "error"
+    assert finding.values["groups"] == ["S1", "S2", "S3"]
+    assert not [*inspection.of("few-groups"), *inspection.of("class-in-few-groups"), *inspection.of("group-is-class")]

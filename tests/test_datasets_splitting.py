@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from coverslip.datasets import (
     Dataset,
@@ -295,6 +296,21 @@ def test_a_predefined_split_that_leaks_is_refused_with_both_places(kind):
     split = split_60_20_20(dataset, scan, allow_leakage=True)
     assert list(split.parts) == given
     assert any("too good" in note.text for note in split.notes)
+
+
+@pytest.mark.parametrize(("column", "note"), [("group", "grouped"), ("patient", "not-grouped")])
+def test_a_refused_split_names_the_column_of_groups_that_nobody_chose(tmp_path, column, note):
+    rows = [f"path,label,split,{column}"]
+    for i in range(12):
+        Image.fromarray(np.full((8, 8), i % 11, np.uint8)).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,{'ab'[i % 2]},{'train' if i < 9 else 'test'},p{i % 5}")
+    (tmp_path / "table.csv").write_text("\n".join(rows), encoding="utf-8")
+    dataset = open_dataset(tmp_path / "table.csv")
+    with pytest.raises(LeakageFound) as caught:
+        split_60_20_20(dataset, scan_images(dataset))
+    assert caught.value.values["notes"] == [note]
+    (told,) = (each.text for each in dataset.notes if each.code == note)
+    assert told in caught.value.do
 
 
 def test_small_classes_are_explained_and_go_to_training_first():

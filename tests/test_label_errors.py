@@ -112,7 +112,9 @@ def test_moved_images_stand_first_with_and_without_folds(
     assert main(["label-errors", str(run.folder), "--out", str(tmp_path / "label_issues.csv"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     rows = rows_of(tmp_path / "label_issues.csv")
-    assert list(rows[0]) == ["image_id", "path", "label", "suggested", "score"]
+    assert list(rows[0]) == ["image_id", "path", "label", "suggested", "score", "set"]
+    sets = {"train": "training", "val": "validation", "test": "test"}
+    assert [row["set"] for row in rows] == [sets[image["split"]] for image in told["images"]]
     assert [row["image_id"] for row in rows] == [image["image_id"] for image in told["images"]]
     n_found = len(moved & {row["image_id"] for row in rows[:10]})
     assert n_found >= (2 if folds else 3)  # folds are trained on less

@@ -196,3 +196,18 @@ def test_stated_class_proportions_set_the_threshold_aside_aloud(wished: Run, cel
     assert set(note.values) == {"small", "not small"}
     for row in rows_of(out):
         assert row["predicted"] in row["prediction_set"].strip("{}").split("; ")
+
+
+def test_earlier_targets_that_a_decision_replaces_are_named(own_run: Run) -> None:
+    told: list[Event] = []
+    cs.decide(own_run, "roc", emit=told.append)
+    assert _replaced(told) == []
+    cs.decide(own_run, error_rate=0.2, emit=told.append)
+    assert _replaced(told) == ["thresholds by ROC"]
+    cs.decide(own_run, "roc", emit=told.append)
+    assert _replaced(told) == ["thresholds by ROC", "target error rate of 0.2"]
+
+
+def _replaced(told: list[Event]) -> list[str]:
+    notes = [event for event in told if isinstance(event, Noted) and event.code == "decision-replaced"]
+    return [target for note in notes for target in note.values["replaced"]]

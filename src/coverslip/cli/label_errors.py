@@ -78,8 +78,8 @@ def _show(found: "LabelErrors", out: Path | None) -> None:
         console.print("Look at each image before you change its label: not every suspected error is one.")
         if any(image.split == "test" for image in found.images):
             console.print(
-                "Correcting only suspected errors among the test images makes the results too good: check a random "
-                "sample of the test images as well.",
+                "Correcting only suspected errors among the test images can make the results too high: check a "
+                "random sample of the test images as well.",
                 soft_wrap=True,
             )
     if out is not None:

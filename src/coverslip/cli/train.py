@@ -1,9 +1,6 @@
 """`coverslip train`: labelled images become a run folder."""
 
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,21 +26,6 @@ from coverslip.cli._remedies import for_shell, is_read_on_a_page
 if TYPE_CHECKING:
     from coverslip.datasets import Dataset
     from coverslip.runs import Recipe
-
-
-@contextmanager
-def _no_folder_after_leakage(out: Path) -> Iterator[None]:
-    """Remove a new run folder where its split is refused, so that the same command with --allow-leakage can use it."""
-    from coverslip.errors import LeakageFound
-    from coverslip.runs import Run
-
-    is_new = not out.exists()
-    try:
-        yield
-    except LeakageFound:
-        if is_new and not Run(out).pretraining.folder.exists():  # else pretraining would be lost
-            shutil.rmtree(out)
-        raise
 
 
 def _show_keys(is_wanted: bool) -> None:
@@ -186,11 +168,12 @@ def train(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
+    from coverslip.errors import LeakageFound
     from coverslip.experiments.running.finishing import request_finish, withdraw_finish
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.learning import doubling
     from coverslip.reports.words import overestimates
-    from coverslip.runs import metrics_as_json
+    from coverslip.runs import Run, metrics_as_json, no_folder_after
 
     if finish is not None:
         if request_finish(finish):
@@ -217,7 +200,7 @@ def train(
             if column_pattern is not None:  # the app wrote the table
                 dataset = replace(dataset, opening=replace(dataset.opening, column_pattern=column_pattern))
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
-            with _no_folder_after_leakage(out):
+            with no_folder_after(LeakageFound, Run(out)):  # so that the same command with --allow-leakage can use it
                 run = pipeline.train(
                     dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
                 )

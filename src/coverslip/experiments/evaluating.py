@@ -1,9 +1,6 @@
 """A finished training measured on other labelled images than its own."""
 
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from coverslip.datasets import Dataset, counted, one_line, read_as, scan_images, some, with_classes
@@ -23,6 +20,7 @@ from coverslip.runs import (
     SplitRow,
     images_opened,
     kept_as_files,
+    no_folder_after,
     refuse_other_images,
     seen_pixels,
 )
@@ -52,7 +50,7 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         if note.code != "not-grouped":  # it warns of groups on both sides of a split, and nothing is split here
             context.emit(Noted.of(note))
     refuse_other_images(evaluation, _as_measured(data, run, classifier.card))
-    with _no_folder_after_refusal(evaluation):
+    with no_folder_after(BadDataset, evaluation):
         return _measured_in(evaluation, data, classifier, context)
 
 
@@ -74,20 +72,6 @@ def _measured_in(evaluation: Run, data: Dataset, classifier: Classifier, context
         _tell_a_difference(here, run, inner.emit)
         write_report(evaluation.folder, inner.emit)
     return Run(evaluation.folder)
-
-
-@contextmanager
-def _no_folder_after_refusal(evaluation: Run) -> Iterator[None]:
-    """Remove a new folder of an evaluation whose images turn out not to be measurable."""
-    is_new = not evaluation.folder.exists()
-    try:
-        yield
-    except BadDataset:
-        if is_new:
-            shutil.rmtree(evaluation.folder)
-            with suppress(OSError):  # it holds other evaluations
-                evaluation.folder.parent.rmdir()
-        raise
 
 
 def measured_images(evaluation: Run) -> Dataset:

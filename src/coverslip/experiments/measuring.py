@@ -151,7 +151,8 @@ def _tell_nearly_equal(labels: set[str], classes: Collection[str], emit: Emit) -
         if (name := plain.get(_plain(label))) is not None:
             text = (
                 f"The label '{one_line(label, 60)}' is not the class '{one_line(name, 60)}': they differ only in "
-                "capitals, spaces or dashes. If they mean the same, write it the same way and measure again."
+                "capitals, spaces or dashes. If they are one class, use the spelling of the class in the name of the "
+                "folder or in the label column of the table, and measure again."
             )
             values = {"label": label, "class": name}
             emit(Noted(code="nearly-equal-labels", text=text, level="warning", values=values))

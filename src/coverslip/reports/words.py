@@ -12,7 +12,7 @@ MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
 
 UNKNOWN_LABELS = (
     "The split is that of an earlier training, whose folder is not there any more.",
-    "It is not known whether labels of test images were corrected since then. If they were, the metrics are too high.",
+    "It is not known whether labels of test images were corrected since then. If so, the metrics may be too high.",
 )
 CI = "95%\N{NO-BREAK SPACE}CI"
 DECISION_IMAGES: dict[LearntOn, str] = {
@@ -191,7 +191,7 @@ def relabelled(run: ReportedRun) -> str:
     n_right = sum(row.predicted == run.labels_before.get(row.image_id, row.label) for row in rows)
     has = "has a different label" if n == 1 else "have different labels"
     return (
-        f"This is an overestimate, because labels were corrected after looking at misclassified images: "
+        "This may be too high, because labels were corrected after looking at misclassified images: "
         f"{plural(n, 'test image')} {has} than in the first training with this split. With the earlier labels, "
         f"accuracy is {percent(n_right / len(rows))}."
     )

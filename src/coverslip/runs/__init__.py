@@ -80,6 +80,7 @@ from coverslip.runs.recipe import (
     values_of,
     with_settings,
 )
+from coverslip.runs.refusals import no_folder_after
 from coverslip.runs.seen import SeenPixels, seen_by_initialisation, seen_pixels, seen_record
 from coverslip.runs.split import SplitRow, split_rows, write_split
 from coverslip.runs.status import Status, StatusFile
@@ -166,6 +167,7 @@ __all__ = [
     "kept_as_files",
     "load_recipe",
     "metrics_as_json",
+    "no_folder_after",
     "open_classifier",
     "open_run",
     "plan_of",

@@ -395,7 +395,7 @@ export const results = {
     suggested: 'Suggested class',
     score: 'Score (0–1)',
     testImages:
-      'If you correct only the suspected label errors of test images, the results become too good, because wrong labels that agree with the classifier stay. The results of this run do not change. For a fair correction, also check a random sample of the test images.',
+      'If you correct only the suspected label errors of test images, the results may become too high, because wrong labels that agree with the classifier stay. The results of this run do not change. For a fair correction, also check a random sample of the test images.',
   },
   again: {
     shows: 'Correct the label: the image shows',
@@ -409,7 +409,8 @@ export const results = {
     byLabels: {
       both: 'On the same test images:',
       first: 'By the old test labels (the fair ones):',
-      second: 'By the corrected test labels (too good, because only misclassified images were checked):',
+      second:
+        'By the corrected test labels (possibly too high, because only misclassified images were checked):',
     },
     otherRule:
       'The two runs use different decision rules, so metrics of predicted classes differ for that reason as well. A threshold that you choose for a run is not carried over to another training: choose it again under “Decision threshold”.',

@@ -1,7 +1,7 @@
 """Decoding every image once, what belongs together, and what is found wrong with a dataset."""
 
 from coverslip.datasets.quality.components import connected_components, kept_together, labels_of
-from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread
+from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread, single_groups
 from coverslip.datasets.quality.finders.pixels import what_to_do_about_channels
 from coverslip.datasets.quality.finding import (
     Finder,
@@ -55,5 +55,6 @@ __all__ = [
     "reasons_to_leave_out",
     "register_finder",
     "scan_images",
+    "single_groups",
     "what_to_do_about_channels",
 ]

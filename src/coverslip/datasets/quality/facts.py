@@ -76,6 +76,21 @@ def group_facts(dataset: Dataset) -> GroupFacts | None:
     )
 
 
+def single_groups(dataset: Dataset) -> list[str]:
+    """Return the groups if each class lies in one of them only, so that no split has a class on two sides; else none.
+
+    A predefined split decides for itself.
+    """
+    groups_of: dict[str, set[str]] = defaultdict(set)
+    for record in dataset.records:
+        if record.label is not None and dataset.has_class(record):
+            groups_of[record.label].add(record.image_id if record.group is None else record.group)
+    groups = sorted(set().union(*groups_of.values()), key=natural_key)
+    is_grouped = dataset.has_groups and not dataset.has_predefined_split
+    is_confounded = is_grouped and len(groups) > 1 and all(len(of_class) == 1 for of_class in groups_of.values())
+    return groups if is_confounded else []
+
+
 def frequencies(values: Iterable[str]) -> dict[str, int]:
     """How often each stands there: most frequent first, equal ones in natural order."""
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], natural_key(item[0]))))

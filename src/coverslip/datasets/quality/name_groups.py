@@ -52,6 +52,7 @@ class NameGroups:
     strength: float  # the larger of the two, without labels where names hold the class
     p: float  # of what is shared
     column: str | None = None
+    is_confounded: bool = False  # each class lies in one group only, so that no split can keep groups together
 
     @property
     def is_telling(self) -> bool:
@@ -188,6 +189,7 @@ def _tested(pattern: str, names: list[str], label: Ints, looks: Doubles, n_tried
         strength=round(by_looks if p_labels == 1 else max(by_label, by_looks), 3),
         looks=round(by_looks, 3),
         p=min(1.0, 2 * n_tried * min(p_labels, p_looks)),
+        is_confounded=len({*zip(label.tolist(), group.tolist(), strict=True)}) == len(set(label.tolist())),
     )
 
 

@@ -1,10 +1,10 @@
 """What can be trained on: at least two classes, and images on every side of the split."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Container, Sequence
 
-from coverslip.datasets.index import DECISIONS, SIDES, Dataset, counted, natural_key, one_line, some
-from coverslip.datasets.quality import Scan, Unreadable
+from coverslip.datasets.index import DECISIONS, SIDES, Dataset, counted, one_line, some
+from coverslip.datasets.quality import Scan, Unreadable, single_groups
 from coverslip.datasets.splits.splitting import Split
 from coverslip.datasets.splits.wording import SIDE_TITLES
 from coverslip.errors import BadDataset
@@ -49,17 +49,13 @@ def check_groups(dataset: Dataset) -> None:
     Raises:
         BadDataset: each class lies in a single group, as it does where the groups are the classes themselves.
     """
-    groups_of: dict[str, set[str]] = defaultdict(set)
-    for record in dataset.records:
-        if record.label is not None and dataset.has_class(record):
-            groups_of[record.label].add(record.image_id if record.group is None else record.group)
-    groups = sorted(set().union(*groups_of.values()), key=natural_key)
-    is_grouped = dataset.has_groups and not dataset.has_predefined_split
-    if not is_grouped or len(groups) < 2 or any(len(of_class) > 1 for of_class in groups_of.values()):
+    groups = single_groups(dataset)
+    if not groups:
         return
+    n_classes = len({record.label for record in dataset.records if dataset.has_class(record)})
     raise BadDataset(
         f"The groups are the classes themselves ({some(groups, 3)})"
-        if len(groups) == len(groups_of)
+        if len(groups) == n_classes
         else f"Each class lies in a single group ({some(groups, 3)})",
         file=dataset.root,
         do="A group is used either for training or for testing, so no class could be both learnt and tested. Group by "

@@ -108,11 +108,13 @@ def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
         "chain": ("chain of groups and duplicates", "chains of groups and duplicates"),
     }
     kinds = [counted(n[kind], singular, plural) for kind, (singular, plural) in words.items() if n[kind]]
+    grouping = [note for note in dataset.notes if note.code in ("grouped", "not-grouped")]
     return LeakageFound(
         f"The predefined split has {' and '.join(kinds)} in several parts: {'; '.join(shown)}"
         + ("; ..." if len(leaks) > 3 else ""),
         file=dataset.root,
-        do="Move them to one side, leave the split to coverslip, or keep it (the numbers will be too good).",
+        do="Move them to one side, leave the split to coverslip, or keep it (the numbers will be too good)."
+        + "".join(f" {note.text}" for note in grouping),
         remedies=(*([_IGNORE] if set(n) == {"copies"} else []), AllowLeakage()),
-        values={"n_leaks": len(leaks)},
+        values={"n_leaks": len(leaks), "notes": [note.code for note in grouping]},
     )

@@ -154,6 +154,7 @@ def decide_again(
     recipe = check_recipe({**run.recipe.model_dump(mode="json"), **choices})
     recipe.check_decision(run.card.classes)
     is_set_by_hand = is_set_by_hand and recipe.decide_by in ("sensitivity", "specificity")
+    _tell_what_is_replaced(run.recipe, recipe, context)
     data = held_out_images(run)
     before = run.card
     fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
@@ -169,6 +170,26 @@ def decide_again(
         _decide_rows(run, data, recipe, Run(run.folder).card)
     _decide_evaluations(Run(run.folder), recipe, before, context)
     return Run(run.folder)
+
+
+def _tell_what_is_replaced(before: Recipe, now: Recipe, context: RunContext) -> None:
+    """Name the earlier choices that end now: a decision replaces the whole decision rule."""
+    replaced = [target for target in _targets(before) if target not in _targets(now)]
+    if replaced:
+        text = f"This decision replaces the earlier {' and '.join(replaced)}. To combine targets, choose them together."
+        context.emit(Noted(code="decision-replaced", text=text, values={"replaced": replaced}))
+
+
+def _targets(recipe: Recipe) -> list[str]:
+    """What a recipe chooses beside the default decision."""
+    targets = []
+    if recipe.decide_by == "roc":
+        targets.append("thresholds by ROC")
+    elif recipe.decide_by != "highest":
+        targets.append(f"target {recipe.decide_by} of {recipe.wished:g}")
+    if recipe.error_rate is not None:
+        targets.append(f"target error rate of {recipe.error_rate:g}")
+    return targets
 
 
 def _learnt_from(run: Run, card: ClassifierCard) -> tuple[np.ndarray, np.ndarray]:

@@ -263,7 +263,8 @@ def _notes(common: CommonImages, n: int, n_relabelled: int, *, has_same_rule: bo
         notes.append(
             f"{words.plural(n_relabelled, 'test image')} of {n:,} {'has' if n_relabelled == 1 else 'have'} another "
             "label in the second. If only the labels of misclassified images were reviewed, results by the new labels "
-            "are too good. Results by the old labels are the fair ones."
+            "may be too high, because wrong labels that agree with the classifier stay. Results by the old labels do "
+            "not have this bias."
         )
     if common.group is None:
         notes.append(

@@ -37,7 +37,8 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
         n = len(run.labels_before)
         yield (
             f"The labels of {plural(n, 'test image')} were corrected since the split was made.",
-            "If only misclassified images were reviewed, metrics with the corrected labels are too high. Report the "
+            "If only misclassified images were reviewed, metrics with the corrected labels may be too high, because "
+            "wrong labels that agree with the classifier stay. Report the "
             "metrics with the earlier labels.",
         )
     if run.recipe.split.run is not None and run.first_of_split is None:

@@ -13,7 +13,8 @@ from coverslip.runs.documents import Document, write_table
 
 CheckedBy = Literal["folds", "linear probes"]
 
-_COLUMNS = ("image_id", "path", "label", "suggested", "score")
+_COLUMNS = ("image_id", "path", "label", "suggested", "score", "set")
+_SETS: dict[Part, str] = {"train": "training", "val": "validation", "test": "test", "left-out": "excluded"}
 
 
 class LabelIssue(BaseModel):
@@ -80,7 +81,10 @@ class LabelErrors(Document):
     def write_csv(self, file: Path) -> None:
         """The table, whole or not at all; raises CoverslipError as `check_label_errors_file` does."""
         check_label_errors_file(file)
-        rows = ({**image.model_dump(exclude={"split"}), "score": f"{image.score:.6f}"} for image in self.images)
+        rows = (
+            {**image.model_dump(exclude={"split"}), "score": f"{image.score:.6f}", "set": _SETS[image.split]}
+            for image in self.images
+        )
         write_table(file, _COLUMNS, rows)
 
 
@@ -91,4 +95,4 @@ def _without(row: CheckedClass, n_gone: int) -> CheckedClass:
 
 def check_label_errors_file(file: Path) -> None:
     """Raises CoverslipError where something else than an earlier table of label errors would be lost."""
-    refuse_to_replace_others(file, ",".join(_COLUMNS).encode())
+    refuse_to_replace_others(file, ",".join(_COLUMNS[:-1]).encode())  # earlier tables have no column "set"

@@ -98,15 +98,19 @@ def imbalance(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         )
 
 
-def similar_class_names(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def similar_class_names(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Names that differ only in capitals, spaces or marks."""
+    sizes = class_sizes(dataset, scan)
     spellings_of: dict[str, list[str]] = defaultdict(list)
     for label in dataset.classes:
         spellings_of[re.sub(r"[\W_]+", "", label.casefold()) or label].append(label)
     for spellings in spellings_of.values():
         if len(spellings) > 1:
+            name = max(spellings, key=sizes.__getitem__)
             yield Found(
                 text=f"The labels {some(spellings)} may be one class in several spellings.",
-                do="Give them one name if they are.",
+                do="If they are one class, merge them. Or use one spelling in the names of the folders or in the "
+                "label column of the table.",
+                remedies=(Set("classes.merge", {name: spellings}),),
                 values={"classes": list(spellings)},
             )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from coverslip.datasets.index import Dataset, counted, some
-from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, group_facts
+from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, group_facts, single_groups
 from coverslip.datasets.quality.finding import Found
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.messages import GroupBy, Set
@@ -33,6 +33,18 @@ def classes_in_few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
             "training, validation and test at once.",
             do="Add images of such a class from other groups, or leave it out.",
             values={"classes": list(scarce)},
+        )
+
+
+def confounded_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
+    """Each class in one group: nothing tells a class from its group."""
+    if groups := single_groups(dataset):
+        yield Found(
+            text=f"Each class lies in a single group ({some(groups, 3)}), so class and group cannot be told apart, and "
+            "no class can be in both training and test.",
+            do="Add images so that each class comes from several groups. Without them, train without groups: the "
+            "classifier may then learn the group in place of the class, and the results cannot show it.",
+            values={"groups": list(groups)},
         )
 
 

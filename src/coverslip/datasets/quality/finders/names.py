@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from pydantic import JsonValue
+
 from coverslip.datasets.index import Dataset, channel_names, one_line
 from coverslip.datasets.quality.finding import Found
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
@@ -19,8 +21,29 @@ def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     if dataset.has_groups:
         return
     telling = [groups for groups in groups_in_names(dataset, scan) if groups.is_telling]
-    if not telling:
-        return
+    if confounded := [groups for groups in telling if groups.is_confounded]:
+        yield _confounded(confounded)
+    if usable := [groups for groups in telling if not groups.is_confounded]:
+        yield _hidden(usable)
+
+
+def _confounded(telling: Sequence[NameGroups]) -> Found:
+    first = telling[0]
+    example, where = one_line(first.example, 60), "File or folder names suggest"
+    if first.column is not None:
+        where = f"The column '{one_line(first.column, 60)}' suggests"
+    same = f"each class lies in one of {first.n_groups:,} groups such as '{example}'"
+    risk = "If they are patients, slides or batches, class and group cannot be told apart"
+    return Found(
+        text=f"{where} that {same}. {risk}, and the classifier may learn the group in place of the class.",
+        do="Add images so that each class comes from several groups. Training cannot use these groups: no class could "
+        "be in both training and test.",
+        limit=f"{where} that {same}. {risk}: these results cannot show whether the classifier recognizes the class.",
+        values=_values(telling),
+    )
+
+
+def _hidden(telling: Sequence[NameGroups]) -> Found:
     first = telling[0]
     what = "labels" if first.strength > first.looks else "size and brightness"
     groups = f"{first.n_groups:,} groups such as '{one_line(first.example, 60)}'"
@@ -30,7 +53,7 @@ def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         where = f"The column '{one_line(first.column, 60)}' suggests {groups}."
         if others := [f"'{one_line(each.column, 60)}' ({each.n_groups:,})" for each in telling[1:] if each.column]:
             where += f" Other columns: {', '.join(others[:_MOST_SHOWN])}."
-    yield Found(
+    return Found(
         text=f"{where} Images of one group share {what} far more than expected by chance. They may come from one "
         "patient, slide or field.",
         do="Find out what the names mean. If they name patients, slides or fields, define groups; otherwise the "
@@ -39,13 +62,18 @@ def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         limit=f"Images with related names (such as '{one_line(first.example, 60)}') share {what} far more than by "
         "chance, and no groups were named. If they come from one patient, slide or field, test images resemble "
         "training images, and the results here cannot be believed.",
-        values={
-            "pattern": first.pattern,
-            "column": first.column,
-            "p": first.p,
-            "patterns": [asdict(groups) for groups in telling[:_MOST_SHOWN]],
-        },
+        values=_values(telling),
     )
+
+
+def _values(telling: Sequence[NameGroups]) -> dict[str, JsonValue]:
+    first = telling[0]
+    return {
+        "pattern": first.pattern,
+        "column": first.column,
+        "p": first.p,
+        "patterns": [asdict(groups) for groups in telling[:_MOST_SHOWN]],
+    }
 
 
 def _patterns(telling: Sequence[NameGroups]) -> str:

@@ -41,8 +41,8 @@ def _text(run: ReportedRun) -> SectionText:
     )
     words = (
         f"{expected_words(found)} The labels were compared with {how}.",
-        "Correcting only suspected errors among the test images makes the results too good, since wrong labels that "
-        "agree with the classifier stay. For a fair correction, check a random sample of the test images as well.",
+        "Correcting only suspected errors among the test images can make the results too high, because wrong labels "
+        "that agree with the classifier stay. For a fair correction, check a random sample of the test images as well.",
     )
     rows = [
         (image.image_id, image.split, image.label, image.suggested, number(image.score))

@@ -17,9 +17,9 @@ def _text(run: ReportedRun) -> SectionText:
     n = len(run.labels_before)
     words = [
         f"{plural(n, 'test image')} of this training {'has' if n == 1 else 'have'} a different label than in the "
-        "training that made the split. If labels were corrected after looking at misclassified images, metrics with "
-        "the corrected labels are too high, because only misclassified images were reviewed. Report the metrics with "
-        "the earlier labels."
+        "training that made the split. If only misclassified images were reviewed, metrics with the corrected labels "
+        "may be too high, because wrong labels that agree with the classifier stay. Report the metrics with the "
+        "earlier labels."
     ]
     old, new = (_by(pair.numbers, labels) for labels in ("first", "second"))
     rows = [
