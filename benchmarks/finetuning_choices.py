@@ -120,7 +120,7 @@ class Loaded:
             context = RunContext(Path(folder), emit=note)
             (Path(folder) / "checkpoints").mkdir()
             digests_of = lambda positions: [self.digests[i] for i in positions]  # noqa: E731
-            return fit(images, digests_of, self.preprocessing, recipe, context)
+            return fit(images, None, digests_of, self.preprocessing, recipe, context)
 
 
 def row(loaded: Loaded, seed: int, way: str, n: int) -> tuple[float, float]:

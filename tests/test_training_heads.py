@@ -11,7 +11,7 @@ from trained import INSTANT, SMALL_NETWORK
 import coverslip as cs
 from coverslip.images import Preprocessing
 from coverslip.models.networks import create_network
-from coverslip.runs import Recipe, RefittedHead, RunContext
+from coverslip.runs import FromRun, Recipe, RefittedHead, RunContext
 from coverslip.training.batches import TrainingImages
 from coverslip.training.heads import HeadFitter, refit_head, refit_head_as_chosen
 from coverslip.training.linear_probe import fit_linear_probe
@@ -98,6 +98,13 @@ def test_without_validation_images_there_is_one_head(tmp_path: Path) -> None:
     assert heads.val_logits.shape == (0, 3)
 
 
+def test_validation_images_may_choose_without_being_learnt_from(tmp_path: Path) -> None:
+    features, label = features_and_labels()
+    heads = fitter(tmp_path).by_validation(Rows(features), label[:N_TRAIN], label[N_TRAIN:], None)
+    assert heads.fitted_on == "training images"
+    np.testing.assert_array_equal(heads.val_logits, heads.of_training.logits(features[N_TRAIN:]))
+
+
 @pytest.fixture
 def pictures() -> tuple[TrainingImages, np.ndarray]:
     """Noise in three shades."""
@@ -141,3 +148,29 @@ def test_a_run_says_whether_its_last_layer_was_refitted(cells: Path, tmp_path: P
     assert run.training is not None
     assert run.training.finetune is not None
     assert (run.training.finetune.refitted is not None) == is_refitted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("most", [None, 8])
+def test_the_classifier_counts_what_its_last_layer_was_fitted_on(cells: Path, tmp_path: Path, most: int | None) -> None:
+    """With at most so many images of a class to learn from, validation images only choose."""
+    plan = INSTANT.split.model_copy(update={"train_per_class": most})
+    run = cs.train(cs.open_dataset(cells), INSTANT.model_copy(update={"split": plan}), out=tmp_path / "run")
+    splits = [row.split for row in run.split]
+    assert run.training is not None
+    assert run.training.instant is not None
+    n_learnt = splits.count("train") + (0 if most else splits.count("val"))
+    assert run.training.instant.fitted_on == ("training images" if most else "training and validation images")
+    assert run.card is not None
+    assert run.card.trained_on.n_images == n_learnt
+
+
+@pytest.mark.slow
+def test_an_earlier_run_that_knows_the_validation_images_offers_no_head(cells: Path, tmp_path: Path) -> None:
+    data = cs.open_dataset(cells)
+    first = cs.train(data, INSTANT, out=tmp_path / "first")
+    recipe = INSTANT.model_copy(update={"init": FromRun(run=str(first.folder))})
+    again = cs.train(data, recipe, out=tmp_path / "again")  # the same seed, and so the same split
+    assert again.training is not None
+    assert again.training.instant is not None
+    assert again.training.instant.head == "fitted"

@@ -29,7 +29,7 @@ from coverslip.experiments.parts import Parts
 from coverslip.images import Preprocessing
 from coverslip.messages import Remedies, duration
 from coverslip.models import model_info
-from coverslip.runs import IMAGES_REFITTED, IMAGES_SHOWN, Recipe, RunContext, epochs_called_for, save_recipe
+from coverslip.runs import IMAGES_SHOWN, Recipe, RunContext, epochs_called_for, save_recipe
 from coverslip.stopping import Deadline, Stop, TimeLimit
 from coverslip.training.preprocessing import learn_preprocessing
 from coverslip.training.ranking import is_preferred
@@ -127,6 +127,7 @@ class Watch:
         self._n_loadings = _LOADINGS + n_loadings
         self._began = self._stage_began = deadline.clock()
         self._loading: float | None = None
+        self._embedded_after = 0.0  # seconds from the start of the stage
         self.foreseen = 0.0  # seconds that the work of now still takes; minus infinity where the stage is over
         self.embedding_seconds = 0.0  # of an image; 0 where all features were there
         self.instant_seconds = 0.0  # from the start of the training to that of fine-tuning
@@ -144,12 +145,14 @@ class Watch:
         match event:
             case StageStarted(stage="instant"):
                 self._stage_began, self._loading, self.foreseen = self._deadline.clock(), None, 0.0
+                self._embedded_after = 0.0
             case Progressed() if self.foreseen >= 0:
                 self._note_progress(event)
             case InstantClassifierFitted():
                 self.foreseen = -math.inf
                 loading = event.seconds if self._loading is None else self._loading
-                self._limit.reserve_seconds = self._n_loadings * loading
+                fitting = max(0.0, event.seconds - self._embedded_after)  # once more at the end
+                self._limit.reserve_seconds = self._n_loadings * loading + fitting
                 self.instant_seconds = self._deadline.clock() - self._began
             case StageStarted(stage="finetune"):  # from scratch there is no instant stage
                 self.foreseen = -math.inf
@@ -159,6 +162,8 @@ class Watch:
         seconds = event.done / event.per_second if event.per_second else 0.0
         if event.stage == COMPUTING_FEATURES and self._loading is None:
             self._loading = max(0.0, self._deadline.clock() - self._stage_began - seconds)
+        if event.stage == COMPUTING_FEATURES:
+            self._embedded_after = self._deadline.clock() - self._stage_began
         if event.stage == COMPUTING_FEATURES and event.per_second:
             self.embedding_seconds = 1 / event.per_second
         is_telling = seconds >= _TELLING_SECONDS or event.done >= _TELLING_SHARE * event.total
@@ -248,7 +253,7 @@ class _Budgeted:
 
     def _limit(self, *, has_smaller: bool) -> TimeLimit:
         n_val, n_test = len(self._parts.val), len(self._parts.test)
-        n_train = min(len(self._parts.train), IMAGES_REFITTED)
+        n_train = self._recipe.n_seen_again(len(self._parts.train))
         n_after = self._recipe.tta * (n_train + 2 * n_val + n_test)
         fewest = _NEARLY_ALL * self._epochs if has_smaller else self._fewest
         return TimeLimit(

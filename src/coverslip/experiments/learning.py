@@ -36,12 +36,13 @@ def drawn_on(parts: Parts, recipe: Recipe, context: RunContext) -> "OnFeatures |
         label, unit = parts.label[positions], connected_components(parts.data, parts.scan, positions.tolist())
         order = nested_order(label, unit, np.random.default_rng(recipe.seed))
         used = order < MOST_IMAGES / len(positions)
-        groups = {parts.data.records[i].named_group for i in parts.train.tolist()} - {None}
+        learnt = parts.train if recipe.split.train_per_class is not None else positions  # as the last layer is fitted
+        groups = {parts.data.records[i].named_group for i in learnt.tolist()} - {None}
         curve = learning_curve(
             _rows((train, val), used),
             label[used],
             unit[used],
-            n_images=len(parts.train),
+            n_images=len(learnt),
             n_groups=len(groups) if parts.data.has_groups else None,
             shrinkage=shrinkage,
             balanced=is_balanced(recipe),

@@ -1,7 +1,8 @@
 """One training by one split, from images to a report: this module is the main job.
 
 Test images are looked at once, at the end, by the finished classifier. Scaling is learnt from training images;
-shrinkage, early stopping, temperature, operating points and the threshold for `uncertain` from validation images.
+shrinkage, early stopping, temperature, operating points and the threshold for `uncertain` from validation images, on
+which the last layer is then fitted too.
 """
 
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ from coverslip.runs import (
     Calibration,
     ClassifierCard,
     Familiarity,
+    FittedOn,
     FromRun,
     Predictions,
     Recipe,
@@ -198,8 +200,9 @@ def fit_network(
     turn_of = partial(inner_folds, parts.data, parts.scan, seed=recipe.seed)
     initial = None
     if isinstance(recipe.init, FromRun):
-        seen = seen_by_initialisation(recipe).known(parts.data, parts.scan, parts.val.tolist(), stop=context.stop)
-        initial = initial_classifier(recipe.init, parts.classes, offers_head=not seen)
+        seen, judges = seen_by_initialisation(recipe), parts.val if choices is None else parts.train
+        known = seen.known(parts.data, parts.scan, judges.tolist(), emit=context.emit, stop=context.stop)
+        initial = initial_classifier(recipe.init, parts.classes, offers_head=seen.is_complete and not known)
     with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
         images = parts.training_images(pixels)
         look = on_features or ignore_features
@@ -207,12 +210,13 @@ def fit_network(
             turn = turn_of(parts.train.tolist())
             fitted = refit(images, turn, parts.digests, preprocessing, recipe, choices, context, initial, look)
         else:
-            turn = turn_of(parts.val.tolist())
-            fitted = fit(images, turn, parts.digests, preprocessing, recipe, context, initial, look)
+            is_capped = recipe.split.train_per_class is not None  # it would learn from more images of a class
+            val_turn = None if is_capped else turn_of(parts.val.tolist())
+            fitted = fit(images, val_turn, parts.digests, preprocessing, recipe, context, initial, look)
         if fitted.is_stopped or fitted.does_not_fit:
             return fitted, None
-        known = (parts.digests, preprocessing, recipe, context)
-        return fitted, learn_familiarity(fitted, images, turn_of, *known, folds)
+        given = (parts.digests, preprocessing, recipe, context)
+        return fitted, learn_familiarity(fitted, images, turn_of, *given, folds)
 
 
 def package(
@@ -237,7 +241,8 @@ def package(
         notes=tuple(note.text for note in (*parts.split.notes, *scale_notes, *decision_notes)),
         initialisation_is_known=seen_by_initialisation(recipe).is_complete,
     ).write(context.run.training_file)
-    card = _card(recipe, preprocessing, parts, calibration, None if familiar is None else familiar.limits)
+    limits = None if familiar is None else familiar.limits
+    card = _card(recipe, preprocessing, parts, fitted.fitted_on, calibration, limits)
     statistics = None if familiar is None else familiar.statistics
     write_classifier(context.run.classifier_folder, card, fitted.weights(), statistics)
 
@@ -274,12 +279,14 @@ def _card(
     recipe: Recipe,
     preprocessing: Preprocessing,
     parts: Parts,
+    fitted_on: FittedOn,
     calibration: Calibration,
     familiarity: Familiarity | None,
 ) -> ClassifierCard:
     train_facts = parts.train_facts
     widths, heights = [facts.width_px for facts in train_facts], [facts.height_px for facts in train_facts]
-    groups = {parts.data.records[i].named_group for i in parts.train.tolist()} - {None}
+    learnt = parts.train if fitted_on == "training images" else np.concatenate([parts.train, parts.val])
+    groups = {parts.data.records[i].named_group for i in learnt.tolist()} - {None}
     points = calibration.operating_points
     return ClassifierCard(
         model=recipe.model,
@@ -287,7 +294,7 @@ def _card(
         head=recipe.head,
         tta=recipe.tta,
         classes=parts.classes,
-        prior=_prior(parts, recipe),
+        prior=_prior(parts.label[learnt], len(parts.classes), recipe),
         preprocessing=preprocessing,
         temperature=calibration.temperature,
         operating_points=None if points is None else tuple(point.threshold for point in points),
@@ -295,7 +302,7 @@ def _card(
         set_floors=calibration.set_floors,
         familiarity=familiarity,
         trained_on=TrainedOn(
-            n_images=len(train_facts),
+            n_images=len(learnt),
             n_groups=len(groups) if parts.data.has_groups else None,
             width_px=(min(widths), max(widths)),
             height_px=(min(heights), max(heights)),
@@ -306,11 +313,11 @@ def _card(
     )
 
 
-def _prior(parts: Parts, recipe: Recipe) -> tuple[float, ...]:
-    """The shares of classes among the training images, or equal ones where training made them so."""
+def _prior(label: np.ndarray, n_classes: int, recipe: Recipe) -> tuple[float, ...]:
+    """The shares of classes among the images that were learnt from, or equal ones where training made them so."""
     from coverslip.training.heads import is_balanced
 
-    counts = np.bincount(parts.label[parts.train], minlength=len(parts.classes))
+    counts = np.bincount(label, minlength=n_classes)
     if is_balanced(recipe):
         counts = np.ones_like(counts)
     return tuple(float(share) for share in counts / counts.sum())

@@ -60,6 +60,7 @@ from coverslip.runs.predictions import (
     columns_for,
 )
 from coverslip.runs.recipe import (
+    IMAGES_FAMILIAR,
     IMAGES_REFITTED,
     IMAGES_SHOWN,
     SET_BY_FINISHING,
@@ -87,6 +88,7 @@ from coverslip.runs.status import Status, StatusFile
 from coverslip.runs.training import (
     Calibration,
     FinetuneStage,
+    FittedOn,
     InstantStage,
     RefittedHead,
     StageRecord,
@@ -94,6 +96,7 @@ from coverslip.runs.training import (
 )
 
 __all__ = [
+    "IMAGES_FAMILIAR",
     "IMAGES_REFITTED",
     "IMAGES_SHOWN",
     "PRESETS",
@@ -111,6 +114,7 @@ __all__ = [
     "EvaluatedImages",
     "Familiarity",
     "FinetuneStage",
+    "FittedOn",
     "FromRun",
     "InspectionWithWhatIf",
     "InstantStage",

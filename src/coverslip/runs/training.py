@@ -14,6 +14,9 @@ StoppedBecause = Literal[
 ]
 
 
+FittedOn = Literal["training images", "training and validation images"]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -30,6 +33,7 @@ class InstantStage(_Part):
         description="`kept`: that of the earlier run whose weights are the initialisation."
     )
     shrinkage: float | None = Field(description="Of the linear probe that was fitted.")
+    fitted_on: FittedOn = Field(default="training images", description="Images that the last layer was fitted on.")
     temperature: float
     val_accuracy: float | None
     val_macro_f1: float | None
@@ -42,6 +46,7 @@ class RefittedHead(_Part):
     share: float = Field(description="Of the average, in [0, 1]; 0 keeps the trained head.")
     temperature: float = Field(description="Of its logits.")
     trained_temperature: float = Field(description="Of the trained head's logits.")
+    fitted_on: FittedOn = Field(default="training images", description="Images that the probe was fitted on.")
 
 
 class FinetuneStage(_Part):
@@ -75,8 +80,9 @@ class Calibration(_Part):
 
     learnt_on: LearntOn = Field(
         default="validation images",
-        description="`held-out training images`: what linear probes fitted on nine tenths of the images said of the "
-        "others. `the folds' images`: what the folds' networks said of images that they were not fitted on.",
+        description="`validation images`: where the last layer was fitted on them too, by layers that were fitted "
+        "without them. `held-out training images`: what linear probes fitted on nine tenths of the images said "
+        "of the others. `the folds' images`: what the folds' networks said of images that they were not fitted on.",
     )
     temperature: float = Field(default=1.0, description="Logits are divided by it before the softmax.")
     set_floors: tuple[float, ...] | None = Field(

@@ -27,7 +27,7 @@ from coverslip.evaluation.elsewhere.unfamiliar import (
 )
 from coverslip.events import Noted
 from coverslip.images import Preprocessing
-from coverslip.runs import Familiarity, LearntOn, Recipe, RunContext
+from coverslip.runs import IMAGES_FAMILIAR, Familiarity, LearntOn, Recipe, RunContext
 from coverslip.training.batches import TrainingImages
 from coverslip.training.fitting import Fitted
 from coverslip.training.heads import DigestOf, features_of, some_of_training
@@ -36,7 +36,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 TurnOf = Callable[[Sequence[int]], Ints]  # positions -> in which turn each is held out; negative for never
 
-MOST_FINETUNED = 2000  # training images to look at; each costs time
 _MOST_FROZEN = 4000
 
 
@@ -76,7 +75,7 @@ def learn_familiarity(
         folds: what their networks said, where there are folds.
     """
     is_frozen = fitted.chosen == "instant" and recipe.init == "imagenet"
-    train, train_label = some_of_training(images, recipe.seed, _MOST_FROZEN if is_frozen else MOST_FINETUNED)
+    train, train_label = some_of_training(images, recipe.seed, _MOST_FROZEN if is_frozen else IMAGES_FAMILIAR)
     positions = np.concatenate([train, images.val])
     with features_of(fitted.network, images, positions, digest_of, preprocessing, recipe, context) as (features, _):
         n = len(train)

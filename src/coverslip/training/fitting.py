@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
 from coverslip.errors import BadRecipe, OutOfTime, Stopped
 from coverslip.evaluation import METRICS, DecisionRule, apply_temperature, fit_temperature, learn_decisions
 from coverslip.evaluation.prediction_sets import set_floors
@@ -22,10 +21,12 @@ from coverslip.events import CheckpointSelection, ClassifierSelected, Noted, Sta
 from coverslip.images import Preprocessing
 from coverslip.messages import Set
 from coverslip.models.freezing import freeze_to
-from coverslip.models.networks import FeatureNetwork, Network, create_network
+from coverslip.models.networks import Network, create_network
 from coverslip.runs import (
     Calibration,
     FinetuneStage,
+    FittedOn,
+    InstantStage,
     LearntOn,
     Recipe,
     RefittedHead,
@@ -37,7 +38,7 @@ from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.batches import TrainingImages, n_drawn
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
-from coverslip.training.heads import DigestOf, refit_head, refit_head_as_chosen
+from coverslip.training.heads import DigestOf, refit_head, refit_head_as_chosen, trained_logits
 from coverslip.training.initialising import InitialClassifier
 from coverslip.training.instant_stage import (
     OnFeatures,
@@ -84,6 +85,14 @@ class Fitted:
     schedule_changes: dict[float, float] = field(default_factory=dict)  # as the recipe's key of this name
 
     @property
+    def fitted_on(self) -> FittedOn:
+        """Which images the last layer was fitted on."""
+        refitted = self.finetuning.refitted if self.chosen == "finetune" and self.finetuning else None
+        if self.chosen == "finetune":
+            return refitted.fitted_on if refitted is not None and refitted.share else "training images"
+        return next(stage.fitted_on for stage in self.stages if isinstance(stage, InstantStage))
+
+    @property
     def finetuning(self) -> FinetuneStage | None:
         """How the second stage went; None where there was none."""
         return next((stage for stage in self.stages if isinstance(stage, FinetuneStage)), None)
@@ -104,7 +113,7 @@ class _Candidate:
 
 def fit(
     images: TrainingImages,
-    turn: Ints,
+    turn: Ints | None,
     digest_of: DigestOf,
     preprocessing: Preprocessing,
     recipe: Recipe,
@@ -117,7 +126,8 @@ def fit(
     Args:
         images: to fit on and to validate on; test images are not among them.
         turn: (n_val,) in which each validation image is held out from a linear probe that learns from them too;
-            negative for never: what is said of it then comes from a probe of training images alone.
+            negative for never: a probe fitted on training images alone then predicts it. None: no probe is fitted on
+            validation images.
         digest_of: tells each image's content apart; features are cached by it.
         preprocessing: how pixels were preprocessed; features are cached by it.
         recipe: what to do.
@@ -163,9 +173,12 @@ def fit(
         refitted: RefittedHead | None = None
         if finetuned.kept_epoch and not does_not_fit:
             if recipe.refit_head and len(images.val) and not is_stopped:
-                val_logits, refitted = refit_head(network, images, turn, digest_of, preprocessing, recipe, context)
-            else:
-                val_logits = _logits(network, images, recipe, context.device)
+                try:
+                    val_logits, refitted = refit_head(network, images, turn, digest_of, preprocessing, recipe, context)
+                except Stopped:
+                    is_stopped = True
+            if refitted is None:
+                val_logits = trained_logits(network, images, recipe, context.device)
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
         if not does_not_fit:
             stages.append(_finetune_stage(finetuned, recipe, refitted))
@@ -400,20 +413,6 @@ def _soften(network: Network, temperature: float) -> None:
     with torch.no_grad():
         network.head.weight.div_(temperature)
         network.head.bias.div_(temperature)
-
-
-def _logits(network: Network, images: TrainingImages, recipe: Recipe, device: str) -> Floats:
-    """(n_val, K) validation logits averaged over test-time augmentation."""
-    if not len(images.val):
-        return np.zeros((0, images.n_classes))
-    example = as_input(images.pixels_of(images.val[:N_CHECKED].tolist()))
-    engine = fastest_engine(FeatureNetwork(network), example, device=device)
-    n_at_once = 128
-    features = [
-        run_tta(engine, images.pixels_of(images.val[i : i + n_at_once].tolist()), recipe.tta)
-        for i in range(0, len(images.val), n_at_once)
-    ]
-    return network.logits(np.concatenate(features))
 
 
 def _copied(network: Network) -> dict[str, torch.Tensor]:

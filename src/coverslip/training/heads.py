@@ -2,7 +2,7 @@
 
 Validation images choose the shrinkage. Then the head is fitted once more, on training and validation images, and what
 heads that leave validation images out in turn say of them stands for what the last one says of new images. Where a
-fifth of the images validates, a head so learns from a third more.
+fifth of the images validates, the head learns from a third more images in this way.
 
 After fine-tuning such a head is averaged with the trained one: some dozens of epochs move the features far, and
 gradients leave the last layer behind. The mean of the calibrated logits is one linear layer again. What both gain
@@ -12,16 +12,18 @@ stands in benchmarks/RESULTS.md.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.engines import Engine, Features, embed
+from coverslip.engines import N_CHECKED, Engine, Features, as_input, embed, fastest_engine, run_tta
 from coverslip.evaluation import fit_temperature
 from coverslip.events import telling
 from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
-from coverslip.runs import IMAGES_REFITTED, Recipe, RefittedHead, RunContext
+from coverslip.runs import IMAGES_REFITTED, FittedOn, Recipe, RefittedHead, RunContext
 from coverslip.training.batches import TrainingImages
 from coverslip.training.linear_probe import SHRINKAGES, LinearHead, fit_linear_probe, held_out_logits
 from coverslip.training.ranking import calibrated_log_loss, primary_score
@@ -29,6 +31,8 @@ from coverslip.training.ranking import calibrated_log_loss, primary_score
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each image's content apart
+
+_Numbers = TypeVar("_Numbers", npt.NDArray[np.float32], Floats)
 
 _SHARES = tuple(tenth / 10 for tenth in range(11))  # of the refitted head
 
@@ -100,9 +104,14 @@ def is_balanced(recipe: Recipe) -> bool:
 class HeadsByValidation:
     """What training and validation images together give."""
 
-    head: LinearHead  # fitted on all of them
+    head: LinearHead  # fitted on all of them, or on training images alone
     of_training: LinearHead  # fitted on training images alone, so that validation images may judge it
-    val_logits: Floats  # (n_val, K) by heads that did not see the image
+    val_logits: Floats  # (n_val, K) by heads that were not fitted on the image
+
+    @property
+    def fitted_on(self) -> FittedOn:
+        """Which images the head was fitted on."""
+        return "training images" if self.head is self.of_training else "training and validation images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +137,20 @@ class HeadFitter:
             features, label, turn, n_classes=self.n_classes, balanced=balanced, shrinkage=shrinkage
         )
 
-    def by_validation(self, features: Features, label: Ints, val_label: Ints, turn: Ints) -> HeadsByValidation:
+    def by_validation(self, features: Features, label: Ints, val_label: Ints, turn: Ints | None) -> HeadsByValidation:
         """Fit on training images, choose by validation images, then fit on both.
 
         Args:
             features: of the training images, then the validation images.
             label, val_label: of each.
-            turn: (n_val,) in which each validation image is held out; where it is negative, the head of training images
-                speaks.
+            turn: (n_val,) in which each validation image is held out; negative where the head of training images
+                predicts it. None: validation images choose, and the head is not fitted on them.
         """
         n = len(label)
         val = features.part(slice(n, None))
         of_training = self.chosen(features.part(slice(n)), label, val, val_label)
-        if not len(val_label):
-            return HeadsByValidation(of_training, of_training, np.zeros((0, self.n_classes)))
+        if turn is None or not len(val_label):
+            return HeadsByValidation(of_training, of_training, of_training.logits(val))
         assert of_training.shrinkage is not None, "it was fitted"
         both = np.concatenate([label, val_label])
         turns = np.concatenate([np.full(n, -1), turn])
@@ -172,10 +181,24 @@ class HeadFitter:
         )
 
 
+def trained_logits(network: Network, images: TrainingImages, recipe: Recipe, device: str) -> Floats:
+    """(n_val, K) validation logits averaged over test-time augmentation."""
+    if not len(images.val):
+        return np.zeros((0, images.n_classes))
+    example = as_input(images.pixels_of(images.val[:N_CHECKED].tolist()))
+    engine = fastest_engine(FeatureNetwork(network), example, device=device)
+    n_at_once = 128
+    features = [
+        run_tta(engine, images.pixels_of(images.val[i : i + n_at_once].tolist()), recipe.tta)
+        for i in range(0, len(images.val), n_at_once)
+    ]
+    return network.logits(np.concatenate(features))
+
+
 def refit_head(
     network: Network,
     images: TrainingImages,
-    turn: Ints,
+    turn: Ints | None,
     digest_of: DigestOf,
     preprocessing: Preprocessing,
     recipe: Recipe,
@@ -198,11 +221,10 @@ def refit_head(
     positions = np.concatenate([train, images.val])
     with features_of(network, images, positions, digest_of, preprocessing, recipe, context) as (features, _):
         heads = HeadFitter(images.n_classes, recipe, context).by_validation(features, label, images.val_label, turn)
-        trained_logits = network.logits(features[slice(len(train), len(positions))])
-    chosen = _averaging(trained_logits, heads, images.val_label)
+        val_logits = network.logits(features[slice(len(train), len(positions))])
+    chosen = _weighted_by_loss(val_logits, heads, images.val_label)
     _average_into(network, heads.head, chosen)
-    of_trained, of_fitted = _factors(chosen)
-    return of_trained * trained_logits + of_fitted * heads.val_logits, chosen
+    return _averaged(val_logits, heads.val_logits, chosen), chosen
 
 
 def refit_head_as_chosen(
@@ -225,36 +247,29 @@ def refit_head_as_chosen(
     _average_into(network, fitted, chosen)
 
 
-def _averaging(trained_logits: Floats, heads: HeadsByValidation, label: Ints) -> RefittedHead:
-    """With the share of the refitted head that has the lowest log loss on validation images."""
+def _weighted_by_loss(trained: Floats, heads: HeadsByValidation, label: Ints) -> RefittedHead:
+    """The average of heads whose (n_val, K) logits have the lowest log loss."""
     assert heads.head.shrinkage is not None, "it was fitted"
-    temperatures = [fit_temperature(logits, label) for logits in (trained_logits, heads.val_logits)]
-    averagings = [
+    trained_temperature, temperature = (fit_temperature(logits, label) for logits in (trained, heads.val_logits))
+    averages = [
         RefittedHead(
             shrinkage=heads.head.shrinkage,
             share=share,
-            temperature=temperatures[1],
-            trained_temperature=temperatures[0],
+            temperature=temperature,
+            trained_temperature=trained_temperature,
+            fitted_on=heads.fitted_on,
         )
         for share in _SHARES
     ]
-
-    def loss(averaging: RefittedHead) -> float:
-        of_trained, of_fitted = _factors(averaging)
-        return calibrated_log_loss(of_trained * trained_logits + of_fitted * heads.val_logits, label)
-
-    return min(averagings, key=loss)
+    return min(averages, key=lambda each: calibrated_log_loss(_averaged(trained, heads.val_logits, each), label))
 
 
-def _average_into(network: Network, fitted: LinearHead, chosen: RefittedHead) -> None:
-    of_trained, of_fitted = _factors(chosen)
+def _average_into(network: Network, refitted: LinearHead, how: RefittedHead) -> None:
     trained = (tensor.detach().numpy() for tensor in (network.head.weight, network.head.bias))
-    weight, bias = (
-        of_trained * own + of_fitted * other for own, other in zip(trained, (fitted.weight, fitted.bias), strict=True)
-    )
+    weight, bias = map(partial(_averaged, how=how), trained, (refitted.weight, refitted.bias))
     network.set_head(weight, bias)
 
 
-def _factors(chosen: RefittedHead) -> tuple[float, float]:
-    """Of the trained and of the refitted head's logits: its share, divided by its temperature."""
-    return (1 - chosen.share) / chosen.trained_temperature, chosen.share / chosen.temperature
+def _averaged(trained: _Numbers, refitted: _Numbers, how: RefittedHead) -> _Numbers:
+    """Logits, weights or biases of both heads, each divided by its temperature."""
+    return trained * ((1 - how.share) / how.trained_temperature) + refitted * (how.share / how.temperature)

@@ -12,7 +12,7 @@ from coverslip.evaluation import apply_temperature, fit_temperature, score
 from coverslip.events import InstantClassifierFitted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.models.networks import Network
-from coverslip.runs import InstantStage, Recipe, RunContext
+from coverslip.runs import FittedOn, InstantStage, Recipe, RunContext
 from coverslip.training.batches import TrainingImages
 from coverslip.training.heads import DigestOf, HeadFitter, features_of
 from coverslip.training.linear_probe import LinearHead
@@ -39,6 +39,7 @@ class HeadChoice:
     shrinkage: float | None  # of the head that was fitted, whether or not it is the one that is taken
     is_kept: bool  # it is the head of an earlier run
     unseen: Unseen  # by heads that were not fitted on them; there may be none
+    fitted_on: FittedOn = "training images"
 
 
 ChooseHead = Callable[[Features], HeadChoice]  # of the training images, then the validation images
@@ -51,11 +52,11 @@ def ignore_features(train: Features, val: Features, shrinkage: float | None) -> 
 
 
 def head_by_validation(
-    images: TrainingImages, turn: Ints, recipe: Recipe, kept_head: LinearHead | None, context: RunContext
+    images: TrainingImages, turn: Ints | None, recipe: Recipe, kept_head: LinearHead | None, context: RunContext
 ) -> ChooseHead:
     """Validation images choose the shrinkage, and between the fitted head and that of an earlier run.
 
-    Then a fitted head learns from them too: `turn` tells in which each is held out.
+    Then the head is fitted on them too, unless `turn`, in which each is held out, is None.
     """
 
     def choose(features: Features) -> HeadChoice:
@@ -66,7 +67,8 @@ def head_by_validation(
             val = features.part(slice(len(images.train), None))
             if rank(kept_head.logits(val), label, recipe) >= rank(heads.val_logits, label, recipe):
                 return HeadChoice(kept_head, kept_head, shrinkage, True, Unseen(kept_head.logits(val), label))
-        return HeadChoice(heads.head, heads.of_training, shrinkage, False, Unseen(heads.val_logits, label))
+        unseen = Unseen(heads.val_logits, label)
+        return HeadChoice(heads.head, heads.of_training, shrinkage, False, unseen, heads.fitted_on)
 
     return choose
 
@@ -146,6 +148,7 @@ def instant_stage(
         n_features=features.shape[1],
         head="kept" if choice.is_kept else "fitted",
         shrinkage=choice.shrinkage,
+        fitted_on=choice.fitted_on,
         temperature=temperature,
         val_accuracy=accuracy,
         val_macro_f1=macro_f1,

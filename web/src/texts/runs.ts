@@ -157,7 +157,7 @@ export const runs = {
     },
     learningRate: 'Learning rate',
     epochZero:
-      'Epoch 0 is the instant classifier. Epochs are validated without test-time augmentation to save time, so these results can differ from those given for the instant classifier.',
+      'Epoch 0 is the instant classifier before it was also fitted on validation images. Epochs are validated without test-time augmentation to save time, so these results can differ from those given for the instant classifier.',
     dip: 'Validation results are usually worse while the learning rate is high. They usually recover only when it falls.',
     selection: {
       lastLater: (n: number) =>

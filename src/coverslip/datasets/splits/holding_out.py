@@ -1,4 +1,4 @@
-"""Training images held out in turn: probabilities are calibrated on what a head says of images that it has not seen."""
+"""Images held out in turn: probabilities are calibrated on what a head says of images that it has not seen."""
 
 from collections.abc import Sequence
 
@@ -16,14 +16,14 @@ _TOO_MANY = 0.5
 
 
 def inner_folds(dataset: Dataset, scan: Scan, positions: Sequence[int], *, seed: int) -> Ints:
-    """In which turn each training image is held out while a head is fitted on the others.
+    """In which turn each image is held out while a head is fitted on the others.
 
     What is connected by a group or by copies is held out together. What would take half of a class's
     images with it, or more, never is: a head without them tells nothing of one that has them.
 
     Args:
         dataset, scan: the images.
-        positions: of the training images, all labelled and readable.
+        positions: of the images, all labelled and readable.
         seed: equal seeds give equal turns, whatever the order of records.
 
     Returns:

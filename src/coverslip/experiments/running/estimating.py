@@ -12,7 +12,7 @@ from coverslip.experiments.budgeting import SIZE_POWER
 from coverslip.experiments.parts import Parts
 from coverslip.messages import rough_duration
 from coverslip.models import model_info
-from coverslip.runs import IMAGES_REFITTED, Recipe, Run, RunContext
+from coverslip.runs import Recipe, Run, RunContext
 from coverslip.runs.log import Progress, fold_event
 from coverslip.runs.log.time_left import USUAL_CLOSING, training_seconds
 
@@ -76,7 +76,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, limit_seconds: float 
         n_val=counts.n_val,
         n_test=counts.n_test,
         n_drawn=counts.n_drawn,
-        n_again=min(counts.n_train, IMAGES_REFITTED) + 2 * counts.n_val if n_epochs else 0,
+        n_again=recipe.n_seen_again(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
         n_epochs=n_epochs,
         has_instant=recipe.init != "scratch",
         n_folds=counts.n_folds,

@@ -94,7 +94,7 @@ class NearestTraining:
 
 
 def training_ids(run: Run) -> set[str]:
-    """The images that the weights of a run's classifier come from: of folds all, since it is refitted on all."""
+    """The images that the network of a run's classifier was trained on: of folds all, since it is refitted on all."""
     parts: Sequence[str] = ("train", "val", "test") if run.is_cross_validated else ("train",)
     return {row.image_id for row in run.split if row.split in parts}
 

@@ -29,7 +29,8 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     return [
         Drawing(
             "curves",
-            "Loss, macro-F1 and accuracy by epoch. Epoch 0 is the instant classifier that fine-tuning starts from.",
+            "Loss, macro-F1 and accuracy by epoch. Epoch 0 is the classifier that fine-tuning starts from, fitted on "
+            "training images alone.",
             lambda: figures.curves(run.run.history, kept),
             lambda: figure_numbers.epochs([(None, run.run.history)]),
         )
@@ -62,9 +63,8 @@ def _kept(run: ReportedRun) -> str | None:
 
 def _without_augmentation(run: ReportedRun) -> str:
     """That curves may rank the two classifiers otherwise than the choice did."""
-    if run.recipe.tta == 1:
-        return ""
-    return "The curves show validation results without test-time augmentation; the choice was made with it."
+    without = [*(["test-time augmentation"] if run.recipe.tta > 1 else []), "the final fit of the last layers"]
+    return f"The curves show validation results without {' and '.join(without)}; the choice was made with it."
 
 
 CURVES = Section(

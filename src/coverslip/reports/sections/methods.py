@@ -11,7 +11,7 @@ from coverslip.reports.words import count, group_words, listed, percent, plural,
 from coverslip.runs import SET_BY_FINISHING, Augment, FromRun, Pretraining, Recipe, Run
 from coverslip.runs.environment import Weights
 from coverslip.runs.recipe import changed_phrases, phrases
-from coverslip.runs.training import FinetuneStage
+from coverslip.runs.training import FinetuneStage, InstantStage
 
 _PACKAGES = {"torch": "PyTorch", "timm": "timm", "numpy": "NumPy", "scipy": "SciPy"}
 _PART_WORDS = {"train": "training", "val": "validation", "test": "test"}
@@ -214,7 +214,7 @@ def _network_methods(run: ReportedRun) -> str:
     record = run.measured_training
     text = f"{_preprocessing_methods(run)} {_start_methods(run)} "
     if record is not None and record.instant is not None:
-        text += f"{_instant_methods(run.recipe)} "
+        text += f"{_instant_methods(run.recipe, record.instant)} "
     if run.finetuning is None or run.is_no_epoch_done:
         return text + "The network was not fine-tuned."
     return text + _finetune_methods(run, run.finetuning)
@@ -276,19 +276,18 @@ def _licence(weights: Weights) -> str:
     return f" (licence {weights.licence})" if weights.licence else " (licence not stated)"
 
 
-def _instant_methods(recipe: Recipe) -> str:
+def _instant_methods(recipe: Recipe, stage: InstantStage) -> str:
     words = phrases(recipe)
     averaged = f", {words['tta']}," if words["tta"] else ""
     return (
         f"{_capitalised(words['head'])}, the network being frozen{averaged} were classified by a linear discriminant "
-        "whose shrinkage was chosen on validation images and which was then fitted on training and validation images."
+        f"fitted on {stage.fitted_on}, whose shrinkage was chosen on validation images."
     )
 
 
 def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     words, changes = phrases(run.recipe), _random_changes(run.recipe.augment)
-    epoch = 0 if run.n_folds else stage.kept_epoch
-    kept = f" (epoch {epoch} of {stage.epochs_run})" if epoch else ""
+    kept = "" if run.n_folds or not stage.kept_epoch else f" (epoch {stage.kept_epoch} of {stage.epochs_run})"
     epochs = words["epochs"] or f"for {plural(stage.epochs_run, 'epoch')}"
     if run.recipe.last_epoch is not None:
         epochs = _shortened(run, stage)
@@ -298,16 +297,18 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
         f"{_kept_epoch(run, stage)}{kept}."
         + _regulariser_methods(run.recipe)
         + (f" Data augmentation of training images: {', '.join(changes)}." if changes else "")
-        + _refitted_methods(stage)
+        + _refitted_methods(run, stage)
         + ("" if stage.precision == "float32" else f" Steps were computed in mixed precision ({stage.precision}).")
         + (f" The frozen network had better validation results{where} and was kept." if run.n_frozen else "")
     )
 
 
-def _refitted_methods(stage: FinetuneStage) -> str:
-    share = 0.0 if stage.refitted is None else stage.refitted.share
-    what = " Its calibrated logits were averaged with those of a linear discriminant on its features"
-    return f"{what} (weight {share:.2g}, chosen on validation images)." if share else ""
+def _refitted_methods(run: ReportedRun, stage: FinetuneStage) -> str:
+    if stage.refitted is None or not (stage.refitted.share or run.n_folds):
+        return ""
+    what = f"with a linear discriminant on the features of {stage.refitted.fitted_on}"
+    weight = "weight" if run.n_folds else f"weight {stage.refitted.share:.2g},"
+    return f" The last layer was averaged {what} ({weight} chosen on validation images)."
 
 
 def _shortened(run: ReportedRun, stage: FinetuneStage) -> str:

@@ -3,6 +3,7 @@
 from coverslip.runs.recipe.augment import Augment, augment_named
 from coverslip.runs.recipe.choices import Choices, OneOf
 from coverslip.runs.recipe.finetuning import (
+    IMAGES_FAMILIAR,
     IMAGES_REFITTED,
     IMAGES_SHOWN,
     SET_BY_FINISHING,
@@ -40,6 +41,7 @@ from coverslip.runs.recipe.yaml_text import read_yaml
 
 __all__ = [
     "GROUPS",
+    "IMAGES_FAMILIAR",
     "IMAGES_REFITTED",
     "IMAGES_SHOWN",
     "SET_BY_FINISHING",

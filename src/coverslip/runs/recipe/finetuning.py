@@ -19,6 +19,7 @@ SET_BY_FINISHING = ("last_epoch", "kept_epoch", "patience")
 # Training images that the last layer is refitted on: more take time, and tell a discriminant of some thousand features
 # little.
 IMAGES_REFITTED = 10_000
+IMAGES_FAMILIAR = 2000  # training images that tell what is familiar to a fine-tuned network
 IMAGES_SHOWN = 6400  # images over all epochs: fewer steps gained less, or lost (benchmarks/RESULTS.md)
 
 

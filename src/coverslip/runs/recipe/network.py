@@ -118,8 +118,8 @@ class NetworkChoices(Choices):
         Key(
             "Refit the last layer",
             "training",
-            "After fine-tuning, fits a second last layer to what the network now sees in your images, and takes the "
-            "mean of both. Publications keep the trained one.",
+            "After fine-tuning, a linear discriminant is fitted on the features of training and validation images and "
+            "averaged with the trained last layer. Publications keep the trained layer.",
             lambda is_on: (
                 "the last layer averaged with a refitted one" if is_on else "the last layer as it was trained"
             ),
@@ -127,7 +127,8 @@ class NetworkChoices(Choices):
     ] = Field(
         default=True,
         description="After fine-tuning, average the calibrated logits of the trained head and of a linear probe that "
-        "is fitted to the fine-tuned features. The result is one linear layer.",
+        "is fitted on the fine-tuned features of training and validation images, with the weight that has the lowest "
+        "log loss on validation images. The result is one linear layer.",
     )
     freeze_to: Annotated[
         str | None,

@@ -18,7 +18,7 @@ from coverslip.runs.recipe.augment import Augment, augment_named, follow_table
 from coverslip.runs.recipe.choices import OneOf
 from coverslip.runs.recipe.deciding import DecisionChoices
 from coverslip.runs.recipe.faults import invalid_recipe, key_faults
-from coverslip.runs.recipe.finetuning import FinetuningChoices
+from coverslip.runs.recipe.finetuning import IMAGES_FAMILIAR, IMAGES_REFITTED, FinetuningChoices
 from coverslip.runs.recipe.network import NetworkChoices
 from coverslip.runs.recipe.preprocessing import PreprocessingChoices
 from coverslip.runs.recipe.split_plan import SplitPlan
@@ -132,6 +132,10 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
     def begins_with_instant_classifier(self) -> bool:
         """Whether fine-tuning begins with the instant classifier, which needs initial weights."""
         return self.init != "scratch" and self.head_init == "instant"
+
+    def n_seen_again(self, n_train: int) -> int:
+        """How many of these training images a fine-tuned network looks at once more, after its last epoch."""
+        return min(n_train, IMAGES_REFITTED if self.refit_head else IMAGES_FAMILIAR)
 
     @property
     def keeps_last_epoch(self) -> bool:

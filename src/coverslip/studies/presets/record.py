@@ -59,7 +59,10 @@ COMMON = (
         "Images of one group (patient, slide, cell) and their copies are on one side of a split.", is_choice=True
     ),
     Deviation("Fine-tuning from pretrained weights begins with the instant classifier.", is_choice=True),
-    Deviation("After fine-tuning the last layer is averaged with a refitted one.", is_choice=True),
+    Deviation(
+        "After fine-tuning the last layer is averaged with one that is refitted on training and validation images.",
+        is_choice=True,
+    ),
     Deviation("Steps that would be far too long are shortened.", is_choice=True),
     Deviation("Near-duplicates are on one side of a split.", is_choice=True),
     Deviation("Duplicates are on one side of a split."),

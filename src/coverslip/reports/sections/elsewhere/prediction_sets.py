@@ -13,8 +13,9 @@ from coverslip.runs import Prediction
 
 _MOST_GROUPS = 12
 _GUARANTEE = {
-    "validation images": "{sets} were calibrated on validation images, which also selected the shrinkage or the "
-    "epoch. The coverage is therefore approximate.",
+    "validation images": "{sets} were calibrated on validation images, which also selected the shrinkage, the "
+    "epoch or the weight of the refitted last layer. Each image was predicted by a last layer that was fitted "
+    "without it. The coverage is therefore approximate.",
     "held-out training images": "{sets} were calibrated on training images, each predicted by a linear probe that "
     "was trained without it (cross-conformal). Their guaranteed coverage is {worst:.0%} of the images of a class; the "
     "usual coverage is the target.",
