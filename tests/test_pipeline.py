@@ -159,6 +159,19 @@ def test_one_broken_image_keeps_its_row_and_stops_nobody_else(trained: Run, cell
     assert any("broken.png" in event.text for event in events if isinstance(event, Noted))
 
 
+@pytest.mark.slow
+def test_predicting_images_that_the_classifier_learnt_from_is_told(trained: Run, cells: Path, tmp_path: Path) -> None:
+    of_set = {
+        name: [cells / row.path for row in trained.split if row.split == name] for name in ("train", "val", "test")
+    }
+    for sets, expected in ((("train", "val", "test"), [len(of_set["train"]) + len(of_set["val"])]), (("test",), [])):
+        events: list[Event] = []
+        files = [path for name in sets for path in of_set[name]]
+        cs.predict(trained, files, out=tmp_path / "p.csv", emit=events.append)
+        notes = [event for event in events if isinstance(event, Noted) and event.code == "training-images"]
+        assert [note.values["n_images"] for note in notes] == expected
+
+
 def test_only_unreadable_images_are_still_an_answer(trained: Run, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"not a picture")
     done = cs.predict(trained.folder, [tmp_path / "a.png"], out=tmp_path / "p.csv")

@@ -1,7 +1,7 @@
 """New images to a table of predictions: on this computer, or on a Ray cluster."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +9,13 @@ from pathlib import Path
 from coverslip.datasets import UNREADABLE, Axes, Dataset, Given, one_line
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted
-from coverslip.inference.classifier import BATCH_SIZE, load_classifier
+from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
+from coverslip.inference.learnt_images import LearntImages
 from coverslip.inference.places.on_ray import Asked, predict_on_ray
 from coverslip.inference.prevalence import EstimatedShares, note_on_thresholds
 from coverslip.messages import Note, Resume
 from coverslip.progress import show
-from coverslip.runs import PredictionsFile, Run, check_predictions_file, is_run
+from coverslip.runs import Prediction, PredictionsFile, Run, check_predictions_file, is_run
 
 _MOST_REASONS = 5  # unreadable images that are named one by one; unfamiliar ones, which any images have, are counted
 
@@ -76,8 +77,9 @@ def predict(
     data = classifier.open_images(sources, axes)
     for note in data.notes:
         emit(Noted.of(note))
+    learnt = LearntImages(run)
     if on == "local":
-        rows = classifier.predict_images(data, batch_size=batch_size, emit=emit)
+        rows = _predicted(classifier, data, learnt, batch_size, emit)
     else:
         asked = Asked(batch_size, device, prevalence or {})
         rows = predict_on_ray(on, run, classifier.card, data, asked, emit=emit)
@@ -94,9 +96,17 @@ def predict(
                 emit(Noted(code="unreadable", text=text, level="warning", values={"path": row.path}))
     if is_replaced:
         emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
-    if (other := shares.note()) is not None:
-        emit(Noted.of(other))
+    for aside in (learnt.note(), shares.note()):
+        if aside is not None:
+            emit(Noted.of(aside))
     return Summary(Path(out), dict(decisions.most_common()), shares.by_class())
+
+
+def _predicted(
+    classifier: Classifier, data: Dataset, learnt: LearntImages, batch_size: int, emit: Emit
+) -> Generator[Prediction]:
+    pairs = classifier.predict_with_pixels(data.records, batch_size=batch_size, is_hashed=learnt.is_known, emit=emit)
+    yield from learnt.rows(pairs)
 
 
 def unfinished_note(run: Run) -> Note | None:

@@ -66,9 +66,10 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                 pass
 
     from coverslip.inference import load_classifier
+    from coverslip.inference.learnt_images import LearntImages
     from coverslip.inference.prevalence import EstimatedShares, note_on_thresholds
 
-    classifier = load_classifier(request["classifier"])
+    classifier, learnt = load_classifier(request["classifier"]), LearntImages(request["classifier"])
     if request["prevalence"]:
         if (aside := note_on_thresholds(classifier.card)) is not None:
             tell(Noted.of(aside))
@@ -94,7 +95,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
             unwritten: list[tuple[int, Prediction, Path, ReadPlan]] = []
             written = time.monotonic()
             rest = replace(data, records=data.records[n_before:])
-            rows = zip(rest.records, classifier.predict_images(rest, emit=tell), strict=True)
+            pairs = classifier.predict_with_pixels(rest.records, is_hashed=learnt.is_known, emit=tell)
+            rows = zip(rest.records, learnt.rows(pairs), strict=True)
             for k, (record, row) in enumerate(rows, start=n_before):
                 table.write(row)
                 shares.add(row)
@@ -105,8 +107,9 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                     if stop.is_requested():
                         raise Stopped("The prediction was stopped", file=folder, do="The rows so far are kept.")
             writer.add(unwritten)
-        if (other := shares.note()) is not None:
-            tell(Noted.of(other))
+        for aside in (learnt.note(), shares.note()):
+            if aside is not None:
+                tell(Noted.of(aside))
     finally:
         writer.close()
 
