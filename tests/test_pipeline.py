@@ -160,6 +160,15 @@ def test_one_broken_image_keeps_its_row_and_stops_nobody_else(trained: Run, cell
 
 
 @pytest.mark.slow
+def test_training_tells_of_images_that_the_group_pattern_does_not_match(cells: Path, tmp_path: Path) -> None:
+    events: list[Event] = []
+    cs.train(cs.open_dataset(cells, group_pattern=r"slide[012]"), INSTANT, out=tmp_path / "run", emit=events.append)
+    n = sum(1 for path in cells.rglob("*.png") if path.name[:6] not in ("slide0", "slide1", "slide2"))
+    told = [event.values["n_images"] for event in events if isinstance(event, Noted) and "pattern" in event.code]
+    assert told == [n]
+
+
+@pytest.mark.slow
 def test_predicting_images_that_the_classifier_learnt_from_is_told(trained: Run, cells: Path, tmp_path: Path) -> None:
     of_set = {
         name: [cells / row.path for row in trained.split if row.split == name] for name in ("train", "val", "test")

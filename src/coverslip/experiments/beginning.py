@@ -251,7 +251,7 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     scan, recipe = _with_near_duplicates(data, scan, seen, recipe, context)
     found = inspect_with_look(data, with_known_quality(scan), known_look(data, scan))
     write_inspection(context.run.inspection_file, found)
-    notes = [*shared_class_notes(data), *_few_images_notes(data)]
+    notes = [*data.notes, *shared_class_notes(data), *_few_images_notes(data)]
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
         notes = [*notes, Note("one-domain", "There is one domain only, so sampling by domains changes nothing.")]
     for note in notes:
