@@ -127,6 +127,19 @@ def test_only_the_groups_that_are_used_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_labels_of_some_images_only_are_a_doubt(own_run: Run, tmp_path: Path) -> None:
+    """As a review of predictions gives them: to images that the classifier is unsure of."""
+    cells = write_cells(tmp_path / "reviewed", 60, seed=9)
+    files = sorted(cells.rglob("*.png"))
+    for n_labeled in (len(files), 20):
+        rows = [f"{f.relative_to(cells)},{f.parent.name if i < n_labeled else ''}" for i, f in enumerate(files)]
+        (cells / f"{n_labeled}.csv").write_text("\n".join(["path,label", *rows]))
+        measured = cs.evaluate(own_run, cells / f"{n_labeled}.csv", name=f"of {n_labeled}")
+        page = measured.report_file.read_text(encoding="utf-8")
+        assert (f"Only {n_labeled} of {len(files)} images have a label" in page) == (n_labeled < len(files))
+
+
+@pytest.mark.slow
 def test_numbers_far_from_the_runs_own_are_told_loudly_beside_them(
     cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -332,6 +332,8 @@ export const results = {
     noDatasets: 'There is no other labeled dataset.',
     toDatasets: 'Open another dataset …',
     known: (n: string, all: string) => `${n} of ${all} labeled images have a class of this classifier.`,
+    partly: (n: string, all: string) =>
+      `Only ${n} of ${all} images have a label. If these were chosen because the classifier was unsure of them, as in a review of predictions, the metrics are too low for the others.`,
     unknown: (names: string) =>
       `Not evaluated, because the classifier does not have these classes: ${names}.`,
     noneKnown: 'The classifier has none of these classes. Rename them, or choose another dataset.',

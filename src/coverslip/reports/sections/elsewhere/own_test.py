@@ -7,7 +7,7 @@ from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.tables import below_values, estimate
-from coverslip.reports.words import plural
+from coverslip.reports.words import count, plural
 
 _SETS = ("test set of the run", "external test set")
 THRESHOLD_BY_HAND = (
@@ -39,7 +39,14 @@ def _doubts(run: ReportedRun) -> Iterator[str]:
     if n := len(own.labels_before):
         yield (
             f"{plural(n, 'image')} of the run's test set {'was' if n == 1 else 'were'} relabeled after looking at "
-            "misclassified images, so the metrics on that test set are too high."
+            "misclassified images, so the metrics on that test set may be too high."
+        )
+    n_images = len(run.measured.predictions)
+    n_labeled = sum(row.label is not None for row in run.measured.predictions)
+    if n_labeled < n_images:
+        yield (
+            f"Only {count(n_labeled)} of {plural(n_images, 'image')} have a label. If these were chosen because the "
+            "classifier was unsure of them, as in a review of predictions, the metrics are too low for the others."
         )
     images = run.measured.evaluated_images
     if images is not None and images.is_of_unfinished_training:
