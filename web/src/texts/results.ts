@@ -367,7 +367,7 @@ export const results = {
     higher: (title: string, here: string, own: string, difference: string) =>
       `${title} is higher on this test set than on the own test set: ${here} against ${own}, difference ${difference}.`,
     same: (title: string, here: string, own: string, difference: string) =>
-      `The difference in ${title} between this test set (${here}) and the own test set (${own}) is not statistically significant: ${difference}.`,
+      `The difference in ${title} is not statistically significant: ${here} on this test set, ${own} on the own test set, difference ${difference}.`,
     noInterval: (title: string, here: string, own: string, reason: string) =>
       `${title} is ${here} on this test set and ${own} on the own test set. The difference cannot be tested: ${reason}.`,
     againstHelp:

@@ -9,7 +9,8 @@ export function againstOwnTest({ against_own_test, own_test, primary }: Evaluati
   if (!row || row.value === null) return '';
   const words = texts.runs.evaluations;
   const marks = own_test ? marksOf(own_test).map(({ text }) => text) : [];
-  const [here, own] = [score(row.second), [score(row.first), ...marks].join(', ')];
+  const [here, alone] = [score(row.second), score(row.first)];
+  const own = marks.length ? `${alone} (${marks.join('; ')})` : alone;
   if (row.low === null) return words.noInterval(row.title, here, own, row.reason ?? '');
   const say = !row.is_shown ? words.same : row.value < 0 ? words.lower : words.higher;
   return say(row.title, here, own, withInterval(row.value, row.low, row.high));
