@@ -46,7 +46,7 @@ def fitter(folder: Path) -> HeadFitter:
 def test_validation_images_choose_then_count(tmp_path: Path) -> None:
     features, label = features_and_labels()
     train, val = slice(N_TRAIN), slice(N_TRAIN, None)
-    heads = fitter(tmp_path).by_validation(Rows(features), label[train], label[val], np.arange(N_VAL) // 3)
+    heads = fitter(tmp_path).fit_by_validation(Rows(features), label[train], label[val], np.arange(N_VAL) // 3)
     alone = fit_linear_probe(
         features[train],
         label[train],
@@ -83,7 +83,7 @@ def test_no_head_that_speaks_of_a_validation_image_has_seen_its_label(
     swapped[which] = swapped[which[::-1]]
     own = fitter(tmp_path_factory.mktemp("heads"))
     first, second = (
-        own.by_validation(Rows(features), labels[:N_TRAIN], labels[N_TRAIN:], turn) for labels in (label, swapped)
+        own.fit_by_validation(Rows(features), labels[:N_TRAIN], labels[N_TRAIN:], turn) for labels in (label, swapped)
     )
     assert np.isfinite(first.val_logits).all()
     if first.head.shrinkage == second.head.shrinkage:
@@ -93,14 +93,14 @@ def test_no_head_that_speaks_of_a_validation_image_has_seen_its_label(
 
 def test_without_validation_images_there_is_one_head(tmp_path: Path) -> None:
     features, label = features_and_labels()
-    heads = fitter(tmp_path).by_validation(Rows(features), label, label[:0], np.zeros(0, np.int64))
+    heads = fitter(tmp_path).fit_by_validation(Rows(features), label, label[:0], np.zeros(0, np.int64))
     assert heads.head is heads.of_training
     assert heads.val_logits.shape == (0, 3)
 
 
 def test_validation_images_may_choose_without_being_learnt_from(tmp_path: Path) -> None:
     features, label = features_and_labels()
-    heads = fitter(tmp_path).by_validation(Rows(features), label[:N_TRAIN], label[N_TRAIN:], None)
+    heads = fitter(tmp_path).fit_by_validation(Rows(features), label[:N_TRAIN], label[N_TRAIN:], None)
     assert heads.fitted_on == "training images"
     np.testing.assert_array_equal(heads.val_logits, heads.of_training.logits(features[N_TRAIN:]))
 

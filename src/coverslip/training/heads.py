@@ -1,8 +1,8 @@
 """Linear heads on what a network sees: fitted, chosen by validation images, calibrated by images that are held out.
 
-Validation images choose the shrinkage. Then the head is fitted once more, on training and validation images, and what
-heads that leave validation images out in turn say of them stands for what the last one says of new images. Where a
-fifth of the images validates, the head learns from a third more images in this way.
+Validation images choose the shrinkage. Then the head is fitted once more, on training and validation images. Heads that
+are fitted without a part of the validation images predict that part, and calibrate the last head. Where a fifth of the
+images validates, the head learns from a third more images in this way.
 
 After fine-tuning such a head is averaged with the trained one: some dozens of epochs move the features far, and
 gradients leave the last layer behind. The mean of the calibrated logits is one linear layer again. What both gain
@@ -122,22 +122,24 @@ class HeadFitter:
     recipe: Recipe
     context: RunContext
 
-    def fitted(self, features: Features, label: Ints, shrinkage: float) -> LinearHead:
+    def fit(self, features: Features, label: Ints, shrinkage: float) -> LinearHead:
         """On all these images, of a given shrinkage."""
         return self._fit(features, label, features, label, [shrinkage])
 
-    def chosen(self, features: Features, label: Ints, val: Features, val_label: Ints) -> LinearHead:
+    def fit_and_choose(self, features: Features, label: Ints, val: Features, val_label: Ints) -> LinearHead:
         """The one whose shrinkage is best on validation images."""
         return self._fit(features, label, val, val_label, SHRINKAGES)
 
-    def held_out(self, features: Features, label: Ints, turn: Ints, shrinkage: float) -> Floats:
+    def predict_held_out(self, features: Features, label: Ints, turn: Ints, shrinkage: float) -> Floats:
         """(n, K) logits by heads fitted on the images of all other turns; NaN where the turn is negative."""
         balanced = is_balanced(self.recipe)
         return cross_fitted_logits(
             features, label, turn, n_classes=self.n_classes, balanced=balanced, shrinkage=shrinkage
         )
 
-    def by_validation(self, features: Features, label: Ints, val_label: Ints, turn: Ints | None) -> HeadsByValidation:
+    def fit_by_validation(
+        self, features: Features, label: Ints, val_label: Ints, turn: Ints | None
+    ) -> HeadsByValidation:
         """Fit on training images, choose by validation images, then fit on both.
 
         Args:
@@ -148,16 +150,16 @@ class HeadFitter:
         """
         n = len(label)
         val = features.part(slice(n, None))
-        of_training = self.chosen(features.part(slice(n)), label, val, val_label)
+        of_training = self.fit_and_choose(features.part(slice(n)), label, val, val_label)
         if turn is None or not len(val_label):
             return HeadsByValidation(of_training, of_training, of_training.logits(val))
         assert of_training.shrinkage is not None, "it was fitted"
         both = np.concatenate([label, val_label])
         turns = np.concatenate([np.full(n, -1), turn])
-        logits = self.held_out(features, both, turns, of_training.shrinkage)[n:]
-        known = turn < 0
-        logits[known] = of_training.logits(val)[known]
-        return HeadsByValidation(self.fitted(features, both, of_training.shrinkage), of_training, logits)
+        logits = self.predict_held_out(features, both, turns, of_training.shrinkage)[n:]
+        is_never_held_out = turn < 0
+        logits[is_never_held_out] = of_training.logits(val)[is_never_held_out]
+        return HeadsByValidation(self.fit(features, both, of_training.shrinkage), of_training, logits)
 
     def _fit(
         self, features: Features, label: Ints, val: Features, val_label: Ints, shrinkages: Sequence[float]
@@ -220,7 +222,7 @@ def refit_head(
     train, label = some_of_training(images, recipe.seed, IMAGES_REFITTED)
     positions = np.concatenate([train, images.val])
     with features_of(network, images, positions, digest_of, preprocessing, recipe, context) as (features, _):
-        heads = HeadFitter(images.n_classes, recipe, context).by_validation(features, label, images.val_label, turn)
+        heads = HeadFitter(images.n_classes, recipe, context).fit_by_validation(features, label, images.val_label, turn)
         val_logits = network.logits(features[slice(len(train), len(positions))])
     chosen = _weighted_by_loss(val_logits, heads, images.val_label)
     _average_into(network, heads.head, chosen)
@@ -243,7 +245,7 @@ def refit_head_as_chosen(
     """
     train, label = some_of_training(images, recipe.seed, IMAGES_REFITTED)
     with features_of(network, images, train, digest_of, preprocessing, recipe, context) as (features, _):
-        fitted = HeadFitter(images.n_classes, recipe, context).fitted(features, label, chosen.shrinkage)
+        fitted = HeadFitter(images.n_classes, recipe, context).fit(features, label, chosen.shrinkage)
     _average_into(network, fitted, chosen)
 
 

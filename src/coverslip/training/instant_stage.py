@@ -61,7 +61,9 @@ def head_by_validation(
 
     def choose(features: Features) -> HeadChoice:
         label = images.val_label
-        heads = HeadFitter(images.n_classes, recipe, context).by_validation(features, images.train_label, label, turn)
+        heads = HeadFitter(images.n_classes, recipe, context).fit_by_validation(
+            features, images.train_label, label, turn
+        )
         shrinkage = heads.of_training.shrinkage
         if kept_head is not None:
             val = features.part(slice(len(images.train), None))
@@ -92,9 +94,9 @@ def head_by_choices(
         if kept_head is not None:
             return HeadChoice(kept_head, kept_head, shrinkage, True, Unseen(kept_head.logits(features), label))
         fitter = HeadFitter(images.n_classes, recipe, context)
-        head = fitter.fitted(features, label, shrinkage)
+        head = fitter.fit(features, label, shrinkage)
         is_held_out = turn >= 0
-        unseen = Unseen(fitter.held_out(features, label, turn, shrinkage)[is_held_out], label[is_held_out])
+        unseen = Unseen(fitter.predict_held_out(features, label, turn, shrinkage)[is_held_out], label[is_held_out])
         return HeadChoice(head, head, shrinkage, False, unseen)
 
     return choose
