@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from small_workspace import API, QUICK, ended, new_workspace, open_images, queue_run, trained_here, until, write_cells
+from tables import rows_of
 
 from coverslip.app.server import create_app
 from coverslip.reports.sections.elsewhere.own_test import THRESHOLD_BY_HAND
+from coverslip.workspace.jobs.records import find_job
 
 pytestmark = pytest.mark.exhaustive
 
@@ -28,7 +30,7 @@ def test_an_evaluation_says_that_the_threshold_of_the_own_test_set_was_set_by_ha
 
         assert own() == ("highest probability", False)
         choice = client.get(f"{API}/runs/{run}/thresholds").json()["choices"][0]
-        decision = {"decide_by": "sensitivity", "wished": choice["sensitivity"], "is_set_by_hand": True}
+        decision = {"decide_by": "threshold", "threshold": choice["threshold"]}
         assert client.put(f"{API}/runs/{run}/decision", json=decision).status_code == 200
         assert own() == ("threshold set by hand", True)
 
@@ -44,7 +46,14 @@ def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> N
         assert (before["decide_by"], before["threshold"]) == ("highest", 0.5)
         assert before["learnt_on"] == "validation images"
         assert {before["positive"], before["negative"]} == {"other", "<script>"}
-        choice = before["choices"][0]
+        choice, in_use = before["choices"][0], [each for each in before["choices"] if each["threshold"] == 0.5]
+        validation = rows_of(find_job(workspace, run, "train").folder / "validation.csv")
+        is_called = [row["predicted"] == before["positive"] for row in validation]
+        is_positive = [row["label"] == before["positive"] for row in validation]
+        found = sum(called and positive for called, positive in zip(is_called, is_positive, strict=True))
+        assert [each["sensitivity"] for each in in_use] == [pytest.approx(found / sum(is_positive))]
+        spared = sum(not (called or positive) for called, positive in zip(is_called, is_positive, strict=True))
+        assert in_use[0]["specificity"] == pytest.approx(spared / (len(is_positive) - sum(is_positive)))
         wish = {"decide_by": "sensitivity", "wished": choice["sensitivity"]}
         after = client.put(f"{API}/runs/{run}/decision", json=wish)
         assert after.status_code == 200, after.text
@@ -53,8 +62,9 @@ def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> N
         (section,) = (each for each in results["sections"] if each["name"] == "two_classes")
         assert "chosen for a target sensitivity of" in section["words"][1]
         assert client.put(f"{API}/runs/{run}/decision", json={"wished": 3}).status_code == 422
-        for by_hand, rule in ((False, "chosen threshold"), (True, "threshold set by hand")):
-            client.put(f"{API}/runs/{run}/decision", json={**wish, "is_set_by_hand": by_hand})
+        by_hand = {"decide_by": "threshold", "threshold": choice["threshold"]}
+        for decision, rule in ((wish, "chosen threshold"), (by_hand, "threshold set by hand")):
+            client.put(f"{API}/runs/{run}/decision", json=decision)
             listed = [client.get(f"{API}/{what}").json()["items"][0] for what in ("runs", "classifiers")]
             assert [each["headline"]["rule"] for each in listed] == [rule, rule]
         back = client.put(f"{API}/runs/{run}/decision", json={}).json()

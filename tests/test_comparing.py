@@ -92,13 +92,18 @@ def test_runs_with_different_decision_rules_say_so(pair: tuple[Run, Run]) -> Non
 
 def test_a_target_that_is_not_used_and_numbers_of_the_schedule_are_not_shown(pair: tuple[Run, Run]) -> None:
     changed = (
-        {"wished": 0.8, "schedule_changes": {0.5: 3.0}},
+        {"wished": 0.8, "threshold": 0.3, "schedule_changes": {0.5: 3.0}},
         {"wished": 0.9, "schedule_changes": {0.25: 4.0, 0.5: 2.0}},
     )
     for run, changes in zip(pair, changed, strict=True):
         save_recipe(run.recipe.model_copy(update=changes), run.recipe_file)
     runs = [Run(run.folder) for run in pair]
     assert [row.name for row in cs.compare(runs).differing] == ["image_size"]
+    for run, threshold in zip(runs, (0.3, 0.4), strict=True):
+        save_recipe(run.recipe.model_copy(update={"decide_by": "threshold", "threshold": threshold}), run.recipe_file)
+    found = cs.compare([run.folder for run in runs])
+    assert [row.name for row in found.differing] == ["image_size", "threshold"]
+    assert not found.pairs[0].has_same_rule
     save_recipe(runs[1].recipe.model_copy(update={"schedule_changes": {}}), runs[1].recipe_file)
     (row,) = (row for row in cs.compare([run.folder for run in runs]).differing if row.name == "schedule_changes")
     assert "0.5" not in row.values[0]

@@ -128,6 +128,7 @@ def test_the_methods_text_tells_each_key_that_is_not_at_its_default(run: Path) -
         "split.folds",
         "decide_by",
         "wished",
+        "threshold",
     }
     for key in recipe_keys():
         if key.key in silent or key.key.startswith("classes."):

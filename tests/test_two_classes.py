@@ -106,23 +106,25 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(wished: Run, tmp_pat
     run = Run(shutil.copytree(wished.folder, tmp_path / wished.folder.name))
     before = thresholds_of(run)
     assert before is not None
-    assert (before.is_set_by_hand, "chosen for a target" in run.report_file.read_text(encoding="utf-8")) == (
-        False,
-        True,
-    )
+    assert "chosen for a target" in run.report_file.read_text(encoding="utf-8")
     choice = before.choices[-1]
-    decided = cs.decide(run.folder, "sensitivity", wished=choice.sensitivity, is_set_by_hand=True)
+    decided = cs.decide(run.folder, "threshold", threshold=choice.threshold)
     after = thresholds_of(decided)
     assert after is not None
-    assert after.is_set_by_hand
+    assert after.decide_by == "threshold"
     assert after.threshold == pytest.approx(choice.threshold)
     assert f"from a probability of {after.threshold:.3g} on, set by hand" in " ".join(lead(read_run(decided.folder)))
     page = decided.report_file.read_text(encoding="utf-8")
     assert page.count("set by hand") == 4  # below the headline, the threshold in two sections, and the methods
     assert "chosen for a target" not in page
-    back = thresholds_of(cs.decide(run.folder, is_set_by_hand=True))
+    back = thresholds_of(cs.decide(run.folder))
     assert back is not None
-    assert (back.decide_by, back.is_set_by_hand) == ("highest", False)
+    assert (back.decide_by, back.threshold) == ("highest", 0.5)
+    assert main(["decide", str(run.folder), "--threshold", "0.25"]) == 0
+    probability = [float(row["p:small"]) for row in rows_of(run.predictions_file)]
+    called = [row["predicted"] == "small" for row in rows_of(run.predictions_file)]
+    assert called == [value >= 0.25 for value in probability]
+    assert main(["decide", str(run.folder), "--threshold", "25"]) == 2
 
 
 @pytest.mark.slow

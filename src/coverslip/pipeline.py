@@ -355,9 +355,9 @@ def decide(
     decide_by: DecideBy = "highest",
     *,
     wished: float = 0.95,
+    threshold: float = 0.5,
     error_rate: float | None = None,
     positive_class: str | None = None,
-    is_set_by_hand: bool = False,
     emit: Emit = show,
 ) -> Run:
     """Let a run's classifier decide by other thresholds, without training it again.
@@ -367,9 +367,8 @@ def decide(
 
     Args:
         run: a run folder.
-        decide_by, wished, error_rate: as the recipe's keys of these names.
+        decide_by, wished, threshold, error_rate: as the recipe's keys of these names.
         positive_class: likewise; None leaves it as it is.
-        is_set_by_hand: whether you chose the threshold that reaches `wished`, and not `wished` itself.
         emit: told of thresholds to doubt, and of evaluations that cannot follow.
 
     Raises:
@@ -380,12 +379,13 @@ def decide(
         >>> run = cs.decide("runs/first", "sensitivity", wished=0.9, positive_class="monocyte")
         >>> run = cs.decide(run)  # the default again
     """
-    choices: dict[str, object] = {"decide_by": decide_by, "wished": wished, "error_rate": error_rate}
+    choices: dict[str, object] = {"decide_by": decide_by, "error_rate": error_rate}
+    choices |= {"wished": wished, "threshold": threshold}
     if positive_class is not None:
         choices["positive_class"] = positive_class
     opened = open_run(run)
     context = RunContext(opened.folder, "cpu", emit)
-    decided = decide_again(opened, choices, context, is_set_by_hand=is_set_by_hand)
+    decided = decide_again(opened, choices, context)
     count_look(decided, "decided")
     write_report(decided.folder, emit)
     return decided

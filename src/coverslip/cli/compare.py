@@ -133,10 +133,10 @@ def _show_fit(console: "Console", comparison: "Comparison") -> None:
     from coverslip.reports.words import number
 
     titles = {
-        "train_accuracy": "Accuracy on training images",
-        "train_f1": "F1 on training images",
-        "val_accuracy": "Accuracy on validation images",
-        "val_f1": "F1 on validation images",
+        "train_accuracy": "Accuracy on training images (most probable class)",
+        "train_f1": "F1 on training images (most probable class)",
+        "val_accuracy": "Accuracy on validation images (most probable class)",
+        "val_f1": "F1 on validation images (most probable class)",
     }
     values = {title: [getattr(row.fit, name) for row in comparison.rows] for name, title in titles.items()}
     rows = [(title, *map(number, fits)) for title, fits in values.items() if any(fit is not None for fit in fits)]

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,6 @@ from coverslip.cli._options import AsJson
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coverslip.evaluation import DecideBy
     from coverslip.experiments.again.deciding import Thresholds
     from coverslip.runs import Run
 
@@ -27,6 +26,10 @@ def decide(
     specificity: Annotated[
         float | None,
         typer.Option("--specificity", help="Of two classes: spare this share of the other.", show_default=False),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Predict the positive class from this probability on.", show_default=False),
     ] = None,
     by_roc: Annotated[bool, typer.Option("--roc", help="Give each class its own best balance.")] = False,
     error_rate: Annotated[
@@ -57,13 +60,15 @@ def decide(
 
       coverslip decide runs/first --sensitivity 0.98
 
+      coverslip decide runs/first --threshold 0.3
+
       coverslip decide runs/first --default
     """
     wishes = {"sensitivity": sensitivity, "specificity": specificity}
     chosen = [(name, share) for name, share in wishes.items() if share is not None]
-    if len(chosen) + by_roc + default > 1:
-        raise typer.BadParameter("give one of --sensitivity, --specificity, --roc and --default.")
-    for name, share in {**wishes, "error-rate": error_rate}.items():
+    if len(chosen) + (threshold is not None) + by_roc + default > 1:
+        raise typer.BadParameter("give one of --sensitivity, --specificity, --threshold, --roc and --default.")
+    for name, share in {**wishes, "threshold": threshold, "error-rate": error_rate}.items():
         if share is not None and share > 1:
             meant = f"; did you mean {share / 100:g}?" if share <= 100 else "."
             raise typer.BadParameter(f"--{name} is a share between 0 and 1{meant}")
@@ -76,19 +81,20 @@ def decide(
     from coverslip.reports.words import overestimates
     from coverslip.runs import metrics_as_json, open_run
 
-    if not (chosen or by_roc or default or error_rate is not None or positive is not None):
+    if not (chosen or threshold is not None or by_roc or default or error_rate is not None or positive is not None):
         thresholds = thresholds_of(open_run(run))
         if as_json:
             print_json({"thresholds": None if thresholds is None else asdict(thresholds)})
         else:
             _show(results_console(), thresholds)
         return
-    by: DecideBy = "sensitivity" if sensitivity is not None else "specificity" if specificity is not None else "highest"
-    wished = chosen[0][1] if chosen else 0.95
+    choices: dict[str, Any] = {"decide_by": "roc" if by_roc else "highest"}  # Any: of each key its own
+    if chosen:
+        choices = {"decide_by": chosen[0][0], "wished": chosen[0][1]}
+    if threshold is not None:
+        choices = {"decide_by": "threshold", "threshold": threshold}
     with shown_progress(notes_console()) as emit:
-        decided = pipeline.decide(
-            run, "roc" if by_roc else by, wished=wished, error_rate=error_rate, positive_class=positive, emit=emit
-        )
+        decided = pipeline.decide(run, **choices, error_rate=error_rate, positive_class=positive, emit=emit)
     if as_json:
         print_json(metrics_as_json(decided.metrics))
         return

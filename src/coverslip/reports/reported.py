@@ -141,7 +141,7 @@ class ReportedRun:
         """How the classes of the measured images were predicted."""
         if self.thresholds is None:
             return "highest probability"
-        return "threshold set by hand" if self.calibration.is_set_by_hand else "chosen threshold"
+        return "threshold set by hand" if self.recipe.decide_by == "threshold" else "chosen threshold"
 
     @property
     def measured_training(self) -> TrainingRecord | None:

@@ -91,10 +91,6 @@ class Calibration(_Part):
     operating_points: tuple[OperatingPoint, ...] | None = Field(
         default=None, description="One per class; null: the most probable class is predicted."
     )
-    is_set_by_hand: bool = Field(
-        default=False,
-        description="A person chose the threshold; the recipe's target is what it reaches on the images it is from.",
-    )
     uncertain_below: float = Field(default=0.0, description="Less probable predictions are called uncertain.")
 
 

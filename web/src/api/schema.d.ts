@@ -3119,13 +3119,19 @@ export interface components {
              * @default highest
              * @enum {string}
              */
-            decide_by: "highest" | "roc" | "sensitivity" | "specificity";
+            decide_by: "highest" | "roc" | "sensitivity" | "specificity" | "threshold";
             /**
              * Wished
              * @description Sensitivity or specificity, where it is decided by one.
              * @default 0.95
              */
             wished: number;
+            /**
+             * Threshold
+             * @description Of the positive class, where it is decided by a threshold.
+             * @default 0.5
+             */
+            threshold: number;
             /**
              * Error Rate
              * @description Wished among images that are not `uncertain`.
@@ -3136,12 +3142,6 @@ export interface components {
              * @description Of two classes; null leaves it as it is.
              */
             positive_class?: string | null;
-            /**
-             * Is Set By Hand
-             * @description A person chose the threshold that reaches `wished`, and not `wished` itself.
-             * @default false
-             */
-            is_set_by_hand: boolean;
         };
         /**
          * DeletedItem
@@ -3720,7 +3720,9 @@ export interface components {
         };
         /**
          * Fit
-         * @description How the kept network did on its own training and validation images; null where that was not measured.
+         * @description How well the most probable class by the kept network was right on its own training and validation images.
+         *
+         *     None where that was not measured.
          */
         Fit: {
             /** Train Accuracy */
@@ -4864,7 +4866,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `frozen_variants`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `kept_epoch`, `kept_stage`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channel_files`, `crop_size`, `channels`, `positive_class`, `decide_by`, `wished`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.seed`, `split.run`, `group`, `primary_metric`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `frozen_variants`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `kept_epoch`, `kept_stage`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channel_files`, `crop_size`, `channels`, `positive_class`, `decide_by`, `wished`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.seed`, `split.run`, `group`, `primary_metric`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -7028,7 +7030,7 @@ export interface components {
              * Decide By
              * @enum {string}
              */
-            decide_by: "highest" | "roc" | "sensitivity" | "specificity";
+            decide_by: "highest" | "roc" | "sensitivity" | "specificity" | "threshold";
             /** Wished */
             wished: number;
             /** Error Rate */
@@ -7038,11 +7040,6 @@ export interface components {
              * @description From this probability on an image is called positive.
              */
             threshold: number;
-            /**
-             * Is Set By Hand
-             * @description A person chose the threshold; `wished` is the sensitivity that it reaches.
-             */
-            is_set_by_hand: boolean;
             /**
              * Uncertain Below
              * @description Less probable predictions are marked `uncertain`; 0 marks none.
@@ -7063,7 +7060,7 @@ export interface components {
             n_negative: number;
             /**
              * Choices
-             * @description On those images: of all thresholds with one sensitivity the highest; sensitivity rises.
+             * @description On those images: of all thresholds with one sensitivity the highest, and the one in use; sensitivity rises.
              */
             choices: components["schemas"]["ThresholdChoice"][];
         };

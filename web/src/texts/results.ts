@@ -21,8 +21,8 @@ function areOfTestAlone(changes: ImageChanges): boolean {
   return n_added === 0 && n_relabeled === n_relabeled_test && n_removed === n_removed_test;
 }
 
-const testedByFolds = (isDefault: boolean) =>
-  `Test results are those of the folds${isDefault ? '' : ': each fold has its own threshold, chosen on its own validation images'}. They differ from the values here, because other networks predicted the images. Report the test results.`;
+const testedByFolds = (isSame: boolean) =>
+  `Test results are those of the folds${isSame ? '' : ': each fold has its own threshold, chosen on its own validation images'}. They differ from the values here, because other networks predicted the images. Report the test results.`;
 
 export const results = {
   results: {
@@ -230,9 +230,8 @@ export const results = {
         roc: () => 'the best balance of both classes, ROC',
         sensitivity: (target: string) => `chosen for a sensitivity of ${target}`,
         specificity: (target: string) => `chosen for a specificity of ${target}`,
+        threshold: () => 'set by hand',
       },
-      byHand: (threshold: string, ofFolds: string | null) =>
-        `set by hand to ${threshold}${ofFolds === null ? '' : `; each fold has the threshold that reaches a sensitivity of ${ofFolds} on its own validation images`}`,
       use: 'Use this threshold',
       back: 'Use the default threshold',
       saving: 'Recomputing the test results and the report …',
@@ -484,10 +483,10 @@ export const results = {
     nothingDiffered: 'Recipe, images and split are the same.',
     own: 'Results of each run',
     fit: {
-      val_accuracy: 'Accuracy on validation images',
-      val_f1: 'F1 on validation images',
-      train_accuracy: 'Accuracy on training images',
-      train_f1: 'F1 on training images',
+      val_accuracy: 'Accuracy on validation images (most probable class)',
+      val_f1: 'F1 on validation images (most probable class)',
+      train_accuracy: 'Accuracy on training images (most probable class)',
+      train_f1: 'F1 on training images (most probable class)',
     },
     curves: 'Validation images, epoch by epoch',
   },

@@ -54,10 +54,10 @@ class Decision(BaseModel):
     wished: float = Field(
         default=0.95, gt=0, le=1, description="Sensitivity or specificity, where it is decided by one."
     )
+    threshold: float = Field(
+        default=0.5, gt=0, lt=1, description="Of the positive class, where it is decided by a threshold."
+    )
     error_rate: float | None = Field(
         default=None, gt=0, lt=1, description="Wished among images that are not `uncertain`."
     )
     positive_class: str | None = Field(default=None, description="Of two classes; null leaves it as it is.")
-    is_set_by_hand: bool = Field(
-        default=False, description="A person chose the threshold that reaches `wished`, and not `wished` itself."
-    )

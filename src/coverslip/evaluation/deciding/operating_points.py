@@ -12,7 +12,8 @@ frequent classes: balanced accuracy tends to rise, at the price of accuracy and 
 threshold is the best one for its class against the rest, not all together the best for telling classes apart: searching
 for those would fit few validation images too closely.
 
-Where one of two classes is to be found, a wish can set its threshold instead: so much sensitivity, or specificity.
+Where one of two classes is to be found, a wish can set its threshold instead: so much sensitivity, or specificity. Or
+a person sets the threshold itself.
 """
 
 from collections.abc import Sequence
@@ -95,6 +96,28 @@ def wished_points(
     return (other, point) if positive == 1 else (point, other)
 
 
+def points_at(
+    probability: np.ndarray, label: np.ndarray, *, positive: int, threshold: float
+) -> tuple[OperatingPoint, OperatingPoint]:
+    """Of two classes: a threshold that was set, and what it does on these images.
+
+    Args:
+        probability, label: as of `wished_points`.
+        positive: number of the class whose probability has to reach the threshold.
+        threshold: in (0, 1).
+
+    Returns:
+        One per class; shares are None where there is no image to tell them from.
+    """
+    is_positive, score = label == positive, np.round(probability[:, positive], _DIGITS)
+    n, n_other = int(is_positive.sum()), int((~is_positive).sum())
+    sensitivity = float((score[is_positive] >= threshold).mean()) if n else None
+    specificity = float((score[~is_positive] < threshold).mean()) if n_other else None
+    point = OperatingPoint(threshold, n, sensitivity, specificity)
+    other = _from_the_other_side(point, n_other, None)
+    return (other, point) if positive == 1 else (point, other)
+
+
 @dataclass(frozen=True, slots=True)
 class ThresholdCurve:
     """What each threshold would do: (n_thresholds,) each, thresholds rising."""
@@ -138,28 +161,39 @@ class ThresholdNumbers:
     npv: float | None
 
 
-def threshold_numbers(score: np.ndarray, is_class: np.ndarray, *, most: int = 200) -> list[ThresholdNumbers]:
-    """The thresholds that one would wish for: of all with one sensitivity the highest, which spares most others.
+def threshold_numbers(
+    score: np.ndarray, is_class: np.ndarray, *, in_use: float, most: int = 200
+) -> list[ThresholdNumbers]:
+    """The thresholds that one would wish for, of all with one sensitivity the highest, and the one in use.
 
     Args:
         score, is_class: as of `threshold_curve`.
-        most: so many at most, evenly among them.
+        in_use: a threshold that is told whatever it gives.
+        most: so many others at most, evenly among them.
 
     Returns:
-        Sensitivity rising, from above 0.
+        Thresholds falling, so that sensitivity rises.
     """
-    curve, n, n_other = threshold_curve(score, is_class), int(is_class.sum()), int((~is_class).sum())
+    curve, n = threshold_curve(score, is_class), int(is_class.sum())
     found = np.round(curve.sensitivity * n).astype(int)
     highest = np.flatnonzero((np.diff(found, append=-1) != 0) & (found > 0))[::-1]
     places = np.unique(np.linspace(0, len(highest) - 1, most).round().astype(int)) if len(highest) > most else ...
-    numbers = []
-    for k in highest[places].tolist():
-        false = round((1 - float(curve.specificity[k])) * n_other)
-        n_called, right = int(found[k]) + false, n_other - false
-        n_spared = n + n_other - n_called
-        ppv, npv = int(found[k]) / n_called if n_called else None, right / n_spared if n_spared else None
-        numbers.append(ThresholdNumbers(float(curve.threshold[k]), *curve.at(k), ppv, npv))
-    return numbers
+    thresholds = sorted({*curve.threshold[highest[places]].tolist(), in_use}, reverse=True)
+    score = np.round(score, _DIGITS)
+    return [_numbers_at(score, is_class, threshold) for threshold in thresholds]
+
+
+def _numbers_at(score: np.ndarray, is_class: np.ndarray, threshold: float) -> ThresholdNumbers:
+    is_called = score >= threshold
+    n_found, n_spared = int((is_called & is_class).sum()), int((~is_called & ~is_class).sum())
+    n_called = int(is_called.sum())
+    return ThresholdNumbers(
+        threshold=threshold,
+        sensitivity=n_found / int(is_class.sum()),
+        specificity=n_spared / int((~is_class).sum()),
+        ppv=n_found / n_called if n_called else None,
+        npv=n_spared / (len(score) - n_called) if n_called < len(score) else None,
+    )
 
 
 def _from_the_other_side(point: OperatingPoint, n: int, reason: str | None) -> OperatingPoint:

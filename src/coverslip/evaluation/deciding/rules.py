@@ -10,6 +10,7 @@ from coverslip.evaluation.deciding.operating_points import (
     OperatingPoint,
     decided_classes,
     operating_points,
+    points_at,
     wished_points,
 )
 
@@ -17,7 +18,7 @@ _ERROR_KEPT = 0.5  # share of the error rate that decided images may have
 _SHARE_DECIDED = 0.8  # least share of images that must stay decided
 _SHARE_DECIDED_BY_WISH = 0.2  # the same where an error rate is wished for
 
-DecideBy = Literal["highest", "roc", "sensitivity", "specificity"]
+DecideBy = Literal["highest", "roc", "sensitivity", "specificity", "threshold"]
 
 # Words in the name of a class by which it is the one that is not looked for.
 _NEGATIVE = frozenset(
@@ -35,6 +36,7 @@ class DecisionRule:
     by: DecideBy = "highest"
     positive: int | None = None  # number of the class that is looked for; None unless there are two
     wished: float = 0.95  # sensitivity or specificity of it, where `by` says so
+    threshold: float = 0.5  # from which probability on an image is of it, where `by` says so
     error_rate: float | None = None  # wished for among decided images; None halves that of all
 
 
@@ -66,7 +68,7 @@ def learn_decisions(
     Args:
         probability: (n_images, n_classes) float, calibrated; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
-        rule: how classes are decided; a wished sensitivity or specificity needs a positive class.
+        rule: how classes are decided; all but `highest` and `roc` need a positive class.
     """
     points = _points(probability, label, rule)
     predicted = decided_classes(probability, [point.threshold for point in points] if points else None)
@@ -82,6 +84,9 @@ def _points(probability: np.ndarray, label: np.ndarray, rule: DecisionRule) -> t
         case "sensitivity" | "specificity":
             assert rule.positive is not None, "a recipe that wishes for it has been checked"
             return wished_points(probability, label, positive=rule.positive, aim=rule.by, share=rule.wished)
+        case "threshold":
+            assert rule.positive is not None, "a recipe that sets it has been checked"
+            return points_at(probability, label, positive=rule.positive, threshold=rule.threshold)
 
 
 def uncertain_threshold(

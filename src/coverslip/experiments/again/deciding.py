@@ -67,9 +67,6 @@ class Thresholds:
     wished: float
     error_rate: float | None
     threshold: Annotated[float, Field(description="From this probability on an image is called positive.")]
-    is_set_by_hand: Annotated[
-        bool, Field(description="A person chose the threshold; `wished` is the sensitivity that it reaches.")
-    ]
     uncertain_below: Annotated[
         float, Field(description="Less probable predictions are marked `uncertain`; 0 marks none.")
     ]
@@ -78,7 +75,10 @@ class Thresholds:
     n_negative: int
     choices: Annotated[
         list[ThresholdChoice],
-        Field(description="On those images: of all thresholds with one sensitivity the highest; sensitivity rises."),
+        Field(
+            description="On those images: of all thresholds with one sensitivity the highest, and the one in use; "
+            "sensitivity rises."
+        ),
     ]
 
 
@@ -94,14 +94,14 @@ def thresholds_of(run: Run) -> Thresholds | None:
     is_positive = label == k
     if min(is_positive.sum(), (~is_positive).sum()) < FEWEST_IMAGES:
         return None
+    threshold = 0.5 if card.operating_points is None else card.operating_points[k]
     return Thresholds(
         positive=positive,
         negative=card.classes[1 - k],
         decide_by=run.recipe.decide_by,
         wished=run.recipe.wished,
         error_rate=run.recipe.error_rate,
-        threshold=0.5 if card.operating_points is None else card.operating_points[k],
-        is_set_by_hand=run.training.calibration.is_set_by_hand,
+        threshold=threshold,
         uncertain_below=card.uncertain_below,
         learnt_on=run.training.calibration.learnt_on,
         n_positive=int(is_positive.sum()),
@@ -111,7 +111,7 @@ def thresholds_of(run: Run) -> Thresholds | None:
                 **asdict(numbers),
                 uncertain_below=_uncertain_below(probability, label, k, numbers.threshold, run.recipe.error_rate),
             )
-            for numbers in threshold_numbers(probability[:, k], is_positive)
+            for numbers in threshold_numbers(probability[:, k], is_positive, in_use=threshold)
         ],
     )
 
@@ -129,8 +129,6 @@ def decide_again(
     run: Run,
     choices: Mapping[str, Any],  # Any: of each key its own
     context: RunContext,
-    *,
-    is_set_by_hand: bool = False,
 ) -> Run:
     """Decide a run's images, and all that come later, by another rule.
 
@@ -138,7 +136,6 @@ def decide_again(
         run: measured.
         choices: keys of its recipe about decisions; the others stay what they are.
         context: told which evaluations on other images cannot follow.
-        is_set_by_hand: whether a person chose the threshold that the choices give, and not a target.
 
     Returns:
         The run as it is now; its report is to be written.
@@ -153,13 +150,12 @@ def decide_again(
         raise BadRun("This run has no numbers yet", file=run.folder, do="Let the training finish, or resume it.")
     recipe = check_recipe({**run.recipe.model_dump(mode="json"), **choices})
     recipe.check_decision(run.card.classes)
-    is_set_by_hand = is_set_by_hand and recipe.decide_by in ("sensitivity", "specificity")
     _tell_what_is_replaced(run.recipe, recipe, context)
     data = held_out_images(run)
     before = run.card
     fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
     for own in (*run.folds, run):
-        _learn_again(own, recipe, is_set_by_hand, context if own is run else context.telling(ignore))
+        _learn_again(own, recipe, context if own is run else context.telling(ignore))
     if run.is_cross_validated:
         folds = [fold_of[record.image_id] for record in data.records]
         for k, own in enumerate(run.folds, start=1):
@@ -185,6 +181,8 @@ def _targets(recipe: Recipe) -> list[str]:
     targets = []
     if recipe.decide_by == "roc":
         targets.append("thresholds by ROC")
+    elif recipe.decide_by == "threshold":
+        targets.append(f"threshold of {recipe.threshold:g}")
     elif recipe.decide_by != "highest":
         targets.append(f"target {recipe.decide_by} of {recipe.wished:g}")
     if recipe.error_rate is not None:
@@ -202,7 +200,7 @@ def _learnt_from(run: Run, card: ClassifierCard) -> tuple[np.ndarray, np.ndarray
     return apply_temperature(logits, card.temperature), label
 
 
-def _learn_again(run: Run, recipe: Recipe, is_set_by_hand: bool, context: RunContext) -> None:
+def _learn_again(run: Run, recipe: Recipe, context: RunContext) -> None:
     """Leave the classifier's new thresholds, and in training.json and recipe.yaml how it came by them."""
     card, training = run.card, run.training
     assert card is not None, "it was measured"
@@ -213,7 +211,6 @@ def _learn_again(run: Run, recipe: Recipe, is_set_by_hand: bool, context: RunCon
     calibration = training.calibration.model_copy(
         update={
             "operating_points": points,
-            "is_set_by_hand": is_set_by_hand,
             "uncertain_below": uncertain_below,
         }
     )

@@ -43,9 +43,11 @@ def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
 
 def _with_plain_words(values: Mapping[str, object]) -> dict[str, object]:
     """Return a recipe's values, without a target that is not used, and in words where numbers would not help."""
-    is_target_used = values["decide_by"] in ("sensitivity", "specificity")
+    rule = values["decide_by"]
+    unused = {} if rule in ("sensitivity", "specificity") else {"wished": None}
+    unused |= {} if rule == "threshold" else {"threshold": None}
     adapted = "adapted to a time budget" if values["schedule_changes"] else None
-    return {**values, "schedule_changes": adapted, "wished": values["wished"] if is_target_used else None}
+    return {**values, "schedule_changes": adapted, **unused}
 
 
 def _finished_early(run: Run) -> str:

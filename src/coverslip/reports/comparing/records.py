@@ -14,7 +14,10 @@ Labels = Literal["both", "first", "second"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """How the kept network did on its own training and validation images; null where that was not measured."""
+    """How well the most probable class by the kept network was right on its own training and validation images.
+
+    None where that was not measured.
+    """
 
     train_accuracy: float | None
     train_f1: float | None

@@ -32,9 +32,11 @@ def _independence(run: ReportedRun) -> str:
 
 
 def _rule(run: ReportedRun) -> str:
-    if run.calibration.is_set_by_hand:
-        return "a threshold that was set by hand on validation images"
-    rules = {"highest": "the most probable class", "roc": "operating points of the classes, from validation images"}
+    rules = {
+        "highest": "the most probable class",
+        "roc": "operating points of the classes, from validation images",
+        "threshold": "a threshold that was set by hand",
+    }
     return rules.get(run.recipe.decide_by, f"a threshold for a wished {run.recipe.decide_by}, from validation images")
 
 

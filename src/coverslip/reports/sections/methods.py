@@ -39,6 +39,7 @@ _PLACED = frozenset(
         "primary_metric",
         "decide_by",
         "wished",
+        "threshold",
         "init",
         "split.train_per_class",
         "regulariser.groups",
@@ -386,8 +387,11 @@ def _decision_methods(run: ReportedRun) -> str:
     if run.recipe.decide_by == "highest":
         return phrases(run.recipe)["decide_by"]
     whose = "each fold's" if run.n_folds else "the"
-    if run.calibration.is_set_by_hand:
-        return _methods_by_hand(run)
+    if run.recipe.decide_by == "threshold":
+        return (
+            f"An image was predicted as {run.metrics.positive_class} if its probability reached a threshold of "
+            f"{run.recipe.threshold:.3g}, which was set by hand."
+        )
     if run.recipe.decide_by != "roc":
         return (
             f"An image was predicted as {run.metrics.positive_class} if its probability reached a threshold: the one "
@@ -405,21 +409,6 @@ def _decision_methods(run: ReportedRun) -> str:
         f"images has the largest Youden index, sensitivity + specificity − 1{others}. The class whose probability was "
         f"largest in proportion to its threshold was predicted."
     )
-
-
-def _methods_by_hand(run: ReportedRun) -> str:
-    """Return how a threshold that a person chose was applied."""
-    assert run.run.card is not None, "it was decided by hand"
-    assert run.run.card.operating_points is not None, "it was decided by hand"
-    threshold = run.run.card.operating_points[run.classes.index(run.metrics.positive_class or "")]
-    aim, share = run.recipe.decide_by, percent(run.recipe.wished)
-    text = f"An image was predicted as {run.metrics.positive_class} if its probability reached a threshold"
-    if run.n_folds:
-        return (
-            f"{text}: the one that on each fold's validation images has a {aim} of {share} or more, which is that of "
-            f"the classifier's threshold of {threshold:.3g}, set by hand."
-        )
-    return f"{text} of {threshold:.3g}, which was set by hand on validation images."
 
 
 def _last_calibration(run: ReportedRun) -> str:

@@ -11,7 +11,11 @@ from coverslip.keys import Choice, Key
 from coverslip.runs.recipe.choices import Choices
 from coverslip.tables import no_such
 
-_WISHES = ("sensitivity", "specificity")
+_FOR_TWO_CLASSES = {
+    "sensitivity": "a target sensitivity",
+    "specificity": "a target specificity",
+    "threshold": "a threshold of the positive class",
+}
 
 
 class DecisionChoices(Choices):
@@ -43,6 +47,7 @@ class DecisionChoices(Choices):
                 Choice("roc", "class furthest above its own threshold (ROC)"),
                 Choice("sensitivity", "two classes: target sensitivity of the positive class"),
                 Choice("specificity", "two classes: target specificity of the positive class"),
+                Choice("threshold", "two classes: a given threshold of the positive class"),
             ),
         ),
     ] = Field(
@@ -50,7 +55,7 @@ class DecisionChoices(Choices):
         description="What an image is called: the most probable class, or the one furthest above its own threshold. "
         "Thresholds come from ROC curves on validation images: the best balance of each class (roc), by which rare "
         "classes are found more often, frequent ones less; or, with two classes, the `wished` sensitivity or "
-        "specificity of the positive one.",
+        "specificity of the positive one. With two classes, `threshold` can also be given.",
     )
     wished: Annotated[
         float,
@@ -64,6 +69,20 @@ class DecisionChoices(Choices):
         gt=0,
         le=1,
         description="The share that `decide_by` of `sensitivity` or `specificity` shall reach.",
+    )
+    threshold: Annotated[
+        float,
+        Key(
+            "Threshold of the positive class",
+            "decision",
+            "Used only if the decision rule is a given threshold.",
+        ),
+    ] = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="With `decide_by` of `threshold`: the probability from which on an image is predicted as the "
+        "positive class.",
     )
     error_rate: Annotated[
         float | None,
@@ -90,13 +109,14 @@ class DecisionChoices(Choices):
             by=self.decide_by,
             positive=None if positive is None else list(classes).index(positive),
             wished=self.wished,
+            threshold=self.threshold,
             error_rate=self.error_rate,
         )
 
     def check_decision(self, classes: Sequence[str]) -> None:
         """Raises BadRecipe where images of these classes cannot be decided so."""
-        if self.decide_by in _WISHES and len(classes) != 2:
-            what = f"a target {self.decide_by} needs two classes, and there are {len(classes)}"
+        if self.decide_by in _FOR_TWO_CLASSES and len(classes) != 2:
+            what = f"{_FOR_TWO_CLASSES[self.decide_by]} needs two classes, and there are {len(classes)}"
             raise BadRecipe(
                 f"{what[0].upper()}{what[1:]}",
                 do="Merge classes until there are two, or decide by operating points of ROC curves (roc).",

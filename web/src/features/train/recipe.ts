@@ -78,6 +78,7 @@ export function hasOwnThreshold(recipe: unknown, requested: unknown): boolean {
   const [now, before] = [recipe, requested].map((each) => [
     valueAt(each, 'decide_by'),
     valueAt(each, 'wished'),
+    valueAt(each, 'threshold'),
   ]);
   return now![0] !== 'highest' && !same(now, before);
 }

@@ -33,7 +33,7 @@ def threshold_words(run: ReportedRun) -> str:
         return f"An image is predicted as “{positive}” if its probability is at least 0.5 (the default threshold)."
     place = card.classes.index(positive)
     text = f"An image is predicted as “{positive}” if its probability is at least {card.operating_points[place]:.3g}"
-    if run.n_folds:
+    if run.n_folds and run.recipe.decide_by != "threshold":
         text += " (the classifier's threshold; each fold has its own)"
     point = (run.calibration.operating_points or ())[place]
     return f"{text}, {_wish(run)}. {_on_decision_images(point, run)}"
@@ -41,13 +41,13 @@ def threshold_words(run: ReportedRun) -> str:
 
 def _wish(run: ReportedRun) -> str:
     images = DECISION_IMAGES[run.calibration.learnt_on]
-    if run.calibration.is_set_by_hand:
-        return f"set by hand on {images}"
     match run.recipe.decide_by:
         case "roc":
             return f"the threshold with the largest Youden index on {images}"
         case "sensitivity" | "specificity" as aim:
             return f"chosen for a target {aim} of {percent(run.recipe.wished)} on {images}"
+        case "threshold":
+            return "set by hand"
     return "the default threshold"
 
 
