@@ -196,7 +196,7 @@ def test_the_error_of_a_mean_over_groups_is_statsmodels_cluster_robust_one():
     assert np.sqrt((sums**2).sum()) == pytest.approx(fitted.bse[0])
 
 
-def test_a_classifier_is_told_from_one_answer_by_the_interval_of_its_accuracy():
+def test_a_classifier_is_told_from_one_answer_by_the_paired_difference_over_groups():
     generator = np.random.default_rng(0)
     label = generator.integers(0, 2, 100)
     for skill, expected in ((0.0, "not significant"), (3.0, "better"), (-3.0, "worse")):
@@ -205,3 +205,21 @@ def test_a_classifier_is_told_from_one_answer_by_the_interval_of_its_accuracy():
         probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         evaluation = evaluate_predictions(probability, label, ["a", "b"], split="test", primary="macro_f1")
         assert evaluation.against_one_answer == expected
+
+
+def test_what_one_answer_finds_hard_too_is_no_doubt_about_the_difference():
+    # In each group the classifier finds three of class "b"; how many it misses, as one answer does, differs widely.
+    counts = [(30, 3, missed) for missed in (0, 0, 10, 20, 40, 25)]
+    label = np.concatenate([np.repeat([0, 1, 1], each) for each in counts])
+    predicted = np.concatenate([np.repeat([0, 1, 0], each) for each in counts])
+    group = np.repeat([f"slide {k}" for k in range(6)], [sum(each) for each in counts])
+    evaluation = evaluate_predictions(
+        np.eye(2)[predicted], label, ["a", "b"], split="test", primary="macro_f1", group=group
+    )
+    share = (label == 0).mean()
+    assert evaluation["accuracy"].low < share < evaluation["accuracy"].high  # by this alone it would be in doubt
+    assert evaluation.over_one_answer is not None
+    assert evaluation.over_one_answer.value == pytest.approx(18 / len(label))
+    assert evaluation.against_one_answer == "better"
+    always = evaluate_predictions(np.eye(2)[0 * label], label, ["a", "b"], split="test", primary="macro_f1")
+    assert always.against_one_answer == "not significant"

@@ -106,6 +106,7 @@ class Evaluation:
     positive_class: str | None = None  # of two classes the one that is looked for
     by_column: Mapping[str, Mapping[str, SubgroupScores]] = field(default_factory=dict)  # by column and value
     of_groups: GroupDecisions | None = None  # None where groups are not known, or are of several classes each
+    over_one_answer: Metric | None = None  # accuracy minus that of always predicting the most frequent class
     n_ungrouped: int = 0  # images without a known group, where others have one: each counts as one of `n_groups`
 
     @property
@@ -123,14 +124,17 @@ class Evaluation:
 
     @property
     def against_one_answer(self) -> Literal["better", "worse", "not significant"] | None:
-        """Against always answering the most frequent class, by the accuracy's interval; None where there is none."""
-        accuracy = self.metrics.get("accuracy")
-        if accuracy is None or accuracy.low is None or accuracy.high is None or not self.n:
+        """Against always predicting the most frequent class, by `over_one_answer`; None where it has no interval."""
+        over = self.over_one_answer
+        if over is None or over.value is None:
             return None
-        share = max((scores.n for scores in self.per_class.values()), default=0) / self.n
-        if accuracy.high < share:
+        if over.value == 0:
+            return "not significant"
+        if over.low is None or over.high is None:
+            return None
+        if over.high < 0:
             return "worse"
-        return "not significant" if accuracy.low <= share else "better"
+        return "not significant" if over.low <= 0 else "better"
 
     def __getitem__(self, name: str) -> Metric:
         return self.metrics[name]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from coverslip.evaluation.deciding import positive_class
+from coverslip.evaluation.differences.paired import Answers, paired_differences
 from coverslip.evaluation.intervals import OnMetrics, group_codes, ignore_metrics, metric_intervals
 from coverslip.evaluation.metrics import check_arrays, confusion_matrix
 from coverslip.evaluation.parts import group_decisions, subgroups
@@ -68,6 +69,7 @@ def evaluate_predictions(
         classes=tuple(classes),
         positive_class=positive,
         by_column=subgroups(probability, label, predicted, group, columns or {}),
+        over_one_answer=_over_one_answer(probability, label, predicted, group),
         n_ungrouped=0 if group is None else sum(name in ("", None) for name in group.tolist()),
         of_groups=group_decisions(probability, label, group, None if positive is None else names.index(positive)),
     )
@@ -85,6 +87,23 @@ def empty_evaluation(classes: Sequence[str], *, split: str, primary: str, reason
         by_domain={},
         confusion_matrix=tuple((0,) * len(classes) for _ in classes),
         classes=tuple(classes),
+    )
+
+
+def _over_one_answer(
+    probability: np.ndarray, label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None
+) -> Metric:
+    """How much higher the accuracy is than that of always predicting the most frequent class of these images."""
+    always = np.full(len(label), np.bincount(label).argmax())
+    one_answer = Answers(np.eye(probability.shape[1])[always], always)
+    found = paired_differences(one_answer, Answers(probability, predicted), label, group, metrics=["accuracy"])
+    difference = found["accuracy"]
+    return Metric(
+        value=difference.value,
+        low=difference.low,
+        high=difference.high,
+        method=difference.method,
+        reason=difference.reason,
     )
 
 

@@ -120,19 +120,30 @@ def _thresholds(run: ReportedRun) -> str:
         return "Each class has a decision threshold of its own, which was chosen before testing."
     point = points[run.classes.index(run.metrics.positive_class)]
     how = "set by hand" if run.rule == "threshold set by hand" else "chosen before testing"
-    folds = "; each fold has its own" if run.n_folds and run.evaluation is None else ""
+    has_own = run.n_folds and run.evaluation is None and run.rule != "threshold set by hand"
+    folds = "; each fold has its own" if has_own else ""
     return f"“{run.metrics.positive_class}” is predicted from a probability of {point:.3g} on, {how}{folds}."
 
 
 def against_one_answer(evaluation: Evaluation) -> str:
-    """What must be said where always answering the most frequent class is better, or may be; empty where it is not."""
-    match evaluation.against_one_answer:
-        case "worse":
-            return "The classifier is WORSE than that, by more than chance."
-        case "not significant":
-            return "The difference from it is not statistically significant."
-        case _:
-            return ""
+    """What must be said where always predicting the most frequent class is better, or may be; empty where it is not."""
+    over = evaluation.over_one_answer
+    if over is None or evaluation.against_one_answer in (None, "better"):
+        return ""
+    if evaluation.against_one_answer == "worse":
+        return f"The classifier is WORSE than that: accuracy differs by {_points(over)}."
+    return f"The difference from it, {_points(over)}, is not statistically significant."
+
+
+def _points(difference: Metric) -> str:
+    """'+23.6 percentage points (95% CI 4.1 to 43.1)'."""
+    low, high = difference.low, difference.high
+    interval = "" if low is None or high is None else f" ({CI} {_signed(low)} to {_signed(high)})"
+    return f"{_signed(difference.value or 0)} percentage points{interval}"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def why_instant(run: ReportedRun) -> str:

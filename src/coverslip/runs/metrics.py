@@ -86,6 +86,8 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
             column: {value: _of_subgroup(scores) for value, scores in by_value.items()}
             for column, by_value in evaluation.by_column.items()
         }
+    if evaluation.over_one_answer is not None:
+        content |= _metrics({"over_one_answer": evaluation.over_one_answer})
     if evaluation.of_groups is not None:
         content["of_groups"] = {**asdict(evaluation.of_groups), "metrics": _metrics(evaluation.of_groups.metrics)}
     return content if evaluation.folds is None else {**content, "folds": _of_folds(evaluation.folds)}
