@@ -27,6 +27,8 @@ from small_workspace import (
 
 import coverslip as cs
 from coverslip.app.server import create_app
+from coverslip.reports.reported import read_evaluation
+from coverslip.reports.sections.elsewhere.own_test import against_own_test
 from coverslip.workspace.store.home import Workspace
 
 pytestmark = pytest.mark.slow
@@ -109,7 +111,11 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
     text = file.read_text(encoding="utf-8")
     numbers = json.loads(text)
     numbers["metrics"]["accuracy"]["value"] = 0.125
+    numbers["metrics"]["macro_f1"] |= {"value": 0.02, "low": 0.01, "high": 0.03}
     file.write_text(json.dumps(numbers), encoding="utf-8")
+    evaluation = read_evaluation(next((file.parent / "evaluations").iterdir()))
+    assert "better than on the run's own test set" in against_own_test(evaluation)
+    assert "unlike-own-test" not in [note["code"] for note in lab.get(f"evaluations/{other['id']}")["notes"]]
     after = [each["first"] for each in lab.get(address)["against_own_test"]]
     file.write_text(text, encoding="utf-8")
     assert 0.125 not in before

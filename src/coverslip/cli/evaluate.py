@@ -65,7 +65,8 @@ def evaluate(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
-    from coverslip.reports.reported import read_run
+    from coverslip.reports.reported import read_evaluation, read_run
+    from coverslip.reports.sections.elsewhere.own_test import against_own_test
     from coverslip.reports.words import overestimates
     from coverslip.runs import metrics_as_json, open_run
 
@@ -89,5 +90,7 @@ def evaluate(
         doubts = () if data else overestimates(read_run(measured.folder))
         show_numbers(stdout, measured.metrics, beside, overestimates=doubts, all_classes=all_classes)
         if data:
+            if text := against_own_test(read_evaluation(measured.folder)):
+                stdout.print(text, soft_wrap=True)
             stdout.print(f"Report    {measured.report_file}", soft_wrap=True)
         stdout.print(f"Details   {measured.folder}", soft_wrap=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from coverslip.datasets import Dataset, counted, one_line, read_as, scan_images, some, with_classes
 from coverslip.errors import BadDataset, BadRun, Stopped
-from coverslip.evaluation import METRICS, Evaluation, Metric
 from coverslip.events import Emit, Noted
 from coverslip.experiments.beginning import grouped
 from coverslip.experiments.measuring import measure
@@ -68,8 +67,7 @@ def _measured_in(evaluation: Run, data: Dataset, classifier: Classifier, context
             is_of_unfinished_training=not run.is_done,
         )
         images.write(evaluation.environment_file)
-        here = measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)
-        _tell_a_difference(here, run, inner.emit)
+        measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)
         write_report(evaluation.folder, inner.emit)
     return Run(evaluation.folder)
 
@@ -161,38 +159,6 @@ def _count_of_seen_groups(run: Run, data: Dataset, emit: Emit) -> int:
 def _was_learnt_from(row: SplitRow, run: Run) -> bool:
     """Folds leave a classifier behind that was trained on all images, tested ones too."""
     return row.split in ("train", "val") or (run.is_cross_validated and row.split == "test")
-
-
-def _tell_a_difference(here: Evaluation, run: Run, emit: Emit) -> None:
-    """Say so where the classifier does worse, or better, than on its own test images, by more than chance."""
-    if not run.is_measured:
-        return
-    record = METRICS[here.primary]
-    now, own = here.metrics[record.name], run.metrics.metrics[record.name]
-    is_lower, is_higher = _is_below(now, own), _is_below(own, now)
-    if not (is_lower or is_higher):
-        return
-    is_worse = is_lower if record.better == "higher" else is_higher
-    text = (
-        f"{'WORSE' if is_worse else 'Better'} than on the run's own test images, by more than the luck of which images "
-        f"were measured: {record.title} {_with_interval(now)} here, {_with_interval(own)} there. "
-        + (
-            "For images like these, believe the numbers here; some of them among the training images may help."
-            if is_worse
-            else "Ask whether these images are easier, or known to the classifier."
-        )
-    )
-    values = {"metric": record.name, "here": now.value, "own": own.value}
-    emit(Noted(code="unlike-own-test", text=text, level="warning", values=values))
-
-
-def _is_below(one: Metric, other: Metric) -> bool:
-    """Whether its interval ends before the other's begins."""
-    return one.high is not None and other.low is not None and one.high < other.low
-
-
-def _with_interval(metric: Metric) -> str:
-    return f"{metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}]"
 
 
 def _stopped(evaluation: Run) -> Stopped:

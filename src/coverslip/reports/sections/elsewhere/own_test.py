@@ -31,6 +31,27 @@ def _text(run: ReportedRun) -> SectionText:
     return SectionText(words, columns, rows)
 
 
+def against_own_test(run: ReportedRun) -> str:
+    """How the primary metric differs from that on the run's own test set; empty where both cannot be compared."""
+    own = run.run.metrics.metrics if run.run.is_measured else {}
+    name = run.metrics.primary
+    if name not in own:
+        return ""
+    difference = independent_difference(own[name], run.metrics[name], _SETS)
+    if difference.value is None or difference.low is None or difference.high is None:
+        return ""
+    title, interval = METRICS[name].title, f"{estimate(difference, is_signed=True)}"
+    if difference.low <= 0 <= difference.high:
+        return f"{title} does not differ from that on the run's own test set by more than chance: {interval}."
+    is_worse = (difference.value < 0) == (METRICS[name].better == "higher")
+    what = (
+        "For images like these, use the metrics of the external test set. Training on some of them may help."
+        if is_worse
+        else "Check whether these images are easier, or known to the classifier."
+    )
+    return f"{title} is {'WORSE' if is_worse else 'better'} than on the run's own test set: {interval}. {what}"
+
+
 def _doubts(run: ReportedRun) -> Iterator[str]:
     """What must be known of the images of both sets before their numbers are compared."""
     own = ReportedRun(run.run)
