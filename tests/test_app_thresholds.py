@@ -35,6 +35,34 @@ def test_an_evaluation_says_that_the_threshold_of_the_own_test_set_was_set_by_ha
         assert own() == ("threshold set by hand", True)
 
 
+def test_predictions_say_by_which_threshold_they_were_made(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    cells = open_images(workspace, write_cells(workspace.roots[0] / "cells", 180), group_pattern=r"slide\d+")
+    new = write_cells(workspace.roots[0] / "new", 20, seed=3, is_sorted=False)
+    run = trained_here(workspace, cells, {**QUICK, "classes.merge": {"other": ["large", "medium"]}})
+    with TestClient(create_app(workspace)) as client:
+
+        def predicted() -> str:
+            asked = client.post(f"{API}/predictions", json={"classifier_id": run, "sources": [str(new)]}).json()
+            assert ended(client, asked["id"], what="predictions")["state"] == "done"
+            return str(asked["id"])
+
+        def decided(prediction: str) -> tuple[dict[str, float] | None, bool]:
+            found = client.get(f"{API}/predictions/{prediction}").json()
+            return found["thresholds"], found["has_earlier_thresholds"]
+
+        first = predicted()
+        assert decided(first) == (None, False)
+        positive = client.get(f"{API}/runs/{run}/thresholds").json()["positive"]
+        client.put(f"{API}/runs/{run}/decision", json={"decide_by": "threshold", "threshold": 0.125})
+        assert decided(first) == (None, True)
+        second = predicted()
+        thresholds, is_earlier = decided(second)
+        assert (thresholds[positive], is_earlier) == (0.125, False)
+        client.put(f"{API}/runs/{run}/decision", json={})
+        assert (decided(first)[1], decided(second)[1]) == (False, True)
+
+
 def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells", 180), group_pattern=r"slide\d+")

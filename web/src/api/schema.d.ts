@@ -5453,6 +5453,23 @@ export interface components {
             prevalence: {
                 [key: string]: number;
             };
+            /**
+             * Thresholds
+             * @description Of each class, by which images are decided; null: the most probable class is predicted.
+             */
+            thresholds: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Uncertain Below
+             * @description Less probable predictions are uncertain; null before it begins.
+             */
+            uncertain_below: number | null;
+            /**
+             * Has Earlier Thresholds
+             * @description The classifier decides by other thresholds now.
+             */
+            has_earlier_thresholds: boolean;
             /** Created */
             created: string;
             /** Ended */

@@ -171,8 +171,16 @@ export const predict = {
   unfamiliar: 'Unfamiliar',
   unreadable: 'Could not be read',
   decisions: { uncertain: 'uncertain', unfamiliar: 'unfamiliar' } as Record<string, string>,
-  reviewHelp:
-    'These were not decided: they are unfamiliar, unreadable, or less probable than the classifier’s threshold, if it has one (Decision threshold in its results). The least probable of the others come first under All images.',
+  reviewHelp: (uncertainBelow: string | null) =>
+    `These were not decided: they are unfamiliar or unreadable${uncertainBelow === null ? '' : `, or their predicted class has a probability below ${uncertainBelow}`}. The least probable of the others come first under All images.`,
+  thresholds: {
+    share: (name: string, threshold: string) => `“${name}” ${threshold}`,
+    two: (both: string) => `Decision thresholds: ${both}.`,
+    many: 'Each class has its own decision threshold. The predicted class is the one furthest above its threshold.',
+    earlier:
+      'The classifier’s decision threshold was changed after these images were predicted. These results are by the earlier threshold. To use the new one, predict the images again.',
+    mark: 'earlier threshold',
+  },
   warnedHelp:
     'These images differ from all those that the classifier learned from. Have a look before you rely on them.',
   unfamiliarHelp:

@@ -1,14 +1,36 @@
-"""By what threshold a training's classifier decides, and choosing another."""
+"""By what thresholds a training's classifier decides, choosing others, and by which ones images were predicted."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from pydantic import Field
 
 from coverslip import pipeline
 from coverslip.errors import Conflict
 from coverslip.events import ignore
 from coverslip.experiments.again.deciding import Thresholds, thresholds_of
+from coverslip.runs import ClassifierCard
+from coverslip.runs.documents import Document
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
+
+BEGUN = "begun.json"
+
+
+class Begun(Document):
+    """What a prediction's rows are of, and by what they are decided."""
+
+    classifier: str = Field(description="Fingerprint of the classifier.")
+    images: str = Field(description="Fingerprint of the images.")
+    thresholds: tuple[float, ...] | None = Field(
+        description="Of each class; null: the most probable class is predicted."
+    )
+    uncertain_below: float = Field(description="Less probable predictions are uncertain; 0 marks none.")
+
+    def is_as_now(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
+        """Whether the classifier would decide images in this way now; stated class shares set thresholds aside."""
+        now = None if has_stated_shares else card.operating_points
+        return (self.thresholds, self.uncertain_below) == (now, card.uncertain_below)
 
 
 def thresholds(workspace: Workspace, run_id: str) -> Thresholds:

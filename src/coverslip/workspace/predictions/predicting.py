@@ -1,7 +1,8 @@
 """A prediction at work, in a process of its own: `python -m coverslip.workspace.predictions.predicting FOLDER`.
 
 FOLDER holds `request.json`; rows go to `rows.sqlite` as they come, what is being done to `status.json`, and at the end
-all rows to `predictions.csv`. Begun once more, it goes on after the last row; `begun.json` tells what the rows are of.
+all rows to `predictions.csv`. Begun once more, it goes on after the last row; `begun.json` tells what the rows are of
+and by what thresholds they are decided.
 """
 
 import sys
@@ -16,13 +17,14 @@ from typing import Literal
 from coverslip.datasets import Dataset, one_line, open_dataset, printable
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Event, Noted, Progressed
-from coverslip.files import sha256_json, write_json
+from coverslip.files import sha256_json
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Note
 from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
 from coverslip.workspace.predictions.dataset_labels import with_dataset_labels
+from coverslip.workspace.predictions.deciding import BEGUN, Begun
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 
 _SECONDS_BETWEEN_WRITES = 0.3
@@ -79,7 +81,13 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     may_read = _below(request["roots"])
     data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labelled=False, may_read=may_read)
     _refuse_outside(data, may_read)
-    _refuse_others(folder, {"classifier": fingerprint_of(request["classifier"]), "images": _fingerprint(data)})
+    begun = Begun(
+        classifier=fingerprint_of(request["classifier"]),
+        images=_fingerprint(data),
+        thresholds=classifier.card.operating_points,
+        uncertain_below=classifier.card.uncertain_below,
+    )
+    _refuse_others(folder, begun)
     data = replace(data, records=tuple(with_dataset_labels(data.records, request.get("labels", {}))))
     for note in data.notes:
         tell(Noted.of(note))
@@ -114,19 +122,18 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         writer.close()
 
 
-def _refuse_others(folder: Path, now: dict[str, str]) -> None:
+def _refuse_others(folder: Path, now: Begun) -> None:
     """What goes on must be what was begun: rows, and corrections of them, are known by their numbers.
 
     Raises:
         Conflict: the images or the classifier are others by now.
     """
-    file = folder / "begun.json"
-    if not file.exists():
-        write_json(file, {"format_version": 1, **now})
+    before = Begun.read_if_there(folder / BEGUN)
+    if before is None:
+        now.write(folder / BEGUN)
         return
-    before = read_object(file)
-    for key, what in (("images", "images"), ("classifier", "classifier")):
-        if before[key] != now[key]:
+    for what in ("images", "classifier"):
+        if getattr(before, what) != getattr(now, what):
             raise Conflict(f"The {what} changed since this was begun", do="Start a new prediction; these rows stay.")
 
 

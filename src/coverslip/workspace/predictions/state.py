@@ -1,14 +1,18 @@
 """What predictions are doing, read from their folders."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from coverslip.errors import BadRun
 from coverslip.messages import Failure, Note
+from coverslip.runs import ClassifierCard, Run
 from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
+from coverslip.workspace.predictions.deciding import BEGUN, Begun
 from coverslip.workspace.predictions.predicted import corrections_of, count_only, count_rows
 from coverslip.workspace.predictions.rows import Exclusion
 from coverslip.workspace.store.home import Workspace
@@ -37,6 +41,14 @@ class PredictionState:
     prevalence: Annotated[
         dict[str, float], Field(description="Shares of classes that somebody stated; probabilities follow them.")
     ]
+    thresholds: Annotated[
+        dict[str, float] | None,
+        Field(description="Of each class, by which images are decided; null: the most probable class is predicted."),
+    ]
+    uncertain_below: Annotated[
+        float | None, Field(description="Less probable predictions are uncertain; null before it begins.")
+    ]
+    has_earlier_thresholds: Annotated[bool, Field(description="The classifier decides by other thresholds now.")]
     created: str
     ended: str | None
     n_corrected: Annotated[int, Field(description="Images that a person gave an answer for, exclusions among them.")]
@@ -69,21 +81,27 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     n_done, decisions = count_rows(job)
     corrected = corrections_of(workspace, job.id)
     is_active = state in ACTIVE
+    classes, prevalence = list(job.choices["classes"]), dict(job.choices["prevalence"])
+    run_folder = _run_of_classifier(workspace, job)
+    begun, card = _decided_by(job, run_folder)
     return PredictionState(
         kind="predict",
         id=job.id,
         name=job.name,
         classifier_id=job.classifier_id or "",
         classifier_name=str(job.choices.get("classifier_name", "")),
-        run_id=_run_of_classifier(workspace, job),
+        run_id=None if run_folder is None else job.classifier_id,
         dataset_id=job.dataset_id,
         state=state,
         n_done=n_done,
         n_total=status.n_total if status else None,
         seconds_left=status.seconds_left if status and is_active else None,
         decisions=decisions,
-        classes=list(job.choices["classes"]),
-        prevalence=dict(job.choices["prevalence"]),
+        classes=classes,
+        prevalence=prevalence,
+        thresholds=dict(zip(classes, begun.thresholds, strict=True)) if begun and begun.thresholds else None,
+        uncertain_below=begun.uncertain_below if begun else None,
+        has_earlier_thresholds=bool(begun and card and not begun.is_as_now(card, has_stated_shares=bool(prevalence))),
         created=job.created,
         ended=None if is_active or state == "queued" or status is None else status.heartbeat,
         n_corrected=len(corrected),
@@ -95,8 +113,16 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     )
 
 
-def _run_of_classifier(workspace: Workspace, job: Job) -> str | None:
+def _decided_by(job: Job, run_folder: Path | None) -> tuple[Begun | None, ClassifierCard | None]:
+    """By what images are decided, and the classifier as it is now; None where there is none, or it is damaged."""
+    try:
+        return Begun.read_if_there(job.folder / BEGUN), None if run_folder is None else Run(run_folder).card
+    except BadRun:
+        return None, None
+
+
+def _run_of_classifier(workspace: Workspace, job: Job) -> Path | None:
     if job.classifier_id is None:
         return None
     with workspace.engine.connect() as connection:
-        return job.classifier_id if folder_of_run(connection, job.classifier_id) is not None else None
+        return folder_of_run(connection, job.classifier_id)
