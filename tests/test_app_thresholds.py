@@ -57,6 +57,8 @@ def test_predictions_say_by_which_threshold_they_were_made(tmp_path: Path) -> No
         client.put(f"{API}/runs/{run}/decision", json={"decide_by": "threshold", "threshold": 0.125})
         assert decided(first) == (None, True)
         second = predicted()
+        names = [client.get(f"{API}/predictions/{each}").json()["name"] for each in (first, second)]
+        assert names == ["new", "new 2"]
         thresholds, is_earlier = decided(second)
         assert (thresholds[positive], is_earlier) == (0.125, False)
         client.put(f"{API}/runs/{run}/decision", json={})

@@ -1,5 +1,6 @@
 """The jobs that the workspace's table lists: processes that were asked for. What one is doing is not told here."""
 
+import itertools
 import re
 import secrets
 import time
@@ -156,6 +157,14 @@ def new_job_folder(parent: Path, name: str) -> tuple[str, Path]:
     slug = re.sub(r"[^a-z0-9]+", "-", plain)[:40].strip("-")
     parent.mkdir(parents=True, exist_ok=True)
     return job_id, parent / (f"{slug}-{job_id}" if slug else job_id)
+
+
+def unused_name(workspace: Workspace, kind: JobKind, name: str) -> str:
+    """A name that no job of a kind has, be it a deleted one: this one, or with a number behind it."""
+    with workspace.engine.connect() as connection:
+        taken = set(connection.execute(select(db.jobs.c.name).where(db.jobs.c.kind == kind)).scalars())
+    numbered = (f"{name} {k}" for k in itertools.count(2))
+    return name if name not in taken else next(each for each in numbered if each not in taken)
 
 
 def add_job(workspace: Workspace, **values: object) -> None:

@@ -9,7 +9,7 @@ from coverslip.runs import budget_seconds, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.previews import refuse_untrainable
-from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_job_folder
+from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_job_folder, unused_name
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
 from coverslip.workspace.recipes.kept_split import keeping_split_of
 from coverslip.workspace.store.home import Workspace
@@ -52,7 +52,8 @@ def queue_training(
     if again_of is not None:
         chosen = keeping_split_of(workspace, again_of, dataset_id, chosen)
     images = training_images(workspace, dataset_id, grouped=groups_asked(workspace, dataset, recipe))
-    job_id, folder = new_job_folder(workspace.runs, name or dataset.name)
+    name = name or unused_name(workspace, "train", dataset.name)
+    job_id, folder = new_job_folder(workspace.runs, name)
     recipe_file = asked_recipe(folder)
     save_recipe(chosen, recipe_file, as_asked=True)
     leakage = ["--allow-leakage"] if allow_leakage else []
@@ -61,7 +62,7 @@ def queue_training(
         workspace,
         id=job_id,
         kind="train",
-        name=name or dataset.name,
+        name=name,
         dataset_id=dataset_id,
         dataset_name=dataset.name,
         again_of=again_of,

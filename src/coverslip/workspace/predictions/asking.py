@@ -6,7 +6,7 @@ from pathlib import Path
 from coverslip.files import write_json
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.workspace.datasets.reading_images import refuse_unready
-from coverslip.workspace.jobs.records import Json, add_job, new_job_folder
+from coverslip.workspace.jobs.records import Json, add_job, new_job_folder, unused_name
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.predictions.dataset_labels import labels_of_files
 from coverslip.workspace.store.home import Workspace
@@ -50,7 +50,7 @@ def queue_prediction(
         workspace,
         id=job_id,
         kind="predict",
-        name=name or images_name,
+        name=name or unused_name(workspace, "predict", images_name),
         dataset_id=dataset_id,
         dataset_name=images_name,
         classifier_id=classifier_id,
