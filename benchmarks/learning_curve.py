@@ -119,6 +119,7 @@ def one_row(name: str, images: Images, seed: int) -> None:
         unit,
         n_images=len(half),
         n_groups=n_groups if images.has_groups else None,
+        has_name=np.ones(len(half), dtype=bool) if images.has_groups else None,
         shrinkage=shrinkage,
         balanced=False,
         seed=seed,

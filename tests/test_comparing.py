@@ -150,6 +150,45 @@ def test_evaluations_on_one_dataset_are_compared_by_the_groups_of_its_images(
     assert ("not statistically significant" in found.conclusion) == (not row.is_shown)
 
 
+def test_copies_of_files_under_other_names_are_the_same_test_images(pair: tuple[Run, Run], tmp_path: Path) -> None:
+    first, file_of = pair[0], file_of_each(pair[0])
+    rows = [row for row in first.split if row.split in ("train", "val", "test")]
+    lines = ["path,label,split"]
+    for k, row in enumerate(rows):
+        copy = shutil.copy(file_of[row.image_id], tmp_path / f"{k}.png")
+        lines.append(f"{copy},{row.label},{row.split}")
+    (tmp_path / "copies.csv").write_text("\n".join(lines))
+    second = cs.train(cs.open_dataset(tmp_path / "copies.csv"), INSTANT, out=tmp_path / "second")
+    for runs in ((first, second), (second, first)):
+        compared = cs.compare(runs).pairs[0]
+        assert (compared.n, compared.n_by_content, compared.n_only_first) == (first.metrics.n, first.metrics.n, 0)
+        assert compared.n_groups == first.metrics.n_groups
+        accuracy = next(row for row in compared.numbers[0].differences if row.name == "accuracy")
+        assert [accuracy.first, accuracy.second] == [run.metrics["accuracy"].value for run in runs]
+
+
+def test_copies_are_matched_beside_files_of_both_each_once_and_by_equal_labels_first(
+    pair: tuple[Run, Run], cells: Path, tmp_path: Path
+) -> None:
+    images = [record for record in cs.open_dataset(cells).records if record.label]
+    labels = sorted({str(record.label) for record in images})
+    shared, copied, twice = images[:20], images[20:40], images[40]
+    lines = [f"{record.path},{record.label}" for record in shared]
+    lines += [f"{shutil.copy(record.path, tmp_path / f'{k}.png')},{record.label}" for k, record in enumerate(copied)]
+    other_label = next(label for label in labels if label != copied[0].label)
+    lines[20] = lines[20].replace(f",{copied[0].label}", f",{other_label}")
+    twins = [f"{shutil.copy(twice.path, tmp_path / f'twin-{label}.png')},{label}" for label in labels[:2]]
+    table = tmp_path / "copies.csv"
+    table.write_text("\n".join(["path,label", *lines, *twins]))
+    cs.evaluate(pair[0].folder, cs.open_dataset(cells), name="folder")
+    cs.evaluate(pair[1].folder, cs.open_dataset(table), name="table")
+    evaluations = pair[0].evaluation("folder"), pair[1].evaluation("table")
+    compared = cs.compare([evaluation.folder for evaluation in evaluations]).pairs[0]
+    assert (compared.n, compared.n_by_content, compared.n_only_second) == (41, 21, 1)
+    assert compared.n_relabelled == 1
+    assert [numbers.labels for numbers in compared.numbers] == ["first", "second"]
+
+
 def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair: tuple[Run, Run]) -> None:
     first, second = pair
     assert looks_of(first).n == 1

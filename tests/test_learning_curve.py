@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawing import write_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trained import INSTANT
@@ -122,7 +123,7 @@ def clouds(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def curve_of(n: int, **changes: object) -> LearningCurve:
     features, label = clouds(n, 0)
-    choices = {"n_images": n, "n_groups": None, "shrinkage": 1.0, "balanced": False, **changes}
+    choices = {"n_images": n, "n_groups": None, "has_name": None, "shrinkage": 1.0, "balanced": False, **changes}
     return learning_curve(features, label, np.arange(n), **choices)
 
 
@@ -154,7 +155,10 @@ def test_the_same_seed_gives_the_same_curve() -> None:
 def test_of_too_few_groups_or_images_nothing_is_said() -> None:
     features, label = clouds(300, 0)
     unit = np.arange(300) % (FEWEST_GROUPS - 1)
-    grouped = learning_curve(features, label, unit, n_images=200, n_groups=15, shrinkage=1.0, balanced=False)
+    has_name = np.ones(300, dtype=bool)
+    grouped = learning_curve(
+        features, label, unit, n_images=200, n_groups=15, has_name=has_name, shrinkage=1.0, balanced=False
+    )
     assert grouped.gain.value is None
     assert f"only {FEWEST_GROUPS - 1} groups" in (grouped.gain.reason or "")
     assert curve_of(24).points == ()
@@ -196,6 +200,16 @@ def test_a_run_with_few_groups_says_so(trained: Run) -> None:
     assert trained.learning_curve is not None
     assert trained.learning_curve.points == ()
     assert "groups" in doubling(trained.learning_curve)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pattern", "n_points"), [(r"slide[0-4](?=_)", 0), (r"slide\d?[0-8](?=_)", 4)])
+def test_only_named_groups_count_towards_the_fewest(tmp_path: Path, pattern: str, n_points: int) -> None:
+    """5 and 36 of 40 slides have a name; each image of another slide is a group of its own."""
+    cells = write_cells(tmp_path / "cells", 120, n_slides=40)
+    run = cs.train(cs.open_dataset(cells, group_pattern=pattern), INSTANT, out=tmp_path / "run")
+    assert run.learning_curve is not None
+    assert len(run.learning_curve.points) == n_points
 
 
 @pytest.mark.exhaustive

@@ -141,7 +141,10 @@ def test_the_command_tells_estimated_shares_and_takes_known_ones(
     assert (
         main(["predict", str(trained.folder), str(cells), "--out", out, "--prevalence", f"{name}=0.9", "--json"]) == 0
     )
-    shares = json.loads(capsys.readouterr().out)["shares"]
+    told = json.loads(capsys.readouterr().out)
+    shares = told["shares"]
+    assert told["assumed"][name] == 0.9
+    assert sum(told["assumed"].values()) == pytest.approx(1)
     assert sum(share["value"] for share in shares.values()) == pytest.approx(1, abs=1e-3)
     assert main(["predict", str(trained.folder), str(cells), "--out", out, "--prevalence", "0.9"]) == 2
     assert main(["predict", str(trained.folder), str(next(cells.rglob("*.png"))), "--out", out]) == 0

@@ -19,7 +19,7 @@ _N_PASSES = 2
 _MOST_FOR_TWO_PASSES = 2000  # images; of more, one pass is as steady and costs half
 MOST_IMAGES = 4000  # drawn from more of them: the products of all with all would no longer cost little
 # With fewer, predictions of what twice as many brought were off by half (benchmarks/RESULTS.md).
-FEWEST_GROUPS = 20
+FEWEST_GROUPS = 20  # with a name
 FEWEST_IMAGES_OF_A_CLASS = 10  # on average
 
 
@@ -30,6 +30,7 @@ def learning_curve(
     *,
     n_images: int,
     n_groups: int | None,
+    has_name: npt.NDArray[np.bool_] | None,
     shrinkage: float,
     balanced: bool,
     seed: int = 0,
@@ -42,13 +43,15 @@ def learning_curve(
         label: (n,) int in [0, K).
         unit: (n,) int; what must not be divided between training and scoring: groups, or images.
         n_images, n_groups: that the classifier was trained on; n_groups None where no groups are known.
+        has_name: (n,) whether the group of each image has a name; None where no groups are known. An image without a
+            named group is a unit of its own, which is not evidence of another patient or slide.
         shrinkage: of the linear probe, as it was settled for the classifier.
         balanced: every class counts the same, however many images it has.
         seed: equal seeds give equal curves.
         on_progress: told of each network that is fitted.
     """
     n_classes = int(label.max()) + 1
-    if reason := _too_little(label, unit, n_classes, has_groups=n_groups is not None):
+    if reason := _too_little(label, unit, n_classes, has_name):
         return no_learning_curve(n_images, n_groups, reason)
     gram, generator = gram_matrix(features), np.random.default_rng(seed)
     predicted, n_trained = [], []
@@ -104,11 +107,11 @@ def _nested_parts(key: npt.NDArray[np.float64]) -> tuple[Ints, list[int]]:
     return order, np.maximum(ends, 2).tolist()
 
 
-def _too_little(label: Ints, unit: Ints, n_classes: int, *, has_groups: bool) -> str:
+def _too_little(label: Ints, unit: Ints, n_classes: int, has_name: npt.NDArray[np.bool_] | None) -> str:
     """Why nothing can be said; empty where something can."""
-    n_units = len(np.unique(unit))
-    if has_groups and n_units < FEWEST_GROUPS:
-        return f"there are only {n_units} groups to learn from and validate on, and it takes {FEWEST_GROUPS}"
+    n_named = FEWEST_GROUPS if has_name is None else len(np.unique(unit[has_name]))
+    if n_named < FEWEST_GROUPS:
+        return f"there are only {n_named} groups to learn from and validate on, and it takes {FEWEST_GROUPS}"
     if len(label) < FEWEST_IMAGES_OF_A_CLASS * n_classes:
         return (
             f"there are only {len(label)} images of {n_classes} classes to learn from and validate on, and it takes "

@@ -69,6 +69,7 @@ def _as_json(comparison: "Comparison") -> dict[str, object]:
             "mcnemar_p": numbers.mcnemar.p,
             "n": pair.n,
             "n_groups": pair.n_groups,
+            "n_by_content": pair.n_by_content,
         }
         for pair in comparison.pairs
         for numbers in pair.numbers

@@ -73,7 +73,8 @@ def predict(
 
     Probabilities take for granted that classes are as frequent as among the training images. Where one is known to be
     rarer or more frequent, --prevalence corrects them. A second table estimates how frequent classes are among these
-    images: use it in place of counts of predictions, which misclassified images distort.
+    images. With two classes, it is closer than counts of predictions if proportions are far from those in training and
+    images look like those in training. Otherwise use the counts.
 
     Examples:
 
@@ -109,10 +110,13 @@ def predict(
             emit=emit,
         )
     if as_json:
-        print_json({"file": str(summary.file), "decisions": summary.decisions, "shares": _as_json(summary.shares)})
+        shares = _as_json(summary.shares)
+        print_json(
+            {"file": str(summary.file), "decisions": summary.decisions, "shares": shares, "assumed": summary.assumed}
+        )
     else:
         show_decisions(results_console(), notes_console(), summary.decisions)
-        _show_shares(summary.shares)
+        _show_shares(summary.shares, summary.assumed)
         results_console().print(f"Predictions  {out}", soft_wrap=True)
     if set(summary.decisions) == {"unreadable"}:
         do = "The table has a row for each; the notes above say why."
@@ -154,7 +158,7 @@ def _as_json(shares: "dict[str, Metric]") -> dict[str, dict[str, object]]:
     return {name: {each: getattr(share, each) for each in kept} for name, share in shares.items()}
 
 
-def _show_shares(shares: "dict[str, Metric]") -> None:
+def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None:
     """How frequent classes seem to be, or why that is not told."""
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import table_of
@@ -165,14 +169,17 @@ def _show_shares(shares: "dict[str, Metric]") -> None:
         for reason in dict.fromkeys(share.reason for share in shares.values() if share.reason):
             results_console().print(f"How frequent classes are is not estimated: {reason}.", soft_wrap=True)
         return
-    table = table_of("class", "estimated proportion", "95% CI")
+    table = table_of("class", "assumed", "estimated proportion", "95% range (sampling error only)")
     for name in sorted(known, key=lambda name: -(known[name].value or 0))[:_MOST_CLASSES]:
         share = known[name]
-        table.add_row(one_line(name), f"{share.value:.3f}", f"{share.low:.3f} to {share.high:.3f}")
+        table.add_row(
+            one_line(name), f"{assumed[name]:.3f}", f"{share.value:.3f}", f"{share.low:.3f} to {share.high:.3f}"
+        )
     text = (
-        "\nEstimated class proportions of these images, corrected for misclassification. If you want to know how "
-        "frequent classes are, use them in place of counts of predictions. They hold if images of each class look as "
-        "in training."
+        "\nEstimated class proportions of these images. Use counts of predictions, unless there are two classes, their "
+        "proportions are far from those that the probabilities assume (by more than about 0.2), and images of each "
+        "class look like those in training: then the estimate is closer. The range does not include differences "
+        "between groups such as patients, slides or days."
     )
     results_console().print(text, soft_wrap=True)
     results_console().print(table)

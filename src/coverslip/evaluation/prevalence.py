@@ -13,7 +13,7 @@ from coverslip.evaluation.results import Metric
 
 Floats = npt.NDArray[np.float64]
 
-METHOD = "Saerens EM, likelihood interval"
+METHOD = "Saerens EM, likelihood interval: sampling error of independent images only"
 FEWEST_IMAGES = 30  # to estimate shares from
 _MOST_STEPS, _CLOSE_ENOUGH = 2000, 1e-8
 _N_HALVINGS = 24
@@ -50,8 +50,9 @@ def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metri
 
     Expectation maximisation (Saerens, Latinne and Decaestecker 2002, Adjusting the Outputs of a Classifier to New a
     Priori Probabilities). The interval holds the shares of one class that are likely enough, or, where that is wider,
-    those by the curvature of the likelihood of all shares. It knows the luck of which images were seen, not faults of
-    the probabilities (benchmarks/prevalence.py).
+    those by the curvature of the likelihood of all shares. It includes the sampling error of independent images
+    (benchmarks/prevalence.py), not differences between groups, such as patients, nor errors of the probabilities: on
+    images of new groups it is too narrow (benchmarks/prevalence_groups.py).
 
     Args:
         probability: (n, K), calibrated where classes have the shares `prior`.

@@ -37,13 +37,15 @@ def drawn_on(parts: Parts, recipe: Recipe, context: RunContext) -> "OnFeatures |
         order = nested_order(label, unit, np.random.default_rng(recipe.seed))
         used = order < MOST_IMAGES / len(positions)
         learnt = parts.train if recipe.split.train_per_class is not None else positions  # as the last layer is fitted
-        groups = {parts.data.records[i].named_group for i in learnt.tolist()} - {None}
+        records, has_groups = parts.data.records, parts.data.has_groups
+        has_name = np.array([records[i].named_group is not None for i in positions[used].tolist()])
         curve = learning_curve(
             _rows((train, val), used),
             label[used],
             unit[used],
             n_images=len(learnt),
-            n_groups=len(groups) if parts.data.has_groups else None,
+            n_groups=len({records[i].named_group for i in learnt.tolist()} - {None}) if has_groups else None,
+            has_name=has_name if has_groups else None,
             shrinkage=shrinkage,
             balanced=is_balanced(recipe),
             seed=recipe.seed,

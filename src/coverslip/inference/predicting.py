@@ -27,6 +27,7 @@ class Summary:
     file: Path
     decisions: dict[str, int]  # images per decision, most frequent first
     shares: dict[str, Metric]  # of each class among the images, estimated from their probabilities
+    assumed: dict[str, float]  # the proportion of each class that the probabilities assume: in training, or as stated
 
 
 def predict(
@@ -99,7 +100,8 @@ def predict(
     for aside in (learnt.note(), shares.note()):
         if aside is not None:
             emit(Noted.of(aside))
-    return Summary(Path(out), dict(decisions.most_common()), shares.by_class())
+    assumed = dict(zip(classifier.classes, classifier.card.prior, strict=True))
+    return Summary(Path(out), dict(decisions.most_common()), shares.by_class(), assumed)
 
 
 def _predicted(

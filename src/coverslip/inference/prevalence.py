@@ -97,8 +97,9 @@ class EstimatedShares:
             for name in others
         ]
         text = (
-            "If images of each class look as those of training do, classes have other shares here than the "
-            f"probabilities take for granted: {'; '.join(told)}."
+            "If images of each class look like those in training, class proportions here differ from those that the "
+            f"probabilities assume: {'; '.join(told)}. The ranges include sampling error only, not differences between "
+            "groups such as patients, slides or days."
         )
         return Note("other-prevalence", text, values={name: shares[name].value for name in others})
 

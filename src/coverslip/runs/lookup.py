@@ -1,12 +1,13 @@
 """Which pixels of which file an image of a run is, for whoever shows it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from coverslip.datasets import Dataset, ImageRecord
+from coverslip.datasets import Dataset, ImageRecord, scan_images
 from coverslip.errors import CoverslipError
-from coverslip.images import ReadPlan
+from coverslip.images import ImageFacts, ReadPlan
 from coverslip.runs.folder import Run
 from coverslip.runs.images import evaluated_images_of, images_of
 
@@ -48,12 +49,25 @@ class ImageLookup:
         """Return the group of each image that is still available by its id; empty for an image without one."""
         return {image_id: record.group or "" for image_id, record in self._records.items()}
 
+    def pixel_hashes(self, image_ids: Iterable[str]) -> dict[str, str]:
+        """Return the hash of the pixels of each of these images that is still available and readable, by its id."""
+        if self._data is None:
+            return {}
+        asked = set(image_ids)
+        data = self._data.chosen(i for i, record in enumerate(self._data.records) if record.image_id in asked)
+        return {
+            record.image_id: facts.pixel_hash
+            for record, facts in zip(data.records, scan_images(data).facts, strict=True)
+            if isinstance(facts, ImageFacts)
+        }
+
     @cached_property
     def _records(self) -> dict[str, ImageRecord]:
-        try:
-            return {record.image_id: record for record in self._images().records}
-        except CoverslipError:  # the folder or table was moved away since; what was measured still counts
-            return {}
+        return {} if self._data is None else {record.image_id: record for record in self._data.records}
 
-    def _images(self) -> Dataset:
-        return evaluated_images_of(self._run) if self._run.is_evaluation else images_of(self._run)
+    @cached_property
+    def _data(self) -> Dataset | None:
+        try:
+            return evaluated_images_of(self._run) if self._run.is_evaluation else images_of(self._run)
+        except CoverslipError:  # the folder or table was moved away since; what was measured still counts
+            return None

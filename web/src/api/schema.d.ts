@@ -5287,6 +5287,11 @@ export interface components {
             /** N Groups */
             n_groups: number | null;
             /**
+             * N By Content
+             * @description Of the n images, those matched by equal pixels, because their files are not the same.
+             */
+            n_by_content: number;
+            /**
              * N Only First
              * @description Images that only the first run was measured on.
              */

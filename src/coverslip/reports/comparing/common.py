@@ -1,6 +1,7 @@
 """The images that two runs have both measured, and what each said of them."""
 
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ class CommonImages:
     second_row: np.ndarray
     n_only_first: int
     n_only_second: int
+    n_by_content: int  # of these images, matched by equal pixels because their files are not the same
 
     @property
     def n_groups(self) -> int | None:
@@ -39,14 +41,13 @@ class CommonImages:
 
 def common_images(first: Run, second: Run) -> CommonImages:
     """What two runs that tell the same classes apart say of the images that both have measured."""
-    first_keys, second_keys = _keys_of_both(first, second)
     of_first, of_second = first.predictions.measured(), second.predictions.measured()
-    place = {second_keys[row.image_id]: k for k, row in enumerate(of_second.rows)}
-    pairs = [
-        (k, place[first_keys[row.image_id]]) for k, row in enumerate(of_first.rows) if first_keys[row.image_id] in place
-    ]
+    by_file = _same_files(first, second, of_first, of_second)
+    by_content = _same_pixels(first, second, of_first, of_second, by_file)
+    pairs = sorted([*by_file, *by_content])
     at_first, at_second = (np.array(places, dtype=int) for places in (zip(*pairs, strict=True) if pairs else ((), ())))
     classes = first.predictions.classes
+    first_ids = [of_first.rows[k].image_id for k in at_first]
     second_ids = [of_second.rows[k].image_id for k in at_second]
     order = [second.predictions.classes.index(name) for name in classes]
     return CommonImages(
@@ -55,13 +56,66 @@ def common_images(first: Run, second: Run) -> CommonImages:
         second=_answers(of_second, at_second, order),
         first_label=of_first.label[at_first],
         second_label=_renumbered(of_second.label[at_second], order),
-        group=_groups(second, second_ids),
+        group=_groups(second, second_ids, first, first_ids),
         image_id=tuple(second_ids),
-        first_row=_rows(first, [of_first.rows[k].image_id for k in at_first]),
+        first_row=_rows(first, first_ids),
         second_row=_rows(second, second_ids),
         n_only_first=len(of_first.rows) - len(pairs),
         n_only_second=len(of_second.rows) - len(pairs),
+        n_by_content=len(by_content),
     )
+
+
+Places = list[tuple[int, int]]  # of the same image among the measured predictions of both
+
+
+def _same_files(first: Run, second: Run, of_first: MeasuredPredictions, of_second: MeasuredPredictions) -> Places:
+    first_keys, second_keys = _keys_of_both(first, second)
+    place = {second_keys[row.image_id]: k for k, row in enumerate(of_second.rows)}
+    return [
+        (k, place[first_keys[row.image_id]]) for k, row in enumerate(of_first.rows) if first_keys[row.image_id] in place
+    ]
+
+
+def _same_pixels(
+    first: Run, second: Run, of_first: MeasuredPredictions, of_second: MeasuredPredictions, by_file: Places
+) -> Places:
+    """Pairs among the images that are not matched by their files; each image is in one pair at most.
+
+    Of several images with equal pixels, those with equal labels are matched first.
+    """
+    left = _without(range(len(of_first.rows)), [k for k, _ in by_file])
+    right = _without(range(len(of_second.rows)), [k for _, k in by_file])
+    if not left or not right:
+        return []
+    pixels = [_pixels(run, of, at) for run, of, at in ((first, of_first, left), (second, of_second, right))]
+    alike = _equal_ones(
+        *(
+            {k: (pixel_hash, of.rows[k].label) for k, pixel_hash in each.items()}
+            for of, each in zip((of_first, of_second), pixels, strict=True)
+        )
+    )
+    rest = ({k: each[k] for k in _without(each, [pair[i] for pair in alike])} for i, each in enumerate(pixels))
+    return [*alike, *_equal_ones(*rest)]
+
+
+def _without(places: Iterable[int], taken: Iterable[int]) -> list[int]:
+    are_taken = set(taken)
+    return [k for k in places if k not in are_taken]
+
+
+def _pixels(run: Run, measured: MeasuredPredictions, places: Sequence[int]) -> dict[int, str]:
+    """The hash of the pixels at each of these places; images that are not available any more have none."""
+    hash_of = ImageLookup(run).pixel_hashes([measured.rows[k].image_id for k in places])
+    return {k: hash_of[image_id] for k in places if (image_id := measured.rows[k].image_id) in hash_of}
+
+
+def _equal_ones(first: Mapping[int, Hashable], second: Mapping[int, Hashable]) -> Places:
+    """Pairs of places with equal keys, each place once, in the order in which they stand."""
+    places: dict[Hashable, deque[int]] = defaultdict(deque)
+    for k, key in second.items():
+        places[key].append(k)
+    return [(k, places[key].popleft()) for k, key in first.items() if places[key]]
 
 
 def _keys_of_both(first: Run, second: Run) -> tuple[dict[str, Key], dict[str, Key]]:
@@ -104,10 +158,14 @@ def _rows(run: Run, image_ids: Sequence[str]) -> np.ndarray:
     return np.array([row_of[image_id] for image_id in image_ids], dtype=int)
 
 
-def _groups(run: Run, image_ids: Sequence[str]) -> np.ndarray | None:
-    if run.is_evaluation:  # it has no split; its images are read again for their groups
-        group_of = ImageLookup(run).groups()
-    else:
-        group_of = {row.image_id: row.group for row in run.split}
-    groups = np.array([group_of.get(image_id, "") for image_id in image_ids], dtype=object)
-    return groups if any(groups) else None
+def _groups(second: Run, second_ids: Sequence[str], first: Run, first_ids: Sequence[str]) -> np.ndarray | None:
+    """Those of the second run; of the first if the second has none, since copies of files may carry no groups."""
+    for run, image_ids in ((second, second_ids), (first, first_ids)):
+        if run.is_evaluation:  # it has no split; its images are read again for their groups
+            group_of = ImageLookup(run).groups()
+        else:
+            group_of = {row.image_id: row.group for row in run.split}
+        groups = np.array([group_of.get(image_id, "") for image_id in image_ids], dtype=object)
+        if any(groups):
+            return groups
+    return None

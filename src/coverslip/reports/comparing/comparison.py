@@ -182,6 +182,7 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
         second=second_row.run_id,
         n=0,
         n_groups=None,
+        n_by_content=0,
         n_only_first=first_row.n,
         n_only_second=second_row.n,
         n_relabelled=0,
@@ -198,6 +199,7 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
         pair,
         n=n,
         n_groups=common.n_groups,
+        n_by_content=common.n_by_content,
         n_only_first=common.n_only_first,
         n_only_second=common.n_only_second,
         n_relabelled=n_relabelled,
@@ -257,6 +259,11 @@ def _notes(common: CommonImages, n: int, n_relabelled: int, *, has_same_rule: bo
         notes.append(
             "The two use different decision rules. Metrics of predicted classes differ for that reason as well. AUROC "
             "and log loss do not depend on the decision rule."
+        )
+    if n_matched := common.n_by_content:
+        notes.append(
+            f"{words.plural(n_matched, 'test image')} of {n:,} {'was' if n_matched == 1 else 'were'} "
+            "matched by equal pixels, because the two use different files."
         )
     if common.n_only_first or common.n_only_second:
         notes.append(

@@ -73,6 +73,9 @@ class Pair:
     second: str
     n: int
     n_groups: int | None
+    n_by_content: Annotated[
+        int, Field(description="Of the n images, those matched by equal pixels, because their files are not the same.")
+    ]
     n_only_first: Annotated[int, Field(description="Images that only the first run was measured on.")]
     n_only_second: int
     n_relabelled: Annotated[int, Field(description="Images that have another label in the second run.")]
