@@ -6,6 +6,7 @@ from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
 from coverslip.messages import duration
 from coverslip.reports.reported import ReportedRun
 from coverslip.runs import BudgetRecord, LearntOn
+from coverslip.runs.log.looks import looks_of
 
 N_HARDEST = 12  # classes or pairs of classes that are shown first where there are many
 MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
@@ -265,7 +266,7 @@ def split_words(run: ReportedRun) -> str:
     """Which images the numbers are from."""
     split, n = run.metrics.split, len(run.labels_before)
     images = {
-        "test": "test images, which no choice was based on",
+        "test": "test images" + (", which no choice was based on" if looks_of(run.run).n == 1 else ""),
         "val": "validation images, which choices were based on",
         "out-of-fold": "held-out images of cross-validation (out-of-fold)",
     }.get(split, f"the images of “{split}”")

@@ -13,9 +13,8 @@ from coverslip.runs import Prediction
 
 _MOST_GROUPS = 12
 _GUARANTEE = {
-    "validation images": "{sets} were calibrated on validation images, which also selected the shrinkage, the "
-    "epoch or the weight of the refitted last layer. Each image was predicted by a last layer that was fitted "
-    "without it. The coverage is therefore approximate.",
+    "validation images": "{sets} were calibrated on validation images, which also selected {selected}. "
+    "Each image was predicted by a last layer that was fitted without it. The coverage is therefore approximate.",
     "held-out training images": "{sets} were calibrated on training images, each predicted by a linear probe that "
     "was trained without it (cross-conformal). Their guaranteed coverage is {worst:.0%} of the images of a class; the "
     "usual coverage is the target.",
@@ -44,8 +43,12 @@ def _text(run: ReportedRun) -> SectionText:
     ]
     if run.run.training is not None:
         worst = 2 * LEVEL - 1
+        is_instant = run.run.training.chosen == "instant"
+        selected = "the shrinkage" if is_instant else "the epoch and the weight of the refitted last layer"
         sets = "The final classifier's sets" if run.n_folds else "The sets"  # the table is of the folds' networks
-        words.append(_GUARANTEE[run.run.training.calibration.learnt_on].format(sets=sets, worst=worst))
+        words.append(
+            _GUARANTEE[run.run.training.calibration.learnt_on].format(sets=sets, worst=worst, selected=selected)
+        )
     if always := _in_every_set(run):
         words.append(
             f"These classes have fewer than {images_needed()} calibration images, so they are in every set: "
@@ -86,7 +89,7 @@ def _in_every_set(run: ReportedRun) -> list[str]:
 def _lines(run: ReportedRun, rows: Sequence[Prediction]) -> Iterator[tuple[str, ...]]:
     for name in run.classes:
         yield _line(name, _coverage([row for row in rows if row.label == name], run.classes))
-    group_of = {row.image_id: row.group for row in run.run.split} if run.evaluation is None else {}
+    group_of = {row.image_id: row.named_group for row in run.run.split} if run.evaluation is None else {}
     by_group: dict[str, list[Prediction]] = defaultdict(list)
     for row in rows:
         if group := group_of.get(row.image_id):
