@@ -123,7 +123,8 @@ export const predict = {
     retrain: 'Add and retrain',
     reading: 'Reading the added images',
     others: 'Add them to another dataset instead',
-    noTraining: 'The training set of this classifier is not in this app. Choose where the images go.',
+    noTraining:
+      'The training of this classifier is not in this app: it was deleted, or the classifier was imported. Choose where the images go.',
     where: 'Dataset',
     fresh: 'A new dataset',
     freshText: 'Makes a new dataset, labeled by your corrections. Classes keep the keys that they have here.',
