@@ -384,6 +384,36 @@ def test_a_stopped_run_goes_on_with_the_time_that_it_is_given(cells: Path, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "seconds_of_steps", "remedies"),
+    [
+        ("no-time-to-fine-tune", (20.0,), ["resume"]),  # there is no fine-tuning to finish
+        ("smaller-images", (4.0, 0.5), ["resume", "finish"]),
+    ],
+)
+def test_a_stop_after_fine_tuning_was_given_up_keeps_the_instant_classifier(
+    cells: Path, tmp_path: Path, code: str, seconds_of_steps: tuple[float, ...], remedies: list[str]
+) -> None:
+    folder = tmp_path / "run"
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Noted) and event.code == code:
+            Run(folder).stop_file.touch()
+
+    machine = Machine(seconds_of_steps, on_event=stop)
+    with pytest.raises(Stopped) as raised:
+        trained_within(cells, folder, OPEN, 60.0, machine)
+    assert "finished-early" not in machine.notes()
+    assert raised.value.file == Run(folder).classifier_folder
+    assert [remedy.kind for remedy in raised.value.remedies] == remedies
+    assert Run(folder).has_classifier
+    Run(folder).stop_file.unlink()
+    run = resumed_within(Run(folder), cells, 60.0, Machine(seconds_of_steps[-1:]))
+    assert run.is_done
+    assert ("finish" in remedies) == (run.training is not None and run.training.finetune is not None)
+
+
+@pytest.mark.slow
 def test_a_run_that_had_too_little_time_can_be_given_more(cells: Path, tmp_path: Path) -> None:
     data, folder = cs.open_dataset(cells, group_pattern=GROUPS), tmp_path / "run"
     with pytest.raises(OutOfTime, match="is too little") as raised:

@@ -220,7 +220,16 @@ def test_images_that_a_pattern_does_not_match_are_groups_of_their_own(tmp_path):
     make_folder(tmp_path, "a/s1_1.png", "a/odd.png", "b/strange.png")
     dataset = open_dataset(tmp_path, group_pattern=r"s\d")
     assert len({r.group for r in dataset.records}) == 3
-    assert any("does not match 2 images" in note.text for note in dataset.notes)
+    (note,) = (note for note in dataset.notes if note.code == "pattern-misses")
+    assert note.values == {"n_images": 2, "examples": ["a/odd.png", "b/strange.png"]}
+    assert all(name in note.text for name in note.values["examples"])
+
+
+def test_the_note_on_images_that_a_pattern_does_not_match_names_five_of_them(tmp_path: Path) -> None:
+    make_folder(tmp_path, "a/s1_1.png", *(f"b/odd{k}.png" for k in range(7)))
+    (note,) = (each for each in open_dataset(tmp_path, group_pattern=r"s\d").notes if each.code == "pattern-misses")
+    assert note.values == {"n_images": 7, "examples": [f"b/odd{k}.png" for k in range(5)]}
+    assert [f"'b/odd{k}.png'" in note.text for k in range(7)] == [True] * 5 + [False] * 2
 
 
 def test_a_pattern_that_matches_nothing_or_is_none_is_refused_with_an_example(tmp_path):

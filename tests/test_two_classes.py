@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from trained import GROUPS, INSTANT
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.cli.decide import shown_choices
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
+from coverslip.evaluation import threshold_numbers
 from coverslip.events import Event, Noted
-from coverslip.experiments.again.deciding import thresholds_of
+from coverslip.experiments.again.deciding import ThresholdChoice, thresholds_of
 from coverslip.reports.reported import read_evaluation, read_run
 from coverslip.reports.sections.parts.two_classes import threshold_words
 from coverslip.reports.words import DECISION_IMAGES, lead
@@ -46,6 +49,26 @@ def test_the_threshold_comes_from_validation_images_and_every_number_follows_it(
     page = wished.report_file.read_text(encoding="utf-8")
     assert "“small” is the positive class" in page
     assert f"at least {threshold:.3g}, chosen for a target sensitivity of 80.0% on validation images" in page
+
+
+@pytest.mark.parametrize(("n_positive", "largest_step"), [(1000, 0.051), (12, 1 / 12 + 1e-9)])
+def test_the_thresholds_that_are_listed_reach_the_usual_targets(n_positive: int, largest_step: float) -> None:
+    generator = np.random.default_rng(0)
+    is_positive = np.arange(2 * n_positive) < n_positive
+    score = 1 / (1 + np.exp(-generator.normal(np.where(is_positive, 1.0, -1.0))))
+    numbers = threshold_numbers(score, is_positive, in_use=0.5)
+    listed = shown_choices([ThresholdChoice(**asdict(each), uncertain_below=0.0) for each in numbers], 0.5)
+    assert 0.5 in [each.threshold for each in listed]
+    shown = [each for each in listed if each.threshold != 0.5]
+    sensitivities = [each.sensitivity for each in shown]
+    assert sensitivities[0] == 1
+    assert sensitivities == sorted(set(sensitivities), reverse=True)
+    assert len(shown) <= 12
+    frequent = [each for each in sensitivities if each >= 0.8]
+    assert max(-np.diff(frequent)) <= largest_step
+    for target in (0.8, 0.9, 0.95, 0.975, 0.99):
+        least = min(each.sensitivity for each in numbers if each.sensitivity >= target)
+        assert least in sensitivities
 
 
 @pytest.mark.exhaustive

@@ -1,5 +1,6 @@
 """`coverslip decide`: by what thresholds a classifier decides, without training it again."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,10 +12,11 @@ from coverslip.cli._options import AsJson
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coverslip.experiments.again.deciding import Thresholds
+    from coverslip.experiments.again.deciding import ThresholdChoice, Thresholds
     from coverslip.runs import Run
 
-_MOST_ROWS = 12
+_TARGETS = (1.0, 0.99, 0.975, 0.95, 0.925, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.25)  # sensitivities
+_ROUNDING = 1e-9
 
 
 def decide(
@@ -143,9 +145,21 @@ def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool
         return
     n = f"{thresholds.n_positive:,} of this class, {thresholds.n_negative:,} others"
     console.print(f"On {DECISION_IMAGES[thresholds.learnt_on]} ({n}), thresholds give:", soft_wrap=True)
-    step = max(1, -(-len(thresholds.choices) // _MOST_ROWS))
+    shown = shown_choices(thresholds.choices, thresholds.threshold)
+    in_use = {thresholds.threshold: " (in use)"}
     rows = [
-        (f"{each.threshold:.3g}", *map(number, (each.sensitivity, each.specificity, each.ppv, each.npv)))
-        for each in thresholds.choices[::-1][::step]
+        (
+            f"{each.threshold:.3g}{in_use.get(each.threshold, '')}",
+            *map(number, (each.sensitivity, each.specificity, each.ppv, each.npv)),
+        )
+        for each in shown
     ]
     console.print(filled_table(("threshold", "sensitivity", "specificity", "PPV", "NPV"), rows))
+    if len(shown) < len(thresholds.choices):
+        console.print(f"{len(shown)} of {len(thresholds.choices)} thresholds are shown; --json lists all of them.")
+
+
+def shown_choices(choices: "Sequence[ThresholdChoice]", in_use: float) -> "list[ThresholdChoice]":
+    """Of thresholds with rising sensitivity those that usual targets choose, and the one in use; the lowest first."""
+    shown = {next(each for each in choices if each.sensitivity > target - _ROUNDING) for target in _TARGETS}
+    return [each for each in reversed(choices) if each in shown or each.threshold == in_use]

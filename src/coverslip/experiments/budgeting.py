@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from coverslip.datasets import DecodedPixels
-from coverslip.errors import OutOfMemory, OutOfTime
+from coverslip.errors import OutOfMemory, OutOfTime, Stopped
 from coverslip.events import (
     COMPUTING_FEATURES,
     ClassifierSelected,
@@ -189,9 +189,18 @@ class _Budgeted:
         self._epochs = recipe.n_epochs
         self._fewest = _fewest_epochs(recipe, n_drawn)
         self._most = _MORE_EPOCHS * self._epochs if record.adds_epochs else float(self._epochs)
+        self._reached: Trained | None = None  # what a stop leaves: the first instant classifier, or the fine-tuned one
 
     def trained(self) -> Trained:
         """Instant stage and fine-tuning, on smaller images where the time calls for it; and the better of the two."""
+        try:
+            return self._trained()
+        except Stopped:
+            if self._reached is None:
+                raise
+            return replace(self._reached, fitted=replace(self._reached.fitted, is_stopped=True))
+
+    def _trained(self) -> Trained:
         sizes = self._sizes
         while sizes:
             px, *smaller = sizes
@@ -210,10 +219,12 @@ class _Budgeted:
             if fitted.is_stopped:
                 return trained
             if not fitted.does_not_fit:
+                self._reached = trained
                 return self._better(trained)
             if self._recipe.init == "scratch":
                 assert fitted.pace is not None, "the first steps were timed"
                 raise self._too_little(watch, fitted.pace.seconds(self._fewest * fitted.pace.steps_per_epoch))
+            self._reached = self._reached or trained
             sizes = self._smaller(px, smaller, fitted, watch, limit)
             shutil.rmtree(self._context.run.checkpoint_file("last").parent, ignore_errors=True)  # of very short epochs
         recipe = self._sized(self._instant_px).model_copy(update={"stage": "instant"})

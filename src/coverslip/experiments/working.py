@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, RunEnded
+from coverslip.experiments.running.finishing import why_not_finished
 from coverslip.messages import Finish, Resume
 from coverslip.runs import Run, RunContext, RunLog, StatusFile
 
@@ -103,11 +104,13 @@ def _stopped_training(run: Run) -> Stopped:
     """What a stopped training leaves, and how to go on."""
     go_on = Resume(str(run.folder))
     if run.has_classifier:
+        can_finish = why_not_finished(run) is None
+        do = "Resume the run later, or finish now with this classifier." if can_finish else "Resume the run to go on."
         return Stopped(
             "Training was stopped; the best classifier so far is kept, not yet measured on test images",
             file=run.classifier_folder,
-            do="Resume the run later, or finish now with this classifier.",
-            remedies=(go_on, Finish(str(run.folder))),
+            do=do,
+            remedies=(go_on, Finish(str(run.folder))) if can_finish else (go_on,),
         )
     what = "Training was stopped before there was a classifier"
     if run.is_cross_validated:

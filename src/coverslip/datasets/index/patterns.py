@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from coverslip.datasets.index.records import Dataset, ImageRecord, counted, one_line, posix_below, printable
+from coverslip.datasets.index.records import Dataset, ImageRecord, counted, one_line, posix_below, printable, some
 from coverslip.errors import BadDataset
 from coverslip.messages import Note
 
 _MISSES = "pattern-misses"
+_EXAMPLES = 5  # names of images that do not match
 
 
 def grouped_by_pattern(
@@ -31,20 +32,21 @@ def grouped_by_pattern(
             do="For names like slide07_cell3.png write slide[0-9]+.",
         ) from error
     took = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
-    grouped, n_alone = [], 0
+    grouped, alone = list[ImageRecord](), list[str]()
     for record in records:
         match = compiled.search(posix_below(record.path, root))
         group = match[took] if match else None
-        n_alone += not group
+        if not group:
+            alone.append(record.image_id)
         grouped.append(replace(record, group=printable(group) if group else record.image_id))
     notes = []
-    if n_alone:
-        alone = next(r for r in grouped if r.group == r.image_id)
+    if alone:
+        is_one = len(alone) == 1
         text = (
-            f"The group pattern does not match {counted(n_alone, 'image')} (first: '{one_line(alone.image_id)}'); "
-            "each of them counts as a group of its own."
+            f"The group pattern does not match {counted(len(alone), 'image')}: {some(alone, _EXAMPLES)}. "
+            f"{'It' if is_one else 'Each of them'} counts as a group of its own."
         )
-        notes.append(Note(_MISSES, text, values={"n_images": n_alone}))
+        notes.append(Note(_MISSES, text, values={"n_images": len(alone), "examples": alone[:_EXAMPLES]}))
     return grouped, notes
 
 

@@ -67,7 +67,10 @@ def why_not_finished(run: Run) -> tuple[str, str] | None:
 def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None:
     """Where fine-tuning was finished early, say in the run's recipe how far it came."""
     stage = fitted.finetuning
-    is_finished_early = recipe.is_finetuned if stage is None else stage.stopped_because == "finished early"
+    if stage is None:
+        is_finished_early = recipe.is_finetuned and not fitted.is_stopped
+    else:
+        is_finished_early = stage.stopped_because == "finished early"
     if not is_finished_early:
         if not fitted.is_stopped:  # asked for too late
             context.run.finish_file.unlink(missing_ok=True)
