@@ -96,6 +96,7 @@ class Calibration(_Part):
         description="A person chose the threshold; the recipe's target is what it reaches on the images it is from.",
     )
     uncertain_below: float = Field(default=0.0, description="Less probable predictions are called uncertain.")
+    uncertain_share: float = Field(default=0.0, description="Of the images that this threshold was chosen on.")
 
 
 class TrainingRecord(Document):
