@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from drawing import write_cells
 from hypothesis import given
 from hypothesis import strategies as st
 from trained import GROUPS, INSTANT
@@ -16,6 +17,7 @@ import coverslip as cs
 from coverslip.datasets import scan_images
 from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
 from coverslip.events import (
+    COMPUTING_FEATURES,
     ClassifierSelected,
     EpochEnded,
     Event,
@@ -637,6 +639,35 @@ def test_cross_validation_from_random_weights_takes_no_budget(cells: Path, tmp_p
     recipe = with_settings(SMALL, ["init=scratch", "split.folds=3"])
     with pytest.raises(BadRecipe, match="cross-validation from random weights"):
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", budget="10m")
+
+
+def test_a_forecast_of_the_instant_stage_includes_the_later_trainings_of_folds() -> None:
+    clock = Clock()
+    deadline = Deadline.within(100.0, clock)
+    limit = TimeLimit(deadline, fewest_epochs=0.0, most_epochs=1.0)
+    watch = Watch(deadline, ignore, limit, n_later_loadings=20)
+    watch(StageStarted(stage="instant"))
+    clock.now = 4.0  # 3 seconds to make the network ready, 1 second for 10 images
+    watch(Progressed(stage=COMPUTING_FEATURES, done=10, total=100, per_second=10.0, seconds_left=9.0))
+    assert watch.foreseen == 9.0 + 20 * 3.0
+
+
+@pytest.mark.slow
+def test_a_budget_that_is_too_small_for_folds_is_refused_while_features_are_computed(tmp_path: Path) -> None:
+    images = write_cells(tmp_path / "images", n=150, n_slides=15)
+    asked = with_settings(INSTANT, ["split.folds=5"])
+    shares: list[float] = []
+
+    def note_share(event: Event) -> None:
+        if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES:
+            shares.append(event.done / event.total)
+
+    machine = Machine((0.0,), on_event=note_share, clock=Clock(per_look=2.0))
+    with pytest.raises(OutOfTime) as raised:
+        trained_within(images, tmp_path / "run", asked, 120.0, machine)
+
+    assert 0 < max(shares) < 1
+    assert raised.value.failure.values["seconds"] > 120
 
 
 def test_training_from_scratch_ends_the_forecast_of_the_instant_stage_when_fine_tuning_begins() -> None:

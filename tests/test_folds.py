@@ -31,6 +31,7 @@ from coverslip.evaluation import (
     GroupDecisions,
     Metric,
     SubgroupScores,
+    apply_temperature,
     empty_evaluation,
     fit_temperature,
     over_folds,
@@ -41,7 +42,9 @@ from coverslip.evaluation.calibration import temperature_loss
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
 from coverslip.experiments.parts import with_epochs_of_folds
 from coverslip.messages import Resume, Set
-from coverslip.reports.words import interval_words
+from coverslip.reports.reported import read_run
+from coverslip.reports.sections.numbers import decided
+from coverslip.reports.words import interval_words, percent
 from coverslip.runs import Recipe, Run, SplitPlan, epochs_called_for, open_classifier
 from coverslip.workspace.jobs.previews import planned
 
@@ -138,6 +141,28 @@ def test_probabilities_of_the_classifier_hold_on_new_slides_better_than_by_the_f
     assert temperature_loss(logits, label, classifier.card.temperature) < temperature_loss(
         logits, label, float(np.median(by_folds))
     )
+
+
+@pytest.mark.slow
+def test_the_share_that_the_final_classifier_leaves_uncertain_is_told_beside_that_of_the_folds(
+    cells: Path, tmp_path: Path
+) -> None:
+    images = shutil.copytree(cells, tmp_path / "images")
+    for file in sorted((images / "small").glob("slide?_*.png"))[::3]:  # classifiers must make mistakes
+        file.rename(images / "large" / f"{file.stem}_small.png")
+    data = cs.open_dataset(images, group_pattern=r"slide\d+")
+    run = cs.train(data, INSTANT.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")
+    for error_rate in (None, 0.05):
+        run = cs.decide(run.folder, error_rate=error_rate)
+        assert run.card is not None
+        assert run.card.uncertain_below > 0
+        logits = run.decision_logits[:, :-1]
+        probability = apply_temperature(logits, run.card.temperature).max(axis=1)
+        assert run.training is not None
+        share = run.training.calibration.uncertain_share
+        assert share == np.mean(probability < run.card.uncertain_below)
+        assert f"{run.card.uncertain_below:.2f}" in (words := decided(read_run(run.folder)))
+        assert percent(share) in words
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from coverslip.evaluation.deciding import (
     positive_class,
     threshold_curve,
     threshold_numbers,
+    uncertain_share,
     uncertain_threshold,
     wished_points,
 )
@@ -160,6 +161,7 @@ __all__ = [
     "scored_metrics",
     "threshold_curve",
     "threshold_numbers",
+    "uncertain_share",
     "uncertain_threshold",
     "units_to_show",
     "wished_points",

@@ -49,7 +49,7 @@ _STEP_PX = 32  # networks halve the size five times
 SIZE_POWER = 1.5  # a step on images of half the side takes a third of the time
 _INSTANT_SHARE = 0.8  # of the time left, for the instant classifier at full size: smaller ones are less accurate
 _FORWARD_SHARE = 0.4  # of the time of a step, to predict as many images
-_LOADINGS = 5  # times that the network is made ready and run after fine-tuning, the report among them
+LOADINGS = 5  # times that the network is made ready and run after fine-tuning, the report among them
 _TO_SPARE = 0.2  # of the budget: so much time left over is worth a word
 _TELLING_SECONDS, _TELLING_SHARE = 3.0, 0.05  # before that, the speed of work is a guess
 
@@ -120,15 +120,24 @@ class Watch:
         emit: told everything too.
         n_loadings: how often a network is made ready and run after fine-tuning, the report included.
         limit: gets what is reserved for the end, once the instant stage shows how long such work takes.
+        n_later_loadings: how often a network is made ready and run by all that must be done in time too.
     """
 
-    def __init__(self, deadline: Deadline, emit: Emit, limit: TimeLimit, *, n_loadings: int = 0) -> None:
+    def __init__(
+        self,
+        deadline: Deadline,
+        emit: Emit,
+        limit: TimeLimit,
+        *,
+        n_loadings: int = 0,
+        n_later_loadings: float = 0.0,
+    ) -> None:
         self._deadline, self._emit, self._limit = deadline, emit, limit
-        self._n_loadings = _LOADINGS + n_loadings
+        self._n_loadings, self._n_later_loadings = LOADINGS + n_loadings, n_later_loadings
         self._began = self._stage_began = deadline.clock()
         self._loading: float | None = None
         self._embedded_after = 0.0  # seconds from the start of the stage
-        self.foreseen = 0.0  # seconds that the work of now still takes; minus infinity where the stage is over
+        self.foreseen = 0.0  # seconds that work still takes; minus infinity where the instant stage is over
         self.embedding_seconds = 0.0  # of an image; 0 where all features were there
         self.instant_seconds = 0.0  # from the start of the training to that of fine-tuning
 
@@ -168,7 +177,7 @@ class Watch:
             self.embedding_seconds = 1 / event.per_second
         is_telling = seconds >= _TELLING_SECONDS or event.done >= _TELLING_SHARE * event.total
         if is_telling and event.seconds_left is not None:
-            self.foreseen = event.seconds_left
+            self.foreseen = event.seconds_left + self._n_later_loadings * (self._loading or 0.0)
 
 
 class _Budgeted:

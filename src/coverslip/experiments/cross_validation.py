@@ -17,7 +17,7 @@ from coverslip.datasets import (
     tested_classes,
 )
 from coverslip.errors import BadRun, OutOfTime
-from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, with_folds
+from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, uncertain_share, with_folds
 from coverslip.evaluation.prediction_sets import set_floors
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.beginning import write_beginning
@@ -318,6 +318,7 @@ def _calibration_of(
         set_floors=set_floors(probability, label),
         operating_points=points,
         uncertain_below=uncertain_below,
+        uncertain_share=uncertain_share(probability, points, uncertain_below),
     )
     return calibration, calibration.temperature * np.log(np.maximum(probability, 1e-12)), label
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from coverslip.experiments.budgeting import Watch, without_stages
+from coverslip.errors import OutOfTime
+from coverslip.experiments.budgeting import LOADINGS, Watch, without_stages
 from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import fit_network, preprocess
 from coverslip.experiments.parts import Parts
@@ -27,28 +28,34 @@ class FirstSteps:
     pace: "StepPace | None"  # of fine-tuning; None where there is none
 
 
-def first_steps(parts: Parts, recipe: Recipe, context: RunContext) -> FirstSteps:
+def first_steps(parts: Parts, recipe: Recipe, context: RunContext, *, n_trainings: float = 0.0) -> FirstSteps:
     """Train until the speed is known. Pixels and features stay in their caches.
 
     Args:
         parts: the images.
         recipe: with a number of epochs.
         context: its folder gets nothing.
+        n_trainings: instant classifiers that must be made ready, tested and reported in time too.
 
     Raises:
-        OutOfTime: the instant stage is foreseen to end after the context's deadline.
+        OutOfTime: all this is foreseen to end after the context's deadline; the value `seconds` is what it still takes,
+            0 where that is not known.
         OutOfMemory: fine-tuning takes more than is free.
         Stopped: on request.
     """
     limit = TimeLimit(context.deadline, fewest_epochs=math.inf, most_epochs=0.0)
-    watch = Watch(context.deadline, without_stages(context.emit), limit)
+    emit = without_stages(context.emit)
+    watch = Watch(context.deadline, emit, limit, n_later_loadings=LOADINGS * n_trainings)
     stop = Stop(context.stop.file, watch.deadline_after(context.deadline.seconds_left()))
     # On the disk that the run is on. Its name is that of what a killed process was writing.
     with TemporaryDirectory(dir=context.folder, prefix=".measuring.", suffix=".part") as folder:
         inner = replace(context, folder=Path(folder), emit=watch, stop=stop, limit=limit)
         save_recipe(recipe, inner.run.recipe_file)
-        recipe = fit_to_memory(parts, recipe, inner)
-        preprocessing = preprocess(parts, recipe, inner)
-        fitted, _ = fit_network(parts, preprocessing, recipe, inner)
+        try:
+            recipe = fit_to_memory(parts, recipe, inner)
+            preprocessing = preprocess(parts, recipe, inner)
+            fitted, _ = fit_network(parts, preprocessing, recipe, inner)
+        except OutOfTime as error:
+            raise OutOfTime(error.what, do=error.do, values={"seconds": max(0.0, watch.foreseen)}) from None
     context.stop.check()  # which fine-tuning takes for its end
     return FirstSteps(preprocessing.image_size, watch.reserved, watch.embedding_seconds, fitted.pace)

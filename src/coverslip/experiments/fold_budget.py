@@ -91,13 +91,14 @@ class _Fitting:
 
     def recipe(self) -> Recipe | None:
         """By which all folds are trained; None where they are skipped."""
+        n_trainings = self._n_folds + 1
         try:
-            measured = first_steps(self._parts, self._settled, self._context)
-        except OutOfTime:
-            self._skip(2 * self._record.seconds)
+            measured = first_steps(self._parts, self._settled, self._context, n_trainings=_SAFETY * n_trainings)
+        except OutOfTime as error:
+            self._skip(error.values["seconds"] or self._record.seconds)
             return None
         px, each, pace = measured.image_size, measured.test_seconds, measured.pace
-        left, n_trainings = self._context.deadline.seconds_left(), self._n_folds + 1
+        left = self._context.deadline.seconds_left()
         instant = _SAFETY * n_trainings * each
         if instant > left:
             self._skip(instant)

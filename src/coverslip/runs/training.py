@@ -92,6 +92,7 @@ class Calibration(_Part):
         default=None, description="One per class; null: the most probable class is predicted."
     )
     uncertain_below: float = Field(default=0.0, description="Less probable predictions are called uncertain.")
+    uncertain_share: float = Field(default=0.0, description="Of the images that this threshold was chosen on.")
 
 
 class TrainingRecord(Document):

@@ -15,7 +15,14 @@ import numpy.typing as npt
 import torch
 
 from coverslip.errors import BadRecipe, OutOfTime, Stopped
-from coverslip.evaluation import METRICS, DecisionRule, apply_temperature, fit_temperature, learn_decisions
+from coverslip.evaluation import (
+    METRICS,
+    DecisionRule,
+    apply_temperature,
+    fit_temperature,
+    learn_decisions,
+    uncertain_share,
+)
 from coverslip.evaluation.prediction_sets import set_floors
 from coverslip.events import CheckpointSelection, ClassifierSelected, Noted, StageStarted
 from coverslip.images import Preprocessing
@@ -353,6 +360,7 @@ def calibrate(
         set_floors=set_floors(probability, label),
         operating_points=points,
         uncertain_below=threshold,
+        uncertain_share=uncertain_share(probability, points, threshold),
     )
 
 

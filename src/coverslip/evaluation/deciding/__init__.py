@@ -16,6 +16,7 @@ from coverslip.evaluation.deciding.rules import (
     DecisionRule,
     learn_decisions,
     positive_class,
+    uncertain_share,
     uncertain_threshold,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "positive_class",
     "threshold_curve",
     "threshold_numbers",
+    "uncertain_share",
     "uncertain_threshold",
     "wished_points",
 ]

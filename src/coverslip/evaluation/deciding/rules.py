@@ -75,6 +75,20 @@ def learn_decisions(
     return points, uncertain_threshold(probability, label, predicted, error_rate=rule.error_rate)
 
 
+def uncertain_share(probability: np.ndarray, points: Sequence[OperatingPoint] | None, uncertain_below: float) -> float:
+    """Return the share of images whose predicted class has a probability below a threshold; 0 without images.
+
+    Args:
+        probability: (n_images, n_classes) float, calibrated; rows sum to 1.
+        points: of each class; None where the most probable class is decided.
+        uncertain_below: the threshold.
+    """
+    if not len(probability):
+        return 0.0
+    predicted = decided_classes(probability, [point.threshold for point in points] if points else None)
+    return float(np.mean(probability[np.arange(len(predicted)), predicted] < uncertain_below))
+
+
 def _points(probability: np.ndarray, label: np.ndarray, rule: DecisionRule) -> tuple[OperatingPoint, ...] | None:
     match rule.by:
         case "highest":

@@ -21,6 +21,7 @@ from coverslip.evaluation import (
     learn_decisions,
     positive_class,
     threshold_numbers,
+    uncertain_share,
     uncertain_threshold,
 )
 from coverslip.evaluation.deciding import FEWEST_IMAGES
@@ -205,13 +206,15 @@ def _learn_again(run: Run, recipe: Recipe, context: RunContext) -> None:
     card, training = run.card, run.training
     assert card is not None, "it was measured"
     assert training is not None, "it was measured"
-    points, uncertain_below = learn_decisions(*_learnt_from(run, card), recipe.decision_rule(card.classes))
+    probability, label = _learnt_from(run, card)
+    points, uncertain_below = learn_decisions(probability, label, recipe.decision_rule(card.classes))
     thresholds = None if points is None else tuple(point.threshold for point in points)
     card = card.model_copy(update={"operating_points": thresholds, "uncertain_below": uncertain_below})
     calibration = training.calibration.model_copy(
         update={
             "operating_points": points,
             "uncertain_below": uncertain_below,
+            "uncertain_share": uncertain_share(probability, points, uncertain_below),
         }
     )
     doubts = operating_notes(card.classes, points or ())

@@ -12,24 +12,28 @@ from coverslip.reports.content import DomainResult, FoldResult, Measured, Metric
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.tables import Cell, estimate, reason_words
-from coverslip.reports.words import count, interval_words, listed, percent, plural, split_words
+from coverslip.reports.words import DECISION_IMAGES, count, interval_words, listed, percent, plural, split_words
 
 Json = dict[str, Any]  # Any: JSON values
 
 
 def decided(run: ReportedRun) -> str:
-    """Return what the threshold for `uncertain` does to the measured images, in words."""
+    """Return what the threshold for `uncertain` does to the measured images, and after folds to new ones, in words."""
     threshold, tested = run.calibration.uncertain_below, run.tested
-    if tested is None or threshold <= 0:
+    if tested is None:
         return ""
     decision = np.array([row.decision for row in tested.rows], dtype=object)
     is_uncertain, is_unfamiliar = decision == "uncertain", decision == "unfamiliar"
+    if threshold <= 0 and not is_uncertain.any():
+        return ""
     is_decided = ~(is_uncertain | is_unfamiliar)
     below = "Each fold labels predictions as uncertain below a threshold that was set on its validation images."
+    of_final = f" {_by_final_classifier(run)}" if run.n_folds else ""
     if not run.n_folds:
-        below = f"Predictions below {threshold:.2f} are labeled uncertain. This threshold was set on validation images."
+        chosen_on = DECISION_IMAGES[run.calibration.learnt_on]
+        below = f"Predictions below {threshold:.2f} are labeled uncertain. This threshold was set on {chosen_on}."
     if not is_uncertain.any():
-        return f"{below} None of these images is uncertain."
+        return f"{below} None of these images is uncertain.{of_final}"
     is_right = tested.predicted == tested.label
     parts = {"images with a decided class": is_decided, "uncertain ones": is_uncertain}
     accuracies = [
@@ -41,7 +45,19 @@ def decided(run: ReportedRun) -> str:
     )
     if n_unfamiliar := int(is_unfamiliar.sum()):
         text += f" {plural(n_unfamiliar, 'unfamiliar image')} {'counts' if n_unfamiliar == 1 else 'count'} as neither."
-    return text
+    return f"{text}{of_final}"
+
+
+def _by_final_classifier(run: ReportedRun) -> str:
+    """Return which predictions the classifier that folds leave behind labels as uncertain, in words."""
+    calibration = run.calibration
+    if calibration.uncertain_below <= 0:
+        return "The final classifier labels no prediction as uncertain for a low probability."
+    return (
+        f"The final classifier has a threshold of its own, {calibration.uncertain_below:.2f}: it labels "
+        f"{percent(calibration.uncertain_share)} of the images that this threshold was set on as uncertain. "
+        "Expect about this share of new images, not the share in the folds."
+    )
 
 
 def _text(run: ReportedRun) -> SectionText:
