@@ -125,7 +125,9 @@ def test_a_decision_changed_later_is_that_of_a_training_with_it(
 
 
 @pytest.mark.slow
-def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(wished: Run, tmp_path: Path) -> None:
+def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
+    wished: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = Run(shutil.copytree(wished.folder, tmp_path / wished.folder.name))
     before = thresholds_of(run)
     assert before is not None
@@ -144,6 +146,9 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(wished: Run, tmp_pat
     assert back is not None
     assert (back.decide_by, back.threshold) == ("highest", 0.5)
     assert main(["decide", str(run.folder), "--threshold", "0.25"]) == 0
+    assert "was chosen on" not in capsys.readouterr().out
+    now = read_run(run.folder)
+    assert DECISION_IMAGES[now.calibration.learnt_on] in threshold_words(now).partition("set by hand.")[2]
     probability = [float(row["p:small"]) for row in rows_of(run.predictions_file)]
     called = [row["predicted"] == "small" for row in rows_of(run.predictions_file)]
     assert called == [value >= 0.25 for value in probability]

@@ -46,7 +46,7 @@ def decide(
         str | None,
         typer.Option("--positive", metavar="CLASS", help="The class that is looked for.", show_default=False),
     ] = None,
-    default: Annotated[bool, typer.Option("--default", help="Decide as at first: the most probable class.")] = False,
+    default: Annotated[bool, typer.Option("--default", help="Predict the most probable class again.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Choose by what thresholds a classifier decides; it is not trained again.
@@ -70,7 +70,9 @@ def decide(
     chosen = [(name, share) for name, share in wishes.items() if share is not None]
     if len(chosen) + (threshold is not None) + by_roc + default > 1:
         raise typer.BadParameter("give one of --sensitivity, --specificity, --threshold, --roc and --default.")
-    for name, share in {**wishes, "threshold": threshold, "error-rate": error_rate}.items():
+    if threshold is not None and not 0 < threshold < 1:
+        raise typer.BadParameter("--threshold is a probability between 0 and 1.")
+    for name, share in {**wishes, "error-rate": error_rate}.items():
         if share is not None and share > 1:
             meant = f"; did you mean {share / 100:g}?" if share <= 100 else "."
             raise typer.BadParameter(f"--{name} is a share between 0 and 1{meant}")
@@ -119,9 +121,15 @@ def _show_choice(console: "Console", run: "Run") -> None:
     point = calibration.operating_points[run.metrics.classes.index(positive)]
     if point.sensitivity is not None:
         chosen_on = DECISION_IMAGES[calibration.learnt_on]
-        tested_on = "the folds, each with its own threshold" if run.is_cross_validated else "test images"
+        of_folds = "the folds" if run.recipe.decide_by == "threshold" else "the folds, each with its own threshold"
+        tested_on = of_folds if run.is_cross_validated else "test images"
         scores = f"sensitivity of {number(point.sensitivity)} and a specificity of {number(point.specificity)}"
-        text = f"This threshold was chosen on {chosen_on}. On these images, it has a {scores}."
+        how = (
+            f"was set by hand. On {chosen_on},"
+            if run.recipe.decide_by == "threshold"
+            else f"was chosen on {chosen_on}, where"
+        )
+        text = f"This threshold {how} it has a {scores}."
         text = f"{text} The tables above are of {tested_on}."
         console.print(text, soft_wrap=True)
 

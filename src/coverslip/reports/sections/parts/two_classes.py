@@ -36,7 +36,7 @@ def threshold_words(run: ReportedRun) -> str:
     if run.n_folds and run.recipe.decide_by != "threshold":
         text += " (the classifier's threshold; each fold has its own)"
     point = (run.calibration.operating_points or ())[place]
-    return f"{text}, {_wish(run)}. {_on_decision_images(point, run)}"
+    return f"{text}, {_wish(run)}. {_on_decision_images(point, run)}".strip()
 
 
 def _wish(run: ReportedRun) -> str:
@@ -53,10 +53,13 @@ def _wish(run: ReportedRun) -> str:
 
 def _on_decision_images(point: OperatingPoint, run: ReportedRun) -> str:
     if point.sensitivity is None or point.specificity is None:
-        return f"It is the default threshold: {point.reason}."
+        return "" if point.reason is None else f"It is the default threshold: {point.reason}."
     sensitivity, specificity = percent(point.sensitivity), percent(point.specificity)
-    text = f"On these images, it has a sensitivity of {sensitivity} and a specificity of {specificity}"
-    return f"{text}. On other images both can be lower, because the threshold was chosen for those images."
+    scores = f"it has a sensitivity of {sensitivity} and a specificity of {specificity}"
+    images = DECISION_IMAGES[run.calibration.learnt_on]
+    if run.recipe.decide_by == "threshold":
+        return f"On {images}, {scores}; the table has the values on the measured images."
+    return f"On {images}, {scores}. On other images both can be lower, because it was chosen for those images."
 
 
 def _text(run: ReportedRun) -> SectionText:
