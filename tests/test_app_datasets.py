@@ -421,6 +421,8 @@ def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:
     assert told["n_folds"] == 5
     assert sum(fold["n"] for fold in told["folds"]) == 20
     assert app.refused("POST", f"datasets/{few['id']}/split-preview", {"recipe": {"epoch": 3}})["status"] == 422
+    refused = app.refused("POST", f"datasets/{found['id']}/split-preview", {"recipe": {"positive_class": "c"}})
+    assert (refused["status"], [fault["field"] for fault in refused["errors"]]) == (422, ["positive_class"])
 
 
 def test_a_recipe_that_is_not_valid_names_each_key(app: App, tmp_path: Path) -> None:

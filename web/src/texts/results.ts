@@ -405,7 +405,7 @@ export const results = {
     changed: (changes: ImageChanges, hasFolds: boolean) =>
       `Since this training: ${imageChanges(changes)}.${areOfTestAlone(changes) && !hasFolds ? ' Only test images are affected: training again changes the result, but not the probabilities that the classifier gives. A threshold that you chose is not carried over.' : ''}`,
     ungrouped: (n: number) =>
-      `${counted(n, 'added image has', 'added images have')} no known group, so nothing shows whether ${n === 1 ? 'it is' : 'they are'} of the same group (such as a patient) as test images. If so, the metrics are too high.`,
+      `${counted(n, 'added image has', 'added images have')} no known group, so nothing shows whether ${n === 1 ? 'it is' : 'they are'} of the same group (such as a patient) as test images. If so, the metrics of a training with them are too high.`,
     result: (metric: string, first: string, second: string) => `${metric} ${first} before, ${second} now`,
     byLabels: {
       both: 'On the same test images:',

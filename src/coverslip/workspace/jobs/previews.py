@@ -141,6 +141,7 @@ def split(
     if again_of is not None:
         asked = keeping_split_of(home, again_of, dataset_id, asked)
     checked, asked = agreed(data, asked)
+    asked.check_decision(checked.classes)
     checked = keeping_split(checked, asked)
     if asked.split.near_duplicates == "ignore":
         return planned(checked, asked, _scan_of(checked, data, scan), allow_leakage=allow_leakage)

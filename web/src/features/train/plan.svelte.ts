@@ -216,14 +216,15 @@ export class Plan {
       const run = await readRun(runId);
       const isSame = run.dataset_id === this.dataset?.id;
       this.budget = budgetOf(run.budget_seconds);
-      this.earlier = run.dataset_id
-        ? {
-            run: runId,
-            name: run.name,
-            dataset: run.dataset_id,
-            hasOwnThreshold: hasOwnThreshold(run.recipe, run.requested_recipe),
-          }
-        : null;
+      this.earlier =
+        run.dataset_id && run.state !== 'failed' // which may have had no split
+          ? {
+              run: runId,
+              name: run.name,
+              dataset: run.dataset_id,
+              hasOwnThreshold: hasOwnThreshold(run.recipe, run.requested_recipe),
+            }
+          : null;
       this.take(
         takenOver(
           run.requested_recipe,
