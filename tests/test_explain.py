@@ -185,7 +185,9 @@ def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
     table.write_text("\n".join(["path,label", *rows, f"{tmp_path / 'gone.png'},small"]), encoding="utf-8")
     out = tmp_path / "explained"
     assert main(["explain", str(own_run.folder), str(table), "--out", str(out), "--nearest", "2", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    assert "gone.png" in printed.err
+    told = json.loads(printed.out)
     (of_run,) = told["checks"]
     assert of_run["checked_on"] == "validation"
     assert {check["method"] for check in of_run["checks"]} >= {"contributions"}

@@ -21,7 +21,7 @@ from coverslip.datasets import (
     read_preprocessed,
 )
 from coverslip.errors import CoverslipError, UnreadableImage
-from coverslip.events import Emit, Progressed, ignore
+from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import CsvWriter, safe_cell, written_whole
 from coverslip.inference.classifier import load_classifier
 from coverslip.inference.explain.drawing import Colours, Tile, as_picture, draw_sheet, overlay, strength
@@ -141,6 +141,10 @@ def explain(
                 if sheet.tiles:
                     with written_whole(folder / sheet.name) as part:
                         draw_sheet(sheet.tiles, tiles_per_row).save(part, "PNG")
+                else:
+                    path = sheet.told[0].path
+                    text = f"{one_line(path)} could not be read, so there is no picture of it."
+                    emit(Noted(code="unreadable", text=text, level="warning", values={"path": path}))
                 drawn += sheet.told
         finally:
             _write_table(folder / TABLE, drawn)

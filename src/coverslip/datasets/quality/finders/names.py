@@ -45,7 +45,7 @@ def _confounded(telling: Sequence[NameGroups]) -> Found:
 
 def _hidden(telling: Sequence[NameGroups]) -> Found:
     first = telling[0]
-    what = "labels" if first.strength > first.looks else "size and brightness"
+    what = "labels" if first.strength > first.looks else "size or brightness"
     groups = f"{first.n_groups:,} groups such as '{one_line(first.example, 60)}'"
     if first.column is None:
         where = f"File or folder names suggest {groups}. Patterns: {_patterns(telling[:_MOST_SHOWN])}."
