@@ -121,7 +121,7 @@ def summary(truth: dict[str, float], sets: list[dict[str, Metric]]) -> dict[str,
 
 def tested(design: Design, n_sets: int) -> tuple[dict[str, float], list[dict[str, Metric]]]:
     """The truth, and the intervals of each test set."""
-    many = replace(design, n_groups=4000) if design.n_groups else replace(design, n=200_000)
+    many = replace(design, n_groups=10_000) if design.n_groups else replace(design, n=200_000)
     probability, label, _ = simulate(many, np.random.default_rng(0))
     truth = score(probability, label, names=METRICS)
     of_class = of_rarest(per_class(probability, label))
