@@ -264,6 +264,8 @@ def interval_words(evaluation: Evaluation) -> str:
     text += " and other training images." if folds else "."
     if evaluation.n_groups and evaluation.n_groups < FEW_GROUPS_FOR_INTERVALS:
         text += f" It is approximate, because there are only {group_words(evaluation)}."
+    if evaluation.n_groups:
+        text += " No interval can show failures on groups that the test set does not contain."
     if folds:
         share = sum(fold.n_train for fold in folds.per_fold) / len(folds.per_fold) / evaluation.n
         text += (
