@@ -3,12 +3,13 @@
     python benchmarks/interval_coverage.py [--sets 2000] [--rows "5 groups" …]
 
 Each image has a score for each class: noise, plus a signal for its own. Groups differ in the signal and lean to
-classes of their own; unequal ones have sizes from a log-normal distribution. The truth is the number on very many
-images or groups. A nominal 95 % interval should hold it in 95 of 100 sets: the first number in brackets counts those
-that lie wholly above the truth, which flatter; the second is their mean width. Sets without an interval (the class is
-in fewer than five groups) do not count. The rows `folds` fit a classifier
-(nearest mean of noisy features, with `luck` further noise that is drawn at each training) in five folds, or as many as
-are named; their truth is what classifiers of that many training images score on new images, on average.
+classes of their own; unequal ones have sizes from a log-normal distribution, and in some rows large groups are harder.
+In the rows `one class a group` all images of a group have the same class. The truth is the number on very many images
+or groups. A nominal 95 % interval should hold it in 95 of 100 sets: the first number in brackets counts those that lie
+wholly above the truth, which flatter; the second is their mean width. Sets without an interval (the class is in fewer
+than five groups) do not count. The rows `folds` fit a classifier (nearest mean of noisy features, with `luck` further
+noise that is drawn at each training) in five folds, or as many as are named; their truth is what classifiers of that
+many training images score on new images, on average.
 """
 
 import argparse
@@ -38,6 +39,8 @@ class Design:
     spread: float = 0.8  # of the groups' signals
     wrong: float = 0.0  # share of images that look exactly like another class
     failing: float = 0.0  # share of groups in which all images look exactly like another class
+    harder: float = 0.0  # what the signal loses where a group is e times as large as the median
+    is_nested: bool = False  # all images of a group are of one class
 
 
 DESIGNS = {
@@ -52,6 +55,14 @@ DESIGNS = {
     **{f"accuracy .998, {n} groups": Design(n_groups=n, signal=9, wrong=0.002) for n in (5, 8, 18)},
     "accuracy .998, 18 unequal groups": Design(n_groups=18, is_unequal=True, signal=9, wrong=0.002),
     **{f"one group in ten fails, {n} groups": Design(n_groups=n, signal=9, failing=0.1) for n in (8, 18)},
+    **{
+        f"one in ten fails, others .99, {n} groups": Design(n_groups=n, signal=9, wrong=0.01, failing=0.1)
+        for n in (8, 20)
+    },
+    **{f"accuracy .98, {n} groups": Design(n_groups=n, signal=9, wrong=0.02) for n in (10, 20)},
+    **{f"large groups harder, {n} groups": Design(n_groups=n, is_unequal=True, harder=1.0) for n in (8, 20)},
+    "a class of 1 %, 20 groups": Design(n_groups=20, shares=RARE),
+    **{f"one class a group, {n} groups": Design(n_groups=n, is_nested=True) for n in (10, 20)},
 }
 
 
@@ -110,7 +121,7 @@ def summary(truth: dict[str, float], sets: list[dict[str, Metric]]) -> dict[str,
 
 def tested(design: Design, n_sets: int) -> tuple[dict[str, float], list[dict[str, Metric]]]:
     """The truth, and the intervals of each test set."""
-    many = replace(design, n_groups=4000) if design.n_groups else replace(design, n=200_000)
+    many = replace(design, n_groups=10_000) if design.n_groups else replace(design, n=200_000)
     probability, label, _ = simulate(many, np.random.default_rng(0))
     truth = score(probability, label, names=METRICS)
     of_class = of_rarest(per_class(probability, label))
@@ -133,9 +144,13 @@ def simulate(design: Design, generator: np.random.Generator) -> tuple[np.ndarray
             sizes = np.maximum(np.exp(generator.normal(size=design.n_groups)) * 25, 2).round().astype(int)
         group = np.repeat(np.arange(design.n_groups), sizes)
         n = len(group)
-        signal = (design.signal + design.spread * generator.normal(size=design.n_groups))[group]
+        of_groups = design.signal + design.spread * generator.normal(size=design.n_groups)
+        signal = (of_groups - design.harder * np.log(sizes / 25))[group]
         leaning = (design.spread / 2 * generator.normal(size=(design.n_groups, n_classes)))[group]
-    label = generator.choice(n_classes, p=design.shares, size=n)
+    if design.is_nested:
+        label = generator.choice(n_classes, p=design.shares, size=design.n_groups)[group]
+    else:
+        label = generator.choice(n_classes, p=design.shares, size=n)
     logits = generator.normal(size=(n, n_classes)) + leaning
     is_wrong = generator.random(n) < design.wrong
     if group is not None and design.failing:

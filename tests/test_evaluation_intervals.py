@@ -105,6 +105,36 @@ def test_without_a_mistake_the_interval_is_the_exact_one_over_groups(sizes):
         assert (metric.low, metric.high) == pytest.approx((beta.ppf(0.025, len(sizes), 1), 1.0))
 
 
+def test_fewer_than_twenty_groups_allow_for_one_more_that_fails():
+    """One of 50 images is wrong in each group, so nothing shows that groups could differ."""
+    for n_groups in (8, 19, 20):
+        label = np.tile(np.arange(50) % 2, n_groups)
+        predicted = np.where(np.arange(len(label)) % 50 == 7, 1 - label, label)
+        group = np.repeat(np.arange(n_groups), 50)
+        intervals = metric_intervals(np.eye(2)[predicted], label, group, metrics=["accuracy", "kappa"])
+        with_failing_group = [0.98 * n_groups / (n_groups + 1), 0.96 * n_groups / (n_groups + 1)]
+        lows = [intervals[name].low for name in ("accuracy", "kappa")]
+        if n_groups < 20:
+            assert lows == pytest.approx(with_failing_group)
+        else:
+            assert lows > with_failing_group
+        alone = metric_intervals(np.eye(2)[predicted], label, None, metrics=["accuracy"])["accuracy"]
+        assert alone.low > with_failing_group[0]
+
+
+def test_eight_groups_hold_the_truth_where_one_group_in_ten_fails():
+    generator = np.random.default_rng(0)
+    truth, coverage = 0.9 * 0.99, []
+    for _ in range(100):
+        group = np.repeat(np.arange(8), 40)
+        label = generator.integers(0, 2, len(group))
+        is_wrong = (generator.random(8) < 0.1)[group] | (generator.random(len(group)) < 0.01)
+        predicted = np.where(is_wrong, 1 - label, label)
+        found = metric_intervals(np.eye(2)[predicted], label, group, metrics=["accuracy"])["accuracy"]
+        coverage.append(found.low <= truth <= found.high)
+    assert np.mean(coverage) >= 0.95
+
+
 def test_average_precision_near_one_has_no_lower_end_far_below_a_bootstraps():
     """An unseen image is not taken to rank above all others: the lower end was .74 where a bootstrap gives .99."""
     generator = np.random.default_rng(1)

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import gmean
+from scipy.special import expit, logit
+from scipy.stats import gmean, t
 
 import coverslip as cs
 from coverslip.evaluation import evaluate_predictions
+from coverslip.reports.words import group_mean
 from coverslip.runs import Run
+from coverslip.runs.metrics import read_metrics, write_metrics
 
 
 def draw(n: int, seed: int = 0, n_classes: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -108,6 +111,50 @@ def test_images_without_a_named_group_are_counted_apart_from_groups():
     assert (whole.n_groups, whole.n_named_groups, whole.n_ungrouped) == (32, 16, 16)
     assert decided == replace(evaluated(probability[:-16], label[:-16], group=group[:-16]).of_groups, n_alone=16)
     assert evaluated(probability, label, group=np.full(80, "")).of_groups is None
+
+
+def wrong_in(sizes, n_wrong):
+    """Groups of these sizes, so many images of each misclassified."""
+    label = np.concatenate([np.arange(n) % 2 for n in sizes])
+    is_wrong = np.concatenate([np.arange(n) < wrong for n, wrong in zip(sizes, n_wrong, strict=True)])
+    group = np.repeat([f"slide {k}" for k in range(len(sizes))], sizes)
+    return np.eye(2)[np.where(is_wrong, 1 - label, label)], label, group
+
+
+def test_the_mean_over_groups_gives_each_the_same_weight_and_has_students_interval():
+    shares = np.repeat([0.5, 0.6, 0.7, 0.8, 0.9], 6)
+    sizes = np.where(shares < 0.7, 100, 10)  # large groups are harder
+    probability, label, group = wrong_in(sizes, np.round(sizes * (1 - shares)).astype(int))
+    evaluation = evaluated(probability, label, group=group)
+    mean = evaluation.group_mean_accuracy
+    assert (mean.value, mean.n_groups) == (pytest.approx(0.7), 30)
+    reach = t.ppf(0.975, 29) * shares.std(ddof=1) / np.sqrt(30) / (0.7 * 0.3)  # on the logit scale
+    assert mean.low == pytest.approx(expit(logit(0.7) - reach))
+    assert mean.high == pytest.approx(expit(logit(0.7) + reach), abs=0.002)  # that of Jeffreys is a little wider
+    assert evaluation["accuracy"].value < 0.6
+    assert evaluation.is_group_mean_different
+    assert group_mean(evaluation)
+
+
+def test_the_mean_over_groups_is_shown_only_of_five_named_groups_that_differ_from_the_images():
+    equal = evaluated(*wrong_in([20] * 6, range(1, 7))[:2], group=wrong_in([20] * 6, range(1, 7))[2])
+    assert equal.group_mean_accuracy.value == pytest.approx(equal["accuracy"].value)
+    assert not equal.is_group_mean_different
+    assert not group_mean(equal)
+    probability, label, group = wrong_in([100, 100, 5, 5], [60, 50, 0, 1])
+    few = evaluated(probability, label, group=group)
+    assert (few.group_mean_accuracy.low, few.is_group_mean_different) == (None, False)
+    assert evaluated(probability, label).group_mean_accuracy is None
+    assert evaluated(probability, label, group=np.full(210, "")).group_mean_accuracy is None
+    group[:200] = ""  # only the small groups are named
+    assert evaluated(probability, label, group=group).group_mean_accuracy.value == pytest.approx(0.9)
+
+
+def test_the_mean_over_groups_is_kept_in_the_file(tmp_path):
+    evaluation = evaluated(*draw(80), group=np.arange(80) // 8)
+    write_metrics(tmp_path / "metrics.json", evaluation)
+    assert evaluation.group_mean_accuracy is not None
+    assert read_metrics(tmp_path / "metrics.json").group_mean_accuracy == evaluation.group_mean_accuracy
 
 
 @pytest.mark.slow

@@ -469,6 +469,7 @@ def test_numbers_of_classes_domains_subgroups_and_groups_are_as_wide_as_those_of
             by_domain={"here": DomainScores(n=n, n_groups=None, metrics=metrics)},
             by_column={"stain": {"H": subgroup}},
             of_groups=GroupDecisions(n=n, n_mixed=0, metrics=metrics, confusion_matrix=()),
+            group_mean_accuracy=metric,
         )
 
     parts = [everywhere(20, Metric(value=value)) for value in values]
@@ -477,6 +478,7 @@ def test_numbers_of_classes_domains_subgroups_and_groups_are_as_wide_as_those_of
     assert of_groups is not None
     for scores in (found, found.per_class["a"], found.by_domain["here"], subgroup, of_groups):
         assert scores.metrics["accuracy"] == wide
+    assert found.group_mean_accuracy == wide
     gap = subgroup.gaps["accuracy"]
     assert -1 <= (gap.low or 0) < 0.77 < 0.91 < (gap.high or 0) <= 1
 

@@ -17,7 +17,7 @@ from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pa
 from coverslip.messages import GroupBy
 from coverslip.reports.sections.careless import careless_text
 from coverslip.reports.tables import Cell, Estimate, estimate
-from coverslip.reports.words import CI, against_one_answer, group_words, interval_words, number
+from coverslip.reports.words import CI, against_one_answer, group_mean, group_words, interval_words, number
 from coverslip.runs import InspectionWithWhatIf, WhatIf
 
 Json = Mapping[str, Any]  # Any: JSON values
@@ -99,6 +99,8 @@ def show_numbers(
         for name, metric in headline.items()
     ]
     console.print(filled_table(columns, rows))
+    if text := group_mean(evaluation):
+        console.print(text)
     most_frequent = max(evaluation.per_class, key=lambda name: evaluation.per_class[name].n, default=None)
     if most_frequent is not None:
         share = evaluation.per_class[most_frequent].n / evaluation.n

@@ -81,6 +81,11 @@ def with_folds(
             pooled.of_groups,
             metrics=widening(pooled.of_groups.metrics, _metrics(one.of_groups for one in tested)),
         ),
+        group_mean_accuracy=pooled.group_mean_accuracy
+        and widening(
+            {"accuracy": pooled.group_mean_accuracy},
+            [{"accuracy": one.group_mean_accuracy} for one in tested if one.group_mean_accuracy is not None],
+        )["accuracy"],
         folds=over_folds(tested, n_train),
     )
 

@@ -1,8 +1,8 @@
 """How far the numbers could be off: intervals from the influence of each image, summed over groups.
 
 Images of one group (patient, slide, well) resemble each other, so a group moves a number as a whole. The sums of
-influences (`influence.py`) over groups, or over single images where no groups are known, give the standard error. Three
-things keep few, unequal or perfect cases honest; `benchmarks/interval_coverage.py` measures what they do:
+influences (`influence.py`) over groups, or over single images where no groups are known, give the standard error. Six
+rules keep few, unequal or perfect cases honest; `benchmarks/interval_coverage.py` measures what they do:
 
 - A few large groups tell less than many equal ones: the variance is corrected, and Student's t has the degrees of
   freedom, that the groups' sizes leave where images of a group resemble each other as much as these do (Bell and
@@ -16,6 +16,8 @@ things keep few, unequal or perfect cases honest; `benchmarks/interval_coverage.
   logit scale. A number without a top has the gamma interval of Fay and Feuer (1997).
 - If a number is 0 or 1, nothing shows how much groups differ. It then has the exact binomial interval (Clopper and
   Pearson 1934) for groups that are right or wrong as a whole.
+- Few groups may all be alike because the group on which the classifier fails is not among them. Of fewer than twenty
+  groups, the interval reaches at least as low as the number would fall by one more group that is wholly wrong.
 - Fewer than five groups give no interval: it would say next to nothing. The counts are given instead.
 """
 
@@ -31,6 +33,7 @@ from coverslip.evaluation.table import METRICS, MetricRecord, Scale, scored_metr
 
 FEW_GROUPS_FOR_INTERVALS = 30
 FEWEST_GROUPS = 5  # that an interval can rest on
+_ENOUGH_GROUPS = 20  # from here on an unseen group that fails is not counted: good classifiers' intervals would double
 _TAIL = (1 - LEVEL) / 2
 
 OnMetrics = Callable[[int, int], None]  # so many are done, of so many
@@ -151,6 +154,8 @@ def metric_with_interval(
     if not variance > 0:
         return replace(metric, reason="no image moves it: no interval")
     low, high = _ends(value, influence, variance, freedom, units, scale)
+    if units.has_groups and n_groups < _ENOUGH_GROUPS and scale in ("share", "correlation"):
+        low = min(low, value * n_groups / (n_groups + 1))
     return replace(metric, low=min(low, value), high=max(high, value))
 
 

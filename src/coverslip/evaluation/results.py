@@ -106,6 +106,7 @@ class Evaluation:
     positive_class: str | None = None  # of two classes the one that is looked for
     by_column: Mapping[str, Mapping[str, SubgroupScores]] = field(default_factory=dict)  # by column and value
     of_groups: GroupDecisions | None = None  # None where groups are not known, or are of several classes each
+    group_mean_accuracy: Metric | None = None  # mean over named groups, each of the same weight; None if none are known
     over_one_answer: Metric | None = None  # accuracy minus that of always predicting the most frequent class
     n_ungrouped: int = 0  # images without a known group, where others have one: each counts as one of `n_groups`
 
@@ -113,6 +114,16 @@ class Evaluation:
     def n_named_groups(self) -> int | None:
         """The groups among `n_groups` that have a name; None where no groups are known."""
         return None if self.n_groups is None else self.n_groups - self.n_ungrouped
+
+    @property
+    def is_group_mean_different(self) -> bool:
+        """Whether the mean over groups and the accuracy differ by more than a quarter of the accuracy's interval."""
+        of_groups, of_images = self.group_mean_accuracy, self.metrics.get("accuracy")
+        if of_groups is None or of_groups.value is None or of_groups.low is None:
+            return False
+        if of_images is None or of_images.value is None or of_images.low is None or of_images.high is None:
+            return False
+        return abs(of_groups.value - of_images.value) > (of_images.high - of_images.low) / 4
 
     @property
     def two_classes(self) -> Mapping[str, Metric]:

@@ -8,7 +8,7 @@ from coverslip.evaluation.deciding import positive_class
 from coverslip.evaluation.differences.paired import Answers, paired_differences
 from coverslip.evaluation.intervals import OnMetrics, group_codes, ignore_metrics, metric_intervals
 from coverslip.evaluation.metrics import check_arrays, confusion_matrix
-from coverslip.evaluation.parts import group_decisions, subgroups
+from coverslip.evaluation.parts import group_decisions, group_mean_accuracy, subgroups
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import DomainScores, Evaluation, Metric
 from coverslip.evaluation.table import METRICS, scored_metrics
@@ -69,6 +69,7 @@ def evaluate_predictions(
         classes=tuple(classes),
         positive_class=positive,
         by_column=subgroups(probability, label, predicted, group, columns or {}),
+        group_mean_accuracy=group_mean_accuracy(predicted == label, group),
         over_one_answer=_over_one_answer(probability, label, predicted, group),
         n_ungrouped=0 if group is None else sum(name in ("", None) for name in group.tolist()),
         of_groups=group_decisions(probability, label, group, None if positive is None else names.index(positive)),

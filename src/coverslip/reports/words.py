@@ -97,6 +97,8 @@ def lead(run: ReportedRun) -> list[str]:
     accuracy, f1 = run.metrics["accuracy"], run.metrics["macro_f1"]
     sentences = [*overestimates(run), *filter(None, [_thresholds(run)])]
     sentences.append(f"Accuracy is {percent(accuracy.value or 0)}{_range(accuracy, percent)}.")
+    if text := group_mean(run.metrics):
+        sentences.append(text)
     if f1.value is not None:
         sentences.append(f"Macro-F1, the mean F1 over classes, is {number(f1.value)}{_range(f1, number)}.")
     if run.evaluation is None and (text := why_instant(run)):
@@ -134,6 +136,15 @@ def against_one_answer(evaluation: Evaluation) -> str:
     if evaluation.against_one_answer == "worse":
         return f"The classifier is WORSE than that: accuracy differs by {_points(over)}."
     return f"The difference from it, {_points(over)}, is not statistically significant."
+
+
+def group_mean(evaluation: Evaluation) -> str:
+    """The mean accuracy over groups; empty where it is close to that over images."""
+    mean = evaluation.group_mean_accuracy
+    if mean is None or mean.value is None or not evaluation.is_group_mean_different:
+        return ""
+    of_groups = f"{percent(mean.value)}{_range(mean, percent)}"
+    return f"Averaged over {plural(mean.n_groups or 0, 'group')}, each with the same weight, accuracy is {of_groups}."
 
 
 def _points(difference: Metric) -> str:
@@ -253,6 +264,8 @@ def interval_words(evaluation: Evaluation) -> str:
     text += " and other training images." if folds else "."
     if evaluation.n_groups and evaluation.n_groups < FEW_GROUPS_FOR_INTERVALS:
         text += f" It is approximate, because there are only {group_words(evaluation)}."
+    if evaluation.n_groups:
+        text += " No interval can show failures on groups that the test set does not contain."
     if folds:
         share = sum(fold.n_train for fold in folds.per_fold) / len(folds.per_fold) / evaluation.n
         text += (

@@ -86,6 +86,8 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
             column: {value: _of_subgroup(scores) for value, scores in by_value.items()}
             for column, by_value in evaluation.by_column.items()
         }
+    if evaluation.group_mean_accuracy is not None:
+        content |= _metrics({"group_mean_accuracy": evaluation.group_mean_accuracy})
     if evaluation.over_one_answer is not None:
         content |= _metrics({"over_one_answer": evaluation.over_one_answer})
     if evaluation.of_groups is not None:

@@ -1,17 +1,20 @@
-"""Whole groups (patients, slides) decided by all their images together.
+"""Numbers of groups (patients, slides): the mean accuracy over them, and one prediction for each.
 
 A group's probabilities are those of the mean logarithm over its images. The sum would count each image as independent
 evidence, though images of a patient resemble each other, and be sure of anything; the mean of probabilities or a vote
 would let many doubtful images outweigh few sure ones. Only one class can be the group's, so groups with images of
-several are left out.
+several are left out of these predictions.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
-from coverslip.evaluation.intervals import group_codes, metric_intervals
+from coverslip.evaluation.influence import influence_on_mean
+from coverslip.evaluation.intervals import Units, group_codes, metric_intervals, metric_with_interval
 from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.per_class import per_class
-from coverslip.evaluation.results import OF_POSITIVE, GroupDecisions
+from coverslip.evaluation.results import OF_POSITIVE, GroupDecisions, Metric
 
 _LEAST = 1e-6  # a probability, so that one image cannot rule a class out: as finely as predictions are written
 _FEWEST = 2  # groups
@@ -33,7 +36,7 @@ def group_decisions(
     """
     if group is None:
         return None
-    is_named = np.array([name not in ("", None) for name in group.tolist()])
+    is_named = _is_named(group)
     probability, label, group = probability[is_named], label[is_named], group[is_named]
     if not len(group):
         return None
@@ -62,3 +65,27 @@ def group_decisions(
         metrics=metrics,
         confusion_matrix=tuple(map(tuple, matrix.tolist())),
     )
+
+
+def group_mean_accuracy(is_right: np.ndarray, group: np.ndarray | None) -> Metric | None:
+    """Return the mean of the accuracies of groups; every group has the same weight and is one unit of the interval.
+
+    Args:
+        is_right: (n_images,) bool.
+        group: (n_images,) names; images with an empty name are left out. None for the whole: not known.
+
+    Returns:
+        None where no group is known.
+    """
+    if group is None or not (is_named := _is_named(group)).any():
+        return None
+    code = group_codes(group[is_named])
+    accuracy = np.bincount(code, weights=is_right[is_named]) / np.bincount(code)
+    no_class = np.zeros(len(accuracy), dtype=int)
+    units = Units.of(no_class, np.arange(len(accuracy)), 1)
+    metric = metric_with_interval(float(accuracy.mean()), influence_on_mean(accuracy, no_class, 1), units, "share")
+    return replace(metric, n_groups=len(accuracy))
+
+
+def _is_named(group: np.ndarray) -> np.ndarray:
+    return np.array([name not in ("", None) for name in group.tolist()], dtype=bool)
