@@ -81,11 +81,12 @@ def with_folds(
             pooled.of_groups,
             metrics=widening(pooled.of_groups.metrics, _metrics(one.of_groups for one in tested)),
         ),
-        group_mean_accuracy=pooled.group_mean_accuracy
-        and widening(
-            {"accuracy": pooled.group_mean_accuracy},
-            [{"accuracy": one.group_mean_accuracy} for one in tested if one.group_mean_accuracy is not None],
-        )["accuracy"],
+        group_mean_accuracy=_widened_metric(
+            pooled.group_mean_accuracy, [one.group_mean_accuracy for one in tested], widening, "share"
+        ),
+        over_one_answer=_widened_metric(
+            pooled.over_one_answer, [one.over_one_answer for one in tested], widening, "correlation"
+        ),
         folds=over_folds(tested, n_train),
     )
 
@@ -98,6 +99,14 @@ class _HasMetrics(Protocol):
 def _metrics(of_folds: Iterable[_HasMetrics | None]) -> list[Mapping[str, Metric]]:
     """Of the folds that tested such images."""
     return [of_fold.metrics for of_fold in of_folds if of_fold is not None]
+
+
+def _widened_metric(
+    own: Metric | None, of_folds: Sequence[Metric | None], widening: "_Widening", scale: Scale
+) -> Metric | None:
+    """A metric that stands alone."""
+    known = [{"metric": of_fold} for of_fold in of_folds if of_fold is not None]
+    return own and widening({"metric": own}, known, scale=scale)["metric"]
 
 
 def _widened_subgroup(
