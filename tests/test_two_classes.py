@@ -19,7 +19,9 @@ from coverslip.errors import BadRecipe
 from coverslip.evaluation import threshold_numbers
 from coverslip.events import Event, Noted
 from coverslip.experiments.again.deciding import ThresholdChoice, thresholds_of
+from coverslip.reports.content import metrics
 from coverslip.reports.reported import read_evaluation, read_run
+from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.parts.two_classes import threshold_words
 from coverslip.reports.words import DECISION_IMAGES, lead
 from coverslip.runs import Recipe, Run, SplitPlan
@@ -132,6 +134,7 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
     before = thresholds_of(run)
     assert before is not None
     assert "chosen for a target" in run.report_file.read_text(encoding="utf-8")
+    assert "before testing" in " ".join(lead(read_run(run.folder)))
     choice = before.choices[-1]
     decided = cs.decide(run.folder, "threshold", threshold=choice.threshold)
     after = thresholds_of(decided)
@@ -148,6 +151,10 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
     assert main(["decide", str(run.folder), "--threshold", "0.25"]) == 0
     assert "was chosen on" not in capsys.readouterr().out
     now = read_run(run.folder)
+    assert "The decision rule was changed after the test metrics were first computed." in dict(limits(now))
+    assert "before testing" not in " ".join(lead(now))
+    (intercept,) = (each for each in metrics(now) if each.name == "calibration_intercept")
+    assert now.classes[1] in intercept.meaning
     assert DECISION_IMAGES[now.calibration.learnt_on] in threshold_words(now).partition("set by hand.")[2]
     probability = [float(row["p:small"]) for row in rows_of(run.predictions_file)]
     called = [row["predicted"] == "small" for row in rows_of(run.predictions_file)]

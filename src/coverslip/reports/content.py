@@ -138,6 +138,10 @@ def facts(run: ReportedRun) -> list[tuple[str, str]]:
     return shown
 
 
+# With two classes the probability of the second one, else of the predicted one (evaluation/calibration.py).
+_OF_ONE_PROBABILITY = ("calibration_slope", "calibration_intercept")
+
+
 def measured(name: str, metric: Metric) -> Measured:
     """A number with its title, meaning and scale, and which end of it is good."""
     record = METRICS[name]
@@ -181,6 +185,9 @@ def interval_methods(run: ReportedRun) -> str:
 def _of_run(run: ReportedRun, name: str) -> MetricValue:
     metric = measured(name, run.metrics[name])
     values = {each.name: getattr(metric, each.name) for each in fields(metric)}
+    if name in _OF_ONE_PROBABILITY:
+        of_which = f"“{run.classes[1]}”" if len(run.classes) == 2 else "the predicted class"
+        values["meaning"] = f"of the probability of {of_which}; {metric.meaning}"
     is_primary = name == run.metrics.primary
     return MetricValue(**values, is_primary=is_primary, is_headline=METRICS[name].is_headline or is_primary)
 

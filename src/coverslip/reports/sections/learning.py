@@ -42,10 +42,11 @@ def _how(run: ReportedRun) -> str:
         if run.training is not None and run.training.chosen == "finetune"
         else ""
     )
-    images = "training images" if run.n_folds else "training and validation images"
+    images = "images, which are also the test images of the folds," if run.n_folds else "training and validation images"
+    tested = "No choice was based on the curve." if run.n_folds else "Test images were not used."
     return (
         f"Instant classifiers were trained on subsets of the {images} and scored on the remaining ones, ten times or, "
-        "with many images, five times. Test images were not used. The dashed line extrapolates the error to twice as "
+        "with many images, five times. {tested} The dashed line extrapolates the error to twice as "
         f"many images, and its CI includes the uncertainty of the extrapolation.{finetuned}"
     )
 

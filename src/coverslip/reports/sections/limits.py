@@ -75,6 +75,11 @@ def _looks_limits(run: ReportedRun) -> Iterator[Limit]:
             f"If it was selected among {n} by these metrics, they are too high, because the best of {n} equal "
             "classifiers is the best by chance. Select by validation metrics, or keep an external test set.",
         )
+    if looks.decided:
+        yield (
+            "The decision rule was changed after the test metrics were first computed.",
+            "If it was chosen by these metrics, they are too high. Measure it on an external test set.",
+        )
     n_computed = 1 + looks.evaluated + looks.decided
     if n_computed > 2:
         yield (
