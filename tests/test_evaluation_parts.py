@@ -45,6 +45,15 @@ def test_a_gap_is_the_difference_from_all_others_and_its_interval_that_of_two_pr
     assert scores["f"].metrics["accuracy"].value == pytest.approx(shares[0])
 
 
+def test_a_mean_over_classes_is_not_compared_where_a_subgroup_lacks_one():
+    probability, label = draw(400)
+    site = np.where((label == 1) & (np.arange(400) % 2 == 0), "bank", "clinic")  # no image of the first class there
+    scores = evaluated(probability, label, columns={"site": site}).by_column["site"]
+    assert {name: each.n_missing for name, each in scores.items()} == {"bank": 1, "clinic": 0}
+    for each in scores.values():
+        assert (each.gaps["macro_f1"].value, each.gaps["accuracy"].value is None) == (None, False)
+
+
 def test_images_of_a_group_on_both_sides_move_a_gap_together():
     """Patients differ much, sexes not at all: each patient's images lie on both sides and cancel out."""
     generator = np.random.default_rng(0)

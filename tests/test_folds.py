@@ -460,7 +460,7 @@ def test_numbers_of_classes_domains_subgroups_and_groups_are_as_wide_as_those_of
 
     def everywhere(n: int, metric: Metric) -> Evaluation:
         metrics = {"accuracy": metric}
-        subgroup = SubgroupScores(n=n, n_groups=None, is_small=False, metrics=metrics, gaps=metrics)
+        subgroup = SubgroupScores(n=n, n_groups=None, is_small=False, n_missing=0, metrics=metrics, gaps=metrics)
         return replace(
             empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image"),
             n=n,

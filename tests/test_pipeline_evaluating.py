@@ -150,7 +150,7 @@ def test_numbers_far_from_the_runs_own_are_told_loudly_beside_them(
     (other / "moved").rename(other / "large")  # another laboratory's names
     assert main(["evaluate", str(run.folder), str(other)]) == 0
     told = capsys.readouterr()
-    assert "WORSE than on the run's own test images" in told.err
+    assert "WORSE than on the run's own test set" in told.out
     assert "own test set" in told.out
     assert "has an accuracy of 33.3%" in told.out
 

@@ -55,6 +55,7 @@ class SubgroupScores:
     n: int
     n_groups: int | None
     is_small: bool  # too few images or groups to say much
+    n_missing: int  # classes of the measured images that none of these is of
     metrics: Mapping[str, Metric]
     gaps: Mapping[str, Metric]  # by the same names: these images minus all others
 

@@ -122,6 +122,7 @@ def _of_subgroup(scores: SubgroupScores) -> Json:
         "n": scores.n,
         "n_groups": scores.n_groups,
         "is_small": scores.is_small,
+        "n_missing": scores.n_missing,
         "metrics": _metrics(scores.metrics),
         "gaps": _metrics(scores.gaps),
     }

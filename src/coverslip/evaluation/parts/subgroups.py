@@ -65,6 +65,7 @@ def _one(
         n=int(is_in.sum()),
         n_groups=n_groups,
         is_small=bool(is_in.sum() < _FEW_IMAGES or (n_groups is not None and n_groups < FEWEST_GROUPS)),
+        n_missing=len(set(label.tolist()) - set(label[is_in].tolist())),
         metrics=metric_intervals(
             probability[is_in], label[is_in], own_group, predicted=predicted[is_in], metrics=SUBGROUP_METRICS
         ),
@@ -80,6 +81,8 @@ def _gap(
     group: np.ndarray | None,
     is_in: np.ndarray,
 ) -> Metric:
+    if name != "accuracy" and set(label[is_in].tolist()) != set(label[~is_in].tolist()):
+        return Metric(value=None, reason="a mean over other classes")
     record, units = METRICS[name], Units.of(label, group, probability.shape[1])
     assert record.influence is not None, "subgroups are compared by metrics with intervals"
     of_image, unseen, values = np.zeros(len(label)), np.zeros(units.n_classes), []

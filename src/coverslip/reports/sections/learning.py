@@ -46,7 +46,7 @@ def _how(run: ReportedRun) -> str:
     tested = "No choice was based on the curve." if run.n_folds else "Test images were not used."
     return (
         f"Instant classifiers were trained on subsets of the {images} and scored on the remaining ones, ten times or, "
-        "with many images, five times. {tested} The dashed line extrapolates the error to twice as "
+        f"with many images, five times. {tested} The dashed line extrapolates the error to twice as "
         f"many images, and its CI includes the uncertainty of the extrapolation.{finetuned}"
     )
 

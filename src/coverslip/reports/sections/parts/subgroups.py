@@ -4,7 +4,7 @@ from coverslip.evaluation import Metric, SubgroupScores
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.tables import Cell, Estimate, below_values, estimate
-from coverslip.reports.words import count, listed
+from coverslip.reports.words import count, listed, plural
 
 _COLUMNS = ("subgroup", "images", "groups", "accuracy", "difference in accuracy", "macro-F1", "difference in macro-F1")
 
@@ -23,11 +23,13 @@ def _text(run: ReportedRun) -> SectionText:
         words.append(f"Taken by itself, the difference in accuracy is statistically significant for {listed(clear)}.")
     if small:
         words.append(f"Fewer than 20 images or 5 groups, so interpret with care: {listed(small)}.")
-    if len(rows) > 2:
+    if lacking := [name for name, scores in _each(run) if scores.n_missing]:
         words.append(
-            f"With {len(rows)} rows, one in twenty differences is significant by chance. Subgroups with other class "
-            "proportions differ for that reason too."
+            f"Without images of some classes, so their macro-F1 is a mean over fewer classes: {listed(lacking)}."
         )
+    words.append("Subgroups with other class proportions differ for that reason too.")
+    if len(rows) > 2:
+        words.append(f"With {len(rows)} rows, one in twenty differences is significant by chance.")
     return SectionText(words, _COLUMNS, rows)
 
 
@@ -46,7 +48,11 @@ def _row(name: str, scores: SubgroupScores) -> list[Cell]:
         for metric in ("accuracy", "macro_f1")
         for cell in (estimate(scores.metrics[metric]), estimate(scores.gaps[metric], is_signed=True))
     ]
-    return [f"{name}{' (few)' if scores.is_small else ''}", count(scores.n), n_groups, *numbers]
+    marks = [
+        *(["few"] if scores.is_small else []),
+        *([f"lacks {plural(scores.n_missing, 'class')}"] if scores.n_missing else []),
+    ]
+    return [f"{name} ({', '.join(marks)})" if marks else name, count(scores.n), n_groups, *numbers]
 
 
 def _is_apart(gap: Metric) -> bool:
