@@ -48,6 +48,8 @@ def test_the_threshold_comes_from_validation_images_and_every_number_follows_it(
     metrics = json_of(wished.metrics_file)
     assert metrics["positive_class"] == "small"
     assert wished.metrics.two_classes["sensitivity"] == wished.metrics.per_class["small"].metrics["recall"]
+    n_learnt = sum(row.split in ("train", "val") for row in wished.split)
+    assert f"**Trained on** {n_learnt} images" in wished.model_card_file.read_text(encoding="utf-8")
     page = wished.report_file.read_text(encoding="utf-8")
     assert "“small” is the positive class" in page
     assert f"at least {threshold:.3g}, chosen for a target sensitivity of 80.0% on validation images" in page

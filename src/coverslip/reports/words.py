@@ -121,11 +121,11 @@ def _thresholds(run: ReportedRun) -> str:
         return ""
     when = " after the first test" if looks_of(run.run).decided else " before testing"
     if run.evaluation is not None:
-        when = ""
+        when = f" on {DECISION_IMAGES[run.calibration.learnt_on]}"
     if run.metrics.positive_class not in run.classes:
         return f"Each class has a decision threshold of its own, which was chosen{when}."
     point = points[run.classes.index(run.metrics.positive_class)]
-    how = f"set by hand{when}" if run.rule == "threshold set by hand" else f"chosen{when}"
+    how = f"set by hand{'' if run.evaluation else when}" if run.rule == "threshold set by hand" else f"chosen{when}"
     has_own = run.n_folds and run.evaluation is None and run.rule != "threshold set by hand"
     folds = "; each fold has its own" if has_own else ""
     return f"“{run.metrics.positive_class}” is predicted from a probability of {point:.3g} on, {how}{folds}."

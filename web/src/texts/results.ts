@@ -403,7 +403,7 @@ export const results = {
     joins: (dataset: string) => `The label is corrected in ${dataset} at once. You can use the keys.`,
     corrected: (label: string) => `corrected: ${label}`,
     changed: (changes: ImageChanges, hasFolds: boolean) =>
-      `Since this training: ${imageChanges(changes)}.${areOfTestAlone(changes) && !hasFolds ? ' Only test images are affected: training again changes the result, but not the probabilities that the classifier gives. A threshold that you chose is not carried over.' : ''}`,
+      `Since this training: ${imageChanges(changes)}.${areOfTestAlone(changes) && !hasFolds ? ' Only test images are affected: training again changes the result, but not the probabilities that the classifier gives. A decision threshold, if you chose one, is not carried over.' : ''}`,
     ungrouped: (n: number) =>
       `${counted(n, 'added image has', 'added images have')} no known group, so nothing shows whether ${n === 1 ? 'it is' : 'they are'} of the same group (such as a patient) as test images. If so, the metrics of a training with them are too high.`,
     result: (metric: string, first: string, second: string) => `${metric} ${first} before, ${second} now`,

@@ -63,9 +63,9 @@ def _classifier(run: ReportedRun) -> list[tuple[str, str]]:
         ("Network", run.recipe.model),
         ("Starting weights", weights_words(run) or "see “Methods”"),
         ("Classes", listed(run.classes, len(run.classes))),
-        ("Trained on", plural(run.parts["train"] if not run.n_folds else len(run.used), "image")),
     ]
     if card is not None:
+        said.append(("Trained on", plural(card.trained_on.n_images, "image")))
         size = card.preprocessing.image_size
         said.append(("Takes", f"images of any size, brought to {size} × {size} pixels ({card.preprocessing.resize})"))
     return said
