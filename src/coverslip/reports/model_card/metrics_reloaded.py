@@ -52,7 +52,7 @@ def _label_errors(run: ReportedRun) -> str:
     found = run.run.label_errors
     if found is None:
         return "not known: nobody looked for them"
-    return f"{plural(len(found.images), 'label')} should be looked at again (suspected_label_errors.json)"
+    return f"about {plural(found.n_suspected, 'label')} may be wrong (suspected_label_errors.json)"
 
 
 def _told(run: ReportedRun, *names: str) -> str:

@@ -14,6 +14,7 @@ from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.numbers import decided
 from coverslip.reports.tables import estimate
 from coverslip.reports.words import CI, count, listed, number, plural, split_words, without_group
+from coverslip.runs import Run
 
 _OF_CALIBRATION = ("ece_expected", "ece_uncalibrated")  # what the calibration error is compared with
 
@@ -87,9 +88,16 @@ def _output(run: ReportedRun) -> str:
 
 
 def _differences(run: ReportedRun) -> str:
-    evaluations = [evaluation.folder.name for evaluation in run.run.evaluations if evaluation.is_measured]
+    evaluations = [_named(evaluation) for evaluation in run.run.evaluations if evaluation.is_measured]
     own = f"numbers are from {split_words(run)}, of the same origin as the training images"
-    return f"{own}; also measured on other images: {listed(evaluations)}" if evaluations else own
+    return f"{own}; also measured on: {listed(evaluations)}" if evaluations else own
+
+
+def _named(evaluation: Run) -> str:
+    """The name of an evaluation, and how many of its images the classifier was trained on."""
+    images = evaluation.evaluated_images
+    seen = f" ({plural(images.n_seen, 'image')} used in training)" if images is not None and images.n_seen else ""
+    return f"{evaluation.folder.name}{seen}"
 
 
 def _groups_of_parts(run: ReportedRun) -> str:
