@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import beta
 
 from coverslip.evaluation import METRICS, evaluate_predictions, metric_intervals, per_class, score
+from coverslip.evaluation.differences.paired import Answers, paired_differences
 from coverslip.evaluation.influence import influence_on_mean
 from coverslip.evaluation.intervals import group_codes
 from coverslip.evaluation.ranking import auroc, average_precision
@@ -226,7 +227,7 @@ def test_the_error_of_a_mean_over_groups_is_statsmodels_cluster_robust_one():
     assert np.sqrt((sums**2).sum()) == pytest.approx(fitted.bse[0])
 
 
-def test_a_classifier_is_told_from_one_answer_by_the_paired_difference_over_groups():
+def test_a_classifier_is_better_or_worse_than_the_majority_class_or_in_doubt():
     generator = np.random.default_rng(0)
     label = generator.integers(0, 2, 100)
     for skill, expected in ((0.0, "not significant"), (3.0, "better"), (-3.0, "worse")):
@@ -234,22 +235,34 @@ def test_a_classifier_is_told_from_one_answer_by_the_paired_difference_over_grou
         logits[np.arange(100), label] += skill
         probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         evaluation = evaluate_predictions(probability, label, ["a", "b"], split="test", primary="macro_f1")
-        assert evaluation.against_one_answer == expected
+        assert evaluation.against_majority_class == expected
 
 
-def test_what_one_answer_finds_hard_too_is_no_doubt_about_the_difference():
-    # In each group the classifier finds three of class "b"; how many it misses, as one answer does, differs widely.
-    counts = [(30, 3, missed) for missed in (0, 0, 10, 20, 40, 25)]
-    label = np.concatenate([np.repeat([0, 1, 1], each) for each in counts])
-    predicted = np.concatenate([np.repeat([0, 1, 0], each) for each in counts])
-    group = np.repeat([f"slide {k}" for k in range(6)], [sum(each) for each in counts])
-    evaluation = evaluate_predictions(
-        np.eye(2)[predicted], label, ["a", "b"], split="test", primary="macro_f1", group=group
-    )
-    share = (label == 0).mean()
-    assert evaluation["accuracy"].low < share < evaluation["accuracy"].high  # by this alone it would be in doubt
-    assert evaluation.over_one_answer is not None
-    assert evaluation.over_one_answer.value == pytest.approx(18 / len(label))
-    assert evaluation.against_one_answer == "better"
+def test_class_proportions_of_groups_raise_no_doubt_about_a_classifier_that_recognizes_both_classes():
+    label = np.repeat([0, 1, 0, 1, 1, 0, 1, 1, 0, 1], 20)  # each group is of one class
+    predicted = np.where(np.arange(200) % 10 == 0, 1 - label, label)  # one in ten is wrong, in every group
+    group = np.repeat([f"slide {k}" for k in range(10)], 20)
+    probability, majority = np.eye(2)[predicted], np.ones(200, dtype=int)
+    evaluation = evaluate_predictions(probability, label, ["a", "b"], split="test", primary="macro_f1", group=group)
+    of_majority = Answers(np.eye(2)[majority], majority)
+    paired = paired_differences(of_majority, Answers(probability, predicted), label, group, metrics=["accuracy"])
+    assert paired["accuracy"].low < 0  # on groups of other proportions
+    over = evaluation.over_majority_class
+    assert over is not None
+    assert over.value == pytest.approx(0.9 - 0.6)
+    assert evaluation.against_majority_class == "better"
+
+
+def test_the_difference_from_the_majority_class_has_the_variance_of_recalls_at_these_proportions():
+    label = np.repeat([0, 1], [300, 100])
+    predicted = np.concatenate([np.repeat([0, 1], [270, 30]), np.repeat([1, 0], [40, 60])])
+    evaluation = evaluate_predictions(np.eye(2)[predicted], label, ["a", "b"], split="test", primary="macro_f1")
+    over = evaluation.over_majority_class
+    assert over is not None
+    assert over.value == pytest.approx(310 / 400 - 0.75)
+    variance = 0.75**2 * 0.9 * 0.1 / 300 + 0.25**2 * 0.4 * 0.6 / 100
+    assert over.high - over.low == pytest.approx(2 * 1.96 * variance**0.5, rel=0.03)
     always = evaluate_predictions(np.eye(2)[0 * label], label, ["a", "b"], split="test", primary="macro_f1")
-    assert always.against_one_answer == "not significant"
+    assert always.against_majority_class == "not significant"
+    reverse = evaluate_predictions(np.eye(2)[1 - 0 * label], label, ["a", "b"], split="test", primary="macro_f1")
+    assert reverse.against_majority_class == "worse"

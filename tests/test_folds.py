@@ -470,7 +470,7 @@ def test_numbers_of_classes_domains_subgroups_and_groups_are_as_wide_as_those_of
             by_column={"stain": {"H": subgroup}},
             of_groups=GroupDecisions(n=n, n_mixed=0, metrics=metrics, confusion_matrix=()),
             group_mean_accuracy=metric,
-            over_one_answer=metric,
+            over_majority_class=metric,
         )
 
     parts = [everywhere(20, Metric(value=value)) for value in values]
@@ -481,7 +481,7 @@ def test_numbers_of_classes_domains_subgroups_and_groups_are_as_wide_as_those_of
         assert scores.metrics["accuracy"] == wide
     assert found.group_mean_accuracy == wide
     gap = subgroup.gaps["accuracy"]
-    assert found.over_one_answer == gap
+    assert found.over_majority_class == gap
     assert -1 <= (gap.low or 0) < 0.77 < 0.91 < (gap.high or 0) <= 1
 
 

@@ -17,7 +17,7 @@ from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pa
 from coverslip.messages import GroupBy
 from coverslip.reports.sections.careless import careless_text
 from coverslip.reports.tables import Cell, Estimate, estimate
-from coverslip.reports.words import CI, against_one_answer, group_mean, group_words, interval_words, number
+from coverslip.reports.words import CI, against_majority_class, group_mean, group_words, interval_words, number
 from coverslip.runs import InspectionWithWhatIf, WhatIf
 
 Json = Mapping[str, Any]  # Any: JSON values
@@ -105,7 +105,7 @@ def show_numbers(
     if most_frequent is not None:
         share = evaluation.per_class[most_frequent].n / evaluation.n
         console.print(f"A classifier that always predicts {one_line(most_frequent)!r} has an accuracy of {share:.1%}.")
-        if text := against_one_answer(evaluation):
+        if text := against_majority_class(evaluation):
             console.print(text, style="bold")
     if methods := list(dict.fromkeys(metric.method for metric in headline.values() if metric.low is not None)):
         console.print(f"{interval_words(evaluation)} Method: {'; '.join(methods)}.", soft_wrap=True)

@@ -84,8 +84,8 @@ def with_folds(
         group_mean_accuracy=_widened_metric(
             pooled.group_mean_accuracy, [one.group_mean_accuracy for one in tested], widening, "share"
         ),
-        over_one_answer=_widened_metric(
-            pooled.over_one_answer, [one.over_one_answer for one in tested], widening, "correlation"
+        over_majority_class=_widened_metric(
+            pooled.over_majority_class, [one.over_majority_class for one in tested], widening, "correlation"
         ),
         folds=over_folds(tested, n_train),
     )

@@ -108,7 +108,7 @@ class Evaluation:
     by_column: Mapping[str, Mapping[str, SubgroupScores]] = field(default_factory=dict)  # by column and value
     of_groups: GroupDecisions | None = None  # None where groups are not known, or are of several classes each
     group_mean_accuracy: Metric | None = None  # mean over named groups, each of the same weight; None if none are known
-    over_one_answer: Metric | None = None  # accuracy minus that of always predicting the most frequent class
+    over_majority_class: Metric | None = None  # accuracy minus that of always predicting the most frequent class
     n_ungrouped: int = 0  # images without a known group, where others have one: each counts as one of `n_groups`
 
     @property
@@ -135,9 +135,9 @@ class Evaluation:
         return {name: of_positive[of_class] for name, of_class in OF_POSITIVE.items()}
 
     @property
-    def against_one_answer(self) -> Literal["better", "worse", "not significant"] | None:
-        """Against always predicting the most frequent class, by `over_one_answer`; None where it has no interval."""
-        over = self.over_one_answer
+    def against_majority_class(self) -> Literal["better", "worse", "not significant"] | None:
+        """Against always predicting the most frequent class; None where `over_majority_class` has no interval."""
+        over = self.over_majority_class
         if over is None or over.value is None:
             return None
         if over.value == 0:

@@ -1,12 +1,20 @@
 """All numbers of an evaluation: metrics with intervals, for each class and each domain."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from coverslip.evaluation.deciding import positive_class
-from coverslip.evaluation.differences.paired import Answers, paired_differences
-from coverslip.evaluation.intervals import OnMetrics, group_codes, ignore_metrics, metric_intervals
+from coverslip.evaluation.influence import Influence, influence_on_proportion
+from coverslip.evaluation.intervals import (
+    OnMetrics,
+    Units,
+    group_codes,
+    ignore_metrics,
+    metric_intervals,
+    metric_with_interval,
+)
 from coverslip.evaluation.metrics import check_arrays, confusion_matrix
 from coverslip.evaluation.parts import group_decisions, group_mean_accuracy, subgroups
 from coverslip.evaluation.per_class import per_class
@@ -70,7 +78,7 @@ def evaluate_predictions(
         positive_class=positive,
         by_column=subgroups(probability, label, predicted, group, columns or {}),
         group_mean_accuracy=group_mean_accuracy(predicted == label, group),
-        over_one_answer=_over_one_answer(probability, label, predicted, group),
+        over_majority_class=_over_majority_class(label, predicted, group, len(classes)),
         n_ungrouped=0 if group is None else sum(name in ("", None) for name in group.tolist()),
         of_groups=group_decisions(probability, label, group, None if positive is None else names.index(positive)),
     )
@@ -91,21 +99,26 @@ def empty_evaluation(classes: Sequence[str], *, split: str, primary: str, reason
     )
 
 
-def _over_one_answer(
-    probability: np.ndarray, label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None
-) -> Metric:
-    """How much higher the accuracy is than that of always predicting the most frequent class of these images."""
-    always = np.full(len(label), np.bincount(label).argmax())
-    one_answer = Answers(np.eye(probability.shape[1])[always], always)
-    found = paired_differences(one_answer, Answers(probability, predicted), label, group, metrics=["accuracy"])
-    difference = found["accuracy"]
-    return Metric(
-        value=difference.value,
-        low=difference.low,
-        high=difference.high,
-        method=difference.method,
-        reason=difference.reason,
-    )
+def _over_majority_class(label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None, n_classes: int) -> Metric:
+    """How much higher the accuracy is than that of always predicting the most frequent class.
+
+    Both at the class proportions of these images, so that only how well each class is recognized is left to chance. On
+    other images the accuracy of predicting one class is whatever share that class has there.
+    """
+    share = np.bincount(label, minlength=n_classes) / len(label)
+    influence = Influence(np.zeros(len(label)), np.zeros(n_classes), -float(share.max()))
+    for k in np.flatnonzero(share):
+        of_class = influence_on_proportion(predicted == label, label == k, label, n_classes)
+        influence = Influence(
+            of_image=influence.of_image + share[k] * of_class.of_image,
+            unseen=influence.unseen + share[k] ** 2 * of_class.unseen,
+            smoothed=influence.smoothed + float(share[k]) * of_class.smoothed,
+        )
+    value = float((predicted == label).mean() - share.max())
+    metric = metric_with_interval(value, influence, Units.of(label, group, n_classes), "real")
+    if metric.low is None or metric.high is None:
+        return metric
+    return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
 
 
 def _whole_numbers(counts: np.ndarray) -> tuple[tuple[int, ...], ...]:

@@ -107,7 +107,7 @@ def lead(run: ReportedRun) -> list[str]:
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))
     sentences.append(f"A classifier that always predicts “{run.classes[most]}” has an accuracy of {share}.")
-    if text := against_one_answer(run.metrics):
+    if text := against_majority_class(run.metrics):
         sentences.append(text)
     if run.metrics.n_groups:
         sentences.append(_groups(run))
@@ -119,24 +119,26 @@ def _thresholds(run: ReportedRun) -> str:
     points = run.thresholds
     if points is None:
         return ""
-    when = " after the first test" if looks_of(run.run).decided else " before testing"
+    is_by_hand = run.rule == "threshold set by hand"
     if run.evaluation is not None:
-        when = f" on {DECISION_IMAGES[run.calibration.learnt_on]}"
+        when = "" if is_by_hand else f" on {DECISION_IMAGES[run.calibration.learnt_on]}"
+    else:
+        when = " after the first test" if looks_of(run.run).decided else " before testing"
     if run.metrics.positive_class not in run.classes:
         return f"Each class has a decision threshold of its own, which was chosen{when}."
     point = points[run.classes.index(run.metrics.positive_class)]
-    how = f"set by hand{'' if run.evaluation else when}" if run.rule == "threshold set by hand" else f"chosen{when}"
-    has_own = run.n_folds and run.evaluation is None and run.rule != "threshold set by hand"
+    how = f"{'set by hand' if is_by_hand else 'chosen'}{when}"
+    has_own = run.n_folds and run.evaluation is None and not is_by_hand
     folds = "; each fold has its own" if has_own else ""
     return f"“{run.metrics.positive_class}” is predicted from a probability of {point:.3g} on, {how}{folds}."
 
 
-def against_one_answer(evaluation: Evaluation) -> str:
+def against_majority_class(evaluation: Evaluation) -> str:
     """What must be said where always predicting the most frequent class is better, or may be; empty where it is not."""
-    over = evaluation.over_one_answer
-    if over is None or evaluation.against_one_answer in (None, "better"):
+    over = evaluation.over_majority_class
+    if over is None or evaluation.against_majority_class in (None, "better"):
         return ""
-    if evaluation.against_one_answer == "worse":
+    if evaluation.against_majority_class == "worse":
         return f"The classifier is WORSE than that: accuracy differs by {_points(over)}."
     return f"The difference from it, {_points(over)}, is not statistically significant."
 

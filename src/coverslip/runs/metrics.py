@@ -88,8 +88,8 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
         }
     if evaluation.group_mean_accuracy is not None:
         content |= _metrics({"group_mean_accuracy": evaluation.group_mean_accuracy})
-    if evaluation.over_one_answer is not None:
-        content |= _metrics({"over_one_answer": evaluation.over_one_answer})
+    if evaluation.over_majority_class is not None:
+        content |= _metrics({"over_majority_class": evaluation.over_majority_class})
     if evaluation.of_groups is not None:
         content["of_groups"] = {**asdict(evaluation.of_groups), "metrics": _metrics(evaluation.of_groups.metrics)}
     return content if evaluation.folds is None else {**content, "folds": _of_folds(evaluation.folds)}

@@ -168,7 +168,7 @@ def threshold_numbers(
 
     Args:
         score, is_class: as of `threshold_curve`.
-        in_use: a threshold that is told whatever it gives.
+        in_use: a threshold that is always included.
         most: so many others at most, evenly among them.
 
     Returns:
