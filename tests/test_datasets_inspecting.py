@@ -108,6 +108,17 @@ def test_a_finding_in_json_is_flat_and_names_its_images_by_cluster(tmp_path):
     assert small["classes"] == ["a", "b"]  # what only this kind of finding has stands beside the rest
 
 
+def test_a_copy_without_a_label_is_no_duplicate_among_training_images(tmp_path):
+    for i in range(3):
+        save(tmp_path / f"{i}.png", i)
+    save(tmp_path / "copy.png", 0)
+    (tmp_path / "t.csv").write_text("path,label\n0.png,a\n1.png,b\n2.png,a\ncopy.png,\n")
+    assert inspect(tmp_path / "t.csv").of("duplicates") == ()
+    (tmp_path / "t.csv").write_text("path,label\n0.png,a\n1.png,b\n2.png,a\ncopy.png,a\n")
+    (copies,) = inspect(tmp_path / "t.csv").of("duplicates")
+    assert copies.values == {"n_clusters": 1, "n_images": 2}
+
+
 def test_findings_name_images_as_the_table_does(tmp_path):
     for i in range(3):
         save(tmp_path / f"{i}.png", i % 2)

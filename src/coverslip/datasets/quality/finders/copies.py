@@ -45,7 +45,7 @@ def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Equal pixels whose labels do not contradict each other."""
-    clusters = [members for members in scan.equal_pixels if len(labels_of(dataset, members)) < 2]
+    clusters = [members for members in _used(dataset, scan.equal_pixels) if len(labels_of(dataset, members)) < 2]
     if clusters:
         n = sum(map(len, clusters))
         yield Found(
@@ -60,7 +60,8 @@ def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """The same picture with other pixels; beside each image its label."""
-    clusters = [members for members in scan.near_duplicates or () if _n_pictures(scan, members) > 1]
+    near = _used(dataset, scan.near_duplicates or ())
+    clusters = [members for members in near if _n_pictures(scan, members) > 1]
     if not clusters:
         return
     kept = set(kept_together(dataset, scan)).intersection(clusters)
@@ -105,6 +106,14 @@ def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             images=_image_ids(dataset, clusters),
             notes=_beside(dataset, clusters, lambda record: record.group or ""),
         )
+
+
+def _used(dataset: Dataset, clusters: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """The clusters of which a training uses two images or more; all, where no image has a label yet."""
+    is_used = [record.label is not None and dataset.has_class(record) for record in dataset.records]
+    if not any(is_used):
+        return list(clusters)
+    return [members for members in clusters if sum(is_used[i] for i in members) > 1]
 
 
 def _n_pictures(scan: Scan, members: Sequence[int]) -> int:
