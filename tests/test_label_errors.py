@@ -122,6 +122,9 @@ def test_moved_images_stand_first_with_and_without_folds(
     assert kept is not None
     assert kept.checked_by == ("folds" if folds else "linear probes")
     assert kept.n_checked + kept.n_not_checked == 90
+    assert kept.n_suspected < len(kept.images)  # else the next line shows nothing
+    cs.write_report(run.folder)
+    assert f"about {kept.n_suspected} label" in run.model_card_file.read_text(encoding="utf-8")
     assert str(kept) == repr(kept)
     assert str(kept).startswith(f"{kept.n_suspected} suspected label errors of {kept.n_checked} labels")
 

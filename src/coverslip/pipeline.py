@@ -379,8 +379,12 @@ def decide(
         >>> run = cs.decide("runs/first", "sensitivity", wished=0.9, positive_class="monocyte")
         >>> run = cs.decide(run)  # the default again
     """
-    choices: dict[str, object] = {"decide_by": decide_by, "error_rate": error_rate}
-    choices |= {"wished": wished, "threshold": threshold}
+    choices: dict[str, object] = {
+        "decide_by": decide_by,
+        "wished": wished,
+        "threshold": threshold,
+        "error_rate": error_rate,
+    }
     if positive_class is not None:
         choices["positive_class"] = positive_class
     opened = open_run(run)

@@ -7,12 +7,12 @@ and by what thresholds they are decided.
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from coverslip.datasets import Dataset, one_line, open_dataset, printable
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
@@ -76,11 +76,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         if (aside := note_on_thresholds(classifier.card)) is not None:
             tell(Noted.of(aside))
         classifier = classifier.at_prevalence(request["prevalence"])
-    plan, tables = classifier.card.preprocessing.plan, request["tables"]
-    plan = plan.model_copy(update={"crop_size": plan.crop_size or tables["crop_size"]})  # as in training, if it knows
-    may_read = _below(request["roots"])
-    data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labelled=False, may_read=may_read)
-    _refuse_outside(data, may_read)
+    data = _opened(request, classifier.card.preprocessing.plan)
     begun = Begun(
         classifier=fingerprint_of(request["classifier"]),
         images=_fingerprint(data),
@@ -88,7 +84,6 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         uncertain_below=classifier.card.uncertain_below,
     )
     _refuse_others(folder, begun)
-    data = replace(data, records=tuple(with_dataset_labels(data.records, request.get("labels", {}))))
     for note in data.notes:
         tell(Noted.of(note))
     status.say("running", n_total=len(data.records))
@@ -120,6 +115,16 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                 tell(Noted.of(aside))
     finally:
         writer.close()
+
+
+def _opened(request: Mapping[str, Any], plan: ReadPlan) -> Dataset:  # Any: JSON values
+    """The images, read as the classifier's plan says, with the labels of their dataset where they come from one."""
+    tables = request["tables"]
+    plan = plan.model_copy(update={"crop_size": plan.crop_size or tables["crop_size"]})  # as in training, if it knows
+    may_read = _below(request["roots"])
+    data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labelled=False, may_read=may_read)
+    _refuse_outside(data, may_read)
+    return replace(data, records=tuple(with_dataset_labels(data.records, request.get("labels", {}))))
 
 
 def _refuse_others(folder: Path, now: Begun) -> None:
