@@ -82,7 +82,7 @@ def _gap(
     is_in: np.ndarray,
 ) -> Metric:
     if name != "accuracy" and set(label[is_in].tolist()) != set(label[~is_in].tolist()):
-        return Metric(value=None, reason="a mean over other classes")
+        return Metric(value=None, reason="the other images are not of the same classes")
     record, units = METRICS[name], Units.of(label, group, probability.shape[1])
     assert record.influence is not None, "subgroups are compared by metrics with intervals"
     of_image, unseen, values = np.zeros(len(label)), np.zeros(units.n_classes), []

@@ -25,7 +25,7 @@ def _text(run: ReportedRun) -> SectionText:
         words.append(f"Fewer than 20 images or 5 groups, so interpret with care: {listed(small)}.")
     if lacking := [name for name, scores in _each(run) if scores.n_missing]:
         words.append(
-            f"Without images of some classes, so their macro-F1 is a mean over fewer classes: {listed(lacking)}."
+            f"These have no image of some classes, so their macro-F1 is a mean over fewer classes: {listed(lacking)}."
         )
     words.append("Subgroups with other class proportions differ for that reason too.")
     if len(rows) > 2:
