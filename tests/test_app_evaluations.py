@@ -113,7 +113,7 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
     numbers["metrics"]["accuracy"]["value"] = 0.125
     numbers["metrics"]["macro_f1"] |= {"value": 0.02, "low": 0.01, "high": 0.03}
     file.write_text(json.dumps(numbers), encoding="utf-8")
-    evaluation = read_evaluation(next((file.parent / "evaluations").iterdir()))
+    evaluation = read_evaluation(next(file.parent.glob("evaluations/*/metrics.json")).parent)
     assert "better than on the run's own test set" in against_own_test(evaluation)
     assert "unlike-own-test" not in [note["code"] for note in lab.get(f"evaluations/{other['id']}")["notes"]]
     after = [each["first"] for each in lab.get(address)["against_own_test"]]

@@ -45,7 +45,7 @@ def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Equal pixels whose labels do not contradict each other."""
-    clusters = [members for members in _used(dataset, scan.equal_pixels) if len(labels_of(dataset, members)) < 2]
+    clusters = [members for members in _with_labels(dataset, scan.equal_pixels) if len(labels_of(dataset, members)) < 2]
     if clusters:
         n = sum(map(len, clusters))
         yield Found(
@@ -60,7 +60,7 @@ def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """The same picture with other pixels; beside each image its label."""
-    near = _used(dataset, scan.near_duplicates or ())
+    near = _with_labels(dataset, scan.near_duplicates or ())
     clusters = [members for members in near if _n_pictures(scan, members) > 1]
     if not clusters:
         return
@@ -108,12 +108,12 @@ def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         )
 
 
-def _used(dataset: Dataset, clusters: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """The clusters of which a training uses two images or more; all, where no image has a label yet."""
-    is_used = [record.label is not None and dataset.has_class(record) for record in dataset.records]
-    if not any(is_used):
+def _with_labels(dataset: Dataset, clusters: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """The clusters with two labeled images or more; all, where no image has a label yet."""
+    has_label = [record.label is not None for record in dataset.records]
+    if not any(has_label):
         return list(clusters)
-    return [members for members in clusters if sum(is_used[i] for i in members) > 1]
+    return [members for members in clusters if sum(has_label[i] for i in members) > 1]
 
 
 def _n_pictures(scan: Scan, members: Sequence[int]) -> int:
