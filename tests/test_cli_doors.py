@@ -6,13 +6,18 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
+from io import StringIO
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import coverslip as cs
 from coverslip.__main__ import main as begin
 from coverslip.cli import main
+from coverslip.cli._tables import filled_table
 from coverslip.cli.train import _next_free
 from coverslip.runs import Run
 
@@ -230,3 +235,13 @@ def test_ctrl_c_before_the_command_is_imported_is_one_line(
     monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
     assert begin() == 130
     assert capsys.readouterr().err == "Error: Interrupted.\n"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 160])
+def test_no_cell_of_a_table_that_is_wider_than_the_console_is_cut(width: int) -> None:
+    names = ", ".join(f"class_with_a_long_name_{k}" for k in range(12))
+    rows = [("Classes", "a, b", names), ("Parts", "train 286, val 98, test 97", "train 189, val 63, test 63")]
+    console = Console(width=width, file=StringIO())
+    console.print(filled_table(("", "first", "second"), rows))
+    shown = re.sub(r"\s", "", console.file.getvalue())
+    assert Counter(shown) == Counter(re.sub(r"\s", "", "".join([*chain(*rows), "first", "second"])))

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def table_of(first: str, *others: str, text_columns: Collection[str] = ()) -> Table:
-    """A plain table; numbers stand at the right."""
+    """A plain table; numbers stand at the right. Where it is too wide its widest cells are wrapped, and none is cut."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     table.add_column(first, overflow="fold")
     for other in others:
         is_text = other in text_columns
-        table.add_column(other, justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
+        table.add_column(other, justify="left" if is_text else "right", overflow="fold")
     return table
 
 

@@ -97,7 +97,7 @@ def _show(console: "Console", comparison: "Comparison") -> None:
     names = [row.name for row in comparison.rows]
     differing = [(row.title, *row.values) for row in comparison.differing]
     if differing:
-        console.print(filled_table(("", *names), differing))
+        console.print(filled_table(("", *names), differing, text_columns=names))
     else:
         console.print("None: recipe, images and split are the same.")
     _show_fit(console, comparison)
