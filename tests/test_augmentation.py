@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from coverslip.augmentation import AUGMENTATIONS, Augmentation
+from coverslip.augmentation import AUGMENTATIONS, Augmentation, Copies
 from coverslip.augmentation.batch import apply_changes, draw_changes
 from coverslip.augmentation.randomness import Random
 from coverslip.augmentation.transform import (
@@ -19,6 +19,7 @@ from coverslip.augmentation.transform import (
     _colour_matrices,
     stain_matrices,
 )
+from coverslip.engines import turned
 from coverslip.errors import BadRecipe
 from coverslip.keys import Key
 from coverslip.runs import Augment, Recipe, RecipeKey, augment_named, recipe_keys, with_settings
@@ -286,3 +287,49 @@ def test_no_two_changes_draw_the_same_part_of_the_transform() -> None:
             draw_changes(2, Augment(), generator())
     finally:
         AUGMENTATIONS.remove("spin")
+
+
+@pytest.mark.parametrize(
+    ("augment", "lossless", "n_light", "n"),
+    [
+        ({}, (0, 1, 2, 3, 4, 5, 6, 7), 4, 12),
+        ("none", (0,), 0, 0),
+        ({"rotate_degrees": 0}, (0, 1, 2, 3), 4, 8),
+        ({"rotate_degrees": 90, "flip": "horizontal"}, (0, 2), 4, 6),
+        ({"flip": False}, (0, 1, 6, 7), 4, 8),
+        ({"brightness": 0, "contrast": 0, "zoom": 0}, (0, 1, 2, 3, 4, 5, 6, 7), 0, 8),
+        ({"rotate_degrees": 0, "flip": False, "brightness": 0, "contrast": 0}, (0,), 4, 5),
+    ],
+)
+def test_copies_are_those_that_the_random_changes_allow(
+    augment: object, lossless: tuple[int, ...], n_light: int, n: int
+) -> None:
+    copies = Copies.within(dict(Recipe.model_validate({"augment": augment}).augment))
+    assert (copies.lossless, copies.n_light, len(copies)) == (lossless, n_light, n)
+
+
+@pytest.mark.parametrize(("flip", "degrees"), [(True, 180), (False, 180), (True, 0), ("horizontal", 0)])
+def test_lossless_copies_are_a_group_of_turns_and_mirror_images(flip: bool | str, degrees: float) -> None:
+    """Each copy of a copy is a copy, and only where mirroring is allowed some are mirror images."""
+    image = np.arange(18, dtype=np.uint8).reshape(1, 2, 3, 3)
+    lossless = Copies.within({"flip": flip, "rotate_degrees": degrees}).lossless
+    copies = [turned(image, k) for k in lossless]
+    assert len({copy.tobytes() for copy in copies}) == len(lossless)
+    assert {turned(copy, k).tobytes() for copy in copies for k in lossless} == {copy.tobytes() for copy in copies}
+    rotated = {np.ascontiguousarray(np.rot90(image, k, axes=(2, 3))).tobytes() for k in range(4)}
+    assert ({copy.tobytes() for copy in copies} <= rotated) == (not flip)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_copies_with_other_light_depend_on_their_text_alone(dtype: type) -> None:
+    top = np.iinfo(dtype).max
+    image = (np.random.default_rng(0).random((9, 9, 3)) * top).astype(dtype)
+    copies = Copies.within({"flip": True, "rotate_degrees": 180.0, "brightness": 0.1})
+    first, again, other = (copies.with_other_light(image, text) for text in ("a 1", "a 1", "a 2"))
+    assert first.dtype == image.dtype
+    np.testing.assert_array_equal(first, again)
+    is_inside = (first > 0) & (first < top)
+    change = (first.astype(float) - image.astype(float))[is_inside] / top
+    assert np.ptp(change) < 2 / 255  # brighter or darker alike, and nothing moved
+    assert 0 < abs(change.mean()) <= 0.1
+    assert not np.array_equal(first, other)

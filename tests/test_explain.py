@@ -18,7 +18,7 @@ from trained import SMALL_NETWORK
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets import PreprocessedImage
-from coverslip.engines.tta import _turned
+from coverslip.engines import turned as turned_array
 from coverslip.errors import Stopped
 from coverslip.events import Event, Progressed, ignore
 from coverslip.images import pixel_hash
@@ -103,7 +103,7 @@ def test_occlusion_finds_the_place_that_counts() -> None:
 def test_maps_of_turned_copies_are_turned_back(tta: int) -> None:
     x = torch.rand(1, 3, 5, 5)
     torch.testing.assert_close(averaged(lambda _, y, __: y[:, 0], small_network(), x, torch.tensor([0]), tta), x[:, 0])
-    np.testing.assert_array_equal(turned(x, tta - 1).numpy(), _turned(x.numpy(), tta - 1))
+    np.testing.assert_array_equal(turned(x, tta - 1).numpy(), turned_array(x.numpy(), tta - 1))
 
 
 def corner_images(n: int = 12) -> Tensor:

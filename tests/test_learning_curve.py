@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trained import INSTANT
 
 import coverslip as cs
-from coverslip.audit.gram_probe import gram_matrix, probe_logits
+from coverslip.audit.gram_probe import gram_matrix, gram_matrix_with_variation, probe_logits
 from coverslip.audit.learning_curve import FEWEST_GROUPS, learning_curve, nested_order
 from coverslip.evaluation import CurvePoint, LearningCurve, Metric, extrapolate, no_learning_curve
 from coverslip.reports.figures import draw
@@ -70,11 +70,13 @@ def test_the_interval_allows_for_few_groups_and_for_drawing_far() -> None:
 
 
 @pytest.mark.parametrize("balanced", [True, False])
+@pytest.mark.parametrize("n_rows", [0, 7, 200])  # of variation among copies
 @pytest.mark.parametrize("n", [60, 150])  # fewer images than features, and more
-def test_by_products_it_is_the_same_linear_probe(n: int, balanced: bool) -> None:
+def test_by_products_it_is_the_same_linear_probe(n: int, n_rows: int, balanced: bool) -> None:
     rng = np.random.default_rng(1)
     label = np.concatenate([np.arange(4), rng.integers(0, 4, n - 4)])
     features = (rng.normal(size=(4, 90))[label] + rng.normal(size=(n, 90)) * rng.uniform(0.3, 3, 90)).astype(np.float32)
+    variation = rng.normal(size=(n_rows, 90)).astype(np.float32) if n_rows else None
     head = fit_linear_probe(
         features,
         label,
@@ -84,9 +86,13 @@ def test_by_products_it_is_the_same_linear_probe(n: int, balanced: bool) -> None
         balanced=balanced,
         better=lambda logits, label: 0.0,
         shrinkages=[0.3],
+        variation=variation,
     )
-    gram = gram_matrix(features)
-    logits = probe_logits(gram, gram, label, n_classes=4, n_features=90, shrinkage=0.3, balanced=balanced)
+    gram, shrinkage = gram_matrix(features), 0.3
+    if variation is not None:
+        gram = gram_matrix_with_variation(features, label, variation, shrinkage=0.3, balanced=balanced)
+        shrinkage = None
+    logits = probe_logits(gram, gram, label, n_classes=4, n_features=90, shrinkage=shrinkage, balanced=balanced)
     expected = head.logits(features)
     centred = [values - values.mean(axis=1, keepdims=True) for values in (logits, expected)]
     np.testing.assert_allclose(*centred, atol=2e-3 * np.abs(expected).max())

@@ -4,16 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from drawing import write_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trained import INSTANT, SMALL_NETWORK
 
 import coverslip as cs
+from coverslip.events import COMPUTING_FEATURES, Event, Progressed
 from coverslip.images import Preprocessing
-from coverslip.models.networks import create_network
-from coverslip.runs import FromRun, Recipe, RefittedHead, RunContext
-from coverslip.training.batches import TrainingImages
-from coverslip.training.heads import HeadFitter, refit_head, refit_head_as_chosen
+from coverslip.models.networks import FeatureNetwork, create_network
+from coverslip.runs import FromRun, Recipe, RefittedHead, RunContext, augment_named
+from coverslip.training.batches import TrainingImages, as_tensor
+from coverslip.training.heads import HeadFitter, refit_head, refit_head_as_chosen, variation_among_copies
 from coverslip.training.linear_probe import fit_linear_probe
 from coverslip.training.ranking import calibrated_log_loss, primary_score
 
@@ -138,6 +141,62 @@ def test_a_layer_that_training_left_behind_is_averaged_with_a_refitted_one(
     kept = RefittedHead(shrinkage=1.0, share=0.0, temperature=2.0, trained_temperature=1.0)
     refit_head_as_chosen(again, images, *common, kept)
     np.testing.assert_array_equal(again.head.weight.detach().numpy(), network.head.weight.detach().numpy())
+
+
+@pytest.mark.slow
+def test_variation_is_the_covariance_of_what_the_network_sees_in_copies(
+    pictures: tuple[TrainingImages, np.ndarray], tmp_path: Path
+) -> None:
+    """Of the half turn and both mirror images, half; and of the image and its copies with other light."""
+    images, _ = pictures
+    network = create_network(SMALL_NETWORK, n_classes=3, pretrained=False, image_size=32)
+    preprocessing = Preprocessing.model_validate({"image_size": 32, "channels": 3})
+
+    def variation(**augment: object) -> np.ndarray | None:
+        amounts = {"brightness": 0, "contrast": 0, "zoom": 0, "rotate_degrees": 0, "flip": False, **augment}
+        recipe = Recipe.model_validate({"augment": amounts, "tta": 1})
+        common = (lambda places: [f"{i:03}" for i in places], preprocessing, recipe, RunContext(tmp_path))
+        return variation_among_copies(network, images, *common)
+
+    assert variation() is None
+
+    pixels = as_tensor(images.pixels_of(images.train.tolist()))
+    with torch.inference_mode():
+        turned = [FeatureNetwork(network).eval()(pixels.flip(axes)) for axes in ((), (2, 3), (3,), (2,))]
+    features = torch.stack(turned).double().numpy()
+    deviations = (features - features.mean(axis=0)).reshape(-1, features.shape[2]) / np.sqrt(len(images.train) * 3)
+    rows = variation(flip=True)
+    assert rows is not None
+    np.testing.assert_allclose(rows.T @ rows, 0.5 * deviations.T @ deviations, rtol=1e-2, atol=1e-6)
+
+    lighter, both = variation(brightness=0.3), variation(brightness=0.3, flip=True)
+    assert lighter is not None
+    assert both is not None
+    np.testing.assert_allclose(lighter.T @ lighter + rows.T @ rows, both.T @ both, rtol=1e-2, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("augment", ["default", "none"])
+def test_an_instant_classifier_learns_from_copies_where_augmentation_allows_them(tmp_path: Path, augment: str) -> None:
+    """Progress counts both: it ends where it said from the start that it would."""
+    told: list[Progressed] = []
+    recipe = INSTANT.model_copy(update={"augment": augment_named(augment)})
+
+    def note(event: Event) -> None:
+        if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES and event.fold is None:
+            told.append(event)
+
+    cells = write_cells(tmp_path / "cells", seed=1 if augment == "none" else 2)  # unknown to the cache
+    run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=note)
+    assert run.training is not None
+    assert run.training.instant is not None
+    n_train = sum(row.split == "train" for row in run.split)
+    assert run.training.instant.images_copied == (n_train if augment == "default" else 0)
+    n_val = sum(row.split == "val" for row in run.split)
+    n = n_train + n_val + (12 * n_train if augment == "default" else 0)
+    of_both = [event for event in told if event.total == n]
+    assert [event.done for event in of_both] == sorted(event.done for event in of_both)
+    assert of_both[-1].done == n
 
 
 @pytest.mark.slow

@@ -23,11 +23,14 @@ def clouds(n: int, d: int, k: int, seed: int, spread: float = 1.0) -> tuple[np.n
 
 
 def discriminants(
-    x: np.ndarray, label: Ints, k: int, *, balanced: bool
+    x: np.ndarray, label: Ints, k: int, *, balanced: bool, variation: np.ndarray | None = None
 ) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
     """On features as they are."""
     d = x.shape[1]
-    return _discriminants(x.astype(np.float64), np.zeros(d), np.ones(d), label, k, SHRINKAGES, balanced=balanced)
+    within = np.zeros((0, d)) if variation is None else variation
+    return _discriminants(
+        x.astype(np.float64), np.zeros(d), np.ones(d), label, k, SHRINKAGES, balanced=balanced, variation=within
+    )
 
 
 def accuracy(logits: np.ndarray, label: Ints) -> float:
@@ -52,9 +55,16 @@ def test_it_is_the_shrunk_discriminant_that_scikit_learn_computes(n: int, d: int
 
 
 @settings(max_examples=25)
-@given(n=st.integers(8, 60), d=st.integers(1, 80), k=st.integers(2, 5), seed=st.integers(0, 99), balanced=st.booleans())
+@given(
+    n=st.integers(8, 60),
+    d=st.integers(1, 80),
+    k=st.integers(2, 5),
+    n_rows=st.integers(0, 30),
+    seed=st.integers(0, 99),
+    balanced=st.booleans(),
+)
 def test_both_ways_to_the_inverse_give_the_posterior_of_the_gaussian_model(
-    n: int, d: int, k: int, seed: int, balanced: bool
+    n: int, d: int, k: int, n_rows: int, seed: int, balanced: bool
 ) -> None:
     x, label = clouds(n, d, k, seed)
     x = x.astype(np.float64)
@@ -62,8 +72,10 @@ def test_both_ways_to_the_inverse_give_the_posterior_of_the_gaussian_model(
     share = np.full(k, 1 / k) if balanced else counts / n
     centres = np.stack([x[label == c].mean(axis=0) for c in range(k)])
     covariance = sum(share[c] * np.cov(x[label == c].T, bias=True).reshape(d, d) for c in range(k))
+    variation = np.random.default_rng(seed).normal(size=(n_rows, d))
+    covariance = covariance + variation.T @ variation
     unit = max(np.trace(covariance) / d, 1e-12)
-    for shrinkage, weight, bias in discriminants(x, label, k, balanced=balanced):
+    for shrinkage, weight, bias in discriminants(x, label, k, balanced=balanced, variation=variation):
         inverse = np.linalg.inv(covariance + shrinkage * unit * np.eye(d))
         np.testing.assert_allclose(weight, centres @ inverse, rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(
@@ -140,15 +152,23 @@ def test_many_rows_are_worked_on_in_parts_with_the_same_result(monkeypatch: pyte
 
 
 @settings(max_examples=25)
-@given(n=st.integers(30, 90), d=st.integers(1, 60), balanced=st.booleans(), seed=st.integers(0, 99))
+@given(
+    n=st.integers(30, 90),
+    d=st.integers(1, 60),
+    n_rows=st.integers(0, 30),
+    balanced=st.booleans(),
+    seed=st.integers(0, 99),
+)
 def test_held_out_logits_are_those_of_the_discriminant_of_all_other_images(
-    n: int, d: int, balanced: bool, seed: int
+    n: int, d: int, n_rows: int, balanced: bool, seed: int
 ) -> None:
     x, label = clouds(n, d, 3, seed)
     label = np.concatenate([np.arange(6) % 3, label[6:]])  # two of each class are never held out
     turn = np.sort(np.concatenate([np.full(6, -1), np.random.default_rng(seed).integers(0, 4, n - 6)]))
-    logits = held_out_logits(x, label, turn, n_classes=3, balanced=balanced, shrinkage=0.3)
+    variation = np.random.default_rng(seed).normal(size=(n_rows, d)).astype(np.float32)
+    logits = held_out_logits(x, label, turn, n_classes=3, balanced=balanced, shrinkage=0.3, variation=variation)
 
+    within = variation / x.std(axis=0, dtype=np.float64)
     z = (x - x.mean(axis=0, dtype=np.float64)) / x.std(axis=0, dtype=np.float64)
     counts = np.bincount(label)
     share = np.full(3, 1 / 3) if balanced else counts / n
@@ -157,7 +177,7 @@ def test_held_out_logits_are_those_of_the_discriminant_of_all_other_images(
         centres = np.stack([z[rest & (label == k)].mean(axis=0) for k in range(3)])
         weight = (share / counts)[label[rest]]
         deviations = z[rest] - centres[label[rest]]
-        covariance = (deviations * weight[:, None]).T @ deviations / weight.sum()
+        covariance = (deviations * weight[:, None]).T @ deviations / weight.sum() + within.T @ within
         inverse = np.linalg.inv(covariance + 0.3 * np.trace(covariance) / d * np.eye(d))
         known = z[~rest] @ inverse @ centres.T + np.log(share)
         known -= 0.5 * np.einsum("kd,de,ke->k", centres, inverse, centres)

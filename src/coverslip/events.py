@@ -102,6 +102,7 @@ class WorkPlanned(Event):
     n_again: int  # images that the network looks at again once it is trained, besides test images
     n_epochs: int  # 0: no fine-tuning
     has_instant: bool
+    copies: float = 0.0  # images that take as long as copies of training images in the instant stage
     n_folds: int = 0
     pace: Pace = Pace()
     basis: str | None = None  # which earlier training the pace is from, for people; None: there was none

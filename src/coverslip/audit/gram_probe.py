@@ -16,10 +16,50 @@ _SD_FLOOR = 1e-3  # of the median feature's, as for the linear probe
 
 def gram_matrix(features: npt.NDArray[np.float32]) -> Singles:
     """(n, n) products of (n, D) features, each feature standardised over all images."""
+    standardised, _ = _standardised(features)
+    gram: Singles = standardised @ standardised.T
+    return gram
+
+
+def _standardised(features: npt.NDArray[np.float32]) -> tuple[Singles, npt.NDArray[np.float64]]:
+    """The features over their standard deviations, and these."""
     sd = features.std(axis=0, dtype=np.float64)
     sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
-    standardised = ((features - features.mean(axis=0, dtype=np.float64)) / sd).astype(np.float32)
-    gram: Singles = standardised @ standardised.T
+    return ((features - features.mean(axis=0, dtype=np.float64)) / sd).astype(np.float32), sd
+
+
+def gram_matrix_with_variation(
+    features: npt.NDArray[np.float32],
+    label: Ints,
+    variation: npt.NDArray[np.float32],
+    *,
+    shrinkage: float,
+    balanced: bool,
+) -> Singles:
+    """(n, n) products in a space where the variation among copies and the shrinkage together are the identity.
+
+    There a probe has no shrinkage of its own but a floor of 1. Shrinkage is told by the variance of all these images.
+
+    Args:
+        features: (n, D).
+        label: (n,) int; every class occurs.
+        variation: (R, D), as for the linear probe.
+        shrinkage, balanced: as for the linear probe.
+    """
+    from scipy.linalg import cholesky, solve_triangular
+
+    standardised, sd = _standardised(features)
+    within = variation / sd.astype(np.float32)
+    count = np.bincount(label)
+    share = np.full(len(count), 1 / len(count)) if balanced else count / len(label)
+    centres = np.stack([standardised[label == k].mean(axis=0) for k in range(len(count))])
+    squares = np.square(standardised - centres[label]).sum(axis=1, dtype=np.float64)
+    unit = (float((share / count)[label] @ squares) + float(np.square(within).sum(dtype=np.float64))) / len(sd)
+    covariance = (within.T @ within).astype(np.float64)
+    covariance[np.diag_indices_from(covariance)] += shrinkage * max(unit, 1e-12)
+    root = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+    turned = solve_triangular(root, standardised.T, lower=True, check_finite=False).astype(np.float32)
+    gram: Singles = turned.T @ turned
     return gram
 
 
@@ -30,7 +70,7 @@ def probe_logits(
     *,
     n_classes: int,
     n_features: int,
-    shrinkage: float,
+    shrinkage: float | None,
     balanced: bool,
 ) -> Singles:
     """(m, n_classes) logits, up to what is the same for all classes; -inf for a class that was not trained on.
@@ -41,7 +81,8 @@ def probe_logits(
         label: (n,) int of the training images.
         n_classes: K.
         n_features: D, that the products sum over.
-        shrinkage, balanced: as for the linear probe.
+        shrinkage: as for the linear probe; None where the products hold it, and the floor is 1.
+        balanced: as for the linear probe.
     """
     from scipy.linalg import cho_factor, cho_solve
 
@@ -57,7 +98,7 @@ def probe_logits(
     scatter += centres[np.ix_(label, label)]
     scatter *= weight
     scatter *= weight[:, None]
-    floor = shrinkage * max(float(np.trace(scatter)) / n_features, 1e-12)
+    floor = 1.0 if shrinkage is None else shrinkage * max(float(np.trace(scatter)) / n_features, 1e-12)
     scatter[np.diag_indices(n)] += np.float32(floor)
     deviation = weight[:, None] * (with_centres - centres[label])  # (n, K): weighted deviations x centres
     factor = cho_factor(scatter, lower=True, overwrite_a=True, check_finite=False)

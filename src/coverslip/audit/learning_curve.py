@@ -7,7 +7,7 @@ and test images are never among them. That is done twice, with the images in ano
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.gram_probe import gram_matrix, probe_logits
+from coverslip.audit.gram_probe import gram_matrix, gram_matrix_with_variation, probe_logits
 from coverslip.evaluation import LearningCurve, extrapolate, no_learning_curve
 from coverslip.events import OnProgress, ignore_progress
 
@@ -33,6 +33,7 @@ def learning_curve(
     has_name: npt.NDArray[np.bool_] | None,
     shrinkage: float,
     balanced: bool,
+    variation: npt.NDArray[np.float32] | None = None,
     seed: int = 0,
     on_progress: OnProgress = ignore_progress,
 ) -> LearningCurve:
@@ -47,13 +48,21 @@ def learning_curve(
             named group is a unit of its own, which is not evidence of another patient or slide.
         shrinkage: of the linear probe, as it was settled for the classifier.
         balanced: every class counts the same, however many images it has.
+        variation: among copies of an image, as for the linear probe.
         seed: equal seeds give equal curves.
         on_progress: told of each network that is fitted.
     """
     n_classes = int(label.max()) + 1
     if reason := _too_little(label, unit, n_classes, has_name):
         return no_learning_curve(n_images, n_groups, reason)
-    gram, generator = gram_matrix(features), np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
+    if variation is None:
+        gram, own_shrinkage = gram_matrix(features), shrinkage
+    else:
+        gram, own_shrinkage = (
+            gram_matrix_with_variation(features, label, variation, shrinkage=shrinkage, balanced=balanced),
+            None,
+        )
     predicted, n_trained = [], []
     n_passes = _N_PASSES if len(label) <= _MOST_FOR_TWO_PASSES else 1
     n_fitted, n_networks = 0, n_passes * _N_LEFT_OUT_IN_TURN * len(SHARES)
@@ -71,7 +80,7 @@ def learning_curve(
                     label[train[:end]],
                     n_classes=n_classes,
                     n_features=features.shape[1],
-                    shrinkage=shrinkage,
+                    shrinkage=own_shrinkage,
                     balanced=balanced,
                 )
                 predicted_class[size, left_out] = logits.argmax(axis=1)

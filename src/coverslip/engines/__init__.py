@@ -4,7 +4,7 @@ from coverslip.engines.embedding import Features, embed
 from coverslip.engines.engine import Engine
 from coverslip.engines.keeping import engine_of, remember_engine
 from coverslip.engines.running import N_CHECKED, fastest_engine, fingerprint
-from coverslip.engines.tta import as_input, run_tta
+from coverslip.engines.tta import as_input, run_tta, turned
 
 __all__ = [
     "N_CHECKED",
@@ -17,4 +17,5 @@ __all__ = [
     "fingerprint",
     "remember_engine",
     "run_tta",
+    "turned",
 ]

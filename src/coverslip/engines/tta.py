@@ -1,9 +1,13 @@
 """Test-time augmentation: the outputs of mirrored and turned copies of an image averaged, since cells have no 'up'."""
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 from coverslip.engines.engine import Engine, FloatArray, images_at_once
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 def run_tta(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], tta: int) -> FloatArray:
@@ -28,12 +32,12 @@ def _average(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], tta: int) 
     x = as_input(pixels)
     total = engine.run(x)
     for copy in range(1, tta):
-        total += engine.run(np.ascontiguousarray(_turned(x, copy)))
+        total += engine.run(np.ascontiguousarray(turned(x, copy)))
     return total / np.float32(tta)
 
 
-def _turned(x: FloatArray, copy: int) -> FloatArray:
-    """Copy 1 is the half turn, 2 and 3 the mirror images, 4 to 7 the same of the transposed image."""
+def turned(x: npt.NDArray[_Number], copy: int) -> npt.NDArray[_Number]:
+    """(N, C, S, S). Copy 1 is the half turn, 2 and 3 the mirror images, 4 to 7 the same of the transposed image."""
     if copy >= 4:
         x = x.transpose(0, 1, 3, 2)
     match copy % 4:

@@ -13,6 +13,7 @@ from coverslip.runs import LearningCurveRecord, Recipe, RunContext
 if TYPE_CHECKING:
     from coverslip.engines import Features
     from coverslip.training.instant_stage import OnFeatures
+    from coverslip.training.linear_probe import Variation
 
 _ROWS_AT_ONCE = 2048
 
@@ -26,7 +27,7 @@ def drawn_on(parts: Parts, recipe: Recipe, context: RunContext) -> "OnFeatures |
     if recipe.init != "imagenet":
         return None
 
-    def draw(train: "Features", val: "Features", shrinkage: float | None) -> None:
+    def draw(train: "Features", val: "Features", shrinkage: float | None, variation: "Variation | None") -> None:
         from coverslip.audit import MOST_IMAGES, learning_curve, nested_order
         from coverslip.training.heads import is_balanced
 
@@ -48,6 +49,7 @@ def drawn_on(parts: Parts, recipe: Recipe, context: RunContext) -> "OnFeatures |
             has_name=has_name if has_groups else None,
             shrinkage=shrinkage,
             balanced=is_balanced(recipe),
+            variation=variation,
             seed=recipe.seed,
             on_progress=telling(context.emit, "drawing the learning curve", "networks"),
         )

@@ -60,6 +60,7 @@ from coverslip.runs.predictions import (
     columns_for,
 )
 from coverslip.runs.recipe import (
+    IMAGES_COPIED,
     IMAGES_FAMILIAR,
     IMAGES_REFITTED,
     IMAGES_SHOWN,
@@ -96,6 +97,7 @@ from coverslip.runs.training import (
 )
 
 __all__ = [
+    "IMAGES_COPIED",
     "IMAGES_FAMILIAR",
     "IMAGES_REFITTED",
     "IMAGES_SHOWN",

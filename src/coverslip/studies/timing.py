@@ -79,7 +79,9 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
 
 def _seconds(work: _Workload, recipe: Recipe, measured: FirstSteps) -> float:
     """For one network: the instant stage, fine-tuning, and what comes after it."""
-    seconds = measured.test_seconds + measured.embedding_seconds * (work.n_train + 2 * work.n_val + work.n_test)
+    seconds = measured.test_seconds + measured.embedding_seconds * (
+        work.n_train + recipe.copies_in_images(work.n_train) + 2 * work.n_val + work.n_test
+    )
     if measured.pace is None:
         return seconds
     image = measured.pace.step_seconds / recipe.batch_size

@@ -18,14 +18,15 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.engines import N_CHECKED, Engine, Features, as_input, embed, fastest_engine, run_tta
+from coverslip.augmentation import Copies
+from coverslip.engines import N_CHECKED, Engine, Features, as_input, embed, fastest_engine, run_tta, turned
 from coverslip.evaluation import fit_temperature
 from coverslip.events import telling
 from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
-from coverslip.runs import IMAGES_REFITTED, FittedOn, Recipe, RefittedHead, RunContext
+from coverslip.runs import IMAGES_COPIED, IMAGES_REFITTED, FittedOn, Recipe, RefittedHead, RunContext
 from coverslip.training.batches import TrainingImages
-from coverslip.training.linear_probe import SHRINKAGES, LinearHead, fit_linear_probe, held_out_logits
+from coverslip.training.linear_probe import SHRINKAGES, LinearHead, Variation, fit_linear_probe, held_out_logits
 from coverslip.training.ranking import calibrated_log_loss, primary_score
 
 Floats = npt.NDArray[np.float64]
@@ -35,6 +36,7 @@ DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each 
 _Numbers = TypeVar("_Numbers", npt.NDArray[np.float32], Floats)
 
 _SHARES = tuple(tenth / 10 for tenth in range(11))  # of the refitted head
+_LOSSLESS_WEIGHT, _LIGHT_WEIGHT = 0.5, 1.0  # of what copies differ in, against what images of a class differ in
 
 
 def features_of(
@@ -65,6 +67,77 @@ def features_of(
     )
 
 
+def variation_among_copies(
+    network: Network,
+    images: TrainingImages,
+    digest_of: DigestOf,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    context: RunContext,
+) -> Variation | None:
+    """What copies of some training images differ in, as the network sees it.
+
+    Args:
+        network, images, digest_of, preprocessing, recipe, context: as for `fit`; copies are as the recipe's random
+            changes allow.
+
+    Returns:
+        (R, D) rows whose products with each other are the covariance within an image; None where the recipe allows no
+        changes.
+
+    Raises:
+        Stopped: on request.
+    """
+    copies = Copies.within(dict(recipe.augment))
+    if not len(copies):
+        return None
+    names = [*(f"turned {k}" for k in copies.lossless), *(f"light {k}" for k in range(copies.n_light))]
+    digests = digest_of(images.train.tolist())
+    # Of whatever part of the images a fold trains on, mostly the same are chosen.
+    chosen = sorted(range(len(digests)), key=lambda i: (digests[i], i))[:IMAGES_COPIED]
+    n = len(chosen)
+
+    def pixels_of(places: Sequence[int]) -> npt.NDArray[np.unsignedinteger]:
+        pixels = images.pixels_of([int(images.train[chosen[place % n]]) for place in places])
+        return np.stack([changed(image, place) for image, place in zip(pixels, places, strict=True)])
+
+    def changed(image: npt.NDArray[np.unsignedinteger], place: int) -> npt.NDArray[np.unsignedinteger]:
+        copy = place // n
+        if copy < len(copies.lossless):
+            copied: npt.NDArray[np.unsignedinteger] = turned(image.transpose(2, 0, 1)[None], copies.lossless[copy])[0]
+            return copied.transpose(1, 2, 0)
+        return copies.with_other_light(image, f"{digests[chosen[place % n]]} {names[copy]}")
+
+    with embed(
+        FeatureNetwork(network),
+        network.head.in_features,
+        [f"{digests[i]} {name}" for name in names for i in chosen],
+        pixels_of,
+        preprocessing={**preprocessing.model_dump(mode="json"), "light": copies.light_changes},
+        tta=1,
+        device=context.device,
+        emit=context.emit,
+        stop=context.stop,
+    ) as (features, _):
+        of_copy = [features[slice(k * n, (k + 1) * n)] for k in range(len(copies))]
+    lossless, light = of_copy[: len(copies.lossless)], [of_copy[0], *of_copy[len(copies.lossless) :]]
+    weighted = ((_LOSSLESS_WEIGHT, lossless), (_LIGHT_WEIGHT, light))
+    return np.concatenate([np.sqrt(weight, dtype=np.float32) * _deviations(some) for weight, some in weighted])
+
+
+def _deviations(of_copy: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """(copies * n, D) rows whose products with each other are the mean covariance of (n, D) features of each copy.
+
+    None where there is a single copy.
+    """
+    if len(of_copy) == 1:
+        return of_copy[0][:0]
+    together = np.stack(of_copy)
+    together -= together.mean(axis=0)
+    together /= np.float32(np.sqrt(together.shape[1] * (len(of_copy) - 1)))
+    return together.reshape(-1, together.shape[2])
+
+
 def some_of_training(images: TrainingImages, seed: int, most: int) -> tuple[Ints, Ints]:
     """Positions of training images drawn at random, with every class among them, and their labels."""
     order = np.random.default_rng(seed).permutation(len(images.train))
@@ -75,7 +148,14 @@ def some_of_training(images: TrainingImages, seed: int, most: int) -> tuple[Ints
 
 
 def cross_fitted_logits(
-    features: Features, label: Ints, turn: Ints, *, n_classes: int, balanced: bool, shrinkage: float
+    features: Features,
+    label: Ints,
+    turn: Ints,
+    *,
+    n_classes: int,
+    balanced: bool,
+    shrinkage: float,
+    variation: Variation | None = None,
 ) -> Floats:
     """(n, K) logits of linear probes that were fitted on the images of other turns; NaN where the turn is negative.
 
@@ -86,11 +166,18 @@ def cross_fitted_logits(
         n_classes: K.
         balanced: every class counts the same, however many images it has.
         shrinkage: of every probe.
+        variation: as for `fit_linear_probe`.
     """
     order = np.argsort(turn, kind="stable")
     logits = np.empty((len(label), n_classes))
     logits[order] = held_out_logits(
-        features.part(order), label[order], turn[order], n_classes=n_classes, balanced=balanced, shrinkage=shrinkage
+        features.part(order),
+        label[order],
+        turn[order],
+        n_classes=n_classes,
+        balanced=balanced,
+        shrinkage=shrinkage,
+        variation=variation,
     )
     return logits
 
@@ -121,6 +208,7 @@ class HeadFitter:
     n_classes: int
     recipe: Recipe
     context: RunContext
+    variation: Variation | None = None  # among copies of an image
 
     def fit(self, features: Features, label: Ints, shrinkage: float) -> LinearHead:
         """On all these images, of a given shrinkage."""
@@ -134,7 +222,13 @@ class HeadFitter:
         """(n, K) logits by heads fitted on the images of all other turns; NaN where the turn is negative."""
         balanced = is_balanced(self.recipe)
         return cross_fitted_logits(
-            features, label, turn, n_classes=self.n_classes, balanced=balanced, shrinkage=shrinkage
+            features,
+            label,
+            turn,
+            n_classes=self.n_classes,
+            balanced=balanced,
+            shrinkage=shrinkage,
+            variation=self.variation,
         )
 
     def fit_by_validation(
@@ -179,6 +273,7 @@ class HeadFitter:
             balanced=is_balanced(self.recipe),
             better=lambda logits, label: primary_score(logits, label, self.recipe),
             shrinkages=shrinkages,
+            variation=self.variation,
             on_progress=tell_unless_stopped,
         )
 

@@ -1,7 +1,7 @@
 """The instant stage: frozen features of every image, a linear probe on them, and its validation scores."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 import numpy as np
@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from coverslip.engines import Features
 from coverslip.evaluation import apply_temperature, fit_temperature, score
-from coverslip.events import InstantClassifierFitted, StageStarted
+from coverslip.events import COMPUTING_FEATURES, Emit, Event, InstantClassifierFitted, Progressed, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.models.networks import Network
-from coverslip.runs import FittedOn, InstantStage, Recipe, RunContext
+from coverslip.runs import IMAGES_COPIED, FittedOn, InstantStage, Recipe, RunContext
 from coverslip.training.batches import TrainingImages
-from coverslip.training.heads import DigestOf, HeadFitter, features_of
-from coverslip.training.linear_probe import LinearHead
+from coverslip.training.heads import DigestOf, HeadFitter, features_of, variation_among_copies
+from coverslip.training.linear_probe import LinearHead, Variation
 from coverslip.training.ranking import rank
 
 Floats = npt.NDArray[np.float64]
@@ -42,12 +42,13 @@ class HeadChoice:
     fitted_on: FittedOn = "training images"
 
 
-ChooseHead = Callable[[Features], HeadChoice]  # of the training images, then the validation images
-# The same features while they can be read, and the shrinkage of the head that was fitted.
-OnFeatures = Callable[[Features, Features, float | None], None]
+# Of the features of training images, then validation images, and what copies of an image differ in.
+ChooseHead = Callable[[Features, Variation | None], HeadChoice]
+# The same features while they can be read, the shrinkage of the head that was fitted, and the variation.
+OnFeatures = Callable[[Features, Features, float | None, Variation | None], None]
 
 
-def ignore_features(train: Features, val: Features, shrinkage: float | None) -> None:
+def ignore_features(train: Features, val: Features, shrinkage: float | None, variation: Variation | None) -> None:
     """Do nothing with them."""
 
 
@@ -59,9 +60,9 @@ def head_by_validation(
     Then the head is fitted on them too, unless `turn`, in which each is held out, is None.
     """
 
-    def choose(features: Features) -> HeadChoice:
+    def choose(features: Features, variation: Variation | None) -> HeadChoice:
         label = images.val_label
-        heads = HeadFitter(images.n_classes, recipe, context).fit_by_validation(
+        heads = HeadFitter(images.n_classes, recipe, context, variation).fit_by_validation(
             features, images.train_label, label, turn
         )
         shrinkage = heads.of_training.shrinkage
@@ -89,17 +90,46 @@ def head_by_choices(
     time from a head that is fitted on the others.
     """
 
-    def choose(features: Features) -> HeadChoice:
+    def choose(features: Features, variation: Variation | None) -> HeadChoice:
         label = images.train_label
         if kept_head is not None:
             return HeadChoice(kept_head, kept_head, shrinkage, True, Unseen(kept_head.logits(features), label))
-        fitter = HeadFitter(images.n_classes, recipe, context)
+        fitter = HeadFitter(images.n_classes, recipe, context, variation)
         head = fitter.fit(features, label, shrinkage)
         is_held_out = turn >= 0
         unseen = Unseen(fitter.predict_held_out(features, label, turn, shrinkage)[is_held_out], label[is_held_out])
         return HeadChoice(head, head, shrinkage, False, unseen)
 
     return choose
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Tells the progress with features of images and of their copies as one, counted in images."""
+
+    emit: Emit
+    copies: float  # how many images take as long
+    tta: int
+    n_done: int = 0  # images
+
+    def of_images(self, event: Event) -> None:
+        if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES:
+            self.n_done = event.done
+            event = _progress(event.done, event.total + self.copies, event.per_second)
+        self.emit(event)
+
+    def of_copies(self, event: Event) -> None:
+        if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES:
+            done, total = (self.n_done + looks / self.tta for looks in (event.done, event.total))
+            event = _progress(done, total, event.per_second and event.per_second / self.tta)
+        self.emit(event)
+
+
+def _progress(done: float, total: float, per_second: float | None) -> Progressed:
+    left = (total - done) / per_second if per_second else None
+    return Progressed(
+        stage=COMPUTING_FEATURES, done=round(done), total=round(total), per_second=per_second, seconds_left=left
+    )
 
 
 def instant_stage(
@@ -128,11 +158,16 @@ def instant_stage(
     context.emit(StageStarted(stage="instant"))
     started = monotonic()
     positions, n = np.concatenate([images.train, images.val]), len(images.train)
-    with features_of(network, images, positions, digest_of, preprocessing, recipe, context) as (features, engine):
+    progress = _Progress(context.emit, recipe.copies_in_images(n), recipe.tta)
+    telling_images = replace(context, emit=progress.of_images)
+    with features_of(network, images, positions, digest_of, preprocessing, recipe, telling_images) as found:
+        features, engine = found
         train, val = features.part(slice(n)), features.part(slice(n, None))
-        choice = choose(features)
+        telling_copies = replace(context, emit=progress.of_copies)
+        variation = variation_among_copies(network, images, digest_of, preprocessing, recipe, telling_copies)
+        choice = choose(features, variation)
         seconds = monotonic() - started
-        on_features(train, val, choice.shrinkage)
+        on_features(train, val, choice.shrinkage, variation)
     network.set_head(choice.head.weight, choice.head.bias)
     unseen = choice.unseen
     if len(unseen.label):
@@ -151,6 +186,7 @@ def instant_stage(
         head="kept" if choice.is_kept else "fitted",
         shrinkage=choice.shrinkage,
         fitted_on=choice.fitted_on,
+        images_copied=0 if variation is None or choice.is_kept else min(n, IMAGES_COPIED),
         temperature=temperature,
         val_accuracy=accuracy,
         val_macro_f1=macro_f1,

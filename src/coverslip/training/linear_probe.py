@@ -2,7 +2,8 @@
 
 A regularised linear discriminant (Friedman 1989, Regularized Discriminant Analysis, with a pooled covariance shrunk
 towards the identity): one covariance serves every amount of shrinkage, so that choosing it on validation images costs
-little.
+little. Where copies of images are known, turned or with other light, what differs between them counts as variation
+within a class too, so that the classifier does not go by it.
 On blood cells (1,200 to train on, these features) its mean accuracy over three splits was above that of logistic
 regression at each of three image sizes, in a fraction of the time. Standardisation is folded into the weights, so
 that the result is an ordinary linear layer.
@@ -19,6 +20,7 @@ from coverslip.events import OnProgress, ignore_progress
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Variation = npt.NDArray[np.float32]  # (R, D) rows whose products with each other are a covariance
 
 SHRINKAGES = (
     0.01,
@@ -67,6 +69,7 @@ def fit_linear_probe(
     balanced: bool,
     better: Callable[[Floats, Ints], float],
     shrinkages: Sequence[float] = SHRINKAGES,
+    variation: Variation | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> LinearHead:
     """The linear head whose shrinkage is best on validation images.
@@ -80,13 +83,22 @@ def fit_linear_probe(
         better: (n, K) logits and labels -> a score, higher is better; of equal ones the larger shrinkage wins.
         shrinkages: to choose from, rising; with a single one there is nothing to choose, and no validation images are
             needed.
+        variation: of copies of an image; None: no copies are known.
         on_progress: told of each part that is done.
     """
     mean, sd = _moments(features)
     heads = [
         _unfold(shrinkage, weight, bias, mean, sd)
         for shrinkage, weight, bias in _discriminants(
-            features, mean, sd, label, n_classes, shrinkages, balanced=balanced, on_progress=on_progress
+            features,
+            mean,
+            sd,
+            label,
+            n_classes,
+            shrinkages,
+            balanced=balanced,
+            variation=_standardised(variation, sd),
+            on_progress=on_progress,
         )
     ]
     if len(heads) == 1:
@@ -97,7 +109,14 @@ def fit_linear_probe(
 
 
 def held_out_logits(
-    features: Rows, label: Ints, turn: Ints, *, n_classes: int, balanced: bool, shrinkage: float
+    features: Rows,
+    label: Ints,
+    turn: Ints,
+    *,
+    n_classes: int,
+    balanced: bool,
+    shrinkage: float,
+    variation: Variation | None = None,
 ) -> Floats:
     """What heads say of training images that they were not fitted on, by which another head's probabilities are judged.
 
@@ -109,7 +128,7 @@ def held_out_logits(
         features: (n, D) of the training images, ordered by turn.
         label: (n,) in [0, n_classes).
         turn: (n,) rising; negative where an image is never held out. In no turn all images of a class are.
-        n_classes, balanced: as for `fit_linear_probe`.
+        n_classes, balanced, variation: as for `fit_linear_probe`.
         shrinkage: of every head.
 
     Returns:
@@ -119,28 +138,37 @@ def held_out_logits(
     mean, sd = _moments(features)
     counts = np.bincount(label, minlength=n_classes)
     share = _shares(counts, balanced=balanced)
-    rows = _fewest_columns(features, mean, sd)
+    rows, within = _fewest_columns(features, mean, sd, _standardised(variation, sd))
     everything = _Sums.of(rows, label, share / counts, slice(0, n))
     logits = np.full((n, n_classes), np.nan)
     for t in np.unique(turn[turn >= 0]):
         held_out = slice(int(np.searchsorted(turn, t)), int(np.searchsorted(turn, t, side="right")))
         others = everything.without(_Sums.of(rows, label, share / counts, held_out))
-        weight, bias = others.discriminant(shrinkage, share, d)
+        weight, bias = others.discriminant(shrinkage, share, within, d)
         for some in _row_slices(held_out.stop, held_out.start):
             logits[some] = rows(some) @ weight.T + bias
     return logits
 
 
-def _fewest_columns(features: Rows, mean: Floats, sd: Floats) -> Callable[[slice], Floats]:
-    """Standardised rows; where there are fewer rows than columns, turned so that as many columns hold all there is.
+def _standardised(variation: Variation | None, sd: Floats) -> Floats:
+    """(R, D); no rows where there is no variation."""
+    return np.zeros((0, len(sd))) if variation is None else variation / sd
 
-    Inner products, which are all that a discriminant knows of rows, stay what they were.
+
+def _fewest_columns(
+    features: Rows, mean: Floats, sd: Floats, variation: Floats
+) -> tuple[Callable[[slice], Floats], Floats]:
+    """Standardised rows, and the covariance of the variation.
+
+    Where there are fewer rows than columns, both are turned so that as many columns hold all there is. Inner products,
+    which are all that a discriminant knows of rows, stay what they were.
     """
     n, d = features.shape
-    if n > d:
-        return lambda rows: (features[rows] - mean) / sd
-    columns: Floats = np.asarray(np.linalg.qr(((features[0:n] - mean) / sd).T, mode="r"))
-    return lambda rows: columns.T[rows]
+    if n + len(variation) > d:
+        return lambda rows: (features[rows] - mean) / sd, variation.T @ variation
+    all_rows = np.concatenate([(features[0:n] - mean) / sd, variation])
+    columns: Floats = np.asarray(np.linalg.qr(all_rows.T, mode="r")).T
+    return lambda rows: columns[:n][rows], columns[n:].T @ columns[n:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +196,16 @@ class _Sums:
             self.squares - others.squares, self.totals - others.totals, self.counts - others.counts, self.weight
         )
 
-    def discriminant(self, shrinkage: float, share: Floats, n_features: int) -> tuple[Floats, Floats]:
-        """(K, D) weight and (K,) bias; of so many features, however many columns hold them."""
+    def discriminant(self, shrinkage: float, share: Floats, within: Floats, n_features: int) -> tuple[Floats, Floats]:
+        """(K, D) weight and (K,) bias, with the (D, D) covariance of copies.
+
+        Of so many features, however many columns hold them.
+        """
         from scipy.linalg import solve
 
         centres = self.totals / self.counts[:, None]
         counted = self.weight * self.counts
-        covariance = (self.squares - (centres * counted[:, None]).T @ centres) / counted.sum()
+        covariance = (self.squares - (centres * counted[:, None]).T @ centres) / counted.sum() + within
         unit = max(float(np.trace(covariance)) / n_features, 1e-12)
         covariance[np.diag_indices_from(covariance)] += shrinkage * unit
         weight: Floats = solve(covariance, centres.T, assume_a="pos").T
@@ -212,9 +243,13 @@ def _discriminants(
     shrinkages: Sequence[float],
     *,
     balanced: bool,
+    variation: Floats,
     on_progress: OnProgress = ignore_progress,
 ) -> Iterator[tuple[float, Floats, Floats]]:
-    """(shrinkage, (K, D) weight, (K,) bias) for every shrinkage, on features standardised by mean and sd."""
+    """(shrinkage, (K, D) weight, (K,) bias) for every shrinkage, on features standardised by mean and sd.
+
+    The covariance is that within classes and, of variation, that within images.
+    """
     n, d = features.shape
     counts = np.bincount(label, minlength=n_classes)
     share = _shares(counts, balanced=balanced)
@@ -233,9 +268,9 @@ def _discriminants(
     n_slices = len(list(_row_slices(n)))
     n_parts = n_slices + len(shrinkages)
     solved = (
-        _by_products(scatter, n, d, lambda done: on_progress(done, n_parts))
-        if d <= n
-        else _by_images(scatter(slice(0, n)))
+        _by_products(scatter, n, d, variation, lambda done: on_progress(done, n_parts))
+        if d <= n + len(variation)
+        else _by_images(np.concatenate([scatter(slice(0, n)), variation]))
     )
     for done, shrinkage in enumerate(shrinkages, start=n_slices + 1):
         weight = solved(shrinkage, centres)
@@ -247,14 +282,16 @@ def _discriminants(
 _Solved = Callable[[float, Floats], Floats]  # (shrinkage, (K, D) centres) -> (K, D) centres @ (covariance + shrunk)^-1
 
 
-def _by_products(scatter: Callable[[slice], Floats], n: int, d: int, on_slice: Callable[[int], None]) -> _Solved:
+def _by_products(
+    scatter: Callable[[slice], Floats], n: int, d: int, variation: Floats, on_slice: Callable[[int], None]
+) -> _Solved:
     """By the covariance of the features: a Cholesky factor for each shrinkage.
 
     With thousands of features nine factors take a quarter of the time of the eigenvectors that would serve them all.
     """
     from scipy.linalg import cho_factor, cho_solve
 
-    covariance = np.zeros((d, d))
+    covariance = variation.T @ variation
     for done, rows in enumerate(_row_slices(n), start=1):
         part = scatter(rows)
         covariance += part.T @ part

@@ -280,9 +280,15 @@ def _licence(weights: Weights) -> str:
 def _instant_methods(recipe: Recipe, stage: InstantStage) -> str:
     words = phrases(recipe)
     averaged = f", {words['tta']}," if words["tta"] else ""
+    copies = (
+        f" The covariance among copies of {plural(stage.images_copied, 'training image')} (turned, mirrored or with "
+        "other light and size, as data augmentation allows) was added to that within classes."
+        if stage.images_copied
+        else ""
+    )
     return (
         f"{_capitalised(words['head'])}, the network being frozen{averaged} were classified by a linear discriminant "
-        f"fitted on {stage.fitted_on}, whose shrinkage was chosen on validation images."
+        f"fitted on {stage.fitted_on}, whose shrinkage was chosen on validation images.{copies}"
     )
 
 

@@ -134,7 +134,7 @@ def _instant_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
     if not plan.has_instant:
         return 0.0
     embedding = _embedding(pace)
-    return None if embedding is None else embedding * (plan.n_train + plan.n_val)
+    return None if embedding is None else embedding * (plan.n_train + plan.n_val + plan.copies)
 
 
 def _embedding(pace: Pace) -> float | None:

@@ -3,6 +3,7 @@
 from coverslip.runs.recipe.augment import Augment, augment_named
 from coverslip.runs.recipe.choices import Choices, OneOf
 from coverslip.runs.recipe.finetuning import (
+    IMAGES_COPIED,
     IMAGES_FAMILIAR,
     IMAGES_REFITTED,
     IMAGES_SHOWN,
@@ -41,6 +42,7 @@ from coverslip.runs.recipe.yaml_text import read_yaml
 
 __all__ = [
     "GROUPS",
+    "IMAGES_COPIED",
     "IMAGES_FAMILIAR",
     "IMAGES_REFITTED",
     "IMAGES_SHOWN",

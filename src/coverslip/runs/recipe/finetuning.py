@@ -16,6 +16,7 @@ Sampling = Literal["all", "oversample", "undersample", "even", "domains"]
 _FEWEST_EPOCHS, _MOST_EPOCHS = 8, 60
 # What a training that is finished early sets, so that its recipe gives the same classifier again.
 SET_BY_FINISHING = ("last_epoch", "kept_epoch", "patience")
+IMAGES_COPIED = 200  # training images of which copies are made for the instant classifier
 # Training images that the last layer is refitted on: more take time, and tell a discriminant of some thousand features
 # little.
 IMAGES_REFITTED = 10_000

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from coverslip.augmentation import AUGMENTATIONS
+from coverslip.augmentation import AUGMENTATIONS, Copies
 from coverslip.datasets import ClassPlan
 from coverslip.evaluation import METRICS, metrics_for_choices
 from coverslip.keys import Choice, Key
@@ -18,7 +18,7 @@ from coverslip.runs.recipe.augment import Augment, augment_named, follow_table
 from coverslip.runs.recipe.choices import OneOf
 from coverslip.runs.recipe.deciding import DecisionChoices
 from coverslip.runs.recipe.faults import invalid_recipe, key_faults
-from coverslip.runs.recipe.finetuning import IMAGES_FAMILIAR, IMAGES_REFITTED, FinetuningChoices
+from coverslip.runs.recipe.finetuning import IMAGES_COPIED, IMAGES_FAMILIAR, IMAGES_REFITTED, FinetuningChoices
 from coverslip.runs.recipe.network import NetworkChoices
 from coverslip.runs.recipe.preprocessing import PreprocessingChoices
 from coverslip.runs.recipe.split_plan import SplitPlan
@@ -136,6 +136,10 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
     def n_seen_again(self, n_train: int) -> int:
         """How many of these training images a fine-tuned network looks at once more, after its last epoch."""
         return min(n_train, IMAGES_REFITTED if self.refit_head else IMAGES_FAMILIAR)
+
+    def copies_in_images(self, n_train: int) -> float:
+        """How many images with test-time augmentation take as long as the copies for the instant classifier."""
+        return len(Copies.within(dict(self.augment))) * min(n_train, IMAGES_COPIED) / self.tta
 
     @property
     def keeps_last_epoch(self) -> bool:
