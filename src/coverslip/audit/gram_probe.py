@@ -8,6 +8,8 @@ Cholesky factor in place of an eigendecomposition over thousands of features.
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.training.linear_probe import whitened
+
 Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
@@ -46,20 +48,15 @@ def gram_matrix_with_variation(
         variation: (R, D), as for the linear probe.
         shrinkage, balanced: as for the linear probe.
     """
-    from scipy.linalg import cholesky, solve_triangular
-
     standardised, sd = _standardised(features)
-    within = variation / sd.astype(np.float32)
+    within = variation / sd
     count = np.bincount(label)
     share = np.full(len(count), 1 / len(count)) if balanced else count / len(label)
     centres = np.stack([standardised[label == k].mean(axis=0) for k in range(len(count))])
     squares = np.square(standardised - centres[label]).sum(axis=1, dtype=np.float64)
-    unit = (float((share / count)[label] @ squares) + float(np.square(within).sum(dtype=np.float64))) / len(sd)
-    covariance = (within.T @ within).astype(np.float64)
-    covariance[np.diag_indices_from(covariance)] += shrinkage * max(unit, 1e-12)
-    root = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
-    turned = solve_triangular(root, standardised.T, lower=True, check_finite=False).astype(np.float32)
-    gram: Singles = turned.T @ turned
+    unit = (float((share / count)[label] @ squares) + float(np.square(within).sum())) / len(sd)
+    there = whitened(standardised.astype(np.float64), within, shrinkage * max(unit, 1e-12)).astype(np.float32)
+    gram: Singles = there @ there.T
     return gram
 
 

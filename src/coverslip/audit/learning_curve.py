@@ -34,6 +34,7 @@ def learning_curve(
     shrinkage: float,
     balanced: bool,
     variation: npt.NDArray[np.float32] | None = None,
+    n_images_of_fold: int | None = None,
     seed: int = 0,
     on_progress: OnProgress = ignore_progress,
 ) -> LearningCurve:
@@ -49,6 +50,7 @@ def learning_curve(
         shrinkage: of the linear probe, as it was settled for the classifier.
         balanced: every class counts the same, however many images it has.
         variation: among copies of an image, as for the linear probe.
+        n_images_of_fold: that the classifiers of folds were trained on; None without folds.
         seed: equal seeds give equal curves.
         on_progress: told of each network that is fitted.
     """
@@ -89,7 +91,16 @@ def learning_curve(
             n_trained.append(ends)
         predicted.append(predicted_class)
     sizes = np.mean(n_trained, axis=0).tolist()
-    return extrapolate(np.array(predicted), label, unit, sizes, n_images=n_images, n_groups=n_groups, seed=seed)
+    return extrapolate(
+        np.array(predicted),
+        label,
+        unit,
+        sizes,
+        n_images=n_images,
+        n_groups=n_groups,
+        n_images_of_fold=n_images_of_fold,
+        seed=seed,
+    )
 
 
 def nested_order(label: Ints, unit: Ints, generator: np.random.Generator) -> npt.NDArray[np.float64]:

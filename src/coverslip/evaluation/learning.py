@@ -40,6 +40,8 @@ class LearningCurve:
     points: tuple[CurvePoint, ...] = ()  # rising; empty where too little is there to say anything
     now: float | None = None  # macro-F1 by the line, at n_images
     gain: Metric  # in macro-F1, of twice as many images
+    n_images_of_fold: int | None = None  # that a fold's classifier was trained on; None without folds
+    over_folds: Metric | None = None  # in macro-F1, of all images over as many as a fold had
 
 
 def extrapolate(
@@ -50,6 +52,7 @@ def extrapolate(
     *,
     n_images: int,
     n_groups: int | None,
+    n_images_of_fold: int | None = None,
     seed: int = 0,
 ) -> LearningCurve:
     """The learning curve, and what twice as many images would bring.
@@ -63,6 +66,7 @@ def extrapolate(
         unit: (n,) what moves together: groups, else images.
         n_trained: (n_sizes,) images that these networks were trained on, rising; two sizes at least.
         n_images, n_groups: that the classifier itself was trained on.
+        n_images_of_fold: that the classifiers of folds were trained on; None without folds.
         seed: start of the random draws.
     """
     from scipy.special import stdtrit
@@ -70,13 +74,19 @@ def extrapolate(
     sizes, codes = np.asarray(n_trained, dtype=np.float64), group_codes(unit)
     n_units = int(codes.max()) + 1
     score, drawn = _scores(predicted, label, codes, seed)
-    now, later = (_on_the_line(sizes, 1 - score, n) for n in (n_images, 2 * n_images))
-    drawn_now, drawn_later = (_on_the_line(sizes, 1 - drawn, n) for n in (n_images, 2 * n_images))
-    gain = float(now - later)
     t = float(stdtrit(n_units - 1, (1 + LEVEL) / 2))
-    shape = _SHAPE * max(1.0, float(np.log(2 * n_images / sizes[-1]) / np.log(_DRAWN_ON)))
-    reach = t * float(np.hypot(np.std(drawn_now - drawn_later), shape * gain))
     units = "images" if n_groups is None else "groups"
+
+    def gain(fewer: int, more: int) -> Metric:
+        before, after = (_on_the_line(sizes, 1 - score, n) for n in (fewer, more))
+        drawn_before, drawn_after = (_on_the_line(sizes, 1 - drawn, n) for n in (fewer, more))
+        value = float(before - after)
+        shape = _SHAPE * max(1.0, float(np.log(more / sizes[-1]) / np.log(_DRAWN_ON)))
+        reach = t * float(np.hypot(np.std(drawn_before - drawn_after), shape * value))
+        return Metric(
+            value=value, low=value - reach, high=value + reach, method=METHOD.format(units=units, shape=shape)
+        )
+
     return LearningCurve(
         n_images=n_images,
         n_groups=n_groups,
@@ -84,8 +94,10 @@ def extrapolate(
             CurvePoint(n_images=round(n), macro_f1=_between(value, t * spread, f"bootstrap over {units}"))
             for n, value, spread in zip(sizes, score.tolist(), np.std(drawn, axis=0).tolist(), strict=True)
         ),
-        now=float(1 - now),
-        gain=Metric(value=gain, low=gain - reach, high=gain + reach, method=METHOD.format(units=units, shape=shape)),
+        now=float(1 - _on_the_line(sizes, 1 - score, n_images)),
+        gain=gain(n_images, 2 * n_images),
+        n_images_of_fold=n_images_of_fold,
+        over_folds=None if n_images_of_fold is None else gain(n_images_of_fold, n_images),
     )
 
 

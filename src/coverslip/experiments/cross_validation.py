@@ -237,7 +237,8 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     text = f"The final classifier is now trained on all {len(parts.train):,} images{how}."
     context.emit(Noted(code="refit", text=text, values={"n_images": len(parts.train), "n_epochs": choices.epochs}))
     preprocessing = preprocess(parts, recipe, context)
-    look, distances = drawn_on(parts, recipe, context), _unseen_distances(trained, choices)
+    look = drawn_on(parts, recipe, context, len(folds.splits))
+    distances = _unseen_distances(trained, choices)
     fitted, familiar = fit_network(parts, preprocessing, recipe, context, choices, look, distances)
     if fitted.held_out is not None:
         logits, label = fitted.held_out.logits, fitted.held_out.label

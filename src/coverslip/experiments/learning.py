@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 2048
 
 
-def drawn_on(parts: Parts, recipe: Recipe, context: RunContext) -> "OnFeatures | None":
+def drawn_on(parts: Parts, recipe: Recipe, context: RunContext, n_folds: int = 0) -> "OnFeatures | None":
     """What leaves the learning curve in the run folder, once the instant stage has features of the images.
 
     None where there are no such features, or where they come from an earlier run, which may have learnt from these
@@ -50,6 +50,7 @@ def drawn_on(parts: Parts, recipe: Recipe, context: RunContext) -> "OnFeatures |
             shrinkage=shrinkage,
             balanced=is_balanced(recipe),
             variation=variation,
+            n_images_of_fold=round(len(learnt) * (1 - 1 / n_folds)) if n_folds else None,
             seed=recipe.seed,
             on_progress=telling(context.emit, "drawing the learning curve", "networks"),
         )

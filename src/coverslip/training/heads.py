@@ -126,16 +126,17 @@ def variation_among_copies(
 
 
 def _deviations(of_copy: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-    """(copies * n, D) rows whose products with each other are the mean covariance of (n, D) features of each copy.
+    """The fewest rows whose products with each other are the mean covariance of (n, D) features of each copy.
 
-    None where there is a single copy.
+    There are none where there is a single copy.
     """
-    if len(of_copy) == 1:
+    from scipy.linalg import helmert
+
+    n_copies, (n, d) = len(of_copy), of_copy[0].shape
+    if n_copies == 1:
         return of_copy[0][:0]
-    together = np.stack(of_copy)
-    together -= together.mean(axis=0)
-    together /= np.float32(np.sqrt(together.shape[1] * (len(of_copy) - 1)))
-    return together.reshape(-1, together.shape[2])
+    contrasts = (helmert(n_copies) / np.sqrt(n * (n_copies - 1))).astype(np.float32)
+    return np.tensordot(contrasts, np.stack(of_copy), axes=1).reshape(-1, d)
 
 
 def some_of_training(images: TrainingImages, seed: int, most: int) -> tuple[Ints, Ints]:

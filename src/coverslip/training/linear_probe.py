@@ -122,7 +122,8 @@ def held_out_logits(
 
     In each turn its images are held out, and a head of that shrinkage is fitted on all others. Only labels are held
     back: standardisation, the classes' shares and what an image of a class counts are those of all images, so that a
-    turn takes one linear system, and not a training of its own.
+    turn takes one linear system, and not a training of its own. With variation and fewer images than features, so is
+    the variance that shrinkage is told in.
 
     Args:
         features: (n, D) of the training images, ordered by turn.
@@ -138,13 +139,18 @@ def held_out_logits(
     mean, sd = _moments(features)
     counts = np.bincount(label, minlength=n_classes)
     share = _shares(counts, balanced=balanced)
-    rows, within = _fewest_columns(features, mean, sd, _standardised(variation, sd))
+    within = _standardised(variation, sd)
+
+    def standardised(rows: slice) -> Floats:
+        return (features[rows] - mean) / sd
+
+    rows, added, left = _fewest_columns(standardised, label, share, within, shrinkage)
     everything = _Sums.of(rows, label, share / counts, slice(0, n))
     logits = np.full((n, n_classes), np.nan)
     for t in np.unique(turn[turn >= 0]):
         held_out = slice(int(np.searchsorted(turn, t)), int(np.searchsorted(turn, t, side="right")))
         others = everything.without(_Sums.of(rows, label, share / counts, held_out))
-        weight, bias = others.discriminant(shrinkage, share, within, d)
+        weight, bias = others.discriminant(left, share, added, d)
         for some in _row_slices(held_out.stop, held_out.start):
             logits[some] = rows(some) @ weight.T + bias
     return logits
@@ -156,19 +162,36 @@ def _standardised(variation: Variation | None, sd: Floats) -> Floats:
 
 
 def _fewest_columns(
-    features: Rows, mean: Floats, sd: Floats, variation: Floats
-) -> tuple[Callable[[slice], Floats], Floats]:
-    """Standardised rows, and the covariance of the variation.
+    rows: Callable[[slice], Floats], label: Ints, share: Floats, variation: Floats, shrinkage: float
+) -> tuple[Callable[[slice], Floats], Floats, float]:
+    """The rows, what is added to their covariance, and the shrinkage that is left to do.
 
-    Where there are fewer rows than columns, both are turned so that as many columns hold all there is. Inner products,
-    which are all that a discriminant knows of rows, stay what they were.
+    Where there are fewer rows than columns, they are turned so that as many columns hold all there is. A discriminant
+    knows of rows their inner products alone, and these stay what they were. With variation, rows come in a space where
+    it and the shrinkage are the identity.
     """
-    n, d = features.shape
-    if n + len(variation) > d:
-        return lambda rows: (features[rows] - mean) / sd, variation.T @ variation
-    all_rows = np.concatenate([(features[0:n] - mean) / sd, variation])
-    columns: Floats = np.asarray(np.linalg.qr(all_rows.T, mode="r")).T
-    return lambda rows: columns[:n][rows], columns[n:].T @ columns[n:]
+    n, d = len(label), variation.shape[1]
+    if n > d:
+        return rows, variation.T @ variation, shrinkage
+    x, added = rows(slice(0, n)), np.zeros((n, n))
+    if len(variation):
+        deviations = x - np.stack([x[label == k].mean(axis=0) for k in range(len(share))])[label]
+        squares = (share / np.bincount(label))[label] @ np.square(deviations).sum(axis=1)
+        unit = _unit(squares + np.square(variation).sum(), d)
+        x, added, shrinkage = whitened(x, variation, shrinkage * unit), np.eye(n), 0.0
+    columns = np.asarray(np.linalg.qr(x.T, mode="r")).T
+    return lambda some: columns[some], added, shrinkage
+
+
+def whitened(rows: Floats, variation: Floats, floor: float) -> Floats:
+    """(n, D) rows in a space in which the covariance of the variation and the floor together are the identity."""
+    from scipy.linalg import cholesky, solve_triangular
+
+    covariance = variation.T @ variation
+    covariance[np.diag_indices_from(covariance)] += floor
+    root = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+    turned: Floats = solve_triangular(root, rows.T, lower=True, check_finite=False)
+    return turned.T
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +219,8 @@ class _Sums:
             self.squares - others.squares, self.totals - others.totals, self.counts - others.counts, self.weight
         )
 
-    def discriminant(self, shrinkage: float, share: Floats, within: Floats, n_features: int) -> tuple[Floats, Floats]:
-        """(K, D) weight and (K,) bias, with the (D, D) covariance of copies.
+    def discriminant(self, shrinkage: float, share: Floats, added: Floats, n_features: int) -> tuple[Floats, Floats]:
+        """(K, D) weight and (K,) bias, with (D, D) added to the covariance.
 
         Of so many features, however many columns hold them.
         """
@@ -205,9 +228,8 @@ class _Sums:
 
         centres = self.totals / self.counts[:, None]
         counted = self.weight * self.counts
-        covariance = (self.squares - (centres * counted[:, None]).T @ centres) / counted.sum() + within
-        unit = max(float(np.trace(covariance)) / n_features, 1e-12)
-        covariance[np.diag_indices_from(covariance)] += shrinkage * unit
+        covariance = (self.squares - (centres * counted[:, None]).T @ centres) / counted.sum() + added
+        covariance[np.diag_indices_from(covariance)] += shrinkage * _unit(np.trace(covariance), n_features)
         weight: Floats = solve(covariance, centres.T, assume_a="pos").T
         return weight, np.log(share) - 0.5 * np.einsum("kd,kd->k", centres, weight)
 
@@ -299,7 +321,7 @@ def _by_products(
     variance = covariance.diagonal().copy()
 
     def solved(shrinkage: float, centres: Floats) -> Floats:
-        np.fill_diagonal(covariance, variance + shrinkage * _unit(variance, d))
+        np.fill_diagonal(covariance, variance + shrinkage * _unit(variance.sum(), d))
         weight: Floats = cho_solve(cho_factor(covariance, check_finite=False), centres.T, check_finite=False).T
         return weight
 
@@ -314,7 +336,7 @@ def _by_images(scattered: Floats) -> _Solved:
     variance, d = products.diagonal().copy(), scattered.shape[1]
 
     def solved(shrinkage: float, centres: Floats) -> Floats:
-        floor = shrinkage * _unit(variance, d)
+        floor = shrinkage * _unit(variance.sum(), d)
         np.fill_diagonal(products, variance + floor)
         factor = cho_factor(products, check_finite=False)
         by_image = cho_solve(factor, scattered @ centres.T, check_finite=False)
@@ -324,9 +346,9 @@ def _by_images(scattered: Floats) -> _Solved:
     return solved
 
 
-def _unit(variance: Floats, d: int) -> float:
+def _unit(variance: float, d: int) -> float:
     """The mean variance of d directions, in which shrinkage is told."""
-    return max(float(variance.sum()) / d, 1e-12)
+    return max(float(variance) / d, 1e-12)
 
 
 def _shares(counts: Ints, *, balanced: bool) -> Floats:

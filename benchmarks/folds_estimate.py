@@ -1,0 +1,85 @@
+"""How near the folds' result is to that of the classifier that they leave behind, on images kept aside.
+
+Instant classifiers are trained with five folds on part of a set; the final classifier, trained on all of that part, then
+predicts the rest, which shares no group with it. 'holds': in how many trainings the folds' 95 % interval of macro-F1
+holds that result. 'learning curve': what the report says that the final classifier gains over the folds'. As a Markdown
+table, means over seeds with standard errors. Images: COVERSLIP_DATA, default ../shared/data.
+
+    python benchmarks/folds_estimate.py [--rows NAME…] [--seeds N]
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from folds_calibration import DATA, Row
+from sklearn.metrics import f1_score
+
+import coverslip as cs
+from coverslip.datasets import split_units
+from coverslip.events import ignore
+
+ROWS = {
+    "blood_pbc": Row("blood_pbc", None, 300, 1500, 96),
+    "chromosomes_qband": Row("chromosomes_qband/images.csv", "cell", 500, 900, 64),
+    "pap_herlev": Row("pap_herlev/images.csv", "image", 300, 600, 96),
+    "blood_malaria": Row("blood_malaria/images.csv", "patient", 400, 1200, 64),
+    "nuclei_mitocheck": Row("nuclei_mitocheck/images.csv", "movie", 500, 1500, 64),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="*", default=list(ROWS), help=f"some of: {'; '.join(ROWS)}")
+    parser.add_argument("--seeds", type=int, default=6)
+    asked = parser.parse_args()
+    print(
+        "| set | images, aside | folds | aside | aside - folds | learning curve | holds |\n|---|---|---|---|---|---|---|"
+    )
+    for name in asked.rows:
+        show(name, [one_training(ROWS[name], seed) for seed in range(asked.seeds)])
+
+
+def show(name: str, trainings: list[dict[str, float]]) -> None:
+    """Print a line of the table."""
+    values = {key: np.array([each[key] for each in trainings]) for key in trainings[0]}
+
+    def with_error(numbers: np.ndarray) -> str:
+        return f"{numbers.mean():.3f} ({numbers.std(ddof=1) / np.sqrt(len(numbers)):.3f})"
+
+    folds, aside = values["folds"], values["aside"]
+    n = f"{values['n'].mean():.0f}, {values['n_aside'].mean():.0f}"
+    cells = [n, with_error(folds), with_error(aside), with_error(aside - folds), with_error(values["gain"])]
+    print(f"| {name} | {' | '.join(cells)} | {values['holds'].sum():.0f} of {len(trainings)} |", flush=True)
+
+
+def one_training(row: Row, seed: int) -> dict[str, float]:
+    """What the folds say, and what images kept aside say of the classifier."""
+    data = cs.open_dataset(DATA / row.source, group=row.group)
+    data = data.chosen([i for i, record in enumerate(data.records) if record.label])
+    label = np.unique([record.label for record in data.records], return_inverse=True)[1]
+    group = np.unique([record.group or record.image_id for record in data.records], return_inverse=True)[1]
+    n = len(label)
+    shares = row.n_train / n, max(0.0, 1 - (row.n_train + row.n_aside) / n), min(row.n_aside, n - row.n_train) / n
+    part = split_units(label, group, shares, seed)
+    train, aside = (data.chosen(np.flatnonzero(part == side).tolist()) for side in (0, 2))
+    settings = {"stage": "instant", "image_size": row.image_size, "seed": seed, "split": {"folds": 5}}
+    with tempfile.TemporaryDirectory() as folder:
+        run = cs.train(train, cs.Recipe.model_validate(settings), out=Path(folder) / "run", emit=ignore)
+        predicted = list(cs.load_classifier(run).predict_images(aside))
+        folds, curve = run.metrics.metrics["macro_f1"], run.learning_curve
+    value = f1_score([row.label for row in predicted], [row.predicted for row in predicted], average="macro")
+    gain = np.nan if curve is None or curve.over_folds is None else curve.over_folds.value
+    return {
+        "n": len(train.records),
+        "n_aside": len(predicted),
+        "folds": folds.value,
+        "aside": value,
+        "gain": gain,
+        "holds": folds.low <= value <= folds.high,
+    }
+
+
+if __name__ == "__main__":
+    main()
