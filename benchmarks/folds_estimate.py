@@ -1,9 +1,9 @@
 """How near the folds' result is to that of the classifier that they leave behind, on images kept aside.
 
-Instant classifiers are trained with five folds on part of a set; the final classifier, trained on all of that part, then
-predicts the rest, which shares no group with it. 'holds': in how many trainings the folds' 95 % interval of macro-F1
-holds that result. 'learning curve': what the report says that the final classifier gains over the folds'. As a Markdown
-table, means over seeds with standard errors. Images: COVERSLIP_DATA, default ../shared/data.
+Instant classifiers are trained with five folds on part of a set; the final classifier, trained on all of that part,
+then predicts the rest, which shares no group with it. 'holds': in how many trainings the folds' 95 % interval of
+macro-F1 holds that result. 'learning curve': what the report says that the final classifier gains over the folds'. As a
+Markdown table, means over seeds with standard errors. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/folds_estimate.py [--rows NAME…] [--seeds N]
 """
@@ -34,9 +34,8 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", default=list(ROWS), help=f"some of: {'; '.join(ROWS)}")
     parser.add_argument("--seeds", type=int, default=6)
     asked = parser.parse_args()
-    print(
-        "| set | images, aside | folds | aside | aside - folds | learning curve | holds |\n|---|---|---|---|---|---|---|"
-    )
+    columns = ("set", "images, aside", "folds", "aside", "aside - folds", "learning curve", "holds")
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for name in asked.rows:
         show(name, [one_training(ROWS[name], seed) for seed in range(asked.seeds)])
 

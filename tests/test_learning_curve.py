@@ -17,7 +17,7 @@ from coverslip.evaluation import CurvePoint, LearningCurve, Metric, extrapolate,
 from coverslip.reports.figures import draw
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
-from coverslip.reports.sections.learning import doubling
+from coverslip.reports.sections.learning import doubling, over_folds
 from coverslip.runs import LearningCurveRecord, Run
 from coverslip.training.linear_probe import fit_linear_probe
 
@@ -35,10 +35,10 @@ def predictions(errors: tuple[float, ...], n: int = 1600) -> tuple[np.ndarray, n
     return predicted, label
 
 
-def drawn(errors: tuple[float, ...], n_units: int = 1600) -> LearningCurve:
+def drawn(errors: tuple[float, ...], n_units: int = 1600, n_images_of_fold: int | None = None) -> LearningCurve:
     predicted, label = predictions(errors)
     unit = np.arange(len(label)) * n_units // len(label)
-    return extrapolate(predicted, label, unit, SIZES, n_images=800, n_groups=n_units)
+    return extrapolate(predicted, label, unit, SIZES, n_images=800, n_groups=n_units, n_images_of_fold=n_images_of_fold)
 
 
 def test_errors_that_halve_with_every_doubling_halve_once_more() -> None:
@@ -46,6 +46,17 @@ def test_errors_that_halve_with_every_doubling_halve_once_more() -> None:
     assert curve.now == pytest.approx(0.95)
     assert curve.gain.value == pytest.approx(0.025)
     assert [point.macro_f1.value for point in curve.points] == pytest.approx([0.6, 0.8, 0.9, 0.95])
+
+
+@pytest.mark.parametrize(("n_of_fold", "gain"), [(400, 0.05), (640, 0.0125), (800, 0.0)])
+def test_the_classifier_of_all_images_gains_what_the_line_says_over_those_of_folds(n_of_fold: int, gain: float) -> None:
+    """Errors of 40 / n: those of 400 images are twice as many as those of 800, those of 640 a quarter more."""
+    curve = drawn((0.4, 0.2, 0.1, 0.05), n_images_of_fold=n_of_fold)
+    assert curve.over_folds is not None
+    assert (curve.n_images_of_fold, curve.over_folds.value) == (n_of_fold, pytest.approx(gain))
+    assert curve.over_folds.low is not None
+    assert curve.over_folds.low <= gain
+    assert drawn((0.4, 0.2, 0.1, 0.05)).over_folds is None
 
 
 def test_a_flat_curve_stays_flat_and_a_rising_one_brings_nothing() -> None:
@@ -238,3 +249,17 @@ def test_a_training_draws_it_and_test_images_have_no_part_in_it(cells: Path, tmp
         assert len(run.learning_curve.points) == 4
         written.append(run.learning_curve_file.read_bytes())
     assert written[0] == written[1]
+
+
+@pytest.mark.slow
+def test_with_folds_the_curve_says_what_the_final_classifier_gains(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", n=90)
+    plan = INSTANT.split.model_copy(update={"folds": 3})
+    run = cs.train(cs.open_dataset(cells), INSTANT.model_copy(update={"split": plan}), out=tmp_path / "run")
+    curve = run.learning_curve
+    assert curve is not None
+    assert (curve.n_images, curve.n_images_of_fold) == (90, 60)
+    assert curve.over_folds is not None
+    assert curve.over_folds.value is not None
+    section = next(section for section in sections_of(read_run(run.folder)) if section.name == "learning_curve")
+    assert over_folds(curve) in section.text(read_run(run.folder)).words
