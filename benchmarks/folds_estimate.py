@@ -1,4 +1,4 @@
-"""How near the folds' result is to that of the classifier that they leave behind, on images kept aside.
+"""Compare the result of cross-validation with that of the final classifier on images kept aside.
 
 Instant classifiers are trained with five folds on part of a set; the final classifier, trained on all of that part,
 then predicts the rest, which shares no group with it. 'holds': in how many trainings the folds' 95 % interval of
@@ -45,7 +45,8 @@ def show(name: str, trainings: list[dict[str, float]]) -> None:
     values = {key: np.array([each[key] for each in trainings]) for key in trainings[0]}
 
     def with_error(numbers: np.ndarray) -> str:
-        return f"{numbers.mean():.3f} ({numbers.std(ddof=1) / np.sqrt(len(numbers)):.3f})"
+        known = numbers[np.isfinite(numbers)]  # a learning curve takes groups enough
+        return f"{known.mean():.3f} ({known.std(ddof=1) / np.sqrt(len(known)):.3f})" if len(known) > 1 else ""
 
     folds, aside = values["folds"], values["aside"]
     n = f"{values['n'].mean():.0f}, {values['n_aside'].mean():.0f}"

@@ -1,4 +1,4 @@
-"""Do copies help the instant classifier? Test images as they are, and with other light, as a Markdown table.
+"""Do augmented copies help the instant classifier? Test images as they are, and with other light, as a Markdown table.
 
 Each set is trained on twice with each seed: with the copies of training images that the default data augmentation
 allows, and without any (`augment: none`; only the instant stage is trained, which augmentation shapes in no other way).
@@ -101,7 +101,7 @@ def measured(classifier: Classifier, images: Dataset) -> dict[str, float]:
     """Macro-F1 by change, and log loss of the images as they are."""
     found = {}
     for name, change in CHANGES.items():
-        if "hue" in name and classifier.card.preprocessing.channels == 1:
+        if "hue" in name and classifier.card.preprocessing.channels != 3:
             continue
         rows = list(classifier.predict_images(images, change=change))
         label = [classifier.classes.index(row.label) for row in rows]

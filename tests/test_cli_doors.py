@@ -242,6 +242,15 @@ def test_no_cell_of_a_table_that_is_wider_than_the_console_is_cut(width: int) ->
     names = ", ".join(f"class_with_a_long_name_{k}" for k in range(12))
     rows = [("Classes", "a, b", names), ("Parts", "train 286, val 98, test 97", "train 189, val 63, test 63")]
     console = Console(width=width, file=StringIO())
-    console.print(filled_table(("", "first", "second"), rows))
+    console.print(filled_table(("", "first", "second"), rows, text_columns=("first", "second")))
     shown = re.sub(r"\s", "", console.file.getvalue())
     assert Counter(shown) == Counter(re.sub(r"\s", "", "".join([*chain(*rows), "first", "second"])))
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_number_is_never_wrapped_inside(width: int) -> None:
+    row = ("a class with a long name", "12,345", "0.928 (0.851–0.970)", "0.902 (0.801–0.951)", "0.915")
+    console = Console(width=width, file=StringIO())
+    console.print(filled_table(("class", "images", "recall", "precision", "F1"), [row]))
+    shown = console.file.getvalue().split()
+    assert {"12,345", "0.928", "(0.851–0.970)", "0.902", "(0.801–0.951)", "0.915"} <= set(shown)

@@ -18,7 +18,7 @@ from coverslip.reports.figures import draw
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.reports.sections.learning import doubling, over_folds
-from coverslip.runs import LearningCurveRecord, Run
+from coverslip.runs import LearningCurveRecord, Recipe, Run
 from coverslip.training.linear_probe import fit_linear_probe
 
 SIZES = (100, 200, 400, 800)
@@ -48,15 +48,16 @@ def test_errors_that_halve_with_every_doubling_halve_once_more() -> None:
     assert [point.macro_f1.value for point in curve.points] == pytest.approx([0.6, 0.8, 0.9, 0.95])
 
 
-@pytest.mark.parametrize(("n_of_fold", "gain"), [(400, 0.05), (640, 0.0125), (800, 0.0)])
+@pytest.mark.parametrize(("n_of_fold", "gain"), [(400, 0.05), (640, 0.0125)])
 def test_the_classifier_of_all_images_gains_what_the_line_says_over_those_of_folds(n_of_fold: int, gain: float) -> None:
     """Errors of 40 / n: those of 400 images are twice as many as those of 800, those of 640 a quarter more."""
     curve = drawn((0.4, 0.2, 0.1, 0.05), n_images_of_fold=n_of_fold)
     assert curve.over_folds is not None
     assert (curve.n_images_of_fold, curve.over_folds.value) == (n_of_fold, pytest.approx(gain))
     assert curve.over_folds.low is not None
-    assert curve.over_folds.low <= gain
-    assert drawn((0.4, 0.2, 0.1, 0.05)).over_folds is None
+    assert curve.over_folds.low < gain
+    for n in (None, 800):  # without folds, and with as many images in each
+        assert drawn((0.4, 0.2, 0.1, 0.05), n_images_of_fold=n).over_folds is None
 
 
 def test_a_flat_curve_stays_flat_and_a_rising_one_brings_nothing() -> None:
@@ -252,14 +253,33 @@ def test_a_training_draws_it_and_test_images_have_no_part_in_it(cells: Path, tmp
 
 
 @pytest.mark.slow
-def test_with_folds_the_curve_says_what_the_final_classifier_gains(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("most", "n_all", "n_of_fold"), [(None, 90, 60), (10, 30, 30)])
+def test_with_folds_the_curve_says_what_the_final_classifier_gains(
+    tmp_path: Path, most: int | None, n_all: int, n_of_fold: int
+) -> None:
     cells = write_cells(tmp_path / "cells", n=90)
-    plan = INSTANT.split.model_copy(update={"folds": 3})
-    run = cs.train(cs.open_dataset(cells), INSTANT.model_copy(update={"split": plan}), out=tmp_path / "run")
+    plan = INSTANT.split.model_copy(update={"folds": 3, "train_per_class": most})
+    run = cs.train(
+        cs.open_dataset(cells),
+        INSTANT.model_copy(update={"split": plan, "augment": Recipe().augment}),
+        out=tmp_path / "run",
+    )
     curve = run.learning_curve
     assert curve is not None
-    assert (curve.n_images, curve.n_images_of_fold) == (90, 60)
-    assert curve.over_folds is not None
-    assert curve.over_folds.value is not None
+    assert (curve.n_images, curve.n_images_of_fold) == (n_all, n_of_fold)
     section = next(section for section in sections_of(read_run(run.folder)) if section.name == "learning_curve")
-    assert over_folds(curve) in section.text(read_run(run.folder)).words
+    words = section.text(read_run(run.folder)).words
+    assert (curve.over_folds is not None) == (n_of_fold < n_all)
+    assert bool(over_folds(curve)) == (n_of_fold < n_all)
+    assert not over_folds(curve) or over_folds(curve) in words
+
+
+def test_products_with_variation_take_a_class_that_the_sample_lacks() -> None:
+    rng = np.random.default_rng(0)
+    features, variation = rng.normal(size=(30, 8)).astype(np.float32), rng.normal(size=(5, 8)).astype(np.float32)
+    label = np.arange(30) % 3
+    lacking, whole = (
+        gram_matrix_with_variation(features, labels, variation, shrinkage=1.0, balanced=True)
+        for labels in (np.array([0, 1, 3])[label], label)
+    )
+    np.testing.assert_array_equal(lacking, whole)

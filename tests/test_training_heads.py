@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from trained import INSTANT, SMALL_NETWORK
 
 import coverslip as cs
-from coverslip.events import COMPUTING_FEATURES, Event, Progressed
+from coverslip.events import COMPUTING_FEATURES, Event, Progressed, ignore
 from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, create_network
 from coverslip.runs import FromRun, Recipe, RefittedHead, RunContext, augment_named
 from coverslip.training.batches import TrainingImages, as_tensor
-from coverslip.training.heads import HeadFitter, refit_head, refit_head_as_chosen, variation_among_copies
+from coverslip.training.heads import AugmentedCopies, HeadFitter, Variation, refit_head, refit_head_as_chosen
 from coverslip.training.linear_probe import fit_linear_probe
 from coverslip.training.ranking import calibrated_log_loss, primary_score
 
@@ -152,11 +152,11 @@ def test_variation_is_the_covariance_of_what_the_network_sees_in_copies(
     network = create_network(SMALL_NETWORK, n_classes=3, pretrained=False, image_size=32)
     preprocessing = Preprocessing.model_validate({"image_size": 32, "channels": 3})
 
-    def variation(**augment: object) -> np.ndarray | None:
+    def variation(**augment: object) -> Variation | None:
         amounts = {"brightness": 0, "contrast": 0, "zoom": 0, "rotate_degrees": 0, "flip": False, **augment}
         recipe = Recipe.model_validate({"augment": amounts, "tta": 1})
         common = (lambda places: [f"{i:03}" for i in places], preprocessing, recipe, RunContext(tmp_path))
-        return variation_among_copies(network, images, *common)
+        return AugmentedCopies(network, images, *common).variation(ignore)
 
     assert variation() is None
 
@@ -165,14 +165,20 @@ def test_variation_is_the_covariance_of_what_the_network_sees_in_copies(
         turned = [FeatureNetwork(network).eval()(pixels.flip(axes)) for axes in ((), (2, 3), (3,), (2,))]
     features = torch.stack(turned).double().numpy()
     deviations = (features - features.mean(axis=0)).reshape(-1, features.shape[2]) / np.sqrt(len(images.train) * 3)
-    rows = variation(flip=True)
-    assert rows is not None
+    mirrored = variation(flip=True)
+    assert mirrored is not None
+    rows = mirrored.rows
     np.testing.assert_allclose(rows.T @ rows, 0.5 * deviations.T @ deviations, rtol=1e-2, atol=1e-6)
+    of_one = rows[mirrored.image == 7]  # the covariance within an image, as a part of that of all
+    deviations = features[:, 7] - features[:, 7].mean(axis=0)
+    known = 0.5 * deviations.T @ deviations / (len(images.train) * 3)
+    np.testing.assert_allclose(of_one.T @ of_one, known, rtol=1e-2, atol=1e-6)
 
     lighter, both = variation(brightness=0.3), variation(brightness=0.3, flip=True)
     assert lighter is not None
     assert both is not None
-    np.testing.assert_allclose(lighter.T @ lighter + rows.T @ rows, both.T @ both, rtol=1e-2, atol=1e-6)
+    expected = lighter.rows.T @ lighter.rows + rows.T @ rows
+    np.testing.assert_allclose(both.rows.T @ both.rows, expected, rtol=1e-2, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -194,6 +200,7 @@ def test_an_instant_classifier_learns_from_copies_where_augmentation_allows_them
     assert run.training.instant.images_copied == (n_train if augment == "default" else 0)
     n_val = sum(row.split == "val" for row in run.split)
     n = n_train + n_val + (12 * n_train if augment == "default" else 0)
+    assert run.training.instant.shrinkage is not None
     of_both = [event for event in told if event.total == n]
     assert [event.done for event in of_both] == sorted(event.done for event in of_both)
     assert of_both[-1].done == n

@@ -1,6 +1,8 @@
 """Images unlike those of training: distances, the limit, and what people are told of them."""
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,9 @@ from coverslip.evaluation.elsewhere.unfamiliar import (
     n_directions,
 )
 from coverslip.events import Event, Noted
-from coverslip.runs import Run
+from coverslip.reports.reported import ReportedRun
+from coverslip.reports.sections.elsewhere.unfamiliar import UNFAMILIAR
+from coverslip.runs import Predictions, Run
 
 
 def drawn(n: int, rng: np.random.Generator, n_features: int = 40) -> tuple[np.ndarray, np.ndarray]:
@@ -119,6 +123,26 @@ def test_statistics_that_do_not_fit_the_network_are_refused(own_run: Run, cells:
 
 def test_the_report_tells_how_many_test_images_are_unfamiliar(trained: Run) -> None:
     assert "Out-of-distribution images" in trained.report_file.read_text()
+
+
+def test_the_report_names_groups_with_many_unfamiliar_images(own_run: Run) -> None:
+    """Three of one group are; of two others one each, which tells nothing of a group."""
+    group_of = {row.image_id: row.named_group for row in own_run.split if row.split == "test"}
+    rows, card = list(own_run.predictions), own_run.card
+    assert card is not None
+    groups = sorted(set(group_of.values()))
+    n_of = Counter(group_of.values())
+    wanted = Counter({groups[0]: 3, **dict.fromkeys(groups[1:3], 1)})
+    for i, row in enumerate(rows):
+        is_unlike = wanted[group_of[row.image_id]] > 0
+        wanted[group_of[row.image_id]] -= is_unlike
+        decision = "unfamiliar" if is_unlike else row.label or ""
+        rows[i] = replace(row, decision=decision, unfamiliarity=1.5 if is_unlike else 0.1)
+    Predictions(rows, card.classes).write_csv(own_run.predictions_file)
+    words = " ".join(UNFAMILIAR.text(ReportedRun(Run(own_run.folder))).words)
+    assert f"In 1 of {len(groups)} groups" in words
+    assert f"{groups[0]} (3 of {n_of[groups[0]]})" in words
+    assert not any(f"{name} (" in words for name in groups[1:])
 
 
 def test_single_unfamiliar_images_are_no_warnings_since_some_are_among_any(trained: Run, tmp_path: Path) -> None:

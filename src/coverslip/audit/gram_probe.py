@@ -38,16 +38,17 @@ def gram_matrix_with_variation(
     shrinkage: float,
     balanced: bool,
 ) -> Singles:
-    """(n, n) products in a space where the variation among copies and the shrinkage together are the identity.
+    """(n, n) products in a space where the covariance within images and the shrinkage together are the identity.
 
-    There a probe has no shrinkage of its own but a floor of 1. Shrinkage is told by the variance of all these images.
+    There a probe adds the identity in place of a shrinkage, which is in units of the mean variance of all these images.
 
     Args:
         features: (n, D).
-        label: (n,) int; every class occurs.
+        label: (n,) int.
         variation: (R, D), as for the linear probe.
         shrinkage, balanced: as for the linear probe.
     """
+    label = np.unique(label, return_inverse=True)[1]
     standardised, sd = _standardised(features)
     within = variation / sd
     count = np.bincount(label)
@@ -78,7 +79,7 @@ def probe_logits(
         label: (n,) int of the training images.
         n_classes: K.
         n_features: D, that the products sum over.
-        shrinkage: as for the linear probe; None where the products hold it, and the floor is 1.
+        shrinkage: as for the linear probe; None if the products already include it.
         balanced: as for the linear probe.
     """
     from scipy.linalg import cho_factor, cho_solve

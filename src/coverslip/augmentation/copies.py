@@ -1,7 +1,7 @@
-"""Copies of training images for a linear probe: what it sees differ between them does not tell classes apart.
+"""Augmented copies of training images for a linear probe, which learns from them how features vary within an image.
 
 Fine-tuning draws random changes anew in every epoch. A linear probe sees few copies, the same ones in every training:
-the turned and mirrored ones that lose no pixel, and some with other light, focus and size. Copies at any angle, as
+the rotated and mirrored ones that lose no pixel, and some with other light, focus and size. Copies at any angle, as
 fine-tuning draws them, made probes worse (benchmarks/RESULTS.md).
 """
 
@@ -17,20 +17,20 @@ from coverslip.augmentation.sets import Amount
 Pixels = npt.NDArray[np.unsignedinteger]
 
 _N_LIGHT = 4  # copies with other light
-_OF_PLACE = ("rotate_degrees", "flip", "shift", "shear_degrees", "crop")
+_OF_LIGHT = ("contrast", "brightness", "zoom", "stain", "saturation", "hue_degrees", "blur")  # and focus and size
 
 
 @dataclass(frozen=True, slots=True)
 class Copies:
     """The copies of an image that random changes allow."""
 
-    lossless: tuple[int, ...]  # turned and mirrored ones, as `coverslip.engines.turned` numbers them; 0 is the image
-    light_changes: dict[str, Amount]  # that leave everything at its place; empty where there are none
+    lossless: tuple[int, ...]  # rotated and mirrored ones, as `coverslip.engines.turned` numbers them; 0 is the image
+    light_changes: dict[str, Amount]  # of light, focus and size; empty where there are none
 
     @staticmethod
     def within(amounts: Mapping[str, Amount]) -> "Copies":
         """Those that random changes of these amounts allow."""
-        light = {name: amount for name, amount in amounts.items() if name not in _OF_PLACE and amount}
+        light = {name: amount for name, amount in amounts.items() if name in _OF_LIGHT and amount}
         return Copies(_lossless(amounts["flip"], float(amounts["rotate_degrees"])), light)
 
     @property

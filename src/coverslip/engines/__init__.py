@@ -1,6 +1,6 @@
 """Running a network fast and equal."""
 
-from coverslip.engines.embedding import Features, embed
+from coverslip.engines.embedding import Features, embed, n_missing
 from coverslip.engines.engine import Engine
 from coverslip.engines.keeping import engine_of, remember_engine
 from coverslip.engines.running import N_CHECKED, fastest_engine, fingerprint
@@ -15,6 +15,7 @@ __all__ = [
     "engine_of",
     "fastest_engine",
     "fingerprint",
+    "n_missing",
     "remember_engine",
     "run_tta",
     "turned",

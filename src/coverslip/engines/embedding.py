@@ -83,14 +83,7 @@ def embed(
     Raises:
         Stopped: on request; what was computed is kept.
     """
-    made_by = {
-        "version": _FEATURES_VERSION,
-        "software": software(),
-        "weights": fingerprint(network),
-        "preprocessing": preprocessing,
-        "tta": tta,
-        "device": device,
-    }
+    made_by = _made_by(network, preprocessing, tta, device)
     engine = None
 
     def say_not_kept(error: OSError | sqlite3.Error) -> None:
@@ -110,6 +103,32 @@ def embed(
                 emit(_progress(done, len(waiting), time.monotonic() - started))
             places = store.places(digests)
         yield Features(store, places), engine
+
+
+def n_missing(
+    network: "nn.Module",
+    n_features: int,
+    digests: Sequence[str],
+    *,
+    preprocessing: dict[str, Any],
+    tta: int,
+    device: str = "cpu",
+) -> int:
+    """How many images `embed` would have to compute: their features are not in the cache. Arguments as of `embed`."""
+    made_by = _made_by(network, preprocessing, tta, device)
+    with ArrayStore(FEATURES, made_by, (n_features,), np.float32, lambda error: None) as store:
+        return int((store.places(digests) < 0).sum())
+
+
+def _made_by(network: "nn.Module", preprocessing: dict[str, Any], tta: int, device: str) -> dict[str, Any]:
+    return {
+        "version": _FEATURES_VERSION,
+        "software": software(),
+        "weights": fingerprint(network),
+        "preprocessing": preprocessing,
+        "tta": tta,
+        "device": device,
+    }
 
 
 def _read_ahead(

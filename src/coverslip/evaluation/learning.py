@@ -97,7 +97,7 @@ def extrapolate(
         now=float(1 - _on_the_line(sizes, 1 - score, n_images)),
         gain=gain(n_images, 2 * n_images),
         n_images_of_fold=n_images_of_fold,
-        over_folds=None if n_images_of_fold is None else gain(n_images_of_fold, n_images),
+        over_folds=gain(n_images_of_fold, n_images) if n_images_of_fold and n_images_of_fold != n_images else None,
     )
 
 

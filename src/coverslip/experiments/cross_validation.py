@@ -237,7 +237,9 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     text = f"The final classifier is now trained on all {len(parts.train):,} images{how}."
     context.emit(Noted(code="refit", text=text, values={"n_images": len(parts.train), "n_epochs": choices.epochs}))
     preprocessing = preprocess(parts, recipe, context)
-    look = drawn_on(parts, recipe, context, len(folds.splits))
+    cards = [open_classifier(fold.classifier_folder).card for fold in trained]
+    n_of_fold = round(statistics.mean(card.trained_on.n_images for card in cards))
+    look = drawn_on(parts, recipe, context, n_of_fold)
     distances = _unseen_distances(trained, choices)
     fitted, familiar = fit_network(parts, preprocessing, recipe, context, choices, look, distances)
     if fitted.held_out is not None:

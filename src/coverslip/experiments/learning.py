@@ -12,13 +12,13 @@ from coverslip.runs import LearningCurveRecord, Recipe, RunContext
 
 if TYPE_CHECKING:
     from coverslip.engines import Features
+    from coverslip.training.heads import Variation
     from coverslip.training.instant_stage import OnFeatures
-    from coverslip.training.linear_probe import Variation
 
 _ROWS_AT_ONCE = 2048
 
 
-def drawn_on(parts: Parts, recipe: Recipe, context: RunContext, n_folds: int = 0) -> "OnFeatures | None":
+def drawn_on(parts: Parts, recipe: Recipe, context: RunContext, n_of_fold: int | None = None) -> "OnFeatures | None":
     """What leaves the learning curve in the run folder, once the instant stage has features of the images.
 
     None where there are no such features, or where they come from an earlier run, which may have learnt from these
@@ -49,8 +49,8 @@ def drawn_on(parts: Parts, recipe: Recipe, context: RunContext, n_folds: int = 0
             has_name=has_name if has_groups else None,
             shrinkage=shrinkage,
             balanced=is_balanced(recipe),
-            variation=variation,
-            n_images_of_fold=round(len(learnt) * (1 - 1 / n_folds)) if n_folds else None,
+            variation=variation.rows if variation else None,
+            n_images_of_fold=n_of_fold,
             seed=recipe.seed,
             on_progress=telling(context.emit, "drawing the learning curve", "networks"),
         )

@@ -306,6 +306,7 @@ def refit(
         OutOfTime: the context's deadline came before the last of the chosen epochs.
         Stopped: on request.
     """
+    given = (digest_of, preprocessing, recipe, context)
     network, kept_head = initial_network(images, preprocessing, recipe, initial)
     random_head = _copied_head(network)
     stages: list[StageRecord] = []
@@ -316,7 +317,7 @@ def refit(
         kept_head = kept_head if choices.keeps_head else None
         choose = head_by_choices(images, recipe, choices.shrinkage, kept_head, turn, context)
         choice, stage = instant_stage(
-            network, images, digest_of, preprocessing, recipe, context, choose, choices.head_temperature, on_features
+            network, images, *given, choose, temperature, on_features, with_copies=kept_head is None
         )
         stages.append(stage)
         unseen = choice.unseen
@@ -332,7 +333,7 @@ def refit(
         if finetuned.stopped_because == "diverged":
             raise _diverged(recipe)
         if choices.refitted is not None:
-            refit_head_as_chosen(network, images, digest_of, preprocessing, recipe, context, choices.refitted)
+            refit_head_as_chosen(network, images, *given, choices.refitted)
         stages.append(_finetune_stage(finetuned, recipe, choices.refitted))
     chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
     context.emit(_selected(chosen, finetuned))

@@ -13,30 +13,39 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from coverslip.augmentation import Copies
-from coverslip.engines import N_CHECKED, Engine, Features, as_input, embed, fastest_engine, run_tta, turned
+from coverslip.engines import N_CHECKED, Engine, Features, as_input, embed, fastest_engine, n_missing, run_tta, turned
 from coverslip.evaluation import fit_temperature
-from coverslip.events import telling
+from coverslip.events import Emit, telling
 from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import IMAGES_COPIED, IMAGES_REFITTED, FittedOn, Recipe, RefittedHead, RunContext
 from coverslip.training.batches import TrainingImages
-from coverslip.training.linear_probe import SHRINKAGES, LinearHead, Variation, fit_linear_probe, held_out_logits
+from coverslip.training.linear_probe import SHRINKAGES, LinearHead, fit_linear_probe, held_out_logits
 from coverslip.training.ranking import calibrated_log_loss, primary_score
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Pixels = npt.NDArray[np.unsignedinteger]
 DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each image's content apart
 
 _Numbers = TypeVar("_Numbers", npt.NDArray[np.float32], Floats)
 
 _SHARES = tuple(tenth / 10 for tenth in range(11))  # of the refitted head
-_LOSSLESS_WEIGHT, _LIGHT_WEIGHT = 0.5, 1.0  # of what copies differ in, against what images of a class differ in
+_LOSSLESS_WEIGHT, _LIGHT_WEIGHT = 0.5, 1.0  # of the covariance within images, added to that within classes
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """The covariance of features within images, over augmented copies of each."""
+
+    rows: npt.NDArray[np.float32]  # (R, D) whose products with each other are the covariance
+    image: Ints  # (R,) that each row is of, by its place among the training images
 
 
 def features_of(
@@ -67,68 +76,83 @@ def features_of(
     )
 
 
-def variation_among_copies(
-    network: Network,
-    images: TrainingImages,
-    digest_of: DigestOf,
-    preprocessing: Preprocessing,
-    recipe: Recipe,
-    context: RunContext,
-) -> Variation | None:
-    """What copies of some training images differ in, as the network sees it.
+class AugmentedCopies:
+    """Augmented copies of training images: of at most `IMAGES_COPIED`, as the recipe's data augmentation allows.
 
     Args:
-        network, images, digest_of, preprocessing, recipe, context: as for `fit`; copies are as the recipe's random
-            changes allow.
-
-    Returns:
-        (R, D) rows whose products with each other are the covariance within an image; None where the recipe allows no
-        changes.
-
-    Raises:
-        Stopped: on request.
+        network, images, digest_of, preprocessing, recipe, context: as for `fit`.
     """
-    copies = Copies.within(dict(recipe.augment))
-    if not len(copies):
-        return None
-    names = [*(f"turned {k}" for k in copies.lossless), *(f"light {k}" for k in range(copies.n_light))]
-    digests = digest_of(images.train.tolist())
-    # Of whatever part of the images a fold trains on, mostly the same are chosen.
-    chosen = sorted(range(len(digests)), key=lambda i: (digests[i], i))[:IMAGES_COPIED]
-    n = len(chosen)
 
-    def pixels_of(places: Sequence[int]) -> npt.NDArray[np.unsignedinteger]:
-        pixels = images.pixels_of([int(images.train[chosen[place % n]]) for place in places])
-        return np.stack([changed(image, place) for image, place in zip(pixels, places, strict=True)])
+    def __init__(
+        self,
+        network: Network,
+        images: TrainingImages,
+        digest_of: DigestOf,
+        preprocessing: Preprocessing,
+        recipe: Recipe,
+        context: RunContext,
+    ) -> None:
+        self._network, self._images, self._context = network, images, context
+        self._copies = Copies.within(dict(recipe.augment))
+        digests = digest_of(images.train.tolist())
+        # Whichever part of the images a fold trains on, mostly the same are chosen.
+        self._chosen = np.array(sorted(range(len(digests)), key=lambda i: (digests[i], i))[:IMAGES_COPIED], np.int64)
+        lossless, light = self._copies.lossless, range(self._copies.n_light)
+        names = [*(f"turned {k}" for k in lossless), *(f"light {k}" for k in light)][: len(self._copies)]
+        self._digests = [f"{digests[i]} {name}" for i in self._chosen for name in names]
+        self._as_cached: dict[str, Any] = {  # Any: as `embed` takes them
+            "preprocessing": {**preprocessing.model_dump(mode="json"), "light": self._copies.light_changes},
+            "tta": 1,
+            "device": context.device,
+        }
 
-    def changed(image: npt.NDArray[np.unsignedinteger], place: int) -> npt.NDArray[np.unsignedinteger]:
-        copy = place // n
-        if copy < len(copies.lossless):
-            copied: npt.NDArray[np.unsignedinteger] = turned(image.transpose(2, 0, 1)[None], copies.lossless[copy])[0]
-            return copied.transpose(1, 2, 0)
-        return copies.with_other_light(image, f"{digests[chosen[place % n]]} {names[copy]}")
+    def n_missing(self) -> int:
+        """Copies whose features are not in the cache."""
+        network = FeatureNetwork(self._network)
+        return n_missing(network, self._network.head.in_features, self._digests, **self._as_cached)
 
-    with embed(
-        FeatureNetwork(network),
-        network.head.in_features,
-        [f"{digests[i]} {name}" for name in names for i in chosen],
-        pixels_of,
-        preprocessing={**preprocessing.model_dump(mode="json"), "light": copies.light_changes},
-        tta=1,
-        device=context.device,
-        emit=context.emit,
-        stop=context.stop,
-    ) as (features, _):
-        of_copy = [features[slice(k * n, (k + 1) * n)] for k in range(len(copies))]
-    lossless, light = of_copy[: len(copies.lossless)], [of_copy[0], *of_copy[len(copies.lossless) :]]
-    weighted = ((_LOSSLESS_WEIGHT, lossless), (_LIGHT_WEIGHT, light))
-    return np.concatenate([np.sqrt(weight, dtype=np.float32) * _deviations(some) for weight, some in weighted])
+    def variation(self, emit: Emit) -> Variation | None:
+        """The covariance of features within images; None if data augmentation allows no copies.
+
+        Raises:
+            Stopped: on request.
+        """
+        if not self._digests:
+            return None
+        with embed(
+            FeatureNetwork(self._network),
+            self._network.head.in_features,
+            self._digests,
+            self._pixels_of,
+            **self._as_cached,
+            emit=emit,
+            stop=self._context.stop,
+        ) as (features, _):
+            of_copy = [features[slice(k, None, len(self._copies))] for k in range(len(self._copies))]
+        n_lossless = len(self._copies.lossless)
+        weighted = ((_LOSSLESS_WEIGHT, of_copy[:n_lossless]), (_LIGHT_WEIGHT, [of_copy[0], *of_copy[n_lossless:]]))
+        rows = [np.sqrt(weight, dtype=np.float32) * _deviations(some) for weight, some in weighted]
+        image = [np.tile(self._chosen, len(part) // len(self._chosen)) for part in rows]
+        return Variation(np.concatenate(rows), np.concatenate(image))
+
+    def _pixels_of(self, places: Sequence[int]) -> Pixels:
+        image, copy = np.divmod(places, len(self._copies))
+        distinct, which = np.unique(image, return_inverse=True)
+        pixels = self._images.pixels_of(self._images.train[self._chosen[distinct]].tolist())
+        return np.stack([self._copied(pixels[which[i]], copy[i], self._digests[places[i]]) for i in range(len(places))])
+
+    def _copied(self, pixels: Pixels, copy: int, digest: str) -> Pixels:
+        lossless = self._copies.lossless
+        if copy >= len(lossless):
+            return self._copies.with_other_light(pixels, digest)
+        copied: Pixels = turned(pixels.transpose(2, 0, 1)[None], lossless[copy])[0]
+        return copied.transpose(1, 2, 0)
 
 
 def _deviations(of_copy: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
     """The fewest rows whose products with each other are the mean covariance of (n, D) features of each copy.
 
-    There are none where there is a single copy.
+    Row i belongs to image i modulo n. There are none where there is a single copy.
     """
     from scipy.linalg import helmert
 
@@ -167,7 +191,7 @@ def cross_fitted_logits(
         n_classes: K.
         balanced: every class counts the same, however many images it has.
         shrinkage: of every probe.
-        variation: as for `fit_linear_probe`.
+        variation: as for `fit_linear_probe`; an image that is held out is left out of it too.
     """
     order = np.argsort(turn, kind="stable")
     logits = np.empty((len(label), n_classes))
@@ -178,7 +202,8 @@ def cross_fitted_logits(
         n_classes=n_classes,
         balanced=balanced,
         shrinkage=shrinkage,
-        variation=variation,
+        variation=variation.rows if variation else None,
+        turn_of_variation=turn[variation.image] if variation else None,
     )
     return logits
 
@@ -209,7 +234,7 @@ class HeadFitter:
     n_classes: int
     recipe: Recipe
     context: RunContext
-    variation: Variation | None = None  # among copies of an image
+    variation: Variation | None = None  # among augmented copies; its images are the first of those that are fitted on
 
     def fit(self, features: Features, label: Ints, shrinkage: float) -> LinearHead:
         """On all these images, of a given shrinkage."""
@@ -274,7 +299,7 @@ class HeadFitter:
             balanced=is_balanced(self.recipe),
             better=lambda logits, label: primary_score(logits, label, self.recipe),
             shrinkages=shrinkages,
-            variation=self.variation,
+            variation=self.variation.rows if self.variation else None,
             on_progress=tell_unless_stopped,
         )
 

@@ -14,8 +14,8 @@ from coverslip.images import Preprocessing
 from coverslip.models.networks import Network
 from coverslip.runs import IMAGES_COPIED, FittedOn, InstantStage, Recipe, RunContext
 from coverslip.training.batches import TrainingImages
-from coverslip.training.heads import DigestOf, HeadFitter, features_of, variation_among_copies
-from coverslip.training.linear_probe import LinearHead, Variation
+from coverslip.training.heads import AugmentedCopies, DigestOf, HeadFitter, Variation, features_of
+from coverslip.training.linear_probe import LinearHead
 from coverslip.training.ranking import rank
 
 Floats = npt.NDArray[np.float64]
@@ -42,9 +42,9 @@ class HeadChoice:
     fitted_on: FittedOn = "training images"
 
 
-# Of the features of training images, then validation images, and what copies of an image differ in.
+# Of the features of training images, then validation images, and the covariance within images.
 ChooseHead = Callable[[Features, Variation | None], HeadChoice]
-# The same features while they can be read, the shrinkage of the head that was fitted, and the variation.
+# The same features while they can be read, the shrinkage of the head that was fitted, and the covariance within images.
 OnFeatures = Callable[[Features, Features, float | None, Variation | None], None]
 
 
@@ -105,31 +105,28 @@ def head_by_choices(
 
 @dataclass(slots=True)
 class _Progress:
-    """Tells the progress with features of images and of their copies as one, counted in images."""
+    """Tells the progress with features of images and of their copies as one, counted in images.
+
+    The pace is that of images alone: of a copy it is another.
+    """
 
     emit: Emit
-    copies: float  # how many images take as long
-    tta: int
+    copies: float  # how many images take as long as the copies that are not in the cache
     n_done: int = 0  # images
 
     def of_images(self, event: Event) -> None:
-        if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES:
+        if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES and event.per_second:
             self.n_done = event.done
-            event = _progress(event.done, event.total + self.copies, event.per_second)
+            total = event.total + self.copies
+            left = (total - event.done) / event.per_second
+            event = replace(event, total=round(total), seconds_left=left)
         self.emit(event)
 
     def of_copies(self, event: Event) -> None:
         if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES:
-            done, total = (self.n_done + looks / self.tta for looks in (event.done, event.total))
-            event = _progress(done, total, event.per_second and event.per_second / self.tta)
+            done, total = (self.n_done + self.copies * each / event.total for each in (event.done, event.total))
+            event = replace(event, done=round(done), total=round(total), per_second=None)
         self.emit(event)
-
-
-def _progress(done: float, total: float, per_second: float | None) -> Progressed:
-    left = (total - done) / per_second if per_second else None
-    return Progressed(
-        stage=COMPUTING_FEATURES, done=round(done), total=round(total), per_second=per_second, seconds_left=left
-    )
 
 
 def instant_stage(
@@ -142,6 +139,8 @@ def instant_stage(
     choose: ChooseHead,
     temperature: float = 1.0,
     on_features: OnFeatures = ignore_features,
+    *,
+    with_copies: bool = True,
 ) -> tuple[HeadChoice, InstantStage]:
     """Put a head into the network.
 
@@ -151,6 +150,7 @@ def instant_stage(
         choose: fits the head, or takes that of an earlier run.
         temperature: of the head, where there are no unseen images to fit it on.
         on_features: shown the features once the head is chosen; its time is not the stage's.
+        with_copies: learn from augmented copies, where the recipe allows them.
 
     Returns:
         The head with what it says of unseen images, and the record of the stage.
@@ -158,13 +158,13 @@ def instant_stage(
     context.emit(StageStarted(stage="instant"))
     started = monotonic()
     positions, n = np.concatenate([images.train, images.val]), len(images.train)
-    progress = _Progress(context.emit, recipe.copies_in_images(n), recipe.tta)
-    telling_images = replace(context, emit=progress.of_images)
-    with features_of(network, images, positions, digest_of, preprocessing, recipe, telling_images) as found:
-        features, engine = found
+    copies = AugmentedCopies(network, images, digest_of, preprocessing, recipe, context) if with_copies else None
+    progress = _Progress(context.emit, copies.n_missing() / recipe.tta if copies else 0.0)
+    with features_of(
+        network, images, positions, digest_of, preprocessing, recipe, replace(context, emit=progress.of_images)
+    ) as (features, engine):
         train, val = features.part(slice(n)), features.part(slice(n, None))
-        telling_copies = replace(context, emit=progress.of_copies)
-        variation = variation_among_copies(network, images, digest_of, preprocessing, recipe, telling_copies)
+        variation = copies.variation(progress.of_copies) if copies else None
         choice = choose(features, variation)
         seconds = monotonic() - started
         on_features(train, val, choice.shrinkage, variation)

@@ -2,8 +2,8 @@
 
 A regularised linear discriminant (Friedman 1989, Regularized Discriminant Analysis, with a pooled covariance shrunk
 towards the identity): one covariance serves every amount of shrinkage, so that choosing it on validation images costs
-little. Where copies of images are known, turned or with other light, what differs between them counts as variation
-within a class too, so that the classifier does not go by it.
+little. The covariance of features within images, over augmented copies of each, can be added to that within classes,
+which reduces the weight of directions that orientation, light and size change.
 On blood cells (1,200 to train on, these features) its mean accuracy over three splits was above that of logistic
 regression at each of three image sizes, in a fraction of the time. Standardisation is folded into the weights, so
 that the result is an ordinary linear layer.
@@ -20,7 +20,6 @@ from coverslip.events import OnProgress, ignore_progress
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Variation = npt.NDArray[np.float32]  # (R, D) rows whose products with each other are a covariance
 
 SHRINKAGES = (
     0.01,
@@ -69,7 +68,7 @@ def fit_linear_probe(
     balanced: bool,
     better: Callable[[Floats, Ints], float],
     shrinkages: Sequence[float] = SHRINKAGES,
-    variation: Variation | None = None,
+    variation: npt.NDArray[np.float32] | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> LinearHead:
     """The linear head whose shrinkage is best on validation images.
@@ -83,7 +82,8 @@ def fit_linear_probe(
         better: (n, K) logits and labels -> a score, higher is better; of equal ones the larger shrinkage wins.
         shrinkages: to choose from, rising; with a single one there is nothing to choose, and no validation images are
             needed.
-        variation: of copies of an image; None: no copies are known.
+        variation: (R, D) rows whose products with each other are the covariance of features within images, which is
+            added to that within classes; None: it is not known.
         on_progress: told of each part that is done.
     """
     mean, sd = _moments(features)
@@ -116,14 +116,15 @@ def held_out_logits(
     n_classes: int,
     balanced: bool,
     shrinkage: float,
-    variation: Variation | None = None,
+    variation: npt.NDArray[np.float32] | None = None,
+    turn_of_variation: Ints | None = None,
 ) -> Floats:
     """What heads say of training images that they were not fitted on, by which another head's probabilities are judged.
 
     In each turn its images are held out, and a head of that shrinkage is fitted on all others. Only labels are held
     back: standardisation, the classes' shares and what an image of a class counts are those of all images, so that a
-    turn takes one linear system, and not a training of its own. With variation and fewer images than features, so is
-    the variance that shrinkage is told in.
+    turn takes one linear system, and not a training of its own. With variation and fewer images than features,
+    shrinkage is in units of the mean variance of all images too.
 
     Args:
         features: (n, D) of the training images, ordered by turn.
@@ -131,6 +132,7 @@ def held_out_logits(
         turn: (n,) rising; negative where an image is never held out. In no turn all images of a class are.
         n_classes, balanced, variation: as for `fit_linear_probe`.
         shrinkage: of every head.
+        turn_of_variation: (R,) in which each row of the variation is left out; negative for never.
 
     Returns:
         (n, K); NaN where an image is never held out.
@@ -140,40 +142,48 @@ def held_out_logits(
     counts = np.bincount(label, minlength=n_classes)
     share = _shares(counts, balanced=balanced)
     within = _standardised(variation, sd)
+    turns = np.unique(turn[turn >= 0])
+    left_out = np.full(len(within), -1) if turn_of_variation is None else turn_of_variation
 
     def standardised(rows: slice) -> Floats:
         return (features[rows] - mean) / sd
 
-    rows, added, left = _fewest_columns(standardised, label, share, within, shrinkage)
-    everything = _Sums.of(rows, label, share / counts, slice(0, n))
+    of_all = _Sums.of(standardised, label, share / counts, slice(0, n)) if n > d else None
+
+    def prepared(within: Floats) -> tuple[Callable[[slice], Floats], _Sums, Floats, float]:
+        """Rows, their sums, what is added to their covariance, and the remaining shrinkage."""
+        if of_all is not None:
+            return standardised, of_all, within.T @ within, shrinkage
+        rows, added, remaining = _fewest_columns(standardised(slice(0, n)), label, share, within, shrinkage)
+        return rows, _Sums.of(rows, label, share / counts, slice(0, n)), added, remaining
+
+    shared = prepared(within) if not np.isin(left_out, turns).any() else None
     logits = np.full((n, n_classes), np.nan)
-    for t in np.unique(turn[turn >= 0]):
+    for t in turns:
+        is_used = left_out != t
+        rows, sums, added, remaining = shared or prepared(within[is_used] / np.sqrt(max(is_used.mean(), 1e-12)))
         held_out = slice(int(np.searchsorted(turn, t)), int(np.searchsorted(turn, t, side="right")))
-        others = everything.without(_Sums.of(rows, label, share / counts, held_out))
-        weight, bias = others.discriminant(left, share, added, d)
+        others = sums.without(_Sums.of(rows, label, share / counts, held_out))
+        weight, bias = others.discriminant(remaining, share, added, d)
         for some in _row_slices(held_out.stop, held_out.start):
             logits[some] = rows(some) @ weight.T + bias
     return logits
 
 
-def _standardised(variation: Variation | None, sd: Floats) -> Floats:
+def _standardised(variation: npt.NDArray[np.float32] | None, sd: Floats) -> Floats:
     """(R, D); no rows where there is no variation."""
     return np.zeros((0, len(sd))) if variation is None else variation / sd
 
 
 def _fewest_columns(
-    rows: Callable[[slice], Floats], label: Ints, share: Floats, variation: Floats, shrinkage: float
+    x: Floats, label: Ints, share: Floats, variation: Floats, shrinkage: float
 ) -> tuple[Callable[[slice], Floats], Floats, float]:
-    """The rows, what is added to their covariance, and the shrinkage that is left to do.
+    """Fewer rows than columns, rotated into as many columns; what is added to their covariance; remaining shrinkage.
 
-    Where there are fewer rows than columns, they are turned so that as many columns hold all there is. A discriminant
-    knows of rows their inner products alone, and these stay what they were. With variation, rows come in a space where
-    it and the shrinkage are the identity.
+    A discriminant depends on inner products of rows alone, and these stay as they were. With variation, rows come in a
+    space where it and the shrinkage are the identity.
     """
-    n, d = len(label), variation.shape[1]
-    if n > d:
-        return rows, variation.T @ variation, shrinkage
-    x, added = rows(slice(0, n)), np.zeros((n, n))
+    (n, d), added = x.shape, np.zeros((len(x), len(x)))
     if len(variation):
         deviations = x - np.stack([x[label == k].mean(axis=0) for k in range(len(share))])[label]
         squares = (share / np.bincount(label))[label] @ np.square(deviations).sum(axis=1)
@@ -270,7 +280,7 @@ def _discriminants(
 ) -> Iterator[tuple[float, Floats, Floats]]:
     """(shrinkage, (K, D) weight, (K,) bias) for every shrinkage, on features standardised by mean and sd.
 
-    The covariance is that within classes and, of variation, that within images.
+    The covariance is that within classes, plus that within images (`variation`).
     """
     n, d = features.shape
     counts = np.bincount(label, minlength=n_classes)

@@ -1,10 +1,15 @@
 """Out-of-distribution images: those whose features are far from those of the training images."""
 
+from collections import Counter
+
+from coverslip.datasets import one_line
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, plural
 
 _MOST_SHOWN = 12
+_FEWEST, _MANY = 2, 0.1  # images of a group, and their share: a group of one image tells nothing
+_MOST_GROUPS = 5  # that are named
 _COLUMNS = ("image", "predicted class", "OOD score (threshold: 1)")
 _HOW = {
     "held-out training images": "{learned} images, each scored without its own features",
@@ -38,8 +43,33 @@ def _text(run: ReportedRun) -> SectionText:
         "In benchmarks, nearly all images of another stain, instrument or object were labeled unfamiliar. A new cell "
         "type that looks like a known class is often not detected."
     )
+    if by_group := _by_group(run, {row.image_id for row in judged}, {row.image_id for row in unlike}):
+        words.append(by_group)
     rows = [(row.image_id, row.predicted or "", f"{row.unfamiliarity:.2f}") for row in unlike[:_MOST_SHOWN]]
     return SectionText(words, _COLUMNS if rows else (), rows, ("predicted class",))
+
+
+def _by_group(run: ReportedRun, judged: set[str], unlike: set[str]) -> str:
+    """In which groups many images are unfamiliar; empty where no groups are known, as of an external test set."""
+    rows = run.used if run.evaluation is None else ()
+    group_of = {row.image_id: row.named_group for row in rows if row.named_group}
+    n_of = Counter(group_of[image_id] for image_id in judged if image_id in group_of)
+    n_unlike = Counter(group_of[image_id] for image_id in unlike if image_id in group_of)
+    if not n_of:
+        return ""
+    many = sorted(
+        (name for name, n in n_unlike.items() if n >= _FEWEST and n > _MANY * n_of[name]),
+        key=lambda name: (-n_unlike[name] / n_of[name], name),
+    )
+    text = (
+        f"In {count(len(many))} of {plural(len(n_of), 'group')}, at least {_FEWEST} images and more than {_MANY:.0%} "
+        "are unfamiliar"
+    )
+    if not many:
+        return f"{text}."
+    named = [f"{one_line(name)} ({n_unlike[name]} of {n_of[name]})" for name in many[:_MOST_GROUPS]]
+    first = "the first: " if len(many) > _MOST_GROUPS else ""
+    return f"{text}: {first}{', '.join(named)}."
 
 
 UNFAMILIAR = Section(
