@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+from coverslip.augmentation import Copies
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
 from coverslip.messages import duration
 from coverslip.reports.reported import ReportedRun
-from coverslip.runs import BudgetRecord, LearntOn
+from coverslip.runs import Augment, BudgetRecord, LearntOn
 from coverslip.runs.log.looks import looks_of
+from coverslip.runs.recipe import phrases
 
 N_HARDEST = 12  # classes or pairs of classes that are shown first where there are many
 MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
@@ -305,3 +307,16 @@ def is_numbered(run: ReportedRun) -> bool:
 def by_labels(labels: str) -> str:
     """Whose labels numbers of two runs are by; empty where both have the same."""
     return {"first": ", by the first one's labels", "second": ", by the second one's labels"}.get(labels, "")
+
+
+def copies_words(augment: Augment, n: int) -> str:
+    """Which augmented copies of n training images a linear discriminant knows, in a sentence; empty where of none."""
+    if not n:
+        return ""
+    copies, words = Copies.within(dict(augment)), phrases(augment)
+    changes = ["rotation and mirroring without interpolation"] if len(copies.lossless) > 1 else []
+    changes += [words[name] for name in copies.light_changes]
+    return (
+        f" The covariance of features within images, over augmented copies of {plural(n, 'training image')} "
+        f"({', '.join(changes)}), was added to that within classes."
+    )

@@ -35,7 +35,7 @@ class InstantStage(_Part):
     shrinkage: float | None = Field(description="Of the linear probe that was fitted.")
     fitted_on: FittedOn = Field(default="training images", description="Images that the last layer was fitted on.")
     images_copied: int = Field(
-        default=0, description="Training images whose copies, changed at random, the linear probe learned from too."
+        default=0, description="Training images with augmented copies, whose covariance within an image was added."
     )
     temperature: float
     val_accuracy: float | None

@@ -7,7 +7,16 @@ from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections.dataset.flow import flow_of
 from coverslip.reports.sections.record import Section, SectionText
-from coverslip.reports.words import count, group_words, listed, percent, plural, split_words, without_group
+from coverslip.reports.words import (
+    copies_words,
+    count,
+    group_words,
+    listed,
+    percent,
+    plural,
+    split_words,
+    without_group,
+)
 from coverslip.runs import SET_BY_FINISHING, Augment, FromRun, Pretraining, Recipe, Run
 from coverslip.runs.environment import Weights
 from coverslip.runs.recipe import changed_phrases, phrases
@@ -280,15 +289,10 @@ def _licence(weights: Weights) -> str:
 def _instant_methods(recipe: Recipe, stage: InstantStage) -> str:
     words = phrases(recipe)
     averaged = f", {words['tta']}," if words["tta"] else ""
-    copies = (
-        f" The covariance among copies of {plural(stage.images_copied, 'training image')} (turned, mirrored or with "
-        "other light and size, as data augmentation allows) was added to that within classes."
-        if stage.images_copied
-        else ""
-    )
     return (
         f"{_capitalised(words['head'])}, the network being frozen{averaged} were classified by a linear discriminant "
-        f"fitted on {stage.fitted_on}, whose shrinkage was chosen on validation images.{copies}"
+        f"fitted on {stage.fitted_on}, whose shrinkage was chosen on validation images."
+        f"{copies_words(recipe.augment, stage.images_copied)}"
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from coverslip.datasets import one_line
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.record import Section, SectionText
 from coverslip.reports.words import count, plural
@@ -44,7 +43,7 @@ def _text(run: ReportedRun) -> SectionText:
         "type that looks like a known class is often not detected."
     )
     if by_group := _by_group(run, {row.image_id for row in judged}, {row.image_id for row in unlike}):
-        words.append(by_group)
+        words.insert(1, by_group)
     rows = [(row.image_id, row.predicted or "", f"{row.unfamiliarity:.2f}") for row in unlike[:_MOST_SHOWN]]
     return SectionText(words, _COLUMNS if rows else (), rows, ("predicted class",))
 
@@ -67,7 +66,7 @@ def _by_group(run: ReportedRun, judged: set[str], unlike: set[str]) -> str:
     )
     if not many:
         return f"{text}."
-    named = [f"{one_line(name)} ({n_unlike[name]} of {n_of[name]})" for name in many[:_MOST_GROUPS]]
+    named = [f"{name} ({n_unlike[name]} of {n_of[name]})" for name in many[:_MOST_GROUPS]]
     first = "the first: " if len(many) > _MOST_GROUPS else ""
     return f"{text}: {first}{', '.join(named)}."
 
