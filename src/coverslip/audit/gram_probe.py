@@ -8,7 +8,7 @@ Cholesky factor in place of an eigendecomposition over thousands of features.
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.training.linear_probe import whitened
+from coverslip.training.linear_probe import whitened_products
 
 Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -50,14 +50,13 @@ def gram_matrix_with_variation(
     """
     label = np.unique(label, return_inverse=True)[1]
     standardised, sd = _standardised(features)
-    within = variation / sd
+    within = (variation / sd).astype(np.float32)
     count = np.bincount(label)
     share = np.full(len(count), 1 / len(count)) if balanced else count / len(label)
     centres = np.stack([standardised[label == k].mean(axis=0) for k in range(len(count))])
     squares = np.square(standardised - centres[label]).sum(axis=1, dtype=np.float64)
-    unit = (float((share / count)[label] @ squares) + float(np.square(within).sum())) / len(sd)
-    there = whitened(standardised.astype(np.float64), within, shrinkage * max(unit, 1e-12)).astype(np.float32)
-    gram: Singles = there @ there.T
+    unit = (float((share / count)[label] @ squares) + float(np.square(within).sum(dtype=np.float64))) / len(sd)
+    gram: Singles = whitened_products(standardised, within, shrinkage * max(unit, 1e-12)).astype(np.float32)
     return gram
 
 

@@ -11,7 +11,7 @@ that the result is an ordinary linear layer.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from coverslip.events import OnProgress, ignore_progress
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+_Numbers = TypeVar("_Numbers", npt.NDArray[np.float32], Floats)
 
 SHRINKAGES = (
     0.01,
@@ -183,25 +184,34 @@ def _fewest_columns(
     A discriminant depends on inner products of rows alone, and these stay as they were. With variation, rows come in a
     space where it and the shrinkage are the identity.
     """
-    (n, d), added = x.shape, np.zeros((len(x), len(x)))
-    if len(variation):
-        deviations = x - np.stack([x[label == k].mean(axis=0) for k in range(len(share))])[label]
-        squares = (share / np.bincount(label))[label] @ np.square(deviations).sum(axis=1)
-        unit = _unit(squares + np.square(variation).sum(), d)
-        x, added, shrinkage = whitened(x, variation, shrinkage * unit), np.eye(n), 0.0
-    columns = np.asarray(np.linalg.qr(x.T, mode="r")).T
-    return lambda some: columns[some], added, shrinkage
+    n, d = x.shape
+    if not len(variation):
+        columns = np.asarray(np.linalg.qr(x.T, mode="r")).T
+        return lambda some: columns[some], np.zeros((n, n)), shrinkage
+    deviations = x - np.stack([x[label == k].mean(axis=0) for k in range(len(share))])[label]
+    squares = (share / np.bincount(label))[label] @ np.square(deviations).sum(axis=1)
+    unit = _unit(squares + np.square(variation).sum(), d)
+    products = whitened_products(x, variation, shrinkage * unit)
+    products[np.diag_indices(n)] += 1e-10 * np.trace(products) / n  # rows may depend on each other
+    whitened: Floats = np.asarray(np.linalg.cholesky(products), dtype=np.float64)
+    return lambda some: whitened[some], np.eye(n), 0.0
 
 
-def whitened(rows: Floats, variation: Floats, floor: float) -> Floats:
-    """(n, D) rows in a space in which the covariance of the variation and the floor together are the identity."""
+def whitened_products(rows: _Numbers, variation: _Numbers, floor: float) -> Floats:
+    """(n, n) products of (n, D) rows in a space where the covariance within images and the floor are the identity.
+
+    By whichever is smaller, the covariance of features or the products of the (R, D) variation (Woodbury).
+    """
     from scipy.linalg import cholesky, solve_triangular
 
-    covariance = variation.T @ variation
-    covariance[np.diag_indices_from(covariance)] += floor
-    root = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
-    turned: Floats = solve_triangular(root, rows.T, lower=True, check_finite=False)
-    return turned.T
+    is_by_features = len(variation) >= variation.shape[1]
+    inner: Floats = (variation.T @ variation if is_by_features else variation @ variation.T).astype(np.float64)
+    inner[np.diag_indices_from(inner)] += floor
+    outer: Floats = (rows if is_by_features else rows @ variation.T).astype(np.float64)
+    root = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
+    half: Floats = solve_triangular(root, outer.T, lower=True, check_finite=False)
+    products: Floats = half.T @ half
+    return products if is_by_features else ((rows @ rows.T) - products) / floor
 
 
 @dataclass(frozen=True, slots=True)
