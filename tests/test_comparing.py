@@ -74,6 +74,7 @@ def test_images_of_one_name_in_two_domains_are_told_apart(pair: tuple[Run, Run])
     ]
     for run in pair:
         run.split_file.unlink()
+        run.split_file.unlink()  # it is never overwritten
         write_split(run.split_file, rows)
     assert not [row for row in what_differs([Run(run.folder) for run in pair]) if row.name == "labels"]
 
@@ -108,6 +109,19 @@ def test_a_target_that_is_not_used_and_numbers_of_the_schedule_are_not_shown(pai
     (row,) = (row for row in cs.compare([run.folder for run in runs]).differing if row.name == "schedule_changes")
     assert "0.5" not in row.values[0]
     assert row.values[1] == "–"
+
+
+@pytest.mark.parametrize(("n_with_folds", "n_told"), [(0, 1), (1, 0), (2, 1)])
+def test_images_move_between_splits_of_one_kind_only(pair: tuple[Run, Run], n_with_folds: int, n_told: int) -> None:
+    """Each image of cross-validation is in a fold, which says nothing of where it is in a single split."""
+    for i, run in enumerate(pair):
+        fold = 1 if i < n_with_folds else None
+        parts = [(row.split if i else "train" if row.split == "val" else row.split) for row in run.split]
+        rows = [replace(row, fold=fold, split=part) for row, part in zip(run.split, parts, strict=True)]
+        run.split_file.unlink()  # it is never overwritten
+        write_split(run.split_file, rows)
+    found = cs.compare([Run(run.folder) for run in pair])
+    assert sum(row.name == "moved" for row in found.differing) == n_told
 
 
 def test_images_that_changed_are_listed_with_their_rows(pair: tuple[Run, Run]) -> None:

@@ -15,7 +15,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.evaluation import operating_points, uncertain_threshold
 from coverslip.events import Event, Noted
-from coverslip.reports.words import DECISION_IMAGES
+from coverslip.reports.words import DECISION_IMAGES, whole_percent
 from coverslip.runs import Recipe, Run, SplitPlan
 
 CLASSES = ("large", "medium", "small")
@@ -162,7 +162,7 @@ def test_the_most_confident_mistake_is_surest_of_what_was_decided(run: Run) -> N
     surest = max(wrong, key=lambda row: float(row["probability"]))
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert re.findall(r'<span class="file" title="([^"]*)"', page)[0] == surest["image_id"]
-    assert f"probability {int(100 * float(surest['probability']))}%" in page
+    assert f"probability {whole_percent(float(surest['probability']))}" in page
 
 
 @pytest.mark.slow

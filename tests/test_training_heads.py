@@ -192,7 +192,7 @@ def test_an_instant_classifier_learns_from_copies_where_augmentation_allows_them
         if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES and event.fold is None:
             told.append(event)
 
-    cells = write_cells(tmp_path / "cells", seed=1 if augment == "none" else 2)  # unknown to the cache
+    cells = write_cells(tmp_path / "cells", seed=4711 if augment == "none" else 4712)  # unknown to the cache
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=note)
     assert run.training is not None
     assert run.training.instant is not None

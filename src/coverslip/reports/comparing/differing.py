@@ -74,7 +74,8 @@ def _split(runs: Sequence[Run]) -> Iterator[Differing]:
     parts = [Counter(row.split for row in run.split) for run in runs]
     named = [", ".join(f"{part} {n[part]:,}" for part in ("train", "val", "test") if n[part]) for n in parts]
     yield from _unless_equal("split", "parts", "Parts", named)
-    yield from _unlike_the_first(runs, "moved", "Images moved", "in another part", _part_of)
+    if len({any(row.fold for row in run.split) for run in runs}) == 1:  # folds are no parts of a single split
+        yield from _unlike_the_first(runs, "moved", "Images moved", "in another part", _part_of)
 
 
 def _part_of(row: SplitRow) -> str:
