@@ -74,7 +74,6 @@ def test_images_of_one_name_in_two_domains_are_told_apart(pair: tuple[Run, Run])
     ]
     for run in pair:
         run.split_file.unlink()
-        run.split_file.unlink()  # it is never overwritten
         write_split(run.split_file, rows)
     assert not [row for row in what_differs([Run(run.folder) for run in pair]) if row.name == "labels"]
 
