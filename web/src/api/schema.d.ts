@@ -4469,6 +4469,9 @@ export interface components {
             /** Now */
             now?: number | null;
             gain: components["schemas"]["Metric"];
+            /** N Images Of Fold */
+            n_images_of_fold?: number | null;
+            over_folds?: components["schemas"]["Metric"] | null;
         };
         /**
          * LeftOut
