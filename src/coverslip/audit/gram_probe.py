@@ -24,7 +24,7 @@ def gram_matrix(features: npt.NDArray[np.float32]) -> Singles:
 
 
 def _standardised(features: npt.NDArray[np.float32]) -> tuple[Singles, npt.NDArray[np.float64]]:
-    """The features over their standard deviations, and these."""
+    """Standardised features and their standard deviations."""
     sd = features.std(axis=0, dtype=np.float64)
     sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
     return ((features - features.mean(axis=0, dtype=np.float64)) / sd).astype(np.float32), sd
@@ -48,15 +48,12 @@ def gram_matrix_with_variation(
         variation: (R, D), as for the linear probe.
         shrinkage, balanced: as for the linear probe.
     """
-    label = np.unique(label, return_inverse=True)[1]
+    label = np.unique(label, return_inverse=True)[1]  # a sample may lack a class
     standardised, sd = _standardised(features)
     within = (variation / sd).astype(np.float32)
     count = np.bincount(label)
     share = np.full(len(count), 1 / len(count)) if balanced else count / len(label)
-    centres = np.stack([standardised[label == k].mean(axis=0) for k in range(len(count))])
-    squares = np.square(standardised - centres[label]).sum(axis=1, dtype=np.float64)
-    unit = (float((share / count)[label] @ squares) + float(np.square(within).sum(dtype=np.float64))) / len(sd)
-    gram: Singles = whitened_products(standardised, within, shrinkage * max(unit, 1e-12)).astype(np.float32)
+    gram: Singles = whitened_products(standardised, label, share, within, shrinkage).astype(np.float32)
     return gram
 
 

@@ -184,26 +184,33 @@ def _fewest_columns(
     A discriminant depends on inner products of rows alone, and these stay as they were. With variation, rows come in a
     space where it and the shrinkage are the identity.
     """
-    n, d = x.shape
+    n = len(x)
     if not len(variation):
         columns = np.asarray(np.linalg.qr(x.T, mode="r")).T
         return lambda some: columns[some], np.zeros((n, n)), shrinkage
-    deviations = x - np.stack([x[label == k].mean(axis=0) for k in range(len(share))])[label]
-    squares = (share / np.bincount(label))[label] @ np.square(deviations).sum(axis=1)
-    unit = _unit(squares + np.square(variation).sum(), d)
-    products = whitened_products(x, variation, shrinkage * unit)
+    products = whitened_products(x, label, share, variation, shrinkage)
     products[np.diag_indices(n)] += 1e-10 * np.trace(products) / n  # rows may depend on each other
     whitened: Floats = np.asarray(np.linalg.cholesky(products), dtype=np.float64)
     return lambda some: whitened[some], np.eye(n), 0.0
 
 
-def whitened_products(rows: _Numbers, variation: _Numbers, floor: float) -> Floats:
-    """(n, n) products of (n, D) rows in a space where the covariance within images and the floor are the identity.
+def whitened_products(rows: _Numbers, label: Ints, share: Floats, variation: _Numbers, shrinkage: float) -> Floats:
+    """(n, n) products of (n, D) rows in a space where the covariance within images and the shrinkage are the identity.
 
     By whichever is smaller, the covariance of features or the products of the (R, D) variation (Woodbury).
+
+    Args:
+        rows: standardised.
+        label: (n,) in [0, K); every class occurs.
+        share: (K,) how much each class counts.
+        variation: (R, D), standardised as the rows are.
+        shrinkage: in units of the mean variance within classes and images.
     """
     from scipy.linalg import cholesky, solve_triangular
 
+    deviations = rows - np.stack([rows[label == k].mean(axis=0) for k in range(len(share))])[label]
+    squares = (share / np.bincount(label))[label] @ np.square(deviations).sum(axis=1, dtype=np.float64)
+    floor = shrinkage * _unit(squares + np.square(variation).sum(dtype=np.float64), rows.shape[1])
     is_by_features = len(variation) >= variation.shape[1]
     inner: Floats = (variation.T @ variation if is_by_features else variation @ variation.T).astype(np.float64)
     inner[np.diag_indices_from(inner)] += floor
