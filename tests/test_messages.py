@@ -25,6 +25,7 @@ from coverslip.messages import (
     Resume,
     Set,
     ShowModels,
+    TrustCluster,
     failure_of,
     note_of,
 )
@@ -47,6 +48,7 @@ EACH: list[tuple[Remedy, str]] = [
     (ShowModels(), "`coverslip models`"),
     (CleanCache("facts"), "`coverslip cache --clean --kind facts`"),
     (ChooseOther("output"), "--out"),
+    (TrustCluster(), "--trust-cluster"),
 ]
 
 

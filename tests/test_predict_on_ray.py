@@ -1,8 +1,11 @@
 """Prediction on a Ray cluster: a part done on one of its computers, and whole folders where Ray is installed."""
 
+import json
+import pickle
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +15,16 @@ import coverslip as cs
 from coverslip import pipeline
 from coverslip.cluster import ROOTS_VARIABLE
 from coverslip.datasets import Dataset
-from coverslip.errors import CoverslipError
+from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.events import Event, Noted, Progressed
 from coverslip.inference import Classifier
+from coverslip.inference.places.answers import rows_of
 from coverslip.inference.places.on_node import Packed, Part, predict_part
 from coverslip.inference.places.on_ray import _needed
-from coverslip.messages import Failure
 from coverslip.runs import Prediction, Run
+
+HAS_RAY = find_spec("ray") is not None
+CLASSES = ("large", "medium", "small")
 
 
 @pytest.fixture
@@ -32,9 +38,8 @@ def packed(trained: Run, tmp_path: Path) -> Packed:
 
 
 def rows_of_part(packed: Packed, data: Dataset, prevalence: Mapping[str, float] | None = None) -> list[Prediction]:
-    outcome = predict_part(packed, Part(data.records, 64, "cpu", prevalence or {}))
-    assert not isinstance(outcome, Failure)
-    return [seen.row for seen in outcome]
+    answer = predict_part(packed, Part(data.records, 64, "cpu", prevalence or {}))
+    return [row for row, _ in rows_of(answer, data.records, CLASSES)]
 
 
 def test_a_part_has_the_rows_that_are_predicted_here(classifier: Classifier, packed: Packed, cells: Path) -> None:
@@ -64,10 +69,44 @@ def test_images_may_lie_elsewhere_and_what_a_computer_cannot_read_is_told_in_the
 
 
 def test_a_classifier_that_cannot_be_used_there_is_told_with_the_computer_s_name(packed: Packed) -> None:
-    outcome = predict_part(packed[:100], Part((), 64, "cpu", {}))
-    assert isinstance(outcome, Failure)
-    assert outcome.what.startswith("This is no packaged classifier")
-    assert outcome.what.endswith(f"on {platform.node()}")
+    with pytest.raises(CoverslipError, match="This is no packaged classifier") as caught:
+        rows_of(predict_part(packed[:100], Part((), 64, "cpu", {})), (), CLASSES)
+    assert caught.value.what.endswith(f"on {platform.node()}")
+
+
+def changed(answer: bytes, **values: object) -> bytes:
+    """An answer with other values for its first image."""
+    told = json.loads(answer)
+    told["seen"][0] |= values
+    return json.dumps(told).encode()
+
+
+def test_an_answer_that_no_classifier_of_ours_gives_is_refused(
+    classifier: Classifier, packed: Packed, cells: Path
+) -> None:
+    data = classifier.open_images([str(file) for file in sorted(cells.rglob("*.png"))[:2]])
+    answer = predict_part(packed, Part(data.records, 64, "cpu", {}))
+    assert len(rows_of(answer, data.records, CLASSES)) == 2
+    first = json.loads(answer)["seen"][0]
+    for bad in (
+        pickle.dumps([1, 2]),
+        [Prediction("", "", None, None, None, "unreadable", ())] * 2,  # an object, as Ray unpickles any
+        answer[:-10],
+        b"{}",
+        answer + b" " * 1_000_000,
+        changed(answer, decision="=HYPERLINK()"),
+        changed(answer, predicted="cat"),
+        changed(answer, prediction_set=["cat"]),
+        changed(answer, probabilities=[0.5]),
+        changed(answer, probabilities=[2.0, -1.0, 0.0]),
+        changed(answer, logits=[0.0]),
+        changed(answer, image=None),
+        changed(answer, image=first["image"] | {"width_px": -1}),
+        changed(answer, image=first["image"] | {"dtype": "\x1b[2J"}),
+        changed(answer, path="/etc/passwd"),
+    ):
+        with pytest.raises(BadClusterAnswer):
+            rows_of(bad, data.records, CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +128,7 @@ def test_a_cluster_without_cores_and_ray_that_is_not_installed_are_errors(
 ) -> None:
     with pytest.raises(CoverslipError, match="No computer of the cluster has cores"):
         _needed([{"CPU": 0}], "auto")
-    try:
-        import ray  # noqa: F401
-    except ImportError:
+    if not HAS_RAY:
         with pytest.raises(CoverslipError, match="extra 'cluster'"):
             pipeline.predict(trained.folder, cells, out=tmp_path / "there.csv", on="ray")
         assert not (tmp_path / "there.csv").exists()
@@ -99,10 +136,10 @@ def test_a_cluster_without_cores_and_ray_that_is_not_installed_are_errors(
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
+@pytest.mark.skipif(not HAS_RAY, reason="the extra 'cluster' is not installed: pip install coverslip[cluster]")
 def test_a_folder_on_ray_has_the_table_and_the_notes_that_it_has_here(
     trained: Run, cells: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("ray", reason="the extra 'cluster' is not installed: pip install coverslip[cluster]")
     shutil.copytree(cells, tmp_path / "new")
     (tmp_path / "new" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     here: list[Event] = []

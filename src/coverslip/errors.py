@@ -150,6 +150,26 @@ class TooLarge(CoverslipError):
     """More was sent than is taken."""
 
 
+class UntrustedCluster(CoverslipError):
+    """A Ray cluster asks for no token, and the user did not state to trust it."""
+
+
+class ClusterUnreachable(CoverslipError):
+    """No Ray cluster answers at an address."""
+
+
+class BadClusterAnswer(CoverslipError):
+    """A computer of a cluster answered what coverslip cannot have answered there.
+
+    Args:
+        why: the reason, as the end of a sentence.
+    """
+
+    def __init__(self, why: str) -> None:
+        do = "Install the same version of coverslip on all computers, and use a cluster that you trust."
+        super().__init__(f"An answer of the cluster is not accepted: {why}", do=do)
+
+
 class ExtraNotInstalled(CoverslipError):
     """The work needs packages of an optional extra that is not installed.
 

@@ -106,6 +106,13 @@ class ChooseOther:
     kind: Literal["choose-other"] = "choose-other"
 
 
+@dataclass(frozen=True, slots=True)
+class TrustCluster:
+    """Join a Ray cluster that asks for no token."""
+
+    kind: Literal["trust-cluster"] = "trust-cluster"
+
+
 Remedy = (
     Set
     | AllowLeakage
@@ -118,6 +125,7 @@ Remedy = (
     | ShowModels
     | CleanCache
     | ChooseOther
+    | TrustCluster
 )
 Remedies = tuple[Remedy, ...]
 
@@ -159,6 +167,7 @@ _REMEDIES: dict[str, type[Remedy]] = {
     "show-models": ShowModels,
     "clean-cache": CleanCache,
     "choose-other": ChooseOther,
+    "trust-cluster": TrustCluster,
 }
 
 

@@ -22,6 +22,7 @@ from coverslip.messages import (
     Resume,
     Set,
     ShowModels,
+    TrustCluster,
 )
 
 _OPTIONS = {
@@ -81,6 +82,8 @@ def _typed(remedy: Remedy) -> str:
             return f"`coverslip cache --clean{f' --kind {store}' if store else ''}`"
         case ChooseOther(of=of):
             return _OPTIONS[of]
+        case TrustCluster():
+            return "--trust-cluster"
 
 
 def _as_given(value: object) -> str:

@@ -59,10 +59,18 @@ def predict(
         typer.Option(
             "--on",
             metavar="local|ray|ADDRESS",
-            help="Where to predict: on this computer; on the Ray cluster that is there, or one of this computer alone; "
-            "or on the one at ray://HOST:PORT. Its computers read the images themselves.",
+            help="Where to predict: on this computer; on the Ray cluster that RAY_ADDRESS names, or a new one of this "
+            "computer alone; or on the one at ray://HOST:PORT or HOST:PORT. Its computers read the images themselves.",
         ),
     ] = "local",
+    trust_cluster: Annotated[
+        bool,
+        typer.Option(
+            "--trust-cluster",
+            help="Join a Ray cluster that asks for no token. Whoever controls one of its computers can run any code "
+            "here, with your rights.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict the class of new images.
@@ -107,6 +115,7 @@ def predict(
             device=device,
             prevalence=_shares(prevalence or ()),
             on=on,
+            trust_cluster=trust_cluster,
             emit=emit,
         )
     if as_json:

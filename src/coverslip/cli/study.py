@@ -37,8 +37,16 @@ On = Annotated[
     typer.Option(
         "--on",
         metavar="local|ray|ADDRESS",
-        help="Where to train: on this computer; on the Ray cluster that is there, or one of this computer alone; or on "
-        "the one at ray://HOST:PORT.",
+        help="Where to train: on this computer; on the Ray cluster that RAY_ADDRESS names, or a new one of this "
+        "computer alone; or on the one at ray://HOST:PORT or HOST:PORT.",
+    ),
+]
+TrustsCluster = Annotated[
+    bool,
+    typer.Option(
+        "--trust-cluster",
+        help="Join a Ray cluster that asks for no token. Whoever controls one of its computers can run any code here, "
+        "with your rights.",
     ),
 ]
 Groups = Annotated[
@@ -97,6 +105,7 @@ def run(
     small: Small = False,
     as_published: AsPublished = False,
     on: On = "local",
+    trust_cluster: TrustsCluster = False,
     budget: Budget = None,
     dry_run: Annotated[
         bool,
@@ -133,7 +142,7 @@ def run(
         return
 
     with shown_progress(notes_console()) as emit:
-        comparison = studies.run_study(chosen, out=out, on=on, budget=budget, emit=emit)
+        comparison = studies.run_study(chosen, out=out, on=on, trust_cluster=trust_cluster, budget=budget, emit=emit)
     _show(comparison, out, as_json=as_json)
     _exit_if_failed(comparison)
 
@@ -212,7 +221,13 @@ def _preset(
 
 
 @study_app.command()
-def resume(folder: Folder, on: On = "local", budget: Budget = None, as_json: AsJson = False) -> None:
+def resume(
+    folder: Folder,
+    on: On = "local",
+    trust_cluster: TrustsCluster = False,
+    budget: Budget = None,
+    as_json: AsJson = False,
+) -> None:
     """Go on with a study: what is done stays, what was begun goes on, what failed is tried again.
 
     Example:
@@ -224,7 +239,7 @@ def resume(folder: Folder, on: On = "local", budget: Budget = None, as_json: AsJ
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
-        comparison = studies.resume_study(folder, on=on, budget=budget, emit=emit)
+        comparison = studies.resume_study(folder, on=on, trust_cluster=trust_cluster, budget=budget, emit=emit)
     _show(comparison, folder, as_json=as_json)
     _exit_if_failed(comparison)
 

@@ -1,46 +1,130 @@
 """Joining a Ray cluster, what its computers have, and work for them.
 
-Ray places tasks and begins those again whose computer is lost; there is no scheduler of ours.
+Ray places tasks and begins those again whose computer is lost; there is no scheduler of ours. Ray's own protocol
+unpickles what a cluster sends: whoever controls a computer of it can run any code here.
 """
 
+import functools
 import logging
 import os
-from collections.abc import Callable
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from coverslip.errors import CoverslipError, require_extra
+from coverslip.cluster.addresses import check_reachable
+from coverslip.errors import CoverslipError, UntrustedCluster, require_extra
+from coverslip.events import Emit, Noted
 from coverslip.machine import n_cores
+from coverslip.messages import TrustCluster
 
 _TRIES = 3  # of a task whose computer is lost
+_LOOPBACK = "127.0.0.1"
+_RIGHTS = "whoever controls one of its computers can run any code on this computer, with your rights"
 
 
-def joined_cluster(address: str) -> Any:  # Any: Ray's own module, which may not be there
-    """Ray, as part of a cluster.
+def joined_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any: Ray's own module
+    """Return Ray, as part of a cluster.
 
     Args:
-        address: `ray` for the one that this computer belongs to, or a new one of it alone; else `ray://HOST:PORT`.
+        address: `ray` for the cluster that the environment variable `RAY_ADDRESS` names; where it names none, for a new
+            one of this computer alone. Else `ray://HOST:PORT` or `HOST:PORT`.
+        is_trusted: whether the user trusts all computers of a cluster that does not ask for a token.
+        emit: told, before an existing cluster is joined, what its computers can do here.
 
     Raises:
-        CoverslipError: there is no cluster at the address.
+        CoverslipError: no cluster answers at the address, or it is neither trusted nor protected by a token.
         ExtraNotInstalled: Ray is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    existing = _existing_cluster(address)
+    if existing is not None:
+        _check_trust(existing, is_trusted)
+        check_reachable(existing)
     require_extra("cluster", "Work on a Ray cluster")
+    if existing is None:
+        return _begin_cluster()
+    text = f"Joining the Ray cluster at {existing}: {_RIGHTS}."
+    emit(Noted(code="joining-cluster", text=text, level="warning", values={"address": existing}))
     import ray
 
-    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}  # Any: each its own
-    try:
-        if address != "ray":
-            ray.init(address=address, **options)
-        else:
-            try:
-                ray.init(address="auto", **options)
-            except ConnectionError:  # there is none yet
-                ray.init(num_cpus=n_cores(), include_dashboard=False, **options)
-    except Exception as error:  # Ray raises plain ones too
-        what = f"Ray could not be reached or begun ({address}): {str(error).strip().splitlines()[0]}"
-        raise CoverslipError(what, do="Start a cluster, or give the address of one that is there.") from error
+    _connect(ray, existing, address=existing)
     return ray
+
+
+def _existing_cluster(address: str) -> str | None:
+    """The address of the cluster to join; None: a new one is begun."""
+    named = os.environ.get("RAY_ADDRESS", "") if address == "ray" else address
+    return None if address == "ray" and named in ("", "local") else named
+
+
+def _check_trust(address: str, is_trusted: bool) -> None:
+    if is_trusted or os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
+        return
+    raise UntrustedCluster(
+        f"The Ray cluster at {address} was not joined: without a token, {_RIGHTS}",
+        do="Protect the cluster by a token, RAY_AUTH_MODE=token here and there, or state that you trust its computers "
+        "and its network.",
+        remedies=(TrustCluster(),),
+    )
+
+
+def _begin_cluster() -> Any:  # Any: Ray's own module
+    """Begin a cluster that listens to this computer alone, and to those alone who have a token of this process."""
+    with _environment(
+        RAY_AUTH_MODE="token",
+        RAY_AUTH_TOKEN=_own_token(),  # Ray's own would lie in a file that every user of the computer can read
+        RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",  # by which Ray listens on the loopback interface on Linux too
+    ):
+        ray = _ray_of_this_computer()
+        options = {"num_cpus": n_cores(), "include_dashboard": False, "_node_ip_address": _LOOPBACK}
+        _connect(ray, "of this computer", address="local", **options)
+    if ray.util.get_node_ip_address() != _LOOPBACK:
+        ray.shutdown()
+        what = f"Ray {ray.__version__} began a cluster that listens to other computers, which was ended"
+        raise CoverslipError(what, do="Install the version of Ray that coverslip was tested with.")
+    return ray
+
+
+@functools.cache
+def _ray_of_this_computer() -> Any:  # Any: Ray's own module
+    """Ray, imported with the variables that it reads then."""
+    if "ray" in sys.modules:
+        what = "Ray was imported before, and would begin a cluster that listens to other computers"
+        raise CoverslipError(what, do="Run it in a program that has not used Ray itself.")
+    import ray
+
+    return ray
+
+
+@functools.cache
+def _own_token() -> str:
+    """One for all clusters that this process begins: Ray reads it once."""
+    return secrets.token_hex(32)
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Variables for the processes that are begun meanwhile."""
+    before: Mapping[str, str | None] = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _connect(ray: Any, name: str, **options: Any) -> None:  # Any: Ray's own module; each option its own
+    try:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
+    except Exception as error:  # Ray raises plain ones too
+        what = f"Ray could not be reached or begun ({name}): {str(error).strip().splitlines()[0]}"
+        raise CoverslipError(what, do="Start a cluster, or give the address of one that is there.") from error
 
 
 def computers_of(ray: Any) -> list[dict[str, float]]:  # Any: Ray's own module
@@ -48,8 +132,11 @@ def computers_of(ray: Any) -> list[dict[str, float]]:  # Any: Ray's own module
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def task_of(ray: Any, work: Callable[..., object], *, cores: int, gpus: int) -> Any:  # Any: Ray's
-    """Work to be done on any computer with so much free; begun again where that computer is lost."""
+def task_of(ray: Any, work: Callable[..., bytes], *, cores: int, gpus: int) -> Any:  # Any: Ray's
+    """Work to be done on any computer with so much free; begun again where that computer is lost.
+
+    It gives bytes, which whoever takes them checks as those of a stranger.
+    """
     spread = {"max_retries": _TRIES, "scheduling_strategy": "SPREAD"}
     return ray.remote(work).options(num_cpus=cores, num_gpus=gpus, **spread)
 

@@ -40,6 +40,7 @@ def predict(
     device: str = "auto",
     prevalence: Mapping[str, float] | None = None,
     on: str = "local",
+    trust_cluster: bool = False,
     emit: Emit = show,
 ) -> Summary:
     """Predict new images into a CSV file, row by row in the order given; memory does not grow with their number.
@@ -53,13 +54,16 @@ def predict(
         batch_size: images at a time; changes speed and memory, never results.
         device: what runs the classifier, as of `load_classifier`.
         prevalence: the share of each class that is known of these images, as of `Classifier.at_prevalence`.
-        on: `local`, or a Ray cluster whose computers can read the images: `ray` for the one that is there, or a new one
-            of this computer alone; or the one at `ray://HOST:PORT`.
+        on: `local`, or a Ray cluster whose computers can read the images: `ray` for the one that the environment
+            variable `RAY_ADDRESS` names, or a new one of this computer alone; or `ray://HOST:PORT` or `HOST:PORT`.
+        trust_cluster: join a cluster that asks for no token. Whoever controls one of its computers can run any code
+            here.
         emit: told about progress, and about images unlike those of training.
 
     Raises:
-        CoverslipError: the name of the file promises another format; Ray is not installed, or there is no cluster at
-            the address.
+        CoverslipError: the name of the file promises another format; Ray is not installed.
+        UntrustedCluster: the cluster asks for no token, and `trust_cluster` is not set.
+        ClusterUnreachable: no cluster answers at the address.
         DeviceUnavailable: this computer has no such device.
 
     Examples:
@@ -83,7 +87,7 @@ def predict(
         rows = _predicted(classifier, data, learnt, batch_size, emit)
     else:
         asked = Asked(batch_size, device, prevalence or {})
-        rows = predict_on_ray(on, run, classifier.card, data, asked, emit=emit)
+        rows = predict_on_ray(on, run, classifier.card, data, asked, trust_cluster=trust_cluster, emit=emit)
     decisions: Counter[str] = Counter()
     shares = EstimatedShares(classifier.card)
     is_replaced = Path(out).exists()

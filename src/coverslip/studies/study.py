@@ -87,6 +87,7 @@ def run_study(
     *,
     out: Path | str,
     on: str = "local",
+    trust_cluster: bool = False,
     budget: float | str | None = None,
     emit: Emit = ignore,
 ) -> StudyComparison:
@@ -95,8 +96,10 @@ def run_study(
     Args:
         plan: of the study, or its file; it is kept in the folder as `study.yaml`.
         out: a new or empty folder.
-        on: `local`, or a Ray cluster: `ray` for the one that is there, or a new one of this computer alone; or the one
-            at `ray://HOST:PORT`.
+        on: `local`, or a Ray cluster: `ray` for the one that the environment variable `RAY_ADDRESS` names, or a new one
+            of this computer alone; or `ray://HOST:PORT` or `HOST:PORT`.
+        trust_cluster: join a cluster that asks for no token. Whoever controls one of its computers can run any code
+            here.
         budget: how long it may take, as in `train`: trainings that do not fit are left for later.
         emit: told about progress.
 
@@ -104,7 +107,9 @@ def run_study(
         BadRecipe: the plan, or a recipe that it puts together, is not valid.
         BadDataset: a dataset or its group column does not exist.
         BadRun: the folder is not empty, or an earlier run does not exist.
-        CoverslipError: Ray is not installed, or there is no cluster at the address.
+        CoverslipError: Ray is not installed.
+        UntrustedCluster: the cluster asks for no token, and `trust_cluster` is not set.
+        ClusterUnreachable: no cluster answers at the address.
         Stopped: on request; `resume_study` goes on.
     """
     folder, loaded = Path(out), _loaded(plan)
@@ -118,11 +123,16 @@ def run_study(
     check_cells(cells)
     folder.mkdir(parents=True, exist_ok=True)
     save_plan(loaded, folder / "study.yaml")
-    return _run(loaded, cells, folder, on, budget, emit)
+    return _run(loaded, cells, folder, on, trust_cluster, budget, emit)
 
 
 def resume_study(
-    folder: Path | str, *, on: str = "local", budget: float | str | None = None, emit: Emit = ignore
+    folder: Path | str,
+    *,
+    on: str = "local",
+    trust_cluster: bool = False,
+    budget: float | str | None = None,
+    emit: Emit = ignore,
 ) -> StudyComparison:
     """Go on with a study: what is done stays, what was begun goes on, what failed is tried again.
 
@@ -134,7 +144,7 @@ def resume_study(
     plan = _plan_in(folder)
     cells = cells_of(plan, folder)
     check_cells(cells)
-    return _run(plan, cells, folder, on, budget, emit)
+    return _run(plan, cells, folder, on, trust_cluster, budget, emit)
 
 
 def study_comparison(
@@ -181,12 +191,18 @@ def _plan_in(folder: Path) -> StudyPlan:
 
 
 def _run(
-    plan: StudyPlan, cells: list[Cell], folder: Path, on: str, budget: float | str | None, emit: Emit
+    plan: StudyPlan,
+    cells: list[Cell],
+    folder: Path,
+    on: str,
+    trust_cluster: bool,
+    budget: float | str | None,
+    emit: Emit,
 ) -> StudyComparison:
     deadline = NO_DEADLINE if budget is None else Deadline.within(budget_seconds(budget))
     threads = min(plan.threads or n_cores(), n_cores())
     (folder / "stop").unlink(missing_ok=True)
-    with working_on(folder) as status, closing(_place(on, threads, folder)) as place:
+    with working_on(folder) as status, closing(_place(on, trust_cluster, threads, folder, emit)) as place:
         try:
             run_cells(
                 cells,
@@ -204,12 +220,12 @@ def _run(
     return comparison
 
 
-def _place(on: str, threads: int, folder: Path) -> Place:
+def _place(on: str, trust_cluster: bool, threads: int, folder: Path, emit: Emit) -> Place:
     if on == "local":
         return Here(threads)
     from coverslip.studies.places.on_ray import OnRay
 
-    return OnRay(on, threads, folder)
+    return OnRay(on, threads, folder, trust_cluster=trust_cluster, emit=emit)
 
 
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:

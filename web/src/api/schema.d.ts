@@ -3597,7 +3597,7 @@ export interface components {
              * Remedies
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
         };
         /**
          * FieldProblem
@@ -3663,7 +3663,7 @@ export interface components {
              * @description The same as data, where it is one of the known ones.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
             /**
              * Images
              * @description The image_ids of the images concerned, a list per cluster.
@@ -4980,7 +4980,7 @@ export interface components {
              * Remedies
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
         };
         /**
          * NumbersByLabels
@@ -5557,7 +5557,7 @@ export interface components {
              * Remedies
              * @description What to do as data, where it is one of the known ones: a recipe's key and its value, …
              */
-            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[] | null;
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[] | null;
             /**
              * Errors
              * @description Which parts of the request are wrong.
@@ -7174,7 +7174,7 @@ export interface components {
              * Remedies
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
             /** Time */
             time: number;
         };
@@ -7258,6 +7258,18 @@ export interface components {
             epochs_run: number[];
             /** Epochs Kept */
             epochs_kept: number[];
+        };
+        /**
+         * TrustCluster
+         * @description Join a Ray cluster that asks for no token.
+         */
+        TrustCluster: {
+            /**
+             * Kind
+             * @default trust-cluster
+             * @constant
+             */
+            kind: "trust-cluster";
         };
         /**
          * UnreadFormat

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.cluster import place_here
-from coverslip.datasets import ImageRecord, PreprocessedImage, printable
+from coverslip.datasets import ImageRecord, PreprocessedImage
 from coverslip.errors import CoverslipError
 from coverslip.inference.classifier import load_classifier
-from coverslip.messages import Failure
+from coverslip.inference.places.answers import answer_of, refusal_of
 from coverslip.runs import Prediction
 
 Packed = npt.NDArray[np.uint8]  # (n,): the bytes of a `.coverslip` file, which tasks of one computer share
@@ -29,16 +29,8 @@ class Part:
     prevalence: Mapping[str, float]  # stated shares of classes; empty: those of training
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What came of an image."""
-
-    row: Prediction
-    image: PreprocessedImage | None  # without its pixels; None where it could not be read
-
-
-def predict_part(classifier: Packed, part: Part) -> list[Seen] | Failure:
-    """What the classifier says of each image, in their order, with the paths that were sent; or why it cannot be used.
+def predict_part(classifier: Packed, part: Part) -> bytes:
+    """What the classifier says of each image, in their order; or why it cannot be used: as `rows_of` reads it.
 
     An image is read where this computer has it (`place_here`).
     """
@@ -51,12 +43,12 @@ def predict_part(classifier: Packed, part: Part) -> list[Seen] | Failure:
                 loaded = loaded.at_prevalence(part.prevalence)
             here = tuple(map(_as_here, part.records))
             rows = loaded.predict_with_pixels(here, batch_size=part.batch_size)
-            return [
-                Seen(_as_sent(row, sent, own), _without_pixels(image) if isinstance(image, PreprocessedImage) else None)
-                for (row, image), sent, own in zip(rows, part.records, here, strict=True)
-            ]
+            return answer_of(
+                (_on_this_computer(row, own), image if isinstance(image, PreprocessedImage) else None)
+                for (row, image), own in zip(rows, here, strict=True)
+            )
         except CoverslipError as error:
-            return replace(error.failure, what=f"{error.what}, on {platform.node()}", file=None)
+            return refusal_of(replace(error.failure, what=f"{error.what}, on {platform.node()}"))
 
 
 def _as_here(record: ImageRecord) -> ImageRecord:
@@ -68,11 +60,6 @@ def _as_here(record: ImageRecord) -> ImageRecord:
     return replace(record, path=Path(place_here(str(record.path))), plan=plan)
 
 
-def _as_sent(row: Prediction, sent: ImageRecord, here: ImageRecord) -> Prediction:
-    """By the path that was sent; where there is no such file it is said on which computer."""
-    reason = row.reason if here.is_there else f"{row.reason}, on {platform.node()}"
-    return replace(row, path=printable(str(sent.path)), reason=reason)
-
-
-def _without_pixels(image: PreprocessedImage) -> PreprocessedImage:
-    return replace(image, pixels=image.pixels[:0])
+def _on_this_computer(row: Prediction, here: ImageRecord) -> Prediction:
+    """Where there is no such file it is said on which computer."""
+    return row if here.is_there else replace(row, reason=f"{row.reason}, on {platform.node()}")

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from coverslip.cluster import computers_of, joined_cluster, last_words, task_of
-from coverslip.datasets import Dataset
+from coverslip.datasets import Dataset, PreprocessedImage
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.inference.differences import Differences
-from coverslip.inference.places.on_node import Packed, Part, Seen, predict_part
-from coverslip.messages import Failure
+from coverslip.inference.places.answers import rows_of
+from coverslip.inference.places.on_node import Packed, Part, predict_part
 from coverslip.runs import ClassifierCard, Prediction, Run, export_classifier
 
 _PARTS_EACH = 16  # of each computer: quicker ones do more of them, and little is lost with one
@@ -37,7 +37,14 @@ class Asked:
 
 
 def predict_on_ray(
-    address: str, run: Run | Path | str, card: ClassifierCard, data: Dataset, asked: Asked, *, emit: Emit = ignore
+    address: str,
+    run: Run | Path | str,
+    card: ClassifierCard,
+    data: Dataset,
+    asked: Asked,
+    *,
+    trust_cluster: bool = False,
+    emit: Emit = ignore,
 ) -> Generator[Prediction]:
     """The rows that `Classifier.predict_images` gives here, from the computers of a cluster.
 
@@ -50,25 +57,27 @@ def predict_on_ray(
         card: its card.
         data: images, opened for it.
         asked: how they are predicted.
+        trust_cluster: join it without a token, as of `joined_cluster`.
         emit: told about progress, and about images unlike those of training.
 
     Raises:
-        CoverslipError: Ray is not installed, there is no such cluster, or one of its computers could not do its part.
+        CoverslipError: Ray is not installed, there is no such cluster, or one of its computers could not do its part
+            or answered what it cannot have found.
     """
     packed = _packed(run)
-    ray = joined_cluster(address)
+    ray = joined_cluster(address, is_trusted=trust_cluster, emit=emit)
     try:
         n_aside, cores, gpus = _needed(computers_of(ray), asked.device)
         task, sent = task_of(ray, predict_part, cores=cores, gpus=gpus), ray.put(packed)
         differences = Differences(card)
         parts, n_ahead = _parts(data, n_aside, asked), _AHEAD_EACH * n_aside
-        with closing(_in_order(ray, lambda part: task.remote(sent, part), parts, n_ahead, emit)) as done:
+        with closing(_in_order(ray, lambda part: task.remote(sent, part), parts, card.classes, n_ahead, emit)) as done:
             for part, outcome in done:
-                for record, seen in zip(part.records, outcome, strict=True):
-                    if seen.image is not None:
-                        differences.count(record, seen.image)
-                    differences.count_decided(seen.row)
-                    yield seen.row
+                for record, (row, image) in zip(part.records, outcome, strict=True):
+                    if image is not None:
+                        differences.count(record, image)
+                    differences.count_decided(row)
+                    yield row
         for note in differences.notes():
             emit(Noted.of(note))
     except (ray.exceptions.RayError, ConnectionError) as error:
@@ -112,9 +121,10 @@ def _in_order(
     ray: Any,  # Any: Ray's module
     begin: Any,  # Any: gives Ray's references
     parts: Sequence[Part],
+    classes: Sequence[str],
     n_ahead: int,
     emit: Emit,
-) -> Generator[tuple[Part, list[Seen]]]:
+) -> Generator[tuple[Part, list[tuple[Prediction, PreprocessedImage | None]]]]:
     """Each part with what came of it; when this ends early, so do all tasks."""
     told = _Told(sum(len(part.records) for part in parts), emit)
     running: deque[Any] = deque()  # of the next parts
@@ -127,11 +137,9 @@ def _in_order(
                 ready, _ = ray.wait([*running], num_returns=len(running), timeout=_SECONDS_BETWEEN_LOOKS)
                 of_ready = (own for own, reference in zip(parts[i:], running, strict=False) if reference in ready)
                 told.tell(n_before + sum(len(own.records) for own in of_ready))
-            outcome = ray.get(running[0])
+            answer = ray.get(running[0])
             running.popleft()
-            if isinstance(outcome, Failure):
-                raise CoverslipError.of(outcome)
-            yield part, outcome
+            yield part, rows_of(answer, part.records, classes)
             n_before += len(part.records)
     finally:
         for reference in running:

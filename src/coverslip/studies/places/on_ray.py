@@ -8,29 +8,36 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.cluster import computers_of, joined_cluster, last_words, task_of
-from coverslip.errors import CoverslipError
+from coverslip.errors import BadClusterAnswer, CoverslipError
+from coverslip.events import Emit, ignore
 from coverslip.files import sha256_json
+from coverslip.inference import load_classifier
+from coverslip.runs import Run
 from coverslip.studies.places.on_node import Sent, beside, fingerprint_of_images, remove, train_on_node
-from coverslip.studies.places.packing import packed, unpack
+from coverslip.studies.places.packing import packed, unpack_answer
 from coverslip.studies.places.process import Order, fail
 
 
 class OnRay:
     """A cluster that is there, or one of this computer alone."""
 
-    def __init__(self, address: str, threads: int, study: Path) -> None:
+    def __init__(
+        self, address: str, threads: int, study: Path, *, trust_cluster: bool = False, emit: Emit = ignore
+    ) -> None:
         """Join it.
 
         Args:
-            address: `ray` for the one that this computer belongs to, or a new one; else `ray://HOST:PORT`.
+            address: as of `joined_cluster`.
             threads: of each training.
             study: its folder.
+            trust_cluster: join it without a token, as of `joined_cluster`.
+            emit: told, before an existing cluster is joined, what its computers can do here.
 
         Raises:
-            CoverslipError: Ray is not installed, there is no cluster at the address, or none of its computers is large
-            enough.
+            CoverslipError: Ray is not installed, no cluster answers at the address, it is not to be trusted, or none of
+            its computers is large enough.
         """
-        self._ray = joined_cluster(address)
+        self._ray = joined_cluster(address, is_trusted=trust_cluster, emit=emit)
         self._study = sha256_json(str(study.resolve()))[:16]
         computers = computers_of(self._ray)
         has_gpus = any(own.get("GPU", 0) > 0 for own in computers)
@@ -73,7 +80,10 @@ class OnRay:
         finally:
             with self._guard:
                 self._running.pop(folder, None)
-        _put(data, folder)
+        try:
+            put(data, order, folder)
+        except CoverslipError as error:
+            fail(folder, error.what, error.do, error.failure.file)
 
     def stop(self) -> None:
         """End all tasks; what they have reached stays on their computers, where a resumed study may find it."""
@@ -103,12 +113,42 @@ class OnRay:
         )
 
 
-def _put(data: bytes, folder: Path) -> None:
-    """Files appear whole: unpacked beside, then moved."""
+def put(data: object, order: Order, folder: Path) -> None:
+    """Put a training that came back into its place, once all of it is what a training leaves behind.
+
+    Files appear whole: unpacked beside, then moved.
+
+    Raises:
+        CoverslipError: it is not; nothing of it is kept.
+    """
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    unpack(data, part)
-    remove(beside(folder))
-    for new in part.iterdir():
-        new.replace(folder.parent / new.name)
-    part.rmdir()
+    try:
+        if not isinstance(data, bytes):
+            raise BadClusterAnswer("it is no bytes")
+        unpack_answer(data, part, {file.name for file in beside(folder)})
+        _check_run(Run(part / folder.name), order)
+        remove(beside(folder))
+        for new in part.iterdir():
+            new.replace(folder.parent / new.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _check_run(run: Run, order: Order) -> None:
+    """Check that a run's files can be read, and are of the training that was ordered.
+
+    Raises:
+        CoverslipError: they are not.
+    """
+    if not run.folder.exists():  # the training did not begin
+        return
+    changed = {"init": order.recipe.init}  # a run to start from lies elsewhere there
+    if run.recipe.model_copy(update=changed) != order.recipe:
+        raise BadClusterAnswer("its recipe is not the one that was sent")
+    if run.status is None:
+        raise BadClusterAnswer("it has no status")
+    if run.is_done:
+        load_classifier(run, "cpu")
+        for each in (run, *run.folds):
+            _ = (each.history, each.split, *((each.metrics, each.predictions) if each.is_measured else ()))

@@ -1,0 +1,137 @@
+"""What a computer of a cluster answers about a part of the images: JSON, which is checked as a stranger's."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord, PreprocessedImage, one_line, printable
+from coverslip.errors import BadClusterAnswer, CoverslipError
+from coverslip.messages import Failure
+from coverslip.runs import Prediction
+
+_LONGEST = 2_000  # characters of a text
+_BYTES_AN_IMAGE, _BYTES_A_CLASS, _OTHER_BYTES = 20_000, 1_000, 100_000
+
+Words = Annotated[str, Field(max_length=_LONGEST)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class SeenImage(_Closed):
+    """What an image was before it was preprocessed."""
+
+    width_px: Positive
+    height_px: Positive
+    n_channels: Positive
+    dtype: Annotated[str, Field(pattern="^[a-z0-9]{1,20}$")]
+    note: Words | None
+
+
+class Seen(_Closed):
+    """What came of an image; which one it is, its place tells."""
+
+    predicted: Words | None
+    probability: float | None
+    decision: Words
+    probabilities: tuple[float, ...]
+    reason: Words | None
+    warning: Words | None
+    unfamiliarity: float | None
+    prediction_set: tuple[Words, ...] | None
+    logits: tuple[float, ...]
+    image: SeenImage | None  # None where it could not be read
+
+
+class _Answer(_Closed):
+    seen: tuple[Seen, ...] = ()
+    what: Words | None = None  # why the classifier cannot be used there; None: it can
+    do: Words = ""
+
+
+def answer_of(rows: Iterable[tuple[Prediction, PreprocessedImage | None]]) -> bytes:
+    """The answer that tells what came of each image."""
+    return _Answer(seen=tuple(_seen(row, image) for row, image in rows)).model_dump_json().encode()
+
+
+def refusal_of(failure: Failure) -> bytes:
+    """The answer that tells why there is nothing to be said of any image."""
+    return _Answer(what=one_line(failure.what, _LONGEST), do=one_line(failure.do, _LONGEST)).model_dump_json().encode()
+
+
+def rows_of(
+    answer: object, records: Sequence[ImageRecord], classes: Sequence[str]
+) -> list[tuple[Prediction, PreprocessedImage | None]]:
+    """The rows of a part's images, by their own names and labels; of read images, what they were, without pixels.
+
+    Raises:
+        BadClusterAnswer: it is no answer about these images and classes.
+        CoverslipError: the computer could not use the classifier.
+    """
+    longest = _OTHER_BYTES + len(records) * (_BYTES_AN_IMAGE + _BYTES_A_CLASS * len(classes))
+    if not isinstance(answer, bytes) or len(answer) > longest:
+        raise BadClusterAnswer("it is too long, or no bytes")
+    try:
+        told = _Answer.model_validate_json(answer)
+    except ValidationError as error:
+        raise BadClusterAnswer(f"{error.error_count()} of its values are not as expected") from error
+    if told.what is not None:
+        raise CoverslipError(one_line(told.what, _LONGEST), do=one_line(told.do, _LONGEST))
+    if len(told.seen) != len(records):
+        raise BadClusterAnswer(f"it tells of {len(told.seen)} images instead of {len(records)}")
+    return [(_row(seen, record, classes), _image(seen.image)) for seen, record in zip(told.seen, records, strict=True)]
+
+
+def _seen(row: Prediction, image: PreprocessedImage | None) -> Seen:
+    fields = ("predicted", "probability", "decision", "probabilities", "unfamiliarity", "prediction_set", "logits")
+    return Seen(
+        **{name: getattr(row, name) for name in fields},
+        reason=None if row.reason is None else row.reason[:_LONGEST],
+        warning=None if row.warning is None else row.warning[:_LONGEST],
+        image=None
+        if image is None
+        else SeenImage(
+            width_px=image.width_px,
+            height_px=image.height_px,
+            n_channels=image.n_channels,
+            dtype=image.dtype,
+            note=image.note,
+        ),
+    )
+
+
+def _row(seen: Seen, record: ImageRecord, classes: Sequence[str]) -> Prediction:
+    is_read = seen.image is not None
+    shares = (*seen.probabilities, *(() if seen.probability is None else (seen.probability,)))
+    if (
+        is_read != (seen.decision != UNREADABLE)
+        or is_read != (seen.predicted is not None)
+        or seen.decision not in (*classes, UNCERTAIN, UNFAMILIAR, UNREADABLE)
+        or not {*((seen.predicted,) if is_read else ()), *(seen.prediction_set or ())} <= {*classes}
+        or len(seen.probabilities) != (len(classes) if is_read else 0)
+        or len(seen.logits) not in (0, len(seen.probabilities))
+        or not all(map(_is_share, shares))
+    ):
+        raise BadClusterAnswer(f"what it tells of '{one_line(record.image_id)}' cannot be")
+    return Prediction(
+        record.image_id, printable(str(record.path)), record.label, **{k: v for k, v in seen if k != "image"}
+    )
+
+
+def _image(seen: SeenImage | None) -> PreprocessedImage | None:
+    if seen is None:
+        return None
+    note = None if seen.note is None else one_line(seen.note, _LONGEST)
+    pixels = np.empty((0, 0, 0), np.uint8)
+    return PreprocessedImage(
+        pixels, seen.width_px, seen.height_px, seen.n_channels, seen.dtype, note=note, pixel_hash=None
+    )
+
+
+def _is_share(value: float) -> bool:
+    return math.isnan(value) or 0 <= value <= 1
