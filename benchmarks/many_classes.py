@@ -15,6 +15,7 @@ which is what the app shows. Lines that came before and after it say where it wa
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -85,7 +86,7 @@ def arguments_of(name: str, folder: Path, settings: list[str]) -> list[str]:
     choices = [part for setting in settings for part in ("--set", setting)]
     if name == "train":
         run = folder / "run"
-        subprocess.run(["rm", "-rf", str(run)], check=True)
+        shutil.rmtree(run, ignore_errors=True)
     return {
         "inspect": ["inspect", images],
         "train": ["train", images, *choices, "--out", str(run)],

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import subprocess
 import threading
 import time
 from contextlib import closing
@@ -196,7 +197,8 @@ def test_a_full_disk_is_one_clear_error_and_earlier_records_stay(
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.system(f"mount -t tmpfs -o size=400k tmpfs '{disk}' 2>/dev/null"):
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, stderr=subprocess.DEVNULL).returncode:
         pytest.skip("a tmpfs cannot be mounted here")
     try:
         monkeypatch.setenv("COVERSLIP_CACHE", str(disk))
@@ -207,4 +209,4 @@ def test_a_full_disk_is_one_clear_error_and_earlier_records_stay(
             assert store.read(store.places(["a"])).min() == 1
             assert (store.places(["0", "49"]) == -1).all()
     finally:
-        os.system(f"umount '{disk}'")
+        subprocess.run(["umount", str(disk)], check=False)

@@ -34,7 +34,7 @@ _HEADERS = {
 }
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _OWN_SITE = (None, "same-origin", "none")  # none: typed by the person; nothing: a program such as curl
-_TOKEN = "token"
+_TOKEN = "token"  # noqa: S105 - the name of a field
 _COOKIE_SECONDS = 30 * 24 * 3600
 
 

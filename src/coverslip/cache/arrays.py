@@ -143,7 +143,7 @@ class ArrayStore:
 
     def _check(self, digests: Sequence[str]) -> None:
         """Note where these digests' records lie, of those that are as they were written; remove the others."""
-        query = f"SELECT place, digest, checksum FROM records WHERE digest IN ({','.join('?' * len(digests))})"
+        query = f"SELECT place, digest, checksum FROM records WHERE digest IN ({','.join('?' * len(digests))})"  # noqa: S608 - only marks and fixed names are put in
         listed = list(self._index.execute(query, digests))
         n_whole = self._n_whole()
         rows = sorted(row for row in listed if isinstance(row[0], int) and 0 <= row[0] < n_whole)

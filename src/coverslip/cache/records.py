@@ -71,7 +71,7 @@ class RecordStore:
             for start in range(0, len(wanted), _KEYS_PER_QUERY):
                 some = wanted[start : start + _KEYS_PER_QUERY]
                 marks = ",".join("?" * len(some))
-                rows = self._database.execute(f"SELECT key, value FROM records WHERE key IN ({marks})", some)
+                rows = self._database.execute(f"SELECT key, value FROM records WHERE key IN ({marks})", some)  # noqa: S608 - only marks and fixed names are put in
                 values.update((key, value) for key, kept in rows if (value := _unsealed(key, kept)) is not None)
         except sqlite3.Error as error:
             self._give_up(error)

@@ -98,11 +98,11 @@ class RowsWriter:
         marks = ", ".join("?" * len(_COLUMNS))
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(f"INSERT OR REPLACE INTO rows VALUES ({marks})", map(_cells, rows))
+            self._connection.executemany(f"INSERT OR REPLACE INTO rows VALUES ({marks})", map(_cells, rows))  # noqa: S608 - only marks and fixed names are put in
 
     def added(self) -> Iterator[Prediction]:
         """What was added so far, also by an earlier process, in order."""
-        for cells in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY k"):
+        for cells in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY k"):  # noqa: S608 - only marks and fixed names are put in
             values = dict(zip(_COLUMNS, cells, strict=True))
             probabilities = tuple(math.nan if p is None else p for p in json.loads(values["probabilities"]))
             chosen = _set_of(values["prediction_set"])
