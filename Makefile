@@ -12,7 +12,7 @@ PAGE_SOURCES := $(shell find web/src web/public -type f) $(wildcard docs/*.md we
 # kept whatever the environment says: the many programs that tests start would each compile all of coverslip again.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: app demo pages test test-all quick lint api bench
+.PHONY: app demo pages test test-all quick lint api bench lock licenses sbom audit
 
 app: $(READY) $(PAGES)  ## the web app, in the browser; make app ARGS="--port 9000"
 	$(BIN)/coverslip app $(ARGS)
@@ -42,6 +42,7 @@ lint: $(READY) $(MODULES)  ## style, types (ours, and those that scripts meet), 
 	MYPYPATH=src $(BIN)/mypy --strict --config-file= --follow-imports=silent tests/public_api.py
 	.ci/npm run pyright
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/licenses.py
 	.ci/npm run check
 	$(BIN)/python -m coverslip.app.openapi | diff web/openapi.json - || { echo "run: make api"; exit 1; }
 	.ci/npm run types -- --check || { echo "run: make api"; exit 1; }
@@ -53,7 +54,21 @@ api: $(READY) $(MODULES)  ## the API's document, and the types that the pages ta
 bench: $(READY)  ## measure; prints ratios, asserts nothing
 	for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-$(READY): pyproject.toml constraints.txt .ci/setup .ci/python
+lock:  ## after a change of constraints.txt or of dependencies: the hashes in .ci/locked; make lock ARGS=--upgrade
+	.ci/lock $(ARGS)
+
+licenses: $(READY)  ## fails where a copyleft license is among what users install
+	$(BIN)/python .ci/licenses.py
+
+sbom: $(READY)  ## what is installed and what the pages are built of, as CycloneDX: sbom/
+	mkdir -p sbom
+	.ci/tools cyclonedx-py environment $(abspath $(BIN)/python) --output-format JSON --output-file $(abspath sbom)/python.json
+	.ci/npm sbom --package-lock-only --sbom-format cyclonedx > sbom/pages.json
+
+audit:  ## known vulnerabilities of all that is locked; asks services on the network, and fails where one gives no answer
+	.ci/audit
+
+$(READY): pyproject.toml .ci/locked/base.txt .ci/locked/cuda.txt .ci/locked/torch-cpu.txt .ci/setup .ci/python
 	.ci/setup $(VENV)
 	touch $@
 
