@@ -1,6 +1,7 @@
 """What several tests of the app need: small sets of images on disk, and the app before them."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from fastapi.testclient import TestClient
 
 from coverslip.app.server import create_app
 from coverslip.workspace.store.home import Workspace, open_workspace
+from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.images import matching
 
 API = "/api/v1"
 
@@ -20,6 +23,12 @@ def workspace_in(folder: Path) -> Workspace:
 def client_of(home: Workspace) -> TestClient:
     """The app before a workspace, without a network."""
     return TestClient(create_app(home), base_url="http://127.0.0.1")
+
+
+def ids_at(home: Workspace, dataset_id: str, positions: Iterable[int]) -> list[str]:
+    """The image_ids of the images that stand at these positions now."""
+    ids = [image_id for _, image_id in matching(home, dataset_id, Filters())]
+    return [ids[position] for position in positions]
 
 
 class App:
@@ -44,6 +53,18 @@ class App:
         assert answer.headers["content-type"] == "application/problem+json", answer.text
         assert answer.json()["status"] == answer.status_code
         return answer.json()
+
+    def label(self, where: str, positions: Iterable[int], label: str | None) -> Any:
+        """Give the images that stand there now a label."""
+        return self.send("POST", f"{where}/labels", {"images": self.ids(where, positions), "label": label})
+
+    def undo(self, where: str, change: int) -> Any:
+        """Take a change of labels back."""
+        return self.send("POST", f"{where}/labels/undo", {"change": change})
+
+    def ids(self, where: str, positions: Iterable[int]) -> list[str]:
+        """The image_ids of the images that stand there now; `where` is such as datasets/ID."""
+        return ids_at(self.home, where.removeprefix("datasets/"), positions)
 
     def open(self, *sources: Path, **choices: Any) -> Any:
         """Open a set and wait until it is read."""

@@ -58,8 +58,19 @@ class Lab:
     def correct(self, run: str, k: int, label: str | None) -> Json:
         answer = self.client.put(f"{API}/runs/{run}/rows/{k}/correction", json={"label": label})
         assert answer.status_code == 200, answer.text
-        row: Json = answer.json()
-        return row
+        corrected: Json = answer.json()
+        return corrected
+
+    def label(self, image_ids: list[str], label: str | None) -> int:
+        """Give images a label; the number of the change."""
+        body = {"images": image_ids, "label": label}
+        answer = self.client.post(f"{API}/datasets/{self.cells}/labels", json=body)
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["change"])
+
+    def undo(self, change: int) -> int:
+        """Undo a change of labels; the status of the answer."""
+        return self.client.post(f"{API}/datasets/{self.cells}/labels/undo", json={"change": change}).status_code
 
     def labels(self) -> dict[str, str]:
         return {
@@ -83,22 +94,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_back(lab: Lab) -> None:
     row = lab.get(f"runs/{lab.run}/rows?label=large")["items"][0]
     before = lab.labels()
-    corrected = lab.correct(lab.run, row["k"], "medium")
+    corrected = lab.correct(lab.run, row["k"], "medium")["row"]
     assert (corrected["label"], corrected["correction"]) == ("large", "medium")
     assert {path: label for path, label in lab.labels().items() if before[path] != label} == {row["path"]: "medium"}
     assert [one["k"] for one in lab.get(f"runs/{lab.run}/rows?only=corrected")["items"]] == [row["k"]]
     assert lab.get(f"runs/{lab.run}/image-changes") == {**NO_CHANGES, "n_relabeled": 1, "n_relabeled_test": 1}
-    assert lab.correct(lab.run, row["k"], None)["correction"] is None
+    assert lab.correct(lab.run, row["k"], None)["row"]["correction"] is None
     assert lab.labels() == before
     assert lab.get(f"runs/{lab.run}/image-changes") == NO_CHANGES
-    assert lab.correct(lab.run, row["k"], None)["correction"] is None  # there is nothing left to take back
+    assert lab.correct(lab.run, row["k"], None)["change"] is None  # there is nothing left to take back
 
 
 def test_removed_images_are_counted_before_training_again(lab: Lab) -> None:
     where = f"{API}/datasets/{lab.cells}"
     n_of = Counter(lab.split(lab.run).values())
     tested, trained = (
-        [image["i"] for image in lab.get(f"datasets/{lab.cells}/images?run={lab.run}&part={part}&limit=3")["items"]]
+        lab.get(f"datasets/{lab.cells}/positions?run={lab.run}&part={part}")["image_ids"][:3]
         for part in ("test", "train")
     )
     left_out = [*tested[:1], *trained[:2]]
@@ -108,7 +119,7 @@ def test_removed_images_are_counted_before_training_again(lab: Lab) -> None:
         assert lab.client.post(f"{where}/left-out", json=body).status_code < 300
 
     leave_out(True)
-    assert lab.client.post(f"{where}/labels", json={"images": trained[2:], "label": None}).status_code == 200
+    change = lab.label(trained[2:], None)
     counts = lab.get(f"runs/{lab.run}/image-changes")
     assert counts == {**NO_CHANGES, "n_removed": 4, "n_removed_test": 1}
     second = trained_here(lab.workspace, lab.cells, QUICK, "Without them", again_of=lab.run)
@@ -116,7 +127,7 @@ def test_removed_images_are_counted_before_training_again(lab: Lab) -> None:
     assert lab.get(f"runs/{lab.run}/image-changes")["trained"] == {"id": second, "name": "Without them"}
     assert lab.get(f"runs/{second}/image-changes") == NO_CHANGES
     leave_out(False)
-    assert lab.client.post(f"{where}/labels/undo").status_code == 200
+    assert lab.undo(change) == 200
     assert lab.get(f"runs/{lab.run}/image-changes") == NO_CHANGES
     assert lab.get(f"runs/{second}/image-changes") == {**NO_CHANGES, "n_added": 4, "n_ungrouped": 0}
 
@@ -141,7 +152,7 @@ def test_adding_predicted_images_tells_what_a_new_training_has_more_or_less(lab:
 
     before = [{"path": source["path"]} for source in lab.get(f"datasets/{lab.cells}")["sources"]]
     tested = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&part=test&limit=1")["items"]
-    body = {"images": [tested[0]["i"]], "is_left_out": True}
+    body = {"images": [tested[0]["image_id"]], "is_left_out": True}
     assert lab.client.post(f"{API}/datasets/{lab.cells}/left-out", json=body).status_code < 300
     answer(0, "large")
     answer(1, "large")
@@ -162,11 +173,10 @@ def test_adding_predicted_images_tells_what_a_new_training_has_more_or_less(lab:
 
 
 def test_a_training_with_a_time_budget_is_done_again_with_its_groups(lab: Lab) -> None:
-    labels = f"{API}/datasets/{lab.cells}/labels"
     image = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
-    assert lab.client.post(labels, json={"images": [image["i"]], "label": "medium"}).status_code == 200
+    change = lab.label([image["image_id"]], "medium")
     run = trained_here(lab.workspace, lab.cells, {**FINETUNE, "group": r"slide\d"}, "Regrouped", budget="10m")
-    assert lab.client.post(f"{labels}/undo").status_code == 200
+    assert lab.undo(change) == 200
     assert Run(Path(lab.get(f"runs/{run}")["folder"])).recipe.group == "group"  # the column of the app's own table
     assert lab.get(f"runs/{run}")["recipe"]["group"] == r"slide\d"
 
@@ -187,10 +197,9 @@ def test_new_images_without_a_known_group_are_counted_before_training_again(lab:
 
 def test_groups_of_a_training_table_that_a_pattern_found_are_told_as_the_patterns(lab: Lab) -> None:
     image = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
-    labels = f"{API}/datasets/{lab.cells}/labels"
-    assert lab.client.post(labels, json={"images": [image["i"]], "label": "medium"}).status_code == 200
+    change = lab.label([image["image_id"]], "medium")
     run = trained_here(lab.workspace, lab.cells, QUICK, "With a changed label")
-    assert lab.client.post(f"{labels}/undo").status_code == 200
+    assert lab.undo(change) == 200
     folder = Path(lab.get(f"runs/{run}")["folder"])
     opened = Run(folder).environment.opened
     assert (opened.group, opened.group_pattern, opened.column_pattern) == ("group", None, r"slide\d+")
@@ -200,7 +209,7 @@ def test_groups_of_a_training_table_that_a_pattern_found_are_told_as_the_pattern
 
 def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: Lab) -> None:
     row = lab.get(f"runs/{lab.run}/rows?label=medium")["items"][0]
-    lab.correct(lab.run, row["k"], "large")
+    number = lab.correct(lab.run, row["k"], "large")["change"]
     change = lab.get(f"datasets/{lab.cells}/label-changes?limit=1")["items"][0]
     assert (change["label"], change["n"], change["is_undone"]) == ("large", 1, False)
     assert change["seen_in"] == {"id": lab.run, "kind": "train", "name": "First", "classifier_id": None}
@@ -209,7 +218,7 @@ def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: L
     text = lab.client.get(f"{API}/datasets/{lab.cells}/download/label-changes").text
     last = list(csv.DictReader(io.StringIO(text)))[-1]
     assert (last["label_before"], last["label"], last["seen_in"]) == ("medium", "large", "train: First")
-    assert lab.client.post(f"{API}/datasets/{lab.cells}/labels/undo").status_code == 200
+    assert (change["id"], lab.undo(number)) == (number, 200)
     assert lab.get(f"datasets/{lab.cells}/label-changes?limit=1")["items"][0]["is_undone"]
     assert lab.get(f"runs/{lab.run}/rows?only=corrected")["total"] == 0
 
@@ -276,7 +285,7 @@ def test_doubtful_labels_are_looked_for_and_gone_through_in_the_gallery(lab: Lab
     assert suspected == shown[: known["n_suspected"]]
 
 
-def confirm(lab: Lab, images: list[int], *, is_confirmed: bool = True) -> int:
+def confirm(lab: Lab, images: list[str], *, is_confirmed: bool = True) -> int:
     body = {"images": images, "is_confirmed": is_confirmed}
     return lab.client.post(f"{API}/datasets/{lab.cells}/confirmed-labels", json=body).status_code
 
@@ -292,8 +301,7 @@ def checked_labels(lab: Lab, run: str) -> Json:
 
 def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_confirmation_is_removed(lab: Lab) -> None:
     wrong = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
-    labels = f"{API}/datasets/{lab.cells}/labels"
-    assert lab.client.post(labels, json={"images": [wrong["i"]], "label": "medium"}).status_code == 200
+    wrongly = lab.label([wrong["image_id"]], "medium")
     first = trained_here(lab.workspace, lab.cells, QUICK, "With a wrong label")
     before = checked_labels(lab, first)
     listed = [image["image_id"] for image in before["images"]]
@@ -304,7 +312,7 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
         query = f"datasets/{lab.cells}/images?run={run}&only={only}&limit=100"
         return [image["image_id"] for image in lab.get(query)["items"]]
 
-    assert confirm(lab, [wrong["i"]]) == confirm(lab, [wrong["i"]]) == 204
+    assert confirm(lab, [wrong["image_id"]]) == confirm(lab, [wrong["image_id"]]) == 200
     after = checked_labels(lab, first)
     assert [image["image_id"] for image in after["images"]] == [each for each in listed if each != wrong["image_id"]]
     counts = (after["n"], after["n_suspected"], after["n_confirmed"], after["n_checked"])
@@ -318,7 +326,7 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     assert wrong["image_id"] not in [image["image_id"] for image in again["images"]]
 
     # Void as soon as the image has another label, and in force again if that change is undone.
-    assert lab.client.post(labels, json={"images": [wrong["i"]], "label": "<script>"}).status_code == 200
+    change = lab.label([wrong["image_id"]], "<script>")
     relabelled = checked_labels(lab, first)
     counts = (relabelled["n"], relabelled["n_suspected"], relabelled["n_confirmed"])
     assert counts == (before["n"] - 1, before["n_suspected"] - 1, 0)
@@ -326,18 +334,18 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     assert sum(row["n_misclassified"] or 0 for row in relabelled["classes"]) == relabelled["n"]
     assert wrong["image_id"] not in [image["image_id"] for image in relabelled["images"]]
     assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "doubtful")
-    assert lab.client.post(f"{labels}/undo").status_code == 200
+    assert lab.undo(change) == 200
     assert checked_labels(lab, first) == after
-    assert confirm(lab, [wrong["i"]], is_confirmed=False) == 204
+    assert confirm(lab, [wrong["image_id"]], is_confirmed=False) == 200
     assert checked_labels(lab, first) == before
-    assert lab.client.post(f"{labels}/undo").status_code == 200
+    assert lab.undo(wrongly) == 200
 
 
 def test_a_training_knows_its_images_though_its_dataset_has_a_second_source_since(lab: Lab) -> None:
     where = f"{API}/datasets/{lab.cells}"
-    first, second = (image["i"] for image in lab.get(f"datasets/{lab.cells}/images?label=large&limit=2")["items"])
-    labels = f"{where}/labels"
-    assert lab.client.post(labels, json={"images": [first, second], "label": "medium"}).status_code == 200
+    large = lab.get(f"datasets/{lab.cells}/images?label=large&limit=2")["items"]
+    first, second = (image["i"] for image in large)
+    wrongly = lab.label([image["image_id"] for image in large], "medium")
     run = trained_here(lab.workspace, lab.cells, QUICK, "With wrong labels, before the second source")
     before = checked_labels(lab, run)
     n_test = sum(part == "test" for part in lab.split(run).values())
@@ -349,7 +357,7 @@ def test_a_training_knows_its_images_though_its_dataset_has_a_second_source_sinc
     assert lab.client.patch(where, json={"sources": two}).status_code == 200
     until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
     images = lab.get(f"datasets/{lab.cells}/images?limit=100")["items"]
-    assert lab.client.post(labels, json={"images": [images[first]["i"]], "label": "large"}).status_code == 200
+    change = lab.label([images[first]["image_id"]], "large")
 
     after = checked_labels(lab, run)
     assert (after["n"], after["n_relabelled"]) == (before["n"] - 1, 1)
@@ -364,20 +372,20 @@ def test_a_training_knows_its_images_though_its_dataset_has_a_second_source_sinc
     counts = lab.get(f"runs/{run}/image-changes")
     assert (counts["n_relabeled"], counts["n_added"]) == (1, 1)
 
-    assert lab.client.post(f"{labels}/undo").status_code == 200
+    assert lab.undo(change) == 200
     assert lab.client.patch(where, json={"sources": one}).status_code == 200
     until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
     assert checked_labels(lab, run) == before
-    assert lab.client.post(f"{labels}/undo").status_code == 200
+    assert lab.undo(wrongly) == 200
 
 
 def test_only_labels_of_the_datasets_images_can_be_confirmed(lab: Lab) -> None:
-    assert confirm(lab, [4000]) == 404
-    labels = f"{API}/datasets/{lab.cells}/labels"
-    assert lab.client.post(labels, json={"images": [0], "label": None}).status_code == 200
-    assert confirm(lab, [0, 1]) == 409
+    first, second = lab.get(f"datasets/{lab.cells}/positions")["image_ids"][:2]
+    assert confirm(lab, [first, "none of them"]) == 409
+    change = lab.label([first], None)
+    assert confirm(lab, [first, second]) == 409
     assert lab.get(f"datasets/{lab.cells}/images?only=confirmed")["total"] == 0
-    assert lab.client.post(f"{labels}/undo").status_code == 200
+    assert lab.undo(change) == 200
 
 
 def test_an_explanation_is_asked_for_and_given_up_on_request(lab: Lab) -> None:

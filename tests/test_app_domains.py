@@ -87,11 +87,11 @@ def test_a_place_that_is_given_twice_is_refused(app: App, labs: tuple[Path, Path
 def test_a_folder_can_be_added_and_left_out_and_labels_come_back(app: App, labs: tuple[Path, Path]) -> None:
     here, there = labs
     dataset_id = opened(app, (here, None))["id"]
-    app.send("POST", f"datasets/{dataset_id}/labels", {"images": [0], "label": "odd"})
+    app.label(f"datasets/{dataset_id}", [0], "odd")
     both = changed(app, dataset_id, (here, "Basel"), (there, "Bern"))
     assert (counts(both), both["n_label_changes"]) == ({"Basel": 6, "Bern": 12}, 1)
     mine = app.get(f"datasets/{dataset_id}/positions", domain="Bern")["items"][:2]
-    app.send("POST", f"datasets/{dataset_id}/labels", {"images": mine, "label": "torn"})
+    app.label(f"datasets/{dataset_id}", mine, "torn")
 
     alone = changed(app, dataset_id, (here, "Basel"))
     assert (counts(alone), alone["n_label_changes"]) == ({"Basel": 6}, 1)
@@ -105,7 +105,11 @@ def test_a_folder_can_be_added_and_left_out_and_labels_come_back(app: App, labs:
 def test_confirmed_labels_outlive_folders_that_are_added_and_left_out(app: App, labs: tuple[Path, Path]) -> None:
     here, there = labs
     dataset_id = opened(app, (here, None))["id"]
-    app.send("POST", f"datasets/{dataset_id}/confirmed-labels", {"images": [0, 4], "is_confirmed": True})
+    app.send(
+        "POST",
+        f"datasets/{dataset_id}/confirmed-labels",
+        {"images": app.ids(f"datasets/{dataset_id}", [0, 4]), "is_confirmed": True},
+    )
 
     def confirmed() -> list[str]:
         return [image["path"] for image in app.get(f"datasets/{dataset_id}/images", only="confirmed")["items"]]
@@ -121,7 +125,7 @@ def test_confirmed_labels_outlive_folders_that_are_added_and_left_out(app: App, 
 def test_labels_outlive_a_folder_that_was_away(app: App, labs: tuple[Path, Path]) -> None:
     here, _ = labs
     dataset_id = opened(app, (here, None))["id"]
-    app.send("POST", f"datasets/{dataset_id}/labels", {"images": [0, 5], "label": "odd"})
+    app.label(f"datasets/{dataset_id}", [0, 5], "odd")
     shutil.move(here / "flat", here.parent / "away")
     app.send("POST", f"datasets/{dataset_id}/refresh")
     assert app.wait(dataset_id)["n_label_changes"] == 1

@@ -68,7 +68,8 @@ def other(lab: Lab) -> Json:
     """An evaluation on images of another day, of which the label of one was corrected in the app."""
     folder = write_cells(lab.workspace.roots[0] / "other day", 30, seed=7)
     dataset = open_images(lab.workspace, folder)
-    labelled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": [0], "label": "large"})
+    first = lab.get(f"datasets/{dataset}/positions")["image_ids"][:1]
+    labelled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
     assert labelled.status_code == 200, labelled.text
     outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
     assert outlook == {"n_labelled": 30, "n_known": 30, "unknown_classes": [], "n_seen": 0}
@@ -97,7 +98,8 @@ def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(l
 def test_images_that_a_pattern_groups_are_measured_after_a_label_was_corrected(lab: Lab) -> None:
     folder = write_cells(lab.workspace.roots[0] / "grouped day", 30, seed=11)
     dataset = open_images(lab.workspace, folder, group_pattern=r"slide\d+")
-    labelled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": [0], "label": "large"})
+    first = lab.get(f"datasets/{dataset}/positions")["image_ids"][:1]
+    labelled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
     assert labelled.status_code == 200, labelled.text
     found = lab.evaluate(dataset)
     assert (found["state"], found["n"]) == ("done", 30)

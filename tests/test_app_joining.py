@@ -287,8 +287,8 @@ def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answ
     dataset = app.open(cells)
     files = sorted(cells.rglob("*.png"))
     prediction = predicted(app, [(file, WHOLE) for file in files], dataset["id"])
-    place = {image["path"]: image["i"] for image in app.get(f"datasets/{dataset['id']}/images")["items"]}
-    first = place[files[0].relative_to(cells).as_posix()]
+    id_of = {image["path"]: image["image_id"] for image in app.get(f"datasets/{dataset['id']}/images")["items"]}
+    first = id_of[files[0].relative_to(cells).as_posix()]
     app.send("POST", f"datasets/{dataset['id']}/left-out", {"images": [first], "is_left_out": True})
 
     def n_excluded() -> int:
@@ -310,7 +310,11 @@ def test_joining_again_includes_what_is_not_excluded_any_more(app: App, new: lis
     dataset = app.open(cells)
     files = sorted(cells.rglob("*.png"))
     prediction = predicted(app, [(file, WHOLE) for file in (*files, *new)])
-    app.send("POST", f"datasets/{dataset['id']}/left-out", {"images": [3], "is_left_out": True})
+    app.send(
+        "POST",
+        f"datasets/{dataset['id']}/left-out",
+        {"images": app.ids(f"datasets/{dataset['id']}", [3]), "is_left_out": True},
+    )
 
     def n_excluded() -> int:
         return int(join(app, prediction, dataset["id"])["n_left_out"])

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from image_sets import ids_at
 from PIL import Image
 from small_workspace import (
     API,
@@ -252,8 +253,9 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
 def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_is_requested(lab: Lab) -> None:
     folder = write_cells(lab.new.parent / "labeled", 6, seed=2)
     dataset = open_images(lab.workspace, folder)
-    set_labels(lab.workspace, dataset, [0], "of no classifier")
-    set_labels(lab.workspace, dataset, [1], None)
+    first, second = ids_at(lab.workspace, dataset, (0, 1))
+    set_labels(lab.workspace, dataset, [first], "of no classifier")
+    set_labels(lab.workspace, dataset, [second], None)
     expected = {image["path"]: image["label"] for image in images_of(lab, dataset)}
     assert list(expected.values())[:2] == ["of no classifier", None]
     assert set(list(expected.values())[2:]) <= set(CLASSES)

@@ -220,7 +220,7 @@ def test_a_first_training_takes_the_labels_of_now_and_the_groups_of_its_dataset(
     whole = asked(app, app.send("POST", "runs", {"dataset_id": cells, "recipe": {"init": init}})["id"]).init
     assert isinstance(whole, Pretraining)
     assert (whole.train_on, whole.recipe["group"]) == (str(folder(app, "first")), r"slide\d")
-    app.send("POST", f"datasets/{first}/labels", {"images": [0, 1], "label": "c"})
+    app.label(f"datasets/{first}", [0, 1], "c")
     app.send("PATCH", f"datasets/{first}", {"class_plan": {"rename": {"c": "d"}}})
     changed = asked(app, app.send("POST", "runs", {"dataset_id": cells, "recipe": {"init": init}})["id"]).init
     assert isinstance(changed, Pretraining)

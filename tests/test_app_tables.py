@@ -175,7 +175,11 @@ def test_a_training_takes_groups_from_the_users_own_column_where_images_were_exc
     rows = [f"{file},{file.parent.name},{k % 3 if k else ''}" for k, file in enumerate(files)]
     table.write_text("\n".join(["path,label,Patient", *rows]) + "\n")
     dataset = app.open(table)
-    app.send("POST", f"datasets/{dataset['id']}/left-out", {"images": [3], "is_left_out": True})
+    app.send(
+        "POST",
+        f"datasets/{dataset['id']}/left-out",
+        {"images": app.ids(f"datasets/{dataset['id']}", [3]), "is_left_out": True},
+    )
     images = training_images(app.home, dataset["id"], grouped=GroupedBy(column="Patient"))
     assert images.sources != [str(table)]
     assert images.grouped == GroupedBy(column="Patient")

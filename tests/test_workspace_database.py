@@ -59,6 +59,7 @@ def test_corrections_of_an_older_workspace_exclude_nothing(old: Path) -> None:
         connection.execute("ALTER TABLE corrections DROP COLUMN is_excluded")
         connection.execute("DROP TABLE confirmed_labels")
         connection.execute("ALTER TABLE images DROP COLUMN left_out_by")
+        connection.execute("DROP INDEX images_by_id")
         connection.execute("PRAGMA user_version = 1")
         connection.execute("INSERT INTO corrections (job_id, row, label, made) VALUES ('p', 0, 'large', '')")
         connection.commit()
@@ -75,6 +76,7 @@ def test_an_older_workspace_gets_the_table_of_confirmed_labels_as_a_new_one_has_
     with closing(sqlite3.connect(old)) as connection:
         connection.execute("DROP TABLE confirmed_labels")
         connection.execute("ALTER TABLE images DROP COLUMN left_out_by")
+        connection.execute("DROP INDEX images_by_id")
         connection.execute("PRAGMA user_version = 2")
     open_database(old)
     assert columns() == new != []
@@ -84,6 +86,7 @@ def test_images_that_an_older_workspace_excludes_stay_excluded_as_by_its_gallery
     with closing(sqlite3.connect(old)) as connection:
         connection.execute("UPDATE images SET is_left_out = 1")
         connection.execute("ALTER TABLE images DROP COLUMN left_out_by")
+        connection.execute("DROP INDEX images_by_id")
         connection.execute("PRAGMA user_version = 3")
         connection.commit()
     with open_database(old).connect() as connection:

@@ -8,17 +8,18 @@ import pytest
 from drawing import save_cell, save_cells
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from image_sets import App, workspace_in
+from image_sets import App, ids_at, workspace_in
 
 from coverslip.datasets import open_dataset
 from coverslip.datasets.quality.components import labels_of
-from coverslip.errors import BadDataset, CoverslipError, NotFound
+from coverslip.errors import BadDataset, CoverslipError
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.listing import ClassCount, describe
 from coverslip.workspace.datasets.snapshots import table_lines, training_images
 from coverslip.workspace.datasets.sources import GroupedBy, Source, open_sources
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
+from coverslip.workspace.store.rows import ImagesChanged
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import list_images
 
@@ -55,7 +56,7 @@ def test_columns_of_a_table_outlast_a_corrected_label(home: Workspace) -> None:
     try:
         dataset_id = open_sources(home, [Source(str(table))]).id
         home.background.wait_all()
-        labels.set_labels(home, dataset_id, [0], "b")
+        labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "b")
         (changed,) = training_images(home, dataset_id).sources
         read = open_dataset(changed).records
         assert [record.about for record in read] == [record.about for record in open_dataset(table).records]
@@ -76,32 +77,38 @@ def labels_now(home: Workspace, dataset_id: str) -> list[str | None]:
 @given(STEPS)
 def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[object]) -> None:
     dataset_id = opened(home)
-    done = [["a"] * 3 + ["b"] * 3]
+    ids = ids_at(home, dataset_id, range(N))
+    done: list[list[str | None]] = [["a"] * 3 + ["b"] * 3]
     undone: list[list[str | None]] = []
+    changes: list[int] = []
+    undone_changes: list[int] = []
     for step in steps:
         if step == "undo":
-            labels.undo(home, dataset_id)
-            if len(done) > 1:
+            if changes:
+                labels.undo(home, dataset_id, changes[-1])
                 undone.append(done.pop())
+                undone_changes.append(changes.pop())
         elif step == "redo":
-            labels.redo(home, dataset_id)
-            if undone:
+            if undone_changes:
+                labels.redo(home, dataset_id, undone_changes[-1])
                 done.append(undone.pop())
+                changes.append(undone_changes.pop())
         else:
             positions, label = step  # type: ignore[misc]
-            change, n = labels.set_labels(home, dataset_id, positions, label)
+            change, n = labels.set_labels(home, dataset_id, [ids[k] for k in positions], label)
             after = [label if i in positions else was for i, was in enumerate(done[-1])]
             assert n == sum(was != now for was, now in zip(done[-1], after, strict=True))
             assert (change is None) == (n == 0)
-            if n:
+            if change is not None:
                 done.append(after)
+                changes.append(change)
                 undone.clear()
+                undone_changes.clear()
         assert labels_now(home, dataset_id) == done[-1]
         told = describe(home, dataset_id)
         original = ["a"] * 3 + ["b"] * 3
         assert told.n_label_changes == sum(a != b for a, b in zip(done[-1], original, strict=True))
         assert told.n_labelled == N - done[-1].count(None)
-        assert (told.can_undo, told.can_redo) == (len(done) > 1, bool(undone))
         assert {each.name: each.n for each in told.classes if each.n} == {
             name: done[-1].count(name) for name in set(done[-1]) - {None}
         }
@@ -109,24 +116,25 @@ def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[ob
 
 def test_a_new_name_becomes_a_class_and_keeps_its_colour(home: Workspace) -> None:
     dataset_id = opened(home)
-    labels.set_labels(home, dataset_id, [0], "  zeta  ")
-    labels.set_labels(home, dataset_id, [1], "alpha")
+    labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "  zeta  ")
+    change, _ = labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [1]), "alpha")
     colours = {each.name: each.color_index for each in describe(home, dataset_id).classes}
     assert colours == {"a": 0, "b": 1, "zeta": 2, "alpha": 3}
-    labels.undo(home, dataset_id)
+    labels.undo(home, dataset_id, change or 0)
     assert describe(home, dataset_id).classes[3] == ClassCount("alpha", n=0, color_index=3)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "uncertain", "unreadable", "x" * 201])
 def test_no_class_is_called_so(home: Workspace, name: str) -> None:
+    dataset_id = opened(home)
     with pytest.raises(CoverslipError):
-        labels.set_labels(home, opened(home), [0], name)
+        labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), name)
 
 
 def test_an_unknown_image_changes_nothing(home: Workspace) -> None:
     dataset_id = opened(home)
-    with pytest.raises(NotFound):
-        labels.set_labels(home, dataset_id, [0, 6], "new")
+    with pytest.raises(ImagesChanged):
+        labels.set_labels(home, dataset_id, [*ids_at(home, dataset_id, [0]), "none of them"], "new")
     assert labels_now(home, dataset_id) == ["a"] * 3 + ["b"] * 3
 
 
@@ -153,11 +161,11 @@ def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) ->
     assert agrees()
     assert len(conflicting) == 4
     odd = next(i for i in conflicting if app.get(f"{where}/images/{i}")["label"] == "flat")
-    app.send("POST", f"{where}/labels", {"images": [odd], "label": "round"})
+    change = app.label(where, [odd], "round")["change"]
     assert app.get(f"{where}/positions", only="conflicting")["total"] == 0
     assert app.get(f"{where}/positions", only="duplicate")["total"] == 4
     assert agrees()
-    app.send("POST", f"{where}/labels/undo")
+    app.undo(where, change)
     assert app.get(f"{where}/positions", only="conflicting")["total"] == 4
 
 
@@ -167,8 +175,8 @@ def test_the_exported_table_holds_no_formula_and_opens_as_it_was(tmp_path: Path)
     app = App(workspace_in(tmp_path))
     found = app.open(cells, group_pattern=r"slide\d")
     where = f"datasets/{found['id']}"
-    app.send("POST", f"{where}/labels", {"images": [0], "label": "@new\nline"})
-    app.send("POST", f"{where}/labels", {"images": [1], "label": None})
+    app.label(where, [0], "@new\nline")
+    app.label(where, [1], None)
     answer = app.client.get(f"/api/v1/{where}/download/labels")
     assert answer.headers["content-disposition"] == 'attachment; filename="cells-labels.csv"'
     for row in csv.reader(io.StringIO(answer.text)):
@@ -187,17 +195,17 @@ def test_a_training_reads_the_users_files_until_a_label_is_changed(home: Workspa
     dataset_id = opened(home, group_pattern=r"slide\d")
     whole = training_images(home, dataset_id)
     assert (whole.sources, whole.options) == ([str(home.folder.parent / "cells")], [r"--group-pattern=slide\d"])
-    labels.set_labels(home, dataset_id, [0], "b")
+    first_change, _ = labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "b")
     changed = training_images(home, dataset_id)
     (first,) = changed.sources
     assert changed.options == ["--group=group", r"--column-pattern=slide\d"]
     assert training_images(home, dataset_id) == changed  # the same content has the same name
-    labels.set_labels(home, dataset_id, [1], "b")
+    second_change, _ = labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [1]), "b")
     (second,) = training_images(home, dataset_id).sources
     assert second != first
     assert [r.label for r in open_dataset(first).records] == ["b", "a", "a", "b", "b", "b"]
-    labels.undo(home, dataset_id)
-    labels.undo(home, dataset_id)
+    for change in (second_change, first_change):
+        labels.undo(home, dataset_id, change or 0)
     assert training_images(home, dataset_id).sources == [str(home.folder.parent / "cells")]
 
 
@@ -206,7 +214,7 @@ def test_a_training_may_group_otherwise_than_the_dataset(home: Workspace) -> Non
     by_class = GroupedBy(pattern="^[ab]")
     assert training_images(home, dataset_id, grouped=by_class).options == ["--group-pattern=^[ab]"]
     assert training_images(home, dataset_id, grouped=GroupedBy()).options == []
-    labels.set_labels(home, dataset_id, [0], "b")
+    labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "b")
     (table,) = training_images(home, dataset_id, grouped=by_class).sources
     assert [r.group for r in open_dataset(table, group="group").records] == ["a", "a", "a", "b", "b", "b"]
     (without,) = (alone := training_images(home, dataset_id, grouped=GroupedBy())).sources
@@ -217,7 +225,7 @@ def test_images_opened_without_labels_are_trained_on_by_those_given(home: Worksp
     dataset_id = opened(home, is_labelled=False)
     with pytest.raises(BadDataset, match="No image has a label"):
         training_images(home, dataset_id)
-    labels.set_labels(home, dataset_id, [0, 1], "a")
+    labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0, 1]), "a")
     (table,) = (images := training_images(home, dataset_id)).sources
     assert images.options == []
     assert [r.label for r in open_dataset(table).records] == ["a", "a", None, None, None, None]
@@ -249,7 +257,7 @@ def test_a_classifier_is_trained_on_the_exported_table(tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", n=10)
     app = App(workspace_in(tmp_path))
     found = app.open(cells)
-    app.send("POST", f"datasets/{found['id']}/labels", {"images": [0], "label": "round"})
+    app.label(f"datasets/{found['id']}", [0], "round")
     table = tmp_path / "labels.csv"
     table.write_bytes(app.client.get(f"/api/v1/datasets/{found['id']}/download/labels").content)
     recipe = check_recipe({"stage": "instant", "image_size": 48, "tta": 1, "split": {"folds": 0}})

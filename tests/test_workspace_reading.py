@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from drawing import save_cell, save_cells
-from image_sets import workspace_in
+from image_sets import ids_at, workspace_in
 from sqlalchemy import delete, event, select, update
 
 from coverslip.workspace import forgetting
@@ -90,7 +90,7 @@ def test_a_search_for_copies_that_a_kill_ended_begins_anew_and_shows_copies_side
     _wait(home)
     found = reading_images.inspection(home, dataset_id)
     assert (found.are_copies_known, found.is_looking_for_copies) == (True, False)
-    positions = matching(home, dataset_id, Filters(only="copies", sort="copies"))
+    positions = [position for position, _ in matching(home, dataset_id, Filters(only="copies", sort="copies"))]
     assert positions[:2] == [0, describe(home, dataset_id).n_images - 1]
 
 
@@ -142,7 +142,7 @@ def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path)
     assert dataset.name == f"{table.stem} ({table.parent.name})"
     dataset_id = dataset.id
     home.background.wait_all()
-    labels.set_labels(home, dataset_id, [0], "by hand")
+    change, _ = labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "by hand")
     table.write_text("\n".join(["path,label,image_id", *reversed(rows)]))
     changing.refresh(home, dataset_id)
     home.background.wait_all()
@@ -150,7 +150,7 @@ def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path)
         found = connection.execute(select(db.images.c.path, db.images.c.label)).all()
     given = {"0.png": "by hand", "1.png": "b", "2.png": "a", "3.png": "b"}
     assert {Path(path).name: label for path, label in found} == given
-    labels.undo(home, dataset_id)
+    labels.undo(home, dataset_id, change or 0)
     with home.engine.connect() as connection:
         first = db.images.c.path == str(cells / "0.png")
         assert connection.execute(select(db.images.c.label).where(first)).scalar_one() == "a"

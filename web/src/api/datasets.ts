@@ -130,14 +130,18 @@ export const readImage = (id: string, i: number, signal?: AbortSignal) =>
     api.GET('/api/v1/datasets/{dataset_id}/images/{i}', { params: { path: { dataset_id: id, i } }, signal }),
   );
 
-export const setLabels = (id: string, images: number[], label: string | null) =>
+// Images that are changed are named by their image_ids: positions may be those of other images by now.
+export const setLabels = (id: string, images: string[], label: string | null) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/labels', { ...at(id), body: { images, label } }));
 
-export const leaveOut = (id: string, images: number[], is_left_out: boolean) =>
+export const leaveOut = (id: string, images: string[], is_left_out: boolean) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/left-out', { ...at(id), body: { images, is_left_out } }));
+/** Undo what `leaveOut` did, by the change that it returned. */
+export const undoLeaveOut = (id: string, change: string) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/left-out/undo', { ...at(id), body: { change } }));
 
 /** Confirm labels as right, so that they are no suspected label errors, or remove that confirmation. */
-export const confirmLabels = (id: string, images: number[], is_confirmed: boolean) =>
+export const confirmLabels = (id: string, images: string[], is_confirmed: boolean) =>
   answer(
     api.POST('/api/v1/datasets/{dataset_id}/confirmed-labels', {
       ...at(id),
@@ -145,10 +149,11 @@ export const confirmLabels = (id: string, images: number[], is_confirmed: boolea
     }),
   );
 
-export const undoLabels = (id: string) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/labels/undo', at(id)));
-export const redoLabels = (id: string) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/labels/redo', at(id)));
+/** Undo what `setLabels` did, by the number of the change that it returned. */
+export const undoLabels = (id: string, change: number) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/labels/undo', { ...at(id), body: { change } }));
+export const redoLabels = (id: string, change: number) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/labels/redo', { ...at(id), body: { change } }));
 
 export const listGroupSuggestions = (id: string, signal?: AbortSignal) =>
   every((query) =>

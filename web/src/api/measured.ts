@@ -36,7 +36,8 @@ export interface MeasuredImages {
   confusionMatrix: string; // as CSV
   figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // of the report
   datasetId: string | null; // where their labels are corrected
-  correct: (k: number, label: string | null) => Promise<PictureRow>; // null takes a correction back
+  /** Null takes a correction back. The answer names the change of the dataset's labels, if there was one. */
+  correct: (k: number, label: string | null) => Promise<{ row: PictureRow; change: number | null }>;
 }
 
 export const imagesOfRun = (id: string, datasetId: string | null): MeasuredImages => ({

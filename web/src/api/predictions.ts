@@ -52,11 +52,21 @@ export const listPredictionRows = (id: string, query: RowQuery, signal?: AbortSi
     }),
   );
 
-export const correctRow = (id: string, k: number, { correction, excluded }: Answer) =>
+/** `undoes`: the answer that is undone; it is refused where the row has another one by now. */
+export const correctRow = (
+  id: string,
+  k: number,
+  { correction, excluded }: Answer,
+  undoes: Answer | null = null,
+) =>
   answer(
     api.PUT('/api/v1/predictions/{prediction_id}/rows/{k}/correction', {
       params: { path: { prediction_id: id, k } },
-      body: { label: correction, excluded },
+      body: {
+        label: correction,
+        excluded,
+        undoes: undoes && { label: undoes.correction, excluded: undoes.excluded },
+      },
     }),
   );
 

@@ -527,7 +527,7 @@ export interface paths {
         };
         /**
          * List Positions
-         * @description The places of all images that match, in order: small enough for galleries of 100,000.
+         * @description The places of all images that match, in order, and their ids: small enough for galleries of 100,000.
          */
         get: operations["list_positions"];
         put?: never;
@@ -689,7 +689,7 @@ export interface paths {
         put?: never;
         /**
          * Undo Labels
-         * @description Take the last change of labels back.
+         * @description Take one change of labels back. It is refused where one of its images was labeled again since.
          */
         post: operations["undo_labels"];
         delete?: never;
@@ -709,7 +709,7 @@ export interface paths {
         put?: never;
         /**
          * Redo Labels
-         * @description Make the change that was last taken back once more.
+         * @description Make a change that was taken back once more. It is refused where one of its images was labeled since.
          */
         post: operations["redo_labels"];
         delete?: never;
@@ -732,6 +732,26 @@ export interface paths {
          * @description Leave images out, or take them in again: what is left out is shown, but neither counted nor trained on.
          */
         post: operations["leave_out_images"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/left-out/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo Left Out
+         * @description Undo one exclusion or inclusion, for those of its images that nobody excluded or included again since.
+         */
+        post: operations["undo_left_out"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2247,6 +2267,16 @@ export interface components {
             kind: "allow-leakage";
         };
         /**
+         * Answer
+         * @description What an image really shows, or why it is excluded; both null take the answer back.
+         */
+        Answer: {
+            /** Label */
+            label: string | null;
+            /** @description The image shows none of the classes, or is unusable. */
+            excluded?: components["schemas"]["Exclusion"] | null;
+        };
+        /**
          * AsIfIndependent
          * @description What usual tests say, which take splits for independent studies and find differences where there are none.
          */
@@ -2824,8 +2854,11 @@ export interface components {
          * @description Images whose labels are confirmed as right, or no longer.
          */
         ConfirmedLabels: {
-            /** Images */
-            images: number[];
+            /**
+             * Images
+             * @description Their image_ids.
+             */
+            images: string[];
             /** Is Confirmed */
             is_confirmed: boolean;
         };
@@ -2840,14 +2873,28 @@ export interface components {
             counts: number[][];
         };
         /**
+         * CorrectedRow
+         * @description A measured image whose label was corrected.
+         */
+        CorrectedRow: {
+            row: components["schemas"]["Row"];
+            /**
+             * Change
+             * @description Number of the change of the dataset's labels; null where none was changed.
+             */
+            change: number | null;
+        };
+        /**
          * Correction
-         * @description What an image really shows, or why it is excluded; both null take the answer back.
+         * @description An answer, or the earlier one where an answer is undone.
          */
         Correction: {
             /** Label */
             label: string | null;
             /** @description The image shows none of the classes, or is unusable. */
             excluded?: components["schemas"]["Exclusion"] | null;
+            /** @description The answer that is undone. It is refused where the image has another one by now. */
+            undoes?: components["schemas"]["Answer"] | null;
         };
         /**
          * Counts
@@ -3022,10 +3069,10 @@ export interface components {
             is_looking_for_copies: boolean;
             /**
              * Spare
-             * @description Of findings of copies, by their code: positions of all but the first of each cluster whose images have one label. They can be left out; of clusters with several labels none is told.
+             * @description Of findings of copies, by their code: image_ids of all but the first of each cluster whose images have one label. They can be left out; of clusters with several labels none is told.
              */
             spare: {
-                [key: string]: number[];
+                [key: string]: string[];
             };
         };
         /**
@@ -3096,10 +3143,6 @@ export interface components {
              * @description Images whose label differs from that of their folder or table.
              */
             n_label_changes: number;
-            /** Can Undo */
-            can_undo: boolean;
-            /** Can Redo */
-            can_redo: boolean;
             class_plan: components["schemas"]["Classes"];
             /** Created */
             created: string;
@@ -4179,6 +4222,23 @@ export interface components {
             predefined_split: string | null;
         };
         /**
+         * ImagesLeftOut
+         * @description What was excluded or included.
+         */
+        ImagesLeftOut: {
+            /**
+             * Change
+             * @description What to undo it by; null where all were so already.
+             */
+            change: string | null;
+            /**
+             * N
+             * @description Images that were not so before.
+             */
+            n: number;
+            dataset: components["schemas"]["DatasetState"];
+        };
+        /**
          * ImportWeights
          * @description Import pretrained weights from a file.
          */
@@ -4329,6 +4389,14 @@ export interface components {
             images: components["schemas"]["RelabelledImage"][];
         };
         /**
+         * LabelCorrection
+         * @description What a measured image really shows; null takes the correction back.
+         */
+        LabelCorrection: {
+            /** Label */
+            label: string | null;
+        };
+        /**
          * LabelIssue
          * @description An image that a classifier which never saw it takes for another class.
          */
@@ -4359,6 +4427,17 @@ export interface components {
             split: "train" | "val" | "test" | "left-out";
         };
         /**
+         * LabelsConfirmed
+         * @description What was confirmed, or is no longer.
+         */
+        LabelsConfirmed: {
+            /**
+             * Images
+             * @description image_ids of those that were not so before.
+             */
+            images: string[];
+        };
+        /**
          * LabelsGiven
          * @description What was changed.
          */
@@ -4376,14 +4455,26 @@ export interface components {
             dataset: components["schemas"]["DatasetState"];
         };
         /**
+         * LabelsStep
+         * @description A change of labels to undo or redo.
+         */
+        LabelsStep: {
+            /**
+             * Change
+             * @description Its number, as giving the labels returned it.
+             */
+            change: number;
+        };
+        /**
          * LabelsTakenBack
-         * @description What was undone or done again; no image where there was nothing.
+         * @description What was undone or redone.
          */
         LabelsTakenBack: {
-            /** Change */
-            change: number | null;
-            /** Images */
-            images: number[];
+            /**
+             * Images
+             * @description Their image_ids.
+             */
+            images: string[];
             dataset: components["schemas"]["DatasetState"];
         };
         /**
@@ -4478,10 +4569,36 @@ export interface components {
          * @description Images to leave out, or to take in again.
          */
         LeftOut: {
-            /** Images */
-            images: number[];
+            /**
+             * Images
+             * @description Their image_ids.
+             */
+            images: string[];
             /** Is Left Out */
             is_left_out: boolean;
+        };
+        /**
+         * LeftOutUndo
+         * @description An exclusion or inclusion to undo.
+         */
+        LeftOutUndo: {
+            /**
+             * Change
+             * @description As excluding or including the images returned it.
+             */
+            change: string;
+        };
+        /**
+         * LeftOutUndone
+         * @description An exclusion or inclusion that was undone.
+         */
+        LeftOutUndone: {
+            /**
+             * N
+             * @description Images that nobody excluded or included again since; the others stay.
+             */
+            n: number;
+            dataset: components["schemas"]["DatasetState"];
         };
         /**
          * Limit
@@ -4829,8 +4946,11 @@ export interface components {
          * @description One label for some images; null takes theirs away.
          */
         NewLabels: {
-            /** Images */
-            images: number[];
+            /**
+             * Images
+             * @description Their image_ids.
+             */
+            images: string[];
             /** Label */
             label: string | null;
         };
@@ -5251,19 +5371,6 @@ export interface components {
          * Page
          * @description Some of many, in order.
          */
-        Page_int_: {
-            /** Items */
-            items: number[];
-            /**
-             * Total
-             * @description How many there are, on all pages together.
-             */
-            total: number;
-        };
-        /**
-         * Page
-         * @description Some of many, in order.
-         */
         Page_str_: {
             /** Items */
             items: string[];
@@ -5388,6 +5495,24 @@ export interface components {
              * @description Others start from it; it has no place among the results.
              */
             is_pretraining: boolean;
+        };
+        /**
+         * Positions
+         * @description The images that match, in order.
+         */
+        Positions: {
+            /**
+             * Items
+             * @description Their places in the dataset, from 0.
+             */
+            items: number[];
+            /**
+             * Image Ids
+             * @description Of the same images, in the same order: what labels and exclusions name them by.
+             */
+            image_ids: string[];
+            /** Total */
+            total: number;
         };
         /**
          * PrecisionRecallCurve
@@ -9119,7 +9244,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_int_"];
+                    "application/json": components["schemas"]["Positions"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -9580,7 +9705,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelsStep"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -9638,7 +9767,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelsStep"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -9708,11 +9841,82 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetState"];
+                    "application/json": components["schemas"]["ImagesLeftOut"];
                 };
             };
             /** @description There is nothing of that id. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_left_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeftOutUndo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeftOutUndone"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9756,11 +9960,13 @@ export interface operations {
         };
         responses: {
             /** @description Successful Response */
-            204: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["LabelsConfirmed"];
+                };
             };
             /** @description There is nothing of that id. */
             404: {
@@ -10844,7 +11050,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Correction"];
+                "application/json": components["schemas"]["LabelCorrection"];
             };
         };
         responses: {
@@ -10854,7 +11060,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Row"];
+                    "application/json": components["schemas"]["CorrectedRow"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -12016,7 +12222,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Correction"];
+                "application/json": components["schemas"]["LabelCorrection"];
             };
         };
         responses: {
@@ -12026,7 +12232,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Row"];
+                    "application/json": components["schemas"]["CorrectedRow"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -13827,6 +14033,15 @@ export interface operations {
             };
             /** @description There is nothing of that id. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

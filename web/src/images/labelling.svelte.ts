@@ -1,24 +1,46 @@
 // Giving classes to images: shown at once, kept on the server one change after the other, undone and done again.
+// What is undone are changes of this tab; the server refuses to undo one whose images were labeled again since.
 import { redoLabels, setLabels, undoLabels, type Dataset } from '../api/datasets';
+import { Problem } from '../api/client';
 import { notices } from '../state/notices.svelte';
 import { texts } from '../texts';
 import { counted } from '../texts/numbers';
 import type { ListedImages } from './gallery/listed.svelte';
 
 const words = texts.datasets.gallery;
+const MOST_STEPS = 500; // that can be undone
+
 const ofImages = (n: number) => counted(n, texts.datasets.image, texts.datasets.images);
+
+/** Numbers of changes of labels that were made in this tab, the last one last. */
+interface OwnChanges {
+  done: number[];
+  undone: number[];
+}
 
 export class Labelling {
   nWaiting = $state(0); // changes that the server does not have yet
+  #own = $state.raw<OwnChanges>({ done: [], undone: [] });
   #wayBack: number | undefined; // the notice whose button takes back the last change
 
   constructor(
     private readonly listed: ListedImages,
     private readonly onchange: (dataset: Dataset) => void,
-  ) {}
+  ) {
+    const kept = sessionStorage.getItem(this.#key); // the dataset's other pages are left and come back to
+    if (kept !== null) this.#own = JSON.parse(kept) as OwnChanges;
+  }
+
+  get canUndo(): boolean {
+    return this.#own.done.length > 0;
+  }
+
+  get canRedo(): boolean {
+    return this.#own.undone.length > 0;
+  }
 
   /** Give images a class, or take theirs away. It is shown at once, and taken back where it could not be kept. */
-  async give(images: number[], label: string | null): Promise<void> {
+  async give(images: string[], label: string | null): Promise<void> {
     this.closeWayBack();
     const before = this.listed.relabel(images, label);
     if (images.length > 1) this.#offerWayBack(images.length, label);
@@ -26,36 +48,61 @@ export class Labelling {
     await this.listed.inTurn(async () => {
       try {
         const answer = setLabels(this.listed.id, images, label);
-        const { dataset } = await answer.finally(() => this.listed.settle(images));
+        const { change, dataset } = await answer.finally(() => this.listed.settle(images));
+        if (change !== null) this.#keep({ done: [...this.#own.done, change], undone: [] });
         this.onchange(dataset);
         if (images.length > before.length) this.listed.refresh(); // some were not known here yet
       } catch (problem) {
         this.listed.restore(before, label);
-        notices.fail(problem);
+        this.#fail(problem);
       } finally {
         this.nWaiting -= 1;
       }
     });
   }
 
-  /** Take the last change back, or make it again; gives its images, none where there was nothing. */
-  async step(by: 'undo' | 'redo'): Promise<number[]> {
+  /** Take the last change of this tab back, or make it again; gives its images, none where there was nothing. */
+  async step(by: 'undo' | 'redo'): Promise<string[]> {
     this.closeWayBack();
     const images = await this.listed.inTurn(() => this.#stepped(by));
     if (images.length) notices.say(words[by === 'undo' ? 'undone' : 'redone'](ofImages(images.length)));
     return images;
   }
 
-  async #stepped(by: 'undo' | 'redo'): Promise<number[]> {
+  async #stepped(by: 'undo' | 'redo'): Promise<string[]> {
+    const { done, undone } = this.#own;
+    const change = (by === 'undo' ? done : undone).at(-1);
+    if (change === undefined) return [];
     try {
-      const { images, dataset } = await (by === 'undo' ? undoLabels : redoLabels)(this.listed.id);
+      const { images, dataset } = await (by === 'undo' ? undoLabels : redoLabels)(this.listed.id, change);
+      if (by === 'undo') this.#keep({ done: done.slice(0, -1), undone: [...undone, change] });
+      else this.#keep({ done: [...done, change], undone: undone.slice(0, -1) });
       this.onchange(dataset);
       this.listed.changed(images);
       return images;
     } catch (problem) {
-      notices.fail(problem);
+      if (problem instanceof Problem && problem.status === 409)
+        this.#keep(
+          by === 'undo' ? { done: done.slice(0, -1), undone } : { done, undone: undone.slice(0, -1) },
+        );
+      this.#fail(problem);
       return [];
     }
+  }
+
+  /** Where something else was changed since, what is shown is old. */
+  #fail(problem: unknown): void {
+    notices.fail(problem);
+    if (problem instanceof Problem && problem.status === 409) void this.listed.anew();
+  }
+
+  get #key(): string {
+    return `coverslip.labels.${this.listed.id}`;
+  }
+
+  #keep({ done, undone }: OwnChanges): void {
+    this.#own = { done: done.slice(-MOST_STEPS), undone };
+    sessionStorage.setItem(this.#key, JSON.stringify(this.#own));
   }
 
   #offerWayBack(n: number, label: string | null): void {

@@ -340,6 +340,10 @@ export const datasets = {
       'Excluded images stay in the gallery, but are not counted in classes and not used for training.',
     takeIn: 'Include them again',
     takenIn: (n: number) => `${counted(n, 'image is', 'images are')} included again.`,
+    undone: (n: number, nLeft: number) =>
+      nLeft
+        ? `Undone for ${counted(n, 'image', 'images')}. ${counted(nLeft, 'image was', 'images were')} changed again since and stay as they are.`
+        : `Undone for ${counted(n, 'image', 'images')}.`,
   },
   distances: {
     title: 'Distance to other datasets',

@@ -11,7 +11,7 @@ from coverslip.app.report import FIGURE, FigureFile, figure_response, report_res
 from coverslip.app.routing import api_router
 from coverslip.app.schemas.evaluations import NewEvaluation
 from coverslip.app.schemas.images import FilteredPage
-from coverslip.app.schemas.predictions import Correction
+from coverslip.app.schemas.predictions import CorrectedRow, LabelCorrection
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace.correcting.measured import correct_measured
 from coverslip.workspace.evaluations import asking, state
@@ -76,9 +76,10 @@ def list_evaluation_rows(workspace: Home, evaluation_id: str, page: Annotated[Fi
 
 
 @router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 422))
-def correct_evaluation_row(workspace: Home, evaluation_id: str, k: int, correction: Correction) -> Row:
+def correct_evaluation_row(workspace: Home, evaluation_id: str, k: int, correction: LabelCorrection) -> CorrectedRow:
     """Give a measured image another label in the dataset that it comes from; it is kept at once."""
-    return correct_measured(workspace, evaluation_id, k, correction.label)
+    row, change = correct_measured(workspace, evaluation_id, k, correction.label)
+    return CorrectedRow(row, change)
 
 
 @router.get(

@@ -10,7 +10,7 @@ from fastapi import Header, Path, Query, Request, Response
 from coverslip.app.deps import Home
 from coverslip.app.pictures import IMAGE, PICTURE, image_response, kind_of
 from coverslip.app.routing import api_router
-from coverslip.app.schemas.images import FilteredPage
+from coverslip.app.schemas.images import FilteredPage, Positions
 from coverslip.app.schemas.problems import problems
 from coverslip.app.waiting import while_wanted
 from coverslip.errors import Stopped
@@ -47,14 +47,15 @@ def list_images(home: Home, dataset_id: str, page: Annotated[FilteredPage, Query
 
 @router.get(
     "/datasets/{dataset_id}/positions",
-    response_model=Page[int],
+    response_model=Positions,
     responses=problems(404, 422),
 )
 def list_positions(home: Home, dataset_id: str, filters: Annotated[Filters, Query()]) -> Response:
-    """The places of all images that match, in order: small enough for galleries of 100,000."""
-    positions = images.matching(home, dataset_id, filters)
-    body = json.dumps({"items": positions, "total": len(positions)}, separators=(",", ":"))  # of 100,000: quickly
-    return Response(body, media_type="application/json")
+    """The places of all images that match, in order, and their ids: small enough for galleries of 100,000."""
+    found = images.matching(home, dataset_id, filters)
+    positions, ids = [position for position, _ in found], [image_id for _, image_id in found]
+    body = {"items": positions, "image_ids": ids, "total": len(found)}
+    return Response(json.dumps(body, separators=(",", ":")), media_type="application/json")  # of 100,000: quickly
 
 
 @router.get(

@@ -7,20 +7,31 @@ from fastapi.responses import StreamingResponse
 from coverslip.app.deps import Home, Paged
 from coverslip.app.limits import taking
 from coverslip.app.routing import api_router
-from coverslip.app.schemas.labels import ConfirmedLabels, LabelsGiven, LabelsTakenBack, LeftOut, NewLabels
+from coverslip.app.schemas.labels import (
+    ConfirmedLabels,
+    ImagesLeftOut,
+    LabelsConfirmed,
+    LabelsGiven,
+    LabelsStep,
+    LabelsTakenBack,
+    LeftOut,
+    LeftOutUndo,
+    LeftOutUndone,
+    NewLabels,
+)
 from coverslip.app.schemas.problems import problems
 from coverslip.workspace.correcting import history
 from coverslip.workspace.correcting.history import LabelChange
-from coverslip.workspace.correcting.leaving_out import leave_out
+from coverslip.workspace.correcting.leaving_out import leave_out, undo_leave_out
 from coverslip.workspace.datasets import labels, snapshots
-from coverslip.workspace.datasets.listing import DatasetState, describe
+from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.store.rows import Page
 
 _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"text/csv": {}}, "description": "The table."}
 }
 
-_MAX_BODY = 10 * 2**20  # bytes: a million places, the most that `NewLabels` takes, with a space after each comma
+_MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose ids have 100 letters
 
 router = api_router("labels", responses=problems(422), route_class=taking(_MAX_BODY))
 
@@ -39,33 +50,40 @@ def set_labels(home: Home, dataset_id: str, new: NewLabels) -> LabelsGiven:
     "/datasets/{dataset_id}/labels/undo",
     responses=problems(404, 409),
 )
-def undo_labels(home: Home, dataset_id: str) -> LabelsTakenBack:
-    """Take the last change of labels back."""
-    change, places = labels.undo(home, dataset_id)
-    return LabelsTakenBack(change=change, images=places, dataset=describe(home, dataset_id))
+def undo_labels(home: Home, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
+    """Take one change of labels back. It is refused where one of its images was labeled again since."""
+    ids = labels.undo(home, dataset_id, step.change)
+    return LabelsTakenBack(images=ids, dataset=describe(home, dataset_id))
 
 
 @router.post(
     "/datasets/{dataset_id}/labels/redo",
     responses=problems(404, 409),
 )
-def redo_labels(home: Home, dataset_id: str) -> LabelsTakenBack:
-    """Make the change that was last taken back once more."""
-    change, places = labels.redo(home, dataset_id)
-    return LabelsTakenBack(change=change, images=places, dataset=describe(home, dataset_id))
+def redo_labels(home: Home, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
+    """Make a change that was taken back once more. It is refused where one of its images was labeled since."""
+    ids = labels.redo(home, dataset_id, step.change)
+    return LabelsTakenBack(images=ids, dataset=describe(home, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/left-out", responses=problems(404))
-def leave_out_images(home: Home, dataset_id: str, body: LeftOut) -> DatasetState:
+@router.post("/datasets/{dataset_id}/left-out", responses=problems(404, 409))
+def leave_out_images(home: Home, dataset_id: str, body: LeftOut) -> ImagesLeftOut:
     """Leave images out, or take them in again: what is left out is shown, but neither counted nor trained on."""
-    leave_out(home, dataset_id, body.images, is_left_out=body.is_left_out)
-    return describe(home, dataset_id)
+    change, n = leave_out(home, dataset_id, body.images, is_left_out=body.is_left_out)
+    return ImagesLeftOut(change=change, n=n, dataset=describe(home, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/confirmed-labels", status_code=204, responses=problems(404, 409))
-def confirm_labels(home: Home, dataset_id: str, body: ConfirmedLabels) -> None:
+@router.post("/datasets/{dataset_id}/left-out/undo", responses=problems(404, 409))
+def undo_left_out(home: Home, dataset_id: str, body: LeftOutUndo) -> LeftOutUndone:
+    """Undo one exclusion or inclusion, for those of its images that nobody excluded or included again since."""
+    n = undo_leave_out(home, dataset_id, body.change)
+    return LeftOutUndone(n=n, dataset=describe(home, dataset_id))
+
+
+@router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409))
+def confirm_labels(home: Home, dataset_id: str, body: ConfirmedLabels) -> LabelsConfirmed:
     """Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error."""
-    labels.confirm_labels(home, dataset_id, body.images, is_confirmed=body.is_confirmed)
+    return LabelsConfirmed(labels.confirm_labels(home, dataset_id, body.images, is_confirmed=body.is_confirmed))
 
 
 @router.get("/datasets/{dataset_id}/label-changes", responses=problems(404))

@@ -111,11 +111,13 @@ def get_prediction_row_picture(workspace: Home, prediction_id: str, k: int, view
 
 @router.put(
     "/predictions/{prediction_id}/rows/{k}/correction",
-    responses=problems(404, 422),
+    responses=problems(404, 409, 422),
 )
 def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: Correction) -> Row:
     """Say what an image really shows, or exclude it; the answer is saved at once."""
-    return corrections.correct(workspace, prediction_id, k, correction.excluded or correction.label)
+    undone = correction.undoes
+    undoes = None if undone is None else (undone.excluded or undone.label,)
+    return corrections.correct(workspace, prediction_id, k, correction.excluded or correction.label, undoes=undoes)
 
 
 @router.get(

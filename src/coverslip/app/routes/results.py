@@ -13,7 +13,7 @@ from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
 from coverslip.app.report import FIGURE, FigureFile, figure_response, report_response
 from coverslip.app.routing import api_router
 from coverslip.app.schemas.images import FilteredPage
-from coverslip.app.schemas.predictions import Correction
+from coverslip.app.schemas.predictions import CorrectedRow, LabelCorrection
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.runs import Decision
 from coverslip.experiments.again.deciding import Thresholds
@@ -99,9 +99,10 @@ def create_label_errors(workspace: Home, run_id: str) -> LabelsToLookAt:
 
 
 @router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 422))
-def correct_run_row(workspace: Home, run_id: str, k: int, correction: Correction) -> Row:
+def correct_run_row(workspace: Home, run_id: str, k: int, correction: LabelCorrection) -> CorrectedRow:
     """Give a measured image another label in the dataset that it comes from; it is kept at once."""
-    return correct_measured(workspace, run_id, k, correction.label)
+    row, change = correct_measured(workspace, run_id, k, correction.label)
+    return CorrectedRow(row, change)
 
 
 @router.get(

@@ -1,10 +1,11 @@
 """Predictions of new images."""
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from coverslip.workspace.predictions.rows import Exclusion
+from coverslip.workspace.predictions.rows import Exclusion, Row
 
 
 class NewPrediction(BaseModel):
@@ -28,7 +29,25 @@ class NewPrediction(BaseModel):
         return self
 
 
-class Correction(BaseModel):
+class LabelCorrection(BaseModel):
+    """What a measured image really shows; null takes the correction back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str | None = Field(min_length=1, max_length=200)
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedRow:
+    """A measured image whose label was corrected."""
+
+    row: Row
+    change: Annotated[
+        int | None, Field(description="Number of the change of the dataset's labels; null where none was changed.")
+    ]
+
+
+class Answer(BaseModel):
     """What an image really shows, or why it is excluded; both null take the answer back."""
 
     model_config = ConfigDict(extra="forbid")
@@ -37,10 +56,18 @@ class Correction(BaseModel):
     excluded: Exclusion | None = Field(default=None, description="The image shows none of the classes, or is unusable.")
 
     @model_validator(mode="after")
-    def _one_answer(self) -> "Correction":
+    def _one_answer(self) -> "Answer":
         if self.label is not None and self.excluded is not None:
             raise ValueError("give either label or excluded")
         return self
+
+
+class Correction(Answer):
+    """An answer, or the earlier one where an answer is undone."""
+
+    undoes: Answer | None = Field(
+        default=None, description="The answer that is undone. It is refused where the image has another one by now."
+    )
 
 
 class JoinedDataset(BaseModel):

@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from coverslip.datasets import DECISIONS, clean_label
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, safe_cell
 from coverslip.runs import Prediction, cells_of, columns_for
-from coverslip.workspace.correcting.leaving_out import leave_out
+from coverslip.runs.lookup import ImageSource
+from coverslip.workspace.correcting.leaving_out import leave_out_by_job
 from coverslip.workspace.correcting.tables import table_of
 from coverslip.workspace.datasets import changing
-from coverslip.workspace.datasets.labels import add_classes, label_before, set_labels
+from coverslip.workspace.datasets.labels import add_classes, give_label, label_before
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.jobs.records import Job, find_job
@@ -23,37 +24,62 @@ from coverslip.workspace.predictions.predicted import corrections_of, every_row,
 from coverslip.workspace.predictions.relabelled import position_of
 from coverslip.workspace.predictions.rows import Exclusion, Row
 from coverslip.workspace.store import tables as db
+from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import class_order, now
+from coverslip.workspace.store.rows import AnyRow, ChangedSince, class_order, dataset_row, now
 
 _ROWS_AT_ONCE = 500
 _DECISION = 5  # which of the columns of predictions.csv
 
 
-def correct(workspace: Workspace, prediction_id: str, k: int, answer: str | Exclusion | None) -> Row:
+Answer = str | Exclusion | None  # the class that an image shows, or why it is excluded
+
+
+def correct(
+    workspace: Workspace, prediction_id: str, k: int, answer: Answer, *, undoes: tuple[Answer] | None = None
+) -> Row:
     """Save the answer of a person who looked at an image: its class, or why it is excluded; None takes it back.
+
+    The image's dataset follows in the same transaction.
+
+    Args:
+        workspace: where the prediction is.
+        prediction_id: which one.
+        k: the row's number.
+        answer: the answer.
+        undoes: the answer that this one takes back; it is refused where the row has another answer by now.
 
     Raises:
         NotFound: there is no such row.
+        ChangedSince: the row has another answer by now than the one to take back.
         CoverslipError: the label cannot be a class.
     """
     job = find_job(workspace, prediction_id, "predict")
-    prediction_row(workspace, job, k)
+    picture = image_source_of_row(workspace, prediction_id, k)
     if answer is not None and not isinstance(answer, Exclusion):
         answer = _as_class(answer)
-    with workspace.engine.begin() as connection:
+    with writing(workspace.engine) as connection:
+        of_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row == k)
+        saved = connection.execute(select(db.corrections).where(of_row)).one_or_none()
+        if undoes is not None and _answer_of(saved) != undoes[0]:
+            raise ChangedSince("This image got another answer since, so it was not changed", do="Reload the page.")
         if answer is None:
-            of_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row == k)
             connection.execute(delete(db.corrections).where(of_row))
         else:
             values = {"label": str(answer), "made": now(), "is_excluded": isinstance(answer, Exclusion)}
             new = insert(db.corrections).values(job_id=prediction_id, row=k, **values)
             connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row"], set_=values))
-    _answer_in_dataset(workspace, job, k, answer)
+        _answer_in_dataset(connection, job, picture, answer)
     return prediction_row(workspace, job, k)
 
 
-def _answer_in_dataset(workspace: Workspace, job: Job, k: int, answer: str | Exclusion | None) -> None:
+def _answer_of(saved: AnyRow | None) -> Answer:
+    if saved is None:
+        return None
+    return Exclusion(saved.label) if saved.is_excluded else str(saved.label)
+
+
+def _answer_in_dataset(connection: Connection, job: Job, picture: ImageSource, answer: Answer) -> None:
     """Images of a dataset are labelled or excluded there, as far as they are still in it.
 
     Images that were excluded in the dataset's gallery stay excluded, whatever the answer is.
@@ -61,24 +87,24 @@ def _answer_in_dataset(workspace: Workspace, job: Job, k: int, answer: str | Exc
     if job.dataset_id is None:
         return
     with suppress(NotFound):
-        with workspace.engine.connect() as connection:
-            place = position_of(connection, job.dataset_id, image_source_of_row(workspace, job.id, k))
-            if place is None:
-                return
-            here = (db.images.c.dataset_id == job.dataset_id) & (db.images.c.position == place)
-            row = connection.execute(select(db.images.c.is_left_out, db.images.c.left_out_by).where(here)).one()
+        dataset_row(connection, job.dataset_id)
+        place = position_of(connection, job.dataset_id, picture)
+        if place is None:
+            return
+        here = (db.images.c.dataset_id == job.dataset_id) & (db.images.c.position == place)
+        image = connection.execute(select(db.images.c.is_left_out, db.images.c.left_out_by).where(here)).one()
         is_excluded = isinstance(answer, Exclusion)
-        changes = not row.is_left_out if is_excluded else row.left_out_by == job.id
+        changes = not image.is_left_out if is_excluded else image.left_out_by == job.id
         if changes:
-            leave_out(workspace, job.dataset_id, [place], is_left_out=is_excluded, job_id=job.id, searches_copies=False)
-        if answer is None or is_excluded:
-            label, is_changed = label_before(workspace, job.dataset_id, place, job_id=job.id)
+            leave_out_by_job(connection, job.dataset_id, [place], is_left_out=is_excluded, job_id=job.id)
+        if answer is None or isinstance(answer, Exclusion):
+            label, is_changed = label_before(connection, job.dataset_id, place, job_id=job.id)
             if not is_changed:
                 return
         else:
             label = answer
-            add_classes(workspace, job.dataset_id, job.choices["classes"])
-        set_labels(workspace, job.dataset_id, [place], label, job_id=job.id)
+            add_classes(connection, dataset_row(connection, job.dataset_id), job.choices["classes"])
+        give_label(connection, dataset_row(connection, job.dataset_id), [place], label, job_id=job.id)
 
 
 def _as_class(text: str) -> str:

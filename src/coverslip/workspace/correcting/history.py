@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from coverslip.datasets import printable
 from coverslip.files import CsvWriter, safe_cell
@@ -87,7 +87,10 @@ def history_lines(home: Workspace, dataset_id: str) -> Iterator[str]:
 def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define them
     columns = (jobs.c.kind, jobs.c.name, jobs.c.classifier_id)
     joined = label_changes.outerjoin(jobs, jobs.c.id == label_changes.c.job_id)
-    return select(label_changes, *columns).select_from(joined).where(label_changes.c.dataset_id == dataset_id)
+    has_images = func.json_array_length(label_changes.c.before) > 0  # else all are gone
+    return (
+        select(label_changes, *columns).select_from(joined).where(label_changes.c.dataset_id == dataset_id, has_images)
+    )
 
 
 def _described(connection: Connection, change: AnyRow) -> LabelChange:

@@ -12,22 +12,23 @@ from coverslip.datasets import ALIASES, natural_key, open_dataset, plain_name, p
 from coverslip.errors import Conflict
 from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
-from coverslip.workspace.correcting.leaving_out import leave_out
+from coverslip.workspace.correcting.leaving_out import leave_out_by_job
 from coverslip.workspace.correcting.since_training import ImageChanges, ImageOfNow, compared, images_of_now
 from coverslip.workspace.correcting.tables import LabelledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.datasets import changing, grouping
 from coverslip.workspace.datasets.counting import conflicts_by_hash
-from coverslip.workspace.datasets.labels import set_labels
+from coverslip.workspace.datasets.labels import give_label
 from coverslip.workspace.datasets.listing import DatasetState, describe
-from coverslip.workspace.datasets.reading_images import refuse_unready
+from coverslip.workspace.datasets.reading_images import refuse_unready, search_copies
 from coverslip.workspace.datasets.sources import GroupedBy, Source, grouped_by
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.predicted import every_row
 from coverslip.workspace.predictions.relabelled import position_of
 from coverslip.workspace.predictions.rows import Row
+from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import table_choices
-from coverslip.workspace.store.rows import AnyRow, Json, values
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, values
 from coverslip.workspace.store.tables import images, jobs
 
 
@@ -345,8 +346,9 @@ def _answer(workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[
     """Label and exclude images where they stand in the dataset by now, and include those that are not excluded now."""
     of_label: dict[str, list[int]] = {}
     excluded: list[int] = []
-    by_job = (images.c.dataset_id == dataset_id) & (images.c.left_out_by == job.id)
-    with workspace.engine.connect() as connection:
+    by_job = (images.c.dataset_id == dataset_id) & images.c.is_left_out & (images.c.left_out_by == job.id)
+    with writing(workspace.engine) as connection:
+        dataset_row(connection, dataset_id)
         for row, picture in answered:
             place = position_of(connection, dataset_id, picture)
             if place is not None and row.correction is not None:
@@ -354,9 +356,12 @@ def _answer(workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[
             elif place is not None:
                 excluded.append(place)
         excluded_before = connection.execute(select(images.c.position).where(by_job)).scalars().all()
-    for label, places in of_label.items():
-        set_labels(workspace, dataset_id, places, label, job_id=job.id)
-    if excluded:
-        leave_out(workspace, dataset_id, excluded, is_left_out=True, job_id=job.id)
-    if included := sorted(set(excluded_before).difference(excluded)):
-        leave_out(workspace, dataset_id, included, is_left_out=False, job_id=job.id)
+        included = sorted(set(excluded_before).difference(excluded))
+        for label, places in of_label.items():
+            give_label(connection, dataset_row(connection, dataset_id), places, label, job_id=job.id)
+        if excluded:
+            leave_out_by_job(connection, dataset_id, excluded, is_left_out=True, job_id=job.id)
+        if included:
+            leave_out_by_job(connection, dataset_id, included, is_left_out=False, job_id=job.id)
+    if excluded or included:
+        search_copies(workspace, dataset_id)

@@ -41,8 +41,8 @@ class DatasetInspection(Inspection):
     is_looking_for_copies: bool = Field(
         description="Whether the server is at it; after it ended in between, it begins anew. Findings follow then."
     )
-    spare: dict[str, list[int]] = Field(
-        description="Of findings of copies, by their code: positions of all but the first of each cluster whose images "
+    spare: dict[str, list[str]] = Field(
+        description="Of findings of copies, by their code: image_ids of all but the first of each cluster whose images "
         "have one label. They can be left out; of clusters with several labels none is told."
     )
 
@@ -137,7 +137,7 @@ def with_positions(
     trained = trained_labels(dataset_row(connection, dataset_id), set(kind_of.values()))
     label_of = {image_id: trained[kind] for image_id, kind in kind_of.items()}
     spare = {
-        finding.code: [positions[image_id] for image_id in spare_images(finding.images, label_of)]
+        finding.code: spare_images(finding.images, label_of)
         for finding in inspection.findings
         if finding.code in _OF_COPIES
     }

@@ -12,6 +12,7 @@ import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -36,13 +37,23 @@ _ROWS_AT_ONCE = 5_000
 _Pixels = tuple[str, str]  # a file, and which pixels of it, as JSON
 
 
+class Exclusion(NamedTuple):
+    """Whether an image is excluded, and what excluded or included it last."""
+
+    is_left_out: bool
+    by: str | None
+
+
+_NOT_EXCLUDED = Exclusion(is_left_out=False, by=None)
+
+
 def store_images(
     connection: Connection,
     home: Workspace,
     dataset_id: str,
     found: Dataset,
     labels: Mapping[str, str | None],
-    left_out: Mapping[str, str | None] | None = None,
+    exclusions: Mapping[str, Exclusion] | None = None,
 ) -> None:
     """Rows for all images that were found, and how many there are of each class.
 
@@ -52,12 +63,12 @@ def store_images(
         dataset_id: which dataset.
         found: the images.
         labels: that were given in the app, by image_id.
-        left_out: image_ids of those that were left out there, with the prediction in which that was done, if any.
+        exclusions: of images that were excluded or included there, by image_id.
 
     Raises:
         BadDataset: all of them lie where the app may not read.
     """
-    _insert_images(connection, home, dataset_id, found, labels, left_out or {})
+    _insert_images(connection, home, dataset_id, found, labels, exclusions or {})
     count_again(connection, dataset_id)
     outside = connection.execute(
         select(image_facts.c.position).where(image_facts.c.dataset_id == dataset_id, image_facts.c.reason == OUTSIDE)
@@ -91,7 +102,11 @@ def replace_images(connection: Connection, home: Workspace, dataset_id: str, fou
         if row.label != row.label_before and row.position in moved
     }
     new_ids = {row.image_id: found.records[moved[row.position]].image_id for row in known if row.position in moved}
-    left_out = {new_ids[row.image_id]: row.left_out_by for row in known if row.is_left_out and row.image_id in new_ids}
+    exclusions = {
+        new_ids[row.image_id]: Exclusion(row.is_left_out, row.left_out_by)
+        for row in known
+        if row.image_id in new_ids and (row.is_left_out or row.left_out_by is not None)
+    }
     _put_aside(connection, dataset_id, [row for row in known if row.position not in moved])
     restored_labels = _given_again(connection, dataset_id, found)
     _keep_history(connection, dataset_id, moved)
@@ -102,7 +117,7 @@ def replace_images(connection: Connection, home: Workspace, dataset_id: str, fou
         .where(datasets.c.id == dataset_id)
         .values(state="reading", progress=None, error=None, opened=opened_as_json(found))
     )
-    store_images(connection, home, dataset_id, found, {**restored_labels, **new_labels}, left_out)
+    store_images(connection, home, dataset_id, found, {**restored_labels, **new_labels}, exclusions)
 
 
 def _insert_images(
@@ -111,13 +126,14 @@ def _insert_images(
     dataset_id: str,
     found: Dataset,
     labels: Mapping[str, str | None],
-    left_out: Mapping[str, str | None],
+    exclusions: Mapping[str, Exclusion],
 ) -> None:
     look = _Look(home)
     rows: list[Json] = []
     unreadable: list[Json] = []
     for position, record in enumerate(found.records):
         plan = plan_as_json(record)
+        exclusion = exclusions.get(record.image_id, _NOT_EXCLUDED)
         version, is_allowed = look.at_all(record.plan.files(record.path), plan)
         rows.append(
             {
@@ -135,8 +151,8 @@ def _insert_images(
                 "about": list(record.about) or None,
                 "problem": None if is_allowed else "unreadable",
                 "version": version,
-                "is_left_out": record.image_id in left_out,
-                "left_out_by": left_out.get(record.image_id),
+                "is_left_out": exclusion.is_left_out,
+                "left_out_by": exclusion.by,
             }
         )
         if not is_allowed:
@@ -235,16 +251,16 @@ def _given_again(connection: Connection, dataset_id: str, found: Dataset) -> dic
 
 
 def _keep_history(connection: Connection, dataset_id: str, moved: dict[int, int]) -> None:
-    """What can be undone, at the places where the images stand now."""
+    """What can be undone, at the places where the images stand now.
+
+    Changes whose images are all gone stay as well: the number of one must never become that of another change.
+    """
     changes = connection.execute(
         select(label_changes.c.id, label_changes.c.before).where(label_changes.c.dataset_id == dataset_id)
     ).all()
     for row in changes:
         before = [[moved[position], label] for position, label in row.before if position in moved]
-        kept = label_changes.c.id == row.id
-        connection.execute(
-            update(label_changes).where(kept).values(before=before) if before else delete(label_changes).where(kept)
-        )
+        connection.execute(update(label_changes).where(label_changes.c.id == row.id).values(before=before))
 
 
 def _keep_confirmations(connection: Connection, dataset_id: str, new_ids: Mapping[str, str]) -> None:

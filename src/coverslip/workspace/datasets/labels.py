@@ -1,189 +1,230 @@
 """Labels that are given or confirmed in the app: each change is kept at once and can be taken back."""
 
+import itertools
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, delete, insert, select, text, update
 
 from coverslip.datasets import natural_key
-from coverslip.errors import Conflict, NotFound
+from coverslip.errors import Conflict
 from coverslip.machine import account_name
 from coverslip.workspace.datasets.classes import clean_name
 from coverslip.workspace.datasets.counting import mark_equal_pixels
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row, now, values
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    ChangedSince,
+    class_order,
+    confirmed_images,
+    dataset_row,
+    now,
+    positions_of,
+    values,
+)
 from coverslip.workspace.store.tables import confirmed_labels, datasets, images, label_changes
 
 _AT = "WHERE dataset_id = :dataset AND position IN (SELECT value FROM json_each(:positions))"
 
 
 def set_labels(
-    home: Workspace, dataset_id: str, positions: Sequence[int], label: str | None, *, job_id: str | None = None
+    home: Workspace, dataset_id: str, image_ids: Collection[str], label: str | None
 ) -> tuple[int | None, int]:
-    """Give images a label, or take theirs away; a new name becomes a class, and what was undone is gone.
+    """Give images a label, or take theirs away; a new name becomes a class.
 
     Args:
         home: the workspace.
         dataset_id: which dataset.
-        positions: which images.
+        image_ids: which images.
         label: None for none.
-        job_id: the training, evaluation or prediction in whose images it was seen; None: in the dataset's gallery.
 
     Returns:
         The number of the change (None where all had that label already), and how many images it changed.
 
     Raises:
-        NotFound: there is no such dataset, or one of the images is not in it.
+        NotFound: there is no such dataset.
+        ImagesChanged: one of the images is not in it; then no label is changed.
+        CoverslipError: no class can be called so.
+    """
+    with writing(home.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        return give_label(connection, row, positions_of(connection, dataset_id, image_ids), label)
+
+
+def give_label(
+    connection: Connection, row: AnyRow, positions: Collection[int], label: str | None, *, job_id: str | None = None
+) -> tuple[int | None, int]:
+    """Do the same within a transaction that writes, where the positions of images hold.
+
+    Args:
+        connection: in that transaction.
+        row: of the dataset.
+        positions: which images.
+        label: None for none.
+        job_id: the training, evaluation or prediction in whose images it was seen; None: in the dataset's gallery.
+
+    Returns:
+        As `set_labels`.
+
+    Raises:
         CoverslipError: no class can be called so.
     """
     label = None if label is None else clean_name(label)
-    wanted = sorted(set(positions))
-    with writing(home.engine) as connection:
-        row = dataset_row(connection, dataset_id)
-        known = connection.execute(
-            text(f"SELECT position, label FROM images {_AT} ORDER BY position"),  # noqa: S608 - only marks and fixed names are put in
-            {"dataset": dataset_id, "positions": json.dumps(wanted)},
-        ).all()
-        if len(known) < len(wanted):
-            missing = min(set(wanted).difference(position for position, _ in known))
-            raise NotFound(f"There is no image {missing} in this dataset", do="Reload the page.")
-        before = [[position, was] for position, was in known if was != label]
-        if not before:
-            return None, 0
-        connection.execute(
-            delete(label_changes).where(label_changes.c.dataset_id == dataset_id, label_changes.c.is_undone)
+    known = connection.execute(
+        text(f"SELECT position, label FROM images {_AT} ORDER BY position"),  # noqa: S608 - only marks and fixed names are put in
+        {"dataset": row.id, "positions": json.dumps(list(positions))},
+    ).all()
+    before = [[position, was] for position, was in known if was != label]
+    if not before:
+        return None, 0
+    change = connection.execute(
+        insert(label_changes).values(
+            dataset_id=row.id,
+            made=now(),
+            is_undone=False,
+            label=label,
+            before=before,
+            made_by=account_name(),
+            job_id=job_id,
         )
-        change = connection.execute(
-            insert(label_changes).values(
-                dataset_id=dataset_id,
-                made=now(),
-                is_undone=False,
-                label=label,
-                before=before,
-                made_by=account_name(),
-                job_id=job_id,
-            )
-        ).inserted_primary_key
-        _add_class(connection, row, label)
-        _give(connection, row, {label: [position for position, _ in before]})
+    ).inserted_primary_key
+    _add_class(connection, row, label)
+    _give(connection, row, {label: [position for position, _ in before]})
     return (change[0] if change else None), len(before)
 
 
-def add_classes(home: Workspace, dataset_id: str, classes: Sequence[str]) -> None:
-    """Give classes that a dataset does not have yet the next places, and so the next keys; they have no images.
+def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> None:
+    """Give classes that a dataset does not have yet the next places, and so the next keys; they have no images."""
+    names = class_order(row.class_names, row.summary["classes"])
+    if not set(classes) <= set(names):
+        wanted = list(dict.fromkeys([*names, *classes]))
+        connection.execute(update(datasets).where(datasets.c.id == row.id).values(class_names=wanted))
 
-    Raises:
-        NotFound: there is no such dataset.
+
+def label_before(connection: Connection, dataset_id: str, position: int, *, job_id: str) -> tuple[str | None, bool]:
+    """Return the label that an image had before it was changed among the images of a job, and whether it was.
+
+    It was not where the image got another label elsewhere since: that change is not the job's to take back.
     """
-    with writing(home.engine) as connection:
-        row = dataset_row(connection, dataset_id)
-        names = class_order(row.class_names, row.summary["classes"])
-        if not set(classes) <= set(names):
-            wanted = list(dict.fromkeys([*names, *classes]))
-            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(class_names=wanted))
+    changes = connection.execute(
+        text(
+            "SELECT job_id, json_extract(image.value, '$[1]') AS label FROM label_changes, json_each(before) AS image "
+            "WHERE dataset_id = :dataset AND NOT is_undone AND json_extract(image.value, '$[0]') = :position "
+            "ORDER BY label_changes.id DESC"
+        ),
+        {"dataset": dataset_id, "position": position},
+    ).all()
+    of_job = list(itertools.takewhile(lambda change: change.job_id == job_id, changes))
+    return (of_job[-1].label, True) if of_job else (None, False)
 
 
-def label_before(home: Workspace, dataset_id: str, position: int, *, job_id: str) -> tuple[str | None, bool]:
-    """The label that an image had before it was first changed among the images of a job, and whether it was."""
-    query = (
-        select(label_changes.c.before)
-        .where(label_changes.c.dataset_id == dataset_id, label_changes.c.job_id == job_id, ~label_changes.c.is_undone)
-        .order_by(label_changes.c.id)
-    )
-    with home.engine.connect() as connection:
-        for before in connection.execute(query).scalars():
-            for place, label in before:
-                if place == position:
-                    return label, True
-    return None, False
+def undo(home: Workspace, dataset_id: str, change_id: int) -> list[str]:
+    """Take one change back.
 
-
-def undo(home: Workspace, dataset_id: str) -> tuple[int | None, list[int]]:
-    """Take the last change back.
+    Args:
+        home: the workspace.
+        dataset_id: which dataset.
+        change_id: number of the change, as `set_labels` returned it.
 
     Returns:
-        Its number and its images; None and no image where there is nothing to take back.
+        The ids of its images that are still in the dataset.
 
     Raises:
         NotFound: there is no such dataset.
+        ChangedSince: it is undone already, its images are gone, or one of them was labeled again since; then no label
+            is changed.
     """
+    return _step(home, dataset_id, change_id, is_undone=True)
+
+
+def redo(home: Workspace, dataset_id: str, change_id: int) -> list[str]:
+    """Make a change that was taken back once more; takes, returns and raises as `undo`."""
+    return _step(home, dataset_id, change_id, is_undone=False)
+
+
+def _step(home: Workspace, dataset_id: str, change_id: int, *, is_undone: bool) -> list[str]:
     with writing(home.engine) as connection:
-        dataset_row(connection, dataset_id)
-        change = _change(connection, dataset_id, is_undone=False)
-        if change is None:
-            return None, []
+        row = dataset_row(connection, dataset_id)
+        of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
+        change = connection.execute(select(label_changes).where(of_dataset)).one_or_none()
+        if change is None or not change.before or change.is_undone == is_undone:
+            raise ChangedSince("This change of labels cannot be undone or redone any more", do="Reload the images.")
+        earlier: dict[int, str | None] = dict(change.before)
+        given = dict.fromkeys(earlier, change.label)
+        expected, wanted = (given, earlier) if is_undone else (earlier, given)
+        here = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(earlier))))
+        known = connection.execute(
+            select(images.c.position, images.c.image_id, images.c.label).where(here).order_by(images.c.position)
+        ).all()
+        n_changed = sum(image.label != expected[image.position] for image in known)
+        if n_changed or _is_changed_later(connection, change):
+            raise ChangedSince(
+                "Images of this change were labeled again since, so no label was changed",
+                do="Label the images again where needed.",
+            )
         of_label: dict[str | None, list[int]] = defaultdict(list)
-        for position, was in change.before:
-            of_label[was].append(position)
-        return _done(connection, dataset_id, change, of_label, is_undone=True)
+        for position, label in wanted.items():
+            of_label[label].append(position)
+        _give(connection, row, of_label)
+        connection.execute(update(label_changes).where(of_dataset).values(is_undone=is_undone))
+        return [image.image_id for image in known]
 
 
-def redo(home: Workspace, dataset_id: str) -> tuple[int | None, list[int]]:
-    """Make the change that was last taken back once more; returns and raises as `undo`."""
-    with writing(home.engine) as connection:
-        dataset_row(connection, dataset_id)
-        change = _change(connection, dataset_id, is_undone=True)
-        if change is None:
-            return None, []
-        of_label = {change.label: [position for position, _ in change.before]}
-        return _done(connection, dataset_id, change, of_label, is_undone=False)
+def _is_changed_later(connection: Connection, change: AnyRow) -> bool:
+    """Whether a later change concerns an image of this one: its label may be the same again, but somebody chose it."""
+    later = connection.execute(
+        text(
+            "SELECT 1 FROM label_changes, json_each(before) AS image WHERE dataset_id = :dataset "
+            "AND label_changes.id > :change AND NOT is_undone AND json_extract(image.value, '$[0]') "
+            "IN (SELECT value FROM json_each(:positions)) LIMIT 1"
+        ),
+        {
+            "dataset": change.dataset_id,
+            "change": change.id,
+            "positions": json.dumps([position for position, _ in change.before]),
+        },
+    )
+    return later.first() is not None
 
 
-def confirm_labels(home: Workspace, dataset_id: str, positions: Sequence[int], *, is_confirmed: bool) -> None:
+def confirm_labels(home: Workspace, dataset_id: str, image_ids: Collection[str], *, is_confirmed: bool) -> list[str]:
     """Confirm the labels that images have now as right, or remove these confirmations.
 
     Args:
         home: the workspace.
         dataset_id: which dataset.
-        positions: which images.
+        image_ids: which images.
         is_confirmed: confirm their labels; otherwise remove the confirmations.
 
+    Returns:
+        The ids of those images whose label was not confirmed before, or was.
+
     Raises:
-        NotFound: there is no such dataset, or one of the images is not in it.
+        NotFound: there is no such dataset.
+        ImagesChanged: one of the images is not in it; then nothing is changed.
         Conflict: one of the images has no label.
     """
-    wanted = sorted(set(positions))
     with writing(home.engine) as connection:
         dataset_row(connection, dataset_id)
-        here = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(wanted)))
-        known = connection.execute(select(images.c.image_id, images.c.label).where(here)).all()
-        if len(known) < len(wanted):
-            raise NotFound("One of these images is not in the dataset", do="Reload the page.")
-        ids = values(json.dumps([image_id for image_id, _ in known]))
-        of_images = (confirmed_labels.c.dataset_id == dataset_id) & confirmed_labels.c.image_id.in_(ids)
+        positions_of(connection, dataset_id, image_ids)
+        wanted = values(json.dumps(list(image_ids)))
+        here = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(wanted)
+        is_otherwise = images.c.image_id.in_(confirmed_images(dataset_id))
+        known = connection.execute(
+            select(images.c.image_id, images.c.label).where(here, ~is_otherwise if is_confirmed else is_otherwise)
+        ).all()
         if is_confirmed and any(label is None for _, label in known):
             raise Conflict("An image without a label cannot be confirmed", do="Label it first.")
-        connection.execute(delete(confirmed_labels).where(of_images))
+        changed = [image_id for image_id, _ in known]
+        of_changed = confirmed_labels.c.image_id.in_(values(json.dumps(changed)))
+        connection.execute(delete(confirmed_labels).where(confirmed_labels.c.dataset_id == dataset_id, of_changed))
         if is_confirmed and known:
             answer = {"dataset_id": dataset_id, "made": now(), "made_by": account_name()}
             rows = [{**answer, "image_id": image_id, "label": label} for image_id, label in known]
             connection.execute(insert(confirmed_labels), rows)
-
-
-def _change(connection: Connection, dataset_id: str, *, is_undone: bool) -> AnyRow | None:
-    """The change to undo (the last that stands), or to redo (the first that was undone)."""
-    number = label_changes.c.id
-    return connection.execute(
-        select(label_changes)
-        .where(label_changes.c.dataset_id == dataset_id, label_changes.c.is_undone == is_undone)
-        .order_by(number if is_undone else number.desc())
-        .limit(1)
-    ).one_or_none()
-
-
-def _done(
-    connection: Connection,
-    dataset_id: str,
-    change: AnyRow,
-    of_label: dict[str | None, list[int]],
-    *,
-    is_undone: bool,
-) -> tuple[int, list[int]]:
-    _give(connection, dataset_row(connection, dataset_id), of_label)
-    connection.execute(update(label_changes).where(label_changes.c.id == change.id).values(is_undone=is_undone))
-    return change.id, [position for position, _ in change.before]
+        return changed
 
 
 def _give(connection: Connection, row: AnyRow, of_label: dict[str | None, list[int]]) -> None:

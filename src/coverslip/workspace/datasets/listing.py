@@ -12,7 +12,7 @@ from coverslip.messages import Failure, failure_of
 from coverslip.workspace.datasets.classes import Classes
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, Page, Paging, class_order, dataset_row, missing_sources
-from coverslip.workspace.store.tables import datasets, label_changes
+from coverslip.workspace.store.tables import datasets
 
 Kind = Literal["folders", "table", "files", "upload", "samples"]
 State = Literal["reading", "ready", "failed"]
@@ -92,8 +92,6 @@ class DatasetState:
         Field(description="Empty where all images come from one source, whose domain has no name of its own."),
     ]
     n_label_changes: Annotated[int, Field(description="Images whose label differs from that of their folder or table.")]
-    can_undo: bool
-    can_redo: bool
     class_plan: Classes
     created: str
     thumbnail_images: Annotated[
@@ -122,11 +120,6 @@ def describe(home: Workspace, dataset_id: str) -> DatasetState:
 def _described(home: Workspace, connection: Connection, row: AnyRow) -> DatasetState:
     counts = row.summary
     missing = missing_sources(row)
-    kinds = set(
-        connection.execute(
-            select(label_changes.c.is_undone).where(label_changes.c.dataset_id == row.id).distinct()
-        ).scalars()
-    )
     names = class_order(row.class_names, counts["classes"])
     return DatasetState(
         id=row.id,
@@ -145,8 +138,6 @@ def _described(home: Workspace, connection: Connection, row: AnyRow) -> DatasetS
         groups=_groups(row),
         domains=[DomainCount(name, n) for name, n in counts["domains"].items()],
         n_label_changes=counts["n_changed"],
-        can_undo=False in kinds,
-        can_redo=True in kinds,
         class_plan=Classes.model_validate(row.class_plan),
         created=row.created,
         thumbnail_images=counts["thumbnail_images"],

@@ -173,11 +173,17 @@ def _add_left_out_by(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE images ADD COLUMN left_out_by VARCHAR")
 
 
+def _add_index_of_image_ids(connection: sqlite3.Connection) -> None:
+    """Labels and exclusions are given to images by their ids."""
+    connection.execute("CREATE INDEX images_by_id ON images (dataset_id, image_id)")
+
+
 _STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _make_tables,
     _add_exclusions,
     _add_confirmed_labels,
     _add_left_out_by,
+    _add_index_of_image_ids,
 )
 
 

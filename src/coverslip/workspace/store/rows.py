@@ -1,8 +1,9 @@
 """What all sub-rooms say of rows: ids, times, the row of a dataset and the order of its classes."""
 
 import datetime
+import json
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
@@ -21,6 +22,14 @@ Item = TypeVar("Item")
 
 class MissingSource(Conflict):
     """A folder or table that images of a dataset come from is not there now."""
+
+
+class ImagesChanged(Conflict):
+    """Images that a request names are no longer in the dataset, which was read again since."""
+
+
+class ChangedSince(Conflict):
+    """What a request takes back was changed again since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,27 @@ def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
     if row is None or row.forgotten is not None:
         raise NotFound("There is no such dataset", do="It may have been forgotten: look at the list.")
     return row
+
+
+def positions_of(connection: Connection, dataset_id: str, image_ids: Collection[str]) -> list[int]:
+    """Return the positions that images have now, in order. They hold within the transaction of this connection only.
+
+    Raises:
+        ImagesChanged: one of the images is not in the dataset.
+    """
+    wanted = set(image_ids)
+    named = images.c.image_id.in_(values(json.dumps(list(wanted))))
+    found = connection.execute(
+        select(images.c.position).where(images.c.dataset_id == dataset_id, named).order_by(images.c.position)
+    )
+    positions = list(found.scalars())
+    if len(positions) != len(wanted):
+        raise ImagesChanged(
+            "Some of these images are no longer in the dataset, so nothing was changed",
+            do="Reload the images, then select them again.",
+            values={"n_missing": len(wanted) - len(positions)},
+        )
+    return positions
 
 
 def source_paths(row: AnyRow) -> list[str]:

@@ -94,11 +94,14 @@ images = Table(
     Column(
         "is_left_out", Boolean, nullable=False, default=False
     ),  # in the app: shown, but neither counted nor trained on
-    Column("left_out_by", String),  # the prediction among whose images it was excluded; None: the dataset's gallery
+    # The prediction among whose images it was excluded, or the change in the dataset's pages that excluded or included
+    # it last and can be undone; None: no change can be undone.
+    Column("left_out_by", String),
     Column("pixel_hash", String),
     Column("width_px", Integer),
     Column("height_px", Integer),
     Column("version", String, nullable=False),  # changes when the file does
+    Index("images_by_id", "dataset_id", "image_id"),
     Index("images_by_label", "dataset_id", "label", "position"),
     Index("images_by_group", "dataset_id", "group", "position"),
     Index("images_by_pixels", "dataset_id", "pixel_hash", "label"),

@@ -5,6 +5,7 @@ import type { Answer, Exclusion, PredictionRow } from '../../api/predictions';
 export interface Correction {
   k: number;
   before: Answer;
+  answer: Answer;
 }
 
 export const NO_ANSWER: Answer = { correction: null, excluded: null };

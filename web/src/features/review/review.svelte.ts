@@ -1,4 +1,5 @@
 // The rows of a prediction as they are worked through: the one under the keys, corrections, and the way back.
+import { Problem } from '../../api/client';
 import { correctRow, listPredictionRows, type Answer, type PredictionRow } from '../../api/predictions';
 import type { RowQuery } from '../../api/measured';
 import { advancing } from '../../state/advancing.svelte';
@@ -148,7 +149,7 @@ export class Review {
       const { correction, excluded } = this.rows.find((other) => other.k === row.k) ?? row;
       const before = { correction, excluded };
       if (isSameAnswer(answer, before)) return;
-      const mine = { k: row.k, before };
+      const mine = { k: row.k, before, answer };
       this.#made = [...this.#made, mine];
       if (!(await this.#send(row.k, answer))) this.#made = this.#made.filter((other) => other !== mine);
     });
@@ -157,21 +158,26 @@ export class Review {
   undo(): Promise<void> {
     return this.#turn(async () => {
       const last = this.#made.at(-1);
-      if (!last || !(await this.#send(last.k, last.before))) return;
-      this.#made = this.#made.slice(0, -1);
+      if (!last) return;
+      const isDone = await this.#send(last.k, last.before, last.answer);
+      if (isDone !== null) this.#made = this.#made.slice(0, -1);
+      if (!isDone) return;
       notices.say(texts.predict.undone);
       if (this.rows.some((row) => row.k === last.k)) this.go(last.k);
     });
   }
 
-  async #send(k: number, answer: Answer): Promise<boolean> {
+  /** Whether it was kept; null: it may be tried again. */
+  async #send(k: number, answer: Answer, undoes: Answer | null = null): Promise<boolean | null> {
     try {
-      const after = await correctRow(this.id, k, answer);
+      const after = await correctRow(this.id, k, answer, undoes);
       this.rows = this.rows.map((other) => (other.k === k ? after : other));
       this.oncorrected();
       return true;
     } catch (error) {
       notices.fail(error);
+      if (!(error instanceof Problem && error.status === 409)) return null;
+      this.renewSoon(); // somebody else answered
       return false;
     }
   }

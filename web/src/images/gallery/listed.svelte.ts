@@ -10,9 +10,10 @@ const COLOURS_AGAIN_MS = [2000, 4000, 8000, 16_000, 30_000]; // while the server
 
 export class ListedImages {
   positions = $state.raw<number[] | null>(null);
+  ids = $state.raw<string[]>([]); // of the same images, in the same order
   colours = $state.raw<Uint8Array | null>(null); // by place in the dataset
   problem = $state.raw<unknown>(null);
-  readonly images = new SvelteMap<number, Image>();
+  readonly images = new SvelteMap<string, Image>(); // by image_id
   #filters: Filters = {};
   #asked = new Set<number>(); // chunks
   #sight: [number, number] = [0, -1];
@@ -20,7 +21,7 @@ export class ListedImages {
   #load = new AbortController();
   // What was asked for before the answer to a change may not know of it; the clock counts asking and answers.
   #clock = 0;
-  #changes = new Map<number, { nWaiting: number; at: number }>(); // by image: changes on their way, the last tick
+  #changes = new Map<string, { nWaiting: number; at: number }>(); // by image: changes on their way, the last tick
   /** Changes of labels wait for one another, and new filters for them: labels on their way decide what matches. */
   readonly inTurn = inTurn();
 
@@ -34,12 +35,15 @@ export class ListedImages {
     void this.#colour(signal);
     try {
       await this.inTurn(async () => {});
-      const { items: positions } = await listPositions(this.id, filters, signal);
+      const { items: positions, image_ids: ids } = await listPositions(this.id, filters, signal);
       if (signal.aborted) return;
       this.#asked.clear();
       this.#nMoved = 0;
       this.#sight = [0, Math.min(positions.length, CHUNK) - 1];
-      if (JSON.stringify(positions) !== JSON.stringify(this.positions)) this.positions = positions; // else all stays
+      if (JSON.stringify([positions, ids]) !== JSON.stringify([this.positions, this.ids])) {
+        this.positions = positions; // else all stays
+        this.ids = ids;
+      }
       this.problem = null;
       this.#fill();
     } catch (problem) {
@@ -53,8 +57,8 @@ export class ListedImages {
   }
 
   at(index: number): Image | undefined {
-    const i = this.positions?.[index];
-    return i === undefined ? undefined : this.images.get(i);
+    const id = this.ids[index];
+    return id === undefined ? undefined : this.images.get(id);
   }
 
   see(first: number, last: number): void {
@@ -69,13 +73,13 @@ export class ListedImages {
   }
 
   /** Show a new label at once, before the server has it; gives the images that showed another one. */
-  relabel(images: number[], label: string | null): Image[] {
+  relabel(images: string[], label: string | null): Image[] {
     const before: Image[] = [];
-    for (const i of images) {
-      const image = this.images.get(i);
+    for (const id of images) {
+      const image = this.images.get(id);
       if (image && image.label !== label) {
         before.push(image);
-        this.images.set(i, { ...image, label });
+        this.images.set(id, { ...image, label });
       }
     }
     this.#nMoved += images.length;
@@ -84,18 +88,18 @@ export class ListedImages {
   }
 
   /** The server has answered to a change of these images. */
-  settle(images: number[]): void {
+  settle(images: string[]): void {
     this.#mark(images, -1);
   }
 
   /** Take back a label that the server did not keep. */
   restore(before: Image[], label: string | null): void {
     for (const image of before)
-      if (this.images.get(image.i)?.label === label) this.images.set(image.i, image);
+      if (this.images.get(image.image_id)?.label === label) this.images.set(image.image_id, image);
   }
 
   /** The server has changed labels of these images, such as by an undo. */
-  changed(images: number[]): void {
+  changed(images: string[]): void {
     this.#nMoved += images.length;
     this.#mark(images, 0);
     this.refresh();
@@ -120,10 +124,10 @@ export class ListedImages {
     }
   }
 
-  #mark(images: number[], nMoreWaiting: number): void {
+  #mark(images: string[], nMoreWaiting: number): void {
     const at = (this.#clock += 1);
-    for (const i of images)
-      this.#changes.set(i, { nWaiting: (this.#changes.get(i)?.nWaiting ?? 0) + nMoreWaiting, at });
+    for (const id of images)
+      this.#changes.set(id, { nWaiting: (this.#changes.get(id)?.nWaiting ?? 0) + nMoreWaiting, at });
   }
 
   #fill(): void {
@@ -143,8 +147,8 @@ export class ListedImages {
       const { items } = await listImages(this.id, this.#filters, offset, CHUNK + 2 * more);
       if (signal.aborted) return;
       for (const image of items) {
-        const change = this.#changes.get(image.i);
-        if (!change || (change.nWaiting === 0 && change.at <= asked)) this.images.set(image.i, image);
+        const change = this.#changes.get(image.image_id);
+        if (!change || (change.nWaiting === 0 && change.at <= asked)) this.images.set(image.image_id, image);
       }
     } catch {
       setTimeout(() => this.#asked.delete(chunk), 2000); // the next look tries again

@@ -58,7 +58,7 @@ export function concerned(selection: Selection, n: number): number[] {
 }
 
 /** The place where work goes on after images left the list: of the first one from `place` on that is still in it. */
-export function remaining(before: readonly number[], place: number, after: readonly number[]): number {
+export function remaining(before: readonly string[], place: number, after: readonly string[]): number {
   const listed = new Set(after);
   const next = before.slice(place).find((image) => listed.has(image));
   return next === undefined ? after.length - 1 : after.indexOf(next);

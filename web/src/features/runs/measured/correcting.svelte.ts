@@ -1,4 +1,6 @@
 // Labels corrected where a mistake is seen: they join the dataset at once, and can be taken back.
+import { Problem } from '../../../api/client';
+import { undoLabels } from '../../../api/datasets';
 import type { MeasuredImages, PictureRow } from '../../../api/measured';
 import { classOfKey } from '../../../images/classes';
 import { notices } from '../../../state/notices.svelte';
@@ -9,7 +11,7 @@ import { texts } from '../../../texts';
 export const corrections = $state({ n: 0 });
 
 export class Correcting {
-  #made: { k: number; before: string | null }[] = [];
+  #made: { row: PictureRow; change: number }[] = []; // rows as they were before
   #turn = inTurn();
 
   constructor(
@@ -23,16 +25,29 @@ export class Correcting {
     const wanted = label === row.label ? null : label;
     if (wanted === before) return Promise.resolve();
     return this.#turn(async () => {
-      if (await this.#send(row.k, wanted)) this.#made.push({ k: row.k, before });
+      try {
+        const { row: after, change } = await this.images.correct(row.k, wanted);
+        if (change !== null) this.#made.push({ row, change });
+        this.#show(after);
+      } catch (error) {
+        notices.fail(error);
+      }
     });
   }
 
   undo(): Promise<void> {
     return this.#turn(async () => {
       const last = this.#made.at(-1);
-      if (!last || !(await this.#send(last.k, last.before))) return;
+      if (!last) return;
+      try {
+        await undoLabels(this.images.datasetId!, last.change);
+        this.#show(last.row);
+        notices.say(texts.predict.undone);
+      } catch (error) {
+        notices.fail(error);
+        if (!(error instanceof Problem && error.status === 409)) return; // it can be tried again
+      }
       this.#made.pop();
-      notices.say(texts.predict.undone);
     });
   }
 
@@ -51,14 +66,8 @@ export class Correcting {
     return true;
   }
 
-  async #send(k: number, label: string | null): Promise<boolean> {
-    try {
-      this.onchange(await this.images.correct(k, label));
-      corrections.n += 1;
-      return true;
-    } catch (error) {
-      notices.fail(error);
-      return false;
-    }
+  #show(row: PictureRow): void {
+    this.onchange(row);
+    corrections.n += 1;
   }
 }

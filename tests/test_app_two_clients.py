@@ -1,0 +1,284 @@
+"""Two clients change one dataset: no label reaches another image, and nobody takes back what another one did."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browser import RunningApp, open_page
+from drawing import save_cell, save_cells, write_cells
+from image_sets import App, ids_at, workspace_in
+from small_workspace import QUICK, new_workspace, open_images, predicted_here, trained_here
+
+from coverslip.errors import CoverslipError
+from coverslip.workspace.correcting.corrections import correct
+from coverslip.workspace.correcting.measured import correct_measured
+from coverslip.workspace.datasets.labels import set_labels
+from coverslip.workspace.predictions.rows import Exclusion
+from coverslip.workspace.store.rows import ChangedSince
+from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.images import list_images
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page, Route
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(workspace_in(tmp_path))
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    return save_cells(tmp_path / "cells")
+
+
+@pytest.fixture
+def where(app: App, cells: Path) -> str:
+    return f"datasets/{app.open(cells)['id']}"
+
+
+def labels(app: App, where: str) -> dict[str, Any]:
+    return {image["image_id"]: image["label"] for image in app.get(f"{where}/images")["items"]}
+
+
+def excluded(app: App, where: str) -> list[str]:
+    found: list[str] = app.get(f"{where}/positions", only="left-out")["image_ids"]
+    return found
+
+
+def refresh(app: App, where: str) -> None:
+    app.send("POST", f"{where}/refresh")
+    app.wait(where.removeprefix("datasets/"))
+
+
+def relabel(app: App, where: str, images: list[str], label: str) -> int:
+    return int(app.send("POST", f"{where}/labels", {"images": images, "label": label})["change"])
+
+
+def undo(app: App, where: str, change: int, *, by: str = "undo") -> str | None:
+    """None, or the code of the refusal."""
+    answer = app.client.post(f"/api/v1/{where}/labels/{by}", json={"change": change})
+    assert answer.status_code in (200, 409), answer.text
+    code: str | None = answer.json().get("code")
+    return code
+
+
+def test_a_label_reaches_its_image_though_files_came_before_it(app: App, where: str, cells: Path) -> None:
+    seen = app.get(f"{where}/positions")["image_ids"]
+    save_cell(cells / "flat" / "a_new.png", 500)
+    refresh(app, where)
+    relabel(app, where, seen[:2], "odd")
+    assert [image_id for image_id, label in labels(app, where).items() if label == "odd"] == seen[:2]
+
+
+def test_a_removed_image_refuses_the_whole_request(app: App, where: str, cells: Path) -> None:
+    seen = app.get(f"{where}/positions")["image_ids"]
+    (cells / seen[1]).unlink()
+    refresh(app, where)
+    before = app.get(where)
+    for path, more in (
+        ("labels", {"label": "odd"}),
+        ("left-out", {"is_left_out": True}),
+        ("confirmed-labels", {"is_confirmed": True}),
+    ):
+        problem = app.refused("POST", f"{where}/{path}", {"images": seen[:3], **more})
+        assert (problem["status"], problem["code"], problem["values"]) == (409, "images-changed", {"n_missing": 1})
+    assert app.get(where) == before
+    assert app.get(f"{where}/positions", only="confirmed")["total"] == 0
+
+
+def test_an_undo_takes_back_the_change_that_it_names(app: App, where: str, cells: Path) -> None:
+    seen = app.get(f"{where}/positions")["image_ids"]
+    before = labels(app, where)
+    first = relabel(app, where, seen[:2], "of the first")
+    second = relabel(app, where, seen[4:6], "of the second")
+    save_cell(cells / "flat" / "a_new.png", 500)
+    refresh(app, where)
+    assert undo(app, where, first) is None
+    assert undo(app, where, first) == "changed-since"  # once
+    assert {key: label for key, label in labels(app, where).items() if label == "of the second"}.keys() == {*seen[4:6]}
+    relabel(app, where, seen[8:9], "of the second")
+    assert undo(app, where, first, by="redo") is None  # what another client does in between ends no redo
+    assert undo(app, where, first) is None
+    assert undo(app, where, second) is None
+    after = labels(app, where)
+    assert {key: after[key] for key in before} == {**before, seen[8]: "of the second"}
+
+
+def test_an_undo_is_refused_where_another_client_labelled_one_of_the_images(app: App, where: str) -> None:
+    seen = app.get(f"{where}/positions")["image_ids"]
+    first = relabel(app, where, seen[:3], "of the first")
+    second = relabel(app, where, seen[2:3], "of the second")
+    before = labels(app, where)
+    assert undo(app, where, first) == "changed-since"
+    assert labels(app, where) == before
+    assert undo(app, where, second) is None
+    assert undo(app, where, first) is None
+    other = relabel(app, where, seen[:1], "of the second")
+    assert undo(app, where, first, by="redo") == "changed-since"
+    assert undo(app, where, other) is None
+
+    assert undo(app, where, first, by="redo") is None
+    relabel(app, where, seen[:1], "of the second")
+    relabel(app, where, seen[:1], "of the first")  # the same label again, but chosen by the other client
+    assert undo(app, where, first) == "changed-since"
+
+
+def test_the_number_of_a_change_whose_images_are_gone_is_never_that_of_another(
+    app: App, where: str, cells: Path
+) -> None:
+    seen = app.get(f"{where}/positions")["image_ids"]
+    first = relabel(app, where, seen[:1], "of the first")
+    (cells / seen[0]).unlink()
+    refresh(app, where)
+    second = relabel(app, where, seen[1:2], "of the second")
+    assert second != first
+    assert undo(app, where, first) == "changed-since"
+    assert labels(app, where)[seen[1]] == "of the second"
+    assert [change["id"] for change in app.get(f"{where}/label-changes")["items"]] == [second]
+
+
+def test_an_undo_of_an_exclusion_leaves_what_another_client_excluded(app: App, where: str, cells: Path) -> None:
+    seen = app.get(f"{where}/positions")["image_ids"]
+
+    def leave_out(images: list[str], *, is_left_out: bool = True) -> Any:
+        return app.send("POST", f"{where}/left-out", {"images": images, "is_left_out": is_left_out})
+
+    def undone(change: str) -> int:
+        return int(app.send("POST", f"{where}/left-out/undo", {"change": change})["n"])
+
+    leave_out(seen[:1])
+    mine = leave_out(seen[:4])
+    assert mine["n"] == 3
+    leave_out(seen[3:4])  # another client wants it too
+    save_cell(cells / "flat" / "a_new.png", 500)
+    refresh(app, where)
+    assert undone(mine["change"]) == 2
+    assert excluded(app, where) == [seen[0], seen[3]]
+    problem = app.refused("POST", f"{where}/left-out/undo", {"change": mine["change"]})
+    assert (problem["status"], problem["code"]) == (409, "changed-since")
+
+    included = leave_out(seen, is_left_out=False)
+    refresh(app, where)
+    assert undone(included["change"]) == 2
+    assert excluded(app, where) == [seen[0], seen[3]]
+
+
+def test_confirming_tells_whose_confirmation_it_was(app: App, where: str) -> None:
+    seen = app.get(f"{where}/positions")["image_ids"]
+
+    def confirm(images: list[str], is_confirmed: bool) -> list[str]:
+        body = {"images": images, "is_confirmed": is_confirmed}
+        changed: list[str] = app.send("POST", f"{where}/confirmed-labels", body)["images"]
+        return sorted(changed)
+
+    assert confirm(seen[:1], True) == seen[:1]
+    assert confirm(seen[:3], True) == seen[1:3]
+    assert confirm(seen[1:3], False) == seen[1:3]
+    assert app.get(f"{where}/positions", only="confirmed")["image_ids"] == seen[:1]
+
+
+@pytest.mark.slow
+def test_corrections_take_back_no_label_and_no_answer_of_another_client(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    images = open_images(workspace, write_cells(tmp_path / "cells", 30))
+    run = trained_here(workspace, images, QUICK)
+    prediction = predicted_here(workspace, run, images)
+    first, second = ids_at(workspace, images, [0, 1])
+
+    def label_of(image_id: str) -> str | None:
+        found = list_images(workspace, images, Filters(), offset=0, limit=100).items
+        return next(image.label for image in found if image.image_id == image_id)
+
+    before = label_of(first)
+    correct(workspace, prediction, 0, "mine")
+    correct(workspace, prediction, 0, "another's")
+    with pytest.raises(ChangedSince):
+        correct(workspace, prediction, 0, None, undoes=("mine",))
+    assert label_of(first) == "another's"
+    correct(workspace, prediction, 0, None, undoes=("another's",))
+    assert label_of(first) == before
+
+    correct(workspace, prediction, 1, "mine")
+    set_labels(workspace, images, [second], "in the gallery")
+    correct(workspace, prediction, 1, Exclusion.UNUSABLE)
+    assert label_of(second) == "in the gallery"
+
+    row, change = correct_measured(workspace, run, 0, "seen in the test set")
+    assert (row.correction, change is None) == ("seen in the test set", False)
+    set_labels(workspace, images, [row.image_id], "in the gallery")
+    _, change = correct_measured(workspace, run, 0, None)
+    assert (label_of(row.image_id), change) == ("in the gallery", None)
+
+
+@pytest.mark.slow
+def test_an_answer_that_its_dataset_does_not_take_is_not_saved(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    images = open_images(workspace, write_cells(tmp_path / "cells", 30))
+    prediction = predicted_here(workspace, trained_here(workspace, images, QUICK), images)
+    with pytest.raises(CoverslipError):
+        correct(workspace, prediction, 0, "x" * 201)
+    assert correct(workspace, prediction, 1, None).correction is None
+    from coverslip.workspace.predictions.predicted import corrections_of
+
+    assert corrections_of(workspace, prediction) == {}
+
+
+def never_answer(route: "Route") -> None:
+    """Leave the page waiting for this request."""
+
+
+@pytest.mark.slow
+def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
+    page: "Page", context: "BrowserContext", app_server: RunningApp, request: pytest.FixtureRequest
+) -> None:
+    assert context.browser is not None
+    folder = write_cells(app_server.root / request.node.name, 24, classes=("large", "medium", "small"))
+    where = f"datasets/{app_server.opened(folder)['id']}"
+    ids = app_server.get(f"{where}/positions")["image_ids"]
+
+    def changed() -> dict[str, str]:
+        found = app_server.get(f"{where}/images")["items"]
+        return {image["image_id"]: image["label"] for image in found if image["label"] != image["label_before"]}
+
+    def until(expected: dict[str, str]) -> None:
+        app_server.until(where, lambda found: found["n_label_changes"] == len(expected))
+        assert changed() == expected
+
+    elsewhere = context.browser.new_context(base_url=app_server.address, viewport={"width": 1280, "height": 800})
+    other = elsewhere.new_page()
+    try:
+        for each in (page, other):
+            open_page(each, f"/{where}?tab=images")
+            each.get_by_role("gridcell").nth(5).wait_for()
+        page.get_by_role("gridcell").nth(0).click()
+        page.keyboard.press("3")
+        until({ids[0]: "small"})
+        other.get_by_role("gridcell").nth(2).click()
+        other.keyboard.press("2")
+        until({ids[0]: "small", ids[2]: "medium"})
+
+        page.keyboard.press("Control+z")
+        until({ids[2]: "medium"})
+        assert page.get_by_role("button", name="Undo (Ctrl-Z)").is_disabled()  # the other change is not this page's
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Control+Shift+Z")
+        until({ids[0]: "small", ids[2]: "medium"})
+
+        # A file comes before all images that both pages show; one of them does not get to know of it.
+        other.route("**/positions*", never_answer)
+        other.get_by_role("gridcell").nth(4).click()
+        (folder / "large" / "0 new.png").write_bytes((folder / ids[0]).read_bytes())
+        app_server.send(f"{where}/refresh")
+        app_server.until(where, lambda found: found["state"] == "ready")
+        other.keyboard.press("3")
+        until({ids[0]: "small", ids[2]: "medium", ids[4]: "small"})
+        page.reload()
+        page.get_by_role("gridcell", name="0 new.png").wait_for()
+        page.keyboard.press("Control+z")  # outlives the reload
+        until({ids[2]: "medium", ids[4]: "small"})
+        for left in ({ids[2]: "medium"}, dict[str, str]()):
+            other.keyboard.press("Control+z")
+            until(left)
+    finally:
+        elsewhere.close()
