@@ -15,6 +15,7 @@ from coverslip.datasets import (
     Unreadable,
     connected_components,
     inspect_dataset,
+    name_as_text,
     reasons_to_leave_out,
 )
 from coverslip.runs import InspectionWithWhatIf, WhatIf
@@ -68,7 +69,7 @@ def _key(data: Dataset, scan: Scan) -> str:
         fact = scan.facts[i]
         assert not isinstance(fact, Unreadable)  # such images are not usable
         record = data.records[i]
-        name = "" if record.given else record.path.stem
+        name = "" if record.given else name_as_text(record.path.stem)
         members[unit].append(f"{fact.pixel_hash} {record.label} {name}")
     units = sorted("\n".join(sorted(images)) for images in members.values())
     return hashlib.blake2b("\n\n".join([str(_VERSION), *units]).encode(), digest_size=16).hexdigest()

@@ -1,5 +1,6 @@
 """Which pixels of which files make one image."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -65,3 +66,12 @@ class ReadPlan(BaseModel):
         """All files that an image is made of, that of its first channel first."""
         others = (os.path.normpath(path.parent / name) for name in self.other_files)
         return (path, *map(Path, others))
+
+    def as_json(self) -> str:
+        """What of the plan is not the default, as JSON in ASCII: bytes of a file name that are no UTF-8 are kept."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True))
+
+    @classmethod
+    def from_json(cls, text: str) -> "ReadPlan":
+        """The plan that gave `as_json`."""
+        return cls.model_validate(json.loads(text))

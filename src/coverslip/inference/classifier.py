@@ -19,8 +19,8 @@ from coverslip.datasets import (
     ImageRecord,
     PreprocessedImage,
     counted,
+    name_as_text,
     open_dataset,
-    printable,
     read_as,
     read_preprocessed,
 )
@@ -236,7 +236,7 @@ class Classifier:
             pixels = [image.pixels for _, image in readable]
             seen_by_network = iter(self._seen(np.stack(pixels), emit) if pixels else ())
             for record, outcome in zip(of_batch, batch, strict=True):
-                path = printable(str(record.path))  # whole: no file beside these rows states a root
+                path = name_as_text(str(record.path))  # whole: no file beside these rows states a root
                 if isinstance(outcome, UnreadableImage):
                     nothing = (None, None, UNREADABLE, ())
                     yield Prediction(record.image_id, path, record.label, *nothing, outcome.what), outcome

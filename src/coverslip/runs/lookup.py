@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from coverslip.datasets import Dataset, ImageRecord, scan_images
+from coverslip.datasets import Dataset, ImageRecord, name_from_text, scan_images
 from coverslip.errors import CoverslipError
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.runs.folder import Run
@@ -24,7 +24,7 @@ def file_of_each(run: Run) -> dict[str, str]:
     """Where the file of each image of a run's split lay, by the image's id; nothing is opened for it."""
     domains = run.environment.data if run.environment_file.is_file() else ()
     roots = {domain.domain: Path(domain.root) for domain in domains}
-    return {row.image_id: str(roots.get(row.domain, Path()) / row.path) for row in run.split}
+    return {row.image_id: str(roots.get(row.domain, Path()) / name_from_text(row.path)) for row in run.split}
 
 
 class ImageLookup:

@@ -12,6 +12,7 @@ from coverslip.datasets.index.records import (
     Source,
     clean_label,
     counted,
+    name_as_text,
     natural_key,
     one_line,
     printable,
@@ -120,7 +121,7 @@ def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], 
     records = []
     for parts in listing.images:
         side, label = layout.place(parts)
-        identity = printable("/".join(parts))
+        identity = name_as_text("/".join(parts))
         records.append(ImageRecord(identity, root.joinpath(*parts), label, None, "", side, plan))
     return layout.source, records, layout.notes(listing, records) + listing.notes()
 

@@ -24,6 +24,8 @@ Source = Literal["folders", "split folders", "table", "files"]
 
 SIDES: tuple[Side, Side, Side] = ("train", "val", "test")
 
+_BYTE = re.compile(r"\\x([89a-f][0-9a-f]|5c)")  # what `name_as_text` writes
+_LIKE_BYTE = re.compile(r"\\(?=x(?:[89a-f][0-9a-f]|5c))")
 _SIDES: dict[str, Side] = {
     "train": "train",
     "training": "train",
@@ -193,7 +195,7 @@ class Dataset:
 
     def relative_path(self, record: ImageRecord) -> str:
         """The record's file as POSIX text relative to its domain's root; absolute where it lies elsewhere."""
-        return printable(posix_below(record.path, self._roots.get(record.domain, self.root)))
+        return name_as_text(posix_below(record.path, self._roots.get(record.domain, self.root)))
 
     def read_with(self, plan: ReadPlan) -> "Dataset":
         """The same images by another plan; a plane or channels that a table's row states hold, and so do all boxes.
@@ -244,6 +246,23 @@ def absolute_path(given: str | Path, start: Path | None = None) -> Path:
 def printable(text: str) -> str:
     """`text` that can be written as UTF-8: bytes of a file name that are none become `\\xff`."""
     return text if text.isascii() else os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def name_as_text(name: str) -> str:
+    """A file name or path for hashes, ids, tables, SQLite and JSON; `name_from_text` gives it back.
+
+    Bytes that are no UTF-8 become `\\xff`, as in `printable`. Where a name holds such letters itself, its backslash
+    becomes `\\x5c`, so that no two files have the same text. On Windows, where backslashes part folders, there are no
+    such bytes.
+    """
+    return printable(name if os.sep == "\\" else _LIKE_BYTE.sub(r"\\x5c", name))
+
+
+def name_from_text(text: str) -> str:
+    """The name that `name_as_text` was given."""
+    if os.sep == "\\":
+        return text
+    return _BYTE.sub(lambda found: os.fsdecode(bytes.fromhex(found[1])), text)
 
 
 def one_line(text: str, longest: int = 120) -> str:

@@ -15,6 +15,8 @@ from coverslip.datasets.index.records import (
     absolute_path,
     clean_label,
     counted,
+    name_as_text,
+    name_from_text,
     one_line,
     posix_below,
     printable,
@@ -86,7 +88,7 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
         "slide or patient, group by that instead."
     )
     notes.append(Note("grouped-by-field", text, values=values))
-    return [replace(record, group=printable(posix_below(record.path, root))) for record in records]
+    return [replace(record, group=name_as_text(posix_below(record.path, root))) for record in records]
 
 
 def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", notes: list[Note]) -> list[ImageRecord]:
@@ -101,7 +103,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             faults.append(f"{table.place(line)}: {fault}")
             continue
         given = table.given.get(row[columns.path])
-        file = _resolve(row[columns.path], root) if given is None else Path(row[columns.path])
+        file = _resolve(row[columns.path], table) if given is None else Path(row[columns.path])
         side: Side | None = None
         if columns.split is not None and row[columns.split]:
             if row[columns.split].casefold() == _LEFT_OUT:
@@ -110,10 +112,10 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             side = side_named(row[columns.split])
             if side is None:
                 faults.append(_unknown_side(table.place(line), row[columns.split]))
-        own_plan, stated, identity = plan, frozenset[str](), printable(posix_below(file, root))
+        own_plan, stated, identity = plan, frozenset[str](), name_as_text(posix_below(file, root))
         try:
             own_plan, stated, tag = _row_plan(row, columns, plan, crop_size, partial(sizes, file, given))
-            own_plan, stated = _with_other_files(own_plan, stated, row, columns, file, root)
+            own_plan, stated = _with_other_files(own_plan, stated, row, columns, file, table)
             identity += tag
         except ValueError as error:
             faults.append(f"{table.place(line)}: {error}")
@@ -210,7 +212,7 @@ def _row_plan(
 
 
 def _with_other_files(
-    plan: ReadPlan, stated: frozenset[str], row: Sequence[str], columns: Columns, file: Path, root: Path
+    plan: ReadPlan, stated: frozenset[str], row: Sequence[str], columns: Columns, file: Path, table: Table
 ) -> tuple[ReadPlan, frozenset[str]]:
     """The plan with the files of further channels, where the row names any.
 
@@ -222,7 +224,7 @@ def _with_other_files(
         return plan, stated
     if not all(cells):
         raise ValueError(f"channel_{cells.index('') + 2} is empty")
-    others = tuple(_from_folder(_resolve(cell, root), file.parent) for cell in cells)
+    others = tuple(_from_folder(_resolve(cell, table), file.parent) for cell in cells)
     return plan.model_copy(update={"other_files": others}), stated | {"other_files"}
 
 
@@ -259,9 +261,13 @@ def _whole(text: str, column: str, alternatives: str = "") -> int:
     return int(number)
 
 
-def _resolve(cell: str, root: Path) -> Path:
-    if "\\" in cell and os.sep == "/" and not os.path.lexists(root / cell):
-        cell = cell.replace("\\", "/")  # a table written on Windows
+def _resolve(cell: str, table: Table) -> Path:
+    """The file of a cell; the texts of coverslip's tables stand for names, a program gives names as they are."""
+    root = table.path.parent
+    if "\\" in cell and os.sep == "/":
+        written_on_windows = cell.replace("\\", "/")
+        names = [cell, name_from_text(cell)] if table.is_in_memory else [name_from_text(cell), cell]
+        cell = next((name for name in names if os.path.lexists(root / name)), written_on_windows)
     return absolute_path(cell, root)
 
 

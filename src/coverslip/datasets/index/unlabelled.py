@@ -15,9 +15,9 @@ from coverslip.datasets.index.records import (
     Source,
     absolute_path,
     counted,
+    name_as_text,
     natural_key,
     one_line,
-    printable,
 )
 from coverslip.datasets.index.table import Table
 from coverslip.datasets.index.table_columns import with_mapping
@@ -71,7 +71,7 @@ def open_unlabelled(
                 raise no_images(path, listing)
             start = "" if len(sources) == 1 else f"{os.fspath(given).rstrip(os.sep)}/"
             records += [
-                ImageRecord(printable(start + "/".join(p)), path.joinpath(*p), None, None, "", None, plan)
+                ImageRecord(name_as_text(start + "/".join(p)), path.joinpath(*p), None, None, "", None, plan)
                 for p in listing.images
             ]
             notes += listing.notes()
@@ -104,7 +104,7 @@ def open_unlabelled(
 
 
 def _one_file(given: str, path: Path, plan: ReadPlan) -> ImageRecord:
-    return ImageRecord(printable(given.replace(os.sep, "/")), path, None, None, "", None, plan)
+    return ImageRecord(name_as_text(given.replace(os.sep, "/")), path, None, None, "", None, plan)
 
 
 def _matching(pattern: str, path: Path) -> list[str]:

@@ -34,7 +34,7 @@ def identities_of(records: Sequence[ImageRecord]) -> list[Identity | None]:
             identities.append(None)
             continue
         if record.plan not in plans:
-            plans[record.plan] = f"{_FACTS_VERSION} {record.plan.model_dump_json()}".encode()
+            plans[record.plan] = f"{_FACTS_VERSION} {record.plan.as_json()}".encode()
         try:
             statuses = [file.stat() for file in record.plan.files(record.path)]
         except (OSError, ValueError):

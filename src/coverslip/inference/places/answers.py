@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord, PreprocessedImage, one_line, printable
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord, PreprocessedImage, name_as_text, one_line
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.messages import Failure
 from coverslip.runs import Prediction
@@ -119,7 +119,7 @@ def _row(seen: Seen, record: ImageRecord, classes: Sequence[str]) -> Prediction:
     ):
         raise BadClusterAnswer(f"what it tells of '{one_line(record.image_id)}' cannot be")
     return Prediction(
-        record.image_id, printable(str(record.path)), record.label, **{k: v for k, v in seen if k != "image"}
+        record.image_id, name_as_text(str(record.path)), record.label, **{k: v for k, v in seen if k != "image"}
     )
 
 

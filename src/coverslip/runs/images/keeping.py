@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import TABLE_NAMES, Dataset, ImageRecord, counted, open_dataset, plain_name
+from coverslip.datasets import TABLE_NAMES, Dataset, ImageRecord, counted, name_as_text, open_dataset, plain_name
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import written_whole
@@ -79,7 +79,8 @@ def _group_column(data: Dataset) -> str | None:
 
 def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]:
     """What is known of an image, by the names of columns; its pixels are written if there is no file of them yet."""
-    plan, row = record.plan, {"image_id": record.image_id, "path": str(record.path), "label": record.label or ""}
+    plan, path = record.plan, name_as_text(str(record.path))
+    row = {"image_id": record.image_id, "path": path, "label": record.label or ""}
     if record.given is not None:
         row["path"] = _write_once(record, record.given, folder)
     if group is not None:
@@ -91,7 +92,7 @@ def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]
     if "channels" in record.stated and plan.channels is not None:
         row["channel"] = " ".join(map(str, plan.channels))
     if "other_files" in record.stated:
-        row |= {f"channel_{n}": str(file) for n, file in enumerate(plan.files(record.path)[1:], start=2)}
+        row |= {f"channel_{n}": name_as_text(str(file)) for n, file in enumerate(plan.files(record.path)[1:], start=2)}
     if "box" in record.stated and plan.box is not None:
         row |= dict(zip(("x", "y", "width", "height"), map(str, plan.box), strict=True))
     if "point" in record.stated and plan.box is not None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import Connection, Select, func, select
 
-from coverslip.datasets import printable
+from coverslip.datasets import name_as_text
 from coverslip.files import CsvWriter, safe_cell
 from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.store.home import Workspace
@@ -120,7 +120,7 @@ def _cells(connection: Connection, change: AnyRow) -> list[list[str]]:
     undone = "yes" if change.is_undone else "no"
     told = [change.label or "", change.made, change.made_by, undone, seen_in]
     return [
-        [printable(row.path), row.image_id, before[row.position] or "", *told]
+        [name_as_text(row.path), row.image_id, before[row.position] or "", *told]
         for row in _images_at(connection, change.dataset_id, list(before))
     ]
 

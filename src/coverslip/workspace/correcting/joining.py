@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy import Connection, select
 
-from coverslip.datasets import ALIASES, natural_key, open_dataset, plain_name, printable, scan_images
+from coverslip.datasets import ALIASES, name_as_text, natural_key, open_dataset, plain_name, scan_images
 from coverslip.errors import Conflict
 from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
@@ -136,7 +136,7 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
         changes = _changes(workspace, connection, joining, job)
     groups: list[str | None] = [None] * len(joining.images)
     if grouped.pattern is not None:
-        paths = [printable(picture.file.as_posix()) for _, picture, _ in joining.images]
+        paths = [name_as_text(picture.file.as_posix()) for _, picture, _ in joining.images]
         groups = grouping.groups_of_paths(grouped.pattern, paths)
     named = [group for group in groups if group is not None]
     return JoinPreview(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from coverslip.datasets import ALIASES, plain_name, printable
+from coverslip.datasets import ALIASES, name_as_text, plain_name
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.jobs.records import Job
@@ -96,7 +96,7 @@ def _names(columns: Mapping[str, str]) -> dict[str, str]:
 def _cells(image: LabelledImage) -> dict[str, str | float]:
     image_id, picture, label = image
     plan = picture.plan
-    cells: dict[str, str | float] = {"path": printable(str(picture.file)), "image_id": image_id, "label": label}
+    cells: dict[str, str | float] = {"path": name_as_text(str(picture.file)), "image_id": image_id, "label": label}
     cells |= {"plane": str(plan.plane), "channel": " ".join(map(str, plan.channels or ()))}
     if plan.box is not None:
         x, y, width, height = plan.box

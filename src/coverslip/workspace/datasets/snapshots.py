@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from coverslip.datasets import TABLE_NAMES, ImageRecord, plain_name, printable
+from coverslip.datasets import TABLE_NAMES, ImageRecord, name_as_text, plain_name
 from coverslip.errors import BadDataset
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import middle_of
@@ -158,13 +158,6 @@ def _lines(
         if groups is not None:
             records = [replace(record, group=groups.get(record.image_id)) for record in records]
         kept = [(position, record) for position, record in enumerate(records, start) if position not in outside]
-        for position, record in kept:
-            if for_training and position not in left_out and printable(str(record.path)) != str(record.path):
-                raise BadDataset(
-                    "A file's name is not text, so it cannot stand in a table",
-                    file=record.path,
-                    do="Rename it and read the images again.",
-                )
         yield _as_csv(
             [
                 [
@@ -207,7 +200,7 @@ def _positions(connection: Connection, row: AnyRow, condition: ColumnElement[boo
 def _cell(record: ImageRecord, column: str, *, is_left_out: bool, are_points: bool) -> str:
     match column:
         case "path":
-            return printable(str(record.path))
+            return name_as_text(str(record.path))
         case "split":
             return "left-out" if is_left_out else record.predefined_split or ""
         case "plane":
@@ -221,7 +214,7 @@ def _cell(record: ImageRecord, column: str, *, is_left_out: bool, are_points: bo
     if column.startswith(_CHANNEL):
         files = record.plan.files(record.path)
         n = int(column.removeprefix(_CHANNEL))
-        return printable(str(files[n - 1])) if n <= len(files) else ""
+        return name_as_text(str(files[n - 1])) if n <= len(files) else ""
     if column not in _OWN:
         return dict(record.about).get(column, "")
     value: str | None = getattr(record, column)

@@ -37,5 +37,5 @@ def _source(picture: ImageSource) -> PictureSource:
         version = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
     except (OSError, ValueError):
         version = "gone"
-    described = f"{picture.file!r} {version} {picture.plan.model_dump_json()}"
+    described = f"{picture.file!r} {version} {picture.plan.as_json()}"
     return PictureSource(picture.file, picture.plan, hashlib.sha256(described.encode()).hexdigest()[:24], True)

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from coverslip.datasets import Dataset, one_line, open_dataset, printable
+from coverslip.datasets import Dataset, name_as_text, one_line, open_dataset
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json
@@ -143,7 +143,7 @@ def _refuse_others(folder: Path, now: Begun) -> None:
 
 
 def _fingerprint(data: Dataset) -> str:
-    return sha256_json([[record.image_id, printable(str(record.path))] for record in data.records])
+    return sha256_json([[record.image_id, name_as_text(str(record.path))] for record in data.records])
 
 
 def _below(roots: Sequence[str]) -> Callable[[Path], bool]:

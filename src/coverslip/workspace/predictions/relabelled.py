@@ -53,7 +53,7 @@ def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], fil
     rows_of: dict[str, list[tuple[int, ReadPlan, str]]] = {json.dumps(str(record.path)): [] for record in records}
     for k, path, plan, label in rows:
         if path in rows_of:
-            rows_of[path].append((k, ReadPlan.model_validate_json(plan), label))
+            rows_of[path].append((k, ReadPlan.from_json(plan), label))
     relabelled = {}
     for record in records:
         of_file = rows_of[json.dumps(str(record.path))]

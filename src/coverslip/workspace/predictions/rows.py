@@ -117,7 +117,7 @@ class RowsWriter:
 def _cells(numbered: tuple[int, Prediction, Path, ReadPlan]) -> tuple[object, ...]:
     k, row, file, plan = numbered
     probabilities = json.dumps([None if math.isnan(p) else p for p in row.probabilities])
-    texts = (row.image_id, row.path, _text(file), plan.model_dump_json(exclude_defaults=True), row.label, row.predicted)
+    texts = (row.image_id, row.path, _text(file), plan.as_json(), row.label, row.predicted)
     return (
         k,
         *texts,
@@ -212,7 +212,7 @@ def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, s
 
 def source_of(cells: sqlite3.Row) -> ImageSource:
     """Where the pixels of a row's image are."""
-    return ImageSource(Path(json.loads(cells["file"])), ReadPlan.model_validate_json(cells["plan"]))
+    return ImageSource(Path(json.loads(cells["file"])), ReadPlan.from_json(cells["plan"]))
 
 
 def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:

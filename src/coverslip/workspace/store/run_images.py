@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, select
 
-from coverslip.datasets import printable
 from coverslip.runs import Run, SplitRow
 from coverslip.runs.lookup import file_of_each
 from coverslip.workspace.store.tables import images
@@ -18,7 +17,7 @@ def rows_in_dataset(connection: Connection, dataset_id: str, run: Run) -> dict[s
     there is no image of that file any more, since its folder was moved.
     """
     of_dataset = select(images.c.image_id, images.c.path).where(images.c.dataset_id == dataset_id)
-    there = [(image_id, printable(path)) for image_id, path in connection.execute(of_dataset).all()]
+    there = [(image_id, path) for image_id, path in connection.execute(of_dataset).all()]
     n_of_file = Counter(file for _, file in there)
     rows_of = _rows_by_file(run)
     moved = {row.image_id: row for file, rows in rows_of.items() if file not in n_of_file for row in rows}

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from coverslip.datasets import natural_key, printable
+from coverslip.datasets import name_as_text, natural_key
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import LabelErrors, Run
@@ -231,7 +231,7 @@ def facts_of(home: Workspace, dataset_id: str, position: int) -> ImageFacts:
         name: facts.get(name) for name in ("bit_depth", "n_channels", "n_planes", "dtype", "low", "high")
     }
     return ImageFacts(
-        **{**row, "file": printable(row["file"])},
+        **{**row, "file": name_as_text(row["file"])},
         **read,
         format=facts.get("file_format"),
         note=known.reason if known is not None and not facts else facts.get("note"),
