@@ -55,8 +55,10 @@ from coverslip.runs import (
     create_run_folder,
     export_classifier,
     held_out_images,
+    is_run,
     kept_as_files,
     open_run,
+    refuse_changed_images,
     same_images,
 )
 from coverslip.runs.log.looks import count_look
@@ -231,7 +233,8 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
 
     Raises:
         BadRecipe: the budget is no length of time.
-        BadRun: it is finished or still running, or its images are not what they were.
+        BadRun: it is finished or still running, or its images are not what they were: removed, labelled anew, or files
+            that hold something else by now. Nothing is written then.
         DeviceUnavailable: this computer lacks the device that it began on.
 
     Examples:
@@ -247,7 +250,9 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
     if status is not None and status.is_alive:
         raise BadRun("The run is still being worked on", file=begun.folder, do="Stop that process first.")
     chosen_device(device)
-    data = same_images(begun)
+    data = _unchanged_images(begun)
+    if is_run(begun.pretraining.folder) and not begun.pretraining.is_done:
+        _unchanged_images(open_run(begun.pretraining))
     deadline = rest_of_budget(begun, None if budget is None else budget_seconds(budget))
     begun.stop_file.unlink(missing_ok=True)
     for part in list(begun.folder.rglob(".*.part")):  # what a killed process was writing; folders hold others of them
@@ -422,6 +427,12 @@ def export(run: Run | Path | str, *, to: Literal["zip"] = "zip", out: Path | str
         raise CoverslipError("This is a folder, not a file", file=file, do="Name the file to write in it.")
     export_classifier(run, file)
     return file
+
+
+def _unchanged_images(run: Run) -> Dataset:
+    data = same_images(run)
+    refuse_changed_images(run, data)
+    return data
 
 
 def _opened(data: Dataset | Given) -> Dataset:

@@ -41,10 +41,13 @@ from coverslip.runs.findings.map_checks import CheckedOn, MapCheck, MapChecks, M
 from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.images import (
+    ContentHashes,
     held_out_images,
+    keep_content_hashes,
     keeping_split,
     kept_as_files,
     plan_of,
+    refuse_changed_images,
     refuse_other_images,
     same_images,
 )
@@ -111,6 +114,7 @@ __all__ = [
     "CheckedClass",
     "CheckedOn",
     "ClassifierCard",
+    "ContentHashes",
     "Environment",
     "Epoch",
     "EvaluatedImages",
@@ -169,6 +173,7 @@ __all__ = [
     "inspection_as_json",
     "inspection_of",
     "is_run",
+    "keep_content_hashes",
     "keeping_split",
     "kept_as_files",
     "load_recipe",
@@ -180,6 +185,7 @@ __all__ = [
     "pretraining_recipe",
     "read_metrics",
     "recipe_keys",
+    "refuse_changed_images",
     "refuse_other_images",
     "same_images",
     "save_recipe",

@@ -120,6 +120,11 @@ class Run:
     def seen_file(self) -> Path:
         return self.folder / SEEN
 
+    @property
+    def content_hashes_file(self) -> Path:
+        """What the files of its images held when it began."""
+        return self.folder / "content_hashes.csv"
+
     def checkpoint_file(self, which: Literal["best", "last"]) -> Path:
         """The state of fine-tuning after its best epoch so far, or after its last one."""
         return self.folder / "checkpoints" / f"{which}.safetensors"

@@ -7,12 +7,12 @@ from pathlib import Path
 from coverslip.datasets import Dataset, open_dataset
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, ignore
-from coverslip.experiments.beginning import grouped
+from coverslip.experiments.beginning import agreed, grouped
 from coverslip.files import write_json
 from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, Resume
 from coverslip.models import model_info
-from coverslip.runs import FromRun, Run, budget_seconds
+from coverslip.runs import ContentHashes, FromRun, Run, budget_seconds, is_run, refuse_changed_images
 from coverslip.stopping import NO_DEADLINE, Deadline
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.classifiers import classifier_differences
@@ -66,6 +66,27 @@ def check_cells(cells: list[Cell]) -> None:
         try:
             _check_cell(cell, opened)
         except CoverslipError as error:
+            error.what = f"{cell.label}: {error.what}"
+            raise
+
+
+def _refuse_changed_images(cells: list[Cell]) -> None:
+    """Check the images of all trainings that were begun on datasets of which more trainings are to come.
+
+    Finished ones count too: what is compared must have been trained on the same pixels.
+
+    Raises:
+        BadRun: some changed; the error names the training.
+    """
+    unfinished = {cell.dataset.path for cell in cells if state_of(cell).state != "done"}
+    hashes = ContentHashes()
+    for cell in cells:
+        if cell.dataset.path not in unfinished or not is_run(cell.run.folder):
+            continue
+        data, _ = agreed(open_dataset(cell.dataset.path, group_pattern=cell.dataset.group_pattern), cell.recipe)
+        try:
+            refuse_changed_images(cell.run, data, hashes)
+        except BadRun as error:
             error.what = f"{cell.label}: {error.what}"
             raise
 
@@ -137,13 +158,14 @@ def resume_study(
     """Go on with a study: what is done stays, what was begun goes on, what failed is tried again.
 
     Raises:
-        BadRun: there is no study in the folder.
+        BadRun: there is no study in the folder, or images of a dataset that is not done hold something else by now.
         Stopped: on request.
     """
     folder = Path(folder)
     plan = _plan_in(folder)
     cells = cells_of(plan, folder)
     check_cells(cells)
+    _refuse_changed_images(cells)
     return _run(plan, cells, folder, on, trust_cluster, budget, emit)
 
 
