@@ -20,7 +20,7 @@ from coverslip.datasets import (
     scan_images,
     split_images,
 )
-from coverslip.errors import BadRun, CoverslipError
+from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.evaluation import DecideBy
 from coverslip.events import Emit, Noted
 from coverslip.experiments import (
@@ -50,8 +50,10 @@ from coverslip.runs import (
     Recipe,
     Run,
     RunContext,
+    alone_in,
     budget_seconds,
     check_label_errors_file,
+    check_new_folder,
     create_run_folder,
     export_classifier,
     held_out_images,
@@ -194,6 +196,8 @@ def train(
 
     Raises:
         CoverslipError: one of its kinds, with what to do.
+        BadRun: the folder is not empty.
+        Conflict: another process works in the folder.
         OutOfTime: not even the instant classifier fits into the budget.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is kept.
 
@@ -214,11 +218,13 @@ def train(
         recipe = recipe.model_copy(update={"schedule_changes": {}})  # which this budget writes
     device = chosen_device(recipe.device, automatic=FOR_TRAINING)
     run = Run(Path(out))
-    if opened.is_in_memory:
-        create_run_folder(run.folder)
-        data, recipe = agreed(kept_as_files(grouped(opened, recipe), run, emit=emit), recipe)
-    environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
-    return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline))
+    check_new_folder(run.folder)
+    with alone_in(run.folder):
+        if opened.is_in_memory:
+            create_run_folder(run.folder)
+            data, recipe = agreed(kept_as_files(grouped(opened, recipe), run, emit=emit), recipe)
+        environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
+        return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline))
 
 
 def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Emit = show) -> Run:
@@ -233,8 +239,9 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
 
     Raises:
         BadRecipe: the budget is no length of time.
-        BadRun: it is finished or still running, or its images are not what they were: removed, labelled anew, or files
+        BadRun: it is finished, or its images are not what they were: removed, labelled anew, or files
             that hold something else by now. Nothing is written then.
+        Conflict: another process works in the folder.
         DeviceUnavailable: this computer lacks the device that it began on.
 
     Examples:
@@ -244,16 +251,21 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
     """
     begun = open_run(run)
     refuse_fold(begun)
+    with alone_in(begun.folder):
+        return _resume(begun, None if budget is None else budget_seconds(budget), emit)
+
+
+def _resume(begun: Run, seconds: float | None, emit: Emit) -> Run:
     status, device = begun.status, begun.environment.device
     if begun.is_done:
         raise BadRun("The run is finished", file=begun.folder, do="Train a new one, in another folder.")
-    if status is not None and status.is_alive:
-        raise BadRun("The run is still being worked on", file=begun.folder, do="Stop that process first.")
+    if status is not None and status.is_alive:  # on a computer that does not share locks
+        raise Conflict("Another process works in this folder", file=begun.folder, do="Stop that process first.")
     chosen_device(device)
     data = _unchanged_images(begun)
     if is_run(begun.pretraining.folder) and not begun.pretraining.is_done:
         _unchanged_images(open_run(begun.pretraining))
-    deadline = rest_of_budget(begun, None if budget is None else budget_seconds(budget))
+    deadline = rest_of_budget(begun, seconds)
     begun.stop_file.unlink(missing_ok=True)
     for part in list(begun.folder.rglob(".*.part")):  # what a killed process was writing; folders hold others of them
         if part.is_dir():

@@ -17,6 +17,7 @@ from coverslip.runs import (
     Run,
     RunContext,
     SplitRow,
+    alone_in,
     images_opened,
     kept_as_files,
     no_folder_after,
@@ -41,6 +42,7 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
     Raises:
         BadDataset: no image has a label that the classifier knows.
         BadRun: there is an evaluation in the folder, on others.
+        Conflict: another process works in the folder.
         Stopped: on request, or where there is a file named `stop` in the evaluation's folder.
     """
     run = evaluation.whole
@@ -48,14 +50,13 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
     for note in data.notes:
         if note.code != "not-grouped":  # it warns of groups on both sides of a split, and nothing is split here
             context.emit(Noted.of(note))
-    refuse_other_images(evaluation, _as_measured(data, run, classifier.card))
-    with no_folder_after(BadDataset, evaluation):
+    with no_folder_after(BadDataset, evaluation), alone_in(evaluation.folder):
+        refuse_other_images(evaluation, _as_measured(data, run, classifier.card))
         return _measured_in(evaluation, data, classifier, context)
 
 
 def _measured_in(evaluation: Run, data: Dataset, classifier: Classifier, context: RunContext) -> Run:
     run = evaluation.whole
-    evaluation.folder.mkdir(parents=True, exist_ok=True)
     data = _as_measured(kept_as_files(data, evaluation, emit=context.emit), run, classifier.card)
     evaluation.stop_file.unlink(missing_ok=True)
     evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))

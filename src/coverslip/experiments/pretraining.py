@@ -30,6 +30,7 @@ from coverslip.runs import (
     Run,
     RunContext,
     SeenPixels,
+    alone_in,
     fingerprint_of,
     is_run,
     keeping_split,
@@ -183,17 +184,18 @@ def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: E
         source = one_line(init.train_on)
         text = f"First pretraining on '{source}': the network then learns your images."
         context.emit(Noted(code="pretraining", text=text))
-        if is_run(own.folder):
-            own = open_run(own.folder)
-            data, own_recipe, own_environment = same_images(own), own.recipe, own.environment
-        else:
-            data, own_recipe = open_pretraining(recipe, init)
-            allow = environment.allow_leakage
-            own_environment = begin_run(own.folder, data, own_recipe, environment.device, allow_leakage=allow)
-        inside = context.inside(own.folder, _as_pretraining(context.emit))
-        _check_pretraining(data, init, tested, environment, inside)
-        with working_in(inside, is_inner=True) as inner:
-            _train(data, own_recipe, own_environment, inner)
+        with alone_in(own.folder):
+            if is_run(own.folder):
+                own = open_run(own.folder)
+                data, own_recipe, own_environment = same_images(own), own.recipe, own.environment
+            else:
+                data, own_recipe = open_pretraining(recipe, init)
+                allow = environment.allow_leakage
+                own_environment = begin_run(own.folder, data, own_recipe, environment.device, allow_leakage=allow)
+            inside = context.inside(own.folder, _as_pretraining(context.emit))
+            _check_pretraining(data, init, tested, environment, inside)
+            with working_in(inside, is_inner=True) as inner:
+                _train(data, own_recipe, own_environment, inner)
     record = Run(own.folder).training
     if record is not None and record.chosen == "instant":
         text = "Pretraining did not improve the initial network, which is used unchanged."

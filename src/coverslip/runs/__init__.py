@@ -1,5 +1,6 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
+from coverslip.runs.alone import WORK_LOCK, alone_in
 from coverslip.runs.budget import PRESETS, BudgetRecord, budget_seconds
 from coverslip.runs.classifier import (
     ClassifierCard,
@@ -38,7 +39,7 @@ from coverslip.runs.findings.label_errors import (
     check_label_errors_file,
 )
 from coverslip.runs.findings.map_checks import CheckedOn, MapCheck, MapChecks, MapMethod, MapVerdict
-from coverslip.runs.folder import Run, create_run_folder, is_run, open_run
+from coverslip.runs.folder import Run, check_new_folder, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.images import (
     ContentHashes,
@@ -106,6 +107,7 @@ __all__ = [
     "IMAGES_SHOWN",
     "PRESETS",
     "SET_BY_FINISHING",
+    "WORK_LOCK",
     "Augment",
     "BudgetRecord",
     "Calibration",
@@ -155,10 +157,12 @@ __all__ = [
     "TrainingRecord",
     "Weights",
     "WhatIf",
+    "alone_in",
     "augment_named",
     "budget_seconds",
     "cells_of",
     "check_label_errors_file",
+    "check_new_folder",
     "check_predictions_file",
     "check_recipe",
     "columns_for",

@@ -14,6 +14,7 @@ from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation, LearningCurve
 from coverslip.files import written_whole
 from coverslip.messages import ChooseOther, Resume
+from coverslip.runs.alone import WORK_LOCK
 from coverslip.runs.budget import BudgetRecord
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
@@ -390,17 +391,14 @@ def is_run(folder: Path) -> bool:
     return Run(folder).recipe_file.is_file()
 
 
-def create_run_folder(folder: Path) -> Run:
-    """Make a new folder for a run.
+def check_new_folder(folder: Path) -> None:
+    """Check that a folder can become that of a run; nothing is written.
 
     Raises:
         BadRun: it exists and is not empty.
     """
     run = Run(folder)
-    if _never_began(folder):
-        for part in folder.glob(".*.part"):
-            part.unlink(missing_ok=True)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not _never_began(folder):
         can_go_on = run.recipe_file.is_file() and not run.is_done
         raise BadRun(
             "The folder for the run exists already",
@@ -408,6 +406,17 @@ def create_run_folder(folder: Path) -> Run:
             do="Choose another folder, or resume the run in it." if can_go_on else "Choose another folder.",
             remedies=(ChooseOther("output"), *([Resume(str(folder))] if can_go_on else [])),
         )
+
+
+def create_run_folder(folder: Path) -> Run:
+    """Make a new folder for a run, or take one that is locked for it (`alone_in`).
+
+    Raises:
+        BadRun: it exists and is not empty.
+    """
+    check_new_folder(folder)
+    for part in folder.glob(".*.part"):
+        part.unlink(missing_ok=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -417,12 +426,14 @@ def create_run_folder(folder: Path) -> Run:
             do="Choose another folder.",
             remedies=(ChooseOther("output"),),
         ) from error
-    return run
+    return Run(folder)
 
 
 def _never_began(folder: Path) -> bool:
     """Whether a run was killed while the first files of its folder were written: there is nothing to lose or go on."""
-    begun = re.compile(r"(environment|budget)\.json|\.(environment\.json|budget\.json|recipe\.yaml)\.[0-9a-f]+\.part")
+    begun = re.compile(
+        rf"{re.escape(WORK_LOCK)}|(environment|budget)\.json|\.(environment\.json|budget\.json|recipe\.yaml)\.[0-9a-f]+\.part"
+    )
     return folder.is_dir() and all(begun.fullmatch(file.name) or _holds_copies(file) for file in folder.iterdir())
 
 

@@ -12,7 +12,16 @@ from coverslip.files import write_json
 from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, Resume
 from coverslip.models import model_info
-from coverslip.runs import ContentHashes, FromRun, Run, budget_seconds, is_run, refuse_changed_images
+from coverslip.runs import (
+    WORK_LOCK,
+    ContentHashes,
+    FromRun,
+    Run,
+    alone_in,
+    budget_seconds,
+    is_run,
+    refuse_changed_images,
+)
 from coverslip.stopping import NO_DEADLINE, Deadline
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.classifiers import classifier_differences
@@ -128,6 +137,7 @@ def run_study(
         BadRecipe: the plan, or a recipe that it puts together, is not valid.
         BadDataset: a dataset or its group column does not exist.
         BadRun: the folder is not empty, or an earlier run does not exist.
+        Conflict: another process works in the folder.
         CoverslipError: Ray is not installed.
         UntrustedCluster: the cluster asks for no token, and `trust_cluster` is not set.
         ClusterUnreachable: no cluster answers at the address.
@@ -135,16 +145,22 @@ def run_study(
     """
     folder, loaded = Path(out), _loaded(plan)
     cells = cells_of(loaded, folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        is_study = (folder / "study.yaml").is_file()
-        go_on_there = ", or resume the study in it. To change its plan, edit its study.yaml first."
-        do = "Choose another folder" + (go_on_there if is_study else ".")
-        go_on: tuple[Resume, ...] = (Resume(str(folder), of="study"),) if is_study else ()
-        raise BadRun("The folder is not empty", file=folder, do=do, remedies=(ChooseOther("output"), *go_on))
+    _check_new_folder(folder)
     check_cells(cells)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_plan(loaded, folder / "study.yaml")
-    return _run(loaded, cells, folder, on, trust_cluster, budget, emit)
+    with alone_in(folder):
+        _check_new_folder(folder)  # another process may have worked there until now
+        save_plan(loaded, folder / "study.yaml")
+        return _run(loaded, cells, folder, on, trust_cluster, budget, emit)
+
+
+def _check_new_folder(folder: Path) -> None:
+    if not folder.exists() or (folder.is_dir() and all(file.name == WORK_LOCK for file in folder.iterdir())):
+        return
+    is_study = (folder / "study.yaml").is_file()
+    go_on_there = ", or resume the study in it. To change its plan, edit its study.yaml first."
+    do = "Choose another folder" + (go_on_there if is_study else ".")
+    go_on: tuple[Resume, ...] = (Resume(str(folder), of="study"),) if is_study else ()
+    raise BadRun("The folder is not empty", file=folder, do=do, remedies=(ChooseOther("output"), *go_on))
 
 
 def resume_study(
@@ -159,14 +175,16 @@ def resume_study(
 
     Raises:
         BadRun: there is no study in the folder, or images of a dataset that is not done hold something else by now.
+        Conflict: another process works in the folder.
         Stopped: on request.
     """
     folder = Path(folder)
     plan = _plan_in(folder)
     cells = cells_of(plan, folder)
     check_cells(cells)
-    _refuse_changed_images(cells)
-    return _run(plan, cells, folder, on, trust_cluster, budget, emit)
+    with alone_in(folder):
+        _refuse_changed_images(cells)
+        return _run(plan, cells, folder, on, trust_cluster, budget, emit)
 
 
 def study_comparison(

@@ -1,35 +1,26 @@
-"""One process at a time works on a study's folder, and says in `status.json` what it is doing."""
+"""Who works on a study says in `status.json` what it is doing."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from coverslip.cache import sole_lock
-from coverslip.errors import Conflict, CoverslipError, Stopped
+from coverslip.errors import CoverslipError, Stopped
 from coverslip.runs import Run, StatusFile
 from coverslip.stopping import signals_stop
 
 
 @contextmanager
 def working_on(folder: Path) -> Iterator[StatusFile]:
-    """Keep other processes away from a study, and leave word of how the work on it ended.
+    """Leave word of the work on a study, and of how it ended.
 
     Args:
         folder: of the study.
 
     Yields:
         Where it is said how far the work is.
-
-    Raises:
-        Conflict: another process works on this study.
     """
-    try:
-        lock = sole_lock(folder / "study.lock", wait_s=0)
-    except sqlite3.OperationalError as error:
-        raise Conflict("Another process works on this study", file=folder, do="Wait until it ends.") from error
     status = StatusFile(Run(folder).status_file)
-    with closing(lock), signals_stop():
+    with signals_stop():
         status.say("running")
         try:
             yield status
