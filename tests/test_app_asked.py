@@ -35,7 +35,7 @@ sys.exit(answer(work))
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     (tmp_path / "counting_worker.py").write_text(WORKER, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    return Asked("counting_worker")
+    return Asked("counting_worker", (tmp_path,))
 
 
 def question(tmp_path: Path, steps: int = 1, error: str = "") -> Json:

@@ -293,6 +293,10 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "a newer format": (edited(format_version=2), "Update coverslip"),
     "an unknown network": (edited(model="no_such_network"), "cannot be built"),
     "options that name files": (edited(model_options={"checkpoint_path": "/etc/passwd"}), "cannot be built"),
+    "a plan that names files": (
+        edited(preprocessing={"image_size": 32, "plan": {"other_files": ["/etc/passwd"]}}),
+        "cannot name files",
+    ),
     "endless layers": (edited(model="resnet34", model_options={"layers": [10**8, 1, 1, 1]}), "do not fit"),
     "a huge layer": (edited(model="resnet34", model_options={"stem_width": 6000, "stem_type": "deep"}), "do not fit"),
     "an impossible layer": (

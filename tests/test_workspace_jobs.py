@@ -231,14 +231,16 @@ def test_a_process_that_never_began_its_folder_leaves_why(workspace: Workspace, 
     job = as_started(workspace, run_id, launched=time.time() - 60)
     assert state_now(job) == "interrupted"  # nobody knows: the computer was switched off, say
     command = ["-m", "coverslip", "train", str(job.folder / "no_such_images"), "--out=other"]
-    begun = launch(command, log=job.log, failure=job.failure_file, folder=workspace.folder)
+    begun = launch(command, log=job.log, failure=job.failure_file, folder=workspace.folder, readable=())
     begun.process.wait()
     job = as_started(workspace, run_id, pid=begun.pid, process_started=begun.started)
     assert state_now(job) == "failed"
     error = runs.run_state(workspace, run_id).error
     assert error is not None
     assert (error.code, error.file) == ("bad-dataset", str(job.folder / "no_such_images"))
-    begun = launch(["-c", "print('second')"], log=job.log, failure=job.failure_file, folder=workspace.folder)
+    begun = launch(
+        ["-c", "print('second')"], log=job.log, failure=job.failure_file, folder=workspace.folder, readable=()
+    )
     begun.process.wait()
     assert lines_of_last_process(job.log) == ["second"]
     acts.remove(workspace, run_id)
@@ -246,7 +248,7 @@ def test_a_process_that_never_began_its_folder_leaves_why(workspace: Workspace, 
 
 def test_a_process_in_a_session_of_its_own_is_told_from_a_later_one(tmp_path: Path) -> None:
     begun = launch(["-c", "import os, time; print(os.getsid(0) == os.getpid(), flush=True); time.sleep(60)"],
-                   log=tmp_path / "log", failure=tmp_path / "failure", folder=tmp_path)  # fmt: skip
+                   log=tmp_path / "log", failure=tmp_path / "failure", folder=tmp_path, readable=())  # fmt: skip
     assert is_running(begun.pid, begun.started)
     assert not is_running(begun.pid, begun.started - 100)
     assert until(lambda: lines_of_last_process(tmp_path / "log")) == ["True"]

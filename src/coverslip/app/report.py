@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Path as InAddress
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
+
+from coverslip.app.files import file_response
+from coverslip.workspace.store.home import Workspace
 
 RUNS_NOTHING = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -22,11 +25,11 @@ FIGURE: dict[int | str, dict[str, Any]] = {
 }
 
 
-def figure_response(file: Path) -> FileResponse:
+def figure_response(workspace: Workspace, file: Path) -> StreamingResponse:
     """A file of `figures/`, which may run nothing."""
-    return FileResponse(file, media_type=_FIGURE_TYPES[file.suffix], headers={"Content-Security-Policy": RUNS_NOTHING})
+    return file_response(workspace, file, _FIGURE_TYPES[file.suffix], headers={"Content-Security-Policy": RUNS_NOTHING})
 
 
-def report_response(file: Path) -> FileResponse:
+def report_response(workspace: Workspace, file: Path) -> StreamingResponse:
     """A `report.html`, with a policy that lets it run nothing."""
-    return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": RUNS_NOTHING})
+    return file_response(workspace, file, "text/html", headers={"Content-Security-Policy": RUNS_NOTHING})

@@ -3,8 +3,10 @@
 from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images._pillow import decode_pillow
 from coverslip.images.boxes import BEYOND_EDGE, middle_of, square_around
+from coverslip.images.confining import open_below, open_image
 from coverslip.images.decoding import (
     APART_VARIABLE,
+    WITHIN_VARIABLE,
     Fields,
     decoding_apart,
     end_decoding,
@@ -33,6 +35,7 @@ __all__ = [
     "LARGEST_SIDE",
     "MOST_CHANNEL_FILES",
     "NO_SUCH_FILE",
+    "WITHIN_VARIABLE",
     "ChannelFiles",
     "Decoded",
     "Depth",
@@ -60,6 +63,8 @@ __all__ = [
     "interrupt_decoding",
     "learn_scaling",
     "middle_of",
+    "open_below",
+    "open_image",
     "pixel_hash",
     "pixels_in_memory",
     "preprocess",

@@ -11,6 +11,7 @@ from PIL import Image
 from coverslip.errors import UnreadableImage
 from coverslip.images._codec_sizes import check_scanned, n_scanned
 from coverslip.images._decoded import Array, Decoded, check_size, choose_plane, cmyk_to_rgb, damaged, palette_to_colour
+from coverslip.images.confining import open_image
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Reader, Series, starts
 
@@ -37,12 +38,12 @@ def read_with_pillow(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
         UnreadableImage: too large, or no such plane.
         Exception: whatever the decoder raises on damaged bytes.
     """
-    with Image.open(path, formats=FORMATS) as image:
+    with open_image(path) as file, Image.open(file, formats=FORMATS) as image:
         depth = _declared_depth(image, path)
         # before the orientation, for which Pillow may decode a PNG
         check_size(path, image.width, image.height, max_bytes, bytes_per_pixel=_bytes_per_pixel(image, depth))
         if image.format == "JPEG":
-            check_scanned(path, n_scanned(path.read_bytes(), image.width * image.height * len(image.getbands())))
+            check_scanned(path, n_scanned(_whole(path), image.width * image.height * len(image.getbands())))
         orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
         if _is_narrowed_by_pillow(image, depth):
             decoded = Decoded(_decode_wide(path, image.format or ""), depth)
@@ -55,7 +56,7 @@ def read_with_pillow(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
 
 def describe_with_pillow(path: Path) -> tuple[Series, ...]:
     """One series; its frames, if there are several, count as T. A file of the formats here tells no pixel size."""
-    with Image.open(path, formats=FORMATS) as image:
+    with open_image(path) as file, Image.open(file, formats=FORMATS) as image:
         width, height = image.size
         if int(image.getexif().get(_ORIENTATION_TAG, 1)) in _LYING:
             width, height = height, width
@@ -196,7 +197,7 @@ def _is_narrowed_by_pillow(image: Image.Image, depth: int) -> bool:
 
 def _jpeg2000_depth(path: Path) -> int:
     """Bits per sample as the codestream's SIZ marker declares them."""
-    with path.open("rb") as file:
+    with open_image(path) as file:
         head = file.read(65536)
     start = head.find(b"\xff\x4f\xff\x51")
     depth_at = start + 4 + 38  # after the marker: length, capabilities, 8 sizes of 4 bytes, number of components
@@ -207,10 +208,15 @@ def _decode_wide(path: Path, file_format: str) -> Array:
     import imagecodecs
 
     decode = imagecodecs.png_decode if file_format == "PNG" else imagecodecs.jpeg2k_decode
-    array: Array = decode(path.read_bytes())
+    array: Array = decode(_whole(path))
     if array.ndim == 3 and array.shape[2] in (2, 4):
         array = array[..., :-1]  # alpha
     return array
+
+
+def _whole(path: Path) -> bytes:
+    with open_image(path) as file:
+        return file.read()
 
 
 def unknown_format(path: Path, head: bytes) -> UnreadableImage:

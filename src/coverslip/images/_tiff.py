@@ -35,6 +35,7 @@ from coverslip.images._decoded import (
 from coverslip.images._pillow import image_to_array, oriented, read_with_pillow
 from coverslip.images._tiff_guard import check_pages, check_series, opened_tiff
 from coverslip.images._tiff_series import describe_tiff
+from coverslip.images.confining import open_image
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Reader, starts
 
@@ -79,13 +80,13 @@ def read_tiff(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
 
 def _is_swapped(path: Path) -> bool:
     """Whether the magic number stands in the wrong order of bytes; Pillow reads such files nonetheless."""
-    with path.open("rb") as file:
+    with open_image(path) as file:
         return file.read(4) in _SWAPPED
 
 
 def _is_plain(path: Path) -> bool:
     try:
-        with Image.open(path, formats=("TIFF",)) as image:
+        with open_image(path) as file, Image.open(file, formats=("TIFF",)) as image:
             tags = image.tag_v2  # type: ignore[attr-defined]  # TiffImageFile, which Image.open does not tell
             return (
                 image.mode in ("1", "L", "P", "RGB", "CMYK")
@@ -153,7 +154,7 @@ def _part_shape(page: "TiffPage") -> tuple[int, int, int, int]:
 
 
 def _read_page_with_pillow(path: Path) -> Decoded:
-    with Image.open(path, formats=("TIFF",)) as image:
+    with open_image(path) as file, Image.open(file, formats=("TIFF",)) as image:
         image.load()
         return Decoded(image_to_array(image), 8)
 

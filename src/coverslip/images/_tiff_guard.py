@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import SHRINK, damaged
+from coverslip.images.confining import open_image
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -52,7 +53,7 @@ def check_pages(path: Path) -> None:
 
 def _checked(path: Path) -> set[str]:
     """Walk one file's pages; gives the files that it says its stack goes on in."""
-    with path.open("rb") as file:
+    with open_image(path) as file:
         layout = _layout_of(file, is_ndpi=path.suffix.lower() == ".ndpi")
         if layout is None:
             return set()
@@ -205,10 +206,16 @@ def opened_tiff(path: Path) -> "Iterator[tuple[TiffFile, list[str]]]":
     Raises:
         Exception: whatever tifffile raises on damaged bytes.
     """
-    from tifffile import TiffFile
+    from tifffile import TiffFile, tifffile
 
+    # Files that a stack goes on in, too: tifffile opens those that the first one names.
+    tifffile.open = _open_for_tifffile  # type: ignore[attr-defined]  # in place of the builtin, in this module
     with _complaints() as complaints, TiffFile(path) as tiff:
         yield tiff, complaints
+
+
+def _open_for_tifffile(file: str, mode: str, **options: Any) -> IO[Any]:  # Any: as of the builtin
+    return open_image(Path(file)) if mode == "rb" else Path(file).open(mode, **options)
 
 
 class _Complaints(logging.Filter):

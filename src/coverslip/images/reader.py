@@ -40,6 +40,7 @@ class Reader:
     # The plane that the plan asks for; depth, channels and box are applied afterwards. The number is of bytes that its
     # pixels may take: a file that declares more is refused before memory is asked for; see `check_size`. Called by
     # several threads.
+    # Opens files with `open_image`, so that the app is given none from outside its folders.
     # May raise anything: all but UnreadableImage is told as damage. None: known, and refused with a reason.
     read: Callable[[Path, ReadPlan, int], Decoded] | None = None
     export: str = ""  # of a format that is not read: how to get files that are

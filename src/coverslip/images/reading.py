@@ -25,6 +25,7 @@ from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import EXPORT_AGAIN, MAX_BYTES, SHRINK, Array, Decoded, choose_plane, damaged
 from coverslip.images._pillow import unknown_format
 from coverslip.images.boxes import BEYOND_EDGE, cut_out
+from coverslip.images.confining import open_image
 from coverslip.images.formats import reader_of
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import HEAD_BYTES, Reader, Series
@@ -158,7 +159,7 @@ def _first_bytes(path: Path) -> bytes:
             raise UnreadableImage("This is a folder, not an image", file=path, do="Name the images in it.")
         if not stat.S_ISREG(mode):
             raise UnreadableImage("This is not a regular file", file=path, do="Name an image file.")
-        with path.open("rb") as file:
+        with open_image(path) as file:
             head = file.read(HEAD_BYTES)
     except FileNotFoundError as error:
         raise UnreadableImage(NO_SUCH_FILE, file=path, do="Check the path.") from error

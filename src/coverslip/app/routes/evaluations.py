@@ -3,9 +3,10 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
 from coverslip.app.deps import Home, JobQueue, Paged
+from coverslip.app.files import file_response
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
 from coverslip.app.report import FIGURE, FigureFile, figure_response, report_response
 from coverslip.app.routing import api_router
@@ -106,9 +107,9 @@ def get_evaluation_row_picture(workspace: Home, evaluation_id: str, k: int, view
 
 
 @router.get("/evaluations/{evaluation_id}/report", response_class=HTMLResponse, responses=problems(404, 409))
-def get_evaluation_report(workspace: Home, evaluation_id: str) -> FileResponse:
+def get_evaluation_report(workspace: Home, evaluation_id: str) -> StreamingResponse:
     """The report on these images, with a policy that lets it run nothing."""
-    return report_response(downloads.file_of_evaluation(workspace, evaluation_id, "report"))
+    return report_response(workspace, downloads.file_of_evaluation(workspace, evaluation_id, "report"))
 
 
 @router.get(
@@ -116,19 +117,19 @@ def get_evaluation_report(workspace: Home, evaluation_id: str) -> FileResponse:
     response_class=Response,
     responses=FIGURE | problems(404, 409, 422),
 )
-def get_evaluation_figure(workspace: Home, evaluation_id: str, name: FigureFile) -> FileResponse:
+def get_evaluation_figure(workspace: Home, evaluation_id: str, name: FigureFile) -> StreamingResponse:
     """A drawing of the report on these images, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(downloads.figure_of_evaluation(workspace, evaluation_id, name))
+    return figure_response(workspace, downloads.figure_of_evaluation(workspace, evaluation_id, name))
 
 
 @router.get(
     "/evaluations/{evaluation_id}/download/{what}",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses=_TABLE | problems(404, 409),
 )
 def download_from_evaluation(
     workspace: Home, evaluation_id: str, what: Literal["predictions", "confusion-matrix"]
-) -> FileResponse:
+) -> StreamingResponse:
     """Each measured image, its label and what the classifier said; or how many of each class were called what."""
     file = downloads.file_of_evaluation(workspace, evaluation_id, what)
-    return FileResponse(file, media_type="text/csv", filename=f"{file.parent.name}-{file.name}")
+    return file_response(workspace, file, "text/csv", name=f"{file.parent.name}-{file.name}")

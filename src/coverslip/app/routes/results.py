@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
 from coverslip.app.bodies import received
 from coverslip.app.deps import Home, Paged
+from coverslip.app.files import file_response
 from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
 from coverslip.app.report import FIGURE, FigureFile, figure_response, report_response
 from coverslip.app.routing import api_router
@@ -132,9 +133,9 @@ def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> R
     response_class=HTMLResponse,
     responses=problems(404, 409),
 )
-def get_report(workspace: Home, run_id: str) -> FileResponse:
+def get_report(workspace: Home, run_id: str) -> StreamingResponse:
     """The report, with a policy that lets it run nothing."""
-    return report_response(downloads.file_of_run(workspace, run_id, "report"))
+    return report_response(workspace, downloads.file_of_run(workspace, run_id, "report"))
 
 
 @router.get(
@@ -142,9 +143,9 @@ def get_report(workspace: Home, run_id: str) -> FileResponse:
     response_class=Response,
     responses=FIGURE | problems(404, 409, 422),
 )
-def get_figure(workspace: Home, run_id: str, name: FigureFile) -> FileResponse:
+def get_figure(workspace: Home, run_id: str, name: FigureFile) -> StreamingResponse:
     """A drawing of the report, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(downloads.figure_of_run(workspace, run_id, name))
+    return figure_response(workspace, downloads.figure_of_run(workspace, run_id, name))
 
 
 @router.get(
@@ -166,7 +167,7 @@ def download_from_run(workspace: Home, run_id: str, what: Download) -> Response:
         }
         return StreamingResponse(downloads.sent(packed), media_type=_TYPES[what], headers=headers)
     file = downloads.file_of_run(workspace, run_id, what)
-    return FileResponse(file, media_type=_TYPES[what], filename=f"{file.parent.name}-{file.name}")
+    return file_response(workspace, file, _TYPES[what], name=f"{file.parent.name}-{file.name}")
 
 
 @router.get("/classifiers")

@@ -3,9 +3,10 @@
 from typing import Any
 
 from fastapi import Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
 from coverslip.app.deps import Home, JobQueue, Paged
+from coverslip.app.files import file_response
 from coverslip.app.report import FIGURE, FigureFile, figure_response, report_response
 from coverslip.app.routing import api_router
 from coverslip.app.schemas.problems import problems
@@ -69,22 +70,22 @@ def get_study_results(workspace: Home, study_id: str) -> StudyResults:
 
 
 @router.get("/studies/{study_id}/report", response_class=HTMLResponse, responses=problems(404, 409))
-def get_study_report(workspace: Home, study_id: str) -> FileResponse:
+def get_study_report(workspace: Home, study_id: str) -> StreamingResponse:
     """The comparison as a page, with a policy that lets it run nothing."""
-    return report_response(results.file_of_study(workspace, study_id, "report.html"))
+    return report_response(workspace, results.file_of_study(workspace, study_id, "report.html"))
 
 
-@router.get("/studies/{study_id}/table", response_class=FileResponse, responses=_TABLE | problems(404, 409))
-def get_study_table(workspace: Home, study_id: str) -> FileResponse:
+@router.get("/studies/{study_id}/table", response_class=StreamingResponse, responses=_TABLE | problems(404, 409))
+def get_study_table(workspace: Home, study_id: str) -> StreamingResponse:
     """`results.csv`: a row for each training and fold, as far as they are."""
     file = results.file_of_study(workspace, study_id, "results.csv")
-    return FileResponse(file, media_type="text/csv", filename=f"{file.parent.name}-{file.name}")
+    return file_response(workspace, file, "text/csv", name=f"{file.parent.name}-{file.name}")
 
 
 @router.get("/studies/{study_id}/figures/{name}", response_class=Response, responses=FIGURE | problems(404, 422))
-def get_study_figure(workspace: Home, study_id: str, name: FigureFile) -> FileResponse:
+def get_study_figure(workspace: Home, study_id: str, name: FigureFile) -> StreamingResponse:
     """A drawing of the comparison, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(results.figure_of_study(workspace, study_id, name))
+    return figure_response(workspace, results.figure_of_study(workspace, study_id, name))
 
 
 def _choices(asked: StudyAsked) -> StudyChoices:

@@ -103,6 +103,12 @@ def open_unlabelled(
     return Dataset(root, kind, tuple(distinct), tuple(notes))
 
 
+def open_image_file(path: Path) -> Dataset:
+    """One image without a label, whatever its name says: a file called `.csv` is no table here."""
+    record = _one_file(os.fspath(path), path, ReadPlan())
+    return Dataset(path.parent, "files", (record,), ())
+
+
 def _one_file(given: str, path: Path, plan: ReadPlan) -> ImageRecord:
     return ImageRecord(name_as_text(given.replace(os.sep, "/")), path, None, None, "", None, plan)
 

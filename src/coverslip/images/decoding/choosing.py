@@ -1,9 +1,10 @@
 """Where this process decodes images."""
 
 import atexit
+import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut
 APART_VARIABLE = "COVERSLIP_DECODE_APART"
 """Where the environment has it, a process decodes apart from its beginning: those that the app begins do."""
 
+WITHIN_VARIABLE = "COVERSLIP_READ_WITHIN"
+"""Where the environment has it, a JSON list of real paths, a process reads no image outside these folders."""
+
+_WITHIN = tuple(map(Path, json.loads(os.environ[WITHIN_VARIABLE]))) if WITHIN_VARIABLE in os.environ else None
 _lock = threading.Lock()
 # One for each `decoding_apart` that is open. Of the process, since threads that it begins shall read likewise.
 _open: list[None] = [None] if os.environ.get(APART_VARIABLE) else []
@@ -25,7 +30,12 @@ _decoders = Decoders()
 
 
 def read_pixels(
-    path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES, fields: Fields | None = None
+    path: Path,
+    plan: ReadPlan = WHOLE_IMAGE,
+    *,
+    max_bytes: int = MAX_BYTES,
+    fields: Fields | None = None,
+    within: Sequence[Path] | None = None,
 ) -> Pixels:
     """Decode one image: one file, or a file for each channel where the plan names others.
 
@@ -36,21 +46,24 @@ def read_pixels(
         plan: which plane, channels and box to keep.
         max_bytes: a plane that declares more, over all channels, is refused before it is decoded.
         fields: where planes are kept that several boxes are cut out of; whole images are never kept.
+        within: real paths of folders; files elsewhere are refused, also those that links or metadata lead to. None
+            takes those of the environment, or any.
 
     Raises:
         UnreadableImage: for everything that can be wrong with one file; nothing else is raised, but
             within `decoding_apart`, where it may have been interrupted (Stopped), or no process can be begun.
     """
     if fields is None or plan.box is None:
-        return _read(path, plan, max_bytes)
+        return _read(path, plan, max_bytes, within)
     whole = plan.model_copy(update={"box": None, "channels": None})
-    return cut(path, fields.get(path, whole, lambda: _read(path, whole, max_bytes)), plan, max_bytes)
+    return cut(path, fields.get(path, whole, lambda: _read(path, whole, max_bytes, within)), plan, max_bytes)
 
 
-def _read(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
+def _read(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
+    within = _WITHIN if within is None else within
     if not _open or are_added():  # other processes do not know formats that this one added
-        return decode_image(path, plan, max_bytes=max_bytes)
-    return _decoders.read(path, plan, max_bytes)
+        return decode_image(path, plan, max_bytes=max_bytes, within=within)
+    return _decoders.read(path, plan, max_bytes, within)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """One image whose channels lie in files of their own, in this process."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,17 +8,25 @@ import numpy as np
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import MAX_BYTES
+from coverslip.images.confining import confined_to
 from coverslip.images.facts import effective_channels
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import NO_SUCH_FILE, Pixels, cut, decode
 
 
-def decode_image(path: Path, plan: ReadPlan, *, max_bytes: int = MAX_BYTES) -> Pixels:
+def decode_image(
+    path: Path, plan: ReadPlan, *, max_bytes: int = MAX_BYTES, within: Sequence[Path] | None = None
+) -> Pixels:
     """Decode an image of one file, or of a file for each channel: grey that is stored as colour is one channel.
 
     Raises:
-        UnreadableImage: a file cannot be read, or they differ in size or depth.
+        UnreadableImage: a file cannot be read, lies outside the folders `within`, or they differ in size or depth.
     """
+    with confined_to(within):
+        return _decoded(path, plan, max_bytes)
+
+
+def _decoded(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     if not plan.other_files:
         return decode(path, plan, max_bytes=max_bytes)
     of_each = ReadPlan(plane=plan.plane)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Decoders:
         self._is_interrupted = False
         self._warden: threading.Thread | None = None
 
-    def read(self, path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
+    def read(self, path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None = None) -> Pixels:
         """As `read_pixels`.
 
         Raises:
@@ -39,7 +39,7 @@ class Decoders:
         for _ in range(2):  # a process that was killed from elsewhere is no fault of the file
             with self._taken() as decoder:
                 try:
-                    return decoder.read(path, plan, max_bytes)
+                    return decoder.read(path, plan, max_bytes, within)
                 except Died:
                     self._check()
         raise UnreadableImage("Its reader crashed over the file", file=path, do=EXPORT_AGAIN)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ class Decoder:
                 do="Close other programs, and try again.",
             ) from error
 
-    def read(self, path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
+    def read(self, path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None = None) -> Pixels:
         """As `read_pixels`.
 
         Raises:
@@ -68,7 +69,8 @@ class Decoder:
             CoverslipError: a reader that another package brings cannot be loaded.
         """
         try:
-            pixels = self._asked({"file": str(path), "plan": plan.model_dump(mode="json"), "max_bytes": max_bytes})
+            question = {"file": str(path), "plan": plan.model_dump(mode="json"), "max_bytes": max_bytes}
+            pixels = self._asked({**question, "within": None if within is None else [str(root) for root in within]})
         except UnreadableImage as error:
             raise UnreadableImage(error.what, file=path, do=error.do) from None
         finally:

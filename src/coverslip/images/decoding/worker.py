@@ -2,8 +2,8 @@
 
 Run as `python -m coverslip.images.decoding.worker BYTES SECONDS`: what one file may take.
 
-A question is a message: file, plan, largest plane in bytes. So is the answer: what the pixels are, followed by their
-bytes, or why there are none. It ends when the questions do.
+A question is a message: file, plan, largest plane in bytes, folders that it may read below. So is the answer: what the
+pixels are, followed by their bytes, or why there are none. It ends when the questions do.
 """
 
 import os
@@ -37,9 +37,10 @@ def main(most_bytes: int, most_seconds: int) -> int:
 
 
 def _answer(answers: IO[bytes], question: Json) -> None:
-    plan = ReadPlan.model_validate(question["plan"])
+    plan, within = ReadPlan.model_validate(question["plan"]), question["within"]
+    roots = None if within is None else tuple(map(Path, within))
     try:
-        pixels = decode_image(Path(question["file"]), plan, max_bytes=question["max_bytes"])
+        pixels = decode_image(Path(question["file"]), plan, max_bytes=question["max_bytes"], within=roots)
     except CoverslipError as error:
         out_of_memory = isinstance(error.__cause__, MemoryError)
         write_message(answers, {"error": asdict(error.failure), "out_of_memory": out_of_memory})

@@ -128,6 +128,13 @@ class ClassifierCard(BaseModel):
             raise ValueError(f"a class cannot be called '{min(reserved)}'")
         return classes
 
+    @field_validator("preprocessing")
+    @classmethod
+    def _names_no_files(cls, preprocessing: Preprocessing) -> Preprocessing:
+        if preprocessing.plan.other_files:  # of one image; for all images they would be files of whoever predicts
+            raise ValueError("plan.other_files: a classifier cannot name files")
+        return preprocessing
+
     @model_validator(mode="after")
     def _a_threshold_for_each_class(self) -> "ClassifierCard":
         if self.operating_points is not None and len(self.operating_points) != len(self.classes):

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from coverslip.errors import CoverslipError
@@ -62,10 +63,11 @@ class Asked:
 
     Args:
         worker: the module whose process does it, by `coverslip.workspace.asked.answering`.
+        readable: real paths of the folders below which it may read images.
     """
 
-    def __init__(self, worker: str) -> None:
-        self._worker = worker
+    def __init__(self, worker: str, readable: Sequence[Path]) -> None:
+        self._worker, self._readable = worker, readable
         self._works: dict[str, _Work] = {}
         self._errors: dict[str, Failure] = {}
         self._lock, self._turn = threading.Lock(), threading.Lock()
@@ -139,7 +141,7 @@ class Asked:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    env=child_environment(),
+                    env=child_environment(self._readable),
                     start_new_session=True,  # Ctrl-C in the server's terminal is not for it
                 )
         try:

@@ -49,7 +49,7 @@ class Explaining:
     """The requested explanations, one at a time: each holds a network library in memory."""
 
     def __init__(self, home: Workspace) -> None:
-        self._home, self._asked = home, Asked("coverslip.workspace.explaining.worker")
+        self._home, self._asked = home, Asked("coverslip.workspace.explaining.worker", home.readable)
 
     def state_of(self, job_id: str, k: int) -> ExplanationState:
         """How far the picture of the k-th image of a training, an evaluation or a prediction is.

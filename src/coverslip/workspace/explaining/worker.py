@@ -6,8 +6,9 @@ Run as `python -m coverslip.workspace.explaining.worker`, by `coverslip.workspac
 import base64
 import sys
 from dataclasses import replace
+from pathlib import Path
 
-from coverslip.datasets import Dataset, open_dataset
+from coverslip.datasets import Dataset, open_image_file
 from coverslip.events import Emit
 from coverslip.images import ReadPlan
 from coverslip.pipes import Json
@@ -38,7 +39,7 @@ def draw(question: Json, emit: Emit) -> Json:
 
 def image_of(file: str, plan: ReadPlan, label: str | None) -> Dataset:
     """The one image, read as its row was, whatever a classifier's plan says."""
-    opened = open_dataset([file], plan=plan, labelled=False)
+    opened = open_image_file(Path(file))
     record = replace(opened.records[0], label=label, plan=plan, stated=frozenset({"plane", "channels"}))
     return replace(opened, records=(record,))
 

@@ -8,6 +8,7 @@ from typing import IO, Literal
 from urllib.parse import quote
 
 from coverslip.errors import Conflict
+from coverslip.images import open_below
 from coverslip.runs import export_classifier
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.home import Workspace
@@ -108,7 +109,8 @@ def sent(file: IO[bytes]) -> Iterator[bytes]:
 
 def disposition(name: str) -> str:
     """The header that makes a browser keep the answer as a file."""
-    return f"attachment; filename*=UTF-8''{quote(name)}"
+    quoted = quote(name)
+    return f'attachment; filename="{name}"' if quoted == name else f"attachment; filename*=UTF-8''{quoted}"
 
 
 def zipped_run(workspace: Workspace, run_id: str) -> tuple[str, Iterator[bytes]]:
@@ -125,7 +127,7 @@ def zipped_run(workspace: Workspace, run_id: str) -> tuple[str, Iterator[bytes]]
 
 
 def _zipped(folder: Path) -> Iterator[bytes]:
-    pipe = _Pipe()
+    pipe, roots = _Pipe(), (folder.resolve(),)
     files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
     with zipfile.ZipFile(pipe, "w", allowZip64=True) as archive:  # type: ignore[call-overload]  # only written to
         for file in files:
@@ -134,7 +136,7 @@ def _zipped(folder: Path) -> Iterator[bytes]:
             entry = zipfile.ZipInfo(f"{folder.name}/{file.relative_to(folder).as_posix()}", _TIME_OF_ALL)
             packed = zipfile.ZIP_STORED if file.suffix in _HARDLY_SHRINK else zipfile.ZIP_DEFLATED
             entry.compress_type, entry.create_system, entry.external_attr = packed, 3, 0o100644 << 16
-            with file.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+            with open_below(file, roots) as source, archive.open(entry, "w", force_zip64=True) as target:
                 yield from _copied(source, target, pipe)
     yield pipe.take()
 

@@ -1,7 +1,6 @@
 """What a training would make of a dataset, before it starts: its split, and its random changes."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -34,12 +33,12 @@ from coverslip.datasets import (
 )
 from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.files import sha256_json
-from coverslip.images import APART_VARIABLE
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of
 from coverslip.runs import Recipe, keeping_split, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import groups_by
+from coverslip.workspace.jobs.processes import child_environment
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
 from coverslip.workspace.recipes.kept_split import keeping_split_of
 from coverslip.workspace.store.home import Workspace
@@ -234,7 +233,7 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
                 timeout=_LONGEST_S,
                 stdin=subprocess.DEVNULL,
                 check=False,
-                env={**os.environ, APART_VARIABLE: "1", FAILURE_VARIABLE: str(failure)},
+                env={**child_environment(home.readable), FAILURE_VARIABLE: str(failure)},
             )
         except subprocess.TimeoutExpired as error:
             raise CoverslipError("The images took too long to draw", do="Try again when less is going on.") from error

@@ -1,5 +1,6 @@
 """Long work in processes of their own, which outlive the server that began them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from coverslip.images import APART_VARIABLE
+from coverslip.images import APART_VARIABLE, WITHIN_VARIABLE
 from coverslip.machine import n_cores
 from coverslip.messages import FAILURE_VARIABLE
 
@@ -28,7 +29,7 @@ class Launched:
     started: float
 
 
-def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path) -> Launched:
+def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path, readable: Sequence[Path]) -> Launched:
     """Begin `python ARGUMENTS` in a session of its own: closing or killing the server does not touch it.
 
     Args:
@@ -36,6 +37,7 @@ def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path) 
         log: what it prints is added here.
         failure: where a command of coverslip leaves why it failed; what an earlier process left is removed.
         folder: that it works in.
+        readable: as of `child_environment`.
     """
     import psutil
 
@@ -50,7 +52,7 @@ def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path) 
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env={**child_environment(), FAILURE_VARIABLE: str(failure)},
+            env={**child_environment(readable), FAILURE_VARIABLE: str(failure)},
             start_new_session=True,
             creationflags=_WINDOWS_DETACHED if os.name == "nt" else 0,
         )
@@ -60,12 +62,16 @@ def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path) 
     return Launched(process, process.pid, float(child.create_time()))
 
 
-def child_environment() -> dict[str, str]:
+def child_environment(readable: Sequence[Path]) -> dict[str, str]:
     """The server's own environment, but with all cores to work on: the server may have been told to keep to few.
 
-    Images are decoded by processes that can be killed, as in the server.
+    Images are decoded by processes that can be killed, as in the server, and none outside the same folders.
+
+    Args:
+        readable: real paths of the folders below which images may be read.
     """
-    return {**os.environ, **dict.fromkeys(_THREADS, str(n_cores())), APART_VARIABLE: "1"}
+    within = json.dumps([str(folder) for folder in readable])
+    return {**os.environ, **dict.fromkeys(_THREADS, str(n_cores())), APART_VARIABLE: "1", WITHIN_VARIABLE: within}
 
 
 def is_running(pid: int | None, started: float | None) -> bool:

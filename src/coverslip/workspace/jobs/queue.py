@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from pathlib import Path
 
 from sqlalchemy import update
 
@@ -86,7 +85,13 @@ class Queue:
         if not taken.rowcount:
             return
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        begun = launch(job.command, log=job.log, failure=job.failure_file, folder=Path(self._workspace.folder))
+        begun = launch(
+            job.command,
+            log=job.log,
+            failure=job.failure_file,
+            folder=self._workspace.folder,
+            readable=self._workspace.readable,
+        )
         self._begun.append(begun)
         with self._workspace.engine.begin() as connection:
             connection.execute(

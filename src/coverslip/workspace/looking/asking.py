@@ -40,7 +40,7 @@ class Looking:
     """The looks that were asked for, one after the other."""
 
     def __init__(self, home: Workspace) -> None:
-        self._home, self._asked = home, Asked("coverslip.workspace.looking.worker")
+        self._home, self._asked = home, Asked("coverslip.workspace.looking.worker", home.readable)
 
     def start(self, dataset_id: str) -> CarelessSplit:
         """Look at the images of a dataset, unless that is being done.

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from coverslip.datasets import open_image_file
 from coverslip.errors import CoverslipError
 from coverslip.pipes import Json, read_message, write_message
 
@@ -19,7 +20,7 @@ from coverslip.pipes import Json, read_message, write_message
 def answer(classifier: Any, file: str) -> Json:  # Any: a Classifier, whose module imports much
     """What one image shows, or why that cannot be told."""
     try:
-        row = next(iter(classifier.predict([file])))
+        row = next(iter(classifier.predict(open_image_file(Path(file)))))
     except CoverslipError as error:
         return fault(error)
     numbers = row.probabilities or (math.nan,) * len(classifier.classes)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +119,7 @@ class Classifying:
             stamp = stamp_of(folder)
             surplus = [worker] if worker is not None and worker.stamp != stamp else []  # the training went on since
             if worker is None or surplus or worker.process.poll() is not None:
-                worker = _begin(folder, stamp)
+                worker = _begin(folder, stamp, self._workspace.readable)
             self._workers[classifier_id] = worker  # the last asked stands last
             surplus += [self._workers.pop(name) for name in list(self._workers)[:-_MOST_LOADED]]
         for ended in surplus:
@@ -163,7 +164,7 @@ def _answer(process: "subprocess.Popen[bytes]") -> Json | None:
         hangs.cancel()
 
 
-def _begin(folder: Path, stamp: int) -> _Worker:
+def _begin(folder: Path, stamp: int, readable: Sequence[Path]) -> _Worker:
     """Load a classifier in a new process.
 
     Raises:
@@ -174,7 +175,7 @@ def _begin(folder: Path, stamp: int) -> _Worker:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=child_environment(),
+        env=child_environment(readable),
         start_new_session=True,  # Ctrl-C in the server's terminal is not for it; the end of its questions is
     )
     worker, greeting = _Worker(folder, process, stamp), _answer(process)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverslip.errors import CoverslipError
-from coverslip.images import ReadPlan
+from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
 from coverslip.messages import ChooseOther
 from coverslip.workspace.store.background import Background
 
@@ -74,6 +74,11 @@ class Workspace:
         described = (self.runs, self.studies, self.predictions, self.uploads, self.snapshots)
         return open_database(self.folder / "workspace.sqlite", described)
 
+    @property
+    def readable(self) -> tuple[Path, ...]:
+        """The folders below which files may be read."""
+        return (*self.roots, self.folder)
+
     def allowed(self, path: str | Path) -> Path:
         """The real path of `path`, which must exist below one of the roots; links out of them are refused.
 
@@ -86,7 +91,7 @@ class Workspace:
             raise CoverslipError(
                 "There is no such file or folder", file=Path(str(path).replace("\0", "")), do="Choose another one."
             ) from error
-        if not any(real.is_relative_to(root) for root in (*self.roots, self.folder)):
+        if not any(real.is_relative_to(root) for root in self.readable):
             shown = ", ".join(str(root) for root in self.roots)
             raise CoverslipError(
                 "This lies outside the folders that the app may read",
@@ -112,6 +117,14 @@ class Workspace:
         """
         first, *others = map(self.allowed, plan.files(path))
         return first, plan.model_copy(update={"other_files": tuple(map(str, others))}) if others else plan
+
+    def read_image(self, path: Path, plan: ReadPlan, fields: Fields | None = None) -> Pixels:
+        """The pixels of an image below one of the roots; the file that is read is the one that was checked.
+
+        Raises:
+            CoverslipError: one of its files lies elsewhere, does not exist or cannot be read.
+        """
+        return read_pixels(*self.allowed_image(path, plan), fields=fields, within=self.readable)
 
 
 def open_workspace(folder: Path | None = None, roots: tuple[Path, ...] = ()) -> Workspace:

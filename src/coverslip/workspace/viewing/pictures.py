@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import CoverslipError
-from coverslip.images import Pixels, ReadPlan, effective_channels, read_pixels
+from coverslip.images import Pixels, ReadPlan, effective_channels
 from coverslip.images.facts import intensity_range
 from coverslip.images.preprocessing import resized
 from coverslip.workspace.store.home import Workspace
@@ -151,7 +151,7 @@ def large_picture(home: Workspace, source: PictureSource, view: View) -> bytes:
 
 def _pixels(home: Workspace, path: Path, plan: ReadPlan) -> Pixels:
     """Decoded in the pool, so that twenty requests at once do not hold twenty large images in memory."""
-    return picture_threads().submit(lambda: read_pixels(*home.allowed_image(path, plan))).result()
+    return picture_threads().submit(lambda: home.read_image(path, plan)).result()
 
 
 @cache

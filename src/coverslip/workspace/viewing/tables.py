@@ -12,7 +12,7 @@ from pydantic import Field
 
 from coverslip.datasets import describe_table, is_table, open_dataset, read_table, with_mapping
 from coverslip.errors import BadDataset, CoverslipError
-from coverslip.images import read_pixels, small_pixels
+from coverslip.images import small_pixels
 from coverslip.workspace.store.home import Workspace
 
 _N_CROPS = 8
@@ -70,7 +70,7 @@ def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], c
     cells: list[Image.Image] = []
     for record in (data.records[k] for k in chosen):
         try:
-            pixels = small_pixels(read_pixels(*workspace.allowed_image(record.path, record.plan)).array, _CROP_PX)
+            pixels = small_pixels(workspace.read_image(record.path, record.plan).array, _CROP_PX)
         except CoverslipError as error:
             failures.append(error)
             continue

@@ -18,7 +18,7 @@ from PIL import Image
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import CoverslipError, Stopped
-from coverslip.images import Fields, Pixels, read_pixels, small_pixels
+from coverslip.images import Fields, Pixels, small_pixels
 from coverslip.machine import n_cores
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.viewing.images import PictureSource
@@ -134,7 +134,7 @@ def _make(home: Workspace, source: PictureSource, side: int, fields: Fields, is_
     if not is_wanted():
         raise Stopped("Nobody waits for the pictures any more", do="Ask again.")
     try:
-        pixels = read_pixels(*home.allowed_image(source.path, source.plan), fields=fields)
+        pixels = home.read_image(source.path, source.plan, fields)
         return encoded(_as_image(small_pixels(pixels.array, side)))
     except CoverslipError:
         return None
