@@ -51,6 +51,7 @@ class RunningApp:
     workspace: Path
     root: Path
     options: tuple[str, ...] = ()
+    opens_browser: bool = False
     process: subprocess.Popen[str] | None = field(default=None, init=False)
     address: str = field(default="", init=False)  # ends with a slash
     said: str = field(default="", init=False)
@@ -60,8 +61,9 @@ class RunningApp:
         port = self.address.rstrip("/").rpartition(":")[2] or "0"
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "coverslip", "app", "--no-browser", "--port", port),
+                *(sys.executable, "-m", "coverslip", "app", "--port", port),
                 *("--workspace", str(self.workspace), "--root", str(self.root), *self.options),
+                *(() if self.opens_browser else ("--no-browser",)),
             ],
             stdin=subprocess.DEVNULL,
             stdout=(self.workspace.parent / "said.txt").open("w"),
@@ -166,10 +168,10 @@ def other_app(tmp_path: Path) -> Iterator[Callable[..., RunningApp]]:
     """Start an app of one's own: `other_app()`, or `other_app(root=FOLDER, options=(...))`. It ends with the test."""
     started: list[RunningApp] = []
 
-    def start(*, root: Path = tmp_path, options: tuple[str, ...] = ()) -> RunningApp:
+    def start(*, root: Path = tmp_path, options: tuple[str, ...] = (), opens_browser: bool = False) -> RunningApp:
         folder = tmp_path / f"app{len(started)}"
         folder.mkdir()
-        started.append(RunningApp(folder / "workspace", root, options))
+        started.append(RunningApp(folder / "workspace", root, options, opens_browser))
         return started[-1].start()
 
     yield start

@@ -1,5 +1,6 @@
 """The app as a whole: starting and ending it, its pages, its errors, its limits, and what it may look into."""
 
+import ast
 import json
 import os
 import re
@@ -140,6 +141,47 @@ def test_a_token_can_be_asked_for_on_a_computer_of_several_people(other_app: Cal
     app = other_app(options=("--new-token",))
     token = re.search(r"\?token=(\S+)", app.said)
     assert token
+    asked = "GET /api/v1/system HTTP/1.1\nHost: HOST"
+    assert app.raw(asked).startswith("HTTP/1.1 401")
+    assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
+
+
+_BROWSER = """#!{python}
+import os, pathlib, sys, urllib.parse
+page = pathlib.Path(urllib.parse.unquote(sys.argv[1].removeprefix("file://")))
+told = pathlib.Path({told!r})
+told.with_suffix(".part").write_text(repr((sys.argv, oct(page.stat().st_mode & 0o777), page.read_text())))
+told.with_suffix(".part").rename(told)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a program of a few lines stands for the browser")
+def test_the_token_is_in_no_command_line_and_asked_for_on_this_computer_ever_after(
+    other_app: Callable[..., RunningApp], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, browser = tmp_path / "told", tmp_path / "browser"
+    browser.write_text(_BROWSER.format(python=sys.executable, told=str(told)))
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    app = other_app(options=("--new-token",), opens_browser=True)
+    token = re.search(r"\?token=(\S+)", app.said)
+    assert token
+    until = time.monotonic() + 60
+    while not told.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    arguments, mode, page = ast.literal_eval(told.read_text())
+    assert token[1] not in " ".join(arguments)
+    assert mode == "0o600"
+    assert f"{app.address}?token={token[1]}" in page
+    assert (app.workspace / "open.html").exists()
+    host = app.address.removeprefix("http://").rstrip("/")
+    link = "Sec-Fetch-Site: cross-site\nSec-Fetch-Mode: navigate\nSec-Fetch-Dest: document"
+    assert "HttpOnly" in app.raw(f"GET /?token={token[1]} HTTP/1.1\nHost: {host}\n{link}")
+    app.end()
+    assert not (app.workspace / "open.html").exists()
+    app.options = ()
+    app.start()
     asked = "GET /api/v1/system HTTP/1.1\nHost: HOST"
     assert app.raw(asked).startswith("HTTP/1.1 401")
     assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")

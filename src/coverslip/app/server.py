@@ -94,8 +94,9 @@ def open_server(
     """A server of the workspace on `port`, or the next one that is free.
 
     Args:
-        host: where to listen. Away from loopback a token is asked for; it is made when there is none yet.
-        new_token: make another token, which ends earlier ones, and ask for it on loopback too.
+        host: where to listen. Away from loopback a token is made when there is none yet. Where there is one, it is
+            asked for on loopback too.
+        new_token: make another token, which ends earlier ones.
 
     Raises:
         CoverslipError: another server has the workspace, it cannot be used, or this computer has no such address.
@@ -104,12 +105,10 @@ def open_server(
         stack.enter_context(only_server(workspace))
         stack.callback(workspace.engine.dispose)  # opened here, where a fault of it reaches the terminal
         bound = stack.enter_context(_bound(host, port))
-        token, digest = None, None
-        if new_token or not _is_loopback(host):
-            token = make_token(workspace) if new_token or not token_hash(workspace) else None
-            digest = token_hash(workspace)
+        needs_one = new_token or (not _is_loopback(host) and not token_hash(workspace))
+        token = make_token(workspace) if needs_one else None
         port = int(bound.getsockname()[1])
-        door = Door(_names(host, port), port, digest)
+        door = Door(_names(host, port), port, token_hash(workspace))
         server = Server(workspace, door, bound, host, token, _loaded(workspace, door))
         say_address(workspace, server.address)
         _log_to_file(workspace)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,8 +51,8 @@ def app(
         bool,
         typer.Option(
             "--new-token",
-            help="Make a new token; earlier ones become invalid. Asks for it on this computer too, where others can "
-            "log in.",
+            help="Make a new token; earlier ones become invalid. From then on the app asks for it on this computer "
+            "too, where others can log in.",
         ),
     ] = False,
 ) -> None:
@@ -69,16 +69,26 @@ def app(
 
       coverslip app --host 0.0.0.0 --no-browser
     """
+    import webbrowser
+
     from coverslip.workspace.store.home import open_workspace
+    from coverslip.workspace.store.serving import redirect_file
 
     home = open_workspace(workspace, tuple(root or ()))
     from coverslip.app.server import open_server  # seconds, in which one would wait for a refusal
 
     # Ctrl-C is how one ends it: nothing that went wrong.
-    with suppress(KeyboardInterrupt), open_server(home, host=host, port=port, new_token=new_token) as server:
+    with (
+        suppress(KeyboardInterrupt),
+        open_server(home, host=host, port=port, new_token=new_token) as server,
+        ExitStack() as stack,
+    ):
         typer.echo(_greeting(server, port))
-        if not no_browser:
-            _open_browser(server.own_address)
+        if not no_browser and _has_screen():
+            address = server.own_address
+            if server.new_token:
+                address = stack.enter_context(redirect_file(home, address)).as_uri()
+            webbrowser.open(address)
         server.run()
     typer.echo("\nThe app has ended. Trainings that were running go on; coverslip app shows them again.")
     _leave_at_once()
@@ -109,16 +119,10 @@ def _greeting(server: "Server", wanted_port: int) -> str:
     if server.new_token:
         lines.append("The token in the address is shown this once. Whoever has it can use the app.")
     elif server.door.token_sha256:
-        lines.append("The token that was shown at the first start still holds; --new-token makes another.")
+        lines.append("The app asks for the token that was shown at an earlier start; --new-token makes another.")
     return "\n".join([*lines, "End it with Ctrl-C."])
 
 
-def _open_browser(address: str) -> None:
-    """Open the address, unless that would start a browser for the terminal, over the server's own lines."""
-    import webbrowser
-
-    has_screen = sys.platform in ("darwin", "win32") or bool(
-        {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ)
-    )
-    if has_screen:
-        webbrowser.open(address)
+def _has_screen() -> bool:
+    """Whether a browser would have one: another would start in the terminal, over the server's own lines."""
+    return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ))

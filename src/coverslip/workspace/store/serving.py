@@ -1,10 +1,12 @@
 """One server for one workspace, and the token that lets other computers in."""
 
 import hashlib
+import html
 import json
 import os
 import secrets
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from coverslip.messages import ChooseOther
 from coverslip.workspace.store.home import Workspace
 
 _FORMAT_VERSION = 1
+_REDIRECT_SECONDS = 60.0  # a browser on a busy computer takes long to start
 
 
 @contextmanager
@@ -76,6 +79,32 @@ def token_hash(workspace: Workspace) -> str | None:
         return str(json.loads(_token_file(workspace).read_text(encoding="utf-8"))["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+@contextmanager
+def redirect_file(workspace: Workspace, address: str) -> Iterator[Path]:
+    """A page that leads to an address with a token, which only this user can read; it is removed after a while.
+
+    Everybody on a computer sees what programs are started with, so a browser is handed this file's name. It lies in
+    the workspace: browsers in a sandbox read neither temporary nor hidden folders.
+    """
+    file = workspace.folder / "open.html"
+    file.unlink(missing_ok=True)  # of a server that was killed
+    shown = html.escape(address)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as page:
+        page.write(
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+            f'<meta http-equiv="refresh" content="0;url={shown}"><title>coverslip</title></head>'
+            f'<body><a href="{shown}">Go on to coverslip</a></body></html>'
+        )
+    timer = threading.Timer(_REDIRECT_SECONDS, file.unlink, kwargs={"missing_ok": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield file
+    finally:
+        timer.cancel()
+        file.unlink(missing_ok=True)
 
 
 def _token_file(workspace: Workspace) -> Path:
