@@ -146,6 +146,10 @@ class Conflict(CoverslipError):
     """It can't be done now: something else is going on."""
 
 
+class Busy(CoverslipError):
+    """It can be done as soon as another program is ready."""
+
+
 class TooLarge(CoverslipError):
     """More was sent than is taken."""
 

@@ -13,11 +13,12 @@ from starlette.requests import ClientDisconnect
 
 from coverslip.app.document import Json, add_schemas, complete_document
 from coverslip.app.schemas.problems import FieldProblem, Problem
-from coverslip.errors import BadRecipe, Conflict, CoverslipError, NotFound, TooLarge
+from coverslip.errors import BadRecipe, Busy, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.messages import Failure
 
 _MEDIA_TYPE = "application/problem+json"
-_STATUS: dict[type[CoverslipError], int] = {NotFound: 404, Conflict: 409, TooLarge: 413}
+_STATUS: dict[type[CoverslipError], int] = {NotFound: 404, Conflict: 409, TooLarge: 413, Busy: 503}
+_RETRY_SECONDS = "2"
 _TITLES = {
     400: "The request could not be understood",
     404: "There is nothing at this address",
@@ -62,7 +63,8 @@ def add_problem_handlers(app: FastAPI) -> None:
     def _known(_: Request, error: CoverslipError) -> JSONResponse:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
         errors = _faults_of(error) if isinstance(error, BadRecipe) else []
-        return problem(status, error.failure, detail=str(error), errors=errors)
+        headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, Busy) else None
+        return problem(status, error.failure, detail=str(error), errors=errors, headers=headers)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -1,8 +1,6 @@
 """The server: one workspace behind HTTP."""
 
 import ipaddress
-import logging
-import logging.handlers
 import socket
 import sys
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from coverslip._version import __version__
 from coverslip.app.background import add_background, at_work
 from coverslip.app.guard import Door, Guard
 from coverslip.app.limits import BodyLimit
+from coverslip.app.logs import logged_to
 from coverslip.app.pages import add_pages
 from coverslip.app.problems import add_problem_handlers
 from coverslip.app.routes import ROUTERS
@@ -111,16 +110,19 @@ def open_server(
         door = Door(_names(host, port), port, token_hash(workspace))
         server = Server(workspace, door, bound, host, token, _loaded(workspace, door))
         say_address(workspace, server.address)
-        _log_to_file(workspace)
+        stack.enter_context(logged_to(workspace.log))
         yield server
 
 
 def _loaded(workspace: Workspace, door: Door) -> "uvicorn.Server":
     import uvicorn
 
+    from coverslip.app.connections import BACKLOG, Connection
+
     config = uvicorn.Config(
         Guard(create_app(workspace), door),
-        http="h11",
+        http=Connection,
+        backlog=BACKLOG,
         ws="none",
         proxy_headers=False,  # whoever connects could claim to be anyone
         server_header=False,
@@ -203,13 +205,3 @@ def _is_any(host: str) -> bool:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
-
-
-def _log_to_file(workspace: Workspace) -> None:
-    """What goes wrong inside is for whoever mends it: in a file, not in the terminal."""
-    workspace.log.parent.mkdir(exist_ok=True)
-    handler = logging.handlers.RotatingFileHandler(
-        workspace.log, maxBytes=2**20, backupCount=3, encoding="utf-8", errors="backslashreplace", delay=True
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

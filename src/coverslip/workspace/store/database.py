@@ -14,9 +14,11 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from coverslip.errors import CoverslipError
+from coverslip.errors import Busy, CoverslipError
 from coverslip.messages import ChooseOther
 from coverslip.workspace.store.tables import metadata
+
+_BUSY_SECONDS = 5.0  # so long a request waits while another program writes; so no thread is held for long
 
 
 def open_database(file: Path, described: Sequence[Path] = ()) -> Engine:
@@ -34,7 +36,9 @@ def open_database(file: Path, described: Sequence[Path] = ()) -> Engine:
         _bring_up_to_date(file, may_be_new=not was_there or not any(map(_holds_anything, described)))
     except sqlite3.Error as error:
         raise _as_ours(error, file) or _damaged(error, file) from error
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
+    engine = create_engine(
+        f"sqlite:///{file}", connect_args={"timeout": _BUSY_SECONDS}, max_overflow=-1
+    )  # as many as there are threads
 
     @event.listens_for(engine, "connect")
     def _configure(connection: object, _: object) -> None:
@@ -56,7 +60,6 @@ _UNWRITABLE = {
     sqlite3.SQLITE_READONLY: "it is read-only",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
     sqlite3.SQLITE_IOERR: "the disk does not answer",
-    sqlite3.SQLITE_BUSY: "another program is writing to it",
 }
 
 
@@ -69,6 +72,8 @@ def _as_ours(error: BaseException, file: Path) -> CoverslipError | None:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more exactly how
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(error, file)
+    if code == sqlite3.SQLITE_BUSY:
+        return Busy("Another program is writing to the workspace's database", file=file, do="Try again in a moment.")
     if code not in _UNWRITABLE:
         return None
     return CoverslipError(

@@ -1,0 +1,70 @@
+"""The server's log: what goes wrong inside is for whoever mends it, in a file and not in the terminal.
+
+Whoever logs never waits: lines go to a thread that writes them. Where they come faster than the disk takes them, or
+the same one again and again, the rest is dropped.
+"""
+
+import logging
+import logging.handlers
+import queue
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_MOST_WAITING = 1_000
+_MOST_ALIKE = 10
+_WINDOW_SECONDS = 60.0
+_MOST_KINDS = 1_000
+
+
+@contextmanager
+def logged_to(file: Path) -> Iterator[None]:
+    """Write what this process logs meanwhile, warnings of libraries too, to a file that starts anew at 1 MB."""
+    file.parent.mkdir(exist_ok=True)
+    target = _File(file, maxBytes=2**20, backupCount=3, encoding="utf-8", errors="backslashreplace", delay=True)
+    target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    waiting: queue.Queue[logging.LogRecord] = queue.Queue(_MOST_WAITING)
+    handler, writer = _Waiting(waiting), logging.handlers.QueueListener(waiting, target)
+    handler.addFilter(_Seldom())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        logging.captureWarnings(capture=False)
+        logging.getLogger().removeHandler(handler)
+        writer.stop()
+        target.close()
+
+
+class _File(logging.handlers.RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk takes no lines; to write so to the terminal could wait for ever, if nobody reads it."""
+
+
+class _Waiting(logging.handlers.QueueHandler):
+    def enqueue(self, record: logging.LogRecord) -> None:
+        with suppress(queue.Full):
+            self.queue.put_nowait(record)
+
+
+class _Seldom(logging.Filter):
+    """Lets a kind of line pass a few times a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now, kind = time.monotonic(), (record.name, str(record.msg)[:100])
+        since, n = self._seen.get(kind, (now, 0))
+        if now - since > _WINDOW_SECONDS:
+            since, n = now, 0
+        if len(self._seen) >= _MOST_KINDS:
+            self._seen.clear()
+        self._seen[kind] = since, n + 1
+        if n == _MOST_ALIKE - 1:
+            record.msg = f"{record.msg} (others like it within {_WINDOW_SECONDS:.0f} s are not logged)"
+        return n < _MOST_ALIKE

@@ -1,0 +1,248 @@
+"""Programs that ask too much, or never come to an end, neither stop the app nor keep others from it."""
+
+import asyncio
+import os
+import socket
+import sqlite3
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import uvicorn
+from browser import QUICK, RunningApp
+from drawing import write_cells
+from fastapi.testclient import TestClient
+from image_sets import API, workspace_in
+
+from coverslip.app import connections
+from coverslip.app.connections import Connection
+from coverslip.app.server import create_app
+
+HALF = b"GET / HTTP/1.1\r\nHost: x"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="sets the limit of another process")
+def test_half_sent_requests_keep_nobody_from_the_app(other_app: Callable[..., RunningApp]) -> None:
+    import resource
+
+    app = other_app()
+    assert app.process is not None
+    _, most = resource.prlimit(app.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(app.process.pid, resource.RLIMIT_NOFILE, (1024, most))  # what most systems give
+    with ExitStack() as opened:
+        for _ in range(1_200):
+            half = opened.enter_context(socket.create_connection(_place(app.address), timeout=30))
+            half.sendall(HALF)
+        began = time.monotonic()
+        assert app.get("system")["workspace"] == str(app.workspace)
+        assert time.monotonic() - began < 5
+    logs = [line for log in app.workspace.rglob("*.log*") for line in log.read_text().splitlines()]
+    assert len(logs) < 200
+    assert app.end() == 0
+
+
+@pytest.mark.slow
+def test_who_leaves_a_stream_is_no_line_in_the_log(other_app: Callable[..., RunningApp]) -> None:
+    app = other_app()
+    found = app.opened(write_cells(app.root / "cells"))
+    run = app.send("runs", {"dataset_id": found["id"], "recipe": QUICK})["id"]
+    host, port = _place(app.address)
+    for k in range(20):
+        with socket.create_connection((host, port), timeout=30) as stream:
+            stream.sendall(f"GET /api/v1/jobs/{run}/events HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+            assert stream.recv(4096).startswith(b"HTTP/1.1 200")
+            if k % 2:  # a lost connection, else a closed page
+                stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert app.ended(f"runs/{run}")["state"] == "done"
+    assert [line for log in app.workspace.glob("log/*") for line in log.read_text().splitlines()] == []
+
+
+def _place(address: str) -> tuple[str, int]:
+    host, _, port = address.removeprefix("http://").rstrip("/").rpartition(":")
+    return host, int(port)
+
+
+# Connections, before an application of a few lines
+
+
+@contextmanager
+def served(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """Where `/stream` never ends, and any other address answers with the number of bytes of the body."""
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", seconds)
+    monkeypatch.setattr(connections, "BODY_SECONDS", seconds)
+
+    async def app(scope, receive, send):  # type: ignore[no-untyped-def]  # ASGI
+        if scope["type"] != "http":
+            return
+        n_bytes = 0
+        while (message := await receive())["type"] == "http.request":
+            n_bytes += len(message["body"])
+            if not message["more_body"]:
+                break
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if scope["path"] == "/stream":
+            await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+            while (await receive())["type"] != "http.disconnect":
+                await asyncio.sleep(0)
+        else:
+            await send({"type": "http.response.body", "body": b"%d" % n_bytes})
+
+    config = uvicorn.Config(app, http=Connection, ws="none", log_config=None, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield listening.getsockname()[:2]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def has_ended(connection: socket.socket, seconds: float) -> bool:
+    """Whether the server ends it within that time."""
+    connection.settimeout(seconds)
+    try:
+        with suppress(ConnectionError):
+            while connection.recv(4096):
+                pass
+    except TimeoutError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        HALF,
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nfive ",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + HALF,
+    ],
+    ids=["nothing", "half a header", "half a body", "a second header"],
+)
+def test_what_does_not_go_on_is_ended(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(0.5, monkeypatch) as place, socket.create_connection(place) as connection:
+        connection.sendall(sent)
+        assert has_ended(connection, 5)
+
+
+def test_a_header_in_drops_is_ended_and_a_body_in_drops_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(2, monkeypatch) as place:
+        with socket.create_connection(place) as header:
+            began = time.monotonic()
+            with suppress(ConnectionError):
+                while time.monotonic() - began < 20:
+                    header.sendall(b"G")
+                    time.sleep(0.1)
+            assert time.monotonic() - began < 20
+        with socket.create_connection(place) as body:
+            body.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n")
+            for _ in range(30):
+                time.sleep(0.1)
+                body.sendall(b"x")
+            answer = b""
+            while not answer.endswith(b"0\r\n\r\n"):
+                answer += body.recv(4096)
+            assert b"\r\n30\r\n" in answer
+
+
+def test_streams_stay_open_beside_other_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a browser with six tabs: streams of which nothing comes for longer than a request may take."""
+    with served(0.5, monkeypatch) as place, ExitStack() as opened:
+        streams = [opened.enter_context(socket.create_connection(place)) for _ in range(6)]
+        for stream in streams:
+            stream.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"200" in stream.recv(4096)
+        time.sleep(1)
+        with socket.create_connection(place) as other:
+            other.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"200" in other.recv(4096)
+        assert not any(has_ended(stream, 0.2) for stream in streams)
+
+
+def test_where_all_connections_are_at_work_one_more_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST", 3)
+    with served(30, monkeypatch) as place, ExitStack() as opened:
+        idle, *streams = (opened.enter_context(socket.create_connection(place)) for _ in range(3))
+        for stream in streams:
+            stream.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"200" in stream.recv(4096)
+        streams.append(opened.enter_context(socket.create_connection(place)))
+        assert has_ended(idle, 5), "it gave way"
+        streams[-1].sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" in streams[-1].recv(4096)
+        more = opened.enter_context(socket.create_connection(place))
+        assert more.recv(4096).startswith(b"HTTP/1.1 503")
+        assert not any(has_ended(stream, 0.2) for stream in streams)
+
+
+# The log
+
+
+_LOGS = """
+import logging, sys
+from pathlib import Path
+from coverslip.app.server import open_server
+from coverslip.workspace.store.home import open_workspace
+
+home = open_workspace(Path(sys.argv[1]))
+with open_server(home, port=0):
+    for k in range(int(sys.argv[2])):
+        logging.getLogger(f"of {k}").error("a line")
+        logging.getLogger("always").error("%s", k)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_whoever_logs_never_waits_and_the_same_is_logged_seldom(tmp_path: Path, is_writable: bool) -> None:
+    log = tmp_path / "log" / "app.log"
+    if not is_writable:
+        log.mkdir(parents=True)
+    # Nobody reads what it prints as an error: the pipe would soon be full.
+    command = [sys.executable, "-c", _LOGS, str(tmp_path), "2000"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=dict(os.environ)) as process:
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+    if is_writable:
+        lines = log.read_text().splitlines()
+        assert 1 <= sum(" always: " in line for line in lines) <= 10
+        assert any(" of 0: " in line for line in lines)
+
+
+# A database that another program holds
+
+
+@pytest.mark.slow
+def test_while_another_program_writes_requests_are_told_to_come_back(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    write_cells(tmp_path / "cells")
+    with TestClient(create_app(home), raise_server_exceptions=False) as client:
+        made = client.post(f"{API}/datasets", json={"sources": [{"path": str(tmp_path / "cells")}]}).json()
+        address = f"{API}/datasets/{made['id']}"
+        until = time.monotonic() + 60
+        while client.get(address).json()["state"] == "reading" and time.monotonic() < until:
+            time.sleep(0.1)
+        with closing(sqlite3.connect(home.folder / "workspace.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            with ThreadPoolExecutor(30) as threads:
+                answers = list(threads.map(lambda k: client.patch(address, json={"name": f"{k}"}), range(30)))
+            assert time.monotonic() - began < 15
+            assert {answer.status_code for answer in answers} == {503}
+            assert {answer.json()["code"] for answer in answers} == {"busy"}
+            assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
+            assert client.get(address).status_code == 200, "readers do not wait"
+            other.execute("ROLLBACK")
+        assert client.patch(address, json={"name": "free"}).status_code == 200
