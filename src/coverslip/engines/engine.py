@@ -1,6 +1,7 @@
 """What an engine is, and engines made of an exported network. PyTorch is not needed for them."""
 
 import math
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,8 +47,7 @@ def difference(actual: FloatArray, expected: FloatArray) -> float:
 
 def openvino_engine(exported: bytes) -> Run:
     """A network as ONNX, for one image, run by OpenVINO."""
-    import openvino
-
+    openvino = _import_openvino()
     core = openvino.Core()
     cores = n_cores()
     # One image per core side by side beats all cores on one image. The precision is said since bf16 is the default
@@ -75,6 +75,18 @@ def openvino_engine(exported: bytes) -> Run:
         return outputs
 
     return run
+
+
+def _import_openvino() -> Any:  # Any: untyped
+    """Import OpenVINO without its telemetry.
+
+    Its import writes a permanent id into the home folder and posts it to an analytics service, unless the package
+    `openvino_telemetry` cannot be imported.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # Python's mark of "do not import"
+    import openvino
+
+    return openvino
 
 
 def onnxruntime_engine(exported: bytes) -> Run:
