@@ -63,7 +63,7 @@ models: [{SMALL_NETWORK}]
 folds: 0
 recipe: {{stage: instant, image_size: 32, tta: 1, augment: none}}
 """
-JOB = [
+JOB: list[str | list[str]] = [
     "weights import small.pth --model timm/test_efficientnet",
     "weights",
     "models",
@@ -92,7 +92,7 @@ JOB = [
     "cache",
     "cache --clean",
 ]
-FETCHING = ["weights fetch resnet34", "train cells --model resnet34 --out third"]
+FETCHING: list[str] = ["weights fetch resnet34", "train cells --model resnet34 --out third"]
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,21 @@
 """How answers look on stdout: tables and sentences for people, one JSON object for programs."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
 from coverslip.cli._parts import show_parts
 from coverslip.cli._remedies import with_remedies
 from coverslip.cli._tables import filled_table, table_of
+from coverslip.control_characters import escape_controls_in_lines
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
 from coverslip.messages import GroupBy
@@ -24,16 +28,30 @@ Json = Mapping[str, Any]  # Any: JSON values
 
 MANY_CLASSES = 20  # of more, not all are shown
 MOST_LINES = 12  # of one kind; the rest is counted
+_LATE_CONTROLS = re.compile(r"[\x7f-\x9f]")
 _WHOLE = 10_000  # characters: nothing is cut out of the middle
 
 
-class _Results(Console):
+class _Visible(Console):
+    """A console that shows control characters of names instead of handing them to the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # Any: as Rich has them
+        """Escape control characters before the text is measured and laid out."""
+        return super().render_str(escape_controls_in_lines(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Escape the control characters of all that is printed, but not those of Rich."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else escape_controls_in_lines(text), style, control)
+
+
+class _Results(_Visible):
     def on_broken_pipe(self) -> None:
         """`coverslip … | head -1`: `main` knows that the reader has seen enough. Rich would end with an error."""
         raise BrokenPipeError
 
 
-class _Notes(Console):
+class _Notes(_Visible):
     def on_broken_pipe(self) -> None:
         """Nobody reads any more, and no training may end because of that. Rich would end the program."""
         self.quiet = True
@@ -60,8 +78,9 @@ def notes_console() -> Console:
 
 
 def print_json(value: Json) -> None:
-    """One JSON object and nothing else, as it is in the files: no NaN."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201  this is the door
+    """One JSON object and nothing else, as it is in the files: no NaN. JSON itself escapes the first 32 characters."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    print(_LATE_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))  # noqa: T201  this is the door
 
 
 def show_numbers(

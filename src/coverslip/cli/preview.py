@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from coverslip.cli._options import Columns, CropSize, Data, setting
+from coverslip.control_characters import escape_controls
 
 
 def preview(
@@ -55,4 +56,4 @@ def preview(
     )
     with shown_progress(notes_console()) as emit:
         file = pipeline.preview(dataset, choices, out=out, n=n, emit=emit)
-    typer.echo(str(file))
+    typer.echo(escape_controls(str(file)))

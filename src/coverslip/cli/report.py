@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from coverslip.control_characters import escape_controls
+
 
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]) -> None:
     """Write the report of a run again.
@@ -25,4 +27,4 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder
 
     with shown_progress(notes_console()) as emit:
         file = pipeline.write_report(run, emit)
-    typer.echo(str(file))
+    typer.echo(escape_controls(str(file)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coverslip.control_characters import escape_controls_in_lines
 from coverslip.evaluation import LearningCurve, Metric, reliability_bins
 from coverslip.files import write_bytes
 from coverslip.reports.tokens import light_colours
@@ -81,10 +82,11 @@ def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str)
         FigureCanvasSVG(drawn).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
         drawn.set(dpi=200, facecolor="white")
         FigureCanvasAgg(drawn).print_png(png, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
-    text = svg.getvalue().replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
+    svg_text = escape_controls_in_lines(svg.getvalue())
+    text = svg_text.replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
     write_bytes(folder / f"{name}.png", png.getvalue())
     write_bytes(folder / f"{name}.svg", text.encode())
-    return _for_page(svg.getvalue(), title)
+    return _for_page(svg_text, title)
 
 
 def _for_page(svg: str, title: str) -> str:

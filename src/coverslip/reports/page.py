@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coverslip.control_characters import escape_controls_in_lines
 from coverslip.events import Emit, OnProgress, ignore, telling
 from coverslip.files import write_text
 from coverslip.reports import content, tokens, words
@@ -61,21 +62,19 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
     """
     reported = _read(Path(run))
     sections = _parts(reported, telling(emit, "writing the report", "sections"))
-    write_text(
-        reported.measured.report_file,
-        template(Path(__file__).with_name("report.html")).render(
-            **look(),
-            name=_name(reported),
-            date="" if reported.evaluation else reported.environment.started[:10],
-            headline=words.headline(reported),
-            lead=words.lead(reported),
-            facts=content.facts(reported),
-            sections=sections,
-            made_by=_made_by(reported),
-        ),
+    page = template(Path(__file__).with_name("report.html")).render(
+        **look(),
+        name=_name(reported),
+        date="" if reported.evaluation else reported.environment.started[:10],
+        headline=words.headline(reported),
+        lead=words.lead(reported),
+        facts=content.facts(reported),
+        sections=sections,
+        made_by=_made_by(reported),
     )
+    write_text(reported.measured.report_file, escape_controls_in_lines(page))
     if reported.evaluation is None:
-        write_text(reported.run.model_card_file, model_card_text(reported))
+        write_text(reported.run.model_card_file, escape_controls_in_lines(model_card_text(reported)))
     return reported.measured.report_file
 
 

@@ -3,6 +3,7 @@
 import base64
 from pathlib import Path
 
+from coverslip.control_characters import escape_controls_in_lines
 from coverslip.files import write_text
 from coverslip.reports import look, template
 from coverslip.reports.words import listed
@@ -28,7 +29,7 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
         warnings=comparison.idle_first_steps,
         notes=comparison.notes,
     )
-    write_text(file, page)
+    write_text(file, escape_controls_in_lines(page))
 
 
 def _title(comparison: StudyComparison) -> str:

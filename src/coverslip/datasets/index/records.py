@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from coverslip.control_characters import escape_controls
 from coverslip.datasets.index.table import Table
 from coverslip.frames import data_frame, html_table
 from coverslip.images import Decoded, Fields, Pixels, ReadPlan, middle_of, pixels_in_memory, read_pixels, square_around
@@ -273,8 +274,11 @@ def one_line(text: str, longest: int = 120) -> str:
 
 
 def clean_label(text: str) -> str:
-    """A label as it is compared: no space around it, composed accents (macOS stores them decomposed)."""
-    return unicodedata.normalize("NFC", printable(text)).strip()
+    """A label as it is compared: no space around it, composed accents (macOS stores them decomposed).
+
+    Control characters become escapes that can be read, so that every table, drawing and terminal shows the same class.
+    """
+    return escape_controls(unicodedata.normalize("NFC", printable(text)).strip())
 
 
 def natural_key(text: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
