@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,15 @@ def test_any_text_comes_back_from_a_cell_and_none_is_a_formula(text: str) -> Non
 @given(st.dictionaries(st.text(), st.integers()))
 def test_the_hash_of_an_object_does_not_depend_on_the_order_of_its_keys(value: dict[str, int]) -> None:
     assert sha256_json(value) == sha256_json(json.loads(json.dumps(dict(reversed(value.items())))))
+
+
+def test_what_killed_writers_left_is_removed_at_the_next_writing_and_what_is_written_now_stays(tmp_path: Path) -> None:
+    abandoned, written_now, of_another = (
+        tmp_path / f".{name}.0123abc{i}.part" for i, name in enumerate(("a[1].csv", "a[1].csv", "b.csv"))
+    )
+    for part in (abandoned, written_now, of_another):
+        part.touch()
+    for part in (abandoned, of_another):
+        os.utime(part, (time.time() - 90_000,) * 2)
+    write_text(tmp_path / "a[1].csv", "whole")
+    assert sorted(tmp_path.iterdir()) == sorted((written_now, of_another, tmp_path / "a[1].csv"))

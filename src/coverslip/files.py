@@ -5,14 +5,18 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from coverslip.errors import CoverslipError
+
+_SECONDS_UNTIL_ABANDONED = 86_400
 
 
 def weights_folder() -> Path:
@@ -32,7 +36,8 @@ def weights_folder() -> Path:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; on success it is renamed to `path`, on any error it is removed.
 
-    A reader finds the old file or the new one, never half of one.
+    A reader finds the old file or the new one, never half of one. What killed writers of the same file left is removed
+    if nothing was written to it for a day.
 
     Raises:
         CoverslipError: the folder cannot be written to, or the disk is full.
@@ -40,6 +45,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
         yield part
         part.replace(path)
     except OSError as error:
@@ -47,6 +53,16 @@ def written_whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # where it could not be made there is nothing to take away
             part.unlink(missing_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary files of `path` that no living process writes to: they were last changed a day ago or more."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part")
+    oldest = time.time() - _SECONDS_UNTIL_ABANDONED
+    with suppress(OSError):
+        for entry in os.scandir(path.parent):
+            if name.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest:
+                Path(entry).unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> CoverslipError:
