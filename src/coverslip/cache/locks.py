@@ -60,7 +60,8 @@ def sole_lock(file: Path, *, wait_s: float = _WAIT_S) -> sqlite3.Connection:
 def _locked(file: Path, *statements: str, wait_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(file, timeout=wait_s, isolation_level=None, check_same_thread=False)
     try:
-        for statement in statements:
+        # By default a journal lies beside an empty file while it is locked, and a killed process leaves it there.
+        for statement in ("PRAGMA journal_mode=MEMORY", *statements):
             connection.execute(statement).fetchall()
     except sqlite3.Error as error:
         connection.close()
