@@ -113,6 +113,35 @@ def test_images_stay_joined_after_the_name_of_their_domain_is_taken_away(
     assert join(app, prediction, cells["id"])["n_images"] == 6 + 2
 
 
+def test_undoing_an_addition_keeps_what_others_added_meanwhile(app: App, new: list[Path], tmp_path: Path) -> None:
+    cells = app.open(save_cells(tmp_path / "cells", n=3))
+    at = f"datasets/{cells['id']}"
+    prediction = predicted(app, [(file, WHOLE) for file in new])
+    steps = []
+    for k in range(2):
+        answer(app, prediction, k, "flat")
+        steps.append(app.send("POST", f"{prediction}/join", {"dataset_id": cells["id"]})["step"])
+        app.wait(cells["id"])
+    assert app.wait(cells["id"])["n_images"] == 6 + 2
+    more = {"path": str(save_cells(tmp_path / "more", ("round", "flat"), n=2)), "domain": None}
+    sources = [{key: each[key] for key in more} for each in app.get(at)["sources"]]
+    app.send("PATCH", at, {"sources": [*sources, more]})
+    app.wait(cells["id"])
+
+    def undo(step: Any) -> tuple[Any, int]:
+        paths = app.send("POST", f"{prediction}/join/undo", {"dataset_id": cells["id"], "step": step})["sources"]
+        return [Path(source["path"]).name for source in paths], app.wait(cells["id"])["n_images"]
+
+    def refused(step: Any) -> int:
+        body = {"dataset_id": cells["id"], "step": step}
+        return int(app.refused("POST", f"{prediction}/join/undo", body)["status"])
+
+    assert refused(steps[0]) == 409, "the second addition came after it"
+    assert refused(steps[1] | {"before": "../other.csv"}) == 404
+    assert undo(steps[1]) == (["cells", "more", steps[0]["after"]], 6 + 4 + 1)
+    assert undo(steps[0]) == (["cells", "more"], 6 + 4)
+
+
 def test_images_without_the_pattern_of_the_groups_join_without_a_named_group(
     app: App, new: list[Path], tmp_path: Path
 ) -> None:

@@ -7,6 +7,8 @@ type Schemas = components['schemas'];
 export type Classifier = Schemas['Classifier'];
 export type Prediction = Schemas['PredictionState'];
 export type JoinCounts = Schemas['JoinCounts'];
+export type JoinResult = Schemas['JoinResult'];
+export type JoinStep = Schemas['JoinStep'];
 export type JoinPreview = Schemas['JoinPreview'];
 export type PredictionRow = Schemas['Row'];
 export type Exclusion = Schemas['Exclusion'];
@@ -73,6 +75,10 @@ export const correctRow = (
 /** A dataset of the prediction's images, with what was corrected or predicted as labels. */
 export const joinDataset = (id: string, dataset_id: string) =>
   answer(api.POST('/api/v1/predictions/{prediction_id}/join', { ...at(id), body: { dataset_id } }));
+export const undoJoin = (id: string, dataset_id: string, step: JoinStep) =>
+  answer(
+    api.POST('/api/v1/predictions/{prediction_id}/join/undo', { ...at(id), body: { dataset_id, step } }),
+  );
 export const previewJoin = (id: string, dataset_id: string, signal?: AbortSignal) =>
   answer(
     api.GET('/api/v1/predictions/{prediction_id}/join-preview', {

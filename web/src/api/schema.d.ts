@@ -2132,6 +2132,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/predictions/{prediction_id}/join/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo Join
+         * @description Remove the images that one addition added, and bring back those that it removed. Corrected labels stay.
+         */
+        post: operations["undo_join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/predictions/{prediction_id}/join-preview": {
         parameters: {
             query?: never;
@@ -4341,6 +4361,39 @@ export interface components {
         JoinResult: {
             dataset: components["schemas"]["DatasetState"];
             counts: components["schemas"]["JoinCounts"];
+            /** @description What to undo it by. */
+            step: components["schemas"]["JoinStep"];
+        };
+        /**
+         * JoinStep
+         * @description Which table of a prediction's images took the place of which among the sources of a dataset.
+         */
+        JoinStep: {
+            /**
+             * After
+             * @description Name of the table that was added; null: none.
+             */
+            after: string | null;
+            /**
+             * Before
+             * @description Name of the table that it replaced; null: none.
+             */
+            before: string | null;
+            /**
+             * Domain
+             * @description The domain of the replaced table.
+             */
+            domain: string | null;
+        };
+        /**
+         * JoinUndo
+         * @description An addition to undo.
+         */
+        JoinUndo: {
+            /** Dataset Id */
+            dataset_id: string;
+            /** @description As adding the images returned it. */
+            step: components["schemas"]["JoinStep"];
         };
         /**
          * JoinedDataset
@@ -14202,6 +14255,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JoinResult"];
+                };
+            };
+            /** @description There is nothing of that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It can't be done now: something else is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something about the request is not valid; `title` and `do` say what. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong, and what to do about it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_join: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinUndo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetState"];
                 };
             };
             /** @description There is nothing of that id. */

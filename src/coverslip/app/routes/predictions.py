@@ -17,6 +17,7 @@ from coverslip.app.schemas.predictions import (
     Correction,
     DatasetOfPrediction,
     JoinedDataset,
+    JoinUndo,
     NewPrediction,
 )
 from coverslip.app.schemas.problems import problems
@@ -151,6 +152,12 @@ def join_dataset(workspace: Home, prediction_id: str, body: JoinedDataset) -> Jo
     labels of other images stay.
     """
     return joining.join_dataset(workspace, prediction_id, body.dataset_id)
+
+
+@router.post("/predictions/{prediction_id}/join/undo", responses=problems(404, 409, 422))
+def undo_join(workspace: Home, prediction_id: str, body: JoinUndo) -> DatasetState:
+    """Remove the images that one addition added, and bring back those that it removed. Corrected labels stay."""
+    return joining.undo_join(workspace, prediction_id, body.dataset_id, body.step)
 
 
 @router.get("/predictions/{prediction_id}/join-preview", responses=problems(404, 409, 422))

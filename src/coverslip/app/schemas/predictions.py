@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from coverslip.workspace.correcting.joining import JoinStep
 from coverslip.workspace.predictions.rows import Exclusion, Row
 
 
@@ -76,6 +77,15 @@ class JoinedDataset(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     dataset_id: str
+
+
+class JoinUndo(BaseModel):
+    """An addition to undo."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset_id: str
+    step: JoinStep = Field(description="As adding the images returned it.")
 
 
 class DatasetOfPrediction(BaseModel):

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import ALIASES, name_as_text, natural_key, open_dataset, plain_name, scan_images
-from coverslip.errors import Conflict
+from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.correcting.leaving_out import leave_out_by_job
@@ -57,11 +58,21 @@ class JoinCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinStep:
+    """Which table of a prediction's images took the place of which among the sources of a dataset."""
+
+    after: Annotated[str | None, Field(description="Name of the table that was added; null: none.")]
+    before: Annotated[str | None, Field(description="Name of the table that it replaced; null: none.")]
+    domain: Annotated[str | None, Field(description="The domain of the replaced table.")]
+
+
+@dataclass(frozen=True, slots=True)
 class JoinResult:
     """A dataset after corrected and confirmed images of a prediction were added."""
 
     dataset: DatasetState
     counts: JoinCounts
+    step: Annotated[JoinStep, Field(description="What to undo it by.")]
 
 
 def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinResult:
@@ -84,7 +95,8 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
             "Nobody has corrected or confirmed the class of an image yet",
             do="Correct or confirm the class of some images first.",
         )
-    dataset, sources = joining.dataset, joining.other_sources
+    dataset = joining.dataset
+    added: list[Json] = []
     with workspace.engine.connect() as connection:
         counts = _counts(connection, joining)
     if joining.images:
@@ -92,11 +104,40 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
         with workspace.engine.connect() as connection:
             group_columns = _group_columns(workspace, connection, dataset)
         table = joined_table_of(workspace, job, joining.images, table_choices(dataset).columns, group_columns)
-        sources = [*sources, asdict(Source(str(table), domain))]
+        added = [asdict(Source(str(table), domain))]
+    sources = [*joining.other_sources, *added]
     if sources != dataset.sources:
         changing.change(workspace, dataset_id, {"sources": sources})
     _answer(workspace, job, dataset_id, joining.answered)
-    return JoinResult(describe(workspace, dataset_id), counts)
+    domain_before = joining.earlier[0]["domain"] if joining.earlier else None
+    step = JoinStep(_table_in(added), _table_in(joining.earlier), domain_before)
+    return JoinResult(describe(workspace, dataset_id), counts, step)
+
+
+def undo_join(workspace: Workspace, prediction_id: str, dataset_id: str, step: JoinStep) -> DatasetState:
+    """Put the earlier table of a prediction's images back, or remove the table; other sources stay as they are by now.
+
+    Raises:
+        NotFound: there is no such prediction, dataset or earlier table.
+        Conflict: the dataset has another table of the prediction by now, or would be left without images.
+    """
+    job = find_job(workspace, prediction_id, "predict")
+    with workspace.engine.connect() as connection:
+        now, sources = _divided_by(job, dataset_row(connection, dataset_id).sources)
+    if _table_in(now) != step.after:
+        raise Conflict("The added images were changed since", do="Choose the folders on the page of the dataset.")
+    if step.before is not None:
+        table = workspace.snapshots / Path(step.before).name
+        if not is_joined_table_of(job, table.name) or not table.is_file():
+            raise NotFound("There is no such table of added images", do="Reload the page.")
+        sources = [*sources, asdict(Source(str(table), step.domain))]
+    if not sources:
+        raise Conflict("The dataset has no other images", do="Remove the dataset.")
+    return changing.change(workspace, dataset_id, {"sources": sources})
+
+
+def _table_in(sources: Sequence[Json]) -> str | None:
+    return Path(sources[0]["path"]).name if sources else None
 
 
 @dataclass(frozen=True, slots=True)
