@@ -113,7 +113,7 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
         assert len(odd) == 30
         for what in ("", "/thumbnail", "/picture"):
             assert client.get(f"{API}/datasets/{dataset}/images/{odd[0]}{what}").status_code == 200
-        asked = {"images": odd[:1], "label": "medium"}
+        asked = {"images": [listed["items"][0]["image_id"]], "label": "medium"}
         assert client.post(f"{API}/datasets/{dataset}/labels", json=asked).status_code == 200
         run = trained_here(workspace, dataset, QUICK)
         state = get(f"runs/{run}")
