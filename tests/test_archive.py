@@ -8,6 +8,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 import warnings
 import zipfile
 import zlib
@@ -25,8 +26,9 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadClassifier
 from coverslip.images import Preprocessing
+from coverslip.inference.loading import load_network
 from coverslip.models.networks import create_network
-from coverslip.runs import ClassifierCard, TrainedOn, write_classifier
+from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
 
 CARD, WEIGHTS = "classifier.json", "weights.safetensors"
 Entries = dict[str, bytes]
@@ -297,12 +299,21 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
         edited(preprocessing={"image_size": 32, "plan": {"other_files": ["/etc/passwd"]}}),
         "cannot name files",
     ),
-    "endless layers": (edited(model="resnet34", model_options={"layers": [10**8, 1, 1, 1]}), "do not fit"),
+    "endless layers": (
+        edited(model="resnet34", model_options={"layers": [9_999, 1, 1, 1]}),
+        "cannot be built|do not fit",
+    ),
     "a huge layer": (edited(model="resnet34", model_options={"stem_width": 6000, "stem_type": "deep"}), "do not fit"),
     "an impossible layer": (
         edited(model="resnet34", model_options={"stem_width": 10**6, "stem_type": "deep"}),
-        "do not fit",
+        "limit of 10,000",
     ),
+    "endless blocks": (
+        edited(model="timm/deit_tiny_patch16_224", model_options={"depth": 300_000_000}),
+        "limit of 10,000",
+    ),
+    "an option of many digits": (edited(model_options={"depth": 10**4200}), "limit of 10,000"),
+    "a list as an option": (edited(model_options={"layers": [1] * 300}), "more than 256 values"),
     "senseless options": (edited(model="resnet34", model_options={"layers": ["x"]}), "cannot be built"),
     "an infinite temperature": (edited(temperature=float("inf")), "temperature"),
     "an operating point too many": (edited(operating_points=[0.5, 0.2, 0.3]), "3 operating points for 2 classes"),
@@ -332,6 +343,11 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
         "cut off",
     ),
     "a list that is no list": (header_only([1, 2]), "damaged list"),
+    "shapes of many digits": (
+        header_only({f"t{i}": {"dtype": "F32", "shape": [10**4200] * 60} for i in range(6)}),
+        "the limit is 18",
+    ),
+    "a shape of many axes": (header_only({"mean": {"dtype": "F32", "shape": [2] * 60}}), "at most 8"),
     "a list of nonsense": (header_only({"mean": {"dtype": "F32", "shape": ["x"]}}), "damaged list"),
     "a deep list": (replaced(WEIGHTS, lambda _: struct.pack("<Q", 90_000) + b"[" * 90_000), "damaged list"),
     "tensors larger than the file": (
@@ -400,3 +416,29 @@ def test_a_bomb_that_lies_about_its_size_is_not_unpacked(folder: Path, tmp_path:
     done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=False)
     assert done.stdout.startswith("refused"), done.stderr
     assert "CRC" in done.stdout or "far more" in done.stdout
+
+
+@pytest.mark.exhaustive
+def test_a_network_that_takes_longer_than_it_may_is_given_up_in_a_process_of_its_own(
+    folder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "crafted.coverslip"
+    edited(model="resnet34", model_options={"layers": [9_999, 9_999, 9_999, 9_999]})(file, entries_of(folder))
+    begun = time.monotonic()
+    with within_memory(200e6), pytest.raises(BadClassifier, match="60 s and 2 GB"):
+        load_network(open_classifier(file))
+    assert time.monotonic() - begun < 130
+
+
+@pytest.mark.slow
+def test_a_network_for_large_images_is_built_in_little_memory(tmp_path: Path) -> None:
+    """A transformer of 16,385 tokens: its numbers took minutes."""
+    code = (
+        "import resource\n"
+        "from coverslip.models.networks import create_network\n"
+        "create_network('timm/deit_tiny_patch16_224', n_classes=2, head='native', channels=1, pretrained=False,\n"
+        "               options={'patch_size': 8}, image_size=1024)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
+    assert int(done.stdout) * (1 if sys.platform == "darwin" else 1024) < 1.2e9

@@ -56,6 +56,35 @@ class Key:
         return "" if value is None else self.phrase.format(value)
 
 
+# Of all options of a network together. No architecture has use for more, and lists are made as long as one says.
+_LARGEST_NUMBER, _MOST_VALUES, _LONGEST_TEXT, _DEEPEST = 10_000, 256, 200, 4
+
+
+def bounded_options(options: dict[str, Any]) -> dict[str, Any]:  # Any: the architecture checks them
+    """The same options, none of which makes a library build something huge before it can refuse it.
+
+    Raises:
+        ValueError: a number, a text, or the number of values is beyond its limit; which one is said.
+    """
+    waiting: list[tuple[str, object, int]] = [(name, value, 1) for name, value in options.items()]
+    n_values = 0
+    while waiting:
+        name, value, depth = waiting.pop()
+        n_values += 1
+        if n_values > _MOST_VALUES or depth > _DEEPEST:
+            raise ValueError(f"there are more than {_MOST_VALUES} values, or more than {_DEEPEST} inside each other")
+        match value:
+            case str() if len(value) > _LONGEST_TEXT:
+                raise ValueError(f"'{name[:_LONGEST_TEXT]}' is longer than {_LONGEST_TEXT} letters")
+            case int() | float() if not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:
+                raise ValueError(f"'{name[:_LONGEST_TEXT]}' is beyond the limit of {_LARGEST_NUMBER:,}")
+            case list() | tuple():
+                waiting += [(name, each, depth + 1) for each in value]
+            case dict():
+                waiting += [(f"{name}.{key}", each, depth + 1) for key, each in value.items()]
+    return options
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """One value that a network or a loss can be given by name (`model_options`, `loss_options`)."""

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from coverslip.errors import BadClassifier, BadRecipe, CoverslipError, UnknownModel
+from coverslip.inference.trial import check_buildable
 from coverslip.models import model_info
 from coverslip.models.kept import same_random_numbers
 from coverslip.models.networks import Network, create_network
@@ -43,6 +44,7 @@ def load_network(packed: PackedClassifier) -> Network:
     card = packed.card
     _check_ends(packed)
     try:
+        check_buildable(packed)
         with _no_larger_than(packed), same_random_numbers():
             network = create_network(
                 card.model,

@@ -22,6 +22,7 @@ from coverslip.models.catalogue import model_info
 from coverslip.models.heads import linear_logits
 from coverslip.models.kept import built_once
 from coverslip.models.records import ModelRecord
+from coverslip.models.shapes import shapes_only
 from coverslip.models.weights import WeightsSource, starting_weights
 
 Head = Literal["native", "multi_layer"]
@@ -247,7 +248,7 @@ def _backbone(
     body = build_body(record, channels=channels, pretrained=pretrained, options=options, image_size=side)
     backbone = without_classifier(body, record) if head == "native" else _multi_layer_pooling(body, record)
     try:
-        return backbone, _drop_unused(backbone, torch.zeros(1, channels, side, side))
+        return backbone, _drop_unused(backbone, (1, channels, side, side))
     except CannotPool as error:
         raise _no_maps(record) from error
     except (AssertionError, RuntimeError, ValueError) as error:  # each architecture has its own way to refuse
@@ -308,17 +309,22 @@ def _body(backbone: nn.Module) -> nn.Module:
     return backbone.body if isinstance(backbone, MultiLayerPooling) else backbone
 
 
-def _drop_unused(backbone: nn.Module, x: Tensor) -> int:
-    """Take out what no feature depends on, so that no parameter is stored that never learns; gives D."""
-    with torch.enable_grad():  # a caller who only predicts may have turned gradients off
-        features = backbone.eval()(x)
+def _drop_unused(backbone: nn.Module, shape: tuple[int, int, int, int]) -> int:
+    """Take out what no feature depends on, so that no parameter is stored that never learns; gives D.
+
+    Shapes alone go through the network: for large images the numbers would take minutes and gigabytes.
+    """
+    with shapes_only(), torch.enable_grad():  # a caller who only predicts may have turned gradients off
+        shadows = {id(p): torch.empty_like(p, device="meta").requires_grad_() for p in backbone.parameters()}
+        tensors = {name: shadows[id(p)] for name, p in backbone.named_parameters()}
+        tensors |= {name: buffer.to("meta") for name, buffer in backbone.named_buffers()}
+        features = torch.func.functional_call(backbone.eval(), tensors, (torch.zeros(shape),))
         features.sum().backward()
     body = _body(backbone)
     for name, child in body.named_children():
         parameters = list(child.parameters())
-        if parameters and all(p.grad is None for p in parameters):
+        if parameters and all(shadows[id(p)].grad is None for p in parameters):
             setattr(body, name, nn.Identity())
-    backbone.zero_grad(set_to_none=True)
     return int(features.shape[1])
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from coverslip.confining import confined_environment
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.images._decoded import EXPORT_AGAIN, SHRINK, Array
 from coverslip.images.plan import ReadPlan
@@ -24,8 +25,6 @@ _QUICK_SECONDS = 0.2  # what takes less is not looked at
 _OWN_BYTES = 100_000_000  # what a process takes that has read nothing yet
 _PIPE_BYTES = 2**20  # an image of usual size at once
 _WINDOWS_ALONE = 0x00000200 | 0x08000000  # CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW
-# Threads and their own pieces of memory count as memory that is held; decoders get along without them.
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ def _begin(limits: Limits) -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, **_ENVIRONMENT},
+        env=confined_environment(),
         start_new_session=True,  # Ctrl-C in the terminal is not for it; the end of its questions is
         creationflags=_WINDOWS_ALONE if os.name == "nt" else 0,
     )

@@ -8,11 +8,11 @@ pixels are, followed by their bytes, or why there are none. It ends when the que
 
 import os
 import sys
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
+from coverslip.confining import be_killed_first, end_in, limit_memory
 from coverslip.errors import CoverslipError
 from coverslip.images.decoding.joining import decode_image
 from coverslip.images.plan import ReadPlan
@@ -26,13 +26,13 @@ def main(most_bytes: int, most_seconds: int) -> int:
     """Answer until nobody asks any more."""
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", _BUFFER_BYTES)
     os.dup2(2, 1)  # what libraries print must not stand among answers
-    _be_killed_first()
-    _limit_memory(most_bytes)
+    be_killed_first()
+    limit_memory(most_bytes)
     write_message(answers, {"ready": True})
     while (question := read_message(questions)) is not None:
-        _end_in(most_seconds)
+        end_in(most_seconds)
         _answer(answers, question)
-        _end_in(0)
+        end_in(0)
     return 0
 
 
@@ -58,31 +58,6 @@ def _described(pixels: Pixels) -> Json:
         "n_planes": pixels.n_planes,
         "note": pixels.note,
     }
-
-
-def _be_killed_first() -> None:
-    """Where the computer has no memory left, Linux shall take it from here."""
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-
-
-def _limit_memory(most_bytes: int) -> None:
-    """Beyond what the process holds by now. Elsewhere than on Linux the process that asks looks at it."""
-    if sys.platform == "linux":
-        import resource
-
-        held = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-        _, most = resource.getrlimit(resource.RLIMIT_AS)
-        wanted = held + most_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (wanted if most < 0 else min(wanted, most), most))
-
-
-def _end_in(seconds: int) -> None:
-    """Let the system end this process then, whatever it is at, even if nobody is left to kill it; 0: no more."""
-    if sys.platform != "win32":
-        import signal
-
-        signal.alarm(seconds)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ _MOBILEVIT_MN = (
         type="integers",
         default=(2, 4, 3),
         minimum=1,
+        maximum=64,
         length=3,
     ),
     Option(

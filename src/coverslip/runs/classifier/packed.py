@@ -15,13 +15,14 @@ from typing import IO, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadClassifier
 from coverslip.evaluation.elsewhere.unfamiliar import FeatureStatistics
 from coverslip.files import closed_because, write_bytes, write_text
 from coverslip.images import Depth, Preprocessing
+from coverslip.keys import bounded_options
 from coverslip.messages import Resume
 from coverslip.runs.classifier.archive import opened_entry, write_archive
 
@@ -35,6 +36,8 @@ _FARTHEST = 1e6  # for images that make numbers beyond what a computer can hold
 _LARGEST_CARD = 256 * 1024  # bytes; a usual one has 2,000, one with 1,000 classes 30,000
 _LARGEST_HEADER = 2 * 1024 * 1024  # of the weights: room for 20,000 tensors
 _BYTES_EACH = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "BOOL": 1}
+_MOST_DIGITS = 18  # of a number in that list: no file has more bytes
+_MOST_AXES = 8  # of a tensor
 _CHUNK = 1024 * 1024
 _BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches_tracked"})
 _AGAIN = "Copy the classifier again."
@@ -88,7 +91,7 @@ class ClassifierCard(BaseModel):
 
     format_version: Literal[1] = 1
     model: str
-    model_options: dict[str, Any]  # Any: the architecture checks them
+    model_options: Annotated[dict[str, Any], AfterValidator(bounded_options)]  # Any: the architecture checks them
     head: Literal["multi_layer", "native"]
     tta: int = Field(ge=1, le=8)
     classes: tuple[str, ...] = Field(min_length=2)
@@ -355,18 +358,33 @@ def _read_header(stream: IO[bytes], size: int, place: Path) -> dict[str, TensorF
     if n_header > min(_LARGEST_HEADER, size - 8):
         raise _damaged("are cut off or damaged", place)
     try:
-        listed = json.loads(_read(stream, n_header, place))
+        listed = json.loads(_read(stream, n_header, place), parse_int=_size_of)
         tensors = {
-            name: TensorFacts(str(about["dtype"]), tuple(map(int, about["shape"])))
+            name: TensorFacts(str(about["dtype"]), _shape_of(about))
             for name, about in listed.items()
             if name != "__metadata__"
         }
         n_bytes = sum(_BYTES_EACH[tensor.dtype] * math.prod(tensor.shape) for tensor in tensors.values())
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise _damaged("have a damaged list of contents", place) from error
+        why = str(error) if type(error) is ValueError else type(error).__name__
+        raise _damaged(f"have a damaged list of contents ({why})", place) from error
     if n_bytes != size - 8 - n_header:
         raise _damaged("are not as large as they say", place)
     return tensors
+
+
+def _size_of(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number has {len(digits):,} digits; the limit is {_MOST_DIGITS}")
+    return int(digits)
+
+
+def _shape_of(about: Mapping[str, Any]) -> tuple[int, ...]:  # Any: JSON values
+    shape = about["shape"]
+    are_sizes = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+    if not are_sizes or len(shape) > _MOST_AXES:
+        raise ValueError(f"a shape is a list of at most {_MOST_AXES} whole numbers")
+    return tuple(shape)
 
 
 def _damaged(what: str, place: Path) -> BadClassifier:

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from coverslip.keys import Choice, Key
+from coverslip.keys import Choice, Key, bounded_options
 from coverslip.runs.recipe.choices import Choices
 from coverslip.runs.recipe.initialisation import Initialisation
 
@@ -17,6 +17,7 @@ class NetworkChoices(Choices):
     )
     model_options: Annotated[
         dict[str, Any],  # Any: the architecture checks them
+        AfterValidator(bounded_options),
         Key(
             "Options of the network",
             "basic",

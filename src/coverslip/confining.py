@@ -1,0 +1,39 @@
+"""Limits that a process sets itself before it opens what a stranger made, and may be killed by."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+# Threads and their own pieces of memory count as memory that is held; such processes get along without them.
+_SMALL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+
+
+def confined_environment() -> dict[str, str]:
+    """The environment of a process that is going to limit itself."""
+    return {**os.environ, **_SMALL}
+
+
+def be_killed_first() -> None:
+    """Where the computer has no memory left, Linux shall take it from here."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def limit_memory(most_bytes: int) -> None:
+    """Beyond what the process holds by now; elsewhere than on Linux nothing is limited."""
+    if sys.platform == "linux":
+        import resource
+
+        held = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = held + most_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if most < 0 else min(wanted, most), most))
+
+
+def end_in(seconds: int) -> None:
+    """Let the system end this process then, whatever it is at, even if nobody is left to kill it; 0: no more."""
+    if sys.platform != "win32":
+        import signal
+
+        signal.alarm(seconds)

@@ -1,0 +1,101 @@
+"""Whether the network of a classifier can be built with little, tried in a process that may be killed over it.
+
+Options of a network can make libraries compute for minutes, or fill the memory, before they refuse them. A classifier
+without options is built as its library means it, and not tried.
+
+Run as `python -m coverslip.inference.trial`: what is to be built comes by stdin, what came of it goes to stdout.
+"""
+
+import json
+import subprocess
+import sys
+
+from coverslip._version import __version__
+from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.confining import be_killed_first, confined_environment, end_in, limit_memory
+from coverslip.errors import BadClassifier, CoverslipError
+from coverslip.files import sha256_json
+from coverslip.models import model_info
+from coverslip.pipes import Json
+from coverslip.runs import PackedClassifier
+
+TRIALS = register(Kind("network-trials", "classifiers' networks that were built within limits", RECORDS, 10**7))
+
+_SECONDS, _BYTES = 60, 2_000_000_000
+
+
+def check_buildable(packed: PackedClassifier) -> None:
+    """Build the network's shapes in a process of its own; what could be built once is not tried again.
+
+    Raises:
+        BadClassifier: it cannot be built, or takes more time or memory than it may.
+    """
+    card = packed.card
+    if not card.model_options:
+        return
+    record = model_info(card.model)
+    if not record.builder.startswith(("timm:", "torchvision:", "coverslip.")):
+        return  # networks that this process registered itself are not known to others
+    question = {
+        "model": card.model,
+        "n_classes": len(card.classes),
+        "head": card.head,
+        "channels": card.preprocessing.channels,
+        "options": card.model_options,
+        "image_size": card.preprocessing.image_size if record.is_sized else None,
+    }
+    key = sha256_json([question, __version__])
+    with RecordStore(TRIALS, "all") as store:
+        if key in store.find([key]):
+            return
+        why = _tried(question)
+        if why is not None:
+            do = "Ask whoever made it for one with the usual options."
+            raise BadClassifier(f"Its network cannot be built here: {why}", file=packed.place, do=do)
+        store.keep({key: b""})
+
+
+def _tried(question: Json) -> str | None:
+    """Why it cannot be built; None where it can."""
+    limits = f"the limits are {_SECONDS} s and {_BYTES / 1e9:g} GB of memory"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", __name__],
+            input=json.dumps(question).encode(),
+            capture_output=True,
+            timeout=2 * _SECONDS,
+            env=confined_environment(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"it takes too long; {limits}"
+    try:
+        why: str | None = json.loads(done.stdout)["why"]
+    except (ValueError, KeyError):
+        return f"building it ended with code {done.returncode}; {limits}"
+    return why
+
+
+def main() -> int:
+    """Try it, and say what came of it."""
+    from coverslip.models.networks import create_network
+    from coverslip.models.shapes import shapes_only
+
+    question = json.load(sys.stdin)
+    be_killed_first()
+    limit_memory(_BYTES)
+    end_in(_SECONDS)
+    why = None
+    try:
+        with shapes_only():
+            create_network(question.pop("model"), pretrained=False, **question)
+    except CoverslipError as error:
+        why = error.what
+    except Exception as error:  # noqa: BLE001 - another library's code, run with values that nobody has checked
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+    sys.stdout.write(json.dumps({"why": why}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
