@@ -8,7 +8,6 @@ import stat
 import struct
 import subprocess
 import sys
-import time
 import warnings
 import zipfile
 import zlib
@@ -424,10 +423,8 @@ def test_a_network_that_takes_longer_than_it_may_is_given_up_in_a_process_of_its
 ) -> None:
     file = tmp_path / "crafted.coverslip"
     edited(model="resnet34", model_options={"layers": [9_999, 9_999, 9_999, 9_999]})(file, entries_of(folder))
-    begun = time.monotonic()
-    with within_memory(200e6), pytest.raises(BadClassifier, match="60 s and 2 GB"):
+    with within_memory(200e6), pytest.raises(BadClassifier, match="60 s of processor time and 2 GB"):
         load_network(open_classifier(file))
-    assert time.monotonic() - begun < 130
 
 
 @pytest.mark.slow

@@ -18,11 +18,13 @@ import tifffile
 from drawing import save_cell
 from odd_formats import install, write_odd
 
+from coverslip.confining import APART_VARIABLE
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images import ReadPlan, decoding_apart, read_pixels
 from coverslip.images._decoded import MAX_BYTES
-from coverslip.images.decoding.pool import Decoders
+from coverslip.images.decoding.pool import READ_ALONE, STOPPED_OUTSIDE, Decoders
 from coverslip.images.decoding.process import Limits
+from coverslip.images.decoding.room import Room
 from coverslip.images.reading import Pixels, decode
 
 pytestmark = pytest.mark.slow  # each begins processes
@@ -116,7 +118,62 @@ def test_a_process_that_was_killed_from_elsewhere_is_begun_again(
         with suppress(psutil.NoSuchProcess):  # one that another test began has ended
             if "coverslip.images.decoding.worker" in child.cmdline():
                 child.kill()
-    assert read(decoders, cell).file_format == "PNG"
+    assert read(decoders, cell).note == READ_ALONE
+
+
+def kill_when_busy(n: int) -> None:
+    """Kill so many processes that decode, one after the other, as soon as each takes processor time for its file."""
+    killed: set[int] = set()
+    while len(killed) < n:
+        for child in psutil.Process().children():
+            with suppress(psutil.NoSuchProcess):
+                is_new = child.pid not in killed and "coverslip.images.decoding.worker" in child.cmdline()
+                if is_new and Path(f"/proc/{child.pid}/oom_score_adj").read_text().strip() == "1000":
+                    child.kill()
+                    killed.add(child.pid)
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes tell there what they are at")
+def test_an_image_whose_process_was_killed_twice_is_not_called_damaged(
+    begin: Callable[..., Decoders], tmp_path: Path
+) -> None:
+    decoders = begin()
+    killing = threading.Thread(target=kill_when_busy, args=(2,))
+    killing.start()
+    with pytest.raises(UnreadableImage) as refused:
+        read(decoders, write_odd(tmp_path / "a.odd", "sleeps"))
+    killing.join()
+    assert refused.value.what == STOPPED_OUTSIDE
+
+
+def test_whoever_reads_alone_has_nobody_beside() -> None:
+    room, beside, most_beside = Room(), [0], []
+
+    def reads() -> None:
+        for _ in range(50):
+            with room.beside_others():
+                beside[0] += 1
+                time.sleep(0.0005)
+                beside[0] -= 1
+
+    def reads_alone() -> None:
+        for _ in range(20):
+            with room.alone():
+                most_beside.append(beside[0])
+
+    threads = [threading.Thread(target=each) for each in (reads, reads, reads_alone, reads_alone)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert most_beside == [0] * 40
+
+
+def test_a_command_decodes_in_processes_that_can_be_killed() -> None:
+    code = "import os, sys; from coverslip.cli import main; main(['cache']); print(os.environ[sys.argv[1]])"
+    done = subprocess.run([sys.executable, "-c", code, APART_VARIABLE], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "1"
 
 
 def test_interrupting_frees_whoever_waits_at_once(begin: Callable[..., Decoders], tmp_path: Path) -> None:
@@ -144,6 +201,7 @@ from pathlib import Path
 from coverslip.images import ReadPlan
 from coverslip.images.decoding.pool import Decoders
 from coverslip.images.decoding.process import Limits
+from coverslip.images.decoding.room import Room
 decoders = Decoders(Limits(seconds=1))
 decoders.read(Path(sys.argv[1]), ReadPlan(), 1000)
 """

@@ -1,6 +1,10 @@
 """Images of a few bytes that declare a great deal: each is refused at once, before memory is asked for."""
 
+import io
+import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +12,7 @@ import pytest
 import tifffile
 from hostile_images import CODECS, HOSTILE, described, ome, page, tiff
 from memory import within_memory
+from PIL import Image
 
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels
@@ -129,3 +134,82 @@ def test_tiles_of_their_declared_size_are_read(tmp_path: Path, codec: str) -> No
 def test_a_long_stack_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(tiff(bytes(64), [page(8, 8, [8], [64])] * 2000))
     assert read_pixels(tmp_path / "a.tif", ReadPlan(plane=1999)).n_planes == 2000
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "WEBP", "PNG", "GIF", "JPEG2000"])
+def test_a_file_lengthened_to_4_gigabytes_is_refused_before_it_is_read(tmp_path: Path, file_format: str) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.img", file_format)
+    os.truncate(tmp_path / "a.img", 4 * 2**30)  # which takes no room on the disk
+    for read in (read_pixels, describe_image):
+        with within_memory(50e6), pytest.raises(UnreadableImage, match="the limit is 268 million"):
+            read(tmp_path / "a.img")
+
+
+def animated(n: int) -> bytes:
+    """A GIF of so many frames of 4 x 4 pixels."""
+    buffer = io.BytesIO()
+    Image.new("P", (4, 4)).save(buffer, "GIF")
+    raw = buffer.getvalue()
+    start = raw.index(b",")
+    return raw[:start] + raw[start:-1] * n + b";"
+
+
+def test_more_frames_than_a_film_has_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.gif").write_bytes(animated(100_001))
+    for plane in ("max", "mean", 0):
+        with pytest.raises(UnreadableImage, match="the limit is 100,000"):
+            read_pixels(tmp_path / "a.gif", ReadPlan(plane=plane))
+
+
+def test_a_projection_over_more_values_than_can_be_meant_is_refused(tmp_path: Path) -> None:
+    side = 5000
+    pages = [page(side, side, [8], [side * side])] * 900  # all show the same pixels
+    (tmp_path / "a.tif").write_bytes(tiff(bytes(side * side), pages))
+    assert read_pixels(tmp_path / "a.tif", ReadPlan(plane=899)).n_planes == 900
+    with pytest.raises(UnreadableImage, match="the limit is 20,000,000,000"):
+        read_pixels(tmp_path / "a.tif", ReadPlan(plane="max"))
+
+
+_CUT = """
+import os, sys, threading
+from pathlib import Path
+from coverslip.errors import UnreadableImage
+from coverslip.images import ReadPlan, read_pixels
+path, size, done = Path(sys.argv[1]), os.path.getsize(sys.argv[1]), threading.Event()
+def cut():
+    while not done.is_set():
+        os.truncate(path, size // 2)
+        os.truncate(path, size)
+threading.Thread(target=cut, daemon=True).start()
+for _ in range(150):
+    try:
+        read_pixels(path, ReadPlan(plane=1) if path.suffix == ".tif" else ReadPlan())
+    except UnreadableImage:
+        pass
+done.set()
+print("read")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nobody can cut a file that is open there")
+@pytest.mark.parametrize("name", ["imagej.tif", "plain.bmp", "plain.pgm"])
+def test_a_file_that_is_cut_while_it_is_read_does_not_end_the_process(tmp_path: Path, name: str) -> None:
+    """Of a map of it, the system would end the process (SIGBUS)."""
+    pixels = RNG.integers(0, 255, (1500, 1500), np.uint8)
+    if name.endswith(".tif"):
+        tifffile.imwrite(tmp_path / name, np.stack([pixels, pixels]).astype(np.uint16), imagej=True)
+    else:
+        Image.fromarray(pixels).save(tmp_path / name)
+    command = [sys.executable, "-c", _CUT, str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "read\n")
+
+
+@pytest.mark.parametrize("axes", ["TZCYX", "ZYX", "CYX"])
+def test_planes_of_an_imagej_stack_are_those_that_tifffile_reads(tmp_path: Path, axes: str) -> None:
+    stack = RNG.integers(0, 60_000, tuple({"T": 2, "Z": 3, "C": 4, "Y": 30, "X": 40}[axis] for axis in axes), np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": axes})
+    planes = stack.reshape(-1, 4, 30, 40) if "C" in axes else stack.reshape(-1, 1, 30, 40)
+    for number, plane in enumerate(planes):
+        read = read_pixels(tmp_path / "a.tif", ReadPlan(plane=number)).array
+        np.testing.assert_array_equal(read, plane.transpose(1, 2, 0))

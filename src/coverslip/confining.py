@@ -8,6 +8,9 @@ from pathlib import Path
 # Threads and their own pieces of memory count as memory that is held; such processes get along without them.
 _SMALL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
+APART_VARIABLE = "COVERSLIP_DECODE_APART"
+"""Where the environment has it, a process decodes images apart: commands do, and what the app begins."""
+
 
 def confined_environment() -> dict[str, str]:
     """The environment of a process that is going to limit itself."""
@@ -29,6 +32,17 @@ def limit_memory(most_bytes: int) -> None:
         _, most = resource.getrlimit(resource.RLIMIT_AS)
         wanted = held + most_bytes
         resource.setrlimit(resource.RLIMIT_AS, (wanted if most < 0 else min(wanted, most), most))
+
+
+def limit_processor_time(seconds: int) -> None:
+    """Beyond what the process took by now; a busy computer takes nothing of it. Not on Windows."""
+    if sys.platform != "win32":
+        import resource
+
+        taken = resource.getrusage(resource.RUSAGE_SELF)
+        wanted = round(taken.ru_utime + taken.ru_stime) + seconds
+        _, most = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (wanted if most < 0 else min(wanted, most), most))
 
 
 def end_in(seconds: int) -> None:

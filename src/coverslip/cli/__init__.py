@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 from coverslip.cli._app import app
 from coverslip.cli._habits import keep_near_options, set_instead
 from coverslip.cli._remedies import told
+from coverslip.confining import APART_VARIABLE
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import write_json
 from coverslip.machine import limit_thread_spinning
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
     limit_thread_spinning()
+    os.environ.setdefault(APART_VARIABLE, "1")  # read when images are first decoded
     try:
         # Without standalone mode the exit code asked for by a command is returned, None where there was none.
         code = app(arguments, prog_name="coverslip", standalone_mode=False)

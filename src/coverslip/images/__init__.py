@@ -5,7 +5,6 @@ from coverslip.images._pillow import decode_pillow
 from coverslip.images.boxes import BEYOND_EDGE, middle_of, square_around
 from coverslip.images.confining import open_below, open_image
 from coverslip.images.decoding import (
-    APART_VARIABLE,
     WITHIN_VARIABLE,
     Fields,
     decoding_apart,
@@ -30,7 +29,6 @@ from coverslip.images.scaling import Scaling, learn_scaling
 from coverslip.images.thumbnails import small_pixels, thumbnail
 
 __all__ = [
-    "APART_VARIABLE",
     "BEYOND_EDGE",
     "LARGEST_SIDE",
     "MOST_CHANNEL_FILES",

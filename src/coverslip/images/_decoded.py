@@ -18,7 +18,9 @@ SHRINK = "Crop or shrink it first."
 # Of one decoded plane, whatever its format and depth: decoders and what follows hold some three to five times as much,
 # which stays below a gigabyte.
 MAX_BYTES = 192 * 2**20
+MOST_FILE_BYTES = 256 * 2**20  # of a compressed image, which decoders read whole: larger than any such plane
 _PART_BYTES = 4 * 2**20
+_MOST_PROJECTED = 20_000_000_000  # pixels times channels that a projection over all planes goes through
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,22 @@ def check_size(path: Path, width: int, height: int, max_bytes: int, *, bytes_per
         )
 
 
+def check_length(path: Path) -> None:
+    """Refuse a compressed image by the length of its file, before it is read.
+
+    Raises:
+        UnreadableImage: it is longer than an image can be that is small enough.
+    """
+    n_bytes = path.stat().st_size
+    if n_bytes > MOST_FILE_BYTES:
+        raise UnreadableImage(
+            f"The file has {n_bytes / 1e6:,.0f} million bytes, too many for one compressed image: "
+            f"the limit is {MOST_FILE_BYTES / 1e6:.0f} million",
+            file=path,
+            do=EXPORT_AGAIN,
+        )
+
+
 def by_rows(change: Callable[[Array], Array], array: Array) -> Array:
     """`change(array)`, some rows at a time so that what it needs meanwhile stays small; it sees each row by itself."""
     n_rows = max(1, _PART_BYTES * len(array) // max(1, array.nbytes))
@@ -94,12 +112,20 @@ def choose_plane(path: Path, plane: Plane, n_planes: int, read: Callable[[int], 
         return read(0)
     if plane == "channels":
         return _as_channels(path, n_planes, read)
+    first = read(0)
+    if n_planes * first.size > _MOST_PROJECTED:
+        raise UnreadableImage(
+            f"Its {n_planes:,} planes have {n_planes * first.size:,} values, too many to project: "
+            f"the limit is {_MOST_PROJECTED:,}",
+            file=path,
+            do="Choose one plane by its number, or export fewer planes.",
+        )
     if plane == "max":
-        highest = read(0).copy()
+        highest = first.copy()
         for index in range(1, n_planes):
             np.maximum(highest, _same_shape(path, read(index), highest), out=highest)
         return highest
-    return _mean(path, n_planes, read)
+    return _mean(path, first, n_planes, read)
 
 
 def _as_channels(path: Path, n_planes: int, read: Callable[[int], Array]) -> Array:
@@ -110,8 +136,7 @@ def _as_channels(path: Path, n_planes: int, read: Callable[[int], Array]) -> Arr
     return np.concatenate([np.atleast_3d(plane) for plane in planes], axis=2)
 
 
-def _mean(path: Path, n_planes: int, read: Callable[[int], Array]) -> Array:
-    first = read(0)
+def _mean(path: Path, first: Array, n_planes: int, read: Callable[[int], Array]) -> Array:
     check_size(path, first.shape[1], first.shape[0], 2 * MAX_BYTES, bytes_per_pixel=8 * first[:1, :1].size)
     total, dtype = first.astype(np.float64), first.dtype
     del first

@@ -10,7 +10,16 @@ from PIL import Image
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._codec_sizes import check_scanned, n_scanned
-from coverslip.images._decoded import Array, Decoded, check_size, choose_plane, cmyk_to_rgb, damaged, palette_to_colour
+from coverslip.images._decoded import (
+    Array,
+    Decoded,
+    check_length,
+    check_size,
+    choose_plane,
+    cmyk_to_rgb,
+    damaged,
+    palette_to_colour,
+)
 from coverslip.images.confining import open_image
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Reader, Series, starts
@@ -28,6 +37,8 @@ _LYING = range(5, 9)  # orientations by which width and height change places
 _WIDE_RAW_MODES = {"RGB;16B", "RGBA;16B", "LA;16B"}  # PNG rows that Pillow would narrow to 8 bit
 _JPEG_2000_BYTES = 4  # a sample: its decoder computes with 32 bits
 _PART_PIXELS = 2**20
+_MAX_FRAMES = 100_000
+_PLAIN = {"BMP", "DIB", "PPM"}  # formats that are not compressed and not read whole
 _FRAMED = {"GIF", "WEBP", "PNG"}  # formats whose further frames count as planes
 
 
@@ -38,6 +49,7 @@ def read_with_pillow(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
         UnreadableImage: too large, or no such plane.
         Exception: whatever the decoder raises on damaged bytes.
     """
+    # Of a path, Pillow maps plain pixels, and a map of a file that is cut meanwhile ends the process.
     with open_image(path) as file, Image.open(file, formats=FORMATS) as image:
         depth = _declared_depth(image, path)
         # before the orientation, for which Pillow may decode a PNG
@@ -52,6 +64,16 @@ def read_with_pillow(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
     if orientation == 1:
         return decoded
     return Decoded(oriented(decoded.array, orientation), decoded.bit_depth, decoded.n_planes)
+
+
+def _read_compressed(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
+    check_length(path)
+    return read_with_pillow(path, plan, max_bytes)
+
+
+def _describe_compressed(path: Path) -> tuple[Series, ...]:
+    check_length(path)
+    return describe_with_pillow(path)
 
 
 def describe_with_pillow(path: Path) -> tuple[Series, ...]:
@@ -135,6 +157,8 @@ def decode_pillow(image: Image.Image) -> Decoded:
 
 def _decode_frames(path: Path, image: Image.Image, plan: ReadPlan, depth: int) -> Decoded:
     n_planes = _n_frames(image)
+    if n_planes > _MAX_FRAMES:
+        raise damaged(path, f"it has {n_planes:,} frames; the limit is {_MAX_FRAMES:,}")
 
     def frame(index: int) -> Array:
         if index:
@@ -238,8 +262,8 @@ def _reader(name: str, title: str, suffixes: str, is_this: Callable[[bytes], boo
         title=title,
         suffixes=tuple(suffixes.split()),
         is_this=is_this,
-        describe=describe_with_pillow,
-        read=read_with_pillow,
+        describe=describe_with_pillow if name in _PLAIN else _describe_compressed,
+        read=read_with_pillow if name in _PLAIN else _read_compressed,
     )
 
 

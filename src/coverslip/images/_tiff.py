@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -185,12 +185,34 @@ def _read_where(path: Path, series: "TiffPageSeries", where: tuple[int | slice, 
         return result[(slice(None),) * numbers.ndim + where[n_lead_axes:]]
     if series.dataoffset is not None:  # ImageJ: one page stands for a whole contiguous stack
         dtype = np.dtype(series.keyframe.parent.byteorder + series.dtype.char)
-        return np.array(np.memmap(path, dtype, "r", series.dataoffset, series.shape)[where])
+        return _read_contiguous(path, series, dtype, where, max_bytes)
     _check_array(path, series.shape, series, max_bytes)
     for number in range(len(series.pages)):
         _check_whole(path, series, number, max_bytes)
     whole: Array = series.asarray(maxworkers=1)
     return whole[where]
+
+
+def _read_contiguous(
+    path: Path, series: "TiffPageSeries", dtype: np.dtype[Any], where: tuple[int | slice, ...], max_bytes: int
+) -> Array:
+    """Read what `where` needs. Not from a map: where the file is cut meanwhile, that would end the process."""
+    assert series.dataoffset is not None
+    numbered = [axis for axis, choice in enumerate(where) if isinstance(choice, int)]
+    n_lead = max(numbered, default=-1) + 1
+    if n_lead > series.axes.index("Y"):  # planes lie inside each other: all are read
+        n_lead = 0
+    shape = series.shape[n_lead:]
+    numbers = np.arange(prod(series.shape[:n_lead])).reshape(series.shape[:n_lead])[where[:n_lead]]
+    _check_array(path, (numbers.size, *shape), series, max_bytes)
+    pixels = np.empty((numbers.size, prod(shape)), dtype)
+    with path.open("rb") as file:
+        for row, number in zip(pixels, numbers.ravel().tolist(), strict=True):
+            file.seek(series.dataoffset + number * row.nbytes)
+            if file.readinto(row.data.cast("B")) < row.nbytes:
+                raise damaged(path, "its pixels reach beyond the end of the file")
+    result: Array = pixels.reshape(numbers.shape + shape)
+    return result[(slice(None),) * numbers.ndim + where[n_lead:]]
 
 
 def _check_array(path: Path, shape: tuple[int, ...], series: "TiffPageSeries", max_bytes: int) -> None:

@@ -5,7 +5,6 @@ and answer over pipes; each file has a limit of processor time, of time and of m
 """
 
 from coverslip.images.decoding.choosing import (
-    APART_VARIABLE,
     WITHIN_VARIABLE,
     decoding_apart,
     end_decoding,
@@ -14,12 +13,4 @@ from coverslip.images.decoding.choosing import (
 )
 from coverslip.images.decoding.fields import Fields
 
-__all__ = [
-    "APART_VARIABLE",
-    "WITHIN_VARIABLE",
-    "Fields",
-    "decoding_apart",
-    "end_decoding",
-    "interrupt_decoding",
-    "read_pixels",
-]
+__all__ = ["WITHIN_VARIABLE", "Fields", "decoding_apart", "end_decoding", "interrupt_decoding", "read_pixels"]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from coverslip.confining import APART_VARIABLE
 from coverslip.images._decoded import MAX_BYTES
 from coverslip.images.decoding.fields import Fields
 from coverslip.images.decoding.joining import decode_image
@@ -15,9 +16,6 @@ from coverslip.images.decoding.pool import Decoders
 from coverslip.images.formats import are_added
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut
-
-APART_VARIABLE = "COVERSLIP_DECODE_APART"
-"""Where the environment has it, a process decodes apart from its beginning: those that the app begins do."""
 
 WITHIN_VARIABLE = "COVERSLIP_READ_WITHIN"
 """Where the environment has it, a JSON list of real paths, a process reads no image outside these folders."""

@@ -4,16 +4,21 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images._decoded import EXPORT_AGAIN
 from coverslip.images.decoding.process import Decoder, Died, Limits
+from coverslip.images.decoding.room import Room
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
 
 _LOOK_EVERY_S = 0.25
 _SILENT_S = 60.0
+STOPPED_OUTSIDE = "Reading the file was stopped from outside, twice: memory?"
+_FREE_MEMORY = "Close other programs, and read the images again; the file may be whole."
+READ_ALONE = "the process that read it ended early; it was read again with nothing beside it"
 
 
 class Decoders:
@@ -23,6 +28,7 @@ class Decoders:
         """`limits` of each file; None takes those of the app."""
         self._limits = limits or Limits()
         self._lock = threading.Lock()
+        self._room = Room()
         self._idle: list[Decoder] = []  # the last asked stands last
         self._busy: set[Decoder] = set()
         self._is_interrupted = False
@@ -36,13 +42,25 @@ class Decoders:
             Stopped: by `interrupt`.
             CoverslipError: no process can be begun.
         """
-        for _ in range(2):  # a process that was killed from elsewhere is no fault of the file
-            with self._taken() as decoder:
-                try:
-                    return decoder.read(path, plan, max_bytes, within)
-                except Died:
-                    self._check()
-        raise UnreadableImage("Its reader crashed over the file", file=path, do=EXPORT_AGAIN)
+        try:
+            with self._room.beside_others():
+                return self._read(path, plan, max_bytes, within)
+        except Died:
+            self._check()
+        # A process that was killed from outside is no fault of the file: others may have taken the memory.
+        try:
+            with self._room.alone():
+                pixels = self._read(path, plan, max_bytes, within)
+        except Died as error:
+            self._check()
+            if error.was_killed:
+                raise UnreadableImage(STOPPED_OUTSIDE, file=path, do=_FREE_MEMORY) from error
+            raise UnreadableImage("Its reader crashed over the file", file=path, do=EXPORT_AGAIN) from error
+        return replace(pixels, note=f"{pixels.note}; {READ_ALONE}" if pixels.note else READ_ALONE)
+
+    def _read(self, path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
+        with self._taken() as decoder:
+            return decoder.read(path, plan, max_bytes, within)
 
     def interrupt(self) -> None:
         """Kill all that are at work; from now on nothing is read, until `resume`."""

@@ -1,6 +1,7 @@
 """One process that decodes, as the process that asks sees it."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -38,6 +39,10 @@ class Limits:
 
 class Died(Exception):
     """The process ended, and not because the file took more than it may."""
+
+    def __init__(self, *, was_killed: bool = False) -> None:
+        super().__init__()
+        self.was_killed = was_killed  # from outside, by a signal that no program sends itself
 
 
 class Decoder:
@@ -118,7 +123,13 @@ class Decoder:
                 excess = self._excess
             if excess is not None:
                 raise excess from None
-            raise Died from error
+            raise Died(was_killed=self._was_killed()) from error
+
+    def _was_killed(self) -> bool:
+        """Whether somebody killed it: Linux does where the computer has no memory left."""
+        with suppress(subprocess.TimeoutExpired):
+            return os.name != "nt" and self._process.wait(timeout=1) == -signal.SIGKILL
+        return False
 
     def _pixels(self, answer: Json) -> Pixels:
         if "error" in answer:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from coverslip.images import APART_VARIABLE, WITHIN_VARIABLE
+from coverslip.confining import APART_VARIABLE
+from coverslip.images import WITHIN_VARIABLE
 from coverslip.machine import n_cores
 from coverslip.messages import FAILURE_VARIABLE
 
