@@ -1,14 +1,18 @@
 """Images that are cut off, blurred or saturated are found among drawn cells, and no others."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from memory import within_memory
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import coverslip as cs
 from coverslip.audit import image_quality
+from coverslip.audit.memory import room_to_look_at
 
 SIDE = 96
 
@@ -66,3 +70,27 @@ def test_inspect_shows_the_images_with_faults_and_no_others(tmp_path: Path) -> N
             (finding,) = found.of(code)
             assert [Path(name).stem[:-1] for (name,) in finding.images] == [code]
             assert finding.severity == "advice"
+
+
+@pytest.mark.slow
+def test_looking_at_a_large_image_takes_little_more_than_its_pixels() -> None:
+    pixels = np.tile(np.arange(250, dtype=np.uint8)[:, None, None], (16, 4000, 3))
+    pixels[..., 1] += 1
+    with within_memory(1.5 * pixels.nbytes):
+        image_quality(pixels)
+
+
+def test_threads_look_at_large_images_one_at_a_time() -> None:
+    at_work, most = [0], []
+    large = np.broadcast_to(np.uint8(0), (8000, 8000, 3))
+
+    def look(_: int) -> None:
+        with room_to_look_at(large):
+            at_work[0] += 1
+            most.append(at_work[0])
+            time.sleep(0.01)
+            at_work[0] -= 1
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, range(8)))
+    assert most == [1] * 8

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.surroundings import reduced
+from coverslip.audit.memory import room_to_look_at
+from coverslip.audit.surroundings import reduced_by_rows
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, ImageQuality, Scan
 from coverslip.errors import UnreadableImage
@@ -68,7 +69,9 @@ def with_quality(
 
     def measure(position: int) -> ImageQuality | None:
         try:
-            return image_quality(dataset.records[position].read().array)
+            array = dataset.records[position].read().array
+            with room_to_look_at(array):
+                return image_quality(array)
         except (UnreadableImage, MemoryError):
             return None
 
@@ -108,27 +111,37 @@ def image_quality(array: npt.NDArray[Any]) -> ImageQuality:  # Any: one of three
     # Deeper files rarely use all of their range: there a plateau at the top counts, wherever that is.
     top = 255.0 if array.dtype == np.uint8 else float(array.max()) or 1.0
     # By the largest number of either sign: sums of values near float32's largest would overflow.
-    image: Floats = (array / np.float32(top if array.dtype.kind == "u" else np.abs(array).max() or 1)).astype(
-        np.float32
-    )
-    if min(image.shape[:2]) < 8:
+    divisor = np.float32(top if array.dtype.kind == "u" else max(abs(float(array.min())), abs(float(array.max()))) or 1)
+    if min(array.shape[:2]) < 8:
         return ImageQuality(0.0, None, 0.0)
-    small = reduced(image)
+
+    def floats(part: npt.NDArray[Any]) -> Floats:
+        scaled: npt.NDArray[Any] = part / divisor
+        return scaled.astype(np.float32)
+
+    def full(part: npt.NDArray[Any]) -> Floats:
+        return np.asarray((part >= top).all(axis=2, keepdims=True), np.float32)
+
+    small = reduced_by_rows(array, floats)
     is_object = _object_of(small)
-    is_top = (array >= top).all(axis=2, keepdims=True)
-    is_full = reduced(np.asarray(is_top, np.float32))[:, :, 0] > 0.5
-    is_bright = image.any(axis=(0, 1)).all()  # a channel that is empty cannot be full
+    is_full = reduced_by_rows(array, full)[:, :, 0] > 0.5
+    is_bright = array.any(axis=(0, 1)).all()  # a channel that is empty cannot be full
     saturated = float(is_full[is_object].mean()) if is_object.any() and is_bright else 0.0
-    return ImageQuality(saturated=round(saturated, 4), sharpness=_sharpness(image), cut=_cut(is_object))
+    sharpness = _sharpness(floats(_middle(array)))
+    return ImageQuality(saturated=round(saturated, 4), sharpness=sharpness, cut=_cut(is_object))
+
+
+def _middle(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    height, width = array.shape[:2]
+    top, left = max(0, (height - _LONGEST_SHARP_PX) // 2), max(0, (width - _LONGEST_SHARP_PX) // 2)
+    return array[top : top + _LONGEST_SHARP_PX, left : left + _LONGEST_SHARP_PX]
 
 
 def _sharpness(image: Floats) -> float | None:
     """Fine detail over coarse detail, as a logarithm; noise of single pixels counts little."""
     from scipy.ndimage import gaussian_filter
 
-    height, width = image.shape[:2]
-    top, left = max(0, (height - _LONGEST_SHARP_PX) // 2), max(0, (width - _LONGEST_SHARP_PX) // 2)
-    grey = image[top : top + _LONGEST_SHARP_PX, left : left + _LONGEST_SHARP_PX].mean(axis=2)
+    grey = image.mean(axis=2)
     least, fine, coarse = (gaussian_filter(grey, scale, mode="nearest") for scale in _SCALES)
     detail, shape = float((least - fine).std()), float((fine - coarse).std())
     if shape < _LEAST_DETAIL:

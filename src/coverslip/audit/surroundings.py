@@ -1,5 +1,8 @@
 """What an image shows around its object: numbers that should not tell one class from another."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -59,13 +62,27 @@ def background_features(image: Floats) -> Floats:
 
 def reduced(image: Floats) -> Floats:
     """Means of squares of pixels, so that the longer side is short: what takes time grows with the area."""
-    factor = max(image.shape[:2]) // _LONGEST_SIDE + 1
-    height, width = (side // factor * factor for side in image.shape[:2])
+    return reduced_by_rows(image, lambda rows: rows)
+
+
+def reduced_by_rows(array: npt.NDArray[Any], change: Callable[[npt.NDArray[Any]], Floats]) -> Floats:
+    """`reduced(change(array))`, some rows at a time so that what it needs meanwhile stays small.
+
+    Args:
+        array: (H, W, C).
+        change: gives rows their final values, each by itself.
+    """
+    factor = max(array.shape[:2]) // _LONGEST_SIDE + 1
+    height, width = (side // factor * factor for side in array.shape[:2])
     if factor == 1 or not height or not width:
-        return image
-    squares = image[:height, :width].reshape(height // factor, factor, width // factor, factor, image.shape[2])
-    reduced: Floats = squares.mean(axis=(1, 3))
-    return reduced
+        return change(array)
+
+    def means(top: int) -> Floats:
+        rows = change(array[top : top + factor, :width])
+        of_row: Floats = rows.reshape(1, factor, width // factor, factor, rows.shape[2]).mean(axis=(1, 3))
+        return of_row
+
+    return np.concatenate([means(top) for top in range(0, height, factor)])
 
 
 def _block_edges(side: int) -> list[int]:

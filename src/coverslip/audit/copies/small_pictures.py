@@ -40,7 +40,7 @@ def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | Non
     array = effective_channels(array)  # grey that is stored as RGB has the hash of grey
     grey = array[..., 0].astype(np.float32)
     for channel in range(1, array.shape[2]):  # `mean` along the last axis takes ten times as long
-        grey += array[..., channel].astype(np.float32)
+        np.add(grey, array[..., channel], out=grey)
     grey /= np.float32(array.shape[2])
     height, width = grey.shape
     known = ~_filled_corners(grey)
