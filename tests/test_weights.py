@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -404,6 +405,48 @@ def test_damaged_files_are_refused_in_one_line(tmp_path: Path, suffix: str, n_by
     file.write_bytes(file.read_bytes()[:n_bytes])
     with pytest.raises(WeightsUnavailable, match="damaged"):
         import_weights(file, SMALL)
+
+
+def holds_itself() -> Any:  # Any: a dictionary in itself
+    saved: dict[str, Any] = {}
+    saved["model"] = saved
+    return saved
+
+
+GROWING = {
+    "one number as 13 GB": ({f"t{i}": torch.zeros(1).expand(10**9) for i in range(3)}, "the limit is twice"),
+    "a view that overlaps itself": ({"t": torch.zeros(1000).as_strided((1000, 1000), (0, 1))}, "the limit is twice"),
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_a_file_whose_tensors_are_larger_than_itself_is_refused_in_little_memory(tmp_path: Path, name: str) -> None:
+    what, told = GROWING[name]
+    with pytest.raises(WeightsUnavailable, match=told):
+        import_weights(save(what, tmp_path / "small.pth"), SMALL)
+
+
+def test_a_file_that_unpacks_to_more_than_itself_is_refused(tmp_path: Path) -> None:
+    plain = save({"t": torch.zeros(10**6)}, tmp_path / "plain.pth")
+    with zipfile.ZipFile(plain) as stored, zipfile.ZipFile(tmp_path / "p.pth", "w", zipfile.ZIP_DEFLATED) as packed:
+        for entry in stored.namelist():
+            packed.writestr(entry, stored.read(entry))
+    with pytest.raises(WeightsUnavailable, match="when it is unpacked"):
+        import_weights(tmp_path / "p.pth", SMALL)
+
+
+@pytest.mark.exhaustive
+def test_a_file_that_holds_itself_is_given_up(tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailable, match="120 s of processor time"):
+        import_weights(save(holds_itself(), tmp_path / "endless.pth"), SMALL)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".h5"])
+def test_a_file_of_weights_that_no_network_has_is_refused_by_its_length(tmp_path: Path, suffix: str) -> None:
+    with (tmp_path / f"long{suffix}").open("wb") as file:
+        file.truncate(9 * 10**9)
+    with pytest.raises(WeightsUnavailable, match="the limit is 8 GB"):
+        import_weights(tmp_path / f"long{suffix}", SMALL)
 
 
 def test_files_that_hold_something_else_are_refused(tmp_path: Path) -> None:

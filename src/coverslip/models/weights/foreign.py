@@ -1,19 +1,15 @@
 """Files of weights from elsewhere, as named tensors. Nothing in a file is ever run."""
 
 from pathlib import Path
-from typing import Any
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.models.weights.keras import read_keras
 from coverslip.models.weights.source import Tensors
+from coverslip.models.weights.torch_files import read_torch_file, unwrapped
 
+_MOST_BYTES = 8 * 10**9  # 2,000 million numbers in float32
 _TORCH_SUFFIXES = (".pth", ".pt", ".bin")
 _KERAS_SUFFIXES = (".h5", ".hdf5")
-# Trainers save the weights beside their optimiser; DINO its teacher and its student, of which the teacher is used.
-_WRAPPERS = ("state_dict", "model", "teacher", "student")
-_BACKBONE, _HEAD = "backbone.", "head."  # how self-supervised training names what is kept of a network, and what not
-# What only training needs: heads of self-supervised training, and of GoogLeNet and Inception half way up.
-_TRAINING_ONLY = ("dino_head.", "ibot_head.", "aux1.", "aux2.", "AuxLogits.")
 
 
 def read_checkpoint(file: Path) -> Tensors:
@@ -24,11 +20,12 @@ def read_checkpoint(file: Path) -> Tensors:
     """
     if not file.is_file():
         raise WeightsUnavailable("There is no such file", file=file, do="Give the file's whole name.")
+    _check_length(file)
     suffix = file.suffix.lower()
     if suffix == ".safetensors":
-        return _finite(_unwrapped(_read_safetensors(file), file), file)
+        return _finite(unwrapped(_read_safetensors(file), file), file)
     if suffix in _TORCH_SUFFIXES:
-        return _finite(_unwrapped(_read_torch(file), file), file)
+        return _finite(read_torch_file(file), file)
     if suffix in _KERAS_SUFFIXES:
         return _finite(read_keras(file), file)
     raise WeightsUnavailable(
@@ -42,51 +39,23 @@ def _read_safetensors(file: Path) -> Tensors:
     import safetensors.torch
 
     try:
-        return safetensors.torch.load_file(file, device="cpu")
+        return safetensors.torch.load(file.read_bytes())  # a map of a file that is cut meanwhile ends the process
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
         raise WeightsUnavailable(
             f"The file is damaged or no safetensors file: {error}", file=file, do="Download or export it again."
         ) from error
 
 
-def _read_torch(file: Path) -> Any:  # Any: whatever was saved; `_unwrapped` checks it
-    import torch
-
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        if "weights_only" in str(error) or "Weights only" in str(error):
-            raise WeightsUnavailable(
-                "The file holds more than tensors and could run code when opened, so it was not opened",
-                file=file,
-                do="Ask its author for a safetensors file, or for the state_dict alone: "
-                "torch.save(network.state_dict(), FILE).",
-            ) from error
+def _check_length(file: Path) -> None:
+    """Refuse by the length, before anything is read."""
+    n_bytes = file.stat().st_size
+    if n_bytes > _MOST_BYTES:
         raise WeightsUnavailable(
-            f"The file is damaged or no PyTorch file ({type(error).__name__})", file=file, do="Download it again."
-        ) from error
-
-
-def _unwrapped(saved: Any, file: Path) -> Tensors:  # Any: whatever was saved
-    """The network's own tensors: without what trainers put around them and what only training needs."""
-    while isinstance(saved, dict):
-        inner = next((saved[name] for name in _WRAPPERS if isinstance(saved.get(name), dict)), None)
-        if inner is None:
-            break
-        saved = inner
-    if not isinstance(saved, dict) or not saved:
-        raise WeightsUnavailable("The file holds no named tensors", file=file, do="Save a network's state_dict().")
-    if strange := [str(name) for name, value in saved.items() if not (isinstance(name, str) and _is_plain(value))]:
-        raise WeightsUnavailable(
-            f"Not everything in the file is a plain tensor: {', '.join(strange[:3])}",
+            f"The file has {n_bytes / 1e9:.1f} GB, more than weights are expected to have: "
+            f"the limit is {_MOST_BYTES / 1e9:g} GB",
             file=file,
-            do="Save the network's state_dict() alone.",
+            do="Save the network's state_dict() alone, without its optimiser.",
         )
-    kept: Tensors = {name.removeprefix("module."): tensor for name, tensor in saved.items()}
-    kept = {name: tensor for name, tensor in kept.items() if not name.startswith(_TRAINING_ONLY)}
-    inside = {name.removeprefix(_BACKBONE): each for name, each in kept.items() if name.startswith(_BACKBONE)}
-    has_only_heads_beside = all(name.startswith((_BACKBONE, _HEAD)) for name in kept)
-    return inside if inside and has_only_heads_beside else kept
 
 
 def _finite(tensors: Tensors, file: Path) -> Tensors:
@@ -104,11 +73,3 @@ def _finite(tensors: Tensors, file: Path) -> Tensors:
             do="Download it again; if you trained it yourself, take a state from before the loss became NaN.",
         )
     return tensors
-
-
-def _is_plain(value: object) -> bool:
-    import torch
-
-    return (
-        isinstance(value, torch.Tensor) and value.layout == torch.strided and not (value.is_quantized or value.is_meta)
-    )
