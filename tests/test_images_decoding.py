@@ -18,7 +18,6 @@ import tifffile
 from drawing import save_cell
 from odd_formats import install, write_odd
 
-from coverslip.confining import APART_VARIABLE
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images import ReadPlan, decoding_apart, read_pixels
 from coverslip.images._decoded import MAX_BYTES
@@ -26,6 +25,7 @@ from coverslip.images.decoding.pool import READ_ALONE, STOPPED_OUTSIDE, Decoders
 from coverslip.images.decoding.process import Limits
 from coverslip.images.decoding.room import Room
 from coverslip.images.reading import Pixels, decode
+from coverslip.process_limits import APART_VARIABLE
 
 pytestmark = pytest.mark.slow  # each begins processes
 

@@ -17,11 +17,11 @@ from typer.exceptions import TyperException
 from coverslip.cli._app import app
 from coverslip.cli._habits import keep_near_options, set_instead
 from coverslip.cli._remedies import told
-from coverslip.confining import APART_VARIABLE
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import write_json
 from coverslip.machine import limit_thread_spinning
 from coverslip.messages import FAILURE_VARIABLE, Failure
+from coverslip.process_limits import APART_VARIABLE
 
 __all__ = ["main"]
 

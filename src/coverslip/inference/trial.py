@@ -12,11 +12,11 @@ import sys
 
 from coverslip._version import __version__
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.confining import be_killed_first, confined_environment, limit_memory, limit_processor_time
 from coverslip.errors import BadClassifier, CoverslipError
 from coverslip.files import sha256_json
 from coverslip.models import model_info
 from coverslip.pipes import Json
+from coverslip.process_limits import be_killed_first, confined_environment, limit_memory, limit_processor_time
 from coverslip.runs import PackedClassifier
 
 TRIALS = register(Kind("network-trials", "classifiers' networks that were built within limits", RECORDS, 10**7))

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from coverslip.confining import APART_VARIABLE
 from coverslip.images._decoded import MAX_BYTES
 from coverslip.images.decoding.fields import Fields
 from coverslip.images.decoding.joining import decode_image
@@ -16,6 +15,7 @@ from coverslip.images.decoding.pool import Decoders
 from coverslip.images.formats import are_added
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut
+from coverslip.process_limits import APART_VARIABLE
 
 WITHIN_VARIABLE = "COVERSLIP_READ_WITHIN"
 """Where the environment has it, a JSON list of real paths, a process reads no image outside these folders."""

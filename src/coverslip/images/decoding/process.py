@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.confining import confined_environment
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.images._decoded import EXPORT_AGAIN, SHRINK, Array
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
 from coverslip.messages import failure_of
 from coverslip.pipes import Json, read_message, write_message
+from coverslip.process_limits import confined_environment
 
 _BEGIN_SECONDS = 120.0  # on a busy computer with a slow disk
 _QUICK_SECONDS = 0.2  # what takes less is not looked at

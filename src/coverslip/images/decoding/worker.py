@@ -12,12 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-from coverslip.confining import be_killed_first, end_in, limit_memory
 from coverslip.errors import CoverslipError
 from coverslip.images.decoding.joining import decode_image
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
 from coverslip.pipes import Json, read_message, write_message
+from coverslip.process_limits import be_killed_first, end_in, limit_memory
 
 _BUFFER_BYTES = 2**18  # a small image and what it is in one piece: whoever waits is woken once
 

@@ -14,9 +14,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from coverslip.confining import be_killed_first, confined_environment, limit_memory, limit_processor_time
 from coverslip.errors import WeightsUnavailable
 from coverslip.models.weights.source import Tensors
+from coverslip.process_limits import be_killed_first, confined_environment, limit_memory, limit_processor_time
 
 _SECONDS = 120
 _PATIENCE = 10  # times as long, by the clock: other programs may need the processor

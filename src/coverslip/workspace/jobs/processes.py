@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from coverslip.confining import APART_VARIABLE
 from coverslip.images import WITHIN_VARIABLE
 from coverslip.machine import n_cores
 from coverslip.messages import FAILURE_VARIABLE
+from coverslip.process_limits import APART_VARIABLE
 
 _MARK = b"=== begun "
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
