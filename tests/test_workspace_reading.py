@@ -10,7 +10,7 @@ from sqlalchemy import delete, event, select, update
 
 from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import changing, labels, reading_images, sources
-from coverslip.workspace.datasets.inspections import inspect_again, look_for_copies
+from coverslip.workspace.datasets.inspections import check_images, inspect_again
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.background import Background
@@ -100,7 +100,7 @@ def test_no_copies_are_looked_for_among_images_that_are_not_there_yet(tmp_path: 
     _wait(home)
     with home.engine.begin() as connection:  # as a server leaves samples that it was drawing
         connection.execute(update(db.datasets).values(state="reading", opened=None))
-    look_for_copies(home, dataset_id, threading.Event())
+    check_images(home, dataset_id, threading.Event())
     with home.engine.connect() as connection:
         assert connection.execute(select(db.datasets.c.opened)).scalar_one() is None
 

@@ -1,1 +1,1 @@
-"""Work of some seconds or minutes that somebody waits for, in processes that end with the server."""
+"""Work of some seconds or minutes, in processes that end with the server."""

@@ -16,7 +16,7 @@ from typing import Literal
 from coverslip.errors import CoverslipError
 from coverslip.messages import Failure, failure_of
 from coverslip.pipes import Json, read_message, write_message
-from coverslip.workspace.jobs.processes import child_environment
+from coverslip.workspace.asked.environment import child_environment
 
 _FAULT = Failure(
     code="fault",

@@ -11,27 +11,20 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from coverslip.audit import (
-    SeenWhileScanning,
-    inspect_with_look,
-    known_look,
-    with_cached_near_duplicates,
-    with_known_quality,
-    with_near_duplicates,
-    with_quality,
-)
+from coverslip.audit import inspect_with_look, known_look, with_cached_near_duplicates, with_known_quality
 from coverslip.datasets import Inspection, Signal, list_finders
-from coverslip.errors import CoverslipError, Stopped
-from coverslip.events import Event
 from coverslip.runs import InspectionWithWhatIf, WhatIf, inspection_of
+from coverslip.workspace.asked.asking import Asked
 from coverslip.workspace.datasets.classes import trained_labels
 from coverslip.workspace.store.database import one_moment, writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import load_as_trained, load_dataset, load_scan
+from coverslip.workspace.store.records import load_as_trained, load_scan
 from coverslip.workspace.store.rows import Json, dataset_row
 from coverslip.workspace.store.tables import datasets, images, inspections
 
 _OF_COPIES = ("duplicates", "near-duplicates")
+_POLL_S = 0.1
+_turn = threading.Lock()  # of the processes that check images: each may take a gigabyte and all cores
 
 
 class DatasetInspection(Inspection):
@@ -160,29 +153,33 @@ def spare_images(clusters: Iterable[Sequence[str]], label_of: Mapping[str, str |
     return [image_id for cluster in agreeing for image_id in cluster[1:]]
 
 
-def look_for_copies(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
-    """Find them, unless that is known, and tell of them among the findings.
+def check_images(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
+    """Search for near-duplicates and check image quality, unless that is known, and keep what is found.
 
-    Nothing else rests on it: where the dataset was forgotten meanwhile, or the server ends, nothing is told.
+    A process of its own does it, one for all datasets at a time. Nothing else rests on it: where the dataset was
+    removed meanwhile, or the server ends, nothing is kept.
     """
-    with suppress(CoverslipError, SQLAlchemyError, OSError):
-        _look(home, dataset_id, is_over)
+    question = {
+        "workspace": str(home.folder),
+        "roots": [str(root) for root in home.roots],
+        "dataset_id": dataset_id,
+    }
 
+    def keep(_: Json) -> None:
+        with suppress(SQLAlchemyError):
+            inspect_again(home, dataset_id)
 
-def _look(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
-    with one_moment(home.engine) as connection:
-        if dataset_row(connection, dataset_id).state != "ready":
-            return
-        data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-
-    def end_with_server(_: Event) -> None:
+    checks = Asked("coverslip.workspace.datasets.checks_worker", home.readable)
+    while not _turn.acquire(timeout=_POLL_S):
         if is_over.is_set():
-            raise Stopped("Looking for copies was stopped", do="An inspection looks for them.")
-
-    seen = SeenWhileScanning()
-    scan = with_near_duplicates(data, scan, seen, emit=end_with_server)
-    with_quality(data, scan, seen.quality, emit=end_with_server)
-    inspect_again(home, dataset_id)
+            return
+    try:
+        checks.start(dataset_id, question, keep)
+        while checks.state_of(dataset_id).state is not None:
+            if is_over.wait(_POLL_S):
+                checks.cancel(dataset_id)
+    finally:
+        _turn.release()
 
 
 def inspect_again(home: Workspace, dataset_id: str) -> None:

@@ -22,11 +22,11 @@ from coverslip.messages import Failure
 from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.inspections import (
     DatasetInspection,
+    check_images,
     datasets_not_searched,
     inspect_stored,
     keep_inspection,
     kept_inspection,
-    look_for_copies,
     with_positions,
 )
 from coverslip.workspace.datasets.keeping import store_images
@@ -161,7 +161,7 @@ def search_copies(home: Workspace, dataset_id: str) -> None:
     name = f"copies {dataset_id}"
     with home.background.held(name):
         pass
-    home.background.start(name, lambda is_over: look_for_copies(home, dataset_id, is_over))
+    home.background.start(name, lambda is_over: check_images(home, dataset_id, is_over))
 
 
 def _read(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:

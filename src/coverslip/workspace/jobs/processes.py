@@ -1,6 +1,5 @@
 """Long work in processes of their own, which outlive the server that began them."""
 
-import json
 import os
 import signal
 import subprocess
@@ -11,13 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from coverslip.images import WITHIN_VARIABLE
-from coverslip.machine import n_cores
 from coverslip.messages import FAILURE_VARIABLE
-from coverslip.process_limits import APART_VARIABLE
+from coverslip.workspace.asked.environment import child_environment
 
 _MARK = b"=== begun "
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _WINDOWS_DETACHED = 0x00000008 | 0x00000200  # DETACHED_PROCESS, CREATE_NEW_PROCESS_GROUP
 
 
@@ -61,18 +57,6 @@ def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path, 
     with suppress(psutil.Error, OSError):  # only an administrator may take back the server's own niceness
         child.nice(0)
     return Launched(process, process.pid, float(child.create_time()))
-
-
-def child_environment(readable: Sequence[Path]) -> dict[str, str]:
-    """The server's own environment, but with all cores to work on: the server may have been told to keep to few.
-
-    Images are decoded by processes that can be killed, as in the server, and none outside the same folders.
-
-    Args:
-        readable: real paths of the folders below which images may be read.
-    """
-    within = json.dumps([str(folder) for folder in readable])
-    return {**os.environ, **dict.fromkeys(_THREADS, str(n_cores())), APART_VARIABLE: "1", WITHIN_VARIABLE: within}
 
 
 def is_running(pid: int | None, started: float | None) -> bool:

@@ -16,7 +16,7 @@ from coverslip.errors import CoverslipError
 from coverslip.messages import failure_of
 from coverslip.pipes import Json, read_message, write_message
 from coverslip.runs.classifier import stamp_of
-from coverslip.workspace.jobs.processes import child_environment
+from coverslip.workspace.asked.environment import child_environment
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.store.home import Workspace
 
