@@ -394,6 +394,32 @@ def test_one_file_with_two_labels_keeps_both_rows_apart(tmp_path):
     assert [(r.image_id, r.label) for r in dataset.records] == [("1.png", "a"), ("1.png (2)", "b"), ("2.png", "b")]
 
 
+def test_repeated_names_are_told_apart_by_their_images_whatever_the_order_of_rows(tmp_path):
+    make_folder(tmp_path, "a.tif", "b.tif", "c.tif")
+    header = "path,label,group,image_id,x,y,width,height\n"
+    rows = [
+        "a.tif,round,,cell 7,0,0,9,9\n",
+        "a.tif,round,,cell 7,5,5,9,9\n",
+        "b.tif,flat,,cell 7,0,0,9,9\n",
+        "b.tif,round,,cell 7,0,0,9,9\n",
+        "c.tif,flat,p1,cell 8,0,0,9,9\n",
+    ]
+    image_of = []
+    for order in (rows, rows[::-1]):
+        records = open_dataset(write_table(tmp_path / "t.csv", header + "".join(order))).records
+        image_of.append({record.image_id: (record.path.name, record.plan.box) for record in records})
+        named = [record.named_group for record in records if record.label == "round" and record.path.name == "a.tif"]
+        assert named == [None, None], "an image without a group is alone"
+    assert image_of[0] == image_of[1]
+    assert image_of[0] == {
+        "cell 7 (a.tif#box=0,0,9,9)": ("a.tif", (0, 0, 9, 9)),
+        "cell 7 (a.tif#box=5,5,9,9)": ("a.tif", (5, 5, 9, 9)),
+        "cell 7 (b.tif#box=0,0,9,9)": ("b.tif", (0, 0, 9, 9)),
+        "cell 7 (b.tif#box=0,0,9,9) (2)": ("b.tif", (0, 0, 9, 9)),
+        "cell 8": ("c.tif", (0, 0, 9, 9)),
+    }
+
+
 def test_spreadsheets_single_images_and_other_files_are_refused_with_advice(tmp_path):
     make_folder(tmp_path, "1.png")
     for name, advice in [("t.xlsx", "Save the sheet as CSV"), ("1.png", "not a folder"), ("x.yaml", "neither")]:

@@ -1,6 +1,6 @@
 """Opening a dataset: quick, from names alone. Nothing is decoded here."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,9 @@ from coverslip.datasets.index.records import (
     Source,
     absolute_path,
     counted,
+    name_as_text,
     one_line,
+    posix_below,
     some,
     source_name,
 )
@@ -30,7 +32,7 @@ from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, SHEET_SUF
 from coverslip.datasets.index.tables import open_table
 from coverslip.datasets.index.unlabelled import open_unlabelled
 from coverslip.errors import BadDataset
-from coverslip.images import Depth, ReadPlan
+from coverslip.images import Depth, ReadPlan, middle_of
 from coverslip.messages import Note
 
 # A path, an array, a Pillow image, a table, or anything to go through that gives such things; `as_sources` says which.
@@ -125,7 +127,7 @@ def open_dataset(
     if group_pattern is not None:
         check_pattern(opened, group_pattern)
     dataset = with_channel_files(_in_domains(opened, names), plan)
-    records, notes = _with_unique_ids(dataset.records)
+    records, notes = _with_unique_ids(dataset)
     return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)
 
 
@@ -283,27 +285,50 @@ def _origin(domain: str, origins: Sequence[Origin]) -> Origin:
     return Origin(domain, common_root([o.root for o in origins]), tuple(s for o in origins for s in o.sources))
 
 
-def _with_unique_ids(records: Sequence[ImageRecord]) -> tuple[list[ImageRecord], list[Note]]:
-    """Records whose image_id tells them apart: a second 'cell 7' becomes 'cell 7 (2)'."""
-    times = Counter(record.image_id for record in records)
-    if len(times) == len(records):
-        return list(records), []
-    taken, unique = set(times), []
+def _with_unique_ids(dataset: Dataset) -> tuple[list[ImageRecord], list[Note]]:
+    """Records whose image_id tells them apart, and stays with the image whatever the order of rows.
+
+    Where several images are named 'cell 7', each becomes 'cell 7 (FILE)'. Rows of the same pixels are numbered.
+    """
+    named: defaultdict[str, list[ImageRecord]] = defaultdict(list)
+    for record in dataset.records:
+        named[record.image_id].append(record)
+    if len(named) == len(dataset.records):
+        return list(dataset.records), []
+    images = {name: {_image_of(record, dataset.root) for record in rows} for name, rows in named.items()}
+    taken, unique = set(named), []
     used: Counter[str] = Counter()
-    for record in records:
-        identity = record.image_id
-        used[identity] += 1
-        if used[identity] > 1:
-            n = used[identity]
-            while f"{record.image_id} ({n})" in taken:
-                n += 1
-            identity = f"{record.image_id} ({n})"
-            taken.add(identity)
-        unique.append(replace(record, image_id=identity) if identity != record.image_id else record)
-    repeated = [identity for identity, n in times.items() if n > 1]
+    for record in dataset.records:
+        name = own_name = record.image_id
+        if len(images[name]) > 1:
+            own_name = f"{name} ({_image_of(record, dataset.root)})"
+        used[own_name] += 1
+        n = used[own_name]
+        identity = own_name if n == 1 else f"{own_name} ({n})"
+        while identity in taken and (n > 1 or own_name != name):
+            n += 1
+            identity = f"{own_name} ({n})"
+        taken.add(identity)
+        unique.append(replace(record, image_id=identity, group=own_name if record.group == name else record.group))
+    repeated = [name for name, rows in named.items() if len(rows) > 1]
     stand = counted(len(repeated), "image name stands", "image names stand")
-    text = f"{stand} for more than one row, so the later rows carry a number: {some(repeated, 3)}."
+    text = f"{stand} for more than one row, so the file or a number is added to them: {some(repeated, 3)}."
     return unique, [Note("repeated-names", text)]
+
+
+def _image_of(record: ImageRecord, root: Path) -> str:
+    """Which pixels of which file an image is."""
+    plan = record.plan
+    words = ["+".join(name_as_text(posix_below(file, root)) for file in plan.files(record.path))]
+    if "plane" in record.stated:
+        words.append(f"plane={plan.plane}")
+    if plan.channels is not None:
+        words.append(f"channel={'+'.join(map(str, plan.channels))}")
+    if plan.box is not None:
+        is_point = "point" in record.stated
+        numbers = middle_of(plan.box) if is_point else plan.box
+        words.append(f"{'point' if is_point else 'box'}={','.join(map(str, numbers))}")
+    return "#".join(words)
 
 
 def _tables_beside(folder: Path) -> Iterator[Table]:

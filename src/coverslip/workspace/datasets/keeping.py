@@ -207,7 +207,7 @@ class _Look:
 def _found_again(known: Sequence[AnyRow], found: Dataset) -> dict[int, int]:
     """Where images that are known stand now: those of the same pixels of the same file, else of the same image_id.
 
-    The id alone will not do: where a table repeats ids, they are numbered in the order of its rows.
+    The id alone will not do: rows of equal names and pixels are numbered in the order of the table.
     """
     place_of = _places(found)
     by_id = {record.image_id: position for position, record in enumerate(found.records)}
