@@ -89,6 +89,7 @@ JOB: list[str | list[str]] = [
     "study resume study",
     "study compare study",
     "weights remove timm/test_efficientnet",
+    ["train", "cells", "--out", "cached", *SETTINGS],  # from the hub's cache
     "cache",
     "cache --clean",
 ]
@@ -120,6 +121,19 @@ def watched(folder: Path) -> dict[str, str]:
     }
 
 
+def in_hub_cache(cache: Path, file: Path) -> None:
+    """Weights as the hub's client leaves them after a download."""
+    import safetensors.torch
+    import torch
+
+    repository = cache / "models--timm--test_efficientnet.r160_in1k"
+    snapshot = repository / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    safetensors.torch.save_file(torch.load(file), snapshot / "model.safetensors")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0" * 40, encoding="utf-8")
+
+
 def hosts_in(log: Path) -> set[str]:
     return {json.loads(line)[1] for line in log.read_text().splitlines()} if log.exists() else set()
 
@@ -142,6 +156,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Observ
     folder = tmp_path_factory.mktemp("offline")
     write_cells(folder / "cells", 45, side=32)
     torch.save(import_timm().create_model(SMALL_NETWORK.removeprefix("timm/")).state_dict(), folder / "small.pth")
+    in_hub_cache(folder / "hub", folder / "small.pth")
     (folder / "plan.yaml").write_text(PLAN, encoding="utf-8")
     addresses = folder / "addresses"
     addresses.mkdir()
@@ -150,7 +165,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Observ
     done = subprocess.run(
         [sys.executable, "-c", _RUN_EACH, json.dumps([arguments(command) for command in commands]), str(addresses)],
         cwd=folder,
-        env=kept | watched(folder),
+        env=kept | watched(folder) | {"HF_HUB_CACHE": str(folder / "hub")},
         capture_output=True,
         text=True,
         check=True,

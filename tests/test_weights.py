@@ -551,7 +551,9 @@ class Hub(BaseHTTPRequestHandler):
     repository = "timm/test_efficientnet.r160_in1k"
     content = b""
     promised = ""
+    commit = "0" * 40
     n_downloads = 0
+    asked: list[tuple[str, str | None, str]]
 
     def do_HEAD(self) -> None:
         self._answer(with_content=False)
@@ -560,13 +562,15 @@ class Hub(BaseHTTPRequestHandler):
         self._answer(with_content=True)
 
     def _answer(self, *, with_content: bool) -> None:
-        is_there = self.path == f"/{self.repository}/resolve/main/model.safetensors"
+        revision = self.path.removeprefix(f"/{self.repository}/resolve/").removesuffix("/model.safetensors")
+        is_there = revision in ("main", self.commit)
+        self.asked.append((revision, self.headers["authorization"], self.headers["user-agent"]))
         self.send_response(200 if is_there else 404)
         if not is_there:
             self.send_header("X-Error-Code", "EntryNotFound")
         body = self.content if is_there else b""
         self.send_header("ETag", f'"{self.promised}"')
-        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("X-Repo-Commit", self.commit)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if with_content and is_there:
@@ -581,7 +585,7 @@ class Hub(BaseHTTPRequestHandler):
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
     import huggingface_hub.constants
 
-    handler = type("OneHub", (Hub,), {})
+    handler = type("OneHub", (Hub,), {"asked": []})
     handler.content = safetensors.torch.save(random_network("test_efficientnet").state_dict())
     handler.promised = hashlib.sha256(handler.content).hexdigest()
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -616,6 +620,50 @@ def test_a_download_that_is_not_what_was_promised_is_not_kept(hub: type[Hub], tm
         fetch_weights("test_efficientnet")
     assert weights_source(SMALL) is None
     assert [path for path in (tmp_path / "hub").rglob("*") if path.is_file() and path.stat().st_size > 10_000] == []
+
+
+@pytest.mark.slow
+def test_weights_of_the_hub_are_pinned_when_they_are_first_used(
+    hub: type[Hub], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    file = fetch_weights("test_efficientnet")
+    assert file is not None
+    (record,) = (folder / "hub").iterdir()
+    pinned = {"revision": hub.commit, "file": "model.safetensors", "sha256": hub.promised}
+    assert json.loads(record.read_text()) == {"format_version": 1, "repository": hub.repository, **pinned}
+    assert {(revision, token) for revision, token, _ in hub.asked} == {("main", None)}
+    assert not any("torch" in agent for _, _, agent in hub.asked), "no usage data"
+    hub.asked.clear()
+    pretrained(SMALL)
+    assert hub.asked == [], "nobody is asked for what is in the cache"
+
+    file.resolve().unlink()
+    assert weights_source(SMALL) is None
+    assert fetch_weights("test_efficientnet") == file
+    assert {revision for revision, *_ in hub.asked} == {hub.commit}
+
+    file.resolve().write_bytes(hub.content[:-1] + b"\x7f")
+    with pytest.raises(WeightsUnavailable) as changed:
+        pretrained(SMALL)
+    assert changed.value.file == file.resolve()
+    assert str(record) in changed.value.do
+    record.write_text("{}", encoding="utf-8")
+    with pytest.raises(WeightsUnavailable) as damaged:
+        pretrained(SMALL)
+    assert damaged.value.file == record
+
+
+@pytest.mark.slow
+def test_another_file_under_the_pinned_revision_is_refused(hub: type[Hub], tmp_path: Path) -> None:
+    fetch_weights("test_efficientnet")
+    shutil.rmtree(tmp_path / "hub")
+    hub.content = safetensors.torch.save(random_network("test_efficientnet", seed=2).state_dict())
+    hub.promised = hashlib.sha256(hub.content).hexdigest()
+    with pytest.raises(WeightsUnavailable) as changed:
+        fetch_weights("test_efficientnet")
+    assert changed.value.file is not None
+    assert changed.value.file.is_relative_to(tmp_path / "hub")
 
 
 def test_without_a_network_the_error_says_what_can_be_done(

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -141,9 +142,10 @@ def build_timm(
             return timm_network(name, weights, channels=channels, options=fitted)
         if pretrained and record.weights is None:
             raise weights_unavailable(record)
-        if pretrained:
-            fetch_weights(name)
-        network: nn.Module = timm.create_model(name, pretrained=pretrained, in_chans=channels, **fitted)
+        overlay = _from_file(name, fetch_weights(name)) if pretrained else None
+        network: nn.Module = timm.create_model(
+            name, pretrained=pretrained, pretrained_cfg_overlay=overlay, in_chans=channels, **fitted
+        )
         return network
     except TypeError as error:
         if is_sized and "img_size" in str(error):
@@ -159,6 +161,15 @@ def build_timm(
         if not pretrained or weights is not None:
             raise
         raise weights_unavailable(record) from error
+
+
+def _from_file(timm_name: str, file: Path | None) -> dict[str, Any] | None:
+    """What makes timm read weights of the hub from a file: by itself it asks the hub even if they are in the cache."""
+    if file is None:
+        return None
+    config = import_timm().get_pretrained_cfg(timm_name)
+    # Loaders for the files of other libraries (True) are not meant for those on the hub.
+    return {"file": str(file), "custom_load": bool(config) and config.custom_load == "hf"}
 
 
 def _own_size(timm_name: str) -> int | None:

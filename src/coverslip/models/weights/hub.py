@@ -2,7 +2,8 @@
 
 The hub's client (huggingface_hub) asks the server for a file's size and tag before it downloads, names the cached
 file after the tag (the SHA-256 of large files), checks the size, and renames the file into place when it is whole. It
-does not hash what came over plain HTTP. `fetch_weights` does, and does not keep a file that differs.
+does not hash what came over plain HTTP. `fetch_weights` does, and does not keep a file that differs. Which file was
+used first is recorded (`pins`), and no other one is used from then on.
 """
 
 import re
@@ -17,6 +18,7 @@ from coverslip.files import sha256_file
 from coverslip.messages import ImportWeights
 from coverslip.models.records import Normalisation
 from coverslip.models.table import registered
+from coverslip.models.weights.pins import pin_of, verified
 from coverslip.models.weights.source import WeightsSource
 
 _FILES = ("model.safetensors", "pytorch_model.bin")  # the first that the repository has
@@ -78,11 +80,15 @@ def cached_timm_models() -> tuple[str, ...]:
 def fetch_weights(timm_name: str) -> Path | None:
     """timm's default weights in the hub's cache, downloaded if they are not there and checked by their SHA-256.
 
+    Nobody is asked if they are in the cache.
+
     Progress is shown by the hub's client, on the error stream of a terminal. None: timm has them elsewhere than on
     the hub, and fetches and checks them itself.
 
     Raises:
-        WeightsUnavailable: there is no network, no such file, or it is not what the hub says it is.
+        WeightsUnavailable: there is no network, no such file, or it is not what the hub says it is or what was used
+            first.
+        CoverslipError: what was fetched could not be recorded.
     """
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
@@ -98,21 +104,25 @@ def fetch_weights(timm_name: str) -> Path | None:
         )
     if not config.hf_hub_id:
         return None
-    if (file := _cached(config.hf_hub_id)) is not None:
-        return file
+    repository = config.hf_hub_id
+    if (file := _cached(repository)) is not None:
+        return verified(repository, file.name, file)
     if not is_reachable(constants.ENDPOINT):
-        raise _unreachable(config.hf_hub_id, "it does not answer")
-    try:
-        for name in (config.hf_hub_filename,) if config.hf_hub_filename else _FILES:
-            try:
-                return _checked(config.hf_hub_id, name, Path(hf_hub_download(config.hf_hub_id, name)))
-            except EntryNotFoundError:
-                continue
-    except (OSError, RuntimeError, ValueError) as error:  # the client's errors are of these kinds
-        raise _unreachable(
-            config.hf_hub_id, str(error).splitlines()[0] if str(error) else type(error).__name__
-        ) from error
-    raise _unreachable(config.hf_hub_id, f"it has none of {', '.join(_FILES)}")
+        raise _unreachable(repository, "it does not answer")
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    pin = pin_of(repository)
+    names = (pin.file,) if pin else (config.hf_hub_filename,) if config.hf_hub_filename else _FILES
+    revision = pin.revision if pin else None
+    for name in names:
+        try:
+            downloaded = Path(hf_hub_download(repository, name, revision=revision, token=False))
+            return verified(repository, name, _checked(repository, name, downloaded))
+        except EntryNotFoundError:
+            continue
+        except (OSError, RuntimeError, ValueError) as error:  # the client's errors are of these kinds
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise _unreachable(repository, reason) from error
+    raise _unreachable(repository, f"it has none of {', '.join(names)}")
 
 
 def can_fetch() -> bool:
@@ -142,7 +152,7 @@ def _checked(repository: str, name: str, file: Path) -> Path:
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-    tag = _name_of_blob(file) or get_hf_file_metadata(hf_hub_url(repository, name)).etag or ""
+    tag = _name_of_blob(file) or get_hf_file_metadata(hf_hub_url(repository, name), token=False).etag or ""
     if not _SHA256.fullmatch(tag) or sha256_file(file) == tag:  # small files carry git's hash instead
         return file
     file.resolve().unlink()
@@ -168,9 +178,12 @@ def _timm_weights(name: str) -> HubWeights | None:
 
 
 def _cached(repository: str) -> Path | None:
+    """The recorded file of a repository in the hub's cache, else the one that lies there."""
     from huggingface_hub import try_to_load_from_cache
 
-    cached = (try_to_load_from_cache(repository, file) for file in _FILES)
+    pin = pin_of(repository)
+    names, revision = (_FILES, None) if pin is None else ((pin.file,), pin.revision)
+    cached = (try_to_load_from_cache(repository, file, revision=revision) for file in names)
     return next((Path(file) for file in cached if isinstance(file, str)), None)
 
 
