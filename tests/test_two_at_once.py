@@ -146,3 +146,45 @@ def test_threads_of_one_process_are_kept_apart_too(tmp_path: Path) -> None:
         pass
     with alone_in(tmp_path):
         pass
+
+
+_WITHOUT_LOCKS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#define WITHOUT_LOCKS(name) int name(int file, int command, ...) { \\
+    va_list more; va_start(more, command); void *value = va_arg(more, void *); va_end(more); \\
+    if (command == F_SETLK || command == F_SETLKW) { errno = ENOLCK; return -1; } \\
+    return ((int (*)(int, int, ...))dlsym(RTLD_NEXT, #name))(file, command, value); }
+WITHOUT_LOCKS(fcntl)
+WITHOUT_LOCKS(fcntl64)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("cc") is None, reason="a C compiler takes the locks away")
+def test_a_file_system_without_locks_is_not_taken_for_another_process(tmp_path: Path) -> None:
+    (tmp_path / "locks.c").write_text(_WITHOUT_LOCKS, encoding="utf-8")
+    library = tmp_path / "locks.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "locks.c", "-ldl"], check=True)
+    lock = """
+import sys
+from pathlib import Path
+from coverslip.errors import CoverslipError
+from coverslip.runs import alone_in
+from coverslip.workspace.store.home import open_workspace
+from coverslip.workspace.store.serving import only_server
+for held in (alone_in(Path(sys.argv[1])), only_server(open_workspace(Path(sys.argv[2])))):
+    try:
+        with held: print("locked")
+    except CoverslipError as error: print(type(error).__name__, isinstance(error.__cause__, OSError))
+"""
+    command = [sys.executable, "-c", lock, str(tmp_path / "run"), str(tmp_path / "workspace")]
+    done = {}
+    for name, more in {"with locks": {}, "without": {"LD_PRELOAD": str(library)}}.items():
+        done[name] = subprocess.run(
+            command, env={**os.environ, **more}, check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+    assert done == {"with locks": ["locked", "locked"], "without": ["BadRun True", "CoverslipError True"]}
+    assert [file.name for file in (tmp_path / "run").iterdir()] == [WORK_LOCK]

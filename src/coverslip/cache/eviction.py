@@ -61,7 +61,7 @@ def is_in_use(store: Store) -> bool:
     """Whether a living process has it open."""
     try:
         sole_lock(store.folder / LOCK, wait_s=0).close()
-    except sqlite3.OperationalError:  # locked; or it cannot be told, and then it must stay
+    except (OSError, sqlite3.OperationalError):  # locked; or it cannot be told, and then it must stay
         return True
     return False
 

@@ -27,9 +27,12 @@ def alone_in(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = sole_lock(folder / WORK_LOCK, wait_s=_WAIT_S)
     except OSError as error:
         raise _not_usable(folder, f"made: {error.strerror}") from error
+    try:
+        lock = sole_lock(folder / WORK_LOCK, wait_s=_WAIT_S)
+    except OSError as error:
+        raise _not_usable(folder, f"locked: {error.strerror}") from error
     except sqlite3.Error as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # its higher bits are details
             raise _not_usable(folder, f"locked: {error}") from error

@@ -432,7 +432,8 @@ def create_run_folder(folder: Path) -> Run:
 def _never_began(folder: Path) -> bool:
     """Whether a run was killed while the first files of its folder were written: there is nothing to lose or go on."""
     begun = re.compile(
-        rf"{re.escape(WORK_LOCK)}|(environment|budget)\.json|\.(environment\.json|budget\.json|recipe\.yaml)\.[0-9a-f]+\.part"
+        rf"{re.escape(WORK_LOCK)}|(environment|budget)\.json"
+        rf"|\.({re.escape(WORK_LOCK)}|environment\.json|budget\.json|recipe\.yaml)\.[0-9a-f]+\.part"
     )
     return folder.is_dir() and all(begun.fullmatch(file.name) or _holds_copies(file) for file in folder.iterdir())
 

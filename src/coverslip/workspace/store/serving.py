@@ -34,10 +34,11 @@ def only_server(workspace: Workspace) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(closing(sole_lock(file, wait_s=0)))
-        except sqlite3.Error as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+        except (OSError, sqlite3.Error) as error:
+            if isinstance(error, OSError) or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                reason = error.strerror if isinstance(error, OSError) else error
                 raise CoverslipError(
-                    f"The workspace cannot be written to: {error}",
+                    f"The workspace cannot be written to, or not be locked: {reason}",
                     file=file,
                     do="Free some space, or choose another folder for the workspace.",
                     remedies=(ChooseOther("workspace"),),
