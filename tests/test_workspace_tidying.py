@@ -173,3 +173,27 @@ def test_what_was_deleted_is_listed_until_it_is_restored(tmp_path: Path) -> None
         assert client.post("/api/v1/jobs/later/restore").status_code == 200
         assert client.post(f"/api/v1/datasets/{dataset.id}/restore").status_code == 200
         assert [item["id"] for item in client.get("/api/v1/trash").json()["items"]] == ["earlier"]
+
+
+def test_partial_files_of_killed_processes_go_after_a_day(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    upload = begun(home)
+    gone = [
+        home.runs / "a" / ".report.html.0123abcd.part",
+        home.predictions / "b" / ".rows.sqlite.part-wal",
+        home.samples / ".images.part" / "round" / "1.png",
+        home.studies / "c" / "cells" / ".net.part" / "recipe.yaml",
+    ]
+    young = home.runs / "a" / ".model.pt.0123abcd.part"
+    stay = [young, home.runs / "a" / "mine.part", home.uploads / upload / "files" / ".mine.part"]
+    for file in (*gone, *stay):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        if file != young:
+            os.utime(file, (time.time() - 2 * DAY,) * 2)
+            if file.parent.suffix == ".part":
+                os.utime(file.parent, (time.time() - 2 * DAY,) * 2)
+    os.utime(gone[2].parents[1], (time.time() - 2 * DAY,) * 2)
+    tidy(home, threading.Event())
+    assert [file.exists() for file in gone] == [False] * 4
+    assert [file.exists() for file in stay] == [True] * 3

@@ -3,6 +3,8 @@ server.
 """
 
 import logging
+import os
+import re
 import shutil
 import threading
 import time
@@ -20,6 +22,7 @@ from coverslip.workspace.store.home import Workspace
 
 UPLOAD_DAYS, TRASH_DAYS = 7, 30
 _SECONDS_PER_DAY = 86_400
+_PARTIAL = re.compile(r"\..+\.part(-journal|-shm|-wal)?")  # also a database with what lies beside it
 _log = logging.getLogger("coverslip")
 
 
@@ -38,7 +41,7 @@ def remove_partial_files(workspace: Workspace) -> None:
 
 def tidy(workspace: Workspace, is_over: threading.Event) -> None:
     """Remove what was left for long. What cannot be removed stays, and the log says why."""
-    for work in (_drop_uploads, _empty_trash, drop_forgotten):
+    for work in (_drop_uploads, _drop_partial_files, _empty_trash, drop_forgotten):
         try:
             work(workspace, is_over)
         except (OSError, CoverslipError):
@@ -69,6 +72,24 @@ def _drop_uploads(workspace: Workspace, is_over: threading.Event) -> None:
         with workspace.engine.begin() as connection:
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id == upload_id))
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _drop_partial_files(workspace: Workspace, is_over: threading.Event) -> None:
+    """What killed processes were writing a day ago or earlier, but for files of the user in uploads."""
+    oldest = time.time() - _SECONDS_PER_DAY
+    for folder, folders, files in os.walk(workspace.folder):
+        if is_over.is_set():
+            return
+        partial = [name for name in (*folders, *files) if _PARTIAL.fullmatch(name)]
+        folders[:] = [name for name in folders if name not in partial and Path(folder, name) != workspace.uploads]
+        for path in (Path(folder, name) for name in partial):
+            with suppress(OSError):
+                if path.lstat().st_mtime >= oldest:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
 
 def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:

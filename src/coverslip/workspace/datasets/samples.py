@@ -37,7 +37,7 @@ def draw(home: Workspace, dataset_id: str, emit: Emit) -> Dataset:
     samples = SAMPLE_DATASETS[dataset_id]
     folder = home.samples / samples.folder
     if not folder.is_dir():
-        part = folder.with_suffix(".part")
+        part = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         (write_sample_images if samples.is_labelled else write_new_images)(part, emit=emit)
         part.rename(folder)

@@ -110,7 +110,7 @@ def _places_of_dataset(workspace: Workspace, job: Job) -> str:
 
 
 def _index(workspace: Workspace, job: Job, file: Path) -> None:
-    part = file.with_name(f"{file.name}.part")
+    part = file.with_name(f".{file.name}.part")
     remove_database(part)
     writer = RowsWriter(part, journal="DELETE")
     find = _finder(workspace, job)

@@ -15,6 +15,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from coverslip.errors import Busy, CoverslipError
+from coverslip.files import written_whole
 from coverslip.messages import ChooseOther
 from coverslip.workspace.store.tables import metadata
 
@@ -143,11 +144,8 @@ def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
 
 def _copy_beside(connection: sqlite3.Connection, copy: Path) -> None:
     """Labels cannot be made again, and whoever goes back to the older coverslip needs the older file."""
-    part = copy.with_name(f"{copy.name}.part")
-    part.unlink(missing_ok=True)
-    with closing(sqlite3.connect(part)) as beside:
+    with written_whole(copy) as part, closing(sqlite3.connect(part)) as beside:
         connection.backup(beside)
-    part.replace(copy)
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
