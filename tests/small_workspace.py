@@ -12,12 +12,12 @@ from typing import Any
 
 import drawing
 import httpx
-import psutil
 from trained import SMALL_NETWORK, train_cells
 
 from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import Conflict
+from coverslip.machine import process_started
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs.records import change_as_seen, change_job, find_job
@@ -100,10 +100,10 @@ def predicted_here(workspace: Workspace, classifier_id: str, dataset_id: str) ->
 
 
 def _done_here(workspace: Workspace, job_id: str) -> str:
-    job, process = find_job(workspace, job_id), psutil.Process()
+    job = find_job(workspace, job_id)
     try:
         own = {"state": "started", "queued": None, "launched": time.time()}
-        change_as_seen(workspace, job, **own, pid=process.pid, process_started=process.create_time())
+        change_as_seen(workspace, job, **own, pid=os.getpid(), process_started=process_started())
     except Conflict:  # a server was quicker
         until(lambda: has_ended(state_of(now := find_job(workspace, job_id), status_of(now))))
         return job_id

@@ -174,3 +174,13 @@ def test_another_process_with_the_same_number_is_not_the_run(tmp_path: Path) -> 
     assert status.is_alive
     assert not status.model_copy(update={"process_started": status.process_started - 100}).is_alive
     assert not status.model_copy(update={"state": "done"}).is_alive
+
+
+def test_setting_the_clock_makes_no_process_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import psutil
+
+    file = StatusFile(tmp_path / "status.json")
+    file.say("running")
+    started = psutil.boot_time()  # it moves with the clock
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: started + 3600)
+    assert status_of(tmp_path).is_alive

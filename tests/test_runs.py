@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from coverslip.augmentation import AUGMENT_SETS
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.events import InstantClassifierFitted
+from coverslip.machine import process_started
 from coverslip.messages import ChooseOther, Resume
 from coverslip.runs import (
     Augment,
@@ -198,7 +199,7 @@ def test_a_process_that_ended_unasked_for_is_not_alive(tmp_path: Path) -> None:
 
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     StatusFile(tmp_path / "status.json").say("running")
-    started = psutil.Process(child.pid).create_time()
+    started = process_started(child.pid)
     status = Run(tmp_path).status
     assert status is not None
     status = status.model_copy(update={"pid": child.pid, "process_started": started})

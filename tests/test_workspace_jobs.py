@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from coverslip.datasets import DECISIONS
 from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, NotFound
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
+from coverslip.machine import process_started
 from coverslip.models import list_models
 from coverslip.runs import BudgetRecord, Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
 from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
@@ -29,6 +31,7 @@ from coverslip.workspace.datasets import changing, sources
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
+from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import Job, change_as_seen, change_job, find_job, waiting
 from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.runs import run_story
@@ -129,9 +132,7 @@ def test_however_long_or_short_a_time_budget_is_the_job_reads_it(
 def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    import psutil
-
-    started = psutil.Process(process.pid).create_time()
+    started = process_started(process.pid)
     job = as_started(workspace, run_id, pid=process.pid, process_started=started, launched=time.time())
     assert state_now(job) == "starting"
     own = {"pid": process.pid, "process_started": started, "host": os.uname().nodename}
@@ -255,6 +256,28 @@ def test_a_process_in_a_session_of_its_own_is_told_from_a_later_one(tmp_path: Pa
     begun.process.kill()
     assert until(lambda: not is_running(begun.pid, begun.started))
     begun.process.wait()
+
+
+def test_a_job_goes_on_and_can_be_stopped_after_the_clock_was_set(
+    workspace: Workspace, cells: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psutil
+
+    run_id = queued(workspace, cells)
+    job = as_started(workspace, run_id, launched=time.time() + 3600)  # then the clock was set back by an hour
+    assert state_now(job) == "interrupted"
+    begun = launch(["-c", "import time; time.sleep(60)"], log=job.log, failure=job.failure_file,
+                   folder=workspace.folder, readable=())  # fmt: skip
+    job = as_started(workspace, run_id, pid=begun.pid, process_started=begun.started)
+    own = {"pid": begun.pid, "process_started": begun.started, "host": os.uname().nodename}
+    say(job, state="running", **own)
+    booted = psutil.boot_time()
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: booted - 3600)
+    assert state_now(job) == "running"
+    job.run.stop_file.touch()
+    change_job(workspace, run_id, stop_asked=time.time() + 3600)  # before the clock was set back
+    Queue(workspace).look()
+    assert until(lambda: begun.process.poll() == -signal.SIGTERM)
 
 
 def test_a_classifier_that_hangs_while_it_is_loaded_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 from drawing import write_cells
 from small_workspace import open_images
 from synthetic_runs import NETWORKS, write_run, written_study
@@ -20,6 +19,7 @@ from training_events import a_step, an_epoch
 from coverslip.events import Event, InstantClassifierFitted, RunStarted, StageStarted, WorkPlanned, as_json
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
+from coverslip.machine import process_started
 from coverslip.runs import Prediction, Recipe, Run, save_recipe
 from coverslip.runs.predictions import PredictionsFile
 from coverslip.runs.status import Status
@@ -88,7 +88,7 @@ def _write_running(run: Run) -> None:
     """A training in its sixth epoch of twelve, at work in this process."""
     save_recipe(Recipe(), run.recipe_file)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    own = {"pid": os.getpid(), "process_started": psutil.Process().create_time()}
+    own = {"pid": os.getpid(), "process_started": process_started()}
     _write_status(run.folder, state="running", began=now, heartbeat=now, **own)
     epochs = []
     for k in range(6):

@@ -142,6 +142,29 @@ def _left_by_container(folder: Path) -> list[int]:
 
 
 @cache
+def process_started(pid: int | None = None) -> float:
+    """When a process started, in seconds: tells it from a later process of the same number. None: this process.
+
+    Linux counts them from the start of the computer. The time of day would change for all processes whenever the clock
+    is set.
+
+    Raises:
+        psutil.NoSuchProcess: it has ended.
+        psutil.AccessDenied: the system tells other users nothing.
+    """
+    import psutil
+
+    process = psutil.Process(pid)
+    if sys.platform != "linux":
+        return float(process.create_time())
+    try:
+        stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise psutil.NoSuchProcess(process.pid) from error
+    after_name = stat.rpartition(")")[2].split()  # the name of a program may hold anything
+    return int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+
+
 def likely_device() -> str:
     """What a training most likely runs on, told without the seconds and memory that importing PyTorch takes."""
     build = version("torch")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from coverslip.machine import process_started
 from coverslip.messages import Failure, Note
 from coverslip.runs.documents import Document
 
@@ -33,7 +34,7 @@ class Status(Document):
     state: State
     host: str
     pid: int = Field(ge=0, lt=2**31)
-    process_started: float  # seconds since 1970: tells a process from a later one of the same number
+    process_started: float  # `machine.process_started`: tells a process from a later one of the same number
     began: Moment  # when it began to work on the folder
     heartbeat: Moment
     reason: str | None = None  # of an end before its time
@@ -62,7 +63,7 @@ class Status(Document):
         try:
             if psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE:  # ended; nobody has asked how
                 return False
-            return abs(_process_started(self.pid) - self.process_started) < 1
+            return abs(process_started(self.pid) - self.process_started) < 1
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:  # another user's, so it is there
@@ -96,14 +97,8 @@ class StatusFile:
         Status(
             host=platform.node(),
             pid=os.getpid(),
-            process_started=_process_started(),
+            process_started=process_started(),
             began=self._began,
             heartbeat=datetime.now(UTC).isoformat(timespec="seconds"),
             **self._values,
         ).write(self._file)
-
-
-def _process_started(pid: int | None = None) -> float:
-    import psutil
-
-    return float(psutil.Process(pid).create_time())

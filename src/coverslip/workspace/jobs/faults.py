@@ -1,6 +1,7 @@
 """Why a job failed."""
 
 import json
+from datetime import datetime
 
 from coverslip.messages import Failure, failure_of
 from coverslip.runs import Status
@@ -10,9 +11,9 @@ from coverslip.workspace.jobs.records import Job
 
 def is_of_earlier_process(job: Job, status: Status) -> bool:
     """Whether the status was written before the job's last process was begun."""
-    if job.process_started is None:
+    if job.process_started is None or job.launched is None or status.process_started == job.process_started:
         return False
-    return status.process_started < job.process_started - 1
+    return datetime.fromisoformat(status.began).timestamp() < job.launched - 1
 
 
 def why_failed(job: Job, status: Status | None) -> Failure:

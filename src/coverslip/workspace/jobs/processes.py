@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from coverslip.machine import process_started
 from coverslip.messages import FAILURE_VARIABLE
 from coverslip.workspace.asked.environment import child_environment
 
@@ -56,7 +57,7 @@ def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path, 
     child = psutil.Process(process.pid)
     with suppress(psutil.Error, OSError):  # only an administrator may take back the server's own niceness
         child.nice(0)
-    return Launched(process, process.pid, float(child.create_time()))
+    return Launched(process, process.pid, process_started(process.pid))
 
 
 def is_running(pid: int | None, started: float | None) -> bool:
@@ -67,7 +68,7 @@ def is_running(pid: int | None, started: float | None) -> bool:
         return False
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and abs(float(process.create_time()) - started) < 1
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process_started(pid) - started) < 1
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:  # another user's, so it is there

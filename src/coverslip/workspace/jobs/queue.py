@@ -106,5 +106,6 @@ def _see_to_stop(job: Job) -> None:
     has_begun = job.run.status_file.exists()
     if has_begun and not job.run.stop_file.exists():
         job.run.stop_file.touch()
-    if not has_begun or time.time() - job.stop_asked > _PATIENCE_SECONDS:
+    has_patience = 0 <= time.time() - job.stop_asked <= _PATIENCE_SECONDS  # negative: the clock was set back
+    if not has_begun or not has_patience:
         terminate(job.pid, job.process_started)

@@ -35,7 +35,7 @@ def is_at_work(job: Job) -> bool:
 def _is_being_launched(job: Job) -> bool:
     if job.state != "started" or job.pid is not None or job.launched is None:
         return False
-    return time.time() - job.launched < _LAUNCH_SECONDS
+    return 0 <= time.time() - job.launched < _LAUNCH_SECONDS  # negative: the clock was set back
 
 
 def status_of(job: Job) -> Status | None:
