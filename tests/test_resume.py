@@ -107,7 +107,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -
     assert status_of(run).is_alive
     with pytest.raises(Conflict):
         cs.resume(run)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGHUP)  # of a closed terminal
     assert process.wait(timeout=60) == 130
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "stopped"

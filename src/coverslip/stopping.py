@@ -1,4 +1,4 @@
-"""Ending work in order: Ctrl-C, SIGTERM, a file that asks for it, or the end of the time that it may take.
+"""Ending work in order: Ctrl-C, SIGTERM, SIGHUP, a file that asks for it, or the end of the time that it may take.
 
 Whatever takes long is handed a `Stop` and looks at it where it can end without loss: `check` in loops whose work is
 kept as it goes, `is_requested` where there is something left to do first. Nothing else ends work on request.
@@ -6,6 +6,7 @@ kept as it goes, `is_requested` where there is something left to do first. Nothi
 
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -84,9 +85,10 @@ BY_SIGNAL = Stop()
 
 @contextmanager
 def signals_stop() -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM ask for an end, and a second one interrupt at once.
+    """Let the first Ctrl-C, SIGTERM or SIGHUP ask for an end, and a second one interrupt at once.
 
-    In a thread other than the main one nothing changes, since signals do not arrive there.
+    A process that shall outlive its terminal (`nohup`) ignores SIGHUP as before. In a thread other than the main one
+    nothing changes, since signals do not arrive there.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -97,7 +99,10 @@ def signals_stop() -> Iterator[None]:
             raise KeyboardInterrupt
         _signalled.set()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield
     finally:
