@@ -21,6 +21,7 @@ from coverslip.experiments.working import working_in
 from coverslip.files import sha256_file
 from coverslip.runs import Run, RunContext, RunLog, Status, StatusFile
 from coverslip.samples import write_sample_images
+from coverslip.stopping import BY_SIGNAL, signals_stop
 
 SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=32", "tta=1", "epochs=2", "batch_size=16")
 STAGES = ("instant", "finetune")
@@ -107,7 +108,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -
     assert status_of(run).is_alive
     with pytest.raises(Conflict):
         cs.resume(run)
-    process.send_signal(signal.SIGHUP)  # of a closed terminal
+    process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 130
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "stopped"
@@ -184,3 +185,23 @@ def test_setting_the_clock_makes_no_process_another(tmp_path: Path, monkeypatch:
     started = psutil.boot_time()  # it moves with the clock
     monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: started + 3600)
     assert status_of(tmp_path).is_alive
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_asks_for_an_end_and_the_second_interrupts(number: signal.Signals) -> None:
+    with signals_stop():
+        signal.raise_signal(number)
+        assert BY_SIGNAL.is_requested()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert not BY_SIGNAL.is_requested()
+
+
+def test_a_process_that_ignores_the_end_of_its_terminal_goes_on() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as of `nohup`
+    try:
+        with signals_stop():
+            signal.raise_signal(signal.SIGHUP)
+            assert not BY_SIGNAL.is_requested()
+    finally:
+        signal.signal(signal.SIGHUP, before)
