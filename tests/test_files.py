@@ -15,6 +15,7 @@ from coverslip.errors import CoverslipError
 from coverslip.files import (
     CsvWriter,
     plain_cell,
+    remove_file,
     safe_cell,
     sha256_json,
     write_json,
@@ -109,3 +110,11 @@ def test_what_killed_writers_left_is_removed_at_the_next_writing_and_what_is_wri
         os.utime(part, (time.time() - 90_000,) * 2)
     write_text(tmp_path / "a[1].csv", "whole")
     assert sorted(tmp_path.iterdir()) == sorted((written_now, of_another, tmp_path / "a[1].csv"))
+
+
+def test_what_cannot_be_removed_is_told_as_such(tmp_path: Path) -> None:
+    """Removing fails on a read-only disk, and here for a folder in the file's place."""
+    (tmp_path / "finish").mkdir()
+    with pytest.raises(CoverslipError):
+        remove_file(tmp_path / "finish")
+    remove_file(tmp_path / "other")

@@ -65,6 +65,18 @@ def _remove_abandoned(path: Path) -> None:
                 Path(entry).unlink(missing_ok=True)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, where there is one.
+
+    Raises:
+        CoverslipError: its folder cannot be written to.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def cannot_write(path: Path, error: OSError) -> CoverslipError:
     """The one line for a file that could not be written."""
     return CoverslipError(

@@ -39,7 +39,7 @@ from coverslip.experiments import (
     train_in,
 )
 from coverslip.experiments.again.deciding import decide_again
-from coverslip.files import written_whole
+from coverslip.files import remove_file, written_whole
 from coverslip.inference import load_classifier
 from coverslip.inference.predicting import Summary, predict, unfinished_note
 from coverslip.machine import FOR_TRAINING, chosen_device
@@ -266,7 +266,7 @@ def _resume(begun: Run, seconds: float | None, emit: Emit) -> Run:
     if is_run(begun.pretraining.folder) and not begun.pretraining.is_done:
         _unchanged_images(open_run(begun.pretraining))
     deadline = rest_of_budget(begun, seconds)
-    begun.stop_file.unlink(missing_ok=True)
+    remove_file(begun.stop_file)
     for part in list(begun.folder.rglob(".*.part")):  # what a killed process was writing; folders hold others of them
         if part.is_dir():
             shutil.rmtree(part)

@@ -9,6 +9,7 @@ from coverslip.events import Emit, Noted
 from coverslip.experiments.beginning import grouped
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.working import working_in
+from coverslip.files import remove_file
 from coverslip.inference import Classifier
 from coverslip.reports import write_report
 from coverslip.runs import (
@@ -58,7 +59,7 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
 def _measured_in(evaluation: Run, data: Dataset, classifier: Classifier, context: RunContext) -> Run:
     run = evaluation.whole
     data = _as_measured(kept_as_files(data, evaluation, emit=context.emit), run, classifier.card)
-    evaluation.stop_file.unlink(missing_ok=True)
+    remove_file(evaluation.stop_file)
     evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
     with signals_stop(), working_in(evaluation_context, stopped=_stopped) as inner:
         images = EvaluatedImages(

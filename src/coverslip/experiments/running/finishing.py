@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from coverslip.errors import BadRun
 from coverslip.events import Noted
-from coverslip.files import write_text
+from coverslip.files import remove_file, write_text
 from coverslip.runs import Pretraining, Recipe, Run, RunContext, open_run, save_recipe
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def withdraw_finish(folder: Path) -> None:
     run = open_run(folder)
     status = run.status
     if status is None or not status.is_alive:
-        run.finish_file.unlink(missing_ok=True)
+        remove_file(run.finish_file)
 
 
 def why_not_finished(run: Run) -> tuple[str, str] | None:
@@ -73,7 +73,7 @@ def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None
         is_finished_early = stage.stopped_because == "finished early"
     if not is_finished_early:
         if not fitted.is_stopped:  # asked for too late
-            context.run.finish_file.unlink(missing_ok=True)
+            remove_file(context.run.finish_file)
         return
     n_run = 0 if stage is None else stage.epochs_run
     changes: dict[str, object] = {"stage": "instant"}
@@ -81,7 +81,7 @@ def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None
         # All epochs are run again, and the best one is kept, also where the patience would have ended it before.
         changes = {"last_epoch": n_run, "kept_epoch": "best", "patience": recipe.patience_used}
     save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
-    context.run.finish_file.unlink(missing_ok=True)
+    remove_file(context.run.finish_file)
     text = f"Fine-tuning was finished early, after {n_run} of {recipe.n_epochs} epochs."
     values = {"epochs_run": n_run, "epochs": recipe.n_epochs}
     context.emit(Noted(code="finished-early", text=text, values=values))
