@@ -101,15 +101,15 @@ def test_the_hash_of_an_object_does_not_depend_on_the_order_of_its_keys(value: d
 
 
 def test_what_killed_writers_left_is_removed_at_the_next_writing_and_what_is_written_now_stays(tmp_path: Path) -> None:
-    abandoned, written_now, of_another = (
-        tmp_path / f".{name}.0123abc{i}.part" for i, name in enumerate(("a[1].csv", "a[1].csv", "b.csv"))
+    abandoned, written_now, of_users = (
+        tmp_path / name for name in (".a[1].csv.0123abc0.part", ".a[1].csv.0123abc1.part", "b.part")
     )
-    for part in (abandoned, written_now, of_another):
+    for part in (abandoned, written_now, of_users):
         part.touch()
-    for part in (abandoned, of_another):
+    for part in (abandoned, of_users):
         os.utime(part, (time.time() - 90_000,) * 2)
     write_text(tmp_path / "a[1].csv", "whole")
-    assert sorted(tmp_path.iterdir()) == sorted((written_now, of_another, tmp_path / "a[1].csv"))
+    assert sorted(tmp_path.iterdir()) == sorted((written_now, of_users, tmp_path / "a[1].csv"))
 
 
 def test_what_cannot_be_removed_is_told_as_such(tmp_path: Path) -> None:

@@ -73,3 +73,10 @@ def test_only_the_command_line_speaks_of_its_options_and_commands() -> None:
     below = [path for path in MODULES if not place(path).startswith(("cli/", of_developers))]
     words = [(place(path), text) for path in below for text in strings(path) if not _ARGUMENT.fullmatch(text)]
     assert [(name, text) for name, text in words if _OPTION.search(text) or _COMMAND.search(text)] == []
+
+
+def test_readers_of_images_open_files_in_one_way() -> None:
+    """Else links that are exchanged meanwhile lead out of the app's folders."""
+    readers = [path for path in MODULES if place(path).startswith("images/") and path.name != "confining.py"]
+    opening = re.compile(r"""\.open\(["']r?b|\bread_bytes\(|\bmemmap\(|(?<![\w.])open\(""")
+    assert {place(path) for path in readers if opening.search(path.read_text(encoding="utf-8"))} == set()

@@ -186,5 +186,5 @@ for held in (alone_in(Path(sys.argv[1])), only_server(open_workspace(Path(sys.ar
         done[name] = subprocess.run(
             command, env={**os.environ, **more}, check=True, capture_output=True, text=True
         ).stdout.splitlines()
-    assert done == {"with locks": ["locked", "locked"], "without": ["BadRun True", "CoverslipError True"]}
+    assert done == {"with locks": ["locked", "locked"], "without": ["locked", "CoverslipError True"]}
     assert [file.name for file in (tmp_path / "run").iterdir()] == [WORK_LOCK]

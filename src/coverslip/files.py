@@ -17,6 +17,8 @@ from typing import Any, TextIO
 from coverslip.errors import CoverslipError
 
 _SECONDS_UNTIL_ABANDONED = 86_400
+_PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
+_cleaned: set[Path] = set()  # folders
 
 
 def weights_folder() -> Path:
@@ -36,8 +38,8 @@ def weights_folder() -> Path:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; on success it is renamed to `path`, on any error it is removed.
 
-    A reader finds the old file or the new one, never half of one. What killed writers of the same file left is removed
-    if nothing was written to it for a day.
+    A reader finds the old file or the new one, never half of one. The first writing in a folder removes what killed
+    writers left there, if nothing was written to it for a day.
 
     Raises:
         CoverslipError: the folder cannot be written to, or the disk is full.
@@ -45,7 +47,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
+        _remove_abandoned(path.parent)
         yield part
         part.replace(path)
     except OSError as error:
@@ -55,13 +57,18 @@ def written_whole(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove temporary files of `path` that no living process writes to: they were last changed a day ago or more."""
-    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part")
+def _remove_abandoned(folder: Path) -> None:
+    """Remove temporary files that no living process writes to: they were last changed a day ago or more.
+
+    A process does it once for each folder, since folders can hold thousands of files.
+    """
+    if folder in _cleaned:
+        return
+    _cleaned.add(folder)
     oldest = time.time() - _SECONDS_UNTIL_ABANDONED
-    with suppress(OSError):
-        for entry in os.scandir(path.parent):
-            if name.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _PART.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest:
                 Path(entry).unlink(missing_ok=True)
 
 

@@ -1,9 +1,11 @@
 """Limits that a process sets itself before it opens what a stranger made, and may be killed by."""
 
+import json
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 # Threads and their own pieces of memory count as memory that is held; such processes get along without them.
 _SMALL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
@@ -15,6 +17,22 @@ APART_VARIABLE = "COVERSLIP_DECODE_APART"
 def confined_environment() -> dict[str, str]:
     """The environment of a process that is going to limit itself."""
     return {**os.environ, **_SMALL}
+
+
+def write_answer(answer: object) -> None:
+    """Write a JSON value to stdout, for `answer_in`; what libraries print afterwards goes to stderr."""
+    sys.stdout.write(f"\n{json.dumps(answer)}\n")
+    sys.stdout.flush()
+    os.dup2(2, 1)
+
+
+def answer_in(stdout: bytes) -> Any:  # Any: a JSON value
+    """Return what `write_answer` wrote, after anything that libraries printed.
+
+    Raises:
+        ValueError: there is no answer.
+    """
+    return json.loads((stdout.splitlines() or [b""])[-1])
 
 
 def be_killed_first() -> None:

@@ -1,4 +1,4 @@
-"""Connections to the server: how many, and how long one may take to say what it wants.
+"""Connections to the server: how many, and the time limit for a request.
 
 uvicorn waits for ever for a request that was begun. A few hundred such connections, of one program on the same
 computer, would take all that the process may open, before any token is asked for.
@@ -17,7 +17,7 @@ _FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 
 
 
 class Connection(H11Protocol):
-    """Ends what does not go on: half a request, or a body of which nothing more comes."""
+    """Close connections with incomplete requests."""
 
     _since = 0.0  # when it was opened or got its last answer
     _end: asyncio.TimerHandle | None = None
@@ -33,8 +33,11 @@ class Connection(H11Protocol):
             self._await_body()
 
     def on_response_complete(self) -> None:
-        self._await_request()
-        super().on_response_complete()
+        super().on_response_complete()  # which may begin the next request, where several were sent at once
+        if self._is_waiting:
+            self._await_request()
+        else:
+            self._await_body()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_after(None)

@@ -26,7 +26,7 @@ def check_reachable(address: str) -> None:
     except OSError as error:
         raise _unreachable(address, error.strerror or str(error)) from error
     if answer[:1] != bytes([_TLS_ALERT]) and answer[3:4] != bytes([_SETTINGS]):
-        raise _unreachable(address, "what listens there is not Ray" if answer else "what listens there closed at once")
+        raise _unreachable(address, "it is not a Ray cluster" if answer else "the server closed the connection")
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
@@ -36,7 +36,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
     except ValueError:
         port = None
     if parts.scheme not in ("", "ray") or not parts.hostname or port is None:
-        what = f"'{address}' is no address of a Ray cluster"
+        what = f"'{address}' is not a valid Ray cluster address"
         raise ClusterUnreachable(what, do="Give it as ray://HOST:PORT or HOST:PORT.")
     return parts.hostname, port
 

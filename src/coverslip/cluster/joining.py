@@ -82,7 +82,7 @@ def _begin_cluster() -> Any:  # Any: Ray's own module
         _connect(ray, "of this computer", address="local", **options)
     if ray.util.get_node_ip_address() != _LOOPBACK:
         ray.shutdown()
-        what = f"Ray {ray.__version__} began a cluster that listens to other computers, which was ended"
+        what = f"Ray {ray.__version__} started a cluster that is open to other computers; coverslip stopped it"
         raise CoverslipError(what, do="Install the version of Ray that coverslip was tested with.")
     return ray
 
@@ -123,7 +123,7 @@ def _connect(ray: Any, name: str, **options: Any) -> None:  # Any: Ray's own mod
     try:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
     except Exception as error:  # Ray raises plain ones too
-        what = f"Ray could not be reached or begun ({name}): {str(error).strip().splitlines()[0]}"
+        what = f"coverslip could not connect to Ray or start it ({name}): {str(error).strip().splitlines()[0]}"
         raise CoverslipError(what, do="Start a cluster, or give the address of one that is there.") from error
 
 

@@ -206,7 +206,7 @@ def _read_contiguous(
     numbers = np.arange(prod(series.shape[:n_lead])).reshape(series.shape[:n_lead])[where[:n_lead]]
     _check_array(path, (numbers.size, *shape), series, max_bytes)
     pixels = np.empty((numbers.size, prod(shape)), dtype)
-    with path.open("rb") as file:
+    with open_image(path) as file:
         for row, number in zip(pixels, numbers.ravel().tolist(), strict=True):
             file.seek(series.dataoffset + number * row.nbytes)
             if file.readinto(row.data.cast("B")) < row.nbytes:

@@ -10,8 +10,8 @@ import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from coverslip.errors import UnreadableImage
 
@@ -31,7 +31,7 @@ def confined_to(roots: Sequence[Path] | None) -> Iterator[None]:
         _OF_THREAD.roots = before
 
 
-def open_image(path: Path) -> BinaryIO:
+def open_image(path: Path) -> BufferedReader:
     """A file to read bytes from; every reader of a format opens its files with this.
 
     Raises:
@@ -42,7 +42,7 @@ def open_image(path: Path) -> BinaryIO:
     return path.open("rb") if roots is None else open_below(path, roots)
 
 
-def open_below(path: Path, roots: Sequence[Path]) -> BinaryIO:
+def open_below(path: Path, roots: Sequence[Path]) -> BufferedReader:
     """A regular file that lies below one of these real paths, also behind links, to read bytes from.
 
     Raises:

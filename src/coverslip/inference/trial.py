@@ -16,7 +16,14 @@ from coverslip.errors import BadClassifier, CoverslipError
 from coverslip.files import sha256_json
 from coverslip.models import model_info
 from coverslip.pipes import Json
-from coverslip.process_limits import be_killed_first, confined_environment, limit_memory, limit_processor_time
+from coverslip.process_limits import (
+    answer_in,
+    be_killed_first,
+    confined_environment,
+    limit_memory,
+    limit_processor_time,
+    write_answer,
+)
 from coverslip.runs import PackedClassifier
 
 TRIALS = register(Kind("network-trials", "classifiers' networks that were built within limits", RECORDS, 10**7))
@@ -51,7 +58,7 @@ def check_buildable(packed: PackedClassifier) -> None:
             return
         why = _tried(question)
         if why is not None:
-            do = "Ask whoever made it for one with the usual options."
+            do = "Ask the author for a classifier with standard options."
             raise BadClassifier(f"Its network cannot be built here: {why}", file=packed.place, do=do)
         store.keep({key: b""})
 
@@ -71,31 +78,33 @@ def _tried(question: Json) -> str | None:
     except subprocess.TimeoutExpired:
         return f"it takes too long; {limits}"
     try:
-        why: str | None = json.loads(done.stdout)["why"]
-    except (ValueError, KeyError):
+        why: str | None = answer_in(done.stdout)["why"]
+    except (ValueError, TypeError, KeyError):
         return f"building it ended with code {done.returncode}; {limits}"
     return why
 
 
 def main() -> int:
     """Try it, and say what came of it."""
-    from coverslip.models.networks import create_network
-    from coverslip.models.shapes import shapes_only
+    write_answer({"why": _why_not(json.load(sys.stdin))})
+    return 0
 
-    question = json.load(sys.stdin)
+
+def _why_not(question: Json) -> str | None:
     be_killed_first()
     limit_memory(_BYTES)
     limit_processor_time(_SECONDS)
-    why = None
+    from coverslip.models.networks import create_network
+    from coverslip.models.shapes import shapes_only
+
     try:
         with shapes_only():
             create_network(question.pop("model"), pretrained=False, **question)
     except CoverslipError as error:
-        why = error.what
+        return error.what
     except Exception as error:  # noqa: BLE001 - another library's code, run with values that nobody has checked
-        why = f"{type(error).__name__}: {error}".splitlines()[0]
-    sys.stdout.write(json.dumps({"why": why}))
-    return 0
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return None
 
 
 if __name__ == "__main__":

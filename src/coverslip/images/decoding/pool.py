@@ -16,9 +16,9 @@ from coverslip.images.reading import Pixels
 
 _LOOK_EVERY_S = 0.25
 _SILENT_S = 60.0
-STOPPED_OUTSIDE = "Reading the file was stopped from outside, twice: memory?"
-_FREE_MEMORY = "Close other programs, and read the images again; the file may be whole."
-READ_ALONE = "the process that read it ended early; it was read again with nothing beside it"
+STOPPED_OUTSIDE = "The process that read the file was killed twice, probably for lack of memory"
+_FREE_MEMORY = "Close other programs, and read the images again; the file itself may be undamaged."
+READ_ALONE = "the process that read it was killed; it was read again, alone"
 
 
 class Decoders:

@@ -11,7 +11,6 @@ HDF5's own library can crash on a damaged file, or read it for ever (seen with s
 its own reads the file, with limits of time and memory, and hands the numbers on as safetensors.
 """
 
-import json
 import re
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coverslip.errors import WeightsUnavailable, require_extra
+from coverslip.process_limits import answer_in, write_answer
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +73,7 @@ def read_layers(file: Path) -> Layers:
         except subprocess.TimeoutExpired as error:
             raise _damaged("reading it does not end", file) from error
         if done.returncode == _REFUSED:
-            refusal = json.loads(done.stdout)
+            refusal = answer_in(done.stdout)
             raise WeightsUnavailable(refusal["what"], file=file, do=refusal["do"])
         if done.returncode:
             raise _damaged(f"reading it ended with code {done.returncode}", file)
@@ -225,7 +225,7 @@ def _main(file: Path, out: Path) -> int:
     try:
         layers = read_arrays(file)
     except WeightsUnavailable as error:
-        sys.stdout.write(json.dumps({"what": error.what, "do": error.do}))
+        write_answer({"what": error.what, "do": error.do})
         return _REFUSED
     named = {
         f"{layer}{_BETWEEN}{name}": numbers

@@ -6,7 +6,6 @@ to keep its reader busy.
 Run as `python -m coverslip.models.weights.torch_files FILE OUT`.
 """
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,14 @@ from typing import Any
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.models.weights.source import Tensors
-from coverslip.process_limits import be_killed_first, confined_environment, limit_memory, limit_processor_time
+from coverslip.process_limits import (
+    answer_in,
+    be_killed_first,
+    confined_environment,
+    limit_memory,
+    limit_processor_time,
+    write_answer,
+)
 
 _SECONDS = 120
 _PATIENCE = 10  # times as long, by the clock: other programs may need the processor
@@ -48,18 +54,18 @@ def read_torch_file(file: Path) -> Tensors:
         except subprocess.TimeoutExpired as error:
             raise _beyond_limits(file) from error
         if done.returncode == _REFUSED:
-            refusal = json.loads(done.stdout)
+            refusal = answer_in(done.stdout)
             raise WeightsUnavailable(refusal["what"], file=file, do=refusal["do"])
         if done.returncode:
             raise _beyond_limits(file)
         tensors = safetensors.torch.load(out.read_bytes())
-        return {name: tensors[name] for name in json.loads(done.stdout)}  # in the file's order, not in that of names
+        return {name: tensors[name] for name in answer_in(done.stdout)}  # in the file's order, not in that of names
 
 
 def _beyond_limits(file: Path) -> WeightsUnavailable:
     most = (_BYTES + 3 * file.stat().st_size) / 1e9
     return WeightsUnavailable(
-        f"Reading the file crashed, or took more than it may: the limits are {_SECONDS} s of processor time and "
+        f"Reading the file failed or exceeded a limit: the limits are {_SECONDS} s of processor time and "
         f"{most:.1f} GB of memory",
         file=file,
         do="Download it again, or ask its author for a safetensors file.",
@@ -158,10 +164,15 @@ def main(file: Path, out: Path) -> int:
     try:
         tensors = _read_plain(file)
     except WeightsUnavailable as error:
-        sys.stdout.write(json.dumps({"what": error.what, "do": error.do}))
+        write_answer({"what": error.what, "do": error.do})
         return _REFUSED
-    safetensors.torch.save_file({name: each.detach().contiguous().clone() for name, each in tensors.items()}, out)
-    sys.stdout.write(json.dumps(list(tensors)))
+    try:
+        safetensors.torch.save_file({name: each.detach().contiguous().clone() for name, each in tensors.items()}, out)
+    except (OSError, safetensors.SafetensorError) as error:
+        do = "Free some space in the folder for temporary files."
+        write_answer({"what": f"The file's tensors could not be written to {out.parent}: {error}", "do": do})
+        return _REFUSED
+    write_answer(list(tensors))
     return 0
 
 
