@@ -145,7 +145,7 @@ def test_the_record_of_a_network_tells_the_options_that_its_class_has(name: str)
         ({"dcs": True}, "the network has no such option"),
         ({"mv2_attention": "much"}, "it must be one of none, se, nam"),
         ({"dsc": 1}, "it must be true or false"),
-        ({"depths": [1, 2]}, "it must be a list of 3 whole numbers, 1 or more"),
+        ({"depths": [1, 2]}, "it must be a list of 3 whole numbers between 1 and 64"),
     ],
 )
 def test_an_option_that_a_network_does_not_take_is_told_at_its_field(

@@ -260,7 +260,10 @@ def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
 
         page.keyboard.press("Control+z")
         until({ids[2]: "medium"})
-        assert page.get_by_role("button", name="Undo (Ctrl-Z)").is_disabled()  # the other change is not this page's
+        sync_api = pytest.importorskip("playwright.sync_api")
+        sync_api.expect(
+            page.get_by_role("button", name="Undo (Ctrl-Z)")
+        ).to_be_disabled()  # the other change is not this page's
         page.keyboard.press("Control+z")
         page.keyboard.press("Control+Shift+Z")
         until({ids[0]: "small", ids[2]: "medium"})

@@ -428,14 +428,16 @@ def test_a_network_that_takes_longer_than_it_may_is_given_up_in_a_process_of_its
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is looked up as Linux tells it")
 def test_a_network_for_large_images_is_built_in_little_memory(tmp_path: Path) -> None:
     """A transformer of 16,385 tokens: its numbers took minutes."""
     code = (
-        "import resource\n"
+        "import re\n"
+        "from pathlib import Path\n"
         "from coverslip.models.networks import create_network\n"
         "create_network('timm/deit_tiny_patch16_224', n_classes=2, head='native', channels=1, pretrained=False,\n"
         "               options={'patch_size': 8}, image_size=1024)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
-    assert int(done.stdout) * (1 if sys.platform == "darwin" else 1024) < 1.2e9
+    assert int(done.stdout) * 1024 < 1.2e9  # of this process alone: that of getrusage counts the one that began it

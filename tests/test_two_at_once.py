@@ -67,7 +67,8 @@ def twice_at_once(folder: Path, arguments: Sequence[str], n: int) -> None:
             assert sorted(codes.values()) == ["0", "1"], k
             (failure,) = folder.glob(f"{k}-*.failure")
             assert codes[failure.stem] == "1"
-            assert json.loads(failure.read_text())["code"] == "conflict"
+            # On a busy computer the first may have ended when the second begins.
+            assert json.loads(failure.read_text())["code"] in ("conflict", "bad-run")
     finally:
         for process in processes:
             process.kill()
