@@ -1,6 +1,7 @@
 """Studies in the app, through the REST API: planned, run in a process of their own, watched, stopped, compared."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,3 +198,17 @@ def test_a_removed_study_comes_back_with_its_trainings(lab: Lab, done: Json) -> 
     assert lab.post(f"jobs/{done['id']}/restore", {}, 200)["n_done"] == 1
     again = lab.get(f"studies/{done['id']}")
     assert lab.get(f"runs/{again['trainings'][0]['run_id']}")["state"] == "done"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file system that takes no folder")
+def test_a_disk_that_takes_no_folder_is_no_fault_of_the_app(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    cells = open_images(workspace, write_cells(tmp_path / "cells"))
+    workspace.studies.symlink_to("/sys/kernel")  # refuses new folders, to root too
+    with TestClient(create_app(workspace)) as client:
+        body = {"preset": "aimic", "dataset_ids": [cells], "is_small": True}
+        answer = client.post(f"{API}/studies", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "disk")
+        assert client.get(f"{API}/studies").json()["total"] == 0
+        workspace.studies.unlink()
+        assert client.post(f"{API}/studies", json=body).status_code == 201

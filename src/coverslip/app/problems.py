@@ -1,5 +1,6 @@
 """Errors as problem details (RFC 9457), whatever raised them."""
 
+import errno
 import json
 from dataclasses import asdict
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from coverslip.messages import Failure
 _MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[CoverslipError], int] = {NotFound: 404, Conflict: 409, TooLarge: 413, Busy: 503}
 _RETRY_SECONDS = "2"
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 _TITLES = {
     400: "The request could not be understood",
     404: "There is nothing at this address",
@@ -89,6 +91,14 @@ def add_problem_handlers(app: FastAPI) -> None:
         what = "A name or text holds characters that are not Unicode"
         do = "Write it again without them; where it is the name of a file or folder, rename that."
         return problem(422, Failure(code="invalid-text", what=what, do=do))
+
+    @app.exception_handler(OSError)
+    def _refused_by_disk(_: Request, error: OSError) -> JSONResponse:
+        if error.errno not in _OF_THE_DISK:
+            raise error
+        file = None if error.filename is None else str(error.filename)
+        do = "Free some space, or see that you may write to the app's folder; what was there before is intact."
+        return problem(422, Failure(code="disk", what=f"The disk refuses it: {error.strerror}", do=do, file=file))
 
     @app.exception_handler(ClientDisconnect)
     def _gone(_: Request, __: ClientDisconnect) -> JSONResponse:
