@@ -95,6 +95,18 @@ def test_it_ends_and_starts_again_on_the_same_workspace(
     assert app.start().get("system")["workspace"] == str(app.workspace)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_it_ends_in_order_when_its_terminal_is_closed_or_the_system_ends_it(
+    other_app: Callable[..., RunningApp], name: str
+) -> None:
+    app = other_app()
+    with socket.create_connection(("127.0.0.1", int(app.address.rstrip("/").rpartition(":")[2]))):
+        assert app.end(signal.Signals[name]) == 0
+    assert not (app.workspace / "workspace.sqlite-wal").exists()  # the database was closed
+
+
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_next_free_port_is_taken_and_said(other_app: Callable[..., RunningApp]) -> None:

@@ -169,6 +169,39 @@ def test_ctrl_c_in_training_ends_with_130_and_says_how_to_go_on(samples: SampleS
     assert json.loads((tmp_path / "run" / "status.json").read_text(encoding="utf-8"))["state"] == "stopped"
 
 
+ENDING = """
+import os, signal, sys
+
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "coverslip.cli":
+            exec("signal.raise_signal({number})")  # as where a dataclass is made
+
+
+class Late:
+    def __del__(self, kill=os.kill, own=os.getpid()):
+        kill(own, {number})
+
+
+sys.meta_path.insert(0, Interrupting())
+{late}
+from coverslip.__main__ import main
+
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send Ctrl-C to itself on Windows")
+@pytest.mark.parametrize(
+    ("name", "late"), [("SIGINT", ""), ("SIGINT", "late = Late()"), ("SIGTERM", ""), ("SIGHUP", "")]
+)
+def test_a_signal_while_modules_are_imported_interrupts(tmp_path: Path, name: str, late: str) -> None:
+    (tmp_path / "ending.py").write_text(ENDING.format(number=int(signal.Signals[name]), late=late))
+    done = subprocess.run([sys.executable, "-m", "ending"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (130, 1), done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.exhaustive)])
 def test_the_demo_does_the_whole_job_and_can_be_run_again(

@@ -83,12 +83,19 @@ BY_SIGNAL = Stop()
 """Ends work on Ctrl-C or SIGTERM alone, where these are let ask (`signals_stop`)."""
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Ctrl-C, SIGTERM, and the end of the terminal, unless the process is to outlive it (`nohup`)."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return numbers
+
+
 @contextmanager
 def signals_stop() -> Iterator[None]:
     """Let the first Ctrl-C, SIGTERM or SIGHUP ask for an end, and a second one interrupt at once.
 
-    A process that shall outlive its terminal (`nohup`) ignores SIGHUP as before. In a thread other than the main one
-    nothing changes, since signals do not arrive there.
+    In a thread other than the main one nothing changes, since signals do not arrive there.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -99,10 +106,7 @@ def signals_stop() -> Iterator[None]:
             raise KeyboardInterrupt
         _signalled.set()
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, ask) for number in numbers}
+    before = {number: signal.signal(number, ask) for number in ending_signals()}
     try:
         yield
     finally:

@@ -82,7 +82,7 @@ class Server:
         return _address(host, self.port) + (f"?token={self.new_token}" if self.new_token else "")
 
     def run(self) -> None:
-        """Answer requests until Ctrl-C, which ends in a KeyboardInterrupt once all answers are out."""
+        """Answer requests until Ctrl-C, SIGTERM or SIGHUP; all answers are out when it is raised once more."""
         self.runner.run(sockets=[self.socket])
 
 

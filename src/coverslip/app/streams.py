@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.sse import ServerSentEvent
 
 from coverslip.app.document import Json, add_schemas, complete_document
+from coverslip.stopping import ending_signals
 from coverslip.workspace.job_kinds import JOB_KINDS, JobRecord
 from coverslip.workspace.jobs.watching import Watching
 
@@ -81,14 +82,15 @@ def ended_by_signals(*ends: Callable[[], object]) -> Iterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in ending_signals()}
 
     def heed(number: int, frame: FrameType | None) -> None:
         for end in ends:
             loop.call_soon_threadsafe(end)
-        handler = before[signal.Signals(number)]
+        known = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM  # uvicorn lets SIGHUP kill it
+        handler = before[known]
         if callable(handler):
-            handler(number, frame)
+            handler(known, frame)
 
     for number in before:
         signal.signal(number, heed)

@@ -77,7 +77,7 @@ def app(
     home = open_workspace(workspace, tuple(root or ()))
     from coverslip.app.server import open_server  # seconds, in which one would wait for a refusal
 
-    # Ctrl-C is how one ends it: nothing that went wrong.
+    # Ctrl-C, SIGTERM or a closed terminal is how one ends it: nothing that went wrong.
     with (
         suppress(KeyboardInterrupt),
         open_server(home, host=host, port=port, new_token=new_token) as server,
@@ -90,7 +90,8 @@ def app(
                 address = stack.enter_context(redirect_file(home, address)).as_uri()
             webbrowser.open(address)
         server.run()
-    typer.echo("\nThe app has ended. Trainings that were running go on; coverslip app shows them again.")
+    with suppress(OSError):  # the terminal may be gone
+        typer.echo("\nThe app has ended. Trainings that were running go on; coverslip app shows them again.")
     _leave_at_once()
 
 
@@ -103,8 +104,9 @@ def _leave_at_once() -> None:
     from coverslip.images import end_decoding
 
     end_decoding()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(0)
 
 
