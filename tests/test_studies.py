@@ -305,6 +305,28 @@ def test_a_study_that_is_stopped_or_killed_goes_on_with_nothing_redone(tmp_path:
     assert {file: file.stat().st_mtime_ns for file in done} == done
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit of file sizes")
+def test_a_training_whose_files_the_disk_does_not_take_fails_and_is_trained_when_it_does(tmp_path: Path) -> None:
+    import resource
+
+    write_cells(tmp_path / "cells", 60)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "coverslip", "study"]
+    plan = write_plan(tmp_path, regimes=["scratch"], folds=0, recipe={**SMALL, "stage": "finetune", "epochs": 1})
+    whole = resource.RLIM_INFINITY
+    child = subprocess.Popen([*command, "run", str(plan), "--out", str(out)], stderr=subprocess.PIPE, text=True)
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (1_000_000, whole))  # less than the network takes
+    _, told = child.communicate(timeout=240)
+    assert child.returncode == 1, told
+    (cell,) = studies.plan_study(out / "study.yaml", out)
+    assert studies.state_of(cell).state == "failed"
+    assert not cell.run.is_done
+    assert list(out.rglob("*.part")) == []
+    assert main(["study", "resume", str(out)]) == 0
+    assert studies.state_of(cell).state == "done"
+
+
 def test_the_seed_of_the_split_is_that_of_the_training_unless_it_has_its_own() -> None:
     assert Recipe(seed=3).split_seed == 3
     assert Recipe(seed=3, split={"seed": 0}).split_seed == 0  # type: ignore[arg-type]  # as YAML has it

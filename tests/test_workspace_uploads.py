@@ -3,17 +3,20 @@
 import asyncio
 import io
 import os
+import socket
 import stat
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
+from browser import RunningApp
 from drawing import save_cell, save_cells
 from image_sets import API, App, workspace_in
+from small_workspace import until
 
 from coverslip.app.server import create_app
 from coverslip.archives import safe_name
@@ -320,6 +323,49 @@ def test_an_upload_that_is_broken_off_leaves_nothing_and_is_no_fault(app: App, w
         pool.submit(asyncio.run, create_app(app.home)(scope, receive, send)).result()  # type: ignore[arg-type]
     assert app.get(f"uploads/{upload}")["n_files"] == 0
     assert everything_below(app.home.uploads / upload / "files") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["files/a/1.png", "archive"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"Content-Length: 5000000\r\n\r\n" + bytes(3_000_000),
+        b"Transfer-Encoding: chunked\r\n\r\n200000\r\n" + bytes(0x200000) + b"\r\n",
+        b"Content-Length: -1\r\n\r\nhalf",
+        b"Content-Length: 4\r\nContent-Length: 9\r\n\r\nhalf",
+        b"Content-Length: 99999999999999999999\r\n\r\nhalf",
+    ],
+    ids=["cut", "cut chunks", "negative", "two lengths", "too long"],
+)
+def test_a_connection_that_ends_early_or_lies_about_its_length_leaves_no_file(
+    app_server: RunningApp, where: str, sent: bytes
+) -> None:
+    upload = app_server.send("uploads", {"name": "Mine", "is_labelled": True})["id"]
+    folder = app_server.workspace / "uploads" / upload
+    place = urlsplit(app_server.address)
+    assert place.hostname
+    assert place.port
+    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+        head = f"PUT {API}/uploads/{upload}/{where} HTTP/1.1\r\nHost: {place.netloc}\r\n"
+        connection.sendall(head.encode() + sent)
+        if len(sent) > 10**6:
+            until(lambda: len(everything_below(folder)) > 1)
+    until(lambda: everything_below(folder) == ["files"])
+    assert app_server.get(f"uploads/{upload}")["n_files"] == 0
+
+
+@pytest.mark.slow
+def test_a_file_that_is_sent_several_times_at_once_is_one_whole_file(app_server: RunningApp) -> None:
+    upload = app_server.send("uploads", {"name": "Mine", "is_labelled": True})["id"]
+    bodies = [os.urandom(2_000_000 + k) for k in range(4)]
+    with ThreadPoolExecutor(4) as four:
+        list(four.map(lambda body: app_server.send(f"uploads/{upload}/files/a/1.png", body, "PUT"), bodies))
+    folder = app_server.workspace / "uploads" / upload
+    assert everything_below(folder) == ["files", "files/a", "files/a/1.png"]
+    kept = (folder / "files" / "a" / "1.png").read_bytes()
+    assert kept in bodies
+    assert app_server.get(f"uploads/{upload}")["n_bytes"] == len(kept)
 
 
 def test_an_upload_is_dropped(app: App, png: bytes) -> None:
