@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -740,7 +741,9 @@ def ids_that_exist(client: TestClient, images: Path) -> dict[str, object]:
 
 
 @pytest.mark.slow
-def test_a_wheel_contains_the_pages_and_is_not_built_without_them(tmp_path: Path) -> None:
+def test_packages_contain_the_pages_and_nothing_else_of_this_computer_and_are_not_built_without_pages(
+    tmp_path: Path,
+) -> None:
     sources = tmp_path / "sources"
     shutil.copytree(
         ROOT,
@@ -768,7 +771,22 @@ def test_a_wheel_contains_the_pages_and_is_not_built_without_them(tmp_path: Path
     (static / "assets").mkdir(parents=True)
     (static / "index.html").write_text("<!doctype html>")
     (static / "assets/index-1a2b.js").write_text("1")
+    for stray in (
+        ".venv/a.py",
+        "node_modules/a.json",
+        "web/node_modules/a.json",
+        "shared/a.csv",
+        "runs/a.json",
+        ".env",
+    ):
+        (sources / stray).parent.mkdir(parents=True, exist_ok=True)
+        (sources / stray).write_text("{}")
     subprocess.run(build, capture_output=True, check=True, timeout=300)
+    (archive,) = (tmp_path / "built").glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        tops = {name.split("/")[1] for name in opened.getnames() if "/" in name}
+    known = {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg", "setup.py", "src", "tests"}
+    assert tops == known
     (wheel,) = (tmp_path / "built").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {"coverslip/app/static/index.html", "coverslip/app/static/assets/index-1a2b.js"} <= set(names)
