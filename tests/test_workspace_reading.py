@@ -1,9 +1,12 @@
 """Reading images in the background, while other requests come and disks go."""
 
 import shutil
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 from drawing import save_cell, save_cells
 from image_sets import ids_at, workspace_in
 from sqlalchemy import delete, event, select, update
@@ -54,6 +57,23 @@ def test_a_page_that_asks_begins_no_reading_while_images_are_replaced(tmp_path: 
     event.remove(home.engine, "before_cursor_execute", ask)
     assert is_reading == [False]
     home.background.wait_all()
+    assert describe(home, dataset_id).state == "ready"
+
+
+@pytest.mark.slow
+def test_reading_waits_for_a_transaction_that_takes_longer_than_requests_wait(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
+    home.background.wait_all()
+    _as_interrupted(home)
+    file = home.folder / "workspace.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(7, other.execute, ["ROLLBACK"])
+        release.start()
+        reading_images.resume(home)
+        home.background.wait_all()
+        release.join()
     assert describe(home, dataset_id).state == "ready"
 
 

@@ -147,7 +147,7 @@ class Conflict(CoverslipError):
 
 
 class Busy(CoverslipError):
-    """It can be done as soon as another program is ready."""
+    """It can be done as soon as another transaction has ended."""
 
 
 class TooLarge(CoverslipError):

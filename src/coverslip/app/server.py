@@ -16,6 +16,7 @@ from coverslip.app.guard import Door, Guard
 from coverslip.app.limits import BodyLimit
 from coverslip.app.logs import logged_to
 from coverslip.app.pages import add_pages
+from coverslip.app.patience import BriefWaits
 from coverslip.app.problems import add_problem_handlers
 from coverslip.app.routes import ROUTERS
 from coverslip.app.routing import API, add_routes
@@ -49,6 +50,7 @@ def create_app(workspace: Workspace) -> FastAPI:
     add_problem_handlers(app)
     describe_events(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(BriefWaits)
     for router in ROUTERS:
         add_routes(app, router)
     add_pages(app)

@@ -7,6 +7,7 @@ released are never changed. Steps are applied once, all or none, after a copy of
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -19,7 +20,9 @@ from coverslip.files import written_whole
 from coverslip.messages import ChooseOther
 from coverslip.workspace.store.tables import metadata
 
-_BUSY_SECONDS = 5.0  # so long a request waits while another program writes; so no thread is held for long
+_SECONDS = 30  # that work in the background waits while another transaction writes: large ones of the app take seconds
+_BRIEF_SECONDS = 5  # that a request waits, so that the threads that answer are not held for long
+_wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_SECONDS)  # threads that are started begin anew
 
 
 def open_database(file: Path, described: Sequence[Path] = ()) -> Engine:
@@ -37,9 +40,7 @@ def open_database(file: Path, described: Sequence[Path] = ()) -> Engine:
         _bring_up_to_date(file, may_be_new=not was_there or not any(map(_holds_anything, described)))
     except sqlite3.Error as error:
         raise _as_ours(error, file) or _damaged(error, file) from error
-    engine = create_engine(
-        f"sqlite:///{file}", connect_args={"timeout": _BUSY_SECONDS}, max_overflow=-1
-    )  # as many as there are threads
+    engine = create_engine(f"sqlite:///{file}", max_overflow=-1)  # as many connections as there are threads
 
     @event.listens_for(engine, "connect")
     def _configure(connection: object, _: object) -> None:
@@ -47,6 +48,12 @@ def open_database(file: Path, described: Sequence[Path] = ()) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")  # a label that was given is kept, also when the power fails
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "checkout")
+    def _set_wait(connection: object, *_: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor.execute(f"PRAGMA busy_timeout = {_wait_seconds.get() * 1000}")
         cursor.close()
 
     @event.listens_for(engine, "handle_error", retval=True)
@@ -74,7 +81,7 @@ def _as_ours(error: BaseException, file: Path) -> CoverslipError | None:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(error, file)
     if code == sqlite3.SQLITE_BUSY:
-        return Busy("Another program is writing to the workspace's database", file=file, do="Try again in a moment.")
+        return Busy("The workspace's database is in use", file=file, do="Try again later.")
     if code not in _UNWRITABLE:
         return None
     return CoverslipError(
@@ -96,7 +103,7 @@ def _damaged(why: object, file: Path) -> CoverslipError:
 def _bring_up_to_date(file: Path, *, may_be_new: bool) -> None:
     """Make the tables, or take the steps that a file of an older coverslip lacks, or see that no table is missing."""
     # A connection of its own: foreign keys are off, so that a table can be made anew without emptying those below it.
-    with closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(file, timeout=_SECONDS, isolation_level=None)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > len(_STEPS):
             raise CoverslipError(
@@ -188,6 +195,16 @@ _STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_left_out_by,
     _add_index_of_image_ids,
 )
+
+
+@contextmanager
+def waiting_briefly() -> Iterator[None]:
+    """Connections that are taken in this context give up soon, by `Busy`, while another transaction writes."""
+    token = _wait_seconds.set(_BRIEF_SECONDS)
+    try:
+        yield
+    finally:
+        _wait_seconds.reset(token)
 
 
 @contextmanager
