@@ -3,7 +3,7 @@ import createClient from 'openapi-fetch';
 import type { components, paths } from './schema';
 import { silent, tellOthers } from './signals';
 
-export const api = createClient<paths>({ baseUrl: '' });
+export const api = createClient<paths>({ baseUrl: '', fetch: fetchPatiently });
 
 const ONLY_ASKED = /-preview$|\/recipe\/|\/classify$|\/explanation$/; // sent as bodies, and change nothing
 
@@ -13,6 +13,19 @@ api.use({
     if (isChange && !ONLY_ASKED.test(new URL(request.url).pathname)) tellOthers();
   },
 });
+
+const MOST_REPEATS = 3;
+
+/** Fetch; where the server did nothing and says when to come back, such as while its database is in use, do so. */
+export async function fetchPatiently(request: Request): Promise<Response> {
+  for (let n = 0; ; n += 1) {
+    const response = await fetch(request.clone());
+    const seconds = response.headers.get('Retry-After');
+    if (response.status !== 503 || seconds === null || n === MOST_REPEATS) return response;
+    await response.body?.cancel();
+    await new Promise((resolve) => setTimeout(resolve, Number(seconds) * 1000));
+  }
+}
 
 /** What can be done about a message, as data. */
 export type Remedy = components['schemas']['Note']['remedies'][number];
