@@ -221,6 +221,29 @@ def test_whoever_logs_never_waits_and_the_same_is_logged_seldom(tmp_path: Path, 
         assert any(" of 0: " in line for line in lines)
 
 
+_FULL = """
+import logging, sys
+from pathlib import Path
+from coverslip.app import logs
+
+logs._MOST_WAITING = 1
+logging.raiseExceptions = True
+for k in range(100):
+    with logs.logged_to(Path(sys.argv[1])):
+        logging.getLogger("of numbers").error("%d", "a")
+        for n in range(3):
+            logging.getLogger(f"of {k} {n}").error("a line")
+"""
+
+
+@pytest.mark.slow
+def test_a_full_log_ends_and_a_line_of_wrong_values_is_not_printed(tmp_path: Path) -> None:
+    log = tmp_path / "log" / "app.log"
+    ended = subprocess.run([sys.executable, "-c", _FULL, str(log)], capture_output=True, check=True, timeout=60)
+    assert ended.stderr == b""
+    assert " of 0 " in log.read_text()
+
+
 # A database that another program holds
 
 

@@ -6,11 +6,11 @@ the same one again and again, the rest is dropped.
 
 import logging
 import logging.handlers
-import queue
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Full, Queue
 
 _MOST_WAITING = 1_000
 _MOST_ALIKE = 10
@@ -24,8 +24,8 @@ def logged_to(file: Path) -> Iterator[None]:
     file.parent.mkdir(exist_ok=True)
     target = _File(file, maxBytes=2**20, backupCount=3, encoding="utf-8", errors="backslashreplace", delay=True)
     target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    waiting: queue.Queue[logging.LogRecord] = queue.Queue(_MOST_WAITING)
-    handler, writer = _Waiting(waiting), logging.handlers.QueueListener(waiting, target)
+    waiting: Queue[logging.LogRecord | None] = Queue(_MOST_WAITING)
+    handler, writer = _Waiting(waiting), _Writer(waiting, target)
     handler.addFilter(_Seldom())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
@@ -46,8 +46,18 @@ class _File(logging.handlers.RotatingFileHandler):
 
 class _Waiting(logging.handlers.QueueHandler):
     def enqueue(self, record: logging.LogRecord) -> None:
-        with suppress(queue.Full):
+        with suppress(Full):
             self.queue.put_nowait(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A call whose values do not fit its text is no line, neither here nor in the terminal."""
+
+
+class _Writer(logging.handlers.QueueListener):
+    queue: Queue[logging.LogRecord | None]
+
+    def enqueue_sentinel(self) -> None:
+        self.queue.put(None)  # waits, unlike the one of the library, where the queue is full
 
 
 class _Seldom(logging.Filter):
