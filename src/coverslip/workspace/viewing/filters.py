@@ -69,11 +69,6 @@ class Filters(BaseModel):
         description="`-probability` puts the surest first, `doubt` the label that is most doubtful by `run`.",
     )
 
-    @property
-    def is_all(self) -> bool:
-        """Whether all images pass, in their own order."""
-        return all(getattr(self, name) == known.default for name, known in Filters.model_fields.items())
-
 
 @dataclass(frozen=True, slots=True)
 class Gallery:

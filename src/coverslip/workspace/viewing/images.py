@@ -12,6 +12,7 @@ from coverslip.datasets import name_as_text, natural_key
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import LabelErrors, Run
+from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import plan_of
 from coverslip.workspace.store.rows import (
@@ -118,12 +119,11 @@ def matching(home: Workspace, dataset_id: str, filters: Filters) -> list[tuple[i
 
 def list_images(home: Workspace, dataset_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Image]:
     """A page of the images that match."""
-    found = matching(home, dataset_id, filters)
-    page = [position for position, _ in found[offset : offset + limit]]
-    with home.engine.connect() as connection:
-        rows = connection.execute(select(*_SHOWN).where(*_at(dataset_id, page))).mappings()
-        at = {row["i"]: Image(**row) for row in rows}
-    return Page([at[position] for position in page if position in at], len(found))
+    with one_moment(home.engine) as connection:
+        wanted = chosen(_gallery(connection, dataset_row(connection, dataset_id), filters), filters)
+        total = connection.execute(select(func.count()).select_from(wanted.order_by(None).subquery())).scalar_one()
+        page = wanted.with_only_columns(*_SHOWN).offset(offset).limit(limit)
+        return Page([Image(**row) for row in connection.execute(page).mappings()], total)
 
 
 def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:

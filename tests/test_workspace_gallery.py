@@ -1,0 +1,44 @@
+"""Pages of a gallery of many images."""
+
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from drawing import save_cells
+from image_sets import workspace_in
+from sqlalchemy import insert, select
+
+from coverslip.workspace.datasets import sources
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.tables import images
+from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.images import list_images, matching
+
+MANY = 20_000
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> tuple[Workspace, str]:
+    """A dataset whose first image stands there thousands of times more."""
+    home = workspace_in(tmp_path)
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
+    home.background.wait_all()
+    with home.engine.begin() as connection:
+        first = dict(connection.execute(select(images).where(images.c.position == 0)).mappings().one())
+        more = [first | {"position": 1000 + k, "image_id": f"{k}", "shown_path": f"{k}"} for k in range(MANY)]
+        connection.execute(insert(images), more)
+    return home, dataset_id
+
+
+@pytest.mark.slow
+def test_a_page_reads_the_rows_that_it_shows_and_no_others(many: tuple[Workspace, str]) -> None:
+    home, dataset_id = many
+    for filters in (Filters(), Filters(sort="label"), Filters(search="7")):
+        found = [position for position, _ in matching(home, dataset_id, filters)]
+        list_images(home, dataset_id, filters, offset=0, limit=1)  # what is kept from the first time on
+        tracemalloc.start()
+        page = list_images(home, dataset_id, filters, offset=1_500, limit=20)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert ([image.i for image in page.items], page.total) == (found[1_500:1_520], len(found))
+        assert most < 300_000  # bytes; the ids of all take more than a million
