@@ -261,9 +261,7 @@ def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
         page.keyboard.press("Control+z")
         until({ids[2]: "medium"})
         sync_api = pytest.importorskip("playwright.sync_api")
-        sync_api.expect(
-            page.get_by_role("button", name="Undo (Ctrl-Z)")
-        ).to_be_disabled()  # the other is not its own
+        sync_api.expect(page.get_by_role("button", name="Undo (Ctrl-Z)")).to_be_disabled()  # the other is not its own
         page.keyboard.press("Control+z")
         page.keyboard.press("Control+Shift+Z")
         until({ids[0]: "small", ids[2]: "medium"})
