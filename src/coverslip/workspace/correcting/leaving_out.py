@@ -12,6 +12,8 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import ChangedSince, dataset_row, new_id, positions_of, values
 from coverslip.workspace.store.tables import images
 
+_CHANGE = "change:"  # before its id in `left_out_by`, where ids of predictions stand too
+
 
 def leave_out(
     home: Workspace, dataset_id: str, image_ids: Collection[str], *, is_left_out: bool
@@ -38,7 +40,7 @@ def leave_out(
         concerned = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(positions)))
         changed = images.c.is_left_out != is_left_out
         n = connection.execute(select(func.count()).where(concerned, changed)).scalar_one()
-        by = case((changed, change), else_=None)
+        by = case((changed, _CHANGE + change), else_=None)
         connection.execute(update(images).where(concerned).values(is_left_out=is_left_out, left_out_by=by))
         _count(connection, dataset_id, positions)
     search_copies(home, dataset_id)  # trainings know copies among the images that they are given
@@ -57,7 +59,7 @@ def undo_leave_out(home: Workspace, dataset_id: str, change: str) -> int:
     """
     with writing(home.engine) as connection:
         dataset_row(connection, dataset_id)
-        concerned = (images.c.dataset_id == dataset_id) & (images.c.left_out_by == change)
+        concerned = (images.c.dataset_id == dataset_id) & (images.c.left_out_by == _CHANGE + change)
         positions = list(connection.execute(select(images.c.position).where(concerned)).scalars())
         if not positions:
             raise ChangedSince("All of these images were excluded or included again since", do="Reload the page.")

@@ -94,8 +94,8 @@ images = Table(
     Column(
         "is_left_out", Boolean, nullable=False, default=False
     ),  # in the app: shown, but neither counted nor trained on
-    # The prediction among whose images it was excluded, or the change in the dataset's pages that excluded or included
-    # it last and can be undone; None: no change can be undone.
+    # The prediction among whose images it was excluded, or, after "change:", the change in the dataset's pages that
+    # excluded or included it last and can be undone; None: no change can be undone.
     Column("left_out_by", String),
     Column("pixel_hash", String),
     Column("width_px", Integer),
