@@ -1,6 +1,10 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { chipsOf } from '../src/features/datasets/gallery/chips';
+import { ListedImages } from '../src/images/gallery/listed.svelte';
 import { actOf } from '../src/images/label_keys';
+import { Labelling } from '../src/images/labelling.svelte';
+
+afterEach(() => void vi.unstubAllGlobals());
 
 const pressed = (key: string, held: Partial<Record<'ctrlKey' | 'altKey' | 'shiftKey', boolean>> = {}) => ({
   key,
@@ -33,4 +37,14 @@ test('each filter that is set is a chip that takes that filter away alone', () =
     { text: 'Monday: Test', without: { run: undefined, part: undefined } },
   ]);
   expect(chipsOf({}, () => '')).toEqual([]);
+});
+
+test('changes that a tab kept can be undone, and a damaged record of them stops no gallery', () => {
+  const canUndo = (kept: string | null) => {
+    vi.stubGlobal('sessionStorage', { getItem: () => kept });
+    return new Labelling(new ListedImages('d'), () => {}).canUndo;
+  };
+  expect(canUndo('{"done":[3],"undone":[]}')).toBe(true);
+  for (const damaged of [null, '{"done":[3', 'null', '{}', '[]', '{"done":["a"],"undone":[]}'])
+    expect(canUndo(damaged)).toBe(false);
 });

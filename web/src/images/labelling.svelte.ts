@@ -18,6 +18,18 @@ interface OwnChanges {
   undone: number[];
 }
 
+/** The changes that were kept as a text; none where it is damaged. */
+function ownChanges(text: string): OwnChanges {
+  try {
+    const { done, undone } = JSON.parse(text) as OwnChanges;
+    if ([done, undone].every((changes) => Array.isArray(changes) && changes.every(Number.isInteger)))
+      return { done, undone };
+  } catch {
+    // no JSON, or null
+  }
+  return { done: [], undone: [] };
+}
+
 export class Labelling {
   nWaiting = $state(0); // changes that the server does not have yet
   #own = $state.raw<OwnChanges>({ done: [], undone: [] });
@@ -28,7 +40,7 @@ export class Labelling {
     private readonly onchange: (dataset: Dataset) => void,
   ) {
     const kept = sessionStorage.getItem(this.#key); // the dataset's other pages are left and come back to
-    if (kept !== null) this.#own = JSON.parse(kept) as OwnChanges;
+    this.#own = ownChanges(kept ?? '');
   }
 
   get canUndo(): boolean {
