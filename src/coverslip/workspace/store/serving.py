@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from coverslip.cache import sole_lock
@@ -98,13 +98,18 @@ def redirect_file(workspace: Workspace, address: str) -> Iterator[Path]:
             f'<meta http-equiv="refresh" content="0;url={shown}"><title>coverslip</title></head>'
             f'<body><a href="{shown}">Go on to coverslip</a></body></html>'
         )
-    timer = threading.Timer(_REDIRECT_SECONDS, file.unlink, kwargs={"missing_ok": True})
+    timer = threading.Timer(_REDIRECT_SECONDS, _remove, [file])
     timer.daemon = True
     timer.start()
     try:
         yield file
     finally:
         timer.cancel()
+        _remove(file)
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):  # Windows keeps what a browser has open; the next server removes it
         file.unlink(missing_ok=True)
 
 
