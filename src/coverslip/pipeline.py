@@ -46,6 +46,7 @@ from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.progress import show
 from coverslip.reports import compare, methods_text, write_report
 from coverslip.runs import (
+    ContentHashes,
     LabelErrors,
     Recipe,
     Run,
@@ -262,9 +263,9 @@ def _resume(begun: Run, seconds: float | None, emit: Emit) -> Run:
     if status is not None and status.is_alive:  # on a computer that does not share locks
         raise Conflict("Another process works in this folder", file=begun.folder, do="Stop that process first.")
     chosen_device(device)
-    data = _unchanged_images(begun)
+    data = _unchanged_images(begun, emit)
     if is_run(begun.pretraining.folder) and not begun.pretraining.is_done:
-        _unchanged_images(open_run(begun.pretraining))
+        _unchanged_images(open_run(begun.pretraining), emit)
     deadline = rest_of_budget(begun, seconds)
     remove_file(begun.stop_file)
     for part in list(begun.folder.rglob(".*.part")):  # what a killed process was writing; folders hold others of them
@@ -441,9 +442,9 @@ def export(run: Run | Path | str, *, to: Literal["zip"] = "zip", out: Path | str
     return file
 
 
-def _unchanged_images(run: Run) -> Dataset:
+def _unchanged_images(run: Run, emit: Emit) -> Dataset:
     data = same_images(run)
-    refuse_changed_images(run, data)
+    refuse_changed_images(run, data, ContentHashes(), emit=emit)
     return data
 
 

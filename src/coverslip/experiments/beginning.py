@@ -247,7 +247,7 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
         What each image is, and the recipe, which says so where a time budget leaves no time for the search.
     """
     _look_ahead(data, context)
-    keep_content_hashes(context.run, data, context.stop)
+    keep_content_hashes(context.run, data, emit=context.emit, stop=context.stop)
     seen = SeenWhileScanning(with_quality=False) if _is_searched(recipe, context) else None
     scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=seen)
     scan, recipe = _with_near_duplicates(data, scan, seen, recipe, context)

@@ -79,7 +79,7 @@ def check_cells(cells: list[Cell]) -> None:
             raise
 
 
-def _refuse_changed_images(cells: list[Cell]) -> None:
+def _refuse_changed_images(cells: list[Cell], emit: Emit) -> None:
     """Check the images of all trainings that were begun on datasets of which more trainings are to come.
 
     Finished ones count too: what is compared must have been trained on the same pixels.
@@ -94,7 +94,7 @@ def _refuse_changed_images(cells: list[Cell]) -> None:
             continue
         data, _ = agreed(open_dataset(cell.dataset.path, group_pattern=cell.dataset.group_pattern), cell.recipe)
         try:
-            refuse_changed_images(cell.run, data, hashes)
+            refuse_changed_images(cell.run, data, hashes, emit=emit)
         except BadRun as error:
             error.what = f"{cell.label}: {error.what}"
             raise
@@ -183,7 +183,7 @@ def resume_study(
     cells = cells_of(plan, folder)
     check_cells(cells)
     with alone_in(folder):
-        _refuse_changed_images(cells)
+        _refuse_changed_images(cells, emit)
         return _run(plan, cells, folder, on, trust_cluster, budget, emit)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from coverslip.datasets import Dataset, counted, some
 from coverslip.errors import BadRun
+from coverslip.events import Emit, telling
 from coverslip.runs.documents import read_table, write_table
 from coverslip.runs.folder import Run
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -25,31 +26,34 @@ class ContentHashes:
     def __init__(self) -> None:
         self._known: dict[Path, str] = {}
 
-    def of(self, data: Dataset, stop: Stop = BY_SIGNAL) -> dict[str, str]:
+    def of(self, data: Dataset, *, emit: Emit, stop: Stop = BY_SIGNAL) -> dict[str, str]:
         """The hashes of all files of each image, by its id; empty for a file that is not there."""
         files = {record.image_id: record.plan.files(record.path) for record in data.records if record.given is None}
         unknown = list(dict.fromkeys(file for each in files.values() for file in each if file not in self._known))
-        for file, digest in zip(unknown, _hashed(unknown), strict=True):
+        tell = telling(emit, "hashing files", "files")
+        for n, (file, digest) in enumerate(zip(unknown, _hashed(unknown), strict=True), start=1):
             self._known[file] = digest
+            tell(n, len(unknown))
             stop.check()
         return {image_id: " ".join(self._known[file] for file in each) for image_id, each in files.items()}
 
 
-def keep_content_hashes(run: Run, data: Dataset, stop: Stop = BY_SIGNAL) -> None:
+def keep_content_hashes(run: Run, data: Dataset, *, emit: Emit, stop: Stop) -> None:
     """Leave in a run folder what the files of its images hold, when it begins."""
     if not run.content_hashes_file.is_file():
-        hashes = ContentHashes().of(data, stop)
+        hashes = ContentHashes().of(data, emit=emit, stop=stop)
         rows = ({"image_id": image_id, "blake2b": digest} for image_id, digest in hashes.items())
         write_table(run.content_hashes_file, ("image_id", "blake2b"), rows)
 
 
-def refuse_changed_images(run: Run, data: Dataset, hashes: ContentHashes | None = None) -> None:
+def refuse_changed_images(run: Run, data: Dataset, hashes: ContentHashes, *, emit: Emit) -> None:
     """Check that files hold what they held when the run began, where it came so far as to say so.
 
     Args:
         run: that is to be resumed.
         data: its images as they are now; those that the run does not know do not count.
-        hashes: of several runs on the same files.
+        hashes: that may know these files already, of another run.
+        emit: told about progress.
 
     Raises:
         BadRun: some do not.
@@ -57,7 +61,7 @@ def refuse_changed_images(run: Run, data: Dataset, hashes: ContentHashes | None 
     if not run.content_hashes_file.is_file():
         return
     before = {row["image_id"]: row["blake2b"] for row in read_table(run.content_hashes_file)}
-    now = (hashes or ContentHashes()).of(data)
+    now = hashes.of(data, emit=emit)
     changed = [image_id for image_id, digest in now.items() if before.get(image_id, digest) != digest]
     if changed:
         raise BadRun(
