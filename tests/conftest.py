@@ -7,6 +7,11 @@ one of them; what is made for the session is made in each, or once for both wher
 import gc
 import os
 import shutil
+import signal
+
+# Programs that tests begin inherit what this one ignores: `nohup make test` would ignore the end of a terminal.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Workers share the cores: two with two threads each, their programs included, wait for one another most of the time.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
