@@ -13,6 +13,7 @@ METHOD = "corrected resampled t over folds"
 # Degrees of freedom of what is expected beforehand, the spread by images alone. With two, intervals are as wide and
 # hold the truth less often (`benchmarks/RESULTS.md`, coverage of intervals); with eight, hardly anything changes.
 _FREEDOM_OF_IMAGES = 4
+_LEAST_VARIANCE = 1e-24  # of a number, below which its interval is a point
 
 
 def over_folds(evaluations: Sequence[Evaluation], n_train: Sequence[int]) -> FoldsScores:
@@ -153,7 +154,7 @@ class _Widening:
         if pooled.value is None or pooled.low is None or pooled.high is None:
             return pooled
         of_pooled = ((pooled.high - pooled.low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2
-        if not of_pooled > 0:
+        if of_pooled < _LEAST_VARIANCE:
             return replace(pooled, method=f"{pooled.method}; {self.of_what}")
         n_known = len(known) or self.n_folds
         squares = float(np.square(known - known.mean()).sum()) if len(known) else 0.0
