@@ -170,7 +170,7 @@ def test_streams_stay_open_beside_other_requests(monkeypatch: pytest.MonkeyPatch
 
 
 def test_where_all_connections_are_at_work_one_more_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST", 3)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     with served(30, monkeypatch) as place, ExitStack() as opened:
         idle, *streams = (opened.enter_context(socket.create_connection(place)) for _ in range(3))
         for stream in streams:

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 import coverslip as cs
 from coverslip.audit import image_quality
-from coverslip.audit.memory import room_to_look_at
+from coverslip.audit.memory import memory_for_checks
 
 SIDE = 96
 
@@ -85,7 +85,7 @@ def test_threads_look_at_large_images_one_at_a_time() -> None:
     large = np.broadcast_to(np.uint8(0), (8000, 8000, 3))
 
     def look(_: int) -> None:
-        with room_to_look_at(large):
+        with memory_for_checks(large):
             at_work[0] += 1
             most.append(at_work[0])
             time.sleep(0.01)

@@ -23,7 +23,7 @@ from coverslip.images import ReadPlan, decoding_apart, read_pixels
 from coverslip.images._decoded import MAX_BYTES
 from coverslip.images.decoding.pool import READ_ALONE, STOPPED_OUTSIDE, Decoders
 from coverslip.images.decoding.process import Limits
-from coverslip.images.decoding.room import Room
+from coverslip.images.decoding.taking_turns import SharedOrExclusive
 from coverslip.images.reading import Pixels, decode
 from coverslip.process_limits import APART_VARIABLE
 
@@ -148,7 +148,7 @@ def test_an_image_whose_process_was_killed_twice_is_not_called_damaged(
 
 
 def test_whoever_reads_alone_has_nobody_beside() -> None:
-    room, beside, most_beside = Room(), [0], []
+    room, beside, most_beside = SharedOrExclusive(), [0], []
 
     def reads() -> None:
         for _ in range(50):
@@ -201,7 +201,6 @@ from pathlib import Path
 from coverslip.images import ReadPlan
 from coverslip.images.decoding.pool import Decoders
 from coverslip.images.decoding.process import Limits
-from coverslip.images.decoding.room import Room
 decoders = Decoders(Limits(seconds=1))
 decoders.read(Path(sys.argv[1]), ReadPlan(), 1000)
 """

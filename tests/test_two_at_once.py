@@ -19,7 +19,7 @@ from coverslip.cli import main
 from coverslip.errors import Conflict, Stopped
 from coverslip.events import Event, RunStarted
 from coverslip.messages import FAILURE_VARIABLE
-from coverslip.runs import WORK_LOCK, Run, alone_in
+from coverslip.runs import WORK_LOCK, Run, work_lock
 from coverslip.runs.recipe import as_yaml
 
 pytestmark = pytest.mark.slow
@@ -124,8 +124,8 @@ def test_of_two_studies_in_one_folder_one_is_refused(tmp_path: Path) -> None:
 def test_a_killed_process_holds_nobody_up(tmp_path: Path) -> None:
     """Killed at once after it locked the new folder, and killed at work."""
     cells, folder = write_cells(tmp_path / "cells", 60, side=32), tmp_path / "run"
-    hold = "import sys, time; from pathlib import Path; from coverslip.runs import alone_in\n"
-    hold += "with alone_in(Path(sys.argv[1])): print(flush=True); time.sleep(600)"
+    hold = "import sys, time; from pathlib import Path; from coverslip.runs import work_lock\n"
+    hold += "with work_lock(Path(sys.argv[1])): print(flush=True); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", hold, str(folder)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
@@ -143,9 +143,9 @@ def test_a_killed_process_holds_nobody_up(tmp_path: Path) -> None:
 
 
 def test_threads_of_one_process_are_kept_apart_too(tmp_path: Path) -> None:
-    with alone_in(tmp_path), pytest.raises(Conflict), alone_in(tmp_path):
+    with work_lock(tmp_path), pytest.raises(Conflict), work_lock(tmp_path):
         pass
-    with alone_in(tmp_path):
+    with work_lock(tmp_path):
         pass
 
 
@@ -173,10 +173,10 @@ def test_a_file_system_without_locks_is_not_taken_for_another_process(tmp_path: 
 import sys
 from pathlib import Path
 from coverslip.errors import CoverslipError
-from coverslip.runs import alone_in
+from coverslip.runs import work_lock
 from coverslip.workspace.store.home import open_workspace
 from coverslip.workspace.store.serving import only_server
-for held in (alone_in(Path(sys.argv[1])), only_server(open_workspace(Path(sys.argv[2])))):
+for held in (work_lock(Path(sys.argv[1])), only_server(open_workspace(Path(sys.argv[2])))):
     try:
         with held: print("locked")
     except CoverslipError as error: print(type(error).__name__, isinstance(error.__cause__, OSError))

@@ -51,7 +51,6 @@ from coverslip.runs import (
     Recipe,
     Run,
     RunContext,
-    alone_in,
     budget_seconds,
     check_label_errors_file,
     check_new_folder,
@@ -63,6 +62,7 @@ from coverslip.runs import (
     open_run,
     refuse_changed_images,
     same_images,
+    work_lock,
 )
 from coverslip.runs.log.looks import count_look
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
@@ -220,7 +220,7 @@ def train(
     device = chosen_device(recipe.device, automatic=FOR_TRAINING)
     run = Run(Path(out))
     check_new_folder(run.folder)
-    with alone_in(run.folder):
+    with work_lock(run.folder):
         if opened.is_in_memory:
             create_run_folder(run.folder)
             data, recipe = agreed(kept_as_files(grouped(opened, recipe), run, emit=emit), recipe)
@@ -252,7 +252,7 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
     """
     begun = open_run(run)
     refuse_fold(begun)
-    with alone_in(begun.folder):
+    with work_lock(begun.folder):
         return _resume(begun, None if budget is None else budget_seconds(budget), emit)
 
 

@@ -35,7 +35,7 @@ def answer_in(stdout: bytes) -> Any:  # Any: a JSON value
     return json.loads((stdout.splitlines() or [b""])[-1])
 
 
-def be_killed_first() -> None:
+def prefer_for_oom_kill() -> None:
     """Where the computer has no memory left, Linux shall take it from here."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
@@ -63,7 +63,7 @@ def limit_processor_time(seconds: int) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (wanted if most < 0 else min(wanted, most), most))
 
 
-def end_in(seconds: int) -> None:
+def set_alarm(seconds: int) -> None:
     """Let the system end this process then, whatever it is at, even if nobody is left to kill it; 0: no more."""
     if sys.platform != "win32":
         import signal

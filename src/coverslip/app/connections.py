@@ -9,7 +9,7 @@ import time
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-MOST = 512  # open at the same time; a browser opens six
+MAX_CONNECTIONS = 512  # open at the same time; a browser opens six
 BACKLOG = 128  # that are taken in one turn of the loop, before any of them can be refused
 REQUEST_SECONDS = 10.0  # from the connection, or the last answer, to the end of a request's header
 BODY_SECONDS = 60.0  # in which more of a body must come
@@ -29,12 +29,12 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not self._is_waiting:
+        if not self._is_idle:
             self._await_body()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()  # which may begin the next request, where several were sent at once
-        if self._is_waiting:
+        if self._is_idle:
             self._await_request()
         else:
             self._await_body()
@@ -44,7 +44,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     @property
-    def _is_waiting(self) -> bool:
+    def _is_idle(self) -> bool:
         """Whether it has no answer to get; the rest of a body that was refused counts for nothing."""
         return self.cycle is None or self.cycle.response_complete
 
@@ -58,21 +58,23 @@ class Connection(H11Protocol):
     def _end_after(self, seconds: float | None) -> None:
         if self._end is not None:
             self._end.cancel()
-        self._end = None if seconds is None else self.loop.call_later(seconds, self._end_it)
+        self._end = None if seconds is None else self.loop.call_later(seconds, self._on_timeout)
 
-    def _end_it(self) -> None:
-        if not self._is_waiting and self.flow.read_paused:  # it is the server that takes long
+    def _on_timeout(self) -> None:
+        if not self._is_idle and self.flow.read_paused:  # it is the server that takes long
             self._await_body()
         else:
             self.transport.abort()
 
     def _make_room(self) -> None:
         """Where there are too many, end the one that has waited longest without a request, else this one."""
-        there = [each for each in self.connections if isinstance(each, Connection) and not each.transport.is_closing()]
-        if len(there) <= MOST:
+        open_connections = [
+            each for each in self.connections if isinstance(each, Connection) and not each.transport.is_closing()
+        ]
+        if len(open_connections) <= MAX_CONNECTIONS:
             return
         # First those that have asked for nothing yet.
-        idle = [each for each in there if each is not self and each._is_waiting]  # of the same class
+        idle = [each for each in open_connections if each is not self and each._is_idle]  # of the same class
         if idle:
             min(idle, key=lambda each: (each.cycle is not None, each._since)).transport.abort()
         else:

@@ -1,6 +1,6 @@
 """The server's log: what goes wrong inside is for whoever mends it, in a file and not in the terminal.
 
-Whoever logs never waits: lines go to a thread that writes them. Where they come faster than the disk takes them, or
+Logging never blocks: lines go to a thread that writes them. Where they come faster than the disk takes them, or
 the same one again and again, the rest is dropped.
 """
 
@@ -25,8 +25,8 @@ def logged_to(file: Path) -> Iterator[None]:
     target = _File(file, maxBytes=2**20, backupCount=3, encoding="utf-8", errors="backslashreplace", delay=True)
     target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     waiting: Queue[logging.LogRecord | None] = Queue(_MOST_WAITING)
-    handler, writer = _Waiting(waiting), _Writer(waiting, target)
-    handler.addFilter(_Seldom())
+    handler, writer = _NonBlockingHandler(waiting), _Writer(waiting, target)
+    handler.addFilter(_RateLimit())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
     writer.start()
@@ -44,7 +44,7 @@ class _File(logging.handlers.RotatingFileHandler):
         """A full disk takes no lines; to write so to the terminal could wait for ever, if nobody reads it."""
 
 
-class _Waiting(logging.handlers.QueueHandler):
+class _NonBlockingHandler(logging.handlers.QueueHandler):
     def enqueue(self, record: logging.LogRecord) -> None:
         with suppress(Full):
             self.queue.put_nowait(record)
@@ -60,7 +60,7 @@ class _Writer(logging.handlers.QueueListener):
         self.queue.put(None)  # waits, unlike the one of the library, where the queue is full
 
 
-class _Seldom(logging.Filter):
+class _RateLimit(logging.Filter):
     """Lets a kind of line pass a few times a minute."""
 
     def __init__(self) -> None:

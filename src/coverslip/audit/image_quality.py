@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.memory import room_to_look_at
+from coverslip.audit.memory import memory_for_checks
 from coverslip.audit.surroundings import reduced_by_rows
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, ImageQuality, Scan
@@ -70,7 +70,7 @@ def with_quality(
     def measure(position: int) -> ImageQuality | None:
         try:
             array = dataset.records[position].read().array
-            with room_to_look_at(array):
+            with memory_for_checks(array):
                 return image_quality(array)
         except (UnreadableImage, MemoryError):
             return None

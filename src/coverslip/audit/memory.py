@@ -1,8 +1,8 @@
-"""Memory that looking at images takes beside their pixels: one amount for all threads and datasets of a process."""
+"""The memory that checks of images take beside their pixels: one budget for all threads and datasets of a process."""
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ _MOST_BYTES = 10**9
 _BYTES_A_SAMPLE = 8  # of copies as floats, and of what is told pixel by pixel
 
 
-class _Room:
-    """Bytes that may be taken at the same time; what needs more than all of them is let in alone."""
+class _MemoryBudget:
+    """Bytes that may be taken at the same time; a request for more than all of them waits until it is alone."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes, self._taken = most_bytes, 0
@@ -32,11 +32,9 @@ class _Room:
                 self._changed.notify_all()
 
 
-_room = _Room(_MOST_BYTES)
+_budget = _MemoryBudget(_MOST_BYTES)
 
 
-@contextmanager
-def room_to_look_at(array: npt.NDArray[Any]) -> Iterator[None]:  # Any: one of three
-    """Wait until there is memory to look at these (H, W, C) pixels."""
-    with _room.taken(np.size(array) * _BYTES_A_SAMPLE):
-        yield
+def memory_for_checks(array: npt.NDArray[Any]) -> AbstractContextManager[None]:  # Any: one of three
+    """Wait until there is memory to check these (H, W, C) pixels."""
+    return _budget.taken(np.size(array) * _BYTES_A_SAMPLE)

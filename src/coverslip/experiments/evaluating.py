@@ -18,12 +18,12 @@ from coverslip.runs import (
     Run,
     RunContext,
     SplitRow,
-    alone_in,
     images_opened,
     kept_as_files,
     no_folder_after,
     refuse_other_images,
     seen_pixels,
+    work_lock,
 )
 from coverslip.runs.images import evaluated_images_of
 from coverslip.stopping import Stop, signals_stop
@@ -51,7 +51,7 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
     for note in data.notes:
         if note.code != "not-grouped":  # it warns of groups on both sides of a split, and nothing is split here
             context.emit(Noted.of(note))
-    with no_folder_after(BadDataset, evaluation), alone_in(evaluation.folder):
+    with no_folder_after(BadDataset, evaluation), work_lock(evaluation.folder):
         refuse_other_images(evaluation, _as_measured(data, run, classifier.card))
         return _measured_in(evaluation, data, classifier, context)
 

@@ -30,7 +30,6 @@ from coverslip.runs import (
     Run,
     RunContext,
     SeenPixels,
-    alone_in,
     fingerprint_of,
     is_run,
     keeping_split,
@@ -38,6 +37,7 @@ from coverslip.runs import (
     same_images,
     save_recipe,
     seen_by_initialisation,
+    work_lock,
 )
 from coverslip.stopping import NO_DEADLINE, signals_stop
 
@@ -184,7 +184,7 @@ def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: E
         source = one_line(init.train_on)
         text = f"First pretraining on '{source}': the network then learns your images."
         context.emit(Noted(code="pretraining", text=text))
-        with alone_in(own.folder):
+        with work_lock(own.folder):
             if is_run(own.folder):
                 own = open_run(own.folder)
                 data, own_recipe, own_environment = same_images(own), own.recipe, own.environment

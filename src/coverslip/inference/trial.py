@@ -18,10 +18,10 @@ from coverslip.models import model_info
 from coverslip.pipes import Json
 from coverslip.process_limits import (
     answer_in,
-    be_killed_first,
     confined_environment,
     limit_memory,
     limit_processor_time,
+    prefer_for_oom_kill,
     write_answer,
 )
 from coverslip.runs import PackedClassifier
@@ -91,7 +91,7 @@ def main() -> int:
 
 
 def _why_not(question: Json) -> str | None:
-    be_killed_first()
+    prefer_for_oom_kill()
     limit_memory(_BYTES)
     limit_processor_time(_SECONDS)
     from coverslip.models.networks import create_network

@@ -1,6 +1,5 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
-from coverslip.runs.alone import WORK_LOCK, alone_in
 from coverslip.runs.budget import PRESETS, BudgetRecord, budget_seconds
 from coverslip.runs.classifier import (
     ClassifierCard,
@@ -99,6 +98,7 @@ from coverslip.runs.training import (
     StageRecord,
     TrainingRecord,
 )
+from coverslip.runs.work_lock import WORK_LOCK, work_lock
 
 __all__ = [
     "IMAGES_COPIED",
@@ -157,7 +157,6 @@ __all__ = [
     "TrainingRecord",
     "Weights",
     "WhatIf",
-    "alone_in",
     "augment_named",
     "budget_seconds",
     "cells_of",
@@ -199,6 +198,7 @@ __all__ = [
     "split_rows",
     "values_of",
     "with_settings",
+    "work_lock",
     "write_card",
     "write_classifier",
     "write_confusion",

@@ -14,7 +14,6 @@ from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation, LearningCurve
 from coverslip.files import written_whole
 from coverslip.messages import ChooseOther, Resume
-from coverslip.runs.alone import WORK_LOCK
 from coverslip.runs.budget import BudgetRecord
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
@@ -30,6 +29,7 @@ from coverslip.runs.seen import SEEN, SeenRecord
 from coverslip.runs.split import SplitRow, read_split
 from coverslip.runs.status import Status
 from coverslip.runs.training import TrainingRecord
+from coverslip.runs.work_lock import WORK_LOCK
 
 GIVEN_TABLE = "table.csv"  # in the folder of images that were given in memory
 _GIVEN = "given_images"
@@ -409,7 +409,7 @@ def check_new_folder(folder: Path) -> None:
 
 
 def create_run_folder(folder: Path) -> Run:
-    """Make a new folder for a run, or take one that is locked for it (`alone_in`).
+    """Make a new folder for a run, or take one that is locked for it (`work_lock`).
 
     Raises:
         BadRun: it exists and is not empty.

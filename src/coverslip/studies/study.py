@@ -17,10 +17,10 @@ from coverslip.runs import (
     ContentHashes,
     FromRun,
     Run,
-    alone_in,
     budget_seconds,
     is_run,
     refuse_changed_images,
+    work_lock,
 )
 from coverslip.stopping import NO_DEADLINE, Deadline
 from coverslip.studies.cells import Cell, cells_of
@@ -147,7 +147,7 @@ def run_study(
     cells = cells_of(loaded, folder)
     _check_new_folder(folder)
     check_cells(cells)
-    with alone_in(folder):
+    with work_lock(folder):
         _check_new_folder(folder)  # another process may have worked there until now
         save_plan(loaded, folder / "study.yaml")
         return _run(loaded, cells, folder, on, trust_cluster, budget, emit)
@@ -182,7 +182,7 @@ def resume_study(
     plan = _plan_in(folder)
     cells = cells_of(plan, folder)
     check_cells(cells)
-    with alone_in(folder):
+    with work_lock(folder):
         _refuse_changed_images(cells, emit)
         return _run(plan, cells, folder, on, trust_cluster, budget, emit)
 

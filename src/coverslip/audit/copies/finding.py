@@ -22,7 +22,7 @@ from coverslip.audit.copies.matching import AT_ONCE, match, place
 from coverslip.audit.copies.searching import candidate_pairs
 from coverslip.audit.copies.small_pictures import small_picture
 from coverslip.audit.image_quality import image_quality
-from coverslip.audit.memory import room_to_look_at
+from coverslip.audit.memory import memory_for_checks
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, ImageQuality, Inspection, Scan
 from coverslip.errors import UnreadableImage
@@ -58,7 +58,7 @@ class SeenWhileScanning:
         self._with_quality = with_quality
 
     def __call__(self, position: int, pixels: Pixels) -> None:
-        with room_to_look_at(pixels.array):
+        with memory_for_checks(pixels.array):
             self.pictures[position] = small_picture(pixels.array)
             if self._with_quality:
                 self.quality[position] = image_quality(pixels.array)

@@ -10,7 +10,7 @@ from pathlib import Path
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images._decoded import EXPORT_AGAIN
 from coverslip.images.decoding.process import Decoder, Died, Limits
-from coverslip.images.decoding.room import Room
+from coverslip.images.decoding.taking_turns import SharedOrExclusive
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
 
@@ -28,7 +28,7 @@ class Decoders:
         """`limits` of each file; None takes those of the app."""
         self._limits = limits or Limits()
         self._lock = threading.Lock()
-        self._room = Room()
+        self._room = SharedOrExclusive()
         self._idle: list[Decoder] = []  # the last asked stands last
         self._busy: set[Decoder] = set()
         self._is_interrupted = False

@@ -17,7 +17,7 @@ from coverslip.images.decoding.joining import decode_image
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
 from coverslip.pipes import Json, read_message, write_message
-from coverslip.process_limits import be_killed_first, end_in, limit_memory
+from coverslip.process_limits import limit_memory, prefer_for_oom_kill, set_alarm
 
 _BUFFER_BYTES = 2**18  # a small image and what it is in one piece: whoever waits is woken once
 
@@ -26,13 +26,13 @@ def main(most_bytes: int, most_seconds: int) -> int:
     """Answer until nobody asks any more."""
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", _BUFFER_BYTES)
     os.dup2(2, 1)  # what libraries print must not stand among answers
-    be_killed_first()
+    prefer_for_oom_kill()
     limit_memory(most_bytes)
     write_message(answers, {"ready": True})
     while (question := read_message(questions)) is not None:
-        end_in(most_seconds)
+        set_alarm(most_seconds)
         _answer(answers, question)
-        end_in(0)
+        set_alarm(0)
     return 0
 
 

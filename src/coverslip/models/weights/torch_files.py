@@ -17,10 +17,10 @@ from coverslip.errors import WeightsUnavailable
 from coverslip.models.weights.source import Tensors
 from coverslip.process_limits import (
     answer_in,
-    be_killed_first,
     confined_environment,
     limit_memory,
     limit_processor_time,
+    prefer_for_oom_kill,
     write_answer,
 )
 
@@ -158,7 +158,7 @@ def main(file: Path, out: Path) -> int:
     """Read a file and write its tensors; their names, or a refusal, go to stdout as JSON."""
     import safetensors.torch
 
-    be_killed_first()
+    prefer_for_oom_kill()
     limit_memory(_BYTES + 3 * file.stat().st_size)
     limit_processor_time(_SECONDS)
     try:

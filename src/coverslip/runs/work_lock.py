@@ -20,8 +20,8 @@ _WAIT_S = 1.0  # two that begin in the same moment may refuse each other at firs
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes and threads from working in a folder during the block; it is made where there is none.
+def work_lock(folder: Path) -> Iterator[None]:
+    """Lock a folder for this process and thread during the block. The folder is created if there is none.
 
     Raises:
         BadRun: the folder cannot be made, or no file can be written in it.

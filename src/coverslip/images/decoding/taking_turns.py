@@ -1,11 +1,11 @@
-"""Room for several at work beside each other, or for one alone."""
+"""Several threads at work beside each other, or one alone."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Room:
+class SharedOrExclusive:
     """Used by several threads. Whoever wants to be alone goes before those that come later."""
 
     def __init__(self) -> None:
