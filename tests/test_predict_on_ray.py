@@ -38,7 +38,7 @@ def packed(trained: Run, tmp_path: Path) -> Packed:
 
 
 def rows_of_part(packed: Packed, data: Dataset, prevalence: Mapping[str, float] | None = None) -> list[Prediction]:
-    answer = predict_part(packed, Part(data.records, 64, "cpu", prevalence or {}))
+    answer = predict_part(packed, Part(data.records, 64, "cpu", prevalence or {}, is_hashed=True))
     return [row for row, _ in rows_of(answer, data.records, CLASSES)]
 
 
@@ -70,7 +70,7 @@ def test_images_may_lie_elsewhere_and_what_a_computer_cannot_read_is_told_in_the
 
 def test_a_classifier_that_cannot_be_used_there_is_told_with_the_computer_s_name(packed: Packed) -> None:
     with pytest.raises(CoverslipError, match="This is no packaged classifier") as caught:
-        rows_of(predict_part(packed[:100], Part((), 64, "cpu", {})), (), CLASSES)
+        rows_of(predict_part(packed[:100], Part((), 64, "cpu", {}, is_hashed=False)), (), CLASSES)
     assert caught.value.what.endswith(f"on {platform.node()}")
 
 
@@ -85,7 +85,7 @@ def test_an_answer_that_no_classifier_of_ours_gives_is_refused(
     classifier: Classifier, packed: Packed, cells: Path
 ) -> None:
     data = classifier.open_images([str(file) for file in sorted(cells.rglob("*.png"))[:2]])
-    answer = predict_part(packed, Part(data.records, 64, "cpu", {}))
+    answer = predict_part(packed, Part(data.records, 64, "cpu", {}, is_hashed=False))
     assert len(rows_of(answer, data.records, CLASSES)) == 2
     first = json.loads(answer)["seen"][0]
     for bad in (

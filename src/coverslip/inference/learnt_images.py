@@ -27,7 +27,9 @@ class LearntImages:
         """Whether it is known which images these are."""
         return bool(self._hashes)
 
-    def rows(self, predicted: Iterable[tuple[Prediction, PreprocessedImage | UnreadableImage]]) -> Iterator[Prediction]:
+    def rows(
+        self, predicted: Iterable[tuple[Prediction, PreprocessedImage | UnreadableImage | None]]
+    ) -> Iterator[Prediction]:
         """The rows of hashed images as they come, counted."""
         for row, image in predicted:
             self._n += isinstance(image, PreprocessedImage) and image.pixel_hash in self._hashes

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverslip.datasets import UNREADABLE, Axes, Dataset, Given, one_line
+from coverslip.datasets import UNREADABLE, Axes, Dataset, Given, PreprocessedImage, one_line
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
@@ -86,8 +86,9 @@ def predict(
     if on == "local":
         rows = _predicted(classifier, data, learnt, batch_size, emit)
     else:
-        asked = Asked(batch_size, device, prevalence or {})
-        rows = predict_on_ray(on, run, classifier.card, data, asked, trust_cluster=trust_cluster, emit=emit)
+        asked = Asked(batch_size, device, prevalence or {}, learnt.is_known)
+        pairs = predict_on_ray(on, run, classifier.card, data, asked, trust_cluster=trust_cluster, emit=emit)
+        rows = _counted(pairs, learnt)
     decisions: Counter[str] = Counter()
     shares = EstimatedShares(classifier.card)
     is_replaced = Path(out).exists()
@@ -113,6 +114,13 @@ def _predicted(
 ) -> Generator[Prediction]:
     pairs = classifier.predict_with_pixels(data.records, batch_size=batch_size, is_hashed=learnt.is_known, emit=emit)
     yield from learnt.rows(pairs)
+
+
+def _counted(
+    pairs: Generator[tuple[Prediction, PreprocessedImage | None]], learnt: LearntImages
+) -> Generator[Prediction]:
+    with closing(pairs):
+        yield from learnt.rows(pairs)
 
 
 def unfinished_note(run: Run) -> Note | None:

@@ -128,7 +128,7 @@ class Decoder:
     def _was_killed(self) -> bool:
         """Whether somebody killed it: Linux does where the computer has no memory left."""
         with suppress(subprocess.TimeoutExpired):
-            return os.name != "nt" and self._process.wait(timeout=1) == -signal.SIGKILL
+            return os.name != "nt" and self._process.wait(timeout=10) == -signal.SIGKILL
         return False
 
     def _pixels(self, answer: Json) -> Pixels:

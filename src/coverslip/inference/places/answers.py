@@ -31,6 +31,7 @@ class SeenImage(_Closed):
     n_channels: Positive
     dtype: Annotated[str, Field(pattern="^[a-z0-9]{1,20}$")]
     note: Words | None
+    pixel_hash: Annotated[str, Field(pattern="^[0-9a-f]{1,128}$")] | None
 
 
 class Seen(_Closed):
@@ -101,6 +102,7 @@ def _seen(row: Prediction, image: PreprocessedImage | None) -> Seen:
             n_channels=image.n_channels,
             dtype=image.dtype,
             note=image.note,
+            pixel_hash=image.pixel_hash,
         ),
     )
 
@@ -129,7 +131,7 @@ def _image(seen: SeenImage | None) -> PreprocessedImage | None:
     note = None if seen.note is None else one_line(seen.note, _LONGEST)
     pixels = np.empty((0, 0, 0), np.uint8)
     return PreprocessedImage(
-        pixels, seen.width_px, seen.height_px, seen.n_channels, seen.dtype, note=note, pixel_hash=None
+        pixels, seen.width_px, seen.height_px, seen.n_channels, seen.dtype, note=note, pixel_hash=seen.pixel_hash
     )
 
 

@@ -27,6 +27,7 @@ class Part:
     batch_size: int
     device: str
     prevalence: Mapping[str, float]  # stated shares of classes; empty: those of training
+    is_hashed: bool
 
 
 def predict_part(classifier: Packed, part: Part) -> bytes:
@@ -42,7 +43,7 @@ def predict_part(classifier: Packed, part: Part) -> bytes:
             if part.prevalence:
                 loaded = loaded.at_prevalence(part.prevalence)
             here = tuple(map(_as_here, part.records))
-            rows = loaded.predict_with_pixels(here, batch_size=part.batch_size)
+            rows = loaded.predict_with_pixels(here, batch_size=part.batch_size, is_hashed=part.is_hashed)
             return answer_of(
                 (_on_this_computer(row, own), image if isinstance(image, PreprocessedImage) else None)
                 for (row, image), own in zip(rows, here, strict=True)

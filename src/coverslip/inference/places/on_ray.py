@@ -34,6 +34,7 @@ class Asked:
     batch_size: int
     device: str
     prevalence: Mapping[str, float]  # stated shares of classes; empty: those of training
+    is_hashed: bool  # take hashes of pixels, by which training images are counted
 
 
 def predict_on_ray(
@@ -45,8 +46,8 @@ def predict_on_ray(
     *,
     trust_cluster: bool = False,
     emit: Emit = ignore,
-) -> Generator[Prediction]:
-    """The rows that `Classifier.predict_images` gives here, from the computers of a cluster.
+) -> Generator[tuple[Prediction, PreprocessedImage | None]]:
+    """What `Classifier.predict_with_pixels` gives here, without the pixels, from the computers of a cluster.
 
     Each computer does one part at a time, with all its cores; or, where the cluster has GPUs and the device may be one,
     with one of its GPUs. It reads the images itself. A part whose computer is lost is done by another.
@@ -77,7 +78,7 @@ def predict_on_ray(
                     if image is not None:
                         differences.count(record, image)
                     differences.count_decided(row)
-                    yield row
+                    yield row, image
         for note in differences.notes():
             emit(Noted.of(note))
     except (ray.exceptions.RayError, ConnectionError) as error:
@@ -112,7 +113,7 @@ def _needed(computers: Sequence[Mapping[str, float]], device: str) -> tuple[int,
 def _parts(data: Dataset, n_aside: int, asked: Asked) -> list[Part]:
     size = min(max(len(data) // (_PARTS_EACH * n_aside), _FEWEST), _MOST)
     return [
-        Part(data.records[i : i + size], asked.batch_size, asked.device, asked.prevalence)
+        Part(data.records[i : i + size], asked.batch_size, asked.device, asked.prevalence, asked.is_hashed)
         for i in range(0, len(data), size)
     ]
 

@@ -143,8 +143,9 @@ def _check_run(run: Run, order: Order) -> None:
     """
     if not run.folder.exists():  # the training did not begin
         return
-    changed = {"init": order.recipe.init}  # a run to start from lies elsewhere there
-    if run.recipe.model_copy(update=changed) != order.recipe:
+    # A run to start from lies elsewhere there, and groups may be named beside the recipe.
+    expected = {"init": run.recipe.init} | ({"group": order.group_pattern} if order.group_pattern else {})
+    if run.recipe != order.recipe.model_copy(update=expected):
         raise BadClusterAnswer("its recipe is not the one that was sent")
     if run.status is None:
         raise BadClusterAnswer("it has no status")
