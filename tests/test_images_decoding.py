@@ -121,29 +121,29 @@ def test_a_process_that_was_killed_from_elsewhere_is_begun_again(
     assert read(decoders, cell).note == READ_ALONE
 
 
-def kill_when_busy(n: int) -> None:
-    """Kill so many processes that decode, one after the other, as soon as each takes processor time for its file."""
-    killed: set[int] = set()
-    while len(killed) < n:
+def kill_when_busy(is_over: threading.Event) -> None:
+    """Kill each process that decodes as soon as it has begun with a file."""
+    while not is_over.wait(0.01):
         for child in psutil.Process().children():
-            with suppress(psutil.NoSuchProcess):
-                is_new = child.pid not in killed and "coverslip.images.decoding.worker" in child.cmdline()
-                if is_new and Path(f"/proc/{child.pid}/oom_score_adj").read_text().strip() == "1000":
+            with suppress(psutil.NoSuchProcess, FileNotFoundError):
+                is_worker = "coverslip.images.decoding.worker" in child.cmdline()
+                if is_worker and Path(f"/proc/{child.pid}/oom_score_adj").read_text().strip() == "1000":
                     child.kill()
-                    killed.add(child.pid)
-        time.sleep(0.01)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes tell there what they are at")
 def test_an_image_whose_process_was_killed_twice_is_not_called_damaged(
     begin: Callable[..., Decoders], tmp_path: Path
 ) -> None:
-    decoders = begin()
-    killing = threading.Thread(target=kill_when_busy, args=(2,))
+    decoders, is_over = begin(), threading.Event()
+    killing = threading.Thread(target=kill_when_busy, args=(is_over,))
     killing.start()
-    with pytest.raises(UnreadableImage) as refused:
-        read(decoders, write_odd(tmp_path / "a.odd", "sleeps"))
-    killing.join()
+    try:
+        with pytest.raises(UnreadableImage) as refused:
+            read(decoders, write_odd(tmp_path / "a.odd", "sleeps"))
+    finally:
+        is_over.set()
+        killing.join()
     assert refused.value.what == STOPPED_OUTSIDE
 
 

@@ -37,8 +37,9 @@ def _sources() -> dict[JobKind, NewSource]:
 @asynccontextmanager
 async def at_work(app: FastAPI) -> AsyncIterator[None]:
     """As long as the server runs; jobs that are at work go on after it."""
-    with decoding_apart():  # a file that hangs its reader shall not hang the server
-        async with _working(app, app.state.workspace):
+    workspace: Workspace = app.state.workspace
+    with decoding_apart(workspace.readable):  # a file that hangs its reader shall not hang the server
+        async with _working(app, workspace):
             yield
 
 

@@ -22,8 +22,9 @@ WITHIN_VARIABLE = "COVERSLIP_READ_WITHIN"
 
 _WITHIN = tuple(map(Path, json.loads(os.environ[WITHIN_VARIABLE]))) if WITHIN_VARIABLE in os.environ else None
 _lock = threading.Lock()
-# One for each `decoding_apart` that is open. Of the process, since threads that it begins shall read likewise.
-_open: list[None] = [None] if os.environ.get(APART_VARIABLE) else []
+# One for each `decoding_apart` that is open, with its folders. Of the process, since threads that it begins shall read
+# likewise.
+_open: list[Sequence[Path] | None] = [_WITHIN] if os.environ.get(APART_VARIABLE) else []
 _decoders = Decoders()
 
 
@@ -45,7 +46,7 @@ def read_pixels(
         max_bytes: a plane that declares more, over all channels, is refused before it is decoded.
         fields: where planes are kept that several boxes are cut out of; whole images are never kept.
         within: real paths of folders; files elsewhere are refused, also those that links or metadata lead to. None
-            takes those of the environment, or any.
+            takes those of `decoding_apart` or of the environment, or any.
 
     Raises:
         UnreadableImage: for everything that can be wrong with one file; nothing else is raised, but
@@ -58,26 +59,35 @@ def read_pixels(
 
 
 def _read(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
-    within = _WITHIN if within is None else within
+    within = _readable() if within is None else within
     if not _open or are_added():  # other processes do not know formats that this one added
         return decode_image(path, plan, max_bytes=max_bytes, within=within)
     return _decoders.read(path, plan, max_bytes, within)
 
 
+def _readable() -> Sequence[Path] | None:
+    """The folders to which reads are confined that name none; of servers of one process, those of each."""
+    each = [*_open] or [_WITHIN]
+    return None if None in each else [folder for folders in each if folders is not None for folder in folders]
+
+
 @contextmanager
-def decoding_apart() -> Iterator[None]:
+def decoding_apart(within: Sequence[Path] | None = None) -> Iterator[None]:
     """Let all threads of this process have their images decoded by processes that can be killed.
 
     At the end what is still being read is stopped. Idle processes stay for a while, for whoever opens it again.
+
+    Args:
+        within: real paths of the folders to which reads are confined that name none.
     """
     with _lock:
-        _open.append(None)
+        _open.append(within)
         _decoders.resume()
     try:
         yield
     finally:
         with _lock:
-            _open.pop()
+            _open.remove(within)
             if _open:  # another server of this process reads on, whatever this one interrupted
                 _decoders.resume()
             else:

@@ -1,7 +1,7 @@
 """A process that searches a dataset for near-duplicates and checks the quality of its images.
 
 Run as `python -m coverslip.workspace.datasets.checks_worker`, by `coverslip.workspace.asked`. Decoded images and their
-features take up to some gigabytes, which the server would keep. Results go to the cache.
+features take up to some gigabytes, which the server would keep.
 """
 
 import sys
@@ -10,10 +10,8 @@ from pathlib import Path
 from coverslip.events import Emit
 from coverslip.pipes import Json
 from coverslip.workspace.asked.answering import answer
-from coverslip.workspace.store.database import one_moment
+from coverslip.workspace.datasets.inspections import fill_check_cache
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import load_dataset, load_scan
-from coverslip.workspace.store.rows import dataset_row
 
 
 def check(question: Json, emit: Emit) -> Json:
@@ -22,16 +20,8 @@ def check(question: Json, emit: Emit) -> Json:
     Raises:
         CoverslipError: there is no such dataset any more.
     """
-    from coverslip.audit import SeenWhileScanning, with_near_duplicates, with_quality
-
     home = Workspace(Path(question["workspace"]), tuple(map(Path, question["roots"])))
-    with one_moment(home.engine) as connection:
-        if dataset_row(connection, question["dataset_id"]).state != "ready":
-            return {}
-        data, scan = load_dataset(connection, question["dataset_id"]), load_scan(connection, question["dataset_id"])
-    seen = SeenWhileScanning()
-    scan = with_near_duplicates(data, scan, seen, emit=emit)
-    with_quality(data, scan, seen.quality, emit=emit)
+    fill_check_cache(home, question["dataset_id"], emit)
     return {}
 
 

@@ -11,19 +11,31 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from coverslip.audit import inspect_with_look, known_look, with_cached_near_duplicates, with_known_quality
+from coverslip.audit import (
+    SeenWhileScanning,
+    inspect_with_look,
+    known_look,
+    with_cached_near_duplicates,
+    with_known_quality,
+    with_near_duplicates,
+    with_quality,
+)
 from coverslip.datasets import Inspection, Signal, list_finders
+from coverslip.errors import CoverslipError
+from coverslip.events import Emit, ignore
+from coverslip.images import ImageFacts
 from coverslip.runs import InspectionWithWhatIf, WhatIf, inspection_of
 from coverslip.workspace.asked.asking import Asked
 from coverslip.workspace.datasets.classes import trained_labels
 from coverslip.workspace.store.database import one_moment, writing
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import load_as_trained, load_scan
+from coverslip.workspace.store.records import load_as_trained, load_dataset, load_scan
 from coverslip.workspace.store.rows import Json, dataset_row
 from coverslip.workspace.store.tables import datasets, images, inspections
 
 _OF_COPIES = ("duplicates", "near-duplicates")
 _POLL_S = 0.1
+_FEW_IMAGES, _FEW_PIXELS = 500, 20_000_000  # pixels of all images: checked within a second or two
 _turn = threading.Lock()  # of the processes that check images: each may take a gigabyte and all cores
 
 
@@ -156,19 +168,26 @@ def spare_images(clusters: Iterable[Sequence[str]], label_of: Mapping[str, str |
 def check_images(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
     """Search for near-duplicates and check image quality, unless that is known, and keep what is found.
 
-    A process of its own does it, one for all datasets at a time. Nothing else rests on it: where the dataset was
-    removed meanwhile, or the server ends, nothing is kept.
+    The server checks small datasets itself. For others it starts a process, one for all datasets at a time. Nothing
+    else rests on it: where the dataset was removed meanwhile, or the server ends, nothing is kept.
     """
-    question = {
-        "workspace": str(home.folder),
-        "roots": [str(root) for root in home.roots],
-        "dataset_id": dataset_id,
-    }
 
     def keep(_: Json) -> None:
         with suppress(SQLAlchemyError):
             inspect_again(home, dataset_id)
 
+    try:
+        if _is_small(home, dataset_id):
+            fill_check_cache(home, dataset_id)
+            keep({})
+            return
+    except (CoverslipError, SQLAlchemyError):  # the dataset is gone, or the database busy: checked next time
+        return
+    question = {
+        "workspace": str(home.folder),
+        "roots": [str(root) for root in home.roots],
+        "dataset_id": dataset_id,
+    }
     checks = Asked("coverslip.workspace.datasets.checks_worker", home.readable)
     while not _turn.acquire(timeout=_POLL_S):
         if is_over.is_set():
@@ -180,6 +199,36 @@ def check_images(home: Workspace, dataset_id: str, is_over: threading.Event) -> 
                 checks.cancel(dataset_id)
     finally:
         _turn.release()
+
+
+def _is_small(home: Workspace, dataset_id: str) -> bool:
+    """Whether checking takes less time and memory than starting a process for it."""
+    with one_moment(home.engine) as connection:
+        if dataset_row(connection, dataset_id).state != "ready":  # nothing is checked then
+            return True
+        of_dataset = images.c.dataset_id == dataset_id
+        if connection.execute(select(func.count()).where(of_dataset)).scalar_one() > _FEW_IMAGES:
+            return False
+        data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
+    if any(record.plan.box is not None for record in data.records):  # facts do not say how large the whole image is
+        return False
+    facts = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
+    return sum(fact.width_px * fact.height_px * fact.n_planes for fact in facts) <= _FEW_PIXELS
+
+
+def fill_check_cache(home: Workspace, dataset_id: str, emit: Emit = ignore) -> None:
+    """Search a dataset for near-duplicates and check the quality of its images; results go to the cache.
+
+    Raises:
+        NotFound: there is no such dataset any more.
+    """
+    with one_moment(home.engine) as connection:
+        if dataset_row(connection, dataset_id).state != "ready":
+            return
+        data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
+    seen = SeenWhileScanning()
+    scan = with_near_duplicates(data, scan, seen, emit=emit)
+    with_quality(data, scan, seen.quality, emit=emit)
 
 
 def inspect_again(home: Workspace, dataset_id: str) -> None:
