@@ -9,7 +9,8 @@ from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file, weights_folder, write_json
 
 _FORMAT_VERSION = 1
-_COMMIT, _SHA256 = re.compile("[0-9a-f]{40}"), re.compile("[0-9a-f]{64}")
+_COMMIT = re.compile("[0-9a-f]{40}")
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
