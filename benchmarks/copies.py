@@ -25,9 +25,9 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 from scipy.ndimage import gaussian_filter
 
-from coverslip.audit.copies import matching, searching
-from coverslip.audit.copies.finding import _linked  # what is timed, without reading
-from coverslip.audit.copies.small_pictures import small_picture
+from coverslip.audit import alignment, near_duplicates
+from coverslip.audit.near_duplicates import _linked
+from coverslip.audit.small_pictures import small_picture
 from coverslip.images import read_pixels
 from coverslip.samples import write_sample_images
 from coverslip.stopping import BY_SIGNAL
@@ -164,9 +164,9 @@ def drawn(n: int, rng: np.random.Generator) -> list[np.ndarray]:
     return images
 
 
-def laid_over(pictures: np.ndarray, first: np.ndarray, second: np.ndarray) -> matching.Matches:
+def laid_over(pictures: np.ndarray, first: np.ndarray, second: np.ndarray) -> alignment.Matches:
     """How alike pairs are, all compared in detail."""
-    return matching.match(pictures, matching.place(pictures, first, second)[0])
+    return alignment.match(pictures, alignment.place(pictures, first, second)[0])
 
 
 def thresholds(n_images: int = 120) -> dict:
@@ -186,8 +186,8 @@ def thresholds(n_images: int = 120) -> dict:
     ]
     pictures = np.stack(rows)
     same = laid_over(pictures, np.arange(n), np.arange(n) + n)
-    first, second = searching.candidate_pairs(pictures[:n])
-    parts = [slice(start, start + matching.AT_ONCE) for start in range(0, len(first), matching.AT_ONCE)]
+    first, second = near_duplicates.candidate_pairs(pictures[:n])
+    parts = [slice(start, start + alignment.AT_ONCE) for start in range(0, len(first), alignment.AT_ONCE)]
     others = np.concatenate([laid_over(pictures[:n], first[part], second[part]).likeness for part in parts])
     kinds, asked = np.array(chosen)[same.first], np.arange(3.4, 5.2, 0.2).round(1).tolist()
     lowest = {kind: np.quantile(same.likeness[kinds == kind], (0, 0.01, 0.05)).round(2).tolist() for kind in KINDS}

@@ -14,8 +14,7 @@ from time import process_time
 import numpy as np
 
 from coverslip.audit.distance import distance
-from coverslip.evaluation.distance import median_distance, mmd
-from coverslip.evaluation.distance.mmd import _counts, _forms, _products, _unbiased
+from coverslip.evaluation.distances import _counts, _forms, _products, _unbiased, median_distance, mmd
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
 N_RESAMPLES = 1000

@@ -19,14 +19,14 @@ from folds_calibration import DATA, HEADER, ROWS, Judged, Row, learnt, show, tog
 
 import coverslip as cs
 from coverslip.datasets import DecodedPixels, Part, Split, fold_units, scan_images, split_units
-from coverslip.datasets.splits.holding_out import turns_of_units
+from coverslip.datasets.splits.folding import turns_of_units
 from coverslip.engines import embed
 from coverslip.evaluation import DecisionRule, apply_temperature, fit_temperature, learn_decisions
 from coverslip.experiments import Parts
 from coverslip.models.networks import FeatureNetwork, create_network
 from coverslip.runs import Recipe
+from coverslip.training.initialization import set_normalisation
 from coverslip.training.linear_probe import LinearHead, fit_linear_probe, held_out_logits
-from coverslip.training.normalising import set_normalisation
 from coverslip.training.preprocessing import learn_preprocessing
 from coverslip.training.ranking import primary_score
 

@@ -19,8 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import coverslip as cs
-from coverslip.audit.label_errors import SHRINKAGE
-from coverslip.audit.label_issues import label_issues
+from coverslip.audit.label_issues import SHRINKAGE, label_issues
 from coverslip.datasets import DecodedPixels, inner_folds, scan_images
 from coverslip.engines import Features, embed
 from coverslip.evaluation import apply_temperature, fit_temperature

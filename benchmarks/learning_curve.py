@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from coverslip.audit import learning_curve
-from coverslip.audit.gram_probe import gram_matrix, probe_logits
-from coverslip.audit.learning_curve import nested_order
+from coverslip.audit.learning_curve import gram_matrix, nested_order, probe_logits
 from coverslip.datasets import DecodedPixels, open_dataset, scan_images
 from coverslip.engines import embed
 from coverslip.evaluation import METRICS, apply_temperature, score

@@ -79,13 +79,13 @@ def measure(variant: str, model: str, images: Path, n_steps: int, device: str) -
     """Images/s over n_steps, after three steps that do not count."""
     import torch
 
-    from coverslip.losses.image_loss import ImageLoss
+    from coverslip.losses.functions import ImageLoss
     from coverslip.models.freezing import train_mode
     from coverslip.models.networks import create_network
     from coverslip.training.allocator import keep_freed_memory
+    from coverslip.training.convolutions import faster_convolutions
     from coverslip.training.finetuning import IMAGES_AT_ONCE
-    from coverslip.training.steps.convolutions import faster_convolutions
-    from coverslip.training.steps.step import Precision, Stepper
+    from coverslip.training.step import Precision, Stepper
 
     is_naive = variant.startswith("naive")
     if not is_naive:

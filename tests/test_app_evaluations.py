@@ -28,7 +28,7 @@ from small_workspace import (
 import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.reports.reported import read_evaluation
-from coverslip.reports.sections.elsewhere.own_test import against_own_test
+from coverslip.reports.sections.external import against_own_test
 from coverslip.workspace.store.home import Workspace
 
 pytestmark = pytest.mark.slow

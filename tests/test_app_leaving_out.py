@@ -10,7 +10,7 @@ from image_sets import ids_at
 from small_workspace import QUICK, new_workspace, open_images, trained_here, write_cells
 
 from coverslip.reports.reported import read_run
-from coverslip.reports.sections.dataset.flow import flow_of
+from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
 from coverslip.workspace.correcting.leaving_out import leave_out

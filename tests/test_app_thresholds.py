@@ -8,7 +8,7 @@ from small_workspace import API, QUICK, ended, new_workspace, open_images, queue
 from tables import rows_of
 
 from coverslip.app.server import create_app
-from coverslip.reports.sections.elsewhere.own_test import THRESHOLD_BY_HAND
+from coverslip.reports.sections.external import THRESHOLD_BY_HAND
 from coverslip.workspace.jobs.records import find_job
 
 pytestmark = pytest.mark.exhaustive

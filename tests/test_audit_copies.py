@@ -20,8 +20,8 @@ from coverslip.audit import (
     with_near_duplicates,
     with_recorded_near_duplicates,
 )
-from coverslip.audit.copies.matching import match, place
-from coverslip.audit.copies.small_pictures import small_picture
+from coverslip.audit.alignment import match, place
+from coverslip.audit.small_pictures import small_picture
 from coverslip.datasets import (
     connected_components,
     fold_images,

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 import coverslip as cs
 from coverslip.audit import image_quality
-from coverslip.audit.memory import memory_for_checks
+from coverslip.audit.image_quality import memory_for_checks
 
 SIDE = 96
 

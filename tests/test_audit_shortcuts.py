@@ -10,13 +10,11 @@ from drawing import write_cells
 from PIL import Image
 
 from coverslip.audit import file_tags, name_features
-from coverslip.audit.batches import batch_columns
-from coverslip.audit.careless_split import what_if
-from coverslip.audit.shortcuts import signal_of
-from coverslip.audit.surroundings import background_features, border_features
+from coverslip.audit.leakage_estimate import what_if
+from coverslip.audit.shortcuts import background_features, batch_columns, border_features, signal_of
 from coverslip.cli import main
 from coverslip.datasets import Scan, Signal, Told
-from coverslip.datasets.quality.finders import signals
+from coverslip.datasets.quality.finders import images
 
 WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
 
@@ -146,9 +144,9 @@ def test_names_are_advice_and_no_signal_of_images() -> None:
     assert not signal.is_there
     seen = replace(signal, whole=Told(0.9, 0.02))
     scan = Scan(facts=(), signal=seen)
-    (found,) = signals.slight_shortcuts(None, scan)
+    (found,) = images.slight_shortcuts(None, scan)
     assert "sees no names" in found.do
-    assert not list(signals.shortcuts(None, scan))
+    assert not list(images.shortcuts(None, scan))
 
 
 def test_files_tell_how_they_were_taken_and_saved_and_not_when(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from coverslip.augmentation import AUGMENTATIONS, Augmentation, Copies
 from coverslip.augmentation.batch import apply_changes, draw_changes
-from coverslip.augmentation.randomness import Random
+from coverslip.augmentation.drawing import Random
 from coverslip.augmentation.transform import (
     _STAIN_DENSITIES,
     Changes,

@@ -34,13 +34,13 @@ from coverslip.experiments.first_steps import first_steps
 from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import make_split
 from coverslip.files import sha256_file
-from coverslip.models.counting.memory import training_memory
+from coverslip.models.complexity import training_memory
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.words import time_for_all, why_instant
 from coverslip.runs import Recipe, Run, RunContext, SplitPlan, budget_seconds, load_recipe, with_settings
 from coverslip.runs.budget import PRESETS
 from coverslip.stopping import Deadline, Stop, TimeLimit
-from coverslip.training.steps.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
+from coverslip.training.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
 
 SMALL = INSTANT.model_copy(update={"stage": "finetune", "epochs": 6, "batch_size": 16})  # 3 steps an epoch
 OPEN = SMALL.model_copy(update={"image_size": None})
@@ -595,12 +595,12 @@ def test_the_memory_of_training_is_about_what_was_estimated(model: str) -> None:
 TRAIN_ONCE = """
 import re, sys, torch
 import torch._dynamo  # part of the program: the first step of an optimiser imports it
-from coverslip.losses.image_loss import ImageLoss
+from coverslip.losses.functions import ImageLoss
 from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
 from coverslip.training.allocator import keep_freed_memory
-from coverslip.training.steps.step import accumulate_gradients
-from coverslip.training.steps.optimising import new_optimizer
+from coverslip.training.step import accumulate_gradients
+from coverslip.training.optimization import new_optimizer
 
 def resident(field):
     return int(re.search(field + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024

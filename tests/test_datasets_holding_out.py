@@ -7,7 +7,7 @@ import pytest
 from drawing import save_cell
 
 from coverslip.datasets import inner_folds, open_dataset, scan_images
-from coverslip.datasets.splits.holding_out import turns_of_units
+from coverslip.datasets.splits.folding import turns_of_units
 
 
 @pytest.mark.slow

@@ -12,8 +12,7 @@ from small_workspace import new_workspace, open_images, until
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, NotFound
-from coverslip.evaluation.distance import coral, median_distance, mmd
-from coverslip.evaluation.distance.mmd import _forms, _of_dealt, _products, _unbiased
+from coverslip.evaluation.distances import _forms, _of_dealt, _products, _unbiased, coral, median_distance, mmd
 from coverslip.runs import Run
 from coverslip.workspace.looking.distances import Measuring
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import beta
 
 from coverslip.evaluation import METRICS, evaluate_predictions, metric_intervals, per_class, score
-from coverslip.evaluation.differences.paired import Answers, paired_differences
+from coverslip.evaluation.comparison import Answers, paired_differences
 from coverslip.evaluation.influence import influence_on_mean
 from coverslip.evaluation.intervals import group_codes
 from coverslip.evaluation.ranking import auroc, average_precision

@@ -15,7 +15,7 @@ import coverslip as cs
 from coverslip.cache import RecordStore
 from coverslip.errors import Stopped
 from coverslip.events import COMPUTING_FEATURES, Event, Noted, Pace, Progressed, RunEnded, StageStarted, WorkPlanned
-from coverslip.experiments.running.estimating import PACES, PaceListener
+from coverslip.experiments.estimating import PACES, PaceListener
 from coverslip.runs import BudgetRecord, Run, RunContext, save_recipe, with_settings
 
 

@@ -21,9 +21,7 @@ from odd_formats import install, write_odd
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images import ReadPlan, decoding_apart, read_pixels
 from coverslip.images._decoded import MAX_BYTES
-from coverslip.images.decoding.pool import READ_ALONE, STOPPED_OUTSIDE, Decoders
-from coverslip.images.decoding.process import Limits
-from coverslip.images.decoding.taking_turns import SharedOrExclusive
+from coverslip.images.decoding.pool import READ_ALONE, STOPPED_OUTSIDE, Decoders, Limits, SharedOrExclusive
 from coverslip.images.reading import Pixels, decode
 from coverslip.process_limits import APART_VARIABLE
 
@@ -200,7 +198,7 @@ import sys
 from pathlib import Path
 from coverslip.images import ReadPlan
 from coverslip.images.decoding.pool import Decoders
-from coverslip.images.decoding.process import Limits
+from coverslip.images.decoding.pool import Limits
 decoders = Decoders(Limits(seconds=1))
 decoders.read(Path(sys.argv[1]), ReadPlan(), 1000)
 """

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from coverslip.audit import image_quality
-from coverslip.audit.copies.small_pictures import small_picture
+from coverslip.audit.small_pictures import small_picture
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import (
     Pixels,

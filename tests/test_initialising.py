@@ -33,7 +33,7 @@ from coverslip.runs import (
     save_recipe,
     with_settings,
 )
-from coverslip.training.initialising import initial_classifier, whole_options
+from coverslip.training.initialization import initial_classifier, whole_options
 
 SMALL = Recipe(
     model=SMALL_NETWORK, init="scratch", image_size=32, tta=1, epochs=2, split=SplitPlan(folds=0), patience=None

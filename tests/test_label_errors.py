@@ -10,8 +10,7 @@ from tables import rows_of
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
-from coverslip.audit.label_errors import SHRINKAGE
-from coverslip.audit.label_issues import FEWEST_IMAGES, count_suspected_errors, label_issues
+from coverslip.audit.label_issues import FEWEST_IMAGES, SHRINKAGE, count_suspected_errors, label_issues
 from coverslip.cli import main
 from coverslip.runs import Run, SplitPlan
 from coverslip.training.heads import cross_fitted_logits

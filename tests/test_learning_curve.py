@@ -11,13 +11,19 @@ from hypothesis import strategies as st
 from trained import INSTANT
 
 import coverslip as cs
-from coverslip.audit.gram_probe import gram_matrix, gram_matrix_with_variation, probe_logits
-from coverslip.audit.learning_curve import FEWEST_GROUPS, learning_curve, nested_order
+from coverslip.audit.learning_curve import (
+    FEWEST_GROUPS,
+    gram_matrix,
+    gram_matrix_with_variation,
+    learning_curve,
+    nested_order,
+    probe_logits,
+)
 from coverslip.evaluation import CurvePoint, LearningCurve, Metric, extrapolate, no_learning_curve
 from coverslip.reports.figures import draw
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
-from coverslip.reports.sections.learning import doubling, over_folds
+from coverslip.reports.sections.training import doubling, over_folds
 from coverslip.runs import LearningCurveRecord, Recipe, Run
 from coverslip.training.linear_probe import fit_linear_probe
 

@@ -12,8 +12,7 @@ from torch.nn import functional
 from coverslip.errors import BadRecipe
 from coverslip.keys import Option
 from coverslip.losses import LOSSES, LossRecord
-from coverslip.losses.functions import focal
-from coverslip.losses.image_loss import ImageLoss, balanced_weight
+from coverslip.losses.functions import ImageLoss, balanced_weight, focal
 from coverslip.runs import Recipe, recipe_keys, with_settings
 from coverslip.runs.recipe import phrases
 

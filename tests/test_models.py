@@ -17,7 +17,7 @@ from coverslip.models.shapes import shapes_only
 SHAPES = """
 import sys
 from coverslip.models import model_info
-from coverslip.models.counting.cost import cost_of_model
+from coverslip.models.complexity import cost_of_model
 print(model_info("timm/test_efficientnet").parameters, cost_of_model("timm/test_efficientnet").parameters)
 assert "torch._dynamo" not in sys.modules
 import torch

@@ -13,10 +13,14 @@ from torch import nn
 
 import coverslip.models._libraries  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, WeightsUnavailable
-from coverslip.models.architectures.mobilevit_mn.attention import NormalizationAttention, SqueezeExcite
-from coverslip.models.architectures.mobilevit_mn.blocks import Separable
-from coverslip.models.architectures.mobilevit_mn.network import MobileViTMN
-from coverslip.models.architectures.mobilevit_mn.transfer import nearest_separable, transfer_mobilevit
+from coverslip.models.architectures.mobilevit_mn import (
+    MobileViTMN,
+    NormalizationAttention,
+    Separable,
+    SqueezeExcite,
+    nearest_separable,
+    transfer_mobilevit,
+)
 from coverslip.models.shapes import shapes_only
 
 Options = dict[str, Any]

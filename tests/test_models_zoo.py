@@ -15,7 +15,7 @@ from coverslip.images import Preprocessing
 from coverslip.inference.loading import load_network
 from coverslip.models import PAPERS, has_weights, list_models, model_info, select_models
 from coverslip.models.building import build_body
-from coverslip.models.counting.cost import cost_of, cost_of_model
+from coverslip.models.complexity import cost_of, cost_of_model
 from coverslip.models.freezing import follows_batches, freeze_to, train_mode
 from coverslip.models.importing import import_weights
 from coverslip.models.networks import Head, Network, create_network

@@ -18,9 +18,9 @@ from coverslip.datasets import Dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.events import Event, Noted, Progressed
 from coverslip.inference import Classifier
-from coverslip.inference.places.answers import rows_of
-from coverslip.inference.places.on_node import Packed, Part, predict_part
-from coverslip.inference.places.on_ray import _needed
+from coverslip.inference.executors.answers import rows_of
+from coverslip.inference.executors.ray import _needed
+from coverslip.inference.executors.ray_worker import Packed, Part, predict_part
 from coverslip.runs import Prediction, Run
 
 HAS_RAY = find_spec("ray") is not None

@@ -9,7 +9,7 @@ import pytest
 import coverslip as cs
 from coverslip.evaluation.prediction_sets import LEVEL, images_needed, set_coverage, set_floors
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.elsewhere.prediction_sets import PREDICTION_SETS
+from coverslip.reports.sections.external import PREDICTION_SETS
 from coverslip.runs import Predictions, Run
 from coverslip.runs.predictions import read_predictions
 

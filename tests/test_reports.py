@@ -24,8 +24,8 @@ from coverslip.reports import class_curves, figures, tokens, words, write_report
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
-from coverslip.reports.sections.dataset.examples import Examples, examples_of
-from coverslip.reports.sections.dataset.flow import flow_of
+from coverslip.reports.sections.dataset_flow import flow_of
+from coverslip.reports.sections.images import Examples, examples_of
 from coverslip.reports.sections.numbers import decided
 from coverslip.runs import (
     BudgetRecord,

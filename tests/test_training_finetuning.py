@@ -12,26 +12,24 @@ from torch import nn
 
 from coverslip.errors import BadRun
 from coverslip.events import EpochEnded, Event, Noted, StepEnded, ValidationImagesChosen
-from coverslip.losses.image_loss import ImageLoss
+from coverslip.losses.functions import ImageLoss
 from coverslip.runs import Augment, Recipe, RunContext
 from coverslip.stopping import Stop
 from coverslip.training.batches import ChosenImages, TrainingImages, training_batches
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
+from coverslip.training.epoch_scores import StepsSeen
 from coverslip.training.finetuning import (
     Finetuned,
     finetune,
 )
-from coverslip.training.steps.batch_statistics import begin_batch_statistics
-from coverslip.training.steps.epoch_scores import StepsSeen
-from coverslip.training.steps.optimising import (
+from coverslip.training.optimization import (
     is_second_phase,
     learning_rate_factor,
     max_gradient_norm,
     new_optimizer,
     set_learning_rate,
 )
-from coverslip.training.steps.standardised_head import standardised_head
-from coverslip.training.steps.step import Precision, Stepper, accumulate_gradients
+from coverslip.training.step import Precision, Stepper, accumulate_gradients, begin_batch_statistics, standardised_head
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 

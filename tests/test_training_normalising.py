@@ -7,7 +7,7 @@ import torch
 from coverslip.models import model_info
 from coverslip.models.networks import Network
 from coverslip.runs import Recipe
-from coverslip.training.normalising import set_normalisation
+from coverslip.training.initialization import set_normalisation
 
 
 def network(channels: int) -> Network:

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from coverslip.errors import OutOfMemory
 from coverslip.events import EpochEnded, Event, Noted
-from coverslip.losses.image_loss import ImageLoss
+from coverslip.losses.functions import ImageLoss
 from coverslip.messages import Set
 from coverslip.models.networks import MultiLayerPooling
 from coverslip.runs import RunContext
 from coverslip.training.batches import TrainingImages
 from coverslip.training.finetuning import finetune
-from coverslip.training.steps.step import Precision, Stepper, accumulate_gradients
+from coverslip.training.step import Precision, Stepper, accumulate_gradients
 
 __all__ = ["images"]  # a fixture
 

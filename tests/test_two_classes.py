@@ -18,11 +18,11 @@ from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import threshold_numbers
 from coverslip.events import Event, Noted
-from coverslip.experiments.again.deciding import ThresholdChoice, thresholds_of
+from coverslip.experiments.rethreshold import ThresholdChoice, thresholds_of
 from coverslip.reports.content import metrics
 from coverslip.reports.reported import read_evaluation, read_run
+from coverslip.reports.sections.classes import threshold_words
 from coverslip.reports.sections.limits import limits
-from coverslip.reports.sections.parts.two_classes import threshold_words
 from coverslip.reports.words import DECISION_IMAGES, lead
 from coverslip.runs import Recipe, Run, SplitPlan
 

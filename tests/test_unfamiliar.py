@@ -12,7 +12,7 @@ from scipy.stats import betabinom
 
 import coverslip as cs
 from coverslip.errors import BadClassifier
-from coverslip.evaluation.elsewhere.unfamiliar import (
+from coverslip.evaluation.ood import (
     directions_for,
     feature_statistics,
     held_out_distances,
@@ -22,7 +22,7 @@ from coverslip.evaluation.elsewhere.unfamiliar import (
 )
 from coverslip.events import Event, Noted
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.elsewhere.unfamiliar import UNFAMILIAR
+from coverslip.reports.sections.external import UNFAMILIAR
 from coverslip.runs import Predictions, Run
 
 

@@ -38,7 +38,7 @@ from coverslip.experiments import (
     rest_of_budget,
     train_in,
 )
-from coverslip.experiments.again.deciding import decide_again
+from coverslip.experiments.rethreshold import decide_again
 from coverslip.files import remove_file, written_whole
 from coverslip.inference import load_classifier
 from coverslip.inference.predicting import Summary, predict, unfinished_note
@@ -355,7 +355,7 @@ def label_errors(
     Examples:
         >>> errors = cs.label_errors("runs/first", out="labels.csv", device="cpu")
     """
-    from coverslip.audit.label_errors import find_label_errors
+    from coverslip.audit.label_issues import find_label_errors
 
     if out is not None:
         check_label_errors_file(Path(out))  # before minutes of work

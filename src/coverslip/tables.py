@@ -5,9 +5,15 @@ outside coverslip call `add`.
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from html import escape
 from importlib import import_module
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from coverslip.errors import require_extra
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Named(Protocol):
@@ -86,3 +92,29 @@ def imported(place: str) -> Any:  # Any: whatever is found there
     """What `module:name` stands for, its module imported now."""
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)
+
+
+def data_frame(columns: Mapping[str, Sequence[object]], index: Sequence[object] | None = None) -> "DataFrame":
+    """A pandas table of these columns, with numbered rows if no index is given.
+
+    Raises:
+        ExtraNotInstalled: pandas is not installed; nothing else needs it.
+    """
+    require_extra("pandas", "A data frame")
+    from pandas import DataFrame
+
+    return DataFrame(dict(columns), index=index)
+
+
+def html_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], below: str = "") -> str:
+    """What a notebook shows: a line, a table, and perhaps a line below; names of the user's are no HTML."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    end = f"<p>{escape(below)}</p>" if below else ""
+    return f"<p>{escape(title)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{end}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else escape(str(value))

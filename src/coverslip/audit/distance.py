@@ -12,7 +12,7 @@ from coverslip.datasets import Dataset, DecodedPixels, Given, Scan, counted, one
 from coverslip.engines import embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Metric
-from coverslip.evaluation.distance import Distances, PairDistance, SetFacts, coral, median_distance, mmd
+from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, coral, median_distance, mmd
 from coverslip.events import Emit, telling
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import load_classifier

@@ -1,16 +1,17 @@
 """Whether the object of an image is cut off by the edge, blurred or saturated: numbers that findings rest on."""
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.memory import memory_for_checks
-from coverslip.audit.surroundings import reduced_by_rows
+from coverslip.audit.shortcuts import reduced_by_rows
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, ImageQuality, Scan
 from coverslip.errors import UnreadableImage
@@ -18,6 +19,38 @@ from coverslip.events import Emit, ignore, telling
 from coverslip.images import ImageFacts, effective_channels
 from coverslip.machine import n_cores
 from coverslip.stopping import BY_SIGNAL, Stop
+
+_MOST_BYTES = 10**9
+_BYTES_A_SAMPLE = 8  # of copies as floats, and of what is told pixel by pixel
+
+
+class _MemoryBudget:
+    """Bytes that may be taken at the same time; a request for more than all of them waits until it is alone."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes, self._taken = most_bytes, 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, n_bytes: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + n_bytes <= self._most_bytes)
+            self._taken += n_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= n_bytes
+                self._changed.notify_all()
+
+
+_budget = _MemoryBudget(_MOST_BYTES)
+
+
+def memory_for_checks(array: npt.NDArray[Any]) -> AbstractContextManager[None]:  # Any: one of three
+    """Wait until there is memory to check these (H, W, C) pixels."""
+    return _budget.taken(np.size(array) * _BYTES_A_SAMPLE)
+
 
 QUALITY = register(Kind("image-quality", "how blurred or cut off every image seen is", RECORDS))
 

@@ -1,9 +1,34 @@
 """Suspected label errors, by the probabilities of classifiers that were not trained on the images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from coverslip.audit.near_duplicates import with_recorded_near_duplicates
+from coverslip.datasets import Dataset, DecodedPixels, Scan, inner_folds, scan_images
+from coverslip.engines import embed
+from coverslip.errors import BadRun
+from coverslip.evaluation import apply_temperature, fit_temperature
+from coverslip.images import ImageFacts
+from coverslip.models import has_weights, model_info
+from coverslip.models.networks import FeatureNetwork
+from coverslip.runs import (
+    CheckedBy,
+    CheckedClass,
+    LabelErrors,
+    LabelIssue,
+    Recipe,
+    Run,
+    RunContext,
+    SplitRow,
+    open_classifier,
+    same_images,
+)
+from coverslip.training.batches import TrainingImages
+from coverslip.training.fitting import initial_network
+from coverslip.training.heads import cross_fitted_logits, is_balanced
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -64,3 +89,156 @@ def label_issues(probability: Floats, label: Ints) -> LabelIssues:
     own = probability[np.arange(len(label)), label]
     is_misclassified = is_checked & (probability.max(axis=1) > own)
     return LabelIssues(np.clip(1 - own, 0, 1), suggested, is_checked, is_misclassified)
+
+
+SHRINKAGE = 3.0  # more than a training takes: some of the labels that are fitted are wrong
+
+
+def find_label_errors(run: Run, context: RunContext) -> LabelErrors:
+    """The labels of a run's images that another class is more probable than.
+
+    Args:
+        run: a training that came to its end.
+        context: its device runs the network, where features of images are not known; told about progress.
+
+    Raises:
+        BadRun: it is not done, or its images are not what they were.
+        Stopped: on request.
+    """
+    if not run.is_done:
+        raise BadRun("The training has not come to its end", file=run.folder, do="Let it end, or resume it.")
+    if run.is_cross_validated:
+        rows, classes, probability = _checked_by_folds(run)
+        return _label_errors(run, rows, classes, probability, "folds")
+    rows, classes, probability = _checked_by_probes(run, context)
+    return _label_errors(run, rows, classes, probability, "linear probes")
+
+
+def _label_errors(
+    run: Run, rows: Sequence[SplitRow], classes: Sequence[str], probability: Floats, checked_by: CheckedBy
+) -> LabelErrors:
+    """What the probabilities of these images say of their labels; a row of NaN: it could not be checked."""
+    is_known = np.isfinite(probability).all(axis=1)
+    known = [rows[i] for i in np.flatnonzero(is_known).tolist()]
+    label = np.array([classes.index(row.label) for row in known], dtype=np.int64)
+    issues = label_issues(probability[is_known], label)
+    n_suspected = count_suspected_errors(probability[is_known], label)
+    n_taking_part = sum(row.split != "left-out" for row in run.split)
+    return LabelErrors(
+        checked_by=checked_by,
+        classes=tuple(
+            CheckedClass(
+                name=name,
+                n=int((label == k).sum()),
+                n_misclassified=int(issues.is_misclassified[label == k].sum())
+                if issues.is_checked[label == k].any()
+                else None,
+            )
+            for k, name in enumerate(classes)
+        ),
+        n_suspected=n_suspected,
+        n_not_checked=n_taking_part - int(issues.is_checked.sum()),
+        images=tuple(
+            LabelIssue(
+                image_id=known[i].image_id,
+                path=known[i].path,
+                label=known[i].label,
+                suggested=classes[issues.suggested[i]],
+                score=float(issues.score[i]),
+                split=known[i].split,
+            )
+            for i in issues.ranked.tolist()
+        ),
+    )
+
+
+def _checked_by_folds(run: Run) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
+    """The images that folds tested, and (n, K) probabilities by the networks that tested them."""
+    classes = run.predictions.classes
+    row_of = {row.image_id: row for row in run.split}
+    temperature_of = {k: open_classifier(run.fold(k).classifier_folder).card.temperature for k in _folds(run)}
+    rows = [row_of[row.image_id] for row in run.predictions]
+    temperature = np.array([temperature_of[row.fold or 0] for row in rows])
+    logits = run.test_logits / temperature[:, None]
+    is_unknown = np.isnan(logits) & ~np.isnan(logits).all(axis=1, keepdims=True)  # a class that a fold did not know
+    logits[is_unknown] = -np.inf
+    probability = apply_temperature(logits, 1.0)
+    number = {name: k for k, name in enumerate(classes)}
+    for i, row in enumerate(rows):
+        if is_unknown[i, number[row.label]]:
+            probability[i] = np.nan
+    return rows, classes, probability
+
+
+def _folds(run: Run) -> set[int]:
+    return {row.fold for row in run.split if row.fold}
+
+
+def _checked_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
+    """All labelled images of the run, and (n, K) probabilities by linear probes that were fitted on others."""
+    data = same_images(run)
+    scan = scan_images(data, emit=context.emit, stop=context.stop)
+    if run.inspection is not None:
+        scan = with_recorded_near_duplicates(data, scan, run.inspection)
+    rows, positions = _taking_part(run, data, scan)
+    classes = tuple(name for name in data.classes if any(row.label == name for row in rows))
+    label = np.array([classes.index(row.label) for row in rows], dtype=np.int64)
+    turn = inner_folds(data, scan, positions, seed=run.recipe.seed)
+    logits = _cross_fitted(run, data, scan, positions, label, turn, context)
+    is_known = np.isfinite(logits).all(axis=1)
+    probability = np.full(logits.shape, np.nan)
+    if is_known.any():
+        temperature = fit_temperature(logits[is_known], label[is_known])
+        probability[is_known] = apply_temperature(logits[is_known], temperature)
+    return rows, classes, probability
+
+
+def _taking_part(run: Run, data: Dataset, scan: Scan) -> tuple[list[SplitRow], list[int]]:
+    """Readable images with a label, and where they stand in the dataset."""
+    row_of = {row.image_id: row for row in run.split if row.split != "left-out" and row.label}
+    positions = [
+        i
+        for i, record in enumerate(data.records)
+        if record.image_id in row_of and isinstance(scan.facts[i], ImageFacts)
+    ]
+    return [row_of[data.records[i].image_id] for i in positions], positions
+
+
+def _cross_fitted(
+    run: Run, data: Dataset, scan: Scan, positions: list[int], label: Ints, turn: Ints, context: RunContext
+) -> Floats:
+    """(n, K) logits of probes that did not see the image; NaN where there is no such probe."""
+    card = open_classifier(run.classifier_folder).card
+    recipe = _with_features(run.recipe)
+    decoded = DecodedPixels(data, scan, card.preprocessing)
+    trained_on = {row.image_id for row in run.split if row.split == "train"}
+    train = np.array([p for p in positions if data.records[p].image_id in trained_on], dtype=np.int64)
+    nothing, n_classes = np.zeros(0, np.int64), int(label.max()) + 1
+    # As the training began: features that it left in the cache are found again.
+    images = TrainingImages(decoded, train, np.zeros(len(train), np.int64), nothing, nothing, n_classes=n_classes)
+    network, _ = initial_network(images, card.preprocessing, recipe, None)
+    with embed(
+        FeatureNetwork(network),
+        network.head.in_features,
+        [fact.pixel_hash for p in positions if isinstance(fact := scan.facts[p], ImageFacts)],
+        lambda chosen: decoded([positions[i] for i in chosen]),
+        preprocessing=card.preprocessing.model_dump(mode="json"),
+        tta=recipe.tta,
+        device=context.device,
+        emit=context.emit,
+        stop=context.stop,
+    ) as (features, _):
+        balanced = is_balanced(recipe)
+        return cross_fitted_logits(features, label, turn, n_classes=n_classes, balanced=balanced, shrinkage=SHRINKAGE)
+
+
+def _with_features(recipe: Recipe) -> Recipe:
+    """A network that learnt nothing from these images: the recipe's, as pretrained, or the default one."""
+    if recipe.init == "imagenet":
+        return recipe
+    if has_weights(model_info(recipe.model)):
+        return recipe.model_copy(update={"init": "imagenet"})
+    default = Recipe()
+    return recipe.model_copy(
+        update={"init": "imagenet", "model": default.model, "model_options": {}, "head": default.head}
+    )

@@ -6,20 +6,250 @@ shortcuts too (the border of a crop may hold a part of a large cell), so what co
 gain over chance that one of them reaches (Geirhos et al. 2020, Shortcut learning in deep neural networks).
 """
 
-from collections.abc import Callable, Mapping
+import hashlib
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import ExifTags, Image
 
-from coverslip.audit.batches import of_one_class
 from coverslip.audit.learning_curve import nested_order
 from coverslip.datasets import Signal, SignalSource, Told, ToldByColumn
 from coverslip.events import OnProgress, ignore_progress
 from coverslip.training.linear_probe import held_out_logits
 
-Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+_LONGEST_SIDE = 128  # px, that is looked at
+_BORDER_SHARE = 1 / 8  # of the shorter side
+_BLOCKS_A_SIDE = 5  # that the border is divided into, corners included
+_MOST_DEVIATIONS = 3.0  # from the border's median, within which a pixel is background
+_DEVIATIONS_OF_NORMAL = 1.4826  # a standard deviation in median absolute deviations
+_FEWEST_BACKGROUND_PX = 16
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def border_features(image: Floats) -> Floats:
+    """(80 C,): mean, standard deviation, least, largest and roughness of the 16 blocks along the border.
+
+    Args:
+        image: (H, W, C), 2 pixels a side at least.
+    """
+    image = reduced(image)
+    height, width, _ = image.shape
+    rows, columns = _block_edges(height), _block_edges(width)
+    last = _BLOCKS_A_SIDE - 1
+    described = [
+        _described(image[rows[i] : rows[i + 1], columns[j] : columns[j + 1]])
+        for i in range(_BLOCKS_A_SIDE)
+        for j in range(_BLOCKS_A_SIDE)
+        if i in (0, last) or j in (0, last)
+    ]
+    return np.concatenate(described)
+
+
+def background_features(image: Floats) -> Floats:
+    """(7 C,): quantiles, standard deviation and roughness of the pixels that look like the border.
+
+    Where they lie and how many they are is left out: that is the object's shape and size.
+
+    Args:
+        image: (H, W, C), 2 pixels a side at least.
+    """
+    image = reduced(image)
+    border = image[_is_border(image.shape[0], image.shape[1])]
+    middle = np.median(border, axis=0)
+    deviation = _DEVIATIONS_OF_NORMAL * np.median(np.abs(border - middle), axis=0)
+    # A flat border has no deviation: what differs from it by less than a grey level of 8 bits is background.
+    is_background = (np.abs(image - middle) <= np.maximum(_MOST_DEVIATIONS * deviation, 1 / 255)).all(axis=2)
+    if is_background.sum() < _FEWEST_BACKGROUND_PX:
+        is_background = _is_border(image.shape[0], image.shape[1])
+    background = image[is_background]
+    beside = is_background[:, 1:] & is_background[:, :-1]
+    steps = np.abs(np.diff(image, axis=1))[beside]
+    roughness = steps.mean(axis=0) if len(steps) else np.zeros(image.shape[2], np.float32)
+    quantiles = np.quantile(background, _QUANTILES, axis=0).ravel()
+    return np.concatenate([quantiles, background.std(axis=0), roughness]).astype(np.float32)
+
+
+def reduced(image: Floats) -> Floats:
+    """Means of squares of pixels, so that the longer side is short: what takes time grows with the area."""
+    return reduced_by_rows(image, lambda rows: rows)
+
+
+def reduced_by_rows(array: npt.NDArray[Any], change: Callable[[npt.NDArray[Any]], Floats]) -> Floats:
+    """`reduced(change(array))`, some rows at a time so that what it needs meanwhile stays small.
+
+    Args:
+        array: (H, W, C).
+        change: gives rows their final values, each by itself.
+    """
+    factor = max(array.shape[:2]) // _LONGEST_SIDE + 1
+    height, width = (side // factor * factor for side in array.shape[:2])
+    if factor == 1 or not height or not width:
+        return change(array)
+
+    def means(top: int) -> Floats:
+        rows = change(array[top : top + factor, :width])
+        of_row: Floats = rows.reshape(1, factor, width // factor, factor, rows.shape[2]).mean(axis=(1, 3))
+        return of_row
+
+    return np.concatenate([means(top) for top in range(0, height, factor)])
+
+
+def _block_edges(side: int) -> list[int]:
+    """Where blocks begin along a side, and where the last one ends; each holds a pixel at least, if need be shared."""
+    border = max(1, round(side * _BORDER_SHARE))
+    inner = np.linspace(border, max(side - border, border + 1), _BLOCKS_A_SIDE - 1).round().astype(int)
+    edges = [0, *inner.tolist(), side]
+    return [min(edge, side - 1) for edge in edges[:-1]] + [side]
+
+
+def _described(block: Floats) -> Floats:
+    if not block.size:  # sides of a few pixels have fewer than five blocks
+        return np.zeros(5 * block.shape[2], np.float32)
+    pixels = block.reshape(-1, block.shape[2])
+    steps = np.abs(np.diff(block, axis=1)).reshape(-1, block.shape[2])
+    roughness = steps.mean(axis=0) if len(steps) else np.zeros(block.shape[2], np.float32)
+    return np.concatenate([pixels.mean(axis=0), pixels.std(axis=0), pixels.min(axis=0), pixels.max(axis=0), roughness])
+
+
+def _is_border(height: int, width: int) -> npt.NDArray[np.bool_]:
+    """(H, W), true along the edge."""
+    inside = max(1, round(min(height, width) * _BORDER_SHARE))
+    border = np.ones((height, width), dtype=np.bool_)
+    border[inside : height - inside, inside : width - inside] = False
+    return border
+
+
 Singles = npt.NDArray[np.float32]
+
+_MOST_NAME_VALUES = 30
+_N_STRETCHES = 10  # of numbers, with equally many images each
+
+
+def name_features(names: Sequence[str], labels: Sequence[str]) -> Singles:
+    """(n, d) of file names without suffix; words and numbers of the label itself are left out of them.
+
+    Args:
+        names: (n,).
+        labels: (n,); ways of writing that are met in one class only each are left out too, since they name the class.
+    """
+    parts = [_without(_parts(name), _parts(label)) for name, label in zip(names, labels, strict=True)]
+    written = [" ".join("#" if part.isdigit() else part for part in each) for each in parts]
+    columns = [np.ones((len(names), 1), np.float32)]
+    if len({*zip(written, labels, strict=True)}) > len(set(written)):
+        columns.append(_one_hot(written))
+    columns.append(_one_hot([str(sum(map(len, each))) for each in parts]))
+    last = [next((float(part) for part in reversed(each) if part.isdigit()), -1.0) for each in parts]
+    edges = np.quantile(last, np.arange(1, _N_STRETCHES) / _N_STRETCHES)
+    columns.append(_one_hot([str(stretch) for stretch in np.searchsorted(edges, last)]))
+    return np.concatenate(columns, axis=1)
+
+
+def _parts(name: str) -> list[str]:
+    """Words and numbers; these without zeros in front."""
+    return [part.lstrip("0") or "0" for part in re.findall(r"[^\W\d_]+|\d+", name.casefold())]
+
+
+def _without(parts: Sequence[str], label: Sequence[str]) -> list[str]:
+    return [part for part in parts if part not in label]
+
+
+def _one_hot(values: Sequence[str]) -> Singles:
+    """(n, d); no columns where there are too many values to learn, or only one."""
+    known, place = np.unique(values, return_inverse=True)
+    n_columns = len(known) if 2 <= len(known) <= _MOST_NAME_VALUES else 0
+    one_hot: Singles = (place[:, None] == np.arange(n_columns)).astype(np.float32)
+    return one_hot
+
+
+_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")  # others carry no such tags, or start other programs
+# Dates are left out, since every image has its own, and so is what only tells the size or the place of the pixels.
+_TAGS = {
+    "Make",
+    "Model",
+    "Software",
+    "Artist",
+    "HostComputer",
+    "XResolution",
+    "YResolution",
+    "ResolutionUnit",
+    "Compression",
+    "ExposureTime",
+    "ISOSpeedRatings",
+    "ColorSpace",
+}
+_INFO = ("dpi", "jfif_version", "Software", "progressive", "comment")
+_DAMAGED = (OSError, ValueError, SyntaxError, TypeError, KeyError, OverflowError, struct.error)  # tags of a stranger
+_LONGEST = 200  # characters of a value
+
+
+def file_tags(path: Path) -> dict[str, str]:
+    """Values by name; of a JPEG also which table it was compressed with. Empty where nothing is told.
+
+    For files that could be decoded. No pixels are looked at.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            exif = image.getexif()
+            by_number = {**exif.get_ifd(ExifTags.IFD.Exif), **exif}
+            named = {ExifTags.TAGS.get(number, ""): value for number, value in by_number.items()}
+            tags = {name: value for name, value in named.items() if name in _TAGS}
+            tags |= {name: image.info[name] for name in _INFO if name in image.info}
+            if tables := getattr(image, "quantization", None):
+                tags["quantisation"] = hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:8]
+    except (*_DAMAGED, Image.DecompressionBombError):
+        return {}
+    return {name: str(value)[:_LONGEST] for name, value in tags.items()}
+
+
+Ints = npt.NDArray[np.int64]
+
+_MOST_VALUES = 30
+_MOST_COLUMNS = 8
+_FEWEST_OF_VALUE = 5  # images of one class
+
+
+def batch_columns(about: Sequence[Mapping[str, str]], label: Ints, unit: Ints) -> dict[str, Ints]:
+    """(n,) numbers of the values of each column that may be a batch: neither the class nor what is kept together.
+
+    Args:
+        about: what the table says of each image.
+        label, unit: (n,) int.
+    """
+    names = list(dict.fromkeys(name for each in about for name in each))
+    columns = {name: np.unique([each.get(name, "") for each in about], return_inverse=True)[1] for name in names}
+    return dict(list(_usable(columns, label, unit))[:_MOST_COLUMNS])
+
+
+def _usable(columns: Mapping[str, Ints], label: Ints, unit: Ints) -> Iterator[tuple[str, Ints]]:
+    for name, value in columns.items():
+        n_values = int(value.max()) + 1
+        is_class = _is_within(value, label) or _is_within(label, value)
+        if 2 <= n_values <= _MOST_VALUES and not is_class and not _is_within(value, unit):
+            yield name, value
+
+
+def _is_within(value: Ints, other: Ints) -> bool:
+    """Whether each value is met together with one of the others only."""
+    return len(np.unique(np.stack([value, other]), axis=1).T) == len(np.unique(value))
+
+
+def of_one_class(value: Ints, label: Ints) -> Iterator[tuple[npt.NDArray[np.intp], Ints]]:
+    """Images of each class, and their values from 0; only values that it has several images of, where these differ."""
+    for k in range(int(label.max()) + 1):
+        of_class = np.flatnonzero(label == k)
+        often = np.bincount(value[of_class], minlength=int(value.max()) + 1) >= _FEWEST_OF_VALUE
+        asked = of_class[often[value[of_class]]]
+        if often.sum() > 1:
+            yield asked, np.unique(value[asked], return_inverse=True)[1]
+
 
 _N_TURNS = 5
 _N_PERMUTATIONS = 40

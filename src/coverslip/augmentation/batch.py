@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from coverslip.augmentation.randomness import Random
+from coverslip.augmentation.drawing import Random
 from coverslip.augmentation.sets import Amount
 from coverslip.augmentation.table import AUGMENTATIONS
 from coverslip.augmentation.transform import PARTS, Changes, apply_transform, composed

@@ -10,8 +10,24 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from coverslip.augmentation.randomness import Random
 from coverslip.augmentation.transform import gaussians, stain_matrices
+
+
+class Random:
+    """Random numbers for a batch, the same for the same generator."""
+
+    def __init__(self, n: int, generator: torch.Generator) -> None:
+        self.n = n
+        self._generator = generator
+
+    def uniform(self, low: float, high: float) -> Tensor:
+        """(n,) in [low, high)."""
+        return torch.rand(self.n, generator=self._generator) * (high - low) + low
+
+    def signs(self, rows: int) -> Tensor:
+        """(rows, n) of -1 and 1."""
+        return torch.randint(0, 2, (rows, self.n), generator=self._generator) * 2 - 1
+
 
 Drawn = dict[str, Tensor]
 

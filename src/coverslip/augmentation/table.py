@@ -13,7 +13,7 @@ from coverslip.tables import Table, imported
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from coverslip.augmentation.randomness import Random
+    from coverslip.augmentation.drawing import Random
 
     Draw = Callable[[Random, Any], dict[str, Tensor]]  # Any: the amount, of whatever type the record says
     Change = Callable[[Tensor, dict[str, Tensor]], Tensor]

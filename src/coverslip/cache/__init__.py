@@ -5,14 +5,24 @@ A room that caches registers its kind of store here and opens its stores by it; 
 
 from coverslip.cache.arrays import ARRAYS, ArrayStore
 from coverslip.cache.claims import claimed
-from coverslip.cache.databases import Journal, open_database, remove_database
-from coverslip.cache.eviction import clean, forget, is_in_use, trim
-from coverslip.cache.kinds import FILES, Kind, Layout, cache_folder, known_kinds, register
-from coverslip.cache.limits import chosen_limit, limit_bytes
+from coverslip.cache.eviction import chosen_limit, clean, forget, is_in_use, limit_bytes, trim
 from coverslip.cache.locks import sole_lock
-from coverslip.cache.notes import not_usable
 from coverslip.cache.records import RECORDS, RecordStore
-from coverslip.cache.stores import Store, list_stores, look_into
+from coverslip.cache.stores import (
+    FILES,
+    Journal,
+    Kind,
+    Layout,
+    Store,
+    cache_folder,
+    known_kinds,
+    list_stores,
+    look_into,
+    not_usable,
+    open_database,
+    register,
+    remove_database,
+)
 
 __all__ = [
     "ARRAYS",

@@ -17,9 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.cache.claims import Claim, claimed
-from coverslip.cache.databases import is_damage, open_database, remove_database
-from coverslip.cache.kinds import Kind, Layout
-from coverslip.cache.stores import MADE_BY
+from coverslip.cache.stores import MADE_BY, Kind, Layout, is_damage, open_database, remove_database
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json, write_json
 from coverslip.messages import CleanCache

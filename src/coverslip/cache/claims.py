@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from coverslip.cache.eviction import trim
-from coverslip.cache.kinds import Kind, describe
-from coverslip.cache.limits import chosen_limit
+from coverslip.cache.eviction import chosen_limit, trim
 from coverslip.cache.locks import cache_alone, shared_lock
-from coverslip.cache.stores import LOCK
+from coverslip.cache.stores import LOCK, Kind, describe
 from coverslip.errors import CoverslipError
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from coverslip.cache.kinds import cache_folder
+from coverslip.cache.stores import cache_folder
 
 _FOLDER_LOCK = "cache.lock"
 _WAIT_S = 60.0

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from coverslip.cache.claims import Claim, claimed
-from coverslip.cache.databases import is_damage, open_database, remove_database
-from coverslip.cache.kinds import Kind, Layout
+from coverslip.cache.stores import Kind, Layout, is_damage, open_database, remove_database
 
 RECORDS = Layout("records.sqlite", "records")
 _SCHEMA = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT"

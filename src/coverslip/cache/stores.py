@@ -5,13 +5,181 @@ whoever removes one needs it alone. The file's time says when the store was last
 """
 
 import json
+import os
 import sqlite3
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-from coverslip.cache.databases import count_rows
-from coverslip.cache.kinds import Kind, known_kinds
+from coverslip.files import write_json
+from coverslip.messages import CleanCache, Note
+
+Journal = Literal["DELETE", "WAL"]
+_SYNCED: dict[Journal, str] = {"DELETE": "FULL", "WAL": "NORMAL"}
+_BESIDE = ("-journal", "-wal", "-shm")  # SQLite's own files beside a database
+
+
+def open_database(
+    file: Path, schema: str, *, journal: Journal = "DELETE", is_synced: bool = True, wait_s: float = 60
+) -> sqlite3.Connection:
+    """A connection in autocommit mode to a database that has the tables of `schema`.
+
+    Args:
+        file: in a folder that exists. One that is no database any more is made anew.
+        schema: statements that change nothing where all is there, such as `CREATE TABLE IF NOT EXISTS`.
+        journal: a write-ahead log lets many read while one writes. It is not safe on network file systems, where
+            home folders often lie, so nothing in the cache folder has one.
+        is_synced: whether what was committed outlives a power cut.
+        wait_s: for others who write.
+
+    Raises:
+        sqlite3.OperationalError: the disk is full, or the file cannot be written to.
+        sqlite3.DatabaseError: it was made by another program.
+    """
+    try:
+        return _opened(file, schema, journal, is_synced, wait_s)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        remove_database(file)
+        return _opened(file, schema, journal, is_synced, wait_s)
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error says that a database is damaged, and not that it is full, locked or may not be written to."""
+    damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in damaged
+
+
+def remove_database(file: Path) -> None:
+    """Remove a database with what lies beside it."""
+    for name in (file.name, *(f"{file.name}{end}" for end in _BESIDE)):
+        file.with_name(name).unlink(missing_ok=True)
+
+
+def count_rows(file: Path, table: str) -> int:
+    """How many rows a table has.
+
+    Raises:
+        sqlite3.Error: it cannot be told; SQLITE_BUSY where somebody writes.
+    """
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=0.5)) as database:
+        (n_rows,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - only marks and fixed names are put in
+    return int(n_rows)
+
+
+def _opened(file: Path, schema: str, journal: Journal, is_synced: bool, wait_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, timeout=wait_s, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+        connection.execute(f"PRAGMA synchronous = {_SYNCED[journal] if is_synced else 'OFF'}")
+        for statement in filter(str.strip, schema.split(";")):
+            connection.execute(statement)
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.close()
+        raise
+    return connection
+
+
+_FORMAT_VERSION = 1
+_FILE = "kind.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a store of a kind lists what it holds; without a table every file counts as one."""
+
+    database: str = ""
+    table: str = ""
+
+
+FILES = Layout()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of store."""
+
+    name: str  # its folder, and what `coverslip cache --kind` takes
+    title: str  # what its stores hold, for people
+    layout: Layout
+    bound_bytes: int | None = None  # all stores of the kind together; None: only what bounds the whole cache
+
+    @property
+    def folder(self) -> Path:
+        """Where its stores lie."""
+        return cache_folder() / self.name
+
+
+def cache_folder() -> Path:
+    """Where coverslip keeps what it can compute again: `COVERSLIP_CACHE`, else the platform's cache folder."""
+    chosen = os.environ.get("COVERSLIP_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("coverslip", appauthor=False))
+
+
+_REGISTERED: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> Kind:
+    """Add a kind of store; gives it back.
+
+    Raises:
+        ValueError: there is another kind of this name.
+    """
+    if _REGISTERED.setdefault(kind.name, kind) != kind:
+        raise ValueError(f"there are two kinds of store called '{kind.name}'")
+    return kind
+
+
+def known_kinds() -> list[Kind]:
+    """The registered kinds that have stores, and those of which only the cache folder tells, by name."""
+    folders = sorted(file.parent for file in cache_folder().glob(f"*/{_FILE}"))
+    return [_REGISTERED.get(folder.name) or _described(folder) for folder in folders]
+
+
+def describe(kind: Kind) -> None:
+    """Write down what a kind is, where that is not said yet."""
+    record = {"format_version": _FORMAT_VERSION, **asdict(kind)}
+    if _read(kind.folder) != record:
+        write_json(kind.folder / _FILE, record)
+
+
+def _described(folder: Path) -> Kind:
+    """A kind as `kind.json` describes it; one that cannot be read is still bounded and cleaned."""
+    record = _read(folder)
+    try:
+        bound = record["bound_bytes"]
+        layout = Layout(str(record["layout"]["database"]), str(record["layout"]["table"]))
+        return Kind(folder.name, str(record["title"]), layout, None if bound is None else int(bound))
+    except (KeyError, TypeError, ValueError):
+        return Kind(folder.name, "not known to this version", FILES)
+
+
+def _read(folder: Path) -> dict[str, Any]:  # Any: JSON values
+    try:
+        record = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def not_usable(error: OSError | sqlite3.Error) -> Note:
+    """The cache cannot be written to: results are the same, and work takes longer."""
+    return Note(
+        "cache-not-usable",
+        f"The cache folder '{cache_folder()}' cannot be written to ({error}). Results stay the same, but nothing is "
+        "kept for the next time. Free some space, empty the cache, or set COVERSLIP_CACHE to a folder that you may "
+        "write to.",
+        level="warning",
+        remedies=(CleanCache(),),
+    )
+
 
 LOCK = "used.lock"
 MADE_BY = "made_by.json"  # what shapes the records of a store, if they are arrays

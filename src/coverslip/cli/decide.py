@@ -12,7 +12,7 @@ from coverslip.cli._options import AsJson
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coverslip.experiments.again.deciding import ThresholdChoice, Thresholds
+    from coverslip.experiments.rethreshold import ThresholdChoice, Thresholds
     from coverslip.runs import Run
 
 _TARGETS = (1.0, 0.99, 0.975, 0.95, 0.925, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.25)  # sensitivities
@@ -79,7 +79,7 @@ def decide(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
-    from coverslip.experiments.again.deciding import thresholds_of
+    from coverslip.experiments.rethreshold import thresholds_of
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.numbers import decided as uncertain_words
     from coverslip.reports.words import overestimates

@@ -10,7 +10,7 @@ from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_gr
 
 if TYPE_CHECKING:
     from coverslip.datasets import Given
-    from coverslip.evaluation.distance import Distances
+    from coverslip.evaluation.distances import Distances
 
 
 def distance(

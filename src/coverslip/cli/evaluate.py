@@ -66,7 +66,7 @@ def evaluate(
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
     from coverslip.reports.reported import read_evaluation, read_run
-    from coverslip.reports.sections.elsewhere.own_test import against_own_test
+    from coverslip.reports.sections.external import against_own_test
     from coverslip.reports.words import overestimates
     from coverslip.runs import metrics_as_json, open_run
 

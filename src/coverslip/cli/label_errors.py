@@ -52,7 +52,7 @@ def _show(found: "LabelErrors", out: Path | None) -> None:
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import filled_table
     from coverslip.datasets import one_line
-    from coverslip.reports.sections.parts.label_errors import expected_words, listed_errors
+    from coverslip.reports.sections.label_issues import expected_words, listed_errors
     from coverslip.reports.words import number, plural
 
     console = results_console()

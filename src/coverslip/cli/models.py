@@ -151,7 +151,7 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
         raise typer.BadParameter(f"write --option as key=value, not '{wrong[0]}'.")
     from coverslip.models import model_info
     from coverslip.models.building import own_options
-    from coverslip.models.counting.cost import cost_of_model
+    from coverslip.models.complexity import cost_of_model
     from coverslip.runs import Recipe, with_settings
 
     options = with_settings(Recipe(), [f"model_options.{setting}" for setting in settings]).model_options

@@ -169,9 +169,9 @@ def train(
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
     from coverslip.errors import LeakageFound
-    from coverslip.experiments.running.finishing import request_finish, withdraw_finish
+    from coverslip.experiments.finishing import request_finish, withdraw_finish
     from coverslip.reports.reported import read_run
-    from coverslip.reports.sections.learning import doubling
+    from coverslip.reports.sections.training import doubling
     from coverslip.reports.words import overestimates
     from coverslip.runs import Run, metrics_as_json, no_folder_after
 

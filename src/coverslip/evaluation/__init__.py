@@ -9,9 +9,23 @@ from coverslip.evaluation.calibration import (
     reliability_bins,
     without_temperature,
 )
-from coverslip.evaluation.confusions import ConfusedPair, confused_classes, confused_pairs, hardest_classes
+from coverslip.evaluation.comparison import (
+    SAME_PREDICTIONS,
+    Answers,
+    AsIfIndependent,
+    McNemar,
+    PairedDifference,
+    ProcedureDifference,
+    as_if_independent,
+    holm,
+    independent_difference,
+    mcnemar,
+    paired_differences,
+    procedure_difference,
+    units_to_show,
+)
 from coverslip.evaluation.curves import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
-from coverslip.evaluation.deciding import (
+from coverslip.evaluation.decisions import (
     DecideBy,
     DecisionRule,
     OperatingPoint,
@@ -27,28 +41,17 @@ from coverslip.evaluation.deciding import (
     uncertain_threshold,
     wished_points,
 )
-from coverslip.evaluation.differences.paired import (
-    SAME_PREDICTIONS,
-    Answers,
-    McNemar,
-    PairedDifference,
-    mcnemar,
-    paired_differences,
-)
-from coverslip.evaluation.differences.procedures import (
-    AsIfIndependent,
-    ProcedureDifference,
-    as_if_independent,
-    holm,
-    procedure_difference,
-    units_to_show,
-)
-from coverslip.evaluation.differences.unpaired import independent_difference
 from coverslip.evaluation.folds import over_folds, with_folds
 from coverslip.evaluation.influence import Influence
 from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS, metric_intervals
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
-from coverslip.evaluation.metrics import confusion_matrix
+from coverslip.evaluation.metrics import (
+    ConfusedPair,
+    confused_classes,
+    confused_pairs,
+    confusion_matrix,
+    hardest_classes,
+)
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.prevalence import (
     PredictiveValues,

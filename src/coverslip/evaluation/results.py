@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from coverslip.frames import data_frame, html_table
+from coverslip.tables import data_frame, html_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame

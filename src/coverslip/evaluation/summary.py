@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from coverslip.evaluation.deciding import positive_class
+from coverslip.evaluation.decisions import positive_class
+from coverslip.evaluation.group_results import group_decisions, group_mean_accuracy, subgroups
 from coverslip.evaluation.influence import Influence, influence_on_proportion
 from coverslip.evaluation.intervals import (
     OnMetrics,
@@ -16,7 +17,6 @@ from coverslip.evaluation.intervals import (
     metric_with_interval,
 )
 from coverslip.evaluation.metrics import check_arrays, confusion_matrix
-from coverslip.evaluation.parts import group_decisions, group_mean_accuracy, subgroups
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import DomainScores, Evaluation, Metric
 from coverslip.evaluation.table import METRICS, scored_metrics

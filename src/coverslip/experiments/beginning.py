@@ -223,7 +223,7 @@ def _check_network(recipe: Recipe) -> None:
 
 def _with_whole_paths(recipe: Recipe, classes: Sequence[str]) -> Recipe:
     """The recipe with whole paths to the initialisation of a training on these classes, which is checked."""
-    from coverslip.training.initialising import check_initialisation, check_labels
+    from coverslip.training.initialization import check_initialisation, check_labels
 
     match recipe.init:
         case FromRun(run=run):

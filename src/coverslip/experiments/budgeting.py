@@ -35,9 +35,9 @@ from coverslip.training.preprocessing import learn_preprocessing
 from coverslip.training.ranking import is_preferred
 
 if TYPE_CHECKING:
-    from coverslip.training.familiarity import Familiar
     from coverslip.training.fitting import Fitted
-    from coverslip.training.steps.pacing import StepPace
+    from coverslip.training.ood import Familiar
+    from coverslip.training.pacing import StepPace
 
 # Shares of the epochs that fine-tuning calls for (benchmarks/RESULTS.md)
 _NEARLY_ALL = 0.9  # before it takes smaller images in place of fewer epochs

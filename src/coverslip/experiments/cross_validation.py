@@ -47,8 +47,8 @@ from coverslip.runs import (
 )
 
 if TYPE_CHECKING:
-    from coverslip.training.familiarity import FoldsDistances
     from coverslip.training.fitting import Choices
+    from coverslip.training.ood import FoldsDistances
 
 
 def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
@@ -256,7 +256,7 @@ def _unseen_distances(folds: Sequence[Run], choices: "Choices") -> "FoldsDistanc
 
     Of networks that were trained as the last one is now: by fine-tuning, or not.
     """
-    from coverslip.training.familiarity import FoldsDistances
+    from coverslip.training.ood import FoldsDistances
 
     distances, n_directions = [np.zeros(0)], [1]
     for fold in folds:

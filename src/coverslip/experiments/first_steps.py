@@ -15,7 +15,7 @@ from coverslip.runs import Recipe, RunContext, save_recipe
 from coverslip.stopping import Stop, TimeLimit
 
 if TYPE_CHECKING:
-    from coverslip.training.steps.pacing import StepPace
+    from coverslip.training.pacing import StepPace
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def batch_size_within_memory(
 
 def _needed(parts: Parts, recipe: Recipe, device: str) -> tuple[int, Callable[[int], int]]:
     """The image size, and what fine-tuning takes by the size of a batch, in bytes."""
-    from coverslip.models.counting.memory import training_memory
+    from coverslip.models.complexity import training_memory
 
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
 

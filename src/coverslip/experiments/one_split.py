@@ -30,10 +30,10 @@ from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
 from coverslip.experiments.beginning import look_at_images
 from coverslip.experiments.budgeting import Trained, train_within_budget
+from coverslip.experiments.finishing import record_finish
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
-from coverslip.experiments.running.finishing import record_finish
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Note
@@ -61,9 +61,9 @@ from coverslip.runs import (
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
-    from coverslip.training.familiarity import Familiar, FoldsDistances
     from coverslip.training.fitting import Choices, Fitted
     from coverslip.training.instant_stage import OnFeatures
+    from coverslip.training.ood import Familiar, FoldsDistances
 
 _USUAL_SHARE = 0.99  # of training images, by their area
 _FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
@@ -192,10 +192,10 @@ def fit_network(
     folds: "FoldsDistances | None" = None,
 ) -> "tuple[Fitted, Familiar | None]":
     """Train the network: validation images choose, unless the choices are given; and learn what is familiar to it."""
-    from coverslip.training.familiarity import learn_familiarity
     from coverslip.training.fitting import fit, refit
-    from coverslip.training.initialising import initial_classifier
+    from coverslip.training.initialization import initial_classifier
     from coverslip.training.instant_stage import ignore_features
+    from coverslip.training.ood import learn_familiarity
 
     turn_of = partial(inner_folds, parts.data, parts.scan, seed=recipe.seed)
     initial = None

@@ -2,8 +2,8 @@
 
 from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images._pillow import decode_pillow
-from coverslip.images.boxes import BEYOND_EDGE, middle_of, square_around
 from coverslip.images.confining import open_below, open_image
+from coverslip.images.cutting import BEYOND_EDGE, middle_of, square_around
 from coverslip.images.decoding import (
     WITHIN_VARIABLE,
     Fields,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import Array
-from coverslip.images.boxes import border_colour
+from coverslip.images.cutting import border_colour
 from coverslip.images.plan import ReadPlan
 from coverslip.images.scaling import LUMINANCE, Scaling, limits, within
 

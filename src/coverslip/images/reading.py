@@ -24,8 +24,8 @@ from PIL import Image, UnidentifiedImageError
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import EXPORT_AGAIN, MAX_BYTES, SHRINK, Array, Decoded, choose_plane, damaged
 from coverslip.images._pillow import unknown_format
-from coverslip.images.boxes import BEYOND_EDGE, cut_out
 from coverslip.images.confining import open_image
+from coverslip.images.cutting import BEYOND_EDGE, cut_out
 from coverslip.images.formats import reader_of
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import HEAD_BYTES, Reader, Series

@@ -46,7 +46,7 @@ from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
     from coverslip.engines import Engine
-    from coverslip.evaluation.elsewhere.unfamiliar import FeatureStatistics
+    from coverslip.evaluation.ood import FeatureStatistics
     from coverslip.models.networks import Network
 
 BATCH_SIZE = 64

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from coverslip.datasets import UNFAMILIAR, ImageRecord, PreprocessedImage, counted
-from coverslip.evaluation.elsewhere.unfamiliar import more_than_expected
+from coverslip.evaluation.ood import more_than_expected
 from coverslip.messages import Note
 from coverslip.runs import ClassifierCard, Prediction
 

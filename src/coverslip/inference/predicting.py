@@ -10,8 +10,8 @@ from coverslip.datasets import UNREADABLE, Axes, Dataset, Given, PreprocessedIma
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
+from coverslip.inference.executors.ray import Asked, predict_on_ray
 from coverslip.inference.learnt_images import LearntImages
-from coverslip.inference.places.on_ray import Asked, predict_on_ray
 from coverslip.inference.prevalence import EstimatedShares, note_on_thresholds
 from coverslip.messages import Note, Resume
 from coverslip.progress import show

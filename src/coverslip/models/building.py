@@ -11,8 +11,7 @@ from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.models.adapting import mark_untrained, take_channels
 from coverslip.models.architectures.timm_backbones import build_timm
 from coverslip.models.architectures.torchvision_backbones import build_torchvision, drop_classifier
-from coverslip.models.options import options_do_not_fit, refuse_options
-from coverslip.models.records import ModelRecord
+from coverslip.models.records import ModelRecord, options_do_not_fit, refuse_options
 from coverslip.models.shapes import shapes_only
 from coverslip.models.table import registered
 from coverslip.models.weights import local_weights, weights_unavailable

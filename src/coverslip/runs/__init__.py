@@ -22,22 +22,6 @@ from coverslip.runs.environment import (
     describe_environment,
     images_opened,
 )
-from coverslip.runs.findings.inspection import (
-    CarelessAndHonest,
-    InspectionWithWhatIf,
-    WhatIf,
-    inspection_as_json,
-    inspection_of,
-    write_inspection,
-)
-from coverslip.runs.findings.label_errors import (
-    CheckedBy,
-    CheckedClass,
-    LabelErrors,
-    LabelIssue,
-    check_label_errors_file,
-)
-from coverslip.runs.findings.map_checks import CheckedOn, MapCheck, MapChecks, MapMethod, MapVerdict
 from coverslip.runs.folder import Run, check_new_folder, create_run_folder, is_run, open_run
 from coverslip.runs.history import Epoch
 from coverslip.runs.images import (
@@ -51,7 +35,17 @@ from coverslip.runs.images import (
     refuse_other_images,
     same_images,
 )
+from coverslip.runs.inspection import (
+    CarelessAndHonest,
+    InspectionWithWhatIf,
+    WhatIf,
+    inspection_as_json,
+    inspection_of,
+    write_inspection,
+)
+from coverslip.runs.label_errors import CheckedBy, CheckedClass, LabelErrors, LabelIssue, check_label_errors_file
 from coverslip.runs.log import RunLog
+from coverslip.runs.map_checks import CheckedOn, MapCheck, MapChecks, MapMethod, MapVerdict
 from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_confusion, write_metrics
 from coverslip.runs.predictions import (
     MeasuredPredictions,

@@ -14,9 +14,9 @@ import numpy as np
 from coverslip.datasets import counted
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.files import CsvWriter, cannot_write, plain_cell, refuse_to_replace_others, safe_cell, written_whole
-from coverslip.frames import data_frame, html_table
 from coverslip.messages import ChooseOther
 from coverslip.runs.documents import read_table
+from coverslip.tables import data_frame, html_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame

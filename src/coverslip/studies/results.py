@@ -189,7 +189,7 @@ def _size(cell: Cell) -> dict[str, object]:
 @lru_cache(maxsize=256)
 def _counted(model: str, options: str) -> tuple[int, int]:
     """Parameters and multiplications of a network with options, as JSON; building it to count takes a second."""
-    from coverslip.models.counting.cost import cost_of_model
+    from coverslip.models.complexity import cost_of_model
 
     cost = cost_of_model(model, options=json.loads(options))
     return cost.parameters, cost.macs

@@ -20,7 +20,7 @@ from coverslip.errors import OutOfTime, Stopped
 from coverslip.events import CheckpointSaved, CheckpointSelection, Noted, StepEnded
 from coverslip.files import write_same
 from coverslip.losses.cluster import ClusterLoss
-from coverslip.losses.image_loss import ImageLoss, balanced_weight
+from coverslip.losses.functions import ImageLoss, balanced_weight
 from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.models.networks import Network
 from coverslip.runs import Recipe, RunContext
@@ -35,10 +35,10 @@ from coverslip.training.batches import (
     training_batches,
 )
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
+from coverslip.training.convolutions import faster_convolutions
+from coverslip.training.epoch_scores import Diverged, EpochScores, StepsSeen, epoch_ended, epoch_scores
 from coverslip.training.kept_activations import with_activations
-from coverslip.training.steps.convolutions import faster_convolutions
-from coverslip.training.steps.epoch_scores import Diverged, EpochScores, StepsSeen, epoch_ended, epoch_scores
-from coverslip.training.steps.optimising import (
+from coverslip.training.optimization import (
     is_changed_before,
     is_second_phase,
     learning_rate_factor,
@@ -46,16 +46,16 @@ from coverslip.training.steps.optimising import (
     new_optimizer,
     set_learning_rate,
 )
-from coverslip.training.steps.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
-from coverslip.training.steps.progress import Progress
-from coverslip.training.steps.standardised_head import standardised_head
-from coverslip.training.steps.step import (
+from coverslip.training.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
+from coverslip.training.progress import Progress
+from coverslip.training.step import (
     Precision,
     PrecisionName,
     Stepper,
     is_out_of_memory,
     other_precision,
     out_of_memory,
+    standardised_head,
 )
 
 Ints = npt.NDArray[np.int64]

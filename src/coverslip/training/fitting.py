@@ -46,7 +46,7 @@ from coverslip.training.batches import TrainingImages, n_drawn
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
 from coverslip.training.heads import DigestOf, refit_head, refit_head_as_chosen, trained_logits
-from coverslip.training.initialising import InitialClassifier
+from coverslip.training.initialization import InitialClassifier, set_normalisation
 from coverslip.training.instant_stage import (
     OnFeatures,
     Unseen,
@@ -56,10 +56,9 @@ from coverslip.training.instant_stage import (
     instant_stage,
 )
 from coverslip.training.linear_probe import LinearHead
-from coverslip.training.normalising import set_normalisation
+from coverslip.training.pacing import StepPace
 from coverslip.training.ranking import is_preferred, is_shown_worse, primary_value
-from coverslip.training.steps.batch_statistics import begin_batch_statistics
-from coverslip.training.steps.pacing import StepPace
+from coverslip.training.step import begin_batch_statistics
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

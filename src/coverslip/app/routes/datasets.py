@@ -8,7 +8,7 @@ from coverslip.app.deps import Home, Looks, Measures, Paged
 from coverslip.app.routing import api_router
 from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf, SplitOf, TimeOf
 from coverslip.app.schemas.problems import problems
-from coverslip.experiments.running.estimating import Counts
+from coverslip.experiments.estimating import Counts
 from coverslip.workspace import forgetting, group_suggestions
 from coverslip.workspace.datasets import changing, counting, grouping, listing, reading_images, sources
 from coverslip.workspace.datasets.counting import ClassThumbnails

@@ -17,7 +17,7 @@ from coverslip.app.schemas.images import FilteredPage
 from coverslip.app.schemas.predictions import CorrectedRow, LabelCorrection
 from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.runs import Decision
-from coverslip.experiments.again.deciding import Thresholds
+from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparing import Comparison
 from coverslip.workspace.correcting.label_errors import LabelsToLookAt, labels_to_look_at, look_for_label_errors
 from coverslip.workspace.correcting.measured import correct_measured

@@ -4,7 +4,7 @@ from coverslip.datasets.index.boxes import gives_boxes
 from coverslip.datasets.index.channel_files import ChannelNames, channel_names, read_as
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.folders import has_image_suffix
-from coverslip.datasets.index.given_images import Axes
+from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.opening import Given, open_again, open_dataset, regrouped
 from coverslip.datasets.index.patterns import grouped_by_pattern
 from coverslip.datasets.index.records import (

@@ -8,10 +8,15 @@ from typing import Any
 
 from coverslip.datasets.index.channel_files import with_channel_files
 from coverslip.datasets.index.folders import has_image_suffix, open_folder
-from coverslip.datasets.index.given_images import Axes
-from coverslip.datasets.index.in_memory import as_sources
-from coverslip.datasets.index.patterns import check_pattern, grouped_by_pattern
-from coverslip.datasets.index.places import common_root, folder_has_no_columns, nearest_spelling, refuse_closed
+from coverslip.datasets.index.in_memory import Axes, as_sources
+from coverslip.datasets.index.patterns import (
+    check_pattern,
+    common_root,
+    folder_has_no_columns,
+    grouped_by_pattern,
+    nearest_spelling,
+    refuse_closed,
+)
 from coverslip.datasets.index.records import (
     Dataset,
     ImageRecord,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from coverslip.control_characters import escape_controls
 from coverslip.datasets.index.table import Table
-from coverslip.frames import data_frame, html_table
 from coverslip.images import Decoded, Fields, Pixels, ReadPlan, middle_of, pixels_in_memory, read_pixels, square_around
 from coverslip.messages import Note
+from coverslip.tables import data_frame, html_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -6,8 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from coverslip.datasets.index.folders import has_image_suffix, list_images, no_images
-from coverslip.datasets.index.patterns import grouped_by_pattern
-from coverslip.datasets.index.places import common_root, folder_has_no_columns, nearest_spelling, refuse_closed
+from coverslip.datasets.index.patterns import (
+    common_root,
+    folder_has_no_columns,
+    grouped_by_pattern,
+    nearest_spelling,
+    refuse_closed,
+)
 from coverslip.datasets.index.records import (
     Dataset,
     ImageRecord,

@@ -2,7 +2,7 @@
 
 from coverslip.datasets.quality.components import connected_components, kept_together, labels_of
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread, single_groups
-from coverslip.datasets.quality.finders.pixels import what_to_do_about_channels
+from coverslip.datasets.quality.finders.images import what_to_do_about_channels
 from coverslip.datasets.quality.finding import (
     Finder,
     Finding,

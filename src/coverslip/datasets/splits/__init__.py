@@ -1,15 +1,23 @@
 """Who trains, who validates, who tests."""
 
-from coverslip.datasets.splits.capping import cap_training, is_over_cap
-from coverslip.datasets.splits.folding import Folds, check_no_split, fold_images, plan_folds, tested_classes
-from coverslip.datasets.splits.holding_out import inner_folds
+from coverslip.datasets.splits.folding import (
+    Folds,
+    cap_training,
+    check_no_split,
+    fold_images,
+    inner_folds,
+    is_over_cap,
+    plan_folds,
+    tested_classes,
+)
 from coverslip.datasets.splits.partition import fold_units, split_units
-from coverslip.datasets.splits.splitting import Split, split_images
-from coverslip.datasets.splits.trainable import (
+from coverslip.datasets.splits.splitting import (
+    Split,
     check_class_names,
     check_groups,
     check_no_class_is_empty,
     check_trainable,
+    split_images,
     trained_classes,
 )
 

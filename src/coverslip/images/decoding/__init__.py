@@ -6,11 +6,11 @@ and answer over pipes; each file has a limit of processor time, of time and of m
 
 from coverslip.images.decoding.choosing import (
     WITHIN_VARIABLE,
+    Fields,
     decoding_apart,
     end_decoding,
     interrupt_decoding,
     read_pixels,
 )
-from coverslip.images.decoding.fields import Fields
 
 __all__ = ["WITHIN_VARIABLE", "Fields", "decoding_apart", "end_decoding", "interrupt_decoding", "read_pixels"]

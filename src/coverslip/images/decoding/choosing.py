@@ -4,18 +4,138 @@ import atexit
 import json
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import MAX_BYTES
-from coverslip.images.decoding.fields import Fields
-from coverslip.images.decoding.joining import decode_image
+from coverslip.images.confining import confined_to
 from coverslip.images.decoding.pool import Decoders
+from coverslip.images.facts import effective_channels
 from coverslip.images.formats import are_added
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut
+from coverslip.images.reading import NO_SUCH_FILE, WHOLE_IMAGE, Pixels, cut, decode
 from coverslip.process_limits import APART_VARIABLE
+
+MOST_BYTES = 128 * 2**20  # of decoded planes; the one that was used last is kept whatever its size
+_Key = tuple[Path, ReadPlan]
+
+
+class Fields:
+    """Decoded planes by file and plan, for one pass over images. Used by several threads, which wait for one another.
+
+    Memory is bounded: planes that were not used for longest go first.
+    """
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[_Key, Future[Pixels | UnreadableImage]] = OrderedDict()
+
+    def get(self, path: Path, whole: ReadPlan, decode: Callable[[], Pixels]) -> Pixels:
+        """The plane with all its channels by a plan without a box, decoded by whoever asks first.
+
+        Raises:
+            UnreadableImage: it cannot be read; nobody tries again.
+        """
+        key = (path, whole)
+        with self._lock:
+            known = self._kept.get(key)
+            future = known or self._kept.setdefault(key, Future())
+            self._kept.move_to_end(key)
+        if known is None:
+            self._decode(key, future, decode)
+        field = future.result()
+        if isinstance(field, UnreadableImage):
+            raise UnreadableImage(field.what, file=field.file, do=field.do)
+        return field
+
+    def _decode(self, key: _Key, future: "Future[Pixels | UnreadableImage]", decode: Callable[[], Pixels]) -> None:
+        try:
+            future.set_result(decode())
+        except UnreadableImage as error:
+            future.set_result(error)
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it is told, this thread too
+            future.set_exception(error)
+            with self._lock:
+                self._kept.pop(key, None)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        with self._lock:
+            n_bytes = sum(map(_n_bytes, self._kept.values()))
+            for key in list(self._kept)[:-1]:
+                if n_bytes <= self._most_bytes:
+                    return
+                if self._kept[key].done():
+                    n_bytes -= _n_bytes(self._kept.pop(key))
+
+
+def _n_bytes(future: "Future[Pixels | UnreadableImage]") -> int:
+    field = future.result() if future.done() and future.exception() is None else None
+    return field.array.nbytes if isinstance(field, Pixels) else 0
+
+
+def decode_image(
+    path: Path, plan: ReadPlan, *, max_bytes: int = MAX_BYTES, within: Sequence[Path] | None = None
+) -> Pixels:
+    """Decode an image of one file, or of a file for each channel: grey that is stored as colour is one channel.
+
+    Raises:
+        UnreadableImage: a file cannot be read, lies outside the folders `within`, or they differ in size or depth.
+    """
+    with confined_to(within):
+        return _decoded(path, plan, max_bytes)
+
+
+def _decoded(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
+    if not plan.other_files:
+        return decode(path, plan, max_bytes=max_bytes)
+    of_each = ReadPlan(plane=plan.plane)
+    channels: list[Pixels] = []
+    for file in plan.files(path):
+        n_bytes = sum(pixels.array.nbytes for pixels in channels)
+        channels.append(_channel(path, file, of_each, max(1, max_bytes - n_bytes)))
+    arrays = [pixels.array for pixels in channels]
+    _refuse_unlike(plan.files(path), channels)
+    notes = dict.fromkeys(pixels.note for pixels in channels if pixels.note)
+    joined = replace(channels[0], array=np.concatenate(arrays, axis=2), note="; ".join(notes) or None)
+    return cut(path, joined, plan, max_bytes)
+
+
+def _channel(path: Path, file: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
+    try:
+        pixels = decode(file, plan, max_bytes=max_bytes)
+    except UnreadableImage as error:
+        if file == path:
+            raise
+        is_missing = error.what == NO_SUCH_FILE
+        what = (
+            f"The file of a channel, '{file.name}', {'is missing' if is_missing else f'cannot be read: {error.what}'}"
+        )
+        do = "Put it beside the others, or leave the image out." if is_missing else error.do
+        raise UnreadableImage(what, file=file, do=do) from error
+    return replace(pixels, array=effective_channels(pixels.array))
+
+
+def _refuse_unlike(files: tuple[Path, ...], channels: list[Pixels]) -> None:
+    first = channels[0].array
+    for file, pixels in zip(files, channels, strict=True):
+        if pixels.array.shape[:2] != first.shape[:2] or pixels.array.dtype != first.dtype:
+            (height, width), (its_height, its_width) = first.shape[:2], pixels.array.shape[:2]
+            raise UnreadableImage(
+                f"The files of its channels differ: {width} x {height} pixels of {first.dtype} and "
+                f"{its_width} x {its_height} of {pixels.array.dtype}",
+                file=file,
+                do="Export all channels the same way.",
+            )
+
 
 WITHIN_VARIABLE = "COVERSLIP_READ_WITHIN"
 """Where the environment has it, a JSON list of real paths, a process reads no image outside these folders."""

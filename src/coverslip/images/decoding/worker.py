@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from coverslip.errors import CoverslipError
-from coverslip.images.decoding.joining import decode_image
+from coverslip.images.decoding.choosing import decode_image
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
 from coverslip.pipes import Json, read_message, write_message

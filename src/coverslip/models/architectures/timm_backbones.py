@@ -11,8 +11,7 @@ from torch import nn
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
 from coverslip.messages import Set
 from coverslip.models._libraries import import_timm
-from coverslip.models.options import options_do_not_fit, refuse_options
-from coverslip.models.records import BACKBONE, ModelRecord, Normalisation
+from coverslip.models.records import BACKBONE, ModelRecord, Normalisation, options_do_not_fit, refuse_options
 from coverslip.models.shapes import shapes_only
 from coverslip.models.weights import local_weights, weights_unavailable, without_these_weights
 from coverslip.models.weights.fitting import timm_network

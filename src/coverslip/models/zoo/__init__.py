@@ -1,7 +1,7 @@
 """The zoo's records: a table in a file for each kind of network, no torch.
 
 Every module here whose name does not begin with `_` has `NETWORKS`, a tuple of records; a new one is found by itself.
-The counts were taken by `coverslip.models.counting.cost` from the built networks; a test takes them again.
+The counts were taken by `coverslip.models.complexity` from the built networks; a test takes them again.
 """
 
 import importlib

@@ -73,7 +73,7 @@ NETWORKS = (
     entry(
         "mobilevit_mn",
         "MobileViT-MN",
-        "coverslip.models.architectures.mobilevit_mn.network:MobileViTMN",
+        "coverslip.models.architectures.mobilevit_mn:MobileViTMN",
         "MobileViT",
         "Wei et al. 2025, Scientific Reports",
         MOBILEVIT,
@@ -82,7 +82,7 @@ NETWORKS = (
         normalisation=UNCHANGED,
         weights="timm mobilevit_xxs.cvnets_in1k, wherever a tensor fits",
         weights_of="mobilevit_xxs",
-        transfer="coverslip.models.architectures.mobilevit_mn.transfer:transfer_mobilevit",
+        transfer="coverslip.models.architectures.mobilevit_mn:transfer_mobilevit",
         licence="cvnets-license",
         options=_MOBILEVIT_MN,
     ),

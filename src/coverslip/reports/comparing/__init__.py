@@ -1,9 +1,7 @@
 """Runs side by side: what differed between them, and by how much their numbers differ on the same images."""
 
-from coverslip.reports.comparing.changed import ChangedImage, ChangedImages
 from coverslip.reports.comparing.comparison import MOST_RUNS, Comparison, compare
-from coverslip.reports.comparing.differing import Differing
-from coverslip.reports.comparing.published import Published, read_published
+from coverslip.reports.comparing.differences import ChangedImage, ChangedImages, Differing, Published, read_published
 from coverslip.reports.comparing.records import ComparedRun, Difference, Labels, NumbersByLabels, Pair
 
 __all__ = [

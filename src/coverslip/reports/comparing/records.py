@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from coverslip.evaluation import McNemar
-from coverslip.reports.comparing.changed import ChangedImages
+from coverslip.reports.comparing.differences import ChangedImages
 from coverslip.reports.content import Measured
 
 Labels = Literal["both", "first", "second"]

@@ -1,9 +1,10 @@
 """Training and validation curves by epoch."""
 
-from coverslip.reports import figure_numbers, figures
+from coverslip.reports import class_curves, content, figure_numbers, figures
+from coverslip.reports.class_curves import Average
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.record import Drawing, Section, SectionText
-from coverslip.reports.words import why_instant
+from coverslip.reports.sections.training import Drawing, Section, SectionText
+from coverslip.reports.words import plural, why_instant
 from coverslip.runs.history import EARLY_DIP, has_early_dip
 from coverslip.runs.recipe import phrases
 
@@ -12,7 +13,7 @@ def _has_curves(run: ReportedRun) -> bool:
     return any(fold.history for fold in run.run.folds) if run.n_folds else bool(run.run.history)
 
 
-def _drawings(run: ReportedRun) -> list[Drawing]:
+def _recall_drawings(run: ReportedRun) -> list[Drawing]:
     if run.n_folds:
         histories = [fold.history for fold in run.run.folds]
         title = "Loss, macro-F1 and accuracy on validation images by epoch. Each fold has a line."
@@ -37,7 +38,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     ]
 
 
-def _text(run: ReportedRun) -> SectionText:
+def _recall_text(run: ReportedRun) -> SectionText:
     words = []
     histories = [fold.history for fold in run.run.folds] if run.n_folds else [run.run.history]
     if run.recipe.schedule == "cosine" and any(has_early_dip(history, len(history)) for history in histories):
@@ -74,6 +75,115 @@ CURVES = Section(
     is_about_training=True,
     subtitle=lambda run: "by epoch of fine-tuning",
     applies=_has_curves,
-    text=_text,
-    drawings=_drawings,
+    text=_recall_text,
+    drawings=_recall_drawings,
+)
+
+
+def roc_averages(run: ReportedRun) -> list[Average]:
+    """Over all classes, where there are more than two."""
+    tested, metrics = run.tested, run.metrics
+    if tested is None:
+        return []
+    macro, micro = metrics["macro_auroc"].value, metrics["micro_auroc"].value
+    return class_curves.roc_averages(tested.probability, tested.label, macro, micro)
+
+
+def pr_averages(run: ReportedRun) -> list[Average]:
+    """Likewise of precision and recall."""
+    tested = run.tested
+    value = run.metrics["average_precision"].value
+    return [] if tested is None else class_curves.pr_averages(tested.probability, tested.label, value)
+
+
+def _aurocs(run: ReportedRun) -> list[float | None]:
+    return [row.auroc for row in content.classes(run)]
+
+
+def _roc_drawings(run: ReportedRun) -> list[Drawing]:
+    tested, aurocs = run.tested, _aurocs(run)
+    assert tested is not None
+    precisions = [row.average_precision for row in content.classes(run)]
+    of_run = (tested.probability, tested.label, run.classes)
+    return [
+        Drawing(
+            "roc",
+            "ROC curve of each class against all other classes, with the area under the curve (AUROC).",
+            lambda: class_curves.roc(*of_run, aurocs, roc_averages(run)),
+            lambda: figure_numbers.roc(*of_run, roc_averages(run)),
+        ),
+        Drawing(
+            "precision_recall",
+            "Precision-recall curve of each class against all other classes, with the average precision.",
+            lambda: class_curves.precision_recall(*of_run, precisions, pr_averages(run)),
+            lambda: figure_numbers.precision_recall(*of_run, pr_averages(run)),
+        ),
+    ]
+
+
+def _roc_text(run: ReportedRun) -> SectionText:
+    if len(run.classes) < 3:
+        return SectionText()
+    return SectionText(
+        (
+            "The macro-average is the mean of the curves of all classes. The micro-average pools all pairs of image "
+            "and class, so frequent classes have more weight.",
+        )
+    )
+
+
+ROC = Section(
+    name="roc",
+    title="ROC and precision-recall curves",
+    order=700,
+    subtitle=lambda run: "each class against all others",
+    applies=lambda run: run.tested is not None and any(auroc is not None for auroc in _aurocs(run)),
+    text=_roc_text,
+    drawings=_roc_drawings,
+)
+
+
+def _calibration_text(run: ReportedRun) -> SectionText:
+    text = (
+        "A classifier is calibrated if its dots lie on the diagonal: 80% of the predictions with probability 0.8 are "
+        "correct."
+    )
+    tested = run.tested
+    assert tested is not None
+    if n := int((tested.probability.argmax(axis=1) != tested.predicted).sum()):
+        text += (
+            " Correct and wrong refer to the most probable class here; the threshold predicts another one for "
+            f"{plural(n, 'image')}."
+        )
+    return SectionText((text,))
+
+
+def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
+    tested = run.tested
+    assert tested is not None
+    before, ece = content.uncalibrated(run), content.calibration_errors(run)
+    title = (
+        "Left: accuracy by predicted probability, in bins; larger dots have more images, and small dots can be off the "
+        "diagonal by chance. Right: number of images by predicted probability."
+    )
+    return [
+        Drawing(
+            "calibration",
+            title,
+            lambda: figures.calibration(
+                tested.probability, tested.label, before, ece=ece["ece"], ece_before=ece["ece_uncalibrated"]
+            ),
+            lambda: figure_numbers.calibration(tested.probability, tested.label, before),
+        )
+    ]
+
+
+CALIBRATION = Section(
+    name="calibration",
+    title="Calibration",
+    order=600,
+    subtitle=lambda run: "predicted probability against accuracy",
+    applies=lambda run: run.tested is not None,
+    text=_calibration_text,
+    drawings=_calibration_drawings,
 )

@@ -2,14 +2,203 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from coverslip.errors import CoverslipError
+from coverslip.images import describe_image, read_pixels, small_pixels
+from coverslip.reports import figures
+from coverslip.reports.figure_numbers import Numbers
+from coverslip.reports.figures import INK, MUTED, WASH, shortened
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.record import Section, SectionText
+from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import Cell
 from coverslip.reports.words import MANY_CLASSES, count
 from coverslip.runs.environment import DomainImages
+from coverslip.runs.lookup import ImageSource
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.patches import Rectangle
+
+N_EXAMPLES, MOST_CLASSES = 6, 24
+_MOST_SIDE_PX = 96  # of a picture in the drawing: what is printed is smaller
+_NICE = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One image as it is drawn."""
+
+    label: str
+    image_id: str
+    width_px: int
+    height_px: int
+    um_per_px: float | None
+    pixels: np.ndarray  # (height, width, 1 or 3) uint8, at most `_MOST_SIDE_PX` wide and high
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Images of each class, and the scale that all are drawn at."""
+
+    of_class: dict[str, list[Example]]
+    unit: str  # µm where every image says how large its pixels are, else px
+
+    @property
+    def every(self) -> list[Example]:
+        return [example for examples in self.of_class.values() for example in examples]
+
+    def size(self, example: Example) -> tuple[float, float]:
+        """Width and height in the unit."""
+        scale = (example.um_per_px or 1.0) if self.unit == "µm" else 1.0
+        return scale * example.width_px, scale * example.height_px
+
+    @property
+    def side(self) -> float:
+        """Of the square that each is drawn in, in the unit: that of the largest."""
+        return max((side for example in self.every for side in self.size(example)), default=1.0)
+
+    @property
+    def bar(self) -> int:
+        """A round length of at most half a square, in the unit."""
+        return max((length for length in _NICE if length <= self.side / 2), default=1)
+
+
+def shown_classes(run: ReportedRun) -> list[str]:
+    """All, or of many those with most images."""
+    if len(run.classes) <= MOST_CLASSES:
+        return list(run.classes)
+    most = {name for name, _ in Counter(row.label for row in run.used).most_common(MOST_CLASSES)}
+    return [name for name in run.classes if name in most]
+
+
+def examples_of(run: ReportedRun) -> Examples:
+    """The first images of each class, in an order drawn by the run's seed, that can be read."""
+    of_class = {name: _drawn(run, k, name) for k, name in enumerate(run.classes) if name in shown_classes(run)}
+    every = [example for examples in of_class.values() for example in examples]
+    is_known = bool(every) and all(example.um_per_px is not None for example in every)
+    return Examples(of_class, "µm" if is_known else "px")
+
+
+def _drawn(run: ReportedRun, k: int, name: str) -> list[Example]:
+    rows = sorted(row.image_id for row in run.used if row.label == name)
+    order = np.random.default_rng([run.recipe.seed, k]).permutation(len(rows))
+    listed = ((rows[i], run.images.find(rows[i])) for i in order)
+    there = [(image_id, source) for image_id, source in listed if source is not None]
+    tried = (_example(name, *each) for each in there[: 4 * N_EXAMPLES])  # all of them may have become unreadable
+    return list(islice((example for example in tried if example is not None), N_EXAMPLES))
+
+
+def _example(label: str, image_id: str, source: ImageSource) -> Example | None:
+    """None where the file cannot be read any more."""
+    try:
+        pixels = read_pixels(source.file, source.plan).array
+        um_per_px = _um_per_px(source)
+    except CoverslipError:
+        return None
+    height, width = pixels.shape[:2]
+    return Example(label, image_id, width, height, um_per_px, small_pixels(pixels, _MOST_SIDE_PX))
+
+
+def _um_per_px(source: ImageSource) -> float | None:
+    size = describe_image(source.file)[0].pixel_size_um
+    if size is None or not 0 < size[0] < 1e4 or abs(size[0] - size[1]) > 0.01 * size[0]:
+        return None
+    return size[0]
+
+
+def draw_examples(examples: Examples) -> "Figure":
+    """A row of images for each class, of many classes two rows side by side, and a bar of known length below."""
+    names = list(examples.of_class)
+    n_columns = 1 if len(names) <= 3 else 2
+    n_rows = -(-len(names) // n_columns)
+    tile = 8.2 / (n_columns * N_EXAMPLES)
+    figure = figures.new_figure(8.6, n_rows * (tile + 0.28) + 0.3)
+    heights = [*[tile + 0.28] * n_rows, 0.3]
+    *rows, last = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for r, row in enumerate(rows):
+        for c, axes in enumerate(np.ravel(row.subplots(1, n_columns))):
+            k = r * n_columns + c
+            _class_row(axes, examples, names[k] if k < len(names) else None)
+    _scale_bar(last, examples, n_columns)
+    return figure
+
+
+def _class_row(axes: "Axes", examples: Examples, name: str | None) -> None:
+    side = examples.side
+    axes.set_axis_off()
+    axes.set(xlim=(0, N_EXAMPLES * side * 1.04), ylim=(0, side), aspect="equal")
+    if name is None:
+        return
+    axes.set_title(shortened(name, 48), pad=3, color=INK)
+    for k, example in enumerate(examples.of_class[name]):
+        (width, height), left = examples.size(example), k * side * 1.04
+        x, y = left + (side - width) / 2, (side - height) / 2
+        picture = example.pixels if example.pixels.shape[2] == 3 else example.pixels[..., 0]
+        axes.imshow(picture, extent=(x, x + width, y, y + height), cmap="gray", vmin=0, vmax=255, interpolation="none")
+    if not examples.of_class[name]:
+        axes.add_patch(_square(side))
+        axes.text(side / 2, side / 2, "files not\nfound", ha="center", va="center", fontsize=6)
+    axes.set(xlim=(0, N_EXAMPLES * side * 1.04), ylim=(0, side))  # which each picture changes
+
+
+def _square(side: float) -> "Rectangle":
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((0, 0), side, side, facecolor=WASH)
+
+
+def _scale_bar(figure: "SubFigure", examples: Examples, n_columns: int) -> None:
+    """As wide as the rows above, so that a length is the same length there."""
+    axes = np.ravel(figure.subplots(1, n_columns))
+    for other in axes:
+        other.set_axis_off()
+        other.set(xlim=(0, N_EXAMPLES * examples.side * 1.04), ylim=(0, 1))
+    axes[0].plot([0, examples.bar], [0.75, 0.75], color=INK, linewidth=2.5, solid_capstyle="butt")
+    axes[0].text(0, 0.5, f"{examples.bar} {examples.unit}", va="top", color=MUTED, fontsize=7.5)
+
+
+def _numbers(examples: Examples) -> Numbers:
+    rows = [
+        (example.label, example.image_id, example.width_px, example.height_px, example.um_per_px)
+        for example in examples.every
+    ]
+    return Numbers(("class", "image_id", "width_px", "height_px", "um_per_px"), rows)
+
+
+def _words(run: ReportedRun) -> list[str]:
+    words = [
+        f"The images were drawn at random (seed {run.recipe.seed}), not selected by hand. The scale bar is in pixels "
+        "if the files do not contain a pixel size. Images with more than 8 bits are each scaled to their own range."
+    ]
+    if len(run.classes) > MOST_CLASSES:
+        words.append(f"The {MOST_CLASSES} largest of {len(run.classes)} classes are shown.")
+    return words
+
+
+def _drawings(run: ReportedRun) -> list[Drawing]:
+    title = f"Up to {N_EXAMPLES} images of each of {len(shown_classes(run))} classes, all at the same scale."
+    examples = cache(lambda: examples_of(run))  # both read the images
+    return [Drawing("examples", title, lambda: draw_examples(examples()), lambda: _numbers(examples()))]
+
+
+EXAMPLES = Section(
+    name="examples",
+    title="Example images",
+    order=870,
+    is_about_training=True,
+    subtitle=lambda run: "of each class",
+    text=lambda run: SectionText(_words(run)),
+    drawings=_drawings,
+)
+
 
 _PARTS = {"train": "training", "val": "validation", "test": "test", "left-out": "excluded"}
 

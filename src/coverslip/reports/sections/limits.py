@@ -5,7 +5,7 @@ from pathlib import Path
 
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.record import Section, SectionText
+from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.words import UNKNOWN_LABELS, count, group_words, listed, plural
 from coverslip.runs.log.looks import looks_of
 

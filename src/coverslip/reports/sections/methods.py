@@ -5,8 +5,8 @@ from typing import Any
 
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun, read_run
-from coverslip.reports.sections.dataset.flow import flow_of
-from coverslip.reports.sections.record import Section, SectionText
+from coverslip.reports.sections.dataset_flow import flow_of
+from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.words import (
     copies_words,
     count,

@@ -10,7 +10,7 @@ from coverslip.evaluation import METRICS
 from coverslip.reports import content
 from coverslip.reports.content import DomainResult, FoldResult, Measured, MetricValue
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.record import Section, SectionText
+from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.tables import Cell, estimate, reason_words
 from coverslip.reports.words import DECISION_IMAGES, count, interval_words, listed, percent, plural, split_words
 

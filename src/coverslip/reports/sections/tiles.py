@@ -10,7 +10,7 @@ import numpy as np
 from coverslip.errors import CoverslipError
 from coverslip.images import thumbnail
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.record import Section
+from coverslip.reports.sections.training import Section
 from coverslip.reports.words import count, whole_percent
 from coverslip.runs.lookup import ImageSource
 

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadClassifier
-from coverslip.evaluation.elsewhere.unfamiliar import FeatureStatistics
+from coverslip.evaluation.ood import FeatureStatistics
 from coverslip.files import closed_because, write_bytes, write_text
 from coverslip.images import Depth, Preprocessing
 from coverslip.keys import bounded_options

@@ -6,7 +6,7 @@ import time
 from sqlalchemy import update
 
 from coverslip.errors import Conflict, NotFound
-from coverslip.experiments.running.finishing import request_finish
+from coverslip.experiments.finishing import request_finish
 from coverslip.files import cannot_write, write_text
 from coverslip.runs import is_run
 from coverslip.workspace.jobs.log import folded_log

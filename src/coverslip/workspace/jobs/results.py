@@ -29,12 +29,12 @@ from coverslip.reports.comparing import Difference
 from coverslip.reports.content import ClassResult, DomainResult, FoldResult, MetricValue
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
+from coverslip.reports.sections.curves import pr_averages, roc_averages
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.numbers import decided
-from coverslip.reports.sections.record import Section
-from coverslip.reports.sections.roc import pr_averages, roc_averages
 from coverslip.reports.sections.tiles import n_mistakes
+from coverslip.reports.sections.training import Section
 from coverslip.reports.tables import reasons
 from coverslip.runs import Run, WhatIf, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job

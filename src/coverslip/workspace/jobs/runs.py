@@ -178,7 +178,7 @@ def _step(choices: Json, progress: Progress) -> int | None:
 
 def can_finish(job: Job, state: State, progress: Progress) -> bool:
     """Whether a training's fine-tuning can be ended now: not where it is over, and not where others must be like it."""
-    from coverslip.experiments.running.finishing import why_not_finished
+    from coverslip.experiments.finishing import why_not_finished
 
     if state not in ("running", "stopped", "interrupted") or not is_run(job.folder):
         return False

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.distance.between import Distances
+from coverslip.evaluation.distances import Distances
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.pipes import Json

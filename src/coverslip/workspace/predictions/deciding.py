@@ -8,7 +8,7 @@ from pydantic import Field
 from coverslip import pipeline
 from coverslip.errors import Conflict
 from coverslip.events import ignore
-from coverslip.experiments.again.deciding import Thresholds, thresholds_of
+from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.runs import ClassifierCard
 from coverslip.runs.documents import Document
 from coverslip.workspace.jobs.records import Job, find_job

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from coverslip.experiments.running.estimating import LONG_SECONDS, Counts, plan_work
+from coverslip.experiments.estimating import LONG_SECONDS, Counts, plan_work
 from coverslip.machine import FOR_TRAINING, chosen_device
 from coverslip.runs import Pretraining
 from coverslip.workspace.datasets.reading_images import refuse_unready

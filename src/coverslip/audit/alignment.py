@@ -1,0 +1,279 @@
+"""Which pairs of pictures show the same: laid over each other as well as can be, down to fine detail."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.audit.small_pictures import SIDE, disc, floats_of, grid, known_of, likely_turns, turning, warp
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.intp]
+
+_LEAST_OVERLAP = 0.5  # of the disc
+_CONTRASTS = (0.2, 5.0)  # of one picture to the other, that a step may reckon with
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of pictures, and the poses of the second on the first."""
+
+    first: Ints
+    second: Ints  # rows of the pictures, then of their mirror images
+    pose: Floats  # (n, 4), as of `warp`
+
+    def __getitem__(self, kept: npt.NDArray[np.bool_] | Ints | slice) -> "Pairs":
+        return Pairs(self.first[kept], self.second[kept], self.pose[kept])
+
+
+@dataclass(frozen=True)
+class Level:
+    """Some pictures at one size, and what aligning to each of them takes."""
+
+    side: int
+    pictures: Floats  # (2 N, side²): as they are, then mirrored
+    known: Floats  # (2 N, side²) of 0 and 1: where they have pixels
+    descent: Floats  # (N, 4, side²): gradients along the pose, times the inverse of their products
+
+
+def make_level(pictures: Floats, known: Floats) -> Level:
+    """Prepare (N, side, side) pictures; `known` is of the same shape, 1 where all of a pixel is known."""
+    n, side = len(pictures), pictures.shape[1]
+    along_v, along_u = (gradient.reshape(n, side * side) for gradient in np.gradient(pictures, 2 / side, axis=(1, 2)))
+    u, v = grid(side)
+    steepest = np.stack((along_u * u + along_v * v, along_v * u - along_u * v, along_u, along_v), axis=1)
+    is_known = (known > 0.99).astype(np.float32)
+    steepest = (steepest * (disc(side) * is_known.reshape(n, 1, side * side))).astype(np.float32)
+    products = np.matmul(steepest, steepest.transpose(0, 2, 1)).astype(np.float64)
+    products += (1e-3 * np.trace(products, axis1=1, axis2=2)[:, None, None] + 1e-9) * np.eye(4)
+    descent = np.matmul(np.linalg.inv(products).astype(np.float32), steepest)
+    both = np.concatenate((pictures, pictures[:, :, ::-1])).reshape(2 * n, side * side)
+    both_known = np.concatenate((is_known, is_known[:, :, ::-1])).reshape(2 * n, side * side)
+    return Level(side, both, both_known, descent)
+
+
+def align(level: Level, pairs: Pairs, n_steps: int) -> tuple[Pairs, Floats]:
+    """Improve the poses step by step.
+
+    Returns:
+        The pairs in the best poses that were seen, and (n,) their correlation where both have pixels; -1 where they
+        overlap too little.
+    """
+    inner = disc(level.side).astype(np.float32)
+    target, pose, in_target = level.pictures[pairs.first], pairs.pose, inner * level.known[pairs.first]
+    areas = (level.known * inner).sum(axis=1)
+    least = _LEAST_OVERLAP * np.minimum(areas[pairs.first], areas[pairs.second])
+    best_pose, best = pose.copy(), np.full(len(pose), -1, np.float32)
+    for _ in range(n_steps + 1):
+        warped, inside = warp(level.pictures, pairs.second, pose, level.side, level.known)
+        weight = inside * in_target
+        total = weight.sum(axis=1)
+        first, second = centred(target, weight), centred(warped, weight)
+        product, squares = _dot(first, second), _dot(second, second)
+        score = product / np.sqrt(np.maximum(_dot(first, first) * squares, 1e-9))
+        score[total < least] = -1
+        is_better = score > best
+        best[is_better], best_pose[is_better] = score[is_better], pose[is_better]
+        contrast = np.clip(product / np.maximum(squares, 1e-6), *_CONTRASTS)
+        error = second * contrast[:, None] - first
+        pose = _after(pose, np.matmul(level.descent[pairs.first], error[:, :, None])[:, :, 0])
+    return Pairs(pairs.first, pairs.second, best_pose), best
+
+
+def centred(pictures: Floats, weight: Floats) -> Floats:
+    """Without the mean of what `weight` (0 or 1) counts, and 0 elsewhere."""
+    mean = _dot(pictures, weight) / np.maximum(weight.sum(axis=1), 1)
+    result: Floats = (pictures - mean[:, None]) * weight
+    return result
+
+
+def correlation(first: Floats, second: Floats, weight: Floats) -> Floats:
+    """(n,) of the rows, where `weight` is 1."""
+    first, second = centred(first, weight), centred(second, weight)
+    result: Floats = _dot(first, second) / np.sqrt(np.maximum(_dot(first, first) * _dot(second, second), 1e-9))
+    return result
+
+
+def _dot(first: Floats, second: Floats) -> Floats:
+    products: Floats = np.einsum("np,np->n", first, second)
+    return products
+
+
+def _after(pose: Floats, step: Floats) -> Floats:
+    """The pose after the inverse of a small step of the first picture."""
+    a, b, x, y = pose.T
+    grown, turned, right, down = step[:, 0] + 1, *step[:, 1:].T
+    norm = np.maximum(grown * grown + turned * turned, 1e-6)
+    ia, ib = grown / norm, -turned / norm
+    ix, iy = -(ia * right - ib * down), -(ib * right + ia * down)
+    return np.stack((a * ia - b * ib, b * ia + a * ib, a * ix - b * iy + x, b * ix + a * iy + y), axis=1)
+
+
+Bytes = npt.NDArray[np.uint8]
+
+_N_TURNS = 4  # likely ones, of the picture and of its mirror image
+_COARSE, _MIDDLE = 16, 32  # px
+_LEAST_COARSE, _LEAST_MIDDLE = 0.8, 0.92  # correlations below which finer ones are not looked at
+_SD = 1.0, 2.0  # px of the small picture: less is noise and what compression leaves, detail lies between
+_LEAST_TELLING = 64  # pixels that hold the detail: a dot is like every other dot
+_RIM = 0.9  # of the disc's area: beyond, blurs look at what lies outside
+_SHARPEST = 0.9999  # correlations beyond are not told apart
+AT_ONCE = 500  # pairs
+
+# Sum of Fisher's z of both correlations, so that plain shapes, which agree in their outlines whatever they are, must
+# agree very well, and textures less so. Above all pairs of different drawn images: benchmarks/copies.py --thresholds.
+_LEAST_LIKENESS = 4.4
+# Free to turn, chromosomes of one class find an angle at which they agree: of 142 pairs among 20,000 real images this
+# takes 86 away, and no planted copy. 4.8 would take 100, but a fifth of those found in a set that was augmented too.
+_ODD_ANGLE = 3.0  # degrees away from a right angle
+_LEAST_LIKENESS_AT_ODD_ANGLES = 4.6
+_LEAST_ADVANTAGE = 2.0  # in the same units: by which copies fit better as they are than turned by right angles
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Pairs that can be laid over each other, and how well."""
+
+    first: Ints
+    second: Ints
+    whole: Floats  # correlation of the pictures without their noise
+    fine: Floats  # correlation of their detail
+    is_askew: npt.NDArray[np.bool_]  # whether they fit turned by an angle that is not a right one
+
+    @property
+    def likeness(self) -> Floats:
+        """(n,) the higher, the more alike."""
+        z: Floats = np.arctanh(np.clip((self.whole, self.fine), 0, _SHARPEST)).sum(axis=0)
+        return z
+
+    @property
+    def are_copies(self) -> npt.NDArray[np.bool_]:
+        """(n,) which pairs show the same."""
+        least = np.where(self.is_askew, _LEAST_LIKENESS_AT_ODD_ANGLES, _LEAST_LIKENESS)
+        return np.asarray(self.likeness >= least)
+
+
+def place(pictures: Bytes, first: Ints, second: Ints) -> tuple[Pairs, Floats]:
+    """Lay the second pictures over the first, seen coarsely; pairs that differ already then are left out.
+
+    Args:
+        pictures: (N, SIDE, SIDE).
+        first, second: (n,) rows.
+
+    Returns:
+        m pairs of rows, with N added to the second row where it is mirrored, and (m,) their correlations.
+    """
+    used, where = np.unique(np.concatenate((first, second)), return_inverse=True)
+    whole, known = floats_of(pictures[used]), known_of(pictures[used]).astype(np.float32)
+    pairs = _turned(_shrunk(whole, _MIDDLE), where[: len(first)], where[len(first) :])
+    coarse = make_level(_smooth(_shrunk(whole, _COARSE), 0.7), _shrunk(known, _COARSE))
+    pairs, score = align(coarse, pairs, 2)
+    best = score.reshape(-1, 2 * _N_TURNS).argmax(axis=1) + np.arange(len(first)) * 2 * _N_TURNS
+    pairs = pairs[best[score[best] > _LEAST_COARSE]]
+    pairs, score = align(make_level(_shrunk(whole, _MIDDLE), _shrunk(known, _MIDDLE)), pairs, 6)
+    pairs, score = pairs[score > _LEAST_MIDDLE], score[score > _LEAST_MIDDLE]
+    is_mirrored = pairs.second >= len(used)
+    second = used[pairs.second % len(used)] + is_mirrored * len(pictures)
+    return Pairs(used[pairs.first], second, pairs.pose), score
+
+
+def match(pictures: Bytes, placed: Pairs) -> Matches:
+    """How alike (N, SIDE, SIDE) pictures are that were laid over each other coarsely."""
+    used, pairs = _only_needed(len(pictures), placed)
+    whole = floats_of(pictures[used])
+    level = make_level(whole, known_of(pictures[used]).astype(np.float32))
+    pairs, _ = align(level, pairs, 8)
+    whole_fit, fine_fit = _correlations(whole, level, pairs)
+    matches = Matches(placed.first, placed.second % len(pictures), whole_fit, fine_fit, _is_askew(pairs))
+    is_plain = _fit_in_any_turn(whole, level, pairs, matches)
+    return replace(matches, fine=np.where(is_plain, np.float32(0), fine_fit))
+
+
+def _fit_in_any_turn(pictures: Floats, level: Level, pairs: Pairs, matches: Matches) -> npt.NDArray[np.bool_]:
+    """(n,) pairs that seem to be copies, and would so too if one were turned: plain discs and rods."""
+    is_plain = np.zeros(len(pairs.first), bool)
+    seeming = np.flatnonzero(matches.are_copies)
+    if not len(seeming):
+        return is_plain
+    turn = np.exp(1j * np.pi / 2 * np.arange(1, 4))
+    turned = pairs[np.repeat(seeming, len(turn))]
+    middle, turn = _middles(pictures)[turned.first], np.tile(turn, len(seeming))
+    scaled, shift = (turned.pose[:, k] + 1j * turned.pose[:, k + 1] for k in (0, 2))
+    scaled, shift = scaled * turn, shift + scaled * middle * (1 - turn)
+    pose = np.stack((scaled.real, scaled.imag, shift.real, shift.imag), axis=1).astype(np.float32)
+    turned, _ = align(level, Pairs(turned.first, turned.second, pose), 4)
+    fit = Matches(turned.first, turned.second, *_correlations(pictures, level, turned), _is_askew(turned))
+    best = fit.likeness.reshape(len(seeming), -1).max(axis=1)
+    is_plain[seeming] = matches.likeness[seeming] - best < _LEAST_ADVANTAGE
+    return is_plain
+
+
+def _is_askew(pairs: Pairs) -> npt.NDArray[np.bool_]:
+    angle = np.degrees(np.arctan2(pairs.pose[:, 1], pairs.pose[:, 0]))
+    return np.asarray(np.abs((angle + 45) % 90 - 45) > _ODD_ANGLE)
+
+
+def _middles(pictures: Floats) -> npt.NDArray[np.complex128]:
+    """(N,) where the middle of what differs most from the rest lies, as u + iv."""
+    u, v = grid(SIDE)
+    flat = pictures.reshape(-1, SIDE * SIDE)
+    weight = (flat - np.median(flat, axis=1, keepdims=True)) ** 2 * disc(SIDE)
+    middle: npt.NDArray[np.complex128] = weight @ (u + 1j * v) / np.maximum(weight.sum(axis=1), 1e-9)
+    return middle
+
+
+def _only_needed(n: int, pairs: Pairs) -> tuple[Ints, Pairs]:
+    """The rows, of n pictures, that some pair still shows, and the pairs by their numbers among these."""
+    n_pairs = len(pairs.first)
+    used, where = np.unique(np.concatenate((pairs.first, pairs.second % n)), return_inverse=True)
+    is_mirrored = pairs.second >= n
+    return used, Pairs(where[:n_pairs], where[n_pairs:] + is_mirrored * len(used), pairs.pose)
+
+
+def _turned(pictures: Floats, first: Ints, second: Ints) -> Pairs:
+    """Every pair in each of its likely turns, as it is and mirrored."""
+    waves, mirrored = turning(pictures), turning(pictures[:, :, ::-1])
+    as_is = likely_turns(waves[first], waves[second], _N_TURNS)
+    angle = np.concatenate((as_is, likely_turns(waves[first], mirrored[second], _N_TURNS)), axis=1)
+    is_mirrored = np.repeat((0, 1), _N_TURNS)
+    source = (second[:, None] + is_mirrored * len(pictures)).reshape(-1)
+    flat = angle.reshape(-1)
+    pose = np.stack((np.cos(flat), np.sin(flat), np.zeros_like(flat), np.zeros_like(flat)), axis=1)
+    return Pairs(np.repeat(first, 2 * _N_TURNS), source, pose)
+
+
+def _correlations(pictures: Floats, level: Level, pairs: Pairs) -> tuple[Floats, Floats]:
+    """(n,) of the pictures without their noise, and (n,) of their detail; 0 where that is but a dot."""
+    smooth = _smooth(pictures, _SD[0])
+    u, v = grid(SIDE)
+    inner = (disc(SIDE) & (u * u + v * v <= _RIM)).astype(np.float32)
+    found = []
+    for shown in (smooth, smooth - _smooth(pictures, _SD[1])):
+        both = np.concatenate((shown, shown[:, :, ::-1])).reshape(2 * len(shown), SIDE * SIDE)
+        warped, inside = warp(both, pairs.second, pairs.pose, SIDE, level.known)
+        found.append(correlation(both[pairs.first], warped, inside * inner * level.known[pairs.first]))
+    squares = (both * inner) ** 2
+    n_telling = squares.sum(axis=1) ** 2 / np.maximum((squares * squares).sum(axis=1), 1e-12)  # as if all were equal
+    return found[0], np.where(n_telling[pairs.first] < _LEAST_TELLING, np.float32(0), found[1])
+
+
+def _shrunk(pictures: Floats, side: int) -> Floats:
+    step = pictures.shape[1] // side
+    small: Floats = pictures.reshape(-1, side, step, side, step).mean(axis=(2, 4))
+    return small
+
+
+def _smooth(pictures: Floats, sd: float) -> Floats:
+    blur = _blur(pictures.shape[1], sd)
+    smooth: Floats = np.matmul(np.matmul(blur, pictures), blur.T)  # quicker than filters, of pictures this small
+    return smooth
+
+
+@cache
+def _blur(side: int, sd: float) -> Floats:
+    """(side, side) weights of a Gaussian along a side."""
+    pixel = np.arange(side)
+    weight = np.exp(-(((pixel[:, None] - pixel) / sd) ** 2) / 2)
+    blur: Floats = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+    return blur

@@ -1,0 +1,155 @@
+"""What was learnt from showing images to a network is remembered, for trainings on the same images."""
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
+
+from coverslip.audit.learning_curve import gram_matrix, nested_order, probe_logits
+from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.datasets import (
+    Dataset,
+    Inspection,
+    Scan,
+    Signal,
+    Unreadable,
+    connected_components,
+    inspect_dataset,
+    name_as_text,
+    reasons_to_leave_out,
+)
+from coverslip.evaluation import Answers, metric_intervals, paired_differences
+from coverslip.runs import CarelessAndHonest, InspectionWithWhatIf, WhatIf
+
+Ints = npt.NDArray[np.int64]
+Singles = npt.NDArray[np.float32]
+
+_N_TURNS = 5
+_METRIC = "macro_f1"
+_SHRINKAGE = 1.0  # the middle of those that trainings choose from; the same for both ways
+
+
+def what_if(features: Singles, label: Ints, unit: Ints, *, seed: int = 0) -> WhatIf:
+    """What a careless split would have reported, and an honest one.
+
+    Args:
+        features: (n, D) float32, frozen.
+        label: (n,) int in [0, K).
+        unit: (n,) int: what must not be divided; fewer units than images.
+        seed: equal seeds give equal results.
+    """
+    gram = gram_matrix(features)
+    orders = [nested_order(label, way, np.random.default_rng(seed)) for way in (np.arange(len(label)), unit)]
+    careless, honest = ((order * _N_TURNS).astype(np.int64) for order in orders)
+    probe, nearest = (
+        _compared(named(careless), named(honest), label, unit)
+        for named in (
+            partial(_named_by_probe, gram, label, n_features=features.shape[1]),
+            partial(_named_by_nearest, gram, label),
+        )
+    )
+    return WhatIf(
+        metric=_METRIC,
+        careless=probe.careless,
+        honest=probe.honest,
+        difference=probe.difference,
+        nearest_image=nearest,
+        n_images=len(label),
+        n_units=len(np.unique(unit)),
+    )
+
+
+def _compared(careless: Ints, honest: Ints, label: Ints, unit: Ints) -> CarelessAndHonest:
+    """The metric of both, over units."""
+    sure = np.eye(int(label.max()) + 1)
+    one_by_one, in_units, group = Answers(sure[careless], careless), Answers(sure[honest], honest), unit.astype(str)
+    return CarelessAndHonest(
+        careless=metric_intervals(one_by_one.probability, label, group, metrics=[_METRIC])[_METRIC],
+        honest=metric_intervals(in_units.probability, label, group, metrics=[_METRIC])[_METRIC],
+        difference=paired_differences(in_units, one_by_one, label, group, metrics=[_METRIC])[_METRIC],
+    )
+
+
+def _named_by_probe(gram: Singles, label: Ints, turn: Ints, *, n_features: int) -> Ints:
+    """(n,) class numbers by linear probes that were fitted on the other turns."""
+    named = np.empty_like(label)
+    for t in range(_N_TURNS):
+        fitted, asked = np.flatnonzero(turn != t), np.flatnonzero(turn == t)
+        logits = probe_logits(
+            gram[np.ix_(fitted, fitted)],
+            gram[np.ix_(asked, fitted)],
+            label[fitted],
+            n_classes=int(label.max()) + 1,
+            n_features=n_features,
+            shrinkage=_SHRINKAGE,
+            balanced=False,
+        )
+        named[asked] = logits.argmax(axis=1)
+    return named
+
+
+def _named_by_nearest(gram: Singles, label: Ints, turn: Ints) -> Ints:
+    """(n,) class numbers of the nearest image of the other turns, by the distance of standardised features."""
+    squares = np.diag(gram)
+    distance = squares[:, None] + squares - 2 * gram
+    named: Ints = label[np.where(turn[:, None] == turn, np.inf, distance).argmin(axis=1)]
+    return named
+
+
+LOOKS = register(Kind("looks", "what a careless split of a dataset would have reported, and its shortcuts", RECORDS))
+
+_VERSION = 4  # goes up when the same images would tell something else
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What images tell of their labels; both are None where there are too few labelled images to tell."""
+
+    signal: Signal | None
+    what_if: WhatIf | None  # None also where no groups or copies are known, so that both splits are the same
+
+
+_ADAPTER = TypeAdapter(Look)
+
+
+def known_look(data: Dataset, scan: Scan) -> Look | None:
+    """What was learnt before of the same pixels with these labels, groups and copies; None where nobody has looked."""
+    key = _key(data, scan)
+    with RecordStore(LOOKS, "images") as store:
+        kept = store.find([key]).get(key)
+    try:
+        return None if kept is None else _ADAPTER.validate_json(kept)
+    except ValidationError:  # of another version of this program
+        return None
+
+
+def keep_look(data: Dataset, scan: Scan, look: Look) -> None:
+    """Remember it."""
+    with RecordStore(LOOKS, "images") as store:
+        store.keep({_key(data, scan): _ADAPTER.dump_json(look)})
+
+
+def inspect_with_look(data: Dataset, scan: Scan, look: Look | None) -> Inspection:
+    """Everything that is found about a dataset; an `InspectionWithWhatIf` where it was looked at."""
+    if look is None:
+        return inspect_dataset(data, scan)
+    inspection = inspect_dataset(data, replace(scan, signal=look.signal))
+    return InspectionWithWhatIf(**dict(inspection), what_if=look.what_if, signal=look.signal)
+
+
+def _key(data: Dataset, scan: Scan) -> str:
+    """Changes with pixels, labels, files' names and what belongs together, and not with folders or names of groups."""
+    usable = [i for i, reason in enumerate(reasons_to_leave_out(data, scan)) if not reason]
+    members: dict[int, list[str]] = defaultdict(list)
+    for i, unit in zip(usable, connected_components(data, scan, usable).tolist(), strict=True):
+        fact = scan.facts[i]
+        assert not isinstance(fact, Unreadable)  # such images are not usable
+        record = data.records[i]
+        name = "" if record.given else name_as_text(record.path.stem)
+        members[unit].append(f"{fact.pixel_hash} {record.label} {name}")
+    units = sorted("\n".join(sorted(images)) for images in members.values())
+    return hashlib.blake2b("\n\n".join([str(_VERSION), *units]).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,288 @@
+"""Numbers that stay nearly the same when a picture is turned, mirrored, shifted a little, or cropped a little.
+
+Two polar transforms: of the picture itself, whose circular correlation tells by how much a copy is turned, and of its
+power spectrum, which does not know of shifts. Magnitudes of their Fourier coefficients along the angle do not know of
+turns or mirroring (Casasent and Psaltis 1976, Position, rotation and scale invariant optical correlation).
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from coverslip.images import effective_channels
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+_AT_ONCE = 32  # pictures: what is computed on the way stays in the processor's cache
+
+
+@cache
+def grid(side: int) -> tuple[Floats, Floats]:
+    """(side²,) horizontal and (side²,) vertical places of the pixels, from -1 to 1."""
+    line = ((np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1).astype(np.float32)
+    return np.tile(line, side), np.repeat(line, side)
+
+
+@cache
+def disc(side: int) -> Bools:
+    """(side²,) whether a pixel lies in the largest disc: turned copies have other corners."""
+    u, v = grid(side)
+    return np.asarray(u * u + v * v <= 1.0)
+
+
+def warp(
+    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, known: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """(n, side²) pictures in their poses, by bilinear interpolation, and where they have pixels of the disc.
+
+    Args:
+        pictures: (N, side²).
+        known: (N, side²) of 0 and 1, where they have pixels; everywhere, if not given.
+        which: (n,) rows of `pictures`.
+        pose: (n, 4).
+    """
+    is_whole = np.ones(len(pictures), bool) if known is None else known.min(axis=1) > 0
+    warped = np.empty((len(which), side * side), np.float32)
+    inside = np.empty_like(warped)
+    for start in range(0, len(which), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        warped[some], inside[some] = _warp(pictures, which[some], pose[some], side, known, is_whole[which[some]])
+    return warped, inside
+
+
+def _warp(
+    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, known: Floats | None, is_whole: Bools
+) -> tuple[Floats, Floats]:
+    u, v = grid(side)
+    a, b, x, y = (pose[:, k, None] for k in range(4))
+    column, row = a * u - b * v + x, b * u + a * v + y
+    inside = (column * column + row * row <= 1.0).astype(np.float32)
+    half = np.float32(side / 2)
+    column = np.clip((column + 1) * half - np.float32(0.5), 0, side - 1.001)
+    row = np.clip((row + 1) * half - np.float32(0.5), 0, side - 1.001)
+    left, top = column.astype(np.int32), row.astype(np.int32)
+    column -= left
+    row -= top
+    flat = pictures.reshape(-1)
+    at = top * side + left + (which * (side * side))[:, None]
+    upper = flat[at] * (1 - column) + flat[at + 1] * column
+    if known is not None:
+        partly = np.flatnonzero(~is_whole)
+        nearest = at[partly] + (column[partly] > 0.5) + (row[partly] > 0.5) * side
+        inside[partly] *= known.reshape(-1)[nearest]
+    at += side
+    lower = flat[at] * (1 - column) + flat[at + 1] * column
+    return upper * (1 - row) + lower * row, inside
+
+
+Pictures = npt.NDArray[np.float32]
+
+SIDE = 64  # px
+_MOST_ELONGATED = 1.5  # beyond, the whole image is shown, with nothing at its sides; else its middle
+_RANGE = 4.0  # standard deviations that a byte covers on each side of the mean
+_FLATTEST = 1e-3  # standard deviation as a share of the mean: below, there is nothing to recognise
+_EVEN = 0.02  # of the range of brightness: how much filled corners may vary
+_EMPTY_BORDER = 0.98  # of the border's pixels, for a frame to count as empty
+_OBJECT = 0.1  # of the range of brightness, from what the frame shows
+_REACH = 1.9  # times the root mean square distance of an object's pixels from its middle: 1.4 for discs, 1.7 for rods
+_SMALL_OBJECT = 0.75  # of the frame: objects that fill less of it are shown larger
+_STRAIGHT = 0.04  # of its width: how far the long side of a corner that was filled after turning is from a line
+
+
+def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | None:
+    """(SIDE, SIDE) uint8 of mean 128 and equal contrast in the disc; None for an image that is the same everywhere.
+
+    A byte is odd where the image has a pixel, and even beyond its edges and in corners that were filled after turning.
+    An object in a large empty frame is shown alone, so that its detail is not lost.
+
+    Args:
+        array: (H, W, C) of any type.
+    """
+    if np.issubdtype(array.dtype, np.floating):
+        # The scale tells nothing, and sums of values near float32's largest would overflow.
+        values = np.asarray(array, np.float32)
+        array = values / (np.abs(values).max() or 1)
+    array = effective_channels(array)  # grey that is stored as RGB has the hash of grey
+    grey = array[..., 0].astype(np.float32)
+    for channel in range(1, array.shape[2]):  # `mean` along the last axis takes ten times as long
+        np.add(grey, array[..., channel], out=grey)
+    grey /= np.float32(array.shape[2])
+    height, width = grey.shape
+    known = ~_filled_corners(grey)
+    middle, radius = (width / 2, height / 2), min(width, height) / 2
+    if max(width, height) > _MOST_ELONGATED * 2 * radius:
+        radius = max(width, height) / 2
+    middle, radius = _object(grey, known, middle, radius)
+    small, shown = _cut(grey, known, middle, radius)
+    inner = small[disc(SIDE).reshape(SIDE, SIDE) & shown]  # the corners of a turned copy are filled with something else
+    if not inner.size:
+        return None
+    mean, deviation = float(inner.mean()), float(inner.std())
+    if deviation <= _FLATTEST * max(abs(mean), 1e-9):
+        return None
+    standardised = (small - mean) * (127 / _RANGE / deviation)
+    even = np.clip(np.rint(standardised) + 128, 0, 255).astype(np.uint8) & 254
+    picture: npt.NDArray[np.uint8] = (even | shown).astype(np.uint8)
+    return picture
+
+
+def floats_of(pictures: npt.NDArray[np.uint8]) -> Pictures:
+    """The pictures in standard deviations from their mean; where the image has no pixel, as its border."""
+    return (pictures.astype(np.float32) - 128) * np.float32(_RANGE / 127)
+
+
+def known_of(pictures: npt.NDArray[np.uint8]) -> Bools:
+    """Where the images have pixels."""
+    return (pictures & 1).astype(bool)
+
+
+def _object(
+    grey: Pictures, known: Bools, middle: tuple[float, float], radius: float
+) -> tuple[tuple[float, float], float]:
+    """A disc around the middle of what stands in an empty frame; else the middle and radius as given."""
+    border = _border(grey)[_border(known)]
+    if not border.size:
+        return middle, radius
+    even, least = np.median(border), _OBJECT * float(np.ptp(grey[known]))
+    if np.mean(np.abs(border - even) <= least) < _EMPTY_BORDER:
+        return middle, radius
+    row, column = np.nonzero((np.abs(grey - even) > least) & known)
+    if not row.size:
+        return middle, radius
+    x, y = float(column.mean() + 0.5), float(row.mean() + 0.5)
+    reach = max(_REACH * float(np.sqrt(column.var() + row.var())), 2.0)
+    return ((x, y), reach) if reach < _SMALL_OBJECT * radius else (middle, radius)
+
+
+def _cut(grey: Pictures, known: Bools, middle: tuple[float, float], radius: float) -> tuple[Pictures, Bools]:
+    """The square around a disc at (SIDE, SIDE), and where it shows pixels that are known."""
+    height, width = grey.shape
+    (x, y) = middle
+    pad = max(0, int(np.ceil(max(radius - x, radius - y, x + radius - width, y + radius - height))))
+    if pad or not known.all():
+        border = _border(grey)[_border(known)]
+        fill = np.float32(np.median(border) if border.size else 0)
+        grey = np.pad(np.where(known, grey, fill), pad, constant_values=fill)
+        known = np.pad(known, pad)
+    box = (x + pad - radius, y + pad - radius, x + pad + radius, y + pad + radius)
+    box = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], grey.shape[1]), min(box[3], grey.shape[0]))
+    small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box))
+    if known.all():
+        return small, np.ones((SIDE, SIDE), bool)
+    share = np.asarray(Image.fromarray(known.astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box))
+    return small, share > 0.9 * share.max()  # a very thin image has no pixel of the small picture for itself
+
+
+def _border(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.concatenate((array[0], array[-1], array[1:-1, 0], array[1:-1, -1]))
+
+
+def _filled_corners(grey: Pictures) -> Bools:
+    """Where the image was filled after turning: even triangles in its corners, two of them at least."""
+    from scipy.ndimage import label
+
+    tolerance, patch = _EVEN * float(np.ptp(grey)), 1 + min(grey.shape) // 25
+    filled, n = np.zeros(grey.shape, bool), 0
+    for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        turned, corner = grey[::down, ::right], filled[::down, ::right]
+        if np.ptp(turned[:patch, :patch]) > tolerance:
+            continue
+        parts = label(np.abs(turned - turned[0, 0]) <= tolerance)[0]
+        part = parts == parts[0, 0]
+        lengths = part.sum(axis=1)
+        lengths = lengths[: np.count_nonzero(lengths)]
+        line = lengths[0] * (1 - np.arange(len(lengths)) / len(lengths))
+        if len(lengths) < len(grey) and np.abs(lengths - line).mean() <= max(0.75, _STRAIGHT * lengths[0]):
+            corner |= part
+            n += 1
+    return filled if n >= 2 else np.zeros(grey.shape, bool)
+
+
+Complex = npt.NDArray[np.complex64]
+Ints = npt.NDArray[np.intp]
+
+N_ANGLES = 64
+_N_RINGS = 12
+_N_WAVES = 7  # Fourier coefficients along the angle, of each ring, that describe
+_N_QUANTILES = 16
+
+
+@cache
+def _polar_points(side: int, n_rings: int, n_angles: int, outermost: float) -> tuple[Floats, Floats]:
+    radius = (np.arange(n_rings) + 0.5) / n_rings * outermost
+    angle = np.arange(n_angles) * (2 * np.pi / n_angles)
+    column = (radius[:, None] * np.cos(angle) + 1) * side / 2 - 0.5
+    row = (radius[:, None] * np.sin(angle) + 1) * side / 2 - 0.5
+    return row.astype(np.float32), column.astype(np.float32)
+
+
+def polar(pictures: Floats, *, n_rings: int = _N_RINGS, outermost: float = 0.97) -> Floats:
+    """(N, rings, N_ANGLES) of (N, side, side) pictures."""
+    side = pictures.shape[1]
+    row, column = _polar_points(side, n_rings, N_ANGLES, outermost)
+    top, left = np.clip(row.astype(int), 0, side - 2), np.clip(column.astype(int), 0, side - 2)
+    down, right = row - top, column - left
+    upper = pictures[:, top, left] * (1 - right) + pictures[:, top, left + 1] * right
+    lower = pictures[:, top + 1, left] * (1 - right) + pictures[:, top + 1, left + 1] * right
+    rings: Floats = (upper * (1 - down) + lower * down).astype(np.float32)
+    return rings
+
+
+def turning(pictures: Floats) -> Complex:
+    """(N, rings, waves) Fourier coefficients along the angle, for `likely_turns`; outer rings count more."""
+    from scipy.fft import rfft
+
+    rings = polar(pictures)
+    rings -= rings.mean(axis=(1, 2), keepdims=True)
+    weight = np.sqrt((np.arange(rings.shape[1]) + 0.5) / rings.shape[1]).astype(np.float32)
+    waves: Complex = rfft(rings * weight[:, None], axis=2).astype(np.complex64)
+    return waves
+
+
+def likely_turns(first: Complex, second: Complex, n: int) -> Floats:
+    """(pairs, n) angles, in radians, that turn the second pictures best onto the first."""
+    from scipy.fft import irfft
+
+    products = (np.conj(first) * second).sum(axis=1)
+    products[:, 0] = 0
+    match = irfft(products, n=N_ANGLES, axis=1)
+    is_peak = (match >= np.roll(match, 1, axis=1)) & (match >= np.roll(match, -1, axis=1))
+    peaks = np.where(is_peak, match, -np.inf)
+    return np.argsort(-peaks, axis=1)[:, :n].astype(np.float32) * np.float32(2 * np.pi / N_ANGLES)
+
+
+def describe(pictures: Floats) -> Floats:
+    """(N, D) numbers of (N, side, side) pictures, one of them at least."""
+    return np.concatenate([_described(pictures[k : k + _AT_ONCE]) for k in range(0, len(pictures), _AT_ONCE)])
+
+
+def _described(pictures: Floats) -> Floats:
+    n, side = len(pictures), pictures.shape[1]
+    inner = disc(side)
+    inside = pictures.reshape(n, -1)[:, inner]
+    centred = (inside - inside.mean(axis=1, keepdims=True)) / np.maximum(inside.std(axis=1, keepdims=True), 1e-6)
+    ranked = np.sort(centred, axis=1)
+    pictures = pictures / np.maximum(inside.std(axis=1), 1e-6)[:, None, None]
+    at = ((np.arange(_N_QUANTILES) + 0.5) / _N_QUANTILES * ranked.shape[1]).astype(int)
+    waves = np.abs(turning(pictures))[:, :, :_N_WAVES].reshape(n, -1) / N_ANGLES
+    return np.concatenate((ranked[:, at], waves, _spectrum(pictures)), axis=1).astype(np.float32)
+
+
+def _spectrum(pictures: Floats) -> Floats:
+    """Logarithms of the power spectrum in rings, and how it varies along the angle."""
+    from scipy.fft import fft2, fftshift, rfft  # of single precision in a tenth of NumPy's time
+
+    side = pictures.shape[1]
+    u, v = grid(side)
+    window = np.cos(np.minimum(np.hypot(u, v), 1) * (np.pi / 2)).reshape(side, side) ** 2  # round: corners do not count
+    windowed = (pictures - (pictures * window).sum(axis=(1, 2), keepdims=True) / window.sum()) * window
+    power = np.abs(fftshift(fft2(windowed), axes=(1, 2))).astype(np.float32)
+    middle = power[:, side // 4 : side // 4 + side // 2, side // 4 : side // 4 + side // 2]
+    rings = polar(np.log(middle + 1), n_rings=8, outermost=0.95)
+    waves = np.abs(rfft(rings, axis=2))[:, :, (0, 2, 4, 6)] / N_ANGLES
+    described: Floats = waves.reshape(len(pictures), -1).astype(np.float32)
+    return described

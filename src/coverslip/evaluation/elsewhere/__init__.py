@@ -1,1 +1,0 @@
-"""What numbers mean for images from elsewhere: pure functions of arrays."""

@@ -1,1 +1,0 @@
-"""What is done again with a trained classifier, without training it."""

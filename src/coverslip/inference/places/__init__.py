@@ -1,1 +1,0 @@
-"""Where else than in this process images are predicted."""

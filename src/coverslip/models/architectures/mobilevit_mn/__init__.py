@@ -1,1 +1,0 @@
-"""MobileViT-MN, a network for cells with micronuclei: its parts, the whole, and weights that it can start from."""

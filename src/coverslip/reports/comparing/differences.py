@@ -1,0 +1,259 @@
+"""Published figures beside one's own: of other images, so that no test can tell them apart."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from coverslip.errors import CoverslipError
+from coverslip.evaluation import METRICS
+from coverslip.reports.comparing.common import CommonImages
+from coverslip.runs import SET_BY_FINISHING, Run, SplitRow, recipe_keys, values_of
+from coverslip.runs.documents import read_table
+from coverslip.runs.lookup import file_of_each
+from coverslip.tables import no_such
+
+MOST_IMAGES = 200  # listed of each kind
+Change = Literal["to-right", "to-wrong", "other-class"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedImage:
+    """An image for which the predicted class of the two runs differs."""
+
+    image_id: str
+    change: Annotated[
+        Change,
+        Field(
+            description="to-right: only the second run is right; to-wrong: only the first; other-class: both are "
+            "wrong, with different classes."
+        ),
+    ]
+    label: Annotated[str, Field(description="True class, as labeled in the first run.")]
+    first: Annotated[str, Field(description="Class that the first run predicts.")]
+    second: str
+    first_probability: Annotated[float, Field(description="Of the class that the run predicts.")]
+    second_probability: float
+    first_row: Annotated[int, Field(description="Row of the first run's predictions, from 0.")]
+    second_row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedImages:
+    """How many predictions changed, and the images, those with the most confident second prediction first."""
+
+    n_to_right: int
+    n_to_wrong: int
+    n_other_class: int
+    images: Annotated[list[ChangedImage], Field(description=f"At most {MOST_IMAGES} of each kind.")]
+
+
+def changed_images(common: CommonImages) -> ChangedImages:
+    """Return the images for which both runs predict different classes, by the labels of the first run."""
+    first, second, label = common.first.predicted, common.second.predicted, common.first_label
+    is_kind: dict[Change, np.ndarray] = {
+        "to-right": (first != label) & (second == label),
+        "to-wrong": (first == label) & (second != label),
+        "other-class": (first != label) & (second != label) & (first != second),
+    }
+    sure = common.second.probability[np.arange(len(label)), second]
+    images = [
+        _image(common, int(i), kind)
+        for kind, is_so in is_kind.items()
+        for i in np.flatnonzero(is_so)[np.argsort(-sure[is_so], kind="stable")][:MOST_IMAGES]
+    ]
+    return ChangedImages(
+        n_to_right=int(is_kind["to-right"].sum()),
+        n_to_wrong=int(is_kind["to-wrong"].sum()),
+        n_other_class=int(is_kind["other-class"].sum()),
+        images=images,
+    )
+
+
+def _image(common: CommonImages, i: int, change: Change) -> ChangedImage:
+    first, second = int(common.first.predicted[i]), int(common.second.predicted[i])
+    return ChangedImage(
+        image_id=common.image_id[i],
+        change=change,
+        label=common.classes[common.first_label[i]],
+        first=common.classes[first],
+        second=common.classes[second],
+        first_probability=float(common.first.probability[i, first]),
+        second_probability=float(common.second.probability[i, second]),
+        first_row=int(common.first_row[i]),
+        second_row=int(common.second_row[i]),
+    )
+
+
+What = Literal["recipe", "images", "split", "program"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differing:
+    """Something that is not the same in all runs."""
+
+    what: What
+    name: Annotated[str, Field(description="Of a recipe its dotted key.")]
+    title: str
+    values: Annotated[list[str], Field(description="In words, one for each run, in their order.")]
+
+
+def what_differs(runs: Sequence[Run]) -> list[Differing]:
+    """All that is told of the runs and is not the same in all of them."""
+    return [*_recipe(runs), *_images(runs), *_split(runs), *_program(runs)]
+
+
+def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
+    values = [_with_plain_words(values_of(run.recipe)) for run in runs]
+    early = [_finished_early(run) for run in runs]
+    for key in (key for key in recipe_keys() if key.key != "group"):  # what came of it is told with the images
+        found = [as_text(of_run.get(key.key)) for of_run in values]
+        is_set = [bool(each) and key.key in SET_BY_FINISHING for each in early]
+        if any(is_set) and len({value for value, is_here in zip(found, is_set, strict=True) if not is_here}) <= 1:
+            continue  # nobody chose another value
+        yield from _unless_equal("recipe", key.key, key.title, found)
+    if any(early) and len({run.recipe.last_epoch for run in runs}) > 1:
+        yield from _unless_equal("recipe", "finished_early", "Fine-tuning finished early", early)
+
+
+def _with_plain_words(values: Mapping[str, object]) -> dict[str, object]:
+    """Return a recipe's values, without a target that is not used, and in words where numbers would not help."""
+    rule = values["decide_by"]
+    unused = {} if rule in ("sensitivity", "specificity") else {"wished": None}
+    unused |= {} if rule == "threshold" else {"threshold": None}
+    adapted = "adapted to a time budget" if values["schedule_changes"] else None
+    return {**values, "schedule_changes": adapted, **unused}
+
+
+def _finished_early(run: Run) -> str:
+    """After how many epochs; empty where it was not."""
+    stage = run.training and run.training.finetune
+    if not stage or stage.stopped_because != "finished early":
+        return ""
+    return f"after epoch {stage.epochs_run} of {stage.epochs_planned}"
+
+
+def _images(runs: Sequence[Run]) -> Iterator[Differing]:
+    told: list[tuple[str, str, Callable[[Run], str]]] = [
+        ("sources", "Folders or tables", lambda run: ", ".join(run.environment.opened.sources)),
+        ("classes", "Classes", lambda run: ", ".join(run.metrics.classes)),
+        ("n_images", "Images", lambda run: f"{sum(row.split != 'left-out' for row in run.split):,}"),
+    ]
+    for name, title, of_run in told:
+        yield from _unless_equal("images", name, title, [of_run(run) for run in runs])
+    yield from _unlike_the_first(runs, "labels", "Labels", "labeled otherwise", lambda row: row.label)
+    yield from _unlike_the_first(runs, "groups", "Groups", "in another group", lambda row: row.group)
+
+
+def _split(runs: Sequence[Run]) -> Iterator[Differing]:
+    parts = [Counter(row.split for row in run.split) for run in runs]
+    named = [", ".join(f"{part} {n[part]:,}" for part in ("train", "val", "test") if n[part]) for n in parts]
+    yield from _unless_equal("split", "parts", "Parts", named)
+    if len({any(row.fold for row in run.split) for run in runs}) == 1:  # folds are no parts of a single split
+        yield from _unlike_the_first(runs, "moved", "Images moved", "in another part", _part_of)
+
+
+def _part_of(row: SplitRow) -> str:
+    return f"{row.split} {row.fold or ''}"
+
+
+def _unlike_the_first(
+    runs: Sequence[Run], name: str, title: str, how: str, told: Callable[[SplitRow], str]
+) -> Iterator[Differing]:
+    """How many of the first run's images are otherwise in each of the others."""
+    first = {row.image_id: told(row) for row in runs[0].split}
+    of_file = {key: told(row) for key, row in _by_file(runs[0]).items()}
+    n_other = [
+        sum(first.get(row.image_id, of_file.get(key, told(row))) != told(row) for key, row in _by_file(run).items())
+        for run in runs[1:]
+    ]
+    if any(n_other):
+        values = ["–", *(f"{n:,} {'image' if n == 1 else 'images'} {how}" for n in n_other)]
+        yield Differing(what="split" if name == "moved" else "images", name=name, title=title, values=values)
+
+
+def _by_file(run: Run) -> dict[tuple[str, str], SplitRow]:
+    """The images of a run by file and id, less the domain that an id begins with where there are several sources."""
+    files = file_of_each(run)
+    return {(files[row.image_id], row.image_id.removeprefix(f"{row.domain}/")): row for row in run.split}
+
+
+def _program(runs: Sequence[Run]) -> Iterator[Differing]:
+    yield from _unless_equal("program", "coverslip", "coverslip", [run.environment.coverslip for run in runs])
+    yield from _unless_equal("program", "device", "Computed on", [run.environment.device for run in runs])
+
+
+def _unless_equal(what: What, name: str, title: str, values: list[str]) -> Iterator[Differing]:
+    if len(set(values)) > 1:
+        yield Differing(what=what, name=name, title=title, values=[value or "–" for value in values])
+
+
+def as_text(value: object) -> str:
+    """A recipe's value in a cell."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{name}: {as_text(each)}" for name, each in value.items()) or "–"
+        case list() | tuple():
+            return ", ".join(map(as_text, value)) or "–"
+    return str(value)
+
+
+_WORDS = ("name", "source")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """Figures that somebody else published."""
+
+    name: str
+    metrics: Mapping[str, float]  # by the names of the table of metrics
+    source: str = ""  # a reference
+
+
+def read_published(file: Path) -> list[Published]:
+    """The rows of a table (CSV) with the column `name`, one for each metric (`accuracy`, `macro_f1`), and `source`.
+
+    Raises:
+        CoverslipError: it cannot be read, or a column or number cannot be understood.
+    """
+    try:
+        rows = list(read_table(file))
+    except CoverslipError as error:
+        raise CoverslipError(f"The published figures could not be read: {error.what}", file=file, do=_DO) from error
+    if not rows:
+        raise CoverslipError("The table of published figures has no rows", file=file, do=_DO)
+    return [_row(cells, file) for cells in rows]
+
+
+_DO = "Make it a CSV file with the columns name and, for example, accuracy and macro_f1; shares as 0.95."
+
+
+def _row(cells: Mapping[str, str], file: Path) -> Published:
+    if not cells.get("name", "").strip():
+        raise CoverslipError("A row of the published figures has no name", file=file, do=_DO)
+    metrics = {}
+    for column, text in cells.items():
+        if column in _WORDS or not text.strip():
+            continue
+        if column not in METRICS:
+            raise CoverslipError(f"Published figures: {no_such('metric', column, METRICS)}", file=file, do=_DO)
+        metrics[column] = _number(text, column, file)
+    return Published(name=cells["name"].strip(), metrics=metrics, source=cells.get("source", "").strip())
+
+
+def _number(text: str, metric: str, file: Path) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not (value >= -1 and (METRICS[metric].scale not in ("share", "correlation") or value <= 1)):
+        raise CoverslipError(f"Published figures: '{text[:40]}' is no {METRICS[metric].title}", file=file, do=_DO)
+    return value

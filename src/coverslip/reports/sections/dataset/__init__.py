@@ -1,1 +1,0 @@
-"""The images that a run rests on: what became of each, and how they look."""

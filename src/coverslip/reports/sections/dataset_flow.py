@@ -1,0 +1,167 @@
+"""The flow of images: found, excluded and why, duplicates, and the sets of the split."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from coverslip.reports import figures
+from coverslip.reports.figure_numbers import Numbers
+from coverslip.reports.figures import HAIR, INK, MUTED, PAPER, WASH
+from coverslip.reports.reported import ReportedRun
+from coverslip.reports.sections.training import Drawing, Section, SectionText
+from coverslip.reports.words import count, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# How the reason of an image that is left out begins in split.csv, and what that is called here.
+_REASONS = {
+    "unreadable:": "unreadable",
+    "no label": "without label",
+    "same pixels": "duplicates with other labels",
+    "on request:": "on request",
+    "no training image": "class not in training set",
+}
+_BY_HAND = "by hand"
+_OTHER = "other reasons"
+_PARTS = {"train": "training", "val": "validation", "test": "test"}
+_COPIES = ("duplicates", "near-duplicates")
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPart:
+    """A part of the images that are used."""
+
+    title: str
+    n: int
+    n_groups: int  # 0 where none are known
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Numbers of images on their way from the folder to the numbers."""
+
+    n_found: int
+    left_out: dict[str, int]  # by reason, the most frequent first
+    n_used: int
+    n_copies: int | None  # used ones of which there is a duplicate or near-duplicate; None where nobody looked
+    parts: list[FlowPart]
+
+
+def flow_of(run: ReportedRun) -> Flow:
+    """From the run's split, and from what was found when its images were looked at."""
+    reasons = Counter(_kind(row.reason) for row in run.run.split if row.split == "left-out")
+    if run.n_excluded_by_hand:
+        reasons[_BY_HAND] = run.n_excluded_by_hand
+    n_found = len(run.used) + reasons.total()
+    return Flow(n_found, dict(reasons.most_common()), len(run.used), _n_copies(run), _parts(run))
+
+
+def _kind(reason: str) -> str:
+    return next((words for start, words in _REASONS.items() if reason.startswith(start)), _OTHER)
+
+
+def _n_copies(run: ReportedRun) -> int | None:
+    inspection = run.run.inspection
+    if inspection is None:
+        return None
+    findings = (finding for code in _COPIES for finding in inspection.of(code))
+    copies = {image for finding in findings for cluster in finding.images for image in cluster}
+    return sum(row.image_id in copies for row in run.used)
+
+
+def _parts(run: ReportedRun) -> list[FlowPart]:
+    if run.n_folds:
+        return [FlowPart(f"{run.n_folds}-fold cross-validation", len(run.used), run.n_groups)]
+    rows_of = {part: [row for row in run.used if row.split == part] for part in _PARTS}
+    return [
+        FlowPart(_PARTS[part], len(rows), len({row.named_group for row in rows if row.named_group}))
+        for part, rows in rows_of.items()
+        if rows
+    ]
+
+
+def _words(run: ReportedRun) -> list[str]:
+    flow = flow_of(run)
+    words = []
+    if flow.n_copies:
+        same = "may be in several sets" if run.environment.allow_leakage else "are always in the same set"
+        have = "has a duplicate or near-duplicate" if flow.n_copies == 1 else "have duplicates or near-duplicates"
+        words.append(f"{plural(flow.n_copies, 'included image')} {have}. Such images {same}.")
+    inspection = run.run.inspection
+    if inspection is not None and not inspection.are_copies_known:
+        words.append("Near-duplicates (rotated, cropped or recompressed copies) were not searched for.")
+    return words
+
+
+def _numbers(flow: Flow) -> Numbers:
+    rows: list[tuple[str, int, int | None]] = [("found", flow.n_found, None)]
+    rows += [(f"excluded: {reason}", n, None) for reason, n in flow.left_out.items()]
+    rows.append(("included", flow.n_used, None))
+    if flow.n_copies is not None:
+        rows.append(("included, with duplicates", flow.n_copies, None))
+    rows += [(part.title, part.n, part.n_groups or None) for part in flow.parts]
+    return Numbers(("what", "images", "groups"), rows)
+
+
+def draw_flow(flow: Flow) -> "Figure":
+    """Boxes with numbers from left to right; excluded images are below the arrow that they leave by."""
+    n_rows = max(len(flow.parts), 2 + len(flow.left_out))
+    height = 0.62 * n_rows
+    figure = figures.new_figure(8.6, height)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set(xlim=(0, 8.6), ylim=(0, height))
+    middle = height - 0.31 * max(len(flow.parts), 1)
+    _box(axes, 0.0, middle, [count(flow.n_found), "images found"], width=1.6)
+    _box(axes, 3.5, middle, [count(flow.n_used), "images included"], width=1.6)
+    _arrow(axes, (1.6, middle), (3.5, middle))
+    for k, part in enumerate(flow.parts):
+        y = height - 0.31 - 0.62 * k
+        groups = f", {plural(part.n_groups, 'group')}" if part.n_groups else ""
+        _box(axes, 5.8, y, [count(part.n), f"{part.title}{groups}"], width=2.8)
+        _arrow(axes, (5.1, middle), (5.8, y))
+    if flow.left_out:
+        _left_out(axes, flow.left_out, middle)
+    return figure
+
+
+def _left_out(axes: "Axes", left_out: dict[str, int], middle: float) -> None:
+    top = middle - 0.55
+    axes.plot([2.55, 2.55], [middle, top], color=MUTED, linewidth=0.8)
+    axes.text(2.55, top - 0.16, f"{count(sum(left_out.values()))} excluded", ha="center", color=INK, fontsize=8.5)
+    for k, (reason, n) in enumerate(left_out.items()):
+        text = f"{count(n)} {reason}" if len(left_out) > 1 else reason
+        axes.text(2.55, top - 0.36 - 0.2 * k, text, ha="center", color=MUTED, fontsize=7.5)
+
+
+def _box(axes: "Axes", x: float, y: float, lines: list[str], width: float) -> None:
+    """A box whose middle left is at (x, y), with a number and what it is of."""
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(Rectangle((x, y - 0.25), width, 0.5, facecolor=WASH, edgecolor=HAIR, linewidth=0.8))
+    axes.text(x + width / 2, y + 0.05, lines[0], ha="center", color=INK, fontsize=10, fontweight="bold")
+    axes.text(x + width / 2, y - 0.17, lines[1], ha="center", color=INK, fontsize=8)
+
+
+def _arrow(axes: "Axes", start: tuple[float, float], end: tuple[float, float]) -> None:
+    style = {"arrowstyle": "-|>", "color": MUTED, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", end, start, arrowprops=style, color=PAPER)
+
+
+def _drawings(run: ReportedRun) -> list[Drawing]:
+    flow = flow_of(run)
+    title = "Flow of the images from the dataset to the sets of the split."
+    return [Drawing("flow", title, lambda: draw_flow(flow), lambda: _numbers(flow))]
+
+
+FLOW = Section(
+    name="flow",
+    title="Image flow",
+    order=860,
+    is_about_training=True,
+    subtitle=lambda run: "found, excluded and included images",
+    text=lambda run: SectionText(_words(run)),
+    drawings=_drawings,
+)

@@ -1,1 +1,0 @@
-"""Sections about parts of the measured images: one class of two, subgroups, groups."""

@@ -1,0 +1,108 @@
+"""The metrics of subgroups, by each column of the dataset's table, and their differences from the other images."""
+
+from coverslip.evaluation import Metric, SubgroupScores
+from coverslip.reports.reported import ReportedRun
+from coverslip.reports.sections.training import Section, SectionText
+from coverslip.reports.tables import Cell, Estimate, below_values, estimate
+from coverslip.reports.words import count, listed, plural
+
+_TITLES = {
+    "accuracy": ("Accuracy", "share of the groups that are classified correctly"),
+    "balanced_accuracy": ("Balanced accuracy", "mean of that share over classes"),
+    "sensitivity": ("Sensitivity", "share of the positive groups that are predicted as positive"),
+    "specificity": ("Specificity", "share of the negative groups that are predicted as negative"),
+    "ppv": ("PPV", "share of the groups predicted as positive that are"),
+    "npv": ("NPV", "share of the groups predicted as negative that are"),
+}
+
+
+def _groups_text(run: ReportedRun) -> SectionText:
+    decided = run.metrics.of_groups
+    assert decided is not None, "the section is there only with them"
+    words = [
+        f"Each of {plural(decided.n, 'group')} gets one prediction from all its images: the class with the highest "
+        "mean log probability. The decision thresholds of single images are not used."
+    ]
+    if decided.n_mixed:
+        words.append(f"Excluded because their images are of several classes: {plural(decided.n_mixed, 'group')}.")
+    if decided.n_alone:
+        words.append(f"Not counted here because they have no known group: {plural(decided.n_alone, 'image')}.")
+    if decided.n < 10:
+        words.append("With so few groups, these metrics are uncertain.")
+    rows = [(_TITLES[name][0], estimate(metric), _TITLES[name][1]) for name, metric in decided.metrics.items()]
+    if below := below_values(rows):
+        words.append(below)
+    return SectionText(words, ("metric", "value", "meaning"), rows, ("meaning",))
+
+
+GROUPS = Section(
+    name="groups",
+    title="Metrics per group",
+    order=340,
+    subtitle=lambda run: "one prediction per patient, slide or well",
+    applies=lambda run: run.metrics.of_groups is not None,
+    text=_groups_text,
+)
+
+
+_COLUMNS = ("subgroup", "images", "groups", "accuracy", "difference in accuracy", "macro-F1", "difference in macro-F1")
+
+
+def _subgroups_text(run: ReportedRun) -> SectionText:
+    rows = [_row(name, scores) for name, scores in _each(run)]
+    clear = [name for name, scores in _each(run) if not scores.is_small and _is_apart(scores.gaps["accuracy"])]
+    small = [name for name, scores in _each(run) if scores.is_small]
+    words = [
+        "Each row covers the images with one value in a column of the dataset's table. A difference is the row's value "
+        "minus the value of all other images."
+    ]
+    if any(isinstance(cell, Estimate) and cell.interval for row in rows for cell in row):
+        words.append(f"{below_values(rows)} A difference whose CI includes 0 is not statistically significant.")
+    if clear:
+        words.append(f"Taken by itself, the difference in accuracy is statistically significant for {listed(clear)}.")
+    if small:
+        words.append(f"Fewer than 20 images or 5 groups, so interpret with care: {listed(small)}.")
+    if lacking := [name for name, scores in _each(run) if scores.n_missing]:
+        words.append(
+            f"These have no image of some classes, so their macro-F1 is a mean over fewer classes: {listed(lacking)}."
+        )
+    words.append("Subgroups with other class proportions differ for that reason too.")
+    if len(rows) > 2:
+        words.append(f"With {len(rows)} rows, one in twenty differences is significant by chance.")
+    return SectionText(words, _COLUMNS, rows)
+
+
+def _each(run: ReportedRun) -> list[tuple[str, SubgroupScores]]:
+    return [
+        (f"{column}: {value or '(empty)'}", scores)
+        for column, by_value in run.metrics.by_column.items()
+        for value, scores in by_value.items()
+    ]
+
+
+def _row(name: str, scores: SubgroupScores) -> list[Cell]:
+    n_groups = "–" if scores.n_groups is None else count(scores.n_groups)
+    numbers = [
+        cell
+        for metric in ("accuracy", "macro_f1")
+        for cell in (estimate(scores.metrics[metric]), estimate(scores.gaps[metric], is_signed=True))
+    ]
+    marks = [
+        *(["few"] if scores.is_small else []),
+        *([f"lacks {plural(scores.n_missing, 'class')}"] if scores.n_missing else []),
+    ]
+    return [f"{name} ({', '.join(marks)})" if marks else name, count(scores.n), n_groups, *numbers]
+
+
+def _is_apart(gap: Metric) -> bool:
+    return gap.low is not None and gap.high is not None and not gap.low <= 0 <= gap.high
+
+
+SUBGROUPS = Section(
+    name="subgroups",
+    title="Subgroups",
+    order=350,
+    subtitle=lambda run: f"by {listed(list(run.metrics.by_column))}",
+    applies=lambda run: bool(run.metrics.by_column),
+    text=_subgroups_text,
+)
