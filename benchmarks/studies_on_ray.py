@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coverslip.studies.places.on_node import Sent
-    from coverslip.studies.places.process import Order
+    from coverslip.studies.executors.process import Order
+    from coverslip.studies.executors.ray_worker import Sent
     from coverslip.studies.running import Place
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -67,9 +67,9 @@ def lost(folder: Path, n: int, raylets: int) -> None:
 def overhead(folder: Path, n: int, raylets: int) -> None:
     """What a place takes for trainings whose process ends at once: all but the training."""
     from coverslip.runs import Recipe
-    from coverslip.studies.places.here import Here
-    from coverslip.studies.places.on_ray import OnRay
-    from coverslip.studies.places.process import Order
+    from coverslip.studies.executors.local import Here
+    from coverslip.studies.executors.process import Order
+    from coverslip.studies.executors.ray import OnRay
 
     order = Order((str(folder / "cells"),), Recipe(), None, 1)
     _train_nothing()
@@ -87,7 +87,7 @@ def overhead(folder: Path, n: int, raylets: int) -> None:
 
 
 def _nothing_on_node(sent: "Sent") -> bytes:
-    from coverslip.studies.places.on_node import train_on_node
+    from coverslip.studies.executors.ray_worker import train_on_node
 
     _train_nothing()
     return train_on_node(sent)

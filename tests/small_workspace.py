@@ -26,8 +26,7 @@ from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.asking import queue_prediction
 from coverslip.workspace.store.home import Workspace, open_workspace
-from coverslip.workspace.studies.asking import queue_study
-from coverslip.workspace.studies.planning import StudyChoices
+from coverslip.workspace.studies.planning import StudyChoices, queue_study
 
 Json = dict[str, Any]  # Any: JSON values
 API = "/api/v1"

@@ -8,14 +8,14 @@ import psutil
 import pytest
 from small_workspace import Json, until
 
-from coverslip.workspace.asked.asking import Asked, AskedState
+from coverslip.workspace.workers.submit import Asked, AskedState
 
 WORKER = """
 import os, sys, time
 from pathlib import Path
 from coverslip.errors import CoverslipError
 from coverslip.events import Progressed
-from coverslip.workspace.asked.answering import answer
+from coverslip.workspace.workers.worker import answer
 
 def work(question, emit):
     print("what a library prints")

@@ -535,7 +535,7 @@ from coverslip.workspace.jobs import previews
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets import snapshots
 from coverslip.workspace.datasets import uploads
-import coverslip.experiments.pretraining
+import coverslip.experiments.training_run
 print([name for name in ("torch", "sklearn", "timm", "onnxruntime") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -21,8 +21,8 @@ from drawing import write_cells
 from fastapi.testclient import TestClient
 from image_sets import API, workspace_in
 
-from coverslip.app import connections
-from coverslip.app.connections import Connection
+from coverslip.app import guard
+from coverslip.app.guard import Connection
 from coverslip.app.server import create_app
 
 HALF = b"GET / HTTP/1.1\r\nHost: x"
@@ -76,8 +76,8 @@ def _place(address: str) -> tuple[str, int]:
 @contextmanager
 def served(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """Where `/stream` never ends, and any other address answers with the number of bytes of the body."""
-    monkeypatch.setattr(connections, "REQUEST_SECONDS", seconds)
-    monkeypatch.setattr(connections, "BODY_SECONDS", seconds)
+    monkeypatch.setattr(guard, "REQUEST_SECONDS", seconds)
+    monkeypatch.setattr(guard, "BODY_SECONDS", seconds)
 
     async def app(scope, receive, send):  # type: ignore[no-untyped-def]  # ASGI
         if scope["type"] != "http":
@@ -170,7 +170,7 @@ def test_streams_stay_open_beside_other_requests(monkeypatch: pytest.MonkeyPatch
 
 
 def test_where_all_connections_are_at_work_one_more_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(guard, "MAX_CONNECTIONS", 3)
     with served(30, monkeypatch) as place, ExitStack() as opened:
         idle, *streams = (opened.enter_context(socket.create_connection(place)) for _ in range(3))
         for stream in streams:

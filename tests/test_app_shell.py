@@ -26,8 +26,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import BaseModel
 
-from coverslip.app import bodies
-from coverslip.app.limits import allow_body
+from coverslip.app import requests
+from coverslip.app.guard import allow_body
 from coverslip.app.pages import add_pages
 from coverslip.app.server import create_app
 from coverslip.errors import Conflict, CoverslipError, NotFound, TooLarge
@@ -234,7 +234,7 @@ def test_a_workspace_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try with")
 def test_a_body_that_the_disk_does_not_take_is_no_fault_of_ours() -> None:
     with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(CoverslipError, match="No space left"):
-        bodies._write(full, b"x", Path("/dev"))
+        requests._write(full, b"x", Path("/dev"))
 
 
 def run_app(*options: str) -> subprocess.CompletedProcess[str]:

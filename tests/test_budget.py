@@ -31,14 +31,14 @@ from coverslip.events import (
 from coverslip.experiments import Parts, begin_run, checked, train_in
 from coverslip.experiments.budgeting import Watch, image_sizes, largest_fitting
 from coverslip.experiments.first_steps import first_steps
-from coverslip.experiments.memory import fit_to_memory
+from coverslip.experiments.measuring import fit_to_memory
 from coverslip.experiments.one_split import make_split
 from coverslip.files import sha256_file
 from coverslip.models.complexity import training_memory
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.words import time_for_all, why_instant
 from coverslip.runs import Recipe, Run, RunContext, SplitPlan, budget_seconds, load_recipe, with_settings
-from coverslip.runs.budget import PRESETS
+from coverslip.runs.training import PRESETS
 from coverslip.stopping import Deadline, Stop, TimeLimit
 from coverslip.training.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
 

@@ -15,7 +15,7 @@ from coverslip.reports.comparing.differences import what_differs
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.limits import limits
 from coverslip.runs import Run, save_recipe, write_split
-from coverslip.runs.log.looks import looks_of
+from coverslip.runs.log.records import looks_of
 from coverslip.runs.lookup import file_of_each
 
 pytestmark = pytest.mark.slow

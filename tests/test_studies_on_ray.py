@@ -18,10 +18,9 @@ from coverslip import studies
 from coverslip.cluster import ROOTS_VARIABLE
 from coverslip.errors import BadClusterAnswer, BadRun, CoverslipError
 from coverslip.runs import Recipe, Run
-from coverslip.studies.places.on_node import Sent, fingerprint_of_images, train_on_node
-from coverslip.studies.places.on_ray import OnRay, put
-from coverslip.studies.places.packing import packed, unpack
-from coverslip.studies.places.process import Order, why_not_begun
+from coverslip.studies.executors.process import Order, why_not_begun
+from coverslip.studies.executors.ray import OnRay, put
+from coverslip.studies.executors.ray_worker import Sent, fingerprint_of_images, packed, train_on_node, unpack
 
 HAS_RAY = find_spec("ray") is not None
 SMALL = Recipe.model_validate(

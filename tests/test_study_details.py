@@ -15,12 +15,12 @@ from coverslip.cli import main
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.runs import Run
 from coverslip.studies import StudyComparison
+from coverslip.studies.analyses import idle_first_steps
+from coverslip.studies.analyses.robustness import changed
 from coverslip.studies.comparing import compare_study
-from coverslip.studies.details import idle_first_steps
-from coverslip.studies.details.perturbing import changed
-from coverslip.studies.latency import read_latencies
 from coverslip.studies.plan import PerturbationPlan, StudyPlan, plan_of, save_plan
 from coverslip.studies.results import ResultRow, rows_of
+from coverslip.studies.timing import read_latencies
 
 CHANGES = [{"blur": 2}, {"scale": 0.5}]
 

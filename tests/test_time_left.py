@@ -23,7 +23,7 @@ from coverslip.events import (
     WorkPlanned,
 )
 from coverslip.runs.log import Progress, fold_event, seconds_left
-from coverslip.runs.log.time_left import TimeLeft, training_seconds
+from coverslip.runs.log.progress import TimeLeft, training_seconds
 
 PLAN = WorkPlanned(n_train=300, n_val=100, n_test=100, n_drawn=300, n_again=500, n_epochs=10, has_instant=True)
 N_STEPS = 15

@@ -39,8 +39,8 @@ from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import classifying, rows
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
+from coverslip.workspace.recipes.advice import advised_models
 from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_dataset
-from coverslip.workspace.recipes.model_advice import advised_models
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, dataset_row
 from coverslip.workspace.viewing.filters import Filters

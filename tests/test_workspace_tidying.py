@@ -15,7 +15,7 @@ from coverslip.runs import Recipe, Run, StatusFile, save_recipe
 from coverslip.workspace import forgetting
 from coverslip.workspace.datasets import sources, uploads
 from coverslip.workspace.jobs.acts import remove
-from coverslip.workspace.jobs.adopting import adopt_runs
+from coverslip.workspace.jobs.training import adopt_runs
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.tidying import remove_partial_files, tidy

@@ -21,7 +21,7 @@ from small_workspace import until
 from coverslip.app.server import create_app
 from coverslip.archives import safe_name
 from coverslip.errors import CoverslipError
-from coverslip.workspace.datasets import receiving, uploads
+from coverslip.workspace.datasets import uploads
 
 ATTACKS = [
     "../out.png",
@@ -248,7 +248,7 @@ def test_an_archive_with_one_entry_that_leads_elsewhere_is_not_unpacked(
 def test_links_bombs_and_damaged_archives_are_refused(
     app: App, tmp_path: Path, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receiving, "_LIMITS", replace(receiving._LIMITS, ratio_from=1_000_000))
+    monkeypatch.setattr(uploads, "_LIMITS", replace(uploads._LIMITS, ratio_from=1_000_000))
     upload = begin(app, max_bytes=4_000_000, max_files=20)
     before = everything_below(tmp_path)
     link = io.BytesIO()

@@ -64,7 +64,7 @@ from coverslip.runs import (
     same_images,
     work_lock,
 )
-from coverslip.runs.log.looks import count_look
+from coverslip.runs.log.records import count_look
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 

@@ -3,12 +3,16 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
+from fastapi import Depends, Query, Response
+from fastapi import Path as InAddress
 from fastapi.responses import StreamingResponse
 
 from coverslip.images import open_below
 from coverslip.workspace.jobs.downloads import disposition, sent
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.viewing.pictures import View
 
 
 def file_response(
@@ -36,3 +40,59 @@ def file_response(
     if name is not None:
         of_file["Content-Disposition"] = disposition(name)
     return StreamingResponse(sent(opened), media_type=media_type, headers={**of_file, **(headers or {})})
+
+
+_STARTS = ((b"\xff\xd8", "image/jpeg"), (b"\x89PNG", "image/png"))
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+IMAGE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The image.", "content": {"image/jpeg": _BINARY, "image/webp": _BINARY}}
+}
+PICTURE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "content": {"image/png": _BINARY}}}
+
+
+def kind_of(data: bytes) -> str:
+    """The media type of a picture's bytes."""
+    return next((kind for start, kind in _STARTS if data.startswith(start)), "image/webp")
+
+
+def image_response(data: bytes) -> Response:
+    """The bytes of a picture; a row's image does not change while it is looked at."""
+    return Response(data, media_type=kind_of(data), headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _viewed(
+    channel: Annotated[int | None, Query(ge=0, le=1_000, description="One channel in grey; else colour.")] = None,
+    plane: Annotated[int | None, Query(ge=0, le=100_000, description="Of a stack; else the one that is used.")] = None,
+    low: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown black.")] = None,
+    high: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown white.")] = None,
+) -> View:
+    return View(channel=channel, plane=plane, low=low, high=high)
+
+
+Viewed = Annotated[View, Depends(_viewed)]
+
+
+RUNS_NOTHING = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox allow-popups allow-downloads"
+)
+
+
+FigureFile = Annotated[str, InAddress(pattern=r"^[a-z0-9_-]{1,64}\.(svg|png|csv)$")]
+_FIGURE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".csv": "text/csv"}
+FIGURE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The drawing, or the table of its numbers.",
+        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _FIGURE_TYPES.values()},
+    }
+}
+
+
+def figure_response(workspace: Workspace, file: Path) -> StreamingResponse:
+    """A file of `figures/`, which may run nothing."""
+    return file_response(workspace, file, _FIGURE_TYPES[file.suffix], headers={"Content-Security-Policy": RUNS_NOTHING})
+
+
+def report_response(workspace: Workspace, file: Path) -> StreamingResponse:
+    """A `report.html`, with a policy that lets it run nothing."""
+    return file_response(workspace, file, "text/html", headers={"Content-Security-Policy": RUNS_NOTHING})

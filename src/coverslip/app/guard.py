@@ -8,18 +8,166 @@ away from loopback, where other people's computers can connect, a token is asked
 It is plain ASGI: middleware of Starlette's BaseHTTP kind never sees websockets, and holds back event streams.
 """
 
+import asyncio
 import hashlib
 import hmac
 import html
+import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+from fastapi import Request
+from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from coverslip.app.problems import problem
 from coverslip.messages import Failure
+
+MAX_CONNECTIONS = 512  # open at the same time; a browser opens six
+BACKLOG = 128  # that are taken in one turn of the loop, before any of them can be refused
+REQUEST_SECONDS = 10.0  # from the connection, or the last answer, to the end of a request's header
+BODY_SECONDS = 60.0  # in which more of a body must come
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Connection(H11Protocol):
+    """Close connections with incomplete requests."""
+
+    _since = 0.0  # when it was opened or got its last answer
+    _end: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self._await_request()
+        self._make_room()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._is_idle:
+            self._await_body()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()  # which may begin the next request, where several were sent at once
+        if self._is_idle:
+            self._await_request()
+        else:
+            self._await_body()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_after(None)
+        super().connection_lost(exc)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether it has no answer to get; the rest of a body that was refused counts for nothing."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _await_request(self) -> None:
+        self._since = time.monotonic()
+        self._end_after(REQUEST_SECONDS)
+
+    def _await_body(self) -> None:
+        self._end_after(BODY_SECONDS if self.cycle.more_body else None)
+
+    def _end_after(self, seconds: float | None) -> None:
+        if self._end is not None:
+            self._end.cancel()
+        self._end = None if seconds is None else self.loop.call_later(seconds, self._on_timeout)
+
+    def _on_timeout(self) -> None:
+        if not self._is_idle and self.flow.read_paused:  # it is the server that takes long
+            self._await_body()
+        else:
+            self.transport.abort()
+
+    def _make_room(self) -> None:
+        """Where there are too many, end the one that has waited longest without a request, else this one."""
+        open_connections = [
+            each for each in self.connections if isinstance(each, Connection) and not each.transport.is_closing()
+        ]
+        if len(open_connections) <= MAX_CONNECTIONS:
+            return
+        # First those that have asked for nothing yet.
+        idle = [each for each in open_connections if each is not self and each._is_idle]  # of the same class
+        if idle:
+            min(idle, key=lambda each: (each.cycle is not None, each._since)).transport.abort()
+        else:
+            self.transport.write(_FULL)
+            self.transport.close()
+
+
+MAX_BODY = 2**20  # bytes
+_KEY = "coverslip.body"
+
+
+class BodyLimit:
+    """Stop reading a body once it is too large; the answer is 413."""
+
+    def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = _Body(self.limit, announced(Headers(scope=scope)) or 0, receive)
+        scope[_KEY] = body
+        await self.app(scope, body.receive, send)
+
+
+class _Body:
+    def __init__(self, limit: int | None, announced: int, receive: Receive) -> None:
+        self.limit, self._announced, self._inner, self._n_bytes = limit, announced, receive, 0
+
+    async def receive(self) -> Message:
+        if self.limit is not None and self._announced > self.limit:  # nothing of it need be read
+            raise too_large(self.limit)
+        message = await self._inner()
+        self._n_bytes += len(message.get("body", b""))
+        if self.limit is not None and self._n_bytes > self.limit:
+            raise too_large(self.limit)
+        return message
+
+
+def allow_body(request: Request, n_bytes: int | None) -> None:
+    """Let this request send so many bytes; None leaves counting to the route. To be called before the body is read."""
+    body = request.scope.get(_KEY)
+    if isinstance(body, _Body):
+        body.limit = n_bytes
+
+
+def taking(n_bytes: int) -> type[APIRoute]:
+    """A kind of route whose JSON may be so large; for `APIRouter(route_class=…)`."""
+
+    class _Taking(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # Any: FastAPI's own type
+            answer = super().get_route_handler()
+
+            async def answer_more(request: Request) -> Response:
+                allow_body(request, n_bytes)
+                return await answer(request)
+
+            return answer_more
+
+    return _Taking
+
+
+def announced(headers: Headers) -> int | None:
+    """How many bytes the sender says that the body has."""
+    text = headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def too_large(limit: int) -> HTTPException:
+    """The error for a body of more than `limit` bytes."""
+    return HTTPException(413, f"This is more than the {limit:,} bytes that the server takes at this address.")
+
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from coverslip.app.document import Json, add_schemas, complete_document
-from coverslip.app.schemas.problems import FieldProblem, Problem
+from coverslip.app.schemas.system import FieldProblem, Problem
 from coverslip.errors import BadRecipe, Busy, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.messages import Failure
 

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from coverslip._version import __version__
-from coverslip.app.background import add_background, at_work
-from coverslip.app.guard import Door, Guard
-from coverslip.app.limits import BodyLimit
+from coverslip.app.background import BriefWaits, add_background, at_work
+from coverslip.app.guard import BodyLimit, Door, Guard
 from coverslip.app.logs import logged_to
 from coverslip.app.pages import add_pages
-from coverslip.app.patience import BriefWaits
 from coverslip.app.problems import add_problem_handlers
+from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
-from coverslip.app.routing import API, add_routes
 from coverslip.app.streams import describe_events
 from coverslip.errors import CoverslipError
 from coverslip.messages import ChooseOther
@@ -119,7 +117,7 @@ def open_server(
 def _loaded(workspace: Workspace, door: Door) -> "uvicorn.Server":
     import uvicorn
 
-    from coverslip.app.connections import BACKLOG, Connection
+    from coverslip.app.guard import BACKLOG, Connection
 
     config = uvicorn.Config(
         Guard(create_app(workspace), door),

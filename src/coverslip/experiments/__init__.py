@@ -6,7 +6,7 @@ from coverslip.experiments.evaluating import evaluate_on, evaluation_name
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.one_split import train_one_split
 from coverslip.experiments.parts import Parts
-from coverslip.experiments.pretraining import train_in
+from coverslip.experiments.training_run import train_in
 
 __all__ = [
     "Parts",

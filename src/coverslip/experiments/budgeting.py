@@ -24,7 +24,7 @@ from coverslip.events import (
     Progressed,
     StageStarted,
 )
-from coverslip.experiments.memory import batch_size_within_memory, fit_to_memory
+from coverslip.experiments.measuring import batch_size_within_memory, fit_to_memory
 from coverslip.experiments.parts import Parts
 from coverslip.images import Preprocessing
 from coverslip.messages import Remedies, duration

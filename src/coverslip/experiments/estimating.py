@@ -4,17 +4,23 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.errors import BadRun
 from coverslip.events import Event, Noted, Pace, RunEnded, WorkPlanned
 from coverslip.experiments.budgeting import SIZE_POWER
 from coverslip.experiments.parts import Parts
+from coverslip.files import remove_file, write_text
 from coverslip.messages import rough_duration
 from coverslip.models import model_info
-from coverslip.runs import Recipe, Run, RunContext
+from coverslip.runs import Pretraining, Recipe, Run, RunContext, open_run, save_recipe
 from coverslip.runs.log import Progress, fold_event
-from coverslip.runs.log.time_left import USUAL_CLOSING, training_seconds
+from coverslip.runs.log.progress import USUAL_CLOSING, training_seconds
+
+if TYPE_CHECKING:
+    from coverslip.training.fitting import Fitted
 
 PACES = register(Kind("pace", "how long earlier trainings took on this computer", RECORDS, bound_bytes=10**7))
 LONG_SECONDS = 1800.0  # a training that takes longer is worth a warning
@@ -233,3 +239,74 @@ def _read(values: Mapping[str, Any]) -> _Known:  # Any: JSON values
 def _write(known: list[_Known]) -> None:
     with RecordStore(PACES, "all") as store:
         store.keep({_KEY: json.dumps([asdict(each) for each in known]).encode()})
+
+
+def request_finish(folder: Path) -> bool:
+    """Ask for the end of a training's fine-tuning.
+
+    Returns:
+        Whether a process works on the run, which will do so; else it ends once the run is resumed.
+
+    Raises:
+        BadRun: there is no run, or nothing to finish now.
+    """
+    run = open_run(folder)
+    status, why = run.status, why_not_finished(run)
+    if why is not None:
+        what, do = why
+        raise BadRun(what, file=run.folder, do=do)
+    write_text(run.finish_file, "")
+    return status is not None and status.is_alive
+
+
+def withdraw_finish(folder: Path) -> None:
+    """Take back an earlier request that no process is there to heed: the training goes on to its end."""
+    run = open_run(folder)
+    status = run.status
+    if status is None or not status.is_alive:
+        remove_file(run.finish_file)
+
+
+def why_not_finished(run: Run) -> tuple[str, str] | None:
+    """Why a training cannot be finished now, and what to do instead; None where it can."""
+    recipe = run.recipe
+    if run.is_done:
+        return "The run is finished", "Train a new one, in another folder."
+    if run.is_cross_validated or recipe.split.asks_for_folds:
+        return (
+            "A training with folds cannot be finished early: all folds must be trained alike",
+            "Wait, or stop it and resume it later.",
+        )
+    if isinstance(recipe.init, Pretraining) and not run.pretraining.is_done:
+        return (
+            "A training in two steps cannot be finished during its first step",
+            "Wait for the second step, or stop it and resume it later.",
+        )
+    if not recipe.is_finetuned:
+        return "A training without fine-tuning has nothing to finish early", "Wait until it ends."
+    if not run.split_file.exists():
+        return "The images are still being read", "Wait until the training begins."
+    return None
+
+
+def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None:
+    """Where fine-tuning was finished early, say in the run's recipe how far it came."""
+    stage = fitted.finetuning
+    if stage is None:
+        is_finished_early = recipe.is_finetuned and not fitted.is_stopped
+    else:
+        is_finished_early = stage.stopped_because == "finished early"
+    if not is_finished_early:
+        if not fitted.is_stopped:  # asked for too late
+            remove_file(context.run.finish_file)
+        return
+    n_run = 0 if stage is None else stage.epochs_run
+    changes: dict[str, object] = {"stage": "instant"}
+    if n_run:
+        # All epochs are run again, and the best one is kept, also where the patience would have ended it before.
+        changes = {"last_epoch": n_run, "kept_epoch": "best", "patience": recipe.patience_used}
+    save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
+    remove_file(context.run.finish_file)
+    text = f"Fine-tuning was finished early, after {n_run} of {recipe.n_epochs} epochs."
+    values = {"epochs_run": n_run, "epochs": recipe.n_epochs}
+    context.emit(Noted(code="finished-early", text=text, values=values))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from coverslip.errors import OutOfTime
 from coverslip.experiments.budgeting import LOADINGS, Watch, without_stages
-from coverslip.experiments.memory import fit_to_memory
+from coverslip.experiments.measuring import fit_to_memory
 from coverslip.experiments.one_split import fit_network, preprocess
 from coverslip.experiments.parts import Parts
 from coverslip.runs import Recipe, RunContext, save_recipe

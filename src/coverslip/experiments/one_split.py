@@ -30,7 +30,7 @@ from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
 from coverslip.experiments.beginning import look_at_images
 from coverslip.experiments.budgeting import Trained, train_within_budget
-from coverslip.experiments.finishing import record_finish
+from coverslip.experiments.estimating import record_finish
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
@@ -83,7 +83,7 @@ def train_one_split(
 
     Args:
         data: labelled images, as the recipe reads them.
-        recipe: what to do; pretraining on other images is done by then (`coverslip.experiments.pretraining`).
+        recipe: what to do; pretraining on other images is done by then (`coverslip.experiments.training_run`).
         context: its folder gets the split, the classifier, its numbers and the report.
         scan: of the images, where they have been looked at already.
         split: where each image goes; default: as the recipe says.

@@ -30,7 +30,7 @@ from coverslip.experiments.cross_validation import pooled, refuse_fold
 from coverslip.experiments.evaluating import measured_images
 from coverslip.experiments.measuring import evaluated, keep_results
 from coverslip.experiments.one_split import operating_notes
-from coverslip.inference.deciding import decided_row
+from coverslip.inference.classifier import decided_row
 from coverslip.reports import write_report
 from coverslip.runs import (
     ClassifierCard,

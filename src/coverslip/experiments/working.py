@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, RunEnded
-from coverslip.experiments.finishing import why_not_finished
+from coverslip.experiments.estimating import why_not_finished
 from coverslip.messages import Finish, Resume
 from coverslip.runs import Run, RunContext, RunLog, StatusFile
 

@@ -1,21 +1,59 @@
 """New images to a table of predictions: on this computer, or on a Ray cluster."""
 
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverslip.datasets import UNREADABLE, Axes, Dataset, Given, PreprocessedImage, one_line
+from coverslip.datasets import UNREADABLE, Axes, Dataset, Given, PreprocessedImage, counted, one_line
+from coverslip.errors import UnreadableImage
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.executors.ray import Asked, predict_on_ray
-from coverslip.inference.learnt_images import LearntImages
 from coverslip.inference.prevalence import EstimatedShares, note_on_thresholds
 from coverslip.messages import Note, Resume
 from coverslip.progress import show
 from coverslip.runs import Prediction, PredictionsFile, Run, check_predictions_file, is_run
+
+
+class LearntImages:
+    """Counts copies of training and validation images among images that are predicted.
+
+    Args:
+        classifier: a run, or its packaged classifier; one without its run does not tell which images it knows.
+    """
+
+    def __init__(self, classifier: Run | Path | str) -> None:
+        place = classifier.folder if isinstance(classifier, Run) else Path(classifier)
+        run = Run(place.parent if place.name == "classifier" else place)
+        self._hashes = frozenset([*run.seen.train, *run.seen.val]) if run.seen_file.is_file() else frozenset[str]()
+        self._n = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known which images these are."""
+        return bool(self._hashes)
+
+    def rows(
+        self, predicted: Iterable[tuple[Prediction, PreprocessedImage | UnreadableImage | None]]
+    ) -> Iterator[Prediction]:
+        """The rows of hashed images as they come, counted."""
+        for row, image in predicted:
+            self._n += isinstance(image, PreprocessedImage) and image.pixel_hash in self._hashes
+            yield row
+
+    def note(self) -> Note | None:
+        """What is to be said of them; None without any."""
+        if not self._n:
+            return None
+        text = (
+            f"Of these, {counted(self._n, 'image')} {'was' if self._n == 1 else 'were'} training or validation images "
+            "of this classifier. Their predictions are right more often than those of new images."
+        )
+        return Note("training-images", text, level="warning", values={"n_images": self._n})
+
 
 _MOST_REASONS = 5  # unreadable images that are named one by one; unfamiliar ones, which any images have, are counted
 

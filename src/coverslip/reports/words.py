@@ -7,7 +7,7 @@ from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
 from coverslip.messages import duration
 from coverslip.reports.reported import ReportedRun
 from coverslip.runs import Augment, BudgetRecord, LearntOn
-from coverslip.runs.log.looks import looks_of
+from coverslip.runs.log.records import looks_of
 from coverslip.runs.recipe import phrases
 
 N_HARDEST = 12  # classes or pairs of classes that are shown first where there are many

@@ -1,6 +1,5 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
-from coverslip.runs.budget import PRESETS, BudgetRecord, budget_seconds
 from coverslip.runs.classifier import (
     ClassifierCard,
     Familiarity,
@@ -82,8 +81,10 @@ from coverslip.runs.recipe import (
 from coverslip.runs.refusals import no_folder_after
 from coverslip.runs.seen import SeenPixels, seen_by_initialisation, seen_pixels, seen_record
 from coverslip.runs.split import SplitRow, split_rows, write_split
-from coverslip.runs.status import Status, StatusFile
+from coverslip.runs.status import WORK_LOCK, Status, StatusFile, work_lock
 from coverslip.runs.training import (
+    PRESETS,
+    BudgetRecord,
     Calibration,
     FinetuneStage,
     FittedOn,
@@ -91,8 +92,8 @@ from coverslip.runs.training import (
     RefittedHead,
     StageRecord,
     TrainingRecord,
+    budget_seconds,
 )
-from coverslip.runs.work_lock import WORK_LOCK, work_lock
 
 __all__ = [
     "IMAGES_COPIED",

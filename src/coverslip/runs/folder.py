@@ -14,7 +14,6 @@ from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation, LearningCurve
 from coverslip.files import written_whole
 from coverslip.messages import ChooseOther, Resume
-from coverslip.runs.budget import BudgetRecord
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, EvaluatedImages
@@ -27,9 +26,8 @@ from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe, load_recipe
 from coverslip.runs.seen import SEEN, SeenRecord
 from coverslip.runs.split import SplitRow, read_split
-from coverslip.runs.status import Status
-from coverslip.runs.training import TrainingRecord
-from coverslip.runs.work_lock import WORK_LOCK
+from coverslip.runs.status import WORK_LOCK, Status
+from coverslip.runs.training import BudgetRecord, TrainingRecord
 
 GIVEN_TABLE = "table.csv"  # in the folder of images that were given in memory
 _GIVEN = "given_images"

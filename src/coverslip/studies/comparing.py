@@ -16,13 +16,12 @@ from coverslip.evaluation import (
     procedure_difference,
     units_to_show,
 )
+from coverslip.studies.analyses import EpochCurve, HeatMaps, MergedClass, StepDistance, Tried
 from coverslip.studies.classifiers import ClassifierDifference
-from coverslip.studies.details import EpochCurve, HeatMaps, MergedClass, StepDistance, Tried
-from coverslip.studies.latency import NetworkLatency
-from coverslip.studies.overall import Overall, overall
 from coverslip.studies.plan import StudyPlan
-from coverslip.studies.results import FailedTraining, ResultRow, failed_trainings
+from coverslip.studies.results import FailedTraining, Overall, ResultRow, failed_trainings, overall
 from coverslip.studies.sizes import SizeCurve, size_curve
+from coverslip.studies.timing import NetworkLatency
 
 Split = tuple[int, int | None]  # repeat and fold
 _MOST_UNITS = 1_000_000  # beyond it a forecast says nothing

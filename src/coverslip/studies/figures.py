@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coverslip.reports.figures import CLASS_DASHES, DATA, HAIR, INK, MUTED, draw, new_figure, shortened, sizes_apart
+from coverslip.studies.analyses import EpochCurve
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference, VariantScores
-from coverslip.studies.details import EpochCurve
-from coverslip.studies.overall import Overall
+from coverslip.studies.results import Overall
 from coverslip.studies.sizes import SizeCurve
 
 if TYPE_CHECKING:

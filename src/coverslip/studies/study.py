@@ -23,10 +23,7 @@ from coverslip.runs import (
     work_lock,
 )
 from coverslip.stopping import NO_DEADLINE, Deadline
-from coverslip.studies.cells import Cell, cells_of
-from coverslip.studies.classifiers import classifier_differences
-from coverslip.studies.comparing import StudyComparison, compare_study
-from coverslip.studies.details import (
+from coverslip.studies.analyses import (
     draw_heat_maps,
     epoch_curves,
     idle_first_steps,
@@ -37,12 +34,15 @@ from coverslip.studies.details import (
     read_heat_maps,
     tried_choices,
 )
-from coverslip.studies.latency import measure_latencies, read_latencies
+from coverslip.studies.cells import Cell, cells_of
+from coverslip.studies.classifiers import classifier_differences
+from coverslip.studies.comparing import StudyComparison, compare_study
+from coverslip.studies.executors.local import Here
 from coverslip.studies.page import write_study_report
-from coverslip.studies.places.here import Here
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
 from coverslip.studies.running import Place, run_cells, state_of
+from coverslip.studies.timing import measure_latencies, read_latencies
 from coverslip.studies.working import working_on
 
 
@@ -263,7 +263,7 @@ def _run(
 def _place(on: str, trust_cluster: bool, threads: int, folder: Path, emit: Emit) -> Place:
     if on == "local":
         return Here(threads)
-    from coverslip.studies.places.on_ray import OnRay
+    from coverslip.studies.executors.ray import OnRay
 
     return OnRay(on, threads, folder, trust_cluster=trust_cluster, emit=emit)
 

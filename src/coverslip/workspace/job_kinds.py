@@ -6,17 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from coverslip.workspace.evaluations.state import EvaluationState, evaluation_state
-from coverslip.workspace.evaluations.watched import EvaluationEvents, WatchedEvaluation
+from coverslip.workspace.evaluations.state import EvaluationEvents, EvaluationState, WatchedEvaluation, evaluation_state
 from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.jobs.runs import RunState, run_state
-from coverslip.workspace.jobs.watched import RunEvents, WatchedTraining
-from coverslip.workspace.jobs.watching import NewSource
-from coverslip.workspace.predictions.state import PredictionState, prediction_state
-from coverslip.workspace.predictions.watched import PredictionEvents, WatchedPrediction
+from coverslip.workspace.jobs.watching import NewSource, RunEvents, WatchedTraining
+from coverslip.workspace.predictions.state import PredictionEvents, PredictionState, WatchedPrediction, prediction_state
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.studies.state import StudyState, study_state
-from coverslip.workspace.studies.watched import StudyEvents, WatchedStudy
+from coverslip.workspace.studies.state import StudyEvents, StudyState, WatchedStudy, study_state
 
 AnyState = RunState | EvaluationState | PredictionState | StudyState
 JobState = Annotated[AnyState, Field(discriminator="kind")]

@@ -4,10 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from coverslip.app.deps import Home, Looks, Measures, Paged
-from coverslip.app.routing import api_router
+from coverslip.app.requests import Home, Looks, Measures, Paged, api_router
 from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf, SplitOf, TimeOf
-from coverslip.app.schemas.problems import problems
+from coverslip.app.schemas.system import problems
 from coverslip.experiments.estimating import Counts
 from coverslip.workspace import forgetting, group_suggestions
 from coverslip.workspace.datasets import changing, counting, grouping, listing, reading_images, sources
@@ -21,8 +20,8 @@ from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.looking.asking import CarelessSplit
 from coverslip.workspace.looking.distances import DatasetDistances
-from coverslip.workspace.recipes import times
-from coverslip.workspace.recipes.times import TimePreview
+from coverslip.workspace.recipes import advice
+from coverslip.workspace.recipes.advice import TimePreview
 from coverslip.workspace.store.records import TableChoices
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing.filters import Text
@@ -203,7 +202,7 @@ def preview_time(home: Home, dataset_id: str, body: TimeOf) -> TimePreview:
     counts = Counts(
         n_train=body.n_train, n_val=body.n_val, n_test=body.n_test, n_drawn=body.n_train, n_folds=body.n_folds
     )
-    return times.expected(home, dataset_id, body.recipe, counts)
+    return advice.expected(home, dataset_id, body.recipe, counts)
 
 
 @router.post(

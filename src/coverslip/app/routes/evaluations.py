@@ -5,22 +5,28 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from coverslip.app.deps import Home, JobQueue, Paged
-from coverslip.app.files import file_response
-from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
-from coverslip.app.report import FIGURE, FigureFile, figure_response, report_response
-from coverslip.app.routing import api_router
-from coverslip.app.schemas.evaluations import NewEvaluation
-from coverslip.app.schemas.images import FilteredPage
-from coverslip.app.schemas.predictions import CorrectedRow, LabelCorrection
-from coverslip.app.schemas.problems import problems
-from coverslip.workspace.correcting.measured import correct_measured
+from coverslip.app.files import (
+    FIGURE,
+    IMAGE,
+    PICTURE,
+    FigureFile,
+    Viewed,
+    figure_response,
+    file_response,
+    image_response,
+    report_response,
+)
+from coverslip.app.requests import Home, JobQueue, Paged, api_router
+from coverslip.app.schemas.datasets import FilteredPage
+from coverslip.app.schemas.predictions import CorrectedRow, LabelCorrection, NewEvaluation
+from coverslip.app.schemas.system import problems
+from coverslip.workspace.correcting.tables import correct_measured
 from coverslip.workspace.evaluations import asking, state
 from coverslip.workspace.evaluations.asking import EvaluationOutlook
 from coverslip.workspace.evaluations.state import EvaluationState
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import EvaluationResults
-from coverslip.workspace.predictions import measured, pictures
+from coverslip.workspace.predictions import measured, rows
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
 
@@ -93,7 +99,7 @@ def get_evaluation_row_thumbnail(
 ) -> Response:
     """A thumbnail of a measured image."""
     row = measured.measured_row(workspace, evaluation_id, k)
-    return image_response(pictures.thumbnail_of(workspace, evaluation_id, row, side))
+    return image_response(rows.thumbnail_of(workspace, evaluation_id, row, side))
 
 
 @router.get(
@@ -103,7 +109,7 @@ def get_evaluation_row_thumbnail(
 )
 def get_evaluation_row_picture(workspace: Home, evaluation_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_response(pictures.picture_of(workspace, measured.measured_row(workspace, evaluation_id, k), view))
+    return image_response(rows.picture_of(workspace, measured.measured_row(workspace, evaluation_id, k), view))
 
 
 @router.get("/evaluations/{evaluation_id}/report", response_class=HTMLResponse, responses=problems(404, 409))

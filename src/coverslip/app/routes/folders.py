@@ -4,11 +4,10 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from coverslip.app.deps import Home
-from coverslip.app.pictures import PICTURE
-from coverslip.app.routing import api_router
+from coverslip.app.files import PICTURE
+from coverslip.app.requests import Home, api_router
 from coverslip.app.schemas.datasets import TableToOpen
-from coverslip.app.schemas.problems import problems
+from coverslip.app.schemas.system import problems
 from coverslip.workspace.datasets.folders import FolderContent, look_into
 from coverslip.workspace.viewing import tables
 from coverslip.workspace.viewing.tables import TablePreview

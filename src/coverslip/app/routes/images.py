@@ -7,15 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Request, Response
 
-from coverslip.app.deps import Home
-from coverslip.app.pictures import IMAGE, PICTURE, image_response, kind_of
-from coverslip.app.routing import api_router
-from coverslip.app.schemas.images import FilteredPage, Positions
-from coverslip.app.schemas.problems import problems
-from coverslip.app.waiting import while_wanted
+from coverslip.app.background import while_wanted
+from coverslip.app.files import IMAGE, PICTURE, image_response, kind_of
+from coverslip.app.requests import Home, api_router
+from coverslip.app.schemas.datasets import FilteredPage, Positions
+from coverslip.app.schemas.system import problems
 from coverslip.errors import Stopped
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.viewing import colours, images, pictures
+from coverslip.workspace.viewing import images, pictures
 from coverslip.workspace.viewing.filters import Filters, Text
 
 router = api_router("images", responses=problems(422))
@@ -65,7 +64,7 @@ def list_positions(home: Home, dataset_id: str, filters: Annotated[Filters, Quer
 )
 def get_colours(home: Home, dataset_id: str, known: Known = None) -> Response:
     """The average colour of every image in the order of their places, four bytes each: what a gallery shows at once."""
-    data = colours.colours(home, dataset_id)
+    data = pictures.colours(home, dataset_id)
     tag = _tag("colours", hashlib.sha256(data).digest())
     if known == tag:
         return _unchanged(tag, None)

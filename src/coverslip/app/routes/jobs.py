@@ -6,10 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from coverslip.app.deps import Explanations, Home, JobQueue
-from coverslip.app.pictures import PICTURE, image_response
-from coverslip.app.routing import api_router
-from coverslip.app.schemas.problems import problems
+from coverslip.app.files import PICTURE, image_response
+from coverslip.app.requests import Explanations, Home, JobQueue, api_router
+from coverslip.app.schemas.system import problems
 from coverslip.app.streams import LastKnown, Watched, events_in_document, events_of
 from coverslip.workspace.explaining.asking import ExplanationState
 from coverslip.workspace.job_kinds import JOB_KINDS, JobState

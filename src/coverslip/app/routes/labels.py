@@ -4,10 +4,9 @@ from typing import Any
 
 from fastapi.responses import StreamingResponse
 
-from coverslip.app.deps import Home, Paged
-from coverslip.app.limits import taking
-from coverslip.app.routing import api_router
-from coverslip.app.schemas.labels import (
+from coverslip.app.guard import taking
+from coverslip.app.requests import Home, Paged, api_router
+from coverslip.app.schemas.datasets import (
     ConfirmedLabels,
     ImagesLeftOut,
     LabelsConfirmed,
@@ -19,7 +18,7 @@ from coverslip.app.schemas.labels import (
     LeftOutUndone,
     NewLabels,
 )
-from coverslip.app.schemas.problems import problems
+from coverslip.app.schemas.system import problems
 from coverslip.workspace.correcting import history
 from coverslip.workspace.correcting.history import LabelChange
 from coverslip.workspace.correcting.leaving_out import leave_out, undo_leave_out

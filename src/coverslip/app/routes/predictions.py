@@ -8,23 +8,15 @@ from fastapi import Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from coverslip.app.bodies import received
-from coverslip.app.deps import Home, JobQueue, Paged
-from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
-from coverslip.app.routing import api_router
-from coverslip.app.schemas.images import FilteredPage
-from coverslip.app.schemas.predictions import (
-    Correction,
-    DatasetOfPrediction,
-    JoinedDataset,
-    JoinUndo,
-    NewPrediction,
-)
-from coverslip.app.schemas.problems import problems
+from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response
+from coverslip.app.requests import Home, JobQueue, Paged, api_router, received
+from coverslip.app.schemas.datasets import FilteredPage
+from coverslip.app.schemas.predictions import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
+from coverslip.app.schemas.system import problems
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.predictions import asking, pictures, predicted
+from coverslip.workspace.predictions import asking, rows
 from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifying import Classified, Classifying
 from coverslip.workspace.predictions.rows import Row
@@ -79,7 +71,7 @@ def get_prediction(workspace: Home, prediction_id: str) -> PredictionState:
 )
 def list_prediction_rows(workspace: Home, prediction_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
     """The rows so far, a page at a time."""
-    return predicted.page_of_prediction(workspace, prediction_id, page, offset=page.offset, limit=page.limit)
+    return rows.page_of_prediction(workspace, prediction_id, page, offset=page.offset, limit=page.limit)
 
 
 @router.get(
@@ -92,9 +84,7 @@ def get_prediction_row_thumbnail(
 ) -> Response:
     """A thumbnail of a predicted image."""
     return image_response(
-        pictures.thumbnail_of(
-            workspace, prediction_id, predicted.image_source_of_row(workspace, prediction_id, k), side
-        )
+        rows.thumbnail_of(workspace, prediction_id, rows.image_source_of_row(workspace, prediction_id, k), side)
     )
 
 
@@ -105,9 +95,7 @@ def get_prediction_row_thumbnail(
 )
 def get_prediction_row_picture(workspace: Home, prediction_id: str, k: int, view: Viewed) -> Response:
     """A predicted image for the viewer."""
-    return image_response(
-        pictures.picture_of(workspace, predicted.image_source_of_row(workspace, prediction_id, k), view)
-    )
+    return image_response(rows.picture_of(workspace, rows.image_source_of_row(workspace, prediction_id, k), view))
 
 
 @router.put(

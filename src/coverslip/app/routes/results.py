@@ -7,25 +7,31 @@ from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from coverslip.app.bodies import received
-from coverslip.app.deps import Home, Paged
-from coverslip.app.files import file_response
-from coverslip.app.pictures import IMAGE, PICTURE, Viewed, image_response
-from coverslip.app.report import FIGURE, FigureFile, figure_response, report_response
-from coverslip.app.routing import api_router
-from coverslip.app.schemas.images import FilteredPage
+from coverslip.app.files import (
+    FIGURE,
+    IMAGE,
+    PICTURE,
+    FigureFile,
+    Viewed,
+    figure_response,
+    file_response,
+    image_response,
+    report_response,
+)
+from coverslip.app.requests import Home, Paged, api_router, received
+from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.predictions import CorrectedRow, LabelCorrection
-from coverslip.app.schemas.problems import problems
 from coverslip.app.schemas.runs import Decision
+from coverslip.app.schemas.system import problems
 from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparing import Comparison
 from coverslip.workspace.correcting.label_errors import LabelsToLookAt, labels_to_look_at, look_for_label_errors
-from coverslip.workspace.correcting.measured import correct_measured
 from coverslip.workspace.correcting.since_training import ChangesSinceTraining, changes_since
+from coverslip.workspace.correcting.tables import correct_measured
 from coverslip.workspace.evaluations import comparing
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import Results
-from coverslip.workspace.predictions import classifiers, deciding, imported, measured, pictures
+from coverslip.workspace.predictions import classifiers, deciding, measured, rows
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
@@ -115,7 +121,7 @@ def get_run_row_thumbnail(
     workspace: Home, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a measured image."""
-    return image_response(pictures.thumbnail_of(workspace, run_id, measured.measured_row(workspace, run_id, k), side))
+    return image_response(rows.thumbnail_of(workspace, run_id, measured.measured_row(workspace, run_id, k), side))
 
 
 @router.get(
@@ -125,7 +131,7 @@ def get_run_row_thumbnail(
 )
 def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_response(pictures.picture_of(workspace, measured.measured_row(workspace, run_id, k), view))
+    return image_response(rows.picture_of(workspace, measured.measured_row(workspace, run_id, k), view))
 
 
 @router.get(
@@ -192,14 +198,14 @@ async def import_classifier(workspace: Home, request: Request, name: str | None 
     async with received(
         request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
     ) as file:
-        brought = await run_in_threadpool(imported.bring, workspace, file, name)
+        brought = await run_in_threadpool(classifiers.bring, workspace, file, name)
     return await run_in_threadpool(classifiers.described, brought)
 
 
 @router.delete("/classifiers/{classifier_id}", status_code=204, responses=problems(404))
 def remove_classifier(workspace: Home, classifier_id: str) -> None:
     """Move a classifier that was brought to the workspace's trash. One that was trained here goes with its run."""
-    imported.remove(workspace, classifier_id)
+    classifiers.remove(workspace, classifier_id)
 
 
 @router.post(
@@ -208,4 +214,4 @@ def remove_classifier(workspace: Home, classifier_id: str) -> None:
 )
 def restore_classifier(workspace: Home, classifier_id: str) -> Classifier:
     """Take a classifier that was brought out of the trash."""
-    return classifiers.described(imported.restore(workspace, classifier_id))
+    return classifiers.described(classifiers.restore(workspace, classifier_id))

@@ -1,11 +1,10 @@
 """Trainings: queued, listed, told of. What is done with jobs of any kind, theirs too, is in `jobs`."""
 
-from coverslip.app.deps import Home, JobQueue, Paged
-from coverslip.app.routing import api_router
-from coverslip.app.schemas.problems import problems
+from coverslip.app.requests import Home, JobQueue, Paged, api_router
 from coverslip.app.schemas.runs import NewRun, RunChanges
+from coverslip.app.schemas.system import problems
 from coverslip.runs.log import LogLine
-from coverslip.workspace.jobs import log, runs, training
+from coverslip.workspace.jobs import faults, runs, training
 from coverslip.workspace.jobs.runs import RunState, RunStory
 from coverslip.workspace.store.rows import Page
 
@@ -50,4 +49,4 @@ def change_run(workspace: Home, run_id: str, changes: RunChanges) -> RunState:
 @router.get("/runs/{run_id}/log", responses=problems(404))
 def list_log_lines(workspace: Home, run_id: str, paging: Paged) -> Page[LogLine]:
     """The lines of a training's log that are worth reading, the newest first."""
-    return log.list_log_lines(workspace, run_id, paging)
+    return faults.list_log_lines(workspace, run_id, paging)

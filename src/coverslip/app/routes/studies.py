@@ -5,17 +5,14 @@ from typing import Any
 from fastapi import Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from coverslip.app.deps import Home, JobQueue, Paged
-from coverslip.app.files import file_response
-from coverslip.app.report import FIGURE, FigureFile, figure_response, report_response
-from coverslip.app.routing import api_router
-from coverslip.app.schemas.problems import problems
-from coverslip.app.schemas.studies import NewStudy, StudyAsked
+from coverslip.app.files import FIGURE, FigureFile, figure_response, file_response, report_response
+from coverslip.app.requests import Home, JobQueue, Paged, api_router
+from coverslip.app.schemas.runs import NewStudy, StudyAsked
+from coverslip.app.schemas.system import problems
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.studies import asking, findings, planning, results, state
-from coverslip.workspace.studies.findings import NetworkFinding
+from coverslip.workspace.studies import planning, results, state
 from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset
-from coverslip.workspace.studies.results import StudyResults
+from coverslip.workspace.studies.results import NetworkFinding, StudyResults
 from coverslip.workspace.studies.state import StudyState, StudyStory
 
 router = api_router("studies")
@@ -46,13 +43,13 @@ def list_studies(workspace: Home, paging: Paged) -> Page[StudyState]:
 @router.get("/datasets/{dataset_id}/network-findings", responses=problems(404))
 def list_network_findings(workspace: Home, dataset_id: str, paging: Paged) -> Page[NetworkFinding]:
     """How networks did on this dataset in studies, the newest first."""
-    return paging.page_of(findings.findings_on(workspace, dataset_id))
+    return paging.page_of(results.findings_on(workspace, dataset_id))
 
 
 @router.post("/studies", status_code=201, responses=problems(404, 409, 422))
 def create_study(workspace: Home, new: NewStudy, queue: JobQueue) -> StudyState:
     """Queue a study, with the labels of now; it begins when no training, nor another study, is at work."""
-    job = asking.queue_study(workspace, _choices(new), name=new.name)
+    job = planning.queue_study(workspace, _choices(new), name=new.name)
     queue.wake()
     return state.study_state(workspace, job)
 

@@ -1,8 +1,7 @@
 """What the app says about itself and this computer."""
 
 from coverslip._version import __version__
-from coverslip.app.deps import Home
-from coverslip.app.routing import api_router
+from coverslip.app.requests import Home, api_router
 from coverslip.app.schemas.system import System
 from coverslip.machine import likely_device, memory_mib, n_cores
 from coverslip.workspace.store.activity import activity_of

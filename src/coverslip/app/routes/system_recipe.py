@@ -1,12 +1,10 @@
 """What can be chosen for a training."""
 
-from coverslip.app.deps import Paged
-from coverslip.app.routing import api_router
-from coverslip.app.schemas.problems import problems
-from coverslip.app.schemas.system_recipe import ChoicesOfRecipe, RecipeKeys, TextOfRecipe
+from coverslip.app.requests import Paged, api_router
+from coverslip.app.schemas.system import ChoicesOfRecipe, RecipeKeys, TextOfRecipe, problems
 from coverslip.runs.recipe import GROUPS, named_sets, recipe_keys
 from coverslip.workspace.recipes import texts
-from coverslip.workspace.recipes.model_advice import AdvisedModel, advised_models
+from coverslip.workspace.recipes.advice import AdvisedModel, advised_models
 from coverslip.workspace.recipes.texts import RecipeText
 from coverslip.workspace.store.rows import Page
 

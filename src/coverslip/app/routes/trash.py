@@ -1,9 +1,8 @@
 """What was deleted and can still be restored. Restoring is a route of what was deleted."""
 
-from coverslip.app.deps import Home, Paged
-from coverslip.app.routing import api_router
-from coverslip.workspace.recently_deleted import DeletedItem, list_deleted
+from coverslip.app.requests import Home, Paged, api_router
 from coverslip.workspace.store.rows import Page
+from coverslip.workspace.tidying import DeletedItem, list_deleted
 
 router = api_router("trash")
 

@@ -7,12 +7,11 @@ from typing import Any
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
-from coverslip.app.deps import Home
-from coverslip.app.limits import allow_body, announced
-from coverslip.app.routing import api_router
-from coverslip.app.schemas.problems import problems
-from coverslip.app.schemas.uploads import FinishUpload, NewUpload
-from coverslip.workspace.datasets import receiving, uploads
+from coverslip.app.guard import allow_body, announced
+from coverslip.app.requests import Home, api_router
+from coverslip.app.schemas.datasets import FinishUpload, NewUpload
+from coverslip.app.schemas.system import problems
+from coverslip.workspace.datasets import uploads
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.uploads import Upload, UploadedTable
 from coverslip.workspace.store.records import TableChoices
@@ -53,7 +52,7 @@ def get_uploaded_table(home: Home, upload_id: str) -> UploadedTable | None:
 )
 async def send_file(home: Home, upload_id: str, name: str, request: Request) -> Upload:
     """Send one file. Its name may have folders, `class/cell.png`; sent again it replaces the earlier one."""
-    return await _receive(partial(receiving.receive_file, home, upload_id, name), request)
+    return await _receive(partial(uploads.receive_file, home, upload_id, name), request)
 
 
 @router.put(
@@ -64,7 +63,7 @@ async def send_file(home: Home, upload_id: str, name: str, request: Request) -> 
 )
 async def send_archive(home: Home, upload_id: str, request: Request) -> Upload:
     """Send a zip file. All its entries are checked; it is unpacked whole or not at all."""
-    return await _receive(partial(receiving.receive_archive, home, upload_id), request)
+    return await _receive(partial(uploads.receive_archive, home, upload_id), request)
 
 
 @router.post(
@@ -94,7 +93,7 @@ def remove_upload(home: Home, upload_id: str) -> None:
 _AT_ONCE = 1 << 20  # bytes gathered before a thread writes them
 
 
-async def _receive(begin: Callable[[int | None], receiving.Sink], request: Request) -> Upload:
+async def _receive(begin: Callable[[int | None], uploads.Sink], request: Request) -> Upload:
     """Stream a body to disk; where the sender breaks off, nothing of it stays."""
     allow_body(request, None)  # the upload counts for itself, all its files together
     sink = await run_in_threadpool(begin, announced(request.headers))

@@ -1,11 +1,14 @@
 """Datasets: what is asked for, and what was found in them."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from coverslip.workspace.datasets.classes import Classes
-from coverslip.workspace.viewing.filters import Text
+from coverslip.workspace.datasets.listing import DatasetState
+from coverslip.workspace.store.rows import Paging
+from coverslip.workspace.viewing.filters import Filters, Text
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00]*$")]
 Recipe = dict[str, Any]  # Any: checked as a recipe by the room that knows them
@@ -108,3 +111,140 @@ class SplitOf(RecipeOf):
 
     allow_leakage: bool = False
     again_of: str | None = Field(default=None, description="An earlier training on this dataset, whose split is kept.")
+
+
+class FilteredPage(Filters, Paging):
+    """A page of the images that match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """The images that match, in order."""
+
+    items: Annotated[list[int], Field(description="Their places in the dataset, from 0.")]
+    image_ids: Annotated[
+        list[str], Field(description="Of the same images, in the same order: what labels and exclusions name them by.")
+    ]
+    total: int
+
+
+ImageIds = Annotated[
+    list[Annotated[Text, Field(min_length=1)]],
+    Field(min_length=1, max_length=1_000_000, description="Their image_ids."),
+]
+
+
+class NewLabels(BaseModel):
+    """One label for some images; null takes theirs away."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: ImageIds
+    label: Annotated[Text, Field(max_length=200)] | None
+
+
+class LeftOut(BaseModel):
+    """Images to leave out, or to take in again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: ImageIds
+    is_left_out: bool
+
+
+class ConfirmedLabels(BaseModel):
+    """Images whose labels are confirmed as right, or no longer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: ImageIds
+    is_confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsGiven:
+    """What was changed."""
+
+    change: Annotated[int | None, Field(description="Number of the change; null where all had that label already.")]
+    n: Annotated[int, Field(description="Images whose label changed.")]
+    dataset: DatasetState
+
+
+class LabelsStep(BaseModel):
+    """A change of labels to undo or redo."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    change: Annotated[int, Field(ge=0, lt=2**63, description="Its number, as giving the labels returned it.")]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsTakenBack:
+    """What was undone or redone."""
+
+    images: Annotated[list[str], Field(description="Their image_ids.")]
+    dataset: DatasetState
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesLeftOut:
+    """What was excluded or included."""
+
+    change: Annotated[str | None, Field(description="What to undo it by; null where all were so already.")]
+    n: Annotated[int, Field(description="Images that were not so before.")]
+    dataset: DatasetState
+
+
+class LeftOutUndo(BaseModel):
+    """An exclusion or inclusion to undo."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    change: Annotated[Text, Field(min_length=1, description="As excluding or including the images returned it.")]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutUndone:
+    """An exclusion or inclusion that was undone."""
+
+    n: Annotated[int, Field(description="Images that nobody excluded or included again since; the others stay.")]
+    dataset: DatasetState
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsConfirmed:
+    """What was confirmed, or is no longer."""
+
+    images: Annotated[list[str], Field(description="image_ids of those that were not so before.")]
+
+
+class NewUpload(BaseModel):
+    """What is going to be sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    is_labelled: bool = Field(description="Whether sub-folders or a table give the labels.")
+
+
+class TableReading(BaseModel):
+    """How the table among the files is to be read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    columns: TableColumns = Field(default_factory=dict, description="As of a table's preview.")
+    crop_size: CropSize | None = Field(
+        default=None, description="Side in pixels of the square around each point of a table."
+    )
+
+
+class FinishUpload(BaseModel):
+    """What to make of the files."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    is_labelled: bool | None = Field(default=None, description="Other than was said at first.")
+    table: TableReading | None = Field(
+        default=None, description="Read the table of the upload so; null: by its header, if it gives the labels."
+    )
+    ignores_table: bool = Field(default=False, description="Make a dataset of the images alone.")

@@ -1,9 +1,12 @@
 """What the app says about itself and this computer."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from coverslip.messages import Remedy
+from coverslip.runs.recipe import Group, NamedSet, RecipeKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +23,69 @@ class System:
         str,
         Field(description="Changes when a job is asked for, begins, ends or is removed, and when datasets come or go."),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeKeys:
+    """All choices of a recipe, and the groups they are in, in the order of a form."""
+
+    groups: list[Group]
+    keys: list[RecipeKey]
+    sets: Annotated[list[NamedSet], Field(description="Names that stand for all keys of a section.")]
+
+
+class TextOfRecipe(BaseModel):
+    """The content of a recipe file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(max_length=1_000_000, description="YAML.")
+
+
+class ChoicesOfRecipe(BaseModel):
+    """What a form holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # Any: of each key its own
+    recipe: dict[str, Any] = Field(description="Only what differs from the defaults; nested keys or dotted ones.")
+    is_complete: bool = Field(default=False, description="Write the defaults of all other keys too.")
+
+
+_WHAT = {
+    404: "There is nothing of that id.",
+    409: "It can't be done now: something else is going on.",
+    413: "It is larger than the server takes.",
+    422: "Something about the request is not valid; `title` and `do` say what.",
+}
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one part of a request."""
+
+    field: str
+    message: str
+    line: int | None = Field(default=None, description="Where it stands in a text that was sent, from 1.")
+
+
+class Problem(BaseModel):
+    """Why a request could not be answered, and what to do about it."""
+
+    type: str = "about:blank"
+    code: str = Field(description="What kind of problem it is: `bad-recipe`, `leakage-found`, `not-found`, …")
+    title: str = Field(description="What happened, in a sentence.")
+    status: int
+    detail: str = Field(description="What happened, where, and what to do.")
+    file: str | None = Field(default=None, description="The file or folder that it is about.")
+    do: str | None = Field(default=None, description="What to do about it.")
+    values: dict[str, JsonValue] | None = Field(default=None, description="What the sentences tell, for programs.")
+    remedies: list[Remedy] | None = Field(
+        default=None,
+        description="What to do as data, where it is one of the known ones: a recipe's key and its value, …",
+    )
+    errors: list[FieldProblem] | None = Field(default=None, description="Which parts of the request are wrong.")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type
+    """What a route may answer besides its result, for its documentation."""
+    return {status: {"model": Problem, "description": _WHAT[status]} for status in statuses}

@@ -27,7 +27,7 @@ from coverslip.reports.comparing.records import ComparedRun, Difference, Fit, La
 from coverslip.reports.content import measured
 from coverslip.reports.tables import estimate
 from coverslip.runs import Run, open_run
-from coverslip.runs.log.looks import count_comparison, looks_of
+from coverslip.runs.log.records import count_comparison, looks_of
 from coverslip.tables import html_table
 
 

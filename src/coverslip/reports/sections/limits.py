@@ -7,7 +7,7 @@ from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.words import UNKNOWN_LABELS, count, group_words, listed, plural
-from coverslip.runs.log.looks import looks_of
+from coverslip.runs.log.records import looks_of
 
 Limit = tuple[str, str]  # the claim, and what it means
 

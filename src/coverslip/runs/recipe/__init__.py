@@ -1,18 +1,7 @@
 """The recipe: its keys, section by section, and recipes as text."""
 
-from coverslip.runs.recipe.augment import Augment, augment_named
-from coverslip.runs.recipe.choices import Choices, OneOf
-from coverslip.runs.recipe.finetuning import (
-    IMAGES_COPIED,
-    IMAGES_FAMILIAR,
-    IMAGES_REFITTED,
-    IMAGES_SHOWN,
-    SET_BY_FINISHING,
-    Sampling,
-    epochs_called_for,
-)
+from coverslip.runs.recipe.choices import Augment, Choices, OneOf, augment_named
 from coverslip.runs.recipe.habits import key_meant
-from coverslip.runs.recipe.initialisation import FromRun, Pretraining
 from coverslip.runs.recipe.keys import (
     GROUPS,
     Group,
@@ -26,7 +15,6 @@ from coverslip.runs.recipe.keys import (
     values_of,
 )
 from coverslip.runs.recipe.recipe import Recipe
-from coverslip.runs.recipe.regulariser import Regulariser
 from coverslip.runs.recipe.split_plan import SplitPlan
 from coverslip.runs.recipe.text import (
     as_yaml,
@@ -34,11 +22,23 @@ from coverslip.runs.recipe.text import (
     load_recipe,
     parse_recipe,
     pretraining_recipe,
+    read_yaml,
     save_recipe,
     values_given,
     with_settings,
 )
-from coverslip.runs.recipe.yaml_text import read_yaml
+from coverslip.runs.recipe.training import (
+    IMAGES_COPIED,
+    IMAGES_FAMILIAR,
+    IMAGES_REFITTED,
+    IMAGES_SHOWN,
+    SET_BY_FINISHING,
+    FromRun,
+    Pretraining,
+    Regulariser,
+    Sampling,
+    epochs_called_for,
+)
 
 __all__ = [
     "GROUPS",

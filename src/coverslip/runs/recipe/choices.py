@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import (
     BaseModel,
@@ -13,9 +13,11 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from coverslip.augmentation import AUGMENT_SETS, AUGMENTATIONS, Augmentation
 from coverslip.tables import no_such
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -55,3 +57,42 @@ class OneOf:
         if name not in (names := tuple(self.names())):
             raise no_such(self.kind, name, names)
         return name
+
+
+class Augment(Choices):
+    """Random changes to training images, drawn afresh in every epoch and applied to whole batches.
+
+    Cells under a microscope have no 'up', so flips and rotation by any angle are on by default.
+    """
+
+    if TYPE_CHECKING:  # the keys come from the table
+
+        def __init__(self, **amounts: Any) -> None: ...  # Any: a number, or whatever the record says
+
+        def __getattr__(self, name: str) -> Any: ...  # Any: the same
+
+
+def follow_table() -> None:
+    """Give `Augment` the keys of the table as it is now; models that hold one must be rebuilt after it."""
+    Augment.__pydantic_fields__.clear()
+    Augment.__pydantic_fields__.update({name: _field(record) for name, record in AUGMENTATIONS.items()})
+    Augment.model_rebuild(force=True)
+
+
+def _field(record: Augmentation) -> FieldInfo:
+    default = Field(default=record.default, description=record.meaning, **record.limits)  # type: ignore[call-overload]  # ge, gt, le, lt
+    return FieldInfo.from_annotated_attribute(Annotated[record.type, record.key], default)  # type: ignore[arg-type]  # it is one
+
+
+follow_table()
+
+
+def augment_named(name: str) -> Augment:
+    """The random changes of that name.
+
+    Raises:
+        ValueError: there is no such set; the names are told.
+    """
+    chosen = AUGMENT_SETS.find(name)
+    others = {} if chosen.others_are_default else {key: record.off for key, record in AUGMENTATIONS.items()}
+    return Augment(**{**others, **chosen.amounts})

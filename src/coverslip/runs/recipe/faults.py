@@ -10,11 +10,10 @@ from pydantic import BaseModel, ValidationError
 
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
-from coverslip.runs.recipe.augment import Augment
+from coverslip.runs.recipe.choices import Augment
 from coverslip.runs.recipe.habits import key_elsewhere
-from coverslip.runs.recipe.initialisation import FromRun, Pretraining
-from coverslip.runs.recipe.regulariser import Regulariser
 from coverslip.runs.recipe.split_plan import SplitPlan
+from coverslip.runs.recipe.training import FromRun, Pretraining, Regulariser
 
 Fault = tuple[str, str]  # the key, sections with dots, and what is wrong with it
 _MOST_FAULTS = 20

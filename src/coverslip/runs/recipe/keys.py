@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from coverslip.augmentation import AUGMENT_SETS
 from coverslip.keys import Key, Option
-from coverslip.runs.recipe.augment import augment_named
+from coverslip.runs.recipe.choices import augment_named
 from coverslip.runs.recipe.recipe import Recipe
 
 Schema = dict[str, Any]  # Any: JSON Schema

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from coverslip.keys import Choice, Key, bounded_options
 from coverslip.runs.recipe.choices import Choices
-from coverslip.runs.recipe.initialisation import Initialisation
+from coverslip.runs.recipe.training import Initialisation
 
 
 class NetworkChoices(Choices):

@@ -14,14 +14,13 @@ from coverslip.augmentation import AUGMENTATIONS, Copies
 from coverslip.datasets import ClassPlan
 from coverslip.evaluation import METRICS, metrics_for_choices
 from coverslip.keys import Choice, Key
-from coverslip.runs.recipe.augment import Augment, augment_named, follow_table
-from coverslip.runs.recipe.choices import OneOf
+from coverslip.runs.recipe.choices import Augment, OneOf, augment_named, follow_table
 from coverslip.runs.recipe.deciding import DecisionChoices
 from coverslip.runs.recipe.faults import invalid_recipe, key_faults
-from coverslip.runs.recipe.finetuning import IMAGES_COPIED, IMAGES_FAMILIAR, IMAGES_REFITTED, FinetuningChoices
 from coverslip.runs.recipe.network import NetworkChoices
 from coverslip.runs.recipe.preprocessing import PreprocessingChoices
 from coverslip.runs.recipe.split_plan import SplitPlan
+from coverslip.runs.recipe.training import IMAGES_COPIED, IMAGES_FAMILIAR, IMAGES_REFITTED, FinetuningChoices
 
 
 def _metric_choices() -> tuple[Choice, ...]:

@@ -20,9 +20,15 @@ from coverslip.workspace.datasets.labels import add_classes, give_label, label_b
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.predicted import corrections_of, every_row, image_source_of_row, prediction_row
-from coverslip.workspace.predictions.relabelled import position_of
-from coverslip.workspace.predictions.rows import Exclusion, Row
+from coverslip.workspace.predictions.corrections import position_of
+from coverslip.workspace.predictions.rows import (
+    Exclusion,
+    Row,
+    corrections_of,
+    every_row,
+    image_source_of_row,
+    prediction_row,
+)
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace

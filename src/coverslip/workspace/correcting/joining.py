@@ -23,9 +23,8 @@ from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.datasets.reading_images import refuse_unready, search_copies
 from coverslip.workspace.datasets.sources import GroupedBy, Source, grouped_by
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.predicted import every_row
-from coverslip.workspace.predictions.relabelled import position_of
-from coverslip.workspace.predictions.rows import Row
+from coverslip.workspace.predictions.corrections import position_of
+from coverslip.workspace.predictions.rows import Row, every_row
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import table_choices

@@ -12,7 +12,7 @@ from coverslip.messages import Failure
 from coverslip.runs import CheckedClass, LabelIssue
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.viewing.label_errors import label_errors_now
+from coverslip.workspace.viewing.tables import label_errors_now
 
 _MOST_IMAGES = 2000
 

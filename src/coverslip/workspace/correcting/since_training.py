@@ -15,11 +15,10 @@ from coverslip.images import ReadPlan
 from coverslip.runs import SplitRow
 from coverslip.workspace.datasets.sources import grouped_by, groups_by
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
-from coverslip.workspace.predictions.relabelled import class_plan_of
+from coverslip.workspace.predictions.corrections import class_plan_of
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import as_dataset, load_records
-from coverslip.workspace.store.rows import dataset_row
-from coverslip.workspace.store.run_images import rows_in_dataset
+from coverslip.workspace.store.rows import dataset_row, rows_in_dataset
 from coverslip.workspace.store.tables import images
 
 

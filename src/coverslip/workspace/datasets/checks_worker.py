@@ -9,9 +9,9 @@ from pathlib import Path
 
 from coverslip.events import Emit
 from coverslip.pipes import Json
-from coverslip.workspace.asked.answering import answer
 from coverslip.workspace.datasets.inspections import fill_check_cache
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.workers.worker import answer
 
 
 def check(question: Json, emit: Emit) -> Json:

@@ -25,13 +25,13 @@ from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.images import ImageFacts
 from coverslip.runs import InspectionWithWhatIf, WhatIf, inspection_of
-from coverslip.workspace.asked.asking import Asked
 from coverslip.workspace.datasets.classes import trained_labels
 from coverslip.workspace.store.database import one_moment, writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_as_trained, load_dataset, load_scan
 from coverslip.workspace.store.rows import Json, dataset_row
 from coverslip.workspace.store.tables import datasets, images, inspections
+from coverslip.workspace.workers.submit import Asked
 
 _OF_COPIES = ("duplicates", "near-duplicates")
 _POLL_S = 0.1

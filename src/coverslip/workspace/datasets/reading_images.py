@@ -53,7 +53,7 @@ from coverslip.workspace.store.rows import (
 )
 from coverslip.workspace.store.tables import datasets, image_facts
 from coverslip.workspace.viewing import thumbnails
-from coverslip.workspace.viewing.colours import datasets_without, fill, keep_colours
+from coverslip.workspace.viewing.pictures import datasets_without, fill, keep_colours
 
 _IMAGES_AT_ONCE = 2_000  # scanned, then stored: bounds memory, and what a kill costs
 _TELL_EVERY_S = 0.5

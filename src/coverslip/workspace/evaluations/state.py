@@ -9,16 +9,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.errors import BadRun
+from coverslip.errors import BadRun, NotFound
 from coverslip.messages import Failure
 from coverslip.runs import Run
 from coverslip.runs.environment import Opened
 from coverslip.runs.log import TimedNote, Work
-from coverslip.workspace.jobs.faults import why_failed
-from coverslip.workspace.jobs.log import folded_log
+from coverslip.workspace.jobs.faults import folded_log, why_failed
 from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, waiting
 from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
-from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
+from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
+from coverslip.workspace.jobs.watching import Look, Message, as_text
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging
 
@@ -135,3 +135,27 @@ def _list(workspace: Workspace, run: Job, evaluation: Run, opened: Opened) -> No
         state="started",
         queued=None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationEvents:
+    """What those who watch an evaluation are told, by the name of the event."""
+
+    state: Annotated[EvaluationState, Field(description="As it is now: first, at each change, and last.")]
+
+
+class WatchedEvaluation:
+    """An evaluation's state."""
+
+    def __init__(self, workspace: Workspace, job_id: str) -> None:
+        self._workspace, self._id = workspace, job_id
+
+    def look(self) -> Look:
+        try:
+            state = evaluation_state(self._workspace, self._id)
+        except NotFound:
+            return Look({}, True, [])
+        return Look({"state": as_text(state)}, has_ended(state.state), [])
+
+    def backlog(self, after: int, up_to: int) -> list[Message]:
+        return []

@@ -15,13 +15,12 @@ from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.pipes import Json
 from coverslip.runs import Run, find_classifier, fingerprint_of
-from coverslip.workspace.asked.asking import Asked, StepProgress
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.predictions.measured import measured_row, row_of_measured
-from coverslip.workspace.predictions.pictures import NOT_FOUND
-from coverslip.workspace.predictions.predicted import image_source_of_row
+from coverslip.workspace.predictions.rows import NOT_FOUND, image_source_of_row
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.workers.submit import Asked, StepProgress
 
 EXPLANATIONS = register(
     Kind("app-explanations", "what speaks for a class in single images, in the app", RECORDS, bound_bytes=2 * 10**8)

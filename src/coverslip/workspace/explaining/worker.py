@@ -12,7 +12,7 @@ from coverslip.datasets import Dataset, open_image_file
 from coverslip.events import Emit
 from coverslip.images import ReadPlan
 from coverslip.pipes import Json
-from coverslip.workspace.asked.answering import answer
+from coverslip.workspace.workers.worker import answer
 
 _N_NEAREST, _TILES_PER_ROW = 4, 2  # beside a picture there is room for two
 

@@ -6,10 +6,10 @@ import time
 from sqlalchemy import update
 
 from coverslip.errors import Conflict, NotFound
-from coverslip.experiments.finishing import request_finish
+from coverslip.experiments.estimating import request_finish
 from coverslip.files import cannot_write, write_text
 from coverslip.runs import is_run
-from coverslip.workspace.jobs.log import folded_log
+from coverslip.workspace.jobs.faults import folded_log
 from coverslip.workspace.jobs.records import (
     Job,
     all_jobs,

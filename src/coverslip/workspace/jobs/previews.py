@@ -35,15 +35,15 @@ from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.files import sha256_json
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of
 from coverslip.runs import Recipe, keeping_split, save_recipe
-from coverslip.workspace.asked.environment import child_environment
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import groups_by
+from coverslip.workspace.recipes.advice import keeping_split_of
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
-from coverslip.workspace.recipes.kept_split import keeping_split_of
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, Json
+from coverslip.workspace.workers.submit import child_environment
 
 _PARTS: tuple[Part, ...] = ("train", "val", "test", "left-out")
 PREVIEWS = register(

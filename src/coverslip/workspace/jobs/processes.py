@@ -12,7 +12,7 @@ from pathlib import Path
 
 from coverslip.machine import process_started
 from coverslip.messages import FAILURE_VARIABLE
-from coverslip.workspace.asked.environment import child_environment
+from coverslip.workspace.workers.submit import child_environment
 
 _MARK = b"=== begun "
 _WINDOWS_DETACHED = 0x00000008 | 0x00000200  # DETACHED_PROCESS, CREATE_NEW_PROCESS_GROUP

@@ -6,10 +6,10 @@ import time
 
 from sqlalchemy import update
 
-from coverslip.workspace.jobs.adopting import adopt_runs
 from coverslip.workspace.jobs.processes import Launched, launch, terminate
 from coverslip.workspace.jobs.records import LINES, Job, find_job, started_jobs, waiting
 from coverslip.workspace.jobs.state import is_at_work
+from coverslip.workspace.jobs.training import adopt_runs
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 

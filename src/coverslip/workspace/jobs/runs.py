@@ -16,8 +16,7 @@ from coverslip.messages import Failure
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
-from coverslip.workspace.jobs.faults import why_failed
-from coverslip.workspace.jobs.log import folded_log
+from coverslip.workspace.jobs.faults import folded_log, why_failed
 from coverslip.workspace.jobs.processes import lines_of_last_process
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, waiting
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
@@ -178,7 +177,7 @@ def _step(choices: Json, progress: Progress) -> int | None:
 
 def can_finish(job: Job, state: State, progress: Progress) -> bool:
     """Whether a training's fine-tuning can be ended now: not where it is over, and not where others must be like it."""
-    from coverslip.experiments.finishing import why_not_finished
+    from coverslip.experiments.estimating import why_not_finished
 
     if state not in ("running", "stopped", "interrupted") or not is_run(job.folder):
         return False

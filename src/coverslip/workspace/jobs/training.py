@@ -1,17 +1,24 @@
 """Asking for a training."""
 
 import math
+import secrets
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
+from coverslip.errors import CoverslipError
 from coverslip.models import check_weights, model_info
-from coverslip.runs import budget_seconds, save_recipe
+from coverslip.runs import budget_seconds, is_run, open_run, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.previews import refuse_untrainable
 from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_job_folder, unused_name
+from coverslip.workspace.recipes.advice import keeping_split_of
 from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
-from coverslip.workspace.recipes.kept_split import keeping_split_of
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 
 
@@ -77,3 +84,30 @@ def rename(workspace: Workspace, run_id: str, name: str) -> None:
     """Call a training something else."""
     find_job(workspace, run_id, "train")
     change_job(workspace, run_id, name=name)
+
+
+def adopt_runs(workspace: Workspace) -> None:
+    """List run folders that lie in the workspace but not in its tables: made in a terminal, or copied there."""
+    with workspace.engine.connect() as connection:
+        known = set(connection.execute(select(db.jobs.c.folder)).scalars())
+    for folder in sorted(workspace.runs.glob("*")):
+        if is_run(folder) and str(folder) not in known:
+            with suppress(CoverslipError):  # half a run, or a damaged one, stays where it is
+                _adopt(workspace, folder)
+
+
+def _adopt(workspace: Workspace, folder: Path) -> None:
+    run = open_run(folder)
+    sources = run.environment.opened.sources
+    add_job(
+        workspace,
+        id=secrets.token_hex(5),
+        kind="train",
+        name=folder.name,
+        dataset_name=Path(sources[0]).name if sources else "",
+        folder=str(folder),
+        command=["-m", "coverslip", "train", f"--resume={folder}"],
+        choices=run.recipe.model_dump(mode="json"),
+        state="started",
+        queued=None,
+    )

@@ -9,11 +9,11 @@ from coverslip.datasets import Signal
 from coverslip.messages import Failure
 from coverslip.reports.sections import careless_words
 from coverslip.runs import WhatIf
-from coverslip.workspace.asked.asking import Asked, StepProgress
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.inspections import inspect_again, kept_look
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.workers.submit import Asked, StepProgress
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from coverslip.events import Emit
 from coverslip.pipes import Json
-from coverslip.workspace.asked.answering import answer
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset
 from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.workers.worker import answer
 
 
 def measure(question: Json, emit: Emit) -> Json:

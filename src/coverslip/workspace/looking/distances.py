@@ -13,10 +13,10 @@ from coverslip.evaluation.distances import Distances
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.pipes import Json
-from coverslip.workspace.asked.asking import Asked, StepProgress
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.workers.submit import Asked, StepProgress
 
 DISTANCES = register(Kind("app-distances", "how far apart datasets are, in the app", RECORDS, bound_bytes=2 * 10**7))
 _MOST = 6  # datasets at once: each pair takes seconds

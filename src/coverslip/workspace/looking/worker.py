@@ -12,12 +12,12 @@ from coverslip.datasets import is_table
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit
 from coverslip.pipes import Json
-from coverslip.workspace.asked.answering import answer
 from coverslip.workspace.datasets.sources import opened_again
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_as_trained, load_scan
 from coverslip.workspace.store.rows import AnyRow, dataset_row, source_paths
+from coverslip.workspace.workers.worker import answer
 
 
 def look(question: Json, emit: Emit) -> Json:

@@ -16,9 +16,9 @@ from coverslip.errors import CoverslipError
 from coverslip.messages import failure_of
 from coverslip.pipes import Json, read_message, write_message
 from coverslip.runs.classifier import stamp_of
-from coverslip.workspace.asked.environment import child_environment
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.workers.submit import child_environment
 
 SILENT_SECONDS = 300.0
 _ANSWER_SECONDS = 180.0  # a huge image on a busy computer takes long; what takes longer hangs

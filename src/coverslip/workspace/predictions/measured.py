@@ -14,9 +14,8 @@ from coverslip.files import plain_cell, sha256_json
 from coverslip.runs import Run
 from coverslip.runs.lookup import ImageLookup, ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.pictures import NOT_FOUND
-from coverslip.workspace.predictions.relabelled import relabelled_since
-from coverslip.workspace.predictions.rows import FILE, Row, RowsWriter, cells_in, page_in, row_of, source_of
+from coverslip.workspace.predictions.corrections import relabelled_since
+from coverslip.workspace.predictions.rows import FILE, NOT_FOUND, Row, RowsWriter, cells_in, page_in, row_of, source_of
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_records
 from coverslip.workspace.store.rows import Page, dataset_row, missing_sources

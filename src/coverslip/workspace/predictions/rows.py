@@ -1,5 +1,6 @@
 """Rows of predictions in a small database of their own, so that 100,000 of them are filtered and sorted in pages."""
 
+import hashlib
 import json
 import math
 import sqlite3
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Select, column, func, table
+from sqlalchemy import Select, column, func, select, table
 
 from coverslip.cache import Journal, open_database, remove_database
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
@@ -19,8 +20,13 @@ from coverslip.errors import NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import Prediction
 from coverslip.runs.lookup import ImageSource
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.viewing.filters import Filters, Gallery, among, as_sqlite, chosen
+from coverslip.workspace.store.tables import corrections
+from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, chosen
+from coverslip.workspace.viewing.images import PictureSource
+from coverslip.workspace.viewing.pictures import View, large_picture, thumbnail
 
 FILE = "rows.sqlite"
 _COLUMNS = (
@@ -234,3 +240,101 @@ def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
 def _count(connection: sqlite3.Connection, wanted: Select[Any]) -> int:
     counted = wanted.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
     return int(connection.execute(*as_sqlite(counted)).fetchone()[0])
+
+
+NOT_FOUND = ImageSource(Path("/nowhere"), ReadPlan())  # its row still counts
+
+
+def thumbnail_of(workspace: Workspace, job_id: str, picture: ImageSource, side: int) -> bytes:
+    """A thumbnail of a row's image, kept for the next time; a blank one where it cannot be read."""
+    return thumbnail(workspace, job_id, _source(picture), side)
+
+
+def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
+    """A row's image as it is looked at in a viewer.
+
+    Raises:
+        NotFound: where it lies is not known any more.
+        CoverslipError: it lies outside the allowed roots, or cannot be read.
+    """
+    if picture == NOT_FOUND:
+        do = "Put back the folder or table that it was opened from."
+        raise NotFound("The image is no longer where it was", do=do)
+    return large_picture(workspace, _source(picture), view)
+
+
+def _source(picture: ImageSource) -> PictureSource:
+    try:
+        stat = picture.file.stat()
+        version = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
+    except (OSError, ValueError):
+        version = "gone"
+    described = f"{picture.file!r} {version} {picture.plan.as_json()}"
+    return PictureSource(picture.file, picture.plan, hashlib.sha256(described.encode()).hexdigest()[:24], True)
+
+
+def page_of_prediction(
+    workspace: Workspace, prediction_id: str, filters: Filters, *, offset: int, limit: int
+) -> Page[Row]:
+    """Rows of a prediction so far.
+
+    Raises:
+        NotFound: there is no such prediction.
+    """
+    job = find_job(workspace, prediction_id, "predict")
+    if not (job.folder / FILE).is_file():
+        return Page([], 0)
+    corrected = corrections_of(workspace, prediction_id)
+    return page_in(job.folder / FILE, job.choices["classes"], corrected, filters, offset=offset, limit=limit)
+
+
+def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str | Exclusion]:
+    """The answers of people by row: a class, or why the image is excluded."""
+    query = select(corrections).where(corrections.c.job_id == prediction_id)
+    with workspace.engine.connect() as connection:
+        return {
+            answer.row: Exclusion(answer.label) if answer.is_excluded else answer.label
+            for answer in connection.execute(query)
+        }
+
+
+def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:
+    """All rows of a prediction, in order; memory does not grow with their number."""
+    corrected = corrections_of(workspace, job.id)
+    if not (job.folder / FILE).is_file():
+        return
+    with reading(job.folder / FILE) as connection:
+        for cells in connection.execute("SELECT * FROM rows ORDER BY k"):
+            yield row_of(cells, job.choices["classes"], corrected), source_of(cells)
+
+
+def count_rows(job: Job) -> tuple[int, dict[str, int]]:
+    """How many rows a prediction has so far, and how many of each decision, most frequent first."""
+    if not (job.folder / FILE).is_file():
+        return 0, {}
+    with reading(job.folder / FILE) as connection:
+        counts = connection.execute("SELECT decision, count(*) FROM rows GROUP BY decision").fetchall()
+    decisions = dict(sorted(((str(name), int(n)) for name, n in counts), key=lambda pair: -pair[1]))
+    return sum(decisions.values()), decisions
+
+
+def count_only(job: Job, corrected: Mapping[int, str], only: Only) -> int:
+    """How many rows a prediction has so far of those that a filter names."""
+    if not (job.folder / FILE).is_file():
+        return 0
+    return count_in(job.folder / FILE, job.choices["classes"], corrected, Filters(only=only))
+
+
+def prediction_row(workspace: Workspace, job: Job, k: int) -> Row:
+    """One row of a prediction.
+
+    Raises:
+        NotFound: there is none of that number.
+    """
+    corrected = corrections_of(workspace, job.id)
+    return row_of(cells_in(job.folder / FILE, k), job.choices["classes"], corrected)
+
+
+def image_source_of_row(workspace: Workspace, prediction_id: str, k: int) -> ImageSource:
+    """The picture of a predicted image."""
+    return source_of(cells_in(find_job(workspace, prediction_id, "predict").folder / FILE, k))

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.errors import BadRun
+from coverslip.errors import BadRun, NotFound
 from coverslip.messages import Failure, Note
 from coverslip.runs import ClassifierCard, Run
 from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
-from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
+from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
+from coverslip.workspace.jobs.watching import Look, Message, as_text
 from coverslip.workspace.predictions.deciding import BEGUN, Begun
-from coverslip.workspace.predictions.predicted import corrections_of, count_only, count_rows
-from coverslip.workspace.predictions.rows import Exclusion
+from coverslip.workspace.predictions.rows import Exclusion, corrections_of, count_only, count_rows
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging, folder_of_run
 
@@ -126,3 +126,37 @@ def _run_of_classifier(workspace: Workspace, job: Job) -> Path | None:
         return None
     with workspace.engine.connect() as connection:
         return folder_of_run(connection, job.classifier_id)
+
+
+@dataclass(frozen=True, slots=True)
+class RowsSoFar:
+    """How many rows a prediction has."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionEvents:
+    """What those who watch a prediction are told, by the name of the event."""
+
+    state: Annotated[PredictionState, Field(description="As it is now: first, at each change, and last.")]
+    rows: Annotated[RowsSoFar, Field(description="There are more rows: pages ask for those that they show.")]
+
+
+class WatchedPrediction:
+    """A prediction's state, and how many rows there are."""
+
+    def __init__(self, workspace: Workspace, job_id: str) -> None:
+        self._workspace, self._id = workspace, job_id
+
+    def look(self) -> Look:
+        try:
+            job = find_job(self._workspace, self._id, "predict")
+        except NotFound:
+            return Look({}, True, [])
+        state = state_of_prediction(self._workspace, job)
+        now = {"state": as_text(state), "rows": as_text(RowsSoFar(state.n_done))}
+        return Look(now, has_ended(state.state), [])
+
+    def backlog(self, after: int, up_to: int) -> list[Message]:
+        return []

@@ -1,7 +1,7 @@
 """What a preset asks of datasets of the workspace, before anything is begun."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -11,9 +11,10 @@ from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.models import has_weights, model_info
 from coverslip.runs import FromRun, Pretraining
 from coverslip.runs.recipe import as_yaml
-from coverslip.studies import PRESETS, Cell, StudyPlan, cells_of, plan_from_text, preset_plan
+from coverslip.studies import PRESETS, Cell, StudyPlan, cells_of, plan_from_text, preset_plan, save_plan
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.jobs.records import add_job, new_job_folder
 from coverslip.workspace.recipes.checking import recipe_of_dataset
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow
@@ -183,3 +184,31 @@ def _lacks_weights(cell: Cell) -> bool:
         return not has_weights(model_info(cell.recipe.model))
     except CoverslipError:  # a network of a package that is gone: the training says so
         return False
+
+
+def queue_study(workspace: Workspace, choices: StudyChoices, *, name: str | None = None) -> str:
+    """Put a study behind those that wait, with the labels of now; gives its id.
+
+    The plan lies in its folder from now on: what is begun, and taken up again, is a study that is there.
+
+    Raises:
+        NotFound, Conflict: a dataset is not there, or not ready.
+        BadDataset: no image of one has a label.
+        BadRecipe: there is no such preset, or it does not fit these datasets.
+    """
+    plan, dataset_of = plan_of(workspace, choices)
+    job_id, folder = new_job_folder(workspace.studies, name or choices.preset)
+    cells_of(plan, folder)  # every recipe in it is checked before anything lies there
+    folder.mkdir()
+    save_plan(plan, folder / "study.yaml")
+    add_job(
+        workspace,
+        id=job_id,
+        kind="study",
+        name=name or choices.preset,
+        dataset_name=" · ".join(dict.fromkeys(dataset.name for dataset in plan.datasets)),
+        folder=str(folder),
+        command=["-m", "coverslip", "study", "resume", "--", str(folder)],
+        choices={**asdict(choices), "dataset_of": dataset_of},
+    )
+    return job_id

@@ -1,5 +1,7 @@
 """What studies are doing and how far each of their trainings is, read from their folders."""
 
+import secrets
+import threading
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -7,21 +9,55 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.errors import BadRecipe, BadRun
+from coverslip.errors import BadRecipe, BadRun, NotFound
 from coverslip.evaluation import METRICS
 from coverslip.messages import Failure
+from coverslip.runs import is_run
 from coverslip.runs.recipe import as_yaml
 from coverslip.studies import Cell, CellWord, StudyPlan, cells_of, load_plan
 from coverslip.studies import state_of as state_of_cell
-from coverslip.workspace.jobs.faults import why_failed
-from coverslip.workspace.jobs.log import folded_log
-from coverslip.workspace.jobs.records import Job, all_jobs, find_job, waiting
+from coverslip.workspace.jobs.faults import folded_log, why_failed
+from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, waiting
 from coverslip.workspace.jobs.runs import Headline, headline_of
-from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
+from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
+from coverslip.workspace.jobs.watching import Look, Message, as_text
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.studies.planning import PlannedTraining, planned
-from coverslip.workspace.studies.trainings import runs_of
+
+_listing = threading.Lock()
+
+
+def runs_of(workspace: Workspace, study: Job, cells: list[Cell]) -> dict[Path, Job]:
+    """The trainings of a study that have begun, by folder; those that are not listed yet are."""
+    with _listing:
+        known = _listed(workspace, study)
+        unlisted = [cell for cell in cells if cell.run.folder not in known and is_run(cell.run.folder)]
+        for cell in unlisted:
+            _list(workspace, study, cell)
+    return _listed(workspace, study) if unlisted else known
+
+
+def _listed(workspace: Workspace, study: Job) -> dict[Path, Job]:
+    return {job.folder: job for job in all_jobs(workspace, "train", study_id=study.id)}
+
+
+def _list(workspace: Workspace, study: Job, cell: Cell) -> None:
+    is_one = len(cell.dataset.path) == 1  # several datasets as one are none of the workspace's
+    add_job(
+        workspace,
+        id=secrets.token_hex(5),
+        kind="train",
+        name=f"{study.name}: {cell.label}" + (f", {cell.repeat}" if cell.repeat > 1 else ""),
+        dataset_id=study.choices["dataset_of"].get(cell.dataset.path[0]) if is_one else None,
+        dataset_name=cell.dataset.name,
+        study_id=study.id,
+        folder=str(cell.run.folder),
+        command=["-m", "coverslip", "train", f"--resume={cell.run.folder}"],
+        choices=cell.recipe.model_dump(mode="json"),
+        state="started",
+        queued=None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +234,30 @@ def _seconds(cell: Cell) -> float | None:
         return None if cell.run.status is None else cell.run.status.seconds_worked
     except BadRun:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyEvents:
+    """What those who watch a study are told, by the name of the event."""
+
+    state: Annotated[StudyState, Field(description="As it is now: first, at each change, and last.")]
+    cells: Annotated[list[StudyTraining], Field(description="Its trainings as they are now.")]
+
+
+class WatchedStudy:
+    """A study's state, and its trainings."""
+
+    def __init__(self, workspace: Workspace, job_id: str) -> None:
+        self._workspace, self._id = workspace, job_id
+
+    def look(self) -> Look:
+        try:
+            job = find_job(self._workspace, self._id, "study")
+        except NotFound:
+            return Look({}, True, [])
+        state = state_of_study(job, waiting(self._workspace, "study"))
+        now = {"state": as_text(state), "cells": as_text(trainings_of(self._workspace, job))}
+        return Look(now, has_ended(state.state), [])
+
+    def backlog(self, after: int, up_to: int) -> list[Message]:
+        return []

@@ -22,11 +22,11 @@ from coverslip.workspace.store.rows import (
     confirmed_images,
     dataset_row,
     folder_of_run,
+    rows_in_dataset,
 )
-from coverslip.workspace.store.run_images import rows_in_dataset
 from coverslip.workspace.store.tables import image_facts, images, inspections
 from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, chosen
-from coverslip.workspace.viewing.label_errors import label_errors_now
+from coverslip.workspace.viewing.tables import label_errors_now
 
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
 

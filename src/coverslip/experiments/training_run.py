@@ -1,0 +1,222 @@
+"""Training, in two steps where the recipe says so: pretraining on other labelled images, then training on these.
+
+What the initial weights have seen cannot measure the result: images of the test part that are among the training images
+of an earlier run or of pretraining are looked for by their pixels, before pretraining and after it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from coverslip.datasets import Dataset, Scan, counted, one_line, scan_images
+from coverslip.errors import BadRun, LeakageFound, OutOfTime
+from coverslip.events import Emit, Event, Noted
+from coverslip.experiments.beginning import begin_run, look_at_images, open_pretraining
+from coverslip.experiments.cross_validation import chosen_folds, cross_validate
+from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, plan_work
+from coverslip.experiments.fold_budget import fit_folds_to_budget, keeps_instant_classifiers, without_finetuning
+from coverslip.experiments.measuring import fit_to_memory
+from coverslip.experiments.one_split import make_split, train_one_split
+from coverslip.experiments.parts import Parts, capped_parts, with_epochs_of_folds
+from coverslip.experiments.working import working_in
+from coverslip.images import ImageFacts
+from coverslip.messages import AllowLeakage
+from coverslip.runs import (
+    Environment,
+    FromRun,
+    Pretraining,
+    Recipe,
+    Run,
+    RunContext,
+    SeenPixels,
+    fingerprint_of,
+    is_run,
+    keeping_split,
+    open_run,
+    same_images,
+    save_recipe,
+    seen_by_initialisation,
+    work_lock,
+)
+from coverslip.stopping import NO_DEADLINE, signals_stop
+
+
+def train_in(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> Run:
+    """Do the work of a run folder until it is done, fails or is asked to stop.
+
+    Args:
+        data: labelled images, as the recipe reads them.
+        recipe: what to do.
+        environment: what the run says of itself.
+        context: its folder has been begun.
+
+    Raises:
+        CoverslipError: one of its kinds, with what to do.
+        Stopped: on Ctrl-C, SIGTERM or the run's stop file.
+    """
+    listening = context.telling(_both(PaceListener(context), context.emit))
+    with signals_stop(), working_in(listening) as inner:
+        _train(data, recipe, environment, inner)
+    return Run(context.folder)
+
+
+def _train(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> None:
+    """Look at the images, share them out, train on others first if so asked, and train: once, or by folds."""
+    data = keeping_split(data, recipe)
+    scan, recipe = look_at_images(data, recipe, context)
+    folds = chosen_folds(data, scan, recipe, context.emit)
+    folds, recipe, context = fit_folds_to_budget(data, scan, folds, recipe, context)
+    if folds is None:
+        split = make_split(data, scan, recipe, allow_leakage=environment.allow_leakage)
+        tested = [i for i, part in enumerate(split.parts) if part == "test"]
+        parts = Parts(data, scan, split)
+        _tell_work(parts, recipe, context)
+        recipe = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
+        if context.run.budget is None:  # else it is done for every image size that is tried
+            recipe = fit_to_memory(parts, recipe, context)
+        train_one_split(data, recipe, context, scan=scan, split=split)
+        return
+    first_fold = capped_parts(data, scan, folds.splits[0], recipe)
+    settled = with_epochs_of_folds(data, scan, folds, recipe)
+    _tell_work(first_fold, settled, context, n_folds=len(folds.splits))
+    tested = [i for i, fold in enumerate(folds.fold_of) if fold]
+    started = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
+    resolved = {"split": recipe.split.resolved(len(folds.splits))}
+    save_recipe(
+        recipe.model_copy(update=resolved), context.run.recipe_file
+    )  # with the initialisation as it was asked for
+    started = fit_to_memory(Parts(data, scan, folds.splits[0]), started.model_copy(update=resolved), context)
+    try:
+        cross_validate(data, scan, folds, started, environment, context)
+    except OutOfTime:
+        if not keeps_instant_classifiers(context.run):
+            raise
+        started = without_finetuning(started, context)
+        cross_validate(data, scan, folds, started, environment, context.ending(NO_DEADLINE))
+
+
+def _tell_work(parts: Parts, recipe: Recipe, context: RunContext, n_folds: int = 0) -> None:
+    """Emit how much there is to do and how long it will take; a time budget says that itself."""
+    plan = plan_work(recipe, counts_of(parts, recipe, n_folds), context.device, _seconds_of_budget(context))
+    context.emit(plan)
+    if context.run.budget is None:
+        step = 1 if context.run.is_pretraining else 2 if isinstance(recipe.init, Pretraining) else None
+        context.emit(expected_time(plan, step))
+
+
+def _seconds_of_budget(context: RunContext) -> float | None:
+    """Seconds left of the time budget, the reserve for instant classifiers of folds included; None without one."""
+    left, budget = context.deadline.seconds_left(), context.run.budget
+    if left == math.inf:
+        return None
+    return max(0.0, left + (0.0 if budget is None else budget.reserve_seconds))
+
+
+def _both(first: Emit, second: Emit) -> Emit:
+    def tell(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell
+
+
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """The images that shall measure the result."""
+
+    data: Dataset
+    scan: Scan
+    positions: Sequence[int]
+
+    def known_to(self, seen: SeenPixels, origin: Path, context: RunContext, *, is_allowed: bool) -> str | None:
+        """What is to say on those of them that were seen before; None without any.
+
+        Raises:
+            LeakageFound: there are some, and that is not allowed.
+        """
+        n = len(seen.known(self.data, self.scan, self.positions, emit=context.emit, stop=context.stop))
+        if not n:
+            return None
+        which = f"{counted(n, 'image')} of {len(self.positions):,} test images"
+        text = f"{which} {'was' if n == 1 else 'were'} used in pretraining"
+        if not is_allowed:
+            raise LeakageFound(
+                text,
+                file=origin,
+                do="Start from other images, or accept results that are too high.",
+                remedies=(AllowLeakage(),),
+                values={"n_images": n},
+            )
+        return text
+
+
+def _with_initial_run(recipe: Recipe, tested: _Tested, environment: Environment, context: RunContext) -> Recipe:
+    """The recipe with a run whose weights are the initialisation, which may have to be trained first.
+
+    Raises:
+        BadRun: that run is another than when this one began.
+        LeakageFound: it knows images which shall measure the result.
+    """
+    if isinstance(recipe.init, Pretraining):
+        pretraining = _pretrain(recipe, recipe.init, tested, environment, context)
+        recipe = recipe.model_copy(update={"init": FromRun(run=str(pretraining.folder), labels=recipe.init.labels)})
+    if not isinstance(recipe.init, FromRun):
+        return recipe
+    earlier = Path(recipe.init.run)
+    if environment.initialisation is not None and fingerprint_of(earlier) != environment.initialisation:
+        raise BadRun("The run to start from has changed", file=earlier, do="Train a new run.")
+    seen = seen_by_initialisation(recipe)
+    if not seen.is_complete:
+        text = (
+            "The classifier to start from does not say which images it was trained on. None of these may be among them."
+        )
+        context.emit(Noted(code="unknown-initialisation", text=text, level="warning"))
+    if known := tested.known_to(seen, earlier, context, is_allowed=environment.allow_leakage):
+        context.emit(Noted(code="leakage", text=f"{known}: the numbers look too good.", level="warning"))
+    return recipe
+
+
+def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: Environment, context: RunContext) -> Run:
+    """Pretrain, in a folder inside the run's, unless it is done."""
+    own = context.run.pretraining
+    if not own.is_done:
+        source = one_line(init.train_on)
+        text = f"First pretraining on '{source}': the network then learns your images."
+        context.emit(Noted(code="pretraining", text=text))
+        with work_lock(own.folder):
+            if is_run(own.folder):
+                own = open_run(own.folder)
+                data, own_recipe, own_environment = same_images(own), own.recipe, own.environment
+            else:
+                data, own_recipe = open_pretraining(recipe, init)
+                allow = environment.allow_leakage
+                own_environment = begin_run(own.folder, data, own_recipe, environment.device, allow_leakage=allow)
+            inside = context.inside(own.folder, _as_pretraining(context.emit))
+            _check_pretraining(data, init, tested, environment, inside)
+            with working_in(inside, is_inner=True) as inner:
+                _train(data, own_recipe, own_environment, inner)
+    record = Run(own.folder).training
+    if record is not None and record.chosen == "instant":
+        text = "Pretraining did not improve the initial network, which is used unchanged."
+        context.emit(Noted(code="pretraining-no-better", text=text, level="warning"))
+    return own
+
+
+def _check_pretraining(
+    data: Dataset, init: Pretraining, tested: _Tested, environment: Environment, context: RunContext
+) -> None:
+    """Before hours of training: any image of both datasets, though only those that are trained on will count."""
+    scan = scan_images(data, emit=context.emit, stop=context.stop)
+    shared = frozenset(facts.pixel_hash for facts in scan.facts if isinstance(facts, ImageFacts))
+    seen = SeenPixels({data.opening.plan: shared})
+    tested.known_to(seen, Path(init.train_on), context, is_allowed=environment.allow_leakage)
+
+
+def _as_pretraining(emit: Emit) -> Emit:
+    """A listener that passes events on as those of pretraining."""
+
+    def tell(event: Event) -> None:
+        emit(replace(event, is_pretraining=True))
+
+    return tell

@@ -1,0 +1,61 @@
+"""Trainings on this computer, side by side as far as the plan's threads leave cores for."""
+
+import os
+import queue
+import subprocess
+import threading
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGINT
+
+from coverslip.machine import n_cores
+from coverslip.studies.executors.process import Order, begin, settle
+
+
+class Here:
+    """This computer."""
+
+    def __init__(self, threads: int) -> None:
+        self._cores = _free_cores(threads)
+        self.n_aside = max(1, n_cores() // threads)
+        self._children: dict[Path, subprocess.Popen[bytes]] = {}
+        self._guard = threading.Lock()
+        self._is_stopped = False
+
+    def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
+        """Train, and wait for the end; a start that lies on this computer is where the recipe says."""
+        with self._guard:
+            if self._is_stopped:
+                return
+            child = self._children[folder] = begin(order, folder)
+        cores = self._cores.get()
+        try:
+            if cores and hasattr(os, "sched_setaffinity"):
+                with suppress(ProcessLookupError):  # it has ended already
+                    os.sched_setaffinity(child.pid, cores)  # by which it knows how many threads it may have
+            settle(child, folder)
+        finally:
+            self._cores.put(cores)
+            with self._guard:
+                self._children.pop(folder, None)
+
+    def stop(self) -> None:
+        """Ask all that is at work to end in order, once; begin nothing more."""
+        with self._guard:
+            self._is_stopped = True
+            for child in self._children.values():
+                if child.poll() is None:
+                    child.send_signal(SIGINT)
+            self._children.clear()
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+def _free_cores(n: int) -> "queue.SimpleQueue[set[int]]":
+    """Sets of cores that share none; an empty one where the system has no such thing."""
+    known = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    free: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
+    for i in range(0, n_cores() - n + 1, n):
+        free.put(set(known[i : i + n]))
+    return free

@@ -1,1 +1,0 @@
-"""Where the trainings of a study are done."""

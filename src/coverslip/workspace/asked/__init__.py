@@ -1,1 +1,0 @@
-"""Work of some seconds or minutes, in processes that end with the server."""

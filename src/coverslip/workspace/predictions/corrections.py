@@ -1,0 +1,150 @@
+"""Measured and predicted images in the dataset that they come from: where they stand there, and their labels of now."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import Connection, or_, select
+
+from coverslip.datasets import ClassPlan, ImageRecord, with_classes
+from coverslip.errors import NotFound
+from coverslip.images import ReadPlan, middle_of
+from coverslip.runs.lookup import ImageSource
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.predictions.rows import reading
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.records import as_dataset, load_records, plan_of
+from coverslip.workspace.store.rows import Json, dataset_row
+from coverslip.workspace.store.tables import images, label_changes
+
+_Box = tuple[int, int, int, int]  # x, y, width, height in pixels
+
+
+def position_of(connection: Connection, dataset_id: str, picture: ImageSource) -> int | None:
+    """Where an image stands in a dataset; None where it is not, or not any more, one of its images."""
+    own = (images.c.dataset_id == dataset_id) & (images.c.path == str(picture.file))
+    there = connection.execute(select(images.c.position, images.c.plan).where(own)).all()
+    planned = [plan_of(row.plan) for row in there]
+    chosen = index_of_same_pixels(
+        [plan for plan, _ in planned], picture.plan, ["point" in stated for _, stated in planned]
+    )
+    return None if chosen is None else int(there[chosen].position)
+
+
+def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], file: Path) -> dict[int, str]:
+    """What measured images have been relabelled to in their dataset since they were measured.
+
+    Args:
+        workspace: where the dataset is.
+        job: a training or an evaluation.
+        classes: of its classifier.
+        file: the database of its rows.
+
+    Returns:
+        The class by the row's number, as the training names its classes; images whose label was taken away are
+        not told of.
+    """
+    records = _changed_records(workspace, job, classes)
+    if not records:
+        return {}
+    with reading(file) as connection:
+        rows = connection.execute("SELECT k, file, plan, label FROM rows").fetchall()
+    rows_of: dict[str, list[tuple[int, ReadPlan, str]]] = {json.dumps(str(record.path)): [] for record in records}
+    for k, path, plan, label in rows:
+        if path in rows_of:
+            rows_of[path].append((k, ReadPlan.from_json(plan), label))
+    relabelled = {}
+    for record in records:
+        of_file = rows_of[json.dumps(str(record.path))]
+        are_points = ["point" in record.stated] * len(of_file)
+        chosen = index_of_same_pixels([plan for _, plan, _ in of_file], record.plan, are_points)
+        if chosen is not None and record.label not in (None, of_file[chosen][2]):
+            relabelled[of_file[chosen][0]] = str(record.label)
+    return relabelled
+
+
+def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
+    """What the training of a job made of the classes that images are labelled with."""
+    choices: Mapping[str, object] = job.choices
+    if job.kind == "evaluate":
+        choices = find_job(workspace, job.classifier_id or "", "train").choices
+    return ClassPlan.model_validate(choices.get("classes") or {})
+
+
+def index_of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan, are_points: Sequence[bool]) -> int | None:
+    """Which of the images of one file is meant: the only one, that of the same crop, or that of the same whole plan.
+
+    A recipe may read another plane, other channels or larger crops around points than a dataset shows.
+
+    Args:
+        plans: of the images of the file.
+        plan: of the image that is meant.
+        are_points: whether the dataset gives a point, whose crop has no size of its own, for each of the images.
+    """
+    chosen = [k for k in range(len(plans)) if _is_same_crop(plans[k].box, plan.box, is_point=are_points[k])]
+    if not chosen and len(plans) == 1 and None in (plans[0].box, plan.box):
+        chosen = [0]  # only one of dataset and classifier crops the file
+    if len(chosen) > 1:
+        chosen = [k for k in chosen if plans[k] == plan]
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def _is_same_crop(box: _Box | None, other: _Box | None, *, is_point: bool) -> bool:
+    if is_point and box is not None and other is not None:
+        return middle_of(box) == middle_of(other)
+    return box == other
+
+
+def _changed_records(workspace: Workspace, job: Job, classes: Sequence[str]) -> Sequence[ImageRecord]:
+    """The images, with the classes of now, that may have been relabelled since a job was asked for."""
+    if job.dataset_id is None:
+        return ()
+    with suppress(NotFound), workspace.engine.connect() as connection:
+        row = dataset_row(connection, job.dataset_id)
+        places = _changed_places(connection, job)
+        records = [record for at in places for record in load_records(connection, job.dataset_id, at, at + 1)]
+        return with_classes(as_dataset(row, records), class_plan_of(workspace, job), classes).records
+    return ()
+
+
+def _changed_places(connection: Connection, job: Job) -> list[int]:
+    """Where images stand whose label may be another than when a job was asked for."""
+    since = or_(label_changes.c.made >= job.created, label_changes.c.is_undone)
+    changes = select(label_changes.c.before).where(label_changes.c.dataset_id == job.dataset_id, since)
+    return sorted({place for before in connection.execute(changes).scalars() for place, _ in before})
+
+
+LabelsOfFiles = Mapping[str, Sequence[Json]]  # plan and label of each image, by its path as JSON
+
+
+def labels_of_files(connection: Connection, dataset_id: str) -> LabelsOfFiles:
+    """The labels of all images of a dataset, as JSON for the process that predicts them."""
+    query = select(images.c.path, images.c.plan, images.c.label).where(images.c.dataset_id == dataset_id)
+    labels: dict[str, list[Json]] = defaultdict(list)
+    for path, plan, label in connection.execute(query.order_by(images.c.position)):
+        labels[json.dumps(path)].append({"plan": plan, "label": label})  # JSON writes bytes that are no text
+    return labels
+
+
+def with_dataset_labels(records: Sequence[ImageRecord], labels: LabelsOfFiles) -> list[ImageRecord]:
+    """The records with the labels of the dataset; images that are not in the dataset keep theirs."""
+    by_center: dict[tuple[str, tuple[int, int] | None], list[Json]] = defaultdict(list)
+    for path, of_file in labels.items():
+        for image in of_file:
+            by_center[path, _center(plan_of(image["plan"])[0])].append(image)
+    labeled = []
+    for record in records:
+        path = json.dumps(str(record.path))
+        # Fields of view can hold thousands of images: only those around the same point are compared.
+        candidates = of_file if len(of_file := labels.get(path, ())) == 1 else by_center[path, _center(record.plan)]
+        plans = [plan_of(image["plan"]) for image in candidates]
+        index = index_of_same_pixels([plan for plan, _ in plans], record.plan, ["point" in of for _, of in plans])
+        labeled.append(record if index is None else replace(record, label=candidates[index]["label"]))
+    return labeled
+
+
+def _center(plan: ReadPlan) -> tuple[int, int] | None:
+    return None if plan.box is None else middle_of(plan.box)

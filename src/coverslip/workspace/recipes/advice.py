@@ -1,0 +1,201 @@
+"""The split of an earlier training, for one that shall be compared with it."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from sqlalchemy import select
+
+from coverslip.errors import BadRun, Conflict, NotFound, WeightsUnavailable
+from coverslip.experiments.estimating import LONG_SECONDS, Counts, plan_work
+from coverslip.keys import Option
+from coverslip.machine import FOR_TRAINING, chosen_device
+from coverslip.models import ModelRecord, has_weights, list_models, model_info, starting_weights
+from coverslip.runs import Pretraining, Recipe, Run
+from coverslip.workspace.datasets.reading_images import refuse_unready
+from coverslip.workspace.recipes.checking import recipe_of_dataset
+from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import folder_of_run
+from coverslip.workspace.store.tables import jobs
+
+PretrainedWeights = Literal["here", "download", "import", "none"]
+_BYTES = 4  # of a parameter: weights are stored as float32
+
+
+@dataclass(frozen=True, slots=True)
+class AdvisedModel:
+    """A network with what to know before choosing it. Counts are with 1,000 classes, at its own image size."""
+
+    name: str
+    title: str
+    family: str
+    paper: str | None
+    parameters: int
+    macs: Annotated[int | None, Field(description="Multiply-accumulates of one image.")]
+    input_px: int
+    weights: Annotated[
+        PretrainedWeights,
+        Field(
+            description="here: on this computer; download: at first use; import: from a file; none: train from scratch."
+        ),
+    ]
+    download_bytes: Annotated[int | None, Field(description="About what is downloaded at first use; else null.")]
+    licence: Annotated[str | None, Field(description="Of the weights.")]
+    advice: str
+    is_recommended: bool
+    options: Annotated[tuple[Option, ...], Field(description="What `model_options` may set.")]
+    takes_others: Annotated[bool, Field(description="Whether it takes further options, known to its library alone.")]
+    parts: Annotated[list[str], Field(description="What `freeze_to` may name, the earliest first.")]
+
+
+def advised_models() -> list[AdvisedModel]:
+    """All networks of the zoo: the default first, then those with available weights, then by size."""
+    default = Recipe().model
+    advised = [_advised(record, model_info(default)) for record in list_models()]
+    return sorted(advised, key=lambda model: model.name != default)
+
+
+def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
+    weights = _weights_of(record)
+    return AdvisedModel(
+        name=record.name,
+        title=record.title,
+        family=record.family,
+        paper=record.paper,
+        parameters=record.parameters,
+        macs=record.macs,
+        input_px=record.input_px,
+        weights=weights,
+        download_bytes=_download_bytes(record) if weights == "download" else None,
+        licence=_licence(record),
+        advice=_advice(record, default, weights),
+        is_recommended=record.name == default.name,
+        options=record.options,
+        takes_others=record.timm_name is not None or record.torchvision_name is not None,
+        parts=list(record.freeze_boundaries),
+    )
+
+
+def _licence(record: ModelRecord) -> str | None:
+    """Of the weights that a training would take."""
+    with suppress(WeightsUnavailable):  # damaged ones: the training says so
+        weights = starting_weights(record)
+        return record.licence if weights is None else weights.licence
+    return record.licence
+
+
+def _weights_of(record: ModelRecord) -> PretrainedWeights:
+    if has_weights(record):
+        return "here"
+    if record.weights is not None:
+        return "download"
+    return "none" if record.weights_file is None else "import"
+
+
+def _download_bytes(record: ModelRecord) -> int:
+    source = record if record.weights_of is None else model_info(record.weights_of)
+    return _BYTES * source.parameters
+
+
+def _advice(record: ModelRecord, default: ModelRecord, weights: PretrainedWeights) -> str:
+    if record.name == default.name:
+        start = "A good first choice: small, and quick also without a graphics card."
+    else:
+        start = f"{_cost(record, default)}, {_size(record, default)}."
+    return f"{start} Import {record.weights_file}." if weights == "import" else start
+
+
+def _cost(record: ModelRecord, default: ModelRecord) -> str:
+    if not record.macs or not default.macs:
+        return "Its cost is not known"
+    ratio = record.macs / default.macs
+    if ratio > 1.25:
+        return f"About {_times(ratio)} the computing of the recommended network"
+    if ratio < 0.8:
+        return f"About {100 * ratio:.0f} % of the computing of the recommended network"
+    return "About as much computing as the recommended network"
+
+
+def _size(record: ModelRecord, default: ModelRecord) -> str:
+    ratio = record.parameters / default.parameters
+    if ratio > 1.25:
+        return f"{_times(ratio)} its size"
+    if ratio < 0.8:
+        return f"{100 * ratio:.0f} % of its size"
+    return "about its size"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f} times" if ratio < 3 else f"{ratio:.0f} times"
+
+
+@dataclass(frozen=True, slots=True)
+class TimePreview:
+    """How long a training would take on this computer."""
+
+    seconds: Annotated[float | None, Field(description="Null where no training here tells.")]
+    basis: Annotated[str | None, Field(description="Which earlier training tells it.")]
+    is_long: Annotated[bool, Field(description="Longer than half an hour, or many folds whose time is not known.")]
+    n_trainings: Annotated[int, Field(description="Folds and the classifier trained on all images; 1 without folds.")]
+    has_pretraining: Annotated[bool, Field(description="A first step on other images comes in addition.")]
+
+
+_MANY_TRAININGS = 20
+
+
+def expected(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], counts: Counts) -> TimePreview:
+    """How long a training would take.
+
+    Args:
+        workspace: of the dataset.
+        dataset_id: of labelled images.
+        recipe: what differs from the defaults.
+        counts: images in each part of its split.
+
+    Raises:
+        NotFound, Conflict: there is no such dataset, or it is still being read.
+        BadRecipe: a key or value is not valid.
+    """
+    with workspace.engine.connect() as connection:
+        row = refuse_unready(connection, dataset_id)
+    settled = recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
+    plan = plan_work(settled, counts, chosen_device(settled.device, automatic=FOR_TRAINING))
+    n_trainings = counts.n_folds + 1 if counts.n_folds else 1
+    is_long = n_trainings > _MANY_TRAININGS if plan.seconds is None else plan.seconds > LONG_SECONDS
+    return TimePreview(
+        seconds=plan.seconds,
+        basis=plan.basis,
+        is_long=is_long,
+        n_trainings=n_trainings,
+        has_pretraining=isinstance(settled.init, Pretraining),
+    )
+
+
+def keeping_split_of(workspace: Workspace, run_id: str, dataset_id: str, recipe: Recipe) -> Recipe:
+    """The recipe with the split of an earlier training on the same dataset.
+
+    Returns:
+        The recipe as it is where one of the two trainings has folds, which test every image once anyway.
+
+    Raises:
+        NotFound: there is no such training.
+        Conflict: it was of another dataset, or never came to its split.
+    """
+    with workspace.engine.connect() as connection:
+        folder = folder_of_run(connection, run_id)
+        its_dataset = connection.execute(select(jobs.c.dataset_id).where(jobs.c.id == run_id)).scalar_one_or_none()
+    if folder is None:
+        raise NotFound("There is no such training", do="It may have been deleted: look at the list.")
+    if its_dataset != dataset_id:
+        raise Conflict("That training was on another dataset", do="Train without the split of an earlier training.")
+    try:
+        rows = Run(folder).split
+    except BadRun as error:
+        raise Conflict(f"The split of that training cannot be kept: {error.what}", do=error.do) from error
+    if not rows:
+        raise Conflict("That training never came to its split", do="Train without its split.")
+    if recipe.split.asks_for_folds or any(row.fold for row in rows):
+        return recipe
+    return recipe.model_copy(update={"split": recipe.split.model_copy(update={"run": str(folder)})})
