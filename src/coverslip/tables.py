@@ -1,4 +1,4 @@
-"""A table of frozen records: what there is of one kind of thing (metrics, losses, random changes), by name.
+"""Tables of frozen records by name (metrics, losses, augmentations), and tables for notebooks (pandas, HTML).
 
 Adding a thing is one record; whoever lists, checks or shows things of its kind reads the table when asked. Packages
 outside coverslip call `add`.

@@ -1,4 +1,4 @@
-"""What works beside the answering of requests: the queue of jobs, streams of events, loaded classifiers."""
+"""Background work beside requests: the queue of jobs, event streams, loaded classifiers."""
 
 import asyncio
 import threading

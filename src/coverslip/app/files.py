@@ -1,4 +1,4 @@
-"""Files of the workspace as answers."""
+"""Files, images and reports of the workspace as responses."""
 
 import os
 from collections.abc import Mapping

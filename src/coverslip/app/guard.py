@@ -1,4 +1,4 @@
-"""Who is let in: one middleware around everything, so that no route can forget to ask.
+"""Who is let in, and how much one client may send: tokens, hosts, connections, rates.
 
 The app acts for the person at this computer, so any web page that they open elsewhere would like to speak to it. Three
 things keep those out. A page whose name was made to point at this computer (DNS rebinding) sends its own name as Host.
@@ -6,6 +6,12 @@ A page of another site sends its Origin, or, where browsers leave that away, say
 away from loopback, where other people's computers can connect, a token is asked for.
 
 It is plain ASGI: middleware of Starlette's BaseHTTP kind never sees websockets, and holds back event streams.
+
+uvicorn waits for ever for a request that was begun. A few hundred such connections, of one program on the same
+computer, would take all that the process may open, before any token is asked for.
+
+FastAPI reads a JSON body whole before the route sees it, so the limit must lie in front of it. A route that reads a
+stream by itself, such as an upload, raises its own limit before it begins; one that takes much JSON is a `taking` one.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Raw request bodies, written to a file as they come; memory does not grow with them."""
+"""What routes take from requests: dependencies, and raw bodies written to a file as they arrive."""
 
 import os
 import tempfile

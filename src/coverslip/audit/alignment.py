@@ -1,4 +1,8 @@
-"""Which pairs of pictures show the same: laid over each other as well as can be, down to fine detail."""
+"""Which pairs of small pictures show the same: alignment by rotation, scale and shift, then comparison in detail.
+
+Inverse compositional alignment (Baker and Matthews 2004, Lucas-Kanade 20 years on) of similarities, for many pairs at
+once; brightness and contrast of the pictures do not count.
+"""
 
 from dataclasses import dataclass, replace
 from functools import cache

@@ -1,4 +1,4 @@
-"""Whether the object of an image is cut off by the edge, blurred or saturated: numbers that findings rest on."""
+"""Image quality: objects cut off by the edge, blur and saturation, measured within a memory budget."""
 
 import json
 import threading

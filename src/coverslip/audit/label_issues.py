@@ -1,4 +1,9 @@
-"""Suspected label errors, by the probabilities of classifiers that were not trained on the images."""
+"""Suspected label errors, by the probabilities of classifiers that were not trained on the images.
+
+With folds, the network that tested an image checks it. Without, linear probes on features of the frozen network do:
+each image is checked by one that was fitted without its group and its duplicates. Test images are checked likewise:
+what is found out about them changes nothing of the run's numbers.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

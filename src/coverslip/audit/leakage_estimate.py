@@ -1,4 +1,10 @@
-"""What was learnt from showing images to a network is remembered, for trainings on the same images."""
+"""The leakage estimate: the same classifier tested by an image-level split and by a grouped split.
+
+Where images of one patient, slide or field, or copies of one picture, lie on both sides of a split, a classifier is
+asked about images that it has nearly seen. How much that is worth is measured here and not supposed: every image is
+named once by a classifier fitted on others, dealt out either way, by a linear probe on frozen features and by the label
+of the nearest image.
+"""
 
 import hashlib
 from collections import defaultdict

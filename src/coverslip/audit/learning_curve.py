@@ -1,7 +1,11 @@
-"""How good linear probes are that are trained on an eighth, a quarter, half and all of the images.
+"""Learning curves of linear probes trained on an eighth, a quarter, half and all of the images.
 
 Five networks for each size in turn leave out a fifth of the images and are scored on it: no other images are needed,
 and test images are never among them. That is done twice, with the images in another order: ten repeats.
+
+The same discriminant as `coverslip.training.linear_probe` at one shrinkage, written with the Gram matrix
+(Mika et al. 1999, Fisher Discriminant Analysis with Kernels), which is worked out once. Each part then takes one
+Cholesky factor in place of an eigendecomposition over thousands of features.
 """
 
 import numpy as np

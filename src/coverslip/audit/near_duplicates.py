@@ -2,6 +2,9 @@
 
 What is found depends on the pixels of the images alone: not on their order or names, on the cache, or on the number of
 threads, since a split depends on it.
+
+What these numbers do under such changes differs between cells and chromosomes, so it is learnt from the pictures at
+hand: some are turned, shifted, scaled and overexposed at random, and numbers that this changes count less.
 """
 
 import hashlib

@@ -1,9 +1,16 @@
-"""Whether labels can be told from what has nothing to do with the object: a shortcut that a network would take.
+"""Shortcuts: whether borders, backgrounds, file names, file tags or batches predict the labels.
 
 A linear probe is asked for the labels of images that it was not fitted on: by the border of the image, its background,
 its size or its format alone, and, to compare, by what a network sees in the whole image. Clean images have some
 shortcuts too (the border of a crop may hold a part of a large cell), so what counts is the share of the whole image's
 gain over chance that one of them reaches (Geirhos et al. 2020, Shortcut learning in deep neural networks).
+
+Networks see no names. But names that go with classes tell that these come from different sources, days or lists, which
+images may show as well.
+
+Columns of the dataset's table that are not its groups are asked. That classes are unequally spread over plates does no
+harm where plates look alike; and where classes look different, plates of other classes do too. So the value of a column
+is told from images of one class at a time.
 """
 
 import hashlib

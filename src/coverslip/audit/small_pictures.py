@@ -1,8 +1,11 @@
-"""Numbers that stay nearly the same when a picture is turned, mirrored, shifted a little, or cropped a little.
+"""Small grayscale pictures of images, and descriptors of them that rotation, mirroring and small shifts hardly change.
 
 Two polar transforms: of the picture itself, whose circular correlation tells by how much a copy is turned, and of its
 power spectrum, which does not know of shifts. Magnitudes of their Fourier coefficients along the angle do not know of
 turns or mirroring (Casasent and Psaltis 1976, Position, rotation and scale invariant optical correlation).
+
+A pose is (a, b, x, y): the point (u, v) of the result, from the middle of the picture in units of half its side, is
+looked up at (a u - b v + x, b u + a v + y). Mirroring is done before, of the picture itself.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""What each random change draws for a batch: parts of the one transform of `transform.py`.
+"""The random parameters that each augmentation draws for a batch.
 
 Angles are uniform, scales log-uniform, shifts uniform in both directions; a flip has probability one half in either
 direction. All but flips draw, used or not.

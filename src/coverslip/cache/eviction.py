@@ -1,4 +1,4 @@
-"""The one place where stores are removed: by the bounds, by `coverslip cache --clean`, or with what they are about."""
+"""Eviction: the limits of the cache, and the one place where stores are removed."""
 
 import os
 import re

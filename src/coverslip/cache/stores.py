@@ -1,7 +1,10 @@
-"""The stores that lie in the cache folder, and what they hold.
+"""The stores of the cache folder: their kinds, their database files and their notes.
 
 A store is a folder `KIND/NAME` that holds a file `used.lock`. Whoever uses a store has a shared lock on that file;
 whoever removes one needs it alone. The file's time says when the store was last used.
+
+A kind is a folder of the cache folder that holds a folder for each of its stores. `kind.json` in it says what the kind
+is, so a process that knows nothing of a room shows, bounds and cleans that room's stores like its own.
 """
 
 import json

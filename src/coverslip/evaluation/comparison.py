@@ -1,4 +1,8 @@
-"""Two ways to train on the same splits: which is better, and how likely, though the splits share training images."""
+"""Differences between classifiers: paired by image, unpaired, and between training procedures on the same splits.
+
+What both find easy or hard is the same for both, so the difference is far better known than either number: intervals
+of the two that overlap say nothing about it. Images of one group (patient, slide, well) move together.
+"""
 
 import math
 from collections.abc import Sequence

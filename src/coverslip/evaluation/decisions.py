@@ -1,4 +1,4 @@
-"""What validation images set about decisions: which class an image is.
+"""Decision rules and operating points: how probabilities become predicted classes.
 
 An image is of the most probable class, or of the one that exceeds its own threshold most.
 

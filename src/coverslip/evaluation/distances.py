@@ -1,4 +1,16 @@
-"""What is said of how far apart datasets are."""
+"""Distances between datasets by their features: MMD and CORAL.
+
+Source: Sun and Saenko 2016, Deep CORAL, equation 1: ||C_x - C_y||^2 / (4 d^2), in Frobenius' norm.
+
+Source: Gretton et al. 2012, A Kernel Two-Sample Test, lemma 6: the unbiased estimate, with a Gaussian kernel whose
+width is the median distance. Resampled sets are counts of images, so that a resample costs a product of a matrix and a
+vector, and all resamples one of two matrices.
+
+What differs: a bootstrap draws images several times, and pairs of an image with itself have the highest similarity,
+which lifts the estimate; such pairs are left out of the interval. `paper_low` and `paper_high` keep them, as the
+two-step paper on chromosomes does. Groups are drawn, and permuted, whole: images of one slide resemble each other, and
+as single images would make every two sets look different.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

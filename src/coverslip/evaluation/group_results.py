@@ -1,7 +1,12 @@
-"""Does it work as well for all? Numbers by the values of a column (sex, stain, site), and how far they differ.
+"""Results by group and by subgroup, and the differences between subgroups.
 
 The gap of a subgroup is its number minus that of all other images. Images of one group can be on both sides, so the
 interval comes from the influence of every image on the difference, summed over groups.
+
+A group's probabilities are those of the mean logarithm over its images. The sum would count each image as independent
+evidence, though images of a patient resemble each other, and be sure of anything; the mean of probabilities or a vote
+would let many doubtful images outweigh few sure ones. Only one class can be the group's, so groups with images of
+several are left out of these predictions.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Arrays in, numbers out: how well classes were told apart.
+"""Confusion matrices, and the classes that are confused most often.
 
 The prediction is the class that was decided; where none is given, that of highest probability (the first of equals).
 A macro average is taken over the classes that occur in `label`, so that images with some of the classes can be scored

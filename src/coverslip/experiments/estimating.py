@@ -1,4 +1,4 @@
-"""How long a training is expected to take, by the pace of earlier trainings on this computer."""
+"""Expected time of a training, by the pace of earlier ones, and finishing a training early."""
 
 import json
 import time

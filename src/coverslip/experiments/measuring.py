@@ -1,4 +1,4 @@
-"""A classifier on labelled images: its predictions, and how good they are."""
+"""Test a classifier on labeled images: predictions, metrics, and the memory that this takes."""
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import replace

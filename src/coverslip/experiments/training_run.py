@@ -1,4 +1,4 @@
-"""Training, in two steps where the recipe says so: pretraining on other labelled images, then training on these.
+"""One training from beginning to end, with pretraining on other images before it where a recipe has it.
 
 What the initial weights have seen cannot measure the result: images of the test part that are among the training images
 of an earlier run or of pretraining are looked for by their pixels, before pretraining and after it.

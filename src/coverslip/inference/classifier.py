@@ -1,4 +1,4 @@
-"""The packaged classifier at work: images in, one row per image out."""
+"""The packaged classifier: images in, one row per image out, with the decision."""
 
 import copy
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence

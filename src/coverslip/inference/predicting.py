@@ -1,4 +1,4 @@
-"""New images to a table of predictions: on this computer, or on a Ray cluster."""
+"""Predict new images: on this computer, or on a Ray cluster."""
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""How much memory training a network takes, before it is trained."""
+"""Multiply-accumulates, parameters and training memory of a network, counted before it is trained."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is known about a network without building it: the type of the zoo's records. Pure data, no torch.
+"""Records of networks and of their options: pure data, no torch.
 
 The records themselves stand in `coverslip.models.zoo`; `coverslip.models.catalogue` looks things up among them.
 """

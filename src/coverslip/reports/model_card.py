@@ -1,4 +1,12 @@
-"""The model card as Markdown."""
+"""The model card as Markdown, by the items of TRIPOD+AI and Metrics Reloaded.
+
+Maier-Hein L, Reinke A et al. 2024. Metrics reloaded: recommendations for image analysis validation. Nature Methods
+21:195-212. For tasks that name whole images; the questions are in our words.
+
+Collins GS et al. 2024. TRIPOD+AI statement: updated guidance for reporting clinical prediction models that use
+regression or machine learning methods. BMJ 385:e078378. The numbers are the guideline's, the subjects our words; all 52
+were compared with a copy of the published checklist.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence

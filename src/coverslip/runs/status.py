@@ -1,4 +1,10 @@
-"""`status.json`: what a run is doing, with a heartbeat that tells running from dead."""
+"""`status.json`, with a heartbeat that tells running from dead, and the lock of a run folder.
+
+The lock is one of the operating system on a file in the folder, which stays there: it ends with its process, however
+that ends, so that a dead one holds nobody up. Some network file systems have no locks: there, only the heartbeat of
+`status.json` shows that another process is at work. A process must not open its own lock file: closing it again would
+give the lock back.
+"""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""`training.json`: how a network was trained, and what validation images set."""
+"""`training.json` and `budget.json`: how a network was trained, and what validation images chose."""
 
 import re
 from typing import Annotated, Literal

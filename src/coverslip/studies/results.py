@@ -1,4 +1,4 @@
-"""`results.csv` of a study: a row per training and fold."""
+"""`results.csv` of a study, a row per training and fold, and the means over them."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""How long each training of a study will take here, by the pace of its network on a few of its dataset's own images."""
+"""Expected time of each training of a study, and the prediction time of its classifiers."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

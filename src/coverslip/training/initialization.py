@@ -1,4 +1,4 @@
-"""What intensities are brought to before the first layer."""
+"""Initial weights: adaptation of the first layer, and intensity normalization."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,14 @@
-"""A step of a training: with as many images at a time as memory holds, in mixed precision where a GPU is quicker so."""
+"""One training step: micro-batches, mixed precision, batch-norm statistics and the standardized last layer.
+
+The instant classifier is fitted on features of a network whose batch norms keep the statistics that they have. Those of
+photographs are far from those of, say, chromosomes padded with black: once the norms follow batches, such a head meets
+features that it was not fitted to. MobileNetV2 began at a loss of 96 there, where to guess among 24 classes costs 3.2,
+and fine-tuning was given up for the network that it had begun with.
+
+Thousands of features have large means and very different spreads. An optimiser that gives every weight a step of about
+the same length (Adam) then moves all logits together, and what the head knew is lost in the first epoch. On features of
+mean 0 and standard deviation 1 a step changes every logit by about as much.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext

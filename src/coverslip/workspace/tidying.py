@@ -1,6 +1,4 @@
-"""What nobody comes back for: uploads that were broken off, the trash, datasets that were forgotten, pieces of a killed
-server.
-"""
+"""Remove what is no longer needed: interrupted uploads, expired deletions, files of killed servers."""
 
 import logging
 import os

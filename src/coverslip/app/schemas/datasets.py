@@ -1,4 +1,4 @@
-"""Datasets: what is asked for, and what was found in them."""
+"""Bodies of the REST API about datasets, images, labels and uploads."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Predictions of new images."""
+"""Bodies of the REST API about predictions and evaluations."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

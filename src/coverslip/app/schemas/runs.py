@@ -1,4 +1,4 @@
-"""Trainings: how they are asked for and named."""
+"""Bodies of the REST API about trainings and studies."""
 
 from typing import Any
 

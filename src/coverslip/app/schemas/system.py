@@ -1,4 +1,4 @@
-"""What the app says about itself and this computer."""
+"""Bodies of the REST API about the app, recipes and problems."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Sources that a program holds: tables of other libraries, arrays, Pillow's images, and whatever can be gone through.
+"""Sources in memory: tables of other libraries, arrays, Pillow images and iterables.
 
 They become tables as if they had been read from a file, so that all that holds for tables holds for them.
 """

@@ -1,4 +1,4 @@
-"""Groups read from file names: what lets a folder say which images belong to one slide, patient or well."""
+"""Groups read from file names and folders, by a pattern."""
 
 import difflib
 import os

@@ -1,4 +1,4 @@
-"""Decoding every image once: what it is, whether it can be read, and which others have the same pixels.
+"""The scan: decode every image once, remember its facts, and find equal pixels.
 
 What was found is remembered in the cache folder by file name, size and time of change, so that a second scan of
 100,000 files opens none of them.

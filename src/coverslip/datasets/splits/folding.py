@@ -1,4 +1,4 @@
-"""k folds: every image is tested once, by a network that has seen neither it nor what belongs to it."""
+"""k folds, sets held out, and caps of the training set."""
 
 import hashlib
 from collections import defaultdict

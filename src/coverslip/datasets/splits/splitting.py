@@ -1,4 +1,4 @@
-"""Which images train, validate and test: by group and by pixels, never by image alone.
+"""Training, validation and test sets: by group and by pixels, never by image alone.
 
 Crops of one slide resemble each other, and an image that was saved twice is equal to its copy. A random split would
 grade the network on cells that it has all but seen.

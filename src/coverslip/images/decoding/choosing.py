@@ -1,4 +1,4 @@
-"""Where this process decodes images."""
+"""Whether this process or another decodes an image; joined channels, and whole fields kept for several boxes."""
 
 import atexit
 import json

@@ -1,4 +1,4 @@
-"""The processes that decode: begun when needed, looked after while they work, ended when nobody asks for a while."""
+"""The pool of decoding processes: started when needed, watched while they work, ended when idle."""
 
 import os
 import signal

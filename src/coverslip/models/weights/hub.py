@@ -1,4 +1,4 @@
-"""timm's weights: from the Hugging Face hub over the network, kept in the hub's own cache.
+"""timm's weights from the Hugging Face hub, each pinned to a revision and a hash at its first use.
 
 The hub's client (huggingface_hub) asks the server for a file's size and tag before it downloads, names the cached
 file after the tag (the SHA-256 of large files), checks the size, and renames the file into place when it is whole. It

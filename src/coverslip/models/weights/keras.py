@@ -1,8 +1,10 @@
-"""Keras's layers as the tensors of our networks.
+"""Weights of Keras, among them those of NASNet, as tensors of our networks.
 
 Keras keeps a kernel as (height, width, in, out), that of a depthwise convolution as (height, width, channels, 1), and
 a dense layer's as (in, out). Which network a file is of is told by its layers' names: those of Keras's applications
 are fixed.
+
+Both hold the weights that TensorFlow trained; their cells are numbered with gaps, ours in a row.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Runs side by side, and each against the first on the test images of both."""
+"""Several runs side by side, each compared with the first on the test images of both."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace

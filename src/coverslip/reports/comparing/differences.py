@@ -1,4 +1,4 @@
-"""Published figures beside one's own: of other images, so that no test can tell them apart."""
+"""Differences between runs: settings, changed predictions and published figures."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence

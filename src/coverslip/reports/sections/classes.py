@@ -1,4 +1,4 @@
-"""Sensitivity, specificity and predictive values of two classes, and the decision threshold."""
+"""Report sections by class: confusion matrix, metrics of each class, and the threshold of two classes."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training and validation curves by epoch."""
+"""Report sections with curves: training and validation, ROC and precision-recall, calibration."""
 
 from coverslip.reports import class_curves, content, figure_numbers, figures
 from coverslip.reports.class_curves import Average

@@ -1,4 +1,4 @@
-"""Out-of-distribution images: those whose features are far from those of the training images."""
+"""Report sections on new images: external test sets, prediction sets, class proportions and unfamiliar images."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The dataset: images of each class in each set, excluded images, and where the files are."""
+"""Report sections with images: the dataset's classes and sets, and examples of predictions."""
 
 from collections import Counter
 from collections.abc import Sequence

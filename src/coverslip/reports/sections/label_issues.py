@@ -1,4 +1,4 @@
-"""Metrics with the earlier labels of test images, where labels were corrected since the split was made."""
+"""Report sections on labels: suspected label errors, and labels corrected since the split."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The metrics of subgroups, by each column of the dataset's table, and their differences from the other images."""
+"""Report sections by group and by subgroup."""
 
 from coverslip.evaluation import Metric, SubgroupScores
 from coverslip.reports.reported import ReportedRun

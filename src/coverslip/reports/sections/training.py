@@ -1,4 +1,4 @@
-"""What a section of the report is: a record, and a template where the plain one is not enough."""
+"""Report sections on training: learning curve and time budget."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

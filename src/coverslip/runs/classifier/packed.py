@@ -1,6 +1,9 @@
 """`classifier/`, or the same in one file: a trained network with all that is needed to use it.
 
 Nothing in it can run code, and all of it may come from a stranger: sizes are looked at before anything is read.
+
+Such files come from strangers. Nothing is ever extracted: entries are read by their exact names, and only as many
+bytes as the reader asks for.
 """
 
 import hashlib

@@ -1,4 +1,8 @@
-"""How far a training is and what it has reached, folded from its events: one answer for terminals, server and pages."""
+"""Progress and remaining time of a training, from its events: one answer for terminals, server and pages.
+
+All of the training counts: the instant classifier, every epoch with its validation, folds and the classifier that is
+trained on all images after them, test images and report. What was measured takes the place of what was expected.
+"""
 
 import math
 import statistics

@@ -1,4 +1,4 @@
-"""What is told of a training that goes on."""
+"""Records of a training's progress."""
 
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What sections of a recipe have in common."""
+"""Types that several sections of a recipe share, and the sets of augmentations."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,4 +1,8 @@
-"""Recipes as text: YAML files and `key=value` settings."""
+"""Recipes as text: YAML files and `key=value` settings.
+
+A few hundred bytes of aliases stand for more values than any memory holds, and some thousand brackets for a nesting
+that no program walks through; recipes need neither.
+"""
 
 import copy
 import io

@@ -1,4 +1,4 @@
-"""What the weights of a network are before it is trained (its initialisation), as data."""
+"""Sections of a recipe about training: initial weights, fine-tuning and the regularizer."""
 
 from typing import Annotated, Any, Literal, Self
 

@@ -1,4 +1,4 @@
-"""What was tried in each way of training, and what validation images chose: nothing of it is left unsaid."""
+"""First training steps of a study: how far apart they are, and which choices validation images made."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""One training of a study on whichever computer of a cluster was given it: what is sent there, and what comes back."""
+"""One training of a study on a node of a Ray cluster: what is sent there, and what comes back."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Tables of answered images of a prediction, which become a dataset or a source of one."""
+"""Tables of corrected and measured images, which become a dataset or a source of one."""
 
 import hashlib
 import io

@@ -1,4 +1,8 @@
-"""Images that a browser sends, from the first of them until they become a dataset. `receiving` takes the files."""
+"""Uploads: files that a browser sends, until they become a dataset.
+
+A file is written under a temporary name beside the others' folder and takes its own name when it is complete. A zip
+file is unpacked beside, once all of it was looked at, and moved in as a whole.
+"""
 
 import shutil
 import stat

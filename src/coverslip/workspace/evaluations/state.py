@@ -1,4 +1,4 @@
-"""What evaluations are doing and what they gave, read from their folders."""
+"""State and results of evaluations, read from their folders."""
 
 import secrets
 import threading

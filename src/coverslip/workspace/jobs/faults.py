@@ -1,4 +1,4 @@
-"""Why a job failed."""
+"""Why a job failed, and its log."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Asking for a training."""
+"""Submit a training, and adopt a run that was trained elsewhere."""
 
 import math
 import secrets

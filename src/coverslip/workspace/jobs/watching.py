@@ -1,4 +1,4 @@
-"""Following jobs as they go on: one reader for each, however many pages watch it."""
+"""Follow jobs: one reader for each, however many pages watch it."""
 
 import asyncio
 import json

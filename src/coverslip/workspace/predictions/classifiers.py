@@ -1,4 +1,4 @@
-"""What can predict: the classifiers of trainings, and files that were brought."""
+"""Classifiers that can predict: those of trainings, and imported files."""
 
 import secrets
 import shutil

@@ -1,4 +1,4 @@
-"""Measured and predicted images in the dataset that they come from: where they stand there, and their labels of now."""
+"""Measured and predicted images in the dataset that they come from: positions and current labels."""
 
 import json
 from collections import defaultdict

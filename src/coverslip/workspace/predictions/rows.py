@@ -1,4 +1,4 @@
-"""Rows of predictions in a small database of their own, so that 100,000 of them are filtered and sorted in pages."""
+"""Rows of predictions in a small database each, filtered and sorted in pages, with their pictures."""
 
 import hashlib
 import json

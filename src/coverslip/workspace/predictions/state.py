@@ -1,4 +1,4 @@
-"""What predictions are doing, read from their folders."""
+"""State of predictions, read from their folders."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The split of an earlier training, for one that shall be compared with it."""
+"""Advice for a recipe: networks, expected times, and the split of an earlier training."""
 
 from collections.abc import Mapping
 from contextlib import suppress

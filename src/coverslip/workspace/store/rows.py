@@ -1,4 +1,4 @@
-"""What all sub-rooms say of rows: ids, times, the row of a dataset and the order of its classes."""
+"""Rows of the database: ids, times, datasets, the order of classes, images of runs."""
 
 import datetime
 import json

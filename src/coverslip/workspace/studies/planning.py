@@ -1,4 +1,4 @@
-"""What a preset asks of datasets of the workspace, before anything is begun."""
+"""Plan a study from a preset and datasets of the workspace, and put it into the queue."""
 
 from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""What a study shows so far, as its process wrote it down."""
+"""Results and findings of a study, as its process wrote them."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What studies are doing and how far each of their trainings is, read from their folders."""
+"""State of studies and of their trainings, read from their folders."""
 
 import secrets
 import threading

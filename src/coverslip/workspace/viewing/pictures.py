@@ -1,4 +1,8 @@
-"""Pictures of images, to be looked at: small ones and sheets of them for galleries, large ones for the viewer."""
+"""Pictures of images: thumbnails, sheets of them, large pictures, and mean colors.
+
+Colours and thumbnails come from reading the images. Where that was done without them, since the facts were
+remembered from an earlier look, or because the server was killed, they are made afterwards, while nobody waits.
+"""
 
 import io
 import threading

@@ -1,4 +1,4 @@
-"""A table that is about to be opened as a dataset: its columns, first rows and crops."""
+"""Tables and label files before they are opened: columns, first rows and crops."""
 
 import io
 from collections.abc import Mapping

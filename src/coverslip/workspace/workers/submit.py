@@ -1,4 +1,4 @@
-"""Work on request: each in a process of its own, one at a time, and none outlives the server.
+"""Submit work to a process of its own, one at a time; the newest request is next.
 
 The newest request is next: whoever sent an earlier one may have left.
 """

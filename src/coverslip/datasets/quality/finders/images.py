@@ -1,4 +1,4 @@
-"""Findings about what tells the labels: nothing at all, or what has nothing to do with the object."""
+"""Findings about images: missing files, pixels, quality and shortcuts."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

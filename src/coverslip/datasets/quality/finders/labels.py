@@ -1,4 +1,4 @@
-"""Findings about duplicates, near-duplicates, and what stands on two sides of a split that comes with the images."""
+"""Findings about labels: classes, groups, names, duplicates and leakage."""
 
 import re
 from collections import defaultdict
