@@ -108,6 +108,33 @@ def test_it_ends_in_order_when_its_terminal_is_closed_or_the_system_ends_it(
     assert not (app.workspace / "workspace.sqlite-wal").exists()  # the database was closed
 
 
+_ENDED_WHILE_STARTING = """
+import os, signal, sys, time
+from coverslip.__main__ import main
+from coverslip.workspace import tidying
+
+name = sys.argv.pop()
+
+def remove(workspace, remove=tidying.remove_partial_files):
+    os.kill(os.getpid(), getattr(signal, name))
+    time.sleep(0.2)
+    remove(workspace)
+
+tidying.remove_partial_files = remove
+sys.exit(main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_it_ends_in_order_when_it_is_ended_while_it_starts(tmp_path: Path, name: str) -> None:
+    arguments = ["app", "--port", "0", "--no-browser", "--workspace", str(tmp_path / "workspace")]
+    command = [sys.executable, "-c", _ENDED_WHILE_STARTING, *arguments, name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_next_free_port_is_taken_and_said(other_app: Callable[..., RunningApp]) -> None:

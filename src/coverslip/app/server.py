@@ -1,6 +1,7 @@
 """The server: one workspace behind HTTP."""
 
 import ipaddress
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from coverslip.app.routes import ROUTERS
 from coverslip.app.streams import describe_events
 from coverslip.errors import CoverslipError
 from coverslip.messages import ChooseOther
+from coverslip.stopping import ending_signals
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.serving import make_token, only_server, say_address, token_hash
 
@@ -83,6 +85,10 @@ class Server:
 
     def run(self) -> None:
         """Answer requests until Ctrl-C, SIGTERM or SIGHUP; all answers are out when it is raised once more."""
+        if (
+            sys.platform != "win32" and signal.SIGHUP in ending_signals()
+        ):  # uvicorn handles the others, also while the app starts
+            signal.signal(signal.SIGHUP, lambda _, frame: self.runner.handle_exit(signal.SIGTERM, frame))
         self.runner.run(sockets=[self.socket])
 
 
