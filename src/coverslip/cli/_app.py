@@ -29,7 +29,7 @@ from coverslip.cli import label_errors as label_errors_command
 
 app = typer.Typer(
     name="coverslip",
-    help="Turn a folder of labeled microscope images into a classifier, with honest numbers, on this computer.",
+    help="Train, test and use classifiers of microscope images on this computer.",
     epilog="New here? Try `coverslip demo`. Every command explains itself: `coverslip train --help`.",
     rich_markup_mode=None,
     # Help is as wide as the terminal, as far as lines can be read.
@@ -48,9 +48,9 @@ def _show_version(is_wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="On an error, show where in the program it arose.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="On an error, show the traceback.")] = False,
 ) -> None:
     """Both options act before any command runs: `--version` here, `--debug` in `main`."""
 

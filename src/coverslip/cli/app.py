@@ -56,10 +56,10 @@ def app(
         ),
     ] = False,
 ) -> None:
-    """Do the whole job in the browser: label, train, look at results, predict.
+    """Label, train, evaluate and predict in the browser.
 
-    Everything stays on this computer. Your images are only read; what the app makes lies in its workspace. Trainings
-    run by themselves: they go on when the browser or the app is closed.
+    Everything stays on this computer. Your images are never changed; results are written to the app's workspace.
+    Trainings continue when the browser or the app is closed.
 
     Examples:
 

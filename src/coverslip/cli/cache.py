@@ -39,7 +39,7 @@ def cache(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is kept to save time, and clean it.
+    """Show the cache, or empty it.
 
     Nothing in the cache is a result: all of it can be computed again from your images. It cleans itself when it grows
     over its limit, which COVERSLIP_CACHE_LIMIT sets (such as 5GB); COVERSLIP_CACHE sets its place.

@@ -32,7 +32,7 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare trainings: what differed, and by how much they differ on the same test images.
+    """Compare runs on the same test images.
 
     The difference has a 95% confidence interval (CI), computed over groups if groups are known. Paired differences are
     more precise than the two results, because both runs see the same images; overlapping intervals of single results

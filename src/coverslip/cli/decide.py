@@ -49,7 +49,7 @@ def decide(
     default: Annotated[bool, typer.Option("--default", help="Predict the most probable class again.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Choose by what thresholds a classifier decides; it is not trained again.
+    """Choose the decision threshold without training again.
 
     Thresholds come from validation images, never from test images, and are kept in the classifier, so that predict uses
     them. After cross-validation they come from images of all folds, each predicted by a network that was trained

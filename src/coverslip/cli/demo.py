@@ -18,10 +18,10 @@ def demo(
         Path, typer.Option("--out", metavar="FOLDER", help="Where to put the images, the run and the predictions.")
     ] = Path("demo"),
 ) -> None:
-    """See the whole job on sample images, offline, in a few minutes.
+    """Train and predict on synthetic images, offline.
 
-    Draws 480 synthetic images of stained blood cells from 60 slides, looks for faults in them, trains a classifier,
-    measures it on slides it has never seen, predicts new images and writes a report.
+    Draws 480 synthetic images of stained blood cells from 60 slides, checks them, trains a classifier, tests it on
+    slides it was not trained on, predicts new images and writes a report.
 
     Example:
 

@@ -44,7 +44,7 @@ def distance(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Tell how far apart datasets are, and which to try first for pretraining.
+    """Measure distances between datasets.
 
     MMD² is 0 if the two feature distributions are identical; the estimate is unbiased and can be negative. CORAL is 0
     if their covariances are identical. Without --group, images are treated as independent. With it, groups are

@@ -47,9 +47,9 @@ def evaluate(
     all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a classifier on images it has not seen.
+    """Evaluate a classifier on labeled images.
 
-    Gives each number with its 95 % interval: how far it could be off by the luck of which images were measured.
+    Each metric has a 95% confidence interval for the choice of images.
 
     Examples:
 

@@ -40,7 +40,7 @@ def explain(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Show where in images the evidence for the predicted class lies, and training images that look alike.
+    """Draw heat maps and similar training images.
 
     One picture (PNG) per image: for each run the image, a map of what speaks for the predicted class (and for the true
     class, where a table gives labels), and the training images that the network sees as most alike.

@@ -33,7 +33,7 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a classifier as one file, to pass on.
+    """Export a classifier as one file.
 
     It holds no images and no file names, and nothing in it can run code.
 

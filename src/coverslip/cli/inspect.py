@@ -41,7 +41,7 @@ def inspect(
     all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
-    r"""Look for faults in images before training.
+    r"""Check a dataset before training.
 
     Counts by class and group, sizes and formats, broken files, duplicates, and what to do about them. Your images are
     only read.

@@ -87,7 +87,7 @@ def models(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the networks, or tell more about one: its size and cost, its weights, where it can be frozen.
+    """List the networks, or describe one.
 
     Examples:
 

@@ -31,7 +31,7 @@ def preview(
         typer.Option("--seed", metavar="NUMBER", help="Other images and changes. Default: the recipe's seed."),
     ] = None,
 ) -> None:
-    """Look at training images as the network will see them.
+    """Show training images after preprocessing and augmentation.
 
     Draws a sheet: one row per image, with its class, the image as prepared (size, padding, scaling of intensities),
     and five random changes of it. Look whether the changes could be real, and whether they hide what tells classes

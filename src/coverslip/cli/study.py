@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 study_app = typer.Typer(
     rich_markup_mode=None,
-    help="Compare networks and ways to start on the same splits.\n\n"
+    help="Compare networks and initializations on the same splits.\n\n"
     "Example:\n\n\b\n  coverslip study run plan.yaml --out studies/first",
 )
 
@@ -113,7 +113,7 @@ def run(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train all that a plan asks for, each training in a process of its own, and compare.
+    """Run all trainings of a plan and compare them.
 
     A plan names datasets and models; regimes, folds, repeats, seeds, train_per_class, recipe, primary_metric, baseline,
     equivalence and threads have defaults. Every training is tested on the same splits. A preset is the study of a
@@ -165,7 +165,7 @@ def preset(
     small: Small = False,
     as_published: AsPublished = False,
 ) -> None:
-    """Write a publication's study on your own images as a plan to change and run; without NAME, list them.
+    """Write a publication's study as a plan for your images; without NAME, list the presets.
 
     Examples:
 
@@ -228,7 +228,7 @@ def resume(
     budget: Budget = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a study: what is done stays, what was begun goes on, what failed is tried again.
+    """Resume a study: continue interrupted trainings and retry failed ones.
 
     Example:
 
@@ -267,7 +267,7 @@ def compare_results(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a study shows by now, and write its tables and report anew.
+    """Show the results so far, and write tables and report again.
 
     Examples:
 

@@ -130,9 +130,9 @@ def train(
     all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
-    r"""Train a classifier and measure it on images kept aside.
+    r"""Train a classifier and test it.
 
-    Your images are only read. All that comes out, the report included, lies in one run folder.
+    Your images are never changed. All results, including the report, are written to one run folder.
 
     Examples:
 

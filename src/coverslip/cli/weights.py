@@ -15,7 +15,7 @@ weights_app = typer.Typer(rich_markup_mode=None)
 
 @weights_app.callback(invoke_without_command=True)
 def weights(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the pretrained weights on this computer, import a file of weights, or fetch weights from the hub.
+    """List, import or download pretrained weights.
 
     Training starts from them unless the recipe says `init: scratch`: from imported ones first, then those of installed
     packages, then those that were fetched.
