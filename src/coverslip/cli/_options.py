@@ -20,8 +20,8 @@ Group = Annotated[
     typer.Option(
         "--group",
         metavar="COLUMN",
-        help="Column of the table that says which images belong together (patient, slide, well). "
-        "They are never divided between training and test.",
+        help="Column of the table with the group of each image (patient, slide, well). All images of a group stay in "
+        "the same set.",
         show_default=False,
     ),
 ]
@@ -30,7 +30,7 @@ GroupPattern = Annotated[
     typer.Option(
         "--group-pattern",
         metavar="PATTERN",
-        help="The same for folders: a regular expression that finds the patient or slide in an image's path, "
+        help="For folders: a regular expression that finds the group in an image's path, "
         r"for example 'slide\d+' or '(patient_[0-9]+)_'.",
         show_default=False,
     ),
@@ -40,8 +40,8 @@ Columns = Annotated[
     typer.Option(
         "--columns",
         metavar="NAME=COLUMN,...",
-        help="Which columns of a table hold what, where its header has other names: path=File,label=Class. Names: "
-        "path, label, group, split, image_id, x, y, width, height. `split=` ignores a column.",
+        help="Names of a table's columns if they differ from the standard names, such as path=File,label=Class. "
+        "Standard names: path, label, group, split, image_id, x, y, width, height. `split=` ignores a column.",
         show_default=False,
     ),
 ]
@@ -52,19 +52,21 @@ CropSize = Annotated[
         metavar="PIXELS",
         min=4,
         max=10_000,
-        help="For a table of points (x, y): side of the square that is cut out around each point.",
+        help="For a table of points (x, y): side of the square crop around each point, in pixels.",
         show_default=False,
     ),
 ]
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"],
-    typer.Option("--device", help="Where the network runs; auto takes a GPU where there is one, else the processor."),
+    typer.Option("--device", help="Where the network runs. auto: a GPU if there is one, otherwise the processor."),
 ]
 AllClasses = Annotated[
     bool,
-    typer.Option("--all-classes", help="Show every class; otherwise of many classes those to look at first."),
+    typer.Option(
+        "--all-classes", help="Show every class. By default, only the most important of many classes are shown."
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for other programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
 def setting(help_text: str) -> Any:  # Any: what Typer calls an option

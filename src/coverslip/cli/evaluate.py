@@ -25,7 +25,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="DATA",
-            help="Other labeled images (folder or table). Without them: the run's own images kept aside.",
+            help="An external test set: labeled images (folder or table). Default: the run's own test set.",
             show_default=False,
         ),
     ] = None,
@@ -38,7 +38,7 @@ def evaluate(
         typer.Option(
             "--name",
             metavar="NAME",
-            help="What to call this evaluation; it is kept in RUN/evaluations/NAME. Default: the name of DATA; for "
+            help="Name of this evaluation, which is saved in RUN/evaluations/NAME. Default: the name of DATA; for "
             "tables such as images.csv, that of their folder.",
             show_default=False,
         ),

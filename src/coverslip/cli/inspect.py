@@ -26,16 +26,16 @@ def inspect(
     settings: Annotated[
         list[str] | None,
         setting(
-            "Look at the images as a training with this choice would, such as channels, plane or classes.drop; "
-            "may be given several times."
+            "Read the images as a training with this setting would, such as channels, plane or classes.drop. "
+            "Repeatable."
         ),
     ] = None,
     what_if: Annotated[
         bool,
         typer.Option(
             "--what-if",
-            help="Also show some 2,000 images to a network: can labels be told without looking at the object, and what "
-            "would a split have reported that divides groups and copies?",
+            help="Also compute features of about 2,000 images, to detect shortcuts and to estimate how much an "
+            "image-level split would overestimate performance.",
         ),
     ] = False,
     all_classes: AllClasses = False,
@@ -43,8 +43,8 @@ def inspect(
 ) -> None:
     r"""Check a dataset before training.
 
-    Counts by class and group, sizes and formats, broken files, duplicates, and what to do about them. Your images are
-    only read.
+    Shows counts by class and group, sizes, formats, unreadable files and duplicates, and what to do about them. Your
+    images are never changed.
 
     Examples:
 

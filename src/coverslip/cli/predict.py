@@ -35,13 +35,13 @@ def predict(
         typer.Option(
             "--out",
             metavar="FILE",
-            help="Table to write. Earlier predictions of that name are replaced; other files never.",
+            help="Table to write. Replaces earlier predictions of that name, but no other file.",
         ),
     ] = Path("predictions.csv"),
     columns: Columns = None,
     crop_size: CropSize = None,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, help="Images at a time. Changes speed and memory, never the results.")
+        int, typer.Option("--batch-size", min=1, help="Images per batch. Affects speed and memory, not the results.")
     ] = 64,
     device: Device = "auto",
     prevalence: Annotated[
@@ -49,8 +49,8 @@ def predict(
         typer.Option(
             "--prevalence",
             metavar="CLASS=SHARE",
-            help="How frequent a class is among these images, such as infected=0.05; may be given several times. "
-            "Classes that are not named divide the rest as among the training images.",
+            help="Expected proportion of a class among these images, such as infected=0.05. Repeatable. "
+            "The remaining classes share the rest in the proportions of the training images.",
             show_default=False,
         ),
     ] = None,
@@ -75,14 +75,14 @@ def predict(
 ) -> None:
     """Predict the class of new images.
 
-    Writes one row per image, in the order given: the class, its probability, and a decision, which is `uncertain`
-    where the classifier is too unsure to be relied on, `unfamiliar` where the network sees what it hardly saw in
-    training, and `unreadable` where a file is broken. Where nothing at all could be read the exit code is 1.
+    Writes one row per image, in input order: the predicted class, its probability, and a decision. The decision is
+    `uncertain` if the probability is too low to rely on, `unfamiliar` if the image differs from the training images
+    (out-of-distribution), and `unreadable` if the file cannot be read. If no image can be read, the exit code is 1.
 
-    Probabilities take for granted that classes are as frequent as among the training images. Where one is known to be
-    rarer or more frequent, --prevalence corrects them. A second table estimates how frequent classes are among these
-    images. With two classes, it is closer than counts of predictions if proportions are far from those in training and
-    images look like those in training. Otherwise use the counts.
+    Probabilities assume the class proportions of the training images. If you know other proportions, --prevalence
+    corrects the probabilities. A second table estimates the class proportions of these images. With two classes, the
+    estimate is closer than counts of predictions if proportions are far from those in training and images look like
+    those in training. Otherwise use the counts.
 
     Examples:
 

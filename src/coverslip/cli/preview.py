@@ -19,8 +19,8 @@ def preview(
     settings: Annotated[
         list[str] | None,
         setting(
-            "Change one choice of the recipe, as for train; may be given several times. augment=NAME takes a "
-            "named set of random changes, resize=canvas one scale for all images."
+            "Change one setting of the recipe, as for train. Repeatable. augment=NAME selects a set of augmentations, "
+            "resize=canvas the same scale for all images."
         ),
     ] = None,
     columns: Columns = None,
@@ -28,14 +28,16 @@ def preview(
     n: Annotated[int, typer.Option("--n", min=1, max=100, help="Images to show.")] = 6,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="NUMBER", help="Other images and changes. Default: the recipe's seed."),
+        typer.Option(
+            "--seed", metavar="NUMBER", help="Seed that selects images and augmentations. Default: the recipe's seed."
+        ),
     ] = None,
 ) -> None:
     """Show training images after preprocessing and augmentation.
 
-    Draws a sheet: one row per image, with its class, the image as prepared (size, padding, scaling of intensities),
-    and five random changes of it. Look whether the changes could be real, and whether they hide what tells classes
-    apart. Of images with other than one or three channels the first channel is shown. Your images are only read.
+    The sheet has one row per image: its class, the preprocessed image (size, padding, intensity scaling), and five
+    augmented copies. Check that the copies look realistic and still show what distinguishes the classes. Of images with
+    other than one or three channels, the first channel is shown. Your images are never changed.
 
     Examples:
 

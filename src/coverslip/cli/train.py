@@ -50,7 +50,7 @@ def train(
         typer.Option(
             "--recipe",
             metavar="FILE",
-            help="A YAML file with choices: recipe.yaml of an earlier run, or your own. Without one, good defaults.",
+            help="A YAML file with settings: recipe.yaml of an earlier run, or your own. Default: the default settings.",
             show_default=False,
         ),
     ] = None,
@@ -67,8 +67,8 @@ def train(
     settings: Annotated[
         list[str] | None,
         setting(
-            "Change one choice of the recipe; may be given several times. stage=instant stops after the first, "
-            "quick stage; epochs=30 trains longer; split.folds=5 tests every image once. --keys lists them all."
+            "Change one setting of the recipe. Repeatable. stage=instant skips fine-tuning; epochs=30 trains longer; "
+            "split.folds=5 uses cross-validation. --keys lists all settings."
         ),
     ] = None,
     budget: Annotated[
@@ -76,8 +76,8 @@ def train(
         typer.Option(
             "--budget",
             metavar="TIME",
-            help="How long it may take: 90s, 10m, 1h30m, or quick (2 minutes), balanced (10 minutes), best (1 hour). "
-            "Fine-tuning is adapted to this time while it runs: image size and number of steps.",
+            help="Time limit: 90s, 10m, 1h30m, or quick (2 minutes), balanced (10 minutes), best (1 hour). "
+            "Image size and number of steps of fine-tuning are adapted to it.",
             show_default=False,
         ),
     ] = None,
@@ -90,8 +90,8 @@ def train(
         bool,
         typer.Option(
             "--allow-leakage",
-            help="Train although your own split has the same images or patients on both sides. "
-            "The numbers will look better than they are; the report says so.",
+            help="Train even if your predefined split has the same images or patients in two sets. "
+            "Performance is then overestimated, and the report says so.",
         ),
     ] = False,
     out: Annotated[
@@ -108,8 +108,8 @@ def train(
         typer.Option(
             "--resume",
             metavar="RUN",
-            help="Go on with a run that was stopped or killed, with its own images and recipe. With --budget, it "
-            "has this time from now.",
+            help="Resume a run that was stopped or killed, with its own images and recipe. With --budget, the time "
+            "starts now.",
             show_default=False,
         ),
     ] = None,
@@ -118,14 +118,14 @@ def train(
         typer.Option(
             "--finish",
             metavar="RUN",
-            help="End the fine-tuning of a run now, with its best epoch so far; then calibrate, test and write the "
-            "report. The run may be running elsewhere or stopped. It cannot be resumed afterwards.",
+            help="End the fine-tuning of a run now and keep its best epoch; then calibrate, test and write the "
+            "report. The run may be running in another process, or stopped. It cannot be resumed afterwards.",
             show_default=False,
         ),
     ] = None,
     keys: Annotated[
         bool,
-        typer.Option("--keys", callback=_show_keys, is_eager=True, help="List the recipe's choices for --set and end."),
+        typer.Option("--keys", callback=_show_keys, is_eager=True, help="List the settings for --set."),
     ] = False,
     all_classes: AllClasses = False,
     as_json: AsJson = False,
