@@ -20,19 +20,19 @@ def app(
         typer.Option(
             "--host",
             metavar="ADDRESS",
-            help="Where to listen. With 0.0.0.0 other computers can reach the app; it then asks for a token.",
+            help="Address to listen on. With 0.0.0.0, other computers can reach the app, and it requires a token.",
         ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help="If it is taken, the next free one.")
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port. If it is in use, the next free port.")
     ] = _PORT,
     workspace: Annotated[
         Path | None,
         typer.Option(
             "--workspace",
             metavar="FOLDER",
-            help="Where the app keeps labels, runs and predictions; COVERSLIP_HOME, or coverslip in your own folder, "
-            "where this is not given.",
+            help="Folder for labels, runs and predictions. Default: COVERSLIP_HOME, or the folder coverslip "
+            "in your home folder.",
             show_default=False,
         ),
     ] = None,
@@ -41,18 +41,19 @@ def app(
         typer.Option(
             "--root",
             metavar="FOLDER",
-            help="Images may be opened in this folder and below; may be given several times. Your own folder where "
-            "this is not given.",
+            help="Folder from which the app may open images. Repeatable. Default: your home folder.",
             show_default=False,
         ),
     ] = None,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, but open no browser.")] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address without opening a browser.")
+    ] = False,
     new_token: Annotated[
         bool,
         typer.Option(
             "--new-token",
-            help="Make a new token; earlier ones become invalid. From then on the app asks for it on this computer "
-            "too, where others can log in.",
+            help="Create a new token, which replaces earlier ones. The app then requires it on this computer "
+            "too, because other users may log in there.",
         ),
     ] = False,
 ) -> None:

@@ -16,14 +16,17 @@ _SECONDS_PER_DAY = 86_400
 
 def cache(
     is_to_clean: Annotated[
-        bool, typer.Option("--clean", help="Remove what no running command uses, and say how much that freed.")
+        bool,
+        typer.Option(
+            "--clean", help="Remove everything that no running command uses, and show how much space was freed."
+        ),
     ] = False,
     kind: Annotated[
         str | None,
         typer.Option(
             "--kind",
             metavar="KIND",
-            help="With --clean: remove only this kind, as the table names it.",
+            help="With --clean: remove only this kind (see the table).",
             show_default=False,
         ),
     ] = None,
@@ -33,7 +36,7 @@ def cache(
             "--older-than",
             metavar="DAYS",
             min=0,
-            help="With --clean: remove only what has not been used for so many days.",
+            help="With --clean: remove only entries not used for this many days.",
             show_default=False,
         ),
     ] = None,
@@ -41,8 +44,8 @@ def cache(
 ) -> None:
     """Show the cache, or empty it.
 
-    Nothing in the cache is a result: all of it can be computed again from your images. It cleans itself when it grows
-    over its limit, which COVERSLIP_CACHE_LIMIT sets (such as 5GB); COVERSLIP_CACHE sets its place.
+    The cache holds no results: everything in it can be computed again from your images. Old entries are removed when it
+    exceeds its limit, which COVERSLIP_CACHE_LIMIT sets (such as 5GB). COVERSLIP_CACHE sets its folder.
 
     Examples:
 

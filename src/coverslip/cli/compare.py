@@ -17,16 +17,15 @@ if TYPE_CHECKING:
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="RUN RUN…", help="Run folders; the others are compared with the first.", show_default=False
-        ),
+        typer.Argument(metavar="RUN RUN…", help="Run folders. The first is the reference.", show_default=False),
     ],
     published: Annotated[
         Path | None,
         typer.Option(
             "--published",
             metavar="FILE",
-            help="Published figures to stand beside: a CSV file with the columns name and accuracy, macro_f1, …",
+            help="Published figures to show beside the runs: a CSV file with the columns name and accuracy, "
+            "macro_f1, …",
             show_default=False,
         ),
     ] = None,

@@ -23,38 +23,42 @@ def decide(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training.", show_default=False)],
     sensitivity: Annotated[
         float | None,
-        typer.Option("--sensitivity", help="Of two classes: find this share of the positive one.", show_default=False),
+        typer.Option(
+            "--sensitivity", help="Target sensitivity of the positive class (two classes).", show_default=False
+        ),
     ] = None,
     specificity: Annotated[
         float | None,
-        typer.Option("--specificity", help="Of two classes: spare this share of the other.", show_default=False),
+        typer.Option("--specificity", help="Target specificity (two classes).", show_default=False),
     ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="Predict the positive class from this probability on.", show_default=False),
     ] = None,
-    by_roc: Annotated[bool, typer.Option("--roc", help="Give each class its own best balance.")] = False,
+    by_roc: Annotated[
+        bool, typer.Option("--roc", help="Choose each class's threshold on its ROC curve (Youden index).")
+    ] = False,
     error_rate: Annotated[
         float | None,
         typer.Option(
             "--error-rate",
-            help="Call so many images uncertain that at most this share of the others is wrong.",
+            help="Target error rate: mark as many images uncertain as needed to reach it on the others.",
             show_default=False,
         ),
     ] = None,
     positive: Annotated[
         str | None,
-        typer.Option("--positive", metavar="CLASS", help="The class that is looked for.", show_default=False),
+        typer.Option("--positive", metavar="CLASS", help="The positive class.", show_default=False),
     ] = None,
     default: Annotated[bool, typer.Option("--default", help="Predict the most probable class again.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Choose the decision threshold without training again.
 
-    Thresholds come from validation images, never from test images, and are kept in the classifier, so that predict uses
-    them. After cross-validation they come from images of all folds, each predicted by a network that was trained
-    without it. Predictions and numbers of the test images, and the report, follow. Without a wish: show what there is
-    to choose.
+    Thresholds are chosen on validation images, never on test images, and saved in the classifier, so that predict uses
+    them. After cross-validation they are chosen on the images of all folds, each predicted by a network that was
+    trained without it. Predictions and metrics of the test images and the report are updated. Without an option: show
+    the choices.
 
     Examples:
 

@@ -15,7 +15,7 @@ SETTINGS = ["epochs=5", "image_size=128"]
 
 def demo(
     out: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="Where to put the images, the run and the predictions.")
+        Path, typer.Option("--out", metavar="FOLDER", help="Folder for images, run and predictions.")
     ] = Path("demo"),
 ) -> None:
     """Train and predict on synthetic images, offline.

@@ -18,8 +18,8 @@ def distance(
         list[str],
         typer.Argument(
             metavar="DATA DATA…",
-            help="Folders or tables of images, the one that you work on first. Labels are not needed: a folder of any "
-            "images, such as photographs, can stand beside them as a reference.",
+            help="Folders or tables of images, your own dataset first. Labels are not needed: any folder of "
+            "images, such as photographs, can serve as a reference.",
             show_default=False,
         ),
     ],
@@ -28,16 +28,17 @@ def distance(
         typer.Option(
             "--run",
             metavar="RUN",
-            help="Compare what this run's classifier sees. Default: what a network sees that learnt from photographs.",
+            help="Use the features of this run's classifier. Default: those of a network trained on "
+            "photographs (ImageNet).",
             show_default=False,
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="That network.", show_default=False)
+        str | None, typer.Option("--model", metavar="NAME", help="The network, if no run is given.", show_default=False)
     ] = None,
     image_size: Annotated[
         int | None,
-        typer.Option("--image-size", metavar="PX", min=16, help="Side that it sees.", show_default=False),
+        typer.Option("--image-size", metavar="PX", min=16, help="Image size of that network.", show_default=False),
     ] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
@@ -48,8 +49,8 @@ def distance(
 
     MMD² is 0 if the two feature distributions are identical; the estimate is unbiased and can be negative. CORAL is 0
     if their covariances are identical. Without --group, images are treated as independent. With it, groups are
-    resampled as a whole. A small p says that the datasets differ, which two microscopes nearly always do, and not that
-    the difference matters.
+    resampled as a whole. A small p means that the datasets differ, as two microscopes nearly always do. It does not
+    mean that the difference matters.
 
     Examples:
 

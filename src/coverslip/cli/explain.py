@@ -17,38 +17,41 @@ def explain(
         list[str],
         typer.Argument(
             metavar="RUN… PATH…",
-            help="Run folders, classifier/ folders or .coverslip files, a row each on every picture; then images, "
-            "folders of images, patterns like 'new/*.tif', or a table.",
+            help="Run folders, classifier/ folders or .coverslip files, one row each in every picture; then "
+            "images, folders of images, patterns like 'new/*.tif', or a table.",
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder for the pictures and their table.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for the pictures and their table.")],
     method: Annotated[
         Literal["contributions", "grad-cam", "grad-cam++", "occlusion"] | None,
-        typer.Option("--method", help="The only kind of map to try. Default: the first of these that passes."),
+        typer.Option("--method", help="Use only this method. Default: the first of these that passes."),
     ] = None,
     show_failed: Annotated[
-        bool, typer.Option("--show-failed", help="Draw maps that failed the checks too, stamped so.")
+        bool, typer.Option("--show-failed", help="Also draw maps that failed the checks, marked as failed.")
     ] = False,
     nearest: Annotated[
         int, typer.Option("--nearest", min=0, max=12, help="Training images to show beside each image.")
     ] = 4,
     colours: Annotated[
         Literal["viridis", "jet"],
-        typer.Option("--colours", help="Of the maps. jet is what papers use, and suggests edges where there are none."),
+        typer.Option(
+            "--colours",
+            help="Colormap of the heat maps. jet is common in papers, but suggests edges where there are none.",
+        ),
     ] = "viridis",
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Draw heat maps and similar training images.
 
-    One picture (PNG) per image: for each run the image, a map of what speaks for the predicted class (and for the true
-    class, where a table gives labels), and the training images that the network sees as most alike.
+    Writes one picture (PNG) per image: for each run the image, a heat map of the evidence for the predicted class (and
+    for the true class if a table gives labels), and the most similar training images by the features of the network.
 
-    Maps are checked first, on images of the run that are no test images: they must change when the network's weights
-    are random ones, and blurring an image where its map is highest must take the prediction away sooner than blurring
-    it from the centre on. The first kind of map that passes is drawn; where none does, maps are withheld. A map shows
-    where the network looks, never whether it is right to.
+    Each method passes two sanity checks first, on images of the run that are not test images: its maps must change if
+    the weights are randomized, and blurring an image where its map is highest must lower the prediction faster than
+    blurring from the center outwards. The first method that passes is used. If none passes, no maps are drawn. A map
+    shows which regions affect the prediction, not whether they should.
 
     Examples:
 

@@ -35,7 +35,7 @@ def export(
 ) -> None:
     """Export a classifier as one file.
 
-    It holds no images and no file names, and nothing in it can run code.
+    The file contains no images and no file names, and nothing in it can run code.
 
     Examples:
 

@@ -18,7 +18,7 @@ def label_errors(
         typer.Option(
             "--out",
             metavar="FILE",
-            help="A table (CSV) of all of them besides; replaces an earlier one.",
+            help="Also write all of them to this table (CSV), which replaces an earlier one.",
             show_default=False,
         ),
     ] = None,
@@ -28,7 +28,8 @@ def label_errors(
     """Find suspected label errors, most likely first.
 
     Labels of training, validation and test images are compared with a classifier that was not trained on these images:
-    with folds the network that tested the image, else one that was fitted without the image's group. The headline says
+    after cross-validation the network that tested the image, otherwise a classifier fitted without the image's group.
+    The headline says
     how many labels are probably wrong; the table (--out) ranks all misclassified images. No label and no result of the
     run changes.
 

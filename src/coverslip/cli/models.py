@@ -19,7 +19,7 @@ def models(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="Tell more about one of them; timm/NAME is any of timm's.", show_default=False
+            metavar="NAME", help="Describe this network; timm/NAME is any network of timm.", show_default=False
         ),
     ] = None,
     paper: Annotated[
@@ -27,8 +27,7 @@ def models(
         typer.Option(
             "--paper",
             metavar="NAME",
-            help="List only networks that this paper compares: mobilevit_mn, aimic, mobincep, efficientnetv2_b0 or "
-            "chromosomes.",
+            help="List only networks of this paper: mobilevit_mn, aimic, mobincep, efficientnetv2_b0 or chromosomes.",
             show_default=False,
         ),
     ] = None,
@@ -38,7 +37,7 @@ def models(
             "--max-parameters",
             metavar="MILLIONS",
             min=0,
-            help="List only networks with at most so many million parameters; a million take about 4 MB in a file.",
+            help="List only networks with at most this many million parameters. One million take about 4 MB in a file.",
             show_default=False,
         ),
     ] = None,
@@ -48,8 +47,8 @@ def models(
             "--max-macs",
             metavar="BILLIONS",
             min=0,
-            help="List only networks that need at most so many billion multiplications for one image, which decides "
-            "how long they take.",
+            help="List only networks with at most this many billion multiply-accumulates (MACs) per image, "
+            "which determine their speed.",
             show_default=False,
         ),
     ] = None,
@@ -57,17 +56,17 @@ def models(
         bool, typer.Option("--available", help="List only networks whose pretrained weights are on this computer.")
     ] = False,
     classes: Annotated[
-        int, typer.Option("--classes", metavar="N", min=1, help="With NAME: count it with a head for so many classes.")
+        int, typer.Option("--classes", metavar="N", min=1, help="With NAME: number of classes of the last layer.")
     ] = _N_CLASSES,
     channels: Annotated[
-        int, typer.Option("--channels", metavar="N", min=1, help="With NAME: count it for images of so many channels.")
+        int, typer.Option("--channels", metavar="N", min=1, help="With NAME: number of channels of the images.")
     ] = _N_CHANNELS,
     option: Annotated[
         list[str] | None,
         typer.Option(
             "--option",
             metavar="KEY=VALUE",
-            help="With NAME: an option of the network, as under model_options in a recipe; may be given several times.",
+            help="With NAME: an option of the network, as under model_options in a recipe. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -77,13 +76,13 @@ def models(
             "--image-size",
             metavar="PX",
             min=16,
-            help="With --bench: side of the images; else the network's own.",
+            help="With --bench: image size. Default: that of the network.",
             show_default=False,
         ),
     ] = None,
     bench: Annotated[
         bool,
-        typer.Option("--bench", help="With NAME: measure how long it takes for 1 and 100 images on this computer."),
+        typer.Option("--bench", help="With NAME: measure the prediction time for 1 and 100 images on this computer."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -11,9 +11,9 @@ from coverslip.control_characters import escape_controls
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]) -> None:
     """Write the report of a run again.
 
-    The report is RUN/report.html: one file that opens in any browser, made from what the run folder holds. Each of its
-    figures is in RUN/figures/ as SVG and PNG, with its numbers as CSV; RUN/model_card.md is the model card. An
-    evaluation on other images has a report of its own.
+    The report is RUN/report.html, one file that opens in any browser. Its figures are in RUN/figures/ as SVG and PNG,
+    with their numbers as CSV. RUN/model_card.md is the model card. An evaluation on an external test set has its own
+    report.
 
     Examples:
 

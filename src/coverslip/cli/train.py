@@ -50,7 +50,7 @@ def train(
         typer.Option(
             "--recipe",
             metavar="FILE",
-            help="A YAML file with settings: recipe.yaml of an earlier run, or your own. Default: the default settings.",
+            help="A YAML file with settings: recipe.yaml of an earlier run, or your own. Default: built-in settings.",
             show_default=False,
         ),
     ] = None,
