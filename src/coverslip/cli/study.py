@@ -26,7 +26,7 @@ Budget = Annotated[
     typer.Option(
         "--budget",
         metavar="TIME",
-        help="Begin no training that would not end in this time: 10m, 2h. The others are left for `study resume`.",
+        help="Time limit: 10m, 2h. Trainings that would not end in time are left for `study resume`.",
         show_default=False,
     ),
 ]
@@ -54,7 +54,8 @@ Groups = Annotated[
     typer.Option(
         "--group",
         metavar="COLUMN",
-        help="With a preset: the column that names patient, slide or well; once for all datasets, or once for each.",
+        help="With a preset: column of the groups (patient, slide, well). Give it once for all datasets, or "
+        "once for each.",
         show_default=False,
     ),
 ]
@@ -63,7 +64,7 @@ GroupPatterns = Annotated[
     typer.Option(
         "--group-pattern",
         metavar="PATTERN",
-        help="The same for folders: a regular expression that finds it in an image's path.",
+        help="For folders: a regular expression that finds the group in an image's path.",
         show_default=False,
     ),
 ]
@@ -71,15 +72,15 @@ Small = Annotated[
     bool,
     typer.Option(
         "--small",
-        help="With a preset: see it run on two cores. Networks whose weights are there, small and few images, two "
-        "epochs.",
+        help="With a preset: a quick demonstration, with networks whose weights are installed, small images "
+        "and two epochs.",
     ),
 ]
 AsPublished = Annotated[
     bool,
     typer.Option(
         "--as-published",
-        help="With a preset: each dataset also as the publication did it, and by how much that looks better.",
+        help="With a preset: also use the publication's protocol, and show how much it overestimates performance.",
     ),
 ]
 
@@ -90,7 +91,7 @@ def run(
         str,
         typer.Argument(
             metavar="PLAN|PRESET",
-            help="YAML file that names datasets and models; or a preset (see `coverslip study preset`).",
+            help="YAML file with datasets and models, or a preset (see `coverslip study preset`).",
             show_default=False,
         ),
     ],
@@ -109,15 +110,15 @@ def run(
     budget: Budget = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="List the trainings with the time that each takes here, as measured, and end."),
+        typer.Option("--dry-run", help="List the trainings with the expected time of each, without training."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run all trainings of a plan and compare them.
 
-    A plan names datasets and models; regimes, folds, repeats, seeds, train_per_class, recipe, primary_metric, baseline,
-    equivalence and threads have defaults. Every training is tested on the same splits. A preset is the study of a
-    publication, on your own images.
+    A plan lists datasets and models. regimes, folds, repeats, seeds, train_per_class, recipe, primary_metric, baseline,
+    equivalence and threads have defaults. All trainings use the same splits. A preset is the study of a publication
+    with your images.
 
     Examples:
 
@@ -150,7 +151,8 @@ def run(
 @study_app.command()
 def preset(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Left out: list the presets.", show_default=False)
+        str | None,
+        typer.Argument(metavar="NAME", help="Name of the preset. Default: list the presets.", show_default=False),
     ] = None,
     data: Annotated[
         list[str] | None,
@@ -158,7 +160,7 @@ def preset(
     ] = None,
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where the plan is written.", show_default=False)
+        Path | None, typer.Option("--out", metavar="FILE", help="File for the plan.", show_default=False)
     ] = None,
     group: Groups = None,
     group_pattern: GroupPatterns = None,
@@ -248,21 +250,24 @@ def resume(
 def compare_results(
     folder: Folder,
     bench: Annotated[
-        bool, typer.Option("--bench", help="Measure how long each network takes for 1 and 100 images here.")
+        bool,
+        typer.Option(
+            "--bench", help="Measure the prediction time of each network for 1 and 100 images on this computer."
+        ),
     ] = False,
     distances: Annotated[
         bool,
         typer.Option(
             "--distances",
-            help="Measure how far each dataset is from the images of its first step, as each network sees them.",
+            help="Measure the distance of each dataset to its pretraining dataset, by the features of each network.",
         ),
     ] = False,
     explain: Annotated[
         bool,
         typer.Option(
             "--explain",
-            help="Draw heat maps of three test images by each network, the ways to start beside each other; checks of "
-            "the maps take a minute or more for each training.",
+            help="Draw heat maps of three test images for each network and initialization. Their checks take "
+            "a minute or more per training.",
         ),
     ] = False,
     as_json: AsJson = False,

@@ -17,8 +17,8 @@ weights_app = typer.Typer(rich_markup_mode=None)
 def weights(context: typer.Context, as_json: AsJson = False) -> None:
     """List, import or download pretrained weights.
 
-    Training starts from them unless the recipe says `init: scratch`: from imported ones first, then those of installed
-    packages, then those that were fetched.
+    Training uses pretrained weights unless the recipe has `init: scratch`: first imported weights, then those of
+    installed packages, then downloaded ones.
 
     Examples:
 
@@ -57,7 +57,7 @@ def import_file(
         typer.Option(
             "--model",
             metavar="NAME",
-            help="The network that they are for: a name that `coverslip models` lists, or any of timm's as timm/NAME.",
+            help="The network: a name from `coverslip models`, or timm/NAME for any network of timm.",
             show_default=False,
         ),
     ],
@@ -66,16 +66,16 @@ def import_file(
         typer.Option(
             "--licence",
             metavar="TEXT",
-            help="The licence of the weights, as their authors state it; it is shown wherever they are used.",
+            help="License of the weights, as stated by their authors. It is shown wherever the weights are used.",
             show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import a file of pretrained weights for a network.
+    """Import pretrained weights of a network.
 
-    Every tensor of the network must be in the file, in the right shape, and none may be left over; only the classifier
-    may be missing or have any number of classes. The file is copied; nothing in it is run.
+    The file must contain exactly the tensors of the network, in the right shapes. Only the last layer may be missing or
+    have another number of classes. The file is copied, and no code in it is run.
 
     Examples:
 
@@ -98,13 +98,13 @@ def import_file(
 def fetch(
     model: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="A name that `coverslip models` lists, or timm/NAME.", show_default=False),
+        typer.Argument(metavar="NAME", help="A name from `coverslip models`, or timm/NAME.", show_default=False),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a network's ImageNet weights from the hub, to train without a network connection later.
+    """Download ImageNet weights, to train offline later.
 
-    Training fetches them by itself where there is a connection. They are checked and kept in the hub's own cache.
+    With an internet connection, training downloads them automatically. They are verified and stored in the hub's cache.
 
     Examples:
 
@@ -123,10 +123,10 @@ def fetch(
 @weights_app.command()
 def remove(
     model: Annotated[
-        str, typer.Argument(metavar="NAME", help="The network whose imported weights are to go.", show_default=False)
+        str, typer.Argument(metavar="NAME", help="The network whose imported weights are removed.", show_default=False)
     ],
 ) -> None:
-    """Remove weights that were imported for a network. Classifiers that were trained from them stay as they are.
+    """Remove imported weights of a network. Classifiers trained from them are not changed.
 
     Examples:
 
