@@ -1,13 +1,10 @@
 """Background work beside requests: the queue of jobs, event streams, loaded classifiers."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI
 
 from coverslip.app.streams import ended_by_signals
 from coverslip.images import decoding_apart, interrupt_decoding
@@ -21,39 +18,7 @@ from coverslip.workspace.jobs.watching import NewSource, Watching
 from coverslip.workspace.looking.asking import Looking
 from coverslip.workspace.looking.distances import Measuring
 from coverslip.workspace.predictions.classifying import Classifying
-from coverslip.workspace.store.database import waiting_briefly
 from coverslip.workspace.store.home import Workspace
-
-
-class BriefWaits:
-    """Answer requests while another transaction writes, by 503 if need be, so that it never holds all threads."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":  # the lifespan begins what works in the background
-            await self.app(scope, receive, send)
-            return
-        with waiting_briefly():
-            await self.app(scope, receive, send)
-
-
-async def while_wanted(request: Request, answer: Callable[[Callable[[], bool]], Response]) -> Response:
-    """What `answer` gives, in a thread; it is handed a function that says whether the client is still there."""
-    is_gone = threading.Event()
-    watching = asyncio.create_task(_watch(request, is_gone))
-    try:
-        return await run_in_threadpool(answer, lambda: not is_gone.is_set())
-    finally:
-        watching.cancel()
-
-
-async def _watch(request: Request, is_gone: threading.Event) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    is_gone.set()
-
 
 _SECONDS_TO_END = 1.0  # for threads that may also be killed
 

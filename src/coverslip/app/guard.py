@@ -34,6 +34,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from coverslip.app.problems import problem
 from coverslip.messages import Failure
+from coverslip.workspace.store.database import waiting_briefly
 
 MAX_CONNECTIONS = 512  # open at the same time; a browser opens six
 BACKLOG = 128  # that are taken in one turn of the loop, before any of them can be refused
@@ -358,3 +359,17 @@ def _with_headers(scope: Scope, send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+class BriefWaits:
+    """Answer requests while another transaction writes, by 503 if need be, so that it never holds all threads."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # the lifespan begins what works in the background
+            await self.app(scope, receive, send)
+            return
+        with waiting_briefly():
+            await self.app(scope, receive, send)

@@ -1,14 +1,16 @@
 """What routes take from requests: dependencies, and raw bodies written to a file as they arrive."""
 
+import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from io import RawIOBase
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.guard import allow_body, announced
@@ -124,3 +126,19 @@ def _write(opened: RawIOBase, data: bytes, folder: Path) -> None:
 
 def _too_large(most_bytes: int) -> TooLarge:
     return TooLarge(f"More than {most_bytes // 2**20:,} MB were sent", do="Send a smaller file.")
+
+
+async def while_wanted(request: Request, answer: Callable[[Callable[[], bool]], Response]) -> Response:
+    """What `answer` gives, in a thread; it is handed a function that says whether the client is still there."""
+    is_gone = threading.Event()
+    watching = asyncio.create_task(_watch(request, is_gone))
+    try:
+        return await run_in_threadpool(answer, lambda: not is_gone.is_set())
+    finally:
+        watching.cancel()
+
+
+async def _watch(request: Request, is_gone: threading.Event) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    is_gone.set()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from coverslip._version import __version__
-from coverslip.app.background import BriefWaits, add_background, at_work
-from coverslip.app.guard import BodyLimit, Door, Guard
+from coverslip.app.background import add_background, at_work
+from coverslip.app.guard import BodyLimit, BriefWaits, Door, Guard
 from coverslip.app.logs import logged_to
 from coverslip.app.pages import add_pages
 from coverslip.app.problems import add_problem_handlers
@@ -85,9 +85,8 @@ class Server:
 
     def run(self) -> None:
         """Answer requests until Ctrl-C, SIGTERM or SIGHUP; all answers are out when it is raised once more."""
-        if (
-            sys.platform != "win32" and signal.SIGHUP in ending_signals()
-        ):  # uvicorn handles the others, also while the app starts
+        # uvicorn handles SIGINT and SIGTERM itself, also while the app starts.
+        if sys.platform != "win32" and signal.SIGHUP in ending_signals():
             signal.signal(signal.SIGHUP, lambda _, frame: self.runner.handle_exit(signal.SIGTERM, frame))
         self.runner.run(sockets=[self.socket])
 

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Request, Response
 
-from coverslip.app.background import while_wanted
 from coverslip.app.files import IMAGE, PICTURE, image_response, kind_of
-from coverslip.app.requests import Home, api_router
+from coverslip.app.requests import Home, api_router, while_wanted
 from coverslip.app.schemas.datasets import FilteredPage, Positions
 from coverslip.app.schemas.system import problems
 from coverslip.errors import Stopped

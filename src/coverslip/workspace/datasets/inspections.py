@@ -35,7 +35,7 @@ from coverslip.workspace.workers.submit import Asked
 
 _OF_COPIES = ("duplicates", "near-duplicates")
 _POLL_S = 0.1
-_FEW_IMAGES, _FEW_PIXELS = 500, 20_000_000  # pixels of all images: checked within a second or two
+_SMALL_IMAGES, _SMALL_VALUES = 500, 5_000_000  # intensities of all images: 40 MB while they are checked
 _turn = threading.Lock()  # of the processes that check images: each may take a gigabyte and all cores
 
 
@@ -207,13 +207,13 @@ def _is_small(home: Workspace, dataset_id: str) -> bool:
         if dataset_row(connection, dataset_id).state != "ready":  # nothing is checked then
             return True
         of_dataset = images.c.dataset_id == dataset_id
-        if connection.execute(select(func.count()).where(of_dataset)).scalar_one() > _FEW_IMAGES:
+        if connection.execute(select(func.count()).where(of_dataset)).scalar_one() > _SMALL_IMAGES:
             return False
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
     if any(record.plan.box is not None for record in data.records):  # facts do not say how large the whole image is
         return False
     facts = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
-    return sum(fact.width_px * fact.height_px * fact.n_planes for fact in facts) <= _FEW_PIXELS
+    return sum(fact.width_px * fact.height_px * fact.n_channels * fact.n_planes for fact in facts) <= _SMALL_VALUES
 
 
 def fill_check_cache(home: Workspace, dataset_id: str, emit: Emit = ignore) -> None:
