@@ -4,6 +4,7 @@ import ipaddress
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -85,8 +86,9 @@ class Server:
 
     def run(self) -> None:
         """Answer requests until Ctrl-C, SIGTERM or SIGHUP; all answers are out when it is raised once more."""
-        # uvicorn handles SIGINT and SIGTERM itself, also while the app starts.
-        if sys.platform != "win32" and signal.SIGHUP in ending_signals():
+        # uvicorn handles SIGINT and SIGTERM itself, also while the app starts; signals reach only the main thread.
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread and sys.platform != "win32" and signal.SIGHUP in ending_signals():
             signal.signal(signal.SIGHUP, lambda _, frame: self.runner.handle_exit(signal.SIGTERM, frame))
         self.runner.run(sockets=[self.socket])
 
