@@ -69,7 +69,7 @@ def of(n: int, all_of_them: int) -> str:
 def alone(inspection: Inspection) -> list[str]:
     """What is told without groups and without a network."""
     clusters = [[len(c) for finding in inspection.of(code) for c in finding.images] for code in COPIES]
-    patterns = [finding.values["patterns"][0] for finding in inspection.of("hidden-groups")]
+    patterns = [finding.parameters["patterns"][0] for finding in inspection.of("hidden-groups")]
     named = [f"`{p['column'] or p['pattern']}`: {p['n_groups']:,} groups such as `{p['example']}`" for p in patterns]
     single = [f"{code} {sum(map(len, f.images))}" for code in SINGLE for f in inspection.of(code)]
     other = [f.code for f in inspection.findings if f.severity != "advice" and f.code not in APART]
@@ -81,7 +81,7 @@ def looked_at(inspection: Inspection) -> list[str]:
     """What a network sees: shortcuts, and macro-F1 of a careless and of an honest split."""
     assert isinstance(inspection, InspectionWithWhatIf)
     found = [(f, kind) for kind in ("shortcut", "slight-shortcut") for f in inspection.of(kind)]
-    told = [f"{f.values['from']}{', slight' if kind != 'shortcut' else ''}" for f, kind in found]
+    told = [f"{f.parameters['from']}{', slight' if kind != 'shortcut' else ''}" for f, kind in found]
     if any(inspection.of("no-signal")):
         told.append("no signal")
     if inspection.what_if is None:

@@ -52,7 +52,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
     assert (seen.state, seen.signal) == ("known", SIGNAL)
     assert "An image-level split overestimates" in seen.words[0]
     (shortcut,) = reading_images.inspection(workspace, cells).of("shortcut")
-    assert shortcut.values["from"] == "border"
+    assert shortcut.parameters["from"] == "border"
 
     change, _ = labels.set_labels(workspace, cells, ids_at(workspace, cells, [0]), "another")
     for _ in range(2):  # before and after the findings of the new labels are kept

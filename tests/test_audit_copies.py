@@ -125,7 +125,7 @@ def test_an_inspection_shows_the_clusters_and_a_training_keeps_them_together(loo
     inspection = cs.inspect(planted)
     (finding,) = inspection.of("near-duplicates")
     assert inspection.are_copies_known
-    assert sum(len(cluster) for cluster in finding.images) == finding.values["n_images"] >= 16
+    assert sum(len(cluster) for cluster in finding.images) == finding.parameters["n_images"] >= 16
     recipe = cs.Recipe.model_validate({"stage": "instant", "split": {"folds": 0}})
     run = cs.train(planted, recipe, out=tmp_path / "run")
     side = {row.image_id: row.split for row in run.split if row.split != "left-out"}

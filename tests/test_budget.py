@@ -285,9 +285,9 @@ def test_fine_tuning_follows_the_machine_and_its_recipe_gives_the_same_without_a
     if not by_epoch:
         # It said what time would do.
         told = machine.notes()["fewer-epochs"]
-        assert told.values["seconds"] == run.budget.sufficient_seconds
-        assert 48 <= told.values["seconds"] <= 78  # 36 steps and 12 ends of epochs
-        enough = trained_within(cells, tmp_path / "enough", recipe, told.values["seconds"], Machine((1.0,)))
+        assert told.parameters["seconds"] == run.budget.sufficient_seconds
+        assert 48 <= told.parameters["seconds"] <= 78  # 36 steps and 12 ends of epochs
+        enough = trained_within(cells, tmp_path / "enough", recipe, told.parameters["seconds"], Machine((1.0,)))
         assert n_steps(enough) == 36
         assert enough.budget is not None
         assert enough.budget.sufficient_seconds is None
@@ -316,7 +316,7 @@ def test_fine_tuning_begins_again_on_smaller_images_where_its_first_steps_are_to
     run = trained_within(cells, tmp_path / "run", recipe, 60.0, machine)
     told = machine.notes()["smaller-images"]
     assert run.budget is not None
-    assert run.recipe.image_size == run.budget.image_size == told.values["image_size"]
+    assert run.recipe.image_size == run.budget.image_size == told.parameters["image_size"]
     assert run.budget.full_image_size is not None
     assert run.budget.image_size is not None
     assert run.budget.image_size < run.budget.full_image_size
@@ -420,7 +420,7 @@ def test_a_run_that_had_too_little_time_can_be_given_more(cells: Path, tmp_path:
     data, folder = cs.open_dataset(cells, group_pattern=GROUPS), tmp_path / "run"
     with pytest.raises(OutOfTime, match="is too little") as raised:
         cs.train(data, INSTANT, out=folder, budget=0.01)
-    assert raised.value.failure.values["seconds"] > 0.01
+    assert raised.value.failure.parameters["seconds"] > 0.01
     with pytest.raises(OutOfTime, match="is too little"):
         cs.resume(folder)
     run = cs.resume(folder, budget="5m")
@@ -436,7 +436,7 @@ def test_from_random_weights_too_little_time_is_an_error_that_says_how_much_woul
     recipe = with_settings(SMALL, ["init=scratch"])
     with pytest.raises(OutOfTime, match="is too little") as raised:
         trained_within(cells, tmp_path / "run", recipe, 60.0, Machine((20.0,)))
-    assert raised.value.failure.values["seconds"] > 120  # 6 steps in two epochs
+    assert raised.value.failure.parameters["seconds"] > 120  # 6 steps in two epochs
 
 
 @pytest.mark.exhaustive
@@ -528,7 +528,7 @@ def test_smaller_images_are_recorded_and_larger_ones_tried_again_with_more_time(
     machine = Machine((3.0,), on_event=stop, clock=slow)
     with pytest.raises((Stopped, OutOfTime)):
         trained_within(cells, folder, OPEN, 60.0, machine)
-    assert machine.notes()["smaller-images"].values["image_size"] < full_px
+    assert machine.notes()["smaller-images"].parameters["image_size"] < full_px
     budget = Run(folder).budget
     assert budget is not None
     assert budget.is_reduced
@@ -667,7 +667,7 @@ def test_a_budget_that_is_too_small_for_folds_is_refused_while_features_are_comp
         trained_within(images, tmp_path / "run", asked, 120.0, machine)
 
     assert 0 < max(shares) < 1
-    assert raised.value.failure.values["seconds"] > 120
+    assert raised.value.failure.parameters["seconds"] > 120
 
 
 def test_training_from_scratch_ends_the_forecast_of_the_instant_stage_when_fine_tuning_begins() -> None:

@@ -62,7 +62,7 @@ def assert_refused(run: Run, changed: set[str]) -> None:
     before = all_files(run.folder)
     with pytest.raises(BadRun) as refusal:
         cs.resume(run)
-    assert (refusal.value.values["n_images"], set(refusal.value.values["examples"])) == (len(changed), changed)
+    assert (refusal.value.parameters["n_images"], set(refusal.value.parameters["examples"])) == (len(changed), changed)
     assert main(["train", "--resume", str(run.folder)]) == 1
     assert all_files(run.folder) == before
 
@@ -114,7 +114,7 @@ def test_a_study_is_not_resumed_on_changed_images_also_of_trainings_that_are_don
     before, content = all_files(out), change_pixels(cells / changed)
     with pytest.raises(BadRun) as refusal:
         studies.resume_study(out)
-    assert refusal.value.values["examples"] == [changed]
+    assert refusal.value.parameters["examples"] == [changed]
     assert main(["study", "resume", str(out)]) == 1
     assert all_files(out) == before
     (cells / changed).write_bytes(content)

@@ -63,7 +63,7 @@ def test_a_note_says_how_many_are_left_out_and_an_ample_cap_changes_nothing() ->
     dataset, split = make([("a", "train")] * 5 + [("b", "train")] * 2 + [("a", "test")] * 9)
     capped = cap_training(dataset, split, 2, 0)
     assert [note.code for note in capped.notes] == ["a-note", "capped"]
-    assert capped.notes[-1].values == {"n_images": 3, "n_per_class": 2}
+    assert capped.notes[-1].parameters == {"n_images": 3, "n_per_class": 2}
     assert cap_training(dataset, split, 5, 0) == split
 
 

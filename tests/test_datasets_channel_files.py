@@ -44,7 +44,7 @@ def test_files_of_one_image_are_read_as_its_channels_in_the_order_asked_for(tmp_
     np.testing.assert_array_equal(read_pixels(data[0].path, box).array, apart[1][2:8, 1:6])
     with decoding_apart():
         np.testing.assert_array_equal(data[0].read().array, np.concatenate(apart, axis=2))
-    assert data.notes[0].values == {"n_files": 12, "n_images": 6}
+    assert data.notes[0].parameters == {"n_files": 12, "n_images": 6}
 
 
 def test_images_of_several_files_are_alike_only_where_all_their_channels_are(tmp_path):
@@ -157,7 +157,7 @@ def test_columns_of_measurements_beside_the_path_are_no_files(tmp_path):
 def test_names_that_pair_up_are_proposed_as_channels(tmp_path, marks):
     finding = cs.inspect(write_stains(tmp_path, marks=marks)).of("channel-files")[0]
     assert finding.remedies == (Set("channel_files", list(marks)),)
-    assert (finding.values["n_files"], finding.values["n"]) == (12, 6)
+    assert (finding.parameters["n_files"], finding.parameters["n"]) == (12, 6)
     joined = cs.inspect(tmp_path, cs.Recipe(channel_files=marks))
     assert (joined.n_images, joined.channels) == (6, {"2": 6})
     assert not joined.of("channel-files")

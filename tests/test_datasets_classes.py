@@ -282,7 +282,7 @@ def test_a_plan_that_names_a_set_wrongly_is_told_the_nearest_class() -> None:
 def test_classes_of_one_name_in_two_sets_are_noted_unless_the_recipe_speaks_of_them() -> None:
     [note] = shared_class_notes(of_sets(**TWO))
     assert "('blood', 'pap')" in note.text
-    assert note.values == {"classes": ["1", "normal"]}
+    assert note.parameters == {"classes": ["1", "normal"]}
     assert note.remedies == (Set("classes.by_domain", True),)
     for plan in (
         ClassPlan(by_domain=True),

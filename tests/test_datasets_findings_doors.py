@@ -19,7 +19,7 @@ def _odd_names(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         do="Give them others.",
         images=((first, second),),
         notes=(("odd", "odder"),),
-        values={"p": 0.01},
+        parameters={"p": 0.01},
     )
 
 

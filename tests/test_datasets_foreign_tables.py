@@ -164,7 +164,7 @@ def test_a_missing_label_column_names_what_to_choose(tmp_path: Path) -> None:
     with pytest.raises(BadDataset) as error:
         open_dataset(write(tmp_path, "File,Art", ["fields/0.png,a"]))
     assert error.value.remedies == (MapColumn("label"),)
-    assert error.value.failure.values["columns"] == ["File", "Art"]
+    assert error.value.failure.parameters["columns"] == ["File", "Art"]
 
 
 def test_a_table_without_a_header_keeps_its_first_row(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_planted_faults_are_counted_and_advised_on(tmp_path):
     (divided,) = found.of("groups-divide-copies")
     assert divided.notes == (("s0", "s1"), ("s1", "s2"))
     (imbalance,) = found.of("imbalance")
-    assert imbalance.values["ratio"] == pytest.approx(31 / 5)
+    assert imbalance.parameters["ratio"] == pytest.approx(31 / 5)
     texts = " ".join(finding.text for finding in found.findings)
     for words in (
         "1 image cannot be read",
@@ -116,7 +116,7 @@ def test_a_copy_without_a_label_is_no_duplicate_among_training_images(tmp_path):
     assert inspect(tmp_path / "t.csv").of("duplicates") == ()
     (tmp_path / "t.csv").write_text("path,label\n0.png,a\n1.png,b\n2.png,a\ncopy.png,a\n")
     (copies,) = inspect(tmp_path / "t.csv").of("duplicates")
-    assert copies.values == {"n_clusters": 1, "n_images": 2}
+    assert copies.parameters == {"n_clusters": 1, "n_images": 2}
 
 
 def test_findings_name_images_as_the_table_does(tmp_path):
@@ -146,7 +146,7 @@ def test_of_a_leaking_group_one_image_of_each_side_is_named(tmp_path):
     for i, name in enumerate(["train/a/p1_1.png", "train/a/p1_2.png", "train/b/p2.png", "test/a/p1_3.png"]):
         save(tmp_path / name, i)
     (leakage,) = inspect(tmp_path, group_pattern=r"p\d").of("leakage")
-    assert leakage.values["groups"] == ["p1"]
+    assert leakage.parameters["groups"] == ["p1"]
     assert leakage.images == (("test/a/p1_3.png", "train/a/p1_1.png"),)
 
 
@@ -170,10 +170,10 @@ def test_folds_are_promised_only_where_classes_can_be_held_out_and_groups_of_dro
     for i in range(60):
         save(tmp_path / "all" / "abc"[i // 20] / f"s{i // 10}_{i}.png", i)
     (few,) = inspect(tmp_path / "all", group_pattern=r"s\d").of("few-groups")
-    assert (few.values["n_groups"], few.remedies) == (6, ())
+    assert (few.parameters["n_groups"], few.remedies) == (6, ())
     data = replace(open_dataset(tmp_path / "all", group_pattern=r"s\d"), dropped=frozenset("c"))
     (few,) = inspect_dataset(data, scan_images(data)).of("few-groups")
-    assert few.values["n_groups"] == 4
+    assert few.parameters["n_groups"] == 4
     for i in range(20):
         save(tmp_path / "alone" / "ab"[i // 10] / f"s{i // 10}_{i}.png", 100 + i)
     save(tmp_path / "alone" / "a" / "s2_1.png", 200)
@@ -193,7 +193,7 @@ def test_one_class_and_several_spellings_are_pointed_out(tmp_path):
     assert "one-class" in codes(inspect(tmp_path))
     save(tmp_path / "One " / "2.png", 2)
     (similar,) = inspect(tmp_path).of("similar-class-names")
-    assert similar.values["classes"] == ["One", "one"]
+    assert similar.parameters["classes"] == ["One", "one"]
     (merge,) = similar.remedies
     save(tmp_path / "two" / "3.png", 3)
     dataset = with_classes(open_dataset(tmp_path), ClassPlan.model_validate({"merge": merge.value}))
@@ -259,7 +259,7 @@ def test_a_set_without_any_readable_image_can_be_inspected(tmp_path):
 def test_real_sets_have_the_facts_that_are_known_of_them(shared_data):
     found = inspect(shared_data("blood_bccd"))
     assert (found.n_images, found.n_readable, found.classes["BASOPHIL"]) == (351, 351, 3)
-    assert [finding.values["ratio"] for finding in found.of("imbalance")] == [pytest.approx(69.0)]
+    assert [finding.parameters["ratio"] for finding in found.of("imbalance")] == [pytest.approx(69.0)]
     assert found.width_px == Spread(min=640, median=640, max=640)
     found = inspect(shared_data("cellcycle_jurkat_16bit"))
     assert found.dtypes == {"uint16": 712}

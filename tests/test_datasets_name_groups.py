@@ -69,15 +69,15 @@ def test_stretches_of_numbers_that_share_labels_are_found_where_names_have_no_mo
     names = [f"{label}/{i}.png" for i, label in enumerate(labels)]
     data, scan = dataset_of(names, labels, [100.0] * 600)
     (finding,) = inspect_dataset(data, scan).of("hidden-groups")
-    assert finding.values["p"] < 1e-6
+    assert finding.parameters["p"] < 1e-6
     assert "cannot be believed" in finding.limit
-    assert finding.values["patterns"][0]["labels"] > 0.5
+    assert finding.parameters["patterns"][0]["labels"] > 0.5
 
 
 def test_patterns_stand_in_the_finding_ready_to_copy():
     data, scan = cells_of_patients()
     (finding,) = inspect_dataset(data, scan).of("hidden-groups")
-    patterns = finding.values["patterns"]
+    patterns = finding.parameters["patterns"]
     assert patterns
     places = [finding.text.find(f"'{each['pattern']}' ({each['n_groups']:,} groups") for each in patterns]
     assert places == sorted(places)
@@ -108,7 +108,7 @@ def test_columns_of_a_table_are_tested_like_names_and_come_before_patterns_that_
     assert found[0].column == "patient"
     assert not any(groups.pattern and groups.n_groups == 20 for groups in found)  # the same groups as the column's
     (finding,) = inspect_dataset(data, scan).of("hidden-groups")
-    assert (finding.values["column"], finding.values["patterns"][0]["n_groups"]) == ("patient", 20)
+    assert (finding.parameters["column"], finding.parameters["patterns"][0]["n_groups"]) == ("patient", 20)
     assert finding.remedies == (GroupBy("patient"),)
 
 
@@ -131,7 +131,7 @@ def test_the_number_of_groups_is_that_of_named_ones():
     groups = [f"p{i % 8}" if i < 40 else record.image_id for i, record in enumerate(data.records)]
     data = replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
     (finding,) = inspect_dataset(data, scan).of("few-groups")
-    assert finding.values["n_groups"] == 8
+    assert finding.parameters["n_groups"] == 8
 
 
 def confounded_cells() -> tuple[Dataset, Scan]:
@@ -145,12 +145,12 @@ def confounded_cells() -> tuple[Dataset, Scan]:
 def test_groups_that_hold_each_class_whole_are_told_as_confounded_and_not_advised():
     data, scan = confounded_cells()
     found = inspect_dataset(data, scan).of("hidden-groups")
-    (finding,) = (each for each in found if each.values["patterns"][0]["is_confounded"])
+    (finding,) = (each for each in found if each.parameters["patterns"][0]["is_confounded"])
     assert finding.remedies == ()
     assert finding.limit
     for each in found:
-        is_confounded = each.values["patterns"][0]["is_confounded"]
-        for pattern in each.values["patterns"]:
+        is_confounded = each.parameters["patterns"][0]["is_confounded"]
+        for pattern in each.parameters["patterns"]:
             assert pattern["is_confounded"] == is_confounded
             records = [replace(r, group=re.search(pattern["pattern"], r.image_id)[1]) for r in data.records]
             with pytest.raises(BadDataset) if is_confounded else nullcontext():
@@ -163,5 +163,5 @@ def test_named_groups_that_a_training_refuses_are_an_error_without_advice_on_fol
     inspection = inspect_dataset(data, scan)
     (finding,) = inspection.of("confounded-groups")
     assert finding.severity == "error"
-    assert finding.values["groups"] == ["S1", "S2", "S3"]
+    assert finding.parameters["groups"] == ["S1", "S2", "S3"]
     assert not [*inspection.of("few-groups"), *inspection.of("class-in-few-groups"), *inspection.of("group-is-class")]

@@ -221,14 +221,14 @@ def test_images_that_a_pattern_does_not_match_are_groups_of_their_own(tmp_path):
     dataset = open_dataset(tmp_path, group_pattern=r"s\d")
     assert len({r.group for r in dataset.records}) == 3
     (note,) = (note for note in dataset.notes if note.code == "pattern-misses")
-    assert note.values == {"n_images": 2, "examples": ["a/odd.png", "b/strange.png"]}
-    assert all(name in note.text for name in note.values["examples"])
+    assert note.parameters == {"n_images": 2, "examples": ["a/odd.png", "b/strange.png"]}
+    assert all(name in note.text for name in note.parameters["examples"])
 
 
 def test_the_note_on_images_that_a_pattern_does_not_match_names_five_of_them(tmp_path: Path) -> None:
     make_folder(tmp_path, "a/s1_1.png", *(f"b/odd{k}.png" for k in range(7)))
     (note,) = (each for each in open_dataset(tmp_path, group_pattern=r"s\d").notes if each.code == "pattern-misses")
-    assert note.values == {"n_images": 7, "examples": [f"b/odd{k}.png" for k in range(5)]}
+    assert note.parameters == {"n_images": 7, "examples": [f"b/odd{k}.png" for k in range(5)]}
     assert [f"'b/odd{k}.png'" in note.text for k in range(7)] == [True] * 5 + [False] * 2
 
 
@@ -258,7 +258,7 @@ def test_a_pattern_may_match_images_of_one_source_only(tmp_path):
     make_folder(tmp_path / "new", "a/1.png", "b/2.png")
     dataset = open_dataset([tmp_path / "old", tmp_path / "new"], group_pattern=r"s\d")
     assert [r.group for r in dataset.records] == ["s1", "s2", "new/a/1.png", "new/b/2.png"]
-    assert [note.values["n_images"] for note in dataset.notes if note.code == "pattern-misses"] == [2]
+    assert [note.parameters["n_images"] for note in dataset.notes if note.code == "pattern-misses"] == [2]
     for more in ({}, {"labelled": False}, {"labelled": False, "domains": ["x", "y"]}):
         with pytest.raises(BadDataset, match="matches none of 4 paths"):
             open_dataset([tmp_path / "old", tmp_path / "new"], group_pattern="slide", **more)
@@ -466,7 +466,7 @@ def test_a_stray_quotation_mark_is_refused_with_its_line(tmp_path, rows, line):
     table = write_table(tmp_path / "t.csv", f"path,label,comment\n{ROWS_BEFORE}{rows}")
     with pytest.raises(BadDataset) as refused:
         open_dataset(table)
-    assert refused.value.values == {"line": line}
+    assert refused.value.parameters == {"line": line}
     assert refused.value.file == table
 
 
@@ -478,7 +478,7 @@ def test_a_quoted_cell_that_swallows_the_next_row_is_refused_with_its_line(tmp_p
     table = write_table(tmp_path / "t.csv", f"path,label,comment\n{ROWS_BEFORE}{rows}")
     with pytest.raises(BadDataset) as refused:
         open_dataset(table)
-    assert refused.value.values == {"line": 6}
+    assert refused.value.parameters == {"line": 6}
 
 
 @pytest.mark.parametrize("row", ['"6.png\n7.png",b,note,p1', '6.png,b,note,"p1\r\n7.png"'])
@@ -496,7 +496,7 @@ def test_a_quotation_mark_in_a_cell_that_is_not_quoted_is_refused(tmp_path, row)
     table = write_table(tmp_path / "t.csv", f"path,label\n2.png,a\n{row}\n")
     with pytest.raises(BadDataset) as refused:
         open_dataset(table)
-    assert refused.value.values == {"line": 3}
+    assert refused.value.parameters == {"line": 3}
 
 
 def test_quotation_marks_may_be_written_twice_in_quoted_cells(tmp_path):

@@ -308,7 +308,7 @@ def test_a_refused_split_names_the_column_of_groups_that_nobody_chose(tmp_path, 
     dataset = open_dataset(tmp_path / "table.csv")
     with pytest.raises(LeakageFound) as caught:
         split_60_20_20(dataset, scan_images(dataset))
-    assert caught.value.values["notes"] == [note]
+    assert caught.value.parameters["notes"] == [note]
     (told,) = (each.text for each in dataset.notes if each.code == note)
     assert told in caught.value.do
 
@@ -483,7 +483,7 @@ def test_a_set_of_two_groups_cannot_be_in_every_part_and_a_note_says_so():
     dataset, scan = make("ab" * 20, groups=[f"g{i % 8}" for i in range(36)] + ["x", "x", "y", "y"])
     of_sets = tuple(replace(r, domain="new" if r.group in "xy" else "old") for r in dataset.records)
     split = split_60_20_20(replace(dataset, records=of_sets), scan)
-    assert [note.text for note in split.notes if "domain" in note.values] == [
+    assert [note.text for note in split.notes if "domain" in note.parameters] == [
         "Domain 'new' has no validation images: its 4 images make up 2 groups, and a domain needs 3 to be in every "
         "part; no choice is checked on it."
     ]

@@ -33,7 +33,7 @@ def expected_seconds(cells: Path, out: Path, *settings: str, is_stopped: bool = 
     with pytest.raises(Stopped) if is_stopped else nullcontext():
         cs.train(data, with_settings(INSTANT, ["model=mobilenet_v2", *settings]), out=out, emit=listen)
     [note] = notes
-    seconds = note.values["seconds"]
+    seconds = note.parameters["seconds"]
     assert seconds is None or isinstance(seconds, float)
     return seconds
 
@@ -89,7 +89,7 @@ def test_only_what_was_measured_is_kept_and_of_the_image_size_that_it_was_measur
     assert paces()[48]["training"] is None
     listened(tmp_path / "b", PLAN, *instant, StageStarted(stage="finetune", n_epochs=2), a_step(1, 1))
     assert paces()[48]["training"] is None  # first steps are no epoch
-    smaller = Noted(code="smaller-images", text="", values={"image_size": 32})
+    smaller = Noted(code="smaller-images", text="", parameters={"image_size": 32})
     epochs = (StageStarted(stage="finetune", n_epochs=2), an_epoch(1, n_epochs=2, seconds=3.0))
     kept_larger = BudgetRecord(seconds=60.0, image_size=32, full_image_size=48, ended="larger instant classifier")
     listened(tmp_path / "c", PLAN, *instant, smaller, *epochs, budget=kept_larger)

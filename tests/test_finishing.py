@@ -65,7 +65,7 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     best = max(event.epoch for event in epochs if event.is_best)
     (kept,) = [event for event in events if isinstance(event, ClassifierSelected)]
     assert (kept.stage, kept.epoch, kept.checkpoint_selection) == ("finetune", best, "best")
-    assert [event.values for event in events if isinstance(event, Noted) and event.code == "finished-early"] == [
+    assert [event.parameters for event in events if isinstance(event, Noted) and event.code == "finished-early"] == [
         {"epochs_run": 2, "epochs": stage.epochs_planned}
     ]
     methods = cs.methods_text(run)
@@ -86,7 +86,7 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     assert [row.name for row in told if row.what == "recipe"] == ["stage", "finished_early"]
     (compared,) = [event for event in events if isinstance(event, Noted) and event.code == "stages-compared"] or [None]
     assert (compared is None) == (init == "scratch")
-    assert compared is None or compared.values["kept"] == "finetune"
+    assert compared is None or compared.parameters["kept"] == "finetune"
 
 
 @pytest.mark.slow

@@ -70,9 +70,9 @@ def test_several_settings_go_together_and_other_ways_are_alternatives() -> None:
 
 @pytest.mark.parametrize("remedy", [remedy for remedy, _ in EACH])
 def test_notes_and_failures_come_back_from_json(remedy: Remedy) -> None:
-    note = Note("a-code", "A text.", level="warning", values={"n": 3}, remedies=(remedy,))
+    note = Note("a-code", "A text.", level="warning", parameters={"n": 3}, remedies=(remedy,))
     assert note_of(json.loads(json.dumps(asdict(note)))) == note
-    failure = LeakageFound("It leaks", do="Mend it.", values={"n": 3}, remedies=(remedy,)).failure
+    failure = LeakageFound("It leaks", do="Mend it.", parameters={"n": 3}, remedies=(remedy,)).failure
     assert failure_of(json.loads(json.dumps(asdict(failure)))) == failure
 
 
@@ -80,7 +80,7 @@ def test_an_error_says_what_kind_it_is_also_after_it_was_told_by_another_process
     error = BadRecipe("It is bad", do="Mend it.", faults=[("split.val", "too large")])
     again = CoverslipError.of(error.failure)
     assert (error.code, again.code, str(again)) == ("bad-recipe", "bad-recipe", str(error))
-    assert again.values == {"faults": {"split.val": "too large"}}
+    assert again.parameters == {"faults": {"split.val": "too large"}}
 
 
 def test_a_command_that_another_program_began_leaves_why_it_failed(

@@ -164,7 +164,7 @@ def test_training_tells_of_images_that_the_group_pattern_does_not_match(cells: P
     events: list[Event] = []
     cs.train(cs.open_dataset(cells, group_pattern=r"slide[012]"), INSTANT, out=tmp_path / "run", emit=events.append)
     n = sum(1 for path in cells.rglob("*.png") if path.name[:6] not in ("slide0", "slide1", "slide2"))
-    told = [event.values["n_images"] for event in events if isinstance(event, Noted) and "pattern" in event.code]
+    told = [event.parameters["n_images"] for event in events if isinstance(event, Noted) and "pattern" in event.code]
     assert told == [n]
 
 
@@ -178,7 +178,7 @@ def test_predicting_images_that_the_classifier_learnt_from_is_told(trained: Run,
         files = [path for name in sets for path in of_set[name]]
         cs.predict(trained, files, out=tmp_path / "p.csv", emit=events.append)
         notes = [event for event in events if isinstance(event, Noted) and event.code == "training-images"]
-        assert [note.values["n_images"] for note in notes] == expected
+        assert [note.parameters["n_images"] for note in notes] == expected
 
 
 def test_only_unreadable_images_are_still_an_answer(trained: Run, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_e
     found = cs.evaluate(own_run.folder, cs.open_dataset(some), name="some", emit=told.append)
     assert json_of(found.folder / "metrics.json")["n"] == 10
     (hint,) = (event for event in told if isinstance(event, Noted) and event.code == "nearly-equal-labels")
-    assert hint.values == {"label": "Small", "class": "small"}
+    assert hint.parameters == {"label": "Small", "class": "small"}
     (some / "medium").rename(some / "other")
     with pytest.raises(BadDataset, match="label that the classifier knows"):
         cs.evaluate(own_run.folder, cs.open_dataset(some), name="none")
@@ -558,9 +558,8 @@ def test_ctrl_c_is_answered_at_the_next_news_with_how_to_end_at_once(cells: Path
 
     with pytest.raises(Stopped):
         cs.train(cs.open_dataset(cells), INSTANT, out=tmp_path / "run", emit=interrupt)
-    assert [event.values["by_file"] for event in events if isinstance(event, Noted) and event.code == "stopping"] == [
-        False
-    ]
+    notes = [event for event in events if isinstance(event, Noted)]
+    assert [note.parameters["by_file"] for note in notes if note.code == "stopping"] == [False]
 
 
 @pytest.mark.slow

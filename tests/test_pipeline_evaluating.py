@@ -25,7 +25,7 @@ def test_the_runs_groups_are_remembered_and_known_again(own_run: Run, tmp_path: 
     found, notes = notes_of(own_run, write_cells(tmp_path / "other", 54, seed=9))
     assert found.metrics.n_groups == 9
     learnt = {row.group for row in own_run.split if row.split in ("train", "val")}
-    assert notes["groups-seen-in-training"].values["n"] == 54 // 9 * len(learnt)
+    assert notes["groups-seen-in-training"].parameters["n"] == 54 // 9 * len(learnt)
     assert found.evaluated_images is not None
     assert found.evaluated_images.is_seen
     assert found.evaluated_images.n_seen == 0
@@ -103,7 +103,7 @@ def test_a_folder_is_said_to_have_no_such_column_and_which_table_in_it_was_not_u
     run = cs.train(cs.open_dataset(cells / "images.csv", group="slide"), INSTANT, out=tmp_path / "run")
     found, notes = notes_of(run, cells)
     assert found.metrics.n_groups is None
-    assert notes["table-beside"].values["table"] == "images.csv"
+    assert notes["table-beside"].parameters["table"] == "images.csv"
     assert "column 'slide'" in notes["groups-not-told"].text
 
 

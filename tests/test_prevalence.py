@@ -122,7 +122,7 @@ def test_a_note_says_so_where_classes_have_other_shares_than_in_training(trained
     note = others.note()
     assert note is not None
     assert "large" in note.text
-    assert note.values["large"] > 0.6
+    assert note.parameters["large"] > 0.6
     assert same.note() is None
 
 

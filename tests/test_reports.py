@@ -103,7 +103,7 @@ def test_equal_images_are_counted_in_one_way_by_findings_and_flow(tmp_path):
     inspection = inspect_dataset(data, scan_images(data))
     write_inspection(Run(folder).inspection_file, inspection)
     (finding,) = inspection.of("duplicates")
-    assert finding.values == {"n_clusters": 1, "n_images": 3}
+    assert finding.parameters == {"n_clusters": 1, "n_images": 3}
     assert flow_of(read_run(folder)).n_copies == 3
 
 

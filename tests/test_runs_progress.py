@@ -211,7 +211,7 @@ def test_events_come_back_from_json_as_they_were() -> None:
         *of_two_folds(),
         an_epoch(1, is_pretraining=True),
         Noted(text="é"),
-        Noted(code="few-groups", text="a", values={"n": 3}, remedies=(Set("split.folds", 5), CleanCache())),
+        Noted(code="few-groups", text="a", parameters={"n": 3}, remedies=(Set("split.folds", 5), CleanCache())),
         RunStarted(run="a", n_train=1, n_val=2, n_test=3, classes=("a", "b")),
         CheckpointSaved(path="checkpoints/a", epoch=1, is_best=True),
         ClassifierSelected(stage="finetune", epoch=1, checkpoint_selection="best"),

@@ -211,7 +211,7 @@ def test_near_duplicates_are_kept_together_or_ignored_as_the_recipe_says(
     assert expected.recipe.split.near_duplicates == "together"
     assert expected.inspection is not None
     (finding,) = expected.inspection.of("near-duplicates")
-    assert finding.values["n_clusters_together"] == len(finding.images) >= 8
+    assert finding.parameters["n_clusters_together"] == len(finding.images) >= 8
     events: list[Event] = []
     ignoring = train(images, tmp_path / "run", events, stage="instant", split={"folds": 0, "near_duplicates": "ignore"})
     assert ignoring.inspection is not None

@@ -175,7 +175,7 @@ def test_the_time_left_is_never_more_than_what_is_left_of_the_budget_and_follows
         if i >= began and left is not None:
             assert left <= max(0.0, planned_at + 240.0 - now) + 0.1, event
     progress = fold_event(Progress(), slow, 0.0)
-    progress = fold_event(progress, Noted(code="smaller-images", text="", values={"image_size": 96}), 1.0)
+    progress = fold_event(progress, Noted(code="smaller-images", text="", parameters={"image_size": 96}), 1.0)
     assert (progress.pace.embedding, progress.pace.training) == (None, None)  # they are of larger images
 
 

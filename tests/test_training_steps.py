@@ -112,7 +112,7 @@ def test_where_memory_runs_out_fewer_images_are_held_and_the_step_is_the_same(im
     for some, whole in zip(after_two_steps(4), expected, strict=True):
         torch.testing.assert_close(some, whole, rtol=1e-4, atol=1e-6)
     notes = [event for event in events if isinstance(event, Noted)]
-    assert [(note.code, note.values) for note in notes] == [
+    assert [(note.code, note.parameters) for note in notes] == [
         ("smaller-parts", {"images_at_once": 6}),
         ("smaller-parts", {"images_at_once": 3}),
     ]
@@ -152,7 +152,7 @@ def test_going_on_with_another_gpu_is_told(images: TrainingImages, tmp_path: Pat
     trained(images, tmp_path, recipe(), stop_after=13, precision=Precision("cpu", torch.bfloat16))
     trained(images, tmp_path, recipe(), emit=events.append)
     (note,) = [event for event in events if isinstance(event, Noted)]
-    assert (note.code, note.values) == ("other-precision", {"before": "bfloat16", "now": "float32"})
+    assert (note.code, note.parameters) == ("other-precision", {"before": "bfloat16", "now": "float32"})
 
 
 class Full(nn.Module):

@@ -220,7 +220,7 @@ def test_an_evaluation_whose_images_are_gone_states_the_threshold_of_its_numbers
     assert kept.earlier_thresholds == (0.5, 0.5)
     assert "at least 0.5." in threshold_words(kept)
     (note,) = (event for event in events if isinstance(event, Noted) and event.code == "evaluations-decided-before")
-    assert note.values["names"] == ["others"]
+    assert note.parameters["names"] == ["others"]
     (tmp_path / "away").rename(others)
     cs.decide(run.folder, "sensitivity", wished=0.7)
     assert read_evaluation(run.evaluation("others").folder).earlier_thresholds is None
@@ -232,7 +232,7 @@ def test_stated_class_proportions_set_the_threshold_aside_aloud(wished: Run, cel
     out = tmp_path / "predictions.csv"
     cs.predict(wished.folder, cells, out=out, device="cpu", prevalence={"small": 0.02}, emit=events.append)
     (note,) = (event for event in events if isinstance(event, Noted) and event.code == "thresholds-set-aside")
-    assert set(note.values) == {"small", "not small"}
+    assert set(note.parameters) == {"small", "not small"}
     for row in rows_of(out):
         assert row["predicted"] in row["prediction_set"].strip("{}").split("; ")
 
@@ -249,4 +249,4 @@ def test_earlier_targets_that_a_decision_replaces_are_named(own_run: Run) -> Non
 
 def _replaced(told: list[Event]) -> list[str]:
     notes = [event for event in told if isinstance(event, Noted) and event.code == "decision-replaced"]
-    return [target for note in notes for target in note.values["replaced"]]
+    return [target for note in notes for target in note.parameters["replaced"]]

@@ -98,7 +98,7 @@ def test_foreign_images_are_unfamiliar_and_a_note_says_so(trained: Run, cells: P
     assert sum(row.decision == "unfamiliar" for row in rows[8:]) <= 5  # of 30
     notes = [event for event in told if isinstance(event, Noted) and event.code == "unfamiliar-images"]
     assert len(notes) == 1
-    assert notes[0].values["n_images"] >= 8
+    assert notes[0].parameters["n_images"] >= 8
 
 
 def test_a_single_file_and_a_table_keep_what_is_unfamiliar(trained: Run, cells: Path, tmp_path: Path) -> None:

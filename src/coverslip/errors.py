@@ -1,60 +1,85 @@
-"""The one family of errors that coverslip raises on purpose.
+"""The errors that coverslip raises on purpose.
 
-Each says what happened, in which file, and what to do. Doors print it as one line; anything else that
-reaches a door is a bug of ours and keeps its traceback.
+Each is a message of the catalogue: what happened, in which file, and what to do. Commands print it as one line. Any
+other exception that reaches a command or the app is a fault of coverslip and keeps its traceback.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, Self
 
-from coverslip.messages import Failure, Remedy, Values
+from coverslip.messages import Failure, Parameters, Remedy, has_entry, text
 
 
 class CoverslipError(Exception):
-    """Something the user can act on.
+    """An error that the user can act on.
+
+    The message `code` of the catalogue says what happened, in one sentence without a full stop. Its attribute `.do`
+    says what to do about it, in words that suit the command line and the app.
 
     Args:
-        what: what happened, one sentence without a full stop.
-        file: the file or folder it happened in.
-        do: what to do about it, one sentence with its full stop, in words that belong to no door.
-        remedies: the same as data, where it is one of the known ones: doors make an option or a button of each.
-        values: what the sentences tell, for programs.
+        code: the message.
+        file: the file or folder that is affected.
+        remedies: what to do, as data. The command line shows an option or a command for each, a page a button.
+        cause: the error that led to this one. Its text is the parameter `what` of the message. Where this error has no
+            `file`, `remedies` or `.do`, those of the cause are used.
+        parameters: those of the message; further ones are for programs.
     """
 
-    code = "failed"  # of each class its own: "bad-recipe"
+    kind = "failed"  # of each class its own: "bad-recipe"
 
     def __init_subclass__(cls) -> None:
-        cls.code = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+        cls.kind = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
 
     def __init__(
         self,
-        what: str,
+        code: str,
         *,
         file: Path | None = None,
-        do: str,
         remedies: Sequence[Remedy] = (),
-        values: Values | None = None,
+        cause: "CoverslipError | None" = None,
+        **parameters: Any,
     ) -> None:
-        self.what, self.file, self.do = what, file, do
-        self.remedies, self.values = tuple(remedies), dict(values or {})
-        super().__init__(f"{what}{f' ({file})' if file else ''}. {do}")
+        if "do" in parameters:  # transition: the text itself
+            do = parameters.pop("do")
+            self._set(self.kind, code, do, file, remedies, parameters.get("parameters") or parameters)
+            return
+        if cause is not None:
+            parameters = {"what": cause.what, **parameters}
+            file, remedies = file or cause.file, remedies or cause.remedies
+        do = cause.do if cause and not has_entry(f"{code}.do") else text(f"{code}.do", **parameters)
+        self._set(code, text(code, **parameters), do, file, remedies, parameters)
 
     @classmethod
-    def of(cls, failure: Failure) -> "CoverslipError":
-        """The error that was told by another process."""
+    def of(cls, failure: Failure) -> Self:
+        """Return the error that another process reported."""
+        error = cls.__new__(cls)
         file = None if failure.file is None else Path(failure.file)
-        error = cls(failure.what, file=file, do=failure.do, remedies=failure.remedies, values=failure.values)
-        error.code = failure.code
+        error.kind = failure.kind
+        error._set(failure.code, failure.what, failure.do, file, failure.remedies, failure.parameters)
         return error
+
+    def _set(
+        self, code: str, what: str, do: str, file: Path | None, remedies: Iterable[Remedy], parameters: Parameters
+    ) -> None:
+        self.code, self.what, self.do, self.file = code, what, do, file
+        self.remedies, self.parameters = tuple(remedies), dict(parameters)
+        self.args = (f"{what}{f' ({file})' if file else ''}. {do}",)
 
     @property
     def failure(self) -> Failure:
-        """The error as data, as files keep it and pages get it."""
+        """The error as data."""
         file = None if self.file is None else str(self.file)
         return Failure(
-            code=self.code, what=self.what, do=self.do, file=file, values=self.values, remedies=self.remedies
+            kind=self.kind,
+            code=self.code,
+            what=self.what,
+            do=self.do,
+            file=file,
+            parameters=self.parameters,
+            remedies=self.remedies,
         )
 
 
@@ -74,23 +99,30 @@ class BadRecipe(CoverslipError):
     """A recipe has a key or value that is not valid.
 
     Args:
-        what, file, do, remedies: as of every error.
-        faults: each key that is at fault, sections with dots, and what is wrong with it, where that is known.
-        lines: where these keys stand in the text that the recipe was read from, counted from 1.
+        faults: each invalid key, sections with dots, and what is wrong with it.
+        lines: the lines of these keys in the text of the recipe, counted from 1.
+        code, further: as of every error.
     """
+
+    lines: Mapping[str, int] = {}
 
     def __init__(
         self,
-        what: str,
+        code: str,
         *,
-        file: Path | None = None,
-        do: str,
-        remedies: Sequence[Remedy] = (),
         faults: Sequence[tuple[str, str]] = (),
         lines: Mapping[str, int] | None = None,
+        **further: Any,
     ) -> None:
-        super().__init__(what, file=file, do=do, remedies=remedies, values={"faults": dict(faults)} if faults else None)
-        self.faults, self.lines = tuple(faults), dict(lines or {})
+        super().__init__(code, **further)
+        if faults:
+            self.parameters["faults"] = dict(faults)
+        self.lines = dict(lines or {})
+
+    @property
+    def faults(self) -> tuple[tuple[str, str], ...]:
+        """Each invalid key and what is wrong with it."""
+        return tuple(self.parameters.get("faults", {}).items())
 
 
 class BadRun(CoverslipError):
@@ -102,15 +134,16 @@ class BadClassifier(CoverslipError):
 
 
 class BadArchive(CoverslipError):
-    """A zip is damaged, or holds what could do harm.
+    """A zip is damaged, or has content that could do harm.
 
     Args:
-        what, file, do: as of every error.
-        why: the reason alone, as the end of a sentence.
+        code: as of every error.
+        why: the reason alone, as the end of a sentence. It is a parameter of the message.
+        further: as of every error.
     """
 
-    def __init__(self, what: str, *, file: Path | None = None, do: str, why: str) -> None:
-        super().__init__(what, file=file, do=do, values={"why": why})
+    def __init__(self, code: str, *, why: str, **further: Any) -> None:
+        super().__init__(code, why=why, **further)
         self.why = why
 
 
@@ -170,8 +203,7 @@ class BadClusterAnswer(CoverslipError):
     """
 
     def __init__(self, why: str) -> None:
-        do = "Install the same version of coverslip on all computers, and use a cluster that you trust."
-        super().__init__(f"An answer of the cluster is not accepted: {why}", do=do)
+        super().__init__("bad-cluster-answer", why=why)
 
 
 class ExtraNotInstalled(CoverslipError):
@@ -183,11 +215,7 @@ class ExtraNotInstalled(CoverslipError):
     """
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(
-            f"{what} needs the extra '{extra}', which is not installed",
-            do=f"Run: pip install 'coverslip[{extra}]'",
-            values={"extra": extra},
-        )
+        super().__init__("extra-not-installed", what=what, extra=extra)
 
 
 # What is imported of each extra's packages.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from coverslip.messages import Level, Note, Remedies, Values, duration, remedies_of, rough_duration
+from coverslip.messages import Level, Note, Parameters, Remedies, duration, remedies_of, rough_duration
 
 CheckpointSelection = Literal["best", "last"]
 """Which epoch of fine-tuning is kept: the best by the primary metric on validation images, or the last."""
@@ -59,18 +59,18 @@ class Noted(Event):
     code: str = ""  # what kind of note it is
     text: str
     level: Level = "info"
-    values: Values = field(default_factory=dict)  # what the text tells, for programs
+    parameters: Parameters = field(default_factory=dict)  # those of the message
     remedies: Remedies = ()  # what can be done about it
 
     @classmethod
     def of(cls, note: Note) -> "Noted":
         """The event that tells a note."""
-        return cls(code=note.code, text=note.text, level=note.level, values=note.values, remedies=note.remedies)
+        return cls(code=note.code, text=note.text, level=note.level, parameters=note.parameters, remedies=note.remedies)
 
     @property
     def note(self) -> Note:
         """What it tells, whichever training it is of."""
-        return Note(self.code, self.text, level=self.level, values=self.values, remedies=self.remedies)
+        return Note(self.code, self.text, level=self.level, parameters=self.parameters, remedies=self.remedies)
 
     def _text(self) -> str:
         return f"{'Warning' if self.level == 'warning' else 'Note'}: {self.text}"

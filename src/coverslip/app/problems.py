@@ -52,7 +52,7 @@ def problem(
         "title": title,
         "status": status,
         "detail": detail or " ".join(filter(None, [title, failure.do])),
-        **{name: known[name] or None for name in ("code", "file", "do", "values", "remedies")},
+        **{name: known[name] or None for name in ("kind", "code", "file", "do", "parameters", "remedies")},
         "errors": [error.model_dump() for error in errors] if errors else None,
     }
     return _ProblemAnswer({key: value for key, value in body.items() if value is not None}, status, headers)

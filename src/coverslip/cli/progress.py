@@ -183,7 +183,7 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
     match event:
         case Noted():
             level = "Warning" if event.level == "warning" else "Note"
-            again = event.code == "stopping" and not event.values["by_file"]
+            again = event.code == "stopping" and not event.parameters["by_file"]
             return [with_remedies(f"{level}: {event.text}", event.remedies) + (f" {_AFTER_CTRL_C}" if again else "")]
         case Progressed() if event.done >= event.total:
             return [f"{event.stage}: {event.total:,} {event.unit} done"]

@@ -46,7 +46,7 @@ def joined_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any
     if existing is None:
         return _begin_cluster()
     text = f"Joining the Ray cluster at {existing}: {_RIGHTS}."
-    emit(Noted(code="joining-cluster", text=text, level="warning", values={"address": existing}))
+    emit(Noted(code="joining-cluster", text=text, level="warning", parameters={"address": existing}))
     import ray
 
     _connect(ray, existing, address=existing)

@@ -269,7 +269,7 @@ def _few_images_notes(data: Dataset) -> list[Note]:
         f"There are only {counted(n, 'labeled image')} of {counted(len(data.classes), 'class', 'classes')}: the "
         "results are not reliable. Label at least 20 images per class, better 100."
     )
-    return [Note("few-images", text, level="warning", values={"n_images": n})]
+    return [Note("few-images", text, level="warning", parameters={"n_images": n})]
 
 
 def _is_searched(recipe: Recipe, context: RunContext) -> bool:
@@ -298,7 +298,7 @@ def _with_near_duplicates(
         n = sum(map(len, clusters))
         text = f"{counted(len(clusters), 'cluster')} of near-duplicates ({n:,} images) kept together in the split."
         values = {"n_clusters": len(clusters), "n_images": n}
-        context.emit(Noted(code="near-duplicates", text=text, values=values))
+        context.emit(Noted(code="near-duplicates", text=text, parameters=values))
     return scan, recipe
 
 

@@ -290,7 +290,7 @@ class _Budgeted:
             stop = Stop(stop.file, watch.deadline_after(share * self._left))
         if px < self._full_px and self._record.full_image_size is None:
             text = f"Images are resized to {px} px in place of {self._full_px} px, to fit into the time."
-            self._reduce(px, Noted(code="smaller-images", text=text, values={"image_size": px}))
+            self._reduce(px, Noted(code="smaller-images", text=text, parameters={"image_size": px}))
         recipe = self._sized(px)
         recipe = fit_to_memory(self._parts, recipe, self._context)
         if not self._goes_on:
@@ -324,10 +324,10 @@ class _Budgeted:
         if chosen is None:
             text = "There is no time for fine-tuning: the instant classifier is kept."
             text = " ".join(filter(None, [text, self._record.for_some, f"{for_all} at {self._full_px} px."]))
-            self._context.emit(Noted(code="no-time-to-fine-tune", text=text, level="warning", values=values))
+            self._context.emit(Noted(code="no-time-to-fine-tune", text=text, level="warning", parameters=values))
             return []
         text = f"Fine-tuning takes images of {chosen} px to fit into the time. {for_all} at {self._full_px} px."
-        self._reduce(chosen, Noted(code="smaller-images", text=text, values=values))
+        self._reduce(chosen, Noted(code="smaller-images", text=text, parameters=values))
         return smaller[smaller.index(chosen) :]
 
     def _reduce(self, px: int, note: Noted) -> None:
@@ -390,10 +390,10 @@ class _Budgeted:
                 changes["sufficient_seconds"] = seconds = sufficient(1.1 * (self._record.seconds - self._left + rest))
                 text = f"There was time for {epochs_run:g} of {self._epochs} epochs."
                 text = f"{text} About {duration(seconds)} would allow all of them."
-                self._context.emit(Noted(code="fewer-epochs", text=text, values={"seconds": seconds}))
+                self._context.emit(Noted(code="fewer-epochs", text=text, parameters={"seconds": seconds}))
             if epochs_run >= math.floor(self._most) and self._left > _TO_SPARE * self._record.seconds:
                 text = f"Fine-tuning ended after {epochs_run:g} epochs: more would gain hardly anything."
-                self._context.emit(Noted(code="time-to-spare", text=text, values={"epochs": epochs_run}))
+                self._context.emit(Noted(code="time-to-spare", text=text, parameters={"epochs": epochs_run}))
         self._record = self._record.model_copy(update=changes)
         self._record.write(self._context.run.budget_file)
         return trained
@@ -407,7 +407,7 @@ def too_little(seconds: float, needed: float, what: str, do: str, remedies: Reme
     """The error where nothing fits into a budget of so many seconds."""
     needed = sufficient(max(needed, 1.1 * seconds))
     text = f"{duration(seconds)} is too little: {what} takes about {duration(needed)} here"
-    return OutOfTime(text, do=f"Allow more time, or {do}", remedies=remedies, values={"seconds": needed})
+    return OutOfTime(text, do=f"Allow more time, or {do}", remedies=remedies, parameters={"seconds": needed})
 
 
 def sufficient(seconds: float) -> float:

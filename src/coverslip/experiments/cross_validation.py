@@ -235,7 +235,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     choices = _choices(trained)
     how = f" for {choices.epochs} epochs, the folds' median" if choices.epochs else ""
     text = f"The final classifier is now trained on all {len(parts.train):,} images{how}."
-    context.emit(Noted(code="refit", text=text, values={"n_images": len(parts.train), "n_epochs": choices.epochs}))
+    context.emit(Noted(code="refit", text=text, parameters={"n_images": len(parts.train), "n_epochs": choices.epochs}))
     preprocessing = preprocess(parts, recipe, context)
     cards = [open_classifier(fold.classifier_folder).card for fold in trained]
     n_of_fold = round(statistics.mean(card.trained_on.n_images for card in cards))

@@ -111,10 +111,10 @@ def expected_time(plan: WorkPlanned, step: int | None = None) -> Noted:
     if plan.seconds is None:
         why = "this network has not been trained on this computer yet with similar settings"
         text = f"The expected time{of} is not known: {why}.{folds}"
-        return Noted(code="expected-time", text=text, values=values)
+        return Noted(code="expected-time", text=text, parameters=values)
     text = f"Expected time{of}: about {rough_duration(plan.seconds)} on this computer (from {plan.basis}).{folds}"
     is_long = plan.seconds > LONG_SECONDS
-    return Noted(code="expected-time", text=text, level="warning" if is_long else "info", values=values)
+    return Noted(code="expected-time", text=text, level="warning" if is_long else "info", parameters=values)
 
 
 class PaceListener:
@@ -309,4 +309,4 @@ def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None
     remove_file(context.run.finish_file)
     text = f"Fine-tuning was finished early, after {n_run} of {recipe.n_epochs} epochs."
     values = {"epochs_run": n_run, "epochs": recipe.n_epochs}
-    context.emit(Noted(code="finished-early", text=text, values=values))
+    context.emit(Noted(code="finished-early", text=text, parameters=values))

@@ -120,7 +120,7 @@ def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:
     else:  # a column's name is no pattern for paths
         text = f"The run's images were grouped by the column {named}, these images come without a table."
     if not data.has_groups:  # else a note of the images says what their groups are
-        emit(Noted(code="groups-not-told", text=text, values={"group": run.recipe.group}))
+        emit(Noted(code="groups-not-told", text=text, parameters={"group": run.recipe.group}))
     return data
 
 
@@ -137,7 +137,7 @@ def _count_seen(run: Run, data: Dataset, context: RunContext) -> int:
     if n:
         used = counted(n, "of these images was", "of these images were")
         text = f"{used} used in training the classifier; its numbers on such images say little."
-        context.emit(Noted(code="seen-in-training", text=text, level="warning", values={"n": n}))
+        context.emit(Noted(code="seen-in-training", text=text, level="warning", parameters={"n": n}))
     return n
 
 
@@ -154,7 +154,7 @@ def _count_of_seen_groups(run: Run, data: Dataset, emit: Emit) -> int:
             f"{these} that the classifier was trained on ({some(names, 4)}). If they are the same patients or slides "
             "and not only called the same, the numbers are too good for new ones."
         )
-        emit(Noted(code="groups-seen-in-training", text=text, level="warning", values={"n": len(groups)}))
+        emit(Noted(code="groups-seen-in-training", text=text, level="warning", parameters={"n": len(groups)}))
     return len(groups)
 
 

@@ -95,7 +95,7 @@ class _Fitting:
         try:
             measured = first_steps(self._parts, self._settled, self._context, n_trainings=_SAFETY * n_trainings)
         except OutOfTime as error:
-            self._skip(error.values["seconds"] or self._record.seconds)
+            self._skip(error.parameters["seconds"] or self._record.seconds)
             return None
         px, each, pace = measured.image_size, measured.test_seconds, measured.pace
         left = self._context.deadline.seconds_left()
@@ -111,7 +111,7 @@ class _Fitting:
         if chosen is not None:
             if chosen != px:
                 text = f"Images are resized to {chosen} px in place of {px} px, to fit into the time."
-                self._context.emit(Noted(code="smaller-images", text=text, values={"image_size": chosen}))
+                self._context.emit(Noted(code="smaller-images", text=text, parameters={"image_size": chosen}))
             return self._resolved(
                 {} if chosen == px else {"image_size": chosen},
                 reserve_seconds=instant,
@@ -147,7 +147,7 @@ class _Fitting:
     def _note(self, code: str, text: str, seconds: float) -> None:
         needed = sufficient(self._record.seconds - self._context.deadline.seconds_left() + seconds)
         text = f"{text} About {duration(needed)} would allow cross-validation."
-        self._context.emit(Noted(code=code, text=text, values={"seconds": needed, "n_networks": self._n_folds + 1}))
+        self._context.emit(Noted(code=code, text=text, parameters={"seconds": needed, "n_networks": self._n_folds + 1}))
 
 
 def _without_folds(recipe: Recipe) -> Set:

@@ -159,7 +159,7 @@ def _tell_nearly_equal(labels: set[str], classes: Collection[str], emit: Emit) -
                 "folder or in the label column of the table, and measure again."
             )
             values = {"label": label, "class": name}
-            emit(Noted(code="nearly-equal-labels", text=text, level="warning", values=values))
+            emit(Noted(code="nearly-equal-labels", text=text, level="warning", parameters=values))
 
 
 def _plain(name: str) -> str:
@@ -267,7 +267,7 @@ def _smaller(recipe: Recipe, batch_size: int, needed: int, available: int) -> No
         f"only {_gb(available)} are free. The batch size is reduced to {batch_size}."
     )
     values = {"batch_size": batch_size, "needed_bytes": needed, "free_bytes": available}
-    return Noted(code="smaller-batches", text=text, level="warning", values=values)
+    return Noted(code="smaller-batches", text=text, level="warning", parameters=values)
 
 
 def _too_much(recipe: Recipe, size: int, needed: int, available: int) -> OutOfMemory:

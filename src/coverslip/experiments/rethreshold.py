@@ -174,7 +174,7 @@ def _tell_what_is_replaced(before: Recipe, now: Recipe, context: RunContext) -> 
     replaced = [target for target in _targets(before) if target not in _targets(now)]
     if replaced:
         text = f"This decision replaces the earlier {' and '.join(replaced)}. To combine targets, choose them together."
-        context.emit(Noted(code="decision-replaced", text=text, values={"replaced": replaced}))
+        context.emit(Noted(code="decision-replaced", text=text, parameters={"replaced": replaced}))
 
 
 def _targets(recipe: Recipe) -> list[str]:
@@ -276,4 +276,5 @@ def _decide_evaluations(run: Run, recipe: Recipe, before: ClassifierCard, contex
             "The images or network outputs of these evaluations are gone, so their numbers stay those of the previous "
             f"decision threshold: {', '.join(unchanged)}."
         )
-        context.emit(Noted(code="evaluations-decided-before", text=text, level="warning", values={"names": unchanged}))
+        parameters = {"names": unchanged}
+        context.emit(Noted(code="evaluations-decided-before", text=text, level="warning", parameters=parameters))

@@ -146,7 +146,7 @@ class _Tested:
                 file=origin,
                 do="Start from other images, or accept results that are too high.",
                 remedies=(AllowLeakage(),),
-                values={"n_images": n},
+                parameters={"n_images": n},
             )
         return text
 

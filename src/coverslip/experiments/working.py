@@ -63,7 +63,7 @@ class _Telling:
         if self._context.stop.is_requested() and not self._is_stop_told and not isinstance(event, RunEnded):
             self._is_stop_told = True
             by_file = self._context.run.stop_file.exists()
-            self(Noted(code="stopping", text="Stopping after this step.", values={"by_file": by_file}))
+            self(Noted(code="stopping", text="Stopping after this step.", parameters={"by_file": by_file}))
 
     def _pass_on(self, event: Event) -> None:
         try:

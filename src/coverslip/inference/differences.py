@@ -76,7 +76,7 @@ class Differences:
     def notes(self) -> list[Note]:
         """One sentence per kind, and what to do about it; then what was unusual about reading the images."""
         unusual = [
-            Note("reading", f"{counted(n, 'image')}: {note}.", values={"n_images": n})
+            Note("reading", f"{counted(n, 'image')}: {note}.", parameters={"n_images": n})
             for note, n in self._read.most_common()
         ]
         return [*self._unfamiliar(), *(_note(difference, n) for difference, n in self._counts.most_common()), *unusual]
@@ -93,13 +93,13 @@ class Differences:
             "Look at some of them, and measure on labeled images of this kind before you rely on predictions."
         )
         values = {"n_images": n, "n_expected": round(expected, 1)}
-        yield Note("unfamiliar-images", text, level="warning", values=values)
+        yield Note("unfamiliar-images", text, level="warning", parameters=values)
 
 
 def _note(difference: str, n: int) -> Note:
     code, advice = ("field-of-view", _GIVE_BOXES) if difference == _FIELD else ("unlike-training", _DOUBT)
     text = f"{n:,} {'image is' if n == 1 else 'images are'} {difference}. {advice}"
-    return Note(code, text, level="warning", values={"n_images": n})
+    return Note(code, text, level="warning", parameters={"n_images": n})
 
 
 def _is_near(size: int, seen: tuple[int, int]) -> bool:

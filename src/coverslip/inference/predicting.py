@@ -52,7 +52,7 @@ class LearntImages:
             f"Of these, {counted(self._n, 'image')} {'was' if self._n == 1 else 'were'} training or validation images "
             "of this classifier. Their predictions are right more often than those of new images."
         )
-        return Note("training-images", text, level="warning", values={"n_images": self._n})
+        return Note("training-images", text, level="warning", parameters={"n_images": self._n})
 
 
 _MOST_REASONS = 5  # unreadable images that are named one by one; unfamiliar ones, which any images have, are counted
@@ -137,7 +137,7 @@ def predict(
             shares.add(row)
             if row.decision == UNREADABLE and decisions[UNREADABLE] <= _MOST_REASONS:
                 text = f"{one_line(row.image_id)}: {one_line(row.reason or '')}"
-                emit(Noted(code="unreadable", text=text, level="warning", values={"path": row.path}))
+                emit(Noted(code="unreadable", text=text, level="warning", parameters={"path": row.path}))
     if is_replaced:
         emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
     for aside in (learnt.note(), shares.note()):

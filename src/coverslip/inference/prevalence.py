@@ -52,7 +52,7 @@ def note_on_thresholds(card: ClassifierCard) -> Note | None:
         "validation images. With the class proportions that you stated, the most probable class is predicted."
     )
     points = dict(zip(card.classes, card.operating_points, strict=True))
-    return Note("thresholds-set-aside", text, values=points)
+    return Note("thresholds-set-aside", text, parameters=points)
 
 
 class EstimatedShares:
@@ -101,7 +101,7 @@ class EstimatedShares:
             f"probabilities assume: {'; '.join(told)}. The ranges include sampling error only, not differences between "
             "groups such as patients, slides or days."
         )
-        return Note("other-prevalence", text, values={name: shares[name].value for name in others})
+        return Note("other-prevalence", text, parameters={name: shares[name].value for name in others})
 
     @property
     def _are_strange(self) -> bool:

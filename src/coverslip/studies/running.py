@@ -163,7 +163,7 @@ class _Runner:
         if self._followed is None or self._followed[0] is not cell:
             self._followed = (cell, LogReader(cell.run.events_file))
             self._followed[1].new_lines()  # of an earlier attempt
-            self._emit(Noted(code="cell-begun", text=f"{cell.name} is trained", values={"cell": cell.name}))
+            self._emit(Noted(code="cell-begun", text=f"{cell.name} is trained", parameters={"cell": cell.name}))
         for line in self._followed[1].new_lines():
             event = from_json({"event": line.event, **line.values})
             if isinstance(event, Progressed | StepEnded | FoldEnded):
@@ -175,7 +175,7 @@ class _Runner:
             self._seconds.append(seconds)
         elif found.state == "failed":
             text = f"{cell.name} failed: {found.error}"
-            self._emit(Noted(code="cell-failed", text=text, level="warning", values={"cell": cell.name}))
+            self._emit(Noted(code="cell-failed", text=text, level="warning", parameters={"cell": cell.name}))
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else None
         left = None if mean is None else mean * n_left / self._place.n_aside
         self._ends = None if left is None else time.monotonic() + left

@@ -228,7 +228,7 @@ def _compared_note(
             text += " This difference is too small to decide."
     if recipe.kept_stage == "finetune":
         text += " The recipe keeps the fine-tuned network in any case."
-    return Noted(code="stages-compared", text=text, values=numbers)
+    return Noted(code="stages-compared", text=text, parameters=numbers)
 
 
 def _is_finished_before(context: RunContext) -> bool:
@@ -275,7 +275,7 @@ def _diverged_note(epochs_run: int, recipe: Recipe) -> Noted:
         code="diverged",
         text=f"Fine-tuning diverged after epoch {epochs_run}. Lower the learning rate.",
         level="warning",
-        values={"epoch": epochs_run},
+        parameters={"epoch": epochs_run},
         remedies=(_lower_rate(recipe),),
     )
 

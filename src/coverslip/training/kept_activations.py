@@ -128,12 +128,12 @@ def _check_room(shape: tuple[int, int], kind: Float, images: TrainingImages, fre
     values = {"needed_bytes": needed, "free_bytes": free}
     if n_fitting < 1:
         remedies = (Set("frozen_variants", None),)
-        raise CoverslipError(what, do="Do not keep it, or free some space.", remedies=remedies, values=values)
+        raise CoverslipError(what, do="Do not keep it, or free some space.", remedies=remedies, parameters=values)
     raise CoverslipError(
         what,
         do=f"Keep at most {n_fitting} variants, or free some space.",
         remedies=(Set("frozen_variants", n_fitting),),
-        values=values,
+        parameters=values,
     )
 
 

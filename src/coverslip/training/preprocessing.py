@@ -46,7 +46,7 @@ def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> l
     n = sum(preprocessing.is_too_large(fact.width_px, fact.height_px) for fact in facts)
     shrunk = f"; {counted(n, 'larger training image')} of {len(facts):,} shrunk to fit" if n else ""
     text = f"One scale for all images: {preprocessing.canvas_px:,} of their pixels fill the canvas{shrunk}."
-    return [Note("canvas", text, values={"canvas_px": preprocessing.canvas_px, "n_shrunk": n})]
+    return [Note("canvas", text, parameters={"canvas_px": preprocessing.canvas_px, "n_shrunk": n})]
 
 
 def _canvas_px(facts: Sequence[ImageFacts]) -> int:

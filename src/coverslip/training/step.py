@@ -209,7 +209,7 @@ def other_precision(before: str, now: str) -> Noted:
         f"Training went on in {now}, after epochs in {before}: this GPU is of another kind. The result is not exactly "
         "that of a training without an interruption."
     )
-    return Noted(code="other-precision", text=text, level="warning", values={"before": before, "now": now})
+    return Noted(code="other-precision", text=text, level="warning", parameters={"before": before, "now": now})
 
 
 class Stepper:
@@ -338,4 +338,4 @@ def _fewer_at_once(n_images: int) -> Noted:
         "The memory ran out in a step of training: the gradient of a batch is now added up from parts of "
         f"{counted(n_images, 'image')}. It is the same but for rounding, and takes a little longer."
     )
-    return Noted(code="smaller-parts", text=text, level="warning", values={"images_at_once": n_images})
+    return Noted(code="smaller-parts", text=text, level="warning", parameters={"images_at_once": n_images})

@@ -72,13 +72,14 @@ class Problem(BaseModel):
     """Why a request could not be answered, and what to do about it."""
 
     type: str = "about:blank"
-    code: str = Field(description="What kind of problem it is: `bad-recipe`, `leakage-found`, `not-found`, …")
+    kind: str = Field(description="The kind of problem: `bad-recipe`, `leakage-found`, `not-found`, …")
+    code: str = Field(description="The message. It is stable; its text may change.")
     title: str = Field(description="What happened, in a sentence.")
     status: int
     detail: str = Field(description="What happened, where, and what to do.")
     file: str | None = Field(default=None, description="The file or folder that it is about.")
     do: str | None = Field(default=None, description="What to do about it.")
-    values: dict[str, JsonValue] | None = Field(default=None, description="What the sentences tell, for programs.")
+    parameters: dict[str, JsonValue] | None = Field(default=None, description="The parameters of the message.")
     remedies: list[Remedy] | None = Field(
         default=None,
         description="What to do as data, where it is one of the known ones: a recipe's key and its value, …",

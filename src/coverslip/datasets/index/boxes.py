@@ -124,7 +124,7 @@ def used_box_columns(table: Table, at_path: int, crop_size: int | None) -> BoxCo
         file=table.file,
         do=f"Give the side of the square that is cut out around each point, in pixels.{unit}",
         remedies=(Set("crop_size", side or 64),),
-        values={"columns": list(columns.names), "suggested": side},
+        parameters={"columns": list(columns.names), "suggested": side},
     )
 
 

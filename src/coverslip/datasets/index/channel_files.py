@@ -88,16 +88,16 @@ class _Joined:
         files, images = counted(self._n_files, "file"), counted(self._n_images, "image")
         marks = ", ".join(f"'{one_line(mark, 40)}'" for mark in self._marks)
         text = f"{files} with {marks} in their names are the channels of {images}."
-        notes = [Note("channel-files", text, values={"n_files": self._n_files, "n_images": self._n_images})]
+        notes = [Note("channel-files", text, parameters={"n_files": self._n_files, "n_images": self._n_images})]
         if self._without:
             text = (
                 f"{counted(len(self._without), 'file')} without such a mark in the name, read as an image by itself "
                 f"(first: '{one_line(self._without[0], 80)}')."
             )
-            notes.append(Note("no-channel-mark", text, level="warning", values={"n_images": len(self._without)}))
+            notes.append(Note("no-channel-mark", text, level="warning", parameters={"n_images": len(self._without)}))
         if self._n_unlike:
             text = f"{counted(self._n_unlike, 'image')} whose channels have different labels: that of the first counts."
-            notes.append(Note("unlike-channel-labels", text, level="warning", values={"n_images": self._n_unlike}))
+            notes.append(Note("unlike-channel-labels", text, level="warning", parameters={"n_images": self._n_unlike}))
         return notes
 
 

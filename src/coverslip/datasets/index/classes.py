@@ -182,7 +182,7 @@ def shared_class_notes(dataset: Dataset) -> list[Note]:
         f"Several domains ({some(domains)}) have classes of the same name, which count as one: {some(shared, 12)}. If "
         "they are not the same, give those of one domain other names, or keep the classes of all domains apart."
     )
-    return [Note("shared-classes", text, values={"classes": shared}, remedies=(Set("classes.by_domain", True),))]
+    return [Note("shared-classes", text, parameters={"classes": shared}, remedies=(Set("classes.by_domain", True),))]
 
 
 def check_classes(dataset: Dataset, plan: ClassPlan) -> None:

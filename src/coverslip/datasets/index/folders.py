@@ -44,7 +44,7 @@ class Listing:
             files = counted(unread.n_files, "file")
             text = f"{files} of {unread.title} cannot be read. {unread.do}"
             values = {"format": unread.title, "n_files": unread.n_files}
-            notes.append(Note("unread-format", text, level="warning", values=values))
+            notes.append(Note("unread-format", text, level="warning", parameters=values))
         if self.other:
             notes.append(Note("not-images", f"Files that are not images were passed over: {_suffixes(self.other)}."))
         if self.n_hidden:
@@ -164,7 +164,7 @@ class _Layout:
         if unlabelled:
             n_images = counted(len(unlabelled), "image")
             text = f"{n_images} in no class folder, so without a label: {some(unlabelled, 3)}."
-            notes.append(Note("no-class-folder", text, values={"n_images": len(unlabelled)}))
+            notes.append(Note("no-class-folder", text, parameters={"n_images": len(unlabelled)}))
         full = {parts[:depth] for parts in listing.images for depth in range(1, len(parts))}
         depth = len(self.prefix) + (2 if self.source == "split folders" else 1)
         empty = ["/".join(f) for f in listing.folders if len(f) == depth and f not in full]

@@ -274,7 +274,7 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
             origins.setdefault(origin.domain or domain, []).append(origin)
     if n_twice:
         text = f"{counted(n_twice, 'image')} named by more than one source, each counted once."
-        notes.append(Note("named-twice", text, values={"n_images": n_twice}))
+        notes.append(Note("named-twice", text, parameters={"n_images": n_twice}))
     shared = _groups_in_several_domains(records)
     if shared:
         text = f"Groups of the same name in several sources count as one group: {some(shared)}."
@@ -358,7 +358,7 @@ def _unused(table: Table) -> Note:
         f"The folder also holds the table '{one_line(name)}' with the columns {', '.join(table.columns)}. "
         "It was not used; give the table itself to use its labels and groups."
     )
-    return Note("table-beside", text, values={"table": name})
+    return Note("table-beside", text, parameters={"table": name})
 
 
 def _domains(opened: Sequence[Dataset]) -> list[str]:

@@ -87,14 +87,14 @@ def grouped_by_pattern(
             f"The group pattern does not match {counted(len(alone), 'image')}: {some(alone, _EXAMPLES)}. "
             f"{'It' if is_one else 'Each of them'} counts as a group of its own."
         )
-        notes.append(Note(_MISSES, text, values={"n_images": len(alone), "examples": alone[:_EXAMPLES]}))
+        notes.append(Note(_MISSES, text, parameters={"n_images": len(alone), "examples": alone[:_EXAMPLES]}))
     return grouped, notes
 
 
 def check_pattern(opened: Sequence[Dataset], pattern: str) -> None:
     """Raises BadDataset if a pattern matches no path of any source; images that join a dataset may have other names."""
     n_images = sum(map(len, opened))
-    n_alone = sum(note.values["n_images"] for dataset in opened for note in dataset.notes if note.code == _MISSES)
+    n_alone = sum(note.parameters["n_images"] for dataset in opened for note in dataset.notes if note.code == _MISSES)
     if n_alone < n_images:
         return
     root, first = opened[0].root, opened[0].records[0]

@@ -112,7 +112,7 @@ def find_columns(
         raise _no_column(table, "path", "the images' paths")
     if table.index("path") is None:
         text = f"Paths are taken from the column '{one_line(table.columns[at_path], 60)}', which names image files."
-        notes.append(Note("path-column", text, values={"column": table.columns[at_path]}))
+        notes.append(Note("path-column", text, parameters={"column": table.columns[at_path]}))
     at_label = table.index("label")
     has_labels = at_label is not None and any(row[at_label] for row in table.rows)
     if labelled and not has_labels and set(map(plain_name, table.columns)) >= _OF_PREDICTIONS:
@@ -193,7 +193,7 @@ def _group_column(
     if used is not None:
         also = f" Other columns that may name groups: {listed}." if others else ""
         text = f"Groups are taken from the column '{table.columns[used]}'.{also}"
-        notes.append(Note("grouped", text, values={"column": table.columns[used]}))
+        notes.append(Note("grouped", text, parameters={"column": table.columns[used]}))
     elif others:
         text = (
             f"The table has columns that may name groups: {listed}. No group was chosen, so images of the "
@@ -242,7 +242,7 @@ def _no_column(table: Table, meaning: str, holds: str) -> BadDataset:
         file=table.file,
         do="Say which of its columns it is. The header can stay as it is.",
         remedies=(MapColumn(meaning),),
-        values={"meaning": meaning, "columns": list(table.columns)},
+        parameters={"meaning": meaning, "columns": list(table.columns)},
     )
 
 

@@ -119,7 +119,7 @@ def _rows(text: str, separator: str, first_line: int, path: Path) -> Iterator[tu
             f"The table cannot be read from line {line} on: {what}",
             file=path,
             do="Correct that line. Within a quoted cell a quotation mark is written twice.",
-            values={"line": line},
+            parameters={"line": line},
         ) from error
 
 

@@ -81,13 +81,13 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
             f"The table gives {crops}, too few fields to keep each of them in one set. Crops of one "
             "field are then in training and test, which inflates the numbers."
         )
-        notes.append(Note("few-fields", text, level="warning", values=values))
+        notes.append(Note("few-fields", text, level="warning", parameters=values))
         return records
     text = (
         f"The table gives {crops}. Crops of one field are kept together in the split. If several fields come from one "
         "slide or patient, group by that instead."
     )
-    notes.append(Note("grouped-by-field", text, values=values))
+    notes.append(Note("grouped-by-field", text, parameters=values))
     return [replace(record, group=name_as_text(posix_below(record.path, root))) for record in records]
 
 
@@ -145,7 +145,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             + ("; ..." if len(faults) > 5 else ""),
             file=table.file,
             do="Correct them and run again.",
-            values={"n_rows": len(faults)},
+            parameters={"n_rows": len(faults)},
         )
     notes += _notes_on_rows(table, columns, n_twice=n_twice, n_left_out=n_left_out, n_alone=n_alone)
     if not seen:
@@ -172,7 +172,7 @@ def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_left_out: 
     if n_left_out:
         were = counted(n_left_out, "image was", "images were")
         text = f"{were} excluded by hand ('left-out' in the table)."
-        yield Note(EXCLUDED_BY_HAND, text, values={"n_images": n_left_out})
+        yield Note(EXCLUDED_BY_HAND, text, parameters={"n_images": n_left_out})
     if n_alone and columns.group is not None:
         without = f"{counted(n_alone, 'row')} without a value in the column '{table.columns[columns.group]}'"
         yield Note("rows-without-group", f"{without}: each counts as a group of its own.")

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
 from coverslip.datasets.index import Dataset
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.messages import Remedies, Remedy
+from coverslip.messages import Remedies, Remedy, has_entry, text
 
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # gravest first
@@ -50,7 +50,7 @@ class Finding(BaseModel):
     )
 
     @property
-    def values(self) -> Mapping[str, JsonValue]:
+    def parameters(self) -> Mapping[str, JsonValue]:
         """What only findings of this code have."""
         return self.__pydantic_extra__
 
@@ -65,7 +65,33 @@ class Found:
     images: tuple[Cluster, ...] = ()
     notes: tuple[Cluster, ...] = ()
     limit: str = ""
-    values: Mapping[str, JsonValue] = field(default_factory=dict)
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+def found(
+    code: str,
+    *,
+    remedies: Remedies = (),
+    images: tuple[Cluster, ...] = (),
+    notes: tuple[Cluster, ...] = (),
+    **parameters: Any,
+) -> Found:
+    """Return a case whose text, `.do` and, where it has one, `.limit` are those of a message of the catalogue.
+
+    Args:
+        code, parameters: as of `messages.text`. The finding has these parameters.
+        remedies, images, notes: as of a finding.
+    """
+    limit = text(f"{code}.limit", **parameters) if has_entry(f"{code}.limit") else ""
+    return Found(
+        text=text(code, **parameters),
+        do=text(f"{code}.do", **parameters),
+        remedies=remedies,
+        images=images,
+        notes=notes,
+        limit=limit,
+        parameters=parameters,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,5 +31,5 @@ def _found_by(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Finding]
             images=case.images,
             notes=case.notes,
             limit=case.limit,
-            **case.values,
+            **case.parameters,
         )

@@ -50,7 +50,7 @@ class Inspection(BaseModel):
     @property
     def n_excluded_by_hand(self) -> int:
         """Images that the app or a table's row left out: no other number counts them."""
-        return sum(note.values.get("n_images", 0) for note in self.notes if note.code == EXCLUDED_BY_HAND)
+        return sum(note.parameters.get("n_images", 0) for note in self.notes if note.code == EXCLUDED_BY_HAND)
 
 
 def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:

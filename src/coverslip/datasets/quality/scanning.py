@@ -301,8 +301,8 @@ def _emit_notes(facts: Sequence[ImageFacts | Unreadable], emit: Emit) -> None:
     """One note per kind, not one per file."""
     notes = Counter(fact.note for fact in facts if isinstance(fact, ImageFacts) and fact.note)
     for note, n in notes.most_common(5):
-        emit(Noted(code="reading", text=f"{counted(n, 'image')}: {note}", values={"n_images": n}))
+        emit(Noted(code="reading", text=f"{counted(n, 'image')}: {note}", parameters={"n_images": n}))
     n_unreadable = sum(isinstance(fact, Unreadable) for fact in facts)
     if n_unreadable:
         text = f"{counted(n_unreadable, 'image')} could not be read."
-        emit(Noted(code="unreadable", text=text, level="warning", values={"n_images": n_unreadable}))
+        emit(Noted(code="unreadable", text=text, level="warning", parameters={"n_images": n_unreadable}))

@@ -39,7 +39,7 @@ def dropped_notes(dataset: Dataset) -> list[Note]:
         return []
     counts = ", ".join(f"{n:,} of '{one_line(label or '', 60)}'" for label, n in n_of.most_common())
     text = f"{counted(n_of.total(), 'image')} excluded on request, since classes are dropped: {counts}."
-    return [Note("dropped", text, values={"n_images": n_of.total()})]
+    return [Note("dropped", text, parameters={"n_images": n_of.total()})]
 
 
 def left_out_notes(reasons: Sequence[str]) -> list[Note]:
@@ -53,7 +53,11 @@ def left_out_notes(reasons: Sequence[str]) -> list[Note]:
         ),
     }
     return [
-        Note("left-out", f"{counted(n, 'image')} excluded: {singular if n == 1 else plural}.", values={"n_images": n})
+        Note(
+            "left-out",
+            f"{counted(n, 'image')} excluded: {singular if n == 1 else plural}.",
+            parameters={"n_images": n},
+        )
         for kind, (singular, plural) in phrases.items()
         if (n := kinds[kind])
     ]

@@ -62,7 +62,7 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
     if not n_over:
         return split
     text = f"{counted(n_over, 'training image')} excluded on request: at most {n_per_class:,} of each class are used."
-    note = Note("capped", text, values={"n_images": n_over, "n_per_class": n_per_class})
+    note = Note("capped", text, parameters={"n_images": n_over, "n_per_class": n_per_class})
     return replace(split, parts=tuple(parts), reasons=tuple(reasons), notes=(*split.notes, note))
 
 
@@ -193,7 +193,7 @@ def _default_n_folds(dataset: Dataset, scan: Scan) -> tuple[int, Note | None]:
             f"The test part will hold few of the {n_units} groups. Folds test on each of them once and take about "
             f"{_USUAL + 1} times as long."
         )
-        return 0, Note("few-groups", text, values={"n_groups": n_units}, remedies=(Set("split.folds", _USUAL),))
+        return 0, Note("few-groups", text, parameters={"n_groups": n_units}, remedies=(Set("split.folds", _USUAL),))
     return 0, None
 
 
@@ -202,7 +202,7 @@ def _few_note(few: str, n_folds: int) -> Note:
         f"There are only {few}, so each is tested once in {n_folds} folds instead of testing on a few of them; one "
         "split can be asked for all the same."
     )
-    return Note("folds", text, values={"n_folds": n_folds}, remedies=(Set("split.folds", 0),))
+    return Note("folds", text, parameters={"n_folds": n_folds}, remedies=(Set("split.folds", 0),))
 
 
 def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int) -> Folds:
@@ -385,4 +385,4 @@ def _untrained_class_notes(dataset: Dataset, order: list[int], splits: list[Spli
         f"{counted(sum(n_of.values()), 'image')} cannot be tested, since in their fold no image of their class is "
         f"left to train on (a class needs two {unit}s): {named}. The numbers do not include them."
     )
-    return [Note("not-measured", text, level="warning", values={"n_images": sum(n_of.values())})]
+    return [Note("not-measured", text, level="warning", parameters={"n_images": sum(n_of.values())})]

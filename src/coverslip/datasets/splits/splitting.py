@@ -89,7 +89,7 @@ def split_images(
     if leaks:
         leaking = counted(len(leaks), "group or picture", "groups or pictures")
         text = f"The predefined split has {leaking} in several parts: test results will be too good."
-        notes.append(Note("leakage", text, level="warning", values={"n_leaks": len(leaks)}))
+        notes.append(Note("leakage", text, level="warning", parameters={"n_leaks": len(leaks)}))
     units = connected_components(dataset, scan, order)
     parts: dict[int, Side] = {}
     if dataset.has_predefined_split:
@@ -106,7 +106,7 @@ def split_images(
                 f"{counted(n_free, 'image')} without a part in the predefined split joined training, or the part that "
                 "their group or copies are in."
             )
-            notes.append(Note("without-part", text, values={"n_images": n_free}))
+            notes.append(Note("without-part", text, parameters={"n_images": n_free}))
     for selected, has_split in [] if keeps_split else _split_alike(dataset, order):
         _assign_parts(dataset, order, units, parts, selected, has_split, (val, test), seed, notes)
     _leave_out_untrained(dataset, parts, reasons, notes)
@@ -214,7 +214,7 @@ def _leave_out_untrained(dataset: Dataset, parts: dict[int, Side], reasons: list
             f"{counted(sum(untrained_classes.values()), 'image')} excluded, since training has no image of the class: "
             f"{some(sorted(untrained_classes, key=natural_key))}."
         )
-        notes.append(Note("untrained-classes", text, values={"n_images": sum(untrained_classes.values())}))
+        notes.append(Note("untrained-classes", text, parameters={"n_images": sum(untrained_classes.values())}))
 
 
 def trained_classes(dataset: Dataset, split: Split) -> tuple[str, ...]:
@@ -287,7 +287,7 @@ def check_no_class_is_empty(dataset: Dataset, trained: Container[str]) -> None:
             file=dataset.root,
             do="Leave such classes out, or give training images of them that can be read.",
             remedies=(Set("classes.drop", [*sorted(dataset.dropped), *empty]),),
-            values={"classes": empty},
+            parameters={"classes": empty},
         )
 
 

@@ -62,7 +62,7 @@ def _missing_notes(
         )
         so = "its numbers cannot be given" if "test" in missing else "no choice is checked on it"
         text = f"{kind.capitalize()} '{one_line(name, 60)}' has no {without} images: {why}; {so}."
-        yield Note("missing-part", text, level="warning", values={kind: name, "parts": list(missing)})
+        yield Note("missing-part", text, level="warning", parameters={kind: name, "parts": list(missing)})
 
 
 def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_parts: int) -> BadDataset:
@@ -116,5 +116,5 @@ def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
         do="Move them to one side, leave the split to coverslip, or keep it (the numbers will be too good)."
         + "".join(f" {note.text}" for note in grouping),
         remedies=(*([_IGNORE] if set(n) == {"copies"} else []), AllowLeakage()),
-        values={"n_leaks": len(leaks), "notes": [note.code for note in grouping]},
+        parameters={"n_leaks": len(leaks), "notes": [note.code for note in grouping]},
     )

@@ -174,7 +174,7 @@ class Decoder:
             failure = failure_of(answer["error"])
             if answer["out_of_memory"]:
                 raise _too_much_memory(self._limits)
-            if failure.code == UnreadableImage.code:
+            if failure.kind == UnreadableImage.kind:
                 raise UnreadableImage(failure.what, do=failure.do)
             raise CoverslipError.of(failure)
         array: Array = np.empty(answer.pop("shape"), answer.pop("dtype"))

@@ -144,7 +144,7 @@ def explain(
                 else:
                     path = sheet.told[0].path
                     text = f"{one_line(path)} could not be read, so there is no picture of it."
-                    emit(Noted(code="unreadable", text=text, level="warning", values={"path": path}))
+                    emit(Noted(code="unreadable", text=text, level="warning", parameters={"path": path}))
                 drawn += sheet.told
         finally:
             _write_table(folder / TABLE, drawn)

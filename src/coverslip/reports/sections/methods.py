@@ -189,7 +189,7 @@ def _near_duplicate_methods(run: ReportedRun) -> str:
     if not findings:
         return f"{text}; none were found."
     clusters = [cluster for finding in findings for cluster in finding.images]
-    n_together = sum(n for finding in findings if isinstance(n := finding.values["n_clusters_together"], int))
+    n_together = sum(n for finding in findings if isinstance(n := finding.parameters["n_clusters_together"], int))
     were = "was" if len(clusters) == 1 else "were"
     text += f"; {plural(len(clusters), 'cluster')} ({plural(sum(map(len, clusters)), 'image')}) {were} found, "
     sets = "folds" if run.n_folds else "sets"

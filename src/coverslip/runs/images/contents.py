@@ -69,7 +69,7 @@ def refuse_changed_images(run: Run, data: Dataset, hashes: ContentHashes, *, emi
             f"{some(changed, _EXAMPLES)}",
             file=data.root,
             do="Restore these files, or train a new run in another folder.",
-            values={"n_images": len(changed), "examples": changed[:_EXAMPLES]},
+            parameters={"n_images": len(changed), "examples": changed[:_EXAMPLES]},
         )
 
 

@@ -66,7 +66,7 @@ def with_note(data: Dataset, run: Run) -> Dataset:
         f"{what} given in memory, and copied into the folder '{folder.name}' of the run. Resuming, measuring again and "
         "the report read what lies there; without it they are not possible."
     )
-    return replace(data, notes=(*data.notes, Note("given-in-memory", text, values={"n_images": n})))
+    return replace(data, notes=(*data.notes, Note("given-in-memory", text, parameters={"n_images": n})))
 
 
 def _group_column(data: Dataset) -> str | None:

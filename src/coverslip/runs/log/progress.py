@@ -349,7 +349,7 @@ def _replanned(progress: Progress, event: WorkPlanned, at: float) -> Progress:
 def _noted(progress: Progress, event: Noted, at: float) -> Progress:
     """Keep the note. The pace on larger images does not apply to smaller ones; the final classifier is a training."""
     if event.code == "refit":
-        parts = Parts(n_train=event.values["n_images"], n_val=0, n_test=0)
+        parts = Parts(n_train=event.parameters["n_images"], n_val=0, n_test=0)
         progress = _with_training(progress, event, parts=parts)
     pace = progress.pace
     if event.code == "smaller-images":
@@ -359,7 +359,12 @@ def _noted(progress: Progress, event: Noted, at: float) -> Progress:
 
 def _timed_note(event: Noted, at: float) -> TimedNote:
     return TimedNote(
-        time=at, code=event.code, text=event.text, level=event.level, values=event.values, remedies=event.remedies
+        time=at,
+        code=event.code,
+        text=event.text,
+        level=event.level,
+        parameters=event.parameters,
+        remedies=event.remedies,
     )
 
 

@@ -80,7 +80,7 @@ def _take_up_returned(home: Workspace) -> None:
     with home.engine.connect() as connection:
         failed = (datasets.c.state == "failed") & datasets.c.forgotten.is_(None)
         rows = connection.execute(select(datasets).where(failed)).all()
-    back = [row.id for row in rows if row.error["code"] == MissingSource.code and not missing_sources(row)]
+    back = [row.id for row in rows if row.error["kind"] == MissingSource.kind and not missing_sources(row)]
     if back:
         with writing(home.engine) as connection:
             connection.execute(update(datasets).where(datasets.c.id.in_(back)).values(state="reading", error=None))

@@ -102,7 +102,7 @@ def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             text=f"{reach} beyond the edge of the image. The missing part is filled with the color of the border.",
             do="Exclude these objects if cut-off objects must not count.",
             images=tuple((image_id,) for image_id in beyond),
-            values={"n": len(beyond)},
+            parameters={"n": len(beyond)},
         )
 
 
@@ -118,7 +118,7 @@ def several_planes(_: Dataset, scan: Scan) -> Iterator[Found]:
             "recipe names another.",
             do=f"Choose another plane if the first is not the one to look at.{channels}",
             remedies=(Set("plane", "channels"),) if is_one_kind else (),
-            values={"n": n},
+            parameters={"n": n},
         )
 
 
@@ -144,7 +144,7 @@ def cut_off(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             text=f"{counted(len(cut), 'image shows', 'images show')} an object that the edge cuts through.",
             do="Look at them. Leave out those whose class cannot be told from what is left, or crop them anew.",
             images=_alone(dataset, cut),
-            values={"n": len(cut)},
+            parameters={"n": len(cut)},
         )
 
 
@@ -166,7 +166,7 @@ def blurred(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             "also among images of the same class.",
             do="Look at them, and leave out what is out of focus, unless images to come will be so too.",
             images=_alone(dataset, low),
-            values={"n": len(low)},
+            parameters={"n": len(low)},
         )
 
 
@@ -182,7 +182,7 @@ def saturated(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             do="Take such images again with less light or gain, or export them without stretching the contrast. Where "
             "classes differ in this, a network may learn it.",
             images=_alone(dataset, full),
-            values={"n": len(full)},
+            parameters={"n": len(full)},
         )
 
 
@@ -244,7 +244,7 @@ def no_signal(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             do="Check that labels and images belong together. If they do, more images or a fine-tuned network may "
             "find more.",
             limit="Before training no classifier told these labels better than chance.",
-            values={"balanced_accuracy": told.balanced_accuracy, "chance": scan.signal.chance, "p": told.p},
+            parameters={"balanced_accuracy": told.balanced_accuracy, "chance": scan.signal.chance, "p": told.p},
         )
 
 
@@ -276,7 +276,7 @@ def _between(signal: Signal | None, least: float, most: float) -> Iterator[Found
                 text=text,
                 do=f"{ask} {_DO_UNSEEN if is_unseen else _DO_SEEN}",
                 limit=_LIMIT_UNSEEN if is_unseen else _LIMIT_SEEN,
-                values={
+                parameters={
                     "from": source,
                     "balanced_accuracy": told.balanced_accuracy,
                     "whole_image": signal.whole.balanced_accuracy,
@@ -299,7 +299,7 @@ def _batches_between(signal: Signal, least: float, most: float) -> Iterator[Foun
                 "the classes together if you can.",
                 limit=f"The network may have learnt which {column} images are of instead of their class; then it fails "
                 "on others.",
-                values={
+                parameters={
                     "from": "batch",
                     "column": column,
                     "balanced_accuracy": told.balanced_accuracy,

@@ -62,7 +62,7 @@ def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             text=f"The predefined split has no training image of {some(missing)}, so this cannot be learnt and its "
             "images will be excluded.",
             do="Move some of them to training, or leave the split to coverslip.",
-            values={"classes": list(missing)},
+            parameters={"classes": list(missing)},
         )
 
 
@@ -73,7 +73,7 @@ def unlabelled(dataset: Dataset, _: Scan) -> Iterator[Found]:
         yield Found(
             text=f"{counted(n, 'image')} without a label will be excluded.",
             do="Label those that the classifier should learn from.",
-            values={"n": n},
+            parameters={"n": n},
         )
 
 
@@ -87,13 +87,13 @@ def small_classes(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             text=f"{some(tiny)}: fewer than {_FEWEST_IMAGES} images, so such a class cannot be in training, validation "
             "and test at once.",
             do="Add images or exclude it.",
-            values={"classes": list(tiny)},
+            parameters={"classes": list(tiny)},
         )
     if few:
         yield Found(
             text=f"{some(few)}: fewer than {_FEW_IMAGES} images, so the metrics of such a class will be imprecise.",
             do="Add images if you can, and look at the confidence intervals of its metrics.",
-            values={"classes": list(few)},
+            parameters={"classes": list(few)},
         )
 
 
@@ -106,7 +106,7 @@ def imbalance(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             text=f"The largest class has {ratio:.0f} times as many images as the smallest.",
             do="Judge by balanced accuracy or macro-F1, and consider letting rare classes count more in training.",
             remedies=(Set("class_weights", "balanced"),),
-            values={"ratio": ratio},
+            parameters={"ratio": ratio},
         )
 
 
@@ -124,7 +124,7 @@ def similar_class_names(dataset: Dataset, scan: Scan) -> Iterator[Found]:
                 do="If they are one class, merge them. Or use one spelling in the names of the folders or in the "
                 "label column of the table.",
                 remedies=(Set("classes.merge", {name: spellings}),),
-                values={"classes": list(spellings)},
+                parameters={"classes": list(spellings)},
             )
 
 
@@ -152,7 +152,7 @@ def classes_in_few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
             text=f"{some(scarce)}: images from fewer than {_FEWEST_GROUPS} groups, so such a class cannot be in "
             "training, validation and test at once.",
             do="Add images of such a class from other groups, or leave it out.",
-            values={"classes": list(scarce)},
+            parameters={"classes": list(scarce)},
         )
 
 
@@ -164,7 +164,7 @@ def confounded_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
             "no class can be in both training and test.",
             do="Add images so that each class comes from several groups. Without them, train without groups: the "
             "classifier may then learn the group in place of the class, and the results cannot show it.",
-            values={"groups": list(groups)},
+            parameters={"groups": list(groups)},
         )
 
 
@@ -181,7 +181,7 @@ def few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
         + (" A training therefore tests on each of them once, in folds." if are_folds_usual else ""),
         do="Add images of other groups if you can." if are_folds_usual else "Folds test on every group once.",
         remedies=() if are_folds_usual else (Set("split.folds", 5),),
-        values={"n_groups": groups.n_groups},
+        parameters={"n_groups": groups.n_groups},
     )
 
 
@@ -225,7 +225,7 @@ def _confounded(telling: Sequence[NameGroups]) -> Found:
         do="Add images so that each class comes from several groups. Training cannot use these groups: no class could "
         "be in both training and test.",
         limit=f"{where} that {same}. {risk}: these results cannot show whether the classifier recognizes the class.",
-        values=_values(telling),
+        parameters=_values(telling),
     )
 
 
@@ -248,7 +248,7 @@ def _hidden(telling: Sequence[NameGroups]) -> Found:
         limit=f"Images with related names (such as '{one_line(first.example, 60)}') share {what} far more than by "
         "chance, and no groups were named. If they come from one patient, slide or field, test images resemble "
         "training images, and the results here cannot be believed.",
-        values=_values(telling),
+        parameters=_values(telling),
     )
 
 
@@ -283,7 +283,7 @@ def channel_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         remedies=(Set("channel_files", list(names.marks)),),
         limit="Files look like channels of the same images, but each was taken for an image; where they are, test "
         "images were partly seen in training.",
-        values={"n_files": names.n_files, "n": names.n_images, "marks": list(names.marks)},
+        parameters={"n_files": names.n_files, "n": names.n_images, "marks": list(names.marks)},
     )
 
 
@@ -303,7 +303,7 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         do="Move them to one side, or let coverslip split the images.",
         images=_image_ids(dataset, clusters),
         notes=_beside(dataset, clusters, lambda record: record.predefined_split or ""),
-        values={"groups": list(groups)},
+        parameters={"groups": list(groups)},
     )
 
 
@@ -331,7 +331,7 @@ def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             "counts more than once.",
             images=_image_ids(dataset, clusters),
             limit="The split kept such duplicates together.",
-            values={"n_clusters": len(clusters), "n_images": n},
+            parameters={"n_clusters": len(clusters), "n_images": n},
         )
 
 
@@ -354,7 +354,7 @@ def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         limit="The split kept each cluster of near-duplicates together."
         if len(kept) == len(clusters)
         else f"The split kept {len(kept):,} of the clusters together.",
-        values={
+        parameters={
             "n_clusters": len(clusters),
             "n_images": n,
             "n_clusters_of_several_classes": n_unlike,

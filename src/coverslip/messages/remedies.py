@@ -1,19 +1,11 @@
-"""What people are told, as data: errors, notes and what can be done about them.
+"""Remedies: what can be done about an error or a note, as data.
 
-The text says what happened in words that belong to no door. What to do is told twice: in plain words (`do`), and as
-remedies, which the command line turns into an option and a page into a button.
+The command line turns a remedy into an option or a command, a page into a button.
 """
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
-
-# Of a process: the file in which it leaves its failure for the program that began it, which words remedies itself.
-FAILURE_VARIABLE = "COVERSLIP_FAILURE"
-
-Values = Mapping[str, Any]  # Any: JSON values
-Level = Literal["info", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,30 +122,6 @@ Remedy = (
 Remedies = tuple[Remedy, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something that whoever works with these images should know, but need not act on at once."""
-
-    code: str  # what kind of note it is, in small letters, words joined by "-"
-    text: str
-    _: KW_ONLY
-    level: Level = "info"
-    values: Values = field(default_factory=dict)  # what the text tells, for programs
-    remedies: Remedies = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """An error as it is kept in files and sent to pages."""
-
-    code: str  # what kind of error it is, in small letters, words joined by "-"
-    what: str  # what happened, one sentence without a full stop
-    do: str = ""  # what to do about it, one sentence with its full stop
-    file: str | None = None  # the file or folder that it is about
-    values: Values = field(default_factory=dict)  # what the text tells, for programs
-    remedies: Remedies = ()
-
-
 # What `dataclasses.asdict` made of these, read back. Not by Pydantic, whose import would slow down every command.
 _REMEDIES: dict[str, type[Remedy]] = {
     "set": Set,
@@ -171,47 +139,10 @@ _REMEDIES: dict[str, type[Remedy]] = {
 }
 
 
-def remedies_of(stored: Iterable[Values]) -> Remedies:
+def remedies_of(stored: Iterable[Mapping[str, Any]]) -> Remedies:
     """Remedies from JSON.
 
     Raises:
         KeyError, TypeError: one is of no known kind, or has other fields.
     """
     return tuple(_REMEDIES[remedy["kind"]](**remedy) for remedy in stored)
-
-
-def note_of(stored: Values) -> Note:
-    """A note from JSON.
-
-    Raises:
-        KeyError, TypeError: it has other fields.
-    """
-    return Note(**{**stored, "remedies": remedies_of(stored["remedies"])})
-
-
-def failure_of(stored: Values) -> Failure:
-    """A failure from JSON.
-
-    Raises:
-        KeyError, TypeError: it has other fields.
-    """
-    return Failure(**{**stored, "remedies": remedies_of(stored["remedies"])})
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: `48 s`, `3 min 05 s`, `2 h 10 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def rough_duration(seconds: float) -> str:
-    """A length of time that is an estimate: `40 s`, `6 min`, `2 h 10 min`."""
-    if seconds < 55:
-        return f"{max(5, 5 * math.ceil(seconds / 5))} s"
-    if seconds < 3600:
-        return f"{max(1, round(seconds / 60))} min"
-    return duration(600 * round(seconds / 600))

@@ -1,0 +1,6 @@
+# Counts and lists that many messages use.
+
+n-images = { $n ->
+        [one] { $n } image
+       *[other] { $n } images
+    }

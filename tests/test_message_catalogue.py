@@ -1,0 +1,138 @@
+"""The catalogue of messages: every code has its entry, every entry its use, and every variable its parameter."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import coverslip
+from coverslip import errors
+from coverslip.messages import entries, note, text
+from fluent.syntax import FluentParser, ast as fluent
+
+SOURCES = Path(coverslip.__file__).parent
+# The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
+FUNCTIONS = {"text", "note", "found", "failure", "noted"}
+NOT_PARAMETERS = {
+    *("file", "remedies", "cause", "faults", "lines", "images", "notes", "level", "kind", "do"),
+}
+
+
+@dataclass(frozen=True)
+class Use:
+    """A call that names a message."""
+
+    where: str
+    code: str
+    parameters: frozenset[str] | None  # None: passed as a mapping
+    is_error: bool
+    has_cause: bool
+
+
+def is_error_class(name: str) -> bool:
+    found = getattr(errors, name, None)
+    return isinstance(found, type) and issubclass(found, errors.CoverslipError)
+
+
+def codes_in(node: ast.expr) -> list[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [node.value]
+    if isinstance(node, ast.IfExp):
+        return [*codes_in(node.body), *codes_in(node.orelse)]
+    return []
+
+
+def uses() -> Iterator[Use]:
+    own = {"MissingSource", "ImagesChanged", "ChangedSince"}
+    for file in sorted(SOURCES.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = ast.unparse(node.func).rpartition(".")[2]
+            is_error = is_error_class(name) or name in own or ast.unparse(node.func) == "super().__init__"
+            keywords = {keyword.arg for keyword in node.keywords}
+            if not (is_error or (name in FUNCTIONS and isinstance(node.func, ast.Name))) or "do" in keywords:
+                continue
+            parameters = None if None in keywords else frozenset(filter(None, keywords)) - NOT_PARAMETERS
+            for code in codes_in(node.args[0]):
+                if " " not in code:
+                    where = f"{file.relative_to(SOURCES)}:{node.lineno}"
+                    yield Use(where, code, parameters, is_error, "cause" in keywords)
+
+
+def variables(pattern: fluent.Pattern) -> set[str]:
+    """The variables that must be there to render a pattern."""
+    found: set[str] = set()
+
+    def visit(node: object) -> None:
+        if isinstance(node, fluent.VariableReference):
+            found.add(node.id.name)
+        for child in vars(node).values() if isinstance(node, fluent.BaseNode) else node if isinstance(node, list) else ():
+            visit(child)
+
+    visit(pattern)
+    return found
+
+
+def parsed() -> dict[str, fluent.Message]:
+    messages = {}
+    for code, source in entries().items():
+        (entry,) = FluentParser().parse(source).body
+        assert isinstance(entry, fluent.Message), f"{code}: {entry}"
+        messages[code] = entry
+    return messages
+
+
+def test_every_code_has_an_entry_and_every_variable_a_parameter() -> None:
+    messages, faults = parsed(), []
+    for use in uses():
+        name, _, attribute = use.code.partition(".")
+        if name not in messages:
+            faults.append(f"{use.where}: no entry '{name}'")
+            continue
+        attributes = {each.id.name: each.value for each in messages[name].attributes}
+        if use.is_error and not use.has_cause and "do" not in attributes:
+            faults.append(f"{use.where}: '{name}' does not say what to do")
+        patterns = [attributes.get(attribute)] if attribute else [messages[name].value, *attributes.values()]
+        needed = set().union(*(variables(pattern) for pattern in patterns if pattern))
+        if use.parameters is not None:
+            missing = needed - use.parameters - ({"what"} if use.has_cause else set())
+            faults += [f"{use.where}: '{use.code}' misses {each}" for each in sorted(missing)]
+    assert faults == []
+
+
+def test_every_entry_is_used() -> None:
+    quoted = {
+        node.value.partition(".")[0]
+        for file in SOURCES.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert set(entries()) - quoted == set()
+
+
+def test_no_code_has_two_entries() -> None:
+    lines = [line for file in SOURCES.rglob("*.ftl") for line in file.read_text(encoding="utf-8").splitlines()]
+    assert sum(" =" in line and line[0].isalpha() for line in lines) == len(entries())
+
+
+def test_what_to_do_is_whole_sentences() -> None:
+    for code, message in parsed().items():
+        for attribute in message.attributes:
+            if attribute.id.name == "do":
+                last = attribute.value.elements[-1]
+                assert not isinstance(last, fluent.TextElement) or last.value.rstrip()[-1] in ".)'`]?", code
+
+
+def test_a_message_has_the_plural_and_the_numbers_of_its_language() -> None:
+    assert text("n-images", n=1) == "1 image"
+    assert text("n-images", n=2) == "2 images"
+    assert text("n-images", n=12000) == "12,000 images"
+
+
+def test_a_note_has_its_code_text_and_parameters() -> None:
+    assert (note("n-images", n=0).code, note("n-images", n=0).text, note("n-images", n=0).parameters) == (
+        "n-images",
+        "0 images",
+        {"n": 0},
+    )
