@@ -129,7 +129,7 @@ def row(loaded: Loaded, seed: int, way: str, n: int) -> tuple[float, float]:
     recipe = Recipe(image_size=loaded.side_px, seed=seed, **_WAYS[way]).with_epochs(len(images.train))
     recipe = recipe.model_copy(update={"epochs": round(_TIMES.get(way, 1) * recipe.n_epochs)})
     measured, losses = [], list[float]()
-    for changes in ({"stage": "instant"}, {"kept_stage": "finetune"}):
+    for changes in ({"stage": "instant"}, {"stage_selection": "finetune"}):
         fitted = loaded.fitted(images, recipe.model_copy(update=changes), losses)
         measured.append(tested(fitted, images, loaded.pixels[test], label, recipe.tta))
     stage = fitted.finetuning

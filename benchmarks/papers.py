@@ -276,7 +276,7 @@ def shared_rows(run: Path, root: Path, domain: str, labels: Choices) -> list[dic
                 "split": row["split"],
             }
             for row in csv.DictReader(file)
-            if row["split"] != "left-out"
+            if row["split"] != "excluded"
         ]
 
 

@@ -1,10 +1,10 @@
 """What `inspect` finds by itself in real image sets: a Markdown table, a row each.
 
-    python benchmarks/real_findings.py [--sets NAME…] [--most 3000] [--what-if 300]
+    python benchmarks/real_findings.py [--sets NAME…] [--most 3000] [--estimate-leakage 300]
 
 Larger sets are cut at random (seed 0) to so many images for copies, names and single images; where groups are known,
-to `--what-if` images for what a careless split would have reported and for shortcuts (0 leaves that out). Images:
-COVERSLIP_DATA, default ../shared/data.
+to `--estimate-leakage` images for the leakage estimate and for shortcuts (0 leaves that out).
+Images: COVERSLIP_DATA, default ../shared/data.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import numpy as np
 
 import coverslip as cs
 from coverslip.datasets import Dataset, Inspection, open_dataset
-from coverslip.runs import InspectionWithWhatIf
+from coverslip.runs import InspectionWithLeakageEstimate
 
 SETS: dict[str, tuple[str, str | None, str | None]] = {  # where, the column of its groups, or their pattern
     "blood_pbc": ("blood_pbc", None, None),
@@ -32,14 +32,14 @@ SETS: dict[str, tuple[str, str | None, str | None]] = {  # where, the column of 
 }
 COPIES, SINGLE = ("duplicates", "near-duplicates"), ("cut-off", "blurred", "saturated")
 APART = {*COPIES, *SINGLE, "hidden-groups", "shortcut", "slight-shortcut", "no-groups"}
-HEAD = "set|images|equal|changed|names give away|single images|other warnings|shortcuts|careless|honest|difference"
+HEAD = "set|images|equal|changed|names give away|single images|other warnings|shortcuts|image-level|grouped|difference"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="*", default=list(SETS), help=f"some of: {', '.join(SETS)}")
     parser.add_argument("--most", type=int, default=3000)
-    parser.add_argument("--what-if", type=int, default=300)
+    parser.add_argument("--estimate-leakage", type=int, default=300)
     asked = parser.parse_args()
     print(f"| {' | '.join(HEAD.split('|'))} |\n|{'---|' * len(HEAD.split('|'))}")
     for name in asked.sets:
@@ -48,9 +48,9 @@ def main() -> None:
         whole = open_dataset(source)
         data = cut(whole, asked.most)
         cells = [name, of(len(data), len(whole)), *alone(cs.inspect(data))]
-        if asked.what_if:
-            grouped = cut(open_dataset(source, group=column, group_pattern=pattern), asked.what_if)
-            cells += looked_at(cs.inspect(grouped, what_if=True))
+        if asked.estimate_leakage:
+            grouped = cut(open_dataset(source, group=column, group_pattern=pattern), asked.estimate_leakage)
+            cells += looked_at(cs.inspect(grouped, estimate_leakage=True))
         else:
             cells += [""] * 4
         print(f"| {' | '.join(cells)} |", flush=True)
@@ -78,17 +78,19 @@ def alone(inspection: Inspection) -> list[str]:
 
 
 def looked_at(inspection: Inspection) -> list[str]:
-    """What a network sees: shortcuts, and macro-F1 of a careless and of an honest split."""
-    assert isinstance(inspection, InspectionWithWhatIf)
+    """What a network sees: shortcuts, and macro-F1 of a image_level and of a grouped split."""
+    assert isinstance(inspection, InspectionWithLeakageEstimate)
     found = [(f, kind) for kind in ("shortcut", "slight-shortcut") for f in inspection.of(kind)]
     told = [f"{f.parameters['from']}{', slight' if kind != 'shortcut' else ''}" for f, kind in found]
     if any(inspection.of("no-signal")):
         told.append("no signal")
-    if inspection.what_if is None:
+    if inspection.leakage_estimate is None:
         return ["; ".join(told) or "none", "", "", "no groups known"]
-    careless, honest, gap = (getattr(inspection.what_if, key) for key in ("careless", "honest", "difference"))
+    image_level, grouped, gap = (
+        getattr(inspection.leakage_estimate, key) for key in ("image_level", "grouped", "difference")
+    )
     interval = "" if gap.low is None else f" ({gap.low:.3f} to {gap.high:.3f})"
-    return ["; ".join(told) or "none", f"{careless.value:.3f}", f"{honest.value:.3f}", f"{gap.value:.3f}{interval}"]
+    return ["; ".join(told) or "none", f"{image_level.value:.3f}", f"{grouped.value:.3f}", f"{gap.value:.3f}{interval}"]
 
 
 if __name__ == "__main__":

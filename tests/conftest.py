@@ -37,7 +37,7 @@ pytest_plugins = ("trained", "browser")
 
 gc.disable()  # until all tests are collected: what that makes stays
 
-LEFT_OUT = pytest.StashKey[int]()
+DESELECTED = pytest.StashKey[int]()
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -84,16 +84,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Tell the main process how many tests a worker left out, of which xdist says nothing."""
     if items and (told := getattr(items[0].config, "workeroutput", None)) is not None:
-        told["n_left_out"] = told.get("n_left_out", 0) + len(items)
+        told["n_deselected"] = told.get("n_deselected", 0) + len(items)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:  # Any: xdist's, untyped
-    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("n_left_out", 0)
+    node.config.stash[DESELECTED] = getattr(node, "workeroutput", {}).get("n_deselected", 0)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if n := config.stash.get(LEFT_OUT, 0):
+    if n := config.stash.get(DESELECTED, 0):
         terminalreporter.write_line(f'{n} tests were left out: -m "{config.option.markexpr}"')
 
 

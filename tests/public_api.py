@@ -40,7 +40,7 @@ def use(trained: cs.Run | Path | str) -> None:
     assert_type(cs.open_run(trained), cs.Run)
     assert_type(cs.evaluate(trained, data, name="again", device="cpu"), cs.Run)
     assert_type(cs.resume(trained, budget="10m"), cs.Run)
-    assert_type(cs.decide(trained, "sensitivity", wished=0.98), cs.Run)
+    assert_type(cs.decide(trained, "sensitivity", target=0.98), cs.Run)
     assert_type(cs.export(trained, to="zip", out="cells.coverslip"), Path)
     assert_type(cs.methods_text(trained), str)
     assert_type(cs.write_report(trained), Path)

@@ -40,7 +40,7 @@ INSTANT_STAGE = InstantStage(
 FINETUNE = FinetuneStage(
     started_from="instant",
     seconds=402,
-    kept_epoch=9,
+    selected_epoch=9,
     epochs_run=12,
     epochs_planned=12,
     stopped_because="all epochs done",
@@ -94,7 +94,7 @@ def write_run(
     shutil.copy(first, first.with_name("copy.png"))
     draw_cell(first.with_name("wide.png"), 0, len(rows), width=120)
     reason = "unreadable: the file is cut off: 2,113 of 8,040 bytes"
-    torn = [replace(rows[0], image_id=f"torn{i}.png", split="left-out", reason=reason) for i in range(left_out)]
+    torn = [replace(rows[0], image_id=f"torn{i}.png", split="excluded", reason=reason) for i in range(left_out)]
     run.folder.mkdir(parents=True, exist_ok=True)
     write_split(run.split_file, [*rows, *torn])
     said = [predicted(rows[i], p, classes) for i, p in zip(test, probability, strict=True)]

@@ -114,19 +114,19 @@ def test_removed_images_are_counted_before_training_again(lab: Lab) -> None:
     )
     left_out = [*tested[:1], *trained[:2]]
 
-    def leave_out(is_left_out: bool) -> None:
-        body = {"images": left_out, "is_left_out": is_left_out}
-        assert lab.client.post(f"{where}/left-out", json=body).status_code < 300
+    def exclude(is_excluded: bool) -> None:
+        body = {"images": left_out, "is_excluded": is_excluded}
+        assert lab.client.post(f"{where}/exclusions", json=body).status_code < 300
 
-    leave_out(True)
+    exclude(True)
     change = lab.label(trained[2:], None)
     counts = lab.get(f"runs/{lab.run}/image-changes")
     assert counts == {**NO_CHANGES, "n_removed": 4, "n_removed_test": 1}
     second = trained_here(lab.workspace, lab.cells, QUICK, "Without them", again_of=lab.run)
-    assert Counter(lab.split(second).values()) == n_of - Counter(test=1, train=3) + Counter({"left-out": 1})
+    assert Counter(lab.split(second).values()) == n_of - Counter(test=1, train=3) + Counter({"excluded": 1})
     assert lab.get(f"runs/{lab.run}/image-changes")["trained"] == {"id": second, "name": "Without them"}
     assert lab.get(f"runs/{second}/image-changes") == NO_CHANGES
-    leave_out(False)
+    exclude(False)
     assert lab.undo(change) == 200
     assert lab.get(f"runs/{lab.run}/image-changes") == NO_CHANGES
     assert lab.get(f"runs/{second}/image-changes") == {**NO_CHANGES, "n_added": 4, "n_ungrouped": 0}
@@ -152,8 +152,8 @@ def test_adding_predicted_images_tells_what_a_new_training_has_more_or_less(lab:
 
     before = [{"path": source["path"]} for source in lab.get(f"datasets/{lab.cells}")["sources"]]
     tested = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&part=test&limit=1")["items"]
-    body = {"images": [tested[0]["image_id"]], "is_left_out": True}
-    assert lab.client.post(f"{API}/datasets/{lab.cells}/left-out", json=body).status_code < 300
+    body = {"images": [tested[0]["image_id"]], "is_excluded": True}
+    assert lab.client.post(f"{API}/datasets/{lab.cells}/exclusions", json=body).status_code < 300
     answer(0, "large")
     answer(1, "large")
     counts, changes = join()
@@ -167,8 +167,8 @@ def test_adding_predicted_images_tells_what_a_new_training_has_more_or_less(lab:
     assert (changes["n_added"], changes["n_relabeled"], changes["n_removed"]) == (2, 0, 1)
     assert lab.client.patch(f"{API}/datasets/{lab.cells}", json={"sources": before}).status_code == 200
     until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
-    body["is_left_out"] = False
-    assert lab.client.post(f"{API}/datasets/{lab.cells}/left-out", json=body).status_code < 300
+    body["is_excluded"] = False
+    assert lab.client.post(f"{API}/datasets/{lab.cells}/exclusions", json=body).status_code < 300
     assert lab.get(f"runs/{lab.run}/image-changes") == NO_CHANGES
 
 

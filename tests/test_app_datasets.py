@@ -415,7 +415,7 @@ def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:
     data = open_dataset(cells)
     split = split_images(data, scan_images(data), val=0.1, test=0.2, seed=7)
     assert {part["part"]: part["n"] for part in told["parts"]} == {
-        part: split.parts.count(part) for part in ("train", "val", "test", "left-out")
+        part: split.parts.count(part) for part in ("train", "val", "test", "excluded")
     }
     few = app.open(save_cells(tmp_path / "few", ("a", "b"), n=10))
     told = app.send("POST", f"datasets/{few['id']}/split-preview", {"recipe": {}})

@@ -318,10 +318,10 @@ def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answ
     prediction = predicted(app, [(file, WHOLE) for file in files], dataset["id"])
     id_of = {image["path"]: image["image_id"] for image in app.get(f"datasets/{dataset['id']}/images")["items"]}
     first = id_of[files[0].relative_to(cells).as_posix()]
-    app.send("POST", f"datasets/{dataset['id']}/left-out", {"images": [first], "is_left_out": True})
+    app.send("POST", f"datasets/{dataset['id']}/exclusions", {"images": [first], "is_excluded": True})
 
     def n_excluded() -> int:
-        return int(app.get(f"datasets/{dataset['id']}")["n_left_out"])
+        return int(app.get(f"datasets/{dataset['id']}")["n_excluded"])
 
     answer(app, prediction, 0, "round")
     assert n_excluded() == 1
@@ -331,7 +331,7 @@ def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answ
     answer(app, prediction, 1, None, excluded="unusable")
     assert n_excluded() == 2
     undo = {"change": prediction.removeprefix("predictions/")}
-    assert app.refused("POST", f"datasets/{dataset['id']}/left-out/undo", undo)["code"] == "changed-since"
+    assert app.refused("POST", f"datasets/{dataset['id']}/exclusions/undo", undo)["code"] == "changed-since"
     assert n_excluded() == 2
     answer(app, prediction, 1, "flat")
     assert n_excluded() == 1
@@ -344,12 +344,12 @@ def test_joining_again_includes_what_is_not_excluded_any_more(app: App, new: lis
     prediction = predicted(app, [(file, WHOLE) for file in (*files, *new)])
     app.send(
         "POST",
-        f"datasets/{dataset['id']}/left-out",
-        {"images": app.ids(f"datasets/{dataset['id']}", [3]), "is_left_out": True},
+        f"datasets/{dataset['id']}/exclusions",
+        {"images": app.ids(f"datasets/{dataset['id']}", [3]), "is_excluded": True},
     )
 
     def n_excluded() -> int:
-        return int(join(app, prediction, dataset["id"])["n_left_out"])
+        return int(join(app, prediction, dataset["id"])["n_excluded"])
 
     answer(app, prediction, 0, None, excluded="unusable")
     answer(app, prediction, 4, "flat")

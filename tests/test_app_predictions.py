@@ -231,7 +231,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
         third,
     ]
     dataset = describe(lab.workspace, images)
-    assert (dataset.n_left_out, dataset.n_labelled) == (2, 1)
+    assert (dataset.n_excluded, dataset.n_labelled) == (2, 1)
     assert [each.name for each in dataset.classes] == ["<script>", "large", "medium"]
     table = list(csv.DictReader(io.StringIO(lab.client.get(f"{path}/download/predictions").text)))
     assert [(each["corrected"], each["excluded"]) for each in table[:4]] == [
@@ -246,7 +246,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     for k in (first, second, third):
         lab.client.put(f"{path}/rows/{k}/correction", json={"label": None})
     dataset = describe(lab.workspace, images)
-    assert (dataset.n_left_out, dataset.n_labelled) == (0, 0)
+    assert (dataset.n_excluded, dataset.n_labelled) == (0, 0)
     assert lab.client.delete(f"{API}/jobs/{answer.json()['id']}").status_code == 204
 
 

@@ -190,7 +190,7 @@ def test_the_list_has_the_mean_validation_f1_of_all_folds(lab: Lab, recipe: Json
         assert record is not None
         assert record.instant is not None
         of_epoch = {epoch.epoch: epoch.val_f1 for epoch in fold.history}
-        scores.append(record.instant.val_macro_f1 if record.chosen == "instant" else of_epoch[record.kept_epoch])
+        scores.append(record.instant.val_macro_f1 if record.chosen == "instant" else of_epoch[record.selected_epoch])
     assert len(set(scores)) > 1  # else that of the first fold would be right
     assert state["curve"] == [pytest.approx(sum(scores) / 3)]
     assert state["curve_folds"] == 3

@@ -177,8 +177,8 @@ def test_a_training_takes_groups_from_the_users_own_column_where_images_were_exc
     dataset = app.open(table)
     app.send(
         "POST",
-        f"datasets/{dataset['id']}/left-out",
-        {"images": app.ids(f"datasets/{dataset['id']}", [3]), "is_left_out": True},
+        f"datasets/{dataset['id']}/exclusions",
+        {"images": app.ids(f"datasets/{dataset['id']}", [3]), "is_excluded": True},
     )
     images = training_images(app.home, dataset["id"], grouped=GroupedBy(column="Patient"))
     assert images.sources != [str(table)]

@@ -84,14 +84,14 @@ def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> N
         assert [each["sensitivity"] for each in in_use] == [pytest.approx(found / sum(is_positive))]
         spared = sum(not (called or positive) for called, positive in zip(is_called, is_positive, strict=True))
         assert in_use[0]["specificity"] == pytest.approx(spared / (len(is_positive) - sum(is_positive)))
-        wish = {"decide_by": "sensitivity", "wished": choice["sensitivity"]}
+        wish = {"decide_by": "sensitivity", "target": choice["sensitivity"]}
         after = client.put(f"{API}/runs/{run}/decision", json=wish)
         assert after.status_code == 200, after.text
         assert after.json()["threshold"] == pytest.approx(choice["threshold"])
         results = client.get(f"{API}/runs/{run}/results").json()
         (section,) = (each for each in results["sections"] if each["name"] == "two_classes")
         assert "chosen for a target sensitivity of" in section["words"][1]
-        assert client.put(f"{API}/runs/{run}/decision", json={"wished": 3}).status_code == 422
+        assert client.put(f"{API}/runs/{run}/decision", json={"target": 3}).status_code == 422
         by_hand = {"decide_by": "threshold", "threshold": choice["threshold"]}
         for decision, rule in ((wish, "chosen threshold"), (by_hand, "threshold set by hand")):
             client.put(f"{API}/runs/{run}/decision", json=decision)

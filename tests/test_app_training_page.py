@@ -43,7 +43,11 @@ def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: St
     page.get_by_text("Epoch 3 of 400").first.wait_for(timeout=PATIENT_MS)
     story = stock.app.get(f"runs/{run}")
     (training,) = story["trainings"]
-    assert (training["checkpoint_selection"], training["kept_epoch"], training["kept_stage"]) == ("last", None, None)
+    assert (training["checkpoint_selection"], training["selected_epoch"], training["selected_stage"]) == (
+        "last",
+        None,
+        None,
+    )
     assert story["can_finish"]
     assert [stage["stage"] for stage in story["progress"]["stages"]][-1] == "finetune"
     assert story["progress"]["seconds_left"] > 0
@@ -57,10 +61,10 @@ def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: St
     assert (done["state"], done["can_finish"], done["is_finishing"]) == ("done", False, False)
     assert recipe.last_epoch is not None
     assert 2 <= recipe.last_epoch < 400
-    assert (recipe.epochs, recipe.kept_epoch) == (400, "best")
+    assert (recipe.epochs, recipe.checkpoint_selection) == (400, "best")
     # Training again does what was done.
-    assert (done["recipe"]["last_epoch"], done["recipe"]["kept_epoch"]) == (recipe.last_epoch, "best")
+    assert (done["recipe"]["last_epoch"], done["recipe"]["checkpoint_selection"]) == (recipe.last_epoch, "best")
     (training,) = done["trainings"]
-    assert training["kept_stage"] in ("instant", "finetune")
-    assert training["kept_epoch"] == (training["best_epoch"] if training["kept_stage"] == "finetune" else None)
+    assert training["selected_stage"] in ("instant", "finetune")
+    assert training["selected_epoch"] == (training["best_epoch"] if training["selected_stage"] == "finetune" else None)
     stock.app.send(f"jobs/{run}", method="DELETE")

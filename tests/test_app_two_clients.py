@@ -42,7 +42,7 @@ def labels(app: App, where: str) -> dict[str, Any]:
 
 
 def excluded(app: App, where: str) -> list[str]:
-    found: list[str] = app.get(f"{where}/positions", only="left-out")["image_ids"]
+    found: list[str] = app.get(f"{where}/positions", only="excluded")["image_ids"]
     return found
 
 
@@ -78,7 +78,7 @@ def test_a_removed_image_refuses_the_whole_request(app: App, where: str, cells: 
     before = app.get(where)
     for path, more in (
         ("labels", {"label": "odd"}),
-        ("left-out", {"is_left_out": True}),
+        ("exclusions", {"is_excluded": True}),
         ("confirmed-labels", {"is_confirmed": True}),
     ):
         problem = app.refused("POST", f"{where}/{path}", {"images": seen[:3], **more})
@@ -141,24 +141,24 @@ def test_the_number_of_a_change_whose_images_are_gone_is_never_that_of_another(
 def test_an_undo_of_an_exclusion_leaves_what_another_client_excluded(app: App, where: str, cells: Path) -> None:
     seen = app.get(f"{where}/positions")["image_ids"]
 
-    def leave_out(images: list[str], *, is_left_out: bool = True) -> Any:
-        return app.send("POST", f"{where}/left-out", {"images": images, "is_left_out": is_left_out})
+    def exclude(images: list[str], *, is_excluded: bool = True) -> Any:
+        return app.send("POST", f"{where}/exclusions", {"images": images, "is_excluded": is_excluded})
 
     def undone(change: str) -> int:
-        return int(app.send("POST", f"{where}/left-out/undo", {"change": change})["n"])
+        return int(app.send("POST", f"{where}/exclusions/undo", {"change": change})["n"])
 
-    leave_out(seen[:1])
-    mine = leave_out(seen[:4])
+    exclude(seen[:1])
+    mine = exclude(seen[:4])
     assert mine["n"] == 3
-    leave_out(seen[3:4])  # another client wants it too
+    exclude(seen[3:4])  # another client wants it too
     save_cell(cells / "flat" / "a_new.png", 500)
     refresh(app, where)
     assert undone(mine["change"]) == 2
     assert excluded(app, where) == [seen[0], seen[3]]
-    problem = app.refused("POST", f"{where}/left-out/undo", {"change": mine["change"]})
+    problem = app.refused("POST", f"{where}/exclusions/undo", {"change": mine["change"]})
     assert (problem["status"], problem["code"]) == (409, "changed-since")
 
-    included = leave_out(seen, is_left_out=False)
+    included = exclude(seen, is_excluded=False)
     refresh(app, where)
     assert undone(included["change"]) == 2
     assert excluded(app, where) == [seen[0], seen[3]]

@@ -128,7 +128,7 @@ def test_an_inspection_shows_the_clusters_and_a_training_keeps_them_together(loo
     assert sum(len(cluster) for cluster in finding.images) == finding.parameters["n_images"] >= 16
     recipe = cs.Recipe.model_validate({"stage": "instant", "split": {"folds": 0}})
     run = cs.train(planted, recipe, out=tmp_path / "run")
-    side = {row.image_id: row.split for row in run.split if row.split != "left-out"}
+    side = {row.image_id: row.split for row in run.split if row.split != "excluded"}
     assert all(len({side[name] for name in cluster if name in side}) < 2 for cluster in finding.images)
     assert run.inspection is not None
     assert run.inspection.of("near-duplicates")
@@ -146,7 +146,7 @@ def test_copies_stay_on_one_side_and_in_one_fold(looked):
         split = split_images(data, scan, val=0.2, test=0.2, seed=seed)
         folds = fold_images(data, scan, n_folds=5, val=0.2, seed=seed)
         for members in scan.near_duplicates:
-            assert len({split.parts[i] for i in members} - {"left-out"}) == 1
+            assert len({split.parts[i] for i in members} - {"excluded"}) == 1
             assert len({folds.fold_of[i] for i in members} - {None}) == 1
 
 

@@ -10,7 +10,7 @@ from drawing import write_cells
 from PIL import Image
 
 from coverslip.audit import file_tags, name_features
-from coverslip.audit.leakage_estimate import what_if
+from coverslip.audit.leakage_estimate import estimate_leakage
 from coverslip.audit.shortcuts import background_features, batch_columns, border_features, signal_of
 from coverslip.cli import main
 from coverslip.datasets import Scan, Signal, Told
@@ -178,16 +178,16 @@ def test_a_careless_split_is_told_from_an_honest_one() -> None:
     group = np.repeat(np.arange(30), 8)
     label = generator.permutation(np.arange(30) % 3)[group]
     features = (generator.normal(size=(30, 40))[group] + generator.normal(0, 0.2, (240, 40))).astype(np.float32)
-    told = what_if(features, label, group)
-    assert told.honest.value is not None
-    assert told.careless.value is not None
-    assert told.honest.value < 0.6
-    assert told.careless.value > 0.9
+    told = estimate_leakage(features, label, group)
+    assert told.grouped.value is not None
+    assert told.image_level.value is not None
+    assert told.grouped.value < 0.6
+    assert told.image_level.value > 0.9
     for numbers in (told, told.nearest_image):
         assert numbers.difference.low is not None
         assert numbers.difference.low > 0.2
-    alike = what_if(generator.normal(size=(240, 40)).astype(np.float32), label, np.arange(240))
-    assert alike.careless.value == alike.honest.value
+    alike = estimate_leakage(generator.normal(size=(240, 40)).astype(np.float32), label, np.arange(240))
+    assert alike.image_level.value == alike.grouped.value
 
 
 @pytest.mark.slow
@@ -199,13 +199,13 @@ def test_inspect_tells_of_a_planted_mark_and_of_a_careless_split(
         pixels = np.array(Image.open(file))
         pixels[1:5, -6:-2] = 255
         Image.fromarray(pixels).save(file)
-    arguments = ["inspect", str(cells), "--group-pattern", r"slide\d+", "--what-if"]
+    arguments = ["inspect", str(cells), "--group-pattern", r"slide\d+", "--estimate-leakage"]
     assert main([*arguments, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     (shortcut,) = [finding for finding in told["findings"] if finding["code"] == "shortcut"]
     assert shortcut["from"] == "border"
     assert shortcut["balanced_accuracy"] > 0.9
-    assert told["what_if"]["metric"] == "macro_f1"
-    assert told["what_if"]["n_images"] == 60
+    assert told["leakage_estimate"]["metric"] == "macro_f1"
+    assert told["leakage_estimate"]["n_images"] == 60
     assert main(arguments) == 0
     assert "Leakage estimate" in capsys.readouterr().out

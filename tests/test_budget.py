@@ -272,7 +272,7 @@ def test_fine_tuning_follows_the_machine_and_its_recipe_gives_the_same_without_a
     cells: Path, tmp_path: Path, by_epoch: dict[int, float], fewest_steps: int, most_steps: int
 ) -> None:
     machine = Machine((1.0,), by_epoch)
-    recipe = with_settings(SMALL, ["epochs=12", "kept_stage=finetune"])
+    recipe = with_settings(SMALL, ["epochs=12", "stage_selection=finetune"])
     run = trained_within(cells, tmp_path / "run", recipe, 42.0, machine)
     assert machine.clock.now <= 42.0
     assert fewest_steps <= n_steps(run) <= most_steps
@@ -312,7 +312,7 @@ def test_fine_tuning_begins_again_on_smaller_images_where_its_first_steps_are_to
     cells: Path, tmp_path: Path
 ) -> None:
     machine = Machine((4.0, 0.5))
-    recipe = with_settings(OPEN, ["kept_stage=finetune"])
+    recipe = with_settings(OPEN, ["stage_selection=finetune"])
     run = trained_within(cells, tmp_path / "run", recipe, 60.0, machine)
     told = machine.notes()["smaller-images"]
     assert run.budget is not None
@@ -372,7 +372,7 @@ def test_a_stopped_run_goes_on_with_the_time_that_it_is_given(cells: Path, tmp_p
         if isinstance(event, EpochEnded) and event.epoch == 3:
             Run(folder).stop_file.touch()
 
-    recipe = with_settings(SMALL, ["epochs=12", "kept_stage=finetune"])
+    recipe = with_settings(SMALL, ["epochs=12", "stage_selection=finetune"])
     with pytest.raises(Stopped):
         trained_within(cells, folder, recipe, 42.0, Machine((1.0,), on_event=stop))
     assert Run(folder).has_classifier

@@ -63,7 +63,7 @@ def test_train_leaves_a_complete_run_and_no_slide_on_two_sides(run: Path) -> Non
         assert (run / name).is_file(), name
     sides: dict[str, set[str]] = {}
     for row in rows_of(run / "split.csv"):
-        if row["split"] != "left-out":
+        if row["split"] != "excluded":
             sides.setdefault(row["group"], set()).add(row["split"])
     assert all(len(parts) == 1 for parts in sides.values())
 

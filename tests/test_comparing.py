@@ -92,8 +92,8 @@ def test_runs_with_different_decision_rules_say_so(pair: tuple[Run, Run]) -> Non
 
 def test_a_target_that_is_not_used_and_numbers_of_the_schedule_are_not_shown(pair: tuple[Run, Run]) -> None:
     changed = (
-        {"wished": 0.8, "threshold": 0.3, "schedule_changes": {0.5: 3.0}},
-        {"wished": 0.9, "schedule_changes": {0.25: 4.0, 0.5: 2.0}},
+        {"target": 0.8, "threshold": 0.3, "schedule_changes": {0.5: 3.0}},
+        {"target": 0.9, "schedule_changes": {0.25: 4.0, 0.5: 2.0}},
     )
     for run, changes in zip(pair, changed, strict=True):
         save_recipe(run.recipe.model_copy(update=changes), run.recipe_file)

@@ -12,7 +12,7 @@ from coverslip.datasets import Dataset, ImageRecord, Part, Split, cap_training, 
 from coverslip.images import ReadPlan
 from coverslip.messages import Note
 
-images = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["train", "train", "val", "test", "left-out"])))
+images = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["train", "train", "val", "test", "excluded"])))
 
 
 def make(described: list[tuple[str, Part]]) -> tuple[Dataset, Split]:
@@ -21,7 +21,7 @@ def make(described: list[tuple[str, Part]]) -> tuple[Dataset, Split]:
         for i, (label, _) in enumerate(described)
     )
     parts = tuple(part for _, part in described)
-    reasons = tuple("no label" if part == "left-out" else "" for part in parts)
+    reasons = tuple("no label" if part == "excluded" else "" for part in parts)
     return Dataset(Path("/data"), "table", records, ()), Split(parts, reasons, (Note("a-note", "A note."),))
 
 
@@ -42,7 +42,7 @@ def test_caps_are_kept_nested_and_blind_to_order(
         if was == part:
             assert reason == old
         else:
-            assert (was, part) == ("train", "left-out")
+            assert (was, part) == ("train", "excluded")
             assert reason.startswith("on request: ")
         assert is_over_cap(reason) is (was != part)
     assert trained_on(dataset, capped) <= trained_on(dataset, cap_training(dataset, split, cap + 1, seed))

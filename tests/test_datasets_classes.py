@@ -207,7 +207,7 @@ def test_a_dropped_class_on_two_sides_of_a_predefined_split_is_no_leakage(tmp_pa
             Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).save(tmp_path / side / label / "0.png")
     data = with_classes(open_dataset(tmp_path), ClassPlan(drop=("dirt",)))  # the same picture three times
     split = split_images(data, scan_images(data), val=0.2, test=0.2, seed=0)
-    assert sorted(split.parts) == ["left-out"] * 3 + ["test"] * 2 + ["train"] * 2 + ["val"] * 2
+    assert sorted(split.parts) == ["excluded"] * 3 + ["test"] * 2 + ["train"] * 2 + ["val"] * 2
 
 
 def of_sets(**labels: tuple[str | None, ...]) -> Dataset:

@@ -68,7 +68,7 @@ def split_60_20_20(dataset: Dataset, scan: Scan, seed: int = 0, **options: bool)
 def assert_undivided(keys, parts) -> None:
     sides: dict = {}
     for key, part in zip(keys, parts, strict=True):
-        if part != "left-out":
+        if part != "excluded":
             sides.setdefault(key, set()).add(part)
     assert all(len(found) == 1 for found in sides.values())
 
@@ -212,7 +212,7 @@ def test_neither_a_group_nor_pixels_stand_in_two_parts(images, seed):
     for label, pixel in zip(labels, pixels, strict=True):
         labels_of_pixels.setdefault(pixel, set()).add(label)
     for pixel, part, reason in zip(pixels, split.parts, split.reasons, strict=True):
-        assert (part == "left-out") == bool(reason)
+        assert (part == "excluded") == bool(reason)
         if len(labels_of_pixels[pixel]) > 1:
             assert reason.startswith("same pixels as")
 
@@ -240,7 +240,7 @@ def test_equal_images_of_two_groups_tie_the_groups_together():
     dataset = replace(dataset, records=tuple(replace(r, label=x) for r, x in zip(dataset.records, labels, strict=True)))
     for seed in range(8):
         parts = split_60_20_20(dataset, scan, seed).parts
-        assert parts[0] == parts[59] == parts[1] == parts[58] != "left-out"
+        assert parts[0] == parts[59] == parts[1] == parts[58] != "excluded"
 
 
 def test_unreadable_unlabelled_and_contradicting_images_are_left_out_with_the_reason():
@@ -255,7 +255,7 @@ def test_unreadable_unlabelled_and_contradicting_images_are_left_out_with_the_re
     assert split.reasons[20] == "no label"
     assert split.reasons[10] == "same pixels as 00011.png, labeled b"
     assert split.reasons[11] == "same pixels as 00010.png, labeled a"
-    assert [i for i, part in enumerate(split.parts) if part == "left-out"] == [3, 10, 11, 20]
+    assert [i for i, part in enumerate(split.parts) if part == "excluded"] == [3, 10, 11, 20]
     assert len(split.notes) == 3
 
 
@@ -340,7 +340,7 @@ def test_classes_that_training_lacks_are_left_out_visibly():
     given = ["train"] * 4 + ["val"] * 2 + ["test"] * 3
     dataset, scan = make("ababababc", given=given)
     split = split_60_20_20(dataset, scan)
-    assert split.parts[8] == "left-out"
+    assert split.parts[8] == "excluded"
     assert split.reasons[8] == "no training image of the class c"
     assert trained_classes(dataset, split) == ("a", "b")
 

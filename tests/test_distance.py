@@ -14,7 +14,7 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.evaluation.distances import _forms, _of_dealt, _products, _unbiased, coral, median_distance, mmd
 from coverslip.runs import Run
-from coverslip.workspace.looking.distances import Measuring
+from coverslip.workspace.leakage_audit.distances import Measuring
 
 
 def kernel(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:

@@ -13,8 +13,8 @@ from coverslip.evaluation import (
     evaluate_predictions,
     learn_decisions,
     positive_class,
+    target_points,
     uncertain_threshold,
-    wished_points,
 )
 from coverslip.runs import Recipe
 
@@ -50,7 +50,7 @@ def test_a_wish_takes_the_point_of_the_curve_that_costs_least(n, seed, share, po
     is_positive = label == positive
     if min(is_positive.sum(), (~is_positive).sum()) < 5:
         return
-    points = wished_points(probability, label, positive=positive, aim="sensitivity", share=share)
+    points = target_points(probability, label, positive=positive, aim="sensitivity", share=share)
     false_rate, true_rate, _ = sk.roc_curve(is_positive, probability[:, positive], drop_intermediate=False)
     reachable = true_rate >= share - 1e-9
     assert points[positive].sensitivity >= share - 1e-9 or (probability[is_positive, positive] == 0).any()
@@ -58,14 +58,14 @@ def test_a_wish_takes_the_point_of_the_curve_that_costs_least(n, seed, share, po
     decided = decided_classes(probability, [point.threshold for point in points])
     assert (decided[is_positive] == positive).mean() == pytest.approx(points[positive].sensitivity)
     assert (decided[~is_positive] != positive).mean() == pytest.approx(points[positive].specificity)
-    # A wished specificity of one class is a wished sensitivity of the other.
-    turned = wished_points(probability, label, positive=1 - positive, aim="specificity", share=share)
+    # A target specificity of one class is a target sensitivity of the other.
+    turned = target_points(probability, label, positive=1 - positive, aim="specificity", share=share)
     assert turned[positive].sensitivity >= min(share - 1e-9, points[positive].sensitivity)
 
 
 def test_too_few_validation_images_leave_the_neutral_threshold_and_say_so():
     probability, label = draw(8, 0)
-    points = wished_points(probability, label, positive=1, aim="sensitivity", share=0.9)
+    points = target_points(probability, label, positive=1, aim="sensitivity", share=0.9)
     assert [point.threshold for point in points] == [0.5, 0.5]
     assert "fewer than 5 validation images" in (points[1].reason or "")
 
@@ -78,7 +78,7 @@ def test_a_wished_error_rate_sets_aside_as_few_images_as_it_takes():
     assert uncertain_threshold(probability, label, error_rate=0.15) == pytest.approx((0.55 + 0.6) / 2)
     assert uncertain_threshold(probability, label, error_rate=0.01) == pytest.approx((0.7 + 0.8) / 2)
     assert uncertain_threshold(probability, label, error_rate=0.5) == 0
-    rule = DecisionRule(by="sensitivity", positive=1, wished=0.9, error_rate=0.01)
+    rule = DecisionRule(by="sensitivity", positive=1, target=0.9, error_rate=0.01)
     assert learn_decisions(probability, label, rule)[0] is not None
 
 

@@ -51,7 +51,7 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     cells: Path, tmp_path: Path, init: str
 ) -> None:
     run = Run(tmp_path / "run")
-    choices = recipe(init=init, kept_stage="finetune", epochs="auto")
+    choices = recipe(init=init, stage_selection="finetune", epochs="auto")
     events = train(cells, run.folder, choices, "finish", EpochEnded, epoch=2)
     assert run.is_done
     assert run.report_file.is_file()
@@ -60,7 +60,7 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     settled, stage = run.recipe, run.training.finetune  # type: ignore[union-attr]  # it is done
     assert stage is not None
     assert (stage.epochs_run, stage.stopped_because) == (2, "finished early")
-    assert (settled.last_epoch, settled.epochs, settled.kept_epoch) == (2, "auto", "best")
+    assert (settled.last_epoch, settled.epochs, settled.checkpoint_selection) == (2, "auto", "best")
     epochs = [event for event in events if isinstance(event, EpochEnded)]
     best = max(event.epoch for event in epochs if event.is_best)
     (kept,) = [event for event in events if isinstance(event, ClassifierSelected)]
@@ -78,7 +78,10 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     again = cs.train(cells, settled, out=tmp_path / "again")
     assert sha256_file(again.folder / WEIGHTS) == sha256_file(run.folder / WEIGHTS)
     whole = Run(Path(shutil.copytree(again.folder, tmp_path / "whole")))
-    save_recipe(settled.model_copy(update={"last_epoch": None, "kept_epoch": "auto", "patience": 7}), whole.recipe_file)
+    save_recipe(
+        settled.model_copy(update={"last_epoch": None, "checkpoint_selection": "auto", "patience": 7}),
+        whole.recipe_file,
+    )
     assert [row.name for row in what_differs([run, whole]) if row.what == "recipe"] == ["finished_early"]
     assert not [row for row in what_differs([run, again]) if row.what == "recipe"]
     save_recipe(settled.model_copy(update={"stage": "instant", "last_epoch": None}), whole.recipe_file)

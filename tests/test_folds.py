@@ -74,7 +74,7 @@ def run(cells: Path, events: list[Event], tmp_path_factory: pytest.TempPathFacto
 @pytest.mark.slow
 def test_with_few_groups_every_image_is_tested_once_in_a_fold_without_its_group(run: Run) -> None:
     rows = rows_of(run.folder / "split.csv")
-    assert Counter(row["split"] for row in rows) == {"test": 84, "left-out": 1}
+    assert Counter(row["split"] for row in rows) == {"test": 84, "excluded": 1}
     folds_of_group: dict[str, set[str]] = {}
     for row in rows:
         if row["split"] == "test":
@@ -86,7 +86,7 @@ def test_with_few_groups_every_image_is_tested_once_in_a_fold_without_its_group(
         own = rows_of(run.folder / "folds" / str(k) / "split.csv")
         sides: dict[str, set[str]] = {}
         for row in own:
-            if row["split"] != "left-out":
+            if row["split"] != "excluded":
                 sides.setdefault(row["group"], set()).add(row["split"])
         assert all(len(found) == 1 for found in sides.values())
         assert {"train", "val", "test"} == {side for found in sides.values() for side in found}
@@ -212,7 +212,7 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
     for k in (1, 2, 3):
         own = run.folder / "folds" / str(k)
         assert [row["epoch"] for row in rows_of(own / "history.csv")] == ["0", "1", "2", "3"]
-        best.append(json_of(own / "training.json")["stages"][0]["kept_epoch"])  # type: ignore[index]
+        best.append(json_of(own / "training.json")["stages"][0]["selected_epoch"])  # type: ignore[index]
     last = rows_of(run.folder / "history.csv")
     assert len(last) == np.median(best)
     assert all(row["val_loss"] == "" and row["train_loss"] != "" for row in last)
@@ -562,7 +562,7 @@ def test_each_domain_is_tested_by_a_network_that_saw_neither_it_nor_copies_of_it
         sides = {part for part, name in zip(split.parts, domain, strict=True) if name == tested}
         assert sides == {"test"}
         others = Counter(part for part, name in zip(split.parts, domain, strict=True) if name != tested)
-        assert others["left-out"] == 1  # the copy, or what it is a copy of
+        assert others["excluded"] == 1  # the copy, or what it is a copy of
         assert others["val"] == round(0.2 * (others["val"] + others["train"]))
         assert [reason for reason in split.reasons if tested in reason]
 

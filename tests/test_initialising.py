@@ -116,8 +116,8 @@ def test_fine_tuning_begins_with_the_instant_classifier_or_a_random_head(
     earlier: Run, images: Path, tmp_path: Path
 ) -> None:
     runs = {}
-    for head_init, kept_stage in (("instant", "better"), ("random", "finetune")):
-        begun = {"head_init": head_init, "kept_stage": kept_stage, "epochs": 1}
+    for head_init, stage_selection in (("instant", "better"), ("random", "finetune")):
+        begun = {"head_init": head_init, "stage_selection": stage_selection, "epochs": 1}
         recipe = SMALL.model_copy(update={**from_run(earlier), **begun})
         runs[head_init] = cs.train(cs.open_dataset(images), recipe, out=tmp_path / head_init)
     probes, finetunings = zip(*((run.training.instant, run.training.finetune) for run in runs.values()), strict=True)

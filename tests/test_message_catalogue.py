@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fluent.syntax import FluentParser
+from fluent.syntax import ast as fluent
+
 import coverslip
 from coverslip import errors
 from coverslip.messages import entries, note, text
-from fluent.syntax import FluentParser, ast as fluent
 
 SOURCES = Path(coverslip.__file__).parent
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
@@ -67,7 +69,9 @@ def variables(pattern: fluent.Pattern) -> set[str]:
     def visit(node: object) -> None:
         if isinstance(node, fluent.VariableReference):
             found.add(node.id.name)
-        for child in vars(node).values() if isinstance(node, fluent.BaseNode) else node if isinstance(node, list) else ():
+        for child in (
+            vars(node).values() if isinstance(node, fluent.BaseNode) else node if isinstance(node, list) else ()
+        ):
             visit(child)
 
     visit(pattern)
@@ -125,14 +129,19 @@ def test_what_to_do_is_whole_sentences() -> None:
 
 
 def test_a_message_has_the_plural_and_the_numbers_of_its_language() -> None:
-    assert text("n-images", n=1) == "1 image"
-    assert text("n-images", n=2) == "2 images"
-    assert text("n-images", n=12000) == "12,000 images"
+    assert text("excluded-rows", n_images=1).startswith("1 image was excluded")
+    assert text("excluded-rows", n_images=2).startswith("2 images were excluded")
+    assert text("excluded-rows", n_images=12000).startswith("12,000 images were excluded")
 
 
 def test_a_note_has_its_code_text_and_parameters() -> None:
-    assert (note("n-images", n=0).code, note("n-images", n=0).text, note("n-images", n=0).parameters) == (
-        "n-images",
-        "0 images",
-        {"n": 0},
-    )
+    made = note("excluded-rows", level="warning", n_images=3)
+    assert (made.code, made.level, made.parameters) == ("excluded-rows", "warning", {"n_images": 3})
+    assert made.text == text("excluded-rows", n_images=3)
+
+
+def test_an_error_that_another_one_caused_has_its_text_and_what_to_do() -> None:
+    cause = errors.ExtraNotInstalled("Reading", "onnx")
+    error = errors.CoverslipError("all-rows-excluded", cause=cause)
+    assert error.parameters["what"] == cause.what
+    assert error.do != cause.do  # it says itself what to do

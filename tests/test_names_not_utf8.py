@@ -90,7 +90,7 @@ def test_a_table_in_memory_names_such_files(tmp_path: Path) -> None:
     records = cs.open_dataset(odd_cells(tmp_path / "cells")).records
     given = pd.DataFrame({"path": [str(r.path) for r in records], "label": [r.label for r in records]})
     run = cs.train(given, INSTANT, out=tmp_path / "run")
-    assert [row.split for row in run.split].count("left-out") == 0
+    assert [row.split for row in run.split].count("excluded") == 0
     kept = files_named_in(run.given_images_folder / "table.csv")
     assert sorted(kept.values()) == sorted(r.path.read_bytes() for r in records)
 
@@ -119,7 +119,7 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
         state = get(f"runs/{run}")
         assert state["state"] == "done"
         split = find_job(workspace, run).run.split
-        assert (len(split), [row.split for row in split].count("left-out")) == (60, 0)
+        assert (len(split), [row.split for row in split].count("excluded")) == (60, 0)
         measured = get(f"runs/{run}/rows", limit=100)["items"]
         assert all(client.get(f"{API}/runs/{run}/rows/{row['k']}/picture").status_code == 200 for row in measured)
         classifier = get("classifiers")["items"][0]["id"]

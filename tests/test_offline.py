@@ -69,7 +69,7 @@ JOB: list[str | list[str]] = [
     "models",
     "models resnet34",
     "models --available",
-    "inspect cells --what-if",
+    "inspect cells --estimate-leakage",
     ["preview", "cells", *SETTINGS],
     ["train", "cells", "--group-pattern", GROUPS, "--out", "run", *SETTINGS],
     ["train", "cells", "--out", "second", *SETTINGS],

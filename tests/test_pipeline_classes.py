@@ -69,7 +69,7 @@ def test_every_file_of_the_run_has_the_new_classes_in_the_order_asked_for(run: R
 @pytest.mark.slow
 def test_the_split_says_what_was_left_out_on_request_and_the_notes_count_it(run: Run, notes: list[str]) -> None:
     counts = Counter((row["label"], row["split"], row["reason"]) for row in rows_of(run.folder / "split.csv"))
-    on_request = {(label, reason): n for (label, part, reason), n in counts.items() if part == "left-out"}
+    on_request = {(label, reason): n for (label, part, reason), n in counts.items() if part == "excluded"}
     assert on_request == {
         ("dirt", "on request: the class dirt is dropped"): 24,
         ("small", "on request: training has 9 other images of the class small"): 5,

@@ -34,8 +34,7 @@ OTHER_VALUES = {
     "loss_options": "{gamma: 1}",
 }
 NEEDED = {
-    "patience": ["kept_epoch=best"],
-    "frozen_variants": ["freeze_to=blocks.2"],
+    "patience": ["checkpoint_selection=best"],
     "loss_options": ["loss=focal"],
     "sgd_from": ["optimizer=adam-then-sgd"],
     "sgd_learning_rate": ["optimizer=adam-then-sgd"],
@@ -127,7 +126,7 @@ def test_the_methods_text_tells_each_key_that_is_not_at_its_default(run: Path) -
         "split.test",
         "split.folds",
         "decide_by",
-        "wished",
+        "target",
         "threshold",
     }
     for key in recipe_keys():

@@ -270,7 +270,7 @@ def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say
     assert names[:3] == ["numbers", "confusion", "per_class"]
     of_other_runs = {
         "budget",
-        "careless_split",
+        "leakage_estimate",
         "groups",
         "label_errors",
         "map_checks",

@@ -139,24 +139,24 @@ def test_an_epoch_that_is_done_again_after_going_on_takes_the_place_of_what_came
     events = [an_epoch(1, is_best=True), an_epoch(2), an_epoch(3, is_best=True), an_epoch(2, val_f1=0.7, is_best=True)]
     (training,) = folded(events).trainings
     assert [(epoch.epoch, epoch.val_f1) for epoch in training.epochs] == [(1, 0.5), (2, 0.7)]
-    assert training.kept_epoch == 2
+    assert training.selected_epoch == 2
     (training,) = folded([*events[:3], an_epoch(2)]).trainings
-    assert training.kept_epoch is None  # that of the epochs that are left is not known before the next better one
+    assert training.selected_epoch is None  # that of the epochs that are left is not known before the next better one
 
 
 def test_where_the_last_epoch_is_kept_none_is_marked_before() -> None:
     begun = StageStarted(stage="finetune", n_epochs=3, checkpoint_selection="last")
     epochs = [an_epoch(k, is_best=k == 1) for k in (1, 2, 3)]
     (training,) = folded([begun, *epochs]).trainings
-    assert (training.checkpoint_selection, training.kept_epoch, training.kept_stage) == ("last", None, None)
+    assert (training.checkpoint_selection, training.selected_epoch, training.selected_stage) == ("last", None, None)
     kept = ClassifierSelected(stage="finetune", epoch=3, checkpoint_selection="last")
     (training,) = folded([begun, *epochs, kept]).trainings
-    assert (training.kept_epoch, training.kept_stage) == (3, "finetune")
+    assert (training.selected_epoch, training.selected_stage) == (3, "finetune")
     finished = ClassifierSelected(stage="finetune", epoch=1, checkpoint_selection="best")
     (training,) = folded([begun, *epochs[:2], finished]).trainings
-    assert (training.checkpoint_selection, training.kept_epoch) == ("best", 1)
+    assert (training.checkpoint_selection, training.selected_epoch) == ("best", 1)
     (training,) = folded([begun, *epochs, ClassifierSelected(stage="instant")]).trainings
-    assert (training.kept_epoch, training.kept_stage) == (None, "instant")
+    assert (training.selected_epoch, training.selected_stage) == (None, "instant")
 
 
 def test_each_stage_has_the_time_that_passed_in_it() -> None:

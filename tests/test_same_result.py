@@ -30,7 +30,7 @@ TRAINING = {
     "epochs": 1,
     "batch_size": 16,
     "augment": "none",
-    "kept_stage": "finetune",
+    "stage_selection": "finetune",
     "split": {"folds": 0},
 }
 
@@ -88,7 +88,7 @@ def after_inspect(cache: Path, images: Path, folder: Path) -> None:
 
 
 def after_leakage_estimate(cache: Path, images: Path, folder: Path) -> None:
-    assert main(["inspect", str(images), "--what-if", "--set", f"model={SMALL_NETWORK}"]) == 0
+    assert main(["inspect", str(images), "--estimate-leakage", "--set", f"model={SMALL_NETWORK}"]) == 0
 
 
 def after_the_apps_checks(cache: Path, images: Path, folder: Path) -> None:
@@ -218,7 +218,7 @@ def test_near_duplicates_are_kept_together_or_ignored_as_the_recipe_says(
     assert not ignoring.inspection.are_copies_known
 
     def n_divided(run: Run) -> int:
-        side = {row.image_id: row.split for row in run.split if row.split != "left-out"}
+        side = {row.image_id: row.split for row in run.split if row.split != "excluded"}
         return sum(len({side[name] for name in cluster if name in side}) > 1 for cluster in finding.images)
 
     assert n_divided(expected) == 0

@@ -54,7 +54,9 @@ def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_fo
     assert (q.recipe["init"]["labels"], g.recipe["init"]["labels"]) == ({"1": "01", "X": "x"}, {"01": "1", "x": "X"})
     assert (q.group_pattern, g.group_pattern) == ("a", "b")
     assert [each.recipe["init"]["recipe"]["group"] for each in (q, g)] == ["b", "a"]  # of the other one
-    assert {each.recipe["init"]["recipe"]["kept_stage"] for each in (q, g)} == {"finetune"}  # else it may be no step
+    assert {each.recipe["init"]["recipe"]["stage_selection"] for each in (q, g)} == {
+        "finetune"
+    }  # else it may be no step
     small = studies.preset_plan("two-step", two_folders, is_small=True).datasets
     assert [each.recipe["init"]["recipe"]["split"] for each in small] == [{"train_per_class": 20}] * 2
     with pytest.raises(BadRecipe, match="two datasets"):

@@ -112,7 +112,7 @@ def test_it_learns_with_every_optimiser_and_schedule(
     assert epochs[-1].val_accuracy > 0.9
     assert epochs[-1].train_loss < epochs[0].train_loss
     assert done.epochs_run == 4
-    assert done.kept_epoch == max(e.epoch for e in epochs if e.is_best)
+    assert done.selected_epoch == max(e.epoch for e in epochs if e.is_best)
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ def test_stopped_anywhere_and_resumed_it_ends_with_the_same_weights(
     assert stopped.stopped_because == "on request"
     resumed, done = trained(images, tmp_path / "cut", choices)
     assert equal(resumed, whole)
-    assert (done.kept_epoch, done.epochs_run) == (expected.kept_epoch, expected.epochs_run)
+    assert (done.selected_epoch, done.epochs_run) == (expected.selected_epoch, expected.epochs_run)
 
 
 @pytest.mark.slow
@@ -308,7 +308,7 @@ def test_a_rate_that_falls_to_zero_comes_to_its_end_where_the_last_epoch_is_kept
     """Stopped while it is high, the network that is kept would be the worst of all."""
     still = {"patience": 1, "epochs": 4, "learning_rate": 1e-30, "batch_norm": "keep"}
     for kept, schedule, epochs_run in (("last", "cosine", 4), ("best", "cosine", 2), ("last", "constant", 2)):
-        choices = recipe(kept_epoch=kept, schedule=schedule, **still)
+        choices = recipe(checkpoint_selection=kept, schedule=schedule, **still)
         done = trained(images, tmp_path / f"{kept}-{schedule}", choices)[1]
         assert done.epochs_run == epochs_run, (kept, schedule)
 
@@ -320,9 +320,9 @@ def test_it_stops_early_and_gives_back_the_best_epoch(images: TrainingImages, tm
     choices = recipe(epochs=40, patience=3, learning_rate=0.05)
     network, done = trained(images, tmp_path, choices, emit=emit)
     assert done.stopped_because == "no better epoch"
-    assert done.epochs_run == done.kept_epoch + 3 < 40
+    assert done.epochs_run == done.selected_epoch + 3 < 40
     best = max(epochs, key=lambda e: (e.val_f1, -e.val_loss))
-    assert done.kept_epoch == best.epoch
+    assert done.selected_epoch == best.epoch
     with torch.inference_mode():
         x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
         loss = nn.functional.cross_entropy(network.eval()(x), torch.from_numpy(images.val_label))
@@ -438,14 +438,14 @@ def test_a_run_that_diverges_ends_in_order(images: TrainingImages, tmp_path: Pat
         RunContext(tmp_path),
     )
     assert done.stopped_because == "diverged"
-    assert done.kept_epoch == 0
+    assert done.selected_epoch == 0
 
 
 def test_what_is_called_loss_is_the_recipes_in_training_and_validation(images: TrainingImages, tmp_path: Path) -> None:
     events: list[Event] = []
     choices = recipe(loss="focal", loss_options={"gamma": 3.0}, epochs=2, class_weights="balanced", label_smoothing=0.1)
     network, done = trained(images, tmp_path, choices, emit=events.append)
-    best = next(event for event in events if isinstance(event, EpochEnded) and event.epoch == done.kept_epoch)
+    best = next(event for event in events if isinstance(event, EpochEnded) and event.epoch == done.selected_epoch)
     with torch.inference_mode():
         x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
         logits, label = network.eval()(x), torch.from_numpy(images.val_label)
@@ -462,7 +462,7 @@ def test_where_the_primary_metric_is_undefined_the_loss_decides(images: Training
     epochs: list[EpochEnded] = []
     emit = lambda event: epochs.append(event) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
     _, done = trained(one_class, tmp_path, recipe(primary_metric="macro_auroc"), emit=emit)
-    assert done.kept_epoch == min(epochs, key=lambda e: e.val_loss).epoch
+    assert done.selected_epoch == min(epochs, key=lambda e: e.val_loss).epoch
 
 
 @pytest.mark.parametrize("weight", [None, torch.tensor([0.3, 2.0])])
@@ -569,14 +569,14 @@ def test_batch_norms_that_will_follow_batches_begin_with_the_statistics_of_train
 def test_the_last_epoch_is_kept_where_training_begins_gently(
     images: TrainingImages, tmp_path: Path, choice: str, schedule: str, is_last: bool
 ) -> None:
-    gentle = recipe(init="imagenet", kept_epoch=choice, schedule=schedule, learning_rate=0.5, warmup=0)
+    gentle = recipe(init="imagenet", checkpoint_selection=choice, schedule=schedule, learning_rate=0.5, warmup=0)
     assert gentle.keeps_last_epoch == is_last
     epochs: list[EpochEnded] = []
     context = RunContext(tmp_path, emit=lambda e: epochs.append(e) if isinstance(e, EpochEnded) else None)
     done = finetune(without_norms(), images, gentle, context)  # type: ignore[arg-type]  # all of a Network that it asks for
     best = max(epochs[1:], key=lambda e: (e.val_f1, -e.val_loss)).epoch  # type: ignore[operator]  # there are some
     assert max(e.epoch for e in epochs if e.is_best) == best
-    assert (done.kept_epoch, done.selection) == ((done.epochs_run, "last") if is_last else (best, "best"))
+    assert (done.selected_epoch, done.selection) == ((done.epochs_run, "last") if is_last else (best, "best"))
 
 
 def equal_states(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:

@@ -209,7 +209,7 @@ def test_an_instant_classifier_learns_from_copies_where_augmentation_allows_them
 @pytest.mark.slow
 @pytest.mark.parametrize("is_refitted", [True, False])
 def test_a_run_says_whether_its_last_layer_was_refitted(cells: Path, tmp_path: Path, is_refitted: bool) -> None:
-    changes = {"stage": "finetune", "epochs": 1, "kept_stage": "finetune", "refit_head": is_refitted}
+    changes = {"stage": "finetune", "epochs": 1, "stage_selection": "finetune", "refit_head": is_refitted}
     run = cs.train(cs.open_dataset(cells), INSTANT.model_copy(update=changes), out=tmp_path / "run")
     assert run.training is not None
     assert run.training.finetune is not None

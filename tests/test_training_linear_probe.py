@@ -156,12 +156,12 @@ def test_many_rows_are_worked_on_in_parts_with_the_same_result(monkeypatch: pyte
     n=st.integers(30, 90),
     d=st.integers(1, 60),
     n_rows=st.integers(0, 30),
-    is_left_out=st.booleans(),
+    is_held_out=st.booleans(),
     balanced=st.booleans(),
     seed=st.integers(0, 99),
 )
 def test_held_out_logits_are_those_of_the_discriminant_of_all_other_images(
-    n: int, d: int, n_rows: int, is_left_out: bool, balanced: bool, seed: int
+    n: int, d: int, n_rows: int, is_held_out: bool, balanced: bool, seed: int
 ) -> None:
     """Rows of the variation that are of images of a turn are left out in it, and the others count as much more."""
     x, label = clouds(n, d, 3, seed)
@@ -169,7 +169,7 @@ def test_held_out_logits_are_those_of_the_discriminant_of_all_other_images(
     rng = np.random.default_rng(seed)
     turn = np.sort(np.concatenate([np.full(6, -1), rng.integers(0, 4, n - 6)]))
     variation = rng.normal(size=(n_rows, d)).astype(np.float32)
-    turn_of_variation = rng.integers(-1, 4, n_rows) if is_left_out else None
+    turn_of_variation = rng.integers(-1, 4, n_rows) if is_held_out else None
     logits = held_out_logits(
         x,
         label,

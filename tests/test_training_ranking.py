@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from coverslip.runs import FinetuneStage, Recipe
 from coverslip.training.batches import TrainingImages
-from coverslip.training.fitting import is_taken
+from coverslip.training.fitting import keep_finetuned
 from coverslip.training.ranking import is_preferred, is_shown_worse
 
 N = 100
@@ -84,7 +84,7 @@ def stage(epochs_run: int) -> FinetuneStage:
     return FinetuneStage(
         started_from="instant classifier",
         seconds=1.0,
-        kept_epoch=epochs_run,
+        selected_epoch=epochs_run,
         epochs_run=epochs_run,
         epochs_planned=epochs_run,
         n_steps=50 * epochs_run,
@@ -103,10 +103,10 @@ def stage(epochs_run: int) -> FinetuneStage:
         ({"epochs": 6}, 6, True),  # three quarters of what the images call for
         ({"epochs": 5}, 5, False),
         ({"head_init": "random"}, 8, False),
-        ({"kept_epoch": "best"}, 8, False),
+        ({"checkpoint_selection": "best"}, 8, False),
         ({"schedule": "constant"}, 8, False),
         ({"sampling": "oversample", "epochs": 4}, 4, False),
-        ({"kept_stage": "finetune"}, 1, True),
+        ({"stage_selection": "finetune"}, 1, True),
     ],
 )
 def test_complete_fine_tuning_is_kept_though_it_looks_a_little_worse(
@@ -122,6 +122,6 @@ def test_complete_fine_tuning_is_kept_though_it_looks_a_little_worse(
         4,
     )
     a_little_worse = logits(range(50, 64)), logits(range(10))
-    assert is_taken(*a_little_worse, images, recipe, stage(epochs_run)) == has_benefit_of_the_doubt
+    assert keep_finetuned(*a_little_worse, images, recipe, stage(epochs_run)) == has_benefit_of_the_doubt
     much_worse = logits(range(50, 90)), logits(range(10))
-    assert is_taken(*much_worse, images, recipe, stage(epochs_run)) == (recipe.kept_stage == "finetune")
+    assert keep_finetuned(*much_worse, images, recipe, stage(epochs_run)) == (recipe.stage_selection == "finetune")

@@ -30,27 +30,33 @@ TWO_CLASSES = ClassPlan(merge={"not small": ["large", "medium"]})
 
 
 @pytest.fixture(scope="module")
-def wished(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    recipe = INSTANT.model_copy(update={"classes": TWO_CLASSES, "decide_by": "sensitivity", "wished": 0.8})
+def run_with_target(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    recipe = INSTANT.model_copy(update={"classes": TWO_CLASSES, "decide_by": "sensitivity", "target": 0.8})
     data = cs.open_dataset(cells, group_pattern=GROUPS)
-    return cs.train(data, recipe, out=tmp_path_factory.mktemp("runs") / "wished")
+    return cs.train(data, recipe, out=tmp_path_factory.mktemp("runs") / "target")
 
 
 @pytest.mark.slow
-def test_the_threshold_comes_from_validation_images_and_every_number_follows_it(wished: Run) -> None:
-    card, validation = json_of(wished.classifier_folder / "classifier.json"), rows_of(wished.validation_file)
+def test_the_threshold_comes_from_validation_images_and_every_number_follows_it(run_with_target: Run) -> None:
+    card, validation = (
+        json_of(run_with_target.classifier_folder / "classifier.json"),
+        rows_of(run_with_target.validation_file),
+    )
     assert card["classes"] == ["not small", "small"]
     threshold = card["operating_points"][1]
     found = [float(row["p:small"]) >= threshold for row in validation if row["label"] == "small"]
     assert np.mean(found) >= 0.8
-    for row in rows_of(wished.predictions_file):
+    for row in rows_of(run_with_target.predictions_file):
         assert row["predicted"] == ("small" if float(row["p:small"]) >= threshold else "not small")
-    metrics = json_of(wished.metrics_file)
+    metrics = json_of(run_with_target.metrics_file)
     assert metrics["positive_class"] == "small"
-    assert wished.metrics.two_classes["sensitivity"] == wished.metrics.per_class["small"].metrics["recall"]
-    n_learnt = sum(row.split in ("train", "val") for row in wished.split)
-    assert f"**Trained on** {n_learnt} images" in wished.model_card_file.read_text(encoding="utf-8")
-    page = wished.report_file.read_text(encoding="utf-8")
+    assert (
+        run_with_target.metrics.two_classes["sensitivity"]
+        == run_with_target.metrics.per_class["small"].metrics["recall"]
+    )
+    n_learnt = sum(row.split in ("train", "val") for row in run_with_target.split)
+    assert f"**Trained on** {n_learnt} images" in run_with_target.model_card_file.read_text(encoding="utf-8")
+    page = run_with_target.report_file.read_text(encoding="utf-8")
     assert "“small” is the positive class" in page
     assert f"at least {threshold:.3g}, chosen for a target sensitivity of 80.0% on validation images" in page
 
@@ -96,18 +102,18 @@ def test_after_folds_the_threshold_is_said_to_come_from_held_out_predictions(
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_decision_changed_later_is_that_of_a_training_with_it(
-    wished: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_with_target: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = Run(shutil.copytree(wished.folder, tmp_path / wished.folder.name))
+    run = Run(shutil.copytree(run_with_target.folder, tmp_path / run_with_target.folder.name))
     weights = (run.classifier_folder / "weights.safetensors").read_bytes()
     cs.decide(run.folder)
     assert json_of(run.classifier_folder / "classifier.json")["operating_points"] is None
     for row in rows_of(run.predictions_file):
         assert row["predicted"] == max(("small", "not small"), key=lambda name: float(row[f"p:{name}"]))
-    again = cs.decide(run.folder, "sensitivity", wished=0.8)
+    again = cs.decide(run.folder, "sensitivity", target=0.8)
     kept = ("recipe.yaml", "training.json", "classifier/classifier.json", "metrics.json")
     for name in (*kept, "predictions.csv", "validation.csv"):
-        assert (run.folder / name).read_bytes() == (wished.folder / name).read_bytes(), name
+        assert (run.folder / name).read_bytes() == (run_with_target.folder / name).read_bytes(), name
     assert (run.classifier_folder / "weights.safetensors").read_bytes() == weights
     assert "Test metrics were computed 3 times." in again.report_file.read_text(encoding="utf-8")
     thresholds = thresholds_of(again)
@@ -124,15 +130,15 @@ def test_a_decision_changed_later_is_that_of_a_training_with_it(
     *tables, last = capsys.readouterr().out.splitlines()
     assert {f"{point.sensitivity:.3f}", f"{point.specificity:.3f}."} <= set(last.split())
     assert any("sensitivity" in line and f"{of_test:.3f}" in line for line in tables)
-    with pytest.raises(BadRecipe, match="wished"):
-        cs.decide(run.folder, "sensitivity", wished=2)
+    with pytest.raises(BadRecipe, match="target"):
+        cs.decide(run.folder, "sensitivity", target=2)
 
 
 @pytest.mark.slow
 def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
-    wished: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_with_target: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = Run(shutil.copytree(wished.folder, tmp_path / wished.folder.name))
+    run = Run(shutil.copytree(run_with_target.folder, tmp_path / run_with_target.folder.name))
     before = thresholds_of(run)
     assert before is not None
     assert "chosen for a target" in run.report_file.read_text(encoding="utf-8")
@@ -166,14 +172,14 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
 
 @pytest.mark.slow
 def test_each_threshold_says_below_which_probability_predictions_would_be_uncertain(
-    wished: Run, tmp_path: Path
+    run_with_target: Run, tmp_path: Path
 ) -> None:
-    run = Run(shutil.copytree(wished.folder, tmp_path / wished.folder.name))
+    run = Run(shutil.copytree(run_with_target.folder, tmp_path / run_with_target.folder.name))
     thresholds = thresholds_of(run)
     assert thresholds is not None
     assert thresholds.uncertain_below == json_of(run.classifier_folder / "classifier.json")["uncertain_below"]
     for choice in (thresholds.choices[0], thresholds.choices[-1]):
-        decided = cs.decide(run.folder, "sensitivity", wished=choice.sensitivity)
+        decided = cs.decide(run.folder, "sensitivity", target=choice.sensitivity)
         assert decided.card is not None
         assert decided.card.uncertain_below == pytest.approx(choice.uncertain_below)
 
@@ -184,9 +190,9 @@ def test_a_wish_for_three_classes_is_refused_before_any_image_is_read(cells: Pat
     assert not (tmp_path / "run").exists()
 
 
-def measured_elsewhere(wished: Run, tmp_path: Path) -> tuple[Run, Path]:
+def measured_elsewhere(run_with_target: Run, tmp_path: Path) -> tuple[Run, Path]:
     """A copy of the run by the default decision, evaluated on other images; and these."""
-    run = Run(shutil.copytree(wished.folder, tmp_path / wished.folder.name))
+    run = Run(shutil.copytree(run_with_target.folder, tmp_path / run_with_target.folder.name))
     cs.decide(run.folder)
     others = write_cells(tmp_path / "others", 54, seed=9)
     cs.evaluate(run.folder, others, name="others")
@@ -194,9 +200,9 @@ def measured_elsewhere(wished: Run, tmp_path: Path) -> tuple[Run, Path]:
 
 
 @pytest.mark.slow
-def test_an_evaluation_on_other_images_follows_the_decision(wished: Run, tmp_path: Path) -> None:
-    run, others = measured_elsewhere(wished, tmp_path)
-    cs.decide(run.folder, "sensitivity", wished=0.8)
+def test_an_evaluation_on_other_images_follows_the_decision(run_with_target: Run, tmp_path: Path) -> None:
+    run, others = measured_elsewhere(run_with_target, tmp_path)
+    cs.decide(run.folder, "sensitivity", target=0.8)
     decided = run.evaluation("others")
     threshold = json_of(run.classifier_folder / "classifier.json")["operating_points"][1]
     assert f"at least {threshold:.3g}" in decided.report_file.read_text(encoding="utf-8")
@@ -209,12 +215,14 @@ def test_an_evaluation_on_other_images_follows_the_decision(wished: Run, tmp_pat
 
 
 @pytest.mark.slow
-def test_an_evaluation_whose_images_are_gone_states_the_threshold_of_its_numbers(wished: Run, tmp_path: Path) -> None:
-    run, others = measured_elsewhere(wished, tmp_path)
+def test_an_evaluation_whose_images_are_gone_states_the_threshold_of_its_numbers(
+    run_with_target: Run, tmp_path: Path
+) -> None:
+    run, others = measured_elsewhere(run_with_target, tmp_path)
     before = run.evaluation("others").metrics_file.read_bytes()
     others.rename(tmp_path / "away")
     events: list[Event] = []
-    cs.decide(run.folder, "sensitivity", wished=0.8, emit=events.append)
+    cs.decide(run.folder, "sensitivity", target=0.8, emit=events.append)
     kept = read_evaluation(run.evaluation("others").folder)
     assert kept.measured.metrics_file.read_bytes() == before
     assert kept.earlier_thresholds == (0.5, 0.5)
@@ -222,15 +230,17 @@ def test_an_evaluation_whose_images_are_gone_states_the_threshold_of_its_numbers
     (note,) = (event for event in events if isinstance(event, Noted) and event.code == "evaluations-decided-before")
     assert note.parameters["names"] == ["others"]
     (tmp_path / "away").rename(others)
-    cs.decide(run.folder, "sensitivity", wished=0.7)
+    cs.decide(run.folder, "sensitivity", target=0.7)
     assert read_evaluation(run.evaluation("others").folder).earlier_thresholds is None
 
 
 @pytest.mark.slow
-def test_stated_class_proportions_set_the_threshold_aside_aloud(wished: Run, cells: Path, tmp_path: Path) -> None:
+def test_stated_class_proportions_set_the_threshold_aside_aloud(
+    run_with_target: Run, cells: Path, tmp_path: Path
+) -> None:
     events: list[Event] = []
     out = tmp_path / "predictions.csv"
-    cs.predict(wished.folder, cells, out=out, device="cpu", prevalence={"small": 0.02}, emit=events.append)
+    cs.predict(run_with_target.folder, cells, out=out, device="cpu", prevalence={"small": 0.02}, emit=events.append)
     (note,) = (event for event in events if isinstance(event, Noted) and event.code == "thresholds-set-aside")
     assert set(note.parameters) == {"small", "not small"}
     for row in rows_of(out):

@@ -58,7 +58,7 @@ def test_corrections_of_an_older_workspace_exclude_nothing(old: Path) -> None:
     with closing(sqlite3.connect(old)) as connection:
         connection.execute("ALTER TABLE corrections DROP COLUMN is_excluded")
         connection.execute("DROP TABLE confirmed_labels")
-        connection.execute("ALTER TABLE images DROP COLUMN left_out_by")
+        connection.execute("ALTER TABLE images DROP COLUMN excluded_by")
         connection.execute("DROP INDEX images_by_id")
         connection.execute("PRAGMA user_version = 1")
         connection.execute("INSERT INTO corrections (job_id, row, label, made) VALUES ('p', 0, 'large', '')")
@@ -75,7 +75,7 @@ def test_an_older_workspace_gets_the_table_of_confirmed_labels_as_a_new_one_has_
     new = columns()
     with closing(sqlite3.connect(old)) as connection:
         connection.execute("DROP TABLE confirmed_labels")
-        connection.execute("ALTER TABLE images DROP COLUMN left_out_by")
+        connection.execute("ALTER TABLE images DROP COLUMN excluded_by")
         connection.execute("DROP INDEX images_by_id")
         connection.execute("PRAGMA user_version = 2")
     open_database(old)
@@ -84,14 +84,14 @@ def test_an_older_workspace_gets_the_table_of_confirmed_labels_as_a_new_one_has_
 
 def test_images_that_an_older_workspace_excludes_stay_excluded_as_by_its_gallery(old: Path) -> None:
     with closing(sqlite3.connect(old)) as connection:
-        connection.execute("UPDATE images SET is_left_out = 1")
-        connection.execute("ALTER TABLE images DROP COLUMN left_out_by")
+        connection.execute("UPDATE images SET is_excluded = 1")
+        connection.execute("ALTER TABLE images DROP COLUMN excluded_by")
         connection.execute("DROP INDEX images_by_id")
         connection.execute("PRAGMA user_version = 3")
         connection.commit()
     with open_database(old).connect() as connection:
         (row,) = connection.execute(select(images)).all()
-    assert (row.is_left_out, row.left_out_by) == (True, None)
+    assert (row.is_excluded, row.excluded_by) == (True, None)
 
 
 def test_a_step_that_fails_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:

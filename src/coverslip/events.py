@@ -330,8 +330,8 @@ def telling(emit: Emit, stage: str, unit: str = "steps") -> OnProgress:
 
 def as_json(event: Event) -> dict[str, Any]:  # Any: JSON values
     """The event as a flat JSON object, its class name under `event`; `fold` and `is_pretraining` only if set."""
-    left_out = {name for name in ("fold", "is_pretraining") if not getattr(event, name)}
-    values = {name: value for name, value in asdict(event).items() if name not in left_out}
+    omitted = {name for name in ("fold", "is_pretraining") if not getattr(event, name)}
+    values = {name: value for name, value in asdict(event).items() if name not in omitted}
     return {"event": type(event).__name__, **values}
 
 

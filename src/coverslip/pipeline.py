@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from coverslip.audit import SeenWhileScanning, inspect_with_look, with_near_duplicates, with_quality
+from coverslip.audit import SeenWhileScanning, inspect_with_leakage_audit, with_near_duplicates, with_quality
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -90,7 +90,7 @@ _FORMATS: tuple[str, ...] = ("zip",)  # of exported classifiers
 
 
 def inspect(
-    data: Dataset | Given, recipe: Recipe | None = None, *, what_if: bool = False, emit: Emit = show
+    data: Dataset | Given, recipe: Recipe | None = None, *, estimate_leakage: bool = False, emit: Emit = show
 ) -> Inspection:
     """What a dataset holds, what is wrong with it, and what to do about it. Decodes every image once.
 
@@ -99,15 +99,15 @@ def inspect(
     Args:
         data: images, opened or as `open_dataset` takes them.
         recipe: which plane, channels, classes and groups a training would take; the default takes what there is.
-        what_if: also show some 2,000 of the images to a network: whether labels can be told from what has nothing to do
-            with the object, and what a split that divides groups and copies would have reported.
+        estimate_leakage: also compute features of some 2,000 images, to detect shortcuts and to compare an image-level
+            split with a grouped split.
         emit: told about progress.
 
     Returns:
-        With `what_if` an `InspectionWithWhatIf`.
+        With `estimate_leakage` an `InspectionWithLeakageEstimate`.
 
     Raises:
-        BadDataset: with `what_if`, images that cannot be trained on together.
+        BadDataset: with `estimate_leakage`, images that cannot be trained on together.
 
     Examples:
         >>> inspection = cs.inspect("my_cells/")
@@ -122,11 +122,11 @@ def inspect(
     seen = SeenWhileScanning()
     scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=seen), seen, emit=emit)
     scan = with_quality(data, scan, seen.quality, emit=emit)
-    if not what_if:
+    if not estimate_leakage:
         return inspect_dataset(data, scan)
-    from coverslip.experiments.looking import looked_at
+    from coverslip.experiments.leakage_audit import audit_leakage
 
-    return inspect_with_look(data, scan, looked_at(data, scan, recipe or Recipe(), emit=emit))
+    return inspect_with_leakage_audit(data, scan, audit_leakage(data, scan, recipe or Recipe(), emit=emit))
 
 
 def preview(
@@ -372,7 +372,7 @@ def decide(
     run: Run | Path | str,
     decide_by: DecideBy = "highest",
     *,
-    wished: float = 0.95,
+    target: float = 0.95,
     threshold: float = 0.5,
     error_rate: float | None = None,
     positive_class: str | None = None,
@@ -385,7 +385,7 @@ def decide(
 
     Args:
         run: a run folder.
-        decide_by, wished, threshold, error_rate: as the recipe's keys of these names.
+        decide_by, target, threshold, error_rate: as the recipe's keys of these names.
         positive_class: likewise; None leaves it as it is.
         emit: told of thresholds to doubt, and of evaluations that cannot follow.
 
@@ -394,12 +394,12 @@ def decide(
         BadRun: it has no numbers yet, or its images are gone.
 
     Examples:
-        >>> run = cs.decide("runs/first", "sensitivity", wished=0.9, positive_class="monocyte")
+        >>> run = cs.decide("runs/first", "sensitivity", target=0.9, positive_class="monocyte")
         >>> run = cs.decide(run)  # the default again
     """
     choices: dict[str, object] = {
         "decide_by": decide_by,
-        "wished": wished,
+        "target": target,
         "threshold": threshold,
         "error_rate": error_rate,
     }

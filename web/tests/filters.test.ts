@@ -14,7 +14,7 @@ test('filters come back from the address as they went', () => {
     { label: 'a & b = <c>' },
     { label: '' },
     { group: 'slide 3', domain: 'x', search: 'ü?#', only: 'problem', sort: 'group' },
-    { run: 'r1', part: 'left-out' },
+    { run: 'r1', part: 'excluded' },
     { only: 'copies', sort: 'copies' },
   ];
   for (const filters of all) expect(through(filters)).toEqual(filters);

@@ -19,8 +19,8 @@ function training(fold: number | null, is_pretraining = false): Training {
     epochs: [],
     checkpoint_selection: null,
     best_epoch: null,
-    kept_epoch: null,
-    kept_stage: null,
+    selected_epoch: null,
+    selected_stage: null,
     has_early_dip: false,
     watched: null,
     tested: null,
@@ -68,12 +68,12 @@ test('only the epoch that is kept is marked, with the rule that keeps it', () =>
   };
   expect(markedEpoch(last)).toBeNull();
   expect(selectionText(last)).toContain('(18)');
-  const done: Training = { ...last, kept_epoch: 18, kept_stage: 'finetune' };
+  const done: Training = { ...last, selected_epoch: 18, selected_stage: 'finetune' };
   expect(markedEpoch(done)).toEqual({ epoch: 18, word: 'kept' });
-  const best: Training = { ...last, checkpoint_selection: 'best', kept_epoch: 2 };
+  const best: Training = { ...last, checkpoint_selection: 'best', selected_epoch: 2 };
   expect(markedEpoch(best)).toEqual({ epoch: 2, word: 'best epoch so far' });
-  expect(markedEpoch({ ...best, kept_stage: 'finetune' })?.word).toBe('kept');
-  const instant: Training = { ...last, kept_stage: 'instant' };
+  expect(markedEpoch({ ...best, selected_stage: 'finetune' })?.word).toBe('kept');
+  const instant: Training = { ...last, selected_stage: 'instant' };
   expect(markedEpoch(instant)).toBeNull();
   expect(new Set([last, done, best, instant].map(selectionText)).size).toBe(4);
   expect(selectionText({ ...last, epochs: [] })).toBe('');

@@ -26,11 +26,11 @@ test('a training is named for what differs from the one that it repeats', () => 
 
 test('a threshold that was chosen after a training is told from one that its recipe asked for', () => {
   const [plain, aimed] = [
-    { decide_by: 'highest', wished: 0.95 },
-    { decide_by: 'sensitivity', wished: 0.9 },
+    { decide_by: 'highest', target: 0.95 },
+    { decide_by: 'sensitivity', target: 0.9 },
   ];
   expect(hasOwnThreshold(aimed, plain)).toBe(true);
-  expect(hasOwnThreshold(aimed, { ...aimed, wished: 0.8 })).toBe(true);
+  expect(hasOwnThreshold(aimed, { ...aimed, target: 0.8 })).toBe(true);
   expect(hasOwnThreshold(aimed, aimed)).toBe(false);
   expect(hasOwnThreshold(plain, aimed)).toBe(false);
 });

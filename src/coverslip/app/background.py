@@ -15,8 +15,8 @@ from coverslip.workspace.job_kinds import JOB_KINDS
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.jobs.watching import NewSource, Watching
-from coverslip.workspace.looking.asking import Looking
-from coverslip.workspace.looking.distances import Measuring
+from coverslip.workspace.leakage_audit.asking import Looking
+from coverslip.workspace.leakage_audit.distances import Measuring
 from coverslip.workspace.predictions.classifying import Classifying
 from coverslip.workspace.store.home import Workspace
 

@@ -18,8 +18,8 @@ from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import cannot_write
 from coverslip.workspace.explaining.asking import Explaining
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.looking.asking import Looking
-from coverslip.workspace.looking.distances import Measuring
+from coverslip.workspace.leakage_audit.asking import Looking
+from coverslip.workspace.leakage_audit.distances import Measuring
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Paging
 

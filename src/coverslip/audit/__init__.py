@@ -1,7 +1,13 @@
 """What pixels and features tell about the data."""
 
 from coverslip.audit.image_quality import image_quality, with_known_quality, with_quality
-from coverslip.audit.leakage_estimate import Look, inspect_with_look, keep_look, known_look, what_if
+from coverslip.audit.leakage_estimate import (
+    LeakageAudit,
+    cache_leakage_audit,
+    cached_leakage_audit,
+    estimate_leakage,
+    inspect_with_leakage_audit,
+)
 from coverslip.audit.learning_curve import MOST_IMAGES, learning_curve, nested_order
 from coverslip.audit.near_duplicates import (
     SeenWhileScanning,
@@ -20,21 +26,21 @@ from coverslip.audit.shortcuts import (
 
 __all__ = [
     "MOST_IMAGES",
-    "Look",
+    "LeakageAudit",
     "SeenWhileScanning",
     "background_features",
     "batch_columns",
     "border_features",
+    "cache_leakage_audit",
+    "cached_leakage_audit",
+    "estimate_leakage",
     "file_tags",
     "image_quality",
-    "inspect_with_look",
-    "keep_look",
-    "known_look",
+    "inspect_with_leakage_audit",
     "learning_curve",
     "name_features",
     "nested_order",
     "signal_of",
-    "what_if",
     "with_cached_near_duplicates",
     "with_known_quality",
     "with_near_duplicates",

@@ -128,7 +128,7 @@ def _label_errors(
     label = np.array([classes.index(row.label) for row in known], dtype=np.int64)
     issues = label_issues(probability[is_known], label)
     n_suspected = count_suspected_errors(probability[is_known], label)
-    n_taking_part = sum(row.split != "left-out" for row in run.split)
+    n_taking_part = sum(row.split != "excluded" for row in run.split)
     return LabelErrors(
         checked_by=checked_by,
         classes=tuple(
@@ -200,7 +200,7 @@ def _checked_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], t
 
 def _taking_part(run: Run, data: Dataset, scan: Scan) -> tuple[list[SplitRow], list[int]]:
     """Readable images with a label, and where they stand in the dataset."""
-    row_of = {row.image_id: row for row in run.split if row.split != "left-out" and row.label}
+    row_of = {row.image_id: row for row in run.split if row.split != "excluded" and row.label}
     positions = [
         i
         for i, record in enumerate(data.records)

@@ -24,12 +24,12 @@ from coverslip.datasets import (
     Signal,
     Unreadable,
     connected_components,
+    exclusion_reasons,
     inspect_dataset,
     name_as_text,
-    reasons_to_leave_out,
 )
 from coverslip.evaluation import Answers, metric_intervals, paired_differences
-from coverslip.runs import CarelessAndHonest, InspectionWithWhatIf, WhatIf
+from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, SplitComparison
 
 Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
@@ -39,8 +39,8 @@ _METRIC = "macro_f1"
 _SHRINKAGE = 1.0  # the middle of those that trainings choose from; the same for both ways
 
 
-def what_if(features: Singles, label: Ints, unit: Ints, *, seed: int = 0) -> WhatIf:
-    """What a careless split would have reported, and an honest one.
+def estimate_leakage(features: Singles, label: Ints, unit: Ints, *, seed: int = 0) -> LeakageEstimate:
+    """What an image-level split would have reported, and a grouped one.
 
     Args:
         features: (n, D) float32, frozen.
@@ -50,18 +50,18 @@ def what_if(features: Singles, label: Ints, unit: Ints, *, seed: int = 0) -> Wha
     """
     gram = gram_matrix(features)
     orders = [nested_order(label, way, np.random.default_rng(seed)) for way in (np.arange(len(label)), unit)]
-    careless, honest = ((order * _N_TURNS).astype(np.int64) for order in orders)
+    image_level, grouped = ((order * _N_TURNS).astype(np.int64) for order in orders)
     probe, nearest = (
-        _compared(named(careless), named(honest), label, unit)
+        _compared(named(image_level), named(grouped), label, unit)
         for named in (
             partial(_named_by_probe, gram, label, n_features=features.shape[1]),
             partial(_named_by_nearest, gram, label),
         )
     )
-    return WhatIf(
+    return LeakageEstimate(
         metric=_METRIC,
-        careless=probe.careless,
-        honest=probe.honest,
+        image_level=probe.image_level,
+        grouped=probe.grouped,
         difference=probe.difference,
         nearest_image=nearest,
         n_images=len(label),
@@ -69,13 +69,17 @@ def what_if(features: Singles, label: Ints, unit: Ints, *, seed: int = 0) -> Wha
     )
 
 
-def _compared(careless: Ints, honest: Ints, label: Ints, unit: Ints) -> CarelessAndHonest:
+def _compared(image_level: Ints, grouped: Ints, label: Ints, unit: Ints) -> SplitComparison:
     """The metric of both, over units."""
     sure = np.eye(int(label.max()) + 1)
-    one_by_one, in_units, group = Answers(sure[careless], careless), Answers(sure[honest], honest), unit.astype(str)
-    return CarelessAndHonest(
-        careless=metric_intervals(one_by_one.probability, label, group, metrics=[_METRIC])[_METRIC],
-        honest=metric_intervals(in_units.probability, label, group, metrics=[_METRIC])[_METRIC],
+    one_by_one, in_units, group = (
+        Answers(sure[image_level], image_level),
+        Answers(sure[grouped], grouped),
+        unit.astype(str),
+    )
+    return SplitComparison(
+        image_level=metric_intervals(one_by_one.probability, label, group, metrics=[_METRIC])[_METRIC],
+        grouped=metric_intervals(in_units.probability, label, group, metrics=[_METRIC])[_METRIC],
         difference=paired_differences(in_units, one_by_one, label, group, metrics=[_METRIC])[_METRIC],
     )
 
@@ -106,26 +110,28 @@ def _named_by_nearest(gram: Singles, label: Ints, turn: Ints) -> Ints:
     return named
 
 
-LOOKS = register(Kind("looks", "what a careless split of a dataset would have reported, and its shortcuts", RECORDS))
+LEAKAGE_AUDITS = register(Kind("leakage-audits", "the leakage estimates of datasets, and their shortcuts", RECORDS))
 
 _VERSION = 4  # goes up when the same images would tell something else
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LeakageAudit:
     """What images tell of their labels; both are None where there are too few labelled images to tell."""
 
     signal: Signal | None
-    what_if: WhatIf | None  # None also where no groups or copies are known, so that both splits are the same
+    leakage_estimate: (
+        LeakageEstimate | None
+    )  # None also where no groups or copies are known, so that both splits are the same
 
 
-_ADAPTER = TypeAdapter(Look)
+_ADAPTER = TypeAdapter(LeakageAudit)
 
 
-def known_look(data: Dataset, scan: Scan) -> Look | None:
+def cached_leakage_audit(data: Dataset, scan: Scan) -> LeakageAudit | None:
     """What was learnt before of the same pixels with these labels, groups and copies; None where nobody has looked."""
     key = _key(data, scan)
-    with RecordStore(LOOKS, "images") as store:
+    with RecordStore(LEAKAGE_AUDITS, "images") as store:
         kept = store.find([key]).get(key)
     try:
         return None if kept is None else _ADAPTER.validate_json(kept)
@@ -133,23 +139,25 @@ def known_look(data: Dataset, scan: Scan) -> Look | None:
         return None
 
 
-def keep_look(data: Dataset, scan: Scan, look: Look) -> None:
+def cache_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit) -> None:
     """Remember it."""
-    with RecordStore(LOOKS, "images") as store:
-        store.keep({_key(data, scan): _ADAPTER.dump_json(look)})
+    with RecordStore(LEAKAGE_AUDITS, "images") as store:
+        store.keep({_key(data, scan): _ADAPTER.dump_json(audit)})
 
 
-def inspect_with_look(data: Dataset, scan: Scan, look: Look | None) -> Inspection:
-    """Everything that is found about a dataset; an `InspectionWithWhatIf` where it was looked at."""
-    if look is None:
+def inspect_with_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit | None) -> Inspection:
+    """Everything that is found about a dataset; an `InspectionWithLeakageEstimate` where it was looked at."""
+    if audit is None:
         return inspect_dataset(data, scan)
-    inspection = inspect_dataset(data, replace(scan, signal=look.signal))
-    return InspectionWithWhatIf(**dict(inspection), what_if=look.what_if, signal=look.signal)
+    inspection = inspect_dataset(data, replace(scan, signal=audit.signal))
+    return InspectionWithLeakageEstimate(
+        **dict(inspection), leakage_estimate=audit.leakage_estimate, signal=audit.signal
+    )
 
 
 def _key(data: Dataset, scan: Scan) -> str:
     """Changes with pixels, labels, files' names and what belongs together, and not with folders or names of groups."""
-    usable = [i for i, reason in enumerate(reasons_to_leave_out(data, scan)) if not reason]
+    usable = [i for i, reason in enumerate(exclusion_reasons(data, scan)) if not reason]
     members: dict[int, list[str]] = defaultdict(list)
     for i, unit in zip(usable, connected_components(data, scan, usable).tolist(), strict=True):
         fact = scan.facts[i]

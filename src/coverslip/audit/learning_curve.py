@@ -112,7 +112,7 @@ def probe_logits(
 
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of the images that are not left out
-_N_LEFT_OUT_IN_TURN = 5  # networks of each size that together leave out every image once
+_N_HELD_OUT_TURNS = 5  # networks of each size that together leave out every image once
 _N_PASSES = 2
 _MOST_FOR_TWO_PASSES = 2000  # images; of more, one pass is as steady and costs half
 MOST_IMAGES = 4000  # drawn from more of them: the products of all with all would no longer cost little
@@ -165,14 +165,14 @@ def learning_curve(
         )
     predicted, n_trained = [], []
     n_passes = _N_PASSES if len(label) <= _MOST_FOR_TWO_PASSES else 1
-    n_fitted, n_networks = 0, n_passes * _N_LEFT_OUT_IN_TURN * len(SHARES)
+    n_fitted, n_networks = 0, n_passes * _N_HELD_OUT_TURNS * len(SHARES)
     for _ in range(n_passes):
         key = nested_order(label, unit, generator)
         predicted_class = np.zeros((len(SHARES), len(label)), dtype=np.int64)
-        for turn in range(_N_LEFT_OUT_IN_TURN):
-            order, ends = _nested_parts((key + turn / _N_LEFT_OUT_IN_TURN) % 1)
-            train, left_out = order[: ends[-1]], order[ends[-1] :]
-            products, cross = gram[np.ix_(train, train)], gram[np.ix_(left_out, train)]
+        for turn in range(_N_HELD_OUT_TURNS):
+            order, ends = _nested_parts((key + turn / _N_HELD_OUT_TURNS) % 1)
+            train, held_out = order[: ends[-1]], order[ends[-1] :]
+            products, cross = gram[np.ix_(train, train)], gram[np.ix_(held_out, train)]
             for size, end in enumerate(ends):
                 logits = probe_logits(
                     products[:end, :end],
@@ -183,7 +183,7 @@ def learning_curve(
                     shrinkage=own_shrinkage,
                     balanced=balanced,
                 )
-                predicted_class[size, left_out] = logits.argmax(axis=1)
+                predicted_class[size, held_out] = logits.argmax(axis=1)
                 n_fitted += 1
                 on_progress(n_fitted, n_networks)
             n_trained.append(ends)
@@ -220,7 +220,7 @@ def nested_order(label: Ints, unit: Ints, generator: np.random.Generator) -> npt
 def _nested_parts(key: npt.NDArray[np.float64]) -> tuple[Ints, list[int]]:
     """The images in order, and where each size ends among them; those after the last end are left out."""
     order = np.argsort(key, kind="stable")
-    kept = 1 - 1 / _N_LEFT_OUT_IN_TURN
+    kept = 1 - 1 / _N_HELD_OUT_TURNS
     ends = np.searchsorted(key[order], np.array(SHARES) * kept)
     return order, np.maximum(ends, 2).tolist()
 

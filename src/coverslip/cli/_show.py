@@ -19,10 +19,10 @@ from coverslip.control_characters import escape_controls_in_lines
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
 from coverslip.messages import GroupBy
-from coverslip.reports.sections.leakage_estimate import careless_text
+from coverslip.reports.sections.leakage_estimate import leakage_estimate_text
 from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import CI, against_majority_class, group_mean, group_words, interval_words, number
-from coverslip.runs import InspectionWithWhatIf, WhatIf
+from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate
 
 Json = Mapping[str, Any]  # Any: JSON values
 
@@ -222,20 +222,20 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
     reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in inspection.reading_notes.items()]
     notes = [with_remedies(note.text, note.remedies) for note in inspection.notes]
     _show_some(console, "Notes", [*notes, *reading_notes])
-    if isinstance(inspection, InspectionWithWhatIf):
-        _show_what_if(console, inspection.what_if)
+    if isinstance(inspection, InspectionWithLeakageEstimate):
+        _show_leakage_estimate(console, inspection.leakage_estimate)
     _show_some(console, "What to do", [_on_what_to_do(each) for each in inspection.findings])
     if not inspection.findings:
         console.print("\nNothing to fix was found.", style="bold")
 
 
-def _show_what_if(console: Console, what_if: WhatIf | None) -> None:
+def _show_leakage_estimate(console: Console, leakage_estimate: LeakageEstimate | None) -> None:
     """The leakage estimate: metrics of an image-level split and of a grouped one."""
     console.print("\nLeakage estimate: image-level split against grouped split", style="bold")
-    if what_if is None:
+    if leakage_estimate is None:
         console.print("Not possible: too few groups or duplicates are known among the images.")
         return
-    text = careless_text(what_if)
+    text = leakage_estimate_text(leakage_estimate)
     console.print(filled_table(text.columns, text.rows))
     for words in text.words:
         console.print(words, soft_wrap=True)

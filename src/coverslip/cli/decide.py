@@ -98,7 +98,7 @@ def decide(
         return
     choices: dict[str, Any] = {"decide_by": "roc" if by_roc else "highest"}  # Any: of each key its own
     if chosen:
-        choices = {"decide_by": chosen[0][0], "wished": chosen[0][1]}
+        choices = {"decide_by": chosen[0][0], "target": chosen[0][1]}
     if threshold is not None:
         choices = {"decide_by": "threshold", "threshold": threshold}
     with shown_progress(notes_console()) as emit:

@@ -30,10 +30,10 @@ def inspect(
             "Repeatable."
         ),
     ] = None,
-    what_if: Annotated[
+    estimate_leakage: Annotated[
         bool,
         typer.Option(
-            "--what-if",
+            "--estimate-leakage",
             help="Also compute features of about 2,000 images, to detect shortcuts and to estimate how much an "
             "image-level split would overestimate performance.",
         ),
@@ -54,7 +54,7 @@ def inspect(
 
       coverslip inspect cells.csv --group patient --json
 
-      coverslip inspect cells.csv --group patient --what-if
+      coverslip inspect cells.csv --group patient --estimate-leakage
 
       coverslip inspect stacks/ --set plane=max --set 'channels=[0, 2]'
     """
@@ -69,7 +69,9 @@ def inspect(
         data, settings=settings, group=group, group_pattern=group_pattern, columns=columns, crop_size=crop_size
     )
     with shown_progress(notes_console()) as emit:
-        inspection = pipeline.inspect(dataset, choices if settings else None, what_if=what_if, emit=emit)
+        inspection = pipeline.inspect(
+            dataset, choices if settings else None, estimate_leakage=estimate_leakage, emit=emit
+        )
     if as_json:
         print_json(inspection_as_json(inspection))
     else:

@@ -35,11 +35,11 @@ from coverslip.evaluation.decisions import (
     learn_decisions,
     operating_points,
     positive_class,
+    target_points,
     threshold_curve,
     threshold_numbers,
     uncertain_share,
     uncertain_threshold,
-    wished_points,
 )
 from coverslip.evaluation.folds import over_folds, with_folds
 from coverslip.evaluation.influence import Influence
@@ -162,12 +162,12 @@ __all__ = [
     "row_metrics",
     "score",
     "scored_metrics",
+    "target_points",
     "threshold_curve",
     "threshold_numbers",
     "uncertain_share",
     "uncertain_threshold",
     "units_to_show",
-    "wished_points",
     "with_folds",
     "without_temperature",
 ]

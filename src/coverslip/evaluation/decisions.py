@@ -66,16 +66,16 @@ def operating_points(probability: np.ndarray, label: np.ndarray) -> tuple[Operat
     return first, _from_the_other_side(first, second.n, second.reason)
 
 
-def wished_points(
+def target_points(
     probability: np.ndarray, label: np.ndarray, *, positive: int, aim: Aim, share: float
 ) -> tuple[OperatingPoint, OperatingPoint]:
-    """Of two classes: the threshold that gives a wished sensitivity or specificity, and costs least of the other.
+    """Of two classes: the threshold that gives the target sensitivity or specificity, and costs least of the other.
 
     Args:
         probability: (n_images, 2) float, calibrated; rows sum to 1. There may be no images.
         label: (n_images,) int, 0 or 1.
         positive: number of the class that is to be found.
-        aim: what is wished for.
+        aim: the metric that has the target.
         share: how much of it at least, in (0, 1].
 
     Returns:
@@ -102,7 +102,7 @@ def points_at(
     """Of two classes: a threshold that was set, and what it does on these images.
 
     Args:
-        probability, label: as of `wished_points`.
+        probability, label: as of `target_points`.
         positive: number of the class whose probability has to reach the threshold.
         threshold: in (0, 1).
 
@@ -243,7 +243,7 @@ def _operating_point(score: np.ndarray, is_class: np.ndarray, neutral: float) ->
 
 _ERROR_KEPT = 0.5  # share of the error rate that decided images may have
 _SHARE_DECIDED = 0.8  # least share of images that must stay decided
-_SHARE_DECIDED_BY_WISH = 0.2  # the same where an error rate is wished for
+_SHARE_DECIDED_BY_TARGET = 0.2  # the same where there is a target error rate
 
 DecideBy = Literal["highest", "roc", "sensitivity", "specificity", "threshold"]
 
@@ -262,9 +262,9 @@ class DecisionRule:
 
     by: DecideBy = "highest"
     positive: int | None = None  # number of the class that is looked for; None unless there are two
-    wished: float = 0.95  # sensitivity or specificity of it, where `by` says so
+    target: float = 0.95  # sensitivity or specificity of it, where `by` says so
     threshold: float = 0.5  # from which probability on an image is of it, where `by` says so
-    error_rate: float | None = None  # wished for among decided images; None halves that of all
+    error_rate: float | None = None  # the target among decided images; None halves that of all
 
 
 def positive_class(classes: Sequence[str], chosen: str | None = None) -> str | None:
@@ -324,7 +324,7 @@ def _points(probability: np.ndarray, label: np.ndarray, rule: DecisionRule) -> t
             return operating_points(probability, label)
         case "sensitivity" | "specificity":
             assert rule.positive is not None, "a recipe that wishes for it has been checked"
-            return wished_points(probability, label, positive=rule.positive, aim=rule.by, share=rule.wished)
+            return target_points(probability, label, positive=rule.positive, aim=rule.by, share=rule.target)
         case "threshold":
             assert rule.positive is not None, "a recipe that sets it has been checked"
             return points_at(probability, label, positive=rule.positive, threshold=rule.threshold)
@@ -341,7 +341,7 @@ def uncertain_threshold(
 
     The rule in words: set aside as few images as it takes to halve the share of mistakes among those that are decided,
     and never more than one image in five. Where halving would cost more than that, it is the best share of mistakes
-    that setting aside one in five can give. With a wished error rate: as few as it takes to reach that, and never more
+    that setting aside one in five can give. With a target error rate: as few as it takes to reach that, and never more
     than four in five.
 
     Args:
@@ -367,7 +367,7 @@ def uncertain_threshold(
     if n_wrong == 0:
         return 0.0
     starts = np.flatnonzero(np.diff(confidence, prepend=-np.inf) > 0)  # equal probabilities stay together
-    least_decided = _SHARE_DECIDED if error_rate is None else _SHARE_DECIDED_BY_WISH
+    least_decided = _SHARE_DECIDED if error_rate is None else _SHARE_DECIDED_BY_TARGET
     starts = starts[n_images - starts >= least_decided * n_images]
     wrong_kept = n_wrong - np.concatenate([[0], np.cumsum(is_wrong)])[starts]
     error = wrong_kept / (n_images - starts)

@@ -9,8 +9,8 @@ from typing import Any
 
 from coverslip.audit import (
     SeenWhileScanning,
-    inspect_with_look,
-    known_look,
+    cached_leakage_audit,
+    inspect_with_leakage_audit,
     with_known_quality,
     with_near_duplicates,
     with_recorded_near_duplicates,
@@ -251,7 +251,7 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     seen = SeenWhileScanning(with_quality=False) if _is_searched(recipe, context) else None
     scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=seen)
     scan, recipe = _with_near_duplicates(data, scan, seen, recipe, context)
-    found = inspect_with_look(data, with_known_quality(scan), known_look(data, scan))
+    found = inspect_with_leakage_audit(data, with_known_quality(scan), cached_leakage_audit(data, scan))
     write_inspection(context.run.inspection_file, found)
     notes = [*data.notes, *shared_class_notes(data), *_few_images_notes(data)]
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:

@@ -346,7 +346,7 @@ class _Budgeted:
         """What was trained, or the instant classifier on larger images, if its validation results are better."""
         recipe, fitted, context = trained.recipe, trained.fitted, self._context
         px, full_px = trained.preprocessing.image_size, max(self._instant_px, self._record.instant_image_size or 0)
-        if full_px > px and recipe.kept_stage != "finetune":
+        if full_px > px and recipe.stage_selection != "finetune":
             larger = self._sized(full_px).model_copy(update={"stage": "instant"})
             instant = self._train(larger, replace(context, emit=without_stages(context.emit)))
             if not self._is_kept(trained, instant):
@@ -366,13 +366,13 @@ class _Budgeted:
 
         Fine-tuning nearly always gains, but not on images of less than half the side: there it has to be preferred.
         """
-        from coverslip.training.fitting import is_taken
+        from coverslip.training.fitting import keep_finetuned
 
         images = self._parts.training_images(DecodedPixels(self._parts.data, self._parts.scan, trained.preprocessing))
         logits, others = trained.fitted.val_logits, instant.fitted.val_logits
         is_large = trained.preprocessing.image_size >= instant.preprocessing.image_size / 2
         if trained.fitted.chosen == "finetune" and is_large:
-            return is_taken(logits, others, images, trained.recipe, trained.fitted.stages[-1])
+            return keep_finetuned(logits, others, images, trained.recipe, trained.fitted.stages[-1])
         return is_preferred(logits, others, images.val_label, trained.recipe)
 
     def _ended(self, trained: Trained, ended: Ended, finetuned: Trained | None = None) -> Trained:

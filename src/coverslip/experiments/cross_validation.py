@@ -262,7 +262,7 @@ def _unseen_distances(folds: Sequence[Run], choices: "Choices") -> "FoldsDistanc
     for fold in folds:
         packed, training = open_classifier(fold.classifier_folder), fold.training
         known, statistics = packed.card.familiarity, packed.read_familiarity()
-        is_alike = training is not None and (training.kept_epoch > 0) == (choices.epochs > 0)
+        is_alike = training is not None and (training.selected_epoch > 0) == (choices.epochs > 0)
         if known is not None and statistics is not None and is_alike:
             unlike = [row.unfamiliarity for row in fold.predictions if row.unfamiliarity is not None]
             distances.append(known.distance(np.array(unlike, dtype=np.float64)))
@@ -281,8 +281,8 @@ def _choices(folds: Sequence[Run]) -> "Choices":
         shrinkage=statistics.median_high(shrinkages) if shrinkages else None,
         keeps_head=2 * sum(stage.head == "kept" for stage in instant_stages) > len(instant_stages),
         head_temperature=statistics.median([stage.temperature for stage in instant_stages]) if instant_stages else 1.0,
-        epochs=statistics.median_high([record.kept_epoch for record in records]),
-        refitted=_refitted([record.finetune for record in records if record.kept_epoch]),
+        epochs=statistics.median_high([record.selected_epoch for record in records]),
+        refitted=_refitted([record.finetune for record in records if record.selected_epoch]),
     )
 
 
@@ -310,9 +310,9 @@ def _calibration_of(
     choose, and the median of such choices is no better founded than each.
     """
     records = [fold.training for fold in folds if fold.training is not None]
-    is_finetuned = statistics.median_high([record.kept_epoch for record in records]) > 0
+    is_finetuned = statistics.median_high([record.selected_epoch for record in records]) > 0
     # Temperatures of trained and of frozen networks differ: only those of the kind that is trained now count.
-    alike = [record for record in records if (record.kept_epoch > 0) == is_finetuned]
+    alike = [record for record in records if (record.selected_epoch > 0) == is_finetuned]
     probability, label = _validated(folds, classes)
     points, uncertain_below = learn_decisions(probability, label, recipe.decision_rule(classes))
     calibration = Calibration(

@@ -304,7 +304,7 @@ def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None
     changes: dict[str, object] = {"stage": "instant"}
     if n_run:
         # All epochs are run again, and the best one is kept, also where the patience would have ended it before.
-        changes = {"last_epoch": n_run, "kept_epoch": "best", "patience": recipe.patience_used}
+        changes = {"last_epoch": n_run, "checkpoint_selection": "best", "patience": recipe.patience_used}
     save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
     remove_file(context.run.finish_file)
     text = f"Fine-tuning was finished early, after {n_run} of {recipe.n_epochs} epochs."

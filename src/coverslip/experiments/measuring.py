@@ -93,7 +93,7 @@ def evaluated(
     rows, classes = table.rows, table.classes
     number = {name: k for k, name in enumerate(classes)}
     measured = [i for i, row in enumerate(rows) if row.probabilities and row.label in number and i not in unmeasured]
-    _tell_what_is_left_out(rows, number, data.dropped, emit)
+    _note_excluded(rows, number, data.dropped, emit)
     if not measured and may_be_empty:
         return empty_evaluation(
             classes, split=split, primary=recipe.primary_metric, reason="no image could be measured"
@@ -133,9 +133,7 @@ def _columns(records: Sequence[ImageRecord]) -> dict[str, np.ndarray]:
     return {name: np.array([cells.get(name, "") for cells in about]) for name in names}
 
 
-def _tell_what_is_left_out(
-    rows: Sequence[Prediction], classes: Collection[str], dropped: frozenset[str], emit: Emit
-) -> None:
+def _note_excluded(rows: Sequence[Prediction], classes: Collection[str], dropped: frozenset[str], emit: Emit) -> None:
     unreadable = sum(not row.probabilities for row in rows)
     if unreadable:
         _warn(emit, "unreadable", f"{counted(unreadable, 'image')} could not be read")

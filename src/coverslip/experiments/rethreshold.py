@@ -65,7 +65,7 @@ class Thresholds:
     positive: str
     negative: str
     decide_by: DecideBy
-    wished: float
+    target: float
     error_rate: float | None
     threshold: Annotated[float, Field(description="From this probability on an image is called positive.")]
     uncertain_below: Annotated[
@@ -100,7 +100,7 @@ def thresholds_of(run: Run) -> Thresholds | None:
         positive=positive,
         negative=card.classes[1 - k],
         decide_by=run.recipe.decide_by,
-        wished=run.recipe.wished,
+        target=run.recipe.target,
         error_rate=run.recipe.error_rate,
         threshold=threshold,
         uncertain_below=card.uncertain_below,
@@ -185,7 +185,7 @@ def _targets(recipe: Recipe) -> list[str]:
     elif recipe.decide_by == "threshold":
         targets.append(f"threshold of {recipe.threshold:g}")
     elif recipe.decide_by != "highest":
-        targets.append(f"target {recipe.decide_by} of {recipe.wished:g}")
+        targets.append(f"target {recipe.decide_by} of {recipe.target:g}")
     if recipe.error_rate is not None:
         targets.append(f"target error rate of {recipe.error_rate:g}")
     return targets

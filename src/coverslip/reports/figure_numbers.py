@@ -79,9 +79,9 @@ def learning(curve: LearningCurve) -> Numbers:
     return Numbers(("what", "training_images", "macro_f1", "low", "high"), rows)
 
 
-def careless_split(names: Sequence[str], careless: Sequence[Metric], honest: Sequence[Metric]) -> Numbers:
+def leakage_estimate(names: Sequence[str], image_level: Sequence[Metric], grouped: Sequence[Metric]) -> Numbers:
     """What each classifier reaches by either split."""
-    parts = (("careless", careless), ("honest", honest))
+    parts = (("image_level", image_level), ("grouped", grouped))
     rows = [
         (name, split, *_ends(metric)) for split, metrics in parts for name, metric in zip(names, metrics, strict=True)
     ]

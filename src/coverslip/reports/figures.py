@@ -109,12 +109,12 @@ def _page_font(declarations: re.Match[str]) -> str:
     return "font-family: var(--font)" if declarations[0].startswith("font-family") else "var(--font)"
 
 
-def curves(history: Sequence[Epoch], kept_epoch: int | None) -> "Figure":
+def curves(history: Sequence[Epoch], selected_epoch: int | None) -> "Figure":
     """Training and validation loss, macro-F1 and accuracy by epoch; the epoch that is kept has a ring.
 
     Args:
         history: a row for each epoch.
-        kept_epoch: whose network the classifier is; None where that is not known.
+        selected_epoch: whose network the classifier is; None where that is not known.
     """
     figure = new_figure(8.6, 2.8)
     shown = [(key, title) for key, title in _PANELS if _points(history, f"val_{key}")]
@@ -125,7 +125,7 @@ def curves(history: Sequence[Epoch], kept_epoch: int | None) -> "Figure":
                 x, y = zip(*points, strict=True)
                 dash = "-" if part == "val" else (0, (3, 1.6))
                 axes.plot(x, y, color=colour, linestyle=dash, marker="o" if len(x) < 4 else None, ms=3, label=words)
-        kept = [point for point in _points(history, f"val_{key}") if point[0] == kept_epoch]
+        kept = [point for point in _points(history, f"val_{key}") if point[0] == selected_epoch]
         if kept:
             ring: Any = {"marker": "o", "markersize": 7, "markerfacecolor": PAPER, "markeredgewidth": 1.5}
             axes.plot(*zip(*kept, strict=True), color=DATA, linestyle="", label="selected epoch", **ring)
@@ -400,11 +400,13 @@ def _after(gain: Metric, now: float) -> Metric:
     return replace(gain, value=value, low=low, high=high)
 
 
-def careless_split(names: Sequence[str], careless: Sequence[Metric], honest: Sequence[Metric], title: str) -> "Figure":
+def leakage_estimate(
+    names: Sequence[str], image_level: Sequence[Metric], grouped: Sequence[Metric], title: str
+) -> "Figure":
     """The metric of each classifier with an image-level split, and below it with a grouped split."""
     figure = new_figure(8.6, 1.2 + 0.75 * len(names))
     axes = figure.subplots()
-    for k, pair in enumerate(zip(careless, honest, strict=True)):
+    for k, pair in enumerate(zip(image_level, grouped, strict=True)):
         for y, score, colour, words in zip(
             (k - 0.18, k + 0.18), pair, (WRONG, DATA), ("image-level split", "grouped split"), strict=True
         ):

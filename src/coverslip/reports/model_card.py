@@ -79,7 +79,7 @@ def _rule(run: ReportedRun) -> str:
         "roc": "operating points of the classes, from validation images",
         "threshold": "a threshold that was set by hand",
     }
-    return rules.get(run.recipe.decide_by, f"a threshold for a wished {run.recipe.decide_by}, from validation images")
+    return rules.get(run.recipe.decide_by, f"a threshold for a target {run.recipe.decide_by}, from validation images")
 
 
 def _positive(run: ReportedRun) -> str:

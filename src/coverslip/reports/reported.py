@@ -13,14 +13,14 @@ from coverslip.runs import (
     Calibration,
     Environment,
     FinetuneStage,
-    InspectionWithWhatIf,
+    InspectionWithLeakageEstimate,
+    LeakageEstimate,
     MeasuredPredictions,
     Recipe,
     Run,
     SplitRow,
     StageRecord,
     TrainingRecord,
-    WhatIf,
     open_run,
 )
 from coverslip.runs.images import earlier_test_labels
@@ -66,7 +66,7 @@ class ReportedRun:
     @cached_property
     def used(self) -> tuple[SplitRow, ...]:
         """Its images but for those left out."""
-        return tuple(row for row in self.run.split if row.split != "left-out")
+        return tuple(row for row in self.run.split if row.split != "excluded")
 
     @property
     def n_excluded_by_hand(self) -> int:
@@ -104,7 +104,7 @@ class ReportedRun:
     @cached_property
     def parts(self) -> Counter[str]:
         """How many images take each part; those excluded by hand are left out too."""
-        return Counter(row.split for row in self.run.split) + Counter({"left-out": self.n_excluded_by_hand})
+        return Counter(row.split for row in self.run.split) + Counter({"excluded": self.n_excluded_by_hand})
 
     @cached_property
     def tested(self) -> MeasuredPredictions | None:
@@ -206,10 +206,10 @@ class ReportedRun:
         }
 
     @cached_property
-    def what_if(self) -> WhatIf | None:
-        """What a careless split of its images would have reported; None where they were not asked about it."""
+    def leakage_estimate(self) -> LeakageEstimate | None:
+        """What an image-level split of its images would have reported; None where they were not asked about it."""
         inspection = self.run.inspection
-        return inspection.what_if if isinstance(inspection, InspectionWithWhatIf) else None
+        return inspection.leakage_estimate if isinstance(inspection, InspectionWithLeakageEstimate) else None
 
     @property
     def initialisation_is_known(self) -> bool:

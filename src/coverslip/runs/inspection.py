@@ -12,29 +12,31 @@ from coverslip.files import write_json
 from coverslip.runs.documents import FORMAT_VERSION, check_format, first_fault, read_object
 
 
-class CarelessAndHonest(BaseModel):
+class SplitComparison(BaseModel):
     """The same classifier on images dealt out one by one, and in whole groups."""
 
     model_config = ConfigDict(frozen=True)
 
-    careless: Metric
-    honest: Metric
-    difference: Metric = Field(description="Careless minus honest.")
+    image_level: Metric
+    grouped: Metric
+    difference: Metric = Field(description="Image-level minus grouped.")
 
 
-class WhatIf(CarelessAndHonest):
-    """What a careless split would have reported: instant classifiers, each image named by one not fitted on it."""
+class LeakageEstimate(SplitComparison):
+    """What an image-level split would have reported: instant classifiers, each image named by one not fitted on it."""
 
     metric: str
-    nearest_image: CarelessAndHonest = Field(description="The same with the label of the nearest image.")
+    nearest_image: SplitComparison = Field(description="The same with the label of the nearest image.")
     n_images: int
-    n_units: int = Field(description="Groups and copies that the honest split keeps together; the rest by themselves.")
+    n_units: int = Field(description="Groups and copies that the grouped split keeps together; the rest by themselves.")
 
 
-class InspectionWithWhatIf(Inspection):
+class InspectionWithLeakageEstimate(Inspection):
     """An inspection for which images were shown to a network too."""
 
-    what_if: WhatIf | None = Field(description="None where no groups or copies are known: both splits are the same.")
+    leakage_estimate: LeakageEstimate | None = Field(
+        description="None where no groups or copies are known: both splits are the same."
+    )
     signal: Signal | None = Field(
         description="How well classes are told by the whole image, and by what has nothing to do with the object; None "
         "where there are too few images to tell."
@@ -42,7 +44,7 @@ class InspectionWithWhatIf(Inspection):
 
 
 # Other fields in a file are passed over, so the one that needs more comes first.
-_EITHER = Annotated[InspectionWithWhatIf | Inspection, Field(union_mode="left_to_right")]
+_EITHER = Annotated[InspectionWithLeakageEstimate | Inspection, Field(union_mode="left_to_right")]
 _ADAPTER: TypeAdapter[Inspection] = TypeAdapter(_EITHER)
 
 
@@ -57,7 +59,7 @@ def write_inspection(file: Path, inspection: Inspection) -> None:
 
 
 def inspection_of(values: Any) -> Inspection:  # Any: JSON values
-    """What `inspection_as_json` gave; an `InspectionWithWhatIf` where images were shown to a network.
+    """What `inspection_as_json` gave; an `InspectionWithLeakageEstimate` where images were shown to a network.
 
     Raises:
         ValidationError: these values are none.
@@ -66,7 +68,7 @@ def inspection_of(values: Any) -> Inspection:  # Any: JSON values
 
 
 def read_inspection(file: Path) -> Inspection:
-    """What was found; an `InspectionWithWhatIf` where images were shown to a network.
+    """What was found; an `InspectionWithLeakageEstimate` where images were shown to a network.
 
     Raises:
         BadRun: the file is missing, damaged, or of a newer format.

@@ -14,7 +14,7 @@ from coverslip.runs.documents import Document, write_table
 CheckedBy = Literal["folds", "linear probes"]
 
 _COLUMNS = ("image_id", "path", "label", "suggested", "score", "set")
-_SETS: dict[Part, str] = {"train": "training", "val": "validation", "test": "test", "left-out": "excluded"}
+_SETS: dict[Part, str] = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded"}
 
 
 class LabelIssue(BaseModel):

@@ -61,7 +61,7 @@ class FinetuneStage(_Part):
     stage: Literal["finetune"] = "finetune"
     started_from: str
     seconds: float
-    kept_epoch: int = Field(description="1-based; 0 where none was completed.")
+    selected_epoch: int = Field(description="1-based; 0 where none was completed.")
     checkpoint_selection: CheckpointSelection = Field(
         default="last", description="Which epoch was kept: the last, or the best on validation images."
     )
@@ -123,9 +123,9 @@ class TrainingRecord(Document):
         return next((stage for stage in self.stages if isinstance(stage, FinetuneStage)), None)
 
     @property
-    def kept_epoch(self) -> int:
+    def selected_epoch(self) -> int:
         """Of fine-tuning, 1-based; 0 where its network is not the one that is kept."""
-        return self.finetune.kept_epoch if self.finetune is not None and self.chosen == "finetune" else 0
+        return self.finetune.selected_epoch if self.finetune is not None and self.chosen == "finetune" else 0
 
     @property
     def seconds(self) -> float:

@@ -1,4 +1,4 @@
-"""How many training images of each class a network needs for a wished value of the primary metric."""
+"""How many training images of each class a network needs for a target value of the primary metric."""
 
 import itertools
 import math

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,57 +36,11 @@ class TrainingImages:
     val_label: Ints
     n_classes: int
     train_domain: Ints | None = None  # which domain each training image comes from; None where there is one
-    kept: "KeptActivations | None" = None  # what the network takes in place of pixels, where it does
     chosen: ChosenImages | None = None
 
     def chosen_predicted(self, logits: Tensor) -> tuple[int, ...]:
         """The class of largest logit of each chosen image, of (n_val, K) logits."""
         return () if self.chosen is None else tuple(logits[torch.from_numpy(self.chosen.places)].argmax(1).tolist())
-
-
-@dataclass(frozen=True, slots=True)
-class KeptActivations:
-    """What leaves the frozen part of a network for every image, several times for those that are trained on."""
-
-    rows: npt.NDArray[np.floating[Any]]  # (n_variants * n_train + n_val, D) of 16 or 32 bits, variant by variant
-    n_variants: int
-    n_train: int
-
-    def training_batches(
-        self, order: Ints, label: Ints, *, batch_size: int, epoch: int, device: str
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """((B, D) float32, (B,) labels) on `device`: the images of one epoch, another variant in each.
-
-        Args:
-            order: positions among the training images.
-            label: (n_train,).
-            batch_size: B.
-            epoch: 1-based.
-            device: where the network is.
-        """
-        variant = (epoch - 1 + order + _n_before(order)) % self.n_variants
-        places = variant * self.n_train + order
-        for step in range(n_batches(len(order), batch_size)):
-            some = slice(step * batch_size, (step + 1) * batch_size)
-            yield self._at(places[some], device), moved(torch.from_numpy(label[order[some]]), device)
-
-    def val_batches(self, *, batch_size: int, device: str) -> Iterator[Tensor]:
-        """(B, D) float32 on `device`, of the validation images as they are."""
-        places = np.arange(self.n_variants * self.n_train, len(self.rows))
-        for start in range(0, len(places), batch_size):
-            yield self._at(places[start : start + batch_size], device)
-
-    def _at(self, places: Ints, device: str) -> Tensor:
-        return moved(torch.from_numpy(self.rows[places]), device).float()
-
-
-def _n_before(order: Ints) -> Ints:
-    """For every place of an order, how often the same image stands before it."""
-    places = np.argsort(order, kind="stable")
-    in_turn = order[places]
-    n_before = np.empty_like(order)
-    n_before[places] = np.arange(len(order)) - np.searchsorted(in_turn, in_turn)
-    return n_before
 
 
 def n_drawn(label: Ints, domain: Ints | None, recipe: Recipe) -> int:
@@ -186,10 +139,7 @@ def plain_logits(network: nn.Module, images: TrainingImages, batch_size: int, de
     """(n_val, K) float32 on the processor, of the validation images as they are."""
     network.eval()
     with torch.inference_mode():
-        if images.kept is not None:
-            batches = images.kept.val_batches(batch_size=batch_size, device=device)
-        else:
-            batches = plain_batches(images.pixels_of, images.val, batch_size=batch_size, device=device)
+        batches = plain_batches(images.pixels_of, images.val, batch_size=batch_size, device=device)
         return torch.cat([network(x).float() for x in batches]).cpu()
 
 

@@ -37,7 +37,6 @@ from coverslip.training.batches import (
 from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
 from coverslip.training.convolutions import faster_convolutions
 from coverslip.training.epoch_scores import Diverged, EpochScores, StepsSeen, epoch_ended, epoch_scores
-from coverslip.training.kept_activations import with_activations
 from coverslip.training.optimization import (
     is_changed_before,
     is_second_phase,
@@ -71,7 +70,7 @@ IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the proces
 class Finetuned:
     """How fine-tuning went."""
 
-    kept_epoch: int  # 1-based; 0: none was completed
+    selected_epoch: int  # 1-based; 0: none was completed
     epochs_run: int
     stopped_because: StoppedBecause
     seconds: float
@@ -173,24 +172,19 @@ def _run_epochs(
     plan = _step_plan(images, recipe, progress, last_epoch, context)
     stopped: StoppedBecause = "all epochs done"
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
-    began, seconds_before = time.monotonic(), 0.0
     example = next(plain_batches(images.pixels_of, images.train, batch_size=2, device=context.device))
     # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the
     # same gradient.
     is_divisible = not follows_batches(network) and recipe.regulariser.groups == "none"
     try:
-        with (
-            faster_convolutions(network, example) if context.device == "cpu" else nullcontext(),
-            with_activations(network, images, recipe, context) as inputs,
-        ):
-            seconds_before = time.monotonic() - began
-            at_once = _images_at_once(inputs) if is_divisible and context.device == "cpu" else recipe.batch_size
+        with faster_convolutions(network, example) if context.device == "cpu" else nullcontext():
+            at_once = IMAGES_AT_ONCE if is_divisible and context.device == "cpu" else recipe.batch_size
             at_once = progress.images_at_once or at_once
             stepper = Stepper(
                 network, optimizer, at_once, is_divisible=is_divisible, precision=precision, emit=context.emit
             )
             if not (progress.epoch or plan.is_adaptable) and len(images.val):
-                _measure_initial(network, inputs, recipe, plan.n_epochs, context)
+                _measure_initial(network, images, recipe, plan.n_epochs, context)
             while progress.epoch < plan.n_epochs:
                 if recipe.patience_used is not None and progress.epochs_since_better >= recipe.patience_used:
                     stopped = "no better epoch"
@@ -203,7 +197,7 @@ def _run_epochs(
                     raise _OutOfTime  # another epoch would not be whole
                 if is_changed_before(recipe, progress.epoch + 1):
                     stepper.optimizer = new_optimizer(network, recipe, progress.epoch + 1)
-                _one_epoch(network, stepper, inputs, recipe, plan, progress, context)
+                _one_epoch(network, stepper, images, recipe, plan, progress, context)
             if not plan.is_annealed and recipe.schedule == "cosine" and stopped == "all epochs done":
                 stopped = "out of time"
     except (_StopRequested, Stopped):
@@ -217,16 +211,15 @@ def _run_epochs(
     except Diverged:
         stopped = "diverged"
     selection = _selection(recipe, stopped)
-    kept_epoch = progress.epoch if selection == "last" else progress.best_epoch
-    if kept_epoch:
+    selected_epoch = progress.epoch if selection == "last" else progress.best_epoch
+    if selected_epoch:
         load_checkpoint(context.run.checkpoint_file(selection), network)
     per_second = progress.images / max(progress.training_seconds, 1e-9)
-    seconds = progress.seconds + seconds_before
     return Finetuned(
-        kept_epoch,
+        selected_epoch,
         progress.epoch,
         stopped,
-        seconds,
+        progress.seconds,
         per_second,
         precision.name,
         selection,
@@ -391,19 +384,10 @@ def _train_epoch(
     return seen.scores(recipe)
 
 
-def _images_at_once(images: TrainingImages) -> int:
-    """Twice as many where maps are small: a step then works with each weight half as often, a fifth of its time."""
-    is_small = images.kept is not None and images.kept.rows.shape[1] <= images.pixels_of(images.train[:1].tolist()).size
-    return 2 * IMAGES_AT_ONCE if is_small else IMAGES_AT_ONCE
-
-
 def _batches(
     images: TrainingImages, order: Ints, recipe: Recipe, epoch: int, device: str
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """What the network takes in each step of an epoch, and the labels."""
-    if images.kept is not None:
-        label, size = images.train_label, recipe.batch_size
-        return images.kept.training_batches(order, label, batch_size=size, epoch=epoch, device=device)
 
     def pixels_of(chosen: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
         return images.pixels_of(images.train[chosen].tolist())

@@ -171,13 +171,13 @@ def fit(
         does_not_fit = finetuned.stopped_because == "does not fit"
         is_stopped = finetuned.stopped_because == "on request"
         if finetuned.stopped_because == "diverged":
-            if not (candidates or finetuned.kept_epoch):
+            if not (candidates or finetuned.selected_epoch):
                 raise _diverged(recipe)
             context.emit(_diverged_note(finetuned.epochs_run, recipe))
-        if finetuned.stopped_because == "out of time" and not (candidates or finetuned.kept_epoch):
+        if finetuned.stopped_because == "out of time" and not (candidates or finetuned.selected_epoch):
             raise OutOfTime("There was no time for one epoch", do="Allow more time, or take smaller images.")
         refitted: RefittedHead | None = None
-        if finetuned.kept_epoch and not does_not_fit:
+        if finetuned.selected_epoch and not does_not_fit:
             if recipe.refit_head and len(images.val) and not is_stopped:
                 try:
                     val_logits, refitted = refit_head(network, images, turn, digest_of, preprocessing, recipe, context)
@@ -196,7 +196,7 @@ def fit(
     best, *others = candidates
     for other in others:  # fine-tuning, if there is one
         instant = best
-        if is_taken(other.val_logits, instant.val_logits, images, recipe, stages[-1]):
+        if keep_finetuned(other.val_logits, instant.val_logits, images, recipe, stages[-1]):
             best = other
         if not is_stopped and len(images.val):  # else the last word is not spoken
             context.emit(_compared_note(best.stage, other.val_logits, instant.val_logits, images.val_label, recipe))
@@ -224,9 +224,9 @@ def _compared_note(
         if kept == "finetune":
             values.reverse()
         other, own = map(metric.as_higher_is_better, values)
-        if recipe.kept_stage != "finetune" and own <= other:
+        if recipe.stage_selection != "finetune" and own <= other:
             text += " This difference is too small to decide."
-    if recipe.kept_stage == "finetune":
+    if recipe.stage_selection == "finetune":
         text += " The recipe keeps the fine-tuned network in any case."
     return Noted(code="stages-compared", text=text, parameters=numbers)
 
@@ -239,17 +239,19 @@ def _is_finished_before(context: RunContext) -> bool:
 def _selected(stage: Literal["instant", "finetune"], finetuned: Finetuned | None) -> ClassifierSelected:
     if stage == "instant" or finetuned is None:
         return ClassifierSelected(stage=stage)
-    return ClassifierSelected(stage=stage, epoch=finetuned.kept_epoch, checkpoint_selection=finetuned.selection)
+    return ClassifierSelected(stage=stage, epoch=finetuned.selected_epoch, checkpoint_selection=finetuned.selection)
 
 
-def is_taken(finetuned: Floats, instant: Floats, images: TrainingImages, recipe: Recipe, stage: StageRecord) -> bool:
+def keep_finetuned(
+    finetuned: Floats, instant: Floats, images: TrainingImages, recipe: Recipe, stage: StageRecord
+) -> bool:
     """Whether the fine-tuned network is kept, by (n_val, K) logits.
 
     Fine-tuning that began with the instant classifier and came to its end, after at least three quarters of the epochs
     that these images call for, gains nearly always, and is given up where validation images show that it lost. Any
     other has to be better.
     """
-    if recipe.kept_stage == "finetune":
+    if recipe.stage_selection == "finetune":
         return True
     assert isinstance(stage, FinetuneStage)
     n = n_drawn(images.train_label, images.train_domain, recipe)
@@ -434,7 +436,7 @@ def _finetune_stage(finetuned: Finetuned, recipe: Recipe, refitted: RefittedHead
     return FinetuneStage(
         started_from=started_from,
         seconds=round(finetuned.seconds, 3),
-        kept_epoch=finetuned.kept_epoch,
+        selected_epoch=finetuned.selected_epoch,
         checkpoint_selection=finetuned.selection,
         epochs_run=finetuned.epochs_run,
         epochs_planned=recipe.n_epochs,

@@ -144,7 +144,7 @@ def held_out_logits(
     share = _shares(counts, balanced=balanced)
     within = _standardised(variation, sd)
     turns = np.unique(turn[turn >= 0])
-    left_out = np.full(len(within), -1) if turn_of_variation is None else turn_of_variation
+    variation_turn = np.full(len(within), -1) if turn_of_variation is None else turn_of_variation
 
     def standardised(rows: slice) -> Floats:
         return (features[rows] - mean) / sd
@@ -158,10 +158,10 @@ def held_out_logits(
         rows, added, remaining = _fewest_columns(standardised(slice(0, n)), label, share, within, shrinkage)
         return rows, _Sums.of(rows, label, share / counts, slice(0, n)), added, remaining
 
-    shared = prepared(within) if not np.isin(left_out, turns).any() else None
+    shared = prepared(within) if not np.isin(variation_turn, turns).any() else None
     logits = np.full((n, n_classes), np.nan)
     for t in turns:
-        is_used = left_out != t
+        is_used = variation_turn != t
         rows, sums, added, remaining = shared or prepared(within[is_used] / np.sqrt(max(is_used.mean(), 1e-12)))
         held_out = slice(int(np.searchsorted(turn, t)), int(np.searchsorted(turn, t, side="right")))
         others = sums.without(_Sums.of(rows, label, share / counts, held_out))

@@ -9,7 +9,7 @@ export type Image = Schemas['Image'];
 export type ImageFacts = Schemas['ImageFacts'];
 export type Inspection = Schemas['DatasetInspection'];
 export type Finding = Schemas['Finding'];
-export type CarelessSplit = Schemas['CarelessSplit'];
+export type LeakageEstimateState = Schemas['LeakageEstimateState'];
 export type GroupPreview = Schemas['GroupPreview'];
 export type GroupSuggestion = Schemas['GroupSuggestion'];
 export type NewSource = Schemas['NewSource'];
@@ -62,11 +62,11 @@ export const restoreDataset = (id: string) =>
 export const readAgain = (id: string) => answer(api.POST('/api/v1/datasets/{dataset_id}/refresh', at(id)));
 export const inspection = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', { ...at(id), signal }));
-const CARELESS = '/api/v1/datasets/{dataset_id}/careless-split';
-export const carelessSplit = (id: string, signal?: AbortSignal) =>
-  answer(api.GET(CARELESS, { ...at(id), signal }));
-export const askCarelessSplit = (id: string) => answer(api.POST(CARELESS, at(id)));
-export const cancelCarelessSplit = (id: string) => answer(api.DELETE(CARELESS, at(id)));
+const LEAKAGE_ESTIMATE = '/api/v1/datasets/{dataset_id}/leakage-estimate';
+export const leakageEstimate = (id: string, signal?: AbortSignal) =>
+  answer(api.GET(LEAKAGE_ESTIMATE, { ...at(id), signal }));
+export const startLeakageEstimate = (id: string) => answer(api.POST(LEAKAGE_ESTIMATE, at(id)));
+export const cancelLeakageEstimate = (id: string) => answer(api.DELETE(LEAKAGE_ESTIMATE, at(id)));
 export const listColumns = (id: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/datasets/{dataset_id}/columns', { params: { path: { dataset_id: id }, query }, signal }),
@@ -134,11 +134,11 @@ export const readImage = (id: string, i: number, signal?: AbortSignal) =>
 export const setLabels = (id: string, images: string[], label: string | null) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/labels', { ...at(id), body: { images, label } }));
 
-export const leaveOut = (id: string, images: string[], is_left_out: boolean) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/left-out', { ...at(id), body: { images, is_left_out } }));
-/** Undo what `leaveOut` did, by the change that it returned. */
+export const exclude = (id: string, images: string[], is_excluded: boolean) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/exclusions', { ...at(id), body: { images, is_excluded } }));
+/** Undo what `exclude` did, by the change that it returned. */
 export const undoLeaveOut = (id: string, change: string) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/left-out/undo', { ...at(id), body: { change } }));
+  answer(api.POST('/api/v1/datasets/{dataset_id}/exclusions/undo', { ...at(id), body: { change } }));
 
 /** Confirm labels as right, so that they are no suspected label errors, or remove that confirmation. */
 export const confirmLabels = (id: string, images: string[], is_confirmed: boolean) =>

@@ -300,7 +300,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/careless-split": {
+    "/api/v1/datasets/{dataset_id}/leakage-estimate": {
         parameters: {
             query?: never;
             header?: never;
@@ -308,23 +308,23 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Careless Split
+         * Get Leakage Estimate
          * @description What a split that divides groups and copies would have reported, where somebody has asked for it.
          */
-        get: operations["get_careless_split"];
+        get: operations["get_leakage_estimate"];
         put?: never;
         /**
-         * Create Careless Split
+         * Create Leakage Estimate
          * @description Show some 2,000 of the images to a network, in a process of its own; findings about shortcuts come with it.
          *
          *     Trainings on these images tell of it in their reports.
          */
-        post: operations["create_careless_split"];
+        post: operations["create_leakage_estimate"];
         /**
-         * Remove Careless Split
+         * Remove Leakage Estimate
          * @description Look no further. What was found before stays.
          */
-        delete: operations["remove_careless_split"];
+        delete: operations["remove_leakage_estimate"];
         options?: never;
         head?: never;
         patch?: never;
@@ -718,7 +718,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/left-out": {
+    "/api/v1/datasets/{dataset_id}/exclusions": {
         parameters: {
             query?: never;
             header?: never;
@@ -728,17 +728,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Leave Out Images
-         * @description Leave images out, or take them in again: what is left out is shown, but neither counted nor trained on.
+         * Exclude Images
+         * @description Exclude images, or include them again. Excluded images are shown, but neither counted nor trained on.
          */
-        post: operations["leave_out_images"];
+        post: operations["exclude_images"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/left-out/undo": {
+    "/api/v1/datasets/{dataset_id}/exclusions/undo": {
         parameters: {
             query?: never;
             header?: never;
@@ -748,10 +748,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Undo Left Out
+         * Undo Exclusions
          * @description Undo one exclusion or inclusion, for those of its images that nobody excluded or included again since.
          */
-        post: operations["undo_left_out"];
+        post: operations["undo_exclusions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2346,41 +2346,6 @@ export interface components {
             accuracy: number | null;
         };
         /**
-         * CarelessAndHonest
-         * @description The same classifier on images dealt out one by one, and in whole groups.
-         */
-        CarelessAndHonest: {
-            careless: components["schemas"]["Metric"];
-            honest: components["schemas"]["Metric"];
-            /** @description Careless minus honest. */
-            difference: components["schemas"]["Metric"];
-        };
-        /**
-         * CarelessSplit
-         * @description What a split that divides groups and copies would have reported, and how far the looking is.
-         */
-        CarelessSplit: {
-            /**
-             * State
-             * @description outdated: labels, groups or images have changed since; waiting: for another dataset's turn.
-             * @enum {string}
-             */
-            state: "not-asked" | "waiting" | "looking" | "outdated" | "known";
-            /** @description Null until it is known. */
-            progress: components["schemas"]["StepProgress"] | null;
-            /** @description Why the last try, since the server began, came to nothing. */
-            error: components["schemas"]["Failure"] | null;
-            /** @description Null where nobody has looked, or no groups or copies are known: both splits are the same. */
-            what_if: components["schemas"]["WhatIf"] | null;
-            /**
-             * Words
-             * @description What it means.
-             */
-            words: string[];
-            /** @description What the labels are told by, with their figures. */
-            signal: components["schemas"]["Signal"] | null;
-        };
-        /**
          * ChangedImage
          * @description An image for which the predicted class of the two runs differs.
          */
@@ -3146,10 +3111,10 @@ export interface components {
             /** N Unreadable */
             n_unreadable: number;
             /**
-             * N Left Out
+             * N Excluded
              * @description Shown, but neither counted as labeled nor trained on.
              */
-            n_left_out: number;
+            n_excluded: number;
             /** Classes */
             classes: components["schemas"]["ClassCount"][];
             groups: components["schemas"]["Groups"];
@@ -3184,11 +3149,11 @@ export interface components {
              */
             decide_by: "highest" | "roc" | "sensitivity" | "specificity" | "threshold";
             /**
-             * Wished
+             * Target
              * @description Sensitivity or specificity, where it is decided by one.
              * @default 0.95
              */
-            wished: number;
+            target: number;
             /**
              * Threshold
              * @description Of the positive class, where it is decided by a threshold.
@@ -3601,6 +3566,42 @@ export interface components {
          */
         Exclusion: "none-of-these" | "unusable";
         /**
+         * ExclusionChange
+         * @description Images to leave out, or to take in again.
+         */
+        ExclusionChange: {
+            /**
+             * Images
+             * @description Their image_ids.
+             */
+            images: string[];
+            /** Is Excluded */
+            is_excluded: boolean;
+        };
+        /**
+         * ExclusionUndo
+         * @description An exclusion or inclusion to undo.
+         */
+        ExclusionUndo: {
+            /**
+             * Change
+             * @description As excluding or including the images returned it.
+             */
+            change: string;
+        };
+        /**
+         * ExclusionUndone
+         * @description An exclusion or inclusion that was undone.
+         */
+        ExclusionUndone: {
+            /**
+             * N
+             * @description Images that nobody excluded or included again since; the others stay.
+             */
+            n: number;
+            dataset: components["schemas"]["DatasetState"];
+        };
+        /**
          * ExplanationState
          * @description How far the picture is that explains one image.
          */
@@ -3638,9 +3639,14 @@ export interface components {
         };
         /**
          * Failure
-         * @description An error as it is kept in files and sent to pages.
+         * @description An error as files and pages store it.
          */
         Failure: {
+            /**
+             * Kind
+             * @default failed
+             */
+            kind: string;
             /** Code */
             code: string;
             /** What */
@@ -3652,8 +3658,8 @@ export interface components {
             do: string;
             /** File */
             file?: string | null;
-            /** Values */
-            values?: {
+            /** Parameters */
+            parameters?: {
                 [key: string]: unknown;
             };
             /**
@@ -3881,10 +3887,10 @@ export interface components {
              */
             is_more: boolean;
             /**
-             * N Left Out
+             * N Excluded
              * @description Folders and tables that are not listed because their names are no text.
              */
-            n_left_out: number;
+            n_excluded: number;
         };
         /**
          * Group
@@ -4099,10 +4105,10 @@ export interface components {
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
             /**
-             * Is Left Out
+             * Is Excluded
              * @description In the app: it is neither counted nor trained on.
              */
-            is_left_out: boolean;
+            is_excluded: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -4181,10 +4187,10 @@ export interface components {
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
             /**
-             * Is Left Out
+             * Is Excluded
              * @description In the app: it is neither counted nor trained on.
              */
-            is_left_out: boolean;
+            is_excluded: boolean;
             /** Width */
             width: number | null;
             /** Height */
@@ -4242,10 +4248,10 @@ export interface components {
             predefined_split: string | null;
         };
         /**
-         * ImagesLeftOut
+         * ImagesExcluded
          * @description What was excluded or included.
          */
-        ImagesLeftOut: {
+        ImagesExcluded: {
             /**
              * Change
              * @description What to undo it by; null where all were so already.
@@ -4477,7 +4483,7 @@ export interface components {
              * Split
              * @enum {string}
              */
-            split: "train" | "val" | "test" | "left-out";
+            split: "train" | "val" | "test" | "excluded";
         };
         /**
          * LabelsConfirmed
@@ -4597,6 +4603,52 @@ export interface components {
             whole_many: components["schemas"]["Timing"];
         };
         /**
+         * LeakageEstimate
+         * @description What an image-level split would have reported: instant classifiers, each image named by one not fitted on it.
+         */
+        LeakageEstimate: {
+            image_level: components["schemas"]["Metric"];
+            grouped: components["schemas"]["Metric"];
+            /** @description Image-level minus grouped. */
+            difference: components["schemas"]["Metric"];
+            /** Metric */
+            metric: string;
+            /** @description The same with the label of the nearest image. */
+            nearest_image: components["schemas"]["SplitComparison"];
+            /** N Images */
+            n_images: number;
+            /**
+             * N Units
+             * @description Groups and copies that the grouped split keeps together; the rest by themselves.
+             */
+            n_units: number;
+        };
+        /**
+         * LeakageEstimateState
+         * @description What a split that divides groups and copies would have reported, and how far the looking is.
+         */
+        LeakageEstimateState: {
+            /**
+             * State
+             * @description outdated: labels, groups or images have changed since; waiting: for another dataset's turn.
+             * @enum {string}
+             */
+            state: "not-asked" | "waiting" | "looking" | "outdated" | "known";
+            /** @description Null until it is known. */
+            progress: components["schemas"]["StepProgress"] | null;
+            /** @description Why the last try, since the server began, came to nothing. */
+            error: components["schemas"]["Failure"] | null;
+            /** @description Null where nobody has looked, or no groups or copies are known: both splits are the same. */
+            leakage_estimate: components["schemas"]["LeakageEstimate"] | null;
+            /**
+             * Words
+             * @description What it means.
+             */
+            words: string[];
+            /** @description What the labels are told by, with their figures. */
+            signal: components["schemas"]["Signal"] | null;
+        };
+        /**
          * LearningCurve
          * @description How good classifiers are that were trained on part of the images, and where that leads.
          */
@@ -4616,42 +4668,6 @@ export interface components {
             /** N Images Of Fold */
             n_images_of_fold?: number | null;
             over_folds?: components["schemas"]["Metric"] | null;
-        };
-        /**
-         * LeftOut
-         * @description Images to leave out, or to take in again.
-         */
-        LeftOut: {
-            /**
-             * Images
-             * @description Their image_ids.
-             */
-            images: string[];
-            /** Is Left Out */
-            is_left_out: boolean;
-        };
-        /**
-         * LeftOutUndo
-         * @description An exclusion or inclusion to undo.
-         */
-        LeftOutUndo: {
-            /**
-             * Change
-             * @description As excluding or including the images returned it.
-             */
-            change: string;
-        };
-        /**
-         * LeftOutUndone
-         * @description An exclusion or inclusion that was undone.
-         */
-        LeftOutUndone: {
-            /**
-             * N
-             * @description Images that nobody excluded or included again since; the others stay.
-             */
-            n: number;
-            dataset: components["schemas"]["DatasetState"];
         };
         /**
          * Limit
@@ -5042,7 +5058,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `frozen_variants`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `kept_epoch`, `kept_stage`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channel_files`, `crop_size`, `channels`, `positive_class`, `decide_by`, `wished`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.seed`, `split.run`, `group`, `primary_metric`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `checkpoint_selection`, `stage_selection`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channel_files`, `crop_size`, `channels`, `positive_class`, `decide_by`, `target`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.seed`, `split.run`, `group`, `primary_metric`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -5132,7 +5148,7 @@ export interface components {
         };
         /**
          * Note
-         * @description Something that whoever works with these images should know, but need not act on at once.
+         * @description Something to know about images or a training that needs no action at once.
          */
         Note: {
             /** Code */
@@ -5145,8 +5161,8 @@ export interface components {
              * @enum {string}
              */
             level: "info" | "warning";
-            /** Values */
-            values?: {
+            /** Parameters */
+            parameters?: {
                 [key: string]: unknown;
             };
             /**
@@ -5698,8 +5714,13 @@ export interface components {
              */
             type: string;
             /**
+             * Kind
+             * @description The kind of problem: `bad-recipe`, `leakage-found`, `not-found`, …
+             */
+            kind: string;
+            /**
              * Code
-             * @description What kind of problem it is: `bad-recipe`, `leakage-found`, `not-found`, …
+             * @description The message. It is stable; its text may change.
              */
             code: string;
             /**
@@ -5725,10 +5746,10 @@ export interface components {
              */
             do?: string | null;
             /**
-             * Values
-             * @description What the sentences tell, for programs.
+             * Parameters
+             * @description The parameters of the message.
              */
-            values?: {
+            parameters?: {
                 [key: string]: components["schemas"]["JsonValue"];
             } | null;
             /**
@@ -5962,7 +5983,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Comparison with the run's test set; `relabelled`: Corrected test labels; `numbers`: Metrics; `two_classes`: Sensitivity and specificity; `confusion`: Confusion matrix; `per_class`: Metrics per class; `prevalence`: Predictive values by class proportion; `unfamiliar`: Out-of-distribution images; `groups`: Metrics per group; `subgroups`: Subgroups; `mistakes`: Most confident misclassifications; `least_certain`: Least certain predictions; `calibration`: Calibration; `prediction_sets`: Prediction sets; `roc`: ROC and precision-recall curves; `learning_curve`: Learning curve; `careless_split`: Leakage estimate; `label_errors`: Suspected label errors; `map_checks`: Heat-map checks; `limits`: Limitations; `flow`: Image flow; `examples`: Example images; `images`: Dataset; `budget`: Time budget; `methods`: Methods; `curves`: Training curves
+             * @description `own-test`: Comparison with the run's test set; `relabelled`: Corrected test labels; `numbers`: Metrics; `two_classes`: Sensitivity and specificity; `confusion`: Confusion matrix; `per_class`: Metrics per class; `prevalence`: Predictive values by class proportion; `unfamiliar`: Out-of-distribution images; `groups`: Metrics per group; `subgroups`: Subgroups; `mistakes`: Most confident misclassifications; `least_certain`: Least certain predictions; `calibration`: Calibration; `prediction_sets`: Prediction sets; `roc`: ROC and precision-recall curves; `learning_curve`: Learning curve; `leakage_estimate`: Leakage estimate; `label_errors`: Suspected label errors; `map_checks`: Heat-map checks; `limits`: Limitations; `flow`: Image flow; `examples`: Example images; `images`: Dataset; `budget`: Time budget; `methods`: Methods; `curves`: Training curves
              */
             name: string;
             /** Title */
@@ -6062,8 +6083,8 @@ export interface components {
             ][];
             /** @description What twice as many images would bring; null where no curve was drawn. */
             learning_curve: components["schemas"]["LearningCurve"] | null;
-            /** @description What a careless split would have reported; null where nobody asked. */
-            what_if: components["schemas"]["WhatIf"] | null;
+            /** @description What an image-level split would have reported; null where nobody asked. */
+            leakage_estimate: components["schemas"]["LeakageEstimate"] | null;
         };
         /**
          * Resume
@@ -6588,6 +6609,16 @@ export interface components {
             domains: string[];
         };
         /**
+         * SplitComparison
+         * @description The same classifier on images dealt out one by one, and in whole groups.
+         */
+        SplitComparison: {
+            image_level: components["schemas"]["Metric"];
+            grouped: components["schemas"]["Metric"];
+            /** @description Image-level minus grouped. */
+            difference: components["schemas"]["Metric"];
+        };
+        /**
          * SplitOf
          * @description The same, and whether a predefined split may have the same pixels or groups on both sides.
          */
@@ -6616,7 +6647,7 @@ export interface components {
              * Part
              * @enum {string}
              */
-            part: "train" | "val" | "test" | "left-out";
+            part: "train" | "val" | "test" | "excluded";
             /** N */
             n: number;
             /**
@@ -7234,8 +7265,8 @@ export interface components {
              * @enum {string}
              */
             decide_by: "highest" | "roc" | "sensitivity" | "specificity" | "threshold";
-            /** Wished */
-            wished: number;
+            /** Target */
+            target: number;
             /** Error Rate */
             error_rate: number | null;
             /**
@@ -7344,8 +7375,8 @@ export interface components {
              * @enum {string}
              */
             level: "info" | "warning";
-            /** Values */
-            values?: {
+            /** Parameters */
+            parameters?: {
                 [key: string]: unknown;
             };
             /**
@@ -7406,10 +7437,10 @@ export interface components {
             checkpoint_selection: ("best" | "last") | null;
             /** Best Epoch */
             best_epoch: number | null;
-            /** Kept Epoch */
-            kept_epoch: number | null;
-            /** Kept Stage */
-            kept_stage: ("instant" | "finetune") | null;
+            /** Selected Epoch */
+            selected_epoch: number | null;
+            /** Selected Stage */
+            selected_stage: ("instant" | "finetune") | null;
             /** Has Early Dip */
             has_early_dip: boolean;
             watched: components["schemas"]["Watched"] | null;
@@ -7560,27 +7591,6 @@ export interface components {
             predicted: number[];
             /** N Right */
             n_right: number[];
-        };
-        /**
-         * WhatIf
-         * @description What a careless split would have reported: instant classifiers, each image named by one not fitted on it.
-         */
-        WhatIf: {
-            careless: components["schemas"]["Metric"];
-            honest: components["schemas"]["Metric"];
-            /** @description Careless minus honest. */
-            difference: components["schemas"]["Metric"];
-            /** Metric */
-            metric: string;
-            /** @description The same with the label of the nearest image. */
-            nearest_image: components["schemas"]["CarelessAndHonest"];
-            /** N Images */
-            n_images: number;
-            /**
-             * N Units
-             * @description Groups and copies that the honest split keeps together; the rest by themselves.
-             */
-            n_units: number;
         };
         /**
          * Work
@@ -8451,7 +8461,7 @@ export interface operations {
             };
         };
     };
-    get_careless_split: {
+    get_leakage_estimate: {
         parameters: {
             query?: never;
             header?: never;
@@ -8468,7 +8478,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CarelessSplit"];
+                    "application/json": components["schemas"]["LeakageEstimateState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -8509,7 +8519,7 @@ export interface operations {
             };
         };
     };
-    create_careless_split: {
+    create_leakage_estimate: {
         parameters: {
             query?: never;
             header?: never;
@@ -8526,7 +8536,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CarelessSplit"];
+                    "application/json": components["schemas"]["LeakageEstimateState"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -8567,7 +8577,7 @@ export interface operations {
             };
         };
     };
-    remove_careless_split: {
+    remove_leakage_estimate: {
         parameters: {
             query?: never;
             header?: never;
@@ -9204,12 +9214,12 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; excluded: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
-                part?: ("train" | "val" | "test" | "left-out") | null;
+                part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
@@ -9272,12 +9282,12 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; excluded: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
-                part?: ("train" | "val" | "test" | "left-out") | null;
+                part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
@@ -9873,7 +9883,7 @@ export interface operations {
             };
         };
     };
-    leave_out_images: {
+    exclude_images: {
         parameters: {
             query?: never;
             header?: never;
@@ -9884,7 +9894,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LeftOut"];
+                "application/json": components["schemas"]["ExclusionChange"];
             };
         };
         responses: {
@@ -9894,7 +9904,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ImagesLeftOut"];
+                    "application/json": components["schemas"]["ImagesExcluded"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -9935,7 +9945,7 @@ export interface operations {
             };
         };
     };
-    undo_left_out: {
+    undo_exclusions: {
         parameters: {
             query?: never;
             header?: never;
@@ -9946,7 +9956,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LeftOutUndo"];
+                "application/json": components["schemas"]["ExclusionUndo"];
             };
         };
         responses: {
@@ -9956,7 +9966,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LeftOutUndone"];
+                    "application/json": components["schemas"]["ExclusionUndone"];
                 };
             };
             /** @description There is nothing of that id. */
@@ -10869,12 +10879,12 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; excluded: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
-                part?: ("train" | "val" | "test" | "left-out") | null;
+                part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
@@ -12197,12 +12207,12 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; excluded: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
-                part?: ("train" | "val" | "test" | "left-out") | null;
+                part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
@@ -13890,12 +13900,12 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "left-out" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; excluded: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
                 search?: string | null;
                 /** @description Side of the split of `run`. */
-                part?: ("train" | "val" | "test" | "left-out") | null;
+                part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */

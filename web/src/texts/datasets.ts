@@ -67,7 +67,7 @@ export const datasets = {
   groups: 'groups',
   labelled: (n: string) => `${n} labeled`,
   unreadable: (n: string) => `${n} unreadable`,
-  leftOut: (n: string) => `${n} excluded`,
+  excluded: (n: string) => `${n} excluded`,
   changed: (n: string) => `${n} relabeled`,
   noClasses: 'No classes yet',
   state: {
@@ -151,9 +151,9 @@ export const datasets = {
     name: 'Domain',
     nameOf: (path: string) => `Domain of ${path}`,
     place: 'Folder or table',
-    leaveOut: 'Remove',
-    leaveOutOf: (path: string) => `Remove ${path}`,
-    leftOut:
+    exclude: 'Remove',
+    removeNamed: (path: string) => `Remove ${path}`,
+    excluded:
       'Images of a folder that you remove are not shown or used for training any more. The files stay, and labels given here come back when you add the folder again.',
     save: 'Save',
   },
@@ -177,12 +177,12 @@ export const datasets = {
       unreadable: 'Unreadable images',
       duplicate: 'Duplicates',
       conflicting: 'Duplicates with another label',
-      'left-out': 'Excluded images',
+      excluded: 'Excluded images',
       changed: 'Images with a new label',
       confirmed: 'Confirmed labels',
       copies: 'Duplicates and near-duplicates',
     } as Record<string, string>,
-    leftOut: 'excluded',
+    excluded: 'excluded',
     onlyByRun: {
       suspected: 'Suspected label errors',
       doubtful: 'Misclassified images',
@@ -205,7 +205,7 @@ export const datasets = {
     sorts: { position: 'As in the folder', label: 'By class', group: 'By group' },
     byDoubt: 'Most likely errors first',
     byCopies: 'Duplicates side by side',
-    parts: { train: 'Training', val: 'Validation', test: 'Test', 'left-out': 'Left out' },
+    parts: { train: 'Training', val: 'Validation', test: 'Test', excluded: 'Left out' },
     chip: (field: string, value: string) => `${field}: ${value}`,
     removeChip: (text: string) => `Remove the filter ${text}`,
     clear: 'Show all images',
@@ -288,7 +288,7 @@ export const datasets = {
   },
   groupsTab: {
     title: 'Groups',
-    text: 'Images of one patient, slide or well resemble each other. As one group they are used either all for training or all for testing, so that the test is honest.',
+    text: 'Images of one patient, slide or well resemble each other. As one group they are used either all for training or all for testing, so that the test is grouped.',
     how: 'How groups are told apart',
     none: 'No groups',
     byFile: 'The image file: crops of one field of view stay together',
@@ -334,12 +334,12 @@ export const datasets = {
     spare: (n: number) => (n === 1 ? 'Exclude the duplicate' : `Exclude the ${count(n)} duplicates`),
     spareText:
       'The first image of each set of duplicates is kept. Duplicates with different labels are not excluded.',
-    leftOutTitle: 'Excluded',
-    leftOut: (n: number) => `${counted(n, 'image is', 'images are')} excluded.`,
-    leftOutText:
+    excludedTitle: 'Excluded',
+    excluded: (n: number) => `${counted(n, 'image is', 'images are')} excluded.`,
+    excludedText:
       'Excluded images stay in the gallery, but are not counted in classes and not used for training.',
-    takeIn: 'Include them again',
-    takenIn: (n: number) => `${counted(n, 'image is', 'images are')} included again.`,
+    includeAgain: 'Include them again',
+    included: (n: number) => `${counted(n, 'image is', 'images are')} included again.`,
     undone: (n: number, nLeft: number) =>
       nLeft
         ? `Undone for ${counted(n, 'image', 'images')}. ${counted(nLeft, 'image was', 'images were')} changed again since and stay as they are.`
@@ -360,7 +360,7 @@ export const datasets = {
     help: (network: string) =>
       `MMD² is 0 if the two feature distributions are identical; the estimate is unbiased and can be negative. p is the probability of a distance at least this large if groups are assigned to the two datasets at random. Features of ${network}.`,
   },
-  careless: {
+  image_level: {
     title: 'Data leakage and shortcuts',
     what: 'Tests a simple classifier on up to 2,000 of the images, once with an image-level split and once with a grouped split. The difference is how much an image-level split overestimates performance. The test also checks whether the classes can be predicted without the object: from the border, the background, the size or the format of the image. This takes from half a minute to several minutes.',
     ask: 'Estimate leakage',
@@ -371,8 +371,8 @@ export const datasets = {
     same: 'No groups, duplicates or near-duplicates are known among these images, so both splits are the same. Define groups if several images come from one patient, slide or field.',
     few: 'There are too few labeled images for an estimate.',
     macroF1: 'Macro-F1',
-    careless: 'image-level split',
-    honest: 'grouped split',
+    image_level: 'image-level split',
+    grouped: 'grouped split',
     instant: 'Instant classifier',
     nearest: 'Nearest image',
     told: 'Balanced accuracy on images that were not used for training',

@@ -246,7 +246,7 @@ export const train = {
       'Usually empty. Options that its library (timm or torchvision) takes, as lines “name: value”',
     noSuchOption: (names: string) => `This network has no option ${names}.`,
     noOptions: 'It has no options.',
-    leaveOut: 'Remove them',
+    exclude: 'Remove them',
     asText: 'As lines of a recipe',
     line: (n: number) => `Line ${n}:`,
     key: (key: string) => `in the recipe: ${key}`,

@@ -18,8 +18,8 @@ from coverslip.workspace.datasets.sources import Source
 from coverslip.workspace.group_suggestions import GroupSuggestion
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
-from coverslip.workspace.looking.asking import CarelessSplit
-from coverslip.workspace.looking.distances import DatasetDistances
+from coverslip.workspace.leakage_audit.asking import LeakageEstimateState
+from coverslip.workspace.leakage_audit.distances import DatasetDistances
 from coverslip.workspace.recipes import advice
 from coverslip.workspace.recipes.advice import TimePreview
 from coverslip.workspace.store.records import TableChoices
@@ -113,14 +113,14 @@ def get_inspection(home: Home, dataset_id: str) -> DatasetInspection:
     return reading_images.inspection(home, dataset_id)
 
 
-@router.get("/datasets/{dataset_id}/careless-split", responses=problems(404, 409))
-def get_careless_split(looks: Looks, dataset_id: str) -> CarelessSplit:
+@router.get("/datasets/{dataset_id}/leakage-estimate", responses=problems(404, 409))
+def get_leakage_estimate(looks: Looks, dataset_id: str) -> LeakageEstimateState:
     """What a split that divides groups and copies would have reported, where somebody has asked for it."""
     return looks.state_of(dataset_id)
 
 
-@router.post("/datasets/{dataset_id}/careless-split", status_code=202, responses=problems(404, 409))
-def create_careless_split(looks: Looks, dataset_id: str) -> CarelessSplit:
+@router.post("/datasets/{dataset_id}/leakage-estimate", status_code=202, responses=problems(404, 409))
+def create_leakage_estimate(looks: Looks, dataset_id: str) -> LeakageEstimateState:
     """Show some 2,000 of the images to a network, in a process of its own; findings about shortcuts come with it.
 
     Trainings on these images tell of it in their reports.
@@ -128,8 +128,8 @@ def create_careless_split(looks: Looks, dataset_id: str) -> CarelessSplit:
     return looks.start(dataset_id)
 
 
-@router.delete("/datasets/{dataset_id}/careless-split", status_code=204)
-def remove_careless_split(looks: Looks, dataset_id: str) -> None:
+@router.delete("/datasets/{dataset_id}/leakage-estimate", status_code=204)
+def remove_leakage_estimate(looks: Looks, dataset_id: str) -> None:
     """Look no further. What was found before stays."""
     looks.cancel(dataset_id)
 

@@ -8,20 +8,20 @@ from coverslip.app.guard import taking
 from coverslip.app.requests import Home, Paged, api_router
 from coverslip.app.schemas.datasets import (
     ConfirmedLabels,
-    ImagesLeftOut,
+    ExclusionChange,
+    ExclusionUndo,
+    ExclusionUndone,
+    ImagesExcluded,
     LabelsConfirmed,
     LabelsGiven,
     LabelsStep,
     LabelsTakenBack,
-    LeftOut,
-    LeftOutUndo,
-    LeftOutUndone,
     NewLabels,
 )
 from coverslip.app.schemas.system import problems
 from coverslip.workspace.correcting import history
+from coverslip.workspace.correcting.exclusions import exclude, undo_exclusion
 from coverslip.workspace.correcting.history import LabelChange
-from coverslip.workspace.correcting.leaving_out import leave_out, undo_leave_out
 from coverslip.workspace.datasets import labels, snapshots
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.store.rows import Page
@@ -65,18 +65,18 @@ def redo_labels(home: Home, dataset_id: str, step: LabelsStep) -> LabelsTakenBac
     return LabelsTakenBack(images=ids, dataset=describe(home, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/left-out", responses=problems(404, 409))
-def leave_out_images(home: Home, dataset_id: str, body: LeftOut) -> ImagesLeftOut:
-    """Leave images out, or take them in again: what is left out is shown, but neither counted nor trained on."""
-    change, n = leave_out(home, dataset_id, body.images, is_left_out=body.is_left_out)
-    return ImagesLeftOut(change=change, n=n, dataset=describe(home, dataset_id))
+@router.post("/datasets/{dataset_id}/exclusions", responses=problems(404, 409))
+def exclude_images(home: Home, dataset_id: str, body: ExclusionChange) -> ImagesExcluded:
+    """Exclude images, or include them again. Excluded images are shown, but neither counted nor trained on."""
+    change, n = exclude(home, dataset_id, body.images, is_excluded=body.is_excluded)
+    return ImagesExcluded(change=change, n=n, dataset=describe(home, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/left-out/undo", responses=problems(404, 409))
-def undo_left_out(home: Home, dataset_id: str, body: LeftOutUndo) -> LeftOutUndone:
+@router.post("/datasets/{dataset_id}/exclusions/undo", responses=problems(404, 409))
+def undo_exclusions(home: Home, dataset_id: str, body: ExclusionUndo) -> ExclusionUndone:
     """Undo one exclusion or inclusion, for those of its images that nobody excluded or included again since."""
-    n = undo_leave_out(home, dataset_id, body.change)
-    return LeftOutUndone(n=n, dataset=describe(home, dataset_id))
+    n = undo_exclusion(home, dataset_id, body.change)
+    return ExclusionUndone(n=n, dataset=describe(home, dataset_id))
 
 
 @router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409))

@@ -143,13 +143,13 @@ class NewLabels(BaseModel):
     label: Annotated[Text, Field(max_length=200)] | None
 
 
-class LeftOut(BaseModel):
+class ExclusionChange(BaseModel):
     """Images to leave out, or to take in again."""
 
     model_config = ConfigDict(extra="forbid")
 
     images: ImageIds
-    is_left_out: bool
+    is_excluded: bool
 
 
 class ConfirmedLabels(BaseModel):
@@ -187,7 +187,7 @@ class LabelsTakenBack:
 
 
 @dataclass(frozen=True, slots=True)
-class ImagesLeftOut:
+class ImagesExcluded:
     """What was excluded or included."""
 
     change: Annotated[str | None, Field(description="What to undo it by; null where all were so already.")]
@@ -195,7 +195,7 @@ class ImagesLeftOut:
     dataset: DatasetState
 
 
-class LeftOutUndo(BaseModel):
+class ExclusionUndo(BaseModel):
     """An exclusion or inclusion to undo."""
 
     model_config = ConfigDict(extra="forbid")
@@ -204,7 +204,7 @@ class LeftOutUndo(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOutUndone:
+class ExclusionUndone:
     """An exclusion or inclusion that was undone."""
 
     n: Annotated[int, Field(description="Images that nobody excluded or included again since; the others stay.")]

@@ -51,7 +51,7 @@ class Decision(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     decide_by: DecideBy = "highest"
-    wished: float = Field(
+    target: float = Field(
         default=0.95, gt=0, le=1, description="Sensitivity or specificity, where it is decided by one."
     )
     threshold: float = Field(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Side = Literal["train", "val", "test"]
-Part = Literal["train", "val", "test", "left-out"]
+Part = Literal["train", "val", "test", "excluded"]
 Source = Literal["folders", "split folders", "table", "files"]
 
 SIDES: tuple[Side, Side, Side] = ("train", "val", "test")

@@ -14,7 +14,6 @@ from coverslip.datasets.index.records import (
     Side,
     absolute_path,
     clean_label,
-    counted,
     name_as_text,
     name_from_text,
     one_line,
@@ -26,10 +25,10 @@ from coverslip.datasets.index.table import Table
 from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, ReadPlan, middle_of
-from coverslip.messages import Note
+from coverslip.messages import Note, note
 
-EXCLUDED_BY_HAND = "left-out-rows"  # the code of the note that counts them
-_LEFT_OUT = "left-out"
+EXCLUDED_BY_HAND = "excluded-rows"  # the code of the note that counts them
+_EXCLUDED = "excluded"
 _ALL_PLANES = ("max", "mean", "channels")
 _FEWEST_FIELDS = 3  # one for each part of a split
 
@@ -74,20 +73,10 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
     n_fields = len({record.path for record in records})
     if n_fields == len(records):
         return records
-    values = {"n_fields": n_fields, "n_images": len(records)}
-    crops = f"{counted(len(records), 'crop')} of {counted(n_fields, 'field of view', 'fields of view')}"
     if n_fields < _FEWEST_FIELDS:
-        text = (
-            f"The table gives {crops}, too few fields to keep each of them in one set. Crops of one "
-            "field are then in training and test, which inflates the numbers."
-        )
-        notes.append(Note("few-fields", text, level="warning", parameters=values))
+        notes.append(note("few-fields", level="warning", n_fields=n_fields, n_images=len(records)))
         return records
-    text = (
-        f"The table gives {crops}. Crops of one field are kept together in the split. If several fields come from one "
-        "slide or patient, group by that instead."
-    )
-    notes.append(Note("grouped-by-field", text, parameters=values))
+    notes.append(note("grouped-by-field", n_fields=n_fields, n_images=len(records)))
     return [replace(record, group=name_as_text(posix_below(record.path, root))) for record in records]
 
 
@@ -97,7 +86,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
     faults: list[str] = []
     seen: dict[ImageRecord, int] = {}
     others = other_columns(table, columns)
-    n_twice = n_left_out = n_alone = 0
+    n_twice = n_excluded = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
         if fault := _cell_fault(table, columns, row):
             faults.append(f"{table.place(line)}: {fault}")
@@ -106,8 +95,8 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
         file = _resolve(row[columns.path], table) if given is None else Path(row[columns.path])
         side: Side | None = None
         if columns.split is not None and row[columns.split]:
-            if row[columns.split].casefold() == _LEFT_OUT:
-                n_left_out += 1
+            if row[columns.split].casefold() == _EXCLUDED:
+                n_excluded += 1
                 continue
             side = side_named(row[columns.split])
             if side is None:
@@ -141,15 +130,15 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
         seen.setdefault(record, line)
     if faults:
         raise BadDataset(
-            f"{counted(len(faults), 'row')} of the table could not be understood: {'; '.join(faults[:5])}"
-            + ("; ..." if len(faults) > 5 else ""),
+            "invalid-rows",
             file=table.file,
-            do="Correct them and run again.",
-            parameters={"n_rows": len(faults)},
+            n_rows=len(faults),
+            rows="; ".join(faults[:5]),
+            has_more=len(faults) > 5,
         )
-    notes += _notes_on_rows(table, columns, n_twice=n_twice, n_left_out=n_left_out, n_alone=n_alone)
+    notes += _notes_on_rows(table, columns, n_twice=n_twice, n_excluded=n_excluded, n_alone=n_alone)
     if not seen:
-        raise BadDataset("Every row of the table says 'left-out'", file=table.file, do="Keep some images in.")
+        raise BadDataset("all-rows-excluded", file=table.file)
     return list(seen)
 
 
@@ -164,18 +153,14 @@ def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> str:
     return ""
 
 
-def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_left_out: int, n_alone: int) -> Iterator[Note]:
+def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_excluded: int, n_alone: int) -> Iterator[Note]:
     """What became of rows that are no image of their own, or name no group."""
     if n_twice:
-        repeats = counted(n_twice, "row of the table repeats", "rows of the table repeat")
-        yield Note("repeated-rows", f"{repeats} an earlier one: counted once.")
-    if n_left_out:
-        were = counted(n_left_out, "image was", "images were")
-        text = f"{were} excluded by hand ('left-out' in the table)."
-        yield Note(EXCLUDED_BY_HAND, text, parameters={"n_images": n_left_out})
+        yield note("repeated-rows", n_rows=n_twice)
+    if n_excluded:
+        yield note(EXCLUDED_BY_HAND, n_images=n_excluded)
     if n_alone and columns.group is not None:
-        without = f"{counted(n_alone, 'row')} without a value in the column '{table.columns[columns.group]}'"
-        yield Note("rows-without-group", f"{without}: each counts as a group of its own.")
+        yield note("rows-without-group", n_rows=n_alone, column=table.columns[columns.group])
 
 
 def _row_plan(
@@ -286,4 +271,4 @@ def _all_missing(table: Table, cell: str, looked_for: Path, n: int) -> BadDatase
 def _unknown_side(place: str, text: str) -> str:
     near = difflib.get_close_matches(text.casefold(), SIDE_WORDS, n=1, cutoff=0.6)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return f"{place}: split '{one_line(text, 40)}' is none of train, val, test, left-out{hint}"
+    return f"{place}: split '{one_line(text, 40)}' is none of train, val, test, excluded{hint}"

@@ -18,7 +18,7 @@ from coverslip.datasets.quality.leaks import Leak, LeakKind, predefined_split_le
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field, scan_images
 from coverslip.datasets.quality.signal import Signal, SignalSource, Told, ToldByColumn
-from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, left_out_notes, reasons_to_leave_out
+from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, exclusion_notes, exclusion_reasons
 
 __all__ = [
     "FEW_GROUPS_FOR_ONE_SPLIT",
@@ -44,15 +44,15 @@ __all__ = [
     "by_field",
     "connected_components",
     "dropped_notes",
+    "exclusion_notes",
+    "exclusion_reasons",
     "forget_finder",
     "groups_in_names",
     "inspect_dataset",
     "kept_together",
     "labels_of",
-    "left_out_notes",
     "list_finders",
     "predefined_split_leaks",
-    "reasons_to_leave_out",
     "register_finder",
     "scan_images",
     "single_groups",

@@ -8,7 +8,7 @@ from typing import Literal
 from coverslip.datasets.index import Dataset, Side
 from coverslip.datasets.quality.components import connected_components, kept_together
 from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.datasets.quality.usable import reasons_to_leave_out
+from coverslip.datasets.quality.usable import exclusion_reasons
 
 LeakKind = Literal["group", "pixels", "copies", "chain"]  # chain: several groups and copies, one after the other
 
@@ -65,7 +65,7 @@ def _predefined_components(dataset: Dataset, scan: Scan) -> Iterable[list[int]]:
     """The images with a given part of each unit that a split must not divide."""
     if not dataset.has_predefined_split:
         return []
-    order = [i for i, reason in enumerate(reasons_to_leave_out(dataset, scan)) if not reason]
+    order = [i for i, reason in enumerate(exclusion_reasons(dataset, scan)) if not reason]
     members: dict[int, list[int]] = defaultdict(list)
     for i, unit in zip(order, connected_components(dataset, scan, order).tolist(), strict=True):
         if dataset.records[i].predefined_split is not None:

@@ -11,7 +11,7 @@ from coverslip.messages import Note
 ON_REQUEST = "on request:"  # begins the reason of an image that the recipe leaves out, with which nothing is wrong
 
 
-def reasons_to_leave_out(dataset: Dataset, scan: Scan) -> list[str]:
+def exclusion_reasons(dataset: Dataset, scan: Scan) -> list[str]:
     reasons = [""] * len(dataset.records)
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
         if record.label in dataset.dropped:
@@ -42,7 +42,7 @@ def dropped_notes(dataset: Dataset) -> list[Note]:
     return [Note("dropped", text, parameters={"n_images": n_of.total()})]
 
 
-def left_out_notes(reasons: Sequence[str]) -> list[Note]:
+def exclusion_notes(reasons: Sequence[str]) -> list[Note]:
     kinds = Counter(reason.split(" ")[0] for reason in reasons if reason)
     phrases = {
         "unreadable:": ("it could not be read", "they could not be read"),
@@ -54,7 +54,7 @@ def left_out_notes(reasons: Sequence[str]) -> list[Note]:
     }
     return [
         Note(
-            "left-out",
+            "excluded",
             f"{counted(n, 'image')} excluded: {singular if n == 1 else plural}.",
             parameters={"n_images": n},
         )

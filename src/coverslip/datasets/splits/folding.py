@@ -15,8 +15,8 @@ from coverslip.datasets.quality import (
     Scan,
     connected_components,
     dropped_notes,
-    left_out_notes,
-    reasons_to_leave_out,
+    exclusion_notes,
+    exclusion_reasons,
 )
 from coverslip.datasets.splits.partition import Ints, fold_units, split_units
 from coverslip.datasets.splits.splitting import Split, classes_and_domains, trained_classes
@@ -56,7 +56,7 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
     n_over = 0
     for label, of_class in positions.items():
         for i in sorted(of_class, key=place)[n_per_class:]:
-            parts[i] = "left-out"
+            parts[i] = "excluded"
             reasons[i] = f"{_OVER_CAP} {counted(n_per_class, 'other image')} of the class {label}"
             n_over += 1
     if not n_over:
@@ -137,7 +137,7 @@ class Folds:
         return self._everything("train")
 
     def _everything(self, part: Part) -> Split:
-        parts: tuple[Part, ...] = tuple("left-out" if fold is None else part for fold in self.fold_of)
+        parts: tuple[Part, ...] = tuple("excluded" if fold is None else part for fold in self.fold_of)
         return Split(parts, self.reasons, self.notes)
 
 
@@ -223,8 +223,8 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         BadRecipe: the images come with a split of their own.
     """
     check_no_split(dataset)
-    reasons = reasons_to_leave_out(dataset, scan)
-    notes = [*dropped_notes(dataset), *left_out_notes(reasons)]
+    reasons = exclusion_reasons(dataset, scan)
+    notes = [*dropped_notes(dataset), *exclusion_notes(reasons)]
     order, unit = _usable(dataset, scan)
     n_units = len(set(unit.tolist()))
     units = counted(n_units, "separate group" if dataset.has_groups else "distinct picture")
@@ -281,7 +281,7 @@ def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Fold
         BadRecipe: the images come with a split of their own.
     """
     check_no_split(dataset)
-    reasons = reasons_to_leave_out(dataset, scan)
+    reasons = exclusion_reasons(dataset, scan)
     order, unit = _usable(dataset, scan)
     names = sorted({dataset.records[i].domain for i in order}, key=natural_key)
     if len(names) < 2:
@@ -312,7 +312,7 @@ def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Fold
                 do="Domains must share classes: rename classes that are the same, or train on each domain by itself.",
                 remedies=(Set("split.by_domain", False),),
             )
-    return _folds(dataset, order, fold, splits, reasons, [*dropped_notes(dataset), *left_out_notes(reasons)])
+    return _folds(dataset, order, fold, splits, reasons, [*dropped_notes(dataset), *exclusion_notes(reasons)])
 
 
 def _can_be_trained(dataset: Dataset, split: Split) -> bool:
@@ -348,7 +348,7 @@ def check_no_split(dataset: Dataset) -> None:
 
 def _usable(dataset: Dataset, scan: Scan) -> tuple[list[int], Ints]:
     """Positions of the images that are not left out, in an order that the records' does not matter for, and units."""
-    reasons = reasons_to_leave_out(dataset, scan)
+    reasons = exclusion_reasons(dataset, scan)
     usable = (i for i, reason in enumerate(reasons) if not reason)
     order = sorted(usable, key=lambda i: (dataset.records[i].image_id, i))
     return order, connected_components(dataset, scan, order)
@@ -356,14 +356,14 @@ def _usable(dataset: Dataset, scan: Scan) -> tuple[list[int], Ints]:
 
 def _split(dataset: Dataset, order: list[int], part: Ints, reasons: list[str]) -> Split:
     """One fold's split; a validation image of a class that it does not train on could decide nothing."""
-    parts: list[Part] = ["left-out"] * len(reasons)
+    parts: list[Part] = ["excluded"] * len(reasons)
     for i, p in zip(order, part.tolist(), strict=True):
-        parts[i] = "left-out" if reasons[i] else SIDES[p]
+        parts[i] = "excluded" if reasons[i] else SIDES[p]
     reasons = list(reasons)
     learnt = {dataset.records[i].label for i in order if parts[i] == "train"}
     for i in order:
         if parts[i] == "val" and dataset.records[i].label not in learnt:
-            parts[i] = "left-out"
+            parts[i] = "excluded"
             reasons[i] = f"no training image of the class {dataset.records[i].label} in this fold"
     return Split(tuple(parts), tuple(reasons), ())
 

@@ -17,10 +17,10 @@ from coverslip.datasets.quality import (
     Unreadable,
     connected_components,
     dropped_notes,
+    exclusion_notes,
+    exclusion_reasons,
     labels_of,
-    left_out_notes,
     predefined_split_leaks,
-    reasons_to_leave_out,
     single_groups,
 )
 from coverslip.datasets.splits.partition import split_units
@@ -71,8 +71,8 @@ def split_images(
             f"split.val = {val:g} and split.test = {test:g} leave nothing to train on",
             do="Both must be below 1, and so must their sum.",
         )
-    reasons = reasons_to_leave_out(dataset, scan)
-    notes = [*dropped_notes(dataset), *left_out_notes(reasons)]
+    reasons = exclusion_reasons(dataset, scan)
+    notes = [*dropped_notes(dataset), *exclusion_notes(reasons)]
     order = sorted(
         (i for i, reason in enumerate(reasons) if not reason), key=lambda i: (dataset.records[i].image_id, i)
     )
@@ -109,9 +109,9 @@ def split_images(
             notes.append(Note("without-part", text, parameters={"n_images": n_free}))
     for selected, has_split in [] if keeps_split else _split_alike(dataset, order):
         _assign_parts(dataset, order, units, parts, selected, has_split, (val, test), seed, notes)
-    _leave_out_untrained(dataset, parts, reasons, notes)
+    _exclude_untrained(dataset, parts, reasons, notes)
     notes += class_notes(dataset, order, units, parts)
-    chosen: list[Part] = [parts.get(i, "left-out") if not reasons[i] else "left-out" for i in range(len(reasons))]
+    chosen: list[Part] = [parts.get(i, "excluded") if not reasons[i] else "excluded" for i in range(len(reasons))]
     return Split(tuple(chosen), tuple(reasons), tuple(notes))
 
 
@@ -198,7 +198,7 @@ def classes_and_domains(dataset: Dataset, positions: Sequence[int]) -> tuple[NDA
     return label, np.unique([record.domain for record in records], return_inverse=True)[1]
 
 
-def _leave_out_untrained(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[Note]) -> None:
+def _exclude_untrained(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[Note]) -> None:
     """Only after a predefined split can a class be without training images."""
     learnt = labels_of(dataset, (i for i, side in parts.items() if side == "train"))
     if not learnt:

@@ -259,7 +259,7 @@ def _fit(run: Run) -> Fit:
     record = None if run.is_cross_validated or run.is_evaluation else run.training
     if record is None:
         return Fit(train_accuracy=None, train_f1=None, val_accuracy=None, val_f1=None)
-    kept = next((epoch for epoch in run.history if epoch.epoch == record.kept_epoch), None)
+    kept = next((epoch for epoch in run.history if epoch.epoch == record.selected_epoch), None)
     trained = kept if record.chosen == "finetune" else None
     values = _on_validation_images(run)
     return Fit(
@@ -327,7 +327,7 @@ def _rule_of(run: Run) -> tuple[object, ...]:
     """How a run predicts a class from probabilities; a target counts only if the rule uses it."""
     recipe = _trained(run).recipe
     if recipe.decide_by in ("sensitivity", "specificity"):
-        return recipe.decide_by, recipe.wished, run.metrics.positive_class
+        return recipe.decide_by, recipe.target, run.metrics.positive_class
     if recipe.decide_by == "threshold":
         return recipe.decide_by, recipe.threshold, run.metrics.positive_class
     return (recipe.decide_by,)

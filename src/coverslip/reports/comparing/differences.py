@@ -123,7 +123,7 @@ def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
 def _with_plain_words(values: Mapping[str, object]) -> dict[str, object]:
     """Return a recipe's values, without a target that is not used, and in words where numbers would not help."""
     rule = values["decide_by"]
-    unused = {} if rule in ("sensitivity", "specificity") else {"wished": None}
+    unused = {} if rule in ("sensitivity", "specificity") else {"target": None}
     unused |= {} if rule == "threshold" else {"threshold": None}
     adapted = "adapted to a time budget" if values["schedule_changes"] else None
     return {**values, "schedule_changes": adapted, **unused}
@@ -141,7 +141,7 @@ def _images(runs: Sequence[Run]) -> Iterator[Differing]:
     told: list[tuple[str, str, Callable[[Run], str]]] = [
         ("sources", "Folders or tables", lambda run: ", ".join(run.environment.opened.sources)),
         ("classes", "Classes", lambda run: ", ".join(run.metrics.classes)),
-        ("n_images", "Images", lambda run: f"{sum(row.split != 'left-out' for row in run.split):,}"),
+        ("n_images", "Images", lambda run: f"{sum(row.split != 'excluded' for row in run.split):,}"),
     ]
     for name, title, of_run in told:
         yield from _unless_equal("images", name, title, [of_run(run) for run in runs])

@@ -8,7 +8,7 @@ from coverslip.reports.sections.explanations import MAP_CHECKS
 from coverslip.reports.sections.external import OWN_TEST, PREDICTION_SETS, PREVALENCE, UNFAMILIAR
 from coverslip.reports.sections.images import EXAMPLES, IMAGES
 from coverslip.reports.sections.label_issues import LABEL_ERRORS, RELABELLED
-from coverslip.reports.sections.leakage_estimate import CARELESS, careless_words
+from coverslip.reports.sections.leakage_estimate import LEAKAGE_ESTIMATE, leakage_sentences
 from coverslip.reports.sections.limits import LIMITS
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
@@ -17,7 +17,7 @@ from coverslip.reports.sections.tiles import LEAST_CERTAIN, MISTAKES
 from coverslip.reports.sections.training import BUDGET, LEARNING, Drawing, Section, SectionText
 from coverslip.tables import Table
 
-__all__ = ["SECTIONS", "Drawing", "Section", "SectionText", "careless_words", "sections_of"]
+__all__ = ["SECTIONS", "Drawing", "Section", "SectionText", "leakage_sentences", "sections_of"]
 
 SECTIONS: Table[Section] = Table(
     "section",
@@ -38,7 +38,7 @@ SECTIONS: Table[Section] = Table(
         PREDICTION_SETS,
         ROC,
         LEARNING,
-        CARELESS,
+        LEAKAGE_ESTIMATE,
         LABEL_ERRORS,
         MAP_CHECKS,
         LIMITS,

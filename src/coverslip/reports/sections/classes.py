@@ -107,7 +107,7 @@ def _wish(run: ReportedRun) -> str:
         case "roc":
             return f"the threshold with the largest Youden index on {images}"
         case "sensitivity" | "specificity" as aim:
-            return f"chosen for a target {aim} of {percent(run.recipe.wished)} on {images}"
+            return f"chosen for a target {aim} of {percent(run.recipe.target)} on {images}"
         case "threshold":
             return "set by hand"
     return "the default threshold"

@@ -26,7 +26,7 @@ def _recall_drawings(run: ReportedRun) -> list[Drawing]:
                 lambda: figure_numbers.epochs(numbered),
             )
         ]
-    kept = run.training.kept_epoch if run.training is not None else None
+    kept = run.training.selected_epoch if run.training is not None else None
     return [
         Drawing(
             "curves",
@@ -59,7 +59,7 @@ def _kept(run: ReportedRun) -> str | None:
     rule = (
         "the last" if stage.checkpoint_selection == "last" else f"the one with the best {metric} on validation images"
     )
-    return f"Epoch {stage.kept_epoch} of {stage.epochs_run} is kept: {rule}."
+    return f"Epoch {stage.selected_epoch} of {stage.epochs_run} is kept: {rule}."
 
 
 def _without_augmentation(run: ReportedRun) -> str:

@@ -51,7 +51,7 @@ class Flow:
 
 def flow_of(run: ReportedRun) -> Flow:
     """From the run's split, and from what was found when its images were looked at."""
-    reasons = Counter(_kind(row.reason) for row in run.run.split if row.split == "left-out")
+    reasons = Counter(_kind(row.reason) for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
         reasons[_BY_HAND] = run.n_excluded_by_hand
     n_found = len(run.used) + reasons.total()
@@ -123,11 +123,11 @@ def draw_flow(flow: Flow) -> "Figure":
         _box(axes, 5.8, y, [count(part.n), f"{part.title}{groups}"], width=2.8)
         _arrow(axes, (5.1, middle), (5.8, y))
     if flow.left_out:
-        _left_out(axes, flow.left_out, middle)
+        _draw_excluded(axes, flow.left_out, middle)
     return figure
 
 
-def _left_out(axes: "Axes", left_out: dict[str, int], middle: float) -> None:
+def _draw_excluded(axes: "Axes", left_out: dict[str, int], middle: float) -> None:
     top = middle - 0.55
     axes.plot([2.55, 2.55], [middle, top], color=MUTED, linewidth=0.8)
     axes.text(2.55, top - 0.16, f"{count(sum(left_out.values()))} excluded", ha="center", color=INK, fontsize=8.5)

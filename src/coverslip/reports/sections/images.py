@@ -200,7 +200,7 @@ EXAMPLES = Section(
 )
 
 
-_PARTS = {"train": "training", "val": "validation", "test": "test", "left-out": "excluded"}
+_PARTS = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded"}
 
 
 def image_kind(run: ReportedRun) -> str:
@@ -245,14 +245,14 @@ def _totals(run: ReportedRun) -> list[list[Cell]]:
     n_groups = [len({row.named_group for row in run.used if row.split == part and row.named_group}) for part in parts]
     rows = [_row("all images", [run.parts[part] for part in parts])]
     if n := run.n_excluded_by_hand:
-        rows.insert(0, _row("excluded by hand", [n if part == "left-out" else 0 for part in parts]))
+        rows.insert(0, _row("excluded by hand", [n if part == "excluded" else 0 for part in parts]))
     if any(n_groups):
         rows.append(["groups", *(count(n) if n else "–" for n in n_groups), count(run.n_groups)])
     return rows
 
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
-    reasons = Counter(row.reason or "no reason given" for row in run.run.split if row.split == "left-out")
+    reasons = Counter(row.reason or "no reason given" for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
         reasons["by hand"] = run.n_excluded_by_hand
     inspection, parts = run.run.inspection, _parts(run)

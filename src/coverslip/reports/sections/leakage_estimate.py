@@ -8,24 +8,24 @@ from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import estimate
 from coverslip.reports.words import CI, count, number
-from coverslip.runs import WhatIf
+from coverslip.runs import LeakageEstimate
 
 _CLASSIFIERS = ("instant classifier", "nearest neighbor")
 
 
-def careless_words(what_if: WhatIf) -> list[str]:
+def leakage_sentences(leakage: LeakageEstimate) -> list[str]:
     """What was measured and what it means, in plain sentences."""
-    return [" ".join(_meaning(what_if)), _how(what_if)]
+    return [" ".join(_meaning(leakage)), _how(leakage)]
 
 
-def _meaning(what_if: WhatIf) -> Iterator[str]:
-    title, gap = METRICS[what_if.metric].title, what_if.difference
+def _meaning(leakage: LeakageEstimate) -> Iterator[str]:
+    title, gap = METRICS[leakage.metric].title, leakage.difference
     difference = estimate(gap, is_signed=True)
     interval = f" ({CI} {difference.interval})" if difference.interval else ""
     yield (
         f"With an image-level split, which puts images of one group or duplicates in both training and test set, "
-        f"{title} is {number(what_if.careless.value)}. With a grouped split it is {number(what_if.honest.value)}. The "
-        f"difference is {difference.value}{interval}."
+        f"{title} is {number(leakage.image_level.value)}. With a grouped split it is {number(leakage.grouped.value)}. "
+        f"The difference is {difference.value}{interval}."
     )
     if gap.low is None or gap.high is None:
         yield f"The difference was not tested{f' ({gap.reason})' if gap.reason else ''}."
@@ -40,48 +40,48 @@ def _meaning(what_if: WhatIf) -> Iterator[str]:
         yield "The difference is not statistically significant."
 
 
-def _how(what_if: WhatIf) -> str:
+def _how(leakage: LeakageEstimate) -> str:
     return (
-        f"Measured on {count(what_if.n_images)} images in {count(what_if.n_units)} units (groups, sets of duplicates "
+        f"Measured on {count(leakage.n_images)} images in {count(leakage.n_units)} units (groups, sets of duplicates "
         "and single images). Both splits use the same quick classifiers on the features of a network that was not "
         "trained on these images, and each image is predicted by a classifier that was not fitted on it. A fine-tuned "
         "network can differ, and groups that were not given are not considered. No choice was based on these values."
     )
 
 
-def careless_text(what_if: WhatIf) -> SectionText:
+def leakage_estimate_text(leakage: LeakageEstimate) -> SectionText:
     """Return the words and the table, also for those who inspect images without a run."""
     rows = [
-        (name, estimate(numbers.careless), estimate(numbers.honest), estimate(numbers.difference, is_signed=True))
-        for name, numbers in zip(_CLASSIFIERS, (what_if, what_if.nearest_image), strict=True)
+        (name, estimate(numbers.image_level), estimate(numbers.grouped), estimate(numbers.difference, is_signed=True))
+        for name, numbers in zip(_CLASSIFIERS, (leakage, leakage.nearest_image), strict=True)
     ]
-    columns = (f"{METRICS[what_if.metric].title} ({CI})", "image-level split", "grouped split", "difference")
-    return SectionText(careless_words(what_if), columns, rows)
+    columns = (f"{METRICS[leakage.metric].title} ({CI})", "image-level split", "grouped split", "difference")
+    return SectionText(leakage_sentences(leakage), columns, rows)
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
-    what_if = run.what_if
-    assert what_if is not None
-    both, metric = (what_if, what_if.nearest_image), METRICS[what_if.metric].title
-    careless, honest = [numbers.careless for numbers in both], [numbers.honest for numbers in both]
+    leakage = run.leakage_estimate
+    assert leakage is not None
+    both, metric = (leakage, leakage.nearest_image), METRICS[leakage.metric].title
+    image_level, grouped = [numbers.image_level for numbers in both], [numbers.grouped for numbers in both]
     title = f"{metric} of two quick classifiers with an image-level and a grouped split. Lines are 95% CIs."
     return [
         Drawing(
-            "careless_split",
+            "leakage_estimate",
             title,
-            lambda: figures.careless_split(_CLASSIFIERS, careless, honest, metric),
-            lambda: figure_numbers.careless_split(_CLASSIFIERS, careless, honest),
+            lambda: figures.leakage_estimate(_CLASSIFIERS, image_level, grouped, metric),
+            lambda: figure_numbers.leakage_estimate(_CLASSIFIERS, image_level, grouped),
         )
     ]
 
 
-CARELESS = Section(
-    name="careless_split",
+LEAKAGE_ESTIMATE = Section(
+    name="leakage_estimate",
     title="Leakage estimate",
     order=770,
     is_about_training=True,
     subtitle=lambda run: "image-level split against grouped split",
-    applies=lambda run: run.what_if is not None,
-    text=lambda run: SectionText() if run.what_if is None else careless_text(run.what_if),
+    applies=lambda run: run.leakage_estimate is not None,
+    text=lambda run: SectionText() if run.leakage_estimate is None else leakage_estimate_text(run.leakage_estimate),
     drawings=_drawings,
 )

@@ -143,10 +143,10 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
             "split.near_duplicates: together, a training finds them and keeps them in one set.",
         )
     # What the recipe leaves out has a reason that begins so; nothing is wrong with those images.
-    reasons = [row.reason for row in run.run.split if row.split == "left-out"]
-    if n_left_out := sum(not reason.startswith("on request:") for reason in reasons):
+    reasons = [row.reason for row in run.run.split if row.split == "excluded"]
+    if n_excluded := sum(not reason.startswith("on request:") for reason in reasons):
         yield (
-            f"{plural(n_left_out, 'image')} {'was' if n_left_out == 1 else 'were'} excluded.",
+            f"{plural(n_excluded, 'image')} {'was' if n_excluded == 1 else 'were'} excluded.",
             "split.csv lists them with reasons. New images with the same problems get no prediction.",
         )
     if n := run.n_excluded_by_hand:

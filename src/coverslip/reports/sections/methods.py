@@ -47,7 +47,7 @@ _PLACED = frozenset(
         "sampling",
         "primary_metric",
         "decide_by",
-        "wished",
+        "target",
         "threshold",
         "init",
         "split.train_per_class",
@@ -298,14 +298,14 @@ def _instant_methods(recipe: Recipe, stage: InstantStage) -> str:
 
 def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     words, changes = phrases(run.recipe), _random_changes(run.recipe.augment)
-    kept = "" if run.n_folds or not stage.kept_epoch else f" (epoch {stage.kept_epoch} of {stage.epochs_run})"
+    kept = "" if run.n_folds or not stage.selected_epoch else f" (epoch {stage.selected_epoch} of {stage.epochs_run})"
     epochs = words["epochs"] or f"for {plural(stage.epochs_run, 'epoch')}"
     if run.recipe.last_epoch is not None:
         epochs = _shortened(run, stage)
     where = f" in {run.n_frozen} of {run.n_folds} folds" if run.n_folds else ""
     return (
         f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe, stage)}) {epochs}, keeping "
-        f"{_kept_epoch(run, stage)}{kept}."
+        f"{_selected_epoch(run, stage)}{kept}."
         + _regulariser_methods(run.recipe)
         + (f" Data augmentation of training images: {', '.join(changes)}." if changes else "")
         + _refitted_methods(run, stage)
@@ -329,10 +329,10 @@ def _shortened(run: ReportedRun, stage: FinetuneStage) -> str:
     return f"for {stage.epochs_run} of {stage.epochs_planned} planned epochs{rate}"
 
 
-def _kept_epoch(run: ReportedRun, stage: FinetuneStage) -> str:
+def _selected_epoch(run: ReportedRun, stage: FinetuneStage) -> str:
     recipe, metric = run.recipe, phrases(run.recipe)["primary_metric"]
     is_last = recipe.keeps_last_epoch if run.n_folds else stage.checkpoint_selection == "last"
-    if is_last and (recipe.kept_stage == "finetune" or recipe.init == "scratch"):
+    if is_last and (recipe.stage_selection == "finetune" or recipe.init == "scratch"):
         return "the last"
     if is_last:
         return f"the last unless {metric} on validation images was better before fine-tuning"
@@ -405,7 +405,7 @@ def _decision_methods(run: ReportedRun) -> str:
     if run.recipe.decide_by != "roc":
         return (
             f"An image was predicted as {run.metrics.positive_class} if its probability reached a threshold: the one "
-            f"that on {whose} validation images has a {run.recipe.decide_by} of {percent(run.recipe.wished)} or "
+            f"that on {whose} validation images has a {run.recipe.decide_by} of {percent(run.recipe.target)} or "
             f"more and the highest {'specificity' if run.recipe.decide_by == 'sensitivity' else 'sensitivity'}."
         )
     points = [point for record in run.run.trainings for point in record.calibration.operating_points or ()]

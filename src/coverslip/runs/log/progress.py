@@ -413,7 +413,10 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
                 changes["checkpoint_selection"] = event.checkpoint_selection
             return _moved(_with_training(entered, event, **changes), 0.0)
         case ClassifierSelected():
-            selected: dict[str, Any] = {"kept_stage": event.stage, "kept_epoch": event.epoch}  # Any: as in `changes`
+            selected: dict[str, Any] = {
+                "selected_stage": event.stage,
+                "selected_epoch": event.epoch,
+            }  # Any: as in `changes`
             if event.checkpoint_selection is not None:
                 selected["checkpoint_selection"] = event.checkpoint_selection
             entered = replace(progress, stage="measuring", work=None, step=None)
@@ -485,7 +488,7 @@ def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
         epochs=epochs,
         n_epochs=event.n_epochs,
         best_epoch=best,
-        kept_epoch=kept,
+        selected_epoch=kept,
         has_early_dip=training.checkpoint_selection == "last" and has_early_dip(epochs, event.n_epochs),
         watched=watched,
     )
@@ -537,8 +540,8 @@ def _training_of(progress: Progress, event: Event) -> Training:
         "n_epochs",
         "checkpoint_selection",
         "best_epoch",
-        "kept_epoch",
-        "kept_stage",
+        "selected_epoch",
+        "selected_stage",
         "watched",
         "tested",
     )

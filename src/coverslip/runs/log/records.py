@@ -73,8 +73,8 @@ class Training:
     epochs: tuple[Epoch, ...]
     checkpoint_selection: CheckpointSelection | None  # the rule that keeps an epoch of fine-tuning
     best_epoch: int | None  # so far, by the primary metric on validation images
-    kept_epoch: int | None  # where the best is kept, of those so far; where the last is, None until it is there
-    kept_stage: Literal["instant", "finetune"] | None  # whose network is kept; None until that is decided
+    selected_epoch: int | None  # where the best is kept, of those so far; where the last is, None until it is there
+    selected_stage: Literal["instant", "finetune"] | None  # whose network is kept; None until that is decided
     has_early_dip: bool  # validation results became worse while the learning rate is high
     watched: Watched | None  # None before fine-tuning, and without validation images
     tested: FoldTestScores | None

@@ -54,10 +54,10 @@ class DecisionChoices(Choices):
         default="highest",
         description="What an image is called: the most probable class, or the one furthest above its own threshold. "
         "Thresholds come from ROC curves on validation images: the best balance of each class (roc), by which rare "
-        "classes are found more often, frequent ones less; or, with two classes, the `wished` sensitivity or "
+        "classes are found more often, frequent ones less; or, with two classes, the `target` sensitivity or "
         "specificity of the positive one. With two classes, `threshold` can also be given.",
     )
-    wished: Annotated[
+    target: Annotated[
         float,
         Key(
             "Target sensitivity or specificity",
@@ -108,7 +108,7 @@ class DecisionChoices(Choices):
         return DecisionRule(
             by=self.decide_by,
             positive=None if positive is None else list(classes).index(positive),
-            wished=self.wished,
+            target=self.target,
             threshold=self.threshold,
             error_rate=self.error_rate,
         )

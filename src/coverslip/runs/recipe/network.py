@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from coverslip.keys import Choice, Key, bounded_options
 from coverslip.runs.recipe.choices import Choices
@@ -111,8 +111,8 @@ class NetworkChoices(Choices):
     ] = Field(
         default="instant",
         description="Head that fine-tuning begins with: that of the instant classifier, or a random one. The instant "
-        "classifier is fitted in either case, and kept if its validation results are better (unless `kept_stage` says "
-        "otherwise). From scratch every head is random.",
+        "classifier is fitted in either case, and kept if its validation results are better (unless `stage_selection` "
+        "says otherwise). From scratch every head is random.",
     )
     refit_head: Annotated[
         bool,
@@ -141,24 +141,6 @@ class NetworkChoices(Choices):
             empty="none",
         ),
     ] = Field(default=None, description="Keep everything up to and including this part of the network as it is.")
-    frozen_variants: Annotated[
-        int | None,
-        Key(
-            "Kept variants of each image",
-            "training",
-            "Only with frozen layers: what they give for so many random variants of each image is computed once and "
-            "kept, which makes epochs much shorter. Takes room on the disk while training.",
-            "what the frozen parts gave for {} random variants of each image computed once",
-            empty="new ones in every epoch",
-        ),
-    ] = Field(
-        default=None,
-        ge=1,
-        le=1000,
-        description="With `freeze_to`: what leaves the frozen part is computed once for so many random variants of "
-        "each training image, and epochs take them in turn; left empty (null), every epoch draws new ones and passes "
-        "the whole network.",
-    )
     batch_norm: Annotated[
         Literal["auto", "keep", "learn"],
         Key(
@@ -183,11 +165,4 @@ class NetworkChoices(Choices):
     def _freeze_to_names_a_part(cls, value: str | None) -> str | None:
         if value is not None and not value.strip():
             raise ValueError("it must name a part of the network; left empty (null), all of it is trained")
-        return value
-
-    @field_validator("frozen_variants")
-    @classmethod
-    def _variants_are_of_something_frozen(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if value is not None and "freeze_to" in info.data and info.data["freeze_to"] is None:
-            raise ValueError("it needs freeze_to, which says up to which part the network stays as it is")
         return value

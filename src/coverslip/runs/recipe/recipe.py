@@ -143,9 +143,9 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
     @property
     def keeps_last_epoch(self) -> bool:
         """Whether fine-tuning keeps its last epoch, whatever validation images say of the others."""
-        if self.kept_epoch == "auto":
+        if self.checkpoint_selection == "auto":
             return self.begins_with_instant_classifier and self.schedule == "cosine"
-        return self.kept_epoch == "last"
+        return self.checkpoint_selection == "last"
 
     @property
     def patience_used(self) -> int | None:

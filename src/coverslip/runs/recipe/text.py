@@ -302,7 +302,7 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
         BadRecipe: `init.recipe` is not valid, or would leave the network as it was.
     """
     assert isinstance(recipe.init, Pretraining)
-    own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to", "frozen_variants"})
+    own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to"})
     changes = recipe.init.recipe
     # A start from many images for few is why one asks, and their split is another one.
     split = {**own["split"], "folds": 0, "by_domain": False, "train_per_class": None, "run": None}

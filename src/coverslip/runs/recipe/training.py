@@ -140,7 +140,7 @@ Sampling = Literal["all", "oversample", "undersample", "even", "domains"]
 
 _FEWEST_EPOCHS, _MOST_EPOCHS = 8, 60
 # What a training that is finished early sets, so that its recipe gives the same classifier again.
-SET_BY_FINISHING = ("last_epoch", "kept_epoch", "patience")
+SET_BY_FINISHING = ("last_epoch", "checkpoint_selection", "patience")
 IMAGES_COPIED = 200  # training images of which copies are made for the instant classifier
 # Training images that the last layer is refitted on: more take time, and tell a discriminant of some thousand features
 # little.
@@ -416,7 +416,7 @@ class FinetuningChoices(Choices):
         "frequent ones less often (undersample), or both, in an epoch of the usual length (even). Where there are "
         "several domains: those of small ones more often (domains).",
     )
-    kept_epoch: Annotated[
+    checkpoint_selection: Annotated[
         Literal["auto", "best", "last"],
         Key(
             "Kept epoch",
@@ -434,7 +434,7 @@ class FinetuningChoices(Choices):
         description="Which epoch's network is kept; auto is the last where training begins with the instant classifier "
         "and the learning rate falls along a cosine, else the best by the primary metric on validation images.",
     )
-    kept_stage: Annotated[
+    stage_selection: Annotated[
         Literal["better", "finetune"],
         Key(
             "Kept network",

@@ -156,7 +156,7 @@ def _tried(dataset: str, n: int | None, name: str, cells: Sequence[Cell], differ
         n_trained=len(records),
         shrinkages=tuple(sorted({value for value in probes if value is not None})),
         epochs_run=_span([stage.epochs_run for stage in tuned]),
-        epochs_kept=_span([record.kept_epoch for record in records]) if tuned else (),
+        epochs_kept=_span([record.selected_epoch for record in records]) if tuned else (),
     )
 
 

@@ -50,8 +50,8 @@ BARE: Changes = {
     "head_init": "random",
     "refit_head": False,
     "clip_gradient": None,
-    "kept_epoch": "best",
-    "kept_stage": "finetune",
+    "checkpoint_selection": "best",
+    "stage_selection": "finetune",
 }
 
 COMMON = (

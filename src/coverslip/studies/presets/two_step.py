@@ -18,7 +18,7 @@ def _through_each_other(given: Sequence[Dataset], is_small: bool) -> list[Datase
 
 def _through(first: Dataset, target: Dataset, is_small: bool) -> Dataset:
     # Whatever it is worth on its own images: with the network that it began with, it would be no step.
-    recipe: Changes = {"group": first.get("group") or first.get("group_pattern"), "kept_stage": "finetune"}
+    recipe: Changes = {"group": first.get("group") or first.get("group_pattern"), "stage_selection": "finetune"}
     if classes := first.get("recipe", {}).get("classes"):
         recipe["classes"] = classes
     if is_small:

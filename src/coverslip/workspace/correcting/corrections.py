@@ -13,7 +13,7 @@ from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, safe_cell
 from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.runs.lookup import ImageSource
-from coverslip.workspace.correcting.leaving_out import leave_out_by_job
+from coverslip.workspace.correcting.exclusions import exclude_by_job
 from coverslip.workspace.correcting.tables import table_of
 from coverslip.workspace.datasets import changing
 from coverslip.workspace.datasets.labels import add_classes, give_label, label_before
@@ -98,11 +98,11 @@ def _answer_in_dataset(connection: Connection, job: Job, picture: ImageSource, a
         if place is None:
             return
         here = (db.images.c.dataset_id == job.dataset_id) & (db.images.c.position == place)
-        image = connection.execute(select(db.images.c.is_left_out, db.images.c.left_out_by).where(here)).one()
+        image = connection.execute(select(db.images.c.is_excluded, db.images.c.excluded_by).where(here)).one()
         is_excluded = isinstance(answer, Exclusion)
-        changes = not image.is_left_out if is_excluded else image.left_out_by == job.id
+        changes = not image.is_excluded if is_excluded else image.excluded_by == job.id
         if changes:
-            leave_out_by_job(connection, job.dataset_id, [place], is_left_out=is_excluded, job_id=job.id)
+            exclude_by_job(connection, job.dataset_id, [place], is_excluded=is_excluded, job_id=job.id)
         if answer is None or isinstance(answer, Exclusion):
             label, is_changed = label_before(connection, job.dataset_id, place, job_id=job.id)
             if not is_changed:

@@ -13,7 +13,7 @@ from coverslip.datasets import ALIASES, name_as_text, natural_key, open_dataset,
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
-from coverslip.workspace.correcting.leaving_out import leave_out_by_job
+from coverslip.workspace.correcting.exclusions import exclude_by_job
 from coverslip.workspace.correcting.since_training import ImageChanges, ImageOfNow, compared, images_of_now
 from coverslip.workspace.correcting.tables import LabelledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.datasets import changing, grouping
@@ -310,7 +310,7 @@ def _images_after(joining: _Joining, job: Job) -> list[ImageOfNow]:
         replace(
             image,
             label=answers.get(image.position, image.label),
-            is_left_out=image.position in joining.excluded or (image.is_left_out and image.left_out_by != job.id),
+            is_excluded=image.position in joining.excluded or (image.is_excluded and image.excluded_by != job.id),
         )
         for image in joining.now
         if image.position in joining.added or image.domain not in joining.earlier_domains
@@ -319,7 +319,7 @@ def _images_after(joining: _Joining, job: Job) -> list[ImageOfNow]:
 
 def _n_conflicting(connection: Connection, dataset: AnyRow, answers: Mapping[int, str]) -> int:
     """How many of these images of a dataset have duplicates with another label, once they have these labels."""
-    included = (images.c.dataset_id == dataset.id) & ~images.c.is_left_out
+    included = (images.c.dataset_id == dataset.id) & ~images.c.is_excluded
     answered = included & images.c.position.in_(values(json.dumps(list(answers))))
     hashes = select(images.c.pixel_hash).where(answered, images.c.pixel_hash.is_not(None))
     columns = (images.c.position, images.c.pixel_hash, images.c.label, images.c.domain)
@@ -386,7 +386,7 @@ def _answer(workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[
     """Label and exclude images where they stand in the dataset by now, and include those that are not excluded now."""
     of_label: dict[str, list[int]] = {}
     excluded: list[int] = []
-    by_job = (images.c.dataset_id == dataset_id) & images.c.is_left_out & (images.c.left_out_by == job.id)
+    by_job = (images.c.dataset_id == dataset_id) & images.c.is_excluded & (images.c.excluded_by == job.id)
     with writing(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         for row, picture in answered:
@@ -400,8 +400,8 @@ def _answer(workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[
         for label, places in of_label.items():
             give_label(connection, dataset_row(connection, dataset_id), places, label, job_id=job.id)
         if excluded:
-            leave_out_by_job(connection, dataset_id, excluded, is_left_out=True, job_id=job.id)
+            exclude_by_job(connection, dataset_id, excluded, is_excluded=True, job_id=job.id)
         if included:
-            leave_out_by_job(connection, dataset_id, included, is_left_out=False, job_id=job.id)
+            exclude_by_job(connection, dataset_id, included, is_excluded=False, job_id=job.id)
     if excluded or included:
         search_copies(workspace, dataset_id)

@@ -66,8 +66,8 @@ class ImageOfNow:
     image_id: str
     domain: str
     label: str | None
-    is_left_out: bool
-    left_out_by: str | None
+    is_excluded: bool
+    excluded_by: str | None
 
 
 def images_of_now(connection: Connection, dataset_id: str) -> list[ImageOfNow]:
@@ -77,8 +77,8 @@ def images_of_now(connection: Connection, dataset_id: str) -> list[ImageOfNow]:
         images.c.image_id,
         images.c.domain,
         images.c.label,
-        images.c.is_left_out,
-        images.c.left_out_by,
+        images.c.is_excluded,
+        images.c.excluded_by,
     )
     rows = connection.execute(select(*columns).where(images.c.dataset_id == dataset_id).order_by(images.c.position))
     return [ImageOfNow(*row) for row in rows]
@@ -111,7 +111,7 @@ def compared(
     label_of = _labels_for(connection, job, plan, now)
     relabeled = [row for image_id, row in had.items() if label_of.get(image_id, row.label) != row.label]
     stay = {row.image_id for image_id, row in had.items() if image_id in label_of}
-    removed = [row for row in job.run.split if row.split != "left-out" and row.image_id not in stay]
+    removed = [row for row in job.run.split if row.split != "excluded" and row.image_id not in stay]
     added = [image_id for image_id in label_of if image_id not in had]
     return ImageChanges(len(added), len(relabeled), _n_test(relabeled), len(removed), _n_test(removed)), added
 
@@ -127,7 +127,7 @@ def _changes_of(workspace: Workspace, job: Job) -> tuple[ImageChanges, Sequence[
 
 def _labels_for(connection: Connection, job: Job, plan: ClassPlan, now: Sequence[ImageOfNow]) -> dict[str, str]:
     """The labels of the images that a training with these classes would get."""
-    found = [image for image in now if not image.is_left_out and image.label is not None]
+    found = [image for image in now if not image.is_excluded and image.label is not None]
     kinds = list(dict.fromkeys((image.domain, image.label) for image in found))
     records = [ImageRecord("", Path(), label, None, domain, None, ReadPlan()) for domain, label in kinds]
     dataset = as_dataset(dataset_row(connection, job.dataset_id or ""), records)

@@ -21,7 +21,7 @@ NO_COUNTS: Json = {
     "n_images": 0,
     "n_labelled": 0,
     "n_unreadable": 0,
-    "n_left_out": 0,
+    "n_excluded": 0,
     "n_changed": 0,
     "classes": {},
     "n_groups": 0,
@@ -75,13 +75,13 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
     connection.execute(update(images).where(*among, images.c.problem.is_not(None)).values(problem=None))
     several = (
         select(images.c.pixel_hash)
-        .where(*among, ~images.c.is_left_out)
+        .where(*among, ~images.c.is_excluded)
         .group_by(images.c.pixel_hash)
         .having(func.count() > 1)
     )
     equal = connection.execute(
         select(images.c.pixel_hash, images.c.label, images.c.domain)
-        .where(images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(several), ~images.c.is_left_out)
+        .where(images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(several), ~images.c.is_excluded)
         .distinct()
     ).all()
     are_conflicts = conflicts_by_hash(dataset_row(connection, dataset_id), [tuple(image) for image in equal])
@@ -92,7 +92,7 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
             .where(
                 images.c.dataset_id == dataset_id,
                 images.c.pixel_hash.in_(values(marked)),
-                ~images.c.is_left_out,
+                ~images.c.is_excluded,
             )
             .values(problem=problem)
         )
@@ -114,14 +114,14 @@ def conflicts_by_hash(row: AnyRow, equal: Collection[tuple[str, str | None, str]
 
 def _counts(connection: Connection, dataset_id: str) -> Json:
     of_dataset = images.c.dataset_id == dataset_id
-    own = of_dataset & ~images.c.is_left_out
+    own = of_dataset & ~images.c.is_excluded
 
     def numbered(column: Any) -> dict[str | None, int]:  # Any: SQLAlchemy's column
         pairs = connection.execute(select(column, func.count()).where(own).group_by(column)).all()
         return {value: n for value, n in pairs}  # noqa: C416 - rows, which dict() is not typed for
 
     labels, domains, problems = (numbered(images.c[name]) for name in ("label", "domain", "problem"))
-    n_taken_in = sum(labels.values())
+    n_included = sum(labels.values())
     n_images = connection.execute(select(func.count()).where(of_dataset)).scalar_one()
     is_named = images.c.group != images.c.image_id
     n_groups = connection.execute(select(func.count(images.c.group.distinct())).where(own, is_named)).scalar_one()
@@ -131,9 +131,9 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
     named = sorted((name for name in domains if name), key=natural_key)
     return {
         "n_images": n_images,
-        "n_labelled": n_taken_in - labels.get(None, 0),
+        "n_labelled": n_included - labels.get(None, 0),
         "n_unreadable": problems.get("unreadable", 0),
-        "n_left_out": n_images - n_taken_in,
+        "n_excluded": n_images - n_included,
         "n_changed": n_changed,
         "classes": {name: labels[name] for name in classes},
         "n_groups": n_groups,
@@ -157,7 +157,7 @@ def _spread(connection: Connection, dataset_id: str, name: str | None, n_wanted:
         images.c.dataset_id == dataset_id,
         images.c.label.is_not_distinct_from(name),
         images.c.problem.is_distinct_from("unreadable"),
-        ~images.c.is_left_out,
+        ~images.c.is_excluded,
     )
     n = connection.execute(select(func.count()).select_from(wanted.subquery())).scalar_one()
     n_shown = min(n, n_wanted)

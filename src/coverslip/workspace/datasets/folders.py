@@ -45,7 +45,7 @@ class FolderContent:
     unread: Annotated[list[UnreadFormat], Field(description="Files of microscope formats that cannot be read.")]
     class_folders: list[ClassFolder]
     is_more: Annotated[bool, Field(description="There may be more images than were counted.")]
-    n_left_out: Annotated[
+    n_excluded: Annotated[
         int, Field(description="Folders and tables that are not listed because their names are no text.")
     ]
 
@@ -78,7 +78,7 @@ def look_into(workspace: Workspace, path: str | None) -> FolderContent:
         if entry.name.startswith(".") or (entry.is_symlink() and not _is_allowed(workspace, Path(entry.path))):
             continue
         if not _is_text(entry.name):
-            content.n_left_out += 1  # JSON holds text only
+            content.n_excluded += 1  # JSON holds text only
         elif _is_folder(entry):
             content.folders.append(Place(entry.name, folder / entry.name))
             n = counting.below(entry.path)

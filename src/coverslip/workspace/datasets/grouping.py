@@ -143,7 +143,7 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
         row = dataset_row(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
         if pattern is not None:
-            included = (images.c.dataset_id == dataset_id) & ~images.c.is_left_out  # the same images as `data.records`
+            included = (images.c.dataset_id == dataset_id) & ~images.c.is_excluded  # the same images as `data.records`
             query = select(images.c.shown_path).where(included).order_by(images.c.position)
             answer = _tried(pattern, list(connection.execute(query).scalars()))
             return replace(_of_pattern(answer), refusal=_refusal(data, answer["groups"]))

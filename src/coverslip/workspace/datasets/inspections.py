@@ -13,8 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from coverslip.audit import (
     SeenWhileScanning,
-    inspect_with_look,
-    known_look,
+    cached_leakage_audit,
+    inspect_with_leakage_audit,
     with_cached_near_duplicates,
     with_known_quality,
     with_near_duplicates,
@@ -24,7 +24,7 @@ from coverslip.datasets import Inspection, Signal, list_finders
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.images import ImageFacts
-from coverslip.runs import InspectionWithWhatIf, WhatIf, inspection_of
+from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
 from coverslip.workspace.datasets.classes import trained_labels
 from coverslip.workspace.store.database import one_moment, writing
 from coverslip.workspace.store.home import Workspace
@@ -56,7 +56,7 @@ def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
     """Look through all that is known of the images, with the classes that trainings see."""
     data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
     scan = with_known_quality(with_cached_near_duplicates(scan))
-    return inspect_with_look(data, scan, known_look(data, scan))
+    return inspect_with_leakage_audit(data, scan, cached_leakage_audit(data, scan))
 
 
 def kept_inspection(connection: Connection, dataset_id: str, revision: int) -> Inspection | None:
@@ -79,33 +79,37 @@ def keep_inspection(connection: Connection, dataset_id: str, inspection: Inspect
     beside it.
     """
     found = inspection.model_dump(mode="json")
-    before = None if isinstance(inspection, InspectionWithWhatIf) else _last_look(_row(connection, dataset_id))
+    before = (
+        None
+        if isinstance(inspection, InspectionWithLeakageEstimate)
+        else _last_leakage_audit(_row(connection, dataset_id))
+    )
     kept = {"finders": _finders(), "inspection": found, "look_before": before}
     replaced = insert(inspections).prefix_with("OR REPLACE")
     connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, found=kept))
 
 
 @dataclass(frozen=True, slots=True)
-class KeptLook:
+class KnownLeakageAudit:
     """What showing the images to a network told, and whether it is of the labels and groups of now."""
 
     state: Literal["not-asked", "outdated", "known"]
-    what_if: WhatIf | None = None
+    leakage_estimate: LeakageEstimate | None = None
     signal: Signal | None = None
 
 
-def kept_look(connection: Connection, dataset_id: str, revision: int) -> KeptLook:
+def known_leakage_audit(connection: Connection, dataset_id: str, revision: int) -> KnownLeakageAudit:
     """What was seen when somebody last looked."""
     inspection = kept_inspection(connection, dataset_id, revision)
-    if isinstance(inspection, InspectionWithWhatIf):
-        return KeptLook("known", inspection.what_if, inspection.signal)
-    before = _last_look(_row(connection, dataset_id))
+    if isinstance(inspection, InspectionWithLeakageEstimate):
+        return KnownLeakageAudit("known", inspection.leakage_estimate, inspection.signal)
+    before = _last_leakage_audit(_row(connection, dataset_id))
     if before is None:
-        return KeptLook("not-asked")
+        return KnownLeakageAudit("not-asked")
     try:
-        return TypeAdapter(KeptLook).validate_python({"state": "outdated", **before})
+        return TypeAdapter(KnownLeakageAudit).validate_python({"state": "outdated", **before})
     except ValidationError:  # of another version of this program
-        return KeptLook("not-asked")
+        return KnownLeakageAudit("not-asked")
 
 
 def _row(connection: Connection, dataset_id: str) -> Json | None:
@@ -115,13 +119,13 @@ def _row(connection: Connection, dataset_id: str) -> Json | None:
     return kept
 
 
-def _last_look(kept: Json | None) -> Json | None:
+def _last_leakage_audit(kept: Json | None) -> Json | None:
     """The look that a kept inspection holds, or that stood beside it."""
     if kept is None:
         return None
     found: Json = kept["inspection"]
-    if "what_if" in found:
-        return {"what_if": found["what_if"], "signal": found["signal"]}
+    if "leakage_estimate" in found:
+        return {"leakage_estimate": found["leakage_estimate"], "signal": found["signal"]}
     before: Json | None = kept.get("look_before")
     return before
 

@@ -40,11 +40,11 @@ _Pixels = tuple[str, str]  # a file, and which pixels of it, as JSON
 class Exclusion(NamedTuple):
     """Whether an image is excluded, and what excluded or included it last."""
 
-    is_left_out: bool
+    is_excluded: bool
     by: str | None
 
 
-_NOT_EXCLUDED = Exclusion(is_left_out=False, by=None)
+_NOT_EXCLUDED = Exclusion(is_excluded=False, by=None)
 
 
 def store_images(
@@ -103,9 +103,9 @@ def replace_images(connection: Connection, home: Workspace, dataset_id: str, fou
     }
     new_ids = {row.image_id: found.records[moved[row.position]].image_id for row in known if row.position in moved}
     exclusions = {
-        new_ids[row.image_id]: Exclusion(row.is_left_out, row.left_out_by)
+        new_ids[row.image_id]: Exclusion(row.is_excluded, row.excluded_by)
         for row in known
-        if row.image_id in new_ids and (row.is_left_out or row.left_out_by is not None)
+        if row.image_id in new_ids and (row.is_excluded or row.excluded_by is not None)
     }
     _put_aside(connection, dataset_id, [row for row in known if row.position not in moved])
     restored_labels = _given_again(connection, dataset_id, found)
@@ -151,8 +151,8 @@ def _insert_images(
                 "about": list(record.about) or None,
                 "problem": None if is_allowed else "unreadable",
                 "version": version,
-                "is_left_out": exclusion.is_left_out,
-                "left_out_by": exclusion.by,
+                "is_excluded": exclusion.is_excluded,
+                "excluded_by": exclusion.by,
             }
         )
         if not is_allowed:

@@ -258,7 +258,7 @@ def _counted(connection: Connection, dataset_id: str, places: str) -> tuple[Coun
     rows = connection.execute(  # the plus keeps SQLite from walking through the index of all labels
         text(
             f"SELECT label, COUNT(*), SUM(label IS NOT label_before) FROM images {_AT} "  # noqa: S608 - only marks and fixed names are put in
-            "AND NOT is_left_out GROUP BY +label"
+            "AND NOT is_excluded GROUP BY +label"
         ),
         {"dataset": dataset_id, "positions": places},
     ).all()

@@ -84,7 +84,7 @@ class DatasetState:
     n_images: int
     n_labelled: int
     n_unreadable: int
-    n_left_out: Annotated[int, Field(description="Shown, but neither counted as labeled nor trained on.")]
+    n_excluded: Annotated[int, Field(description="Shown, but neither counted as labeled nor trained on.")]
     classes: list[ClassCount]
     groups: Groups
     domains: Annotated[
@@ -133,7 +133,7 @@ def _described(home: Workspace, connection: Connection, row: AnyRow) -> DatasetS
         n_images=counts["n_images"],
         n_labelled=counts["n_labelled"],
         n_unreadable=counts["n_unreadable"],
-        n_left_out=counts["n_left_out"],
+        n_excluded=counts["n_excluded"],
         classes=[ClassCount(name, counts["classes"].get(name, 0), k) for k, name in enumerate(names)],
         groups=_groups(row),
         domains=[DomainCount(name, n) for name, n in counts["domains"].items()],

@@ -119,7 +119,7 @@ def file_name(home: Workspace, dataset_id: str, what: str) -> str:
 
 def _tells_all(connection: Connection, row: AnyRow) -> bool:
     has_named_domains = any(source["domain"] for source in row.sources) or bool(table_choices(row).columns)
-    is_narrowed = row.summary["n_changed"] or row.summary["n_left_out"]
+    is_narrowed = row.summary["n_changed"] or row.summary["n_excluded"]
     if is_narrowed or not row.is_labelled or has_named_domains:
         return False
     outside = select(func.count()).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)
@@ -142,7 +142,7 @@ def _lines(
     columns = _columns(connection, row)
     if groups is not None:
         columns = [column for column in columns if column != "group"] + ["group"] * any(groups.values())
-    left_out = _positions(connection, row, images.c.is_left_out)
+    left_out = _positions(connection, row, images.c.is_excluded)
     if left_out and "split" not in columns:
         columns.append("split")
     if "group" in columns:  # instead of the user's own, which has no value where an image is a group of its own
@@ -161,7 +161,7 @@ def _lines(
         yield _as_csv(
             [
                 [
-                    _cell(record, column, is_left_out=position in left_out, are_points="width" not in columns)
+                    _cell(record, column, is_excluded=position in left_out, are_points="width" not in columns)
                     for column in columns
                 ]
                 for position, record in kept
@@ -197,12 +197,12 @@ def _positions(connection: Connection, row: AnyRow, condition: ColumnElement[boo
     return set(connection.execute(select(images.c.position).where(images.c.dataset_id == row.id, condition)).scalars())
 
 
-def _cell(record: ImageRecord, column: str, *, is_left_out: bool, are_points: bool) -> str:
+def _cell(record: ImageRecord, column: str, *, is_excluded: bool, are_points: bool) -> str:
     match column:
         case "path":
             return name_as_text(str(record.path))
         case "split":
-            return "left-out" if is_left_out else record.predefined_split or ""
+            return "excluded" if is_excluded else record.predefined_split or ""
         case "plane":
             return str(record.plan.plane) if "plane" in record.stated else ""
         case "channel":

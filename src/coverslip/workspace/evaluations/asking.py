@@ -95,7 +95,7 @@ def _evaluable(workspace: Workspace, run_id: str) -> Run:
 
 def _labels(connection: Connection, dataset_id: str) -> dict[str, int]:
     """How many images have each label."""
-    own = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_left_out
+    own = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
     counts = connection.execute(select(images.c.label, func.count()).where(own).group_by(images.c.label))
     return {str(label): int(n) for label, n in counts}
 
@@ -112,6 +112,6 @@ def _count_seen(connection: Connection, dataset_id: str, run: Run) -> int | None
     seen = seen_pixels(run.seen)
     if set(seen.by_plan) != {ReadPlan()}:  # here the images were read whole: other planes have other pixels
         return None
-    own = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_left_out
+    own = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
     hashes = connection.execute(select(images.c.pixel_hash).where(own)).scalars()
     return sum(pixel_hash in seen.by_plan[ReadPlan()] for pixel_hash in hashes)

@@ -18,7 +18,7 @@ from coverslip.workspace.jobs.faults import folded_log, why_failed
 from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, waiting
 from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
 from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
-from coverslip.workspace.jobs.watching import Look, Message, as_text
+from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging
 
@@ -150,12 +150,12 @@ class WatchedEvaluation:
     def __init__(self, workspace: Workspace, job_id: str) -> None:
         self._workspace, self._id = workspace, job_id
 
-    def look(self) -> Look:
+    def snapshot(self) -> JobSnapshot:
         try:
             state = evaluation_state(self._workspace, self._id)
         except NotFound:
-            return Look({}, True, [])
-        return Look({"state": as_text(state)}, has_ended(state.state), [])
+            return JobSnapshot({}, True, [])
+        return JobSnapshot({"state": as_text(state)}, has_ended(state.state), [])
 
     def backlog(self, after: int, up_to: int) -> list[Message]:
         return []

@@ -45,7 +45,7 @@ from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, Json
 from coverslip.workspace.workers.submit import child_environment
 
-_PARTS: tuple[Part, ...] = ("train", "val", "test", "left-out")
+_PARTS: tuple[Part, ...] = ("train", "val", "test", "excluded")
 PREVIEWS = register(
     Kind("app-previews", "training images as a recipe would change them, in the app", RECORDS, bound_bytes=2 * 10**8)
 )
@@ -294,7 +294,7 @@ def _preview_of(
         if fold is not None:
             tested.setdefault(fold, []).append(i)
     counts = Counter(
-        (record.label, part) for record, part in zip(data.records, shown.parts, strict=True) if part != "left-out"
+        (record.label, part) for record, part in zip(data.records, shown.parts, strict=True) if part != "excluded"
     )
     return SplitPreview(
         notes=notes,

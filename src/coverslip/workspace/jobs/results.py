@@ -36,7 +36,7 @@ from coverslip.reports.sections.numbers import decided
 from coverslip.reports.sections.tiles import n_mistakes
 from coverslip.reports.sections.training import Section
 from coverslip.reports.tables import reasons
-from coverslip.runs import Run, WhatIf, metrics_as_json
+from coverslip.runs import LeakageEstimate, Run, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.store.home import Workspace
@@ -187,9 +187,9 @@ class Results(Measurement):
         LearningCurve | None,
         Field(description="What twice as many images would bring; null where no curve was drawn."),
     ]
-    what_if: Annotated[
-        WhatIf | None,
-        Field(description="What a careless split would have reported; null where nobody asked."),
+    leakage_estimate: Annotated[
+        LeakageEstimate | None,
+        Field(description="What an image-level split would have reported; null where nobody asked."),
     ]
 
 
@@ -321,7 +321,7 @@ def _results(run: ReportedRun) -> Results:
         limits=[Limit(claim=claim, meaning=meaning) for claim, meaning in limits(run)],
         facts=content.facts(run),
         learning_curve=run.run.learning_curve,
-        what_if=run.what_if,
+        leakage_estimate=run.leakage_estimate,
     )
 
 

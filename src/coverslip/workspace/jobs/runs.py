@@ -215,7 +215,7 @@ def _validation_f1_of_folds(run: Run) -> list[float]:
             if record is None:
                 continue
             if record.chosen == "finetune":
-                scores += [epoch.val_f1 for epoch in fold.history if epoch.epoch == record.kept_epoch]
+                scores += [epoch.val_f1 for epoch in fold.history if epoch.epoch == record.selected_epoch]
             elif record.instant is not None:
                 scores.append(record.instant.val_macro_f1)
     return [f1 for f1 in scores if f1 is not None]

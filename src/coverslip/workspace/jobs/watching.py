@@ -21,7 +21,7 @@ from coverslip.workspace.jobs.state import has_ended
 from coverslip.workspace.store.home import Workspace
 
 _SECONDS_BETWEEN_LOOKS = 0.5
-_SECONDS_BETWEEN_CLOCKS = 2.0  # the time that is left changes with every look
+_SECONDS_BETWEEN_CLOCKS = 2.0  # the time that is left changes with every snapshot
 _MOST_UNREAD = 2_000  # messages that one page may lag behind
 _log = logging.getLogger("coverslip")
 
@@ -36,8 +36,8 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What is so now, and what is new since the last look."""
+class JobSnapshot:
+    """The current state of a job, and what is new since the last snapshot."""
 
     now: dict[str, str]  # JSON by kind of message, the state first; empty where the job was removed
     is_over: bool
@@ -45,9 +45,9 @@ class Look:
 
 
 class Source(Protocol):
-    """A job to look at; its methods block."""
+    """A job to watch; its methods block."""
 
-    def look(self) -> Look: ...
+    def snapshot(self) -> JobSnapshot: ...
 
     def backlog(self, after: int, up_to: int) -> list[Message]: ...
 
@@ -87,13 +87,13 @@ class _Watcher:
     async def work(self) -> None:
         """Look until nobody watches any more, or nothing more will come."""
         try:
-            self._take(await asyncio.to_thread(self.source.look), tell=False)
+            self._take(await asyncio.to_thread(self.source.snapshot), tell=False)
             self.is_ready.set()
             while not self.is_over:
                 await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
                 if not self.subscribers:
                     return
-                self._take(await asyncio.to_thread(self.source.look), tell=True)
+                self._take(await asyncio.to_thread(self.source.snapshot), tell=True)
         except Exception:  # noqa: BLE001  pages reconnect by themselves; the log says why they had to
             _log.exception("a job could not be watched")
         finally:
@@ -101,16 +101,16 @@ class _Watcher:
             self.is_ready.set()
             self.tell(None)
 
-    def _take(self, look: Look, *, tell: bool) -> None:
-        self.is_over = look.is_over
-        for line in look.lines:
+    def _take(self, snapshot: JobSnapshot, *, tell: bool) -> None:
+        self.is_over = snapshot.is_over
+        for line in snapshot.lines:
             self.last_number = line.number or self.last_number
-        changed = [Message(kind, text) for kind, text in look.now.items() if self._is_news(kind, text)]
-        self.now = look.now or self.now
+        changed = [Message(kind, text) for kind, text in snapshot.now.items() if self._is_news(kind, text)]
+        self.now = snapshot.now or self.now
         if any(message.kind == "state" for message in changed):
             self._told = time.monotonic()
         if tell:
-            for message in (*look.lines, *changed):
+            for message in (*snapshot.lines, *changed):
                 self.tell(message)
 
     def _is_news(self, kind: str, text: str) -> bool:
@@ -220,18 +220,18 @@ class WatchedTraining:
         self._reader = LogReader(self._log)
         self._told: tuple[tuple[Training, ...], str] = ((), "[]")
 
-    def look(self) -> Look:
+    def snapshot(self) -> JobSnapshot:
         try:
             job = find_job(self._workspace, self._id, "train")
         except NotFound:
-            return Look({}, True, [])
+            return JobSnapshot({}, True, [])
         state = state_of_run(job, waiting(self._workspace, "train"))
         # After the state: what a process wrote before it ended is not missed.
         trainings = folded_log(job).progress.trainings
         self._reader.has_begun_anew()
         lines = [_as_message(line) for line in self._reader.new_lines() if line.is_lasting]
         now = {"state": as_text(state), "trainings": self._trainings_as_text(trainings)}
-        return Look(now, has_ended(state.state), lines)
+        return JobSnapshot(now, has_ended(state.state), lines)
 
     def _trainings_as_text(self, trainings: tuple[Training, ...]) -> str:
         if trainings is not self._told[0]:  # they change with epochs, not with steps

@@ -12,7 +12,7 @@ from coverslip.runs import ClassifierCard, Run
 from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
-from coverslip.workspace.jobs.watching import Look, Message, as_text
+from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
 from coverslip.workspace.predictions.deciding import BEGUN, Begun
 from coverslip.workspace.predictions.rows import Exclusion, corrections_of, count_only, count_rows
 from coverslip.workspace.store.home import Workspace
@@ -149,14 +149,14 @@ class WatchedPrediction:
     def __init__(self, workspace: Workspace, job_id: str) -> None:
         self._workspace, self._id = workspace, job_id
 
-    def look(self) -> Look:
+    def snapshot(self) -> JobSnapshot:
         try:
             job = find_job(self._workspace, self._id, "predict")
         except NotFound:
-            return Look({}, True, [])
+            return JobSnapshot({}, True, [])
         state = state_of_prediction(self._workspace, job)
         now = {"state": as_text(state), "rows": as_text(RowsSoFar(state.n_done))}
-        return Look(now, has_ended(state.state), [])
+        return JobSnapshot(now, has_ended(state.state), [])
 
     def backlog(self, after: int, up_to: int) -> list[Message]:
         return []

@@ -180,7 +180,7 @@ def _add_confirmed_labels(connection: sqlite3.Connection) -> None:
 
 def _add_left_out_by(connection: sqlite3.Connection) -> None:
     """Excluded images say in which prediction they were excluded."""
-    connection.execute("ALTER TABLE images ADD COLUMN left_out_by VARCHAR")
+    connection.execute("ALTER TABLE images ADD COLUMN excluded_by VARCHAR")
 
 
 def _add_index_of_image_ids(connection: sqlite3.Connection) -> None:

@@ -81,7 +81,7 @@ def load_records(
     end: int | None = None,
     *,
     image_ids: Collection[str] | None = None,
-    with_left_out: bool = True,
+    with_excluded: bool = True,
 ) -> list[ImageRecord]:
     """The images at these positions, or those of them with these ids, with their labels of now."""
     query = select(
@@ -98,8 +98,8 @@ def load_records(
         query = query.where(images.c.position < end)
     if image_ids is not None:
         query = query.where(images.c.image_id.in_(values(json.dumps(list(image_ids)))))
-    if not with_left_out:
-        query = query.where(~images.c.is_left_out)
+    if not with_excluded:
+        query = query.where(~images.c.is_excluded)
     records = []
     for row in connection.execute(query.order_by(images.c.position)):
         plan, stated = plan_of(row.plan)
@@ -133,7 +133,7 @@ def load_versions(connection: Connection, dataset_id: str, places: Sequence[int]
 def load_dataset(connection: Connection, dataset_id: str) -> Dataset:
     """The dataset as other rooms know it, with the labels and groups of now, but for what was left out."""
     row = dataset_row(connection, dataset_id)
-    return as_dataset(row, load_records(connection, dataset_id, with_left_out=False))
+    return as_dataset(row, load_records(connection, dataset_id, with_excluded=False))
 
 
 def load_as_trained(connection: Connection, dataset_id: str) -> Dataset:
@@ -168,7 +168,7 @@ def load_scan(connection: Connection, dataset_id: str) -> Scan:
     rows = connection.execute(
         select(image_facts.c.facts, image_facts.c.reason)
         .join(images, is_image)
-        .where(image_facts.c.dataset_id == dataset_id, ~images.c.is_left_out)
+        .where(image_facts.c.dataset_id == dataset_id, ~images.c.is_excluded)
         .order_by(image_facts.c.position)
     )
     return Scan(tuple(facts_of(row.facts) if row.facts else Unreadable(row.reason) for row in rows))

@@ -92,11 +92,11 @@ images = Table(
     Column("about", JSON(none_as_null=True)),  # names and cells of its table's other columns; None: there are none
     Column("problem", String),  # unreadable, duplicate, conflicting
     Column(
-        "is_left_out", Boolean, nullable=False, default=False
+        "is_excluded", Boolean, nullable=False, default=False
     ),  # in the app: shown, but neither counted nor trained on
     # The prediction among whose images it was excluded, or, after "change:", the change in the dataset's pages that
     # excluded or included it last and can be undone; None: no change can be undone.
-    Column("left_out_by", String),
+    Column("excluded_by", String),
     Column("pixel_hash", String),
     Column("width_px", Integer),
     Column("height_px", Integer),

@@ -20,7 +20,7 @@ from coverslip.workspace.jobs.faults import folded_log, why_failed
 from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, waiting
 from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
-from coverslip.workspace.jobs.watching import Look, Message, as_text
+from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.studies.planning import PlannedTraining, planned
@@ -250,14 +250,14 @@ class WatchedStudy:
     def __init__(self, workspace: Workspace, job_id: str) -> None:
         self._workspace, self._id = workspace, job_id
 
-    def look(self) -> Look:
+    def snapshot(self) -> JobSnapshot:
         try:
             job = find_job(self._workspace, self._id, "study")
         except NotFound:
-            return Look({}, True, [])
+            return JobSnapshot({}, True, [])
         state = state_of_study(job, waiting(self._workspace, "study"))
         now = {"state": as_text(state), "cells": as_text(trainings_of(self._workspace, job))}
-        return Look(now, has_ended(state.state), [])
+        return JobSnapshot(now, has_ended(state.state), [])
 
     def backlog(self, after: int, up_to: int) -> list[Message]:
         return []

@@ -22,7 +22,7 @@ Only = Literal[
     "duplicate",
     "conflicting",
     "problem",
-    "left-out",
+    "excluded",
     "changed",
     "doubtful",
     "suspected",
@@ -51,7 +51,7 @@ class Filters(BaseModel):
     only: Only | None = Field(
         default=None,
         description="Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; "
-        "conflicting: of another one; problem: any of these; left-out: not trained on, as was said in the app; "
+        "conflicting: of another one; problem: any of these; excluded: not trained on, as was said in the app; "
         "changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the "
         "image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was "
         "confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was "

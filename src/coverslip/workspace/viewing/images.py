@@ -51,7 +51,7 @@ class Image:
             description="duplicate: an equal image is of the same class for trainings; conflicting: one is of another."
         ),
     ]
-    is_left_out: Annotated[bool, Field(description="In the app: it is neither counted nor trained on.")]
+    is_excluded: Annotated[bool, Field(description="In the app: it is neither counted nor trained on.")]
     width: int | None
     height: int | None
     version: Annotated[str, Field(description="Changes when the file does; give it as ?v= to keep pictures for good.")]
@@ -86,7 +86,7 @@ _SHOWN = (
     images.c.group,
     images.c.domain,
     images.c.problem,
-    images.c.is_left_out,
+    images.c.is_excluded,
     images.c.width_px.label("width"),
     images.c.height_px.label("height"),
     images.c.version,
@@ -137,7 +137,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
     only: dict[Only, ColumnElement[bool]] = {
         **{name: images.c.problem == name for name in get_args(ImageProblem)},
         "problem": images.c.problem.is_not(None),
-        "left-out": images.c.is_left_out,
+        "excluded": images.c.is_excluded,
         "changed": images.c.label.is_distinct_from(images.c.label_before),
         "confirmed": images.c.image_id.in_(confirmed_images(row.id)),
     }

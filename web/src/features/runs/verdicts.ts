@@ -95,8 +95,8 @@ export function dataVerdict(run: RunDetail, results: Results): string {
 export function trainingVerdict(run: RunDetail): string {
   if (run.n_folds) return words.eachFold(run.n_folds);
   const own = run.trainings.find((training) => !training.is_pretraining);
-  return own?.kept_epoch && own.epochs.length
-    ? words.finetuned(own.kept_epoch, own.epochs.length - Number(own.epochs[0]?.epoch === 0))
+  return own?.selected_epoch && own.epochs.length
+    ? words.finetuned(own.selected_epoch, own.epochs.length - Number(own.epochs[0]?.epoch === 0))
     : words.instant;
 }
 

@@ -77,7 +77,7 @@ export function takenOver(recipe: unknown, keys: readonly string[], sameImages: 
 export function hasOwnThreshold(recipe: unknown, requested: unknown): boolean {
   const [now, before] = [recipe, requested].map((each) => [
     valueAt(each, 'decide_by'),
-    valueAt(each, 'wished'),
+    valueAt(each, 'target'),
     valueAt(each, 'threshold'),
   ]);
   return now![0] !== 'highest' && !same(now, before);

@@ -6,14 +6,14 @@ const ONLY = [
   'duplicate',
   'conflicting',
   'problem',
-  'left-out',
+  'excluded',
   'changed',
   'doubtful',
   'suspected',
   'confirmed',
   'copies',
 ] as const;
-const PARTS = ['train', 'val', 'test', 'left-out'] as const;
+const PARTS = ['train', 'val', 'test', 'excluded'] as const;
 const SORTS = ['position', 'label', 'group', 'doubt', 'copies'] as const;
 
 /** Whether a filter lists what a training says of the labels. */

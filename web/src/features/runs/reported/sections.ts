@@ -6,7 +6,7 @@ export type SectionTab = 'metrics' | 'calibration' | 'data' | 'training' | 'deta
 /** Shown by pages in views of their own. */
 const OWN = new Set([
   ...['numbers', 'confusion', 'per_class', 'mistakes', 'least_certain', 'calibration', 'roc', 'limits'],
-  ...['methods', 'curves', 'learning_curve', 'careless_split', 'label_errors', 'own-test'],
+  ...['methods', 'curves', 'learning_curve', 'leakage_estimate', 'label_errors', 'own-test'],
 ]);
 const TAB_OF: Record<string, SectionTab> = {
   prediction_sets: 'calibration',

@@ -40,7 +40,7 @@ class Measuring:
     """The distances that were asked for, one after the other."""
 
     def __init__(self, home: Workspace) -> None:
-        self._home, self._asked = home, Asked("coverslip.workspace.looking.distance_worker", home.readable)
+        self._home, self._asked = home, Asked("coverslip.workspace.leakage_audit.distance_worker", home.readable)
 
     def state_of(self, dataset_id: str, others: Sequence[str]) -> DatasetDistances:
         """What is known of how far a dataset is from others.

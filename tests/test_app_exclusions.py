@@ -13,7 +13,7 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
-from coverslip.workspace.correcting.leaving_out import leave_out
+from coverslip.workspace.correcting.exclusions import exclude
 from coverslip.workspace.datasets import changing, grouping, reading_images, snapshots
 from coverslip.workspace.datasets.inspections import spare_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
@@ -64,13 +64,13 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     workspace, dataset_id = copies
     before = describe(workspace, dataset_id)
     spare = reading_images.inspection(workspace, dataset_id).spare["duplicates"]
-    leave_out(workspace, dataset_id, spare, is_left_out=True)
+    exclude(workspace, dataset_id, spare, is_excluded=True)
 
     state = describe(workspace, dataset_id)
-    assert (state.n_images, state.n_left_out) == (before.n_images, 3)
+    assert (state.n_images, state.n_excluded) == (before.n_images, 3)
     assert count_of(state, "large") == count_of(before, "large") - 3
     assert state.n_labelled == before.n_labelled - 3
-    assert [image_id for _, image_id in matching(workspace, dataset_id, Filters(only="left-out"))] == spare
+    assert [image_id for _, image_id in matching(workspace, dataset_id, Filters(only="excluded"))] == spare
     assert matching(workspace, dataset_id, Filters(only="duplicate")) == []
     assert len(matching(workspace, dataset_id, Filters(only="conflicting"))) == 2
     found = codes(workspace, dataset_id)
@@ -85,22 +85,22 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     assert f"Of {before.n_images} images found, " in methods(reported)[0]
     assert "3 images were excluded by hand." in [claim for claim, _ in limits(reported)]
     exported = "".join(snapshots.table_lines(workspace, dataset_id))
-    assert exported.count("left-out") == 3  # as `coverslip train` reads it
+    assert exported.count("excluded") == 3  # as `coverslip train` reads it
 
     changing.refresh(workspace, dataset_id)
     workspace.background.wait_all()
-    assert describe(workspace, dataset_id).n_left_out == 3
+    assert describe(workspace, dataset_id).n_excluded == 3
 
-    leave_out(workspace, dataset_id, spare, is_left_out=False)
+    exclude(workspace, dataset_id, spare, is_excluded=False)
     again = describe(workspace, dataset_id)
-    assert (again.classes, again.n_left_out) == (before.classes, 0)
+    assert (again.classes, again.n_excluded) == (before.classes, 0)
     assert "duplicates" in codes(workspace, dataset_id)
 
 
 def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, str], tmp_path: Path) -> None:
     workspace, dataset_id = copies
     before = grouping.preview(workspace, dataset_id, pattern=r"slide\d+", column=None)
-    leave_out(workspace, dataset_id, ids_at(workspace, dataset_id, [0, 1, 2]), is_left_out=True)
+    exclude(workspace, dataset_id, ids_at(workspace, dataset_id, [0, 1, 2]), is_excluded=True)
     after = grouping.preview(workspace, dataset_id, pattern=r"slide\d+", column=None)
     assert sum(group.n for group in before.largest) - sum(group.n for group in after.largest) == 3
     assert after.refusal is None
@@ -109,7 +109,7 @@ def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, s
     rows = [f"{file},{file.parent.name},{file.name[:6]}" for file in sorted((tmp_path / "cells").rglob("*.png"))]
     table.write_text("\n".join(["path,label,slide", *rows]))
     of_table = open_images(workspace, table)
-    leave_out(workspace, of_table, ids_at(workspace, of_table, [0]), is_left_out=True)
+    exclude(workspace, of_table, ids_at(workspace, of_table, [0]), is_excluded=True)
     by_column = grouping.preview(workspace, of_table, pattern=None, column="slide")
     assert sum(group.n for group in by_column.largest) + by_column.n_unmatched == len(rows) - 1
 

@@ -1,4 +1,4 @@
-"""What a careless split would have said: asked for in the app, kept until labels change, told by trainings' reports."""
+"""The leakage estimate: started in the app, kept until labels change, shown in the reports of trainings."""
 
 from pathlib import Path
 
@@ -12,27 +12,34 @@ from trained import GROUPS
 
 import coverslip as cs
 from coverslip.app.server import create_app
-from coverslip.audit import Look, inspect_with_look, keep_look, known_look, what_if, with_cached_near_duplicates
+from coverslip.audit import (
+    LeakageAudit,
+    cache_leakage_audit,
+    cached_leakage_audit,
+    estimate_leakage,
+    inspect_with_leakage_audit,
+    with_cached_near_duplicates,
+)
 from coverslip.datasets import Signal, Told, scan_images
 from coverslip.reports import write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
-from coverslip.runs import Run, WhatIf, write_inspection
+from coverslip.runs import LeakageEstimate, Run, write_inspection
 from coverslip.workspace.datasets import changing, labels, reading_images
 from coverslip.workspace.datasets.inspections import inspect_again
-from coverslip.workspace.looking.asking import Looking
+from coverslip.workspace.leakage_audit.asking import Looking
 from coverslip.workspace.store.records import load_dataset, load_scan
 
 SIGNAL = Signal(0.5, Told(0.9, 0.02), {"border": Told(0.8, 0.02)})
 
 
-def careless() -> WhatIf:
+def image_level() -> LeakageEstimate:
     """Groups that each have a look and a class of their own: one by one all is known, and in whole groups nothing."""
     generator = np.random.default_rng(0)
     group = np.repeat(np.arange(30), 8)
     label = generator.permutation(np.arange(30) % 3)[group]
     look = generator.normal(size=(30, 40))[group] + generator.normal(0, 0.2, (240, 40))
-    return what_if(look.astype(np.float32), label, group)
+    return estimate_leakage(look.astype(np.float32), label, group)
 
 
 def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_are_changed_back(tmp_path: Path) -> None:
@@ -42,10 +49,10 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
     looking = Looking(workspace)
     assert looking.state_of(cells).state == "not-asked"
     with workspace.engine.connect() as connection:
-        keep_look(
+        cache_leakage_audit(
             load_dataset(connection, cells),
             with_cached_near_duplicates(load_scan(connection, cells)),
-            Look(SIGNAL, careless()),
+            LeakageAudit(SIGNAL, image_level()),
         )
     inspect_again(workspace, cells)
     seen = looking.state_of(cells)
@@ -57,7 +64,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
     change, _ = labels.set_labels(workspace, cells, ids_at(workspace, cells, [0]), "another")
     for _ in range(2):  # before and after the findings of the new labels are kept
         outdated = looking.state_of(cells)
-        assert (outdated.state, outdated.what_if) == ("outdated", seen.what_if)
+        assert (outdated.state, outdated.leakage_estimate) == ("outdated", seen.leakage_estimate)
         assert not reading_images.inspection(workspace, cells).of("shortcut")
     labels.undo(workspace, cells, change or 0)
     assert reading_images.inspection(workspace, cells).of("shortcut")
@@ -73,25 +80,27 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
 def test_a_training_on_images_that_were_looked_at_tells_of_it_in_its_report(own_run: Run, cells: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=GROUPS)
     scan = with_cached_near_duplicates(scan_images(data))
-    assert "careless_split" not in {section.name for section in sections_of(read_run(own_run.folder))}
-    keep_look(data, scan, Look(None, careless()))
+    assert "leakage_estimate" not in {section.name for section in sections_of(read_run(own_run.folder))}
+    cache_leakage_audit(data, scan, LeakageAudit(None, image_level()))
     try:
-        assert known_look(cs.open_dataset(cells), scan) is None  # what belongs together is another
-        write_inspection(own_run.inspection_file, inspect_with_look(data, scan, known_look(data, scan)))
+        assert cached_leakage_audit(cs.open_dataset(cells), scan) is None  # what belongs together is another
+        write_inspection(
+            own_run.inspection_file, inspect_with_leakage_audit(data, scan, cached_leakage_audit(data, scan))
+        )
     finally:
-        keep_look(data, scan, Look(None, None))
+        cache_leakage_audit(data, scan, LeakageAudit(None, None))
     write_report(own_run.folder)
     page = own_run.report_file.read_text(encoding="utf-8")
     assert "Leakage estimate" in page
     assert "grouped split" in page
-    assert (own_run.folder / "figures" / "careless_split.svg").is_file()
+    assert (own_run.folder / "figures" / "leakage_estimate.svg").is_file()
 
 
 @pytest.mark.exhaustive
 def test_the_app_shows_images_to_a_network_and_gives_it_up_on_request(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(tmp_path / "cells", 60, side=32), group_pattern=GROUPS)
-    address = f"{API}/datasets/{cells}/careless-split"
+    address = f"{API}/datasets/{cells}/leakage-estimate"
     with TestClient(create_app(workspace)) as client:
         assert client.post(address).json()["state"] in ("waiting", "looking")
         assert client.delete(address).status_code == 204
@@ -99,6 +108,6 @@ def test_the_app_shows_images_to_a_network_and_gives_it_up_on_request(tmp_path: 
         changing.change(workspace, cells, {"class_plan": {"merge": {"others": ["small", "medium"]}}})
         client.post(address)
         known = until(lambda: (now := client.get(address).json())["state"] == "known" and now, 120)
-        assert known["what_if"]["n_images"] == 60
+        assert known["leakage_estimate"]["n_images"] == 60
         assert known["signal"]["chance"] == pytest.approx(1 / 2)  # of the classes that trainings see
         assert known["error"] is None

@@ -1,4 +1,4 @@
-"""What images tell of their labels before any training: shortcuts, and what a careless split would have reported."""
+"""The leakage audit, before any training: shortcuts, and the leakage estimate."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,18 +7,18 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit import (
-    Look,
+    LeakageAudit,
     background_features,
     batch_columns,
     border_features,
+    cache_leakage_audit,
+    estimate_leakage,
     file_tags,
-    keep_look,
     name_features,
     nested_order,
     signal_of,
-    what_if,
 )
-from coverslip.datasets import Dataset, DecodedPixels, Scan, SignalSource, connected_components, reasons_to_leave_out
+from coverslip.datasets import Dataset, DecodedPixels, Scan, SignalSource, connected_components, exclusion_reasons
 from coverslip.engines import embed
 from coverslip.events import Emit, ignore, telling
 from coverslip.images import ImageFacts, effective_channels
@@ -37,10 +37,12 @@ Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 
 
-def looked_at(data: Dataset, scan: Scan, recipe: Recipe, *, emit: Emit = ignore, stop: Stop = BY_SIGNAL) -> Look:
-    """What images tell of their labels, and what a careless split would have reported.
+def audit_leakage(
+    data: Dataset, scan: Scan, recipe: Recipe, *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+) -> LeakageAudit:
+    """Return the shortcuts and the leakage estimate of a dataset.
 
-    Some 2,000 images are shown to the recipe's network, in whole groups. What they tell is remembered for trainings.
+    The recipe's network computes features of some 2,000 images, in whole groups. The result is cached for trainings.
 
     Args:
         data, scan: the images.
@@ -52,15 +54,15 @@ def looked_at(data: Dataset, scan: Scan, recipe: Recipe, *, emit: Emit = ignore,
         BadDataset, BadRecipe: the images cannot be trained on together.
         Stopped: on request.
     """
-    look = _looked(data, scan, recipe, emit, stop)
-    keep_look(data, scan, look)
-    return look
+    audit = _audit(data, scan, recipe, emit, stop)
+    cache_leakage_audit(data, scan, audit)
+    return audit
 
 
-def _looked(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) -> Look:
+def _audit(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) -> LeakageAudit:
     positions, label, unit = _sample(data, scan, recipe.seed)
     if len(positions) < _FEWEST_IMAGES or len(np.unique(label)) < 2:
-        return Look(None, None)
+        return LeakageAudit(None, None)
     facts = [fact for i in positions if isinstance(fact := scan.facts[i], ImageFacts)]
     features = _features(data, scan, positions, facts, recipe, emit, stop)
     sources, tell = (
@@ -75,12 +77,12 @@ def _looked(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) -
     columns = batch_columns([dict(data.records[i].about) for i in positions], label, unit)
     signal = signal_of(features, sources, label, unit, columns=columns, seed=recipe.seed, on_progress=on_progress)
     has_units = len(np.unique(unit)) < len(unit)
-    return Look(signal, what_if(features, label, unit, seed=recipe.seed) if has_units else None)
+    return LeakageAudit(signal, estimate_leakage(features, label, unit, seed=recipe.seed) if has_units else None)
 
 
 def _sample(data: Dataset, scan: Scan, seed: int) -> tuple[list[int], Ints, Ints]:
     """Positions of usable images, class numbers, and numbers of what belongs together."""
-    reasons = reasons_to_leave_out(data, scan)
+    reasons = exclusion_reasons(data, scan)
     usable = [i for i, reason in enumerate(reasons) if not reason]
     if not usable:
         return [], np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -143,7 +145,7 @@ def _sources(
         record = data.records[position]
         return border_features(image), background_features(image), {} if record.given else file_tags(record.path)
 
-    with ThreadPoolExecutor(n_cores(), thread_name_prefix="look") as pool:
+    with ThreadPoolExecutor(n_cores(), thread_name_prefix="leakage-audit") as pool:
         tell, numbers = telling(emit, "looking at borders and backgrounds", "images"), []
         for done, described in enumerate(pool.map(read, positions), start=1):
             numbers.append(described)

@@ -12,11 +12,11 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import ChangedSince, dataset_row, new_id, positions_of, values
 from coverslip.workspace.store.tables import images
 
-_CHANGE = "change:"  # before its id in `left_out_by`, where ids of predictions stand too
+_CHANGE = "change:"  # before its id in `excluded_by`, where ids of predictions stand too
 
 
-def leave_out(
-    home: Workspace, dataset_id: str, image_ids: Collection[str], *, is_left_out: bool
+def exclude(
+    home: Workspace, dataset_id: str, image_ids: Collection[str], *, is_excluded: bool
 ) -> tuple[str | None, int]:
     """Exclude images, or include them again.
 
@@ -24,7 +24,7 @@ def leave_out(
         home: the workspace.
         dataset_id: which dataset.
         image_ids: which images. Those that are so already stay so, and no undo of an earlier change concerns them.
-        is_left_out: exclude them; otherwise include them again.
+        is_excluded: exclude them; otherwise include them again.
 
     Returns:
         What to undo the change by (None where all were so already), and how many images it changed.
@@ -38,17 +38,17 @@ def leave_out(
         dataset_row(connection, dataset_id)
         positions = positions_of(connection, dataset_id, image_ids)
         concerned = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(positions)))
-        changed = images.c.is_left_out != is_left_out
+        changed = images.c.is_excluded != is_excluded
         n = connection.execute(select(func.count()).where(concerned, changed)).scalar_one()
         by = case((changed, _CHANGE + change), else_=None)
-        connection.execute(update(images).where(concerned).values(is_left_out=is_left_out, left_out_by=by))
+        connection.execute(update(images).where(concerned).values(is_excluded=is_excluded, excluded_by=by))
         _count(connection, dataset_id, positions)
     search_copies(home, dataset_id)  # trainings know copies among the images that they are given
     return (change if n else None), n
 
 
-def undo_leave_out(home: Workspace, dataset_id: str, change: str) -> int:
-    """Take one change of `leave_out` back, for those of its images that were neither excluded nor included since.
+def undo_exclusion(home: Workspace, dataset_id: str, change: str) -> int:
+    """Take one change of `exclude` back, for those of its images that were neither excluded nor included since.
 
     Returns:
         How many images those are.
@@ -59,18 +59,18 @@ def undo_leave_out(home: Workspace, dataset_id: str, change: str) -> int:
     """
     with writing(home.engine) as connection:
         dataset_row(connection, dataset_id)
-        concerned = (images.c.dataset_id == dataset_id) & (images.c.left_out_by == _CHANGE + change)
+        concerned = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
         positions = list(connection.execute(select(images.c.position).where(concerned)).scalars())
         if not positions:
             raise ChangedSince("All of these images were excluded or included again since", do="Reload the page.")
-        connection.execute(update(images).where(concerned).values(is_left_out=~images.c.is_left_out, left_out_by=None))
+        connection.execute(update(images).where(concerned).values(is_excluded=~images.c.is_excluded, excluded_by=None))
         _count(connection, dataset_id, positions)
     search_copies(home, dataset_id)
     return len(positions)
 
 
-def leave_out_by_job(
-    connection: Connection, dataset_id: str, positions: Collection[int], *, is_left_out: bool, job_id: str
+def exclude_by_job(
+    connection: Connection, dataset_id: str, positions: Collection[int], *, is_excluded: bool, job_id: str
 ) -> None:
     """Exclude images because of what was answered in a prediction, or include those that were excluded there.
 
@@ -82,13 +82,13 @@ def leave_out_by_job(
         connection: in a transaction that writes, where the positions of images hold.
         dataset_id: which dataset.
         positions: which images.
-        is_left_out: exclude them; otherwise include them again.
+        is_excluded: exclude them; otherwise include them again.
         job_id: the prediction.
     """
     concerned = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(positions))))
-    changed = ~images.c.is_left_out if is_left_out else images.c.is_left_out & (images.c.left_out_by == job_id)
-    by = job_id if is_left_out else None
-    connection.execute(update(images).where(concerned, changed).values(is_left_out=is_left_out, left_out_by=by))
+    changed = ~images.c.is_excluded if is_excluded else images.c.is_excluded & (images.c.excluded_by == job_id)
+    by = job_id if is_excluded else None
+    connection.execute(update(images).where(concerned, changed).values(is_excluded=is_excluded, excluded_by=by))
     _count(connection, dataset_id, positions)
 
 

@@ -1,4 +1,4 @@
-"""What a careless split of a dataset would have reported: asking for it, how far it is, and what was found."""
+"""What an image-level split of a dataset would have reported: asking for it, how far it is, and what was found."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -7,17 +7,17 @@ from pydantic import Field
 
 from coverslip.datasets import Signal
 from coverslip.messages import Failure
-from coverslip.reports.sections import careless_words
-from coverslip.runs import WhatIf
+from coverslip.reports.sections import leakage_sentences
+from coverslip.runs import LeakageEstimate
 from coverslip.workspace.datasets import reading_images
-from coverslip.workspace.datasets.inspections import inspect_again, kept_look
+from coverslip.workspace.datasets.inspections import inspect_again, known_leakage_audit
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.workers.submit import Asked, StepProgress
 
 
 @dataclass(frozen=True, slots=True)
-class CarelessSplit:
+class LeakageEstimateState:
     """What a split that divides groups and copies would have reported, and how far the looking is."""
 
     state: Annotated[
@@ -28,8 +28,8 @@ class CarelessSplit:
     ]
     progress: Annotated[StepProgress | None, Field(description="Null until it is known.")]
     error: Annotated[Failure | None, Field(description="Why the last try, since the server began, came to nothing.")]
-    what_if: Annotated[
-        WhatIf | None,
+    leakage_estimate: Annotated[
+        LeakageEstimate | None,
         Field(description="Null where nobody has looked, or no groups or copies are known: both splits are the same."),
     ]
     words: Annotated[list[str], Field(description="What it means.")]
@@ -40,9 +40,9 @@ class Looking:
     """The looks that were asked for, one after the other."""
 
     def __init__(self, home: Workspace) -> None:
-        self._home, self._asked = home, Asked("coverslip.workspace.looking.worker", home.readable)
+        self._home, self._asked = home, Asked("coverslip.workspace.leakage_audit.worker", home.readable)
 
-    def start(self, dataset_id: str) -> CarelessSplit:
+    def start(self, dataset_id: str) -> LeakageEstimateState:
         """Look at the images of a dataset, unless that is being done.
 
         Raises:
@@ -64,7 +64,7 @@ class Looking:
         """End all of them."""
         self._asked.close()
 
-    def state_of(self, dataset_id: str) -> CarelessSplit:
+    def state_of(self, dataset_id: str) -> LeakageEstimateState:
         """What is known of a dataset now.
 
         Raises:
@@ -74,7 +74,9 @@ class Looking:
         going_on = self._asked.state_of(dataset_id)
         with one_moment(self._home.engine) as connection:
             row = reading_images.refuse_unread(connection, dataset_id)
-            known = kept_look(connection, dataset_id, row.revision)
+            known = known_leakage_audit(connection, dataset_id, row.revision)
         state = known.state if going_on.state is None else "waiting" if going_on.state == "waiting" else "looking"
-        words = [] if known.what_if is None else careless_words(known.what_if)
-        return CarelessSplit(state, going_on.progress, going_on.error, known.what_if, words, known.signal)
+        words = [] if known.leakage_estimate is None else leakage_sentences(known.leakage_estimate)
+        return LeakageEstimateState(
+            state, going_on.progress, going_on.error, known.leakage_estimate, words, known.signal
+        )

@@ -1,6 +1,6 @@
 """A process that measures how far apart datasets are, as a network sees them.
 
-Run as `python -m coverslip.workspace.looking.distance_worker`, by `coverslip.workspace.asked`.
+Run as `python -m coverslip.workspace.leakage_audit.distance_worker`, by `coverslip.workspace.asked`.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """A process that shows the images of a dataset to a network, and remembers what they tell.
 
-Run as `python -m coverslip.workspace.looking.worker`, by `coverslip.workspace.asked`.
+Run as `python -m coverslip.workspace.leakage_audit.worker`, by `coverslip.workspace.asked`.
 """
 
 import sys
@@ -27,7 +27,7 @@ def look(question: Json, emit: Emit) -> Json:
         CoverslipError: it cannot be told.
     """
     from coverslip.audit import with_near_duplicates
-    from coverslip.experiments.looking import looked_at
+    from coverslip.experiments.leakage_audit import audit_leakage
     from coverslip.runs import Recipe
 
     home = Workspace(Path(question["workspace"]), tuple(map(Path, question["roots"])))
@@ -37,7 +37,7 @@ def look(question: Json, emit: Emit) -> Json:
         data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
     about = _about(home, row)
     data = replace(data, records=tuple(replace(r, about=about.get(r.image_id, ())) for r in data.records))
-    looked_at(data, with_near_duplicates(data, scan, emit=emit), Recipe(), emit=emit)
+    audit_leakage(data, with_near_duplicates(data, scan, emit=emit), Recipe(), emit=emit)
     return {}  # it is kept where the workspace finds it
 
 
