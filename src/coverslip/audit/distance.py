@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import Dataset, DecodedPixels, Given, Scan, counted, one_line, open_dataset, scan_images
+from coverslip.datasets import Dataset, DecodedPixels, Given, Scan, one_line, open_dataset, scan_images
 from coverslip.engines import embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Metric
@@ -17,6 +17,7 @@ from coverslip.events import Emit, telling
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import load_classifier
 from coverslip.machine import chosen_device
+from coverslip.messages import text
 from coverslip.models.networks import FeatureNetwork, Network, create_network
 from coverslip.progress import show
 from coverslip.runs import Recipe, Run, RunContext
@@ -80,15 +81,14 @@ def distance(
         1
     """
     if len(datasets) < 2:
-        raise BadDataset("A distance needs two datasets", do="Name another one.")
+        raise BadDataset("one-dataset")
     opened = _opened(datasets, group, group_pattern)
     names = _told_apart(names or _names(opened))
     context = RunContext(Path(), chosen_device(device), emit)
     scans = [scan_images(each, emit=emit) for each in opened]
     for name, scan in zip(names, scans, strict=True):
         if scan.n_readable < FEWEST_IMAGES:
-            what = f"'{name}' has {counted(scan.n_readable, 'image')} that can be read"
-            raise BadDataset(what, do=f"A distance needs {FEWEST_IMAGES} of each dataset, and says little below 100.")
+            raise BadDataset("too-few-images-for-distance", name=name, n_images=scan.n_readable, n_needed=FEWEST_IMAGES)
     network, preprocessing, tta = _network(run, model, image_size, scans)
     seen = [
         _seen(name, each, scan, network, preprocessing, tta, context)
@@ -201,8 +201,7 @@ def _kernel_width(features: Sequence[Floats]) -> float:
     try:
         return median_distance(np.concatenate(features))
     except ValueError as error:
-        what = "Most images of these datasets look the same to the network"
-        raise BadDataset(what, do="See whether they are empty, or copies of one another.") from error
+        raise BadDataset("datasets-look-the-same") from error
 
 
 def _pair(a: _Seen, b: _Seen, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
@@ -236,26 +235,20 @@ def _nearest(first: str, pairs: Sequence[PairDistance]) -> str | None:
 
 
 def _shared(seen: Sequence[_Seen]) -> str:
-    """What to know where images are in two of the datasets, in sentences that others follow."""
+    """Return sentences about images that two of the datasets share, with a space after each."""
     return "".join(
-        f"{counted(n, 'image')} of '{a.facts.name}' {'is' if n == 1 else 'are'} in '{b.facts.name}' too, which makes "
-        "both seem nearer than they are: their distance, its interval and p are for datasets that share no image. "
+        f"{text('images-in-both-datasets', n_images=n, first=a.facts.name, second=b.facts.name)} "
         for a, b in combinations(seen, 2)
         if (n := len(a.pictures & b.pictures))
     )
 
 
 def _advice(first: str, nearest: str | None, pairs: Sequence[PairDistance]) -> str:
-    """Which dataset to pretrain on, and how little that shows."""
-    little = (
-        "How alike features are says little about what pretraining brings: number and quality of labels count too, "
-        "and pretrained weights of natural images are hard to beat. Measure it: train with and without pretraining on "
-        "it, on the same split."
-    )
-    own = sorted((pair for pair in pairs if pair.a == first), key=lambda pair: pair.mmd2.value or 0)
+    """Return which dataset to pretrain on, and how weak that evidence is."""
+    caveat = text("distance-is-little-evidence")
     if nearest is None:
-        return little
-    second = own[1].mmd2
-    is_clear = (own[0].mmd2.high or 0) < (second.low or 0)
-    but = "" if is_clear else f", but '{own[1].b}' could be as near: their intervals meet"
-    return f"Nearest to '{first}' is '{nearest}'{but}. To pretrain on another dataset, try that one first. {little}"
+        return caveat
+    by_distance = sorted((pair for pair in pairs if pair.a == first), key=lambda pair: pair.mmd2.value or 0)
+    second = by_distance[1]
+    is_clear = (by_distance[0].mmd2.high or 0) < (second.mmd2.low or 0)
+    return f"{text('nearest-dataset', dataset=first, nearest=nearest, second=second.b, is_clear=is_clear)} {caveat}"

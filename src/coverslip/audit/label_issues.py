@@ -111,7 +111,7 @@ def find_label_errors(run: Run, context: RunContext) -> LabelErrors:
         Stopped: on request.
     """
     if not run.is_done:
-        raise BadRun("The training has not come to its end", file=run.folder, do="Let it end, or resume it.")
+        raise BadRun("labels-of-unfinished-training", file=run.folder)
     if run.is_cross_validated:
         rows, classes, probability = _checked_by_folds(run)
         return _label_errors(run, rows, classes, probability, "folds")

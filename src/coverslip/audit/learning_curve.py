@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from coverslip.evaluation import LearningCurve, extrapolate, no_learning_curve
 from coverslip.events import OnProgress, ignore_progress
+from coverslip.messages import text
 from coverslip.training.linear_probe import whitened_products
 
 Singles = npt.NDArray[np.float32]
@@ -229,10 +230,12 @@ def _too_little(label: Ints, unit: Ints, n_classes: int, has_name: npt.NDArray[n
     """Why nothing can be said; empty where something can."""
     n_named = FEWEST_GROUPS if has_name is None else len(np.unique(unit[has_name]))
     if n_named < FEWEST_GROUPS:
-        return f"there are only {n_named} groups to learn from and validate on, and it takes {FEWEST_GROUPS}"
+        return text("learning-curve-few-groups", n_groups=n_named, n_needed=FEWEST_GROUPS)
     if len(label) < FEWEST_IMAGES_OF_A_CLASS * n_classes:
-        return (
-            f"there are only {len(label)} images of {n_classes} classes to learn from and validate on, and it takes "
-            f"{FEWEST_IMAGES_OF_A_CLASS} of a class"
+        return text(
+            "learning-curve-few-images",
+            n_images=len(label),
+            n_classes=n_classes,
+            n_needed=FEWEST_IMAGES_OF_A_CLASS,
         )
     return ""

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -93,12 +93,7 @@ def _read_one(
         array = pixels.array
         digest = pixel_hash(array) if is_hashed or expected_hash is not None else None
         if expected_hash is not None and digest != expected_hash:
-            return UnreadableImage(
-                "The image has changed since it was scanned",
-                file=record.path,
-                do="Run it again; if it says the same, empty that part of the cache first.",
-                remedies=(CleanCache("facts"),),
-            )
+            return UnreadableImage("image-changed", file=record.path, remedies=(CleanCache("facts"),))
         if change is not None:
             array = change(array)
         height, width, _ = array.shape
@@ -106,11 +101,9 @@ def _read_one(
         square = preprocess(array, preprocessing)
         return PreprocessedImage(square, width, height, n_channels, array.dtype.name, pixels.note, digest)
     except UnreadableImage as error:
-        return error if error.file else UnreadableImage(error.what, file=record.path, do=error.do)
+        return error if error.file else UnreadableImage.of(replace(error.failure, file=str(record.path)))
     except MemoryError:
-        return UnreadableImage(
-            "There is not enough memory for this image", file=record.path, do="Crop it, or use a larger computer."
-        )
+        return UnreadableImage("no-memory-for-image", file=record.path)
 
 
 class DecodedPixels:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from coverslip.datasets.index.records import one_line
-from coverslip.datasets.index.table import PIXELS, RELATIVE, Table, plain_name
+from coverslip.datasets.index.table import PIXELS, RELATIVE, CellFault, Table, plain_name
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import describe_image, square_around
 from coverslip.messages import Set
@@ -68,13 +68,7 @@ def find_box_columns(table: Table) -> BoxColumns | None:
             if len(set(whole)) == len(names) - 1:
                 missing += [f"{name}{suffixes[0]}" for name, column in zip(names, at, strict=True) if column is None]
     if missing:
-        raise BadDataset(
-            f"The table gives boxes without the column '{missing[0]}'",
-            file=table.file,
-            do="A box takes x, y, width and height in pixels; or x_center, y_center, width and height; or x_min and "
-            "y_min with x_max and y_max, or with width and height. Say which columns these are, or that the others are "
-            "not used (`x=`).",
-        )
+        raise BadDataset("missing-box-column", file=table.file, column=missing[0])
     for suffixes in (PIXELS, RELATIVE):
         for names in _POINTS:
             at = [table.index(name, suffixes) for name in names]
@@ -118,13 +112,14 @@ def used_box_columns(table: Table, at_path: int, crop_size: int | None) -> BoxCo
     if not is_field:
         return None
     side = suggested_crop_size(table, at_path, columns)
-    unit = "" if side is None else f" {side} pixels would fit the distances between these points."
     raise BadDataset(
-        f"The table gives points ({', '.join(columns.names)}) without a crop size",
+        "points-without-crop-size",
         file=table.file,
-        do=f"Give the side of the square that is cut out around each point, in pixels.{unit}",
         remedies=(Set("crop_size", side or 64),),
-        parameters={"columns": list(columns.names), "suggested": side},
+        names=", ".join(columns.names),
+        columns=list(columns.names),
+        has_suggestion=side is not None,
+        suggested=side,
     )
 
 
@@ -189,12 +184,10 @@ def box_of(
         x, y = x - width / 2, y - height / 2
     box = (_rounded(x), _rounded(y), _rounded(width), _rounded(height))
     if min(box[2:]) < 1:
-        a, b, c, d = columns.names
-        raise ValueError(
-            f"{c} and {d} must be at least 1 pixel greater than {a} and {b}"
-            if columns.layout == "corners"
-            else f"{c} and {d} must be 1 pixel or more"
-        )
+        first, second, third, fourth = columns.names
+        if columns.layout == "corners":
+            raise CellFault("corners-too-close", x_min=first, y_min=second, x_max=third, y_max=fourth)
+        raise CellFault("box-too-small", width=third, height=fourth)
     return box
 
 
@@ -216,20 +209,16 @@ def _refuse_micrometers(table: Table) -> None:
     """Raises BadDataset where columns give positions in micrometers: their pixels are not known."""
     axes = {match[1]: column for column in table.columns if (match := _MICROMETERS.search(plain_name(column)))}
     if len(axes) == 2:
-        raise BadDataset(
-            f"The columns {axes['x']} and {axes['y']} give positions in micrometers, not in pixels",
-            file=table.file,
-            do="Export positions in pixels, or divide these columns by the pixel size.",
-        )
+        raise BadDataset("positions-in-micrometers", file=table.file, x=axes["x"], y=axes["y"])
 
 
-def _number(text: str, column: str) -> float:
+def _number(cell: str, column: str) -> float:
     try:
-        number = float(text)
+        number = float(cell)
     except ValueError:
         number = math.nan
     if not abs(number) < _MOST:
-        raise ValueError(f"{column} '{one_line(text, 40)}' is not a number")
+        raise CellFault("not-a-number", column=column, value=one_line(cell, 40))
     return number
 
 

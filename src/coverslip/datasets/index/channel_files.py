@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from coverslip.datasets.index.records import Dataset, ImageRecord, counted, one_line
+from coverslip.datasets.index.records import Dataset, ImageRecord, one_line
 from coverslip.images import MOST_CHANNEL_FILES, ReadPlan
-from coverslip.messages import Note
+from coverslip.messages import Note, note
 
 # What microscopes' programs write: _w1, _w2DAPI, _ch00, _C0, -ch1, _channel1.
 _USUAL_MARK = re.compile(
@@ -85,19 +85,13 @@ class _Joined:
 
     def notes(self) -> list[Note]:
         """How many files became how many images, and what may not be as it was meant."""
-        files, images = counted(self._n_files, "file"), counted(self._n_images, "image")
         marks = ", ".join(f"'{one_line(mark, 40)}'" for mark in self._marks)
-        text = f"{files} with {marks} in their names are the channels of {images}."
-        notes = [Note("channel-files", text, parameters={"n_files": self._n_files, "n_images": self._n_images})]
+        notes = [note("channel-files", n_files=self._n_files, n_images=self._n_images, marks=marks)]
         if self._without:
-            text = (
-                f"{counted(len(self._without), 'file')} without such a mark in the name, read as an image by itself "
-                f"(first: '{one_line(self._without[0], 80)}')."
-            )
-            notes.append(Note("no-channel-mark", text, level="warning", parameters={"n_images": len(self._without)}))
+            example = one_line(self._without[0], 80)
+            notes.append(note("no-channel-mark", level="warning", n_images=len(self._without), example=example))
         if self._n_unlike:
-            text = f"{counted(self._n_unlike, 'image')} whose channels have different labels: that of the first counts."
-            notes.append(Note("unlike-channel-labels", text, level="warning", parameters={"n_images": self._n_unlike}))
+            notes.append(note("unlike-channel-labels", level="warning", n_images=self._n_unlike))
         return notes
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from coverslip.datasets.index.records import Dataset, ImageRecord, clean_label, natural_key, one_line, some
 from coverslip.errors import BadRecipe
 from coverslip.keys import Key
-from coverslip.messages import Note, Set
+from coverslip.messages import Note, Set, note, text
 
 
 def _as_name(value: object) -> object:
@@ -89,14 +89,14 @@ class ClassPlan(BaseModel):
         changes: dict[str, list[str]] = defaultdict(list)
         for new, olds in self.merge.items():
             for old in olds:
-                changes[old].append(f"merged into '{new}'")
+                changes[old].append(text("class-merged", name=new))
         for name in self.drop:
-            changes[name].append("dropped")
+            changes[name].append(text("class-excluded"))
         for old, new in self.rename.items():
-            changes[old].append(f"renamed to '{new}'")
+            changes[old].append(text("class-renamed", name=new))
         for old, changes_of_class in changes.items():
             if len(changes_of_class) > 1:
-                yield f"'{old}' is {' and '.join(changes_of_class)}; only one of these can be"
+                yield text("class-changed-twice", label=old, changes=" and ".join(changes_of_class))
 
     def _joined_by_rename(self) -> Iterator[str]:
         olds_of: dict[str, list[str]] = defaultdict(list)
@@ -104,27 +104,28 @@ class ClassPlan(BaseModel):
             olds_of[new].append(old)
         for new, olds in olds_of.items():
             if new in self.merge:
-                yield f"'{olds[0]}' is renamed to '{new}', which others are merged into; put it among those"
+                yield text("rename-to-merged", label=olds[0], name=new)
             elif len(olds) > 1:
-                yield f"{some(olds)} are all renamed to '{new}'; to join them use merge: {{{new}: [{', '.join(olds)}]}}"
+                merge = f"merge: {{{new}: [{', '.join(olds)}]}}"
+                yield text("several-renamed", labels=some(olds), name=new, merge=merge)
 
     def _changed_again(self) -> Iterator[str]:
         new_names = self.new_names()
         for new in dict.fromkeys(new_names.values()):
             if new in self.drop:
-                yield f"'{new}' is dropped and also a new name; choose another new name"
+                yield text("new-name-excluded", name=new)
             elif new_names.get(new, new) != new:
-                yield f"'{new}' is a new name, and itself becomes '{new_names[new]}'; choose another new name"
+                yield text("new-name-changed", name=new, new_name=new_names[new])
 
     def _misordered(self) -> Iterator[str]:
         new_names = self.new_names()
         for name, n in Counter(self.order).items():
             if n > 1:
-                yield f"'{name}' stands in order {n} times"
+                yield text("order-repeats-class", name=name, n_times=n)
             if name in self.drop:
-                yield f"'{name}' stands in order and is dropped"
+                yield text("order-has-excluded-class", name=name)
             elif new_names.get(name, name) != name:
-                yield f"'{name}' stands in order, but becomes '{new_names[name]}'; use that name"
+                yield text("order-has-old-name", name=name, new_name=new_names[name])
 
 
 def with_classes(dataset: Dataset, plan: ClassPlan, known: Iterable[str] = ()) -> Dataset:
@@ -178,11 +179,15 @@ def shared_class_notes(dataset: Dataset) -> list[Note]:
     if not shared:
         return []
     domains = sorted(set().union(*(domains_of[name] for name in shared)), key=natural_key)
-    text = (
-        f"Several domains ({some(domains)}) have classes of the same name, which count as one: {some(shared, 12)}. If "
-        "they are not the same, give those of one domain other names, or keep the classes of all domains apart."
-    )
-    return [Note("shared-classes", text, parameters={"classes": shared}, remedies=(Set("classes.by_domain", True),))]
+    return [
+        note(
+            "shared-classes",
+            domains=some(domains),
+            names=some(shared, 12),
+            classes=shared,
+            remedies=(Set("classes.by_domain", True),),
+        )
+    ]
 
 
 def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
@@ -199,7 +204,7 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
     if plan.merge:
         changed["merge"] = [old for olds in plan.merge.values() for old in olds]
     faults = [
-        f"classes.{key} names '{one_line(name, 60)}', which no image is labeled with{_nearest(name, there, own)}"
+        text("no-image-of-class", key=f"classes.{key}", name=one_line(name, 60), hint=_nearest(name, there, own))
         for key, names in changed.items()
         for name in names
         if name not in own and name not in there
@@ -210,22 +215,18 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
     for new in dict.fromkeys(new_names.values()):
         if new in stay:
             olds = ", ".join([new, *(old for old, name in new_names.items() if name == new)])
-            faults.append(
-                f"there is a class '{one_line(new, 60)}' already; to join them write classes.merge: {{{new}: [{olds}]}}"
-            )
+            faults.append(text("class-exists", name=one_line(new, 60), merge=f"classes.merge: {{{new}: [{olds}]}}"))
     after = with_classes(dataset, plan).classes
     faults += [
-        f"classes.order names '{one_line(name, 60)}', which is not among the classes{_nearest(name, after)}"
+        text("order-names-no-class", name=one_line(name, 60), hint=_nearest(name, after))
         for name in plan.order
         if name not in after
     ]
     if not faults and len(after) < 2 <= len(there):
-        faults.append(f"after classes.merge and classes.drop {some(after) if after else 'no class'} alone is left")
+        faults.append(text("too-few-classes-left", n_classes=len(after), classes=some(after)))
     if faults:
-        raise BadRecipe(
-            f"The recipe's classes do not fit the images: {'; '.join(faults)}",
-            do=f"The images have the classes {some(there, 12)}." if there else "No image has a label.",
-        )
+        mismatches = "; ".join(faults)
+        raise BadRecipe("classes-do-not-fit", mismatches=mismatches, classes=some(there, 12), has_classes=bool(there))
 
 
 def _nearest(name: str, names: Iterable[str], names_of_domains: Iterable[str] = ()) -> str:
@@ -234,4 +235,4 @@ def _nearest(name: str, names: Iterable[str], names_of_domains: Iterable[str] = 
     plain = {other.casefold(): other for other in others}
     near = [other for other in others if other.endswith(f"/{name}")]
     near += [plain[match] for match in difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)]
-    return f" (did you mean '{one_line(near[0], 60)}'?)" if near else ""
+    return f" {text('did-you-mean', name=one_line(near[0], 60))}" if near else ""

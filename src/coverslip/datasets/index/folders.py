@@ -11,7 +11,6 @@ from coverslip.datasets.index.records import (
     Side,
     Source,
     clean_label,
-    counted,
     name_as_text,
     natural_key,
     one_line,
@@ -21,7 +20,7 @@ from coverslip.datasets.index.records import (
 )
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan, image_suffixes, unread_formats
-from coverslip.messages import Note
+from coverslip.messages import Note, note
 
 _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS puts into zip files
 
@@ -41,21 +40,18 @@ class Listing:
         """What was passed over, in words."""
         notes = []
         for unread in unread_formats(parts[-1] for parts in self.images):
-            files = counted(unread.n_files, "file")
-            text = f"{files} of {unread.title} cannot be read. {unread.do}"
-            values = {"format": unread.title, "n_files": unread.n_files}
-            notes.append(Note("unread-format", text, level="warning", parameters=values))
+            notes.append(
+                note("unread-format", level="warning", format=unread.title, n_files=unread.n_files, advice=unread.do)
+            )
         if self.other:
-            notes.append(Note("not-images", f"Files that are not images were passed over: {_suffixes(self.other)}."))
+            notes.append(note("not-images", suffixes=_suffixes(self.other)))
         if self.n_hidden:
-            hidden = counted(self.n_hidden, "hidden file or folder", "hidden files or folders")
-            notes.append(Note("hidden-files", f"{hidden} passed over."))
+            notes.append(note("hidden-files", n_files=self.n_hidden))
         if self.n_circular:
-            links = counted(self.n_circular, "link")
-            notes.append(Note("circular-links", f"{links} to a folder that is listed already passed over."))
+            notes.append(note("circular-links", n_links=self.n_circular))
         if self.closed:
-            closed = f"{counted(len(self.closed), 'folder')} could not be opened: {some(self.closed)}."
-            notes.append(Note("closed-folders", closed, level="warning"))
+            folders = some(self.closed)
+            notes.append(note("closed-folders", level="warning", n_folders=len(self.closed), folders=folders))
         return notes
 
 
@@ -81,9 +77,7 @@ def list_images(root: Path) -> Listing:
             entries = list(os.scandir(folder))
         except OSError as error:
             if not below:
-                raise BadDataset(
-                    f"The folder could not be opened: {error.strerror}", file=root, do="Check that you may read it."
-                ) from error
+                raise BadDataset("folder-not-opened", file=root, reason=error.strerror or str(error)) from error
             listing.closed.append(printable("/".join(below)))
             continue
         for entry in entries:
@@ -129,13 +123,19 @@ def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], 
 def no_images(folder: Path, listing: Listing) -> BadDataset:
     """The error for a folder without images: what was found instead."""
     if listing.other:
-        content = f"only {_suffixes(listing.other)}"
+        content = "other-files"
     elif listing.folders:
-        content = f"only {counted(len(listing.folders), 'empty folder')}"
+        content = "empty-folders"
     else:
-        content = "it is empty" if not listing.n_hidden else f"only {listing.n_hidden:,} hidden files or folders"
-    do = "Image files end in .png, .jpg, .tif or another image suffix; images in an archive must be unpacked first."
-    return BadDataset(f"No images in this folder: {content}", file=folder, do=do)
+        content = "hidden-files" if listing.n_hidden else "nothing"
+    return BadDataset(
+        "no-images",
+        file=folder,
+        content=content,
+        suffixes=_suffixes(listing.other),
+        n_folders=len(listing.folders),
+        n_hidden=listing.n_hidden,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +158,15 @@ class _Layout:
     def notes(self, listing: Listing, records: Sequence[ImageRecord]) -> list[Note]:
         notes = []
         if self.prefix:
-            inside = f"The class folders are those inside '{one_line('/'.join(self.prefix))}'."
-            notes.append(Note("inner-class-folders", inside))
+            notes.append(note("inner-class-folders", folder=one_line("/".join(self.prefix))))
         unlabelled = [record.image_id for record in records if record.label is None]
         if unlabelled:
-            n_images = counted(len(unlabelled), "image")
-            text = f"{n_images} in no class folder, so without a label: {some(unlabelled, 3)}."
-            notes.append(Note("no-class-folder", text, parameters={"n_images": len(unlabelled)}))
+            notes.append(note("no-class-folder", n_images=len(unlabelled), examples=some(unlabelled, 3)))
         full = {parts[:depth] for parts in listing.images for depth in range(1, len(parts))}
         depth = len(self.prefix) + (2 if self.source == "split folders" else 1)
         empty = ["/".join(f) for f in listing.folders if len(f) == depth and f not in full]
         if empty:
-            notes.append(Note("empty-folders", f"{counted(len(empty), 'folder')} without images: {some(empty)}."))
+            notes.append(note("empty-folders", n_folders=len(empty), folders=some(empty)))
         return notes
 
 
@@ -179,23 +176,14 @@ def _read_layout(root: Path, images: Sequence[tuple[str, ...]]) -> _Layout:
         inner = [parts[len(prefix) :] for parts in images]
         tops = sorted({parts[0] for parts in inner if len(parts) > 1}, key=natural_key)
         if not tops:
-            raise BadDataset(
-                f"{counted(len(images), 'image')} but no class folders in this folder",
-                file=root,
-                do="Put the images of each class into a folder with the class's name, or give a table with the columns "
-                "path and label.",
-            )
+            raise BadDataset("no-class-folders", file=root, n_images=len(images))
         sides = {top: side_named(top) for top in tops}
         below_sides = [parts for parts in inner if len(parts) > 1 and sides[parts[0]]]
         divides = all(sides.values()) or {"train"} < {side for side in sides.values() if side}
         if divides and any(len(parts) > 2 for parts in below_sides):
             return _Layout(prefix, "split folders")
         if divides:
-            raise BadDataset(
-                f"The folders {some(tops)} name parts of a split but hold no class folders",
-                file=root,
-                do="Inside each of them, put the images of each class into a folder with the class's name.",
-            )
+            raise BadDataset("split-folders-without-classes", file=root, folders=some(tops))
         # An unpacked archive often has one folder around everything. Taken as a class it would be the only one.
         depth = _n_shared_folders(inner)
         if not depth or any(len(parts) == depth + 1 for parts in inner):

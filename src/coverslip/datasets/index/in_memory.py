@@ -17,6 +17,7 @@ from coverslip.datasets.index.records import some
 from coverslip.datasets.index.table import ALIASES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, Depth, decode_pillow
+from coverslip.messages import text
 
 Axes = Literal["HWC", "CHW"]
 
@@ -52,7 +53,7 @@ def image_in_memory(given: Any, name: str, axes: Axes = "HWC") -> Decoded:  # An
     if array.ndim == 3 and axes == "CHW":
         array = array.transpose(1, 2, 0)
     if array.dtype.kind not in "buif":
-        raise BadDataset(f"'{name}' is an array of {array.dtype}, not of numbers", do="Give whole numbers or floats.")
+        raise BadDataset("not-an-array-of-numbers", name=name, dtype=str(array.dtype))
     _check_shape(array, name, axes)
     if array.dtype.kind == "b":
         return Decoded(array.astype(np.uint8) * np.uint8(255), bit_depth=1)
@@ -63,18 +64,16 @@ def _of_pillow(image: Image.Image, name: str) -> Decoded:
     try:
         return decode_pillow(image)  # it may be open but not read yet
     except (OSError, ValueError, SyntaxError) as error:
-        raise BadDataset(f"'{name}' cannot be decoded: {error}", do="Leave it out, or give the file's path.") from error
+        raise BadDataset("not-decoded", name=name, reason=str(error)) from error
 
 
 def _check_shape(array: np.ndarray, name: str, axes: Axes) -> None:
     if 0 in array.shape:
-        raise BadDataset(f"'{name}' has no pixels: its shape is {array.shape}", do="Leave it out.")
+        raise BadDataset("no-pixels", name=name, shape=str(array.shape))
     if array.ndim == 3 and array.shape[2] > _PLAIN_CHANNELS and array.shape[2] >= min(array.shape[:2]):
         other = "CHW" if axes == "HWC" else "HWC"
-        raise BadDataset(
-            f"'{name}' would have {array.shape[2]} channels and {array.shape[0]} x {array.shape[1]} pixels",
-            do=f"If channels stand elsewhere, say axes='{other}'; of a stack of grey images give list(stack).",
-        )
+        height, width, n_channels = array.shape
+        raise BadDataset("wrong-axes", name=name, n_channels=n_channels, height=height, width=width, axes=other)
 
 
 def with_pixel_depth(tables: Sequence[Mapping[str, Decoded]], depth: Depth | None) -> list[dict[str, Decoded]]:
@@ -113,15 +112,8 @@ def _check_range(array: np.ndarray, name: str, depth: Depth) -> None:
     low, high, top = int(array.min()), int(array.max()), np.iinfo(depth).max
     if low < 0 or high > top:
         raise BadDataset(
-            f"'{name}' is an array of {array.dtype} with values from {low:,} to {high:,}; {depth} pixels are 0 to "
-            f"{top:,}",
-            do="Rescale it, or convert it to float32.",
+            "values-out-of-range", name=name, dtype=str(array.dtype), low=low, high=high, depth=depth, highest=int(top)
         )
-
-
-_WHAT_MAY_BE_GIVEN = (
-    "Give a folder, a table or an image by its path, an array, a Pillow image, a data frame, or several in a list."
-)
 
 
 def as_sources(source: object, axes: Axes, depth: Depth | None = None) -> list[str | Path | Table]:
@@ -148,9 +140,9 @@ def _sources_of(source: object, axes: Axes) -> list[str | Path | Table]:
     if isinstance(source, tuple) and len(source) == 2 and _is_labels(source[1]):
         return _sources([_labelled(*source)], axes)
     if n_axes(source) not in (None, 1, 4):
-        raise BadDataset(f"An array of {n_axes(source)} axes is no stack of images", do=_WHAT_MAY_BE_GIVEN)
+        raise BadDataset("not-a-stack", n_axes=n_axes(source))
     if not isinstance(source, Iterable):
-        raise BadDataset(f"Images cannot be taken from a {type(source).__name__}", do=_WHAT_MAY_BE_GIVEN)
+        raise BadDataset("not-images-in-memory", type_name=type(source).__name__)
     return _sources(list(source), axes)
 
 
@@ -174,7 +166,7 @@ def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | Tabl
         return Path(item)
     if _is_table(item):
         return _table_of(item, f"table {k} image" if n_items > 1 else "image", axes)
-    raise BadDataset(f"Item {k} of those given is neither a path nor an image: {item!r:.80}", do=_WHAT_MAY_BE_GIVEN)
+    raise BadDataset("not-an-image", index=k, item=f"{item!r:.80}")
 
 
 def _is_labels(given: object) -> bool:
@@ -189,11 +181,11 @@ def _labelled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each li
         BadDataset: there are not as many labels as images.
     """
     if not isinstance(images, Iterable) or isinstance(images, (str, Mapping)):
-        raise BadDataset(f"The X of (X, y) is a {type(images).__name__}", do="Give a list or a stack of images.")
+        raise BadDataset("x-without-images", type_name=type(images).__name__)
     table = {"image": list(images), "label": _cells(labels)}
     n_images, n_labels = map(len, table.values())
     if n_images != n_labels:
-        raise BadDataset(f"(X, y) holds {n_images:,} images and {n_labels:,} labels", do="Give a label for each image.")
+        raise BadDataset("unequal-labels", n_images=n_images, n_labels=n_labels)
     return table
 
 
@@ -210,14 +202,14 @@ def _is_table(given: object) -> bool:
 def _table_of(given: Any, word: str, axes: Axes) -> Table:  # Any: each library's own
     names = list(given if isinstance(given, Mapping) else getattr(given, "column_names", given.columns))
     if len(set(names)) < len(names):
-        raise BadDataset(f"The table has two columns of one name: {some(map(str, names), 12)}", do="Rename one.")
+        raise BadDataset("equal-column-names", columns=some(map(str, names), 12))
     columns = {str(name): _cells(given[name]) for name in names}
     lengths = {len(cells) for cells in columns.values()}
     if len(lengths) > 1:
-        sizes = ", ".join(f"'{name}' has {len(cells):,}" for name, cells in columns.items())
-        raise BadDataset(f"The table's columns differ in length: {sizes}", do="Give each image a row.")
+        sizes = ", ".join(text("column-length", column=name, n_cells=len(cells)) for name, cells in columns.items())
+        raise BadDataset("unequal-columns", columns=sizes)
     if lengths in (set(), {0}):
-        raise BadDataset("The table has no rows", do="Add one row per image.")
+        raise BadDataset("no-table-rows")
     texts, images = _texts_and_images(columns, word, axes)
     return _table(tuple(columns), list(zip(*texts, strict=True)), images)
 
@@ -235,7 +227,7 @@ def _texts_and_images(
     of_paths = [name for name in columns if plain_name(name) in ALIASES["path"]]
     of_images = [name for name in of_paths if any(map(is_image, columns[name]))]
     if of_images and len(of_paths) > 1:
-        raise BadDataset(f"The table has images and paths: {some(of_paths)}", do="Take out all but one of them.")
+        raise BadDataset("images-and-paths", columns=some(of_paths))
     images: dict[str, Decoded] = {}
     texts = []
     for column, cells in columns.items():

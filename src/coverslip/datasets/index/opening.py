@@ -24,7 +24,6 @@ from coverslip.datasets.index.records import (
     Origin,
     Source,
     absolute_path,
-    counted,
     name_as_text,
     one_line,
     posix_below,
@@ -38,7 +37,7 @@ from coverslip.datasets.index.tables import open_table
 from coverslip.datasets.index.unlabelled import open_unlabelled
 from coverslip.errors import BadDataset
 from coverslip.images import Depth, ReadPlan, middle_of
-from coverslip.messages import Note
+from coverslip.messages import Note, note
 
 # A path, an array, a Pillow image, a table, or anything to go through that gives such things; `as_sources` says which.
 Given = Any  # no type names all that becomes an array or has columns
@@ -109,20 +108,15 @@ def open_dataset(
         try:
             plan = ReadPlan.model_validate({**plan.model_dump(), "crop_size": crop_size})
         except ValueError as error:
-            raise BadDataset(
-                f"The crop size {crop_size} is not a number of pixels from 4 to 10,000",
-                do="Give the side of the square around each point, in pixels.",
-            ) from error
+            raise BadDataset("crop-size-out-of-range", crop_size=crop_size) from error
     sources = as_sources(source, axes, depth)
     if not sources:
-        raise BadDataset("No images were given", do="Name a folder of class folders, or a table.")
+        raise BadDataset("no-images-given")
     if group is not None and group_pattern is not None:
-        raise BadDataset("Both a group column and a group pattern were given", do="Choose one of them.")
+        raise BadDataset("column-and-pattern")
     names = tuple(domains) if domains is not None and any(domains) else ()
     if names and len(names) != len(sources):
-        raise BadDataset(
-            f"{counted(len(names), 'domain')} for {counted(len(sources), 'source')}", do="Name one for each."
-        )
+        raise BadDataset("unequal-domains", n_domains=len(names), n_sources=len(sources))
     opening = Opening(tuple(map(_as_opened, sources)), group, group_pattern, plan, names, columns)
     if labelled:
         opened = [_open_labelled(each, opening, may_read) for each in sources]
@@ -177,9 +171,9 @@ def _open_labelled(given: str | Path | Table, opening: Opening, may_read: Callab
     path = absolute_path(given)
     refuse_closed(path)
     if not path.exists():
-        raise BadDataset("There is no such folder or table", file=path, do=nearest_spelling(path))
+        raise BadDataset("no-such-source", file=path, advice=nearest_spelling(path))
     if path.suffix.lower() in SHEET_SUFFIXES and path.is_file():
-        raise BadDataset("Spreadsheets are not read", file=path, do="Save the sheet as CSV and give that file.")
+        raise BadDataset("spreadsheet", file=path)
     if path.is_dir():
         if opening.group is not None:
             having = (table.path.name for table in _tables_beside(path) if opening.group in table.columns)
@@ -190,14 +184,8 @@ def _open_labelled(given: str | Path | Table, opening: Opening, may_read: Callab
     if is_table(path) and path.is_file():
         return _open_table(read_table(path), opening, may_read)
     if has_image_suffix(path.name):
-        raise BadDataset(
-            "This is one image, not a folder of labeled images",
-            file=path,
-            do="Give the folder that holds the class folders, or a table with the columns path and label.",
-        )
-    raise BadDataset(
-        f"'{one_line(str(given), 60)}' is neither a folder nor a table", file=path, do="Tables end in .csv or .tsv."
-    )
+        raise BadDataset("single-image", file=path)
+    raise BadDataset("not-a-folder-or-table", file=path, name=one_line(str(given), 60))
 
 
 def _open_table(table: Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
@@ -269,16 +257,14 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
                 elif group is None:
                     group = field_groups.get(record.path)
                 records.append(replace(record, image_id=identity, group=group, domain=record.domain or domain))
-        notes += [replace(note, text=f"{domain}: {note.text}") for note in dataset.notes]
+        notes += [replace(each, text=f"{domain}: {each.text}") for each in dataset.notes]
         for origin in dataset.origins:
             origins.setdefault(origin.domain or domain, []).append(origin)
     if n_twice:
-        text = f"{counted(n_twice, 'image')} named by more than one source, each counted once."
-        notes.append(Note("named-twice", text, parameters={"n_images": n_twice}))
+        notes.append(note("named-twice", n_images=n_twice))
     shared = _groups_in_several_domains(records)
     if shared:
-        text = f"Groups of the same name in several sources count as one group: {some(shared)}."
-        notes.append(Note("shared-groups", text))
+        notes.append(note("shared-groups", groups=some(shared)))
     kinds = {dataset.source for dataset in opened}
     kind: Source = kinds.pop() if len(kinds) == 1 else "files"
     root = common_root([dataset.root for dataset in opened])
@@ -316,9 +302,7 @@ def _with_unique_ids(dataset: Dataset) -> tuple[list[ImageRecord], list[Note]]:
         taken.add(identity)
         unique.append(replace(record, image_id=identity, group=own_name if record.group == name else record.group))
     repeated = [name for name, rows in named.items() if len(rows) > 1]
-    stand = counted(len(repeated), "image name stands", "image names stand")
-    text = f"{stand} for more than one row, so the file or a number is added to them: {some(repeated, 3)}."
-    return unique, [Note("repeated-names", text)]
+    return unique, [note("repeated-names", n_names=len(repeated), names=some(repeated, 3))]
 
 
 def _image_of(record: ImageRecord, root: Path) -> str:
@@ -353,12 +337,7 @@ def _tables_beside(folder: Path) -> Iterator[Table]:
 
 def _unused(table: Table) -> Note:
     """A note about a table beside the images: it may know groups that the folders do not."""
-    name = table.path.name
-    text = (
-        f"The folder also holds the table '{one_line(name)}' with the columns {', '.join(table.columns)}. "
-        "It was not used; give the table itself to use its labels and groups."
-    )
-    return Note("table-beside", text, parameters={"table": name})
+    return note("table-beside", table=one_line(table.path.name), columns=", ".join(table.columns))
 
 
 def _domains(opened: Sequence[Dataset]) -> list[str]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from coverslip.datasets.index.records import Dataset, ImageRecord, counted, one_line, posix_below, printable, some
+from coverslip.datasets.index.records import Dataset, ImageRecord, one_line, posix_below, printable, some
 from coverslip.errors import BadDataset
 from coverslip.files import closed_because
-from coverslip.messages import GroupBy, Note
+from coverslip.messages import GroupBy, Note, note, text
 
 
 def common_root(roots: Sequence[Path]) -> Path:
@@ -23,21 +23,20 @@ def common_root(roots: Sequence[Path]) -> Path:
 
 def folder_has_no_columns(path: Path, group: str, *, table: str | None = None) -> BadDataset:
     """The error for a group column that is asked of a folder; `table` lies in it and has that column."""
-    which = (
-        "a table with that column" if table is None else f"the table '{one_line(table)}' in it, which has that column"
-    )
     return BadDataset(
-        f"'{one_line(group, 60)}' was given as the group column, but a folder has no columns",
+        "folder-has-no-columns",
         file=path,
-        do=f"Give {which}, or a pattern that finds the group in an image's path.",
         remedies=(GroupBy(),),
+        group=one_line(group, 60),
+        has_table=table is not None,
+        table=one_line(table or ""),
     )
 
 
 def refuse_closed(path: Path) -> None:
     """Raises BadDataset where nothing can be known of a path."""
     if (reason := closed_because(path)) is not None:
-        raise BadDataset(f"It cannot be opened: {reason}", file=path, do="Check the path.")
+        raise BadDataset("path-not-opened", file=path, reason=reason)
 
 
 def nearest_spelling(path: Path) -> str:
@@ -45,12 +44,11 @@ def nearest_spelling(path: Path) -> str:
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
-        return f"The folder '{one_line(posix_below(path.parent, path.parent.parent))}' does not exist either; check it."
+        return text("folder-does-not-exist", folder=one_line(posix_below(path.parent, path.parent.parent)))
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
-    return f"Did you mean '{one_line(near[0])}'?" if near else "Check the spelling."
+    return text("did-you-mean-file", name=one_line(near[0])) if near else text("check-spelling")
 
 
-_MISSES = "pattern-misses"
 _EXAMPLES = 5  # names of images that do not match
 
 
@@ -68,10 +66,7 @@ def grouped_by_pattern(
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise BadDataset(
-            f"The group pattern '{one_line(pattern)}' is not a regular expression: {error}",
-            do="For names like slide07_cell3.png write slide[0-9]+.",
-        ) from error
+        raise BadDataset("invalid-pattern", pattern=one_line(pattern), reason=str(error)) from error
     took = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
     grouped, alone = list[ImageRecord](), list[str]()
     for record in records:
@@ -82,25 +77,19 @@ def grouped_by_pattern(
         grouped.append(replace(record, group=printable(group) if group else record.image_id))
     notes = []
     if alone:
-        is_one = len(alone) == 1
-        text = (
-            f"The group pattern does not match {counted(len(alone), 'image')}: {some(alone, _EXAMPLES)}. "
-            f"{'It' if is_one else 'Each of them'} counts as a group of its own."
-        )
-        notes.append(Note(_MISSES, text, parameters={"n_images": len(alone), "examples": alone[:_EXAMPLES]}))
+        names = some(alone, _EXAMPLES)
+        notes.append(note("pattern-misses", n_images=len(alone), names=names, examples=alone[:_EXAMPLES]))
     return grouped, notes
 
 
 def check_pattern(opened: Sequence[Dataset], pattern: str) -> None:
     """Raises BadDataset if a pattern matches no path of any source; images that join a dataset may have other names."""
     n_images = sum(map(len, opened))
-    n_alone = sum(note.parameters["n_images"] for dataset in opened for note in dataset.notes if note.code == _MISSES)
+    n_alone = sum(
+        note.parameters["n_images"] for dataset in opened for note in dataset.notes if note.code == "pattern-misses"
+    )
     if n_alone < n_images:
         return
     root, first = opened[0].root, opened[0].records[0]
-    raise BadDataset(
-        f"The group pattern '{one_line(pattern)}' matches none of {counted(n_images, 'path')}; "
-        f"the first is '{one_line(posix_below(first.path, root))}'",
-        file=root,
-        do="The pattern is searched in paths like that one, relative to the folder; correct it.",
-    )
+    path = one_line(posix_below(first.path, root))
+    raise BadDataset("pattern-matches-nothing", file=root, pattern=one_line(pattern), n_paths=n_images, path=path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from coverslip.control_characters import escape_controls
 from coverslip.datasets.index.table import Table
 from coverslip.images import Decoded, Fields, Pixels, ReadPlan, middle_of, pixels_in_memory, read_pixels, square_around
-from coverslip.messages import Note
+from coverslip.messages import Note, text
 from coverslip.tables import data_frame, html_table
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Dataset:
 
     def _repr_html_(self) -> str:
         """Images of each class, for notebooks."""
-        title = f"{counted(len(self), 'image')} in {counted(len(self.classes), 'class', 'classes')} from {self.root}"
+        title = text("dataset-title", n_images=len(self), n_classes=len(self.classes), root=self.root)
         n_of = Counter(record.label for record in self.records)
         return html_table(title, ("class", "images"), [(name, n_of[name]) for name in self.classes])
 

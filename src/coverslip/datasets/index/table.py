@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from coverslip.images import MOST_CHANNEL_FILES, Decoded
-from coverslip.messages import Note
+from coverslip.messages import Note, text
 
 # Names that a column may have, best first. `image` holds a path only where no better name does: in tables of crops
 # it often names the field of view that the crops come from.
@@ -75,7 +76,7 @@ class Table:
 
     def place(self, line: int) -> str:
         """A row's number, for messages."""
-        return f"row {line} (from 0)" if self.is_in_memory else f"line {line}"
+        return text("table-row", row=line) if self.is_in_memory else text("table-line", line=line)
 
     def index(self, meaning: str, suffixes: tuple[str, ...] = ("",)) -> int | None:
         """Which column holds a path, label, ...: the chosen one, else the best of its accepted names.
@@ -90,6 +91,23 @@ class Table:
         known = ["" if column in mapped else plain_name(column) for column in self.columns]
         names = (f"{alias}{suffix}" for alias in ALIASES[meaning] for suffix in suffixes)
         return next((known.index(name) for name in names if name in known), None)
+
+
+class CellFault(ValueError):
+    """A cell that is not valid.
+
+    Its text is rendered when it is shown: of many invalid rows, only the first are.
+
+    Args:
+        code, parameters: of the message, as of `messages.text`.
+    """
+
+    def __init__(self, code: str, **parameters: Any) -> None:  # Any: JSON values
+        super().__init__(code)
+        self.code, self.parameters = code, parameters
+
+    def __str__(self) -> str:
+        return text(self.code, **self.parameters)
 
 
 def plain_name(column: str) -> str:

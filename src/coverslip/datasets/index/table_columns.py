@@ -4,14 +4,15 @@ import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from coverslip.datasets.index.boxes import BoxColumns, Layout, find_box_columns, suggested_crop_size, used_box_columns
 from coverslip.datasets.index.folders import has_image_suffix
-from coverslip.datasets.index.records import counted, one_line, some
+from coverslip.datasets.index.records import one_line, some
 from coverslip.datasets.index.table import ALIASES, PIXELS, POSITIONS, RELATIVE, TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.images import MOST_CHANNEL_FILES
-from coverslip.messages import GroupBy, MapColumn, Note
+from coverslip.messages import GroupBy, MapColumn, Note, note, text
 
 _MAYBE_GROUPS = (
     *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image"),
@@ -53,15 +54,19 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
     for meaning, name in mapping.items():
         if meaning not in ALIASES:
             raise BadDataset(
-                f"'{one_line(meaning, 40)}' is nothing that a column can be chosen for{_near(meaning, list(ALIASES))}",
-                do=f"Choose columns for {', '.join(name for name in ALIASES if not name.startswith('channel_'))}.",
+                "unknown-meaning",
+                meaning=one_line(meaning, 40),
+                hint=_near(meaning, list(ALIASES)),
+                meanings=", ".join(name for name in ALIASES if not name.startswith("channel_")),
             )
         column = name if name in table.columns else known.get(plain_name(name))
         if column is None and name:
             raise BadDataset(
-                f"The table has no column '{one_line(name, 60)}'{_near(name, table.columns)}",
+                "unknown-column",
                 file=table.file,
-                do=f"Its columns are {some(table.columns, 12)}.",
+                column=one_line(name, 60),
+                hint=_near(name, table.columns),
+                columns=some(table.columns, 12),
             )
         chosen[meaning] = column or ""
     return replace(table, mapping=chosen)
@@ -109,21 +114,15 @@ def find_columns(
     _refuse_twins(table, group)
     at_path = path_column(table)
     if at_path is None:
-        raise _no_column(table, "path", "the images' paths")
+        raise _no_column(table, "path")
     if table.index("path") is None:
-        text = f"Paths are taken from the column '{one_line(table.columns[at_path], 60)}', which names image files."
-        notes.append(Note("path-column", text, parameters={"column": table.columns[at_path]}))
+        notes.append(note("path-column", column=one_line(table.columns[at_path], 60)))
     at_label = table.index("label")
     has_labels = at_label is not None and any(row[at_label] for row in table.rows)
     if labelled and not has_labels and set(map(plain_name, table.columns)) >= _OF_PREDICTIONS:
-        raise BadDataset(
-            "This is a table of predictions without labels: predicted classes are not labels",
-            file=table.file,
-            do="Fill its column `label` with the true classes. Or predict the images in the app, correct the "
-            "predictions there, and train with the corrected ones.",
-        )
+        raise BadDataset("predictions-without-labels", file=table.file)
     if at_label is None and labelled:
-        raise _no_column(table, "label", "the labels")
+        raise _no_column(table, "label")
     return Columns(
         path=at_path,
         other_files=_other_files(table, notes),
@@ -144,15 +143,10 @@ def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
     named = [column for column in columns if column is not None]
     known = [plain_name(column) for column in table.columns]
     if named and "channel_1" in known and any(name in known for name in ALIASES["path"][:-1]):
-        text = "The table names files in one column, so its columns channel_1, channel_2, ... were passed over."
-        notes.append(Note("channel-columns", text))
+        notes.append(note("channel-columns"))
         return ()
     if columns[: len(named)] != named:
-        raise BadDataset(
-            "The columns of the channels' files do not follow each other",
-            file=table.file,
-            do="Name them channel_1, channel_2, and so on, without a gap.",
-        )
+        raise BadDataset("gap-in-channel-columns", file=table.file)
     return tuple(named)
 
 
@@ -175,9 +169,11 @@ def _group_column(
         if plain_name(group) in known:
             return known.index(plain_name(group))
         raise BadDataset(
-            f"The table has no column '{one_line(group, 60)}' to group by{_near(group, table.columns)}",
+            "unknown-group-column",
             file=table.file,
-            do=f"Its columns are {', '.join(table.columns)}.",
+            column=one_line(group, 60),
+            hint=_near(group, table.columns),
+            columns=", ".join(table.columns),
         )
     if not wants_groups:
         return None
@@ -189,18 +185,12 @@ def _group_column(
         n_values = len({row[at] for row in table.rows if row[at]})
         if 1 < n_values < len(table.rows):
             others.append((column, n_values))
-    listed = ", ".join(f"{column} ({counted(n, 'value')})" for column, n in others)
+    listed = ", ".join(text("column-with-values", column=column, n_values=n) for column, n in others)
     if used is not None:
-        also = f" Other columns that may name groups: {listed}." if others else ""
-        text = f"Groups are taken from the column '{table.columns[used]}'.{also}"
-        notes.append(Note("grouped", text, parameters={"column": table.columns[used]}))
+        notes.append(note("grouped", column=table.columns[used], has_others=bool(others), others=listed))
     elif others:
-        text = (
-            f"The table has columns that may name groups: {listed}. No group was chosen, so images of the "
-            f"same {others[0][0]} can stand in training and test at once, which flatters the numbers; choose one."
-        )
-        ways = tuple(GroupBy(column) for column, _ in others)
-        notes.append(Note("not-grouped", text, level="warning", remedies=ways))
+        remedies = tuple(GroupBy(column) for column, _ in others)
+        notes.append(note("not-grouped", level="warning", remedies=remedies, columns=listed, first=others[0][0]))
     return used
 
 
@@ -215,34 +205,26 @@ def _refuse_twins(table: Table, group: str | None) -> None:
     times = Counter(plain_name(column) for column in table.columns)
     twins = [column for column in table.columns if times[plain_name(column)] > 1 and plain_name(column) in read]
     if twins:
-        raise BadDataset(
-            f"The table has {times[plain_name(twins[0])]} columns called '{one_line(twins[0], 60)}'",
-            file=table.file,
-            do="Take all but one of them out, or give them other names.",
-        )
+        n_columns = times[plain_name(twins[0])]
+        raise BadDataset("duplicate-column", file=table.file, n_columns=n_columns, column=one_line(twins[0], 60))
 
 
-def _no_column(table: Table, meaning: str, holds: str) -> BadDataset:
+def _no_column(table: Table, meaning: Literal["path", "label"]) -> BadDataset:
     known = [plain_name(column) for column in table.columns]
     near = [c for alias in ALIASES[meaning] for c in difflib.get_close_matches(alias, known, n=1, cutoff=0.7)]
-    hint = f" (is it '{table.columns[known.index(near[0])]}'?)" if near else ""
+    hint = f" {text('is-it-column', column=table.columns[known.index(near[0])])}" if near else ""
     if table.is_in_memory and meaning == "label" and len(table.columns) == 1:
-        return BadDataset(
-            "The images were given without labels",
-            do="Give them in one table with their labels: {'image': images, 'label': labels}.",
-        )
+        return BadDataset("no-labels-given")
     if len(table.columns) == 1 and not table.is_in_memory:
-        return BadDataset(
-            f"The table has one column only, '{one_line(table.columns[0], 80)}'",
-            file=table.file,
-            do="Part the columns by commas, semicolons or tabs, and name them in the first line: path,label.",
-        )
+        return BadDataset("single-column-table", file=table.file, column=one_line(table.columns[0], 80))
     return BadDataset(
-        f"The table has no column for {holds}{hint}; its columns are {some(table.columns, 12)}",
+        "missing-column",
         file=table.file,
-        do="Say which of its columns it is. The header can stay as it is.",
         remedies=(MapColumn(meaning),),
-        parameters={"meaning": meaning, "columns": list(table.columns)},
+        meaning=meaning,
+        hint=hint,
+        names=some(table.columns, 12),
+        columns=list(table.columns),
     )
 
 
@@ -295,4 +277,4 @@ def _near(name: str, names: Sequence[str]) -> str:
     """A hint at the name that was probably meant."""
     known = {plain_name(each): each for each in names}
     near = difflib.get_close_matches(plain_name(name), known, n=1, cutoff=0.5)
-    return f" (did you mean '{one_line(known[near[0]], 60)}'?)" if near else ""
+    return f" {text('did-you-mean', name=one_line(known[near[0]], 60))}" if near else ""

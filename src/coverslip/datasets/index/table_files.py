@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from coverslip.datasets.index.folders import has_image_suffix
-from coverslip.datasets.index.records import counted, one_line
+from coverslip.datasets.index.records import one_line
 from coverslip.datasets.index.table import TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
-from coverslip.messages import Note
+from coverslip.messages import Note, note, text
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
 PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # what is looked for; most other text files are notes
@@ -36,28 +36,22 @@ def read_table(path: Path) -> Table:
     """
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise BadDataset(
-                f"The table is larger than {_MOST_BYTES / 2**30:.0f} GiB, so it is no list of images",
-                file=path,
-                do="Keep the columns that name and label the images, or divide it into several tables.",
-            )
+            raise BadDataset("table-too-large", file=path, limit_gib=_MOST_BYTES // 2**30)
         data = path.read_bytes()
     except OSError as error:
-        raise BadDataset(
-            f"The table could not be read: {error.strerror}", file=path, do="Check its name and that you may read it."
-        ) from error
-    text, notes = _decode(data, path)
-    text = text.removeprefix("\ufeff")
+        raise BadDataset("table-not-read", file=path, reason=error.strerror or str(error)) from error
+    content, notes = _decode(data, path)
+    content = content.removeprefix("\ufeff")
     first_line = 1
     forced = None
-    if text[:4].casefold() == "sep=":  # a line that Excel writes and reads
-        forced, (_, _, text), first_line = text[4:5], text.partition("\n"), 2
-    separator = forced or max(",;\t", key=lambda mark: _header_quality(text[:_LONGEST_ROW], mark))
+    if content[:4].casefold() == "sep=":  # a line that Excel writes and reads
+        forced, (_, _, content), first_line = content[4:5], content.partition("\n"), 2
+    separator = forced or max(",;\t", key=lambda mark: _header_quality(content[:_LONGEST_ROW], mark))
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     columns: tuple[str, ...] = ()
     too_long: list[int] = []
-    for line, cells in _rows(text, separator, first_line, path):
+    for line, cells in _rows(content, separator, first_line, path):
         stripped = [plain_cell(cell.strip()) for cell in cells]
         if any(stripped):
             if not columns:
@@ -68,22 +62,14 @@ def read_table(path: Path) -> Table:
                 rows.append((*stripped, *[""] * len(columns))[: len(columns)])
                 lines.append(line)
     if too_long:
-        raise BadDataset(
-            f"{counted(len(too_long), 'row')} of the table with more cells than the header names columns "
-            f"(first: line {too_long[0]})",
-            file=path,
-            do="A cell that holds the separator must stand in quotation marks.",
-        )
+        raise BadDataset("rows-too-long", file=path, n_rows=len(too_long), line=too_long[0])
     if columns and _is_without_header(columns, path.parent):
         rows.insert(0, columns)
         lines.insert(0, first_line)
         columns = tuple(f"column {k}" for k in range(1, len(columns) + 1))
-        text = f"The table '{one_line(path.name)}' has no line of column names; they are called column 1, column 2, ..."
-        notes.append(Note("no-header", text))
+        notes.append(note("no-header", table=one_line(path.name)))
     if not rows:
-        raise BadDataset(
-            "The table has no rows" if columns else "The table is empty", file=path, do="Add one row per image."
-        )
+        raise BadDataset("no-table-rows" if columns else "empty-table", file=path)
     return Table(path, columns, tuple(rows), tuple(lines), tuple(notes))
 
 
@@ -94,13 +80,13 @@ def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
     return any(has_image_suffix(cell) and (folder / cell).is_file() for cell in columns)
 
 
-def _rows(text: str, separator: str, first_line: int, path: Path) -> Iterator[tuple[int, list[str]]]:
+def _rows(content: str, separator: str, first_line: int, path: Path) -> Iterator[tuple[int, list[str]]]:
     """The line in which each row begins, and its cells.
 
     Raises:
         BadDataset: a row cannot be taken apart.
     """
-    lines, well_formed = _LinesOfRow(text), _well_formed(separator)
+    lines, well_formed = _LinesOfRow(content), _well_formed(separator)
     reader = csv.reader(lines, delimiter=separator, strict=True)
     line, n_columns = first_line, 0
     try:
@@ -108,19 +94,14 @@ def _rows(text: str, separator: str, first_line: int, path: Path) -> Iterator[tu
             row = lines.take_row()
             n_columns = n_columns or (len(cells) if any(cells) else 0)
             if '"' in row and not well_formed.fullmatch(row):
-                raise csv.Error("a quotation mark stands in a cell that is not quoted")
+                raise csv.Error(text("unquoted-quotation-mark"))
             if '"' in row and _has_swallowed_row(row, separator, n_columns, path.parent):
-                raise csv.Error("a quoted cell holds another row of the table")
+                raise csv.Error(text("row-in-quoted-cell"))
             yield line, cells
             line = first_line + reader.line_num
     except csv.Error as error:
-        what = _fault_in_row(error, n_lines=first_line + reader.line_num - line)
-        raise BadDataset(
-            f"The table cannot be read from line {line} on: {what}",
-            file=path,
-            do="Correct that line. Within a quoted cell a quotation mark is written twice.",
-            parameters={"line": line},
-        ) from error
+        reason = _fault_in_row(error, n_lines=first_line + reader.line_num - line)
+        raise BadDataset("invalid-table-line", file=path, line=line, reason=reason) from error
 
 
 def _well_formed(separator: str) -> re.Pattern[str]:
@@ -141,20 +122,20 @@ def _has_swallowed_row(row: str, separator: str, n_columns: int, folder: Path) -
 
 def _fault_in_row(error: csv.Error, n_lines: int) -> str:
     """What is wrong with a row: one that goes on over several lines has a quotation mark that does not end its cell."""
-    text = str(error)
-    if "unexpected end" in text or ("expected after" in text and n_lines > 1):
-        return "a quotation mark is never closed"
-    if "expected after" in text:
-        return "text follows a closing quotation mark"
-    return f"{text}; is a quotation mark never closed?" if n_lines > 1 else text
+    reason = str(error)
+    if "unexpected end" in reason or ("expected after" in reason and n_lines > 1):
+        return text("unclosed-quotation-mark")
+    if "expected after" in reason:
+        return text("text-after-quotation-mark")
+    return text("perhaps-unclosed-quotation-mark", reason=reason) if n_lines > 1 else reason
 
 
 class _LinesOfRow:
     """The lines of a table, for as long as those of one row are no longer than any: a row is read as a whole."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, content: str) -> None:
         self._row, self._n_letters = list[str](), 0  # the lines of the row that is being read
-        self._lines = io.StringIO(text, newline="")
+        self._lines = io.StringIO(content, newline="")
 
     def __iter__(self) -> "_LinesOfRow":
         return self
@@ -163,7 +144,7 @@ class _LinesOfRow:
         line = self._lines.readline(_LONGEST_ROW + 1)
         self._n_letters += len(line)
         if self._n_letters > _LONGEST_ROW:
-            raise csv.Error(f"the row has more than {_LONGEST_ROW:,} letters")
+            raise csv.Error(text("row-too-long", n_characters=_LONGEST_ROW))
         if not line:
             raise StopIteration
         self._row.append(line)
@@ -171,26 +152,25 @@ class _LinesOfRow:
 
     def take_row(self) -> str:
         """Return the text of the row that was read, and begin the next one."""
-        text, self._row, self._n_letters = "".join(self._row), [], 0
-        return text
+        row, self._row, self._n_letters = "".join(self._row), [], 0
+        return row
 
 
 def _decode(data: bytes, path: Path) -> tuple[str, list[Note]]:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace"), []
     if b"\0" in data[:4096]:
-        raise BadDataset("This file is not a text table", file=path, do="Save it as CSV (comma-separated values).")
+        raise BadDataset("not-a-text-table", file=path)
     try:
         return data.decode("utf-8"), []
     except UnicodeDecodeError:
-        text = f"The table '{one_line(path.name)}' is not UTF-8; it was read as Windows-1252."
-        return data.decode("cp1252", errors="replace"), [Note("not-utf-8", text)]
+        return data.decode("cp1252", errors="replace"), [note("not-utf-8", table=one_line(path.name))]
 
 
-def _header_quality(text: str, separator: str) -> tuple[int, int]:
+def _header_quality(content: str, separator: str) -> tuple[int, int]:
     """How well a separator parts the first line: columns with a known name, then columns at all."""
     try:
-        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+        header = next(csv.reader(io.StringIO(content, newline=""), delimiter=separator), [])
     except csv.Error:
         return 0, 0
     return sum(plain_name(column) in TABLE_NAMES for column in header), len(header)

@@ -21,15 +21,16 @@ from coverslip.datasets.index.records import (
     printable,
     side_named,
 )
-from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.table import CellFault, Table
 from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, ReadPlan, middle_of
-from coverslip.messages import Note, note
+from coverslip.messages import Note, note, text
 
 EXCLUDED_BY_HAND = "excluded-rows"  # the code of the note that counts them
 _EXCLUDED = "excluded"
 _ALL_PLANES = ("max", "mean", "channels")
+_MOST_SHOWN = 5  # of the invalid rows
 _FEWEST_FIELDS = 3  # one for each part of a split
 
 
@@ -83,13 +84,13 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
 def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", notes: list[Note]) -> list[ImageRecord]:
     root = table.path.parent
     crop_size, plan = plan.crop_size, plan.model_copy(update={"crop_size": None})
-    faults: list[str] = []
+    faults: list[tuple[int, ValueError]] = []  # line, and what is wrong with it
     seen: dict[ImageRecord, int] = {}
     others = other_columns(table, columns)
     n_twice = n_excluded = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
         if fault := _cell_fault(table, columns, row):
-            faults.append(f"{table.place(line)}: {fault}")
+            faults.append((line, fault))
             continue
         given = table.given.get(row[columns.path])
         file = _resolve(row[columns.path], table) if given is None else Path(row[columns.path])
@@ -100,14 +101,14 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
                 continue
             side = side_named(row[columns.split])
             if side is None:
-                faults.append(_unknown_side(table.place(line), row[columns.split]))
+                faults.append((line, _unknown_side(row[columns.split])))
         own_plan, stated, identity = plan, frozenset[str](), name_as_text(posix_below(file, root))
         try:
             own_plan, stated, tag = _row_plan(row, columns, plan, crop_size, partial(sizes, file, given))
             own_plan, stated = _with_other_files(own_plan, stated, row, columns, file, table)
             identity += tag
         except ValueError as error:
-            faults.append(f"{table.place(line)}: {error}")
+            faults.append((line, error))
         if columns.image_id is not None and row[columns.image_id]:
             identity = printable(row[columns.image_id])
         group = None
@@ -133,7 +134,9 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             "invalid-rows",
             file=table.file,
             n_rows=len(faults),
-            rows="; ".join(faults[:5]),
+            rows="; ".join(
+                text("invalid-row", place=table.place(line), fault=str(fault)) for line, fault in faults[:5]
+            ),
             has_more=len(faults) > 5,
         )
     notes += _notes_on_rows(table, columns, n_twice=n_twice, n_excluded=n_excluded, n_alone=n_alone)
@@ -142,15 +145,14 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
     return list(seen)
 
 
-def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> str:
+def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault | None:
     """What is wrong with a row's path or group; in a file, a quotation mark too many puts line breaks into them."""
     if not row[columns.path]:
-        return "the path is empty"
+        return CellFault("path-empty")
     for at in (columns.path, columns.group):
         if at is not None and not table.is_in_memory and ("\n" in row[at] or "\r" in row[at]):
-            column = one_line(table.columns[at], 60)
-            return f"the cell in column '{column}' runs over several lines (a stray quotation mark?)"
-    return ""
+            return CellFault("multi-line-cell", column=one_line(table.columns[at], 60))
+    return None
 
 
 def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_excluded: int, n_alone: int) -> Iterator[Note]:
@@ -176,14 +178,14 @@ def _row_plan(
     changes: dict[str, object] = {}
     tag = ""
     if columns.plane is not None and row[columns.plane]:
-        text = row[columns.plane].casefold()
-        changes["plane"] = text if text in _ALL_PLANES else _whole(text, "plane", "or 'max', 'mean' or 'channels'")
+        cell = row[columns.plane].casefold()
+        changes["plane"] = cell if cell in _ALL_PLANES else _plane(cell)
         tag += f"#plane={changes['plane']}"
     if columns.channel is not None and row[columns.channel]:
         words = row[columns.channel]
         for mark in ",;+|":
             words = words.replace(mark, " ")
-        changes["channels"] = tuple(_whole(word, "channel", "(several are parted by spaces)") for word in words.split())
+        changes["channels"] = tuple(map(_channel, words.split()))
         tag += f"#channel={'+'.join(words.split())}"
     box = None if columns.box is None else box_of(row, columns.box, size, crop_size)
     stated = frozenset(changes)
@@ -208,7 +210,7 @@ def _with_other_files(
     if not any(cells):
         return plan, stated
     if not all(cells):
-        raise ValueError(f"channel_{cells.index('') + 2} is empty")
+        raise CellFault("channel-file-empty", channel=cells.index("") + 2)
     others = tuple(_from_folder(_resolve(cell, table), file.parent) for cell in cells)
     return plan.model_copy(update={"other_files": others}), stated | {"other_files"}
 
@@ -236,14 +238,25 @@ class _Sizes:
         return self._known[file]
 
 
-def _whole(text: str, column: str, alternatives: str = "") -> int:
+def _plane(cell: str) -> int:
+    if (number := _whole(cell)) is None:
+        raise CellFault("not-a-plane", value=one_line(cell, 40))
+    return number
+
+
+def _channel(cell: str) -> int:
+    if (number := _whole(cell)) is None:
+        raise CellFault("not-a-channel", value=one_line(cell, 40))
+    return number
+
+
+def _whole(cell: str) -> int | None:
+    """A whole number of 0 or more, or None."""
     try:
-        number = float(text)
+        number = float(cell)
     except ValueError:
-        number = -1.0
-    if not number.is_integer() or number < 0:
-        raise ValueError(f"{column} '{one_line(text, 40)}' is not a whole number of 0 or more {alternatives}".strip())
-    return int(number)
+        return None
+    return int(number) if number.is_integer() and number >= 0 else None
 
 
 def _resolve(cell: str, table: Table) -> Path:
@@ -257,18 +270,17 @@ def _resolve(cell: str, table: Table) -> Path:
 
 
 def _all_missing(table: Table, cell: str, looked_for: Path, n: int) -> BadDataset:
-    do = "Paths in a table are absolute or start from the folder that the table lies in; move it or correct them."
-    if os.path.lexists(cell):
-        do = "They exist from the current folder, but paths start from the folder that the table lies in; move it."
     return BadDataset(
-        f"None of the {n:,} files that the table names exists: '{one_line(cell)}' was looked for at "
-        f"'{one_line(os.fspath(looked_for), 200)}'",
+        "no-file-exists",
         file=table.file,
-        do=do,
+        n_files=n,
+        cell=one_line(cell),
+        path=one_line(os.fspath(looked_for), 200),
+        is_in_current_folder=os.path.lexists(cell),
     )
 
 
-def _unknown_side(place: str, text: str) -> str:
-    near = difflib.get_close_matches(text.casefold(), SIDE_WORDS, n=1, cutoff=0.6)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return f"{place}: split '{one_line(text, 40)}' is none of train, val, test, excluded{hint}"
+def _unknown_side(cell: str) -> CellFault:
+    near = difflib.get_close_matches(cell.casefold(), SIDE_WORDS, n=1, cutoff=0.6)
+    hint = f" {text('did-you-mean', name=near[0])}" if near else ""
+    return CellFault("unknown-split-value", value=one_line(cell, 40), hint=hint)

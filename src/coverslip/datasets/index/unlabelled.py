@@ -19,7 +19,6 @@ from coverslip.datasets.index.records import (
     Opening,
     Source,
     absolute_path,
-    counted,
     name_as_text,
     natural_key,
     one_line,
@@ -30,7 +29,7 @@ from coverslip.datasets.index.table_files import is_table, read_table
 from coverslip.datasets.index.tables import open_table
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
-from coverslip.messages import Note
+from coverslip.messages import Note, note
 
 
 def open_unlabelled(
@@ -91,15 +90,11 @@ def open_unlabelled(
     if group is not None and not n_tables:
         raise folder_has_no_columns(roots[0], group)
     if not any(record.is_there for record in records):
-        raise BadDataset(
-            "There is no such image" if len(records) == 1 else f"None of {len(records):,} images exists",
-            file=records[0].path,
-            do=nearest_spelling(records[0].path),
-        )
+        path = records[0].path
+        raise BadDataset("no-image-exists", file=path, n_images=len(records), advice=nearest_spelling(path))
     distinct = list(dict.fromkeys(records))
     if len(distinct) < len(records):
-        twice = counted(len(records) - len(distinct), "image")
-        notes.append(Note("given-twice", f"{twice} given more than once and kept once."))
+        notes.append(note("given-twice", n_images=len(records) - len(distinct)))
     root = common_root(roots)
     if pattern is not None:
         distinct, more = grouped_by_pattern(distinct, root, pattern)
@@ -121,7 +116,7 @@ def _one_file(given: str, path: Path, plan: ReadPlan) -> ImageRecord:
 def _matching(pattern: str, path: Path) -> list[str]:
     """Files that a pattern such as `new/*.tif` names, in natural order; folders among them stand for their images."""
     if not glob.has_magic(pattern):
-        raise BadDataset("There is no such file or folder", file=path, do=nearest_spelling(path))
+        raise BadDataset("no-such-file-or-folder", file=path, advice=nearest_spelling(path))
     images: list[str] = []
     home = os.path.expanduser(pattern)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
     names = glob.glob(home, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
@@ -131,5 +126,5 @@ def _matching(pattern: str, path: Path) -> list[str]:
         elif has_image_suffix(name):
             images.append(name)
     if not images:
-        raise BadDataset(f"No image matches '{one_line(pattern)}'", do="Check the folder and the ending of the names.")
+        raise BadDataset("no-match", pattern=one_line(pattern))
     return list(dict.fromkeys(images))

@@ -18,7 +18,7 @@ Cluster = tuple[str, ...]
 
 
 def _tell_known_codes(schema: JsonDict) -> None:
-    known = "; ".join(f"`{finder.code}` ({finder.severity}): {finder.title}" for finder in list_finders())
+    known = "; ".join(f"`{finder.code}` ({finder.severity}): {title_of(finder)}" for finder in list_finders())
     schema["description"] = f"What kind of finding it is. {known}."
 
 
@@ -104,9 +104,14 @@ class Finder:
 
     code: str  # in small letters, words joined by "-"
     severity: Severity
-    title: str
+    title: str  # a message of the catalogue, or the text itself
     find: Callable[[Dataset, Scan], Iterable[Found]]
     unless: str | None = None  # the code of a finding that says the same and more
+
+
+def title_of(finder: Finder) -> str:
+    """Return the heading of the findings of a finder."""
+    return text(finder.title) if has_entry(finder.title) else finder.title
 
 
 _FINDERS: dict[str, Finder] = {}

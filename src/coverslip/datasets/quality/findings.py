@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from coverslip.datasets.index import Dataset
 from coverslip.datasets.quality.finders import BUILT_IN
-from coverslip.datasets.quality.finding import SEVERITIES, Finder, Finding, list_finders, register_finder
+from coverslip.datasets.quality.finding import SEVERITIES, Finder, Finding, list_finders, register_finder, title_of
 from coverslip.datasets.quality.scanning import Scan
 
 for _finder in BUILT_IN:
@@ -24,7 +24,7 @@ def _found_by(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Finding]
         yield Finding(
             code=finder.code,
             severity=finder.severity,
-            title=finder.title,
+            title=title_of(finder),
             text=case.text,
             do=case.do,
             remedies=case.remedies,

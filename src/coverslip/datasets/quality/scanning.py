@@ -13,11 +13,11 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from coverslip.cache import RECORDS, Kind, RecordStore, not_usable, register
-from coverslip.datasets.index import Dataset, ImageRecord, counted
+from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality.image_quality import ImageQuality
 from coverslip.datasets.quality.signal import Signal
 from coverslip.errors import UnreadableImage
@@ -25,6 +25,7 @@ from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import sha256_json
 from coverslip.images import Fields, ImageFacts, Pixels, ReadPlan, image_facts
 from coverslip.machine import n_cores
+from coverslip.messages import note, text
 from coverslip.stopping import BY_SIGNAL, Stop
 
 FACTS = register(Kind("facts", "size, depth and hash of every image seen", RECORDS))
@@ -103,10 +104,10 @@ class Memory:
         self._emit(Noted.of(not_usable(error)))
 
 
-def _facts_from_json(text: bytes, identity: Identity) -> ImageFacts | None:
+def _facts_from_json(stored: bytes, identity: Identity) -> ImageFacts | None:
     """None where the file has changed since, or another version wrote other fields."""
     try:
-        record = json.loads(text)
+        record = json.loads(stored)
         if (record["size"], record["mtime_ns"]) != (identity.size, identity.mtime_ns):
             return None
         fields = record["facts"]
@@ -138,7 +139,7 @@ def joined_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Un
     if not others:
         return first
     if len({(facts.width_px, facts.height_px, facts.dtype) for facts in readable}) > 1:
-        return Unreadable("The files of its channels differ in size or depth")
+        return Unreadable(text("channel-files-differ"))
     return replace(
         first,
         pixel_hash=sha256_json([facts.pixel_hash for facts in readable])[:32],
@@ -175,8 +176,7 @@ class Scan:
     def joined(self, positions: Sequence[Sequence[int | None]]) -> "Scan":
         """What is known of images whose channels are the images at these positions, one or more; None: nothing is."""
         facts = tuple(
-            joined_facts([Unreadable("it was not reached") if i is None else self.facts[i] for i in files])
-            for files in positions
+            joined_facts([_not_reached() if i is None else self.facts[i] for i in files]) for files in positions
         )
         if self.near_duplicates is None:
             return Scan(facts)
@@ -223,7 +223,7 @@ def scan_images(
         _decode(records, to_decode, identities, facts, memory, emit, stop, n_threads or n_cores(), on_pixels)
     finally:
         memory.close()
-    complete = tuple(fact if fact is not None else Unreadable("it was not reached") for fact in facts)
+    complete = tuple(fact if fact is not None else _not_reached() for fact in facts)
     _emit_notes(complete, emit)
     return Scan(complete)
 
@@ -289,7 +289,12 @@ def _read(i: int, record: ImageRecord, fields: Fields, on_pixels: OnPixels | Non
     except UnreadableImage as error:
         return Unreadable(error.what)
     except MemoryError:
-        return Unreadable("There is not enough memory for this image")
+        return Unreadable(text("no-memory-for-image"))
+
+
+@cache
+def _not_reached() -> Unreadable:
+    return Unreadable(text("image-not-reached"))
 
 
 def _progress(done: int, total: int, per_second: float | None) -> Progressed:
@@ -299,10 +304,9 @@ def _progress(done: int, total: int, per_second: float | None) -> Progressed:
 
 def _emit_notes(facts: Sequence[ImageFacts | Unreadable], emit: Emit) -> None:
     """One note per kind, not one per file."""
-    notes = Counter(fact.note for fact in facts if isinstance(fact, ImageFacts) and fact.note)
-    for note, n in notes.most_common(5):
-        emit(Noted(code="reading", text=f"{counted(n, 'image')}: {note}", parameters={"n_images": n}))
+    reasons = Counter(fact.note for fact in facts if isinstance(fact, ImageFacts) and fact.note)
+    for reason, n in reasons.most_common(5):
+        emit(Noted.of(note("reading", n_images=n, reason=reason)))
     n_unreadable = sum(isinstance(fact, Unreadable) for fact in facts)
     if n_unreadable:
-        text = f"{counted(n_unreadable, 'image')} could not be read."
-        emit(Noted(code="unreadable", text=text, level="warning", parameters={"n_images": n_unreadable}))
+        emit(Noted.of(note("unreadable", level="warning", n_images=n_unreadable)))

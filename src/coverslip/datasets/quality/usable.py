@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from coverslip.datasets.index import Dataset, counted, one_line
+from coverslip.datasets.index import Dataset, one_line
 from coverslip.datasets.quality.components import labels_of
 from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.messages import Note
+from coverslip.messages import Note, note, text
 
 ON_REQUEST = "on request:"  # begins the reason of an image that the recipe leaves out, with which nothing is wrong
 
@@ -37,27 +37,11 @@ def dropped_notes(dataset: Dataset) -> list[Note]:
     n_of = Counter(record.label for record in dataset.records if record.label in dataset.dropped)
     if not n_of:
         return []
-    counts = ", ".join(f"{n:,} of '{one_line(label or '', 60)}'" for label, n in n_of.most_common())
-    text = f"{counted(n_of.total(), 'image')} excluded on request, since classes are dropped: {counts}."
-    return [Note("dropped", text, parameters={"n_images": n_of.total()})]
+    counts = (text("images-of-class", n_images=n, label=one_line(label or "", 60)) for label, n in n_of.most_common())
+    return [note("dropped", n_images=n_of.total(), classes=", ".join(counts))]
 
 
 def exclusion_notes(reasons: Sequence[str]) -> list[Note]:
-    kinds = Counter(reason.split(" ")[0] for reason in reasons if reason)
-    phrases = {
-        "unreadable:": ("it could not be read", "they could not be read"),
-        "no": ("it has no label", "they have no label"),
-        "same": (
-            "it has the same pixels as an image with another label",
-            "they have the same pixels as an image with another label",
-        ),
-    }
-    return [
-        Note(
-            "excluded",
-            f"{counted(n, 'image')} excluded: {singular if n == 1 else plural}.",
-            parameters={"n_images": n},
-        )
-        for kind, (singular, plural) in phrases.items()
-        if (n := kinds[kind])
-    ]
+    n_of = Counter(reason.split(" ")[0] for reason in reasons if reason)
+    reason_of = {"unreadable:": "unreadable", "no": "no-label", "same": "conflicting-labels"}
+    return [note("excluded", n_images=n, reason=reason) for word, reason in reason_of.items() if (n := n_of[word])]

@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from coverslip.datasets.quality import (
 from coverslip.datasets.splits.partition import Ints, fold_units, split_units
 from coverslip.datasets.splits.splitting import Split, classes_and_domains, trained_classes
 from coverslip.errors import BadDataset, BadRecipe
-from coverslip.messages import Note, Set
+from coverslip.messages import Note, Set, note
 
 _OVER_CAP = f"{ON_REQUEST} training has"  # begins the reason of an image over the cap
 
@@ -61,9 +62,8 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
             n_over += 1
     if not n_over:
         return split
-    text = f"{counted(n_over, 'training image')} excluded on request: at most {n_per_class:,} of each class are used."
-    note = Note("capped", text, parameters={"n_images": n_over, "n_per_class": n_per_class})
-    return replace(split, parts=tuple(parts), reasons=tuple(reasons), notes=(*split.notes, note))
+    notes = (*split.notes, note("capped", n_images=n_over, n_per_class=n_per_class))
+    return replace(split, parts=tuple(parts), reasons=tuple(reasons), notes=notes)
 
 
 _TURNS = 10  # the fewer images a head is fitted on, the more it overrates itself on new ones
@@ -112,8 +112,8 @@ def turns_of_units(label: Ints, unit: Ints, seed: int, domain: Ints | None = Non
 
 FEW_IMAGES = 100  # the same for images that are not grouped
 _USUAL = 5
+_FEWEST_UNITS = 3  # one for each set
 _LARGEST_VAL = 0.5  # of what is not tested in a fold
-_MORE_FOLDS = "Try another number of folds, add images of other groups, or make one split."
 _ONE_SPLIT = Set("split.folds", 0)
 
 
@@ -164,16 +164,13 @@ def plan_folds(
         return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed), None
     if n_folds == 0 or dataset.has_predefined_split:
         return None, None
-    usual, note = _default_n_folds(dataset, scan)
-    if not usual:
-        return None, note
+    n_folds_by_default, reason = _default_n_folds(dataset, scan)
+    if not n_folds_by_default:
+        return None, reason
     try:
-        return fold_images(dataset, scan, n_folds=usual, val=val, seed=seed), note
+        return fold_images(dataset, scan, n_folds=n_folds_by_default, val=val, seed=seed), reason
     except BadDataset as error:
-        why = f"{error.what[0].lower()}{error.what[1:]}"
-        return None, Note(
-            "folds-not-possible", f"There are few images or groups, but cross-validation is not possible: {why}."
-        )
+        return None, note("folds-not-possible", reason=f"{error.what[0].lower()}{error.what[1:]}")
 
 
 def _default_n_folds(dataset: Dataset, scan: Scan) -> tuple[int, Note | None]:
@@ -184,25 +181,17 @@ def _default_n_folds(dataset: Dataset, scan: Scan) -> tuple[int, Note | None]:
     if n_units < 3:
         return 0, None  # what one split says of that is clear
     if not dataset.has_groups:
-        few = _few_note(counted(len(order), "image"), n_folds)
-        return (n_folds, few) if len(order) < FEW_IMAGES else (0, None)
+        return (n_folds, _few_note(len(order), "image", n_folds)) if len(order) < FEW_IMAGES else (0, None)
     if n_units < FEW_GROUPS_FOR_ONE_SPLIT:
-        return n_folds, _few_note(counted(n_units, "separate group"), n_folds)
+        return n_folds, _few_note(n_units, "group", n_folds)
     if n_units < SOME_GROUPS:
-        text = (
-            f"The test part will hold few of the {n_units} groups. Folds test on each of them once and take about "
-            f"{_USUAL + 1} times as long."
-        )
-        return 0, Note("few-groups", text, parameters={"n_groups": n_units}, remedies=(Set("split.folds", _USUAL),))
+        remedies = (Set("split.folds", _USUAL),)
+        return 0, note("few-groups", n_groups=n_units, factor=_USUAL + 1, remedies=remedies)
     return 0, None
 
 
-def _few_note(few: str, n_folds: int) -> Note:
-    text = (
-        f"There are only {few}, so each is tested once in {n_folds} folds instead of testing on a few of them; one "
-        "split can be asked for all the same."
-    )
-    return Note("folds", text, parameters={"n_folds": n_folds}, remedies=(Set("split.folds", 0),))
+def _few_note(n_units: int, unit: Literal["image", "group"], n_folds: int) -> Note:
+    return note("folds", n_units=n_units, unit=unit, n_folds=n_folds, remedies=(_ONE_SPLIT,))
 
 
 def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int) -> Folds:
@@ -227,16 +216,19 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
     notes = [*dropped_notes(dataset), *exclusion_notes(reasons)]
     order, unit = _usable(dataset, scan)
     n_units = len(set(unit.tolist()))
-    units = counted(n_units, "separate group" if dataset.has_groups else "distinct picture")
-    least = max(3, n_folds)  # with two, nothing would be left to make choices on
-    if n_units < least:
+    n_needed = max(_FEWEST_UNITS, n_folds)
+    if n_units < n_needed:
+        is_enough_for_fewer = n_units >= _FEWEST_UNITS
         raise BadDataset(
-            f"{counted(len(order), 'usable image')} make up {units}, but {n_folds} folds need {least}",
+            "too-few-for-folds",
             file=dataset.root,
-            do=f"Use {n_units} folds, or add images."
-            if n_units >= 3
-            else "Add images: a few dozen of each class are a start.",
-            remedies=(Set("split.folds", n_units),) if n_units >= 3 else (),
+            remedies=(Set("split.folds", n_units),) if is_enough_for_fewer else (),
+            n_images=len(order),
+            n_units=n_units,
+            has_groups=dataset.has_groups,
+            n_folds=n_folds,
+            n_needed=n_needed,
+            is_enough_for_fewer=is_enough_for_fewer,
         )
     label, domain = classes_and_domains(dataset, order)
     fold = fold_units(label, unit, n_folds, seed, domain)
@@ -246,21 +238,24 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         rest = fold != k
         if len(set(unit[rest].tolist())) < 2:
             raise BadDataset(
-                f"One of {n_folds} folds would leave a single one of {units} to train on",
+                "fold-with-one-unit",
                 file=dataset.root,
-                do=_MORE_FOLDS,
                 remedies=(_ONE_SPLIT,),
+                n_folds=n_folds,
+                n_units=n_units,
+                has_groups=dataset.has_groups,
             )
         part = np.full(len(order), SIDES.index("test"))
         part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k, domain[rest])
         splits.append(_split(dataset, order, part, reasons))
         if not _can_be_trained(dataset, splits[-1]):
             raise BadDataset(
-                f"Of {n_folds} folds, one would have a single class to train on, or no validation images, since "
-                f"classes live in too few of {units}",
+                "fold-not-trainable",
                 file=dataset.root,
-                do=_MORE_FOLDS,
                 remedies=(_ONE_SPLIT,),
+                n_folds=n_folds,
+                n_units=n_units,
+                has_groups=dataset.has_groups,
             )
     return _folds(dataset, order, fold, splits, reasons, notes)
 
@@ -285,12 +280,7 @@ def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Fold
     order, unit = _usable(dataset, scan)
     names = sorted({dataset.records[i].domain for i in order}, key=natural_key)
     if len(names) < 2:
-        raise BadDataset(
-            "There is one domain only, so none can be left out",
-            file=dataset.root,
-            do="Name several folders, or a table with the column 'domain'; or split by images or groups.",
-            remedies=(Set("split.by_domain", False),),
-        )
+        raise BadDataset("single-domain", file=dataset.root, remedies=(Set("split.by_domain", False),))
     label, domain = classes_and_domains(dataset, order)
     fold = np.array([names.index(dataset.records[i].domain) for i in order], dtype=np.intp)
     share, splits = min(val, _LARGEST_VAL), []
@@ -306,11 +296,10 @@ def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Fold
         splits.append(_split(dataset, order, part, own_reasons))
         if not _can_be_trained(dataset, splits[-1]):
             raise BadDataset(
-                f"Without the domain {one_line(name, 60)} a single class would be left to train on, or no validation "
-                "images",
+                "domain-not-trainable",
                 file=dataset.root,
-                do="Domains must share classes: rename classes that are the same, or train on each domain by itself.",
                 remedies=(Set("split.by_domain", False),),
+                domain=one_line(name, 60),
             )
     return _folds(dataset, order, fold, splits, reasons, [*dropped_notes(dataset), *exclusion_notes(reasons)])
 
@@ -338,12 +327,7 @@ def tested_classes(dataset: Dataset, folds: Folds) -> set[str]:
 def check_no_split(dataset: Dataset) -> None:
     """Raises BadRecipe where the images come with a split of their own."""
     if dataset.has_predefined_split:
-        raise BadRecipe(
-            "The images come with a split of their own, which folds would not follow",
-            file=dataset.root,
-            do="Train by that split, without folds, or open the images without it.",
-            remedies=(Set("split.folds", None),),
-        )
+        raise BadRecipe("folds-of-predefined-split", file=dataset.root, remedies=(Set("split.folds", None),))
 
 
 def _usable(dataset: Dataset, scan: Scan) -> tuple[list[int], Ints]:
@@ -380,9 +364,5 @@ def _untrained_class_notes(dataset: Dataset, order: list[int], splits: list[Spli
     if not n_of:
         return []
     named = some([f"{one_line(name, 60)} ({n_of[name]:,})" for name in sorted(n_of, key=natural_key)])
-    unit = "group" if dataset.has_groups else "distinct picture"
-    text = (
-        f"{counted(sum(n_of.values()), 'image')} cannot be tested, since in their fold no image of their class is "
-        f"left to train on (a class needs two {unit}s): {named}. The numbers do not include them."
-    )
-    return [Note("not-measured", text, level="warning", parameters={"n_images": sum(n_of.values())})]
+    n_images = sum(n_of.values())
+    return [note("not-measured", level="warning", n_images=n_images, has_groups=dataset.has_groups, classes=named)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coverslip.datasets.index import DECISIONS, SIDES, Dataset, Part, Side, counted, natural_key, one_line, some
+from coverslip.datasets.index import DECISIONS, SIDES, Dataset, Part, Side, natural_key, one_line, some
 from coverslip.datasets.quality import (
     Scan,
     Unreadable,
@@ -24,9 +24,9 @@ from coverslip.datasets.quality import (
     single_groups,
 )
 from coverslip.datasets.splits.partition import split_units
-from coverslip.datasets.splits.wording import SIDE_TITLES, class_notes, leakage_error, too_few_units
+from coverslip.datasets.splits.wording import class_notes, leakage_error, too_few_units
 from coverslip.errors import BadDataset, BadRecipe
-from coverslip.messages import GroupBy, Note, Set
+from coverslip.messages import GroupBy, Note, Set, note
 
 _UNEVEN = 0.05  # a part this far from its share is worth a note
 
@@ -67,29 +67,20 @@ def split_images(
         LeakageFound: a predefined split has copies or one group on two sides, and `allow_leakage` is False.
     """
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
-        raise BadRecipe(
-            f"split.val = {val:g} and split.test = {test:g} leave nothing to train on",
-            do="Both must be below 1, and so must their sum.",
-        )
+        raise BadRecipe("no-training-share", val=val, test=test)
     reasons = exclusion_reasons(dataset, scan)
     notes = [*dropped_notes(dataset), *exclusion_notes(reasons)]
     order = sorted(
         (i for i, reason in enumerate(reasons) if not reason), key=lambda i: (dataset.records[i].image_id, i)
     )
     if not order:
-        why = " ".join(note.text for note in notes).rstrip(".")
-        raise BadDataset(
-            f"None of {counted(len(dataset.records), 'image')} can be used: {why}",
-            file=dataset.root,
-            do="Inspect the dataset: its findings tell why.",
-        )
+        reason = " ".join(each.text for each in notes).rstrip(".")
+        raise BadDataset("no-usable-image", file=dataset.root, n_images=len(dataset.records), reason=reason)
     leaks = predefined_split_leaks(dataset, scan)
     if leaks and not allow_leakage:
         raise leakage_error(dataset, leaks)
     if leaks:
-        leaking = counted(len(leaks), "group or picture", "groups or pictures")
-        text = f"The predefined split has {leaking} in several parts: test results will be too good."
-        notes.append(Note("leakage", text, level="warning", parameters={"n_leaks": len(leaks)}))
+        notes.append(note("leakage", level="warning", n_leaks=len(leaks)))
     units = connected_components(dataset, scan, order)
     parts: dict[int, Side] = {}
     if dataset.has_predefined_split:
@@ -102,11 +93,7 @@ def split_images(
             for r in (dataset.records[i] for i in order)
         )
         if n_free:
-            text = (
-                f"{counted(n_free, 'image')} without a part in the predefined split joined training, or the part that "
-                "their group or copies are in."
-            )
-            notes.append(Note("without-part", text, parameters={"n_images": n_free}))
+            notes.append(note("without-part", n_images=n_free))
     for selected, has_split in [] if keeps_split else _split_alike(dataset, order):
         _assign_parts(dataset, order, units, parts, selected, has_split, (val, test), seed, notes)
     _exclude_untrained(dataset, parts, reasons, notes)
@@ -161,13 +148,17 @@ def _assign_parts(
         # Shares are of all images, so what the given parts hold already makes the others' shares of the rest larger.
         left = 1 - (val_and_test[0] if "val" in existing else 0) - (val_and_test[1] if "test" in existing else 0)
         val, test = val / left, test / left
-        named = " and ".join(word for word, share in (("validation", val), ("test", test)) if share)
         domains = sorted(
             {dataset.records[i].domain for i, is_selected in zip(order, selected, strict=True) if is_selected}
         )
-        whose = "" if selected.all() else f" of {some(domains)}"
-        text = f"The predefined split{whose} has no {named} part; it was taken from the training part."
-        notes.append(Note("part-taken", text))
+        notes.append(
+            note(
+                "part-taken",
+                missing="-and-".join(side for side, share in (("val", val), ("test", test)) if share),
+                has_domains=not selected.all(),
+                domains=some(domains),
+            )
+        )
     free = selected & np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
     free &= ~np.isin(units, units[~selected])  # what is connected with another domain stays where that one has it
     positions = [i for i, is_free in zip(order, free, strict=True) if is_free]
@@ -183,12 +174,12 @@ def _assign_parts(
     parts.update({i: SIDES[side] for i, side in zip(positions, chosen.tolist(), strict=True)})
     reached = np.bincount(chosen, minlength=3) / len(chosen)
     if np.abs(reached - shares).max() > _UNEVEN:
-        text = (
-            f"{'Groups' if dataset.has_groups else 'Images'} are few or unequal, so training, validation and test got "
-            f"{', '.join(f'{100 * r:.0f}' for r in reached)} % of the images instead of "
-            f"{', '.join(f'{100 * s:.0f}' for s in shares)} %."
+        percent_reached, percent_requested = (
+            ", ".join(f"{100 * share:.0f}" for share in of_sides) for of_sides in (reached, shares)
         )
-        notes.append(Note("uneven-parts", text))
+        notes.append(
+            note("uneven-parts", has_groups=dataset.has_groups, reached=percent_reached, requested=percent_requested)
+        )
 
 
 def classes_and_domains(dataset: Dataset, positions: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -210,11 +201,8 @@ def _exclude_untrained(dataset: Dataset, parts: dict[int, Side], reasons: list[s
             reasons[i] = f"no training image of the class {label}"
             untrained_classes[label] += 1
     if untrained_classes:
-        text = (
-            f"{counted(sum(untrained_classes.values()), 'image')} excluded, since training has no image of the class: "
-            f"{some(sorted(untrained_classes, key=natural_key))}."
-        )
-        notes.append(Note("untrained-classes", text, parameters={"n_images": sum(untrained_classes.values())}))
+        names = some(sorted(untrained_classes, key=natural_key))
+        notes.append(note("untrained-classes", n_images=untrained_classes.total(), names=names))
 
 
 def trained_classes(dataset: Dataset, split: Split) -> tuple[str, ...]:
@@ -230,23 +218,17 @@ def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
         BadDataset: there are fewer than two classes, or one has a name that predictions use for something else.
     """
     if len(classes) < 2:
-        only = f"only one class, '{one_line(classes[0], 60)}'" if classes else "no class"
-        known = len(dataset.classes)
         raise BadDataset(
-            f"A classifier needs two classes, but there are usable training images of {only}"
-            + (f" (of {known} in the data)" if known > 1 else ""),
+            "too-few-classes",
             file=dataset.root,
-            do="Add images of another class, each class in a folder of its own."
-            if known < 2
-            else "Inspect the dataset: its findings tell why the others cannot be used.",
+            n_usable=len(classes),
+            label=one_line(classes[0], 60) if classes else "",
+            n_classes=len(dataset.classes),
+            is_of_several=len(dataset.classes) > 1,
         )
     reserved = sorted(DECISIONS.intersection(classes))
     if reserved:
-        raise BadDataset(
-            f"A class cannot be called '{reserved[0]}': that word says in predictions that no class was decided for",
-            file=dataset.root,
-            do="Give the class another name, for example with classes.rename in the recipe.",
-        )
+        raise BadDataset("reserved-class-name", file=dataset.root, label=reserved[0])
 
 
 def check_groups(dataset: Dataset) -> None:
@@ -260,13 +242,11 @@ def check_groups(dataset: Dataset) -> None:
         return
     n_classes = len({record.label for record in dataset.records if dataset.has_class(record)})
     raise BadDataset(
-        f"The groups are the classes themselves ({some(groups, 3)})"
-        if len(groups) == n_classes
-        else f"Each class lies in a single group ({some(groups, 3)})",
+        "confounded-groups",
         file=dataset.root,
-        do="A group is used either for training or for testing, so no class could be both learnt and tested. Group by "
-        "what several classes have in common, such as the patient or slide, or train without groups.",
         remedies=(GroupBy(),),
+        are_classes=len(groups) == n_classes,
+        groups=some(groups, 3),
     )
 
 
@@ -283,11 +263,12 @@ def check_no_class_is_empty(dataset: Dataset, trained: Container[str]) -> None:
     empty = [name for name in dataset.classes if name not in trained]
     if empty:
         raise BadDataset(
-            f"Training has no image of {'the class' if len(empty) == 1 else f'{len(empty)} classes'} {some(empty, 8)}",
+            "class-without-training-images",
             file=dataset.root,
-            do="Leave such classes out, or give training images of them that can be read.",
             remedies=(Set("classes.drop", [*sorted(dataset.dropped), *empty]),),
-            parameters={"classes": empty},
+            n_classes=len(empty),
+            names=some(empty, 8),
+            classes=empty,
         )
 
 
@@ -299,19 +280,12 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
             empty training, validation or test part.
     """
     if not scan.n_readable:
-        first = next((f.reason for f in scan.facts if isinstance(f, Unreadable)), "there are no images")
-        raise BadDataset(
-            f"None of {counted(len(scan.facts), 'image')} could be read (the first: {one_line(first)})",
-            file=dataset.root,
-            do="Check that these are image files; inspecting them lists each with its reason.",
-        )
+        reasons = [fact.reason for fact in scan.facts if isinstance(fact, Unreadable)]
+        if not reasons:
+            raise BadDataset("no-readable-image-at-all", file=dataset.root)
+        raise BadDataset("no-readable-image", file=dataset.root, n_images=len(reasons), reason=one_line(reasons[0]))
     check_class_names(dataset, trained_classes(dataset, split))
     n = Counter(split.parts)
     for side in SIDES:
         if not n[side]:
-            raise BadDataset(
-                f"There are no images for the {SIDE_TITLES[side]} part",
-                file=dataset.root,
-                do="Give that part a share above 0 and enough images (without a predefined split, at least three "
-                "groups).",
-            )
+            raise BadDataset("empty-set", file=dataset.root, set=side)

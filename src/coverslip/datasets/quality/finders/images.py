@@ -2,27 +2,25 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
-from coverslip.datasets.index import Dataset, counted, one_line
+from coverslip.datasets.index import Dataset, one_line
 from coverslip.datasets.quality.facts import frequencies
-from coverslip.datasets.quality.finding import Found
+from coverslip.datasets.quality.finding import Found, found
 from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.datasets.quality.signal import UNSEEN, Signal, SignalSource
+from coverslip.datasets.quality.signal import UNSEEN, Signal
 from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, ImageFacts
-from coverslip.messages import Remedies, Set
+from coverslip.messages import Remedies, Set, text
 
 
 def missing_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Files that a table names and that do not exist."""
     missing = [image_id for image_id, reason in _unreadable(dataset, scan) if reason == NO_SUCH_FILE]
     if missing:
-        yield Found(
-            text=f"{counted(len(missing), 'file')} not found, so excluded (first: '{one_line(missing[0], 80)}').",
-            do="Put what is missing in its place, or correct the table.",
-            images=tuple((image_id,) for image_id in missing),
-        )
+        images = tuple((image_id,) for image_id in missing)
+        yield found("finding-missing-files", images=images, n=len(missing), first=one_line(missing[0], 80))
 
 
 def damaged_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
@@ -30,12 +28,13 @@ def damaged_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     damaged = [(image_id, reason) for image_id, reason in _unreadable(dataset, scan) if reason != NO_SUCH_FILE]
     if damaged:
         image_id, reason = damaged[0]
-        yield Found(
-            text=f"{counted(len(damaged), 'image')} cannot be read and will be excluded (first: "
-            f"'{one_line(image_id, 80)}': {one_line(reason)}).",
-            do="Copy or export these images again if you need them.",
+        yield found(
+            "finding-unreadable",
             images=tuple((image_id,) for image_id, _ in damaged),
             notes=tuple((reason,) for _, reason in damaged),
+            n=len(damaged),
+            first=one_line(image_id, 80),
+            reason=one_line(reason),
         )
 
 
@@ -52,41 +51,32 @@ def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[Found]:
     """Images of several bit depths."""
     depths = frequencies(str(fact.bit_depth) for fact in _readable(scan))
     if len(depths) > 1:
-        listed = ", ".join(f"{n:,} of {depth} bit" for depth, n in depths.items())
-        yield Found(
-            text=f"Bit depths are mixed ({listed}). If depth goes with class, it gives the class away.",
-            do="Export all images the same way.",
-        )
+        counts = ", ".join(text("images-of-bit-depth", n_images=n, depth=depth) for depth, n in depths.items())
+        yield found("finding-mixed-bit-depths", counts=counts)
 
 
 def unlike_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
     """Images of several numbers of channels, grey ones aside: no network can be shown them as they are."""
     n_of = Counter(fact.n_channels for fact in _readable(scan))
     if len(set(n_of) - {1}) > 1:
-        listed = ", ".join(f"{n_of[number]:,} with {number}" for number in sorted(n_of))
-        do, remedies = what_to_do_about_channels(n_of)
-        text = f"Numbers of channels differ ({listed}), which a training refuses."
-        yield Found(text=text, do=do, remedies=remedies)
+        counts = ", ".join(text("channels-of-number", n_images=n_of[n], n_channels=n) for n in sorted(n_of))
+        advice, remedies = what_to_do_about_channels(n_of)
+        yield found("finding-unlike-channels", remedies=remedies, counts=counts, advice=advice)
 
 
 def what_to_do_about_channels(n_of: Mapping[int, int]) -> tuple[str, Remedies]:
     """Advice for images that differ in channels; `n_of` counts the images of each number."""
     if 1 in n_of:
-        return "Leave out the images of one kind, or export all of them with the same channels.", ()
+        return text("channels-of-gray-and-color"), ()
     common = list(range(min(n_of)))
-    do = "If these mean the same in all images, choose those that all of them have; else train on one kind of image."
-    return do, (Set("channels", common),)
+    return text("channels-in-common"), (Set("channels", common),)
 
 
 def mixed_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
     """Grey images among others."""
     n_of = Counter(fact.n_channels for fact in _readable(scan))
     if 1 in n_of and len(n_of) == 2:
-        grey = f"{counted(n_of[1], 'image is', 'images are')} grey and {n_of.total() - n_of[1]:,} not"
-        yield Found(
-            text=f"{grey}: a network is shown grey as the same in all channels.",
-            do="Export all images the same way if they were meant to be alike.",
-        )
+        yield found("finding-mixed-channels", n_gray=n_of[1], n_color=n_of.total() - n_of[1])
 
 
 def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[Found]:
@@ -97,13 +87,8 @@ def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         if isinstance(fact, ImageFacts) and BEYOND_EDGE in (fact.note or "")
     ]
     if beyond:
-        reach = counted(len(beyond), "crop reaches", "crops reach")
-        yield Found(
-            text=f"{reach} beyond the edge of the image. The missing part is filled with the color of the border.",
-            do="Exclude these objects if cut-off objects must not count.",
-            images=tuple((image_id,) for image_id in beyond),
-            parameters={"n": len(beyond)},
-        )
+        images = tuple((image_id,) for image_id in beyond)
+        yield found("finding-boxes-beyond-edge", images=images, n=len(beyond))
 
 
 def several_planes(_: Dataset, scan: Scan) -> Iterator[Found]:
@@ -112,14 +97,8 @@ def several_planes(_: Dataset, scan: Scan) -> Iterator[Found]:
     n = n_of.total() - n_of[1]
     if n:
         is_one_kind = len(n_of) == 1 and max(n_of) <= _MOST_CHANNELS
-        channels = " If each page shows a stain, take the pages as channels." if is_one_kind else ""
-        yield Found(
-            text=f"{counted(n, 'image has', 'images have')} several planes, of which the first is used unless the "
-            "recipe names another.",
-            do=f"Choose another plane if the first is not the one to look at.{channels}",
-            remedies=(Set("plane", "channels"),) if is_one_kind else (),
-            parameters={"n": n},
-        )
+        remedies = (Set("plane", "channels"),) if is_one_kind else ()
+        yield found("finding-several-planes", remedies=remedies, n=n, is_one_kind=is_one_kind)
 
 
 def _readable(scan: Scan) -> Iterator[ImageFacts]:
@@ -140,12 +119,7 @@ def cut_off(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     shares = {i: quality.cut for i, quality in enumerate(scan.quality or ()) if quality is not None}
     cut = [i for i in sorted(shares, key=lambda i: -shares[i]) if shares[i] >= _CUT]
     if cut and len(cut) <= _MOST_SHARE * len(shares):
-        yield Found(
-            text=f"{counted(len(cut), 'image shows', 'images show')} an object that the edge cuts through.",
-            do="Look at them. Leave out those whose class cannot be told from what is left, or crop them anew.",
-            images=_alone(dataset, cut),
-            parameters={"n": len(cut)},
-        )
+        yield found("finding-cut-off", images=_alone(dataset, cut), n=len(cut))
 
 
 def blurred(dataset: Dataset, scan: Scan) -> Iterator[Found]:
@@ -161,13 +135,7 @@ def blurred(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     unlike_others = _unsharp(sharpness)
     low = sorted(i for of_class in by_class.values() for i in _unsharp(of_class) if i in unlike_others)
     if low and len(low) <= _MOST_SHARE * len(sharpness):
-        yield Found(
-            text=f"{counted(len(low), 'image is', 'images are')} blurred: fine detail is weaker than is usual here, "
-            "also among images of the same class.",
-            do="Look at them, and leave out what is out of focus, unless images to come will be so too.",
-            images=_alone(dataset, low),
-            parameters={"n": len(low)},
-        )
+        yield found("finding-blurred", images=_alone(dataset, low), n=len(low))
 
 
 def saturated(dataset: Dataset, scan: Scan) -> Iterator[Found]:
@@ -176,14 +144,7 @@ def saturated(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         i for i, quality in enumerate(scan.quality or ()) if quality is not None and quality.saturated >= _SATURATED
     ]
     if full:
-        yield Found(
-            text=f"In {counted(len(full), 'image')} a fifth of the object or more is as bright as the file can hold: "
-            "what differed there is lost.",
-            do="Take such images again with less light or gain, or export them without stretching the contrast. Where "
-            "classes differ in this, a network may learn it.",
-            images=_alone(dataset, full),
-            parameters={"n": len(full)},
-        )
+        yield found("finding-saturated", images=_alone(dataset, full), n=len(full))
 
 
 def _unsharp(sharpness: Mapping[int, float]) -> set[int]:
@@ -201,50 +162,17 @@ def _alone(dataset: Dataset, positions: list[int]) -> tuple[tuple[str, ...], ...
 
 WARNING_SHARE = 0.5  # of the whole image's gain over chance
 ADVICE_SHARE = 0.25
-_IN_WORDS: dict[SignalSource, tuple[str, str]] = {
-    "border": (
-        "the outermost eighth of the image",
-        "Look along the edges for marks, scale bars, neighbours or light that go with a class.",
-    ),
-    "background": (
-        "the brightness and grain of the background",
-        "Ask whether classes were imaged on other days, slides or microscopes.",
-    ),
-    "size": (
-        "width and height of the image",
-        "Ask whether classes were cropped or exported in different ways.",
-    ),
-    "format": (
-        "bit depth, channels and planes of the file",
-        "Ask whether classes were exported in different ways, and export them alike.",
-    ),
-    "metadata": (
-        "what the file says of camera, program, resolution and compression",
-        "Ask whether classes were taken or saved in different ways: stronger compression, say, can be seen in pixels.",
-    ),
-    "name": (
-        "the file's name (how it is written, its length and its last number, without the class itself)",
-        "Ask whether classes come from different sources or days, or were numbered one after the other.",
-    ),
-}
-_DO_SEEN = "A network may learn this instead of the object; then it fails where it is missing."
-_DO_UNSEEN = "A network sees no names, but may see what goes with them."
-_LIMIT_SEEN = "The network may have learnt this instead of the object; then it fails on images without it."
-_LIMIT_UNSEEN = "Classes may come from different sources, which their files' names show and images may show too."
 
 
 def no_signal(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Labels that whole images do not tell."""
     if scan.signal is not None and not scan.signal.is_there:
-        told = scan.signal.whole
-        yield Found(
-            text=f"The images tell nothing of their labels: an instant classifier reaches a balanced accuracy of "
-            f"{told.balanced_accuracy:.2f} on images that it was not fitted on, where guessing gives "
-            f"{scan.signal.chance:.2f} (p = {told.p:.2f}).",
-            do="Check that labels and images belong together. If they do, more images or a fine-tuned network may "
-            "find more.",
-            limit="Before training no classifier told these labels better than chance.",
-            parameters={"balanced_accuracy": told.balanced_accuracy, "chance": scan.signal.chance, "p": told.p},
+        whole = scan.signal.whole
+        yield found(
+            "finding-no-signal",
+            balanced_accuracy=whole.balanced_accuracy,
+            chance=scan.signal.chance,
+            p=whole.p,
         )
 
 
@@ -262,50 +190,29 @@ def _between(signal: Signal | None, least: float, most: float) -> Iterator[Found
     if signal is None or not signal.is_there:
         return
     yield from _batches_between(signal, least, most)
-    for source, told in signal.by_source.items():
-        is_unseen = source in UNSEEN
-        share = min(signal.share(source), ADVICE_SHARE) if is_unseen else signal.share(source)
+    for source, score in signal.by_source.items():
+        share = min(signal.share(source), ADVICE_SHARE) if source in UNSEEN else signal.share(source)
         if least <= share < most:
-            what, ask = _IN_WORDS[source]
-            text = (
-                f"A simple classifier can tell labels from {what} alone: its balanced accuracy is "
-                f"{told.balanced_accuracy:.2f}. The same simple classifier of the whole image reaches "
-                f"{signal.whole.balanced_accuracy:.2f}, a trained network usually more; guessing {signal.chance:.2f}."
-            )
-            yield Found(
-                text=text,
-                do=f"{ask} {_DO_UNSEEN if is_unseen else _DO_SEEN}",
-                limit=_LIMIT_UNSEEN if is_unseen else _LIMIT_SEEN,
-                parameters={
-                    "from": source,
-                    "balanced_accuracy": told.balanced_accuracy,
-                    "whole_image": signal.whole.balanced_accuracy,
-                    "chance": signal.chance,
-                    "p": told.p,
-                },
-            )
+            parameters: dict[str, Any] = {
+                "from": source,
+                "balanced_accuracy": score.balanced_accuracy,
+                "whole_image": signal.whole.balanced_accuracy,
+                "chance": signal.chance,
+                "p": score.p,
+            }
+            yield found("finding-shortcut", **parameters)
 
 
 def _batches_between(signal: Signal, least: float, most: float) -> Iterator[Found]:
     for column, by_column in signal.by_column.items():
         if least <= signal.share_of_column(column) < most:
-            told = by_column.told
-            yield Found(
-                text=f"Images show which {column} they are of (also among images of one class: {by_column.seen:.2f} of "
-                f"the way from guessing to certainty), and classes go with it: the {column} alone tells them "
-                f"apart with a balanced accuracy of {told.balanced_accuracy:.2f}, where a simple classifier of the "
-                f"whole image reaches {signal.whole.balanced_accuracy:.2f} and guessing {signal.chance:.2f}.",
-                do=f"Group the images by {column}, so that it is tested whether a network does without it, and image "
-                "the classes together if you can.",
-                limit=f"The network may have learnt which {column} images are of instead of their class; then it fails "
-                "on others.",
-                parameters={
-                    "from": "batch",
-                    "column": column,
-                    "balanced_accuracy": told.balanced_accuracy,
-                    "whole_image": signal.whole.balanced_accuracy,
-                    "chance": signal.chance,
-                    "p": told.p,
-                    "seen": by_column.seen,
-                },
-            )
+            parameters: dict[str, Any] = {
+                "from": "batch",
+                "column": column,
+                "balanced_accuracy": by_column.told.balanced_accuracy,
+                "whole_image": signal.whole.balanced_accuracy,
+                "chance": signal.chance,
+                "p": by_column.told.p,
+                "seen": by_column.seen,
+            }
+            yield found("finding-shortcut-batch", **parameters)

@@ -1,0 +1,294 @@
+# Findings: what is wrong with a dataset or could be better. `.title` is the heading of a kind of finding, `.limit` what
+# it means for the numbers of a training on these images.
+
+finding-leakage = The predefined split has { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    } and { $n_equal ->
+        [one] { $n_equal } cluster
+       *[other] { $n_equal } clusters
+    } of equal images{ $n_near ->
+        [0] { "" }
+        [one] , { $n_near } cluster of near-duplicates
+       *[other] , { $n_near } clusters of near-duplicates
+    }{ $n_chains ->
+        [0] { "" }
+        [one] {" "}and { $n_chains } chain of groups connected by duplicates
+       *[other] {" "}and { $n_chains } chains of groups connected by duplicates
+    } in several sets. Test results would be too good.
+    .title = In several sets of the predefined split
+    .do = Move them to one set, or let coverslip split the images.
+
+finding-no-labels = No image has a label.
+    .title = No labels
+    .do = Label images in the app, put each class into a folder, or give a table with a label column.
+
+finding-one-class = There is only one class, { $class_name }. A classifier needs at least two.
+    .title = A single class
+    .do = Add images of another class, in a folder of their own.
+
+finding-unlike-channels = Numbers of channels differ ({ $counts }). Training is not possible with these images.
+    .title = Different numbers of channels
+    .do = { $advice }
+
+channels-of-gray-and-color = Exclude the images of one kind, or export all of them with the same channels.
+
+channels-in-common = If the channels have the same meaning in all images, choose those that all images have. Otherwise, train on one kind of image.
+
+channels-of-number = { $n_images } with { $n_channels }
+
+finding-confounded-groups = Each class is in a single group ({ $group_names }), so class and group cannot be distinguished, and no class can be in both training and test set.
+    .title = Each class in a single group
+    .do = Add images so that each class comes from several groups. Without them, train without groups. The classifier may then learn the group instead of the class, and the results cannot show it.
+
+finding-missing-files = { $n ->
+        [one] { $n } file was not found and is excluded: '{ $first }'.
+       *[other] { $n } files were not found and are excluded (first: '{ $first }').
+    }
+    .title = Not found
+    .do = Put the missing files in their place, or correct the table.
+
+finding-unreadable = { $n ->
+        [one] { $n } image cannot be read and will be excluded ('{ $first }': { $reason }).
+       *[other] { $n } images cannot be read and will be excluded (first: '{ $first }': { $reason }).
+    }
+    .title = Cannot be read
+    .do = If you need these images, copy or export them again.
+
+finding-conflicting-labels = { $n ->
+        [one] { $n } image has the same pixels as an image with another label. It will be excluded until the labels agree.
+       *[other] { $n } images have the same pixels as an image with another label. All of them will be excluded until the labels agree.
+    }
+    .title = Same pixels, different classes
+    .do = Decide which label is right.
+
+finding-duplicates = { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } in { $n_clusters ->
+        [one] { $n_clusters } cluster
+       *[other] { $n_clusters } clusters
+    } have the same pixels as another image.
+    .title = Same pixels, same class
+    .do = If these duplicates are not intended, delete them. The split keeps them in the same set, but the image counts more than once.
+    .limit = The split kept such duplicates in the same set.
+
+finding-class-not-in-training = The predefined split has no training image of { $names }. A classifier cannot learn without training images, so all images with such a label will be excluded.
+    .title = No training images of a class
+    .do = Move some of these images to the training set, or let coverslip split the images.
+
+finding-small-class = { $names }: fewer than { $n_needed } images. Metrics of so small a class will be imprecise.
+    .title = Small classes
+    .do = Add images if you can, and check the confidence intervals of the metrics of each class.
+
+finding-small-class-not-in-all-sets = { $names }: fewer than { $n_needed } images. Such a class cannot be in training, validation and test set at once.
+    .do = Add images of the class, or exclude it.
+
+finding-near-duplicates = { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } in { $n_clusters ->
+        [one] { $n_clusters } cluster
+       *[other] { $n_clusters } clusters
+    } are near-duplicates: copies of another image that were compressed, resized, brightened, rotated, mirrored, shifted or cropped.{ $n_clusters_of_several_classes ->
+        [0] { "" }
+        [one] {" "}In { $n_clusters_of_several_classes } cluster, the classes differ.
+       *[other] {" "}In { $n_clusters_of_several_classes } clusters, the classes differ.
+    }
+    .title = Near-duplicates
+    .do = { $n_clusters_of_several_classes ->
+        [0] Check the clusters. Training keeps each cluster in the same set. An image with near-duplicates counts more than once.
+       *[other] Check the clusters, and decide which label is right where classes differ. Training keeps each cluster in the same set. An image with near-duplicates counts more than once.
+    }
+    .limit = { $are_all_together ->
+        [true] The split kept each cluster of near-duplicates in the same set.
+       *[false] The split kept { $n_clusters_together } of the clusters in the same set.
+    }
+
+finding-hidden-groups = File or folder names suggest { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    } such as '{ $example }'. Patterns: { $pattern_names }. Images of the same group share { $shared ->
+        [labels] labels
+       *[appearance] size or brightness
+    } far more than expected by chance. They may come from one patient, slide or field.
+    .title = Groups in names
+    .do = Find out what the names mean. If they name patients, slides or fields, define groups. Otherwise the results are too good.
+    .limit = Images with related names (such as '{ $example }') share { $shared ->
+        [labels] labels
+       *[appearance] size or brightness
+    } far more than expected by chance, and no groups were defined. If they come from one patient, slide or field, test images resemble training images, and these results are not reliable.
+
+finding-hidden-groups-in-column = The column '{ $column_name }' suggests { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    } such as '{ $example }'.{ $has_other_columns ->
+        [true] {" "}Other columns: { $other_columns }.
+       *[false] { "" }
+    } Images of the same group share { $shared ->
+        [labels] labels
+       *[appearance] size or brightness
+    } far more than expected by chance. They may come from one patient, slide or field.
+    .do = Find out what the column means. If it names patients, slides or fields, define groups. Otherwise the results are too good.
+    .limit = Images with the same value in the column '{ $column_name }' (such as '{ $example }') share { $shared ->
+        [labels] labels
+       *[appearance] size or brightness
+    } far more than expected by chance, and no groups were defined. If they come from one patient, slide or field, test images resemble training images, and these results are not reliable.
+
+finding-hidden-groups-confounded = { $is_column ->
+        [true] The column '{ $column_name }' suggests
+       *[false] File or folder names suggest
+    } that each class is in one of { $n_groups } groups such as '{ $example }'. If they are patients, slides or batches, class and group cannot be distinguished, and the classifier may learn the group instead of the class.
+    .do = Add images so that each class comes from several groups. Training cannot use these groups: no class could be in both training and test set.
+    .limit = { $is_column ->
+        [true] The column '{ $column_name }' suggests
+       *[false] File or folder names suggest
+    } that each class is in one of { $n_groups } groups such as '{ $example }'. If they are patients, slides or batches, class and group cannot be distinguished. These results cannot show whether the classifier recognizes the class.
+
+groups-of-pattern = '{ $pattern }' ({ $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    } such as '{ $example }')
+
+finding-no-groups = No groups are defined. If several images come from one patient, slide or well, training and test set can both contain images of it, which inflates the results.
+    .title = No groups
+    .do = Define which images belong together, by a column of the table or a pattern in the names of files and folders.
+
+finding-class-in-few-groups = { $names }: images from fewer than { $n_needed } groups. Such a class cannot be in training, validation and test set at once.
+    .title = Classes of few groups
+    .do = Add images of such a class from other groups, or exclude the class.
+
+finding-few-groups = { $n_groups ->
+        [one] There is only { $n_groups } group.
+       *[other] There are only { $n_groups } groups.
+    } Results depend strongly on which of them are in the test set, and confidence intervals will be wide and still approximate.{ $is_cross_validated ->
+        [true] {" "}Training therefore uses cross-validation, which tests each group once.
+       *[false] { "" }
+    }
+    .title = Few groups
+    .do = { $is_cross_validated ->
+        [true] Add images of other groups if you can.
+       *[false] Use cross-validation, which tests each group once.
+    }
+
+finding-channel-files = { $n_files } files seem to be the channels of { $n } images (such as { $files }), but each file is read as a separate image. Training and test set can then contain channels of the same image.
+    .title = Files that are channels
+    .do = If they are channels, read the files of an image as its channels.
+    .limit = Files seem to be channels of the same images, but each was read as a separate image. If so, the training set contains parts of test images.
+
+finding-groups-divide-copies = { $n_clusters ->
+        [one] { $n_clusters } cluster of duplicates is in several groups
+       *[other] { $n_clusters } clusters of duplicates are in several groups
+    }{ $are_kept_together ->
+        [true] . These groups are therefore kept in the same set.
+       *[false] . That is so many that most groups would become one. Images with different pixels are therefore taken for images that only resemble each other, and the groups are kept as they were defined.
+    }
+    .title = Duplicates in different groups
+    .do = Check whether the groups are right.
+
+finding-group-is-class = Each group contains only one class. The network could learn to distinguish the staining or exposure of the groups instead of the classes.
+    .title = One class in each group
+    .do = Add groups that contain several classes. They show whether it does.
+
+finding-no-signal = The images do not predict their labels. An instant classifier reaches a balanced accuracy of { NUMBER($balanced_accuracy, minimumFractionDigits: 2, maximumFractionDigits: 2) } on images that it was not fitted on; chance is { NUMBER($chance, minimumFractionDigits: 2, maximumFractionDigits: 2) } (p = { NUMBER($p, minimumFractionDigits: 2, maximumFractionDigits: 2) }).
+    .title = Images do not predict the labels
+    .do = Check that labels and images belong together. If they do, try more images or a fine-tuned network.
+    .limit = Before training, no classifier predicted these labels better than chance.
+
+finding-shortcut = A simple classifier predicts labels from { $from ->
+        [border] the outermost eighth of the image
+        [background] the brightness and grain of the background
+        [size] width and height of the image
+        [format] bit depth, channels and planes of the file
+        [metadata] the metadata of the file (camera, program, resolution and compression)
+       *[name] the file name (how it is written, its length and its last number, without the class itself)
+    } alone. Its balanced accuracy is { NUMBER($balanced_accuracy, minimumFractionDigits: 2, maximumFractionDigits: 2) }. On the whole image, the same simple classifier reaches { NUMBER($whole_image, minimumFractionDigits: 2, maximumFractionDigits: 2) }, and a trained network usually more. Chance is { NUMBER($chance, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
+    .title = Labels predicted without the object
+    .do = { $from ->
+        [border] Check the edges for marks, scale bars, neighboring cells or illumination that differ between classes. A network may learn this instead of the object; it then fails on images without it.
+        [background] Check whether classes were imaged on different days, slides or microscopes. A network may learn this instead of the object; it then fails on images without it.
+        [size] Check whether classes were cropped or exported in different ways. A network may learn this instead of the object; it then fails on images without it.
+        [format] Check whether classes were exported in different ways, and export them in the same way. A network may learn this instead of the object; it then fails on images without it.
+        [metadata] Check whether classes were acquired or saved in different ways. Stronger compression, for example, is visible in pixels. A network may learn this instead of the object; it then fails on images without it.
+       *[name] Check whether classes come from different sources or days, or were numbered one after the other. A network does not use names, but may use features of the images that differ with them.
+    }
+    .limit = { $from ->
+        [name] Classes may come from different sources. The file names differ between them, and the images may differ too.
+       *[border] The network may have learned this instead of the object. It then fails on images without it.
+    }
+
+finding-slight-shortcut =
+    .title = Labels partly predicted without the object
+
+finding-shortcut-batch = The images show their { $column }: also among images of one class, it is predicted { NUMBER($seen, minimumFractionDigits: 2, maximumFractionDigits: 2) } of the way from chance to certainty. Classes differ in { $column }: { $column } alone predicts them with a balanced accuracy of { NUMBER($balanced_accuracy, minimumFractionDigits: 2, maximumFractionDigits: 2) }. A simple classifier of the whole image reaches { NUMBER($whole_image, minimumFractionDigits: 2, maximumFractionDigits: 2) }, and chance is { NUMBER($chance, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
+    .do = Group the images by { $column } to test whether a network can do without it. If you can, image the classes together.
+    .limit = The network may have learned the { $column } of the images instead of their class. It then fails on images of another { $column }.
+
+finding-mixed-bit-depths = Bit depths are mixed ({ $counts }). If the bit depth differs between classes, it gives the class away.
+    .title = Mixed bit depths
+    .do = Export all images in the same way.
+
+images-of-bit-depth = { $n_images } of { $depth } bit
+
+finding-unlabelled = { $n ->
+        [one] { $n } image without a label will be excluded.
+       *[other] { $n } images without a label will be excluded.
+    }
+    .title = Images without a label
+    .do = Label the images that the classifier should learn from.
+
+finding-cut-off = { $n ->
+        [one] { $n } image shows an object that is cut off by the edge.
+       *[other] { $n } images show an object that is cut off by the edge.
+    }
+    .title = Objects cut off by the edge
+    .do = Check these images. If the visible part does not show the class, exclude the image or crop it again.
+
+finding-blurred = { $n ->
+        [one] { $n } image is blurred: its fine detail is
+       *[other] { $n } images are blurred: their fine detail is
+    } weaker than is usual in this dataset and in the class.
+    .title = Blurred images
+    .do = Check these images. Exclude images that are out of focus, unless future images will be so too.
+
+finding-saturated = { $n ->
+        [one] In { $n } image, a fifth of the object or more is
+       *[other] In { $n } images, a fifth of the object or more is
+    } as bright as the file format allows. Detail there is lost.
+    .title = Too bright to show detail
+    .do = Acquire such images again with less light or gain, or export them without stretching the contrast. If classes differ in this, a network may learn it.
+
+finding-imbalance = The largest class has { NUMBER($ratio, maximumFractionDigits: 0) } times as many images as the smallest.
+    .title = Unequal classes
+    .do = Judge the classifier by balanced accuracy or macro-F1, and consider class weights in training.
+
+finding-similar-class-names = The labels { $names } may be one class with several spellings.
+    .title = Similar class names
+    .do = If they are one class, merge them, or use one spelling in the names of the folders or in the label column of the table.
+
+finding-mixed-channels = { $n_gray ->
+        [one] { $n_gray } image is gray
+       *[other] { $n_gray } images are gray
+    } and { $n_color ->
+        [one] { $n_color } image is not.
+       *[other] { $n_color } images are not.
+    } For the network, a gray image has the same values in all channels.
+    .title = Mixed channels
+    .do = If all images should be of the same kind, export them in the same way.
+
+finding-boxes-beyond-edge = { $n ->
+        [one] { $n } crop reaches beyond the edge of its image.
+       *[other] { $n } crops reach beyond the edge of their image.
+    } The missing part is filled with the color of the border.
+    .title = Crops beyond the edge
+    .do = If objects that are cut off must not count, exclude these crops.
+
+finding-several-planes = { $n ->
+        [one] { $n } image has several planes.
+       *[other] { $n } images have several planes.
+    } The first plane is used unless the recipe names another one.
+    .title = Several planes
+    .do = { $is_one_kind ->
+        [true] If the first plane is not the relevant one, choose another plane. If each page shows a stain, read the pages as channels.
+       *[false] If the first plane is not the relevant one, choose another plane.
+    }
