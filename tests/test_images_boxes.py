@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
+from refusals import refused
 
 from coverslip.datasets import inspect_dataset, open_dataset, read_preprocessed, scan_images
 from coverslip.errors import UnreadableImage
 from coverslip.images import BEYOND_EDGE, Fields, Pixels, Preprocessing, ReadPlan, read_pixels
+from coverslip.messages import Failure, text
 
 FIELD = np.full((20, 30, 3), 90, np.uint8)
 FIELD[:4, :4] = 7
@@ -67,8 +68,9 @@ def test_a_broken_field_is_tried_once_and_told_for_each_box(tmp_path: Path) -> N
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
     fields = Fields()
     for x in range(2):
-        with pytest.raises(UnreadableImage, match=r"a\.png"):
+        with refused(UnreadableImage, "image-damaged") as error:
             read_pixels(tmp_path / "a.png", ReadPlan(box=(x, 0, 3, 3)), fields=fields)
+        assert error.value.file == tmp_path / "a.png"
         (tmp_path / "a.png").unlink(missing_ok=True)  # the second time nobody looks
 
 
@@ -80,10 +82,12 @@ def test_boxes_beyond_the_edge_are_a_finding_and_one_outside_is_one_unreadable_r
     findings = {finding.code: finding for finding in inspect_dataset(data, scan_images(data)).findings}
     assert findings["boxes-beyond-edge"].images == (("a.png#box=-2,0,8,8",),)
     assert findings["unreadable"].images == (("a.png#box=40,5,8,8",),)
-    assert "lies outside the image of 30 x 20 pixels" in findings["unreadable"].notes[0][0]
+    box = {"x": "40", "y": "5", "width": "8", "height": "8", "image_width": 30, "image_height": 20}
+    assert text("box-outside-image", **box) in findings["unreadable"].notes[0][0]
     notes = [
-        image.what if isinstance(image, UnreadableImage) else image.note
+        image.failure if isinstance(image, UnreadableImage) else image.note
         for image in read_preprocessed(data.records, Preprocessing(image_size=8))
     ]
     assert notes[:2] == [BEYOND_EDGE, None]
-    assert "lies outside" in str(notes[2])
+    assert isinstance(notes[2], Failure)
+    assert notes[2].what == text("box-outside-image", **box)

@@ -17,12 +17,14 @@ import pytest
 import tifffile
 from drawing import save_cell
 from odd_formats import install, write_odd
+from refusals import refused
 
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images import ReadPlan, decoding_apart, read_pixels
 from coverslip.images._decoded import MAX_BYTES
-from coverslip.images.decoding.pool import READ_ALONE, STOPPED_OUTSIDE, Decoders, Limits, SharedOrExclusive
+from coverslip.images.decoding.pool import Decoders, Limits, SharedOrExclusive
 from coverslip.images.reading import Pixels, decode
+from coverslip.messages import text
 from coverslip.process_limits import APART_VARIABLE
 
 pytestmark = pytest.mark.slow  # each begins processes
@@ -52,7 +54,7 @@ def outcome(how: Callable[[Path, ReadPlan], Pixels], path: Path, plan: ReadPlan)
     try:
         pixels = how(path, plan)
     except UnreadableImage as error:
-        return error.what, error.do, error.file
+        return error.failure, error.file
     array = pixels.array
     told = pixels.file_format, pixels.bit_depth, pixels.n_planes, pixels.note
     return *told, array.dtype, array.shape, array.tobytes()
@@ -82,23 +84,28 @@ def test_pixels_and_refusals_are_those_of_this_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "limits", "reason"),
+    ("what", "limits", "code", "parameters"),
     [
-        ("sleeps", {"seconds": 1.5}, r"took longer than 1\.5 s"),
-        ("loops", {"processor_seconds": 0.5}, r"took longer than 0\.5 s"),
-        ("allocates", {"memory_bytes": 300_000_000}, r"more than 0\.3 GB of memory"),
-        ("aborts", {}, "reader crashed"),
+        ("sleeps", {"seconds": 1.5}, "image-time-limit", {"seconds": 1.5}),
+        ("loops", {"processor_seconds": 0.5}, "image-time-limit", {"seconds": 0.5}),
+        ("allocates", {"memory_bytes": 300_000_000}, "image-memory-limit", {"memory_gb": 0.3}),
+        ("aborts", {}, "decoder-crashed", {}),
     ],
 )
 def test_a_file_that_ends_or_holds_its_process_costs_one_row(
-    begin: Callable[..., Decoders], tmp_path: Path, what: str, limits: dict[str, float], reason: str
+    begin: Callable[..., Decoders],
+    tmp_path: Path,
+    what: str,
+    limits: dict[str, float],
+    code: str,
+    parameters: dict[str, float],
 ) -> None:
     decoders = begin(**limits)
     odd, cell = write_odd(tmp_path / "a.odd", what), save_cell(tmp_path / "cell.png", 0)
     read(decoders, cell)  # the process has begun
-    with pytest.raises(UnreadableImage, match=reason) as refused:
+    with refused(UnreadableImage, code, **parameters) as error:
         read(decoders, odd)
-    assert refused.value.file == odd
+    assert error.value.file == odd
     assert read(decoders, cell).array.shape == decode(cell).array.shape
 
 
@@ -116,7 +123,7 @@ def test_a_process_that_was_killed_from_elsewhere_is_begun_again(
         with suppress(psutil.NoSuchProcess):  # one that another test began has ended
             if "coverslip.images.decoding.worker" in child.cmdline():
                 child.kill()
-    assert read(decoders, cell).note == READ_ALONE
+    assert read(decoders, cell).note == text("image-read-alone")
 
 
 def kill_when_busy(is_over: threading.Event) -> None:
@@ -137,12 +144,11 @@ def test_an_image_whose_process_was_killed_twice_is_not_called_damaged(
     killing = threading.Thread(target=kill_when_busy, args=(is_over,))
     killing.start()
     try:
-        with pytest.raises(UnreadableImage) as refused:
+        with refused(UnreadableImage, "decoder-killed"):
             read(decoders, write_odd(tmp_path / "a.odd", "sleeps"))
     finally:
         is_over.set()
         killing.join()
-    assert refused.value.what == STOPPED_OUTSIDE
 
 
 def test_whoever_reads_alone_has_nobody_beside() -> None:

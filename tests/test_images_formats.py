@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from refusals import refused
 from trained import SMALL_NETWORK
 
 import coverslip as cs
@@ -34,6 +35,7 @@ from coverslip.images import (
     register_reader,
     unread_formats,
 )
+from coverslip.messages import text
 from coverslip.runs import Recipe, SplitPlan
 
 STACK = np.arange(2 * 30 * 40, dtype=np.uint16).reshape(2, 30, 40) * 20
@@ -93,10 +95,10 @@ def test_a_format_that_is_added_is_read_with_plane_box_and_size_limit(tmp_path: 
     assert np.array_equal(pixels.array[..., 0], STACK[1, 4:24, 3:13])
     assert (pixels.file_format, pixels.bit_depth, pixels.n_planes) == ("RAW16", 16, 2)
     assert describe_image(file) == (Series("ZYX", (2, 30, 40), (0.5, 0.5)),)
-    with pytest.raises(UnreadableImage, match="too many"):
+    with refused(UnreadableImage, "image-too-large"):
         read_pixels(file, max_bytes=100)
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(UnreadableImage, match="damaged"):
+    with refused(UnreadableImage, "image-damaged"):
         read_pixels(file)
 
 
@@ -232,18 +234,20 @@ def test_a_tiff_whose_magic_number_is_swapped_is_read_as_before(tmp_path: Path) 
 
 
 def test_what_cannot_be_described_is_refused_as_when_it_is_read(tmp_path: Path) -> None:
-    for name, data, reason in (
-        ("a", b"", "empty"),
-        ("b", b"text, no image", "text"),
-        ("c", b"ZISRAWFILE", "Zeiss CZI"),
+    parameters: dict[str, object]
+    for name, data, code, parameters in (
+        ("a", b"", "image-file-empty", {}),
+        ("b", b"text, no image", "not-an-image", {"is_text": True}),
+        ("c", b"ZISRAWFILE", "format-not-read", {"title": "Zeiss CZI"}),
     ):
         (tmp_path / name).write_bytes(data)
         for look in (describe_image, read_pixels):
-            with pytest.raises(UnreadableImage, match=reason):
+            with refused(UnreadableImage, code, **parameters):
                 look(tmp_path / name)
 
 
 def test_formats_that_cannot_be_read_are_counted_and_say_how_to_export_them() -> None:
     counted = unread_formats(["a.ND2", "b.nd2", "c.czi", "d.tif", "e"])
     assert [(each.title, each.n_files) for each in counted] == [("Nikon ND2", 2), ("Zeiss CZI", 1)]
-    assert all(reader.export for reader in readers() if reader.read is None)
+    assert [each.do for each in counted] == [text("export-nd2"), text("export-czi")]
+    assert all(reader.export_advice for reader in readers() if reader.read is None)

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from coverslip.errors import BadArchive, CoverslipError
+from coverslip.messages import text
 
 _LONGEST_NAME = 255  # bytes of one part, on all usual file systems
 _LONGEST_PATH = 1_000
@@ -61,7 +62,7 @@ def opened_archive(file: Path, limits: Limits) -> Iterator[tuple[zipfile.ZipFile
             with zipfile.ZipFile(opened) as archive:
                 yield archive, _checked(archive, file.stat().st_size, limits)
     except _DAMAGED as error:
-        raise _bad(f"it could not be read ({_shown(str(error))})") from error
+        raise _bad(text("archive-damaged", reason=_printable(str(error)))) from error
 
 
 def safe_name(name: str) -> PurePosixPath:
@@ -72,31 +73,27 @@ def safe_name(name: str) -> PurePosixPath:
     """
     name = unicodedata.normalize("NFC", name)
     if fault := _fault_of_name(name):
-        raise CoverslipError(
-            f"The name '{_shown(name)}' is not accepted: {fault}", do="Give the file a plain name and send it again."
-        )
+        raise CoverslipError("file-name-not-accepted", name=_printable(name), fault=fault)
     return PurePosixPath(name)
 
 
 def _fault_of_name(name: str) -> str | None:
     parts = name.split("/")
-    return (
-        "it is empty or has an empty part"
-        if not all(parts)
-        else "it leads out of its folder"
-        if any(part in (".", "..") for part in parts)
-        else "it has a backslash, colon or control character"
-        if re.search(r"[\\:\x00-\x1f\x7f]", name)
-        else "it is no text"
-        if not name.isascii() and name.encode(errors="replace").decode() != name
-        else "it ends in a space or dot"
-        if any(part.endswith((" ", ".")) for part in parts)
-        else "it is the name of a device"
-        if any(_RESERVED.fullmatch(part) for part in parts)
-        else "it is too long"
-        if len(name) > _LONGEST_PATH or len(parts) > _MOST_FOLDERS or _longest_part(parts) > _LONGEST_NAME
-        else None
-    )
+    if not all(parts):
+        return text("name-with-empty-part")
+    if any(part in (".", "..") for part in parts):
+        return text("name-leaves-folder")
+    if re.search(r"[\\:\x00-\x1f\x7f]", name):
+        return text("name-with-special-character")
+    if not name.isascii() and name.encode(errors="replace").decode() != name:
+        return text("name-no-text")
+    if any(part.endswith((" ", ".")) for part in parts):
+        return text("name-ends-in-space-or-dot")
+    if any(_RESERVED.fullmatch(part) for part in parts):
+        return text("name-of-device")
+    if len(name) > _LONGEST_PATH or len(parts) > _MOST_FOLDERS or _longest_part(parts) > _LONGEST_NAME:
+        return text("name-too-long")
+    return None
 
 
 def _longest_part(parts: list[str]) -> int:
@@ -110,40 +107,40 @@ def _check_end(opened: IO[bytes], limits: Limits) -> None:
     tail = opened.read()
     at = tail.rfind(_END_RECORD)
     if at < 0 or len(tail) - at < _END_RECORD_BYTES:
-        raise _bad("it is no zip file, or it is cut off")
+        raise _bad(text("archive-no-zip"))
     n_directory_bytes = int.from_bytes(tail[at + 12 : at + 16], "little")
     if tail[: max(0, at - _LOCATOR_64_BYTES) + 4].endswith(_LOCATOR_64):
         if not limits.is_64_bit_taken:
-            raise _bad("it holds far more than it may")
+            raise _bad(text("archive-too-large"))
         record = tail[max(0, at - _LOCATOR_64_BYTES - _END_RECORD_64_BYTES) :][:_END_RECORD_64_BYTES]
         if not record.startswith(_END_RECORD_64):
-            raise _bad("it is damaged at its end")
+            raise _bad(text("archive-end-damaged"))
         n_directory_bytes = int.from_bytes(record[40:48], "little")
     if n_directory_bytes > limits.most_directory_bytes:
-        raise _bad("it holds far more than it may")
+        raise _bad(text("archive-too-large"))
 
 
 def _checked(archive: zipfile.ZipFile, n_bytes: int, limits: Limits) -> list[Entry]:
     """The files of an archive, once nothing about any entry is suspicious."""
     infos = archive.infolist()
     if len(infos) > limits.most_entries:
-        raise _bad("it holds far more than it may")
+        raise _bad(text("archive-too-large"))
     entries: dict[PurePosixPath, Entry] = {}
     for info in infos:
         # Names as they stand in the file: the module itself cuts them at a NUL and turns backslashes around.
         entry_name = unicodedata.normalize("NFC", info.orig_filename)
         fault = _fault_of_name(entry_name.removesuffix("/") if _is_folder(info) else entry_name) or _fault(info, limits)
         if fault:
-            raise _bad(f"of '{_shown(entry_name)}' in it: {fault}")
+            raise _bad(text("archive-entry-not-accepted", name=_printable(entry_name), fault=fault))
         if not 0 <= info.header_offset < n_bytes:
-            raise _bad(f"'{_shown(entry_name)}' lies outside of it")
+            raise _bad(text("archive-entry-outside", name=_printable(entry_name)))
         name = PurePosixPath(entry_name)
         if name in entries:
-            raise _bad(f"it has '{_shown(entry_name)}' twice")
+            raise _bad(text("archive-entry-twice", name=_printable(entry_name)))
         if not _is_folder(info):
             entries[name] = Entry(info, name)
     if _is_bomb(sum(entry.info.file_size for entry in entries.values()), n_bytes, limits):
-        raise _bad("it unpacks to far more than its size")
+        raise _bad(text("archive-bomb"))
     return list(entries.values())
 
 
@@ -154,13 +151,13 @@ def _is_folder(info: zipfile.ZipInfo) -> bool:
 def _fault(info: zipfile.ZipInfo, limits: Limits) -> str | None:
     kinds = (0, stat.S_IFDIR) if _is_folder(info) else (0, stat.S_IFREG)
     if stat.S_IFMT(info.external_attr >> 16) not in kinds:
-        return "it is a link or no plain file"
+        return text("archive-entry-link")
     if info.flag_bits & 1:
-        return "it is encrypted"
+        return text("archive-entry-encrypted")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "it is packed in an unusual way"
+        return text("archive-entry-compression")
     if _is_bomb(info.file_size, info.compress_size, limits):
-        return "it unpacks to far more than its size"
+        return text("archive-bomb")
     return None
 
 
@@ -168,14 +165,10 @@ def _is_bomb(n_unpacked: int, n_packed: int, limits: Limits) -> bool:
     return n_unpacked > max(limits.ratio_from, limits.largest_ratio * n_packed)
 
 
-def _shown(text: str) -> str:
-    """Any text on one short line."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:80])
+def _printable(name: str) -> str:
+    """Return any text on one short line."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name[:80])
 
 
 def _bad(why: str) -> BadArchive:
-    return BadArchive(
-        f"The archive is not accepted: {why}",
-        why=why,
-        do="Nothing of it was unpacked. Make a new zip file of the images' folder.",
-    )
+    return BadArchive("archive-not-accepted", why=why)

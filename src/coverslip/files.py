@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from coverslip.errors import CoverslipError
+from coverslip.messages import text
 
 _SECONDS_UNTIL_ABANDONED = 86_400
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
@@ -86,11 +87,7 @@ def remove_file(path: Path) -> None:
 
 def cannot_write(path: Path, error: OSError) -> CoverslipError:
     """The one line for a file that could not be written."""
-    return CoverslipError(
-        f"Could not write the file: {error.strerror or error}",
-        file=path,
-        do="Free some space or choose a folder that you may write to; what was there before is intact.",
-    )
+    return CoverslipError("file-not-written", file=path, reason=error.strerror or str(error))
 
 
 def refuse_to_replace_others(file: Path, begins_with: bytes) -> None:
@@ -104,7 +101,7 @@ def refuse_to_replace_others(file: Path, begins_with: bytes) -> None:
         CoverslipError: it is a folder, or another file than such a table.
     """
     if file.is_dir():
-        raise CoverslipError("This is a folder, not a file", file=file, do="Name the table to write in it.")
+        raise CoverslipError("folder-instead-of-table", file=file)
     try:
         if not file.exists():
             return
@@ -115,11 +112,7 @@ def refuse_to_replace_others(file: Path, begins_with: bytes) -> None:
                 return
     except OSError as error:
         raise cannot_write(file, error) from error
-    raise CoverslipError(
-        "There is another file of that name, which coverslip did not write",
-        file=file,
-        do="Choose another name, or move that file away.",
-    )
+    raise CoverslipError("other-file-in-place", file=file)
 
 
 def read_bytes(path: Path, most_bytes: int) -> bytes:
@@ -130,11 +123,11 @@ def read_bytes(path: Path, most_bytes: int) -> bytes:
         ValueError: it is larger, or no regular file: a pipe would be waited for, a device may never end.
     """
     if path.exists() and not path.is_file():
-        raise ValueError("it is no regular file")
+        raise ValueError(text("file-not-regular"))
     with path.open("rb") as file:
         data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
-        raise ValueError(f"it is larger than {most_bytes / 2**20:.3g} MiB, which no such file is")
+        raise ValueError(text("file-too-large", limit_mib=most_bytes / 2**20))
     return data
 
 

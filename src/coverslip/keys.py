@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from coverslip.messages import text
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -72,12 +74,12 @@ def bounded_options(options: dict[str, Any]) -> dict[str, Any]:  # Any: the arch
         name, value, depth = waiting.pop()
         n_values += 1
         if n_values > _MOST_VALUES or depth > _DEEPEST:
-            raise ValueError(f"there are more than {_MOST_VALUES} values, or more than {_DEEPEST} inside each other")
+            raise ValueError(text("options-too-many", limit=_MOST_VALUES, depth=_DEEPEST))
         match value:
             case str() if len(value) > _LONGEST_TEXT:
-                raise ValueError(f"'{name[:_LONGEST_TEXT]}' is longer than {_LONGEST_TEXT} letters")
+                raise ValueError(text("option-too-long", name=name[:_LONGEST_TEXT], limit=_LONGEST_TEXT))
             case int() | float() if not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:
-                raise ValueError(f"'{name[:_LONGEST_TEXT]}' is beyond the limit of {_LARGEST_NUMBER:,}")
+                raise ValueError(text("option-too-large", name=name[:_LONGEST_TEXT], limit=_LARGEST_NUMBER))
             case list() | tuple():
                 waiting += [(name, each, depth + 1) for each in value]
             case dict():
@@ -103,15 +105,16 @@ class Option:
         """What is wrong with a value, as the end of a sentence; None where nothing is."""
         match self.type:
             case "boolean":
-                return None if isinstance(value, bool) else "it must be true or false"
+                return None if isinstance(value, bool) else text("option-no-boolean")
             case "choice":
-                names = [choice.value for choice in self.choices]
-                return None if value in names else f"it must be one of {', '.join(map(str, names))}"
+                values = [choice.value for choice in self.choices]
+                return None if value in values else text("option-no-choice", choices=", ".join(map(str, values)))
             case "integers":
                 fits = isinstance(value, list | tuple) and len(value) == self.length and all(map(self._is_one, value))
-                return None if fits else f"it must be a list of {self.length} whole numbers{self._range()}"
-        is_whole = "whole " if self.type == "integer" else ""
-        return None if self._is_one(value) else f"it must be a {is_whole}number{self._range()}"
+                return None if fits else text("option-no-list", n=self.length or 0, **self._range())
+        if self._is_one(value):
+            return None
+        return text("option-no-number", is_whole=self.type == "integer", **self._range())
 
     def _is_one(self, value: object) -> bool:
         kinds = (int, float) if self.type == "number" else (int,)
@@ -119,9 +122,11 @@ class Option:
             return False
         return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
 
-    def _range(self) -> str:
-        if self.minimum is not None and self.maximum is not None:
-            return f" between {self.minimum:g} and {self.maximum:g}"
-        if self.minimum is not None:
-            return f", {self.minimum:g} or more"
-        return "" if self.maximum is None else f", at most {self.maximum:g}"
+    def _range(self) -> dict[str, Any]:
+        """Return the parameters of a message for the range."""
+        ends = ("both" if self.maximum is not None else "low") if self.minimum is not None else "high"
+        return {
+            "range": "none" if self.minimum is None and self.maximum is None else ends,
+            "minimum": 0 if self.minimum is None else self.minimum,
+            "maximum": 0 if self.maximum is None else self.maximum,
+        }

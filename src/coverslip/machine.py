@@ -70,10 +70,7 @@ def chosen_device(wanted: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> 
     if wanted == "auto":
         return next(device for device in automatic if device in here)
     if wanted not in here:
-        raise DeviceUnavailable(
-            f"PyTorch cannot use '{wanted}' here: this computer has {' and '.join(here)}",
-            do="Choose another device, or work on another computer.",
-        )
+        raise DeviceUnavailable("device-unavailable", device=wanted, devices=" and ".join(here))
     return wanted
 
 

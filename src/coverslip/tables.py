@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from coverslip.errors import require_extra
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -43,7 +44,7 @@ class Table(Mapping[str, Record]):
             ValueError: there is one of that name already.
         """
         if record.name in self._records:
-            raise ValueError(f"there is a {self._kind} called {record.name!r} already")
+            raise ValueError(text("record-twice", kind_of_record=self._kind, name=record.name))
         self._records[record.name] = record
         self._tell()
 
@@ -83,9 +84,16 @@ class Table(Mapping[str, Record]):
 def no_such(kind: str, name: str, names: Iterable[str]) -> ValueError:
     """The error for a name that is not among `names`; it tells the nearest of them, and all."""
     names = list(names)
-    near = difflib.get_close_matches(name, names, n=1)
-    meant = f" (did you mean '{near[0]}'?)" if near else ""
-    return ValueError(f"there is no such {kind}{meant}; there are {', '.join(names)}")
+    nearest = next(iter(difflib.get_close_matches(name, names, n=1)), "")
+    return ValueError(
+        text(
+            "no-such-record",
+            kind_of_record=kind,
+            has_nearest=bool(nearest),
+            nearest=nearest,
+            names=", ".join(names),
+        )
+    )
 
 
 def imported(place: str) -> Any:  # Any: whatever is found there

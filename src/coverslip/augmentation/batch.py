@@ -10,6 +10,7 @@ from coverslip.augmentation.drawing import Random
 from coverslip.augmentation.sets import Amount
 from coverslip.augmentation.table import AUGMENTATIONS
 from coverslip.augmentation.transform import PARTS, Changes, apply_transform, composed
+from coverslip.messages import text
 
 
 def draw_changes(
@@ -33,7 +34,7 @@ def draw_changes(
         if record.change is not None:
             others |= {name: drawn} if drawn else {}
         elif unknown := [part for part in drawn if part not in PARTS or part in parts]:
-            raise ValueError(f"augment.{name} draws {unknown[0]}: no part of the transform, or drawn by another")
+            raise ValueError(text("augmentation-draws-unknown", name=name, part=unknown[0]))
         else:
             parts |= drawn
     return replace(composed(n, parts), others=others)

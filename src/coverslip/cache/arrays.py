@@ -20,7 +20,7 @@ from coverslip.cache.claims import Claim, claimed
 from coverslip.cache.stores import MADE_BY, Kind, Layout, is_damage, open_database, remove_database
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json, write_json
-from coverslip.messages import CleanCache
+from coverslip.messages import CleanCache, text
 
 Array = npt.NDArray[Any]  # Any: the store's own dtype
 OnFailure = Callable[[OSError | sqlite3.Error], None]
@@ -85,7 +85,7 @@ class ArrayStore:
             self.folder = Path(self._temporary.name)
             self._open()
         except (OSError, sqlite3.Error) as error:
-            raise _cannot_keep(self.folder, why) from error
+            raise _cannot_write(self.folder, why) from error
 
     def _open(self) -> None:
         self._index = open_database(self.folder / ARRAYS.database, _SCHEMA)
@@ -135,7 +135,7 @@ class ArrayStore:
                 self._check(unknown[start : start + _DIGESTS_PER_QUERY])
         except sqlite3.Error as error:
             if not is_damage(error):
-                raise self._cannot_read(error) from error
+                raise self._cannot_read(str(error)) from error
             self._make_anew()
         return np.array([self._checked.get(digest, -1) for digest in digests], dtype=np.int64)
 
@@ -163,7 +163,7 @@ class ArrayStore:
             remove_database(self.folder / ARRAYS.database)
             self._open()
         except (OSError, sqlite3.Error) as error:
-            raise _cannot_keep(self.folder, error) from error
+            raise _cannot_write(self.folder, error) from error
 
     def add(self, digests: Sequence[str], records: Array) -> None:
         """Keep (n, *shape) records; one that is there already stays as it was.
@@ -185,7 +185,7 @@ class ArrayStore:
         except (OSError, sqlite3.Error) as error:
             if self._index.in_transaction:
                 self._index.execute("ROLLBACK")
-            raise _cannot_keep(self.folder, error) from error
+            raise _cannot_write(self.folder, error) from error
 
     def read(self, places: Sequence[int] | npt.NDArray[np.int64]) -> Array:
         """(n, *shape) the records at these places.
@@ -226,12 +226,11 @@ class ArrayStore:
                 n = len(data)
                 buffer[:n] = data
             if not n:
-                raise self._cannot_read("it was cut short")
+                raise self._cannot_read(text("cache-cut"))
             buffer, offset = buffer[n:], offset + n
 
-    def _cannot_read(self, why: object) -> CoverslipError:
-        do = "Empty the cache; what is needed is made again."
-        return CoverslipError(f"The cache could not be read: {why}", file=self.folder, do=do, remedies=(CleanCache(),))
+    def _cannot_read(self, reason: str) -> CoverslipError:
+        return CoverslipError("cache-not-read", file=self.folder, remedies=(CleanCache(),), reason=reason)
 
     def _read_at(self, n: int, offset: int) -> bytes:
         if hasattr(os, "pread"):  # macOS
@@ -251,10 +250,6 @@ def _checksum(digest: str, record: Array) -> int:
     return zlib.crc32(np.ascontiguousarray(record).reshape(-1).view(np.uint8).data, zlib.crc32(digest.encode()))
 
 
-def _cannot_keep(folder: Path, error: OSError | sqlite3.Error) -> CoverslipError:
-    """The one line for a cache that cannot be written to."""
-    return CoverslipError(
-        f"Could not write to the cache: {getattr(error, 'strerror', None) or error}",
-        file=folder,
-        do="Free some space, or set COVERSLIP_CACHE to a folder that you may write to; what was there is intact.",
-    )
+def _cannot_write(folder: Path, error: OSError | sqlite3.Error) -> CoverslipError:
+    """Return the error for a cache that cannot be written to."""
+    return CoverslipError("cache-not-written", file=folder, reason=getattr(error, "strerror", None) or str(error))

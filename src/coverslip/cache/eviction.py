@@ -49,9 +49,7 @@ def chosen_limit() -> int | None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", text, re.IGNORECASE | re.ASCII)
     if not match:
-        raise CoverslipError(
-            f"{LIMIT_VARIABLE} is '{text}', which is not a size", do="Write a number and a unit, such as 5GB or 500MB."
-        )
+        raise CoverslipError("cache-limit-no-size", variable=LIMIT_VARIABLE, value=text)
     unit = match[2].upper()
     return int(float(match[1]) * _UNITS[unit if unit in _UNITS else f"{unit}B"])
 
@@ -85,9 +83,7 @@ def clean(stores: Iterable[Store]) -> list[Store]:
         _sweep()
         return [store for store in stores if _remove(store)]
     except (OSError, sqlite3.Error) as error:
-        raise CoverslipError(
-            f"The cache could not be cleaned: {error}", file=cache_folder(), do="See whether you may write to it."
-        ) from error
+        raise CoverslipError("cache-not-cleaned", file=cache_folder(), reason=str(error)) from error
 
 
 def forget(owner: str) -> None:

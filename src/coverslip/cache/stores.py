@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coverslip.files import write_json
-from coverslip.messages import CleanCache, Note
+from coverslip.messages import CleanCache, Note, note, text
 
 Journal = Literal["DELETE", "WAL"]
 _SYNCED: dict[Journal, str] = {"DELETE": "FULL", "WAL": "NORMAL"}
@@ -161,7 +161,7 @@ def _described(folder: Path) -> Kind:
         layout = Layout(str(record["layout"]["database"]), str(record["layout"]["table"]))
         return Kind(folder.name, str(record["title"]), layout, None if bound is None else int(bound))
     except (KeyError, TypeError, ValueError):
-        return Kind(folder.name, "not known to this version", FILES)
+        return Kind(folder.name, text("cache-kind-unknown"), FILES)
 
 
 def _read(folder: Path) -> dict[str, Any]:  # Any: JSON values
@@ -174,14 +174,8 @@ def _read(folder: Path) -> dict[str, Any]:  # Any: JSON values
 
 def not_usable(error: OSError | sqlite3.Error) -> Note:
     """The cache cannot be written to: results are the same, and work takes longer."""
-    return Note(
-        "cache-not-usable",
-        f"The cache folder '{cache_folder()}' cannot be written to ({error}). Results stay the same, but nothing is "
-        "kept for the next time. Free some space, empty the cache, or set COVERSLIP_CACHE to a folder that you may "
-        "write to.",
-        level="warning",
-        remedies=(CleanCache(),),
-    )
+    folder, reason = str(cache_folder()), str(error)
+    return note("cache-not-usable", level="warning", remedies=(CleanCache(),), folder=folder, reason=reason)
 
 
 LOCK = "used.lock"

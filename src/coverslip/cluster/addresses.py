@@ -5,6 +5,7 @@ import time
 from urllib.parse import urlsplit
 
 from coverslip.errors import ClusterUnreachable
+from coverslip.messages import text
 
 _SECONDS = 10.0
 # What a client of HTTP/2, which Ray speaks, begins with; the second is an empty frame of settings.
@@ -26,7 +27,7 @@ def check_reachable(address: str) -> None:
     except OSError as error:
         raise _unreachable(address, error.strerror or str(error)) from error
     if answer[:1] != bytes([_TLS_ALERT]) and answer[3:4] != bytes([_SETTINGS]):
-        raise _unreachable(address, "it is not a Ray cluster" if answer else "the server closed the connection")
+        raise _unreachable(address, text("no-ray-cluster" if answer else "cluster-closed-connection"))
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
@@ -36,8 +37,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
     except ValueError:
         port = None
     if parts.scheme not in ("", "ray") or not parts.hostname or port is None:
-        what = f"'{address}' is not a valid Ray cluster address"
-        raise ClusterUnreachable(what, do="Give it as ray://HOST:PORT or HOST:PORT.")
+        raise ClusterUnreachable("cluster-address-invalid", address=address)
     return parts.hostname, port
 
 
@@ -56,6 +56,5 @@ def _answer(host: str, port: int) -> bytes:
     return answer
 
 
-def _unreachable(address: str, why: str) -> ClusterUnreachable:
-    what = f"No Ray cluster answers at {address}: {why}"
-    return ClusterUnreachable(what, do="Start the cluster, or correct the address, also in RAY_ADDRESS.")
+def _unreachable(address: str, reason: str) -> ClusterUnreachable:
+    return ClusterUnreachable("cluster-unreachable", address=address, reason=reason)

@@ -17,11 +17,10 @@ from coverslip.cluster.addresses import check_reachable
 from coverslip.errors import CoverslipError, UntrustedCluster, require_extra
 from coverslip.events import Emit, Noted
 from coverslip.machine import n_cores
-from coverslip.messages import TrustCluster
+from coverslip.messages import TrustCluster, note, text
 
 _TRIES = 3  # of a task whose computer is lost
 _LOOPBACK = "127.0.0.1"
-_RIGHTS = "whoever controls one of its computers can run any code on this computer, with your rights"
 
 
 def joined_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any: Ray's own module
@@ -45,8 +44,7 @@ def joined_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any
     require_extra("cluster", "Work on a Ray cluster")
     if existing is None:
         return _begin_cluster()
-    text = f"Joining the Ray cluster at {existing}: {_RIGHTS}."
-    emit(Noted(code="joining-cluster", text=text, level="warning", parameters={"address": existing}))
+    emit(Noted.of(note("joining-cluster", level="warning", address=existing)))
     import ray
 
     _connect(ray, existing, address=existing)
@@ -62,12 +60,7 @@ def _existing_cluster(address: str) -> str | None:
 def _check_trust(address: str, is_trusted: bool) -> None:
     if is_trusted or os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
         return
-    raise UntrustedCluster(
-        f"The Ray cluster at {address} was not joined: without a token, {_RIGHTS}",
-        do="Protect the cluster by a token, RAY_AUTH_MODE=token here and there, or state that you trust its computers "
-        "and its network.",
-        remedies=(TrustCluster(),),
-    )
+    raise UntrustedCluster("cluster-not-trusted", remedies=(TrustCluster(),), address=address)
 
 
 def _begin_cluster() -> Any:  # Any: Ray's own module
@@ -79,11 +72,10 @@ def _begin_cluster() -> Any:  # Any: Ray's own module
     ):
         ray = _ray_of_this_computer()
         options = {"num_cpus": n_cores(), "include_dashboard": False, "_node_ip_address": _LOOPBACK}
-        _connect(ray, "of this computer", address="local", **options)
+        _connect(ray, text("ray-of-this-computer"), address="local", **options)
     if ray.util.get_node_ip_address() != _LOOPBACK:
         ray.shutdown()
-        what = f"Ray {ray.__version__} started a cluster that is open to other computers; coverslip stopped it"
-        raise CoverslipError(what, do="Install the version of Ray that coverslip was tested with.")
+        raise CoverslipError("ray-cluster-open", version=ray.__version__)
     return ray
 
 
@@ -91,8 +83,7 @@ def _begin_cluster() -> Any:  # Any: Ray's own module
 def _ray_of_this_computer() -> Any:  # Any: Ray's own module
     """Ray, imported with the variables that it reads then."""
     if "ray" in sys.modules:
-        what = "Ray was imported before, and would begin a cluster that listens to other computers"
-        raise CoverslipError(what, do="Run it in a program that has not used Ray itself.")
+        raise CoverslipError("ray-imported-before")
     import ray
 
     return ray
@@ -123,8 +114,8 @@ def _connect(ray: Any, name: str, **options: Any) -> None:  # Any: Ray's own mod
     try:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
     except Exception as error:  # Ray raises plain ones too
-        what = f"coverslip could not connect to Ray or start it ({name}): {str(error).strip().splitlines()[0]}"
-        raise CoverslipError(what, do="Start a cluster, or give the address of one that is there.") from error
+        reason = str(error).strip().splitlines()[0]
+        raise CoverslipError("ray-not-connected", name=name, reason=reason) from error
 
 
 def computers_of(ray: Any) -> list[dict[str, float]]:  # Any: Ray's own module

@@ -20,6 +20,7 @@ from coverslip.engines.engine import BUILDERS, LARGEST_DIFFERENCE, Engine, Float
 from coverslip.engines.keeping import engine_key, keep_engine, kept_engine
 from coverslip.errors import has_extra
 from coverslip.events import Emit, Noted, ignore
+from coverslip.messages import note
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,8 +51,7 @@ def fastest_engine(network: "nn.Module", example: FloatArray, *, device: str = "
     if device != "cpu":
         if (engine := _on_gpu(network, example, expected, device)) is not None:
             return engine
-        text = f"The network does not run on '{device}' as it should; the processor, which is slower, runs it instead."
-        emit(Noted(code="device-refused", text=text, level="warning"))
+        emit(Noted.of(note("device-refused", level="warning", device=device)))
     key = engine_key(fingerprint(network), example.shape[1:])
     with _keeping:
         kept = _kept.get(key)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from coverslip.images._decoded import damaged
+from coverslip.messages import text
 
 # Samples that a JPEG's scans go over, though some cost a few bytes only. The largest image in ten scans has a third.
 _MOST_SCANNED = 6_000_000_000
@@ -38,7 +39,7 @@ def check_scanned(path: Path, n: int) -> None:
         UnreadableImage: they would.
     """
     if n > _MOST_SCANNED:
-        raise damaged(path, "it is stored in far more scans than a JPEG needs")
+        raise damaged(path, text("jpeg-too-many-scans"))
 
 
 def coded_size(compression: int, coded: bytes) -> CodedSize | None:

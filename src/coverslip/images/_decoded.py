@@ -9,12 +9,11 @@ import numpy as np
 
 from coverslip.errors import UnreadableImage
 from coverslip.images.plan import Plane
+from coverslip.messages import text
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
 
 
-EXPORT_AGAIN = "Copy or export it again; the other images are not affected."
-SHRINK = "Crop or shrink it first."
 # Of one decoded plane, whatever its format and depth: decoders and what follows hold some three to five times as much,
 # which stays below a gigabyte.
 MAX_BYTES = 192 * 2**20
@@ -36,11 +35,7 @@ class Decoded:
 def damaged(path: Path, why: object) -> UnreadableImage:
     """The refusal of a file whose bytes do not make a whole image."""
     reason = " ".join(str(why).split())[:160].rstrip(". ") or type(why).__name__
-    return UnreadableImage(
-        f"The file is damaged, cut short or of an unknown kind: {reason}",
-        file=path,
-        do=EXPORT_AGAIN,
-    )
+    return UnreadableImage("image-damaged", file=path, reason=reason)
 
 
 def check_size(path: Path, width: int, height: int, max_bytes: int, *, bytes_per_pixel: int = 1) -> None:
@@ -52,14 +47,15 @@ def check_size(path: Path, width: int, height: int, max_bytes: int, *, bytes_per
         UnreadableImage: the file declares no pixels, or such as take more than `max_bytes`.
     """
     if width < 1 or height < 1 or bytes_per_pixel < 1:
-        raise damaged(path, f"it declares a size of {width} x {height} pixels")
+        raise damaged(path, text("image-without-size", width=int(width), height=int(height)))
     if width * height * bytes_per_pixel > max_bytes:
-        each = f" of {bytes_per_pixel} bytes each" if bytes_per_pixel > 1 else ""
         raise UnreadableImage(
-            f"The image declares {width} x {height} pixels{each}, too many at once: "
-            f"the limit is {max_bytes / 1e6:.0f} million bytes",
+            "image-too-large",
             file=path,
-            do=SHRINK,
+            width=int(width),
+            height=int(height),
+            pixel_bytes=int(bytes_per_pixel),
+            limit_mb=max_bytes / 1e6,
         )
 
 
@@ -71,12 +67,7 @@ def check_length(path: Path) -> None:
     """
     n_bytes = path.stat().st_size
     if n_bytes > MOST_FILE_BYTES:
-        raise UnreadableImage(
-            f"The file has {n_bytes / 1e6:,.0f} million bytes, too many for one compressed image: "
-            f"the limit is {MOST_FILE_BYTES / 1e6:.0f} million",
-            file=path,
-            do=EXPORT_AGAIN,
-        )
+        raise UnreadableImage("image-file-too-long", file=path, n_mb=n_bytes / 1e6, limit_mb=MOST_FILE_BYTES / 1e6)
 
 
 def by_rows(change: Callable[[Array], Array], array: Array) -> Array:
@@ -102,11 +93,7 @@ def choose_plane(path: Path, plane: Plane, n_planes: int, read: Callable[[int], 
     """
     if isinstance(plane, int):
         if not 0 <= plane < n_planes:
-            raise UnreadableImage(
-                f"Plane {plane} was asked for, but the file has {n_planes} (numbered from 0)",
-                file=path,
-                do="Choose a lower plane, 'max' or 'mean' over all, or 'channels' for each as a channel.",
-            )
+            raise UnreadableImage("no-such-plane", file=path, plane=str(plane), n_planes=int(n_planes))
         return read(plane)
     if n_planes == 1:
         return read(0)
@@ -114,11 +101,9 @@ def choose_plane(path: Path, plane: Plane, n_planes: int, read: Callable[[int], 
         return _as_channels(path, n_planes, read)
     first = read(0)
     if n_planes * first.size > _MOST_PROJECTED:
+        n_values = int(n_planes * first.size)
         raise UnreadableImage(
-            f"Its {n_planes:,} planes have {n_planes * first.size:,} values, too many to project: "
-            f"the limit is {_MOST_PROJECTED:,}",
-            file=path,
-            do="Choose one plane by its number, or export fewer planes.",
+            "projection-too-large", file=path, n_planes=int(n_planes), n_values=n_values, limit=_MOST_PROJECTED
         )
     if plane == "max":
         highest = first.copy()
@@ -148,7 +133,7 @@ def _mean(path: Path, first: Array, n_planes: int, read: Callable[[int], Array])
 
 def _same_shape(path: Path, array: Array, first: Array) -> Array:
     if array.shape != first.shape:
-        raise UnreadableImage("The planes of the file differ in size", file=path, do="Choose one plane by its number.")
+        raise UnreadableImage("planes-differ-in-size", file=path)
     return array
 
 
@@ -167,6 +152,6 @@ def palette_to_colour(index: Array, palette: Array) -> Array:
     """Look pixels up in a palette of shape (n, 3): (H, W, 3), or (H, W) where the whole palette is grey."""
     is_grey = bool((palette == palette[:, :1]).all())
     if len(palette) <= int(index.max(initial=0)):
-        raise ValueError("a pixel points beyond the end of the palette")
+        raise ValueError(text("palette-too-short"))
     colours: Array = palette[:, 0] if is_grey else palette
     return by_rows(lambda rows: colours[rows], index)

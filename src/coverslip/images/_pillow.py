@@ -23,6 +23,7 @@ from coverslip.images._decoded import (
 from coverslip.images.confining import open_image
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Reader, Series, starts
+from coverslip.messages import text
 
 # Named one by one: Pillow also knows formats that start other programs (EPS) or that are no pictures.
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "TIFF")
@@ -158,7 +159,7 @@ def decode_pillow(image: Image.Image) -> Decoded:
 def _decode_frames(path: Path, image: Image.Image, plan: ReadPlan, depth: int) -> Decoded:
     n_planes = _n_frames(image)
     if n_planes > _MAX_FRAMES:
-        raise damaged(path, f"it has {n_planes:,} frames; the limit is {_MAX_FRAMES:,}")
+        raise damaged(path, text("image-too-many-frames", n_frames=n_planes, limit=_MAX_FRAMES))
 
     def frame(index: int) -> Array:
         if index:
@@ -246,14 +247,9 @@ def _whole(path: Path) -> bytes:
 def unknown_format(path: Path, head: bytes) -> UnreadableImage:
     """The refusal of bytes that no reader knows."""
     if head.strip(b"\x00") == b"":
-        return damaged(path, "it begins with nothing but zeros")
+        return damaged(path, text("image-of-zeros"))
     is_text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in head[:64])
-    kind = "text" if is_text else "a format that coverslip does not know"
-    return UnreadableImage(
-        f"The file is not an image: it holds {kind}",
-        file=path,
-        do="Export it as PNG or TIFF, or take it out; the other images are not affected.",
-    )
+    return UnreadableImage("not-an-image", file=path, is_text=is_text)
 
 
 def _reader(name: str, title: str, suffixes: str, is_this: Callable[[bytes], bool]) -> Reader:

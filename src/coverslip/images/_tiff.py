@@ -38,11 +38,10 @@ from coverslip.images._tiff_series import describe_tiff
 from coverslip.images.confining import open_image
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Reader, starts
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
-
-PILLOW_FAILED = "Pillow cannot decode this TIFF, tifffile can"
 
 _BITS, _COMPRESSION, _DESCRIPTION, _STRIPS, _ORIENTATION, _PLANAR = 258, 259, 270, 273, 274, 284
 _STRIP_BYTES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 279, 338, 339
@@ -71,10 +70,11 @@ def read_tiff(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
         try:
             return read_with_pillow(path, plan, max_bytes)
         except _BAD_TAGS:
-            note = PILLOW_FAILED  # what is really damaged, tifffile refuses too
+            note = text("pillow-failed")  # what is really damaged, tifffile refuses too
     with opened_tiff(path) as (tiff, complaints):
         decoded = _read_series(path, tiff, plan, max_bytes, complaints)
-    note = note or (f"tifffile reads this TIFF but says: {_summary(complaints[0])}" if complaints else None)
+    if note is None and complaints:
+        note = text("tifffile-complains", complaint=_summary(complaints[0]))
     return Decoded(decoded.array, decoded.bit_depth, decoded.n_planes, note)
 
 
@@ -107,15 +107,15 @@ def _is_plain(path: Path) -> bool:
 
 def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_bytes: int, complaints: list[str]) -> Decoded:
     if not tiff.series:
-        raise damaged(path, "it holds no pages")
+        raise damaged(path, text("tiff-without-pages"))
     check_series(path, tiff)
     series = tiff.series[0]
-    if any(_LOST_PAGES.search(text) for text in complaints):
-        raise damaged(path, f"pages that it declares are missing ({_summary(complaints[0])})")
+    if any(map(_LOST_PAGES.search, complaints)):
+        raise damaged(path, text("tiff-pages-missing", complaint=_summary(complaints[0])))
     page = series.keyframe
     sizes = dict(zip(series.axes, series.shape, strict=True))
     if series.axes.count("Y") != 1 or series.axes.count("X") != 1:
-        raise damaged(path, f"its axes are {series.axes!r}, without one height and one width")
+        raise damaged(path, text("tiff-without-height-and-width", axes=series.axes))
     _check_sizes(path, page, sizes, max_bytes)
     photometric, compression = int(page.photometric), int(page.compression)
     if photometric == _LAB or (photometric == _YCBCR and compression not in JPEG):
@@ -210,7 +210,7 @@ def _read_contiguous(
         for row, number in zip(pixels, numbers.ravel().tolist(), strict=True):
             file.seek(series.dataoffset + number * row.nbytes)
             if file.readinto(row.data.cast("B")) < row.nbytes:
-                raise damaged(path, "its pixels reach beyond the end of the file")
+                raise damaged(path, text("tiff-pixels-cut"))
     result: Array = pixels.reshape(numbers.shape + shape)
     return result[(slice(None),) * numbers.ndim + where[n_lead:]]
 
@@ -235,14 +235,14 @@ def _check_whole(path: Path, series: "TiffPageSeries", number: int, max_bytes: i
     """
     page = series.pages[number]
     if page is None:
-        raise damaged(path, f"page {number} is missing or lies in another file")
+        raise damaged(path, text("tiff-page-missing", page=number))
     size = page.parent.filehandle.size
     is_tiled = series.keyframe.is_tiled
     for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
         if offset + length > size:
-            raise damaged(path, f"the pixels of page {number} reach beyond the end of the file")
+            raise damaged(path, text("tiff-page-cut", page=number))
         if length == 0 and not is_tiled:
-            raise damaged(path, f"a part of page {number} has no pixels")
+            raise damaged(path, text("tiff-page-incomplete", page=number))
     if declares_its_size(int(series.keyframe.compression)):
         _check_parts(path, series.keyframe, page, max_bytes)
 
@@ -274,7 +274,7 @@ def _coded_parts(keyframe: "TiffPage", page: "TiffPage | TiffFrame") -> Iterator
 def _check_coded(path: Path, keyframe: "TiffPage", coded: bytes, most_pixels: int, max_bytes: int) -> None:
     pixels, n_bytes = coded_size(int(keyframe.compression), coded) or (most_pixels + 1, 0)
     if pixels > most_pixels or n_bytes > max_bytes:
-        raise damaged(path, "a strip or tile declares another size than its page does")
+        raise damaged(path, text("tiff-part-size"))
 
 
 def _to_light(path: Path, array: Array, page: "TiffPage") -> Array:
@@ -299,15 +299,14 @@ def _to_light(path: Path, array: Array, page: "TiffPage") -> Array:
     if photometric == _CMYK and array.shape[-1] == 4 and array.dtype in (np.uint8, np.uint16):
         array = cmyk_to_rgb(array)
     if array.dtype.kind not in "uif":
-        do = "Export it as 8- or 16-bit or float TIFF."
-        raise UnreadableImage(f"Its pixels are of type {array.dtype}", file=path, do=do)
+        raise UnreadableImage("tiff-pixel-type", file=path, dtype=str(array.dtype))
     return array
 
 
 def _summary(complaint: str) -> str:
     """A complaint without addresses and numbers, so that equal ones of many files count as one."""
-    text = re.sub(r"<[^<>]*>|\([^()]*\)|\d+", "", complaint)
-    return " ".join(text.split())[:100].rstrip(" .,")
+    words = re.sub(r"<[^<>]*>|\([^()]*\)|\d+", "", complaint).split()
+    return " ".join(words)[:100].rstrip(" .,")
 
 
 TIFF = Reader(

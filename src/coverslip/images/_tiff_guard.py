@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import SHRINK, damaged
+from coverslip.images._decoded import damaged
 from coverslip.images.confining import open_image
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -46,7 +47,7 @@ def check_pages(path: Path) -> None:
     """
     for name in _checked(path):
         if Path(name).name != name:
-            raise damaged(path, "its metadata name a file in another folder")
+            raise damaged(path, text("tiff-file-outside-folder"))
         if (path.parent / name).is_file() and name != path.name:
             _checked(path.parent / name)
 
@@ -105,7 +106,7 @@ def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
         if offset == 0:
             continue
         if offset in seen:
-            raise damaged(path, "its pages point in a circle")
+            raise damaged(path, text("tiff-pages-in-circle"))
         seen.add(offset)
         page = _read_page(file, layout, offset)
         n_numbers += page.n_numbers
@@ -119,17 +120,13 @@ def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
 
 def _check_amounts(path: Path, page: _Page, n_pages: int, n_kinds: int, n_numbers: int) -> None:
     if max(n_pages, _most_planes(page.description)) > _MAX_PAGES:
-        raise damaged(path, f"it declares more than {_MAX_PAGES:,} pages")
+        raise damaged(path, text("tiff-too-many-pages", limit=_MAX_PAGES))
     if n_kinds > 1 and n_pages > _MAX_UNLIKE_PAGES:
-        raise damaged(path, f"it declares more than {_MAX_UNLIKE_PAGES:,} pages of several kinds")
+        raise damaged(path, text("tiff-too-many-unlike-pages", limit=_MAX_UNLIKE_PAGES))
     if n_numbers > _MAX_NUMBERS:
-        raise damaged(path, "its pages list more strips or tiles than can be meant")
+        raise damaged(path, text("tiff-too-many-parts-listed"))
     if page.n_parts > _MAX_PARTS:
-        raise UnreadableImage(
-            f"The image lies in {page.n_parts:,} strips or tiles, too many: the limit is {_MAX_PARTS:,}",
-            file=path,
-            do=SHRINK,
-        )
+        raise UnreadableImage("tiff-too-many-parts", file=path, n_parts=page.n_parts, limit=_MAX_PARTS)
 
 
 def _read_page(file: BinaryIO, layout: _Layout, offset: int) -> _Page:
@@ -196,7 +193,7 @@ def check_series(path: Path, tiff: "TiffFile") -> None:
     """
     for series in tiff.series:
         if prod(size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "SYX") > _MAX_PAGES:
-            raise damaged(path, f"it declares more than {_MAX_PAGES:,} pages")
+            raise damaged(path, text("tiff-too-many-pages", limit=_MAX_PAGES))
 
 
 @contextmanager

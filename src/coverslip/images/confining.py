@@ -65,7 +65,7 @@ def open_below(path: Path, roots: Sequence[Path]) -> BufferedReader:
         raise
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise UnreadableImage("This is not a regular file", file=path, do="Name an image file.")
+        raise UnreadableImage("no-regular-file", file=path)
     return os.fdopen(number, "rb")
 
 
@@ -84,8 +84,4 @@ def _opened_without_links(root: Path, parts: Sequence[str]) -> int:
 
 
 def _outside(path: Path) -> UnreadableImage:
-    return UnreadableImage(
-        "It lies outside the folders that the app may read",
-        file=path,
-        do="Choose another one, or let the app read its folder too.",
-    )
+    return UnreadableImage("image-outside-folders", file=path)

@@ -26,9 +26,9 @@ def cut_out(path: Path, array: Array, box: tuple[int, int, int, int], max_bytes:
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, array.shape[1]), min(y + height, array.shape[0])
     if left >= right or top >= bottom:
-        raise _refused(path, array, box, "lies outside")
+        raise _refused(path, array, box, is_outside=True)
     if width * height * array.shape[2] * array.itemsize > max_bytes:
-        raise _refused(path, array, box, "is far larger than")
+        raise _refused(path, array, box, is_outside=False)
     part = array[top:bottom, left:right]
     if part.shape[:2] == (height, width):
         return part
@@ -56,8 +56,16 @@ def border_colour(array: Array) -> Array:
     return colour
 
 
-def _refused(path: Path, array: Array, box: tuple[int, int, int, int], how: str) -> UnreadableImage:
-    x, y, width, height = box
-    size = f"{array.shape[1]} x {array.shape[0]} pixels"
-    what = f"The box x={x}, y={y}, width={width}, height={height} {how} the image of {size}"
-    return UnreadableImage(what, file=path, do="Correct the box in the table.")
+def _refused(path: Path, array: Array, box: tuple[int, int, int, int], *, is_outside: bool) -> UnreadableImage:
+    x, y, width, height = map(str, box)
+    image_height, image_width = array.shape[:2]
+    return UnreadableImage(
+        "box-outside-image" if is_outside else "box-too-large",
+        file=path,
+        x=x,
+        y=y,
+        width=width,
+        height=height,
+        image_width=image_width,
+        image_height=image_height,
+    )

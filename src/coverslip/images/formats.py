@@ -10,6 +10,7 @@ from pathlib import Path
 from coverslip.errors import CoverslipError
 from coverslip.images import _pillow, _refused, _tiff
 from coverslip.images.reader import Reader
+from coverslip.messages import text
 
 ENTRY_POINTS = "coverslip.readers"
 _OURS = (_refused.DICOM, _tiff.TIFF, *_refused.READERS, *_pillow.READERS)
@@ -64,11 +65,11 @@ def unread_formats(names: Iterable[str]) -> list[UnreadFormat]:
     """The formats that cannot be read among files of these names, those with the most files first."""
     n_of, unread = Counter(Path(name).suffix.lower() for name in names), unread_suffixes()
     formats = [
-        UnreadFormat(reader.title, sum(n_of[suffix] for suffix in unread.intersection(reader.suffixes)), reader.export)
+        UnreadFormat(reader.title, n_files, reader.export_advice)
         for reader in readers()
-        if reader.read is None
+        if reader.read is None and (n_files := sum(n_of[suffix] for suffix in unread.intersection(reader.suffixes)))
     ]
-    return sorted((each for each in formats if each.n_files), key=lambda each: -each.n_files)
+    return sorted(formats, key=lambda each: -each.n_files)
 
 
 def are_added() -> bool:
@@ -96,13 +97,12 @@ def _load(entry: EntryPoint, taken: set[str]) -> Reader:
     try:
         reader = entry.load()
         if not isinstance(reader, Reader):
-            raise TypeError(f"it is a {type(reader).__name__}, not a Reader")
+            raise TypeError(text("format-no-reader", type=type(reader).__name__))
         _check(reader, taken)
         return reader
     except Exception as error:
         raise CoverslipError(
-            f"The format '{entry.name}' of the package {package} could not be loaded: {error}",
-            do=f"Update {package}, or uninstall it.",
+            "format-not-loaded", name=entry.name, package=package, reason=str(error) or type(error).__name__
         ) from error
 
 

@@ -160,15 +160,12 @@ def _pad_colour(array: Array, pad_colour: PadColour, dtype: np.dtype[Any]) -> Ar
 
 def _fit_channels(array: Array, n_channels: int) -> Array:
     """The array with `n_channels` channels, or with one that is to be repeated."""
-    n_found = array.shape[2]
-    if n_found in (1, n_channels):
+    n_in_image = array.shape[2]
+    if n_in_image in (1, n_channels):
         return array
-    if n_found == 3 and n_channels == 1:
+    if n_in_image == 3 and n_channels == 1:
         return _luminance(array)
-    raise UnreadableImage(
-        f"The image has {n_found} channel{'s' if n_found > 1 else ''}, {n_channels} are needed",
-        do="Choose the channels in the recipe or table, or leave such images out.",
-    )
+    raise UnreadableImage("channels-do-not-fit", n_channels=n_in_image, n_needed=n_channels)
 
 
 def _luminance(array: Array) -> Array:

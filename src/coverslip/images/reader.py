@@ -43,7 +43,13 @@ class Reader:
     # Opens files with `open_image`, so that the app is given none from outside its folders.
     # May raise anything: all but UnreadableImage is told as damage. None: known, and refused with a reason.
     read: Callable[[Path, ReadPlan, int], Decoded] | None = None
-    export: str = ""  # of a format that is not read: how to get files that are
+    # Of a format that is not read: how to get files that are. A function where it is a message of the catalogue.
+    export: str | Callable[[], str] = ""
+
+    @property
+    def export_advice(self) -> str:
+        """How to get files that can be read; empty if nothing is known."""
+        return self.export() if callable(self.export) else self.export
 
 
 def starts(*signatures: bytes) -> Callable[[bytes], bool]:

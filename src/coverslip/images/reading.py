@@ -22,16 +22,19 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import EXPORT_AGAIN, MAX_BYTES, SHRINK, Array, Decoded, choose_plane, damaged
+from coverslip.images._decoded import MAX_BYTES, Array, Decoded, choose_plane, damaged
 from coverslip.images._pillow import unknown_format
 from coverslip.images.confining import open_image
 from coverslip.images.cutting import BEYOND_EDGE, cut_out
 from coverslip.images.formats import reader_of
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import HEAD_BYTES, Reader, Series
+from coverslip.messages import text
 
 WHOLE_IMAGE = ReadPlan()
-NO_SUCH_FILE = "There is no such file"  # the one reason that has nothing to do with what is in the file
+# The text of the error "no-such-image", the only reason that does not depend on the content of a file. Datasets store
+# the text of a reason, not its code.
+NO_SUCH_FILE = "There is no such file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +132,8 @@ def _readable(path: Path, head: bytes) -> Reader:
     if reader is None:
         raise unknown_format(path, head)
     if reader.read is None:
-        do = reader.export or "Export it as OME-TIFF or PNG from the microscope software."
-        raise UnreadableImage(f"Files of {reader.title} cannot be read yet", file=path, do=do)
+        advice = reader.export_advice or text("export-from-microscope")
+        raise UnreadableImage("format-not-read", file=path, title=reader.title, advice=advice)
     return reader
 
 
@@ -143,10 +146,9 @@ def _in_words(path: Path, head: bytes, error: Exception, max_bytes: int) -> Unre
         case UnidentifiedImageError():
             return unknown_format(path, head)
         case MemoryError():
-            return UnreadableImage("There is not enough memory for the image", file=path, do=SHRINK)
+            return UnreadableImage("image-out-of-memory", file=path)
         case Image.DecompressionBombError():
-            limit = f"the limit is {max_bytes / 1e6:.0f} million bytes"
-            return UnreadableImage(f"The image declares too many pixels at once: {limit}", file=path, do=SHRINK)
+            return UnreadableImage("image-too-many-pixels", file=path, limit_mb=max_bytes / 1e6)
         case PermissionError():
             return _no_access(path, error)
     return damaged(path, error or type(error).__name__)
@@ -156,25 +158,24 @@ def _first_bytes(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise UnreadableImage("This is a folder, not an image", file=path, do="Name the images in it.")
+            raise UnreadableImage("folder-instead-of-image", file=path)
         if not stat.S_ISREG(mode):
-            raise UnreadableImage("This is not a regular file", file=path, do="Name an image file.")
+            raise UnreadableImage("no-regular-file", file=path)
         with open_image(path) as file:
             head = file.read(HEAD_BYTES)
     except FileNotFoundError as error:
-        raise UnreadableImage(NO_SUCH_FILE, file=path, do="Check the path.") from error
+        raise UnreadableImage("no-such-image", file=path) from error
     except PermissionError as error:
         raise _no_access(path, error) from error
     except (OSError, ValueError) as error:
-        raise UnreadableImage(f"The file cannot be opened: {error}", file=path, do="Check the path.") from error
+        raise UnreadableImage("image-not-opened", file=path, reason=str(error)) from error
     if not head:
-        raise UnreadableImage("The file is empty (0 bytes)", file=path, do=EXPORT_AGAIN)
+        raise UnreadableImage("image-file-empty", file=path)
     return head
 
 
 def _no_access(path: Path, error: OSError) -> UnreadableImage:
-    what = f"The file may not be read: {error.strerror or error}"
-    return UnreadableImage(what, file=path, do="Give yourself permission to read it.")
+    return UnreadableImage("image-no-permission", file=path, reason=error.strerror or str(error))
 
 
 def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
@@ -194,9 +195,9 @@ def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
         return array, None
     finite = array[np.isfinite(array)]
     if finite.size == 0:
-        raise UnreadableImage("No pixel holds a finite number", file=path, do=EXPORT_AGAIN)
+        raise UnreadableImage("no-finite-pixel", file=path)
     low, high = float(finite.min()), float(finite.max())
-    return np.nan_to_num(array, nan=low, posinf=high, neginf=low), "pixels that are NaN or infinite were replaced"
+    return np.nan_to_num(array, nan=low, posinf=high, neginf=low), text("pixels-replaced")
 
 
 def _select_channels(path: Path, array: Array, plan: ReadPlan) -> Array:
@@ -204,10 +205,8 @@ def _select_channels(path: Path, array: Array, plan: ReadPlan) -> Array:
         return array
     n_channels = array.shape[2]
     if not plan.channels or not all(0 <= channel < n_channels for channel in plan.channels):
-        channels = ", ".join(map(str, plan.channels)) or "none"
+        channels = ", ".join(map(str, plan.channels))
         raise UnreadableImage(
-            f"Channels {channels} were asked for, but the image has {n_channels} (numbered from 0)",
-            file=path,
-            do="Change the channels in the recipe or table.",
+            "no-such-channels", file=path, channels=channels, has_channels=bool(channels), n_channels=n_channels
         )
     return array[..., list(plan.channels)]

@@ -86,10 +86,7 @@ def limits(scaling: Scaling, array: Array, n_channels: int) -> tuple[Array, Arra
     else:
         pairs = (_FULL[depth],) * n_channels
         if depth == "float32" and (array.min() < -_FLOAT_SLACK or array.max() > 1 + _FLOAT_SLACK):
-            raise UnreadableImage(
-                "The image holds float numbers outside 0 to 1, of which the training images give no range",
-                do="Export it in the depth that the training images have.",
-            )
+            raise UnreadableImage("float-range-unknown")
     return np.array([a for a, _ in pairs], np.float32), np.array([b for _, b in pairs], np.float32)
 
 
@@ -129,7 +126,4 @@ def _check_floats(facts: Sequence[ImageFacts]) -> None:
         for fact in facts
     )
     if outside:
-        raise BadDataset(
-            f"{outside} of {len(facts)} training images hold float numbers outside 0 to 1, which have no full range",
-            do="Use scaling: training-range (or leave it out).",
-        )
+        raise BadDataset("full-scaling-of-floats", n_outside=int(outside), n_images=len(facts))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coverslip.keys import Option
+from coverslip.messages import text
 from coverslip.tables import Table, imported, no_such
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def check_options(name: str, options: Mapping[str, float]) -> None:
     known = {option.name: option for option in LOSSES.find(name).options}
     for key, value in options.items():
         if not known:
-            raise ValueError(f"the loss {name} has no options")
+            raise ValueError(text("loss-without-options", name=name))
         if key not in known:
             raise no_such(f"option of the loss {name}", key, known)
         if fault := known[key].fault_in(value):

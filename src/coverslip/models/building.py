@@ -96,8 +96,11 @@ def _build_own(
     refuse_options(options, _DECIDED)
     if unknown := sorted(set(options) - set(known) - set(record.builder_options)):
         raise BadRecipe(
-            f"'{record.name}' has no option {', '.join(unknown)}",
-            do=f"Its options are {', '.join(sorted(known))}." if known else "It has no options.",
+            "unknown-model-option",
+            model=record.name,
+            option=", ".join(unknown),
+            has_options=bool(known),
+            options=", ".join(sorted(known)),
         )
     if not pretrained:
         network: nn.Module = architecture(channels=channels, **options)

@@ -31,7 +31,7 @@ def select_models(
         UnknownModel: there is no such paper; the names are told.
     """
     if paper is not None and paper not in PAPERS:
-        raise UnknownModel(f"There is no paper '{paper}'", do=f"The papers are {', '.join(PAPERS)}.")
+        raise UnknownModel("unknown-paper", name=paper, papers=", ".join(PAPERS))
     return tuple(
         record
         for record in list_models()
@@ -56,12 +56,8 @@ def model_info(name: str) -> ModelRecord:
         return timm_record(name)
     if not is_in_timm(name):
         return registered(name)  # which says that there is none
-    raise UnknownModel(
-        f"There is no model '{name}' here, but timm has one",
-        do=f"Call it `timm/{name}`.",
-        remedies=(Set("model", f"timm/{name}"),),
-        values={"nearest": f"timm/{name}"},
-    )
+    nearest = f"timm/{name}"
+    raise UnknownModel("model-of-timm", remedies=(Set("model", nearest),), name=name, nearest=nearest)
 
 
 def describe_weights(name: str) -> dict[str, str | None]:

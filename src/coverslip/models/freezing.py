@@ -35,12 +35,9 @@ def freeze_to(network: Network, boundary: str | None) -> None:
     end = named.get(boundary, boundary)
     parts = [name for name, part in network.body.named_modules() if name and list(part.parameters())]
     if end not in parts:
-        near = difflib.get_close_matches(boundary, named, n=3, cutoff=0.0)
-        raise BadRecipe(
-            f"The network has no part '{boundary}' with parameters",
-            do=f"Parts with similar names: {', '.join(near)}. The network's own page lists all of them.",
-            remedies=(ShowModels(network.record.name),),
-        )
+        similar = difflib.get_close_matches(boundary, named, n=3, cutoff=0.0)
+        remedies = (ShowModels(network.record.name),)
+        raise BadRecipe("unknown-network-part", remedies=remedies, name=boundary, similar=", ".join(similar))
     inside = False
     for name, parameter in network.body.named_parameters():
         belongs = f"{name}.".startswith(f"{end}.")

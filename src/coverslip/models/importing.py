@@ -64,12 +64,12 @@ def fetch_for(model: str) -> WeightsSource:
         fetch_weights(record.timm_name)
     source = hub_source(model)
     if source is None:
-        whence = "Training fetches torchvision's by itself" if record.weights else "coverslip knows none"
-        whence = f"Import {record.weights_file}" if record.weights_file else whence
         raise WeightsUnavailable(
-            f"The hub has no weights of '{model}'",
-            do=f"{whence}; a file of your own can be imported.",
+            "no-weights-on-hub",
             remedies=(ImportWeights(model),),
+            model=model,
+            origin="file" if record.weights_file else "torchvision" if record.weights else "none",
+            weights_file=record.weights_file or "",
         )
     return source
 
@@ -79,8 +79,8 @@ def _with_nearest(error: WeightsUnavailable, tensors: Tensors, model: str) -> We
     nearest = nearest_model(tensors, besides=model)
     if nearest is None:
         return error
-    do = f"They have the shapes of '{nearest}': import them for that network."
-    return WeightsUnavailable(error.what, file=error.file, do=do, remedies=(ImportWeights(nearest),))
+    remedies = (ImportWeights(nearest),)
+    return WeightsUnavailable("weights-of-other-model", cause=error, remedies=remedies, nearest=nearest)
 
 
 def _fitted(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWeights, nn.Module]:

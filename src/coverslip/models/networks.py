@@ -253,9 +253,12 @@ def _backbone(
         raise _no_maps(record) from error
     except (AssertionError, RuntimeError, ValueError) as error:  # each architecture has its own way to refuse
         raise BadRecipe(
-            f"'{record.name}' cannot take images of {side} x {side} pixels ({str(error).splitlines()[0]})",
-            do=f"Its own size is {record.input_px} px.",
+            "image-size-not-accepted",
             remedies=(Set("image_size", record.input_px),),
+            model=record.name,
+            side_px=side,
+            own_px=record.input_px,
+            reason=str(error).splitlines()[0],
         ) from error
 
 
@@ -279,10 +282,14 @@ def _check_patches(record: ModelRecord, side: int) -> None:
     smaller, larger = (max(1, side // patch) * patch, (side // patch + 1) * patch)
     nearest = smaller if 2 * side < smaller + larger else larger
     raise BadRecipe(
-        f"'{record.name}' divides images into squares of {patch} x {patch} pixels, and {side} px are no "
-        f"multiple of {patch}",
-        do=f"Use images of {larger if side < patch else f'{smaller} or {larger}'} px.",
+        "image-size-no-multiple",
         remedies=(Set("image_size", nearest),),
+        model=record.name,
+        side_px=side,
+        patch_px=patch,
+        smaller_px=smaller,
+        larger_px=larger,
+        has_smaller=side >= patch,
     )
 
 
@@ -298,11 +305,7 @@ def _multi_layer_pooling(body: nn.Module, record: ModelRecord) -> MultiLayerPool
 
 
 def _no_maps(record: ModelRecord) -> BadRecipe:
-    return BadRecipe(
-        f"'{record.name}' does not give its stages' outputs as maps, which multi-layer pooling needs",
-        do="Use its own pooling.",
-        remedies=(Set("head", "native"),),
-    )
+    return BadRecipe("no-stage-maps", remedies=(Set("head", "native"),), model=record.name)
 
 
 def _body(backbone: nn.Module) -> nn.Module:

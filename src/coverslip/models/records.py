@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from coverslip.errors import BadRecipe
 from coverslip.keys import Option
+from coverslip.messages import text
 
 PAPERS = {
     "mobilevit_mn": "Wei et al., An efficient cell micronucleus classification network (MobileViT-MN)",
@@ -104,9 +105,7 @@ def refuse_options(options: dict[str, Any], ours: Collection[str]) -> None:  # A
         BadRecipe: some would.
     """
     if refused := sorted(set(ours) & set(options)):
-        raise BadRecipe(
-            f"model_options cannot set {', '.join(refused)}", do="Only the architecture's own options go there."
-        )
+        raise BadRecipe("reserved-model-option", option=", ".join(refused))
 
 
 def check_declared(record: ModelRecord, options: Mapping[str, Any]) -> None:  # Any: checked here
@@ -121,14 +120,19 @@ def check_declared(record: ModelRecord, options: Mapping[str, Any]) -> None:  # 
         return
     known = {option.name: option for option in record.options}
     faults = [
-        (f"model_options.{name}", known[name].fault_in(value) if name in known else "the network has no such option")
+        (f"model_options.{name}", known[name].fault_in(value) if name in known else text("no-such-model-option"))
         for name, value in options.items()
     ]
     wrong = [(key, fault) for key, fault in faults if fault is not None]
     if wrong:
-        words = "; ".join(f"{key}: {fault}" for key, fault in wrong)
-        do = f"The options of '{record.name}' are {', '.join(known)}." if known else f"'{record.name}' has no options."
-        raise BadRecipe(f"The recipe is not valid: {words}", do=do, faults=wrong)
+        raise BadRecipe(
+            "invalid-model-options",
+            faults=wrong,
+            reasons="; ".join(f"{key}: {fault}" for key, fault in wrong),
+            model=record.name,
+            has_options=bool(known),
+            options=", ".join(known),
+        )
 
 
 def options_do_not_fit(record: ModelRecord, error: Exception) -> BadRecipe:
@@ -136,5 +140,5 @@ def options_do_not_fit(record: ModelRecord, error: Exception) -> BadRecipe:
     name = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     if name is None:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        return BadRecipe(f"'{record.name}' does not take these model_options ({reason})", do="Change their values.")
-    return BadRecipe(f"'{record.name}' has no option '{name[1]}'", do="Remove it from model_options.")
+        return BadRecipe("model-options-not-accepted", model=record.name, reason=reason)
+    return BadRecipe("model-option-not-accepted", model=record.name, option=name[1])

@@ -34,13 +34,9 @@ def registered(name: str) -> ModelRecord:
     table = _table()
     if name in table:
         return table[name]
-    near = difflib.get_close_matches(name, table, n=1, cutoff=0.4)
-    raise UnknownModel(
-        f"There is no model '{name}'" + (f" (did you mean '{near[0]}'?)" if near else ""),
-        do="Choose one of the list; any network of timm's is called `timm/NAME`.",
-        remedies=(ShowModels(),),
-        values={"nearest": near[0] if near else None},
-    )
+    nearest = next(iter(difflib.get_close_matches(name, table, n=1, cutoff=0.4)), "")
+    remedies = (ShowModels(),)
+    raise UnknownModel("no-such-model", remedies=remedies, name=name, nearest=nearest, has_nearest=bool(nearest))
 
 
 def is_registered(name: str) -> bool:
@@ -80,7 +76,5 @@ def _add_all_of(table: dict[str, ModelRecord], entry: EntryPoint) -> None:
             _add(table, record)
     except Exception as error:  # another package's code
         package = entry.dist.name if entry.dist else entry.value
-        raise CoverslipError(
-            f"The networks that the package '{package}' adds cannot be read ({type(error).__name__}: {error})",
-            do="Update that package, or uninstall it.",
-        ) from error
+        reason = f"{type(error).__name__}: {error}"
+        raise CoverslipError("models-of-package-unreadable", package=package, reason=reason) from error

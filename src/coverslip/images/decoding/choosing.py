@@ -20,7 +20,7 @@ from coverslip.images.decoding.pool import Decoders
 from coverslip.images.facts import effective_channels
 from coverslip.images.formats import are_added
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reading import NO_SUCH_FILE, WHOLE_IMAGE, Pixels, cut, decode
+from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode
 from coverslip.process_limits import APART_VARIABLE
 
 MOST_BYTES = 128 * 2**20  # of decoded planes; the one that was used last is kept whatever its size
@@ -53,7 +53,7 @@ class Fields:
             self._decode(key, future, decode)
         field = future.result()
         if isinstance(field, UnreadableImage):
-            raise UnreadableImage(field.what, file=field.file, do=field.do)
+            raise UnreadableImage.of(field.failure)
         return field
 
     def _decode(self, key: _Key, future: "Future[Pixels | UnreadableImage]", decode: Callable[[], Pixels]) -> None:
@@ -115,12 +115,9 @@ def _channel(path: Path, file: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     except UnreadableImage as error:
         if file == path:
             raise
-        is_missing = error.what == NO_SUCH_FILE
-        what = (
-            f"The file of a channel, '{file.name}', {'is missing' if is_missing else f'cannot be read: {error.what}'}"
-        )
-        do = "Put it beside the others, or leave the image out." if is_missing else error.do
-        raise UnreadableImage(what, file=file, do=do) from error
+        if error.code == "no-such-image":
+            raise UnreadableImage("channel-file-missing", file=file, name=file.name) from error
+        raise UnreadableImage("channel-file-unreadable", cause=error, file=file, name=file.name) from error
     return replace(pixels, array=effective_channels(pixels.array))
 
 
@@ -128,12 +125,16 @@ def _refuse_unlike(files: tuple[Path, ...], channels: list[Pixels]) -> None:
     first = channels[0].array
     for file, pixels in zip(files, channels, strict=True):
         if pixels.array.shape[:2] != first.shape[:2] or pixels.array.dtype != first.dtype:
-            (height, width), (its_height, its_width) = first.shape[:2], pixels.array.shape[:2]
+            (height, width), (other_height, other_width) = first.shape[:2], pixels.array.shape[:2]
             raise UnreadableImage(
-                f"The files of its channels differ: {width} x {height} pixels of {first.dtype} and "
-                f"{its_width} x {its_height} of {pixels.array.dtype}",
+                "channel-files-differ",
                 file=file,
-                do="Export all channels the same way.",
+                width=width,
+                height=height,
+                dtype=str(first.dtype),
+                other_width=other_width,
+                other_height=other_height,
+                other_dtype=str(pixels.array.dtype),
             )
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from coverslip.errors import CoverslipError, Stopped, UnreadableImage
-from coverslip.images._decoded import EXPORT_AGAIN, SHRINK, Array
+from coverslip.images._decoded import Array
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
-from coverslip.messages import failure_of
+from coverslip.messages import failure_of, text
 from coverslip.pipes import Json, read_message, write_message
 from coverslip.process_limits import confined_environment
 
@@ -97,10 +97,7 @@ class Decoder:
         try:
             self._process = _begin(limits)
         except OSError as error:
-            raise CoverslipError(
-                f"A process that reads images could not be begun: {error.strerror or error}",
-                do="Close other programs, and try again.",
-            ) from error
+            raise CoverslipError("decoder-not-started", reason=error.strerror or str(error)) from error
 
     def read(self, path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None = None) -> Pixels:
         """As `read_pixels`.
@@ -114,7 +111,7 @@ class Decoder:
             question = {"file": str(path), "plan": plan.model_dump(mode="json"), "max_bytes": max_bytes}
             pixels = self._asked({**question, "within": None if within is None else [str(root) for root in within]})
         except UnreadableImage as error:
-            raise UnreadableImage(error.what, file=path, do=error.do) from None
+            raise UnreadableImage.of(replace(error.failure, file=str(path))) from None
         finally:
             self._over, self.last_asked = None, time.monotonic()
         return pixels
@@ -170,13 +167,11 @@ class Decoder:
         return False
 
     def _pixels(self, answer: Json) -> Pixels:
+        if answer.get("out_of_memory"):
+            raise _too_much_memory(self._limits)
         if "error" in answer:
             failure = failure_of(answer["error"])
-            if answer["out_of_memory"]:
-                raise _too_much_memory(self._limits)
-            if failure.kind == UnreadableImage.kind:
-                raise UnreadableImage(failure.what, do=failure.do)
-            raise CoverslipError.of(failure)
+            raise (UnreadableImage if failure.kind == UnreadableImage.kind else CoverslipError).of(failure)
         array: Array = np.empty(answer.pop("shape"), answer.pop("dtype"))
         self._fill(array.data.cast("B"))
         return Pixels(array, **answer)
@@ -230,18 +225,15 @@ def _begin(limits: Limits) -> "subprocess.Popen[bytes]":
 
 
 def _too_long(seconds: float) -> UnreadableImage:
-    return UnreadableImage(f"Reading the file took longer than {seconds:g} s", do=EXPORT_AGAIN)
+    return UnreadableImage("image-time-limit", seconds=seconds)
 
 
 def _too_much_memory(limits: Limits) -> UnreadableImage:
-    return UnreadableImage(f"Reading the file took more than {limits.memory_bytes / 1e9:g} GB of memory", do=SHRINK)
+    return UnreadableImage("image-memory-limit", memory_gb=limits.memory_bytes / 1e9)
 
 
 _LOOK_EVERY_S = 0.25
 _SILENT_S = 60.0
-STOPPED_OUTSIDE = "The process that read the file was killed twice, probably for lack of memory"
-_FREE_MEMORY = "Close other programs, and read the images again; the file itself may be undamaged."
-READ_ALONE = "the process that read it was killed; it was read again, alone"
 
 
 class Decoders:
@@ -276,10 +268,9 @@ class Decoders:
                 pixels = self._read(path, plan, max_bytes, within)
         except Died as error:
             self._check()
-            if error.was_killed:
-                raise UnreadableImage(STOPPED_OUTSIDE, file=path, do=_FREE_MEMORY) from error
-            raise UnreadableImage("Its reader crashed over the file", file=path, do=EXPORT_AGAIN) from error
-        return replace(pixels, note=f"{pixels.note}; {READ_ALONE}" if pixels.note else READ_ALONE)
+            raise UnreadableImage("decoder-killed" if error.was_killed else "decoder-crashed", file=path) from error
+        note = text("image-read-alone")
+        return replace(pixels, note=f"{pixels.note}; {note}" if pixels.note else note)
 
     def _read(self, path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
         with self._taken() as decoder:
@@ -333,7 +324,7 @@ class Decoders:
 
     def _check(self) -> None:
         if self._is_interrupted:
-            raise Stopped("Reading was stopped", do="Read the images again.")
+            raise Stopped("reading-stopped")
 
     def _look_after(self) -> None:
         """As long as there are any."""

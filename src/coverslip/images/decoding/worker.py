@@ -42,8 +42,13 @@ def _answer(answers: IO[bytes], question: Json) -> None:
     try:
         pixels = decode_image(Path(question["file"]), plan, max_bytes=question["max_bytes"], within=roots)
     except CoverslipError as error:
-        out_of_memory = isinstance(error.__cause__, MemoryError)
-        write_message(answers, {"error": asdict(error.failure), "out_of_memory": out_of_memory})
+        if isinstance(error.__cause__, MemoryError):
+            write_message(answers, {"out_of_memory": True})
+        else:
+            write_message(answers, {"error": asdict(error.failure)})
+        return
+    except MemoryError:  # even for the message
+        write_message(answers, {"out_of_memory": True})
         return
     write_message(answers, _described(pixels), pixels.array.data.cast("B"))
 

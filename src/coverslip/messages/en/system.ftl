@@ -5,3 +5,158 @@ bad-cluster-answer = An answer of the cluster is not accepted: { $why }
 
 extra-not-installed = { $what } needs the extra '{ $extra }', which is not installed
     .do = Run: pip install 'coverslip[{ $extra }]'
+
+# Devices
+
+device-unavailable = PyTorch cannot use '{ $device }' on this computer, which has { $devices }
+    .do = Choose another device, or use another computer.
+
+device-refused = The network does not run correctly on '{ $device }'. The processor runs it instead, which is slower.
+
+# Files and archives
+
+file-not-written = The file could not be written: { $reason }
+    .do = Free some space, or choose a folder that you may write to. The previous content is intact.
+
+folder-instead-of-table = This is a folder, not a file
+    .do = Name the table to write in this folder.
+
+other-file-in-place = There is another file of that name, which coverslip did not write
+    .do = Choose another name, or move that file.
+
+file-not-regular = it is not a regular file
+
+file-too-large = it is larger than the limit of { NUMBER($limit_mib, maximumSignificantDigits: 3) } MiB
+
+file-name-not-accepted = The name '{ $name }' is not accepted: { $fault }
+    .do = Give the file a plain name, and send it again.
+
+name-with-empty-part = it is empty or has an empty part
+
+name-leaves-folder = it leads out of its folder
+
+name-with-special-character = it contains a backslash, colon or control character
+
+name-no-text = it is not valid text
+
+name-ends-in-space-or-dot = it ends in a space or dot
+
+name-of-device = it is the name of a device
+
+name-too-long = it is too long
+
+archive-not-accepted = The archive is not accepted: { $why }
+    .do = Nothing was unpacked. Make a new zip file of the folder with the images.
+
+archive-damaged = it could not be read ({ $reason })
+
+archive-no-zip = it is not a zip file, or it is incomplete
+
+archive-too-large = it contains far more than the limit
+
+archive-end-damaged = it is damaged at its end
+
+archive-bomb = it unpacks to far more than its size
+
+archive-entry-not-accepted = its entry '{ $name }' is not accepted: { $fault }
+
+archive-entry-outside = its entry '{ $name }' is outside the archive
+
+archive-entry-twice = it contains '{ $name }' twice
+
+archive-entry-link = it is a link or not a plain file
+
+archive-entry-encrypted = it is encrypted
+
+archive-entry-compression = it is compressed in an unusual way
+
+# The cache
+
+cache-not-usable = The cache folder '{ $folder }' cannot be written to ({ $reason }). Results stay the same, but nothing is stored for the next time. Free some space, empty the cache, or set COVERSLIP_CACHE to a folder that you may write to.
+
+cache-not-read = The cache could not be read: { $reason }
+    .do = Empty the cache. coverslip computes its content again when it is needed.
+
+cache-cut = it is incomplete
+
+cache-not-written = The cache could not be written to: { $reason }
+    .do = Free some space, or set COVERSLIP_CACHE to a folder that you may write to. The previous content is intact.
+
+cache-limit-no-size = { $variable } is '{ $value }', which is not a size
+    .do = Give a number and a unit, such as 5GB or 500MB.
+
+cache-not-cleaned = The cache could not be emptied: { $reason }
+    .do = Check whether you may write to its folder.
+
+cache-kind-unknown = not known to this version
+
+# Ray clusters
+
+cluster-address-invalid = '{ $address }' is not a valid address of a Ray cluster
+    .do = Give it as ray://HOST:PORT or HOST:PORT.
+
+cluster-unreachable = No Ray cluster answers at { $address }: { $reason }
+    .do = Start the cluster, or correct the address, also in RAY_ADDRESS.
+
+no-ray-cluster = it is not a Ray cluster
+
+cluster-closed-connection = the server closed the connection
+
+joining-cluster = Joining the Ray cluster at { $address }: whoever controls one of its computers can run any code on this computer, with your permissions.
+
+cluster-not-trusted = The Ray cluster at { $address } was not joined: without a token, whoever controls one of its computers can run any code on this computer, with your permissions
+    .do = Protect the cluster by a token (RAY_AUTH_MODE=token on all its computers and on this one), or state that you trust its computers and its network.
+
+ray-cluster-open = Ray { $version } started a cluster that is open to other computers, and coverslip stopped it
+    .do = Install the version of Ray that coverslip was tested with.
+
+ray-imported-before = Ray was already imported, and would start a cluster that listens to other computers
+    .do = Use a program that has not used Ray before.
+
+ray-not-connected = coverslip could not connect to Ray or start it ({ $name }): { $reason }
+    .do = Start a cluster, or give the address of a running one.
+
+ray-of-this-computer = of this computer
+
+# Options and named records
+
+option-no-boolean = it must be true or false
+
+option-no-choice = it must be one of { $choices }
+
+option-no-number = it must be a { $is_whole ->
+        [true] whole number
+       *[false] number
+    }{ $range ->
+        [both] {" "}between { NUMBER($minimum, maximumFractionDigits: 6) } and { NUMBER($maximum, maximumFractionDigits: 6) }
+        [low] , { NUMBER($minimum, maximumFractionDigits: 6) } or more
+        [high] , at most { NUMBER($maximum, maximumFractionDigits: 6) }
+       *[none] { "" }
+    }
+
+option-no-list = it must be a list of { $n ->
+        [one] { $n } whole number
+       *[other] { $n } whole numbers
+    }{ $range ->
+        [both] {" "}between { NUMBER($minimum, maximumFractionDigits: 6) } and { NUMBER($maximum, maximumFractionDigits: 6) }
+        [low] , { NUMBER($minimum, maximumFractionDigits: 6) } or more
+        [high] , at most { NUMBER($maximum, maximumFractionDigits: 6) }
+       *[none] { "" }
+    }
+
+options-too-many = there are more than { $limit } values, or more than { $depth } levels of nesting
+
+option-too-long = '{ $name }' is longer than { $limit } characters
+
+option-too-large = '{ $name }' is beyond the limit of { $limit }
+
+loss-without-options = the loss { $name } has no options
+
+no-such-record = there is no such { $kind_of_record }{ $has_nearest ->
+        [true] {" "}(did you mean '{ $nearest }'?)
+       *[false] { "" }
+    }; available: { $names }
+
+record-twice = there is already a { $kind_of_record } named '{ $name }'
+
+augmentation-draws-unknown = augment.{ $name } draws '{ $part }', which is not a part of the transform or is drawn by another augmentation

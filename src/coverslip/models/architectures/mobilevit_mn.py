@@ -418,17 +418,17 @@ def _initialise(module: nn.Module) -> None:
 
 def _check_choice(option: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise BadRecipe(f"{option} cannot be {value!r}", do=f"Choose one of {', '.join(allowed)}.")
+        raise BadRecipe("model-option-no-choice", option=option, value=repr(value), allowed=", ".join(allowed))
 
 
 def _check_switch(option: str, value: object) -> None:
     if not isinstance(value, bool):
-        raise BadRecipe(f"{option} cannot be {value!r}", do="Choose true or false.")
+        raise BadRecipe("model-option-no-boolean", option=option, value=repr(value))
 
 
 def _check_depths(depths: object) -> None:
     if not isinstance(depths, list | tuple) or len(depths) != 3 or not all(type(d) is int and d >= 1 for d in depths):
-        raise BadRecipe(f"depths cannot be {depths!r}", do="Give three whole numbers from 1, such as [2, 4, 3].")
+        raise BadRecipe("model-option-depths", value=repr(depths))
 
 
 def transfer_mobilevit(network: MobileViTMN, weights: Mapping[str, Tensor]) -> list[str]:
@@ -493,8 +493,4 @@ def _check_source(weights: Mapping[str, Tensor]) -> None:
         if not name.startswith("head.") and (name not in weights or weights[name].shape != wanted.shape)
     ]
     if faults:
-        raise WeightsUnavailable(
-            f"These are not the weights of a mobilevit_xxs: {len(faults)} tensors are missing or have another shape, "
-            f"such as {faults[0]}",
-            do="Give it the weights of timm's mobilevit_xxs.",
-        )
+        raise WeightsUnavailable("no-mobilevit-xxs-weights", n_tensors=len(faults), example=faults[0])

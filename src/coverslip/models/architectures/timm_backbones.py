@@ -51,10 +51,7 @@ def timm_record(name: str) -> ModelRecord:
     timm_name = name.removeprefix("timm/")
     if not timm.is_model(timm_name):
         near = timm.list_models(f"*{timm_name.split('_')[0]}*")[:3]
-        raise UnknownModel(
-            f"timm has no model '{timm_name}'" + (f" (it has {', '.join(near)}, …)" if near else ""),
-            do="See timm's list of models for the exact name.",
-        )
+        raise UnknownModel("unknown-timm-model", name=timm_name, has_similar=bool(near), similar=", ".join(near))
     return _record(timm_name, timm.models.model_entrypoint(timm_name))
 
 
@@ -148,10 +145,9 @@ def build_timm(
         return network
     except TypeError as error:
         if is_sized and "img_size" in str(error):
+            remedies = (Set("image_size", record.input_px),)
             raise BadRecipe(
-                f"'{record.name}' can only take images of {record.input_px} x {record.input_px} pixels",
-                do=f"Use images of {record.input_px} px.",
-                remedies=(Set("image_size", record.input_px),),
+                "fixed-image-size", remedies=remedies, model=record.name, side_px=record.input_px
             ) from error
         raise options_do_not_fit(record, error) from error
     except WeightsUnavailable as error:

@@ -71,9 +71,7 @@ def _cached(record: ModelRecord) -> Path:
 
 def _load(network: nn.Module, file: Path, record: ModelRecord) -> None:
     if not sha256_file(file).startswith(_hash_in(file)):
-        raise WeightsUnavailable(
-            f"The file with the weights of '{record.name}' is damaged", file=file, do="Delete it and run again."
-        )
+        raise WeightsUnavailable("torchvision-weights-damaged", file=file, model=record.name)
     tensors: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     network.load_state_dict({key: tensor for key, tensor in tensors.items() if not key.startswith("aux")}, strict=True)
 

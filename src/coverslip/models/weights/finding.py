@@ -1,5 +1,7 @@
 """Which pretrained weights are on this machine: imported ones first, then packaged ones, then the hub's cache."""
 
+from typing import Any
+
 from coverslip.errors import WeightsUnavailable
 from coverslip.messages import ImportWeights, Set
 from coverslip.models.records import ModelRecord
@@ -86,24 +88,29 @@ def local_weights(name: str) -> LocalWeights | None:
 
 def weights_unavailable(record: ModelRecord) -> WeightsUnavailable:
     """The error for pretrained weights that are not here and cannot be fetched, or do not exist."""
-    if record.weights is None:
-        if record.weights_file is not None:
-            what = f"The pretrained weights of '{record.name}' are a file that coverslip does not fetch"
-            do, remedies = f"Import {record.weights_file}.", (ImportWeights(record.name),)
-            return without_these_weights(WeightsUnavailable(what, do=do, remedies=remedies))
-        what = f"coverslip knows no ImageNet weights of '{record.name}'"
-        return without_these_weights(WeightsUnavailable(what, do=""))
-    what = f"ImageNet weights of '{record.name}' are not on this machine and could not be fetched"
-    return without_these_weights(WeightsUnavailable(what, do="Connect to the internet once."))
+    scratch, models = Set("init", "scratch"), ", ".join(models_with_weights())
+    alternatives: dict[str, Any] = {"has_models": bool(models), "models": models}
+    if record.weights is not None:
+        return WeightsUnavailable("weights-not-fetched", remedies=(scratch,), model=record.name, **alternatives)
+    if record.weights_file is None:
+        return WeightsUnavailable("no-imagenet-weights", remedies=(scratch,), model=record.name, **alternatives)
+    return WeightsUnavailable(
+        "weights-not-imported",
+        remedies=(ImportWeights(record.name), scratch),
+        model=record.name,
+        weights_file=record.weights_file,
+        **alternatives,
+    )
 
 
 def without_these_weights(error: WeightsUnavailable) -> WeightsUnavailable:
     """The same error, which also says how to train without the weights that are missing."""
-    here = ", ".join(models_with_weights())
-    others = f"a model whose weights are available ({here}), or train from scratch."
+    models = ", ".join(models_with_weights())
     return WeightsUnavailable(
-        error.what,
-        file=error.file,
-        do=f"{error.do} Or choose {others}" if error.do else f"Choose {others}",
+        "train-without-these-weights",
+        cause=error,
         remedies=(*error.remedies, Set("init", "scratch")),
+        advice=error.do,
+        has_models=bool(models),
+        models=models,
     )

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from coverslip.errors import WeightsUnavailable
-from coverslip.messages import ShowModels
+from coverslip.messages import ShowModels, text
 from coverslip.models._libraries import import_timm
 from coverslip.models.weights.source import LocalWeights, Tensors
 
@@ -109,19 +109,24 @@ def check_numbers(weights: LocalWeights, expected: Tensors) -> None:
     if wrong:
         dtype = str(weights.tensors[wrong[0]].dtype).removeprefix("torch.")
         raise WeightsUnavailable(
-            f"The weights do not fit '{weights.model}': {dtype} stands where floating-point numbers belong, "
-            f"in {len(wrong):,} of {len(weights.tensors):,} tensors ({_first(wrong)})",
+            "weights-no-fractions",
             file=weights.file,
-            do="Export them as float32; weights that were quantised cannot be trained on.",
+            model=weights.model,
+            dtype=dtype,
+            n_wrong=len(wrong),
+            n_tensors=len(weights.tensors),
+            tensors=_first(wrong),
         )
     variances = {name: tensor for name, tensor in weights.tensors.items() if _kind(name) == "running_var"}
     negative = [name for name, variance in variances.items() if (variance < 0).any()]
     if negative:  # a network divides by the root, which is no number then
         raise WeightsUnavailable(
-            f"The weights cannot be those of a trained '{weights.model}': a variance is below zero, "
-            f"in {len(negative):,} of {len(variances):,} batch norms ({_first(negative)})",
+            "weights-negative-variance",
             file=weights.file,
-            do="Export them again from the network as it was trained; the file may be damaged.",
+            model=weights.model,
+            n_negative=len(negative),
+            n_norms=len(variances),
+            tensors=_first(negative),
         )
 
 
@@ -141,17 +146,23 @@ def misfit(weights: LocalWeights, wanted: Tensors) -> WeightsUnavailable:
     missing = [name for name in wanted if name not in tensors]
     unknown = [name for name in tensors if name not in wanted]
     misshapen = [
-        f"{name} is {_shape(tensors[name])} instead of {_shape(wanted[name])}"
+        text("tensor-shape", name=name, shape=_shape(tensors[name]), expected=_shape(wanted[name]))
         for name in tensors
         if name in wanted and tensors[name].shape != wanted[name].shape
     ]
-    kinds = (("missing", missing), ("not of this network", unknown), ("of another shape", misshapen))
-    misfits = [f"{len(names):,} {what} ({_first(names)})" for what, names in kinds if names]
     return WeightsUnavailable(
-        f"The weights do not fit '{weights.model}': of {len(wanted):,} tensors {'; '.join(misfits)}",
+        "weights-do-not-fit",
         file=weights.file,
-        do="Take weights of exactly this architecture: another network may be meant.",
         remedies=(ShowModels(),),
+        model=weights.model,
+        n_tensors=len(wanted),
+        misfits="; ".join(
+            [
+                *([text("tensors-missing", n=len(missing), names=_first(missing))] if missing else []),
+                *([text("tensors-unknown", n=len(unknown), names=_first(unknown))] if unknown else []),
+                *([text("tensors-misshapen", n=len(misshapen), names=_first(misshapen))] if misshapen else []),
+            ]
+        ),
     )
 
 
@@ -178,4 +189,4 @@ def _first(names: list[str]) -> str:
 
 
 def _shape(tensor: torch.Tensor) -> str:
-    return " x ".join(str(side) for side in tensor.shape) or "one number"
+    return " x ".join(str(side) for side in tensor.shape) or text("tensor-of-one-number")

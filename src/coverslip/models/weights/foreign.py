@@ -8,6 +8,7 @@ from coverslip.models.weights.source import Tensors
 from coverslip.models.weights.torch_files import read_torch_file, unwrapped
 
 _MOST_BYTES = 8 * 10**9  # 2,000 million numbers in float32
+_NAMED = 3  # tensors in a message
 _TORCH_SUFFIXES = (".pth", ".pt", ".bin")
 _KERAS_SUFFIXES = (".h5", ".hdf5")
 
@@ -19,7 +20,7 @@ def read_checkpoint(file: Path) -> Tensors:
         WeightsUnavailable: it is neither, is damaged, would need code to be run, or holds NaN or infinity.
     """
     if not file.is_file():
-        raise WeightsUnavailable("There is no such file", file=file, do="Give the file's whole name.")
+        raise WeightsUnavailable("no-such-weights-file", file=file)
     _check_length(file)
     suffix = file.suffix.lower()
     if suffix == ".safetensors":
@@ -28,11 +29,7 @@ def read_checkpoint(file: Path) -> Tensors:
         return _finite(read_torch_file(file), file)
     if suffix in _KERAS_SUFFIXES:
         return _finite(read_keras(file), file)
-    raise WeightsUnavailable(
-        f"'{suffix}' is no kind of file that weights are read from",
-        file=file,
-        do=f"Use .safetensors, a PyTorch file of plain tensors ({', '.join(_TORCH_SUFFIXES)}), or Keras's .h5.",
-    )
+    raise WeightsUnavailable("weights-format-unknown", file=file, suffix=suffix, torch=", ".join(_TORCH_SUFFIXES))
 
 
 def _read_safetensors(file: Path) -> Tensors:
@@ -41,21 +38,14 @@ def _read_safetensors(file: Path) -> Tensors:
     try:
         return safetensors.torch.load(file.read_bytes())  # a map of a file that is cut meanwhile ends the process
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
-        raise WeightsUnavailable(
-            f"The file is damaged or no safetensors file: {error}", file=file, do="Download or export it again."
-        ) from error
+        raise WeightsUnavailable("safetensors-damaged", file=file, reason=str(error)) from error
 
 
 def _check_length(file: Path) -> None:
     """Refuse by the length, before anything is read."""
     n_bytes = file.stat().st_size
     if n_bytes > _MOST_BYTES:
-        raise WeightsUnavailable(
-            f"The file has {n_bytes / 1e9:.1f} GB, more than weights are expected to have: "
-            f"the limit is {_MOST_BYTES / 1e9:g} GB",
-            file=file,
-            do="Save the network's state_dict() alone, without its optimiser.",
-        )
+        raise WeightsUnavailable("weights-too-large", file=file, n_gb=n_bytes / 1e9, limit_gb=_MOST_BYTES / 1e9)
 
 
 def _finite(tensors: Tensors, file: Path) -> Tensors:
@@ -66,10 +56,6 @@ def _finite(tensors: Tensors, file: Path) -> Tensors:
     """
     broken = [name for name, each in tensors.items() if each.is_floating_point() and not each.float().isfinite().all()]
     if broken:
-        more = f" and {len(broken) - 3:,} more" if len(broken) > 3 else ""
-        raise WeightsUnavailable(
-            f"Not every number in the file is finite: there is NaN or infinity in {', '.join(broken[:3])}{more}",
-            file=file,
-            do="Download it again; if you trained it yourself, take a state from before the loss became NaN.",
-        )
+        tensors_named, n_more = ", ".join(broken[:_NAMED]), max(0, len(broken) - _NAMED)
+        raise WeightsUnavailable("weights-not-finite", file=file, tensors=tensors_named, n_more=n_more)
     return tensors

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coverslip.errors import WeightsUnavailable, require_extra
+from coverslip.messages import failure_of, text
 from coverslip.process_limits import answer_in, write_answer
 
 if TYPE_CHECKING:
@@ -45,7 +47,6 @@ _IN_ORDER = {
     "separable_conv2d": ("depthwise_kernel", "pointwise_kernel", "bias"),
 }
 _MOST_PARTS, _DEEPEST, _LONGEST_NAME = 20_000, 20, 1_000
-_AGAIN = "Save the model's weights again with Keras, or download the file again."
 
 _LONGEST_S = 60.0
 _MOST_MEMORY = 4 << 30  # address space, most of it libraries; the file's size comes on top, twice
@@ -71,12 +72,12 @@ def read_layers(file: Path) -> Layers:
         try:
             done = subprocess.run(command, capture_output=True, timeout=_LONGEST_S, check=False)
         except subprocess.TimeoutExpired as error:
-            raise _damaged("reading it does not end", file) from error
+            raise _damaged(text("hdf5-reading-endless"), file) from error
         if done.returncode == _REFUSED:
-            refusal = answer_in(done.stdout)
-            raise WeightsUnavailable(refusal["what"], file=file, do=refusal["do"])
+            refusal = failure_of(answer_in(done.stdout))
+            raise WeightsUnavailable.of(replace(refusal, file=str(file)))
         if done.returncode:
-            raise _damaged(f"reading it ended with code {done.returncode}", file)
+            raise _damaged(text("hdf5-reader-failed", exit_code=str(done.returncode)), file)
         layers: Layers = {}
         for name, tensor in safetensors.torch.load_file(out).items():
             layer, _, variable = name.partition(_BETWEEN)
@@ -110,7 +111,7 @@ def _layers(opened: Any, file: Path) -> Arrays:  # Any: h5py has no types
         layer, variable = _names(opened, path, single, file)
         variables = layers.setdefault(layer, {})
         if variable in variables:
-            raise _refused(f"'{layer}' has two variables '{variable}'", file)
+            raise _refused(text("keras-variable-twice", layer=layer, variable=variable), file)
         variables[variable] = dataset[()].astype(np.float32)
     return layers
 
@@ -120,13 +121,13 @@ def _datasets(group: Any, path: _Path, file: Path) -> Iterator[tuple[_Path, Any]
     import h5py
 
     if len(path) > _DEEPEST or len(group) > _MOST_PARTS:
-        raise _refused("it has more parts than any network", file)
+        raise _refused(text("hdf5-too-many-parts"), file)
     for name in group:
         inner = (*path, name)
         if name in _TRAINING_ONLY:
             continue
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise _refused(f"'{'/'.join(inner)}' is a link to another place", file)
+            raise _refused(text("hdf5-link", name="/".join(inner)), file)
         part = group[name]
         if isinstance(part, h5py.Group):
             yield from _datasets(part, inner, file)
@@ -139,19 +140,19 @@ def _check(part: Any, name: str, file: Path) -> None:  # Any: h5py's objects
     import h5py
 
     if not isinstance(part, h5py.Dataset) or part.shape is None:
-        raise _refused(f"'{name}' holds no numbers", file)
+        raise _refused(text("hdf5-no-numbers", name=name), file)
     if part.dtype.kind != "f" or part.dtype.itemsize > 8:
-        raise _refused(f"'{name}' holds {part.dtype} instead of floating-point numbers", file)
+        raise _refused(text("hdf5-no-fractions", name=name, dtype=str(part.dtype)), file)
     if part.is_virtual or part.external:
-        raise _refused(f"the numbers of '{name}' lie in another file", file)
+        raise _refused(text("hdf5-in-other-file", name=name), file)
     if part.id.get_create_plist().get_nfilters():
-        raise _refused(f"'{name}' is compressed", file)
+        raise _refused(text("hdf5-compressed", name=name), file)
 
 
 def _check_size(datasets: dict[_Path, Any], file: Path) -> None:  # Any: h5py's objects
     n_bytes = sum(int(dataset.size) * dataset.dtype.itemsize for dataset in datasets.values())
     if len(datasets) > _MOST_PARTS or n_bytes > file.stat().st_size:
-        raise _refused("it claims to hold more numbers than it has room for", file)
+        raise _refused(text("hdf5-too-many-numbers"), file)
 
 
 def _single_layers(paths: Iterable[_Path]) -> set[_Path]:
@@ -169,7 +170,7 @@ def _outermost(path: _Path) -> _Path:
 def _names(opened: Any, path: _Path, single: set[_Path], file: Path) -> tuple[str, str]:  # Any: h5py's objects
     """Of layer and variable."""
     if len(path) < 2:
-        raise _refused(f"'{path[0]}' belongs to no layer", file)
+        raise _refused(text("keras-variable-without-layer", name=path[0]), file)
     if path[-2] == _VARIABLES and len(path) > 2:
         return _noted_name(opened["/".join(path[:-1])], file), _in_order(path[-3], path[-1])
     top = _outermost(path)
@@ -181,13 +182,9 @@ def _noted_name(variables: Any, file: Path) -> str:  # Any: h5py's objects
     import h5py
 
     if "name" not in variables.attrs:
-        raise WeightsUnavailable(
-            "The file does not say which layers its weights belong to: an early version of Keras 3 wrote it",
-            file=file,
-            do="Load it there, and save it with a newer Keras, or as model.save('NAME.h5').",
-        )
+        raise WeightsUnavailable("keras-layers-unnamed", file=file)
     if h5py.h5a.open(variables.id, b"name").get_storage_size() > _LONGEST_NAME:
-        raise _refused("a layer's name is too long", file)
+        raise _refused(text("keras-layer-name-too-long"), file)
     return str(variables.attrs["name"])
 
 
@@ -197,14 +194,12 @@ def _in_order(kind: str, number: str) -> str:
     return names.get(int(number), number) if number.isdecimal() else number
 
 
-def _refused(what: str, file: Path) -> WeightsUnavailable:
-    return WeightsUnavailable(f"This is no file of weights as Keras writes them: {what}", file=file, do=_AGAIN)
+def _refused(reason: str, file: Path) -> WeightsUnavailable:
+    return WeightsUnavailable("no-keras-weights", file=file, reason=reason)
 
 
-def _damaged(why: str, file: Path) -> WeightsUnavailable:
-    return WeightsUnavailable(
-        f"The file is damaged or no HDF5 file ({why})", file=file, do="Download or export it again."
-    )
+def _damaged(reason: str, file: Path) -> WeightsUnavailable:
+    return WeightsUnavailable("hdf5-damaged", file=file, reason=reason)
 
 
 def _limit_memory(file: Path) -> None:
@@ -225,7 +220,7 @@ def _main(file: Path, out: Path) -> int:
     try:
         layers = read_arrays(file)
     except WeightsUnavailable as error:
-        write_answer({"what": error.what, "do": error.do})
+        write_answer(asdict(error.failure))
         return _REFUSED
     named = {
         f"{layer}{_BETWEEN}{name}": numbers

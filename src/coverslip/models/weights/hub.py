@@ -16,7 +16,7 @@ from urllib.request import getproxies
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file, weights_folder, write_json
-from coverslip.messages import ImportWeights
+from coverslip.messages import ImportWeights, text
 from coverslip.models.records import Normalisation
 from coverslip.models.table import registered
 from coverslip.models.weights.source import WeightsSource
@@ -55,11 +55,7 @@ def pin_of(repository: str) -> Pin | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsUnavailable(
-            f"The record of the weights {repository} cannot be read",
-            file=about,
-            do="Delete it: the weights that the hub then has are recorded anew.",
-        ) from error
+        raise WeightsUnavailable("hub-record-unreadable", file=about, repository=repository) from error
     return pin
 
 
@@ -78,11 +74,8 @@ def verified(repository: str, name: str, file: Path) -> Path:
             {"format_version": _FORMAT_VERSION, **asdict(Pin(repository, revision, name, sha256))},
         )
     elif sha256 != pin.sha256:
-        raise WeightsUnavailable(
-            f"The weights {repository} are not those that were used first: their SHA-256 differs",
-            file=file.resolve(),
-            do=f"Delete this file to fetch it again. To accept another one, delete {_record_of(repository)}.",
-        )
+        record = str(_record_of(repository))
+        raise WeightsUnavailable("hub-weights-changed", file=file.resolve(), repository=repository, record=record)
     return file
 
 
@@ -167,16 +160,14 @@ def fetch_weights(timm_name: str) -> Path | None:
 
     config = timm.get_pretrained_cfg(timm_name)
     if config is None or not config.has_weights:
-        raise WeightsUnavailable(
-            f"Nobody has published weights of '{timm_name}' that timm knows of", do="Choose another model."
-        )
+        raise WeightsUnavailable("no-timm-weights", name=timm_name)
     if not config.hf_hub_id:
         return None
     repository = config.hf_hub_id
     if (file := _cached(repository)) is not None:
         return verified(repository, file.name, file)
     if not is_reachable(constants.ENDPOINT):
-        raise _unreachable(repository, "it does not answer")
+        raise _unreachable(repository, text("hub-does-not-answer"))
     constants.HF_HUB_DISABLE_TELEMETRY = True
     pin = pin_of(repository)
     names = (pin.file,) if pin else (config.hf_hub_filename,) if config.hf_hub_filename else _FILES
@@ -190,7 +181,7 @@ def fetch_weights(timm_name: str) -> Path | None:
         except (OSError, RuntimeError, ValueError) as error:  # the client's errors are of these kinds
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise _unreachable(repository, reason) from error
-    raise _unreachable(repository, f"it has none of {', '.join(names)}")
+    raise _unreachable(repository, text("hub-without-files", names=", ".join(names)))
 
 
 def can_fetch() -> bool:
@@ -225,10 +216,7 @@ def _checked(repository: str, name: str, file: Path) -> Path:
         return file
     file.resolve().unlink()
     file.unlink(missing_ok=True)
-    raise WeightsUnavailable(
-        f"What came from the hub for {repository} is not what the hub promised: its SHA-256 differs",
-        do="Try again; if it happens again, something on the way changes downloads.",
-    )
+    raise WeightsUnavailable("hub-download-changed", repository=repository)
 
 
 def _timm_weights(name: str) -> HubWeights | None:
@@ -262,8 +250,4 @@ def _name_of_blob(file: Path) -> str | None:
 
 
 def _unreachable(repository: str, reason: str) -> WeightsUnavailable:
-    return WeightsUnavailable(
-        f"The weights {repository} could not be fetched from the hub ({reason})",
-        do="Connect to the internet, or import the weights from a file that you have.",
-        remedies=(ImportWeights(),),
-    )
+    return WeightsUnavailable("hub-unreachable", remedies=(ImportWeights(),), repository=repository, reason=reason)

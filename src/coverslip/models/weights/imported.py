@@ -48,20 +48,10 @@ class About(BaseModel):
         try:
             about = cls.model_validate_json(file.read_bytes())
         except (OSError, ValidationError) as error:
-            raise WeightsUnavailable(
-                "What was written about imported weights cannot be read",
-                file=file,
-                do=_AGAIN,
-                remedies=(ImportWeights(),),
-            ) from error
+            raise WeightsUnavailable("import-record-unreadable", file=file, remedies=(ImportWeights(),)) from error
         if about.format_version > FORMAT_VERSION:
-            raise WeightsUnavailable(
-                "These weights were imported by a newer coverslip", file=file, do="Update coverslip."
-            )
+            raise WeightsUnavailable("import-too-new", file=file)
         return about
-
-
-_AGAIN = "Import the weights again."
 
 
 def imported_models() -> tuple[str, ...]:
@@ -111,8 +101,7 @@ def read_imported(name: str) -> LocalWeights | None:
     about = About.read(folder / _ABOUT)
     file = folder / Path(about.tensors_file).name
     if not file.is_file() or sha256_file(file) != about.tensors_sha256:
-        what = f"The imported weights of '{name}' are gone or changed"
-        raise WeightsUnavailable(what, file=file, do=_AGAIN, remedies=(ImportWeights(name),))
+        raise WeightsUnavailable("imported-weights-changed", file=file, remedies=(ImportWeights(name),), model=name)
     return LocalWeights(name, safetensors.torch.load_file(file, device="cpu"), about.n_classes, file)
 
 
@@ -164,8 +153,8 @@ def remove_imported(name: str) -> None:
     """
     names = imported_models()
     if name not in names:
-        known = f"There are some for: {', '.join(names)}." if names else "None were imported for any model."
-        raise WeightsUnavailable(f"No weights were imported for '{name}'", do=known)
+        models = ", ".join(names)
+        raise WeightsUnavailable("no-imported-weights", model=name, has_models=bool(models), models=models)
     folder = _folder(name)
     try:
         (folder / _ABOUT).unlink()  # from here on they are not imported any more

@@ -176,13 +176,8 @@ def _scheme(layers: Layers, file: Path) -> Callable[[str], tuple[str, ...]]:
         return keras_layer
     if "stem_conv" in layers and "block1a_project_conv" in layers and "block1a_dwconv" not in layers:
         return lambda layer: _efficientnet_layer(layer, layers)
-    names = ", ".join(list(layers)[:3]) or "none"
-    raise WeightsUnavailable(
-        f"Keras's files are read of NASNetMobile and EfficientNetV2B0, and this one is of another network "
-        f"(its first layers are {names})",
-        file=file,
-        do="Export it to PyTorch, or choose a network whose weights are available.",
-    )
+    first = ", ".join(list(layers)[:3])
+    raise WeightsUnavailable("keras-network-not-read", file=file, has_layers=bool(first), layers=first)
 
 
 def _efficientnet_layer(layer: str, layers: Layers) -> tuple[str, ...]:

@@ -109,10 +109,6 @@ def _read(name: str, file: Path) -> LocalWeights:
     import torch
 
     if sha256_file(file) != _BY_MODEL[name].sha256:
-        raise WeightsUnavailable(
-            f"The weights of '{name}' are not the ones that were published",
-            file=file,
-            do=f"Install the package {_BY_MODEL[name].name} again, in the version of constraints.txt.",
-        )
+        raise WeightsUnavailable("packaged-weights-changed", file=file, model=name, package=_BY_MODEL[name].name)
     tensors: Tensors = torch.load(file, map_location="cpu", weights_only=True)
     return LocalWeights(name, with_network_names(tensors), _N_CLASSES, file)

@@ -10,10 +10,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from coverslip.errors import WeightsUnavailable
+from coverslip.messages import failure, failure_of
 from coverslip.models.weights.source import Tensors
 from coverslip.process_limits import (
     answer_in,
@@ -54,8 +56,8 @@ def read_torch_file(file: Path) -> Tensors:
         except subprocess.TimeoutExpired as error:
             raise _beyond_limits(file) from error
         if done.returncode == _REFUSED:
-            refusal = answer_in(done.stdout)
-            raise WeightsUnavailable(refusal["what"], file=file, do=refusal["do"])
+            refusal = failure_of(answer_in(done.stdout))
+            raise WeightsUnavailable.of(replace(refusal, file=str(file)))
         if done.returncode:
             raise _beyond_limits(file)
         tensors = safetensors.torch.load(out.read_bytes())
@@ -63,13 +65,8 @@ def read_torch_file(file: Path) -> Tensors:
 
 
 def _beyond_limits(file: Path) -> WeightsUnavailable:
-    most = (_BYTES + 3 * file.stat().st_size) / 1e9
-    return WeightsUnavailable(
-        f"Reading the file failed or exceeded a limit: the limits are {_SECONDS} s of processor time and "
-        f"{most:.1f} GB of memory",
-        file=file,
-        do="Download it again, or ask its author for a safetensors file.",
-    )
+    most_gb = (_BYTES + 3 * file.stat().st_size) / 1e9
+    return WeightsUnavailable("torch-file-beyond-limits", file=file, seconds=_SECONDS, memory_gb=most_gb)
 
 
 def unwrapped(saved: Any, file: Path) -> Tensors:  # Any: whatever was saved
@@ -80,13 +77,9 @@ def unwrapped(saved: Any, file: Path) -> Tensors:  # Any: whatever was saved
             break
         saved = inner
     if not isinstance(saved, dict) or not saved:
-        raise WeightsUnavailable("The file holds no named tensors", file=file, do="Save a network's state_dict().")
+        raise WeightsUnavailable("no-named-tensors", file=file)
     if strange := [str(name) for name, value in saved.items() if not (isinstance(name, str) and _is_plain(value))]:
-        raise WeightsUnavailable(
-            f"Not everything in the file is a plain tensor: {', '.join(strange[:3])}",
-            file=file,
-            do="Save the network's state_dict() alone.",
-        )
+        raise WeightsUnavailable("no-plain-tensors", file=file, names=", ".join(strange[:3]))
     kept: Tensors = {name.removeprefix("module."): tensor for name, tensor in saved.items()}
     kept = {name: tensor for name, tensor in kept.items() if not name.startswith(_TRAINING_ONLY)}
     inside = {name.removeprefix(_BACKBONE): each for name, each in kept.items() if name.startswith(_BACKBONE)}
@@ -105,12 +98,7 @@ def _read_plain(file: Path) -> Tensors:
     n_bytes = sum(each.numel() * each.element_size() for each in tensors.values())
     most = _MOST_SHARED * file.stat().st_size
     if n_bytes > most:
-        raise WeightsUnavailable(
-            f"The file's tensors would take {n_bytes:,} bytes; the limit is twice the file's size, {most:,}",
-            file=file,
-            do="Save each tensor whole: torch.save({name: tensor.clone() for name, tensor in "
-            "network.state_dict().items()}, FILE).",
-        )
+        raise WeightsUnavailable("tensors-larger-than-file", file=file, n_bytes=n_bytes, limit_bytes=most)
     return tensors
 
 
@@ -121,11 +109,7 @@ def _check_unpacked(file: Path) -> None:
     with zipfile.ZipFile(file) as archive:
         n_bytes = sum(entry.file_size for entry in archive.infolist())
     if n_bytes > file.stat().st_size:
-        raise WeightsUnavailable(
-            f"The file would become {n_bytes:,} bytes when it is unpacked, more than it has",
-            file=file,
-            do="Save it with torch.save, which compresses nothing.",
-        )
+        raise WeightsUnavailable("torch-file-compressed", file=file, n_bytes=n_bytes)
 
 
 def _read_torch(file: Path) -> Any:  # Any: whatever was saved; `_unwrapped` checks it
@@ -135,15 +119,8 @@ def _read_torch(file: Path) -> Any:  # Any: whatever was saved; `_unwrapped` che
         return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         if "weights_only" in str(error) or "Weights only" in str(error):
-            raise WeightsUnavailable(
-                "The file holds more than tensors and could run code when opened, so it was not opened",
-                file=file,
-                do="Ask its author for a safetensors file, or for the state_dict alone: "
-                "torch.save(network.state_dict(), FILE).",
-            ) from error
-        raise WeightsUnavailable(
-            f"The file is damaged or no PyTorch file ({type(error).__name__})", file=file, do="Download it again."
-        ) from error
+            raise WeightsUnavailable("torch-file-with-code", file=file) from error
+        raise WeightsUnavailable("torch-file-damaged", file=file, reason=type(error).__name__) from error
 
 
 def _is_plain(value: object) -> bool:
@@ -164,13 +141,13 @@ def main(file: Path, out: Path) -> int:
     try:
         tensors = _read_plain(file)
     except WeightsUnavailable as error:
-        write_answer({"what": error.what, "do": error.do})
+        write_answer(asdict(error.failure))
         return _REFUSED
     try:
         safetensors.torch.save_file({name: each.detach().contiguous().clone() for name, each in tensors.items()}, out)
     except (OSError, safetensors.SafetensorError) as error:
-        do = "Free some space in the folder for temporary files."
-        write_answer({"what": f"The file's tensors could not be written to {out.parent}: {error}", "do": do})
+        kind, folder = WeightsUnavailable.kind, str(out.parent)
+        write_answer(asdict(failure("tensors-not-written", kind=kind, folder=folder, reason=str(error))))
         return _REFUSED
     write_answer(list(tensors))
     return 0

@@ -1,0 +1,208 @@
+# Image files: opening, decoding, cutting and scaling them.
+
+# Files
+
+no-such-image = There is no such file
+    .do = Check the path.
+
+folder-instead-of-image = This is a folder, not an image
+    .do = Name the images in it.
+
+no-regular-file = This is not a regular file
+    .do = Name an image file.
+
+image-not-opened = The file could not be opened: { $reason }
+    .do = Check the path.
+
+image-no-permission = The file may not be read: { $reason }
+    .do = Give yourself permission to read it.
+
+image-outside-folders = The file is outside the folders that the app may read
+    .do = Choose another file, or allow the app to read this folder.
+
+image-file-empty = The file is empty (0 bytes)
+    .do = Copy or export it again. Other images are not affected.
+
+image-damaged = The file is damaged, incomplete or of an unknown kind: { $reason }
+    .do = Copy or export it again. Other images are not affected.
+
+not-an-image = The file is not an image: it contains { $is_text ->
+        [true] text
+       *[false] a format that coverslip does not know
+    }
+    .do = Export it as PNG or TIFF, or exclude it. Other images are not affected.
+
+# Formats
+
+format-not-read = Files of the format { $title } cannot be read yet
+    .do = { $advice }
+
+format-not-loaded = The format '{ $name }' of the package { $package } could not be loaded: { $reason }
+    .do = Update { $package }, or uninstall it.
+
+format-no-reader = it is a { $type }, not a Reader
+
+export-from-microscope = Export it as OME-TIFF or PNG from the microscope software.
+
+export-from-fiji = Export TIFF from Fiji (File > Import > Bio-Formats, then File > Save As > Tiff).
+
+export-nd2 = Export TIFF from NIS-Elements (File > Import/Export > Export ND Document) or Fiji (File > Import > Bio-Formats, then File > Save As > Tiff).
+
+export-czi = Export OME-TIFF from ZEN (Processing > Batch > OME TIFF-Export) or TIFF from Fiji (File > Import > Bio-Formats, then File > Save As > Tiff).
+
+export-lif = Export TIFF from LAS X (right-click the image > Export Image) or Fiji (File > Import > Bio-Formats, then File > Save As > Tiff).
+
+export-oib = Export TIFF from the microscope software or Fiji (File > Import > Bio-Formats, then File > Save As > Tiff).
+
+export-ims = Export a TIFF series from Imaris (File > Export) or TIFF from Fiji (File > Import > Bio-Formats, then File > Save As > Tiff).
+
+export-slide = Export regions as TIFF from QuPath (File > Export images) or the scanner software.
+
+# Sizes and limits
+
+image-too-large = The image declares { $width } x { $height } pixels{ $pixel_bytes ->
+        [1] { "" }
+       *[other] {" "}of { $pixel_bytes } bytes each
+    }, and the limit is { NUMBER($limit_mb, maximumFractionDigits: 0) } million bytes
+    .do = Crop or shrink it first.
+
+image-too-many-pixels = The image declares too many pixels: the limit is { NUMBER($limit_mb, maximumFractionDigits: 0) } million bytes
+    .do = Crop or shrink it first.
+
+image-file-too-long = The file has { NUMBER($n_mb, maximumFractionDigits: 0) } million bytes, and the limit for a compressed image is { NUMBER($limit_mb, maximumFractionDigits: 0) } million bytes
+    .do = Copy or export it again. Other images are not affected.
+
+image-out-of-memory = There is not enough memory for the image
+    .do = Crop or shrink it first.
+
+image-memory-limit = Reading the file took more than { NUMBER($memory_gb, maximumFractionDigits: 3) } GB of memory
+    .do = Crop or shrink it first.
+
+image-time-limit = Reading the file took longer than { NUMBER($seconds, maximumFractionDigits: 3) } s
+    .do = Copy or export it again. Other images are not affected.
+
+image-without-size = it declares a size of { $width } x { $height } pixels
+
+image-of-zeros = it begins with zeros only
+
+image-too-many-frames = it has { $n_frames } frames, and the limit is { $limit }
+
+jpeg-too-many-scans = it has far more scans than a JPEG needs
+
+palette-too-short = a pixel refers to a color beyond the end of the palette
+
+# Planes, channels and boxes
+
+no-such-plane = Plane { $plane } does not exist: the file has { $n_planes ->
+        [one] { $n_planes } plane
+       *[other] { $n_planes } planes
+    }, numbered from 0
+    .do = Choose a lower plane, 'max' or 'mean' over all planes, or 'channels' to use each plane as a channel.
+
+projection-too-large = The { $n_planes } planes of the file have { $n_values } values, and the limit for a projection is { $limit } values
+    .do = Choose one plane by its number, or export fewer planes.
+
+planes-differ-in-size = The planes of the file differ in size
+    .do = Choose one plane by its number.
+
+no-such-channels = { $has_channels ->
+        [true] The channels { $channels } do not all exist
+       *[false] No channels are chosen
+    }: the image has { $n_channels ->
+        [one] { $n_channels } channel
+       *[other] { $n_channels } channels
+    }, numbered from 0
+    .do = Change the channels in the recipe or table.
+
+channels-do-not-fit = The image has { $n_channels ->
+        [one] { $n_channels } channel
+       *[other] { $n_channels } channels
+    }, and { $n_needed ->
+        [one] { $n_needed } is needed
+       *[other] { $n_needed } are needed
+    }
+    .do = Choose the channels in the recipe or table, or exclude such images.
+
+channel-file-missing = The file of a channel, '{ $name }', is missing
+    .do = Put it into the folder of the other channels, or exclude the image.
+
+channel-file-unreadable = The file of a channel, '{ $name }', cannot be read: { $what }
+
+channel-files-differ = The files of the channels differ: { $width } x { $height } pixels of { $dtype } and { $other_width } x { $other_height } pixels of { $other_dtype }
+    .do = Export all channels in the same way.
+
+box-outside-image = The box x={ $x }, y={ $y }, width={ $width }, height={ $height } is outside the image of { $image_width } x { $image_height } pixels
+    .do = Correct the box in the table.
+
+box-too-large = The box x={ $x }, y={ $y }, width={ $width }, height={ $height } is far larger than the image of { $image_width } x { $image_height } pixels
+    .do = Correct the box in the table.
+
+# Intensities
+
+no-finite-pixel = No pixel has a finite value
+    .do = Copy or export it again. Other images are not affected.
+
+pixels-replaced = pixels that are NaN or infinite were replaced
+
+float-range-unknown = The image has float values outside 0 to 1, and the training images do not define their range
+    .do = Export it in the bit depth of the training images.
+
+full-scaling-of-floats = { $n_outside } of { $n_images ->
+        [one] { $n_images } training image has
+       *[other] { $n_images } training images have
+    } float values outside 0 to 1, for which `scaling: full` is not defined
+    .do = Use `scaling: training-range`, or remove `scaling` from the recipe.
+
+# TIFF
+
+pillow-failed = Pillow cannot decode this TIFF, but tifffile can
+
+tifffile-complains = tifffile reads this TIFF with the warning: { $complaint }
+
+tiff-without-pages = it contains no pages
+
+tiff-pages-missing = declared pages are missing ({ $complaint })
+
+tiff-without-height-and-width = its axes are '{ $axes }', without exactly one height and one width
+
+tiff-pixels-cut = its pixels extend beyond the end of the file
+
+tiff-page-missing = page { $page } is missing or in another file
+
+tiff-page-cut = the pixels of page { $page } extend beyond the end of the file
+
+tiff-page-incomplete = a part of page { $page } has no pixels
+
+tiff-part-size = a strip or tile declares another size than its page
+
+tiff-pixel-type = The pixels are of the type { $dtype }, which is not supported
+    .do = Export the image as 8-bit, 16-bit or float TIFF.
+
+tiff-file-outside-folder = its metadata name a file in another folder
+
+tiff-pages-in-circle = its pages refer to each other in a circle
+
+tiff-too-many-pages = it declares more than { $limit } pages
+
+tiff-too-many-unlike-pages = it declares more than { $limit } pages of several kinds
+
+tiff-too-many-parts-listed = its pages list implausibly many strips or tiles
+
+tiff-too-many-parts = The image consists of { $n_parts } strips or tiles, and the limit is { $limit }
+    .do = Crop or shrink it first.
+
+# Decoding processes
+
+decoder-not-started = A process that reads images could not be started: { $reason }
+    .do = Close other programs, and try again.
+
+decoder-killed = The process that read the file was killed twice, probably because memory ran out
+    .do = Close other programs, and read the images again. The file itself may be undamaged.
+
+decoder-crashed = The process that read the file crashed
+    .do = Copy or export it again. Other images are not affected.
+
+image-read-alone = the process that read the file was killed, and the file was then read again on its own
+
+reading-stopped = Reading was stopped
+    .do = Read the images again.
