@@ -19,6 +19,7 @@ from coverslip.__main__ import main as begin
 from coverslip.cli import main
 from coverslip.cli._tables import filled_table
 from coverslip.cli.train import _next_free
+from coverslip.messages import text
 from coverslip.runs import Run
 
 COMMANDS = (
@@ -174,7 +175,9 @@ def test_the_demo_refuses_a_folder_that_is_not_its_own(tmp_path: Path, capsys: p
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "precious.png").write_bytes(b"mine")
     assert main(["demo", "--out", str(tmp_path)]) == 1
-    assert "not made by a demo" in capsys.readouterr().err
+    printed = " ".join(capsys.readouterr().err.split())
+    assert text("demo-folder-not-empty") in printed
+    assert "--out" in printed
     assert (tmp_path / "images" / "precious.png").read_bytes() == b"mine"
 
 

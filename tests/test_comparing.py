@@ -226,10 +226,17 @@ def test_published_figures_stand_beside_them_and_are_not_tested(pair: tuple[Run,
         ("Tran 2021", {"accuracy": 0.97}, "doi:10")
     ]
     assert len(compared.pairs) == 1
-    for text, fault in (("name,acuracy\na,0.9\n", "did you mean 'accuracy'"), ("name,accuracy\na,97\n", "'97'")):
-        table.write_text(text, encoding="utf-8")
-        with pytest.raises(CoverslipError, match=fault):
+    for content, code, parameters in (
+        ("name,acuracy\na,0.9\n", "unknown-published-metric", {}),
+        ("name,accuracy\na,97\n", "invalid-published-value", {"value": "97", "metric": "Accuracy"}),
+        ("name,accuracy\n,0.97\n", "published-values-without-name", {}),
+        ("name,accuracy\n", "no-published-values", {}),
+    ):
+        table.write_text(content, encoding="utf-8")
+        with pytest.raises(CoverslipError) as refusal:
             cs.compare(pair, published=table)
+        assert refusal.value.code == code
+        assert parameters.items() <= refusal.value.parameters.items()
 
 
 def test_the_command_says_it_in_words_and_as_json(
@@ -251,9 +258,9 @@ def test_the_command_says_it_in_words_and_as_json(
 
 
 def test_what_cannot_be_compared_is_said(trained: Run, tmp_path: Path) -> None:
-    with pytest.raises(CoverslipError, match="Two runs"):
-        cs.compare([trained])
-    with pytest.raises(CoverslipError, match="twice"):
-        cs.compare([trained, trained])
+    for runs, code in (([trained], "number-of-compared-runs"), ([trained, trained], "run-compared-twice")):
+        with pytest.raises(CoverslipError) as refusal:
+            cs.compare(runs)
+        assert refusal.value.code == code
     with pytest.raises(BadRun):
         cs.compare([trained, tmp_path])

@@ -256,8 +256,9 @@ def test_a_folder_that_is_no_run_or_has_no_numbers_is_refused(run, tmp_path):
     with pytest.raises(BadRun, match="not a run folder"):
         write_report(tmp_path)
     (tmp_path / "recipe.yaml").write_bytes((run / "recipe.yaml").read_bytes())
-    with pytest.raises(BadRun, match="no numbers yet"):
+    with pytest.raises(BadRun) as refusal:
         write_report(tmp_path)
+    assert (refusal.value.code, refusal.value.file) == ("run-without-results", tmp_path)
     for name in ("environment.json", "split.csv"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     (tmp_path / "metrics.json").write_text("{", encoding="utf-8")

@@ -20,6 +20,7 @@ from coverslip.cli import main
 from coverslip.cli.study import _show as show_comparison
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.events import Event, Noted
+from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs import Recipe
 from coverslip.runs.recipe import as_yaml
 from coverslip.studies.comparing import compare_study
@@ -37,10 +38,10 @@ def write_plan(folder: Path, **plan: Any) -> Path:  # Any: as YAML takes it
     return folder / "plan.yaml"
 
 
-def refused(tmp_path: Path, **plan: Any) -> str:  # Any: as YAML takes it
+def refused(tmp_path: Path, **plan: Any) -> BadRecipe:  # Any: as YAML takes it
     with pytest.raises(BadRecipe) as caught:
         studies.plan_study(write_plan(tmp_path, **plan), tmp_path / "out")
-    return str(caught.value)
+    return caught.value
 
 
 # Plans
@@ -97,23 +98,28 @@ def test_a_pretraining_is_done_once_for_all_that_start_from_it(tmp_path: Path) -
 def test_a_plan_that_is_not_there_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(BadRecipe) as refusal:
         studies.run_study(tmp_path / "nope.yaml", out=tmp_path / "out")
-    assert refusal.value.file == tmp_path / "nope.yaml"
-    assert "Errno" not in str(refusal.value)
+    assert (refusal.value.code, refusal.value.file) == ("no-such-plan", tmp_path / "nope.yaml")
 
 
 def test_a_plan_that_is_not_valid_is_said_with_the_key(tmp_path: Path) -> None:
-    assert "did you mean 'models'" in refused(tmp_path, model=["resnet18"])
-    assert "plain transfer" in refused(
-        tmp_path, regimes=["imagenet", {"name": "plain transfer", "recipe": {"epoch": 3}}]
-    )
-    assert "did you mean 'epochs'" in refused(tmp_path, recipe={"epoch": 3})
-    assert "stands there twice" in refused(tmp_path, models=[SMALL_NETWORK, SMALL_NETWORK])
-    assert "there is no baseline 'x'" in refused(tmp_path, baseline="x")
-    assert "it must be scratch, imagenet, frozen" in refused(tmp_path, regimes=["imagenette"])
-    assert "metric" in refused(tmp_path, primary_metric="f1score")
-    assert "would lie in one folder" in refused(tmp_path, datasets=["a/one set", "b/one-set"])
-    with pytest.raises(BadRun, match="no study"):
+    for change, fault in (
+        ({"model": ["resnet18"]}, text("plan-misspelled-key", key="model", suggestion="models")),
+        ({"models": [SMALL_NETWORK, SMALL_NETWORK]}, text("plan-repeated-names", names=SMALL_NETWORK)),
+        ({"baseline": "x"}, text("plan-unknown-baseline", baseline="x", variants=SMALL_NETWORK)),
+        ({"regimes": ["imagenette"]}, text("plan-unknown-regime", regimes="scratch, imagenet, frozen")),
+        ({"primary_metric": "f1score"}, "metric"),
+    ):
+        error = refused(tmp_path, **change)
+        assert error.code == "invalid-plan"
+        assert fault in error.parameters["plan_faults"]
+    error = refused(tmp_path, regimes=["imagenet", {"name": "plain transfer", "recipe": {"epoch": 3}}])
+    assert (error.code, list(dict(error.faults))) == ("study-training-error", ["epoch"])
+    assert "plain transfer" in error.parameters["training"]
+    assert "epochs" in refused(tmp_path, recipe={"epoch": 3}).parameters["what"]
+    assert refused(tmp_path, datasets=["a/one set", "b/one-set"]).code == "study-name-collision"
+    with pytest.raises(BadRun) as refusal:
         studies.resume_study(tmp_path)
+    assert refusal.value.code == "no-study"
 
 
 # Comparing
@@ -264,8 +270,10 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
     written = {file: file.stat().st_mtime_ns for file in run.rglob("*") if file.is_file()}
     assert main(["study", "resume", str(tmp_path / "out")]) == 1  # one failed again
     assert {file: file.stat().st_mtime_ns for file in written} == written  # what is done is left alone
-    with pytest.raises(BadRun, match="not empty"):
+    with pytest.raises(BadRun) as refusal:
         studies.run_study(plan, out=tmp_path / "out")
+    assert refusal.value.code == "study-folder-not-empty"
+    assert refusal.value.remedies == (ChooseOther("output"), Resume(str(tmp_path / "out"), of="study"))
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from trained import GROUPS, SMALL_NETWORK
 from coverslip import studies
 from coverslip.cluster import ROOTS_VARIABLE
 from coverslip.errors import BadClusterAnswer, BadRun, CoverslipError
+from coverslip.messages import text
 from coverslip.runs import Recipe, Run
 from coverslip.studies.executors.process import Order, why_not_begun
 from coverslip.studies.executors.ray import OnRay, put
@@ -50,8 +51,9 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sent:
 def test_a_folder_that_somebody_else_laid_ready_is_refused(sent: Sent, tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     (tmp_path / "of the node" / f"coverslip-{os.getuid()}").symlink_to(tmp_path / "theirs")
-    with pytest.raises(CoverslipError, match="not this user's"):
+    with pytest.raises(CoverslipError) as refusal:
         train_on_node(sent)
+    assert refusal.value.code == "training-folder-of-other-user"
     assert not list((tmp_path / "theirs").iterdir())
 
 
@@ -154,7 +156,8 @@ def test_images_may_lie_elsewhere_on_a_computer_and_the_run_comes_back_whole(
 def test_other_images_or_none_are_an_error_that_names_them(sent: Sent, tmp_path: Path) -> None:
     (tmp_path / "cells" / "small" / "one more.png").write_bytes(b"")
     unpack(train_on_node(sent), tmp_path / "back")
-    assert "The images are others" in (why_not_begun(tmp_path / "back" / "cell") or "")
+    different = text("different-images-on-computer", sources=str(tmp_path / "cells"))
+    assert different in (why_not_begun(tmp_path / "back" / "cell") or "")
     unpack(train_on_node(replace(sent, sources=(str(tmp_path / "gone"),))), tmp_path / "back")
     assert "gone" in (why_not_begun(tmp_path / "back" / "cell") or "")
 

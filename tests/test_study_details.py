@@ -13,6 +13,7 @@ from trained import GROUPS, SMALL_NETWORK, train_cells
 from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import BadRecipe, BadRun
+from coverslip.messages import text
 from coverslip.runs import Run
 from coverslip.studies import StudyComparison
 from coverslip.studies.analyses import idle_first_steps
@@ -123,7 +124,7 @@ def test_a_first_step_that_changed_nothing_is_said(trained: Run, tmp_path: Path)
     assert first.is_pretraining
     done = replace(first, run=trained)
     (sentence,) = idle_first_steps([done, second])
-    assert sentence.startswith(f"The first step of two with {SMALL_NETWORK} (seed 0) changed nothing")
+    assert sentence == text("idle-pretraining", regime="two", model=SMALL_NETWORK, seed="0")
     assert idle_first_steps([first, replace(second, run=trained)]) == []
 
 
@@ -152,8 +153,9 @@ def test_a_change_is_one_key_with_a_number() -> None:
     for wrong in ({}, {"blur": 1, "scale": 2}, {"blur": 0}, {"blurr": 2}):
         with pytest.raises(BadRecipe):
             plan_of({"datasets": ["a"], "models": ["b"], "perturbations": [wrong]})
-    with pytest.raises(BadRecipe, match="stands there twice"):
+    with pytest.raises(BadRecipe) as refusal:
         plan_of({"datasets": ["a"], "models": ["b"], "perturbations": [{"blur": 2}, {"blur": 2}]})
+    assert text("plan-repeated-names", names="blur 2") in refusal.value.parameters["plan_faults"]
 
 
 def test_changed_images_are_compared_with_the_same_split_and_count_nowhere_else() -> None:
@@ -189,8 +191,8 @@ def test_networks_are_counted_with_their_options(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_of_latencies_is_one_clear_error(tmp_path: Path) -> None:
-    for text in ("{", '{"format_version": 1}', '{"format_version": 1, "latencies": [{"dataset": 3}]}'):
-        (tmp_path / "latency.json").write_text(text)
+    for content in ("{", '{"format_version": 1}', '{"format_version": 1, "latencies": [{"dataset": 3}]}'):
+        (tmp_path / "latency.json").write_text(content)
         with pytest.raises(BadRun):
             read_latencies(tmp_path)
     (tmp_path / "latency.json").write_text(json.dumps({"format_version": 1, "latencies": []}))

@@ -79,8 +79,9 @@ def test_a_damaged_file_of_distances_is_one_clear_error(folder: Path) -> None:
     whole = file.read_bytes() if file.exists() else None
     file.write_text('{"distances": [{"dataset": 3}]}')
     try:
-        with pytest.raises(BadRun, match="damaged"):
+        with pytest.raises(BadRun) as refusal:
             studies.study_comparison(folder)
+        assert refusal.value.file == file
     finally:
         file.unlink()
         if whole is not None:

@@ -59,10 +59,16 @@ def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_fo
     }  # else it may be no step
     small = studies.preset_plan("two-step", two_folders, is_small=True).datasets
     assert [each.recipe["init"]["recipe"]["split"] for each in small] == [{"train_per_class": 20}] * 2
-    with pytest.raises(BadRecipe, match="two datasets"):
-        studies.preset_plan("two-step", two_folders[:1])
-    with pytest.raises(BadRecipe, match="aimic"):
-        studies.preset_plan("aimik", two_folders)
+    for name, data, options, code in (
+        ("two-step", two_folders[:1], {}, "two-step-datasets"),
+        ("aimik", two_folders, {}, "unknown-preset"),
+        ("aimic", [], {}, "preset-without-datasets"),
+        ("aimic", two_folders, {"group": ["a", "b", "c"]}, "wrong-number-of-group-columns"),
+        ("aimic", two_folders, {"group_pattern": ["a", "b", "c"]}, "wrong-number-of-group-patterns"),
+    ):
+        with pytest.raises(BadRecipe) as refusal:
+            studies.preset_plan(name, data, **options)
+        assert refusal.value.code == code
 
 
 def test_the_first_of_two_steps_has_the_classes_that_its_images_have_as_a_target(two_folders: list[Path]) -> None:

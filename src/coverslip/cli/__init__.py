@@ -20,7 +20,7 @@ from coverslip.cli._remedies import told
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import write_json
 from coverslip.machine import limit_thread_spinning
-from coverslip.messages import FAILURE_VARIABLE, Failure
+from coverslip.messages import FAILURE_VARIABLE, Failure, failure
 from coverslip.process_limits import APART_VARIABLE
 
 __all__ = ["main"]
@@ -86,16 +86,16 @@ def _fault(error: Exception, debug: bool) -> int:
     if debug:
         raise error
     what = _one_line(" ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])).rstrip(".")
-    _leave(Failure(code="fault", what=what, do="This is a fault of coverslip: please report it."))
+    _leave(failure("command-fault", kind="fault", what=what))
     return _fail(f"{what}. This is a fault of coverslip: run again with --debug and report what it prints.", 1)
 
 
-def _leave(failure: Failure) -> None:
+def _leave(reason: Failure) -> None:
     """Write down how the command failed, for the program that began it and asked for that."""
     file = os.environ.get(FAILURE_VARIABLE)
     if file:
         with suppress(CoverslipError):  # on a full disk: it is printed all the same
-            write_json(Path(file), asdict(failure))
+            write_json(Path(file), asdict(reason))
 
 
 def _drop_answer() -> None:

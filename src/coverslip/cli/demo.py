@@ -80,13 +80,12 @@ def _clear(out: Path) -> None:
     """
     from coverslip.errors import CoverslipError
     from coverslip.files import cannot_write, write_text
+    from coverslip.messages import ChooseOther
 
     if out.exists() and not out.is_dir():
-        raise CoverslipError("This is a file, not a folder", file=out, do="Choose another place with --out.")
+        raise CoverslipError("demo-folder-is-file", file=out, remedies=(ChooseOther("output"),))
     if out.is_dir() and any(out.iterdir()) and not (out / MARK).is_file():
-        raise CoverslipError(
-            "The folder is not empty and was not made by a demo", file=out, do="Choose another one with --out."
-        )
+        raise CoverslipError("demo-folder-not-empty", file=out, remedies=(ChooseOther("output"),))
     write_text(out / MARK, json.dumps({"format_version": 1, "synthetic": True}) + "\n")
     try:
         for name in ("images", "run", "new"):

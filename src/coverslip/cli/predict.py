@@ -128,8 +128,7 @@ def predict(
         _show_shares(summary.shares, summary.assumed)
         results_console().print(f"Predictions  {out}", soft_wrap=True)
     if set(summary.decisions) == {"unreadable"}:
-        do = "The table has a row for each; the notes above say why."
-        raise CoverslipError("None of the images could be read", file=summary.file, do=do)
+        raise CoverslipError("no-readable-image", file=summary.file)
 
 
 def _shares(texts: Sequence[str]) -> dict[str, float]:

@@ -252,7 +252,7 @@ def read_evaluation(folder: Path) -> ReportedRun:
     evaluation = Run(folder)
     run = open_run(evaluation.whole.folder)
     if not evaluation.is_measured:
-        raise BadRun("This evaluation has no numbers yet", file=folder, do="Let it finish, or start it again.")
+        raise BadRun("evaluation-without-results", file=folder)
     return ReportedRun(run, evaluation)
 
 
@@ -264,5 +264,10 @@ def read_run(folder: Path) -> ReportedRun:
     """
     run = open_run(folder)
     if not run.is_measured:
-        raise BadRun("This run has no numbers yet", file=folder, do="Let the training finish, or resume it.")
+        raise without_results(run)
     return ReportedRun(run)
+
+
+def without_results(run: Run) -> BadRun:
+    """Return the error for a run that was not tested."""
+    return BadRun("run-without-results", file=run.folder)

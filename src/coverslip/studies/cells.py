@@ -56,8 +56,7 @@ def cells_of(plan: StudyPlan, folder: Path) -> list[Cell]:
             for cell in _of_one_repeat(plan, folder, repeat, seed):
                 same = cells.setdefault(cell.run.folder, cell)
                 if same is not cell and not cell.is_pretraining:
-                    what = f"'{same.label}' and '{cell.label}' would lie in one folder, {cell.name}"
-                    raise BadRecipe(what, do="Give them names that differ in letters or digits.")
+                    raise BadRecipe("study-name-collision", first=same.label, second=cell.label, folder=cell.name)
     return list(cells.values())
 
 
@@ -119,7 +118,7 @@ def _checked(changes: Changes, where: str) -> Recipe:
     try:
         return check_recipe(changes)
     except BadRecipe as error:
-        raise BadRecipe(f"{where}: {error.what}", do=error.do, remedies=error.remedies, faults=error.faults) from error
+        raise BadRecipe("study-training-error", cause=error, training=where, faults=error.faults) from error
 
 
 def slug(*parts: str) -> str:

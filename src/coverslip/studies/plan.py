@@ -12,6 +12,7 @@ from coverslip.datasets import is_table
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import scored_metrics
 from coverslip.files import read_bytes, write_text
+from coverslip.messages import text
 from coverslip.runs.recipe import Choices, OneOf, as_yaml, read_yaml
 
 _LARGEST_BYTES = 2**20
@@ -34,8 +35,7 @@ def _as_dataset(value: Any) -> Any:  # Any: as YAML gives it
 def _as_regime(value: Any) -> Any:  # Any: as YAML gives it
     if isinstance(value, str):
         if value not in _SHORT_REGIMES:
-            known = ", ".join(_SHORT_REGIMES)
-            raise ValueError(f"it must be {known}, {{two_step: DATA}}, {{run: PATH}} or {{name: NAME, recipe: …}}")
+            raise ValueError(text("plan-unknown-regime", regimes=", ".join(_SHORT_REGIMES)))
         return {"name": value, "recipe": _SHORT_REGIMES[value]}
     if isinstance(value, dict) and "name" not in value:
         source = value.get("two_step") or value.get("run") or ""
@@ -89,7 +89,7 @@ class RegimePlan(Choices):
     @model_validator(mode="after")
     def _starts_once(self) -> "RegimePlan":
         if self.two_step and self.run:
-            raise ValueError("give either two_step or run, not both")
+            raise ValueError(text("plan-two-initializations"))
         return self
 
 
@@ -105,7 +105,7 @@ class PerturbationPlan(Choices):
     @model_validator(mode="after")
     def _is_one(self) -> "PerturbationPlan":
         if sum(value is not None for value in (self.blur, self.brightness, self.scale)) != 1:
-            raise ValueError("give one of blur, brightness and scale, with a number")
+            raise ValueError(text("plan-number-of-perturbations"))
         return self
 
     @property
@@ -162,21 +162,22 @@ class StudyPlan(Choices):
         names = [each.name for each in planned]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"{', '.join(twice)} stands there twice: give each a name of its own")
+            raise ValueError(text("plan-repeated-names", names=", ".join(twice)))
         return planned
 
     @field_validator("seeds", "train_per_class")
     @classmethod
     def _values_differ(cls, values: tuple[int | None, ...]) -> tuple[int | None, ...]:
         if len(set(values)) < len(values) or any(value is not None and value < 0 for value in values):
-            raise ValueError("each must be different, and none below 0")
+            raise ValueError(text("plan-invalid-numbers"))
         return values
 
     @model_validator(mode="after")
     def _baseline_is_there(self) -> "StudyPlan":
         known = [*self.variant_names, *(regime.name for regime in self.regimes)]
         if self.baseline is not None and self.baseline not in known:
-            raise ValueError(f"there is no baseline '{self.baseline}'; there are {'; '.join(self.variant_names)}")
+            variants = "; ".join(self.variant_names)
+            raise ValueError(text("plan-unknown-baseline", baseline=self.baseline, variants=variants))
         return self
 
     @model_validator(mode="after")
@@ -184,7 +185,7 @@ class StudyPlan(Choices):
         names = {dataset.name for dataset in self.datasets}
         for dataset in self.datasets:
             if dataset.as_published_of is not None and dataset.as_published_of not in names:
-                raise ValueError(f"there is no dataset '{dataset.as_published_of}'")
+                raise ValueError(text("plan-unknown-dataset", dataset=dataset.as_published_of))
         return self
 
     @property
@@ -211,30 +212,24 @@ def load_plan(file: Path) -> StudyPlan:
         BadRecipe: not YAML, or a key or value is not valid; all faults at once.
     """
     try:
-        text = read_bytes(file, _LARGEST_BYTES).decode("utf-8-sig")
+        content = read_bytes(file, _LARGEST_BYTES).decode("utf-8-sig")
     except FileNotFoundError as error:
-        do = "Check its name, or write a plan from a preset."
-        raise BadRecipe("There is no such plan", file=file, do=do) from error
+        raise BadRecipe("no-such-plan", file=file) from error
     except (OSError, ValueError) as error:
-        do = "It must be a YAML file that names datasets and models."
-        raise BadRecipe(f"The plan could not be read: {str(error).splitlines()[0]}", file=file, do=do) from error
+        raise BadRecipe("unreadable-plan", file=file, reason=str(error).splitlines()[0]) from error
     if is_table(file):
-        raise BadRecipe(
-            "This is a table of images, not the plan of a study",
-            file=file,
-            do="Name the table in a plan: a YAML file with `datasets` and `models`; or give it behind a preset.",
-        )
-    data, _ = read_yaml(text, file)
+        raise BadRecipe("table-instead-of-plan", file=file)
+    data, _ = read_yaml(content, file)
     return _from_its_folder(plan_of(data, file), file.absolute().parent)
 
 
-def plan_from_text(text: str) -> StudyPlan:
-    """The plan that a text is, its paths as they stand there.
+def plan_from_text(content: str) -> StudyPlan:
+    """Return the plan in a YAML text. Its paths are not changed.
 
     Raises:
         BadRecipe: not YAML, or a key or value is not valid; all faults at once.
     """
-    data, _ = read_yaml(text)
+    data, _ = read_yaml(content)
     return plan_of(data)
 
 
@@ -252,7 +247,7 @@ def plan_of(data: Any, file: Path | None = None) -> StudyPlan:  # Any: as YAML g
         return StudyPlan.model_validate(data)
     except ValidationError as error:
         faults = dict.fromkeys(_in_words(fault) for fault in error.errors())
-        raise BadRecipe(f"The plan is not valid: {'; '.join(faults)}", file=file, do="Correct it.") from error
+        raise BadRecipe("invalid-plan", file=file, plan_faults="; ".join(faults)) from error
 
 
 def save_plan(plan: StudyPlan, file: Path) -> None:
@@ -297,11 +292,12 @@ def _name_of(path: Path) -> str:
 
 
 def _in_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
-    place = ".".join(str(part) for part in fault["loc"])
+    key = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(fault["loc"][-1]), StudyPlan.model_fields, n=1, cutoff=0.5)
-        return f"there is no key '{place}'" + (f" (did you mean '{near[0]}'?)" if near else "")
+        suggestion = next(iter(near), "")
+        return text("plan-misspelled-key" if near else "plan-unknown-key", key=key, suggestion=suggestion)
     if fault["type"] == "missing":
-        return f"there is no {place}"
-    text = re.sub("^Value error, ", "", fault["msg"])
-    return f"{place}: {text}" if place else text
+        return text("plan-missing-key", key=key)
+    reason = re.sub("^Value error, ", "", fault["msg"])
+    return text("plan-invalid-value", key=key, reason=reason) if key else reason

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from coverslip.datasets import counted
 from coverslip.errors import Stopped
 from coverslip.events import Emit, FoldEnded, Noted, Progressed, StepEnded, from_json, ignore
-from coverslip.messages import Resume
+from coverslip.messages import Resume, failure, note
 from coverslip.runs import Run, StatusFile
 from coverslip.runs.log import LogReader
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
@@ -132,10 +131,9 @@ class _Runner:
                     self._after_each()
         if self._stop.is_requested():
             go_on = Resume(str(self._folder), of="study")
-            do = "Resume the study to go on."
-            raise Stopped("The study was stopped", file=self._folder, do=do, remedies=(go_on,))
+            raise Stopped("study-stopped", file=self._folder, remedies=(go_on,))
         if waiting:
-            self._emit(Noted(code="study-budget", text=f"No time was left for {counted(len(waiting), 'training')}."))
+            self._emit(Noted.of(note("study-budget", n_trainings=len(waiting))))
 
     def _next(self, waiting: list[Cell], running: dict[Future[float], Cell]) -> Cell | None:
         """The first whose pretraining is over, if there is time for it."""
@@ -151,7 +149,7 @@ class _Runner:
         if cell.run.is_done:  # by a process that outlived the study
             return time.monotonic() - began
         if cell.starts_from is not None and not cell.starts_from.has_classifier:
-            fail(cell.run.folder, "The pretraining that it starts from failed", "See to that one first.")
+            fail(cell.run.folder, failure("pretraining-failed"))
             return 0.0
         order = Order(cell.dataset.path, cell.recipe, cell.dataset.group_pattern, self._threads)
         if not self._stop.is_requested():
@@ -163,19 +161,19 @@ class _Runner:
         if self._followed is None or self._followed[0] is not cell:
             self._followed = (cell, LogReader(cell.run.events_file))
             self._followed[1].new_lines()  # of an earlier attempt
-            self._emit(Noted(code="cell-begun", text=f"{cell.name} is trained", parameters={"cell": cell.name}))
+            self._emit(Noted.of(note("cell-begun", cell=cell.name)))
         for line in self._followed[1].new_lines():
             event = from_json({"event": line.event, **line.values})
             if isinstance(event, Progressed | StepEnded | FoldEnded):
                 self._emit(event)
 
     def _tell(self, cell: Cell, seconds: float, n_done: int, n_left: int) -> None:
-        found = state_of(cell)
-        if found.state == "done":
+        state = state_of(cell)
+        if state.state == "done":
             self._seconds.append(seconds)
-        elif found.state == "failed":
-            text = f"{cell.name} failed: {found.error}"
-            self._emit(Noted(code="cell-failed", text=text, level="warning", parameters={"cell": cell.name}))
+        elif state.state == "failed":
+            reason = state.error or ""
+            self._emit(Noted.of(note("cell-failed", level="warning", cell=cell.name, reason=reason)))
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else None
         left = None if mean is None else mean * n_left / self._place.n_aside
         self._ends = None if left is None else time.monotonic() + left

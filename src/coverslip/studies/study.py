@@ -1,7 +1,7 @@
 """A study's folder, from the plan to the comparison."""
 
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from coverslip.datasets import Dataset, open_dataset
@@ -10,7 +10,7 @@ from coverslip.events import Emit, ignore
 from coverslip.experiments.beginning import agreed, grouped
 from coverslip.files import write_json
 from coverslip.machine import n_cores
-from coverslip.messages import ChooseOther, Resume
+from coverslip.messages import ChooseOther, Resume, text
 from coverslip.models import model_info
 from coverslip.runs import (
     WORK_LOCK,
@@ -75,8 +75,14 @@ def check_cells(cells: list[Cell]) -> None:
         try:
             _check_cell(cell, opened)
         except CoverslipError as error:
-            error.what = f"{cell.label}: {error.what}"
-            raise
+            raise _of_training(error, cell) from error
+
+
+def _of_training(error: CoverslipError, cell: Cell) -> CoverslipError:
+    """Return the error, of the same class, whose text begins with the training that it concerns."""
+    parameters = {**error.parameters, "training": cell.label, "what": error.what}
+    what = text("study-training-error", training=cell.label, what=error.what)
+    return type(error).of(replace(error.failure, code="study-training-error", what=what, parameters=parameters))
 
 
 def _refuse_changed_images(cells: list[Cell], emit: Emit) -> None:
@@ -96,8 +102,7 @@ def _refuse_changed_images(cells: list[Cell], emit: Emit) -> None:
         try:
             refuse_changed_images(cell.run, data, hashes, emit=emit)
         except BadRun as error:
-            error.what = f"{cell.label}: {error.what}"
-            raise
+            raise _of_training(error, cell) from error
 
 
 def _check_cell(cell: Cell, opened: dict[tuple[object, ...], Dataset]) -> None:
@@ -109,7 +114,7 @@ def _check_cell(cell: Cell, opened: dict[tuple[object, ...], Dataset]) -> None:
         opened[*source, cell.recipe.group] = grouped(opened[*source, None], cell.recipe)
     init = cell.recipe.init
     if isinstance(init, FromRun) and cell.starts_from is None and not Run(Path(init.run)).has_classifier:
-        raise BadRun("The earlier run has no classifier", file=Path(init.run), do="Correct the path in the plan.")
+        raise BadRun("initial-run-without-classifier", file=Path(init.run))
 
 
 def run_study(
@@ -157,10 +162,8 @@ def _check_new_folder(folder: Path) -> None:
     if not folder.exists() or (folder.is_dir() and all(file.name == WORK_LOCK for file in folder.iterdir())):
         return
     is_study = (folder / "study.yaml").is_file()
-    go_on_there = ", or resume the study in it. To change its plan, edit its study.yaml first."
-    do = "Choose another folder" + (go_on_there if is_study else ".")
-    go_on: tuple[Resume, ...] = (Resume(str(folder), of="study"),) if is_study else ()
-    raise BadRun("The folder is not empty", file=folder, do=do, remedies=(ChooseOther("output"), *go_on))
+    resume: tuple[Resume, ...] = (Resume(str(folder), of="study"),) if is_study else ()
+    raise BadRun("study-folder-not-empty", file=folder, is_study=is_study, remedies=(ChooseOther("output"), *resume))
 
 
 def resume_study(
@@ -226,7 +229,7 @@ def _loaded(plan: StudyPlan | Path | str) -> StudyPlan:
 
 def _plan_in(folder: Path) -> StudyPlan:
     if not (folder / "study.yaml").is_file():
-        raise BadRun("There is no study in this folder", file=folder, do="Name the folder that holds study.yaml.")
+        raise BadRun("no-study", file=folder)
     return load_plan(folder / "study.yaml")
 
 

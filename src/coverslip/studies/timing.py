@@ -18,6 +18,7 @@ from coverslip.files import write_json
 from coverslip.inference import load_classifier
 from coverslip.inference.latency import MANY, Latency, classifier_latency
 from coverslip.machine import chosen_device
+from coverslip.messages import note
 from coverslip.runs import Recipe, RunContext, SplitPlan
 from coverslip.runs.documents import check_format, first_fault, read_object
 from coverslip.studies.cells import Cell
@@ -56,7 +57,7 @@ def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, flo
         try:
             seconds |= _timed(own)
         except CoverslipError as error:
-            emit(Noted(code="not-timed", text=f"{own[0].label} could not be timed: {error.what}", level="warning"))
+            emit(Noted.of(note("not-timed", level="warning", training=own[0].label, what=error.what)))
             seconds |= dict.fromkeys((cell.name for cell in own), None)
         emit(Progressed(stage="measuring the speed of this computer", done=done, total=len(alike), unit="networks"))
     return seconds
@@ -168,5 +169,4 @@ def read_latencies(folder: Path) -> Sequence[NetworkLatency]:
     try:
         return _LATENCIES.validate_python(values.get("latencies"))
     except ValidationError as error:
-        do = "Measure the latencies again, or delete the file."
-        raise BadRun(f"The file is damaged: {first_fault(error)}", file=folder / _FILE, do=do) from error
+        raise BadRun("damaged-latencies", file=folder / _FILE, reason=first_fault(error)) from error

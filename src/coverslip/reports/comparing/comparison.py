@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from coverslip.errors import BadRun, CoverslipError
+from coverslip.errors import CoverslipError
 from coverslip.evaluation import (
     METRICS,
     SAME_PREDICTIONS,
@@ -25,6 +25,7 @@ from coverslip.reports.comparing.common import CommonImages, common_images
 from coverslip.reports.comparing.differences import Differing, Published, changed_images, read_published, what_differs
 from coverslip.reports.comparing.records import ComparedRun, Difference, Fit, Labels, NumbersByLabels, Pair
 from coverslip.reports.content import measured
+from coverslip.reports.reported import without_results
 from coverslip.reports.tables import estimate
 from coverslip.runs import Run, open_run
 from coverslip.runs.log.records import count_comparison, looks_of
@@ -194,10 +195,10 @@ def compare(
     """
     opened = [_opened(run) for run in runs]
     if not 2 <= len(opened) <= MOST_RUNS:
-        raise CoverslipError("Two runs or more can be compared", do=f"Choose 2 to {MOST_RUNS} of them.")
+        raise CoverslipError("number-of-compared-runs", n_runs=len(opened), most=MOST_RUNS)
     for run in opened:
         if not run.is_measured:
-            raise BadRun("This run has no numbers yet", file=run.folder, do="Let it finish, or resume it.")
+            raise without_results(run)
     called = list(names) or _names([run.folder for run in opened])
     rows = [_row(run, *name) for run, name in zip(opened, called, strict=True)]
     pairs = [_pair(opened[0], run, rows[0], row) for run, row in zip(opened[1:], rows[1:], strict=True)]
@@ -230,7 +231,7 @@ def _names(folders: Sequence[Path]) -> list[tuple[str, str]]:
     short = [folder.resolve().name for folder in folders]
     shown = short if len(set(short)) == len(short) else [str(folder) for folder in folders]
     if len(set(shown)) < len(shown):
-        raise CoverslipError("A run is named twice", do="Name each run once.")
+        raise CoverslipError("run-compared-twice")
     return [(name, name) for name in shown]
 
 

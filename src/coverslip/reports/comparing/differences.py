@@ -227,24 +227,22 @@ def read_published(file: Path) -> list[Published]:
     try:
         rows = list(read_table(file))
     except CoverslipError as error:
-        raise CoverslipError(f"The published figures could not be read: {error.what}", file=file, do=_DO) from error
+        raise CoverslipError("unreadable-published-values", file=file, cause=error) from error
     if not rows:
-        raise CoverslipError("The table of published figures has no rows", file=file, do=_DO)
+        raise CoverslipError("no-published-values", file=file)
     return [_row(cells, file) for cells in rows]
-
-
-_DO = "Make it a CSV file with the columns name and, for example, accuracy and macro_f1; shares as 0.95."
 
 
 def _row(cells: Mapping[str, str], file: Path) -> Published:
     if not cells.get("name", "").strip():
-        raise CoverslipError("A row of the published figures has no name", file=file, do=_DO)
+        raise CoverslipError("published-values-without-name", file=file)
     metrics = {}
     for column, text in cells.items():
         if column in _WORDS or not text.strip():
             continue
         if column not in METRICS:
-            raise CoverslipError(f"Published figures: {no_such('metric', column, METRICS)}", file=file, do=_DO)
+            reason = str(no_such("metric", column, METRICS))
+            raise CoverslipError("unknown-published-metric", file=file, reason=reason)
         metrics[column] = _number(text, column, file)
     return Published(name=cells["name"].strip(), metrics=metrics, source=cells.get("source", "").strip())
 
@@ -255,5 +253,5 @@ def _number(text: str, metric: str, file: Path) -> float:
     except ValueError:
         value = float("nan")
     if not (value >= -1 and (METRICS[metric].scale not in ("share", "correlation") or value <= 1)):
-        raise CoverslipError(f"Published figures: '{text[:40]}' is no {METRICS[metric].title}", file=file, do=_DO)
+        raise CoverslipError("invalid-published-value", file=file, value=text[:40], metric=METRICS[metric].title)
     return value

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from coverslip.datasets import Dataset
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.messages import note
 from coverslip.runs import MapMethod, MapVerdict, Run
 from coverslip.runs.documents import Document
 from coverslip.runs.images import images_of
@@ -85,8 +86,8 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
         except Stopped:
             raise
         except CoverslipError as error:
-            text = f"{first.dataset.name}, {first.model}: no heat maps. {error.what}."
-            emit(Noted(code="no-heat-maps", text=text, level="warning"))
+            dataset, model = first.dataset.name, first.model
+            emit(Noted.of(note("no-heat-maps", level="warning", dataset=dataset, model=model, what=error.what)))
             continue
         drawn.append(_told(first, explained, folder))
         _Drawn(heat_maps=tuple(drawn)).write(folder / _FILE)

@@ -11,6 +11,7 @@ import numpy as np
 from coverslip.errors import BadRun, CoverslipError, Stopped
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.messages import note, text
 from coverslip.runs import TrainingRecord
 from coverslip.runs.documents import Document
 from coverslip.runs.images import images_of
@@ -57,7 +58,7 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
         except Stopped:
             raise
         except CoverslipError as error:
-            emit(Noted(code="no-distance", text=f"{second.label}: no distance. {error.what}.", level="warning"))
+            emit(Noted.of(note("no-distance", level="warning", training=second.label, what=error.what)))
             continue
         (pair,) = found.pairs
         measured.append(
@@ -130,17 +131,13 @@ def tried_choices(plan: StudyPlan, cells: Iterable[Cell]) -> list[Tried]:
 
 def idle_first_steps(cells: Iterable[Cell]) -> list[str]:
     """Which first steps of two left the network as it was, so that what starts from them starts as without them."""
-    found: list[str] = []
+    sentences: list[str] = []
     for cell in cells:
         if not cell.is_pretraining or state_of(cell).state != "done":
             continue
         if {record.chosen for record in _records(cell)} == {"instant"}:
-            found.append(
-                f"The first step of {cell.regime} with {cell.model} (seed {cell.seed}) changed nothing: fine-tuning "
-                "was no better there than the instant classifier, which was kept. What starts from it starts "
-                "as without it."
-            )
-    return list(dict.fromkeys(found))
+            sentences.append(text("idle-pretraining", regime=cell.regime, model=cell.model, seed=str(cell.seed)))
+    return list(dict.fromkeys(sentences))
 
 
 def _tried(dataset: str, n: int | None, name: str, cells: Sequence[Cell], differing: Sequence[str]) -> Tried:

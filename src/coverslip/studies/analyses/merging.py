@@ -8,6 +8,7 @@ import numpy as np
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric
 from coverslip.evaluation.per_class import per_class
+from coverslip.messages import text
 from coverslip.runs import Run
 from coverslip.runs.lookup import ImageLookup
 from coverslip.studies.cells import Cell
@@ -63,7 +64,7 @@ def _of_pair(single: Cell, merged: Cell, n: int | None, name: str) -> Iterator[M
     except CoverslipError:  # a file of it was changed or taken away
         return
     for class_name, (n_single, f1_single) in alone.items():
-        n_merged, f1_merged = within.get(class_name, (0, Metric(value=None, reason="it is no class there")))
+        n_merged, f1_merged = within.get(class_name, (0, Metric(value=None, reason=text("merged-class-missing"))))
         yield MergedClass(
             dataset=single.dataset.name,
             merged=merged.dataset.name,

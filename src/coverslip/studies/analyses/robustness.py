@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from coverslip.datasets import counted
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import METRICS
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.inference import load_classifier
+from coverslip.messages import note
 from coverslip.runs import Predictions, Run
 from coverslip.runs.documents import Document
 from coverslip.runs.images import images_of
@@ -103,8 +103,7 @@ def measure_perturbed(
     open_cells = [cell for cell in ready if _missing(plan, read_perturbed(cell, folder))]
     for i, cell in enumerate(open_cells):
         if deadline.seconds_left() <= 0:
-            text = f"No time was left to change the test images of {counted(len(open_cells) - i, 'training')}."
-            emit(Noted(code="study-budget", text=text))
+            emit(Noted.of(note("study-budget-robustness", n_trainings=len(open_cells) - i)))
             return
         known = read_perturbed(cell, folder)
         try:
@@ -112,8 +111,7 @@ def measure_perturbed(
         except CoverslipError as error:
             if stop.is_requested():
                 raise
-            text = f"{cell.name} could not be tested on changed images: {error.what}"
-            emit(Noted(code="cell-not-perturbed", text=text, level="warning"))
+            emit(Noted.of(note("cell-not-perturbed", level="warning", cell=cell.name, what=error.what)))
             continue
         _Measured(rows=tuple(rows)).write(_file(cell, folder))
         done, total = i + 1, len(open_cells)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from coverslip.files import write_json
-from coverslip.messages import FAILURE_VARIABLE, Failure, failure_of
+from coverslip.messages import FAILURE_VARIABLE, Failure, failure, failure_of
 from coverslip.runs import Recipe, Run, is_run, save_recipe
 
 _LINES_KEPT = 2  # of what a training that failed wrote last
@@ -60,22 +60,26 @@ def settle(process: "subprocess.Popen[bytes]", folder: Path) -> None:
     code = process.wait()
     if code in (0, _INTERRUPTED) or failure_file(folder).is_file() or Run(folder).status is not None:
         return
-    fail(folder, _last_words(folder) or f"The process ended by itself, with code {code}")
+    lines = _last_lines(folder).rstrip(".")
+    if lines:
+        fail(folder, failure("training-process-failed", last_lines=lines))
+    else:
+        fail(folder, failure("training-process-ended", exit_code=str(code)))
 
 
-def fail(folder: Path, what: str, do: str = "", file: str | None = None) -> None:
-    """Leave word of why a training did not begin."""
-    write_json(failure_file(folder), asdict(Failure(code="study", what=what.rstrip("."), do=do, file=file)))
+def fail(folder: Path, reason: Failure) -> None:
+    """Write down why a training did not start."""
+    write_json(failure_file(folder), asdict(reason))
 
 
 def why_not_begun(folder: Path) -> str | None:
     """Why a training failed that has no folder to say so in; None where it did not."""
     try:
-        failure = failure_of(json.loads(failure_file(folder).read_text(encoding="utf-8")))
+        reason = failure_of(json.loads(failure_file(folder).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    about = f" ({failure.file})" if failure.file else ""
-    return f"{failure.what}{about}. {failure.do}".rstrip()
+    about = f" ({reason.file})" if reason.file else ""
+    return f"{reason.what}{about}. {reason.do}".rstrip()
 
 
 def log_file(folder: Path) -> Path:
@@ -88,6 +92,6 @@ def failure_file(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.failure.json")
 
 
-def _last_words(folder: Path) -> str:
+def _last_lines(folder: Path) -> str:
     lines = [line.strip() for line in log_file(folder).read_text(encoding="utf-8", errors="replace").splitlines()]
     return " ".join(list(filter(None, lines))[-_LINES_KEPT:])

@@ -12,6 +12,7 @@ from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.files import sha256_json
 from coverslip.inference import load_classifier
+from coverslip.messages import failure, text
 from coverslip.runs import Run
 from coverslip.studies.executors.process import Order, fail
 from coverslip.studies.executors.ray_worker import (
@@ -52,8 +53,7 @@ class OnRay:
             int(min(own.get("CPU", 0) // threads, own.get("GPU", 0) if has_gpus else math.inf)) for own in computers
         )
         if not self.n_aside:
-            what = f"No computer of the cluster has {threads} cores{' and a GPU' if has_gpus else ''} for a training"
-            raise CoverslipError(what, do="Give the plan fewer threads.")
+            raise CoverslipError("no-computer-for-training", threads=threads, has_gpus=has_gpus)
         self._cores, self._gpus = threads, int(has_gpus)
         self.task = self.task_of(train_on_node)
         self._running: dict[Path, Any] = {}  # Any: Ray's references
@@ -70,7 +70,7 @@ class OnRay:
         try:
             sent = self._sent(order, folder, starts_from)
         except CoverslipError as error:  # its images cannot be opened
-            fail(folder, error.what, error.do, error.failure.file)
+            fail(folder, error.failure)
             return
         with self._guard:
             if self._is_stopped:
@@ -82,7 +82,7 @@ class OnRay:
             return
         except self._ray.exceptions.RayError as error:
             if not self._is_stopped:
-                fail(folder, f"The cluster could not do it: {last_words(error)}", "Resume the study.")
+                fail(folder, failure("cluster-training-failed", reason=last_words(error).rstrip(".")))
             return
         finally:
             with self._guard:
@@ -90,7 +90,7 @@ class OnRay:
         try:
             put(data, order, folder)
         except CoverslipError as error:
-            fail(folder, error.what, error.do, error.failure.file)
+            fail(folder, error.failure)
 
     def stop(self) -> None:
         """End all tasks; what they have reached stays on their computers, where a resumed study may find it."""
@@ -132,7 +132,7 @@ def put(data: object, order: Order, folder: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     try:
         if not isinstance(data, bytes):
-            raise BadClusterAnswer("it is no bytes")
+            raise BadClusterAnswer(text("cluster-answer-no-bytes"))
         unpack_answer(data, part, {file.name for file in beside(folder)})
         _check_run(Run(part / folder.name), order)
         remove(beside(folder))
@@ -153,9 +153,9 @@ def _check_run(run: Run, order: Order) -> None:
     # A run to start from lies elsewhere there, and groups may be named beside the recipe.
     expected = {"init": run.recipe.init} | ({"group": order.group_pattern} if order.group_pattern else {})
     if run.recipe != order.recipe.model_copy(update=expected):
-        raise BadClusterAnswer("its recipe is not the one that was sent")
+        raise BadClusterAnswer(text("cluster-answer-other-recipe"))
     if run.status is None:
-        raise BadClusterAnswer("it has no status")
+        raise BadClusterAnswer(text("cluster-answer-no-status"))
     if run.is_done:
         load_classifier(run, "cpu")
         for each in (run, *run.folds):

@@ -19,6 +19,7 @@ from coverslip.cluster import place_here
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.files import sha256_json
+from coverslip.messages import text
 from coverslip.runs import FromRun, Run, check_recipe, images_opened
 from coverslip.studies.executors.process import Order, begin, fail, failure_file, log_file, settle
 
@@ -58,12 +59,12 @@ def unpack_answer(data: bytes, folder: Path, names: Collection[str]) -> None:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             for i, member in enumerate(archive):
                 if not (member.isreg() or member.isdir()) or member.issparse():
-                    raise BadClusterAnswer("it holds a link or no plain file")
+                    raise BadClusterAnswer(text("cluster-answer-link"))
                 if i >= _MOST_FILES or safe_name(member.name).parts[0] not in names:
-                    raise BadClusterAnswer("it holds other files than those of the training")
+                    raise BadClusterAnswer(text("cluster-answer-other-files"))
             archive.extractall(folder, filter="data")
     except (tarfile.TarError, OSError, ValueError, EOFError) as error:
-        raise BadClusterAnswer("it could not be unpacked") from error
+        raise BadClusterAnswer(text("cluster-answer-not-unpacked")) from error
 
 
 _SECONDS_TO_STOP = 60.0
@@ -106,7 +107,7 @@ def train_on_node(sent: Sent) -> bytes:
     try:
         sources = _sources_here(sent)
     except CoverslipError as error:
-        fail(folder, f"{error.what}, on {platform.node()}", error.do, error.failure.file)
+        fail(folder, CoverslipError("error-on-computer", cause=error, computer=platform.node()).failure)
     else:
         _train(sent, sources, folder)
     data = packed(beside(folder), work)
@@ -163,7 +164,7 @@ def _work_folder(sent: Sent) -> Path:
     own = Path(tempfile.gettempdir()) / f"coverslip-{user}"
     own.mkdir(mode=0o700, exist_ok=True)
     if own.is_symlink() or (hasattr(os, "getuid") and own.stat().st_uid != user):
-        raise CoverslipError("The folder for trainings is not this user's", file=own, do="Remove it.")
+        raise CoverslipError("training-folder-of-other-user", file=own)
     work = own / sent.study
     work.mkdir(exist_ok=True)
     return work
@@ -177,6 +178,5 @@ def _sources_here(sent: Sent) -> tuple[str, ...]:
     """
     sources = tuple(map(place_here, sent.sources))
     if fingerprint_of_images(sources) != sent.fingerprint:
-        what = f"The images are others than where the study lies: {', '.join(sources)}"
-        raise CoverslipError(what, do="Copy them anew, so that images and labels are the same on all computers.")
+        raise CoverslipError("different-images-on-computer", sources=", ".join(sources))
     return sources

@@ -41,9 +41,9 @@ def preset_plan(
     try:
         preset = PRESETS.find(name)
     except ValueError as error:
-        raise BadRecipe(str(error), do="Choose one of them.") from error
+        raise BadRecipe("unknown-preset", reason=str(error)) from error
     if not data:
-        raise BadRecipe("A preset needs datasets", do="Name a folder of class folders, or a table, or several.")
+        raise BadRecipe("preset-without-datasets")
     given = _given(data, group, group_pattern)
     datasets = preset.arrange(given, is_small)
     if as_published:
@@ -52,7 +52,12 @@ def preset_plan(
 
 
 def _given(data: Sequence[str | Path | Dataset], group: Sequence[str], pattern: Sequence[str]) -> list[Dataset]:
-    groups, patterns = _of_each(group, len(data), "group columns"), _of_each(pattern, len(data), "group patterns")
+    n_datasets = len(data)
+    if len(group) not in (0, 1, n_datasets):
+        raise BadRecipe("wrong-number-of-group-columns", n_columns=len(group), n_datasets=n_datasets)
+    if len(pattern) not in (0, 1, n_datasets):
+        raise BadRecipe("wrong-number-of-group-patterns", n_patterns=len(pattern), n_datasets=n_datasets)
+    groups, patterns = _for_each(group, n_datasets), _for_each(pattern, n_datasets)
     paths = [Path(path).absolute() for path in data if not isinstance(path, dict)]
     stems = [path.parent.name if path.suffix else path.name for path in paths]
     names = (stem if stems.count(stem) == 1 else f"{stem} {i}" for i, stem in enumerate(stems, 1))
@@ -69,9 +74,7 @@ def _given(data: Sequence[str | Path | Dataset], group: Sequence[str], pattern: 
     ]
 
 
-def _of_each(values: Sequence[str], n: int, what: str) -> list[str | None]:
-    if len(values) not in (0, 1, n):
-        raise BadRecipe(f"{len(values)} {what} for {n} datasets", do="Give one for all, or one for each.")
+def _for_each(values: Sequence[str], n: int) -> list[str | None]:
     return [*values] if len(values) == n else [values[0] if values else None] * n
 
 

@@ -11,8 +11,7 @@ from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, EPOCH, SMALL
 def _through_each_other(given: Sequence[Dataset], is_small: bool) -> list[Dataset]:
     """Two datasets, each with the other one to be pretrained on."""
     if len(given) != 2:
-        do = "Name two: each is learnt with and without a first step on the other."
-        raise BadRecipe("Two-step transfer needs two datasets", do=do)
+        raise BadRecipe("two-step-datasets", n_datasets=len(given))
     return [_through(other, target, is_small) for other, target in (given[::-1], given)]
 
 
