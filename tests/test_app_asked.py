@@ -107,4 +107,4 @@ def test_what_nobody_waits_for_any_more_ends_at_once(asked: Asked, tmp_path: Pat
 def test_a_process_that_is_killed_is_a_fault_and_not_waited_for(asked: Asked, tmp_path: Path) -> None:
     asked.start("long", question(tmp_path, steps=2000), lambda _: None)
     process_of(tmp_path).kill()
-    assert "without saying why" in until(lambda: asked.state_of("long").error).what
+    assert until(lambda: asked.state_of("long").error).code == "worker-ended-silently"

@@ -204,7 +204,7 @@ def test_one_image_is_classified_and_no_file_that_it_or_the_classifier_names(
     assert not (tmp_path / "out.csv").exists()
     with TestClient(create_app(home)) as client:
         answer = client.post(f"{API}/classifiers", content=file.read_bytes())
-        assert (answer.status_code, answer.json()["code"]) == (422, "bad-classifier")
+        assert (answer.status_code, answer.json()["kind"]) == (422, "bad-classifier")
         job = client.get(f"{API}/classifiers").json()["items"][0]["id"]
         path = f"{API}/classifiers/{job}/classify"
         assert client.post(path, content=image.read_bytes()).json()["decision"] != "unreadable"
@@ -216,7 +216,7 @@ def test_one_image_is_classified_and_no_file_that_it_or_the_classifier_names(
         text["preprocessing"]["plan"]["other_files"] = [str(secret)]
         card.write_text(json.dumps(text))
         answer = client.post(path, content=image.read_bytes())
-        assert (answer.status_code, answer.json()["code"]) == (422, "bad-classifier")
+        assert (answer.status_code, answer.json()["kind"]) == (422, "bad-classifier")
 
 
 def _change_card(file: Path, change: Callable[[dict], object]) -> None:

@@ -214,7 +214,7 @@ def test_what_is_not_there_or_not_finished_is_said(lab: Lab) -> None:
     )
     refused = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": unlabelled})
     assert refused.status_code == 422
-    assert "label" in refused.json()["title"]
+    assert refused.json()["code"] == "unlabeled-dataset"
     run = queue_run(lab.client, lab.cells, QUICK)
     assert lab.client.post(f"{API}/runs/{run}/evaluations", json=asked).status_code == 409
     until(lambda: lab.client.post(f"{API}/jobs/{run}/stop").status_code in (200, 409))

@@ -69,7 +69,7 @@ def test_the_apps_own_names_are_answered(client: TestClient, host: str) -> None:
 def test_a_name_that_was_made_to_point_here_is_refused(client: TestClient, host: str, path: str) -> None:
     answer = client.get(path, headers={"Host": host})
     assert answer.status_code == 421
-    assert answer.json()["title"] == "This name is not one of the app's own."
+    assert answer.json()["code"] == "wrong-host"
 
 
 @pytest.mark.parametrize("origin", FOREIGN.values(), ids=FOREIGN)

@@ -331,7 +331,7 @@ def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answ
     answer(app, prediction, 1, None, excluded="unusable")
     assert n_excluded() == 2
     undo = {"change": prediction.removeprefix("predictions/")}
-    assert app.refused("POST", f"datasets/{dataset['id']}/exclusions/undo", undo)["code"] == "changed-since"
+    assert app.refused("POST", f"datasets/{dataset['id']}/exclusions/undo", undo)["code"] == "exclusion-changed-since"
     assert n_excluded() == 2
     answer(app, prediction, 1, "flat")
     assert n_excluded() == 1

@@ -264,7 +264,7 @@ def test_while_another_program_writes_requests_are_told_to_come_back(tmp_path: P
                 answers = list(threads.map(lambda k: client.patch(address, json={"name": f"{k}"}), range(30)))
             assert time.monotonic() - began < 15
             assert {answer.status_code for answer in answers} == {503}
-            assert {answer.json()["code"] for answer in answers} == {"busy"}
+            assert {answer.json()["code"] for answer in answers} == {"workspace-busy"}
             assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
             assert client.get(address).status_code == 200, "readers do not wait"
             other.execute("ROLLBACK")

@@ -324,7 +324,7 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
     assert lab.client.get(f"{path}/1/picture").headers["content-type"] == "image/png"
     outside = write_cells(tmp_path / "outside", 3, is_sorted=False)
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(outside)]})
-    assert (answer.status_code, "outside the folders" in answer.json()["title"]) == (422, True)
+    assert (answer.status_code, answer.json()["code"]) == (422, "outside-roots")
     link = lab.new / "slide_link.png"
     shown = next(lab.new.glob("slide1_*.png"))
     bytes_before = shown.read_bytes()
@@ -421,7 +421,7 @@ def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path
     assert lab.client.post(f"{job}/resume").status_code == 200
     refused = ended(lab.client, answer.json()["id"], what="predictions")
     assert (refused["state"], refused["n_done"]) == ("failed", found["n_done"])
-    assert refused["error"]["what"] == "The images changed since this was begun"
+    assert refused["error"]["code"] == "prediction-images-changed"
     extra.unlink()
     assert lab.client.post(f"{job}/resume").json()["state"] in ("queued", "starting")
     assert lab.client.post(f"{job}/resume").status_code == 409

@@ -31,6 +31,7 @@ from coverslip.app.guard import allow_body
 from coverslip.app.pages import add_pages
 from coverslip.app.server import create_app
 from coverslip.errors import Conflict, CoverslipError, NotFound, TooLarge
+from coverslip.messages import text
 from coverslip.workspace.store.home import Workspace, open_workspace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,7 +77,7 @@ def test_it_listens_on_this_computer_alone(app_server: RunningApp) -> None:
 def test_a_second_server_on_the_workspace_is_refused(app_server: RunningApp) -> None:
     done = run_app("--workspace", str(app_server.workspace))
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: This workspace is open in another coverslip already")
+    assert done.stderr.startswith(f"Error: {text('workspace-open-elsewhere', has_address=False, address='')}")
     assert app_server.address in done.stderr
     assert "--workspace" in done.stderr
 
@@ -255,7 +256,7 @@ def test_a_workspace_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> 
     (tmp_path / "server.lock").mkdir()
     done = run_app("--workspace", str(tmp_path))
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
-    assert "cannot be written to" in done.stderr
+    assert text("workspace-not-locked", reason="") in done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try with")
@@ -360,14 +361,14 @@ def test_no_path_leads_out_of_the_pages(app_server: RunningApp, path: str) -> No
 def built(workspace: Workspace, tmp_path: Path) -> TestClient:
     """An app with pages that a test wrote."""
     static = tmp_path / "static"
-    for name, text in {
+    for name, content in {
         "index.html": "the page",
         "assets/index-1a2b.js": "1",
         "assets/index-1a2b.css": "",
         "icon.svg": "<svg/>",
     }.items():
         (static / name).parent.mkdir(parents=True, exist_ok=True)
-        (static / name).write_text(text)
+        (static / name).write_text(content)
     (static / "link.txt").symlink_to(tmp_path / "secret.txt")
     (tmp_path / "secret.txt").write_text("secret")
     app = create_app(workspace)
@@ -400,7 +401,7 @@ def test_files_named_by_their_content_are_kept_for_ever(built: TestClient, path:
 def test_what_is_not_there_is_a_problem_not_the_page(built: TestClient, path: str) -> None:
     answer = built.get(path)
     assert answer.status_code == 404
-    assert answer.json()["title"] == "There is nothing at this address."
+    assert (answer.json()["kind"], answer.json()["code"]) == ("not-found", "unknown-address")
 
 
 @pytest.mark.slow
@@ -432,10 +433,10 @@ def failing(workspace: Workspace) -> TestClient:
     @app.get("/api/v1/fails/{kind}")
     def fails(kind: str) -> None:
         raise {
-            "error": CoverslipError("It is broken", file=Path("/images/a\udcff.png"), do="Mend it."),
-            "missing": NotFound("There is none", do="Look elsewhere."),
-            "busy": Conflict("It is busy", do="Wait."),
-            "large": TooLarge("It is large", do="Send less."),
+            "error": CoverslipError("folder-not-opened", file=Path("/images/a\udcff.png"), reason="it is broken"),
+            "missing": NotFound("no-such-upload"),
+            "busy": Conflict("upload-finished"),
+            "large": TooLarge("file-too-large", n_mb=1),
             "bug": ZeroDivisionError("secret"),
         }[kind]
 
@@ -462,14 +463,17 @@ def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, ki
     assert answer.status_code == answer.json()["status"] == status
     assert answer.headers["content-type"] == "application/problem+json"
     if kind == "error":
+        what, do = text("folder-not-opened", reason="it is broken"), text("folder-not-opened.do")
         assert answer.json() == {
             "type": "about:blank",
-            "code": "failed",
-            "title": "It is broken.",
+            "kind": "failed",
+            "code": "folder-not-opened",
+            "title": f"{what}.",
             "status": 422,
-            "detail": "It is broken (/images/a\udcff.png). Mend it.",
+            "detail": f"{what} (/images/a\udcff.png). {do}",
             "file": "/images/a\udcff.png",
-            "do": "Mend it.",
+            "do": do,
+            "parameters": {"reason": "it is broken"},
         }
 
 
@@ -479,7 +483,7 @@ def test_a_fault_of_the_program_tells_no_details(failing: TestClient) -> None:
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert "secret" not in answer.text
-    assert "app.log" in answer.json()["do"]
+    assert answer.json()["code"] == "internal-error"
 
 
 @pytest.mark.slow
@@ -505,7 +509,7 @@ def test_a_request_that_is_not_valid_names_the_fields(
 def test_text_that_is_no_unicode_is_refused(failing: TestClient) -> None:
     answer = failing.post("/api/v1/says", content='{"name": "\\ud800"}', headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
-    assert "not Unicode" in answer.json()["title"]
+    assert answer.json()["code"] == "not-unicode"
 
 
 @pytest.mark.slow
@@ -586,7 +590,8 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(failing: TestClie
     body = json.dumps({"name": "x" * 2**20})
     answer = failing.post("/api/v1/takes/1", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
-    assert answer.json()["title"] == "This is larger than the server takes at this address."
+    assert answer.json()["code"] == "request-too-large"
+    assert answer.json()["detail"] == text("request-limit", n_bytes=2**20)
 
 
 @pytest.mark.slow

@@ -100,9 +100,10 @@ def test_what_cannot_be_planned_is_said(lab: Lab) -> None:
     lab.post("study-preview", lab.asked(dataset_ids=[]), 422)
     assert "did you mean 'models'" in lab.post("study-preview", lab.asked(plan="modells: [x]"), 422)["title"]
     other = yaml.safe_dump({**yaml.safe_load(lab.plan()), "datasets": ["/etc"]})
-    assert "not among the chosen" in lab.post("studies", lab.asked(plan=other), 422)["title"]
+    refused = lab.post("studies", lab.asked(plan=other), 422)
+    assert (refused["code"], refused["parameters"]) == ("plan-of-other-images", {"path": "/etc"})
     elsewhere = lab.plan(regimes=[{"name": "other", "run": "/etc"}])
-    assert "outside" in lab.post("studies", lab.asked(plan=elsewhere), 422)["title"]
+    assert lab.post("studies", lab.asked(plan=elsewhere), 422)["code"] == "outside-roots"
     lab.get("studies/nothing", 404)
 
 
@@ -208,7 +209,7 @@ def test_a_disk_that_takes_no_folder_is_no_fault_of_the_app(tmp_path: Path) -> N
     with TestClient(create_app(workspace)) as client:
         body = {"preset": "aimic", "dataset_ids": [cells], "is_small": True}
         answer = client.post(f"{API}/studies", json=body)
-        assert (answer.status_code, answer.json()["code"]) == (422, "disk")
+        assert (answer.status_code, answer.json()["code"]) == (422, "disk-refused")
         assert client.get(f"{API}/studies").json()["total"] == 0
         workspace.studies.unlink()
         assert client.post(f"{API}/studies", json=body).status_code == 201

@@ -66,7 +66,7 @@ def test_only_tables_are_previewed(app: App, tmp_path: Path, what: str) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     for name in ("config", "pipe.csv"):
         problem = app.refused("POST", what, {"path": str(tmp_path / name)})
-        assert (problem["code"], problem["file"]) == ("bad-dataset", str(tmp_path / name))
+        assert (problem["code"], problem["file"]) == ("not-a-table-file", str(tmp_path / name))
 
 
 def test_without_a_crop_size_opening_says_which_would_fit(app: App, tmp_path: Path) -> None:

@@ -347,7 +347,12 @@ def test_images_that_are_being_read_again_are_no_error_of_a_choice(page: "Page",
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     start = page.get_by_role("button", name="Start training")
     expect(start).to_be_enabled()
-    unread = {"title": "The images are still being read.", "status": 409, "code": "conflict"}
+    unread = {
+        "title": "The images are still being read.",
+        "status": 409,
+        "kind": "conflict",
+        "code": "images-still-reading",
+    }
     page.route("**/split-preview", lambda route: route.fulfill(json=unread, status=409), times=1)
     with page.expect_response(lambda answer: answer.status == 409), page.expect_response("**/api/v1/datasets*"):
         page.get_by_role("combobox", name="An earlier training").select_option(lab.earlier)

@@ -82,7 +82,7 @@ def test_a_removed_image_refuses_the_whole_request(app: App, where: str, cells: 
         ("confirmed-labels", {"is_confirmed": True}),
     ):
         problem = app.refused("POST", f"{where}/{path}", {"images": seen[:3], **more})
-        assert (problem["status"], problem["code"], problem["values"]) == (409, "images-changed", {"n_missing": 1})
+        assert (problem["status"], problem["code"], problem["parameters"]) == (409, "images-changed", {"n_missing": 1})
     assert app.get(where) == before
     assert app.get(f"{where}/positions", only="confirmed")["total"] == 0
 
@@ -95,7 +95,7 @@ def test_an_undo_takes_back_the_change_that_it_names(app: App, where: str, cells
     save_cell(cells / "flat" / "a_new.png", 500)
     refresh(app, where)
     assert undo(app, where, first) is None
-    assert undo(app, where, first) == "changed-since"  # once
+    assert undo(app, where, first) == "label-change-gone"  # once
     assert {key: label for key, label in labels(app, where).items() if label == "of the second"}.keys() == {*seen[4:6]}
     relabel(app, where, seen[8:9], "of the second")
     assert undo(app, where, first, by="redo") is None  # what another client does in between ends no redo
@@ -110,18 +110,18 @@ def test_an_undo_is_refused_where_another_client_labelled_one_of_the_images(app:
     first = relabel(app, where, seen[:3], "of the first")
     second = relabel(app, where, seen[2:3], "of the second")
     before = labels(app, where)
-    assert undo(app, where, first) == "changed-since"
+    assert undo(app, where, first) == "labels-changed-since"
     assert labels(app, where) == before
     assert undo(app, where, second) is None
     assert undo(app, where, first) is None
     other = relabel(app, where, seen[:1], "of the second")
-    assert undo(app, where, first, by="redo") == "changed-since"
+    assert undo(app, where, first, by="redo") == "labels-changed-since"
     assert undo(app, where, other) is None
 
     assert undo(app, where, first, by="redo") is None
     relabel(app, where, seen[:1], "of the second")
     relabel(app, where, seen[:1], "of the first")  # the same label again, but chosen by the other client
-    assert undo(app, where, first) == "changed-since"
+    assert undo(app, where, first) == "labels-changed-since"
 
 
 def test_the_number_of_a_change_whose_images_are_gone_is_never_that_of_another(
@@ -133,7 +133,7 @@ def test_the_number_of_a_change_whose_images_are_gone_is_never_that_of_another(
     refresh(app, where)
     second = relabel(app, where, seen[1:2], "of the second")
     assert second != first
-    assert undo(app, where, first) == "changed-since"
+    assert undo(app, where, first) == "label-change-gone"
     assert labels(app, where)[seen[1]] == "of the second"
     assert [change["id"] for change in app.get(f"{where}/label-changes")["items"]] == [second]
 
@@ -156,7 +156,7 @@ def test_an_undo_of_an_exclusion_leaves_what_another_client_excluded(app: App, w
     assert undone(mine["change"]) == 2
     assert excluded(app, where) == [seen[0], seen[3]]
     problem = app.refused("POST", f"{where}/exclusions/undo", {"change": mine["change"]})
-    assert (problem["status"], problem["code"]) == (409, "changed-since")
+    assert (problem["status"], problem["code"]) == (409, "exclusion-changed-since")
 
     included = exclude(seen, is_excluded=False)
     refresh(app, where)

@@ -68,7 +68,7 @@ def twice_at_once(folder: Path, arguments: Sequence[str], n: int) -> None:
             (failure,) = folder.glob(f"{k}-*.failure")
             assert codes[failure.stem] == "1"
             # On a busy computer the first may have ended when the second begins.
-            assert json.loads(failure.read_text())["code"] in ("conflict", "bad-run")
+            assert json.loads(failure.read_text())["kind"] in ("conflict", "bad-run")
     finally:
         for process in processes:
             process.kill()

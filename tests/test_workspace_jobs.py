@@ -24,6 +24,7 @@ from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, No
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.machine import process_started
+from coverslip.messages import ChooseOther
 from coverslip.models import list_models
 from coverslip.runs import BudgetRecord, Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
 from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
@@ -221,8 +222,9 @@ def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, c
     run_id = queued(workspace, cells)
     acts.remove(workspace, run_id)
     shutil.rmtree(workspace.trash / run_id)
-    with pytest.raises(NotFound, match="no longer in the trash"):
+    with pytest.raises(NotFound) as refused:
         acts.restore(workspace, run_id)
+    assert refused.value.code == "not-in-trash"
 
 
 @pytest.mark.exhaustive
@@ -238,7 +240,7 @@ def test_a_process_that_never_began_its_folder_leaves_why(workspace: Workspace, 
     assert state_now(job) == "failed"
     error = runs.run_state(workspace, run_id).error
     assert error is not None
-    assert (error.code, error.file) == ("bad-dataset", str(job.folder / "no_such_images"))
+    assert (error.kind, error.file) == ("bad-dataset", str(job.folder / "no_such_images"))
     begun = launch(
         ["-c", "print('second')"], log=job.log, failure=job.failure_file, folder=workspace.folder, readable=()
     )
@@ -297,13 +299,19 @@ def test_a_recipe_names_its_start_by_a_run_and_its_classes_by_the_image_set(work
     assert (recipe.split.val, recipe.split.folds) == (0.3, 0)
     planned = checked_recipe(workspace, {}, {"merge": {}, "drop": ["medium"], "rename": {}})
     assert planned.classes.drop == ("medium",)
-    with pytest.raises(CoverslipError, match="no such file"):
-        checked_recipe(workspace, {"init": {"run": "/etc/nothing"}}, {})
-    with pytest.raises(CoverslipError, match="outside the folders"):
-        checked_recipe(workspace, {"init": {"train_on": "/etc"}}, {})
     inner = {"train_on": str(workspace.roots[0]), "recipe": {"init": {"run": "/etc"}}}
-    with pytest.raises(CoverslipError, match="outside the folders"):
-        checked_recipe(workspace, {"init": inner}, {})
+    for key, path, init in (
+        ("init.run", "/etc/nothing", {"run": "/etc/nothing"}),
+        ("init.train_on", "/etc", {"train_on": "/etc"}),
+        ("init.run", "/etc", inner),
+    ):
+        with pytest.raises(BadRecipe) as refused:
+            checked_recipe(workspace, {"init": init}, {})
+        assert isinstance(refused.value.__cause__, CoverslipError)
+        assert refused.value.__cause__.code == ("missing-path" if path == "/etc/nothing" else "outside-roots")
+        assert (refused.value.code, refused.value.file) == ("recipe-path-refused", Path(path))
+        assert dict(refused.value.faults)[key].endswith(path)
+        assert bool(refused.value.remedies) == (path == "/etc")
     with pytest.raises(BadRecipe, match="epochz"):
         checked_recipe(workspace, {"epochz": 3}, {})
     acts.remove(workspace, run_id)
@@ -459,5 +467,6 @@ def test_a_table_cannot_lead_a_prediction_outside_the_allowed_folders(tmp_path: 
     may_read = _below([str(inside)])
     _refuse_outside(cs.open_dataset([inside / f"slide0_00{k}.png" for k in range(3)], labelled=False), may_read)
     for source in (inside / "table.csv", inside / "linked"):
-        with pytest.raises(BadDataset, match="outside the folders"):
+        with pytest.raises(BadDataset) as refused:
             _refuse_outside(cs.open_dataset(source, labelled=False), may_read)
+        assert (refused.value.code, refused.value.remedies) == ("image-outside", (ChooseOther("root"),))

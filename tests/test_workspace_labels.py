@@ -223,8 +223,9 @@ def test_a_training_may_group_otherwise_than_the_dataset(home: Workspace) -> Non
 
 def test_images_opened_without_labels_are_trained_on_by_those_given(home: Workspace) -> None:
     dataset_id = opened(home, is_labelled=False)
-    with pytest.raises(BadDataset, match="No image has a label"):
+    with pytest.raises(BadDataset) as refused:
         training_images(home, dataset_id)
+    assert refused.value.code == "unlabeled-dataset"
     labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0, 1]), "a")
     (table,) = (images := training_images(home, dataset_id)).sources
     assert images.options == []

@@ -33,7 +33,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from coverslip.app.problems import problem
-from coverslip.messages import Failure
+from coverslip.messages import Failure, failure, text
 from coverslip.workspace.store.database import waiting_briefly
 
 MAX_CONNECTIONS = 512  # open at the same time; a browser opens six
@@ -166,14 +166,14 @@ def taking(n_bytes: int) -> type[APIRoute]:
 
 
 def announced(headers: Headers) -> int | None:
-    """How many bytes the sender says that the body has."""
-    text = headers.get("content-length", "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    """Return the number of bytes that the sender announced for the body; None if there is no valid number."""
+    length = headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else None
 
 
 def too_large(limit: int) -> HTTPException:
     """The error for a body of more than `limit` bytes."""
-    return HTTPException(413, f"This is more than the {limit:,} bytes that the server takes at this address.")
+    return HTTPException(413, text("request-limit", n_bytes=limit))
 
 
 POLICY = (
@@ -223,29 +223,12 @@ class Door:
 @dataclass(frozen=True, slots=True)
 class _Refusal:
     status: int
-    code: str
-    title: str
-    do: str
+    failure: Callable[[], Failure]  # rendered when it is needed: the catalogue takes long to load
 
 
-_WRONG_HOST = _Refusal(
-    421,
-    "wrong-name",
-    "This name is not one of the app's own",
-    "Open the address that coverslip printed when it was started.",
-)
-_WRONG_ORIGIN = _Refusal(
-    403,
-    "wrong-origin",
-    "Another web page asked for this",
-    "Open the app in a tab of its own, at the address that coverslip printed.",
-)
-_NO_TOKEN = _Refusal(
-    401,
-    "no-token",
-    "The app's token is missing or wrong",
-    "Open the address with ?token=… that coverslip printed, or start it again and ask for a new one.",
-)
+_WRONG_HOST = _Refusal(421, lambda: failure("wrong-host", kind="misdirected-request"))
+_WRONG_ORIGIN = _Refusal(403, lambda: failure("wrong-origin", kind="forbidden"))
+_NO_TOKEN = _Refusal(401, lambda: failure("missing-token", kind="unauthorized"))
 
 
 class Guard:
@@ -306,7 +289,7 @@ class Guard:
         # One slash: two would name another server.
         address = "/" + quote(scope["path"].lstrip("/\\")) + (f"?{rest}" if rest else "")
         shown = html.escape(address)
-        response = _page("coverslip", f'<p><a href="{shown}">Go on to coverslip</a></p>', refresh=shown)
+        response = _page("coverslip", f'<p><a href="{shown}">{text("open-coverslip")}</a></p>', refresh=shown)
         response.set_cookie(
             self.door.cookie, query[_TOKEN], max_age=_COOKIE_SECONDS, path="/", httponly=True, samesite="strict"
         )
@@ -325,10 +308,11 @@ def _follows_a_link(scope: Scope, headers: Headers) -> bool:
 
 def _refused(scope: Scope, headers: Headers, refusal: _Refusal) -> Response:
     is_page = not scope["path"].startswith("/api/") and "text/html" in headers.get("accept", "")
+    reason = refusal.failure()
     response = (
-        _page(refusal.title, f"<h1>{refusal.title}.</h1><p>{refusal.do}</p>", status=refusal.status)
+        _page(reason.what, f"<h1>{reason.what}.</h1><p>{reason.do}</p>", status=refusal.status)
         if is_page
-        else problem(refusal.status, Failure(code=refusal.code, what=refusal.title, do=refusal.do))
+        else problem(refusal.status, reason)
     )
     if refusal.status == _NO_TOKEN.status:
         response.headers["WWW-Authenticate"] = "Bearer"

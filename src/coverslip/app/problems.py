@@ -15,18 +15,12 @@ from starlette.requests import ClientDisconnect
 from coverslip.app.document import Json, add_schemas, complete_document
 from coverslip.app.schemas.system import FieldProblem, Problem
 from coverslip.errors import BadRecipe, Busy, Conflict, CoverslipError, NotFound, TooLarge
-from coverslip.messages import Failure
+from coverslip.messages import Failure, failure, text
 
 _MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[CoverslipError], int] = {NotFound: 404, Conflict: 409, TooLarge: 413, Busy: 503}
 _RETRY_SECONDS = "2"
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-_TITLES = {
-    400: "The request could not be understood",
-    404: "There is nothing at this address",
-    405: "This address does not take that kind of request",
-    413: "This is larger than the server takes at this address",
-}
 
 
 class _ProblemAnswer(JSONResponse):
@@ -38,21 +32,29 @@ class _ProblemAnswer(JSONResponse):
 
 def problem(
     status: int,
-    failure: Failure,
+    reason: Failure,
     *,
     detail: str | None = None,
     errors: list[FieldProblem] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
-    """The answer that says what went wrong; `detail` is all of it in words, where that is more than `failure` says."""
-    title = f"{failure.what}."
-    known = asdict(failure)
+    """Return the response that describes an error.
+
+    Args:
+        status: of the response.
+        reason: what went wrong.
+        detail: the whole error as text, if that is more than `reason` says.
+        errors: which parts of the request are wrong.
+        headers: further headers of the response.
+    """
+    title = f"{reason.what}."
+    fields = asdict(reason)
     body = {
         "type": "about:blank",
         "title": title,
         "status": status,
-        "detail": detail or " ".join(filter(None, [title, failure.do])),
-        **{name: known[name] or None for name in ("kind", "code", "file", "do", "parameters", "remedies")},
+        "detail": detail or " ".join(filter(None, [title, reason.do])),
+        **{name: fields[name] or None for name in ("kind", "code", "file", "do", "parameters", "remedies")},
         "errors": [error.model_dump() for error in errors] if errors else None,
     }
     return _ProblemAnswer({key: value for key, value in body.items() if value is not None}, status, headers)
@@ -71,59 +73,68 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         errors = [_field_problem(fault) for fault in error.errors()]
-        words = "; ".join(f"{fault.field}: {fault.message}" for fault in errors)
-        failure = Failure(code="invalid-request", what="The request is not valid")
-        return problem(422, failure, detail=f"The request is not valid: {words}.", errors=errors)
+        reasons = "; ".join(f"{fault.field}: {fault.message}" for fault in errors)
+        reason = failure("invalid-request", kind="invalid-request", reasons=reasons)
+        return problem(422, reason, detail=text("invalid-request.detail", reasons=reasons), errors=errors)
 
     @app.exception_handler(HTTPException)
     def _refused(_: Request, error: HTTPException) -> JSONResponse:
         phrase = HTTPStatus(error.status_code).phrase
-        failure = Failure(code=phrase.lower().replace(" ", "-"), what=_TITLES.get(error.status_code, phrase))
         detail = str(error.detail) if error.detail not in ("", phrase) else None
         headers = dict(error.headers) if error.headers else None
-        return problem(error.status_code, failure, detail=detail, headers=headers)
+        return problem(error.status_code, _http_failure(error.status_code, phrase), detail=detail, headers=headers)
 
     @app.exception_handler(ValueError)
     def _no_text(_: Request, error: ValueError) -> JSONResponse:
         # JSON can write half of a pair of surrogates, and a disk can give any bytes as a name; neither can be kept.
         if "surrogates not allowed" not in str(error):
             raise error
-        what = "A name or text holds characters that are not Unicode"
-        do = "Write it again without them; where it is the name of a file or folder, rename that."
-        return problem(422, Failure(code="invalid-text", what=what, do=do))
+        return problem(422, failure("not-unicode", kind="invalid-text"))
 
     @app.exception_handler(OSError)
     def _refused_by_disk(_: Request, error: OSError) -> JSONResponse:
         if error.errno not in _OF_THE_DISK:
             raise error
         file = None if error.filename is None else str(error.filename)
-        do = "Free some space, or see that you may write to the app's folder; what was there before is intact."
-        return problem(422, Failure(code="disk", what=f"The disk refuses it: {error.strerror}", do=do, file=file))
+        return problem(422, failure("disk-refused", kind="disk", file=file, reason=error.strerror))
 
     @app.exception_handler(ClientDisconnect)
     def _gone(_: Request, __: ClientDisconnect) -> JSONResponse:
         # Nobody hears the answer; it is no fault that would have to be logged.
-        return problem(400, Failure(code="broken-off", what="The request was broken off", do="Send it again."))
+        return problem(400, failure("request-aborted", kind="bad-request"))
 
     @app.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> JSONResponse:
         # It is raised again when the answer is sent, and logged by the server, with this line below its traceback.
         error.add_note(f"while answering {request.method} {request.url.path}")
-        what = "Something went wrong inside coverslip"
-        do = "This is a fault of coverslip: please report it, with the end of log/app.log in the app's folder."
-        return problem(500, Failure(code="fault", what=what, do=do))
+        return problem(500, failure("internal-error", kind="fault"))
 
     complete_document(app, _describe)
 
 
+def _http_failure(status: int, phrase: str) -> Failure:
+    """Return the reason of an error that has a status only."""
+    kind = phrase.lower().replace(" ", "-")
+    match status:
+        case 400:
+            return failure("request-not-understood", kind=kind)
+        case 404:
+            return failure("unknown-address", kind=kind)
+        case 405:
+            return failure("wrong-method", kind=kind)
+        case 413:
+            return failure("request-too-large", kind=kind)
+    return failure("http-error", kind=kind, phrase=phrase)
+
+
 def _faults_of(error: BadRecipe) -> list[FieldProblem]:
-    return [FieldProblem(field=key, message=text, line=error.lines.get(key)) for key, text in error.faults]
+    return [FieldProblem(field=key, message=fault, line=error.lines.get(key)) for key, fault in error.faults]
 
 
 def _field_problem(error: dict[str, Any]) -> FieldProblem:  # Any: Pydantic's description of an error
     where = [str(part) for part in error["loc"]]
     if error["type"] == "json_invalid":
-        return FieldProblem(field=where[0], message="This is not JSON")
+        return FieldProblem(field=where[0], message=text("not-json"))
     return FieldProblem(field=".".join(where[1:]) or where[0], message=str(error["msg"]))
 
 

@@ -100,7 +100,7 @@ async def received(request: Request, folder: Path, *, most_bytes: int, suffix: s
                     raise _too_large(most_bytes)
                 await run_in_threadpool(_write, opened, chunk, folder)
         if not n_bytes:
-            raise CoverslipError("Nothing was sent", do="Send the file as the body of the request.")
+            raise CoverslipError("empty-request")
         yield file
     finally:
         file.unlink(missing_ok=True)
@@ -125,7 +125,7 @@ def _write(opened: RawIOBase, data: bytes, folder: Path) -> None:
 
 
 def _too_large(most_bytes: int) -> TooLarge:
-    return TooLarge(f"More than {most_bytes // 2**20:,} MB were sent", do="Send a smaller file.")
+    return TooLarge("file-too-large", n_mb=most_bytes // 2**20)
 
 
 async def while_wanted(request: Request, answer: Callable[[Callable[[], bool]], Response]) -> Response:

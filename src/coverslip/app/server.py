@@ -146,11 +146,7 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
-        raise CoverslipError(
-            f"This computer has no address '{host}'",
-            do="Give one of its own addresses, or none.",
-            remedies=(ChooseOther("host"),),
-        ) from error
+        raise CoverslipError("no-such-address", remedies=(ChooseOther("host"),), host=host) from error
     for candidate in (*range(port, min(port + _TRIES, 65536)), 0):
         listening = socket.socket(family, socket.SOCK_STREAM)
         if sys.platform != "win32":  # there it would let two servers share a port
@@ -162,9 +158,7 @@ def _bound(host: str, port: int) -> socket.socket:
             listening.close()
             if candidate == 0:
                 raise CoverslipError(
-                    f"It is not possible to listen at {host}: {error.strerror}",
-                    do="Give one of this computer's own addresses, or none.",
-                    remedies=(ChooseOther("host"),),
+                    "cannot-listen", remedies=(ChooseOther("host"),), host=host, reason=error.strerror
                 ) from error
         else:
             return listening

@@ -54,7 +54,7 @@ def restore(home: Workspace, dataset_id: str) -> DatasetState:
 
 def _refuse_in_use(connection: Connection, dataset_id: str) -> None:
     for job in jobs_reading(connection, dataset_id):
-        raise Conflict(f"'{job.name}' still needs these images", do="Stop it first, or wait until it is done.")
+        raise Conflict("dataset-in-use", name=job.name)
 
 
 def drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from coverslip.messages import text
 from coverslip.workspace.correcting.joining import JoinStep
 from coverslip.workspace.predictions.rows import Exclusion, Row
 
@@ -26,7 +27,7 @@ class NewPrediction(BaseModel):
     @model_validator(mode="after")
     def _one_kind_of_images(self) -> "NewPrediction":
         if (self.dataset_id is None) == (not self.sources):
-            raise ValueError("give either dataset_id or sources")
+            raise ValueError(text("either-dataset-or-sources"))
         return self
 
 
@@ -59,7 +60,7 @@ class Answer(BaseModel):
     @model_validator(mode="after")
     def _one_answer(self) -> "Answer":
         if self.label is not None and self.excluded is not None:
-            raise ValueError("give either label or excluded")
+            raise ValueError(text("either-label-or-excluded"))
         return self
 
 

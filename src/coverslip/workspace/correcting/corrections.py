@@ -9,13 +9,15 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from coverslip.datasets import DECISIONS, clean_label
-from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.errors import Conflict, NotFound
 from coverslip.files import CsvWriter, safe_cell
+from coverslip.messages import text
 from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.correcting.exclusions import exclude_by_job
 from coverslip.workspace.correcting.tables import table_of
 from coverslip.workspace.datasets import changing
+from coverslip.workspace.datasets.classes import empty_class_name, reserved_class_name
 from coverslip.workspace.datasets.labels import add_classes, give_label, label_before
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.sources import Source, open_sources
@@ -68,7 +70,7 @@ def correct(
         of_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row == k)
         saved = connection.execute(select(db.corrections).where(of_row)).one_or_none()
         if undoes is not None and _answer_of(saved) != undoes[0]:
-            raise ChangedSince("This image got another answer since, so it was not changed", do="Reload the page.")
+            raise ChangedSince("answer-changed-since")
         if answer is None:
             connection.execute(delete(db.corrections).where(of_row))
         else:
@@ -113,11 +115,12 @@ def _answer_in_dataset(connection: Connection, job: Job, picture: ImageSource, a
         give_label(connection, dataset_row(connection, job.dataset_id), [place], label, job_id=job.id)
 
 
-def _as_class(text: str) -> str:
-    label = clean_label(text)
-    if not label or label in DECISIONS:
-        shown = f"'{label}' is not the name of a class" if label else "The label is empty"
-        raise CoverslipError(shown, do="Give the class that the image shows.")
+def _as_class(name: str) -> str:
+    label = clean_label(name)
+    if not label:
+        raise empty_class_name()
+    if label in DECISIONS:
+        raise reserved_class_name(label)
     return label
 
 
@@ -132,8 +135,8 @@ def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
     is_corrected = bool(corrections_of(workspace, prediction_id))
 
     def chunks() -> Iterator[str]:
-        text = io.StringIO()
-        writer = CsvWriter(text)
+        buffer = io.StringIO()
+        writer = CsvWriter(buffer)
         header = [safe_cell(name) for name in columns_for(classes)]
         writer.writerow(_with(header, "corrected", "excluded") if is_corrected else header)
         for n, (row, _) in enumerate(every_row(workspace, job), start=1):
@@ -141,10 +144,10 @@ def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
             answers = (safe_cell(row.correction or ""), row.excluded or "")
             writer.writerow(_with(cells, *answers) if is_corrected else cells)
             if n % _ROWS_AT_ONCE == 0:
-                yield text.getvalue()
-                text.seek(0)
-                text.truncate()
-        yield text.getvalue()
+                yield buffer.getvalue()
+                buffer.seek(0)
+                buffer.truncate()
+        yield buffer.getvalue()
 
     return chunks()
 
@@ -188,8 +191,9 @@ def dataset_of(
         and (label := row.correction if only == "corrected" else row.correction or row.predicted) is not None
     ]
     if not labelled:
-        raise Conflict("The new dataset would have no images", do="Correct some rows first, or take all of them.")
-    title = name or f"{job.name}, {'corrected' if only == 'corrected' else 'as predicted'}"
+        raise Conflict("empty-new-dataset")
+    code = "dataset-of-corrections" if only == "corrected" else "dataset-of-predictions"
+    title = name or text(code, name=job.name)
     made = open_sources(workspace, [Source(str(table_of(workspace, job, labelled)))], name=title)
     classes = class_order(job.choices["classes"], (label for _, _, label in labelled))
     return changing.change(workspace, made.id, {"classes": classes})

@@ -62,7 +62,7 @@ def undo_exclusion(home: Workspace, dataset_id: str, change: str) -> int:
         concerned = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
         positions = list(connection.execute(select(images.c.position).where(concerned)).scalars())
         if not positions:
-            raise ChangedSince("All of these images were excluded or included again since", do="Reload the page.")
+            raise ChangedSince("exclusion-changed-since")
         connection.execute(update(images).where(concerned).values(is_excluded=~images.c.is_excluded, excluded_by=None))
         _count(connection, dataset_id, positions)
     search_copies(home, dataset_id)

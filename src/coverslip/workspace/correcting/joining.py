@@ -90,10 +90,7 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     job = find_job(workspace, prediction_id, "predict")
     joining = _joining(workspace, job, dataset_id)
     if not joining.earlier and not any(row.correction is not None for row, _ in joining.answered):
-        raise Conflict(
-            "Nobody has corrected or confirmed the class of an image yet",
-            do="Correct or confirm the class of some images first.",
-        )
+        raise Conflict("no-answers-yet")
     dataset = joining.dataset
     added: list[Json] = []
     with workspace.engine.connect() as connection:
@@ -124,14 +121,14 @@ def undo_join(workspace: Workspace, prediction_id: str, dataset_id: str, step: J
     with workspace.engine.connect() as connection:
         now, sources = _divided_by(job, dataset_row(connection, dataset_id).sources)
     if _table_in(now) != step.after:
-        raise Conflict("The added images were changed since", do="Choose the folders on the page of the dataset.")
+        raise Conflict("joined-images-changed")
     if step.before is not None:
         table = workspace.snapshots / Path(step.before).name
         if not is_joined_table_of(job, table.name) or not table.is_file():
-            raise NotFound("There is no such table of added images", do="Reload the page.")
+            raise NotFound("no-joined-table")
         sources = [*sources, asdict(Source(str(table), step.domain))]
     if not sources:
-        raise Conflict("The dataset has no other images", do="Remove the dataset.")
+        raise Conflict("only-joined-images")
     return changing.change(workspace, dataset_id, {"sources": sources})
 
 

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.errors import Conflict, CoverslipError, Stopped
+from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Event
 from coverslip.messages import Failure
 from coverslip.runs import CheckedClass, LabelIssue
-from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.jobs.records import Job, find_job, training_not_finished
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.viewing.tables import label_errors_now
 
@@ -83,7 +83,7 @@ def look_for_label_errors(workspace: Workspace, run_id: str) -> LabelsToLookAt:
     """
     job = find_job(workspace, run_id, "train")
     if not job.run.is_done:
-        raise Conflict("This training has not come to its end", do="Let it end, or resume it.")
+        raise training_not_finished()
     _failures.pop(job.id, None)
     workspace.background.start(_thread_of(job), lambda is_over: _look(job, is_over))
     return labels_to_look_at(workspace, run_id)
@@ -94,7 +94,7 @@ def _look(job: Job, is_over: threading.Event) -> None:
 
     def end_with_server(_: Event) -> None:
         if is_over.is_set():
-            raise Stopped("The search for label errors was stopped", do="Begin again.")
+            raise Stopped("label-search-stopped")
 
     try:
         pipeline.label_errors(job.folder, emit=end_with_server)

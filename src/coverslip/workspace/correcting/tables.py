@@ -42,19 +42,13 @@ def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | Non
     job = find_job(workspace, job_id, "train", "evaluate")
     picture = measured_row(workspace, job.id, k)
     if job.dataset_id is None:
-        raise Conflict(
-            "This was not measured on a dataset of the app, so its labels cannot be corrected here",
-            do="Open its images as a dataset, and train on that.",
-        )
+        raise Conflict("labels-without-dataset")
     change = None
     with writing(workspace.engine) as connection:
         dataset = dataset_row(connection, job.dataset_id)
         place = position_of(connection, job.dataset_id, picture)
         if place is None:
-            raise NotFound(
-                "The image is not in its dataset any more",
-                do="Read the dataset again, or add the folder that it lay in.",
-            )
+            raise NotFound("image-left-dataset")
         is_changed = True
         if label is None:
             label, is_changed = label_before(connection, job.dataset_id, place, job_id=job.id)

@@ -45,7 +45,7 @@ def change(home: Workspace, dataset_id: str, changes: Json) -> DatasetState:
     column, pattern = _groups_asked(row, changes)
     has_other_groups = (column, pattern) != (row.group_column, row.group_pattern)
     if (has_other_groups or changes.get("sources")) and row.opened is None:
-        raise Conflict("The images are not there yet", do="Wait until they are.")
+        raise Conflict("images-not-there")
     if changes.get("sources"):
         _take_from(home, row, [Source(**source) for source in changes["sources"]], column, pattern)
     elif has_other_groups:

@@ -43,22 +43,28 @@ def clean_name(name: str) -> str:
     """
     cleaned = clean_label(name)
     if not cleaned:
-        raise CoverslipError("A class needs a name", do="Type one.")
+        raise empty_class_name()
     if len(cleaned) > _LONGEST or "\0" in cleaned:
-        raise CoverslipError("This is too long for the name of a class", do=f"Use at most {_LONGEST} characters.")
+        raise CoverslipError("long-class-name", n_characters=_LONGEST)
     if cleaned in DECISIONS:
-        raise CoverslipError(
-            f"A class cannot be called '{one_line(cleaned)}': that word says in predictions that no class was decided "
-            "for",
-            do="Choose another name.",
-        )
+        raise reserved_class_name(cleaned)
     return cleaned
+
+
+def empty_class_name() -> CoverslipError:
+    """Return the error of a class without a name."""
+    return CoverslipError("empty-class-name")
+
+
+def reserved_class_name(name: str) -> CoverslipError:
+    """Return the error of a class with a name that predictions use if no class is decided."""
+    return CoverslipError("reserved-class-name", name=one_line(name))
 
 
 def checked_names(names: list[str]) -> list[str]:
     cleaned = [clean_name(name) for name in names]
     if len(set(cleaned)) < len(cleaned):
-        raise CoverslipError("Two classes have one name", do="Give each its own.")
+        raise CoverslipError("repeated-class-name")
     return cleaned
 
 
@@ -72,7 +78,7 @@ def checked_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
         checked = ClassPlan.model_validate(plan)
     except ValidationError as error:
         faults = "; ".join(str(fault.get("ctx", {}).get("error", fault["msg"])) for fault in error.errors())
-        raise BadRecipe(f"These classes cannot be used: {faults}", do="Correct their names.") from error
+        raise BadRecipe("invalid-classes", reason=faults) from error
     pairs = connection.execute(
         select(images.c.label, images.c.domain).where(images.c.dataset_id == row.id).distinct()
     ).all()

@@ -138,7 +138,7 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
         BadDataset: both are given, or it is not valid.
     """
     if pattern is not None and column is not None:
-        raise BadDataset("A pattern and a column were given", do="Give one of them.")
+        raise both_column_and_pattern()
     with home.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
@@ -164,6 +164,11 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
     by_id = {record.image_id: record.group for record in opened.records}
     regrouped = tuple(replace(record, group=by_id.get(record.image_id)) for record in data.records)
     return replace(_of_records(regrouped), refusal=_refusal(data, [record.group for record in regrouped]))
+
+
+def both_column_and_pattern() -> BadDataset:
+    """Return the error of a request that groups images in two ways."""
+    return BadDataset("both-column-and-pattern")
 
 
 def refuse_classes(data: Dataset, groups: Sequence[str | None]) -> None:
@@ -202,16 +207,10 @@ def _tried(pattern: str, paths: list[str]) -> Json:
             check=True,
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
-        raise BadDataset(
-            f"The group pattern '{one_line(pattern)}' takes too long",
-            do="Make it simpler: repeats inside repeats, such as (a+)+, take for ever.",
-        ) from error
+        raise BadDataset("slow-group-pattern", pattern=one_line(pattern)) from error
     answer: Json = json.loads(done.stdout)
     if "fault" in answer:
-        raise BadDataset(
-            f"The group pattern '{one_line(pattern)}' is not a regular expression: {answer['fault']}",
-            do="For names like slide07_cell3.png write slide[0-9]+.",
-        )
+        raise BadDataset("unusable-group-pattern", pattern=one_line(pattern), reason=answer["fault"])
     return answer
 
 

@@ -74,12 +74,7 @@ def store_images(
         select(image_facts.c.position).where(image_facts.c.dataset_id == dataset_id, image_facts.c.reason == OUTSIDE)
     )
     if len(outside.all()) == len(found.records):
-        raise BadDataset(
-            "All of these images lie outside the folders that the app may read",
-            file=found.root,
-            do="Choose another one, or let the app read this folder too.",
-            remedies=(ChooseOther("root"),),
-        )
+        raise BadDataset("all-images-outside", file=found.root, remedies=(ChooseOther("root"),))
 
 
 def replace_images(connection: Connection, home: Workspace, dataset_id: str, found: Dataset) -> None:

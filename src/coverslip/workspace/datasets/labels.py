@@ -150,7 +150,7 @@ def _step(home: Workspace, dataset_id: str, change_id: int, *, is_undone: bool) 
         of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
         change = connection.execute(select(label_changes).where(of_dataset)).one_or_none()
         if change is None or not change.before or change.is_undone == is_undone:
-            raise ChangedSince("This change of labels cannot be undone or redone any more", do="Reload the images.")
+            raise ChangedSince("label-change-gone")
         earlier: dict[int, str | None] = dict(change.before)
         given = dict.fromkeys(earlier, change.label)
         expected, wanted = (given, earlier) if is_undone else (earlier, given)
@@ -160,10 +160,7 @@ def _step(home: Workspace, dataset_id: str, change_id: int, *, is_undone: bool) 
         ).all()
         n_changed = sum(image.label != expected[image.position] for image in known)
         if n_changed or _is_changed_later(connection, change):
-            raise ChangedSince(
-                "Images of this change were labeled again since, so no label was changed",
-                do="Label the images again where needed.",
-            )
+            raise ChangedSince("labels-changed-since")
         of_label: dict[str | None, list[int]] = defaultdict(list)
         for position, label in wanted.items():
             of_label[label].append(position)
@@ -216,7 +213,7 @@ def confirm_labels(home: Workspace, dataset_id: str, image_ids: Collection[str],
             select(images.c.image_id, images.c.label).where(here, ~is_otherwise if is_confirmed else is_otherwise)
         ).all()
         if is_confirmed and any(label is None for _, label in known):
-            raise Conflict("An image without a label cannot be confirmed", do="Label it first.")
+            raise Conflict("unlabeled-not-confirmed")
         changed = [image_id for image_id, _ in known]
         of_changed = confirmed_labels.c.image_id.in_(values(json.dumps(changed)))
         connection.execute(delete(confirmed_labels).where(confirmed_labels.c.dataset_id == dataset_id, of_changed))

@@ -18,7 +18,7 @@ from coverslip.datasets import Unreadable, scan_images
 from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import ImageFacts
-from coverslip.messages import Failure
+from coverslip.messages import Failure, failure
 from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.inspections import (
     DatasetInspection,
@@ -121,9 +121,9 @@ def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
     """
     row = dataset_row(connection, dataset_id)
     if row.state == "reading":
-        raise Conflict("The images are still being read", do="Wait until that is done.")
+        raise Conflict("images-still-reading")
     if row.state == "failed":
-        raise Conflict("The images could not be read", do="Its page says why: correct that, and read them again.")
+        raise Conflict("images-not-read")
     return row
 
 
@@ -182,9 +182,8 @@ def _read(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
     except Exception as error:  # noqa: BLE001 - a thread's end is a process boundary: nobody else would tell of it
         if is_over.is_set() or sys.is_finalizing() or not threading.main_thread().is_alive():
             return
-        what = f"The images could not be read ({type(error).__name__}: {error})"
-        do = "Read them again; if that fails too, report it."
-        _fail(home, dataset_id, Failure(code="fault", what=what, do=do))
+        reason = f"{type(error).__name__}: {error}"
+        _fail(home, dataset_id, failure("reading-failed", kind="fault", reason=reason))
 
 
 @dataclass
@@ -201,7 +200,7 @@ class _Teller:
 
     def __call__(self, event: Event) -> None:
         if self.is_over.is_set():
-            raise Stopped("Reading was stopped", do="It continues by itself.")
+            raise Stopped("reading-stopped")
         moment = time.monotonic()
         self.began = self.began or moment
         if not isinstance(event, Progressed) or moment - self.last_kept < _TELL_EVERY_S:
@@ -300,10 +299,10 @@ def _finish(home: Workspace, dataset_id: str) -> None:
         keep_inspection(connection, dataset_id, inspected, revision)
 
 
-def _fail(home: Workspace, dataset_id: str, failure: Failure) -> None:
+def _fail(home: Workspace, dataset_id: str, reason: Failure) -> None:
     with suppress(CoverslipError), writing(home.engine) as connection:
         connection.execute(
             update(datasets)
             .where(datasets.c.id == dataset_id, datasets.c.forgotten.is_(None))
-            .values(state="failed", progress=None, error=asdict(failure))
+            .values(state="failed", progress=None, error=asdict(reason))
         )

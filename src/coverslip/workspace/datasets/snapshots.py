@@ -73,7 +73,7 @@ def training_images(
     with one_moment(home.engine) as connection:
         row = dataset_row(connection, dataset_id)
         if not row.summary["n_labelled"]:
-            raise BadDataset("No image has a label", do="Label some images of each class first.")
+            raise BadDataset("unlabeled-dataset")
         asked = grouped or GroupedBy(row.group_column, row.group_pattern)
         if _tells_all(connection, row) and (len(row.sources) == 1 or not in_one):
             return TrainingImages(source_paths(row), asked)

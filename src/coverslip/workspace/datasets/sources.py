@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, update
 
 from coverslip.datasets import Dataset, is_table, one_line, open_dataset, printable
 from coverslip.errors import BadDataset
+from coverslip.messages import text
 from coverslip.workspace.datasets import grouping, reading_images
 from coverslip.workspace.datasets.counting import NO_COUNTS
 from coverslip.workspace.datasets.keeping import store_images
@@ -156,16 +157,14 @@ def _checked(home: Workspace, sources: Sequence[Source]) -> list[Source]:
     """
     relative = [each.path for each in sources if not Path(each.path).is_absolute() and not each.path.startswith("~")]
     if relative:
-        raise BadDataset(
-            f"'{one_line(relative[0])}' is not a whole path", do="Name folders from the top, such as /home/me/cells."
-        )
+        raise BadDataset("source-not-absolute", path=one_line(relative[0]))
     checked = [Source(str(home.allowed(source.path)), source.domain) for source in sources]
     unnamed = [source.path for source in checked if printable(source.path) != source.path]
     if unnamed:  # a link may lead to such a place, and JSON holds text only
-        raise BadDataset("The name of this place is not text", file=Path(unnamed[0]), do="Rename the folder or file.")
+        raise BadDataset("source-not-text", file=Path(unnamed[0]))
     path, n = Counter(source.path for source in checked).most_common(1)[0]
     if n > 1:
-        raise BadDataset("This place was given twice", file=Path(path), do="Leave one of the two out.")
+        raise BadDataset("repeated-source", file=Path(path))
     return checked
 
 
@@ -180,7 +179,7 @@ def _opened(
 ) -> Dataset:
     """The images, grouped by a pattern only after a try of it, on their paths, in a process that can be ended."""
     if group is not None and pattern is not None:
-        raise BadDataset("Both a group column and a group pattern were given", do="Choose one of them.")
+        raise grouping.both_column_and_pattern()
     open_them = partial(
         open_dataset,
         [source.path for source in sources],
@@ -235,4 +234,4 @@ def _name_of(paths: list[str]) -> str:
     """After the folders and tables; a table's folder stands beside it, since many are called `images.csv`."""
     names = list(dict.fromkeys(printable(_shown(Path(path))) for path in paths))
     shown = ", ".join(names[:3]) or "images"
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+    return shown if len(names) <= 3 else text("names-and-more", names=shown, n=len(names) - 3)

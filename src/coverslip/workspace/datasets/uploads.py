@@ -18,7 +18,7 @@ from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
 from coverslip.archives import Entry, Limits, opened_archive, safe_name
-from coverslip.datasets import PLAIN_TABLE_SUFFIXES, counted, describe_table, gives_boxes, one_line, read_table
+from coverslip.datasets import PLAIN_TABLE_SUFFIXES, describe_table, gives_boxes, one_line, read_table
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import cannot_write
 from coverslip.workspace.datasets import sources
@@ -182,7 +182,7 @@ def drop(home: Workspace, upload_id: str) -> None:
 def _chosen_table(home: Workspace, upload_id: str) -> Path:
     table = table_of(home, upload_id)
     if table is None:
-        raise BadDataset("There is no table among these files", do="Make a dataset of the images alone.")
+        raise BadDataset("upload-without-table")
     return Path(table.path)
 
 
@@ -232,14 +232,14 @@ def _may_be_labels(file: Path) -> bool:
 def _row(connection: Connection, upload_id: str) -> AnyRow:
     row = connection.execute(select(uploads).where(uploads.c.id == upload_id)).one_or_none()
     if row is None:
-        raise NotFound("There is no such upload", do="Start a new one.")
+        raise NotFound("no-such-upload")
     return row
 
 
 def open_row(connection: Connection, upload_id: str) -> AnyRow:
     row = _row(connection, upload_id)
     if row.dataset_id is not None:
-        raise Conflict("The upload is finished", do="Start a new one for further images.")
+        raise Conflict("upload-finished")
     return row
 
 
@@ -355,15 +355,10 @@ class Sink(ABC):
             )
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(
-            f"This is more than the {self.left / 1e9:,.1f} GB that are left for this upload",
-            do="Send fewer images, or open the folder where it lies.",
-        )
+        return TooLarge("upload-too-large", n_gb=self.left / 1e9)
 
     def _too_many(self, most: int) -> TooLarge:
-        return TooLarge(
-            f"These are more than {counted(most, 'file')}", do="Send fewer images, or open the folder where it lies."
-        )
+        return TooLarge("upload-too-many-files", n_files=most)
 
 
 class _FileSink(Sink):
@@ -413,7 +408,7 @@ class _ArchiveSink(Sink):
 
     def _refuse_too_much(self, entries: list[Entry]) -> None:
         if not entries:
-            raise CoverslipError("There is no file in the archive", do="Make a new zip file of the images' folder.")
+            raise CoverslipError("upload-archive-empty")
         if len(entries) > self.files_left:
             raise self._too_many(self.files_left)
         if sum(entry.info.file_size for entry in entries) > self.left:
@@ -437,6 +432,4 @@ def _make_folders(start: Path, name: PurePosixPath) -> None:
 
 
 def _taken(name: PurePosixPath) -> CoverslipError:
-    return CoverslipError(
-        f"'{one_line(str(name))}' exists already and is of another kind", do="Give it another name and send it again."
-    )
+    return CoverslipError("upload-name-taken", name=one_line(str(name)))

@@ -6,12 +6,11 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import Connection, func, select
 
-from coverslip.errors import Conflict
 from coverslip.images import ReadPlan
 from coverslip.runs import Run, seen_pixels
 from coverslip.workspace.datasets.reading_images import refuse_unread, refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
-from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder
+from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder, training_not_finished
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import table_choices
 from coverslip.workspace.store.tables import images
@@ -89,7 +88,7 @@ def _evaluable(workspace: Workspace, run_id: str) -> Run:
     """Raises Conflict where there is no finished classifier."""
     run = find_job(workspace, run_id, "train").run
     if not (run.is_done and run.has_classifier):
-        raise Conflict("This training is not finished", do="Let it finish, or resume it.")
+        raise training_not_finished()
     return run
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from coverslip.errors import Conflict, CoverslipError
+from coverslip.messages import text
 from coverslip.reports.comparing import MOST_RUNS, Comparison, compare
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
@@ -18,7 +19,7 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
     """
     ids = list(dict.fromkeys(run_ids))
     if not 2 <= len(ids) <= MOST_RUNS:
-        raise CoverslipError("Two runs or more can be compared", do=f"Choose 2 to {MOST_RUNS} of them.")
+        raise CoverslipError("runs-to-compare", n_max=MOST_RUNS)
     jobs = [_measured(workspace, run_id) for run_id in ids]
     return compare([job.run for job in jobs], [(job.id, _name(workspace, job)) for job in jobs])
 
@@ -26,7 +27,7 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
 def _measured(workspace: Workspace, run_id: str) -> Job:
     job = find_job(workspace, run_id, "train", "evaluate")
     if not job.run.is_measured:
-        raise Conflict(f"“{job.name}” has no numbers yet", do="Compare runs that are finished.")
+        raise Conflict("not-measured-yet", name=job.name)
     return job
 
 
@@ -34,4 +35,5 @@ def _name(workspace: Workspace, job: Job) -> str:
     """The name of the training; of an evaluation also that of its images."""
     if job.kind == "train":
         return job.name
-    return f"{find_job(workspace, job.classifier_id or '', 'train').name} on {job.name}"
+    training = find_job(workspace, job.classifier_id or "", "train").name
+    return text("training-on-images", training=training, dataset=job.name)

@@ -10,15 +10,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.errors import CoverslipError, NotFound
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.pipes import Json
 from coverslip.runs import Run, find_classifier, fingerprint_of
-from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.jobs.records import find_job, no_classifier_yet
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.predictions.measured import measured_row, row_of_measured
-from coverslip.workspace.predictions.rows import NOT_FOUND, image_source_of_row
+from coverslip.workspace.predictions.rows import NOT_FOUND, image_moved, image_source_of_row
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.workers.submit import Asked, StepProgress
 
@@ -81,7 +81,7 @@ class Explaining:
         """
         picture = self._kept(job_id, self._request(job_id, k).key)
         if picture is None:
-            raise NotFound("This image has no explanation yet", do="Ask for it, and wait until it is drawn.")
+            raise NotFound("no-explanation-yet")
         return picture
 
     def close(self) -> None:
@@ -117,12 +117,11 @@ class Explaining:
             place = run.folder if fold is None else run.fold(fold).folder
             label = row.correction or row.label
         if source == NOT_FOUND:
-            do = "Put back the folder or table that it was opened from."
-            raise NotFound("The image is no longer where it was", do=do)
+            raise image_moved()
         try:
             weights = fingerprint_of(find_classifier(place))
         except CoverslipError as error:
-            raise Conflict("There is no classifier yet", do="Let the training finish, or resume it.") from error
+            raise no_classifier_yet() from error
         file, plan = self._home.allowed_image(source.file, source.plan)
         stat = file.stat()
         question = {"run": str(place), "file": str(file), "plan": plan.model_dump(mode="json"), "label": label}

@@ -5,7 +5,7 @@ import time
 
 from sqlalchemy import update
 
-from coverslip.errors import Conflict, NotFound
+from coverslip.errors import Conflict
 from coverslip.experiments.estimating import request_finish
 from coverslip.files import cannot_write, write_text
 from coverslip.runs import is_run
@@ -22,6 +22,7 @@ from coverslip.workspace.jobs.runs import can_finish
 from coverslip.workspace.jobs.state import ACTIVE, has_ended, state_of, status_of
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.rows import not_in_trash, original_location_taken
 
 
 def stop(workspace: Workspace, job_id: str) -> None:
@@ -37,7 +38,7 @@ def stop(workspace: Workspace, job_id: str) -> None:
             return
         job = find_job(workspace, job_id)  # it was begun at this very moment
     if state_of(job, status_of(job)) not in ACTIVE:
-        raise Conflict("It has already ended", do="There is nothing left to stop.")
+        raise Conflict("job-ended")
     if job.folder.is_dir():
         write_text(job.run.stop_file, "")
     if job.stop_asked is None:
@@ -69,9 +70,9 @@ def resume(workspace: Workspace, job_id: str, *, finishes: bool = False) -> None
     job = find_job(workspace, job_id)
     state = state_of(job, status_of(job))
     if state == "done" and job.kind != "study":
-        raise Conflict("It is finished", do="Start a new one.")
+        raise Conflict("job-finished")
     if not has_ended(state):
-        raise Conflict("It has not ended", do="Stop it first.")
+        raise _not_ended()
     command = list(job.command)
     if job.kind == "train" and is_run(job.folder):
         command = ["-m", "coverslip", "train", f"--{'finish' if finishes else 'resume'}={job.folder}"]
@@ -94,10 +95,14 @@ def finish(workspace: Workspace, job_id: str) -> None:
     job = find_job(workspace, job_id, "train")
     state = state_of(job, status_of(job))
     if not can_finish(job, state, folded_log(job).progress):
-        raise Conflict("It cannot be finished early now", do="Wait until it ends, or stop it and resume it later.")
+        raise Conflict("not-finished-early")
     request_finish(job.folder)
     if has_ended(state):
         resume(workspace, job_id, finishes=True)
+
+
+def _not_ended() -> Conflict:
+    return Conflict("job-not-ended")
 
 
 def remove(workspace: Workspace, job_id: str) -> None:
@@ -109,11 +114,11 @@ def remove(workspace: Workspace, job_id: str) -> None:
     """
     job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
-        raise Conflict("It is still running", do="Stop it first.")
+        raise _not_ended()
     classifiers = [job_id, *(each.id for each in all_jobs(workspace, "train", study_id=job_id))]
     evaluations = [each for one in classifiers for each in all_jobs(workspace, "evaluate", classifier_id=one)]
     if any(not has_ended(state_of(each, status_of(each))) for each in evaluations):
-        raise Conflict("It is being evaluated", do="Stop that first, or wait until it is done.")
+        raise Conflict("job-being-evaluated")
     place = workspace.trash / job_id
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -135,12 +140,12 @@ def restore(workspace: Workspace, job_id: str) -> None:
     job = find_job(workspace, job_id, is_removed=True)
     place = workspace.trash / job_id
     if not place.is_dir():
-        raise NotFound("It is no longer in the trash", do="It cannot be restored.")
+        raise not_in_trash()
     files = list(place.iterdir())
     if not job.folder.parent.is_dir():
-        raise Conflict("The training that it belongs to was removed", do="Restore that first.")
+        raise Conflict("training-removed")
     if any((job.folder.parent / file.name).exists() for file in files):
-        raise Conflict("Another folder of that name lies where it was", do=f"Move '{job.folder.name}' away.")
+        raise original_location_taken(job.folder.name)
     for file in files:
         shutil.move(file, job.folder.parent / file.name)
     place.rmdir()

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from coverslip.errors import Conflict
 from coverslip.images import open_below
 from coverslip.runs import export_classifier
-from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.jobs.records import find_job, no_classifier_yet
 from coverslip.workspace.store.home import Workspace
 
 _CHUNK = 1024 * 1024
@@ -70,13 +70,13 @@ def figure_of_evaluation(workspace: Workspace, evaluation_id: str, name: str) ->
 
 def _of_evaluation(file: Path) -> Path:
     if not file.is_file():
-        raise Conflict(f"The evaluation has no {file.name} yet", do="Let it finish, or start it again.")
+        raise Conflict("no-evaluation-file-yet", name=file.name)
     return file
 
 
 def _there(file: Path) -> Path:
     if not file.is_file():
-        raise Conflict(f"The run has no {file.name} yet", do="Let the training finish, or resume it.")
+        raise Conflict("no-run-file-yet", name=file.name)
     return file
 
 
@@ -90,7 +90,7 @@ def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
     """
     job = find_job(workspace, run_id, "train")
     if not job.run.has_classifier:
-        raise Conflict("The run has no classifier yet", do="Let the training go on, or resume it.")
+        raise no_classifier_yet()
     place = workspace.downloads
     place.mkdir(exist_ok=True)
     # Gone as soon as it is open, or, on systems that keep open files, when the app starts next.
@@ -122,7 +122,7 @@ def zipped_run(workspace: Workspace, run_id: str) -> tuple[str, Iterator[bytes]]
     """
     folder = find_job(workspace, run_id, "train").folder
     if not folder.is_dir():
-        raise Conflict("The run has no folder yet", do="Let the training begin.")
+        raise Conflict("no-run-folder-yet")
     return f"{folder.name}.zip", _zipped(folder)
 
 

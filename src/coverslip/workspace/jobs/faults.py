@@ -5,7 +5,7 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from coverslip.messages import Failure, failure_of
+from coverslip.messages import Failure, failure, failure_of
 from coverslip.runs import Status
 from coverslip.runs.log import FoldedLog, LogLine, Progress, lasting_lines
 from coverslip.workspace.jobs.processes import lines_of_last_process
@@ -27,13 +27,12 @@ def why_failed(job: Job, status: Status | None) -> Failure:
         if status.failure is not None:
             return status.failure
         if status.state == "failed" and status.reason:
-            do = "This is a fault of coverslip; please report it, with what the process printed."
-            return Failure(code="fault", what=status.reason, do=do)
-    return failure_before_work(job) or Failure(
-        code="ended",
-        what="The process ended without saying why",
-        do="Start it again. The computer may have run out of memory or been switched off.",
-    )
+            return _fault(status.reason)
+    return failure_before_work(job) or failure("job-ended-silently", kind="ended")
+
+
+def _fault(reason: str) -> Failure:
+    return failure("job-fault", kind="fault", reason=reason)
 
 
 def failure_before_work(job: Job) -> Failure | None:
@@ -43,10 +42,7 @@ def failure_before_work(job: Job) -> Failure | None:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     lines = [line.strip() for line in lines_of_last_process(job.log) if line.strip()]
-    if not lines:
-        return None
-    do = "This is a fault of coverslip; please report it, with what the process printed."
-    return Failure(code="fault", what=lines[-1], do=do)
+    return _fault(lines[-1]) if lines else None
 
 
 _LOGS_KEPT = 32

@@ -33,7 +33,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.files import sha256_json
-from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of
+from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of, note
 from coverslip.runs import Recipe, keeping_split, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
@@ -50,11 +50,7 @@ PREVIEWS = register(
     Kind("app-previews", "training images as a recipe would change them, in the app", RECORDS, bound_bytes=2 * 10**8)
 )
 _LONGEST_S = 180
-_NOT_SEARCHED = Note(
-    "near-duplicates-pending",
-    "Near-duplicates have not been searched for yet. If the training finds some, it keeps them together, and its split "
-    "differs a little from this one.",
-)
+
 _ONE_AT_A_TIME = threading.Lock()  # each holds a network library in memory for some seconds
 
 
@@ -146,7 +142,9 @@ def split(
         return planned(checked, asked, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
     scan = _scan_of(checked, data, with_cached_near_duplicates(scan))
     preview = planned(checked, asked, scan, allow_leakage=allow_leakage)
-    return preview if scan.near_duplicates is not None else replace(preview, notes=[*preview.notes, _NOT_SEARCHED])
+    if scan.near_duplicates is not None:
+        return preview
+    return replace(preview, notes=[*preview.notes, note("near-duplicates-pending")])
 
 
 def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
@@ -173,10 +171,10 @@ def planned(data: Dataset, checked: Recipe, scan: Scan, *, allow_leakage: bool =
     """
     check_groups(data)
     plan = checked.split
-    folds, note = plan_folds(
+    folds, folds_note = plan_folds(
         data, scan, n_folds=plan.folds, val=plan.val, seed=checked.split_seed, by_domain=plan.by_domain
     )
-    notes = [note] if note else []
+    notes = [folds_note] if folds_note else []
     if folds is None:
         whole, refusal = _one_split(data, scan, checked, allow_leakage)
         shown = cap_training(data, whole, plan.train_per_class, checked.split_seed)
@@ -236,11 +234,11 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
                 env={**child_environment(home.readable), FAILURE_VARIABLE: str(failure)},
             )
         except subprocess.TimeoutExpired as error:
-            raise CoverslipError("The images took too long to draw", do="Try again when less is going on.") from error
+            raise CoverslipError("preview-timeout") from error
         if done.returncode or not out.is_file():
             if failure.is_file():
                 raise CoverslipError.of(failure_of(json.loads(failure.read_text(encoding="utf-8"))))
-            raise CoverslipError("The process that draws the images ended without saying why", do="Try again.")
+            raise CoverslipError("preview-ended-silently")
         return out.read_bytes()
 
 

@@ -104,8 +104,23 @@ def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: boo
     with workspace.engine.connect() as connection:
         row = connection.execute(select(db.jobs).where(db.jobs.c.id == job_id)).mappings().first()
     if row is None or (kinds and row["kind"] not in kinds) or (row["state"] == "removed") != is_removed:
-        raise NotFound("There is nothing with this id", do="Look at the list: it may have been deleted.")
+        raise NotFound("no-such-job")
     return _job(row)
+
+
+def training_not_finished() -> Conflict:
+    """Return the error of work that needs a finished training."""
+    return Conflict("training-not-finished")
+
+
+def no_classifier_yet() -> Conflict:
+    """Return the error of work that needs a classifier."""
+    return Conflict("no-classifier-yet")
+
+
+def no_results_yet() -> Conflict:
+    """Return the error of work that needs the results of a training."""
+    return Conflict("no-results-yet")
 
 
 def all_jobs(
@@ -198,4 +213,4 @@ def change_as_seen(workspace: Workspace, job: Job, **values: object) -> None:
         is_same &= columns[name].is_not_distinct_from(getattr(job, name))
     with workspace.engine.begin() as connection:
         if not connection.execute(update(db.jobs).where(is_same).values(**values)).rowcount:
-            raise Conflict("Somebody else changed it at the same moment", do="Reload the page, and try again.")
+            raise Conflict("job-changed")

@@ -24,6 +24,7 @@ from coverslip.evaluation import (
     reliability_bins,
     roc_curve,
 )
+from coverslip.messages import text
 from coverslip.reports import content, words
 from coverslip.reports.comparing import Difference
 from coverslip.reports.content import ClassResult, DomainResult, FoldResult, MetricValue
@@ -37,7 +38,7 @@ from coverslip.reports.sections.tiles import n_mistakes
 from coverslip.reports.sections.training import Section
 from coverslip.reports.tables import reasons
 from coverslip.runs import LeakageEstimate, Run, metrics_as_json
-from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
+from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, no_results_yet
 from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.store.home import Workspace
 
@@ -202,7 +203,7 @@ def results_of(workspace: Workspace, run_id: str) -> Results:
     """
     job = find_job(workspace, run_id, "train")
     if not job.run.is_measured:
-        raise Conflict("This run has no numbers yet", do="Let the training finish, or resume it.")
+        raise no_results_yet()
     return _kept(job, Results, lambda: _results(read_run(job.folder)))
 
 
@@ -215,11 +216,11 @@ def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> Evaluatio
     """
     job = find_job(workspace, evaluation_id, "evaluate")
     if not job.run.is_measured:
-        raise Conflict("This evaluation has no numbers yet", do="Let it finish, or start it again.")
+        raise Conflict("no-evaluation-results-yet")
     found = _kept(job, EvaluationResults, lambda: _evaluation_results(read_evaluation(job.folder)))
     return replace(
         found,
-        tested_on=f"the images of “{job.name}”",  # its folder's name is one for files
+        tested_on=text("images-of-evaluation", name=job.name),  # its folder has another name
         comparable=_comparable(workspace, job),
     )
 
@@ -364,15 +365,15 @@ def _sections(run: ReportedRun) -> list[ReportSection]:
 
 
 def _section(run: ReportedRun, section: Section) -> ReportSection:
-    text = section.text(run)
+    content_of_section = section.text(run)
     return ReportSection(
         name=section.name,
         title=section.title,
         subtitle=section.subtitle(run),
-        words=list(text.words),
-        reasons=reasons(text.rows),
-        columns=list(text.columns),
-        rows=[list(map(str, row)) for row in text.rows],
+        words=list(content_of_section.words),
+        reasons=reasons(content_of_section.rows),
+        columns=list(content_of_section.columns),
+        rows=[list(map(str, row)) for row in content_of_section.rows],
         drawings=[FigureName(name=drawing.name, title=drawing.title) for drawing in section.drawings(run)],
     )
 

@@ -81,8 +81,7 @@ class Measuring:
     def _key(self, dataset_id: str, others: Sequence[str]) -> str:
         """Another where the images, groups or names of one are others."""
         if not 1 <= len(others) < _MOST or len({dataset_id, *others}) <= len(others):
-            do = f"Name one to {_MOST - 1} other datasets, each once."
-            raise CoverslipError("A distance is that of a dataset from others", do=do)
+            raise CoverslipError("distance-of-one-dataset", n_max=_MOST - 1)
         with one_moment(self._home.engine) as connection:
             rows = [reading_images.refuse_unread(connection, each) for each in (dataset_id, *others)]
         return sha256_json([[row.id, row.revision, row.name] for row in rows])

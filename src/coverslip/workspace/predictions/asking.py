@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from coverslip.files import write_json
+from coverslip.messages import text
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.jobs.records import Json, add_job, new_job_folder, unused_name
@@ -75,4 +76,5 @@ def _images_of(
             dataset = refuse_unready(connection, dataset_id)
         return source_paths(dataset), dataset.name, table_choices(dataset)
     paths = [str(workspace.allowed(source)) for source in sources]
-    return paths, Path(paths[0]).name if len(paths) == 1 else f"{len(paths)} places", TableChoices()
+    name = Path(paths[0]).name if len(paths) == 1 else text("several-sources", n=len(paths))
+    return paths, name, TableChoices()

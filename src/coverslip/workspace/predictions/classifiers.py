@@ -3,20 +3,20 @@
 import secrets
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 from sqlalchemy import insert, select, update
 
-from coverslip.errors import BadClassifier, Conflict, CoverslipError, NotFound
+from coverslip.errors import BadClassifier, CoverslipError, NotFound
 from coverslip.files import cannot_write
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import Page, Paging, now
+from coverslip.workspace.store.rows import Page, Paging, not_in_trash, now, original_location_taken
 from coverslip.workspace.store.tables import classifiers
 
 
@@ -38,8 +38,8 @@ def bring(workspace: Workspace, file: Path, name: str | None) -> ImportedClassif
     """
     try:
         card = open_classifier(file).card
-    except BadClassifier as error:  # where it lies for the moment says nothing to whoever sent it
-        raise BadClassifier(error.what, do=error.do, remedies=error.remedies) from error
+    except BadClassifier as error:  # the temporary location means nothing to the sender
+        raise BadClassifier.of(replace(error.failure, file=None)) from error
     classifier_id = secrets.token_hex(5)
     place = workspace.folder / "classifiers" / f"{classifier_id}.coverslip"
     brought = ImportedClassifier(classifier_id, name or " and ".join(card.classes[:3]), place, now())
@@ -68,7 +68,7 @@ def find_imported(workspace: Workspace, classifier_id: str, *, is_removed: bool 
     with workspace.engine.connect() as connection:
         row = connection.execute(select(classifiers).where(classifiers.c.id == classifier_id)).first()
     if row is None or (row.removed is not None) != is_removed:
-        raise NotFound("There is no classifier of this id here", do="Look at the list; it may have been removed.")
+        raise NotFound("no-such-classifier")
     return ImportedClassifier(row.id, row.name, Path(row.file), row.created)
 
 
@@ -100,9 +100,9 @@ def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
     place = workspace.trash / classifier.id
     file = place / classifier.file.name
     if not file.is_file():
-        raise NotFound("It is no longer in the trash", do="It cannot be restored.")
+        raise not_in_trash()
     if classifier.file.exists():
-        raise Conflict("Another file of that name lies where it was", do=f"Move '{file.name}' away.")
+        raise original_location_taken(file.name)
     open_classifier(file)
     shutil.move(file, classifier.file)
     place.rmdir()

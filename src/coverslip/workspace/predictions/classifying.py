@@ -23,7 +23,6 @@ from coverslip.workspace.workers.submit import child_environment
 SILENT_SECONDS = 300.0
 _ANSWER_SECONDS = 180.0  # a huge image on a busy computer takes long; what takes longer hangs
 _MOST_LOADED = 2  # each takes some hundred megabytes
-_PREDICT_IT = "Use the same image in a prediction of its own: its page says why it fails."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ class Classifying:
             if "error" in answer:
                 raise CoverslipError.of(failure_of(answer["error"]))
             return Classified(**answer)
-        raise CoverslipError("The classifier ended over this image", do=_PREDICT_IT)
+        raise CoverslipError("classifier-ended")
 
     def _worker(self, classifier_id: str, folder: Path) -> _Worker:
         with self._lock:
@@ -184,4 +183,4 @@ def _begin(folder: Path, stamp: int, readable: Sequence[Path]) -> _Worker:
     worker.end()
     if greeting is not None and "error" in greeting:
         raise CoverslipError.of(failure_of(greeting["error"]))
-    raise CoverslipError("The classifier could not be loaded", do=_PREDICT_IT)
+    raise CoverslipError("classifier-not-loaded")

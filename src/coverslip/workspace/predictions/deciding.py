@@ -11,7 +11,7 @@ from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.runs import ClassifierCard
 from coverslip.runs.documents import Document
-from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.jobs.records import Job, find_job, no_results_yet
 from coverslip.workspace.store.home import Workspace
 
 BEGUN = "begun.json"
@@ -42,10 +42,7 @@ def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
     """
     found = thresholds_of(_finished(workspace, run_id).run)
     if found is None:
-        raise Conflict(
-            "There is no threshold to choose: it takes two classes with 5 validation images each",
-            do="Leave it as it is.",
-        )
+        raise Conflict("no-threshold-to-choose")
     return found
 
 
@@ -65,5 +62,5 @@ def decide(workspace: Workspace, run_id: str, choices: Mapping[str, Any]) -> Thr
 def _finished(workspace: Workspace, run_id: str) -> Job:
     job = find_job(workspace, run_id, "train")
     if not job.run.is_done or not job.run.is_measured:
-        raise Conflict("This run has no numbers yet", do="Let the training finish, or resume it.")
+        raise no_results_yet()
     return job

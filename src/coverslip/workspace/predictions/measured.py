@@ -79,7 +79,7 @@ def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]
     run = Run(job.folder)
     table = run.predictions_file
     if not table.is_file():
-        raise Conflict("There are no measured images yet", do="Let it finish, or resume it.")
+        raise Conflict("no-measured-images")
     classes = _classes_in(table)
     stat, places = table.stat(), _places_of_dataset(workspace, job)
     with claimed(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{places}", will_grow=False) as claim:

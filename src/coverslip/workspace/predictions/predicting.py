@@ -108,7 +108,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                     writer.add(unwritten)
                     unwritten, written = [], time.monotonic()
                     if stop.is_requested():
-                        raise Stopped("The prediction was stopped", file=folder, do="The rows so far are kept.")
+                        raise Stopped("prediction-stopped", file=folder)
             writer.add(unwritten)
         for aside in (learnt.note(), shares.note()):
             if aside is not None:
@@ -137,9 +137,10 @@ def _refuse_others(folder: Path, now: Begun) -> None:
     if before is None:
         now.write(folder / BEGUN)
         return
-    for what in ("images", "classifier"):
-        if getattr(before, what) != getattr(now, what):
-            raise Conflict(f"The {what} changed since this was begun", do="Start a new prediction; these rows stay.")
+    if before.images != now.images:
+        raise Conflict("prediction-images-changed")
+    if before.classifier != now.classifier:
+        raise Conflict("prediction-classifier-changed")
 
 
 def _fingerprint(data: Dataset) -> str:
@@ -168,9 +169,7 @@ def _refuse_outside(data: Dataset, may_read: Callable[[Path], bool]) -> None:
     """
     for file in (file for record in data.records for file in record.plan.files(record.path)):
         if not may_read(file):
-            what = "An image lies outside the folders that the app may read"
-            do = "Choose others, or let the app read its folder too."
-            raise BadDataset(what, file=file, do=do, remedies=(ChooseOther("root"),))
+            raise BadDataset("image-outside", file=file, remedies=(ChooseOther("root"),))
 
 
 def main(folder: Path) -> int:

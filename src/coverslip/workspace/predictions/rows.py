@@ -190,7 +190,7 @@ def cells_in(file: Path, k: int) -> sqlite3.Row:
         with reading(file) as connection:
             cells = connection.execute("SELECT * FROM rows WHERE k = ?", (k,)).fetchone()
     if cells is None:
-        raise NotFound("There is no row with this number", do="Reload the page.")
+        raise NotFound("no-such-row")
     return cells
 
 
@@ -258,9 +258,13 @@ def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
         CoverslipError: it lies outside the allowed roots, or cannot be read.
     """
     if picture == NOT_FOUND:
-        do = "Put back the folder or table that it was opened from."
-        raise NotFound("The image is no longer where it was", do=do)
+        raise image_moved()
     return large_picture(workspace, _source(picture), view)
+
+
+def image_moved() -> NotFound:
+    """Return the error of an image whose file is no longer known."""
+    return NotFound("image-moved")
 
 
 def _source(picture: ImageSource) -> PictureSource:

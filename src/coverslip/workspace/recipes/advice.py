@@ -8,16 +8,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from sqlalchemy import select
 
-from coverslip.errors import BadRun, Conflict, NotFound, WeightsUnavailable
+from coverslip.errors import BadRun, Conflict, WeightsUnavailable
 from coverslip.experiments.estimating import LONG_SECONDS, Counts, plan_work
 from coverslip.keys import Option
 from coverslip.machine import FOR_TRAINING, chosen_device
+from coverslip.messages import text
 from coverslip.models import ModelRecord, has_weights, list_models, model_info, starting_weights
 from coverslip.runs import Pretraining, Recipe, Run
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.recipes.checking import recipe_of_dataset
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.rows import folder_of_run
+from coverslip.workspace.store.rows import folder_of_run, no_such_training
 from coverslip.workspace.store.tables import jobs
 
 PretrainedWeights = Literal["here", "download", "import", "none"]
@@ -101,34 +102,26 @@ def _download_bytes(record: ModelRecord) -> int:
 
 def _advice(record: ModelRecord, default: ModelRecord, weights: PretrainedWeights) -> str:
     if record.name == default.name:
-        start = "A good first choice: small, and quick also without a graphics card."
+        advice = text("recommended-network")
     else:
-        start = f"{_cost(record, default)}, {_size(record, default)}."
-    return f"{start} Import {record.weights_file}." if weights == "import" else start
+        cost_ratio = record.macs / default.macs if record.macs and default.macs else None
+        size_ratio = record.parameters / default.parameters
+        advice = text(
+            "network-cost",
+            cost="unknown" if cost_ratio is None else _compared(cost_ratio),
+            cost_ratio=_rounded(cost_ratio or 0.0),
+            size=_compared(size_ratio),
+            size_ratio=_rounded(size_ratio),
+        )
+    return f"{advice} {text('import-network-weights', weights=record.weights_file)}" if weights == "import" else advice
 
 
-def _cost(record: ModelRecord, default: ModelRecord) -> str:
-    if not record.macs or not default.macs:
-        return "Its cost is not known"
-    ratio = record.macs / default.macs
-    if ratio > 1.25:
-        return f"About {_times(ratio)} the computing of the recommended network"
-    if ratio < 0.8:
-        return f"About {100 * ratio:.0f} % of the computing of the recommended network"
-    return "About as much computing as the recommended network"
+def _compared(ratio: float) -> Literal["more", "less", "same"]:
+    return "more" if ratio > 1.25 else "less" if ratio < 0.8 else "same"
 
 
-def _size(record: ModelRecord, default: ModelRecord) -> str:
-    ratio = record.parameters / default.parameters
-    if ratio > 1.25:
-        return f"{_times(ratio)} its size"
-    if ratio < 0.8:
-        return f"{100 * ratio:.0f} % of its size"
-    return "about its size"
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.1f} times" if ratio < 3 else f"{ratio:.0f} times"
+def _rounded(ratio: float) -> float:
+    return round(ratio) if ratio >= 3 else ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +180,15 @@ def keeping_split_of(workspace: Workspace, run_id: str, dataset_id: str, recipe:
         folder = folder_of_run(connection, run_id)
         its_dataset = connection.execute(select(jobs.c.dataset_id).where(jobs.c.id == run_id)).scalar_one_or_none()
     if folder is None:
-        raise NotFound("There is no such training", do="It may have been deleted: look at the list.")
+        raise no_such_training()
     if its_dataset != dataset_id:
-        raise Conflict("That training was on another dataset", do="Train without the split of an earlier training.")
+        raise Conflict("training-of-other-dataset")
     try:
         rows = Run(folder).split
     except BadRun as error:
-        raise Conflict(f"The split of that training cannot be kept: {error.what}", do=error.do) from error
+        raise Conflict("split-not-kept", cause=error) from error
     if not rows:
-        raise Conflict("That training never came to its split", do="Train without its split.")
+        raise Conflict("training-without-split")
     if recipe.split.asks_for_folds or any(row.fold for row in rows):
         return recipe
     return recipe.model_copy(update={"split": recipe.split.model_copy(update={"run": str(folder)})})

@@ -6,6 +6,7 @@ from typing import Any
 
 from coverslip.datasets import ClassPlan, natural_key
 from coverslip.errors import BadRecipe, CoverslipError, NotFound
+from coverslip.messages import text
 from coverslip.models import check_declared, model_info
 from coverslip.runs import Recipe, check_recipe
 from coverslip.workspace.datasets.classes import trained_order
@@ -107,7 +108,7 @@ def nested(choices: Mapping[str, Any]) -> Json:
         for section in sections:
             inner = place.setdefault(section, {})
             if not isinstance(inner, dict):
-                raise BadRecipe(f"'{section}' is given twice", do="Give a section once.")
+                raise BadRecipe("repeated-section", section=section)
             place = inner
         both = isinstance(value, dict) and isinstance(place.get(last), dict)
         place[last] = {**place[last], **value} if both else value
@@ -128,5 +129,5 @@ def _allowed(workspace: Workspace, key: str, given: str) -> Path:
     try:
         return workspace.allowed(given)
     except CoverslipError as error:
-        faults = [(key, f"{error.what}: {given}")]
-        raise BadRecipe(error.what, file=error.file, do=error.do, remedies=error.remedies, faults=faults) from error
+        faults = [(key, text("refused-path", what=error.what, path=given))]
+        raise BadRecipe("recipe-path-refused", cause=error, faults=faults) from error

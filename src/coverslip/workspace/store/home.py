@@ -88,17 +88,10 @@ class Workspace:
         try:
             real = Path(path).expanduser().resolve(strict=True)
         except (OSError, RuntimeError, ValueError) as error:
-            raise CoverslipError(
-                "There is no such file or folder", file=Path(str(path).replace("\0", "")), do="Choose another one."
-            ) from error
+            raise CoverslipError("missing-path", file=Path(str(path).replace("\0", ""))) from error
         if not any(real.is_relative_to(root) for root in self.readable):
             shown = ", ".join(str(root) for root in self.roots)
-            raise CoverslipError(
-                "This lies outside the folders that the app may read",
-                file=real,
-                do=f"Choose one below {shown}, or let the app read this one too.",
-                remedies=(ChooseOther("root"),),
-            )
+            raise CoverslipError("outside-roots", file=real, remedies=(ChooseOther("root"),), roots=shown)
         return real
 
     def may_read(self, path: Path) -> bool:
@@ -135,13 +128,9 @@ def open_workspace(folder: Path | None = None, roots: tuple[Path, ...] = ()) -> 
         home.mkdir(mode=0o700, exist_ok=True)  # images of patients are nobody else's
     except OSError as error:
         raise CoverslipError(
-            f"The workspace could not be made: {error.strerror}",
-            file=home,
-            do="Choose another folder for it.",
-            remedies=(ChooseOther("workspace"),),
+            "workspace-not-created", file=home, remedies=(ChooseOther("workspace"),), reason=error.strerror
         ) from error
     real = tuple(root.expanduser().resolve() for root in roots) or (Path.home().resolve(),)
     if missing := next((root for root in real if not root.is_dir()), None):
-        do = "Choose another folder that the app may read."
-        raise CoverslipError("There is no such folder", file=missing, do=do, remedies=(ChooseOther("root"),))
+        raise CoverslipError("missing-root", file=missing, remedies=(ChooseOther("root"),))
     return Workspace(home.resolve(), real)

@@ -12,11 +12,11 @@ from sqlalchemy import Connection, select
 
 from coverslip.datasets import ClassPlan, Dataset, ImageRecord, Opening, Origin, Scan, Unreadable, with_classes
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import note_of
+from coverslip.messages import note_of, text
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, source_paths, values
 from coverslip.workspace.store.tables import image_facts, images
 
-OUTSIDE = "It lies outside the folders that the app may read"  # the reason of such an image
+OUTSIDE = "outside"  # the stored reason of an image that the app may not read
 WHOLE = ReadPlan()
 
 
@@ -171,7 +171,12 @@ def load_scan(connection: Connection, dataset_id: str) -> Scan:
         .where(image_facts.c.dataset_id == dataset_id, ~images.c.is_excluded)
         .order_by(image_facts.c.position)
     )
-    return Scan(tuple(facts_of(row.facts) if row.facts else Unreadable(row.reason) for row in rows))
+    return Scan(tuple(facts_of(row.facts) if row.facts else Unreadable(reason_text(row.reason)) for row in rows))
+
+
+def reason_text(reason: str) -> str:
+    """Return why an image cannot be read, by its stored reason."""
+    return text("reason-outside") if reason == OUTSIDE else reason
 
 
 def facts_as_json(facts: ImageFacts) -> Json:

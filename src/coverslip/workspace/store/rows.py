@@ -68,7 +68,7 @@ def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
     """
     row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).one_or_none()
     if row is None or row.forgotten is not None:
-        raise NotFound("There is no such dataset", do="It may have been forgotten: look at the list.")
+        raise NotFound("no-such-dataset")
     return row
 
 
@@ -85,11 +85,7 @@ def positions_of(connection: Connection, dataset_id: str, image_ids: Collection[
     )
     positions = list(found.scalars())
     if len(positions) != len(wanted):
-        raise ImagesChanged(
-            "Some of these images are no longer in the dataset, so nothing was changed",
-            do="Reload the images, then select them again.",
-            values={"n_missing": len(wanted) - len(positions)},
-        )
+        raise ImagesChanged("images-changed", n_missing=len(wanted) - len(positions))
     return positions
 
 
@@ -108,11 +104,7 @@ def missing_sources(row: AnyRow) -> list[str]:
 def refuse_missing(row: AnyRow) -> None:
     """Raises MissingSource where a folder or table of a dataset is not there now."""
     for path in missing_sources(row):
-        raise MissingSource(
-            "The folder or table of these images is not there",
-            file=Path(path),
-            do="Put it back, or choose its new place on the page of the images.",
-        )
+        raise MissingSource("missing-source", file=Path(path))
 
 
 def class_order(class_names: Iterable[str], found: Iterable[str]) -> list[str]:
@@ -126,6 +118,21 @@ def folder_of_run(connection: Connection, run_id: str) -> Path | None:
     known = (jobs.c.id == run_id) & (jobs.c.kind == "train") & (jobs.c.state != "removed")
     folder = connection.execute(select(jobs.c.folder).where(known)).scalar_one_or_none()
     return None if folder is None else Path(folder)
+
+
+def no_such_training() -> NotFound:
+    """Return the error of a training that does not exist."""
+    return NotFound("no-such-training")
+
+
+def not_in_trash() -> NotFound:
+    """Return the error of something that cannot be restored."""
+    return NotFound("not-in-trash")
+
+
+def original_location_taken(name: str) -> Conflict:
+    """Return the error of something that cannot be restored while another file or folder has its name."""
+    return Conflict("original-location-taken", name=name)
 
 
 def file_of_classifier(connection: Connection, classifier_id: str) -> Path | None:

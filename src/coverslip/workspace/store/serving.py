@@ -14,7 +14,7 @@ from pathlib import Path
 from coverslip.cache import sole_lock
 from coverslip.errors import CoverslipError
 from coverslip.files import write_json
-from coverslip.messages import ChooseOther
+from coverslip.messages import ChooseOther, text
 from coverslip.workspace.store.home import Workspace
 
 _FORMAT_VERSION = 1
@@ -38,17 +38,15 @@ def only_server(workspace: Workspace) -> Iterator[None]:
             if isinstance(error, OSError) or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 reason = error.strerror if isinstance(error, OSError) else error
                 raise CoverslipError(
-                    f"The workspace cannot be written to, or not be locked: {reason}",
-                    file=file,
-                    do="Free some space, or choose another folder for the workspace.",
-                    remedies=(ChooseOther("workspace"),),
+                    "workspace-not-locked", file=file, remedies=(ChooseOther("workspace"),), reason=str(reason)
                 ) from error
             address = _other_address(workspace)
             raise CoverslipError(
-                f"This workspace is open in another coverslip already{f', at {address}' if address else ''}",
+                "workspace-open-elsewhere",
                 file=workspace.folder,
-                do="Use that one, end it with Ctrl-C in its terminal, or choose another folder for the workspace.",
                 remedies=(ChooseOther("workspace"),),
+                has_address=address is not None,
+                address=address or "",
             ) from error
         yield
 
@@ -96,7 +94,7 @@ def redirect_file(workspace: Workspace, address: str) -> Iterator[Path]:
         page.write(
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
             f'<meta http-equiv="refresh" content="0;url={shown}"><title>coverslip</title></head>'
-            f'<body><a href="{shown}">Go on to coverslip</a></body></html>'
+            f'<body><a href="{shown}">{text("open-coverslip")}</a></body></html>'
         )
     timer = threading.Timer(_REDIRECT_SECONDS, _remove, [file])
     timer.daemon = True

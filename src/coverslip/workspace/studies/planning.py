@@ -145,10 +145,7 @@ def _refuse_outside(workspace: Workspace, plan: StudyPlan, known: Container[str]
     images += [start.train_on for start in starts if isinstance(start, Pretraining)]
     for path in images:
         if path not in known:
-            raise BadRecipe(
-                f"The plan names images that are not among the chosen ones: {path}",
-                do="Choose their dataset too; the plan names it by its folder or table.",
-            )
+            raise BadRecipe("plan-of-other-images", path=path)
     own = {str(cell.run.folder) for cell in cells}
     for start in starts:
         if isinstance(start, FromRun) and start.run not in own:

@@ -72,7 +72,7 @@ def comparison_of(job: Job) -> StudyComparison:
         data = {key: value for key, value in read_object(file).items() if key != "format_version"}
         return _COMPARISON.validate_python(data)
     except ValidationError as error:
-        raise BadRun("The comparison was damaged", file=file, do="Resume the study: it is written anew.") from error
+        raise BadRun("comparison-damaged", file=file) from error
 
 
 def file_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
@@ -93,14 +93,14 @@ def figure_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
     """
     file = find_job(workspace, study_id, "study").folder / "figures" / name
     if not file.is_file():
-        raise NotFound("There is no such drawing", do="Look at the comparison.")
+        raise NotFound("no-such-figure")
     return file
 
 
 def _there(job: Job, name: str) -> Path:
     file = job.folder / name
     if not file.is_file():
-        raise Conflict("Nothing was compared yet", do="It is when the study ends, or is stopped.")
+        raise Conflict("no-comparison-yet")
     return file
 
 

@@ -154,4 +154,4 @@ def _by_name(wanted: Select[Any], gallery: Gallery, column: str) -> Select[tuple
 
 
 def _unknown(name: str, value: str) -> CoverslipError:
-    return CoverslipError(f"These images cannot be asked for by {name} '{value}'", do="Ask without it.")
+    return CoverslipError("unknown-filter", name=name, value=value)

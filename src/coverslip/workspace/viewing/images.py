@@ -14,7 +14,7 @@ from coverslip.images import ReadPlan
 from coverslip.runs import LabelErrors, Run
 from coverslip.workspace.store.database import one_moment
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.store.records import plan_of
+from coverslip.workspace.store.records import plan_of, reason_text
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
@@ -22,6 +22,7 @@ from coverslip.workspace.store.rows import (
     confirmed_images,
     dataset_row,
     folder_of_run,
+    no_such_training,
     rows_in_dataset,
 )
 from coverslip.workspace.store.tables import image_facts, images, inspections
@@ -171,7 +172,7 @@ def _in_part(connection: Connection, dataset_id: str, filters: Filters) -> list[
     """Ids of the images that a training put on one side of its split."""
     run = _training(connection, filters)
     if not run.split:
-        raise BadRun("The training has no split yet", file=run.split_file, do="Wait until it has read the images.")
+        raise BadRun("no-split-yet", file=run.split_file)
     rows = rows_in_dataset(connection, dataset_id, run)
     return [image_id for image_id, row in rows.items() if row.split == filters.part]
 
@@ -180,7 +181,7 @@ def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> 
     """What a training found of the labels, without those that were confirmed as right or have been changed since."""
     now = label_errors_now(connection, dataset_id, _training(connection, filters))
     if now is None:
-        raise CoverslipError("This training's labels have not been checked", do="Find suspected label errors first.")
+        raise CoverslipError("labels-not-checked")
     return now.left
 
 
@@ -197,10 +198,10 @@ def _copies(connection: Connection, dataset_id: str) -> list[str]:
 def _training(connection: Connection, filters: Filters) -> Run:
     """The training that is asked by."""
     if filters.run is None:
-        raise CoverslipError("Images were asked for by a training that was not named", do="Say of which training.")
+        raise CoverslipError("filter-without-training")
     folder = folder_of_run(connection, filters.run)
     if folder is None:
-        raise NotFound("There is no such training", do="Look at the list of trainings.")
+        raise no_such_training()
     return Run(folder)
 
 
@@ -234,7 +235,7 @@ def facts_of(home: Workspace, dataset_id: str, position: int) -> ImageFacts:
         **{**row, "file": name_as_text(row["file"])},
         **read,
         format=facts.get("file_format"),
-        note=known.reason if known is not None and not facts else facts.get("note"),
+        note=reason_text(known.reason) if known is not None and not facts else facts.get("note"),
         equal_to=equal,
         duplicates=n_equal,
         size_bytes=size,
@@ -257,7 +258,7 @@ def picture_source_of(home: Workspace, dataset_id: str, image_id: str) -> Pictur
         dataset_row(connection, dataset_id)
         position = connection.execute(query.limit(1)).scalar()
     if position is None:
-        raise NotFound("There is no image of this id in this dataset", do="It may have been read again.")
+        raise NotFound("no-such-image")
     return picture_source(home, dataset_id, position)
 
 
@@ -283,7 +284,7 @@ def picture_sources(home: Workspace, dataset_id: str, positions: list[int]) -> l
 
 
 def _no_image(position: int) -> NotFound:
-    return NotFound(f"There is no image {position} in this dataset", do="It may have been read again; reload the page.")
+    return NotFound("no-image-at-position", position=position)
 
 
 def _at(dataset_id: str, positions: Iterable[int]) -> list[ColumnElement[bool]]:

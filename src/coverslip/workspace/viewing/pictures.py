@@ -134,9 +134,7 @@ def large_picture(home: Workspace, source: PictureSource, view: View) -> bytes:
     array = effective_channels(_pixels(home, source.path, plan).array)
     if view.channel is not None:
         if view.channel >= array.shape[2]:
-            raise CoverslipError(
-                f"The image has {array.shape[2]} channels, numbered from 0", do="Choose another channel."
-            )
+            raise CoverslipError("no-such-channel", n_channels=array.shape[2])
         array = array[..., view.channel : view.channel + 1]
     elif array.shape[2] != 3:
         array = array[..., :1]

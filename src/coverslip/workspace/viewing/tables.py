@@ -97,7 +97,7 @@ def _allowed_table(workspace: Workspace, path: str) -> Path:
     """The real path of a table: no other text is shown, such as settings and keys."""
     file = workspace.allowed(path)
     if not (is_table(file) and file.is_file()):
-        raise BadDataset("This is not a table", file=file, do="Tables end in .csv or .tsv.")
+        raise BadDataset("not-a-table-file", file=file)
     return file
 
 

@@ -132,7 +132,7 @@ def _make(home: Workspace, source: PictureSource, side: int, fields: Fields, is_
     if not source.is_readable:
         return None
     if not is_wanted():
-        raise Stopped("Nobody waits for the pictures any more", do="Ask again.")
+        raise Stopped("pictures-not-needed")
     try:
         pixels = home.read_image(source.path, source.plan, fields)
         return encoded(_as_image(small_pixels(pixels.array, side)))

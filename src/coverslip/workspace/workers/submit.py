@@ -18,7 +18,7 @@ from typing import Literal
 from coverslip.errors import CoverslipError
 from coverslip.images import WITHIN_VARIABLE
 from coverslip.machine import n_cores
-from coverslip.messages import Failure, failure_of
+from coverslip.messages import Failure, failure, failure_of
 from coverslip.pipes import Json, read_message, write_message
 from coverslip.process_limits import APART_VARIABLE
 
@@ -37,11 +37,9 @@ def child_environment(readable: Sequence[Path]) -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(_THREADS, str(n_cores())), APART_VARIABLE: "1", WITHIN_VARIABLE: within}
 
 
-_FAULT = Failure(
-    code="fault",
-    what="The process that was to do it ended without saying why",
-    do="Try again when less is going on; if that fails too, report it.",
-)
+def _ended_silently() -> Failure:
+    return failure("worker-ended-silently", kind="fault")
+
 
 Keep = Callable[[Json], None]
 """What is done with a result before its work counts as done."""
@@ -131,7 +129,7 @@ class Asked:
                 self._do(*waiting[-1])
 
     def _do(self, key: str, work: _Work) -> None:
-        failure: Failure | None = None
+        reason: Failure | None = None
         try:
             with self._begun(work) as process:
                 result = None if process is None else _followed(process, work)
@@ -139,16 +137,16 @@ class Asked:
                 if isinstance(result, dict):
                     work.keep(result)
                 else:
-                    failure = result or _FAULT
-        except CoverslipError as error:  # what it was about is gone
-            failure = error.failure
+                    reason = result or _ended_silently()
+        except CoverslipError as error:  # the dataset, run or image does not exist any more
+            reason = error.failure
         except OSError:
-            failure = _FAULT
+            reason = _ended_silently()
         with self._lock:
             if self._works.get(key) is work:
                 del self._works[key]
-                if failure is not None:
-                    self._errors[key] = failure
+                if reason is not None:
+                    self._errors[key] = reason
 
     @contextmanager
     def _begun(self, work: _Work) -> "Iterator[subprocess.Popen[bytes] | None]":

@@ -1,0 +1,459 @@
+# The app and its workspace: requests, datasets, labels, jobs, results and the database.
+
+## Requests and the server
+
+wrong-host = The app does not answer to this name
+    .do = Open the address that coverslip printed when it was started.
+
+wrong-origin = Another web page sent this request
+    .do = Open the app in its own tab, at the address that coverslip printed.
+
+missing-token = The token of the app is missing or wrong
+    .do = Open the address with ?token=… that coverslip printed, or restart coverslip and request a new token.
+
+open-coverslip = Continue to coverslip
+
+invalid-request = The request is not valid
+    .detail = The request is not valid: { $reasons }.
+
+not-json = This is not JSON
+
+either-dataset-or-sources = give either dataset_id or sources
+
+either-label-or-excluded = give either label or excluded
+
+request-not-understood = The request could not be understood
+
+unknown-address = There is nothing at this address
+
+wrong-method = This address does not accept this kind of request
+
+request-too-large = The request is larger than the server accepts at this address
+
+request-limit = The server accepts at most { $n_bytes } bytes at this address.
+
+http-error = { $phrase }
+
+not-unicode = A name or text contains characters that are not Unicode
+    .do = Write it without these characters. If it is the name of a file or folder, rename that file or folder.
+
+disk-refused = The operating system refused access to the disk: { $reason }
+    .do = Free some space, or check that you can write to the folder of the app. Existing files are intact.
+
+request-aborted = The request was interrupted
+    .do = Send it again.
+
+internal-error = An error occurred inside coverslip
+    .do = This is a bug in coverslip. Report it, with the end of log/app.log in the folder of the app.
+
+empty-request = The request has no content
+    .do = Send the file as the body of the request.
+
+file-too-large = The file is larger than { $n_mb } MB
+    .do = Send a smaller file.
+
+no-such-address = This computer has no address '{ $host }'
+    .do = Give one of its own addresses, or none.
+
+cannot-listen = The server cannot listen at { $host }: { $reason }
+    .do = Give one of the addresses of this computer, or none.
+
+## The workspace and its database
+
+workspace-not-created = The workspace could not be created: { $reason }
+    .do = Choose another folder for the workspace.
+
+missing-root = This folder does not exist
+    .do = Choose another folder that the app may read.
+
+missing-path = This file or folder does not exist
+    .do = Choose another one.
+
+outside-roots = This file or folder is outside the folders that the app may read
+    .do = Choose one below { $roots }, or allow the app to read this one as well.
+
+workspace-not-locked = The workspace cannot be written to or locked: { $reason }
+    .do = Free some space, or choose another folder for the workspace.
+
+workspace-open-elsewhere = Another coverslip already uses this workspace{ $has_address ->
+        [true] , at { $address }
+       *[false] { "" }
+    }
+    .do = Use that coverslip, stop it with Ctrl-C in its terminal, or choose another folder for the workspace.
+
+workspace-busy = The database of the workspace is in use
+    .do = Try again later.
+
+workspace-database-unusable = The database of the workspace cannot be used: { $reason ->
+        [full] the disk is full
+        [read-only] the file is read-only
+        [not-opened] the file cannot be opened
+       *[no-answer] the disk does not respond
+    }
+    .do = Free some space, or check that you can write to its folder. Existing content is intact.
+
+workspace-database-damaged = The database of the workspace is damaged: { $reason }
+    .do = Replace it with a copy, or choose another folder for the workspace. The folder runs/ is not affected.
+
+missing-table = the table '{ $table }' is missing
+
+missing-table-columns = the table '{ $table }' has no column { $columns }
+
+workspace-version = This workspace has the format { $version }, and this version of coverslip reads the format { $expected } only
+    .do = Use the version of coverslip that created it, or choose another folder for the workspace.
+
+workspace-database-empty = The database of the workspace is empty, although the workspace contains results
+    .do = Replace it with a copy. Without a copy, labels and names are lost: remove the empty file to start again, or choose another folder for the workspace.
+
+not-in-trash = This is no longer in the trash
+    .do = It cannot be restored.
+
+original-location-taken = Another file or folder of the same name is at the original location
+    .do = Move '{ $name }' to another location.
+
+## Datasets
+
+no-such-dataset = This dataset does not exist
+    .do = It may have been removed. Look at the list of datasets.
+
+images-changed = { $n_missing ->
+        [one] { $n_missing } of these images is
+       *[other] { $n_missing } of these images are
+    } no longer in the dataset, so nothing was changed
+    .do = Reload the images, then select them again.
+
+missing-source = The folder or table of these images does not exist
+    .do = Put it back, or choose its new location on the page of the dataset.
+
+images-still-reading = The images are still being read
+    .do = Wait until they have been read.
+
+images-not-read = The images could not be read
+    .do = The page of the dataset says why. Correct the problem, then read the images again.
+
+images-not-there = The images do not exist yet
+    .do = Wait until coverslip has drawn them.
+
+reading-failed = The images could not be read ({ $reason })
+    .do = Read the images again. If that fails too, report it.
+
+reading-stopped = Reading was stopped
+    .do = It continues automatically.
+
+unlabeled-dataset = No image has a label
+    .do = Label some images of each class first.
+
+folder-not-opened = The folder could not be opened: { $reason }
+    .do = Check that you can read it.
+
+source-not-absolute = '{ $path }' is not an absolute path
+    .do = Give the whole path of a folder, such as /home/me/cells.
+
+source-not-text = The name of this file or folder is not text
+    .do = Rename the file or folder.
+
+repeated-source = This file or folder is given twice
+    .do = Remove one of the two.
+
+all-images-outside = All of these images are outside the folders that the app may read
+    .do = Choose another folder, or allow the app to read this one as well.
+
+image-outside = An image is outside the folders that the app may read
+    .do = Choose other images, or allow the app to read their folder as well.
+
+reason-outside = It is outside the folders that the app may read
+
+several-sources = { $n } sources
+
+names-and-more = { $names } and { $n } more
+
+not-a-table-file = This is not a table
+    .do = Choose a file whose name ends in .csv or .tsv.
+
+both-column-and-pattern = A group column and a group pattern are given
+    .do = Give only one of them.
+
+slow-group-pattern = The group pattern '{ $pattern }' takes too long
+    .do = Make it simpler. Nested repeats such as (a+)+ can take forever.
+
+unusable-group-pattern = The group pattern '{ $pattern }' is not a regular expression: { $reason }
+    .do = For names such as slide07_cell3.png, write slide[0-9]+.
+
+no-such-image = The dataset has no image with this ID
+    .do = The dataset may have been read again. Reload the page.
+
+no-image-at-position = The dataset has no image { $position }
+    .do = The dataset may have been read again. Reload the page.
+
+no-such-channel = The image has { $n_channels ->
+        [one] { $n_channels } channel, which has the number 0
+       *[other] { $n_channels } channels, numbered from 0
+    }
+    .do = Choose another channel.
+
+pictures-not-needed = The pictures are no longer needed
+    .do = Request them again.
+
+dataset-in-use = '{ $name }' still uses these images
+    .do = Stop it first, or wait until it is done.
+
+## Uploads
+
+no-such-upload = This upload does not exist
+    .do = Start a new upload.
+
+upload-finished = The upload is finished
+    .do = Start a new upload for further images.
+
+upload-without-table = These files contain no table
+    .do = Create a dataset of the images alone.
+
+upload-too-large = The files are larger than the { NUMBER($n_gb, minimumFractionDigits: 1, maximumFractionDigits: 1) } GB that are left for this upload
+    .do = Send fewer images, or open their folder instead of sending it.
+
+upload-too-many-files = There are more than { $n_files ->
+        [one] { $n_files } file
+       *[other] { $n_files } files
+    }
+    .do = Send fewer images, or open their folder instead of sending it.
+
+upload-archive-empty = The archive contains no file
+    .do = Create a new zip file of the folder of images.
+
+upload-name-taken = '{ $name }' already exists and is of another kind
+    .do = Give it another name and send it again.
+
+## Classes and labels
+
+empty-class-name = The class has no name
+    .do = Enter a name.
+
+long-class-name = The name of the class is too long
+    .do = Use at most { $n_characters } characters.
+
+reserved-class-name = No class can have the name '{ $name }': in predictions, this word means that no class was decided
+    .do = Choose another name.
+
+repeated-class-name = Two classes have the same name
+    .do = Give each class its own name.
+
+invalid-classes = These classes cannot be used: { $reason }
+    .do = Correct their names.
+
+label-change-gone = This change of labels can no longer be undone or redone
+    .do = Reload the images.
+
+labels-changed-since = Images of this change were labeled again since then, so no label was changed
+    .do = Label the images again where needed.
+
+unlabeled-not-confirmed = An image without a label cannot be confirmed
+    .do = Label it first.
+
+exclusion-changed-since = All of these images were excluded or included since then
+    .do = Reload the page.
+
+answer-changed-since = This image has another answer by now, so nothing was changed
+    .do = Reload the page.
+
+labels-without-dataset = These images are not from a dataset of the app, so their labels cannot be corrected here
+    .do = Open the images as a dataset and train on it.
+
+image-left-dataset = The image is no longer in its dataset
+    .do = Read the dataset again, or add the folder of the image.
+
+no-answers-yet = No image has a corrected or confirmed class yet
+    .do = Correct or confirm the class of some images first.
+
+joined-images-changed = The added images were changed since then
+    .do = Choose the folders on the page of the dataset.
+
+no-joined-table = This table of added images does not exist
+    .do = Reload the page.
+
+only-joined-images = The dataset has no other images
+    .do = Remove the dataset.
+
+empty-new-dataset = The new dataset would contain no images
+    .do = Correct some rows first, or include all rows.
+
+dataset-of-corrections = { $name }, corrected
+
+dataset-of-predictions = { $name }, as predicted
+
+label-search-stopped = The search for label errors was stopped
+    .do = Start it again.
+
+labels-not-checked = The labels of this training have not been checked
+    .do = Find suspected label errors first.
+
+## Jobs
+
+no-such-job = No job has this ID
+    .do = It may have been deleted. Look at the list.
+
+no-such-training = This training does not exist
+    .do = It may have been deleted. Look at the list of trainings.
+
+job-changed = Another request changed this job at the same moment
+    .do = Reload the page, then try again.
+
+job-ended = This job has already ended
+    .do = There is nothing left to stop.
+
+job-finished = This job is finished
+    .do = Start a new one.
+
+job-not-ended = This job has not ended
+    .do = Stop it first.
+
+job-being-evaluated = This job is being evaluated
+    .do = Stop the evaluation first, or wait until it is done.
+
+not-finished-early = This training cannot be finished early now
+    .do = Wait until it ends, or stop it and resume it later.
+
+training-removed = The training of this evaluation was removed
+    .do = Restore the training first.
+
+job-fault = { $reason }
+    .do = This is a bug in coverslip. Report it, with the output of the process.
+
+job-ended-silently = The process ended without a message
+    .do = Start the job again. The computer may have run out of memory, or may have been switched off.
+
+worker-ended-silently = The process for this task ended without a message
+    .do = Try again when the computer is less busy. If that fails too, report it.
+
+near-duplicates-pending = Near-duplicates have not been searched for yet. If the training finds some, it keeps them in the same set, and its split differs slightly from this one.
+
+preview-timeout = Drawing the images took too long
+    .do = Try again when the computer is less busy.
+
+preview-ended-silently = The process that draws the images ended without a message
+    .do = Try again.
+
+training-not-finished = This training is not finished
+    .do = Let it finish, or resume it.
+
+no-classifier-yet = There is no classifier yet
+    .do = Let the training continue, or resume it.
+
+no-run-folder-yet = The run has no folder yet
+    .do = Wait until the training starts.
+
+no-run-file-yet = The run has no { $name } yet
+    .do = Let the training finish, or resume it.
+
+no-evaluation-file-yet = The evaluation has no { $name } yet
+    .do = Let it finish, or start it again.
+
+no-results-yet = This run has no results yet
+    .do = Let the training finish, or resume it.
+
+no-evaluation-results-yet = This evaluation has no results yet
+    .do = Let it finish, or start it again.
+
+images-of-evaluation = the images of “{ $name }”
+
+training-on-images = { $training } on { $dataset }
+
+runs-to-compare = A comparison needs 2 to { $n_max } runs
+    .do = Choose 2 to { $n_max } runs.
+
+not-measured-yet = “{ $name }” has no results yet
+    .do = Compare runs that are finished.
+
+no-measured-images = No image has been measured yet
+    .do = Let the job finish, or resume it.
+
+no-threshold-to-choose = There is no threshold to choose: this needs two classes with 5 validation images each
+    .do = Keep the current decision.
+
+no-explanation-yet = This image has no explanation yet
+    .do = Request the explanation, and wait until it is drawn.
+
+image-moved = The image is no longer at its location
+    .do = Put back the folder or table that it was opened from.
+
+distance-of-one-dataset = A distance is measured from one dataset to others
+    .do = Choose 1 to { $n_max } other datasets, each once.
+
+## Predictions
+
+no-such-classifier = No classifier here has this ID
+    .do = It may have been removed. Look at the list of classifiers.
+
+classifier-ended = The process of the classifier ended on this image
+    .do = Use the same image in a prediction. Its page says why the image fails.
+
+classifier-not-loaded = The classifier could not be loaded
+    .do = Use the same image in a prediction. Its page says why the image fails.
+
+prediction-stopped = The prediction was stopped
+    .do = The rows so far are saved.
+
+prediction-images-changed = The images have changed since this prediction started
+    .do = Start a new prediction. The rows of this one remain.
+
+prediction-classifier-changed = The classifier has changed since this prediction started
+    .do = Start a new prediction. The rows of this one remain.
+
+no-such-row = No row has this number
+    .do = Reload the page.
+
+## Filters of images
+
+unknown-filter = These images cannot be filtered or sorted by { $name } '{ $value }'
+    .do = Remove this filter.
+
+filter-without-training = This filter needs a training
+    .do = Say which training.
+
+no-split-yet = The training has no split yet
+    .do = Wait until it has read the images.
+
+## Recipes and networks
+
+repeated-section = '{ $section }' is given twice
+    .do = Give each section once.
+
+recipe-path-refused = { $what }
+
+refused-path = { $what }: { $path }
+
+training-of-other-dataset = That training used another dataset
+    .do = Train without the split of an earlier training.
+
+split-not-kept = The split of that training cannot be reused: { $what }
+
+training-without-split = That training has no split
+    .do = Train without its split.
+
+recommended-network = A good first choice: small, and fast without a GPU as well.
+
+network-cost = { $cost ->
+        [unknown] The amount of computation is unknown
+        [same] About the same amount of computation as the recommended network
+        [less] About { NUMBER($cost_ratio, style: "percent", maximumFractionDigits: 0) } of the computation of the recommended network
+       *[more] About { NUMBER($cost_ratio, maximumFractionDigits: 1) } times the computation of the recommended network
+    }, { $size ->
+        [same] about the same number of parameters
+        [less] { NUMBER($size_ratio, style: "percent", maximumFractionDigits: 0) } of its parameters
+       *[more] { NUMBER($size_ratio, maximumFractionDigits: 1) } times its parameters
+    }.
+
+import-network-weights = Import { $weights }.
+
+## Studies
+
+plan-of-other-images = The plan contains images of a dataset that is not chosen: { $path }
+    .do = Choose this dataset as well. The plan gives its folder or table.
+
+comparison-damaged = The comparison is damaged
+    .do = Resume the study. It writes the comparison again.
+
+no-such-figure = This figure does not exist
+    .do = Look at the comparison.
+
+no-comparison-yet = Nothing has been compared yet
+    .do = The study writes the comparison when it ends or is stopped.
