@@ -1,9 +1,9 @@
-"""Writes a page of `docs/studies/` from the folder of a study: its tables and its limits.
+"""Write a page of `docs/studies/` from the folder of a study: its tables and its limitations.
 
     python docs/make_studies.py NAME STUDY --asks TEXT --command TEXT [--note TEXT]...
 
-The tables and the report of `STUDY` are written anew. Paths below the folder that `COVERSLIP_DATA` names are written
-without it.
+The script also updates the tables and the report of `STUDY`. It shortens paths below the folder `COVERSLIP_DATA`, which
+then start at this folder.
 """
 
 import argparse
@@ -20,18 +20,18 @@ _PAGES = Path(__file__).parent / "studies"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="of the page, such as mobincep")
+    parser.add_argument("name", help="name of the page, such as mobincep")
     parser.add_argument("study", type=Path, help="folder of the study")
-    parser.add_argument("--asks", required=True, help="what it asks, in a sentence or two")
+    parser.add_argument("--asks", required=True, help="purpose and data of the study, in one to three sentences")
     parser.add_argument("--title", required=True)
-    parser.add_argument("--command", required=True, help="how it was run")
-    parser.add_argument("--note", action="append", default=[], help="what else the numbers do not show")
+    parser.add_argument("--command", required=True, help="commands that ran the study")
+    parser.add_argument("--note", action="append", default=[], help="a further limitation of the results")
     asked = parser.parse_args()
     compared = studies.study_comparison(asked.study)
     lines = [
         f"# {asked.title}",
         "",
-        "Written by `docs/make_studies.py` from the study's own files.",
+        "`docs/make_studies.py` wrote this page from the files of the study.",
         "",
         asked.asks,
         "",
@@ -40,7 +40,7 @@ def main() -> None:
         "```",
         *_results(compared),
         "",
-        "## Limits of the study",
+        "## Limitations of the study",
         "",
         *(f"- {note}" for note in (*asked.note, *compared.idle_first_steps, *compared.notes)),
         "",
