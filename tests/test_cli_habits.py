@@ -120,7 +120,7 @@ def test_nothing_readable_at_all_is_a_failure_with_its_rows_written(
     broken.write_bytes(b"no image")
     table = tmp_path / "p.csv"
     assert main(["predict", str(trained.folder), str(broken), "--out", str(table)]) == 1
-    assert text("no-readable-image") in " ".join(capsys.readouterr().err.split())
+    assert text("no-image-predicted") in " ".join(capsys.readouterr().err.split())
     assert "unreadable" in table.read_text(encoding="utf-8")
     assert main(["predict", str(trained.folder), str(broken), "--out", str(table), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["decisions"] == {"unreadable": 1}

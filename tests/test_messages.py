@@ -95,4 +95,4 @@ def test_a_command_that_another_program_began_leaves_why_it_failed(
     assert main(["models", "no_such_network"]) == 1
     assert "`coverslip models`" not in capsys.readouterr().err
     failure = failure_of(json.loads(left.read_text()))
-    assert (failure.code, failure.remedies) == ("unknown-model", (ShowModels(),))
+    assert (failure.kind, failure.code, failure.remedies) == ("unknown-model", "no-such-model", (ShowModels(),))

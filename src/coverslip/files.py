@@ -127,7 +127,7 @@ def read_bytes(path: Path, most_bytes: int) -> bytes:
     with path.open("rb") as file:
         data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
-        raise ValueError(text("file-too-large", limit_mib=most_bytes / 2**20))
+        raise ValueError(text("file-above-limit", limit_mib=most_bytes / 2**20))
     return data
 
 

@@ -128,7 +128,7 @@ def predict(
         _show_shares(summary.shares, summary.assumed)
         results_console().print(f"Predictions  {out}", soft_wrap=True)
     if set(summary.decisions) == {"unreadable"}:
-        raise CoverslipError("no-readable-image", file=summary.file)
+        raise CoverslipError("no-image-predicted", file=summary.file)
 
 
 def _shares(texts: Sequence[str]) -> dict[str, float]:

@@ -166,7 +166,7 @@ def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | Tabl
         return Path(item)
     if _is_table(item):
         return _table_of(item, f"table {k} image" if n_items > 1 else "image", axes)
-    raise BadDataset("not-an-image", index=k, item=f"{item!r:.80}")
+    raise BadDataset("unsupported-item", index=k, item=f"{item!r:.80}")
 
 
 def _is_labels(given: object) -> bool:

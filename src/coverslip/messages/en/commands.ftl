@@ -11,5 +11,5 @@ demo-folder-is-file = This is a file, not a folder
 demo-folder-not-empty = The folder is not empty and was not created by a demo
     .do = Choose another folder.
 
-no-readable-image = None of the images could be read
+no-image-predicted = None of the images could be read
     .do = The table lists the reason for each image.

@@ -383,7 +383,7 @@ not-a-stack = An array of { $n_axes } axes is not a stack of images
 not-images-in-memory = Images cannot be taken from an object of type { $type_name }
     .do = Give a folder, a table or an image by its path, an array, a Pillow image, a data frame, or several in a list.
 
-not-an-image = Item { $index } is neither a path nor an image: { $item }
+unsupported-item = Item { $index } is neither a path nor an image: { $item }
     .do = Give a folder, a table or an image by its path, an array, a Pillow image, a data frame, or several in a list.
 
 x-without-images = The X of (X, y) is of type { $type_name }
@@ -488,7 +488,7 @@ image-changed = The image has changed since it was scanned
 no-memory-for-image = There is not enough memory for this image
     .do = Crop it, or use a larger computer.
 
-channel-files-differ = The files of its channels differ in size or depth
+channel-facts-differ = The files of its channels differ in size or depth
 
 image-not-reached = It was not reached
 

@@ -26,7 +26,7 @@ other-file-in-place = There is another file of that name, which coverslip did no
 
 file-not-regular = it is not a regular file
 
-file-too-large = it is larger than the limit of { NUMBER($limit_mib, maximumSignificantDigits: 3) } MiB
+file-above-limit = it is larger than the limit of { NUMBER($limit_mib, maximumSignificantDigits: 3) } MiB
 
 file-name-not-accepted = The name '{ $name }' is not accepted: { $fault }
     .do = Give the file a plain name, and send it again.

@@ -137,14 +137,11 @@ images-not-there = The images do not exist yet
 reading-failed = The images could not be read ({ $reason })
     .do = Read the images again. If that fails too, report it.
 
-reading-stopped = Reading was stopped
+dataset-reading-stopped = Reading was stopped
     .do = It continues automatically.
 
 unlabeled-dataset = No image has a label
     .do = Label some images of each class first.
-
-folder-not-opened = The folder could not be opened: { $reason }
-    .do = Check that you can read it.
 
 source-not-absolute = '{ $path }' is not an absolute path
     .do = Give the whole path of a folder, such as /home/me/cells.
@@ -179,7 +176,7 @@ slow-group-pattern = The group pattern '{ $pattern }' takes too long
 unusable-group-pattern = The group pattern '{ $pattern }' is not a regular expression: { $reason }
     .do = For names such as slide07_cell3.png, write slide[0-9]+.
 
-no-such-image = The dataset has no image with this ID
+no-image-with-id = The dataset has no image with this ID
     .do = The dataset may have been read again. Reload the page.
 
 no-image-at-position = The dataset has no image { $position }
@@ -231,7 +228,7 @@ empty-class-name = The class has no name
 long-class-name = The name of the class is too long
     .do = Use at most { $n_characters } characters.
 
-reserved-class-name = No class can have the name '{ $name }': in predictions, this word means that no class was decided
+reserved-name = No class can have the name '{ $name }': in predictions, this word means that no class was decided
     .do = Choose another name.
 
 repeated-class-name = Two classes have the same name

@@ -58,7 +58,7 @@ def empty_class_name() -> CoverslipError:
 
 def reserved_class_name(name: str) -> CoverslipError:
     """Return the error of a class with a name that predictions use if no class is decided."""
-    return CoverslipError("reserved-class-name", name=one_line(name))
+    return CoverslipError("reserved-name", name=one_line(name))
 
 
 def checked_names(names: list[str]) -> list[str]:

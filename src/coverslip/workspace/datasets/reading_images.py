@@ -200,7 +200,7 @@ class _Teller:
 
     def __call__(self, event: Event) -> None:
         if self.is_over.is_set():
-            raise Stopped("reading-stopped")
+            raise Stopped("dataset-reading-stopped")
         moment = time.monotonic()
         self.began = self.began or moment
         if not isinstance(event, Progressed) or moment - self.last_kept < _TELL_EVERY_S:

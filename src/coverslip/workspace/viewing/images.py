@@ -258,7 +258,7 @@ def picture_source_of(home: Workspace, dataset_id: str, image_id: str) -> Pictur
         dataset_row(connection, dataset_id)
         position = connection.execute(query.limit(1)).scalar()
     if position is None:
-        raise NotFound("no-such-image")
+        raise NotFound("no-image-with-id")
     return picture_source(home, dataset_id, position)
 
 
