@@ -165,7 +165,7 @@ def test_classes_that_the_classifier_does_not_know_are_told(lab: Lab) -> None:
     assert (outlook["n_labelled"], outlook["n_known"], len(outlook["unknown_classes"])) == (9, 0, 3)
     found = lab.evaluate(dataset)
     assert found["state"] == "failed"
-    assert "label that the classifier knows" in found["error"]["what"]
+    assert found["error"]["code"] == "no-known-label"
     assert lab.client.get(f"{API}/evaluations/{found['id']}/results").status_code == 409
     assert lab.client.delete(f"{API}/jobs/{found['id']}").status_code == 204
 

@@ -182,7 +182,7 @@ def test_all_that_is_wrong_with_a_recipe_file_is_told_with_key_and_line(app: App
     assert [(one["field"], one["line"]) for one in inner["errors"]] == [("init.recipe.epoch", 4)]
     torn = app.refused("POST", "recipe/read", {"text": "epochs: 3\nsplit: [1\n"})
     assert [one["line"] for one in torn["errors"]] == [3]
-    assert "each line" in app.refused("POST", "recipe/read", {"text": "- 3"})["do"]
+    assert app.refused("POST", "recipe/read", {"text": "- 3"})["code"] == "recipe-not-a-mapping"
 
 
 @pytest.mark.parametrize("name", RECIPES)

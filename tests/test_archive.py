@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import stat
 import struct
@@ -26,6 +27,7 @@ from coverslip.cli import main
 from coverslip.errors import BadClassifier
 from coverslip.images import Preprocessing
 from coverslip.inference.loading import load_network
+from coverslip.messages import has_entry
 from coverslip.models.networks import create_network
 from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
 
@@ -274,25 +276,25 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "an encrypted entry": (encrypted, "encrypted"),
     "one name twice": (with_double, "twice"),
     "many entries": (many_entries, "far more"),
-    "a zip in the zip": (nested, "no classifier.json"),
-    "no weights": (lambda file, entries: zipped(file, {CARD: entries[CARD]}), "no weights.safetensors"),
+    "a zip in the zip": (nested, "contain classifier.json"),
+    "no weights": (lambda file, entries: zipped(file, {CARD: entries[CARD]}), "contain weights.safetensors"),
     "unusual packing": (lambda file, entries: zipped(file, entries, zipfile.ZIP_BZIP2), "unusual"),
     "cut in the middle": (cut(0.5), "cut off"),
     "cut at the end": (cut(0.9999), "cut off"),
     "a flipped bit": (flipped, "CRC"),
-    "no zip": (lambda file, entries: file.write_bytes(entries[WEIGHTS]), "no packaged classifier"),
-    "empty": (lambda file, _: file.write_bytes(b""), "no packaged classifier"),
+    "no zip": (lambda file, entries: file.write_bytes(entries[WEIGHTS]), "not-a-packaged-classifier"),
+    "empty": (lambda file, _: file.write_bytes(b""), "not-a-packaged-classifier"),
     "too large a size": (said_larger, "not as large as they say"),
     "a bomb of weights": (deflated_zeros(200_000_000), "far more than its size"),
     "a bomb beside the classifier": (
         lambda file, entries: zipped(file, entries | {"x": bytes(100_000_000)}, zipfile.ZIP_DEFLATED),
         "far more than its size",
     ),
-    "a huge description": (replaced(CARD, lambda text: text + b" " * 300_000), "far too large"),
-    "a deep description": (replaced(CARD, lambda _: b"[" * 100_000), "damaged"),
-    "a description that is no JSON": (replaced(CARD, lambda _: b"\xff\xfe{"), "damaged"),
-    "a newer format": (edited(format_version=2), "Update coverslip"),
-    "an unknown network": (edited(model="no_such_network"), "cannot be built"),
+    "a huge description": (replaced(CARD, lambda text: text + b" " * 300_000), "card-too-large"),
+    "a deep description": (replaced(CARD, lambda _: b"[" * 100_000), "damaged-card"),
+    "a description that is no JSON": (replaced(CARD, lambda _: b"\xff\xfe{"), "damaged-card"),
+    "a newer format": (edited(format_version=2), "newer-classifier-format"),
+    "an unknown network": (edited(model="no_such_network"), "network-build-failed"),
     "options that name files": (edited(model_options={"checkpoint_path": "/etc/passwd"}), "cannot be built"),
     "a plan that names files": (
         edited(preprocessing={"image_size": 32, "plan": {"other_files": ["/etc/passwd"]}}),
@@ -315,13 +317,13 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "a list as an option": (edited(model_options={"layers": [1] * 300}), "more than 256 values"),
     "senseless options": (edited(model="resnet34", model_options={"layers": ["x"]}), "cannot be built"),
     "an infinite temperature": (edited(temperature=float("inf")), "temperature"),
-    "an operating point too many": (edited(operating_points=[0.5, 0.2, 0.3]), "3 operating points for 2 classes"),
+    "an operating point too many": (edited(operating_points=[0.5, 0.2, 0.3]), "operating points for 2 classes"),
     "an operating point of nothing": (edited(operating_points=[0.5, 0]), "operating_points"),
     "one class twice": (edited(classes=["a", "a"]), "same name"),
-    "a class that means none": (edited(classes=["a", "uncertain"]), "cannot be called"),
+    "a class that means none": (edited(classes=["a", "uncertain"]), "uncertain"),
     "a network for huge images": (edited(preprocessing={"image_size": 4096}), "image_size"),
     "many classes": (edited(classes=[f"{i}" for i in range(10_000)], prior=[0.5] * 10_000), "do not fit"),
-    "a share too few": (edited(prior=[1]), "1 shares for 2 classes"),
+    "a share too few": (edited(prior=[1]), "for 2 classes"),
     "no such number of channels": (edited(preprocessing={"image_size": 32, "channels": 10**6}), "do not fit"),
     "another network": (edited(model="mobilenet_v2"), "do not fit"),
     "a tensor of another shape": (
@@ -334,26 +336,29 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     ),
     "a tensor of another name": (weights_with(lambda w: w.update({"evil": w.pop("head.weight")})), "do not fit"),
     "a tensor too many": (weights_with(lambda w: w.update({"more": np.zeros(3, np.float32)})), "do not fit"),
-    "weights that are no numbers": (weights_with(lambda w: w["head.weight"].fill(np.nan)), "no finite number"),
-    "infinite weights": (weights_with(lambda w: w["head.bias"].fill(np.inf)), "no finite number"),
-    "a huge list of tensors": (replaced(WEIGHTS, lambda data: struct.pack("<Q", 2**40) + data[8:]), "cut off"),
+    "weights that are no numbers": (weights_with(lambda w: w["head.weight"].fill(np.nan)), "weights-not-finite"),
+    "infinite weights": (weights_with(lambda w: w["head.bias"].fill(np.inf)), "weights-not-finite"),
+    "a huge list of tensors": (
+        replaced(WEIGHTS, lambda data: struct.pack("<Q", 2**40) + data[8:]),
+        "weights-truncated",
+    ),
     "a large list of tensors": (
         header_only({f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(60_000)}),
-        "cut off",
+        "weights-truncated",
     ),
-    "a list that is no list": (header_only([1, 2]), "damaged list"),
+    "a list that is no list": (header_only([1, 2]), "weights-header-damaged"),
     "shapes of many digits": (
         header_only({f"t{i}": {"dtype": "F32", "shape": [10**4200] * 60} for i in range(6)}),
         "the limit is 18",
     ),
     "a shape of many axes": (header_only({"mean": {"dtype": "F32", "shape": [2] * 60}}), "at most 8"),
-    "a list of nonsense": (header_only({"mean": {"dtype": "F32", "shape": ["x"]}}), "damaged list"),
-    "a deep list": (replaced(WEIGHTS, lambda _: struct.pack("<Q", 90_000) + b"[" * 90_000), "damaged list"),
+    "a list of nonsense": (header_only({"mean": {"dtype": "F32", "shape": ["x"]}}), "weights-header-damaged"),
+    "a deep list": (replaced(WEIGHTS, lambda _: struct.pack("<Q", 90_000) + b"[" * 90_000), "weights-header-damaged"),
     "tensors larger than the file": (
         header_only({"mean": {"dtype": "F32", "shape": [10**9, 10**9], "data_offsets": [0, 4]}}, n_data=4),
-        "not as large as they say",
+        "weights-size-mismatch",
     ),
-    "few bytes of weights": (replaced(WEIGHTS, lambda data: data[:5]), "cut off"),
+    "few bytes of weights": (replaced(WEIGHTS, lambda data: data[:5]), "weights-truncated"),
 }
 
 
@@ -363,8 +368,9 @@ def test_a_crafted_file_is_one_clear_error_and_leaves_nothing_behind(
 ) -> None:
     file = tmp_path / "crafted.coverslip"
     craft(file, entries_of(folder))
-    with within_memory(200e6), pytest.raises(BadClassifier, match=said) as caught:
+    with within_memory(200e6), pytest.raises(BadClassifier) as caught:
         cs.load_classifier(file)
+    assert caught.value.code == said if has_entry(said) else re.search(said, str(caught.value))
     assert "crafted.coverslip" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["crafted.coverslip"]

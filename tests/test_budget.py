@@ -139,8 +139,9 @@ def test_a_budget_is_a_length_of_time(text: str | float, seconds: float) -> None
 
 @pytest.mark.parametrize("text", ["", "ten", "10", "m", "-5m", "0s", 0, float("nan"), "10m ago"])
 def test_what_is_no_length_of_time_is_refused(text: str | float) -> None:
-    with pytest.raises(BadRecipe, match="is no length of time"):
+    with pytest.raises(BadRecipe) as refused:
         budget_seconds(text)
+    assert refused.value.code == "not-a-duration"
 
 
 def test_progress_runs_from_0_to_1_in_equal_steps_without_changes() -> None:
@@ -418,11 +419,13 @@ def test_a_stop_after_fine_tuning_was_given_up_keeps_the_instant_classifier(
 @pytest.mark.slow
 def test_a_run_that_had_too_little_time_can_be_given_more(cells: Path, tmp_path: Path) -> None:
     data, folder = cs.open_dataset(cells, group_pattern=GROUPS), tmp_path / "run"
-    with pytest.raises(OutOfTime, match="is too little") as raised:
+    with pytest.raises(OutOfTime) as raised:
         cs.train(data, INSTANT, out=folder, budget=0.01)
+    assert raised.value.code == "budget-too-short"
     assert raised.value.failure.parameters["seconds"] > 0.01
-    with pytest.raises(OutOfTime, match="is too little"):
+    with pytest.raises(OutOfTime) as refused:
         cs.resume(folder)
+    assert refused.value.code == "budget-too-short"
     run = cs.resume(folder, budget="5m")
     assert run.is_done
     assert run.budget is not None
@@ -434,8 +437,9 @@ def test_from_random_weights_too_little_time_is_an_error_that_says_how_much_woul
     cells: Path, tmp_path: Path
 ) -> None:
     recipe = with_settings(SMALL, ["init=scratch"])
-    with pytest.raises(OutOfTime, match="is too little") as raised:
+    with pytest.raises(OutOfTime) as raised:
         trained_within(cells, tmp_path / "run", recipe, 60.0, Machine((20.0,)))
+    assert raised.value.code == "budget-too-short"
     assert raised.value.failure.parameters["seconds"] > 120  # 6 steps in two epochs
 
 
@@ -472,8 +476,10 @@ def test_cross_validation_is_skipped_if_time_is_short_unless_it_was_asked_for(ce
     assert "no-time-to-fine-tune-folds" in machine.notes()
     assert run.recipe.stage == "instant"
     assert [training.finetune for training in run.trainings] == [None, None, None]
-    with pytest.raises(OutOfTime, match="too little: cross-validation with 3 folds"):
+    with pytest.raises(OutOfTime) as refused:
         cs.train(cs.open_dataset(cells, group_pattern=GROUPS), asked, out=tmp_path / "none", budget=0.01)
+    assert refused.value.code == "budget-too-short-for-folds"
+    assert refused.value.parameters["n_folds"] == 3
 
 
 @pytest.mark.slow
@@ -574,8 +580,10 @@ def test_fine_tuning_takes_smaller_batches_where_memory_is_short(cells: Path, tm
     smaller = fit_to_memory(parts, recipe, context, lambda device: 10**8)  # 48 px: 74 MB with 4, 132 MB with 16
     assert (recipe.batch_size, smaller.batch_size, context.run.recipe.batch_size) == (16, 8, 8)
     assert [event.code for event in events if isinstance(event, Noted)] == ["smaller-batches"]
-    with pytest.raises(OutOfMemory, match=r"at 48 px takes about 0\.1 GB of memory even in small batches"):
+    with pytest.raises(OutOfMemory) as refused:
         fit_to_memory(parts, recipe, context, lambda device: 10**6)
+    assert refused.value.code == "fine-tuning-out-of-memory"
+    assert (refused.value.parameters["image_size"], refused.value.parameters["free_bytes"]) == (48, 10**6)
     instant = recipe.model_copy(update={"stage": "instant"})
     assert fit_to_memory(parts, instant, context, lambda device: 0) is instant
 
@@ -631,14 +639,16 @@ def test_the_speed_of_training_is_measured_without_a_deadline(cells: Path, tmp_p
 
 def test_pretraining_takes_no_budget(cells: Path, tmp_path: Path) -> None:
     recipe = with_settings(SMALL, [f"init={{train_on: {cells}}}"])
-    with pytest.raises(BadRecipe, match="cannot be planned for pretraining"):
+    with pytest.raises(BadRecipe) as refused:
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", budget="10m")
+    assert refused.value.code == "budget-with-pretraining"
 
 
 def test_cross_validation_from_random_weights_takes_no_budget(cells: Path, tmp_path: Path) -> None:
     recipe = with_settings(SMALL, ["init=scratch", "split.folds=3"])
-    with pytest.raises(BadRecipe, match="cross-validation from random weights"):
+    with pytest.raises(BadRecipe) as refused:
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", budget="10m")
+    assert refused.value.code == "budget-with-folds-from-scratch"
 
 
 def test_a_forecast_of_the_instant_stage_includes_the_later_trainings_of_folds() -> None:

@@ -81,8 +81,9 @@ def test_a_training_is_not_resumed_on_changed_images_of_any_part(
         (cells / image_id).write_bytes(content)  # restored, with another time of change
     assert cs.resume(run).is_done
     change_pixels(cells / parts["test"])
-    with pytest.raises(BadRun, match="finished"):
+    with pytest.raises(BadRun) as refused:
         cs.resume(run)
+    assert refused.value.code == "run-is-finished"
 
 
 def test_a_training_is_not_resumed_on_changed_images_of_its_first_step(tmp_path: Path) -> None:

@@ -102,8 +102,12 @@ def test_the_numbers_of_two_classes_are_those_of_the_positive_one():
 
 
 def test_wishes_that_do_not_fit_the_classes_are_refused_with_what_to_do():
-    with pytest.raises(BadRecipe, match="there are 3"):
+    with pytest.raises(BadRecipe) as refused:
         Recipe(decide_by="sensitivity").check_decision(["a", "b", "c"])
-    with pytest.raises(BadRecipe, match="did you mean 'tumour'"):
+    assert refused.value.code == "needs-two-classes"
+    assert refused.value.parameters["n_classes"] == 3
+    with pytest.raises(BadRecipe) as refused:
         Recipe(positive_class="tumor").check_decision(["normal", "tumour"])
+    assert refused.value.code == "unknown-positive-class"
+    assert "'tumour'" in refused.value.parameters["reason"]
     Recipe(decide_by="specificity", positive_class="normal").check_decision(["normal", "tumour"])

@@ -68,10 +68,11 @@ def test_a_stop_that_was_asked_for_ends_the_work_while_images_are_read(cells: Pa
     run = Run(tmp_path / "run")
     environment = begin_run(run.folder, data, recipe, "cpu", allow_leakage=False)
     run.stop_file.touch()
-    with pytest.raises(Stopped, match="before there was a classifier"):
+    with pytest.raises(Stopped) as refused:
         train_in(data, recipe, environment, RunContext(run.folder, stop=Stop(run.stop_file)))
+    assert refused.value.code == "training-stopped-early"
     status = run.status
     assert status is not None
     assert status.state == "stopped"
     assert status.failure is not None
-    assert (status.failure.code, status.failure.remedies) == ("stopped", (Resume(str(run.folder)),))
+    assert (status.failure.kind, status.failure.remedies) == ("stopped", (Resume(str(run.folder)),))

@@ -115,8 +115,9 @@ def test_a_stopped_training_is_finished_by_its_command(cells: Path, tmp_path: Pa
     assert done.exit_code == 0, done.output
     ended = Run(run.folder)
     assert (ended.recipe.last_epoch, ended.is_done) == (3, True)
-    with pytest.raises(BadRun, match="finished"):
+    with pytest.raises(BadRun) as refused:
         request_finish(run.folder)
+    assert refused.value.code == "run-is-finished"
 
 
 @pytest.mark.slow
@@ -124,8 +125,9 @@ def test_folds_cannot_be_finished_early(cells: Path, tmp_path: Path) -> None:
     choices = recipe(stage="instant", split={"folds": 2})
     with pytest.raises(Stopped):
         train(cells, tmp_path / "run", choices, "stop", InstantClassifierFitted)
-    with pytest.raises(BadRun, match="folds"):
+    with pytest.raises(BadRun) as refused:
         request_finish(tmp_path / "run")
+    assert refused.value.code == "finish-with-folds"
 
 
 @pytest.mark.slow
@@ -133,5 +135,6 @@ def test_nothing_is_finished_before_it_is_known_whether_there_are_folds(tmp_path
     cells = write_cells(tmp_path / "cells", 24, seed=11)  # which no cache knows
     with pytest.raises(Stopped):
         train(cells, tmp_path / "run", recipe(split={"folds": None}), "stop", Progressed)
-    with pytest.raises(BadRun, match="still being read"):
+    with pytest.raises(BadRun) as refused:
         request_finish(tmp_path / "run")
+    assert refused.value.code == "finish-while-reading"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from trained import INSTANT, SMALL_NETWORK
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, LeakageFound, WeightsUnavailable
 from coverslip.events import EpochEnded, Event, Noted
-from coverslip.messages import Set
+from coverslip.messages import Set, text
 from coverslip.models.networks import create_network
 from coverslip.runs import (
     FromRun,
@@ -71,7 +72,7 @@ def weights_of(run: Run) -> dict[str, np.ndarray]:
 
 def notes_of(run: Run) -> list[str]:
     lines = (run.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    return [event["text"] for event in map(json.loads, lines) if event.get("event") == "Noted"]
+    return [event["code"] for event in map(json.loads, lines) if event.get("event") == "Noted"]
 
 
 def from_run(run: Run, **more: object) -> dict[str, object]:
@@ -193,10 +194,11 @@ def test_images_that_the_earlier_run_was_trained_on_cannot_measure_the_new_one(e
     recipe = ON_TOP.model_copy(update={**from_run(earlier), "seed": 1})
     inside = recipe.model_copy(update={"init": FromRun(run=str(earlier.classifier_folder))})
     for i, choices in enumerate((recipe, inside)):
-        with pytest.raises(LeakageFound, match="were used in pretraining"):
+        with pytest.raises(LeakageFound) as refused:
             cs.train(same, choices, out=tmp_path / f"refused{i}")
+        assert refused.value.code == "images-of-pretraining-tested"
     run = cs.train(same, recipe, out=tmp_path / "allowed", allow_leakage=True)
-    assert any("look too good" in note for note in notes_of(run))
+    assert "leakage-of-pretraining" in notes_of(run)
     # With the same split the test images of both are the same: nothing is known that should not be.
     cs.train(same, recipe.model_copy(update={"seed": 0}), out=tmp_path / "same split")
 
@@ -209,15 +211,16 @@ def test_images_are_known_again_when_other_channels_of_them_are_read(
     red, green = ({**ON_TOP.model_dump(), "channels": [k], "init": "scratch"} for k in (0, 1))
     first = cs.train(cs.open_dataset(images), Recipe.model_validate(red), out=tmp_path / "red")
     second = Recipe.model_validate({**green, "seed": 1, "init": FromRun(run=str(first.folder))})
-    with pytest.raises(LeakageFound, match="were used in pretraining"):
+    with pytest.raises(LeakageFound) as refused:
         cs.train(cs.open_dataset(images), second, out=tmp_path / "refused")
+    assert refused.value.code == "images-of-pretraining-tested"
     same_split = cs.train(cs.open_dataset(images), second.model_copy(update={"seed": 0}), out=tmp_path / "green")
     in_colour = ON_TOP.model_copy(update={**from_run(same_split), "seed": 1})
     with pytest.raises(LeakageFound):  # what the first of three read counts too
         cs.train(cs.open_dataset(images), in_colour, out=tmp_path / "refused too")
     events: list[Event] = []
     cs.evaluate(same_split.folder, cs.open_dataset(images), emit=events.append)
-    assert any("used in training the classifier" in event.text for event in events if isinstance(event, Noted))
+    assert "seen-in-training" in [event.code for event in events if isinstance(event, Noted)]
     two = Pretraining(train_on=str(images), recipe={"init": "scratch", "channels": [0]})
     with pytest.raises(LeakageFound):
         cs.train(cs.open_dataset(images), Recipe.model_validate({**green, "init": two}), out=tmp_path / "two")
@@ -241,7 +244,7 @@ def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     packed = cs.export(earlier.folder, out=tmp_path / "earlier.coverslip")
     recipe = ON_TOP.model_copy(update={"init": FromRun(run=str(packed))})
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
-    assert any("does not say which images it was trained on" in note for note in notes_of(run))
+    assert "unknown-initialisation" in notes_of(run)
     # What is not known is not claimed, here or by those that start from here.
     after = cs.train(
         cs.open_dataset(images), recipe.model_copy(update={**from_run(run), "seed": 0}), out=tmp_path / "after"
@@ -249,7 +252,7 @@ def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     for either in (run, after):
         report = (either.folder / "report.html").read_text(encoding="utf-8")
         assert "The training images of the initial classifier are not known." in report
-    assert any("does not say which images it was trained on" in note for note in notes_of(after))
+    assert "unknown-initialisation" in notes_of(after)
 
 
 @pytest.mark.exhaustive
@@ -298,8 +301,9 @@ def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: P
 def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: Run, tmp_path: Path) -> None:
     same = earlier.folder.parent / "images"
     recipe = two_steps(same).model_copy(update={"init": Pretraining(train_on=str(same), recipe={"init": "scratch"})})
-    with pytest.raises(LeakageFound, match="were used in pretraining"):
+    with pytest.raises(LeakageFound) as refused:
         cs.train(cs.open_dataset(same), recipe, out=tmp_path / "run")
+    assert refused.value.code == "images-of-pretraining-tested"
     assert not (tmp_path / "run" / "pretraining" / "training.json").exists()
     for wrong, message in (
         ({"freeze_to": "blocks.77"}, "no part 'blocks.77'"),
@@ -349,8 +353,9 @@ def test_a_run_does_not_go_on_from_another_start_than_it_began_with(on_top: Run,
     (run.folder / "status.json").write_text(json.dumps({**status, "state": "failed"}))
     environment = json.loads((run.folder / "environment.json").read_text())
     (run.folder / "environment.json").write_text(json.dumps({**environment, "initialisation": "0" * 64}))
-    with pytest.raises(BadRun, match="The run to start from has changed"):
+    with pytest.raises(BadRun) as refused:
         cs.resume(run.folder)
+    assert refused.value.code == "initial-run-changed"
 
 
 @pytest.mark.slow
@@ -360,11 +365,14 @@ def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, ima
         cs.train(data, SMALL.model_copy(update={"init": FromRun(run=str(tmp_path))}), out=out)
     with pytest.raises(BadDataset):
         cs.train(data, two_steps(tmp_path / "nothing"), out=out)
-    with pytest.raises(BadRecipe, match="has another network") as caught:
+    with pytest.raises(BadRecipe) as caught:
         cs.train(data, Recipe(**from_run(earlier)), out=out)  # type: ignore[arg-type]
+    assert caught.value.code == "initial-network-differs"
     assert Set("model", SMALL_NETWORK) in caught.value.remedies
-    with pytest.raises(BadRecipe, match="no class '9'"):
+    with pytest.raises(BadRecipe) as refused:
         cs.train(data, SMALL.model_copy(update=from_run(earlier, labels={"01": "9"})), out=out)
+    assert refused.value.code == "unknown-class-of-images"
+    assert refused.value.parameters["name"] == "9"
     assert not out.exists()
 
 
@@ -377,9 +385,9 @@ def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, ima
         (["init={run: a, train_on: b}"], "init: give either run or train_on, not both"),
         (["init={train_on:/cells}"], "in braces, a space must follow each colon"),
         (["init={train_on: cells, recipe: {epoch: 3}}"], "In init.recipe: .*did you mean 'epochs'"),
-        (["init={train_on: cells, recipe: {stage: instant}}"], "stops before the network is trained"),
-        (["init={train_on: cells, recipe: {model: resnet34}}"], "must have the same model"),
-        (["init={train_on: cells, recipe: {init: {train_on: more}}}"], "may not have pretraining of its own"),
+        (["init={train_on: cells, recipe: {stage: instant}}"], re.escape(text("pretraining-without-training"))),
+        (["init={train_on: cells, recipe: {model: resnet34}}"], re.escape(text("pretraining-of-other-network"))),
+        (["init={train_on: cells, recipe: {init: {train_on: more}}}"], re.escape(text("nested-pretraining"))),
     ],
 )
 def test_faults_in_how_to_start_are_named(settings: list[str], what: str) -> None:
@@ -391,8 +399,9 @@ def test_classes_that_would_become_one_are_refused(earlier: Run, images: Path, t
     for labels in ({"01": "1", "02": "1"}, {"01": "02"}):
         start = SMALL.model_copy(update=from_run(earlier, labels=labels))
         here = images if "1" in labels.values() else earlier.folder.parent / "images"
-        with pytest.raises(BadRecipe, match="would all be"):
+        with pytest.raises(BadRecipe) as refused:
             cs.train(cs.open_dataset(here), start, out=tmp_path / "run")
+        assert refused.value.code == "labels-merge-classes"
     assert not (tmp_path / "run").exists()
 
 

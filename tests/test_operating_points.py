@@ -15,6 +15,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.evaluation import operating_points, uncertain_threshold
 from coverslip.events import Event, Noted
+from coverslip.messages import text
 from coverslip.reports.words import DECISION_IMAGES, whole_percent
 from coverslip.runs import Recipe, Run, SplitPlan
 
@@ -77,11 +78,11 @@ def test_thresholds_come_from_validation_images_alone(run: Run, told: list[Event
     story = json_of(run.folder / "training.json")["calibration"]["operating_points"]
     assert isinstance(story, list)
     assert [one["n"] for one in story] == [point.n for point in points]
-    doubted = [event.text for event in told if isinstance(event, Noted) and "Unreliable operating points" in event.text]
+    doubted = [event for event in told if isinstance(event, Noted) and event.code == "doubtful-operating-points"]
     assert [one["n"] for one in story] == [4, 8, 24]
-    assert doubted == [
-        "Unreliable operating points: 'large' (fewer than 5 validation images of this class: 0.333 is used).",
-        "Unreliable operating points: 'medium' (chosen on fewer than 10 validation images).",
+    assert [(event.parameters["names"], event.parameters["reason"]) for event in doubted] == [
+        ("'large'", "fewer than 5 validation images of this class: 0.333 is used"),
+        ("'medium'", text("few-validation-images", n=10)),
     ]
 
 

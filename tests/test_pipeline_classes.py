@@ -110,15 +110,15 @@ def test_other_images_are_measured_by_their_old_names_and_by_the_new_ones(
         rows += list(zip(sorted((cells / "dirt").iterdir()), ("dirt", "odd"), strict=False))
         table.write_text("path,label\n" + "".join(f"{path},{label}\n" for path, label in rows))
         found = cs.evaluate(
-            run.folder, cs.open_dataset(table), emit=lambda e: told.append(e.text) if isinstance(e, Noted) else None
+            run.folder, cs.open_dataset(table), emit=lambda e: told.append(e) if isinstance(e, Noted) else None
         )
         measured.append({k: v for k, v in json_of(found.folder / "metrics.json").items() if k != "split"})
         assert {row["label"] for row in rows_of(found.folder / "predictions.csv")} == {"small", "big", "dirt", "odd"}
     own = {k: v for k, v in json_of(run.folder / "metrics.json").items() if k != "split"}
     assert measured == [own] * 3
-    assert [text for text in told if "has a label" in text] == [
-        "1 image has a label that the classifier does not know ('odd'): not in the numbers.",
-        "1 image has a label of dropped classes ('dirt'): not in the numbers.",
+    assert [note.parameters for note in told if note.code == "other-labels"] == [
+        {"n_images": 1, "labels": "'odd'", "is_dropped": False},
+        {"n_images": 1, "labels": "'dirt'", "is_dropped": True},
     ] * 3
 
 

@@ -88,7 +88,7 @@ def test_images_without_such_groups_are_measured_one_by_one_and_groups_of_ones_o
         file.rename(file.with_name(f"cell{i % 5}_{i}.png"))
     found, notes = notes_of(own_run, cells)
     assert found.metrics.n_groups is None
-    assert "slide" in notes["groups-not-told"].text
+    assert "slide" in notes["groups-not-told"].parameters["group"]
     grouped = cs.open_dataset(cells, group_pattern=r"cell\d")
     found = cs.evaluate(own_run.folder, grouped, name="by cell")
     assert found.metrics.n_groups == 5
@@ -104,7 +104,8 @@ def test_a_folder_is_said_to_have_no_such_column_and_which_table_in_it_was_not_u
     found, notes = notes_of(run, cells)
     assert found.metrics.n_groups is None
     assert notes["table-beside"].parameters["table"] == "images.csv"
-    assert "column 'slide'" in notes["groups-not-told"].text
+    told = notes["groups-not-told"].parameters
+    assert (told["is_column"], told["group"]) == (True, "slide")
 
 
 @pytest.mark.slow

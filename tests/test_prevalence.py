@@ -12,6 +12,7 @@ from coverslip.datasets import UNFAMILIAR
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import at_prevalence, chance_of_shares, estimated_shares, predictive_values
 from coverslip.inference.prevalence import EstimatedShares
+from coverslip.messages import text
 from coverslip.runs import Prediction, Run
 
 
@@ -94,7 +95,7 @@ def test_of_images_unlike_those_of_training_no_shares_are_told(trained: Run) -> 
         shares.add(row)
     told = shares.by_class()[card.classes[0]]
     assert told.value is None
-    assert "unlike those of training" in (told.reason or "")
+    assert told.reason == text("too-many-unfamiliar-images")
     assert shares.note() is None
 
 
@@ -122,7 +123,7 @@ def test_a_note_says_so_where_classes_have_other_shares_than_in_training(trained
     note = others.note()
     assert note is not None
     assert "large" in note.text
-    assert note.parameters["large"] > 0.6
+    assert note.parameters["values"]["large"] > 0.6
     assert same.note() is None
 
 

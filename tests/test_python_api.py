@@ -22,8 +22,9 @@ def test_functions_that_read_a_run_take_it_or_its_folder(
     assert "coverslip" in cs.methods_text(run)
     assert cs.export(run, out=tmp_path / "a.coverslip").is_file()
     assert cs.predict(run, image, out=tmp_path / "p.csv", device="cpu").file.is_file()
-    with pytest.raises(BadRun, match="finished"):
+    with pytest.raises(BadRun) as refused:
         cs.resume(run)
+    assert refused.value.code == "run-is-finished"
 
 
 @pytest.mark.slow

@@ -19,24 +19,28 @@ def bomb() -> str:
 
 
 HOSTILE = {
-    "aliases of aliases": (bomb(), "line 2: aliases"),
-    "an alias of itself": ("model_options: &a {x: *a}", "line 1: aliases"),
-    "deep sections": ("epochs: 3\nmodel_options: " + "{a: " * 900 + "1" + "}" * 900, "line 2: .* more than 12 deep"),
-    "deep lists": ("channels: " + "[" * 100_000, "more than 12 deep"),
-    "60,000 keys": ("".join(f"key{i}: 1\n" for i in range(60_000)), "708,890 characters"),
-    "1,000 keys": ("".join(f"key{i}: 1\n" for i in range(1000)), "line 20: there is no key 'key19'; and 980 more"),
-    "an endless number": ("seed: 0x" + "f" * 100_000, "line 1: a value has 100,002 characters"),
-    "a long number": (f"seed: {'9' * 2000}", "line 1: seed = a number of many digits"),
-    "a long name": (f"stage: {'m' * 2000}", "mmm…: it must be"),
+    "aliases of aliases": (bomb(), "recipe-line-not-readable", 2),
+    "an alias of itself": ("model_options: &a {x: *a}", "recipe-line-not-readable", 1),
+    "deep sections": ("epochs: 3\nmodel_options: " + "{a: " * 900 + "1" + "}" * 900, "recipe-line-not-readable", 2),
+    "deep lists": ("channels: " + "[" * 100_000, "recipe-line-not-readable", 1),
+    "60,000 keys": ("".join(f"key{i}: 1\n" for i in range(60_000)), "recipe-not-readable", None),
+    "1,000 keys": ("".join(f"key{i}: 1\n" for i in range(1000)), "invalid-recipe", 1),
+    "an endless number": ("seed: 0x" + "f" * 100_000, "recipe-line-not-readable", 1),
+    "a long number": (f"seed: {'9' * 2000}", "invalid-recipe", 1),
+    "a long name": (f"stage: {'m' * 2000}", "invalid-recipe", 1),
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), HOSTILE.values(), ids=HOSTILE)
-def test_a_recipe_that_would_keep_a_reader_busy_is_refused_at_once_in_few_words(text: str, expected: str) -> None:
+@pytest.mark.parametrize(("source", "code", "line"), HOSTILE.values(), ids=HOSTILE)
+def test_a_recipe_that_would_keep_a_reader_busy_is_refused_at_once_in_few_words(
+    source: str, code: str, line: int | None
+) -> None:
     begun = time.process_time()
-    with pytest.raises(BadRecipe, match=expected) as caught:
-        parse_recipe(text)
+    with pytest.raises(BadRecipe) as caught:
+        parse_recipe(source)
     assert time.process_time() - begun < 5
+    assert (caught.value.code, min(caught.value.lines.values(), default=None)) == (code, line)
+    assert len(caught.value.faults) <= 21  # the last one counts the others
     assert len(str(caught.value)) < 2000
 
 
@@ -61,16 +65,18 @@ def test_a_broken_recipe_is_refused_with_the_line(text: str, expected: str) -> N
 
 @pytest.mark.parametrize("setting", ["model_options={a: &a [1, 1], b: [*a, *a]}", "channels=" + "[" * 900, "seed=\x01"])
 def test_settings_are_read_like_recipes(setting: str) -> None:
-    with pytest.raises(BadRecipe, match="could not be read"):
+    with pytest.raises(BadRecipe) as refused:
         with_settings(Recipe(), [setting])
+    assert refused.value.code == "setting-not-readable"
 
 
 def test_deep_plain_data_are_refused_as_text_is() -> None:
     deep: object = 1
     for _ in range(900):
         deep = {"a": deep}
-    with pytest.raises(BadRecipe, match="more than 12 deep"):
+    with pytest.raises(BadRecipe) as refused:
         check_recipe({"model_options": deep})
+    assert refused.value.code == "invalid-recipe"
 
 
 def test_a_large_recipe_of_a_usual_kind_is_read() -> None:
@@ -97,7 +103,8 @@ def test_a_strangers_run_with_a_bomb_for_a_recipe_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "recipe.yaml").write_text(bomb())
-    with pytest.raises(BadRecipe, match="aliases"):
+    with pytest.raises(BadRecipe) as refused:
         Run(tmp_path).recipe  # noqa: B018
+    assert refused.value.code == "recipe-line-not-readable"
     assert main(["train", str(tmp_path), "--recipe", str(tmp_path / "recipe.yaml")]) == 1
     assert "line 2: aliases" in capsys.readouterr().err

@@ -253,8 +253,9 @@ def test_a_perfect_result_has_no_mistakes_to_show(tmp_path):
 
 
 def test_a_folder_that_is_no_run_or_has_no_numbers_is_refused(run, tmp_path):
-    with pytest.raises(BadRun, match="not a run folder"):
+    with pytest.raises(BadRun) as refused:
         write_report(tmp_path)
+    assert refused.value.code == "not-a-run"
     (tmp_path / "recipe.yaml").write_bytes((run / "recipe.yaml").read_bytes())
     with pytest.raises(BadRun) as refusal:
         write_report(tmp_path)
@@ -262,8 +263,10 @@ def test_a_folder_that_is_no_run_or_has_no_numbers_is_refused(run, tmp_path):
     for name in ("environment.json", "split.csv"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     (tmp_path / "metrics.json").write_text("{", encoding="utf-8")
-    with pytest.raises(BadRun, match=r"could not be read.*metrics\.json"):
+    with pytest.raises(BadRun) as refused:
         write_report(tmp_path)
+    assert refused.value.code == "unreadable-run-file"
+    assert refused.value.file == tmp_path / "metrics.json"
 
 
 def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say(run, tmp_path):

@@ -143,17 +143,20 @@ def test_a_run_whose_end_cannot_be_written_down_has_failed(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_what_cannot_be_resumed_says_why(own_run: Run, tmp_path: Path) -> None:
     run = own_run.folder
-    with pytest.raises(BadRun, match="is finished"):
+    with pytest.raises(BadRun) as refused:
         cs.resume(run)
-    with pytest.raises(BadRun, match="not a run folder"):
+    assert refused.value.code == "run-is-finished"
+    with pytest.raises(BadRun) as refused:
         cs.resume(tmp_path)
+    assert refused.value.code == "not-a-run"
     status = json.loads((run / "status.json").read_text())
     (run / "status.json").write_text(json.dumps({**status, "state": "failed"}))
     environment = json.loads((run / "environment.json").read_text())
     environment["data"][0]["fingerprint"] = "of other images"
     (run / "environment.json").write_text(json.dumps(environment))
-    with pytest.raises(BadRun, match="taken away or labeled anew"):
+    with pytest.raises(BadRun) as refused:
         cs.resume(run)
+    assert refused.value.code == "run-images-changed"
 
 
 def test_a_torn_last_line_of_the_log_is_ended_and_numbers_go_on(tmp_path: Path) -> None:

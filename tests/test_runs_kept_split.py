@@ -11,6 +11,7 @@ from trained import GROUPS, INSTANT
 import coverslip as cs
 from coverslip.datasets import Dataset
 from coverslip.errors import BadRecipe, BadRun
+from coverslip.messages import text
 from coverslip.reports import words
 from coverslip.reports.reported import read_run
 from coverslip.runs import Recipe, Run, SplitPlan, keeping_split, with_settings
@@ -36,8 +37,9 @@ def test_every_image_keeps_its_part_and_new_ones_have_none(cells: Path, trained:
     new = next(moved.rglob("*.png")).with_name("new.png")
     shutil.copy(next(moved.rglob("*.png")), new)
     elsewhere = cs.open_dataset(moved)
-    with pytest.raises(BadRun, match="None of these images"):  # a copy of the folder is another folder
+    with pytest.raises(BadRun) as refused:  # a copy of the folder is another folder
         keeping_split(elsewhere, keeping(trained))
+    assert refused.value.code == "no-image-of-split-run"
     run = Run(Path(shutil.copytree(trained.folder, tmp_path / "run")))
     environment = run.environment_file.read_text().replace(str(cells), str(tmp_path / "gone"))
     run.environment_file.write_text(environment)
@@ -63,8 +65,10 @@ def test_crops_around_points_keep_their_part_where_tables_state_them_as_boxes_or
 
 
 def test_folds_and_runs_without_a_split_are_refused(cells: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadRecipe, match="cannot be had with folds"):
+    with pytest.raises(BadRecipe) as refused:
         with_settings(Recipe(), ["split.run=runs/first", "split.folds=3"])
+    assert refused.value.code == "invalid-recipe"
+    assert text("split-run-with-folds") in refused.value.parameters["problems"]
     with pytest.raises(BadRun):
         keeping_split(cs.open_dataset(cells), keeping(Run(tmp_path)))
 

@@ -405,8 +405,9 @@ def test_a_damaged_checkpoint_is_one_clear_error(images: TrainingImages, tmp_pat
     trained(images, tmp_path, recipe(epochs=1))
     file = tmp_path / "checkpoints" / "last.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(BadRun, match="could not be used"):
+    with pytest.raises(BadRun) as refused:
         trained(images, tmp_path, recipe())
+    assert refused.value.code == "checkpoint-not-usable"
 
 
 def test_checkpoints_hold_optimiser_and_progress_without_pickle(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ def facts(height: int, width: int, channels: int = 1) -> ImageFacts:
 def test_the_canvas_is_as_large_as_the_largest_of_a_few_images() -> None:
     preprocessing = learn_preprocessing([facts(10, 30), facts(50, 20), facts(5, 5)], Recipe(resize="canvas"))
     assert preprocessing.canvas_px == 50
-    assert [note.text for note in canvas_notes([facts(10, 30)], preprocessing)] == [
-        "One scale for all images: 50 of their pixels fill the canvas."
+    assert [(note.code, note.parameters) for note in canvas_notes([facts(10, 30)], preprocessing)] == [
+        ("canvas", {"canvas_px": 50, "n_shrunk": 0, "n_images": 1})
     ]
 
 
@@ -28,7 +28,7 @@ def test_one_uncropped_field_does_not_make_all_others_tiny_and_is_told() -> None
     preprocessing = learn_preprocessing(seen, Recipe(resize="canvas"))
     assert preprocessing.canvas_px == 29
     (note,) = canvas_notes(seen, preprocessing)
-    assert "1 larger training image of 201 shrunk" in note.text
+    assert (note.parameters["n_shrunk"], note.parameters["n_images"]) == (1, 201)
 
 
 @pytest.mark.parametrize("resize", ["pad", "stretch", "crop"])
@@ -41,8 +41,9 @@ def test_other_ways_of_resizing_learn_no_scale(resize: str) -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_changes_of_colour_are_refused_for_images_without_colour(channels: int) -> None:
-    with pytest.raises(BadRecipe, match="change red, green and blue") as caught:
+    with pytest.raises(BadRecipe) as caught:
         learn_preprocessing([facts(8, 8, channels)], Recipe(augment=Augment(stain=0.1, hue_degrees=5)))
+    assert caught.value.code == "color-changes-on-other-channels"
     assert caught.value.remedies == (Set("augment.stain", 0), Set("augment.hue_degrees", 0))
 
 

@@ -117,8 +117,9 @@ def test_statistics_that_do_not_fit_the_network_are_refused(own_run: Run, cells:
     assert card["familiarity"]["learnt_on"] == "held-out training images"
     file = own_run.classifier_folder / "familiarity.safetensors"
     file.write_bytes((own_run.classifier_folder / "weights.safetensors").read_bytes())
-    with pytest.raises(BadClassifier, match="do not fit"):
+    with pytest.raises(BadClassifier) as refused:
         cs.load_classifier(own_run.folder).predict(sorted(cells.rglob("*.png"))[:1])
+    assert refused.value.code == "weights-statistics-mismatch"
 
 
 def test_the_report_tells_how_many_test_images_are_unfamiliar(trained: Run) -> None:
@@ -152,6 +153,6 @@ def test_single_unfamiliar_images_are_no_warnings_since_some_are_among_any(train
     told: list[Event] = []
     summary = cs.predict(trained.folder, tmp_path, out=tmp_path / "p.csv", emit=told.append)
     assert summary.decisions == {"unfamiliar": 1, "unreadable": 1}
-    named = [event.text for event in told if isinstance(event, Noted) and event.code == "unreadable"]
+    named = [event.text for event in told if isinstance(event, Noted) and event.code == "unreadable-image"]
     assert len(named) == 1
     assert named[0].startswith("broken.png")

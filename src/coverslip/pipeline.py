@@ -20,7 +20,7 @@ from coverslip.datasets import (
     scan_images,
     split_images,
 )
-from coverslip.errors import BadRun, Conflict, CoverslipError
+from coverslip.errors import CoverslipError
 from coverslip.evaluation import DecideBy
 from coverslip.events import Emit, Noted
 from coverslip.experiments import (
@@ -38,6 +38,7 @@ from coverslip.experiments import (
     rest_of_budget,
     train_in,
 )
+from coverslip.experiments.estimating import run_is_finished
 from coverslip.experiments.rethreshold import decide_again
 from coverslip.files import remove_file, written_whole
 from coverslip.inference import load_classifier
@@ -65,6 +66,7 @@ from coverslip.runs import (
     work_lock,
 )
 from coverslip.runs.log.records import count_look
+from coverslip.runs.status import folder_in_use
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
@@ -259,9 +261,9 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
 def _resume(begun: Run, seconds: float | None, emit: Emit) -> Run:
     status, device = begun.status, begun.environment.device
     if begun.is_done:
-        raise BadRun("The run is finished", file=begun.folder, do="Train a new one, in another folder.")
+        raise run_is_finished(begun)
     if status is not None and status.is_alive:  # on a computer that does not share locks
-        raise Conflict("Another process works in this folder", file=begun.folder, do="Stop that process first.")
+        raise folder_in_use(begun.folder)
     chosen_device(device)
     data = _unchanged_images(begun, emit)
     if is_run(begun.pretraining.folder) and not begun.pretraining.is_done:
@@ -434,10 +436,10 @@ def export(run: Run | Path | str, *, to: Literal["zip"] = "zip", out: Path | str
         ('lymphocyte', 'monocyte')
     """
     if to not in _FORMATS:
-        raise CoverslipError(f"Classifiers are not exported as '{one_line(str(to), 40)}'", do="Choose 'zip'.")
+        raise CoverslipError("unknown-export-format", format=one_line(str(to), 40))
     file = Path(out) if out is not None else Path(f"{Path(run).absolute().stem}.coverslip")
     if file.is_dir():
-        raise CoverslipError("This is a folder, not a file", file=file, do="Name the file to write in it.")
+        raise CoverslipError("export-to-folder", file=file)
     export_classifier(run, file)
     return file
 

@@ -43,7 +43,7 @@ class Deadline:
     def check(self) -> None:
         """Raises OutOfTime where it is over."""
         if self.seconds_left() <= 0:
-            raise OutOfTime("The time for this work is over", do="Allow more time.")
+            raise OutOfTime("time-over")
 
 
 NO_DEADLINE = Deadline()
@@ -75,8 +75,13 @@ class Stop:
     def check(self) -> None:
         """Raises Stopped where an end was asked for, and OutOfTime after the deadline."""
         if self.is_requested():
-            raise Stopped("The work was stopped", do="Run it again; what was reached is kept.")
+            raise work_stopped()
         self.deadline.check()
+
+
+def work_stopped() -> Stopped:
+    """Return the error for work that ends on request."""
+    return Stopped("work-stopped")
 
 
 BY_SIGNAL = Stop()

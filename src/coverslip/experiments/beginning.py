@@ -22,7 +22,6 @@ from coverslip.datasets import (
     check_classes,
     check_groups,
     check_no_split,
-    counted,
     kept_together,
     open_dataset,
     read_as,
@@ -34,7 +33,7 @@ from coverslip.datasets import (
 from coverslip.errors import BadDataset, BadRecipe, OutOfTime
 from coverslip.events import Noted
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import Note, duration
+from coverslip.messages import Note, duration, note, text
 from coverslip.models import check_weights, describe_weights, model_info
 from coverslip.runs import (
     BudgetRecord,
@@ -71,11 +70,7 @@ def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     check_classes(data, recipe.classes)
     opening = data.opening
     if opening.plan.box is not None:
-        raise BadDataset(
-            "The images were opened with one box for all, which a recipe and a classifier do not keep",
-            file=data.root,
-            do="Give the boxes in a table, in the columns x, y, width and height.",
-        )
+        raise BadDataset("opened-with-one-box", file=data.root)
     data = grouped(data, recipe)
     changes: dict[str, object] = {"group": opening.group or opening.group_pattern or recipe.group}
     if recipe.crop_size is None:
@@ -160,17 +155,10 @@ def begin_run(
 def check_budget(recipe: Recipe) -> None:
     """Raises BadRecipe where no time budget can be planned for a recipe."""
     if isinstance(recipe.init, Pretraining):
-        raise BadRecipe(
-            "A time budget cannot be planned for pretraining on other images",
-            do="Pretrain first, by itself; then start from that run with a time budget.",
-            faults=[("init", "no time budget can be planned for pretraining")],
-        )
+        raise BadRecipe("budget-with-pretraining", faults=[("init", text("budget-with-pretraining.fault"))])
     if recipe.init == "scratch" and recipe.split.asks_for_folds:
-        raise BadRecipe(
-            "A time budget cannot be planned for cross-validation from random weights",
-            do="Do without folds, or without a time budget.",
-            faults=[("init", "no time budget can be planned for cross-validation from random weights")],
-        )
+        fault = text("budget-with-folds-from-scratch.fault")
+        raise BadRecipe("budget-with-folds-from-scratch", faults=[("init", fault)])
 
 
 def rest_of_budget(run: Run, more: float | None) -> Deadline:
@@ -255,9 +243,9 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     write_inspection(context.run.inspection_file, found)
     notes = [*data.notes, *shared_class_notes(data), *_few_images_notes(data)]
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
-        notes = [*notes, Note("one-domain", "There is one domain only, so sampling by domains changes nothing.")]
-    for note in notes:
-        context.emit(Noted.of(note))
+        notes = [*notes, note("one-domain")]
+    for each in notes:
+        context.emit(Noted.of(each))
     return scan, recipe
 
 
@@ -265,11 +253,7 @@ def _few_images_notes(data: Dataset) -> list[Note]:
     n = sum(data.has_class(record) for record in data.records)
     if n >= _FEW_IMAGES * len(data.classes):
         return []
-    text = (
-        f"There are only {counted(n, 'labeled image')} of {counted(len(data.classes), 'class', 'classes')}: the "
-        "results are not reliable. Label at least 20 images per class, better 100."
-    )
-    return [Note("few-images", text, level="warning", parameters={"n_images": n})]
+    return [note("few-images", level="warning", n_images=n, n_classes=len(data.classes))]
 
 
 def _is_searched(recipe: Recipe, context: RunContext) -> bool:
@@ -296,19 +280,13 @@ def _with_near_duplicates(
     clusters = kept_together(data, scan)
     if clusters:
         n = sum(map(len, clusters))
-        text = f"{counted(len(clusters), 'cluster')} of near-duplicates ({n:,} images) kept together in the split."
-        values = {"n_clusters": len(clusters), "n_images": n}
-        context.emit(Noted(code="near-duplicates", text=text, parameters=values))
+        context.emit(Noted.of(note("near-duplicates", n_clusters=len(clusters), n_images=n)))
     return scan, recipe
 
 
 def _without_search(recipe: Recipe, context: RunContext, seconds: float) -> Recipe:
     """The recipe of a run whose time budget is too short for the search, which its file says from now on."""
-    text = (
-        f"The search for near-duplicates did not end within {duration(seconds)}, a quarter of the time that was left. "
-        "The split ignores them: if there are any, the results are too good. Allow more time."
-    )
-    context.emit(Noted(code="near-duplicates-not-searched", text=text, level="warning"))
+    context.emit(Noted.of(note("near-duplicates-not-searched", level="warning", duration=duration(seconds))))
     split = recipe.split.model_copy(update={"near_duplicates": "ignore"})
     save_recipe(context.run.recipe.model_copy(update={"split": split}), context.run.recipe_file)
     return recipe.model_copy(update={"split": split})
@@ -326,4 +304,4 @@ def _look_ahead(data: Dataset, context: RunContext) -> None:
     some = taking_part[:: len(taking_part) // _LOOKED_AT][:_LOOKED_AT]
     facts = [fact for fact in scan_images(data.chosen(some), stop=context.stop).facts if isinstance(fact, ImageFacts)]
     times = Counter(fact.n_channels for fact in facts)
-    check_channels([fact for fact in facts if times[fact.n_channels] > 1], f"of {len(some)} looked at, ")
+    check_channels([fact for fact in facts if times[fact.n_channels] > 1], n_checked=len(some))

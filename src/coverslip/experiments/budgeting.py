@@ -27,7 +27,7 @@ from coverslip.events import (
 from coverslip.experiments.measuring import batch_size_within_memory, fit_to_memory
 from coverslip.experiments.parts import Parts
 from coverslip.images import Preprocessing
-from coverslip.messages import Remedies, duration
+from coverslip.messages import Note, Remedies, duration, note
 from coverslip.models import model_info
 from coverslip.runs import IMAGES_SHOWN, Recipe, RunContext, epochs_called_for, save_recipe
 from coverslip.stopping import Deadline, Stop, TimeLimit
@@ -289,8 +289,7 @@ class _Budgeted:
             share = _INSTANT_SHARE if has_smaller else 1.0
             stop = Stop(stop.file, watch.deadline_after(share * self._left))
         if px < self._full_px and self._record.full_image_size is None:
-            text = f"Images are resized to {px} px in place of {self._full_px} px, to fit into the time."
-            self._reduce(px, Noted(code="smaller-images", text=text, parameters={"image_size": px}))
+            self._reduce(px, resized_note(px, self._full_px))
         recipe = self._sized(px)
         recipe = fit_to_memory(self._parts, recipe, self._context)
         if not self._goes_on:
@@ -319,23 +318,39 @@ class _Budgeted:
                 missing = pace.slower(factor).seconds(fewest) - seconds(factor)
                 least = sufficient(1.1 * (self._record.seconds + missing))
                 self._record = self._record.model_copy(update={"least_seconds": least, "least_image_size": smaller[-1]})
-        for_all = f"About {duration(self._record.sufficient_seconds or 0)} would allow all {self._epochs} epochs"
-        values = {"seconds": self._record.sufficient_seconds, "epochs": self._epochs, "image_size": chosen}
+        seconds_for_all = self._record.sufficient_seconds
         if chosen is None:
-            text = "There is no time for fine-tuning: the instant classifier is kept."
-            text = " ".join(filter(None, [text, self._record.for_some, f"{for_all} at {self._full_px} px."]))
-            self._context.emit(Noted(code="no-time-to-fine-tune", text=text, level="warning", parameters=values))
+            no_time = note(
+                "no-time-to-fine-tune",
+                level="warning",
+                seconds=seconds_for_all,
+                epochs=self._epochs,
+                image_size=None,
+                full_image_size=self._full_px,
+                duration=duration(seconds_for_all or 0),
+                has_least=bool(self._record.for_some),
+                for_some=self._record.for_some,
+            )
+            self._context.emit(Noted.of(no_time))
             return []
-        text = f"Fine-tuning takes images of {chosen} px to fit into the time. {for_all} at {self._full_px} px."
-        self._reduce(chosen, Noted(code="smaller-images", text=text, parameters=values))
+        smaller_note = note(
+            "smaller-images",
+            is_fine_tuning=True,
+            seconds=seconds_for_all,
+            epochs=self._epochs,
+            image_size=chosen,
+            full_image_size=self._full_px,
+            duration=duration(seconds_for_all or 0),
+        )
+        self._reduce(chosen, smaller_note)
         return smaller[smaller.index(chosen) :]
 
-    def _reduce(self, px: int, note: Noted) -> None:
+    def _reduce(self, px: int, reduced: Note) -> None:
         """Record that images are smaller than they need to be; without that a resumed run would not know."""
         known = {"full_image_size": self._full_px, "instant_image_size": self._instant_px or None, "image_size": px}
         self._record = self._record.model_copy(update=known)
         self._record.write(self._context.run.budget_file)
-        self._context.emit(note)
+        self._context.emit(Noted.of(reduced))
 
     def _note_sufficient(self, pace: "StepPace", n_steps: float, reserved: float) -> None:
         """Estimate what time would do for all epochs at the full size."""
@@ -351,9 +366,7 @@ class _Budgeted:
             instant = self._train(larger, replace(context, emit=without_stages(context.emit)))
             if not self._is_kept(trained, instant):
                 save_recipe(self._saved(larger), context.run.recipe_file)
-                text = f"Fine-tuning at {px} px did not improve validation results"
-                text = f"{text}, so the instant classifier at {full_px} px is kept."
-                context.emit(Noted(code="fine-tuning-no-better", text=text))
+                context.emit(Noted.of(note("fine-tuning-no-better", image_size=px, full_image_size=full_px)))
                 context.emit(ClassifierSelected(stage="instant"))
                 return self._ended(instant, "larger instant classifier", trained)
         recipe = recipe.model_copy(update={"schedule_changes": fitted.schedule_changes})
@@ -388,26 +401,56 @@ class _Budgeted:
             if is_short and self._record.sufficient_seconds is None:
                 rest = pace.seconds(self._epochs * pace.steps_per_epoch) - pace.seconds(n_steps)
                 changes["sufficient_seconds"] = seconds = sufficient(1.1 * (self._record.seconds - self._left + rest))
-                text = f"There was time for {epochs_run:g} of {self._epochs} epochs."
-                text = f"{text} About {duration(seconds)} would allow all of them."
-                self._context.emit(Noted(code="fewer-epochs", text=text, parameters={"seconds": seconds}))
+                fewer = note(
+                    "fewer-epochs",
+                    seconds=seconds,
+                    duration=duration(seconds),
+                    epochs_run=epochs_run,
+                    epochs=self._epochs,
+                )
+                self._context.emit(Noted.of(fewer))
             if epochs_run >= math.floor(self._most) and self._left > _TO_SPARE * self._record.seconds:
-                text = f"Fine-tuning ended after {epochs_run:g} epochs: more would gain hardly anything."
-                self._context.emit(Noted(code="time-to-spare", text=text, parameters={"epochs": epochs_run}))
+                self._context.emit(Noted.of(note("time-to-spare", epochs=epochs_run)))
         self._record = self._record.model_copy(update=changes)
         self._record.write(self._context.run.budget_file)
         return trained
 
     def _too_little(self, watch: Watch, seconds: float = 0.0) -> OutOfTime:
         needed = self._record.seconds - self._left + 1.5 * max(seconds, watch.foreseen) + watch.reserved
-        return too_little(self._record.seconds, needed, "the quickest training", do="train on fewer images.")
+        return too_little(self._record.seconds, needed)
 
 
-def too_little(seconds: float, needed: float, what: str, do: str, remedies: Remedies = ()) -> OutOfTime:
-    """The error where nothing fits into a budget of so many seconds."""
-    needed = sufficient(max(needed, 1.1 * seconds))
-    text = f"{duration(seconds)} is too little: {what} takes about {duration(needed)} here"
-    return OutOfTime(text, do=f"Allow more time, or {do}", remedies=remedies, parameters={"seconds": needed})
+def resized_note(image_size: int, full_image_size: int) -> Note:
+    """Return the note that images are smaller than without a budget."""
+    return note(
+        "smaller-images",
+        is_fine_tuning=False,
+        image_size=image_size,
+        full_image_size=full_image_size,
+        seconds=None,
+        epochs=None,
+        duration="",
+    )
+
+
+def too_little(budget: float, needed: float, *, n_folds: int = 0, remedies: Remedies = ()) -> OutOfTime:
+    """Return the error for a budget into which nothing fits.
+
+    Args:
+        budget: in seconds.
+        needed: seconds of the fastest training, or of cross-validation.
+        n_folds: of cross-validation; 0 without folds.
+        remedies: of the error.
+    """
+    needed = sufficient(max(needed, 1.1 * budget))
+    return OutOfTime(
+        "budget-too-short-for-folds" if n_folds else "budget-too-short",
+        remedies=remedies,
+        budget=duration(budget),
+        duration=duration(needed),
+        n_folds=n_folds,
+        seconds=needed,
+    )
 
 
 def sufficient(seconds: float) -> float:

@@ -27,7 +27,7 @@ from coverslip.experiments.one_split import fit_network, keep_seen, package, pre
 from coverslip.experiments.parts import capped_parts, with_epochs_of_folds
 from coverslip.experiments.working import working_in
 from coverslip.inference import load_classifier
-from coverslip.messages import Resume
+from coverslip.messages import Resume, note
 from coverslip.reports import write_report
 from coverslip.runs import (
     Calibration,
@@ -54,11 +54,11 @@ if TYPE_CHECKING:
 def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
     """The folds that the recipe asks for, or that few groups or images call for; None makes one split."""
     plan = recipe.split
-    folds, note = plan_folds(
+    folds, about_folds = plan_folds(
         data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.split_seed, by_domain=plan.by_domain
     )
-    if note:
-        emit(Noted.of(note))
+    if about_folds:
+        emit(Noted.of(about_folds))
     if folds is not None:
         check_no_class_is_empty(data, tested_classes(data, folds))
     return folds
@@ -83,8 +83,8 @@ def cross_validate(
     """
     run = context.run
     write_split(run.split_file, split_rows(data, folds.whole, folds.fold_of))
-    for note in folds.notes:
-        context.emit(Noted.of(note))
+    for each in folds.notes:
+        context.emit(Noted.of(each))
     recipe = with_epochs_of_folds(data, scan, folds, recipe)
     _train_folds(data, scan, folds, recipe, environment, context)
     tested = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
@@ -115,9 +115,7 @@ def measure_folds(run: Run, data: Dataset, context: RunContext) -> Evaluation:
 def refuse_fold(run: Run) -> None:
     """Raises BadRun where the folder is a fold of another run, which goes on with all of them."""
     if run.environment.fold is not None:
-        whole = run.whole.folder
-        do = "Resume the whole run, which goes on with this fold."
-        raise BadRun("This is one fold of a run", file=run.folder, do=do, remedies=(Resume(str(whole)),))
+        raise BadRun("one-fold", file=run.folder, remedies=(Resume(str(run.whole.folder)),))
 
 
 def _train_folds(
@@ -154,7 +152,7 @@ def _refuse_cut(fold: Run) -> None:
     """Raises OutOfTime where a deadline ended a fold's fine-tuning: others would have been trained for longer."""
     training = fold.training
     if training is not None and training.finetune is not None and training.finetune.stopped_because == "out of time":
-        raise OutOfTime("There was no time to fine-tune all folds", do="Allow more time.")
+        raise OutOfTime("no-time-for-all-folds")
 
 
 def _as_fold(emit: Emit, fold: int) -> Emit:
@@ -233,9 +231,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     keep_seen(parts, recipe, context.run)
     trained = [context.run.fold(k) for k in range(1, len(folds.splits) + 1)]
     choices = _choices(trained)
-    how = f" for {choices.epochs} epochs, the folds' median" if choices.epochs else ""
-    text = f"The final classifier is now trained on all {len(parts.train):,} images{how}."
-    context.emit(Noted(code="refit", text=text, parameters={"n_images": len(parts.train), "n_epochs": choices.epochs}))
+    context.emit(Noted.of(note("refit", n_images=len(parts.train), n_epochs=choices.epochs)))
     preprocessing = preprocess(parts, recipe, context)
     cards = [open_classifier(fold.classifier_folder).card for fold in trained]
     n_of_fold = round(statistics.mean(card.trained_on.n_images for card in cards))

@@ -13,7 +13,7 @@ from coverslip.events import Event, Noted, Pace, RunEnded, WorkPlanned
 from coverslip.experiments.budgeting import SIZE_POWER
 from coverslip.experiments.parts import Parts
 from coverslip.files import remove_file, write_text
-from coverslip.messages import rough_duration
+from coverslip.messages import note, rough_duration, text
 from coverslip.models import model_info
 from coverslip.runs import Pretraining, Recipe, Run, RunContext, open_run, save_recipe
 from coverslip.runs.log import Progress, fold_event
@@ -27,7 +27,6 @@ LONG_SECONDS = 1800.0  # a training that takes longer is worth a warning
 _KEY = "paces"
 _MOST_KEPT = 60
 _MOST_SCALED = 2.0  # image sides that differ by more say too little of each other's pace
-_TITLE = "an earlier training of {} at {} px"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +104,19 @@ def counts_of(parts: Parts, recipe: Recipe, n_folds: int = 0) -> Counts:
 
 def expected_time(plan: WorkPlanned, step: int | None = None) -> Noted:
     """The estimate in words, of a training or of one step of two."""
-    of = "" if step is None else f" of step {step} of 2"
-    folds = f" It trains {plan.n_folds + 1} times: {plan.n_folds} folds, then all images." if plan.n_folds else ""
-    values = {"seconds": plan.seconds, "n_folds": plan.n_folds}
-    if plan.seconds is None:
-        why = "this network has not been trained on this computer yet with similar settings"
-        text = f"The expected time{of} is not known: {why}.{folds}"
-        return Noted(code="expected-time", text=text, parameters=values)
-    text = f"Expected time{of}: about {rough_duration(plan.seconds)} on this computer (from {plan.basis}).{folds}"
-    is_long = plan.seconds > LONG_SECONDS
-    return Noted(code="expected-time", text=text, level="warning" if is_long else "info", parameters=values)
+    return Noted.of(
+        note(
+            "expected-time",
+            level="warning" if plan.seconds is not None and plan.seconds > LONG_SECONDS else "info",
+            is_known=plan.seconds is not None,
+            step=step or 0,
+            seconds=plan.seconds,
+            duration=rough_duration(plan.seconds or 0),
+            basis=plan.basis or "",
+            n_folds=plan.n_folds,
+            n_trainings=plan.n_folds + 1,
+        )
+    )
 
 
 class PaceListener:
@@ -190,10 +192,10 @@ def _pace_for(recipe: Recipe, device: str) -> tuple[Pace, str | None]:
     if not known:
         return Pace(), None
     nearest = min(known, key=lambda each: (_ratio(each, wanted), each.tta != wanted.tta))
-    basis = _TITLE.format(nearest.model, nearest.image_size)
     if nearest.is_alike(wanted):
-        return nearest.pace, basis
-    return _scaled(nearest, wanted), f"{basis}, scaled to {wanted.image_size} px"
+        return nearest.pace, text("pace-basis", model=nearest.model, image_size=nearest.image_size)
+    basis = text("pace-basis-scaled", model=nearest.model, image_size=nearest.image_size, scaled_size=wanted.image_size)
+    return _scaled(nearest, wanted), basis
 
 
 def _is_comparable(known: _Known, wanted: _Known) -> bool:
@@ -251,10 +253,9 @@ def request_finish(folder: Path) -> bool:
         BadRun: there is no run, or nothing to finish now.
     """
     run = open_run(folder)
-    status, why = run.status, why_not_finished(run)
-    if why is not None:
-        what, do = why
-        raise BadRun(what, file=run.folder, do=do)
+    status, refusal = run.status, why_not_finished(run)
+    if refusal is not None:
+        raise refusal
     write_text(run.finish_file, "")
     return status is not None and status.is_alive
 
@@ -267,26 +268,25 @@ def withdraw_finish(folder: Path) -> None:
         remove_file(run.finish_file)
 
 
-def why_not_finished(run: Run) -> tuple[str, str] | None:
-    """Why a training cannot be finished now, and what to do instead; None where it can."""
+def why_not_finished(run: Run) -> BadRun | None:
+    """Return the error that says why a training cannot be finished now; None if it can."""
     recipe = run.recipe
     if run.is_done:
-        return "The run is finished", "Train a new one, in another folder."
+        return run_is_finished(run)
     if run.is_cross_validated or recipe.split.asks_for_folds:
-        return (
-            "A training with folds cannot be finished early: all folds must be trained alike",
-            "Wait, or stop it and resume it later.",
-        )
+        return BadRun("finish-with-folds", file=run.folder)
     if isinstance(recipe.init, Pretraining) and not run.pretraining.is_done:
-        return (
-            "A training in two steps cannot be finished during its first step",
-            "Wait for the second step, or stop it and resume it later.",
-        )
+        return BadRun("finish-in-first-step", file=run.folder)
     if not recipe.is_finetuned:
-        return "A training without fine-tuning has nothing to finish early", "Wait until it ends."
+        return BadRun("finish-without-fine-tuning", file=run.folder)
     if not run.split_file.exists():
-        return "The images are still being read", "Wait until the training begins."
+        return BadRun("finish-while-reading", file=run.folder)
     return None
+
+
+def run_is_finished(run: Run) -> BadRun:
+    """Return the error for a run whose training has ended."""
+    return BadRun("run-is-finished", file=run.folder)
 
 
 def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None:
@@ -307,6 +307,4 @@ def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None
         changes = {"last_epoch": n_run, "checkpoint_selection": "best", "patience": recipe.patience_used}
     save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
     remove_file(context.run.finish_file)
-    text = f"Fine-tuning was finished early, after {n_run} of {recipe.n_epochs} epochs."
-    values = {"epochs_run": n_run, "epochs": recipe.n_epochs}
-    context.emit(Noted(code="finished-early", text=text, parameters=values))
+    context.emit(Noted.of(note("finished-early", epochs_run=n_run, epochs=recipe.n_epochs)))

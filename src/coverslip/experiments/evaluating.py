@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from coverslip.datasets import Dataset, counted, one_line, read_as, scan_images, some, with_classes
+from coverslip.datasets import Dataset, one_line, read_as, scan_images, some, with_classes
 from coverslip.errors import BadDataset, BadRun, Stopped
 from coverslip.events import Emit, Noted
 from coverslip.experiments.beginning import grouped
@@ -11,6 +11,7 @@ from coverslip.experiments.measuring import measure
 from coverslip.experiments.working import working_in
 from coverslip.files import remove_file
 from coverslip.inference import Classifier
+from coverslip.messages import note
 from coverslip.reports import write_report
 from coverslip.runs import (
     ClassifierCard,
@@ -48,9 +49,9 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
     """
     run = evaluation.whole
     data = _in_the_runs_groups(data, run, context.emit)
-    for note in data.notes:
-        if note.code != "not-grouped":  # it warns of groups on both sides of a split, and nothing is split here
-            context.emit(Noted.of(note))
+    for each in data.notes:
+        if each.code != "not-grouped":  # it warns of groups on both sides of a split, and nothing is split here
+            context.emit(Noted.of(each))
     with no_folder_after(BadDataset, evaluation), work_lock(evaluation.folder):
         refuse_other_images(evaluation, _as_measured(data, run, classifier.card))
         return _measured_in(evaluation, data, classifier, context)
@@ -87,7 +88,7 @@ def measured_images(evaluation: Run) -> Dataset:
     data = data.chosen(i for i, record in enumerate(data.records) if record.image_id in image_ids)
     before = evaluation.evaluated_images
     if before is None or before.fingerprints != images_opened(data).fingerprints:
-        raise BadRun("The images of the evaluation changed", file=data.root, do="Put them back, or evaluate again.")
+        raise BadRun("evaluated-images-changed", file=data.root)
     return data
 
 
@@ -111,16 +112,15 @@ def _source_name(source: Path) -> str:
 
 def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:
     """The images in groups as the run's recipe names them, unless others were chosen or these images have none such."""
-    named = f"'{one_line(run.recipe.group or '')}'"
+    is_column, reason = True, ""
     if run.environment.opened.group is None or data.opening.is_grouped or data.opening.are_tables:
         try:
             return grouped(data, run.recipe)
         except BadDataset as error:
-            text = f"The run's images were grouped by {named}, these cannot be: {error.what}."
-    else:  # a column's name is no pattern for paths
-        text = f"The run's images were grouped by the column {named}, these images come without a table."
+            is_column, reason = False, error.what
     if not data.has_groups:  # else a note of the images says what their groups are
-        emit(Noted(code="groups-not-told", text=text, parameters={"group": run.recipe.group}))
+        group = one_line(run.recipe.group or "")
+        emit(Noted.of(note("groups-not-told", group=group, is_column=is_column, reason=reason)))
     return data
 
 
@@ -135,9 +135,7 @@ def _count_seen(run: Run, data: Dataset, context: RunContext) -> int:
     seen, positions = seen_pixels(run.seen), range(len(data.records))
     n = len(seen.known(data, scan, positions, emit=context.emit, stop=context.stop))
     if n:
-        used = counted(n, "of these images was", "of these images were")
-        text = f"{used} used in training the classifier; its numbers on such images say little."
-        context.emit(Noted(code="seen-in-training", text=text, level="warning", parameters={"n": n}))
+        context.emit(Noted.of(note("seen-in-training", level="warning", n=n)))
     return n
 
 
@@ -148,13 +146,8 @@ def _count_of_seen_groups(run: Run, data: Dataset, emit: Emit) -> int:
     learnt = {row.group for row in run.split if _was_learnt_from(row, run)} - {""}
     groups = [record.group for record in data.records if record.group in learnt]
     if groups:
-        names = sorted({group for group in groups if group is not None})
-        these = counted(len(groups), "of these images is of a group", "of these images are of groups")
-        text = (
-            f"{these} that the classifier was trained on ({some(names, 4)}). If they are the same patients or slides "
-            "and not only called the same, the numbers are too good for new ones."
-        )
-        emit(Noted(code="groups-seen-in-training", text=text, level="warning", parameters={"n": len(groups)}))
+        names = some(sorted({group for group in groups if group is not None}), 4)
+        emit(Noted.of(note("groups-seen-in-training", level="warning", n=len(groups), names=names)))
     return len(groups)
 
 
@@ -164,4 +157,4 @@ def _was_learnt_from(row: SplitRow, run: Run) -> bool:
 
 
 def _stopped(evaluation: Run) -> Stopped:
-    return Stopped("The evaluation was stopped", file=evaluation.folder, do="Start it again; nothing was measured yet.")
+    return Stopped("evaluation-stopped", file=evaluation.folder)

@@ -56,6 +56,7 @@ def first_steps(parts: Parts, recipe: Recipe, context: RunContext, *, n_training
             preprocessing = preprocess(parts, recipe, inner)
             fitted, _ = fit_network(parts, preprocessing, recipe, inner)
         except OutOfTime as error:
-            raise OutOfTime(error.what, do=error.do, parameters={"seconds": max(0.0, watch.foreseen)}) from None
+            error.parameters["seconds"] = max(0.0, watch.foreseen)
+            raise
     context.stop.check()  # which fine-tuning takes for its end
     return FirstSteps(preprocessing.image_size, watch.reserved, watch.embedding_seconds, fitted.pace)

@@ -10,13 +10,12 @@ import shutil
 from coverslip.datasets import Dataset, Folds, Scan
 from coverslip.errors import OutOfTime
 from coverslip.events import Noted
-from coverslip.experiments.budgeting import image_sizes, largest_fitting, sufficient, too_little
+from coverslip.experiments.budgeting import image_sizes, largest_fitting, resized_note, sufficient, too_little
 from coverslip.experiments.first_steps import first_steps
 from coverslip.experiments.parts import capped_parts, with_epochs_of_folds
-from coverslip.messages import Set, duration
+from coverslip.messages import Set, duration, note
 from coverslip.runs import BudgetRecord, Recipe, Run, RunContext, save_recipe
 
-_SKIPPED = "Cross-validation is skipped: one split measures the classifier."
 _SAFETY = 1.25  # estimates of what cannot be adapted are raised by this factor
 
 
@@ -36,7 +35,7 @@ def fit_folds_to_budget(
     if record is None or folds is None:
         return folds, recipe, context
     if recipe.init == "scratch":  # these folds nobody asked for (`check_budget`)
-        context.emit(Noted(code="no-time-for-folds", text=_SKIPPED))
+        context.emit(Noted.of(note("no-time-for-folds", is_estimated=False, duration="")))
         return None, _with_one_split(recipe), context
     if not record.is_fixed:
         fitting = _Fitting(data, scan, folds, recipe, context, record).recipe()
@@ -69,8 +68,7 @@ def without_finetuning(recipe: Recipe, context: RunContext) -> Recipe:
     context.run.history_file.unlink(missing_ok=True)
     record = context.run.budget
     assert record is not None, "only a budget lets time run out"
-    text = "There was no time to fine-tune all folds: all of them keep the instant classifier."
-    context.emit(Noted(code="out-of-time", text=text, level="warning"))
+    context.emit(Noted.of(note("out-of-time", level="warning")))
     record.model_copy(update={"ended": "no time to fine-tune folds"}).write(context.run.budget_file)
     changes = {"stage": "instant", "image_size": record.full_image_size or recipe.image_size}
     recipe = recipe.model_copy(update=changes)
@@ -110,8 +108,7 @@ class _Fitting:
         chosen = largest_fitting(image_sizes(self._recipe, px), px, pace, n_steps, lambda _: for_training)
         if chosen is not None:
             if chosen != px:
-                text = f"Images are resized to {chosen} px in place of {px} px, to fit into the time."
-                self._context.emit(Noted(code="smaller-images", text=text, parameters={"image_size": chosen}))
+                self._context.emit(Noted.of(resized_note(chosen, px)))
             return self._resolved(
                 {} if chosen == px else {"image_size": chosen},
                 reserve_seconds=instant,
@@ -123,8 +120,11 @@ class _Fitting:
         if not self._recipe.split.asks_for_folds:
             self._skip(needed)
             return None
-        text = f"There is no time to fine-tune {n_trainings} networks: the folds keep the instant classifier."
-        self._note("no-time-to-fine-tune-folds", text, needed)
+        seconds = self._sufficient(needed)
+        no_time = note(
+            "no-time-to-fine-tune-folds", seconds=seconds, duration=duration(seconds), n_networks=n_trainings
+        )
+        self._context.emit(Noted.of(no_time))
         return self._resolved({"stage": "instant"}, ended="no time to fine-tune folds")
 
     def _resolved(self, changes: dict[str, object] | None = None, **known: object) -> Recipe:
@@ -140,14 +140,21 @@ class _Fitting:
         """
         if self._recipe.split.asks_for_folds:
             needed = self._record.seconds - self._context.deadline.seconds_left() + seconds
-            what = f"cross-validation with {self._n_folds} folds"
-            raise too_little(self._record.seconds, needed, what, "do without folds.", (_without_folds(self._recipe),))
-        self._note("no-time-for-folds", _SKIPPED, seconds)
+            remedies = (_without_folds(self._recipe),)
+            raise too_little(self._record.seconds, needed, n_folds=self._n_folds, remedies=remedies)
+        budget = self._sufficient(seconds)
+        skipped = note(
+            "no-time-for-folds",
+            is_estimated=True,
+            seconds=budget,
+            duration=duration(budget),
+            n_networks=self._n_folds + 1,
+        )
+        self._context.emit(Noted.of(skipped))
 
-    def _note(self, code: str, text: str, seconds: float) -> None:
-        needed = sufficient(self._record.seconds - self._context.deadline.seconds_left() + seconds)
-        text = f"{text} About {duration(needed)} would allow cross-validation."
-        self._context.emit(Noted(code=code, text=text, parameters={"seconds": needed, "n_networks": self._n_folds + 1}))
+    def _sufficient(self, seconds: float) -> float:
+        """Return a budget that allows so many seconds more than were used."""
+        return sufficient(self._record.seconds - self._context.deadline.seconds_left() + seconds)
 
 
 def _without_folds(recipe: Recipe) -> Set:

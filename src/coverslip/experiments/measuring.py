@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from coverslip.datasets import Dataset, ImageRecord, counted, one_line, some
+from coverslip.datasets import Dataset, ImageRecord, one_line, some
 from coverslip.errors import BadDataset, OutOfMemory
 from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted, telling
 from coverslip.experiments.parts import Parts
 from coverslip.inference import Classifier
 from coverslip.machine import free_memory_bytes
-from coverslip.messages import Set
+from coverslip.messages import Set, note
 from coverslip.runs import Prediction, Predictions, Recipe, Run, RunContext, save_recipe, write_confusion, write_metrics
 from coverslip.training.preprocessing import learn_preprocessing
 
@@ -99,11 +99,7 @@ def evaluated(
             classes, split=split, primary=recipe.primary_metric, reason="no image could be measured"
         )
     if not measured:
-        raise BadDataset(
-            f"None of the images has a label that the classifier knows ({some(classes, 8)})",
-            file=data.root,
-            do="Use the same names for the classes, or predict these images as images without labels.",
-        )
+        raise BadDataset("no-known-label", file=data.root, classes=some(classes, 8))
     probability = np.nan_to_num([rows[i].probabilities for i in measured])  # NaN: a class that its fold did not know
     records = [data.records[i] for i in measured]
     return evaluate_predictions(
@@ -136,14 +132,14 @@ def _columns(records: Sequence[ImageRecord]) -> dict[str, np.ndarray]:
 def _note_excluded(rows: Sequence[Prediction], classes: Collection[str], dropped: frozenset[str], emit: Emit) -> None:
     unreadable = sum(not row.probabilities for row in rows)
     if unreadable:
-        _warn(emit, "unreadable", f"{counted(unreadable, 'image')} could not be read")
+        emit(Noted.of(note("unreadable-not-measured", level="warning", n_images=unreadable)))
     others = {row.label for row in rows if row.label is not None and row.label not in classes}
     _tell_nearly_equal(others - dropped, classes, emit)
-    _warn_of_labels(rows, others - dropped, "that the classifier does not know", emit)
-    _warn_of_labels(rows, others & dropped, "of dropped classes", emit)
+    _warn_of_labels(rows, others - dropped, emit, is_dropped=False)
+    _warn_of_labels(rows, others & dropped, emit, is_dropped=True)
     unlabelled = sum(row.label is None for row in rows)
     if unlabelled:
-        _warn(emit, "no-label", f"{counted(unlabelled, 'image has', 'images have')} no label")
+        emit(Noted.of(note("no-label", level="warning", n_images=unlabelled)))
 
 
 def _tell_nearly_equal(labels: set[str], classes: Collection[str], emit: Emit) -> None:
@@ -151,28 +147,20 @@ def _tell_nearly_equal(labels: set[str], classes: Collection[str], emit: Emit) -
     plain = {_plain(name): name for name in classes}
     for label in sorted(labels):
         if (name := plain.get(_plain(label))) is not None:
-            text = (
-                f"The label '{one_line(label, 60)}' is not the class '{one_line(name, 60)}': they differ only in "
-                "capitals, spaces or dashes. If they are one class, use the spelling of the class in the name of the "
-                "folder or in the label column of the table, and measure again."
+            near = note(
+                "nearly-equal-labels", level="warning", label=one_line(label, 60), class_name=one_line(name, 60)
             )
-            values = {"label": label, "class": name}
-            emit(Noted(code="nearly-equal-labels", text=text, level="warning", parameters=values))
+            emit(Noted.of(near))
 
 
 def _plain(name: str) -> str:
     return "".join(c for c in name.casefold() if c.isalnum()) or name
 
 
-def _warn_of_labels(rows: Sequence[Prediction], labels: set[str], which: str, emit: Emit) -> None:
+def _warn_of_labels(rows: Sequence[Prediction], labels: set[str], emit: Emit, *, is_dropped: bool) -> None:
     if labels:
-        n = sum(row.label in labels for row in rows)
-        what = f"{counted(n, 'image has a label', 'images have labels')} {which} ({some(sorted(labels))})"
-        _warn(emit, "other-labels", what)
-
-
-def _warn(emit: Emit, code: str, what: str) -> None:
-    emit(Noted(code=code, text=f"{what}: not in the numbers.", level="warning"))
+        n, names = sum(row.label in labels for row in rows), some(sorted(labels))
+        emit(Noted.of(note("other-labels", level="warning", n_images=n, labels=names, is_dropped=is_dropped)))
 
 
 _SMALLEST_BATCH = 4  # below it gradients are noise
@@ -260,22 +248,32 @@ def _images_at_once(recipe: Recipe, batch_size: int, device: str) -> int:
 
 
 def _smaller(recipe: Recipe, batch_size: int, needed: int, available: int) -> Noted:
-    text = (
-        f"Fine-tuning {recipe.model} with batches of {recipe.batch_size} takes about {_gb(needed)} of memory, and "
-        f"only {_gb(available)} are free. The batch size is reduced to {batch_size}."
+    return Noted.of(
+        note(
+            "smaller-batches",
+            level="warning",
+            model=recipe.model,
+            batch_size=batch_size,
+            full_batch_size=recipe.batch_size,
+            needed=_gb(needed),
+            free=_gb(available),
+            needed_bytes=needed,
+            free_bytes=available,
+        )
     )
-    values = {"batch_size": batch_size, "needed_bytes": needed, "free_bytes": available}
-    return Noted(code="smaller-batches", text=text, level="warning", parameters=values)
 
 
 def _too_much(recipe: Recipe, size: int, needed: int, available: int) -> OutOfMemory:
     smaller = max(_SMALLEST_PX, size // 2)
     return OutOfMemory(
-        f"Fine-tuning {recipe.model} at {size} px takes about {_gb(needed)} of memory even in small batches, and "
-        f"{_gb(available)} are free",
-        do="Take smaller images or a smaller network, or close other programs.",
+        "fine-tuning-out-of-memory",
         remedies=(Set("image_size", smaller),),
-        values={"needed_bytes": needed, "free_bytes": available},
+        model=recipe.model,
+        image_size=size,
+        needed=_gb(needed),
+        free=_gb(available),
+        needed_bytes=needed,
+        free_bytes=available,
     )
 
 

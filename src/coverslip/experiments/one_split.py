@@ -25,7 +25,6 @@ from coverslip.datasets import (
     split_images,
     trained_classes,
 )
-from coverslip.errors import Stopped
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted
 from coverslip.experiments.beginning import look_at_images
@@ -36,7 +35,7 @@ from coverslip.experiments.measuring import measure
 from coverslip.experiments.parts import Parts
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import Classifier, load_classifier
-from coverslip.messages import Note
+from coverslip.messages import Note, note, text
 from coverslip.models import describe_weights
 from coverslip.reports import write_report
 from coverslip.runs import (
@@ -58,6 +57,7 @@ from coverslip.runs import (
     write_classifier,
     write_split,
 )
+from coverslip.stopping import work_stopped
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def train_one_split(
     calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe.decision_rule(parts.classes))
     package(parts, preprocessing, fitted, calibration, familiar, recipe, context)
     if fitted.is_stopped:
-        raise Stopped("Fine-tuning was stopped", do="The epochs so far are kept.")
+        raise work_stopped()
     # From here on the classifier is used as anybody would use it: read back from what was packaged.
     classifier = load_classifier(context.run.classifier_folder, context.device)
     keep_validation(parts, fitted, classifier, context.run)
@@ -154,8 +154,8 @@ def begin(parts: Parts, recipe: Recipe, context: RunContext) -> None:
     """Write the split and which pixels training sees, and emit that training begins."""
     check_trainable(parts.data, parts.scan, parts.split)
     write_split(context.run.split_file, split_rows(parts.data, parts.split))
-    for note in parts.split.notes:
-        context.emit(Noted.of(note))
+    for each in parts.split.notes:
+        context.emit(Noted.of(each))
     keep_seen(parts, recipe, context.run)
     context.emit(
         RunStarted(
@@ -177,8 +177,8 @@ def keep_seen(parts: Parts, recipe: Recipe, run: Run) -> None:
 def preprocess(parts: Parts, recipe: Recipe, context: RunContext) -> Preprocessing:
     """How images are preprocessed, learnt from training images."""
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
-    for note in canvas_notes(parts.train_facts, preprocessing):
-        context.emit(Noted.of(note))
+    for each in canvas_notes(parts.train_facts, preprocessing):
+        context.emit(Noted.of(each))
     return preprocessing
 
 
@@ -232,13 +232,13 @@ def package(
     _complete_weights(recipe, context.run)
     scale_notes = canvas_notes(parts.train_facts, preprocessing)
     decision_notes = operating_notes(parts.classes, calibration.operating_points or ())
-    for note in decision_notes:
-        context.emit(Noted.of(note))
+    for each in decision_notes:
+        context.emit(Noted.of(each))
     TrainingRecord(
         stages=fitted.stages,
         chosen=fitted.chosen,
         calibration=calibration,
-        notes=tuple(note.text for note in (*parts.split.notes, *scale_notes, *decision_notes)),
+        notes=tuple(each.text for each in (*parts.split.notes, *scale_notes, *decision_notes)),
         initialisation_is_known=seen_by_initialisation(recipe).is_complete,
     ).write(context.run.training_file)
     limits = None if familiar is None else familiar.limits
@@ -333,14 +333,14 @@ def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) ->
     """Warnings about operating points that rest on little; none where the most probable class is predicted."""
     weak: dict[str, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):
-        few = (
-            f"chosen on fewer than {_FEW_VALIDATION_IMAGES} validation images"
-            if point.n < _FEW_VALIDATION_IMAGES
-            else ""
-        )
-        if reason := f"{point.reason}: {point.threshold:.3g} is used" if point.reason else few:
-            weak.setdefault(reason, []).append(name)
+        if point.reason:
+            reason = text("operating-point-replaced", reason=point.reason, threshold=point.threshold)
+        elif point.n < _FEW_VALIDATION_IMAGES:
+            reason = text("few-validation-images", n=_FEW_VALIDATION_IMAGES)
+        else:
+            continue
+        weak.setdefault(reason, []).append(name)
     return [
-        Note("doubtful-operating-points", f"Unreliable operating points: {some(names, 8)} ({reason}).", level="warning")
+        note("doubtful-operating-points", level="warning", names=some(names, 8), reason=reason)
         for reason, names in weak.items()
     ]

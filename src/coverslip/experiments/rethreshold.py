@@ -31,6 +31,7 @@ from coverslip.experiments.evaluating import measured_images
 from coverslip.experiments.measuring import evaluated, keep_results
 from coverslip.experiments.one_split import operating_notes
 from coverslip.inference.classifier import decided_row
+from coverslip.messages import note, text
 from coverslip.reports import write_report
 from coverslip.runs import (
     ClassifierCard,
@@ -45,8 +46,6 @@ from coverslip.runs import (
     write_card,
 )
 from coverslip.runs.recipe import check_recipe
-
-_DOUBT = "Unreliable operating points"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +147,7 @@ def decide_again(
     run = open_run(run.folder)
     refuse_fold(run)
     if not run.is_measured or run.card is None:
-        raise BadRun("This run has no numbers yet", file=run.folder, do="Let the training finish, or resume it.")
+        raise BadRun("not-measured", file=run.folder)
     recipe = check_recipe({**run.recipe.model_dump(mode="json"), **choices})
     recipe.check_decision(run.card.classes)
     _tell_what_is_replaced(run.recipe, recipe, context)
@@ -173,21 +172,20 @@ def _tell_what_is_replaced(before: Recipe, now: Recipe, context: RunContext) -> 
     """Name the earlier choices that end now: a decision replaces the whole decision rule."""
     replaced = [target for target in _targets(before) if target not in _targets(now)]
     if replaced:
-        text = f"This decision replaces the earlier {' and '.join(replaced)}. To combine targets, choose them together."
-        context.emit(Noted(code="decision-replaced", text=text, parameters={"replaced": replaced}))
+        context.emit(Noted.of(note("decision-replaced", targets=" and ".join(replaced), replaced=replaced)))
 
 
 def _targets(recipe: Recipe) -> list[str]:
     """What a recipe chooses beside the default decision."""
     targets = []
     if recipe.decide_by == "roc":
-        targets.append("thresholds by ROC")
+        targets.append(text("decision-target", decide_by="roc", value=0))
     elif recipe.decide_by == "threshold":
-        targets.append(f"threshold of {recipe.threshold:g}")
+        targets.append(text("decision-target", decide_by="threshold", value=recipe.threshold))
     elif recipe.decide_by != "highest":
-        targets.append(f"target {recipe.decide_by} of {recipe.target:g}")
+        targets.append(text("decision-target", decide_by=recipe.decide_by, value=recipe.target))
     if recipe.error_rate is not None:
-        targets.append(f"target error rate of {recipe.error_rate:g}")
+        targets.append(text("decision-target", decide_by="error_rate", value=recipe.error_rate))
     return targets
 
 
@@ -217,10 +215,11 @@ def _learn_again(run: Run, recipe: Recipe, context: RunContext) -> None:
             "uncertain_share": uncertain_share(probability, points, uncertain_below),
         }
     )
-    doubts = operating_notes(card.classes, points or ())
-    for note in doubts:
-        context.emit(Noted.of(note))
-    notes = (*(text for text in training.notes if not text.startswith(_DOUBT)), *(note.text for note in doubts))
+    weak_points = operating_notes(card.classes, points or ())
+    for each in weak_points:
+        context.emit(Noted.of(each))
+    before = {each.text for each in operating_notes(card.classes, training.calibration.operating_points or ())}
+    notes = (*(each for each in training.notes if each not in before), *(each.text for each in weak_points))
     training.model_copy(update={"calibration": calibration, "notes": notes}).write(run.training_file)
     write_card(run.classifier_folder, card)
     save_recipe(recipe, run.recipe_file)
@@ -272,9 +271,6 @@ def _decide_evaluations(run: Run, recipe: Recipe, before: ClassifierCard, contex
             continue
         write_report(evaluation.folder, context.emit)
     if unchanged:
-        text = (
-            "The images or network outputs of these evaluations are gone, so their numbers stay those of the previous "
-            f"decision threshold: {', '.join(unchanged)}."
-        )
-        parameters = {"names": unchanged}
-        context.emit(Noted(code="evaluations-decided-before", text=text, level="warning", parameters=parameters))
+        evaluations = ", ".join(unchanged)
+        outdated = note("evaluations-decided-before", level="warning", evaluations=evaluations, names=unchanged)
+        context.emit(Noted.of(outdated))

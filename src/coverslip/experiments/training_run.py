@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from coverslip.datasets import Dataset, Scan, counted, one_line, scan_images
+from coverslip.datasets import Dataset, Scan, one_line, scan_images
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Emit, Event, Noted
 from coverslip.experiments.beginning import begin_run, look_at_images, open_pretraining
@@ -21,7 +21,7 @@ from coverslip.experiments.one_split import make_split, train_one_split
 from coverslip.experiments.parts import Parts, capped_parts, with_epochs_of_folds
 from coverslip.experiments.working import working_in
 from coverslip.images import ImageFacts
-from coverslip.messages import AllowLeakage
+from coverslip.messages import AllowLeakage, note
 from coverslip.runs import (
     Environment,
     FromRun,
@@ -129,26 +129,22 @@ class _Tested:
     scan: Scan
     positions: Sequence[int]
 
-    def known_to(self, seen: SeenPixels, origin: Path, context: RunContext, *, is_allowed: bool) -> str | None:
-        """What is to say on those of them that were seen before; None without any.
+    def count_known(self, seen: SeenPixels, origin: Path, context: RunContext, *, is_allowed: bool) -> int:
+        """Return how many of them were seen before.
 
         Raises:
             LeakageFound: there are some, and that is not allowed.
         """
         n = len(seen.known(self.data, self.scan, self.positions, emit=context.emit, stop=context.stop))
-        if not n:
-            return None
-        which = f"{counted(n, 'image')} of {len(self.positions):,} test images"
-        text = f"{which} {'was' if n == 1 else 'were'} used in pretraining"
-        if not is_allowed:
+        if n and not is_allowed:
             raise LeakageFound(
-                text,
+                "images-of-pretraining-tested",
                 file=origin,
-                do="Start from other images, or accept results that are too high.",
                 remedies=(AllowLeakage(),),
-                parameters={"n_images": n},
+                n_images=n,
+                n_test=len(self.positions),
             )
-        return text
+        return n
 
 
 def _with_initial_run(recipe: Recipe, tested: _Tested, environment: Environment, context: RunContext) -> Recipe:
@@ -165,15 +161,13 @@ def _with_initial_run(recipe: Recipe, tested: _Tested, environment: Environment,
         return recipe
     earlier = Path(recipe.init.run)
     if environment.initialisation is not None and fingerprint_of(earlier) != environment.initialisation:
-        raise BadRun("The run to start from has changed", file=earlier, do="Train a new run.")
+        raise BadRun("initial-run-changed", file=earlier)
     seen = seen_by_initialisation(recipe)
     if not seen.is_complete:
-        text = (
-            "The classifier to start from does not say which images it was trained on. None of these may be among them."
-        )
-        context.emit(Noted(code="unknown-initialisation", text=text, level="warning"))
-    if known := tested.known_to(seen, earlier, context, is_allowed=environment.allow_leakage):
-        context.emit(Noted(code="leakage", text=f"{known}: the numbers look too good.", level="warning"))
+        context.emit(Noted.of(note("unknown-initialisation", level="warning")))
+    if n := tested.count_known(seen, earlier, context, is_allowed=environment.allow_leakage):
+        leakage = note("leakage-of-pretraining", level="warning", n_images=n, n_test=len(tested.positions))
+        context.emit(Noted.of(leakage))
     return recipe
 
 
@@ -181,9 +175,7 @@ def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: E
     """Pretrain, in a folder inside the run's, unless it is done."""
     own = context.run.pretraining
     if not own.is_done:
-        source = one_line(init.train_on)
-        text = f"First pretraining on '{source}': the network then learns your images."
-        context.emit(Noted(code="pretraining", text=text))
+        context.emit(Noted.of(note("pretraining", source=one_line(init.train_on))))
         with work_lock(own.folder):
             if is_run(own.folder):
                 own = open_run(own.folder)
@@ -198,8 +190,7 @@ def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: E
                 _train(data, own_recipe, own_environment, inner)
     record = Run(own.folder).training
     if record is not None and record.chosen == "instant":
-        text = "Pretraining did not improve the initial network, which is used unchanged."
-        context.emit(Noted(code="pretraining-no-better", text=text, level="warning"))
+        context.emit(Noted.of(note("pretraining-no-better", level="warning")))
     return own
 
 
@@ -210,7 +201,7 @@ def _check_pretraining(
     scan = scan_images(data, emit=context.emit, stop=context.stop)
     shared = frozenset(facts.pixel_hash for facts in scan.facts if isinstance(facts, ImageFacts))
     seen = SeenPixels({data.opening.plan: shared})
-    tested.known_to(seen, Path(init.train_on), context, is_allowed=environment.allow_leakage)
+    tested.count_known(seen, Path(init.train_on), context, is_allowed=environment.allow_leakage)
 
 
 def _as_pretraining(emit: Emit) -> Emit:

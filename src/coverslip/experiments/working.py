@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, RunEnded
 from coverslip.experiments.estimating import why_not_finished
-from coverslip.messages import Finish, Resume
+from coverslip.messages import Finish, Resume, note
 from coverslip.runs import Run, RunContext, RunLog, StatusFile
 
 _ONCE = "cache-not-usable"  # a note that every store of the cache gives, and a run passes on once
@@ -63,7 +63,7 @@ class _Telling:
         if self._context.stop.is_requested() and not self._is_stop_told and not isinstance(event, RunEnded):
             self._is_stop_told = True
             by_file = self._context.run.stop_file.exists()
-            self(Noted(code="stopping", text="Stopping after this step.", parameters={"by_file": by_file}))
+            self(Noted.of(note("stopping", by_file=by_file)))
 
     def _pass_on(self, event: Event) -> None:
         try:
@@ -71,9 +71,8 @@ class _Telling:
         except Exception as error:  # noqa: BLE001  whatever a listener does wrong is its own affair
             if not self._is_fault_told:
                 self._is_fault_told = True
-                fault = f"{type(error).__name__}: {error}".splitlines()[0]
-                text = f"The progress listener failed ({fault}); the run goes on."
-                self._log(Noted(code="listener-fault", text=text, level="warning"))
+                reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                self._log(Noted.of(note("listener-fault", level="warning", reason=reason)))
 
 
 class _InnerTelling:
@@ -102,17 +101,17 @@ def _tell_the_end(
 
 def _stopped_training(run: Run) -> Stopped:
     """What a stopped training leaves, and how to go on."""
-    go_on = Resume(str(run.folder))
+    resume = Resume(str(run.folder))
     if run.has_classifier:
         can_finish = why_not_finished(run) is None
-        do = "Resume the run later, or finish now with this classifier." if can_finish else "Resume the run to go on."
         return Stopped(
-            "Training was stopped; the best classifier so far is kept, not yet measured on test images",
+            "training-stopped",
             file=run.classifier_folder,
-            do=do,
-            remedies=(go_on, Finish(str(run.folder))) if can_finish else (go_on,),
+            remedies=(resume, Finish(str(run.folder))) if can_finish else (resume,),
+            can_finish=can_finish,
         )
-    what = "Training was stopped before there was a classifier"
-    if run.is_cross_validated:
-        what = "Training was stopped; what the folds have reached is kept"
-    return Stopped(what, file=run.folder, do="Resume the run to go on.", remedies=(go_on,))
+    return Stopped(
+        "cross-validation-stopped" if run.is_cross_validated else "training-stopped-early",
+        file=run.folder,
+        remedies=(resume,),
+    )

@@ -34,6 +34,7 @@ from coverslip.files import sha256_json
 from coverslip.inference.differences import Differences
 from coverslip.inference.prevalence import stated_shares
 from coverslip.machine import chosen_device
+from coverslip.messages import text
 from coverslip.models.heads import linear_logits
 from coverslip.runs import (
     ClassifierCard,
@@ -51,8 +52,6 @@ if TYPE_CHECKING:
     from coverslip.engines import Engine
     from coverslip.evaluation.ood import FeatureStatistics
     from coverslip.models.networks import Network
-
-UNLIKE_TRAINING = "Unlike the training images: another size, another stain or instrument, or none of the classes?"
 
 
 def decided_row(
@@ -73,17 +72,14 @@ def decided_row(
     with np.errstate(over="ignore", invalid="ignore"):
         probability = apply_temperature(logits[None], card.temperature)[0]
     if not np.isfinite(probability).all():
-        raise BadClassifier(
-            "The classifier computes numbers that are too large or none at all",
-            do="Ask whoever made it to train it again.",
-        )
+        raise BadClassifier("classifier-not-finite")
     k = int(decided_classes(probability[None], card.operating_points)[0])
     predicted, its_probability = card.classes[k], float(probability[k])
     decision, reason = predicted, None
     if row.unfamiliarity is not None and row.unfamiliarity > 1:
-        decision, reason = UNFAMILIAR, UNLIKE_TRAINING
+        decision, reason = UNFAMILIAR, text("reason-unfamiliar")
     elif its_probability < card.uncertain_below:
-        decision, reason = UNCERTAIN, f"The probability is below {card.uncertain_below:.3g}"
+        decision, reason = UNCERTAIN, text("reason-uncertain", threshold=card.uncertain_below)
     return replace(
         row,
         predicted=predicted,

@@ -3,21 +3,15 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from coverslip.datasets import UNFAMILIAR, ImageRecord, PreprocessedImage, counted
+from coverslip.datasets import UNFAMILIAR, ImageRecord, PreprocessedImage
 from coverslip.evaluation.ood import more_than_expected
-from coverslip.messages import Note
+from coverslip.messages import Note, note, text
 from coverslip.runs import ClassifierCard, Prediction
 
 _SIZE_FACTOR = 2.0  # so much smaller or larger than any training image is worth a warning
 _FIELD_FACTOR = 9.0  # as large as so many training images may be a whole field of view
 _BY_CHANCE = 0.01  # unfamiliar images that are less probable than this are worth a warning
-_FIELD = f"at least {_FIELD_FACTOR:.0f} times as large as most training images"
-_DOUBT = "Predictions for such images are less certain than they look."
-_GIVE_BOXES = (
-    "If an image shows many objects, one prediction for all of them means little: give a table with a row for each "
-    "object: path, and its box as x, y, width, height. If it shows one object, its scale differs from the training "
-    "images, and the prediction is less certain than it looks."
-)
+_FIELD = "field of view"  # the kind of difference of images that may be whole fields
 
 
 class Differences:
@@ -27,7 +21,7 @@ class Differences:
         self._seen, self._preprocessing = card.trained_on, card.preprocessing
         self._counts: Counter[str] = Counter()
         self._read = Counter[str]()  # what was unusual about reading them
-        self._odd_size: str | None = None  # the first of them
+        self._odd_size: tuple[str, str] | None = None  # the first of them
         self._familiarity = card.familiarity
         self._n_judged = self._n_unfamiliar = 0
 
@@ -48,27 +42,30 @@ class Differences:
         """Each kind of difference as it is counted, and as it stands beside the image."""
         seen = self._seen
         if image.dtype not in seen.dtypes:
-            depths = " or ".join(map(_depth, seen.dtypes))
-            text = f"{_depth(image.dtype)} deep, training images were {depths}"
-            yield text, text
+            trained = " or ".join(text("bit-depth", dtype=dtype) for dtype in seen.dtypes)
+            difference = text("bit-depth-differs", depth=text("bit-depth", dtype=image.dtype), trained=trained)
+            yield difference, difference
         if image.n_channels not in seen.channels:
-            colours = " or ".join(map(_colours, seen.channels))
-            text = f"in {_colours(image.n_channels)}, training images were in {colours}"
-            yield text, text
+            trained = " or ".join(text("color-mode", n_channels=n) for n in seen.channels)
+            mode = text("color-mode", n_channels=image.n_channels)
+            difference = text("channels-differ", channels=mode, trained=trained)
+            yield difference, difference
+        width, height = str(image.width_px), str(image.height_px)
         if record.plan.box is None and self._is_field(image):
             n = image.width_px * image.height_px // seen.usual_area_px
-            own = f"{image.width_px}x{image.height_px} pixels, as large as {n:,} training images"
-            yield _FIELD, f"{own}: if it shows many objects, give their boxes"
+            yield _FIELD, text("image-is-field", width=width, height=height, n_times=n)
         elif not (_is_near(image.width_px, seen.width_px) and _is_near(image.height_px, seen.height_px)):
-            low, high = (f"{seen.width_px[i]}x{seen.height_px[i]}" for i in (0, 1))
-            own = f"{image.width_px}x{image.height_px} pixels"
-            self._odd_size = self._odd_size or own
-            trained = f"training images were {low}" + (f" to {high}" if high != low else "")
-            yield f"of another size (such as {self._odd_size}), {trained}", f"{own}, {trained}"
+            low, high = (f"{seen.width_px[i]} x {seen.height_px[i]}" for i in (0, 1))
+            trained = text("size-of-training-images", low=low, high=high, is_range=low != high)
+            self._odd_size = self._odd_size or (width, height)
+            first_width, first_height = self._odd_size
+            yield (
+                text("sizes-differ", width=first_width, height=first_height, trained=trained),
+                text("size-differs", width=width, height=height, trained=trained),
+            )
         if self._preprocessing.is_too_large(image.width_px, image.height_px):
-            canvas = f"canvas of {self._preprocessing.canvas_px} pixels"
-            text = f"larger than the {canvas}, and shrunk to fit instead of shown at the common scale"
-            yield text, text
+            difference = text("larger-than-canvas", canvas_px=self._preprocessing.canvas_px)
+            yield difference, difference
 
     def _is_field(self, image: PreprocessedImage) -> bool:
         return image.width_px * image.height_px >= _FIELD_FACTOR * self._seen.usual_area_px
@@ -76,8 +73,7 @@ class Differences:
     def notes(self) -> list[Note]:
         """One sentence per kind, and what to do about it; then what was unusual about reading the images."""
         unusual = [
-            Note("reading", f"{counted(n, 'image')}: {note}.", parameters={"n_images": n})
-            for note, n in self._read.most_common()
+            note("unusual-images", n_images=n, observation=observation) for observation, n in self._read.most_common()
         ]
         return [*self._unfamiliar(), *(_note(difference, n) for difference, n in self._counts.most_common()), *unusual]
 
@@ -87,28 +83,20 @@ class Differences:
         if known is None or not n or more_than_expected(n, n_judged, known.n_beyond, known.n) > _BY_CHANCE:
             return
         expected = n_judged * (known.n_beyond + 1) / (known.n + 1)
-        text = (
-            f"{n:,} of {counted(n_judged, 'image')} {'is' if n == 1 else 'are'} unlike the training images, about "
-            f"{expected:.0f} would be by chance: another size, another stain or instrument, or none of the classes? "
-            "Look at some of them, and measure on labeled images of this kind before you rely on predictions."
+        yield note(
+            "unfamiliar-images",
+            level="warning",
+            n_images=n,
+            n_predicted=n_judged,
+            n_expected=round(expected, 1),
         )
-        values = {"n_images": n, "n_expected": round(expected, 1)}
-        yield Note("unfamiliar-images", text, level="warning", parameters=values)
 
 
 def _note(difference: str, n: int) -> Note:
-    code, advice = ("field-of-view", _GIVE_BOXES) if difference == _FIELD else ("unlike-training", _DOUBT)
-    text = f"{n:,} {'image is' if n == 1 else 'images are'} {difference}. {advice}"
-    return Note(code, text, level="warning", parameters={"n_images": n})
+    if difference == _FIELD:
+        return note("field-of-view", level="warning", n_images=n, factor=_FIELD_FACTOR)
+    return note("unlike-training", level="warning", n_images=n, difference=difference)
 
 
 def _is_near(size: int, seen: tuple[int, int]) -> bool:
     return seen[0] / _SIZE_FACTOR <= size <= seen[1] * _SIZE_FACTOR
-
-
-def _depth(dtype: str) -> str:
-    return {"uint8": "8 bit", "uint16": "16 bit", "float32": "float"}.get(dtype, dtype)
-
-
-def _colours(n_channels: int) -> str:
-    return {1: "grey", 3: "colour"}.get(n_channels, f"{n_channels} channels")

@@ -56,10 +56,8 @@ def load_network(packed: PackedClassifier) -> Network:
                 image_size=card.preprocessing.image_size if model_info(card.model).is_sized else None,
             )
     except (UnknownModel, BadRecipe, *_SENSELESS) as error:
-        what = error.what if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]
-        raise BadClassifier(
-            f"Its network cannot be built here: {what}", file=packed.place, do="Update coverslip, or copy it again."
-        ) from error
+        reason = error.what if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]
+        raise BadClassifier("network-build-failed", file=packed.place, reason=reason) from error
     if _described(network) != {name: (tensor.dtype, tensor.shape) for name, tensor in packed.tensors.items()}:
         raise _do_not_fit(packed)
     weights = {name: torch.from_numpy(array.copy()) for name, array in packed.read_weights().items()}
@@ -107,5 +105,4 @@ def _described(network: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 def _do_not_fit(packed: PackedClassifier) -> BadClassifier:
     card = packed.card
-    what = f"The weights do not fit '{card.model}' with {len(card.classes)} classes"
-    return BadClassifier(what, file=packed.place, do="Copy the classifier again.")
+    return BadClassifier("weights-do-not-fit", file=packed.place, model=card.model, n_classes=len(card.classes))

@@ -6,14 +6,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverslip.datasets import UNREADABLE, Axes, Dataset, Given, PreprocessedImage, counted, one_line
+from coverslip.datasets import UNREADABLE, Axes, Dataset, Given, PreprocessedImage, one_line
 from coverslip.errors import UnreadableImage
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.executors.ray import Asked, predict_on_ray
 from coverslip.inference.prevalence import EstimatedShares, note_on_thresholds
-from coverslip.messages import Note, Resume
+from coverslip.messages import Note, Resume, note
 from coverslip.progress import show
 from coverslip.runs import Prediction, PredictionsFile, Run, check_predictions_file, is_run
 
@@ -48,11 +48,7 @@ class LearntImages:
         """What is to be said of them; None without any."""
         if not self._n:
             return None
-        text = (
-            f"Of these, {counted(self._n, 'image')} {'was' if self._n == 1 else 'were'} training or validation images "
-            "of this classifier. Their predictions are right more often than those of new images."
-        )
-        return Note("training-images", text, level="warning", parameters={"n_images": self._n})
+        return note("training-images", level="warning", n_images=self._n)
 
 
 _MOST_REASONS = 5  # unreadable images that are named one by one; unfamiliar ones, which any images have, are counted
@@ -118,8 +114,8 @@ def predict(
             emit(Noted.of(aside))
         classifier = classifier.at_prevalence(prevalence)
     data = classifier.open_images(sources, axes)
-    for note in data.notes:
-        emit(Noted.of(note))
+    for each in data.notes:
+        emit(Noted.of(each))
     learnt = LearntImages(run)
     if on == "local":
         rows = _predicted(classifier, data, learnt, batch_size, emit)
@@ -136,10 +132,10 @@ def predict(
             decisions[row.decision] += 1
             shares.add(row)
             if row.decision == UNREADABLE and decisions[UNREADABLE] <= _MOST_REASONS:
-                text = f"{one_line(row.image_id)}: {one_line(row.reason or '')}"
-                emit(Noted(code="unreadable", text=text, level="warning", parameters={"path": row.path}))
+                image, reason = one_line(row.image_id), one_line(row.reason or "")
+                emit(Noted.of(note("unreadable-image", level="warning", image=image, reason=reason, path=row.path)))
     if is_replaced:
-        emit(Noted(code="replaced", text=f"The earlier predictions in '{one_line(str(out))}' were replaced."))
+        emit(Noted.of(note("replaced", file_name=one_line(str(out)))))
     for aside in (learnt.note(), shares.note()):
         if aside is not None:
             emit(Noted.of(aside))
@@ -165,8 +161,4 @@ def unfinished_note(run: Run) -> Note | None:
     """What must be said of a classifier whose training has not ended; None where it has, or is not told."""
     if not is_run(run.folder) or run.is_done:
         return None
-    text = (
-        "Training has not ended: this classifier is the best so far, not the last one. Let the training end, or resume "
-        "it, before you rely on metrics and predictions."
-    )
-    return Note("unfinished-training", text, level="warning", remedies=(Resume(str(run.folder)),))
+    return note("unfinished-training", level="warning", remedies=(Resume(str(run.folder)),))

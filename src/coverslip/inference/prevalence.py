@@ -9,12 +9,13 @@ from coverslip.datasets import UNFAMILIAR, one_line
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric, chance_of_shares, estimated_shares
 from coverslip.evaluation.prevalence import FEWEST_IMAGES, METHOD
-from coverslip.messages import Note
+from coverslip.messages import Note, note, text
 from coverslip.runs import ClassifierCard, Prediction
 
 _NEARLY_ONE = 1e-6
 _MOST_IMAGES = 20_000  # the last ones, so that memory does not grow with their number
 _MOST_NAMED = 4  # classes in a note
+_MOST_LISTED = 12  # classes in an error
 _BY_CHANCE = 0.01  # shares that differ less than this often by chance are worth a note
 _MOST_UNFAMILIAR = 0.2  # share of the images: beyond it classes plainly do not look as in training
 
@@ -26,16 +27,14 @@ def stated_shares(card: ClassifierCard, prevalence: Mapping[str, float]) -> tupl
         CoverslipError: a class is not the classifier's, or the shares make no whole.
     """
     if unknown := [name for name in prevalence if name not in card.classes]:
-        known = ", ".join(card.classes[:12])
-        raise CoverslipError(f"The classifier knows no class '{unknown[0]}'", do=f"It knows {known}.")
-    if bad := [name for name, share in prevalence.items() if not 0 < share < 1]:
         raise CoverslipError(
-            f"The share of '{bad[0]}' must be more than 0 and less than 1", do="Give 5 % as 0.05, for example."
+            "unknown-class-of-prevalence", name=unknown[0], classes=", ".join(card.classes[:_MOST_LISTED])
         )
-    rest, named = 1 - sum(prevalence.values()), len(prevalence) == len(card.classes)
-    if rest < _NEARLY_ONE if not named else abs(rest) > 1e-3:
-        what = "do not add up to 1" if named else "leave nothing for the other classes"
-        raise CoverslipError(f"The shares {what}", do="Name some of the classes; the others share the rest.")
+    if bad := [name for name, share in prevalence.items() if not 0 < share < 1]:
+        raise CoverslipError("prevalence-out-of-range", name=bad[0])
+    rest, are_all_named = 1 - sum(prevalence.values()), len(prevalence) == len(card.classes)
+    if rest < _NEARLY_ONE if not are_all_named else abs(rest) > 1e-3:
+        raise CoverslipError("prevalence-not-one" if are_all_named else "prevalence-leaves-nothing")
     others = sum(p for name, p in zip(card.classes, card.prior, strict=True) if name not in prevalence)
     return tuple(
         prevalence.get(name, rest * p / others if others else p)
@@ -47,12 +46,8 @@ def note_on_thresholds(card: ClassifierCard) -> Note | None:
     """That stated shares set a classifier's thresholds aside; None: it has none."""
     if card.operating_points is None:
         return None
-    text = (
-        "The decision threshold of the classifier is not used, because it was chosen for the class proportions of the "
-        "validation images. With the class proportions that you stated, the most probable class is predicted."
-    )
-    points = dict(zip(card.classes, card.operating_points, strict=True))
-    return Note("thresholds-set-aside", text, parameters=points)
+    thresholds = dict(zip(card.classes, card.operating_points, strict=True))
+    return note("thresholds-set-aside", thresholds=thresholds)
 
 
 class EstimatedShares:
@@ -78,7 +73,7 @@ class EstimatedShares:
         """The share of each class, with an interval; without a value where images are too few, or too strange."""
         classes = self._card.classes
         if self._are_strange:
-            reason = "more than a fifth of the images are unlike those of training"
+            reason = text("too-many-unfamiliar-images")
             return dict.fromkeys(classes, Metric(value=None, method=METHOD, reason=reason))
         return dict(zip(classes, estimated_shares(self._of_all, self._card.prior), strict=True))
 
@@ -91,17 +86,19 @@ class EstimatedShares:
         shares = self.by_class()
         priors = dict(zip(self._card.classes, self._card.prior, strict=True))
         others = sorted(shares, key=lambda name: -abs((shares[name].value or 0) - priors[name]))[:_MOST_NAMED]
-        told = [
-            f"{one_line(name)} {shares[name].value:.1%} ({shares[name].low:.1%} to {shares[name].high:.1%}), "
-            f"not {priors[name]:.1%}"
+        proportions = [
+            text(
+                "class-proportion",
+                name=one_line(name),
+                value=shares[name].value,
+                low=shares[name].low,
+                high=shares[name].high,
+                assumed=priors[name],
+            )
             for name in others
         ]
-        text = (
-            "If images of each class look like those in training, class proportions here differ from those that the "
-            f"probabilities assume: {'; '.join(told)}. The ranges include sampling error only, not differences between "
-            "groups such as patients, slides or days."
-        )
-        return Note("other-prevalence", text, parameters={name: shares[name].value for name in others})
+        values = {name: shares[name].value for name in others}
+        return note("other-prevalence", proportions="; ".join(proportions), values=values)
 
     @property
     def _are_strange(self) -> bool:

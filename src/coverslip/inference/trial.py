@@ -14,6 +14,7 @@ from coverslip._version import __version__
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import BadClassifier, CoverslipError
 from coverslip.files import sha256_json
+from coverslip.messages import text
 from coverslip.models import model_info
 from coverslip.pipes import Json
 from coverslip.process_limits import (
@@ -56,16 +57,15 @@ def check_buildable(packed: PackedClassifier) -> None:
     with RecordStore(TRIALS, "all") as store:
         if key in store.find([key]):
             return
-        why = _tried(question)
-        if why is not None:
-            do = "Ask the author for a classifier with standard options."
-            raise BadClassifier(f"Its network cannot be built here: {why}", file=packed.place, do=do)
+        reason = _tried(question)
+        if reason is not None:
+            raise BadClassifier("network-build-refused", file=packed.place, reason=reason)
         store.keep({key: b""})
 
 
 def _tried(question: Json) -> str | None:
     """Why it cannot be built; None where it can."""
-    limits = f"the limits are {_SECONDS} s of processor time and {_BYTES / 1e9:g} GB of memory"
+    gigabytes = _BYTES / 1e9
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", __name__],
@@ -76,11 +76,11 @@ def _tried(question: Json) -> str | None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"it takes too long; {limits}"
+        return text("network-build-too-slow", seconds=_SECONDS, gigabytes=gigabytes)
     try:
         why: str | None = answer_in(done.stdout)["why"]
     except (ValueError, TypeError, KeyError):
-        return f"building it ended with code {done.returncode}; {limits}"
+        return text("network-build-ended", exit_code=str(done.returncode), seconds=_SECONDS, gigabytes=gigabytes)
     return why
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coverslip.errors import BadRun
 from coverslip.files import CsvWriter, plain_cell, read_bytes, safe_cell, write_text
+from coverslip.messages import text
 
 FORMAT_VERSION = 1
 # Of files that may come from strangers: hashes of 400,000 images in 30 MB of JSON, probabilities of 200,000 images in
@@ -44,7 +45,7 @@ class Document(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise BadRun(f"The file is damaged: {first_fault(error)}", file=file, do="Train again.") from error
+            raise BadRun("damaged-run-file", file=file, reason=first_fault(error)) from error
 
     @classmethod
     def read_if_there(cls, file: Path) -> Self | None:
@@ -65,9 +66,7 @@ def first_fault(error: ValidationError) -> str:
 def check_format(version: object, file: Path) -> None:
     """Raises BadRun where a file was written by a newer coverslip."""
     if version != FORMAT_VERSION:
-        raise BadRun(
-            f"It has format version {version}; this coverslip reads {FORMAT_VERSION}", file=file, do="Update coverslip."
-        )
+        raise BadRun("newer-run-format", file=file, version=str(version), supported=FORMAT_VERSION)
 
 
 def read_object(file: Path) -> dict[str, Any]:  # Any: JSON values
@@ -79,33 +78,33 @@ def read_object(file: Path) -> dict[str, Any]:  # Any: JSON values
     try:
         data = read_bytes(file, _MOST_BYTES)
         if sum(map(data.count, (b"[", b"{", b","))) > _MOST_VALUES:
-            raise ValueError(f"it holds more than {_MOST_VALUES:,} values")
+            raise ValueError(text("too-many-json-values", n_values=_MOST_VALUES))
         values = json.loads(data.decode(), parse_constant=_finite, parse_float=_finite)
     except FileNotFoundError as error:
         raise _missing(file) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise BadRun(f"The file could not be read: {error}", file=file, do="Train again.") from error
+        raise BadRun("unreadable-run-file", file=file, reason=str(error)) from error
     if not isinstance(values, dict):
-        raise BadRun("The file holds no JSON object", file=file, do="Train again.")
+        raise BadRun("no-json-object", file=file)
     return values
 
 
-def _finite(text: str) -> float:
-    number = float(text)
+def _finite(digits: str) -> float:
+    number = float(digits)
     if not math.isfinite(number):
-        raise ValueError(f"it holds {text}, which is no number")
+        raise ValueError(text("not-a-number", value=digits))
     return number
 
 
 def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a CSV table that is safe to open in a spreadsheet, whole or not at all."""
-    text = io.StringIO()
-    writer = CsvWriter(text)
+    table = io.StringIO()
+    writer = CsvWriter(table)
     writer.writerow(columns)
     for row in rows:
         cells = (row[name] for name in columns)
         writer.writerow(safe_cell(cell) if isinstance(cell, str) else cell for cell in cells)
-    write_text(file, text.getvalue())
+    write_text(file, table.getvalue())
 
 
 def read_table(file: Path) -> Iterator[dict[str, str]]:
@@ -116,31 +115,31 @@ def read_table(file: Path) -> Iterator[dict[str, str]]:
     """
     try:
         if file.exists() and not file.is_file():
-            raise ValueError("it is no regular file")
+            raise ValueError(text("not-a-regular-file"))
         with file.open(newline="", encoding="utf-8") as opened:
             if os.fstat(opened.fileno()).st_size > _MOST_TABLE_BYTES:
-                raise ValueError(f"it is larger than {_MOST_TABLE_BYTES / 2**20:.0f} MiB")
+                raise ValueError(text("larger-than-allowed", limit=_MOST_TABLE_BYTES // 2**20))
             yield from _rows(csv.reader(opened))
     except OSError as error:
         raise _missing(file) from error
     except (ValueError, csv.Error) as error:
-        raise BadRun(f"The table is damaged: {error}", file=file, do="Train again, or evaluate again.") from error
+        raise BadRun("damaged-run-table", file=file, reason=str(error)) from error
 
 
 def _rows(lines: Iterator[list[str]]) -> Iterator[dict[str, str]]:
     header = next(lines, [])
     if len(header) > _MOST_COLUMNS:
-        raise ValueError(f"it has {len(header):,} columns, more than any")
+        raise ValueError(text("too-many-columns", n_columns=len(header)))
     columns = [plain_cell(cell) for cell in header]
     if len(set(columns)) < len(columns):
-        raise ValueError("two columns have the same name")
+        raise ValueError(text("equal-column-names"))
     for n, cells in enumerate(lines, start=1):
         if len(cells) != len(columns):
-            raise ValueError(f"row {n:,} has {len(cells):,} cells, not {len(columns):,}")
+            raise ValueError(text("wrong-number-of-cells", row=n, n_cells=len(cells), n_columns=len(columns)))
         if n * len(columns) > _MOST_CELLS:
-            raise ValueError(f"it has more than {_MOST_CELLS:,} cells")
+            raise ValueError(text("too-many-cells", n_cells=_MOST_CELLS))
         yield dict(zip(columns, map(plain_cell, cells), strict=True))
 
 
 def _missing(file: Path) -> BadRun:
-    return BadRun("The run has no such file", file=file, do="It may not have finished: see its status.json.")
+    return BadRun("missing-run-file", file=file)

@@ -13,7 +13,7 @@ from coverslip.datasets import Inspection
 from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation, LearningCurve
 from coverslip.files import written_whole
-from coverslip.messages import ChooseOther, Resume
+from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, EvaluatedImages
@@ -26,7 +26,7 @@ from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe, load_recipe
 from coverslip.runs.seen import SEEN, SeenRecord
 from coverslip.runs.split import SplitRow, read_split
-from coverslip.runs.status import WORK_LOCK, Status
+from coverslip.runs.status import WORK_LOCK, Status, folder_not_created
 from coverslip.runs.training import BudgetRecord, TrainingRecord
 
 GIVEN_TABLE = "table.csv"  # in the folder of images that were given in memory
@@ -371,16 +371,12 @@ def open_run(folder: Run | Path | str) -> Run:
     """
     run = Run(Path(folder))
     if not run.recipe_file.is_file():
-        raise BadRun(
-            "This is not a run folder: it has no recipe.yaml",
-            file=run.folder,
-            do="Give the folder of a training.",
-        )
+        raise BadRun("not-a-run", file=run.folder)
     if run.environment_file.exists():
         check_format(read_object(run.environment_file).get("format_version"), run.folder)
     for place in (run.figures_folder, run.evaluations_folder):
         if place.is_symlink():  # of a stranger's run: what is written there would replace files elsewhere
-            raise BadRun("This folder of the run is a link", file=place, do="Replace it by a folder.")
+            raise BadRun("linked-run-folder", file=place)
     return run
 
 
@@ -397,12 +393,12 @@ def check_new_folder(folder: Path) -> None:
     """
     run = Run(folder)
     if folder.exists() and not _never_began(folder):
-        can_go_on = run.recipe_file.is_file() and not run.is_done
+        can_resume = run.recipe_file.is_file() and not run.is_done
         raise BadRun(
-            "The folder for the run exists already",
+            "run-folder-exists",
             file=folder,
-            do="Choose another folder, or resume the run in it." if can_go_on else "Choose another folder.",
-            remedies=(ChooseOther("output"), *([Resume(str(folder))] if can_go_on else [])),
+            remedies=(ChooseOther("output"), *([Resume(str(folder))] if can_resume else [])),
+            can_resume=can_resume,
         )
 
 
@@ -418,12 +414,7 @@ def create_run_folder(folder: Path) -> Run:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadRun(
-            f"The folder for the run could not be made: {error.strerror}",
-            file=folder,
-            do="Choose another folder.",
-            remedies=(ChooseOther("output"),),
-        ) from error
+        raise folder_not_created(folder, error) from error
     return Run(folder)
 
 
@@ -445,14 +436,14 @@ def _holds_copies(folder: Path) -> bool:
 def _read_array(file: Path) -> np.ndarray:
     try:
         if not file.is_file():
-            raise ValueError("it is no regular file")
+            raise ValueError(text("not-a-regular-file"))
         with np.errstate(over="raise"):  # of its size
             array: object = np.load(file, allow_pickle=False, mmap_mode="r")  # which is no larger than its file
         if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
-            raise ValueError("it is no table of numbers")
+            raise ValueError(text("not-a-numeric-table"))
         if array.nbytes > _MOST_ARRAY_BYTES:
-            raise ValueError(f"it is larger than {_MOST_ARRAY_BYTES / 2**20:.0f} MiB")
+            raise ValueError(text("larger-than-allowed", limit=_MOST_ARRAY_BYTES // 2**20))
         return np.array(array)
     except (OSError, ValueError, EOFError, ArithmeticError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadRun(f"The file could not be read: {reason}", file=file, do="Evaluate the run again.") from error
+        raise BadRun("unreadable-logits", file=file, reason=reason) from error

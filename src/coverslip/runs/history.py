@@ -9,6 +9,7 @@ import numpy as np
 
 from coverslip.errors import BadRun
 from coverslip.events import EpochEnded
+from coverslip.messages import text
 from coverslip.runs.documents import read_table, write_table
 
 
@@ -87,14 +88,14 @@ def read_history(file: Path) -> tuple[Epoch, ...]:
     try:
         return tuple(_epoch(row) for row in read_table(file))
     except (KeyError, TypeError, ValueError) as error:
-        raise BadRun(f"The table is damaged: {error}", file=file, do="Train again.") from error
+        raise BadRun("damaged-training-table", file=file, reason=str(error)) from error
 
 
 def _epoch(row: dict[str, str]) -> Epoch:
     numbers = {name: _number(name, row[name]) for name in _COLUMNS if name != "epoch"}
     epoch = int(row["epoch"])
     if not 0 <= epoch <= _MOST_EPOCHS:
-        raise ValueError(f"there is no epoch {epoch}")
+        raise ValueError(text("unknown-epoch-number", epoch=epoch))
     return Epoch(epoch=epoch, **numbers)
 
 
@@ -105,5 +106,5 @@ def _number(name: str, cell: str) -> float | None:
     value = float(cell)
     least, most = (0.0, 1.0) if name.endswith(_SHARES) else (-_MOST, _MOST)
     if not least <= value <= most:
-        raise ValueError(f"{name} is {cell}, not a number from {least:g} to {most:g}")
+        raise ValueError(text("number-out-of-range", name=name, value=cell, low=f"{least:g}", high=f"{most:g}"))
     return value

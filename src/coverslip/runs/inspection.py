@@ -78,4 +78,4 @@ def read_inspection(file: Path) -> Inspection:
     try:
         return inspection_of(values)
     except ValidationError as error:
-        raise BadRun(f"The file is damaged: {first_fault(error)}", file=file, do="Train again.") from error
+        raise BadRun("damaged-run-file", file=file, reason=first_fault(error)) from error

@@ -61,8 +61,8 @@ def read_metrics(file: Path) -> Evaluation:
         per_class = {name: _nested(scores) for name, scores in content["per_class"].items()}
         return _EVALUATION.validate_python({**content, "per_class": per_class})
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
-        why = first_fault(error) if isinstance(error, ValidationError) else error
-        raise BadRun(f"The numbers could not be read: {why}", file=file, do="Evaluate the run again.") from error
+        reason = first_fault(error) if isinstance(error, ValidationError) else str(error)
+        raise BadRun("unreadable-metrics", file=file, reason=reason) from error
 
 
 def metrics_as_json(evaluation: Evaluation) -> Json:

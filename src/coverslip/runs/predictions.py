@@ -14,7 +14,7 @@ import numpy as np
 from coverslip.datasets import counted
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.files import CsvWriter, cannot_write, plain_cell, refuse_to_replace_others, safe_cell, written_whole
-from coverslip.messages import ChooseOther
+from coverslip.messages import ChooseOther, text
 from coverslip.runs.documents import read_table
 from coverslip.tables import data_frame, html_table
 
@@ -186,18 +186,14 @@ def check_predictions_file(file: Path) -> None:
     These begin as a table of new predictions does, but the run's report and comparisons are made of them.
     """
     if file.exists() and (file.parent / "metrics.json").exists():
-        raise CoverslipError(
-            "These predictions belong to a training or an evaluation, whose numbers were measured on them",
-            file=file,
-            do="Choose another name.",
-            remedies=(ChooseOther("output"),),
-        )
+        raise CoverslipError("predictions-of-run", file=file, remedies=(ChooseOther("output"),))
     if file.suffix.lower() in _OTHER_FORMATS:
         raise CoverslipError(
-            f"Predictions are written as comma-separated values, not as '{file.suffix}'",
+            "unsupported-predictions-format",
             file=file,
-            do=f"Call it '{file.with_suffix('.csv').name}'; spreadsheet programs open that.",
             remedies=(ChooseOther("output"),),
+            suffix=file.suffix,
+            name=file.with_suffix(".csv").name,
         )
 
 
@@ -252,7 +248,7 @@ def read_predictions(file: Path) -> Predictions:
         classes = _classes_among(first)
         return Predictions([_row(cells, classes) for cells in chain([first], rows)], classes)
     except (KeyError, ValueError) as error:
-        raise BadRun(f"The table is damaged: {error}", file=file, do="Evaluate the run again.") from error
+        raise BadRun("damaged-predictions", file=file, reason=str(error)) from error
 
 
 def _classes_in(file: Path) -> tuple[str, ...]:
@@ -264,7 +260,7 @@ def _classes_in(file: Path) -> tuple[str, ...]:
 def _classes_among(columns: Iterable[str]) -> tuple[str, ...]:
     classes = tuple(name.removeprefix("p:") for name in columns if name.startswith("p:"))
     if not classes:
-        raise ValueError("no column holds a class's probabilities")
+        raise ValueError(text("no-probability-column"))
     return classes
 
 
@@ -301,16 +297,16 @@ def _as_text(classes: tuple[str, ...] | None) -> str:
     return "" if classes is None else f"{{{_BETWEEN.join(classes)}}}"
 
 
-def _set_of(text: str, classes: Sequence[str]) -> tuple[str, ...] | None:
-    """A set from its text; its classes stand in their usual order."""
-    if not text:
+def _set_of(cell: str, classes: Sequence[str]) -> tuple[str, ...] | None:
+    """Return a prediction set from its cell, in the order of the classes."""
+    if not cell:
         return None
-    rest, chosen = f"{text[1:-1]}{_BETWEEN}", []
+    rest, members = f"{cell[1:-1]}{_BETWEEN}", []
     for name in classes:
         if rest.startswith(name + _BETWEEN):
-            chosen.append(name)
+            members.append(name)
             rest = rest[len(name + _BETWEEN) :]
-    return tuple(chosen)
+    return tuple(members)
 
 
 def columns_for(classes: Sequence[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from coverslip.datasets import Dataset, ImageRecord, Part, Split
 from coverslip.errors import BadRun
+from coverslip.messages import text
 from coverslip.runs.documents import read_table, write_table
 
 
@@ -68,8 +69,7 @@ def write_split(file: Path, rows: Sequence[SplitRow]) -> None:
         BadRun: there is one already, of a run that goes on, and it says something else.
     """
     if file.exists() and read_split(file) != tuple(rows):
-        what = "Images have changed since the run began: the split would be another"
-        raise BadRun(what, file=file, do="Train again.")
+        raise BadRun("changed-split", file=file)
     write_table(file, _COLUMNS, ({**asdict(row), "fold": str(row.fold or "")} for row in rows))
 
 
@@ -82,11 +82,11 @@ def read_split(file: Path) -> tuple[SplitRow, ...]:
     try:
         return tuple(_row(cells) for cells in read_table(file))
     except (KeyError, TypeError, ValueError) as error:
-        raise BadRun(f"The table is damaged: {error}", file=file, do="Train again.") from error
+        raise BadRun("damaged-training-table", file=file, reason=str(error)) from error
 
 
 def _row(cells: dict[str, str]) -> SplitRow:
     if cells["split"] not in get_args(Part):
-        raise ValueError(f"there is no part called '{cells['split'][:40]}'")
+        raise ValueError(text("unknown-set", name=cells["split"][:40]))
     values: dict[str, Any] = {**cells, "fold": int(cells["fold"]) if cells["fold"] else None}  # Any: of each its own
     return SplitRow(**values)

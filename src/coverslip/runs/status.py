@@ -21,15 +21,15 @@ from pydantic import AfterValidator, Field
 from coverslip.cache import sole_lock
 from coverslip.errors import BadRun, Conflict
 from coverslip.machine import process_started
-from coverslip.messages import ChooseOther, Failure, Note
+from coverslip.messages import ChooseOther, Failure, Note, text
 from coverslip.runs.documents import Document
 
 
-def _moment(text: str) -> str:
+def _moment(time_stamp: str) -> str:
     """ISO 8601 with its offset from UTC."""
-    if datetime.fromisoformat(text).utcoffset() is None:
-        raise ValueError("it does not say from which clock")
-    return text
+    if datetime.fromisoformat(time_stamp).utcoffset() is None:
+        raise ValueError(text("time-without-offset"))
+    return time_stamp
 
 
 State = Literal["running", "done", "stopped", "failed"]
@@ -130,19 +130,27 @@ def work_lock(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _not_usable(folder, f"made: {error.strerror}") from error
+        raise folder_not_created(folder, error) from error
     try:
         lock: AbstractContextManager[object] = closing(sole_lock(folder / WORK_LOCK, wait_s=_WAIT_S))
     except OSError:
         lock = nullcontext()
     except sqlite3.Error as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # its higher bits are details
-            raise _not_usable(folder, f"locked: {error}") from error
-        raise Conflict("Another process works in this folder", file=folder, do="Stop that process first.") from error
+            raise BadRun(
+                "folder-not-locked", file=folder, remedies=(ChooseOther("output"),), reason=str(error)
+            ) from error
+        raise folder_in_use(folder) from error
     with lock:
         yield
 
 
-def _not_usable(folder: Path, why: str) -> BadRun:
-    what = f"The folder could not be {why}"
-    return BadRun(what, file=folder, do="Choose another folder.", remedies=(ChooseOther("output"),))
+def folder_in_use(folder: Path) -> Conflict:
+    """Return the error for a folder in which another process is working."""
+    return Conflict("folder-in-use", file=folder)
+
+
+def folder_not_created(folder: Path, error: OSError) -> BadRun:
+    """Return the error for a folder that cannot be created."""
+    reason = error.strerror or str(error)
+    return BadRun("folder-not-created", file=folder, remedies=(ChooseOther("output"),), reason=reason)

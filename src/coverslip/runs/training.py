@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import OperatingPoint
 from coverslip.events import CheckpointSelection
-from coverslip.messages import duration
+from coverslip.messages import duration, text
 from coverslip.runs.classifier import LearntOn
 from coverslip.runs.documents import Document
 
@@ -148,22 +148,19 @@ def budget_seconds(budget: float | str) -> float:
     Raises:
         BadRecipe: it is no length of time.
     """
-    seconds = _read(budget.strip().lower()) if isinstance(budget, str) else float(budget)
+    seconds = _seconds(budget.strip().lower()) if isinstance(budget, str) else float(budget)
     if seconds is None or not 0 < seconds < 1e8:
-        raise BadRecipe(
-            f"'{budget}' is no length of time",
-            do=f"Give one such as 90s, 10m or 1h30m, or one of {', '.join(PRESETS)}.",
-        )
+        raise BadRecipe("not-a-duration", budget=str(budget), presets=", ".join(PRESETS))
     return seconds
 
 
-def _read(text: str) -> float | None:
-    if text in PRESETS:
-        return PRESETS[text]
-    parts = _TIME.fullmatch(text)
-    if parts is None or not any(parts.groups()):
+def _seconds(budget: str) -> float | None:
+    if budget in PRESETS:
+        return PRESETS[budget]
+    match = _TIME.fullmatch(budget)
+    if match is None or not any(match.groups()):
         return None
-    return sum(float(part or 0) * unit for part, unit in zip(parts.groups(), (3600, 60, 1), strict=True))
+    return sum(float(number or 0) * unit for number, unit in zip(match.groups(), (3600, 60, 1), strict=True))
 
 
 class BudgetRecord(Document):
@@ -211,7 +208,7 @@ class BudgetRecord(Document):
         """Sentence on the time that would allow fine-tuning at all; empty where that is not known."""
         if self.least_seconds is None:
             return ""
-        return f"About {duration(self.least_seconds)} would allow fine-tuning on images of {self.least_image_size} px."
+        return text("time-for-fine-tuning", duration=duration(self.least_seconds), image_size=self.least_image_size)
 
     @property
     def is_reduced(self) -> bool:

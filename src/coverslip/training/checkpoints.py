@@ -45,7 +45,7 @@ def load_checkpoint(
         if optimizer is not None:
             _load_optimizer(optimizer, tensors)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise BadRun(f"The checkpoint could not be used: {error}", file=file, do="Train again.") from error
+        raise BadRun("checkpoint-not-usable", file=file, reason=str(error)) from error
     return progress
 
 

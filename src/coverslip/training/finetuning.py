@@ -21,6 +21,7 @@ from coverslip.events import CheckpointSaved, CheckpointSelection, Noted, StepEn
 from coverslip.files import write_same
 from coverslip.losses.cluster import ClusterLoss
 from coverslip.losses.functions import ImageLoss, balanced_weight
+from coverslip.messages import note
 from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.models.networks import Network
 from coverslip.runs import Recipe, RunContext
@@ -88,12 +89,6 @@ class _StopRequested(Exception):
 
 class _FinishRequested(Exception):
     """Fine-tuning shall end now, and the training go on with what comes after it."""
-
-
-_NO_SECOND_PHASE = (
-    "Fine-tuning stopped early, before it changed from Adam to SGD: validation results did not improve for as many "
-    "epochs as the patience allows. Raise the patience, or change to SGD earlier."
-)
 
 
 class _OutOfTime(Exception):
@@ -189,7 +184,7 @@ def _run_epochs(
                 if recipe.patience_used is not None and progress.epochs_since_better >= recipe.patience_used:
                     stopped = "no better epoch"
                     if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
-                        context.emit(Noted(code="no-second-phase", text=_NO_SECOND_PHASE, level="warning"))
+                        context.emit(Noted.of(note("no-second-phase", level="warning")))
                     break
                 if not plan.is_adaptable and context.deadline.seconds_left() < progress.seconds / max(
                     1, progress.epoch

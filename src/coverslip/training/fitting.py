@@ -26,7 +26,7 @@ from coverslip.evaluation import (
 from coverslip.evaluation.prediction_sets import set_floors
 from coverslip.events import CheckpointSelection, ClassifierSelected, Noted, StageStarted
 from coverslip.images import Preprocessing
-from coverslip.messages import Set
+from coverslip.messages import Set, note
 from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import (
@@ -41,6 +41,7 @@ from coverslip.runs import (
     StageRecord,
     epochs_called_for,
 )
+from coverslip.stopping import work_stopped
 from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.batches import TrainingImages, n_drawn
 from coverslip.training.checkpoints import plain_state
@@ -175,7 +176,7 @@ def fit(
                 raise _diverged(recipe)
             context.emit(_diverged_note(finetuned.epochs_run, recipe))
         if finetuned.stopped_because == "out of time" and not (candidates or finetuned.selected_epoch):
-            raise OutOfTime("There was no time for one epoch", do="Allow more time, or take smaller images.")
+            raise OutOfTime("no-time-for-an-epoch")
         refitted: RefittedHead | None = None
         if finetuned.selected_epoch and not does_not_fit:
             if recipe.refit_head and len(images.val) and not is_stopped:
@@ -192,7 +193,7 @@ def fit(
         nothing = np.zeros((0, images.n_classes))
         return Fitted(network, nothing, tuple(stages), "finetune", False, None, does_not_fit, pace)
     if not candidates:
-        raise Stopped("Training was stopped before there was a classifier", do="Resume the run to go on.")
+        raise work_stopped()
     best, *others = candidates
     for other in others:  # fine-tuning, if there is one
         instant = best
@@ -211,24 +212,22 @@ def _compared_note(
 ) -> Noted:
     """Which of the two classifiers is kept, with what validation images say of both."""
     metric = METRICS[recipe.primary_metric]
-    text = f"{'The fine-tuned network' if kept == 'finetune' else 'The instant classifier'} is kept."
-    numbers: dict[str, object] = {"kept": kept}
     values = [primary_value(logits, label, recipe) for logits in (finetuned, instant)]
-    if np.isfinite(values).all():
-        numbers |= {"finetune": values[0], "instant": values[1]}
-        augmented = " with test-time augmentation" if recipe.tta > 1 else ""
-        text += (
-            f" {metric.title} on validation images{augmented}: {values[0]:.3f} for the fine-tuned network, "
-            f"{values[1]:.3f} for the instant classifier."
-        )
-        if kept == "finetune":
-            values.reverse()
-        other, own = map(metric.as_higher_is_better, values)
-        if recipe.stage_selection != "finetune" and own <= other:
-            text += " This difference is too small to decide."
-    if recipe.stage_selection == "finetune":
-        text += " The recipe keeps the fine-tuned network in any case."
-    return Noted(code="stages-compared", text=text, parameters=numbers)
+    has_scores, is_fixed = bool(np.isfinite(values).all()), recipe.stage_selection == "finetune"
+    scores = dict(zip(("finetune", "instant"), map(metric.as_higher_is_better, values), strict=True))
+    other = "instant" if kept == "finetune" else "finetune"
+    compared = note(
+        "stages-compared",
+        kept=kept,
+        finetune=values[0] if has_scores else None,
+        instant=values[1] if has_scores else None,
+        metric=metric.title,
+        has_scores=has_scores,
+        is_augmented=recipe.tta > 1,
+        is_close=has_scores and not is_fixed and scores[kept] <= scores[other],
+        is_fixed=is_fixed,
+    )
+    return Noted.of(compared)
 
 
 def _is_finished_before(context: RunContext) -> bool:
@@ -268,18 +267,11 @@ def _lower_rate(recipe: Recipe) -> Set:
 
 
 def _diverged(recipe: Recipe) -> BadRecipe:
-    what = "Training diverged: the loss is no longer a number"
-    return BadRecipe(what, do="Lower the learning rate.", remedies=(_lower_rate(recipe),))
+    return BadRecipe("training-diverged", remedies=(_lower_rate(recipe),))
 
 
 def _diverged_note(epochs_run: int, recipe: Recipe) -> Noted:
-    return Noted(
-        code="diverged",
-        text=f"Fine-tuning diverged after epoch {epochs_run}. Lower the learning rate.",
-        level="warning",
-        parameters={"epoch": epochs_run},
-        remedies=(_lower_rate(recipe),),
-    )
+    return Noted.of(note("diverged", level="warning", remedies=(_lower_rate(recipe),), epoch=epochs_run))
 
 
 def refit(
@@ -328,9 +320,9 @@ def refit(
         _initialise_head(network, recipe, random_head, temperature)
         finetuned = _finetune(network, images, recipe, context, choices.epochs)
         if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
-            raise Stopped("Training on all images was stopped", do="Resume the run to go on.")
+            raise work_stopped()
         if finetuned.stopped_because == "out of time":
-            raise OutOfTime("There was no time for training on all images", do="Allow more time.")
+            raise OutOfTime("no-time-for-all-images")
         if finetuned.stopped_because == "diverged":
             raise _diverged(recipe)
         if choices.refitted is not None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from coverslip.datasets import some
 from coverslip.errors import BadRecipe
-from coverslip.messages import Set
+from coverslip.messages import Set, text
 from coverslip.models import IMAGENET, model_info
 from coverslip.models.building import own_options
 from coverslip.models.networks import Network
@@ -52,11 +52,7 @@ class InitialClassifier:
         try:
             fitted = {name: _fitted(weights[name], current[name]) for name in current if not name.startswith("head.")}
         except (KeyError, ValueError) as error:
-            raise BadRecipe(
-                f"The weights do not fit the network ({error})",
-                file=self.packed.place,
-                do="Choose another initialisation.",
-            ) from error
+            raise BadRecipe("weights-of-other-network", file=self.packed.place, reason=str(error)) from error
         network.load_state_dict({**current, **fitted})
         rows = [number for number in self.class_of if number is not None]
         if self.n_new or not self.offers_head:
@@ -89,37 +85,28 @@ def check_initialisation(init: FromRun, recipe: Recipe, classes: Sequence[str]) 
     differing = [key for key in ("model", "model_options", "head") if earlier[key] != own[key]]
     if differing:
         raise BadRecipe(
-            "The run to start from has another network",
+            "initial-network-differs",
             file=place,
-            do="Train the same network, with the same options and head.",
             remedies=[Set(key, earlier[key]) for key in differing],
         )
     check_labels(init.labels, card.classes, classes)
 
 
-def check_labels(labels: Mapping[str, str], earlier: Sequence[str], own: Sequence[str]) -> None:
+def check_labels(labels: Mapping[str, str], earlier: Sequence[str], classes: Sequence[str]) -> None:
     """Whether a map of an earlier run's class names to this run's holds only names that there are.
 
     Raises:
         BadRecipe: it does not, or two classes of the earlier run would be one of this.
     """
-    for whose, names, known_names in (
-        ("The training to start from has", labels, earlier),
-        ("The images to train on have", labels.values(), own),
-    ):
-        if unknown := [name for name in names if name not in known_names]:
-            raise BadRecipe(
-                f"{whose} no class '{unknown[0]}', which init.labels names",
-                do=f"Write each class there with its name here; there are {some(known_names, 12)}.",
-            )
+    if unknown := [name for name in labels if name not in earlier]:
+        raise BadRecipe("unknown-class-of-initial-run", name=unknown[0], names=some(earlier, 12))
+    if unknown := [name for name in labels.values() if name not in classes]:
+        raise BadRecipe("unknown-class-of-images", name=unknown[0], names=some(classes, 12))
     times = Counter(labels.get(name, name) for name in earlier)
     for name in labels.values():
         if times[name] > 1:
-            both = [other for other in earlier if labels.get(other, other) == name]
-            raise BadRecipe(
-                f"{some(both)} of the training to start from would all be '{name}' here, by init.labels",
-                do="Name each class there differently here, or leave out those that are not here.",
-            )
+            merged = [each for each in earlier if labels.get(each, each) == name]
+            raise BadRecipe("labels-merge-classes", names=some(merged), name=name)
 
 
 def whole_options(choices: Recipe | ClassifierCard) -> dict[str, Any]:  # Any: each option's own type
@@ -140,7 +127,7 @@ def _fitted(weight: Tensor, target: Tensor) -> Tensor:
         return weight
     shape, target_shape = list(weight.shape), list(target.shape)
     if len(shape) != 4 or len(target_shape) != 4 or shape[0] != target_shape[0] or shape[2:] != target_shape[2:]:
-        raise ValueError(f"shape {shape} instead of {target_shape}")
+        raise ValueError(text("weight-shape-differs", shape=str(shape), target_shape=str(target_shape)))
     if shape[0] == 1 and shape[2:] == [1, 1]:  # mean and standard deviation of the channels
         return weight.mean(1, keepdim=True).expand(target.shape).clone()
     return (weight.sum(1, keepdim=True) / target_shape[1]).expand(target.shape).clone()

@@ -27,6 +27,7 @@ from coverslip.evaluation.ood import (
 )
 from coverslip.events import Noted
 from coverslip.images import Preprocessing
+from coverslip.messages import note
 from coverslip.runs import IMAGES_FAMILIAR, Familiarity, LearntOn, Recipe, RunContext
 from coverslip.training.batches import TrainingImages
 from coverslip.training.fitting import Fitted
@@ -96,11 +97,7 @@ def learn_familiarity(
     else:
         distance = statistics.distance(val)
     if len(distance) < FEWEST_IMAGES:
-        text = (
-            f"Out-of-distribution images are not detected: this needs at least {FEWEST_IMAGES} held-out images, and "
-            f"there are {len(distance)}."
-        )
-        context.emit(Noted(code="unfamiliar-not-told", text=text))
+        context.emit(Noted.of(note("unfamiliar-not-told", n_needed=FEWEST_IMAGES, n_images=len(distance))))
         return None
     usual = float(np.median(distance))
     limit = max(limit_of(distance), usual + 1)  # images that all look the same would leave no room

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from coverslip.augmentation import AUGMENTATIONS
-from coverslip.datasets import counted, what_to_do_about_channels
+from coverslip.datasets import what_to_do_about_channels
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preprocessing, learn_scaling
-from coverslip.messages import Note, Set
+from coverslip.messages import Note, Set, note
 from coverslip.models import model_info
 from coverslip.runs import Recipe, plan_of
 
@@ -44,9 +44,7 @@ def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> l
     if preprocessing.canvas_px is None:
         return []
     n = sum(preprocessing.is_too_large(fact.width_px, fact.height_px) for fact in facts)
-    shrunk = f"; {counted(n, 'larger training image')} of {len(facts):,} shrunk to fit" if n else ""
-    text = f"One scale for all images: {preprocessing.canvas_px:,} of their pixels fill the canvas{shrunk}."
-    return [Note("canvas", text, parameters={"canvas_px": preprocessing.canvas_px, "n_shrunk": n})]
+    return [note("canvas", canvas_px=preprocessing.canvas_px, n_shrunk=n, n_images=len(facts))]
 
 
 def _canvas_px(facts: Sequence[ImageFacts]) -> int:
@@ -58,27 +56,29 @@ def _check_colour_changes(channels: int, recipe: Recipe) -> None:
     keys = [key for key, amount in recipe.augment if amount and AUGMENTATIONS[key].needs_colour]
     if keys and channels != 3:
         raise BadRecipe(
-            f"{' and '.join(f'augment.{key}' for key in keys)} change red, green and blue, but the training images "
-            f"have {counted(channels, 'channel')}",
-            do="Switch them off.",
+            "color-changes-on-other-channels",
             remedies=[Set(f"augment.{key}", 0) for key in keys],
+            keys=" and ".join(f"augment.{key}" for key in keys),
+            n_channels=channels,
         )
 
 
-def check_channels(facts: Sequence[ImageFacts], looked_at: str = "") -> None:
-    """Raises BadDataset where images have different numbers of channels; grey ones go with any others (repeated).
+def check_channels(facts: Sequence[ImageFacts], *, n_checked: int = 0) -> None:
+    """Check that images have equal numbers of channels. Gray images fit to any others, since they are repeated.
 
     Args:
         facts: of the images.
-        looked_at: which of them these are, if not all: "of 32 looked at, ".
+        n_checked: how many images these are a sample of; 0: they are all.
+
+    Raises:
+        BadDataset: they have different numbers of channels.
     """
     n_by_channels = Counter(fact.n_channels for fact in facts)
     several = sorted(set(n_by_channels) - {1})
     if len(several) > 1:
-        do, remedies = what_to_do_about_channels(n_by_channels)
+        advice, remedies = what_to_do_about_channels(n_by_channels)
         counts = ", ".join(f"{n_by_channels[n]:,} have {n}" for n in several)
-        what = f"The training images have different numbers of channels: {looked_at}{counts}"
-        raise BadDataset(what, do=do, remedies=remedies)
+        raise BadDataset("different-channels", remedies=remedies, n_checked=n_checked, counts=counts, advice=advice)
 
 
 def _channels(facts: Sequence[ImageFacts]) -> int:

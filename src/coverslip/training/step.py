@@ -20,12 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from coverslip.datasets import counted
 from coverslip.errors import OutOfMemory
 from coverslip.events import Emit, Noted
 from coverslip.losses.cluster import ClusterLoss
 from coverslip.losses.functions import ImageLoss
-from coverslip.messages import Set
+from coverslip.messages import Set, note
 from coverslip.models.freezing import train_mode
 from coverslip.models.networks import Network
 from coverslip.runs import Recipe
@@ -205,11 +204,7 @@ def _quickest(device: str) -> torch.dtype:
 
 def other_precision(before: str, now: str) -> Noted:
     """What to tell where training goes on in another precision."""
-    text = (
-        f"Training went on in {now}, after epochs in {before}: this GPU is of another kind. The result is not exactly "
-        "that of a training without an interruption."
-    )
-    return Noted(code="other-precision", text=text, level="warning", parameters={"before": before, "now": now})
+    return Noted.of(note("other-precision", level="warning", before=before, now=now))
 
 
 class Stepper:
@@ -324,18 +319,9 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 def out_of_memory(n_images: int) -> OutOfMemory:
     """What to tell where a step with so many images does not fit."""
     smaller = n_images // 2
-    batches = "smaller batches, " if smaller else ""
-    return OutOfMemory(
-        f"The memory ran out in a step of training with {counted(n_images, 'image')}",
-        do=f"Take {batches}smaller images or a smaller network, or close other programs.",
-        remedies=(Set("batch_size", smaller),) if smaller else (),
-        values={"images_at_once": n_images},
-    )
+    remedies = (Set("batch_size", smaller),) if smaller else ()
+    return OutOfMemory("step-out-of-memory", remedies=remedies, images_at_once=n_images)
 
 
 def _fewer_at_once(n_images: int) -> Noted:
-    text = (
-        "The memory ran out in a step of training: the gradient of a batch is now added up from parts of "
-        f"{counted(n_images, 'image')}. It is the same but for rounding, and takes a little longer."
-    )
-    return Noted(code="smaller-parts", text=text, level="warning", parameters={"images_at_once": n_images})
+    return Noted.of(note("smaller-parts", level="warning", images_at_once=n_images))

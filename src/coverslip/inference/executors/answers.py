@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord, PreprocessedImage, name_as_text, one_line
 from coverslip.errors import BadClusterAnswer, CoverslipError
-from coverslip.messages import Failure
+from coverslip.messages import Failure, text
 from coverslip.runs import Prediction
 
 _LONGEST = 2_000  # characters of a text
@@ -53,6 +53,7 @@ class _Answer(_Closed):
     seen: tuple[Seen, ...] = ()
     what: Words | None = None  # why the classifier cannot be used there; None: it can
     do: Words = ""
+    computer: Words = ""  # its name, where it cannot use the classifier
 
 
 def answer_of(rows: Iterable[tuple[Prediction, PreprocessedImage | None]]) -> bytes:
@@ -60,9 +61,10 @@ def answer_of(rows: Iterable[tuple[Prediction, PreprocessedImage | None]]) -> by
     return _Answer(seen=tuple(_seen(row, image) for row, image in rows)).model_dump_json().encode()
 
 
-def refusal_of(failure: Failure) -> bytes:
-    """The answer that tells why there is nothing to be said of any image."""
-    return _Answer(what=one_line(failure.what, _LONGEST), do=one_line(failure.do, _LONGEST)).model_dump_json().encode()
+def refusal_of(failure: Failure, computer: str) -> bytes:
+    """Return the answer that states why a computer cannot use the classifier."""
+    what, do, name = (one_line(words, _LONGEST) for words in (failure.what, failure.do, computer))
+    return _Answer(what=what, do=do, computer=name).model_dump_json().encode()
 
 
 def rows_of(
@@ -76,16 +78,19 @@ def rows_of(
     """
     longest = _OTHER_BYTES + len(records) * (_BYTES_AN_IMAGE + _BYTES_A_CLASS * len(classes))
     if not isinstance(answer, bytes) or len(answer) > longest:
-        raise BadClusterAnswer("it is too long, or no bytes")
+        raise BadClusterAnswer(text("answer-too-long"))
     try:
-        told = _Answer.model_validate_json(answer)
+        checked = _Answer.model_validate_json(answer)
     except ValidationError as error:
-        raise BadClusterAnswer(f"{error.error_count()} of its values are not as expected") from error
-    if told.what is not None:
-        raise CoverslipError(one_line(told.what, _LONGEST), do=one_line(told.do, _LONGEST))
-    if len(told.seen) != len(records):
-        raise BadClusterAnswer(f"it tells of {len(told.seen)} images instead of {len(records)}")
-    return [(_row(seen, record, classes), _image(seen.image)) for seen, record in zip(told.seen, records, strict=True)]
+        raise BadClusterAnswer(text("answer-with-bad-values", n_values=error.error_count())) from error
+    if checked.what is not None:
+        reason, advice, computer = (one_line(words, _LONGEST) for words in (checked.what, checked.do, checked.computer))
+        raise CoverslipError("refused-by-computer", reason=reason, advice=advice, computer=computer)
+    if len(checked.seen) != len(records):
+        reason = text("answer-about-other-images", n_images=len(checked.seen), n_expected=len(records))
+        raise BadClusterAnswer(reason)
+    pairs = zip(checked.seen, records, strict=True)
+    return [(_row(seen, record, classes), _image(seen.image)) for seen, record in pairs]
 
 
 def _seen(row: Prediction, image: PreprocessedImage | None) -> Seen:
@@ -119,7 +124,7 @@ def _row(seen: Seen, record: ImageRecord, classes: Sequence[str]) -> Prediction:
         or len(seen.logits) not in (0, len(seen.probabilities))
         or not all(map(_is_share, shares))
     ):
-        raise BadClusterAnswer(f"what it tells of '{one_line(record.image_id)}' cannot be")
+        raise BadClusterAnswer(text("answer-not-possible", image=one_line(record.image_id)))
     return Prediction(
         record.image_id, name_as_text(str(record.path)), record.label, **{k: v for k, v in seen if k != "image"}
     )

@@ -82,7 +82,7 @@ def predict_on_ray(
         for note in differences.notes():
             emit(Noted.of(note))
     except (ray.exceptions.RayError, ConnectionError) as error:
-        raise CoverslipError(f"The cluster could not do it: {last_words(error)}", do="Run it again.") from error
+        raise CoverslipError("cluster-prediction-failed", reason=last_words(error)) from error
     finally:
         ray.shutdown()  # which ends a cluster that was begun for this alone
 
@@ -105,7 +105,7 @@ def _needed(computers: Sequence[Mapping[str, float]], device: str) -> tuple[int,
         return sum(int(own["GPU"]) for own in with_gpus), cores, 1
     of_each = [int(own["CPU"]) for own in computers if own.get("CPU", 0) >= 1]
     if not of_each:
-        raise CoverslipError("No computer of the cluster has cores to offer", do="Add some to the cluster.")
+        raise CoverslipError("cluster-without-cores")
     cores = min(of_each)
     return sum(own // cores for own in of_each), cores, 0
 

@@ -49,7 +49,7 @@ def predict_part(classifier: Packed, part: Part) -> bytes:
                 for (row, image), own in zip(rows, here, strict=True)
             )
         except CoverslipError as error:
-            return refusal_of(replace(error.failure, what=f"{error.what}, on {platform.node()}"))
+            return refusal_of(error.failure, platform.node())
 
 
 def _as_here(record: ImageRecord) -> ImageRecord:

@@ -19,6 +19,7 @@ from coverslip.inference.classifier import Classifier
 from coverslip.inference.explain.checks import FEWEST_IMAGES, Checked, check_maps, with_random_weights
 from coverslip.inference.explain.maps import Method, averaged, maps_by, methods_of, turned
 from coverslip.inference.explain.neighbours import NearestTraining, Neighbour, training_ids
+from coverslip.messages import note
 from coverslip.models import model_info
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import CheckedOn, MapCheck, MapChecks, Run, RunContext, same_images
@@ -64,10 +65,7 @@ class Explainer:
         """
         possible = methods_of(self.network)
         if method is not None and method not in possible:
-            raise CoverslipError(
-                f"'{self.name}' reads its last layer only, which has no '{method}'",
-                do=f"Choose one of {', '.join(possible)}.",
-            )
+            raise CoverslipError("method-not-available", name=self.name, method=method, methods=", ".join(possible))
         wanted = possible if method is None else (method,)
         known = self._known(fingerprint)
         x: Tensor | None = None  # read where a kind has to be checked
@@ -122,8 +120,7 @@ class Explainer:
         except Stopped:
             raise
         except CoverslipError as error:
-            text = f"No training images are shown beside those of '{self.name}': {error.what}."
-            self._context.emit(Noted(code="no-neighbours", text=text, level="warning"))
+            self._context.emit(Noted.of(note("no-neighbours", level="warning", name=self.name, reason=error.what)))
             return None
         finally:
             self.network.to(self._context.device)

@@ -29,7 +29,7 @@ from coverslip.inference.explain.explainer import Explainer, run_of
 from coverslip.inference.explain.maps import Method
 from coverslip.inference.explain.neighbours import Neighbour
 from coverslip.machine import chosen_device
-from coverslip.messages import ChooseOther
+from coverslip.messages import ChooseOther, note
 from coverslip.progress import show
 from coverslip.runs import CheckedOn, MapCheck, MapVerdict, Prediction, Run, RunContext, fingerprint_of
 from coverslip.stopping import BY_SIGNAL
@@ -143,8 +143,7 @@ def explain(
                         draw_sheet(sheet.tiles, tiles_per_row).save(part, "PNG")
                 else:
                     path = sheet.told[0].path
-                    text = f"{one_line(path)} could not be read, so there is no picture of it."
-                    emit(Noted(code="unreadable", text=text, level="warning", parameters={"path": path}))
+                    emit(Noted.of(note("image-not-drawn", level="warning", image=one_line(path), path=path)))
                 drawn += sheet.told
         finally:
             _write_table(folder / TABLE, drawn)
@@ -183,7 +182,7 @@ def explanation_of(
         for each in explainers:
             each.close()
     if not sheet.tiles:
-        raise CoverslipError("The image could not be explained", do="See whether its file can be read.")
+        raise CoverslipError("image-not-explained")
     with io.BytesIO() as png:
         draw_sheet(sheet.tiles, tiles_per_row).save(png, "PNG")
         return png.getvalue()
@@ -233,8 +232,7 @@ def _all_images(
     """What is shown of each image."""
     opened = [each.classifier.open_images(data) for each in explainers]
     if len({len(of_run) for of_run in opened}) > 1:
-        do = "Explain them one by one."
-        raise CoverslipError("These classifiers read other numbers of images from these files", do=do)
+        raise CoverslipError("different-numbers-of-images")
     # Decoded once for each classifier: hashes tell copies among the training images.
     rows = [
         each.classifier.predict_with_pixels(of_run.records, is_hashed=True)
@@ -321,9 +319,7 @@ def _plain(name: str) -> str:
 def _new_folder(folder: Path) -> Path:
     """Raises CoverslipError where something is in it."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        what = "The folder for the pictures is in use"
-        remedies = (ChooseOther("output"),)
-        raise CoverslipError(what, file=folder, do="Choose a new or an empty one.", remedies=remedies)
+        raise CoverslipError("explanation-folder-in-use", file=folder, remedies=(ChooseOther("output"),))
     return folder
 
 

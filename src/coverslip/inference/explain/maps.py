@@ -211,5 +211,4 @@ def _resized(maps: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def _no_map(network: Network) -> CoverslipError:
-    what = f"'{network.record.name}' gives no map of an image at '{network.record.heatmap_layer}'"
-    return CoverslipError(what, do="Use occlusion.")
+    return CoverslipError("no-heat-map", model=network.record.name, layer=network.record.heatmap_layer)

@@ -29,7 +29,7 @@ from coverslip.evaluation.ood import FeatureStatistics
 from coverslip.files import closed_because, write_bytes, write_text, written_whole
 from coverslip.images import Depth, Preprocessing
 from coverslip.keys import bounded_options
-from coverslip.messages import Resume
+from coverslip.messages import Resume, text
 
 _BEGINNING_OF_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE = (stat.S_IFREG | 0o644) << 16
@@ -50,9 +50,7 @@ def write_archive(file: Path, entries: Mapping[str, bytes]) -> None:
         CoverslipError: it would be too large for a zip, or cannot be written.
     """
     if sum(map(len, entries.values())) > _LARGEST_ZIP - _LIMITS.most_directory_bytes:
-        raise CoverslipError(
-            "The classifier is larger than 2 GB, too large for one file", file=file, do="Pass on its folder instead."
-        )
+        raise CoverslipError("classifier-too-large", file=file)
     with written_whole(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         for name, data in sorted(entries.items()):
             entry = zipfile.ZipInfo(name, _BEGINNING_OF_ZIP_TIME)
@@ -72,19 +70,17 @@ def opened_entry(file: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
         with opened_archive(file, _LIMITS) as (archive, entries):
             info = next((entry.info for entry in entries if str(entry.name) == name), None)
             if info is None:
-                raise _bad(f"it holds no {name}", file)
+                raise _bad(text("archive-without-entry", name=name), file)
             with archive.open(info) as stream:
                 yield stream, info.file_size
     except BadArchive as error:
         raise _bad(error.why, file) from error
     except OSError as error:
-        raise _bad(f"it could not be read ({error})", file) from error
+        raise _bad(text("archive-not-readable", reason=str(error)), file) from error
 
 
-def _bad(why: str, file: Path) -> BadClassifier:
-    return BadClassifier(
-        f"This is no packaged classifier: {why}", file=file, do="Ask whoever made it to export it again."
-    )
+def _bad(reason: str, file: Path) -> BadClassifier:
+    return BadClassifier("not-a-packaged-classifier", file=file, reason=reason)
 
 
 Tensors = dict[str, npt.NDArray[Any]]  # Any: each tensor's own dtype
@@ -101,7 +97,6 @@ _MOST_DIGITS = 18  # of a number in that list: no file has more bytes
 _MOST_AXES = 8  # of a tensor
 _CHUNK = 1024 * 1024
 _BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches_tracked"})
-_AGAIN = "Copy the classifier again."
 
 
 class TrainedOn(BaseModel):
@@ -132,7 +127,7 @@ class Familiarity(BaseModel):
     @model_validator(mode="after")
     def _usual_is_within(self) -> "Familiarity":
         if self.usual >= self.limit:
-            raise ValueError("what is usual lies beyond the limit")
+            raise ValueError(text("usual-distance-beyond-limit"))
         return self
 
     def unfamiliarity(self, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -187,26 +182,27 @@ class ClassifierCard(BaseModel):
     @classmethod
     def _each_class_is_one(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(classes)) < len(classes):
-            raise ValueError("two classes have the same name")
+            raise ValueError(text("equal-class-names"))
         if reserved := DECISIONS.intersection(classes):
-            raise ValueError(f"a class cannot be called '{min(reserved)}'")
+            raise ValueError(text("reserved-class-name", name=min(reserved)))
         return classes
 
     @field_validator("preprocessing")
     @classmethod
     def _names_no_files(cls, preprocessing: Preprocessing) -> Preprocessing:
         if preprocessing.plan.other_files:  # of one image; for all images they would be files of whoever predicts
-            raise ValueError("plan.other_files: a classifier cannot name files")
+            raise ValueError(text("card-names-files"))
         return preprocessing
 
     @model_validator(mode="after")
     def _a_threshold_for_each_class(self) -> "ClassifierCard":
-        if self.operating_points is not None and len(self.operating_points) != len(self.classes):
-            raise ValueError(f"{len(self.operating_points)} operating points for {len(self.classes)} classes")
-        if self.set_floors is not None and len(self.set_floors) != len(self.classes):
-            raise ValueError(f"{len(self.set_floors)} floors of prediction sets for {len(self.classes)} classes")
-        if len(self.prior) != len(self.classes):
-            raise ValueError(f"{len(self.prior)} shares for {len(self.classes)} classes")
+        n = len(self.classes)
+        if self.operating_points is not None and len(self.operating_points) != n:
+            raise ValueError(text("operating-points-mismatch", n_points=len(self.operating_points), n_classes=n))
+        if self.set_floors is not None and len(self.set_floors) != n:
+            raise ValueError(text("set-floors-mismatch", n_floors=len(self.set_floors), n_classes=n))
+        if len(self.prior) != n:
+            raise ValueError(text("prior-mismatch", n_proportions=len(self.prior), n_classes=n))
         return self
 
 
@@ -258,7 +254,7 @@ class PackedClassifier:
         if {tensor.dtype for tensor in tensors.values()} != {"F32"} or not FeatureStatistics.shapes_fit(
             shapes, head[-1], len(self.card.classes)
         ):
-            raise _damaged("and what is known of training images do not fit each other", self.place)
+            raise BadClassifier("weights-statistics-mismatch", file=self.place)
         return FeatureStatistics(**self._read(FAMILIARITY))
 
     def _read(self, file: str) -> Tensors:
@@ -270,10 +266,10 @@ class PackedClassifier:
         try:
             tensors: Tensors = load(data)
         except (SafetensorError, ValueError, KeyError) as error:
-            raise _damaged(f"could not be read: {error}", self.place) from error
+            raise BadClassifier("weights-not-readable", file=self.place, reason=str(error)) from error
         for name, tensor in tensors.items():
             if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-                raise _damaged(f"hold something that is no finite number, in {name}", self.place)
+                raise BadClassifier("weights-not-finite", file=self.place, tensor=name)
         return tensors
 
 
@@ -302,20 +298,13 @@ def find_classifier(path: os.PathLike[str] | str) -> Path:
     """
     place = Path(path)
     if (reason := closed_because(place)) is not None:
-        raise BadClassifier(f"It cannot be opened: {reason}", file=place, do="Check the path.")
+        raise BadClassifier("classifier-path-closed", file=place, reason=reason)
     if (place / "classifier").is_dir():
         place = place / "classifier"
     elif (place / "recipe.yaml").exists():
-        raise BadClassifier(
-            "The run has no classifier: its training did not get that far",
-            file=place,
-            do="Resume the run to go on.",
-            remedies=(Resume(str(place)),),
-        )
+        raise BadClassifier("run-without-classifier", file=place, remedies=(Resume(str(place)),))
     if not place.is_file() and not (place / CARD).exists():
-        raise BadClassifier(
-            "There is no classifier here", file=place, do="Give a run folder, its classifier/, or a .coverslip file."
-        )
+        raise BadClassifier("no-classifier", file=place)
     return place
 
 
@@ -341,10 +330,10 @@ def card_of(place: Path) -> ClassifierCard:
     """
     with _opened(place, CARD) as (stream, size):
         if size > _LARGEST_CARD:
-            raise BadClassifier(f"Its {CARD} is far too large ({size:,} bytes)", file=place, do=_AGAIN)
-        text = _read(stream, size, place)
+            raise BadClassifier("card-too-large", file=place, name=CARD, n_bytes=size)
+        data = _read(stream, size, place)
     try:
-        return ClassifierCard.model_validate_json(text)
+        return ClassifierCard.model_validate_json(data)
     except ValidationError as error:
         raise _bad_card(error, place) from error
 
@@ -393,13 +382,12 @@ def _opened(place: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
             yield entry
         return
     if not (place / name).is_file():
-        do = "Give a run folder, its classifier/, or a .coverslip file."
-        raise BadClassifier("The classifier has no such file", file=place / name, do=do)
+        raise BadClassifier("no-classifier-file", file=place / name)
     try:
         with (place / name).open("rb") as stream:
             yield stream, os.fstat(stream.fileno()).st_size
     except OSError as error:
-        raise BadClassifier(f"The file could not be read: {error}", file=place / name, do=_AGAIN) from error
+        raise BadClassifier("classifier-file-not-readable", file=place / name, reason=str(error)) from error
 
 
 def _read(stream: IO[bytes], n: int, place: Path) -> bytes:
@@ -408,7 +396,7 @@ def _read(stream: IO[bytes], n: int, place: Path) -> bytes:
     while len(data) < n:
         chunk = stream.read(min(_CHUNK, n - len(data)))
         if not chunk:
-            raise BadClassifier("The classifier is cut off", file=place, do=_AGAIN)
+            raise BadClassifier("classifier-truncated", file=place)
         data += chunk
     return bytes(data)
 
@@ -417,7 +405,7 @@ def _read_header(stream: IO[bytes], size: int, place: Path) -> dict[str, TensorF
     """What the weights' own list says, once it agrees with their size."""
     n_header = int.from_bytes(_read(stream, 8, place), "little") if size >= 8 else size
     if n_header > min(_LARGEST_HEADER, size - 8):
-        raise _damaged("are cut off or damaged", place)
+        raise BadClassifier("weights-truncated", file=place)
     try:
         listed = json.loads(_read(stream, n_header, place), parse_int=_size_of)
         tensors = {
@@ -427,16 +415,16 @@ def _read_header(stream: IO[bytes], size: int, place: Path) -> dict[str, TensorF
         }
         n_bytes = sum(_BYTES_EACH[tensor.dtype] * math.prod(tensor.shape) for tensor in tensors.values())
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        why = str(error) if type(error) is ValueError else type(error).__name__
-        raise _damaged(f"have a damaged list of contents ({why})", place) from error
+        reason = str(error) if type(error) is ValueError else type(error).__name__
+        raise BadClassifier("weights-header-damaged", file=place, reason=reason) from error
     if n_bytes != size - 8 - n_header:
-        raise _damaged("are not as large as they say", place)
+        raise BadClassifier("weights-size-mismatch", file=place)
     return tensors
 
 
 def _size_of(digits: str) -> int:
     if len(digits) > _MOST_DIGITS:
-        raise ValueError(f"a number has {len(digits):,} digits; the limit is {_MOST_DIGITS}")
+        raise ValueError(text("too-many-digits", n_digits=len(digits), limit=_MOST_DIGITS))
     return int(digits)
 
 
@@ -444,21 +432,14 @@ def _shape_of(about: Mapping[str, Any]) -> tuple[int, ...]:  # Any: JSON values
     shape = about["shape"]
     are_sizes = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
     if not are_sizes or len(shape) > _MOST_AXES:
-        raise ValueError(f"a shape is a list of at most {_MOST_AXES} whole numbers")
+        raise ValueError(text("not-a-shape", limit=_MOST_AXES))
     return tuple(shape)
-
-
-def _damaged(what: str, place: Path) -> BadClassifier:
-    return BadClassifier(f"The weights {what}", file=place, do=_AGAIN)
 
 
 def _bad_card(error: ValidationError, file: Path) -> BadClassifier:
     fault = error.errors()[0]
     if fault["loc"] == ("format_version",):
-        version = fault["input"]
-        return BadClassifier(
-            f"It has format version {version}; this coverslip reads 1", file=file, do="Update coverslip."
-        )
+        return BadClassifier("newer-classifier-format", file=file, version=str(fault["input"]))
     place = ".".join(str(part) for part in fault["loc"])
-    what = f"{place}: {fault['msg']}" if place else str(fault["msg"])
-    return BadClassifier(f"The classifier's description is damaged ({what})", file=file, do=_AGAIN)
+    reason = f"{place}: {fault['msg']}" if place else str(fault["msg"])
+    return BadClassifier("damaged-card", file=file, reason=reason)

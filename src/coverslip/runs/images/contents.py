@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from coverslip.datasets import Dataset, counted, some
+from coverslip.datasets import Dataset, some
 from coverslip.errors import BadRun
 from coverslip.events import Emit, telling
 from coverslip.runs.documents import read_table, write_table
@@ -65,11 +65,12 @@ def refuse_changed_images(run: Run, data: Dataset, hashes: ContentHashes, *, emi
     changed = [image_id for image_id, digest in now.items() if before.get(image_id, digest) != digest]
     if changed:
         raise BadRun(
-            f"{counted(len(changed), 'image file')} of {len(before):,} changed since the run began: "
-            f"{some(changed, _EXAMPLES)}",
+            "changed-image-files",
             file=data.root,
-            do="Restore these files, or train a new run in another folder.",
-            parameters={"n_images": len(changed), "examples": changed[:_EXAMPLES]},
+            n_images=len(changed),
+            n_all=len(before),
+            names=some(changed, _EXAMPLES),
+            examples=changed[:_EXAMPLES],
         )
 
 

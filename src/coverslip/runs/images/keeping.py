@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import TABLE_NAMES, Dataset, ImageRecord, counted, name_as_text, open_dataset, plain_name
+from coverslip.datasets import TABLE_NAMES, Dataset, ImageRecord, name_as_text, open_dataset, plain_name
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import written_whole
 from coverslip.images import Decoded, middle_of, pixels_in_memory
-from coverslip.messages import Note
+from coverslip.messages import note
 from coverslip.runs.documents import write_table
 from coverslip.runs.folder import GIVEN_TABLE, Run
 
@@ -61,12 +61,7 @@ def with_note(data: Dataset, run: Run) -> Dataset:
     """The images of a run that keeps them, with a note that says so."""
     folder = run.given_images_folder.absolute()
     n = sum(record.path.parent == folder for record in data.records)
-    what = f"{counted(n, 'image was', 'images were')}" if n else "The table of images was"
-    text = (
-        f"{what} given in memory, and copied into the folder '{folder.name}' of the run. Resuming, measuring again and "
-        "the report read what lies there; without it they are not possible."
-    )
-    return replace(data, notes=(*data.notes, Note("given-in-memory", text, parameters={"n_images": n})))
+    return replace(data, notes=(*data.notes, note("given-in-memory", n_images=n, folder=folder.name)))
 
 
 def _group_column(data: Dataset) -> str | None:

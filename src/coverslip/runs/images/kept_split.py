@@ -32,11 +32,7 @@ def keeping_split(data: Dataset, recipe: Recipe) -> Dataset:
     by_pixels, not_there = _found_again(run, rows)
     parts = [_row_of(record, by_pixels) or not_there.get(record.image_id) for record in data.records]
     if not any(parts):
-        raise BadRun(
-            "None of these images were in the run whose split is to be kept",
-            file=run.folder,
-            do="Train on its images, or without split.run.",
-        )
+        raise BadRun("no-image-of-split-run", file=run.folder)
     records = [
         replace(record, predefined_split=row.split if row is not None and row.split in SIDES else None)
         for record, row in zip(data.records, parts, strict=True)
@@ -68,13 +64,9 @@ def earlier_test_labels(run: Run, earlier: Run) -> dict[str, str]:
 def _rows_of_one_split(run: Run) -> dict[str, SplitRow]:
     rows = {row.image_id: row for row in run.split}
     if not rows:
-        raise BadRun("The run never came to its split", file=run.folder, do="Train without split.run.")
+        raise BadRun("run-without-split", file=run.folder)
     if any(row.fold for row in rows.values()):
-        raise BadRun(
-            "The run has folds, which test every image once: there is no split to keep",
-            file=run.folder,
-            do="Train with folds too, and without split.run.",
-        )
+        raise BadRun("split-run-has-folds", file=run.folder)
     return rows
 
 

@@ -40,7 +40,7 @@ def evaluated_images_of(evaluation: Run) -> Dataset:
     """
     images = evaluation.evaluated_images
     if images is None:
-        raise BadRun("It has no numbers yet", file=evaluation.folder, do="Let it finish, or start it again.")
+        raise BadRun("evaluation-without-metrics", file=evaluation.folder)
     recipe = evaluation.whole.recipe
     return open_again(_opening(images.opened, kept_sources(evaluation), recipe, ()))
 
@@ -68,11 +68,7 @@ def same_images(run: Run) -> Dataset:
     """
     data = images_of(run)
     if images_opened(data).fingerprints != run.environment.fingerprints:
-        raise BadRun(
-            "Images were taken away or labeled anew since the run began",
-            file=data.root,
-            do="Put them back, or train a new run.",
-        )
+        raise BadRun("run-images-changed", file=data.root)
     return data
 
 
@@ -87,11 +83,11 @@ def held_out_images(run: Run) -> Dataset:
     n_gone = len(rows) - len(data.records)
     n_changed = sum(not rows[record.image_id].describes(record) for record in data.records)
     if n_gone or n_changed:
-        what = "are no longer there" if n_gone else "have another label, group or domain than in the run"
         raise BadRun(
-            f"{n_gone or n_changed:,} of the {len(rows):,} test images {what}",
+            "test-images-missing" if n_gone else "test-images-changed",
             file=data.root,
-            do="Put them back, or measure other labeled images.",
+            n_images=n_gone or n_changed,
+            n_all=len(rows),
             remedies=(Evaluate(str(run.folder), on_other_images=True),),
         )
     return data
@@ -111,12 +107,7 @@ def refuse_other_images(evaluation: Run, data: Dataset) -> None:
         before.fingerprints == now.fingerprints if data.is_in_memory else before.opened.sources == now.opened.sources
     )
     if not is_same:
-        raise BadRun(
-            "There is an evaluation of that name, on other images",
-            file=evaluation.folder,
-            do="Choose another name.",
-            remedies=(ChooseOther("name"),),
-        )
+        raise BadRun("evaluation-name-taken", file=evaluation.folder, remedies=(ChooseOther("name"),))
 
 
 def _chosen(data: Dataset, image_ids: Iterable[str]) -> Dataset:

@@ -18,6 +18,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from coverslip.augmentation import AUGMENT_SETS, AUGMENTATIONS, Augmentation
+from coverslip.messages import text
 from coverslip.tables import no_such
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -36,7 +37,7 @@ class Choices(BaseModel):
         takes_truth = annotation is bool or bool in get_args(annotation)
         values = value if isinstance(value, list | tuple) else [value]
         if not takes_truth and any(isinstance(item, bool) for item in values):
-            raise ValueError("true and false have no meaning here")
+            raise ValueError(text("value-is-boolean"))
         return value
 
 

@@ -8,14 +8,11 @@ from pydantic import Field
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import DecideBy, DecisionRule, positive_class
 from coverslip.keys import Choice, Key
+from coverslip.messages import text
 from coverslip.runs.recipe.choices import Choices
 from coverslip.tables import no_such
 
-_FOR_TWO_CLASSES = {
-    "sensitivity": "a target sensitivity",
-    "specificity": "a target specificity",
-    "threshold": "a threshold of the positive class",
-}
+_FOR_TWO_CLASSES = frozenset({"sensitivity", "specificity", "threshold"})
 
 
 class DecisionChoices(Choices):
@@ -115,18 +112,16 @@ class DecisionChoices(Choices):
 
     def check_decision(self, classes: Sequence[str]) -> None:
         """Raises BadRecipe where images of these classes cannot be decided so."""
-        if self.decide_by in _FOR_TWO_CLASSES and len(classes) != 2:
-            what = f"{_FOR_TWO_CLASSES[self.decide_by]} needs two classes, and there are {len(classes)}"
-            raise BadRecipe(
-                f"{what[0].upper()}{what[1:]}",
-                do="Merge classes until there are two, or decide by operating points of ROC curves (roc).",
-                faults=[("decide_by", what)],
-            )
+        n = len(classes)
+        if self.decide_by in _FOR_TWO_CLASSES and n != 2:
+            fault = text("needs-two-classes.fault", decide_by=self.decide_by, n_classes=n)
+            faults = [("decide_by", fault)]
+            raise BadRecipe("needs-two-classes", faults=faults, decide_by=self.decide_by, n_classes=n)
         if self.positive_class is None:
             return
-        if len(classes) != 2:
-            what = f"it is one of two classes, and there are {len(classes)}"
-            raise BadRecipe(f"positive_class: {what}", do="Leave it out.", faults=[("positive_class", what)])
+        if n != 2:
+            fault = text("positive-class-needs-two.fault", n_classes=n)
+            raise BadRecipe("positive-class-needs-two", faults=[("positive_class", fault)], n_classes=n)
         if self.positive_class not in classes:
-            what = str(no_such("class", self.positive_class, classes))
-            raise BadRecipe(f"positive_class: {what}", do="Name one of the two.", faults=[("positive_class", what)])
+            fault = str(no_such("class", self.positive_class, classes))
+            raise BadRecipe("unknown-positive-class", faults=[("positive_class", fault)], reason=fault)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
+from coverslip.messages import text
 from coverslip.runs.recipe.choices import Augment
 from coverslip.runs.recipe.habits import key_elsewhere
 from coverslip.runs.recipe.split_plan import SplitPlan
@@ -23,13 +24,9 @@ _SHOWN = 80  # characters of what somebody wrote
 
 def invalid_recipe(faults: Sequence[Fault], *, file: Path | None = None, lines: Mapping[str, int]) -> BadRecipe:
     """The error that names all faults, each with its line where that is known."""
-    words = (f"line {lines[key]}: {text}" if key in lines else text for key, text in faults)
+    problems = (text("fault-at-line", line=lines[key], fault=fault) if key in lines else fault for key, fault in faults)
     return BadRecipe(
-        f"The recipe is not valid: {'; '.join(dict.fromkeys(words))}",
-        file=file,
-        do="Correct it.",
-        faults=faults,
-        lines=lines,
+        "invalid-recipe", file=file, faults=faults, lines=lines, problems="; ".join(dict.fromkeys(problems))
     )
 
 
@@ -41,7 +38,7 @@ def key_faults(error: ValidationError, recipe: type[BaseModel]) -> list[Fault]:
     details = [detail for detail in details if detail["type"] != "missing" or detail["loc"][:1] not in unknown]
     described = [(".".join(_place(detail)), _describe(detail, recipe)) for detail in details[:_MOST_FAULTS]]
     n_more = len(details) - len(described)
-    return [*dict.fromkeys(described), *([("", f"and {n_more:,} more")] if n_more else [])]
+    return [*dict.fromkeys(described), *([("", text("more-faults", n_more=n_more))] if n_more else [])]
 
 
 def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
@@ -59,55 +56,48 @@ def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
 def _describe(fault: Any, recipe: type[BaseModel]) -> str:  # Any: Pydantic's ErrorDetails
     place = _place(fault)
     if place == ["init", "run"] and fault["type"] == "extra_forbidden":
-        return "init: give either run or train_on, not both"
+        return text("init-with-run-and-data")
     if fault["type"] == "extra_forbidden":
         return unknown_key(".".join(place), place, recipe)
     if fault["type"] == "missing":
-        return f"there is no {'.'.join(place)}"
+        return text("missing-recipe-key", key=".".join(place))
     key, value = ".".join(place), fault["input"]
     if fault["type"] == "value_error":
         expected = str(fault["ctx"]["error"])
     else:
-        expected = _SHAPES.get(key) or _in_plain_words(fault)
+        expected = text("recipe-value", key=key.replace(".", "_")) if key in _SHAPES else _in_plain_words(fault)
     return f"{key}: {expected}" if isinstance(value, dict) else f"{key} = {_as_written(value)}: {expected}"
 
 
-_SHAPES = {
-    "plane": "it must be a page's number from 0, 'max' or 'mean'",
-    "channel_files": "it must be a list of 2 to 16 different parts of file names, such as [_w1, _w2]",
-    "channels": "it must be a list of channels' numbers from 0, such as [0, 2]",
-    "epochs": "it must be auto, or a whole number from 1 to 10,000",
-    "clip_gradient": "it must be auto, or a number above 0 and at most 1,000,000; left empty (null), none",
-    "augment.flip": "it must be true, false or horizontal",
-    "augment": "it is a section of several keys, such as augment.flip, or the name of a set",
-    "init": "it must be imagenet, scratch, {run: PATH} or {train_on: DATA}",
-    "regulariser": "it is a section of several keys, such as regulariser.groups",
-    "split": "it is a section of several keys, such as split.test",
-    "model_options": "it is a section of several keys",
-    "loss_options": "it is a section of several keys, such as loss_options.gamma",
-}
-_WANTED = {"int_": "a whole number", "float_": "a number", "bool_": "true or false", "string_": "text"}
+# Keys whose values Pydantic describes in the terms of its types.
+_SHAPES = frozenset(
+    {
+        *("plane", "channel_files", "channels", "epochs", "clip_gradient", "augment.flip", "augment", "init"),
+        *("regulariser", "split", "model_options", "loss_options"),
+    }
+)
+_TYPES = ("int", "float", "bool", "string")
 
 
 def _in_plain_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
     limits = fault.get("ctx", {})
     kind = str(fault["type"])
     if isinstance(fault["input"], float) and not math.isfinite(fault["input"]):
-        return "it must be a finite number"
+        return text("value-not-finite")
     match kind:
         case "greater_than_equal":
-            return f"it must be {limits['ge']:g} or more"
+            return text("value-below-minimum", limit=limits["ge"])
         case "greater_than":
-            return f"it must be more than {limits['gt']:g}"
+            return text("value-not-above", limit=limits["gt"])
         case "less_than_equal":
-            return f"it must be {limits['le']:g} or less"
+            return text("value-above-maximum", limit=limits["le"])
         case "less_than":
-            return f"it must be less than {limits['lt']:g}"
+            return text("value-not-below", limit=limits["lt"])
         case "literal_error":
-            return f"it must be {limits['expected']}"
-    for start, wanted in _WANTED.items():
-        if kind.startswith(start):
-            return f"it must be {wanted}"
+            return text("value-not-an-option", options=limits["expected"])
+    for name in _TYPES:
+        if kind.startswith(f"{name}_"):
+            return text("value-of-wrong-type", type=name)
     return f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
@@ -121,12 +111,12 @@ def _as_written(value: object) -> str:
         case list() | tuple():
             return _shortened(f"[{', '.join(map(_as_written, value[:_SHOWN]))}]")
         case int() if value.bit_length() > _SHOWN:
-            return "a number of many digits"
+            return text("value-with-many-digits")
     return _shortened(repr(value))
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+def _shortened(value: str) -> str:
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
 
 
 def unknown_key(key: str, place: list[str], recipe: type[BaseModel]) -> str:
@@ -148,5 +138,7 @@ def unknown_key(key: str, place: list[str], recipe: type[BaseModel]) -> str:
     near += [name for name in names if last in name.split(".")[-1].split("_")]
     near = [*filter(None, [key_elsewhere(key)]), *near]
     if ":" in last:
-        return f"there is no key '{_shortened(key)}' (in braces, a space must follow each colon)"
-    return f"there is no key '{_shortened(key)}'" + (f" (did you mean '{near[0]}'?)" if near else "")
+        return text("recipe-key-with-colon", key=_shortened(key))
+    if near:
+        return text("similar-recipe-key", key=_shortened(key), nearest=near[0])
+    return text("unknown-recipe-key", key=_shortened(key))

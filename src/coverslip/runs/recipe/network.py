@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from coverslip.keys import Choice, Key, bounded_options
+from coverslip.messages import text
 from coverslip.runs.recipe.choices import Choices
 from coverslip.runs.recipe.training import Initialisation
 
@@ -164,5 +165,5 @@ class NetworkChoices(Choices):
     @classmethod
     def _freeze_to_names_a_part(cls, value: str | None) -> str | None:
         if value is not None and not value.strip():
-            raise ValueError("it must name a part of the network; left empty (null), all of it is trained")
+            raise ValueError(text("freeze-to-empty"))
         return value

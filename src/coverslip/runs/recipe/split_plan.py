@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from coverslip.keys import Choice, Key
+from coverslip.messages import text
 from coverslip.runs.recipe.choices import Choices, Fraction
 
 
@@ -47,7 +48,7 @@ class SplitPlan(Choices):
     @classmethod
     def _one_is_none(cls, value: int | None) -> int | None:
         if value == 1:
-            raise ValueError("one fold would leave nothing to train on: use 0 for a single split, or 2 and more")
+            raise ValueError(text("one-fold-only"))
         return value
 
     by_domain: Annotated[
@@ -126,15 +127,15 @@ class SplitPlan(Choices):
     @model_validator(mode="after")
     def _is_one_split(self) -> "SplitPlan":
         if self.run is not None and self.asks_for_folds:
-            raise ValueError("run keeps one split: it cannot be had with folds")
+            raise ValueError(text("split-run-with-folds"))
         if self.by_domain and self.folds is not None:
-            raise ValueError("by_domain makes a fold of each domain: leave folds empty")
+            raise ValueError(text("domains-with-folds"))
         return self
 
     @model_validator(mode="after")
     def _leaves_something(self) -> "SplitPlan":
         if self.val + self.test >= 1:
-            raise ValueError(f"val = {self.val:g} and test = {self.test:g} leave nothing to train on")
+            raise ValueError(text("nothing-to-train-on", val=f"{self.val:g}", test=f"{self.test:g}"))
         return self
 
     @property

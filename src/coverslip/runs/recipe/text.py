@@ -13,6 +13,7 @@ from typing import Any
 
 from coverslip.errors import BadRecipe
 from coverslip.files import read_bytes, write_text
+from coverslip.messages import text
 from coverslip.runs.recipe.faults import invalid_recipe, unknown_key
 from coverslip.runs.recipe.keys import Values, values_of
 from coverslip.runs.recipe.recipe import Recipe
@@ -25,46 +26,45 @@ _DEEPEST = 12  # sections in each other; init.recipe.classes.merge is the deepes
 
 
 class _Unreadable(Exception):
-    def __init__(self, why: str, line: int | None) -> None:
-        super().__init__(why)
-        self.why, self.line = why, line
+    def __init__(self, reason: str, line: int | None) -> None:
+        super().__init__(reason)
+        self.reason, self.line = reason, line
 
 
-def read_yaml(text: str, file: Path | None = None) -> tuple[dict[str, Any], dict[str, int]]:  # Any: as YAML gives it
+def read_yaml(source: str, file: Path | None = None) -> tuple[dict[str, Any], dict[str, int]]:  # Any: as YAML gives it
     """Plain data, and in which line each dotted key of it stands.
 
     Raises:
         BadRecipe: not YAML, or more of it than any recipe holds; with the line.
     """
     try:
-        data, node = _read(text)
+        data, node = _read(source)
     except _Unreadable as error:
+        if error.line is None:
+            raise BadRecipe("recipe-not-readable", file=file, reason=error.reason) from error
         raise BadRecipe(
-            f"The recipe could not be read: {f'line {error.line}: ' if error.line else ''}{error.why}",
+            "recipe-line-not-readable",
             file=file,
-            do="It must be a YAML file of `key: value` lines.",
-            faults=[("", error.why)] if error.line else (),
-            lines={"": error.line} if error.line else None,
+            faults=[("", error.reason)],
+            lines={"": error.line},
+            line=error.line,
+            reason=error.reason,
         ) from error
     if data is not None and not isinstance(data, dict):
-        raise BadRecipe(
-            "The recipe is not a list of `key: value` lines",
-            file=file,
-            do="Write a key and its value on each line, such as `epochs: 20`.",
-        )
+        raise BadRecipe("recipe-not-a-mapping", file=file)
     return copy.deepcopy(data) or {}, dict(_lines(node))
 
 
-def read_value(text: str) -> Any:  # Any: as YAML gives it
+def read_value(source: str) -> Any:  # Any: as YAML gives it
     """One value, as it stands behind a key.
 
     Raises:
         ValueError: it is not YAML, or too much of it.
     """
     try:
-        return copy.deepcopy(_read(text)[0])
+        return copy.deepcopy(_read(source)[0])
     except _Unreadable as error:
-        raise ValueError(error.why) from error
+        raise ValueError(error.reason) from error
 
 
 def check_depth(data: object) -> None:
@@ -83,30 +83,35 @@ def check_depth(data: object) -> None:
         ]
         if not inner:
             return
-    raise BadRecipe(f"The recipe is not valid: {_TOO_DEEP}", do="Correct it.")
+    raise _one_problem(_too_deep())
 
 
-_TOO_DEEP = f"sections or lists lie in each other, more than {_DEEPEST} deep"
+def _one_problem(problem: str) -> BadRecipe:
+    return BadRecipe("invalid-recipe", problems=problem)
+
+
+def _too_deep() -> str:
+    return text("recipe-too-deep", limit=_DEEPEST)
 
 
 @lru_cache(maxsize=32)  # a run's recipe is read again and again, and reading YAML takes longer than all else in it
-def _read(text: str) -> tuple[Any, Any]:  # Any: as YAML gives it, and a node of ruamel.yaml
+def _read(source: str) -> tuple[Any, Any]:  # Any: as YAML gives it, and a node of ruamel.yaml
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.reader import ReaderError
 
-    if len(text) > _LARGEST_TEXT:
-        raise _Unreadable(f"it has {len(text):,} characters, more than the {_LARGEST_TEXT:,} that are read", None)
+    if len(source) > _LARGEST_TEXT:
+        raise _Unreadable(text("recipe-too-long", n_characters=len(source), limit=_LARGEST_TEXT), None)
     yaml = YAML(typ="safe", pure=True)
     try:
-        _check_events(YAML(typ="safe", pure=True).parse(text))
-        node = yaml.compose(text)
+        _check_events(YAML(typ="safe", pure=True).parse(source))
+        node = yaml.compose(source)
         return _constructed(yaml, node), node
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _Unreadable(error.problem or str(error).splitlines()[0], mark.line + 1 if mark else None) from error
     except ReaderError as error:
-        raise _Unreadable(str(error).splitlines()[0], text.count("\n", 0, error.position) + 1) from error
+        raise _Unreadable(str(error).splitlines()[0], source.count("\n", 0, error.position) + 1) from error
     except YAMLError as error:
         raise _Unreadable(str(error).splitlines()[0], None) from error
 
@@ -119,12 +124,12 @@ def _check_events(events: Iterator[Any]) -> None:  # Any: events of ruamel.yaml
     for event in events:
         line = event.start_mark.line + 1
         if isinstance(event, AliasEvent):
-            raise _Unreadable(f"aliases (*{event.anchor}) are not read; write the value out", line)
+            raise _Unreadable(text("recipe-with-alias", name=event.anchor), line)
         if isinstance(event, ScalarEvent) and len(event.value) > _LONGEST_VALUE:
-            raise _Unreadable(f"a value has {len(event.value):,} characters", line)
+            raise _Unreadable(text("recipe-value-too-long", n_characters=len(event.value)), line)
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > _DEEPEST:
-            raise _Unreadable(_TOO_DEEP, line)
+            raise _Unreadable(_too_deep(), line)
 
 
 def _constructed(yaml: Any, node: Any) -> Any:  # Any: ruamel.yaml, a node of it, and what it stands for
@@ -184,20 +189,15 @@ def load_recipe(path: Path | str) -> Recipe:
     """
     path = Path(path)
     if not path.is_file():
-        what = "This is a folder, not a recipe" if path.is_dir() else "There is no such recipe file"
-        raise BadRecipe(what, file=path, do="Give a YAML file of `key: value` lines, such as a run's recipe.yaml.")
+        raise BadRecipe("recipe-is-a-folder" if path.is_dir() else "no-recipe-file", file=path)
     try:
-        text = read_bytes(path, LARGEST_BYTES).decode("utf-8-sig")
+        source = read_bytes(path, LARGEST_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: not UTF-8
-        raise BadRecipe(
-            f"The recipe could not be read: {str(error).splitlines()[0]}",
-            file=path,
-            do="It must be a YAML file of `key: value` lines.",
-        ) from error
-    return parse_recipe(text, file=path)[0]
+        raise BadRecipe("recipe-not-readable", file=path, reason=str(error).splitlines()[0]) from error
+    return parse_recipe(source, file=path)[0]
 
 
-def parse_recipe(text: str, *, file: Path | None = None) -> tuple[Recipe, Values]:
+def parse_recipe(source: str, *, file: Path | None = None) -> tuple[Recipe, Values]:
     """A recipe from YAML, and what is said in the text: the value of every dotted key that stands there.
 
     A name in place of a section (`augment: none`) says all keys of that section.
@@ -205,7 +205,7 @@ def parse_recipe(text: str, *, file: Path | None = None) -> tuple[Recipe, Values
     Raises:
         BadRecipe: not YAML, or a key or value is not valid; all faults at once, each with its line.
     """
-    data, lines = read_yaml(text, file)
+    data, lines = read_yaml(source, file)
     recipe = check_recipe(data, file=file, lines=lines)
     return recipe, values_given(recipe, data)
 
@@ -224,12 +224,12 @@ def as_yaml(data: Mapping[str, Any]) -> str:  # Any: JSON values
     """Plain data as `key: value` lines, in its own order."""
     from ruamel.yaml import YAML
 
-    text = io.StringIO()
+    lines = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as None
-    yaml.dump(dict(data), text)
-    return text.getvalue()
+    yaml.dump(dict(data), lines)
+    return lines.getvalue()
 
 
 def check_recipe(
@@ -251,11 +251,7 @@ def check_recipe(
     data = dict(data)
     version = data.pop("format_version", 1)
     if version != 1:
-        raise BadRecipe(
-            f"The recipe has format version {version}; this coverslip reads version 1",
-            file=file,
-            do="Update coverslip.",
-        )
+        raise BadRecipe("newer-recipe-format", file=file, version=str(version))
     check_depth(data)
     try:
         recipe = Recipe(**{str(key): value for key, value in data.items()})
@@ -266,15 +262,15 @@ def check_recipe(
     try:
         pretraining_recipe(recipe, file=file)
     except BadRecipe as error:
-        known = _lines_of(error.faults, lines or {})
-        where = f"line {min(known.values())}: " if known else ""
+        if not (line_numbers := _lines_of(error.faults, lines or {})):
+            raise
         raise BadRecipe(
-            f"{where}{error.what}",
+            "recipe-fault-at-line",
+            cause=error,
             file=file,
-            do=error.do,
-            remedies=error.remedies,
             faults=error.faults,
-            lines=known,
+            lines=line_numbers,
+            line=min(line_numbers.values()),
         ) from error
     return recipe
 
@@ -311,26 +307,22 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
     try:
         first = check_recipe({**own, "stage": "finetune", **changes, "split": split}, file=file)
     except BadRecipe as error:
-        faults = [(f"init.recipe.{key}", text) for key, text in error.faults]
-        raise BadRecipe(
-            f"In init.recipe: {error.what}", file=file, do=error.do, remedies=error.remedies, faults=faults
-        ) from error
+        faults = [(f"init.recipe.{key}", fault) for key, fault in error.faults]
+        raise BadRecipe("invalid-pretraining-recipe", cause=error, file=file, faults=faults) from error
     if first.stage == "instant" or isinstance(first.init, Pretraining):
         is_instant = first.stage == "instant"
-        what = "stops before the network is trained" if is_instant else "may not have pretraining of its own"
+        fault = text("pretraining-without-training.fault" if is_instant else "nested-pretraining.fault")
         raise BadRecipe(
-            f"In init.recipe: pretraining {what}",
+            "pretraining-without-training" if is_instant else "nested-pretraining",
             file=file,
-            do="Correct it.",
-            faults=[("init.recipe", f"pretraining {what}")],
+            faults=[("init.recipe", fault)],
         )
     same = ("model", "model_options", "head")
     if [getattr(first, key) for key in same] != [getattr(recipe, key) for key in same]:
         raise BadRecipe(
-            "In init.recipe: both trainings must have the same model, model_options and head",
+            "pretraining-of-other-network",
             file=file,
-            do="Leave them out there.",
-            faults=[("init.recipe", "model, model_options and head are those of the training after it")],
+            faults=[("init.recipe", text("pretraining-of-other-network.fault"))],
         )
     return first
 
@@ -348,7 +340,7 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise BadRecipe(f"The setting '{setting}' has no '='", do="Write it as key=value, for example epochs=20.")
+            raise BadRecipe("setting-without-value", setting=setting)
         *sections, last = key.strip().split(".")
         chosen.add((*sections, last)[0])
         if sections[:1] == ["init"] and not isinstance(data["init"], dict):  # such as init.run=runs/first
@@ -359,16 +351,12 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
                 place.setdefault(section, {})
             inner = place.get(section)
             if not isinstance(inner, dict):
-                raise BadRecipe(f"The recipe is not valid: {unknown_key(key, sections, Recipe)}", do="Correct it.")
+                raise _one_problem(unknown_key(key, sections, Recipe))
             place = inner
         try:
             place[last] = read_value(value)
         except ValueError as error:
-            raise BadRecipe(
-                f"The value of '{setting}' could not be read",
-                do="Put the value into quotation marks, and in a terminal others round all of it: 'group=\"a: b\"'. "
-                "In braces, a space must follow each colon.",
-            ) from error
+            raise BadRecipe("setting-not-readable", setting=setting) from error
         if key.strip() == "augment":  # a name becomes what it stands for, so that later settings can reach into it
             data = check_recipe(data).model_dump(mode="json")
     return Recipe.model_construct(_fields_set=chosen, **dict(check_recipe(data)))

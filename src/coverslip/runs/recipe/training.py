@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 from coverslip.datasets import Name
 from coverslip.keys import Choice, Key
 from coverslip.losses import GROUPINGS, LOSSES, check_options
+from coverslip.messages import text
 from coverslip.runs.recipe.choices import Choices, Fraction, OneOf
 
 
@@ -487,7 +488,7 @@ class FinetuningChoices(Choices):
     @classmethod
     def _changes_are_ahead(cls, value: dict[float, float]) -> dict[float, float]:
         if any(epoch > n_epochs for epoch, n_epochs in value.items()):
-            raise ValueError("a number of epochs in all is less than the number of epochs by then")
+            raise ValueError(text("schedule-change-too-low"))
         return dict(sorted(value.items()))
 
     @field_validator("loss_options")

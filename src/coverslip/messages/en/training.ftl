@@ -1,0 +1,330 @@
+# Trainings and experiments: before, during and after training, time budgets, memory, evaluation.
+
+## Stopping
+
+work-stopped = The work was stopped
+    .do = Run it again. Progress up to this point is saved.
+
+time-over = The time for this work is over
+    .do = Allow more time.
+
+training-stopped = Training was stopped; the best classifier so far is saved, but not yet evaluated on test images
+    .do = { $can_finish ->
+        [true] Resume the run later, or finish now with this classifier.
+       *[false] Resume the run.
+    }
+
+training-stopped-early = Training was stopped before there was a classifier
+    .do = Resume the run.
+
+cross-validation-stopped = Training was stopped; the progress of the folds is saved
+    .do = Resume the run.
+
+evaluation-stopped = The evaluation was stopped
+    .do = Start it again. No metrics were computed yet.
+
+stopping = Training stops after this step.
+
+listener-fault = The progress listener failed ({ $reason }). The run continues.
+
+run-is-finished = The run is finished
+    .do = Train a new run, in another folder.
+
+finish-with-folds = A training with folds cannot be finished early, because all folds must be trained in the same way
+    .do = Wait, or stop it and resume it later.
+
+finish-in-first-step = A training in two steps cannot be finished during its first step
+    .do = Wait for the second step, or stop it and resume it later.
+
+finish-without-fine-tuning = A training without fine-tuning cannot be finished early
+    .do = Wait until it ends.
+
+finish-while-reading = The images are still being read
+    .do = Wait until the training begins.
+
+finished-early = Fine-tuning was finished early, after { $epochs_run } of { $epochs } epochs.
+
+## Before training
+
+opened-with-one-box = The images were opened with one box for all of them, which a recipe and a classifier cannot store
+    .do = Put the boxes into a table, in the columns x, y, width and height.
+
+budget-with-pretraining = A time budget cannot be planned for pretraining on other images
+    .do = Pretrain first, in a run of its own. Then start from that run with a time budget.
+    .fault = no time budget can be planned for pretraining
+
+budget-with-folds-from-scratch = A time budget cannot be planned for cross-validation from random weights
+    .do = Train without folds, or without a time budget.
+    .fault = no time budget can be planned for cross-validation from random weights
+
+one-domain = There is only one domain, so sampling by domains has no effect.
+
+few-images = There { $n_images ->
+        [one] is only { $n_images } labeled image
+       *[other] are only { $n_images } labeled images
+    } of { $n_classes ->
+        [one] { $n_classes } class
+       *[other] { $n_classes } classes
+    }, so the results are not reliable. Label at least 20 images per class, better 100.
+
+near-duplicates = { $n_clusters ->
+        [one] { $n_clusters } cluster of near-duplicates ({ $n_images } images) stays
+       *[other] { $n_clusters } clusters of near-duplicates ({ $n_images } images) stay
+    } together in the split.
+
+near-duplicates-not-searched = The search for near-duplicates did not end within { $duration }, a quarter of the remaining time. The split ignores near-duplicates: if there are any, the results are too good. Allow more time.
+
+different-channels = The training images have different numbers of channels: { $n_checked ->
+        [0] { "" }
+       *[other] of { $n_checked } checked images,{" "}
+    }{ $counts }
+    .do = { $advice }
+
+color-changes-on-other-channels = { $keys } change red, green and blue, but the training images have { $n_channels ->
+        [one] { $n_channels } channel
+       *[other] { $n_channels } channels
+    }
+    .do = Switch them off.
+
+canvas = All images have the same scale: { $canvas_px } of their pixels fill the canvas{ $n_shrunk ->
+        [0] .
+        [one] ; { $n_shrunk } larger training image of { $n_images } is shrunk to fit.
+       *[other] ; { $n_shrunk } larger training images of { $n_images } are shrunk to fit.
+    }
+
+## Initial weights and pretraining
+
+weights-of-other-network = The weights do not fit the network ({ $reason })
+    .do = Choose another initialization.
+
+weight-shape-differs = shape { $shape } instead of { $target_shape }
+
+initial-network-differs = The run to start from has another network
+    .do = Train the same network, with the same options and head.
+
+initial-run-changed = The run to start from has changed
+    .do = Train a new run.
+
+unknown-class-of-initial-run = The training to start from has no class '{ $name }', which init.labels names
+    .do = In init.labels, map each class of that training to its name here. That training has { $names }.
+
+unknown-class-of-images = The images to train on have no class '{ $name }', which init.labels names
+    .do = In init.labels, map each class of that training to its name here. The images have { $names }.
+
+labels-merge-classes = By init.labels, { $names } of the training to start from would all be '{ $name }' here
+    .do = Give each class a different name, or remove those that do not occur here.
+
+unknown-initialisation = The classifier to start from does not state which images it was trained on. Check that none of these images are among them.
+
+images-of-pretraining-tested = { $n_images ->
+        [one] { $n_images } of { $n_test } test images was
+       *[other] { $n_images } of { $n_test } test images were
+    } used in pretraining
+    .do = Start from other images, or accept results that are too high.
+
+leakage-of-pretraining = { $n_images ->
+        [one] { $n_images } of { $n_test } test images was
+       *[other] { $n_images } of { $n_test } test images were
+    } used in pretraining, so the results are too good.
+
+pretraining = Pretraining on '{ $source }' comes first. Then the network is trained on your images.
+
+pretraining-no-better = Pretraining did not improve the initial network, which is used unchanged.
+
+## Training
+
+training-diverged = Training diverged: the loss is no longer a number
+    .do = Lower the learning rate.
+
+diverged = Fine-tuning diverged after epoch { $epoch }. Lower the learning rate.
+
+no-second-phase = Fine-tuning stopped early, before it changed from Adam to SGD: validation results did not improve for as many epochs as the patience allows. Raise the patience, or change to SGD earlier.
+
+stages-compared = { $kept ->
+        [finetune] The fine-tuned network is kept.
+       *[instant] The instant classifier is kept.
+    }{ $has_scores ->
+        [true] {" "}{ $metric } on validation images{ $is_augmented ->
+            [true] {" "}with test-time augmentation
+           *[false] { "" }
+        }: { NUMBER($finetune, minimumFractionDigits: 3, maximumFractionDigits: 3) } for the fine-tuned network, { NUMBER($instant, minimumFractionDigits: 3, maximumFractionDigits: 3) } for the instant classifier.
+       *[false] { "" }
+    }{ $is_close ->
+        [true] {" "}This difference is too small to decide.
+       *[false] { "" }
+    }{ $is_fixed ->
+        [true] {" "}The recipe keeps the fine-tuned network in any case.
+       *[false] { "" }
+    }
+
+other-precision = Training continued in { $now }, after epochs in { $before }, because this GPU is of another kind. The result differs slightly from that of a training without an interruption.
+
+smaller-parts = The memory was not sufficient for a training step. The gradient of a batch is now accumulated over parts of { $images_at_once ->
+        [one] { $images_at_once } image
+       *[other] { $images_at_once } images
+    }. The gradient is the same except for rounding, and training takes slightly longer.
+
+step-out-of-memory = The memory is not sufficient for a training step with { $images_at_once ->
+        [one] { $images_at_once } image
+       *[other] { $images_at_once } images
+    }
+    .do = { $images_at_once ->
+        [one] Use smaller images or a smaller network, or close other programs.
+       *[other] Use smaller batches, smaller images or a smaller network, or close other programs.
+    }
+
+fine-tuning-out-of-memory = Fine-tuning { $model } at { $image_size } px takes about { $needed } of memory even in small batches, and { $free } are free
+    .do = Use smaller images or a smaller network, or close other programs.
+
+smaller-batches = Fine-tuning { $model } with batches of { $full_batch_size } takes about { $needed } of memory, and only { $free } are free. The batch size is reduced to { $batch_size }.
+
+checkpoint-not-usable = The checkpoint cannot be used: { $reason }
+    .do = Train again.
+
+unfamiliar-not-told = Out-of-distribution images are not detected: this needs at least { $n_needed } held-out images, and there { $n_images ->
+        [one] is { $n_images }
+       *[other] are { $n_images }
+    }.
+
+few-validation-images = chosen on fewer than { $n } validation images
+
+operating-point-replaced = { $reason }: { NUMBER($threshold, maximumFractionDigits: 3) } is used
+
+doubtful-operating-points = Unreliable operating points: { $names } ({ $reason }).
+
+## Expected time
+
+expected-time = { $is_known ->
+        [true] The expected time{ $step ->
+            [0] { "" }
+           *[other] {" "}of step { $step } of 2
+        } is about { $duration } on this computer (from { $basis }).
+       *[false] The expected time{ $step ->
+            [0] { "" }
+           *[other] {" "}of step { $step } of 2
+        } is not known: this network has not been trained on this computer yet with similar settings.
+    }{ $n_folds ->
+        [0] { "" }
+       *[other] {" "}The network is trained { $n_trainings } times: for { $n_folds } folds, then on all images.
+    }
+
+pace-basis = an earlier training of { $model } at { $image_size } px
+
+pace-basis-scaled = an earlier training of { $model } at { $image_size } px, scaled to { $scaled_size } px
+
+## Time budgets
+
+smaller-images = { $is_fine_tuning ->
+        [true] Fine-tuning uses images of { $image_size } px to fit into the time. About { $duration } would allow all { $epochs } epochs at { $full_image_size } px.
+       *[false] Images are resized to { $image_size } px instead of { $full_image_size } px, to fit into the time.
+    }
+
+no-time-to-fine-tune = There is no time for fine-tuning, so the instant classifier is kept.{ $has_least ->
+        [true] {" "}{ $for_some }
+       *[false] { "" }
+    } About { $duration } would allow all { $epochs } epochs at { $full_image_size } px.
+
+fine-tuning-no-better = Fine-tuning at { $image_size } px did not improve validation results, so the instant classifier at { $full_image_size } px is kept.
+
+fewer-epochs = There was time for { NUMBER($epochs_run, maximumFractionDigits: 1) } of { $epochs } epochs. About { $duration } would allow all of them.
+
+time-to-spare = Fine-tuning ended after { NUMBER($epochs, maximumFractionDigits: 1) } epochs. More epochs would hardly improve the results.
+
+budget-too-short = { $budget } is too short: the fastest training takes about { $duration } on this computer
+    .do = Allow more time, or train on fewer images.
+
+budget-too-short-for-folds = { $budget } is too short: cross-validation with { $n_folds } folds takes about { $duration } on this computer
+    .do = Allow more time, or train without folds.
+
+no-time-for-folds = Cross-validation is skipped, and one split measures the classifier.{ $is_estimated ->
+        [true] {" "}About { $duration } would allow cross-validation.
+       *[false] { "" }
+    }
+
+no-time-to-fine-tune-folds = There is no time to fine-tune { $n_networks } networks, so the folds keep the instant classifier. About { $duration } would allow cross-validation with fine-tuning.
+
+out-of-time = There was no time to fine-tune all folds, so all of them keep the instant classifier.
+
+no-time-for-an-epoch = There was no time for one epoch
+    .do = Allow more time, or use smaller images.
+
+no-time-for-all-folds = There was no time to fine-tune all folds
+    .do = Allow more time.
+
+no-time-for-all-images = There was no time for training on all images
+    .do = Allow more time.
+
+## Cross-validation
+
+one-fold = This is one fold of a run
+    .do = Resume the whole run, which includes this fold.
+
+refit = The final classifier is now trained on all { $n_images } images{ $n_epochs ->
+        [0] .
+        [one] {" "}for { $n_epochs } epoch, the median of the folds.
+       *[other] {" "}for { $n_epochs } epochs, the median of the folds.
+    }
+
+## Evaluation and decisions
+
+no-known-label = None of the images has a label that the classifier knows ({ $classes })
+    .do = Use the same names for the classes, or predict these images as images without labels.
+
+unreadable-not-measured = { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } could not be read and { $n_images ->
+        [one] is
+       *[other] are
+    } not in the metrics.
+
+no-label = { $n_images ->
+        [one] { $n_images } image has no label and is
+       *[other] { $n_images } images have no label and are
+    } not in the metrics.
+
+other-labels = { $is_dropped ->
+        [true] { $n_images ->
+            [one] { $n_images } image of dropped classes is
+           *[other] { $n_images } images of dropped classes are
+        }
+       *[false] { $n_images ->
+            [one] { $n_images } image has a label that the classifier does not know, and is
+           *[other] { $n_images } images have labels that the classifier does not know, and are
+        }
+    } not in the metrics ({ $labels }).
+
+nearly-equal-labels = The label '{ $label }' is not the class '{ $class_name }': they differ only in capitals, spaces or dashes. If they are one class, use the spelling of the class in the name of the folder or in the label column of the table, and evaluate again.
+
+evaluated-images-changed = The images of the evaluation changed
+    .do = Restore them, or evaluate again.
+
+groups-not-told = { $is_column ->
+        [true] The images of the run were grouped by the column '{ $group }', but these images come without a table.
+       *[false] The images of the run were grouped by '{ $group }', but these images cannot be: { $reason }.
+    }
+
+seen-in-training = { $n ->
+        [one] { $n } of these images was
+       *[other] { $n } of these images were
+    } used to train the classifier. Metrics on such images are too good.
+
+groups-seen-in-training = { $n ->
+        [one] { $n } of these images belongs to a group
+       *[other] { $n } of these images belong to groups
+    } that the classifier was trained on ({ $names }). If these are the same patients or slides and do not only share a name, the metrics are too good for new ones.
+
+not-measured = This run has no metrics yet
+    .do = Let the training finish, or resume it.
+
+decision-target = { $decide_by ->
+        [roc] thresholds by ROC
+        [threshold] threshold of { NUMBER($value, maximumFractionDigits: 6) }
+        [sensitivity] target sensitivity of { NUMBER($value, maximumFractionDigits: 6) }
+        [specificity] target specificity of { NUMBER($value, maximumFractionDigits: 6) }
+       *[error_rate] target error rate of { NUMBER($value, maximumFractionDigits: 6) }
+    }
+
+decision-replaced = This decision replaces the earlier { $targets }. To combine targets, choose them together.
+
+evaluations-decided-before = The images or network outputs of these evaluations are missing, so their metrics remain those of the previous decision threshold: { $evaluations }.
