@@ -91,7 +91,7 @@ def test_an_empty_folder_is_refused_by_every_command_and_leaves_nothing(
     ("names", "said"),
     [
         (["only"], text("too-few-classes", n_usable=1, label="only", n_classes=1, is_of_several=False)),
-        (["a", "uncertain"], text("reserved-class-name", label="uncertain")),
+        (["a", "uncertain"], text("class-name-is-a-decision", label="uncertain")),
     ],
 )
 def test_classes_that_cannot_be_trained_on_are_told_before_any_work(
@@ -307,20 +307,20 @@ def test_damaged_files_of_every_format_are_read_or_refused_with_a_reason(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("content", "said"),
     [
-        ("path|label\n1.png|a\n", "one column only, 'path|label'"),
-        ("path label\n1.png a\n", "Part the columns by commas, semicolons or tabs"),
-        ("path,label,label\n1.png,a,b\n", "2 columns called 'label'"),
-        ("path,Path,label\n1.png,1.png,a\n", "2 columns called 'path'"),
-        ("photo,kind\n1.png,a\n", "no column for the labels; its columns are 'photo', 'kind'"),
+        ("path|label\n1.png|a\n", text("single-column-table", column="path|label")),
+        ("path label\n1.png a\n", text("single-column-table.do")),
+        ("path,label,label\n1.png,a,b\n", text("duplicate-column", n_columns=2, column="label")),
+        ("path,Path,label\n1.png,1.png,a\n", text("duplicate-column", n_columns=2, column="path")),
+        ("photo,kind\n1.png,a\n", text("missing-column", meaning="label", hint="", names="'photo', 'kind'")),
     ],
 )
 def test_a_table_that_cannot_be_understood_is_one_line(
-    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    content: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_cell(tmp_path / "1.png")
-    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "t.csv").write_text(content)
     line = refusal(capsys, "inspect", tmp_path / "t.csv")
     assert said in line
     assert str(tmp_path / "t.csv") in line
@@ -332,7 +332,8 @@ def test_a_group_column_that_stands_twice_is_refused_and_other_twins_are_nobodys
     save_cell(tmp_path / "1.png")
     table = tmp_path / "t.csv"
     table.write_text("path,label,slide,slide\n1.png,a,1,2\n")
-    assert "2 columns called 'slide'" in refusal(capsys, "inspect", table, "--group", "slide")
+    line = refusal(capsys, "inspect", table, "--group", "slide")
+    assert text("duplicate-column", n_columns=2, column="slide") in line
     assert main(["inspect", str(table)]) == 0
 
 
@@ -346,7 +347,8 @@ def test_a_table_from_a_spreadsheet_with_numbers_as_labels_is_read(
     assert main(["inspect", str(tmp_path / "t.csv"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["classes"] == {"1": 1, "2": 2, "10": 1}
-    assert "1 row of the table repeats an earlier one: counted once." in [note["text"] for note in found["notes"]]
+    (note,) = (note for note in found["notes"] if note["code"] == "repeated-rows")
+    assert note["parameters"] == {"n_rows": 1}
 
 
 @pytest.mark.slow
@@ -361,7 +363,7 @@ def test_files_that_a_table_names_but_are_not_there_keep_their_rows(
     assert [row["decision"] == "unreadable" for row in rows_of(tmp_path / "p.csv")] == [False, True]
     assert main(["inspect", str(table)]) == 0
     said = capsys.readouterr().out
-    assert "1 file not found, so excluded (first: '2.png')" in said
+    assert text("finding-missing-files", n=1, first="2.png") in one_line(said)
     assert "xport" not in said
 
 
@@ -528,7 +530,7 @@ def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> N
         (tmp_path / "t.csv").write_text("path,label\nimages/b/slide0_0.png,b\n")
         (tmp_path / "t.csv").chmod(0)
         for closed, said in (
-            (images / "closed", text("folder-not-opened", reason="Permission denied")),
+            (images / "closed", text("image-folder-not-opened", reason="Permission denied")),
             (tmp_path / "t.csv", text("table-not-read", reason="Permission denied")),
         ):
             done = without_privileges("inspect", closed, cache=tmp_path / "cache")

@@ -402,7 +402,7 @@ def test_a_missing_column_names_the_nearest_one(tmp_path, content, meaning, colu
         ),
         ("path,label,plane\n1.png,a,top\n", fault_in_line(2, "not-a-plane", value="top")),
         ("path,label,channel\n1.png,a,1 x\n", fault_in_line(2, "not-a-channel", value="x")),
-        ("path,label,x,y,width,height\n1.png,a,1,,3,4\n", fault_in_line(2, "not-a-number", column="y", value="")),
+        ("path,label,x,y,width,height\n1.png,a,1,,3,4\n", fault_in_line(2, "cell-not-a-number", column="y", value="")),
         (
             "path,label,x,y,width,height\n1.png,a,1,2,0,4\n",
             fault_in_line(2, "box-too-small", width="width", height="height"),
@@ -681,7 +681,7 @@ def test_boxes_without_size_or_number_are_refused_with_their_line(tmp_path: Path
     table = write_table(tmp_path / "t.csv", f"path,label,x,y,width,height\n{rows}")
     faults = [
         fault_in_line(3, "box-too-small", width="width", height="height"),
-        fault_in_line(4, "not-a-number", column="y", value="nan"),
+        fault_in_line(4, "cell-not-a-number", column="y", value="nan"),
     ]
     with refusing(BadDataset, "invalid-rows", n_rows=2, rows="; ".join(faults)):
         open_dataset(table)

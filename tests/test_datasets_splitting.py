@@ -439,7 +439,7 @@ def test_a_group_is_not_divided_by_a_predefined_split_through_an_image_without_a
 
 def test_a_class_may_not_be_called_like_a_decision():
     dataset, scan = make(["uncertain", "b"] * 10)
-    with refusing(BadDataset, "reserved-class-name", label="uncertain"):
+    with refusing(BadDataset, "class-name-is-a-decision", label="uncertain"):
         check_trainable(dataset, scan, split_60_20_20(dataset, scan))
 
 

@@ -128,8 +128,8 @@ def test_what_cannot_be_an_image_is_refused_by_name() -> None:
     refused = (
         (np.zeros((0, 5)), "no-pixels", {"name": "image 0", "shape": "(0, 5)"}),
         (np.zeros((5, 5), complex), "not-an-array-of-numbers", {"dtype": "complex128"}),
-        ([good, 7], "not-an-image", {"index": 1, "item": "7"}),
-        ([good, (good, "red")], "not-an-image", {"index": 1}),
+        ([good, 7], "item-not-an-image", {"index": 1, "item": "7"}),
+        ([good, (good, "red")], "item-not-an-image", {"index": 1}),
         (7, "not-images-in-memory", {"type_name": "int"}),
         (np.zeros((2, 2, 2, 2, 2)), "not-a-stack", {"n_axes": 5}),
         ([], "no-images-given", {}),

@@ -166,7 +166,7 @@ def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | Tabl
         return Path(item)
     if _is_table(item):
         return _table_of(item, f"table {k} image" if n_items > 1 else "image", axes)
-    raise BadDataset("not-an-image", index=k, item=f"{item!r:.80}")
+    raise BadDataset("item-not-an-image", index=k, item=f"{item!r:.80}")
 
 
 def _is_labels(given: object) -> bool:
@@ -202,7 +202,7 @@ def _is_table(given: object) -> bool:
 def _table_of(given: Any, word: str, axes: Axes) -> Table:  # Any: each library's own
     names = list(given if isinstance(given, Mapping) else getattr(given, "column_names", given.columns))
     if len(set(names)) < len(names):
-        raise BadDataset("equal-column-names", columns=some(map(str, names), 12))
+        raise BadDataset("equal-table-columns", columns=some(map(str, names), 12))
     columns = {str(name): _cells(given[name]) for name in names}
     lengths = {len(cells) for cells in columns.values()}
     if len(lengths) > 1:

@@ -139,7 +139,7 @@ def joined_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Un
     if not others:
         return first
     if len({(facts.width_px, facts.height_px, facts.dtype) for facts in readable}) > 1:
-        return Unreadable(text("channel-files-differ"))
+        return Unreadable(text("channel-facts-differ"))
     return replace(
         first,
         pixel_hash=sha256_json([facts.pixel_hash for facts in readable])[:32],
