@@ -62,12 +62,12 @@ def test_faults_of_sources_are_told_at_once(app: App, tmp_path: Path) -> None:
         ([Path("/etc")], "outside-roots"),
         ([tmp_path / ".." / ".."], "outside-roots"),
         ([Path("cells")], "source-not-absolute"),
-        ([tmp_path / "empty"], None),
-        ([flat], None),
+        ([tmp_path / "empty"], "no-images"),
+        ([flat], "no-class-folders"),
     ]:
         problem = app.refused("POST", "datasets", {"sources": [{"path": str(source)} for source in sources]})
         assert problem["status"] == 422
-        assert problem["code"] == code if code else problem["kind"] == "bad-dataset"
+        assert problem["code"] == code
         assert problem["do"]
     assert app.get("datasets")["total"] == 0
 
@@ -583,7 +583,7 @@ def test_a_split_that_a_training_would_refuse_is_said_before(app: App, tmp_path:
     asked = {"recipe": {"split": {"folds": 0}}}
     told = app.send("POST", f"datasets/{found['id']}/split-preview", asked)
     assert told["refusal"]["remedies"] == [{"kind": "allow-leakage"}]
-    assert app.refused("POST", "runs", {"dataset_id": found["id"], **asked})["kind"] == "leakage-found"
+    assert app.refused("POST", "runs", {"dataset_id": found["id"], **asked})["code"] == "leaking-split"
     assert app.get("runs")["total"] == 0
     told = app.send("POST", f"datasets/{found['id']}/split-preview", {**asked, "allow_leakage": True})
     assert told["refusal"] is None
@@ -591,22 +591,19 @@ def test_a_split_that_a_training_would_refuse_is_said_before(app: App, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "why"),
-    [
-        ({"group": "^[^/]+"}, "The groups are the classes themselves"),
-        ({"group": "cell"}, "needed: a group must not be in training and test"),
-    ],
+    ("recipe", "code"),
+    [({"group": "^[^/]+"}, "confounded-groups"), ({"group": "cell"}, "too-few-groups")],
 )
 def test_a_training_that_nothing_would_be_left_to_test_is_refused_before_a_job_begins(
-    app: App, tmp_path: Path, recipe: dict[str, object], why: str
+    app: App, tmp_path: Path, recipe: dict[str, object], code: str
 ) -> None:
     cells = save_cells(tmp_path / "cells", n=10)
     for i, path in enumerate(sorted(cells.rglob("*.png"))):
         path.rename(path.with_name(f"cell_{i}.png"))
     found = app.open(cells)
     where = f"datasets/{found['id']}/split-preview"
-    assert why in app.refused("POST", where, {"recipe": recipe})["title"]
-    assert why in app.refused("POST", "runs", {"dataset_id": found["id"], "recipe": recipe})["title"]
+    assert app.refused("POST", where, {"recipe": recipe})["code"] == code
+    assert app.refused("POST", "runs", {"dataset_id": found["id"], "recipe": recipe})["code"] == code
     assert app.get("runs")["total"] == 0
 
 
@@ -739,7 +736,8 @@ def test_a_serial_number_of_each_class_folder_or_file_is_no_suggestion_but_a_pat
 def test_a_pattern_that_is_the_class_is_said_to_be_and_not_kept(app: App, tmp_path: Path) -> None:
     where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}"
     preview = app.get(f"{where}/group-preview", pattern="^[^/]+")
-    assert "The groups are the classes themselves" in preview["refusal"]["what"]
+    assert preview["refusal"]["code"] == "confounded-groups"
+    assert preview["refusal"]["parameters"]["are_classes"]
     refused = app.refused("PATCH", where, {"group_pattern": "^[^/]+"})
-    assert "The groups are the classes themselves" in refused["title"]
+    assert refused["code"] == "confounded-groups"
     assert app.get(f"{where}/group-preview", pattern=r"slide\d")["refusal"] is None

@@ -14,6 +14,7 @@ from PIL import Image
 from small_workspace import until
 
 from coverslip.datasets import open_dataset
+from coverslip.messages import text
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import GroupedBy
 
@@ -160,7 +161,7 @@ def test_an_upload_that_makes_no_dataset_stays_and_is_opened_otherwise(
     page.get_by_role("button", name="Upload files").click()
     page.get_by_label("Files …").set_input_files([image, table])
     page.get_by_role("button", name="Ignore the table").click()
-    page.get_by_role("alert").get_by_text("no class folders").wait_for()
+    page.get_by_role("alert").get_by_text(text("no-class-folders", n_images=1)).wait_for()
     page.get_by_role("button", name="Try again").click()
     page.get_by_role("button", name="Ignore the table").click()
     page.get_by_role("button", name="Open without labels").click()

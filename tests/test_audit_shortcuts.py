@@ -15,6 +15,7 @@ from coverslip.audit.shortcuts import background_features, batch_columns, border
 from coverslip.cli import main
 from coverslip.datasets import Scan, Signal, Told
 from coverslip.datasets.quality.finders import images
+from coverslip.messages import text
 
 WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
 
@@ -145,7 +146,8 @@ def test_names_are_advice_and_no_signal_of_images() -> None:
     seen = replace(signal, whole=Told(0.9, 0.02))
     scan = Scan(facts=(), signal=seen)
     (found,) = images.slight_shortcuts(None, scan)
-    assert "sees no names" in found.do
+    assert found.parameters["from"] == "name"
+    assert found.do == text("finding-shortcut.do", **found.parameters)
     assert not list(images.shortcuts(None, scan))
 
 

@@ -25,6 +25,7 @@ from coverslip.cli import main
 from coverslip.cli._remedies import for_shell
 from coverslip.errors import UnreadableImage
 from coverslip.images import read_pixels
+from coverslip.messages import text
 from coverslip.runs import Run
 from coverslip.samples import write_sample_images
 
@@ -53,6 +54,10 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
     return the_error(err)
 
 
+def one_line(said: str) -> str:
+    return " ".join(said.split())
+
+
 def the_error(stderr: str) -> str:
     errors = [line for line in stderr.splitlines() if line.startswith("Error: ")]
     assert stderr.splitlines()[-1:] == errors
@@ -76,14 +81,18 @@ def test_an_empty_folder_is_refused_by_every_command_and_leaves_nothing(
         ["evaluate", run, empty],
     ):
         line = refusal(capsys, *arguments)
-        assert "it is empty" in line
+        assert text("no-images", content="nothing", suffixes="", n_folders=0, n_hidden=0) in line
         assert str(empty) in line
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
     assert not (run / "evaluations").exists()
 
 
 @pytest.mark.parametrize(
-    ("names", "said"), [(["only"], "only one class, 'only'"), (["a", "uncertain"], "cannot be called 'uncertain'")]
+    ("names", "said"),
+    [
+        (["only"], text("too-few-classes", n_usable=1, label="only", n_classes=1, is_of_several=False)),
+        (["a", "uncertain"], text("class-name-is-a-decision", label="uncertain")),
+    ],
 )
 def test_classes_that_cannot_be_trained_on_are_told_before_any_work(
     names: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -100,9 +109,11 @@ def test_a_class_of_one_image_is_trained_on_and_the_shortage_is_told(
     save_cell(images / "rare" / "1.png")
     assert main(["inspect", str(images)]) == 0
     assert "13 images, 3 classes" in (said := capsys.readouterr().out)
-    assert "'rare': fewer than 3 images" in said
+    assert text("finding-small-class-not-in-all-sets", names="'rare'", n_needed=3) in one_line(said)
     assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
-    assert "Class 'rare' has no validation and test images: its 1 image" in capsys.readouterr().err
+    units = {"n_images": 1, "n_units": 1, "n_parts": 3, "reason": "few-images", "is_tested": False}
+    missing = text("missing-part", subject="class", name="rare", missing="val-and-test", **units)
+    assert missing in one_line(capsys.readouterr().err)
     (rare,) = [row for row in rows_of(tmp_path / "run" / "split.csv") if row["label"] == "rare"]
     assert rare["split"] == "train"
 
@@ -117,7 +128,7 @@ def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path, capsys: pytest.Ca
     assert "2 images (1 unreadable), 1 class; 1 group of 2 to 2 images" in said
     save_cells(images, ("a", "b"), n=4)
     assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
-    assert "1 image excluded: it could not be read." in capsys.readouterr().err
+    assert text("excluded", n_images=1, reason="unreadable") in one_line(capsys.readouterr().err)
 
 
 @pytest.mark.slow
@@ -158,7 +169,7 @@ def test_hidden_files_are_passed_over_and_told(run: Path, tmp_path: Path, capsys
     for name in ("a/.DS_Store", "a/._0.png", ".hidden/1.png"):
         save_cell(images / f"{name}.png").rename(images / name)
     assert main(["predict", str(run), str(images), "--out", str(tmp_path / "p.csv")]) == 0
-    assert "3 hidden files or folders passed over" in capsys.readouterr().err
+    assert text("hidden-files", n_files=3) in one_line(capsys.readouterr().err)
     assert len(rows_of(tmp_path / "p.csv")) == 2
 
 
@@ -296,20 +307,20 @@ def test_damaged_files_of_every_format_are_read_or_refused_with_a_reason(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("content", "said"),
     [
-        ("path|label\n1.png|a\n", "one column only, 'path|label'"),
-        ("path label\n1.png a\n", "Part the columns by commas, semicolons or tabs"),
-        ("path,label,label\n1.png,a,b\n", "2 columns called 'label'"),
-        ("path,Path,label\n1.png,1.png,a\n", "2 columns called 'path'"),
-        ("photo,kind\n1.png,a\n", "no column for the labels; its columns are 'photo', 'kind'"),
+        ("path|label\n1.png|a\n", text("single-column-table", column="path|label")),
+        ("path label\n1.png a\n", text("single-column-table.do")),
+        ("path,label,label\n1.png,a,b\n", text("duplicate-column", n_columns=2, column="label")),
+        ("path,Path,label\n1.png,1.png,a\n", text("duplicate-column", n_columns=2, column="path")),
+        ("photo,kind\n1.png,a\n", text("missing-column", meaning="label", hint="", names="'photo', 'kind'")),
     ],
 )
 def test_a_table_that_cannot_be_understood_is_one_line(
-    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    content: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_cell(tmp_path / "1.png")
-    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "t.csv").write_text(content)
     line = refusal(capsys, "inspect", tmp_path / "t.csv")
     assert said in line
     assert str(tmp_path / "t.csv") in line
@@ -321,7 +332,8 @@ def test_a_group_column_that_stands_twice_is_refused_and_other_twins_are_nobodys
     save_cell(tmp_path / "1.png")
     table = tmp_path / "t.csv"
     table.write_text("path,label,slide,slide\n1.png,a,1,2\n")
-    assert "2 columns called 'slide'" in refusal(capsys, "inspect", table, "--group", "slide")
+    line = refusal(capsys, "inspect", table, "--group", "slide")
+    assert text("duplicate-column", n_columns=2, column="slide") in line
     assert main(["inspect", str(table)]) == 0
 
 
@@ -335,7 +347,8 @@ def test_a_table_from_a_spreadsheet_with_numbers_as_labels_is_read(
     assert main(["inspect", str(tmp_path / "t.csv"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["classes"] == {"1": 1, "2": 2, "10": 1}
-    assert "1 row of the table repeats an earlier one: counted once." in [note["text"] for note in found["notes"]]
+    (note,) = (note for note in found["notes"] if note["code"] == "repeated-rows")
+    assert note["parameters"] == {"n_rows": 1}
 
 
 @pytest.mark.slow
@@ -350,7 +363,7 @@ def test_files_that_a_table_names_but_are_not_there_keep_their_rows(
     assert [row["decision"] == "unreadable" for row in rows_of(tmp_path / "p.csv")] == [False, True]
     assert main(["inspect", str(table)]) == 0
     said = capsys.readouterr().out
-    assert "1 file not found, so excluded (first: '2.png')" in said
+    assert text("finding-missing-files", n=1, first="2.png") in one_line(said)
     assert "xport" not in said
 
 
@@ -512,14 +525,17 @@ def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> N
         found = json.loads(done.stdout)
         assert unreadable_in(found) == {"a/slide0_0.png": "The file may not be read: Permission denied"}
         assert found["n_readable"] == 5
-        assert "1 folder could not be opened: 'closed'." in [note["text"] for note in found["notes"]]
+        (note,) = (note for note in found["notes"] if note["code"] == "closed-folders")
+        assert note["parameters"] == {"n_folders": 1, "folders": "'closed'"}
         (tmp_path / "t.csv").write_text("path,label\nimages/b/slide0_0.png,b\n")
         (tmp_path / "t.csv").chmod(0)
-        for closed, said in ((images / "closed", "The folder could not be opened"), (tmp_path / "t.csv", "The table")):
+        for closed, said in (
+            (images / "closed", text("image-folder-not-opened", reason="Permission denied")),
+            (tmp_path / "t.csv", text("table-not-read", reason="Permission denied")),
+        ):
             done = without_privileges("inspect", closed, cache=tmp_path / "cache")
             assert done.returncode == 1
             assert said in the_error(done.stderr)
-            assert "Permission denied" in done.stderr
     finally:
         (images / "closed").chmod(0o755)
 

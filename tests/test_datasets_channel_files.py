@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusing import fault_in_line, note_of, refusing
 from typer.testing import CliRunner
 
 import coverslip as cs
@@ -44,7 +45,8 @@ def test_files_of_one_image_are_read_as_its_channels_in_the_order_asked_for(tmp_
     np.testing.assert_array_equal(read_pixels(data[0].path, box).array, apart[1][2:8, 1:6])
     with decoding_apart():
         np.testing.assert_array_equal(data[0].read().array, np.concatenate(apart, axis=2))
-    assert data.notes[0].parameters == {"n_files": 12, "n_images": 6}
+    marks = ", ".join(f"'{mark}'" for mark in MARKS[::-1])
+    assert note_of(data.notes, "channel-files").parameters == {"n_files": 12, "n_images": 6, "marks": marks}
 
 
 def test_images_of_several_files_are_alike_only_where_all_their_channels_are(tmp_path):
@@ -130,15 +132,20 @@ def test_columns_of_a_table_name_the_files_of_channels(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("header", "row", "told"),
+    ("header", "row", "code", "parameters"),
     [
-        ("channel_1,channel_3,label", "a.tif,b.tif,x", "do not follow each other"),
-        ("channel_1,channel_2,channel_3,label", "a.tif,,b.tif,x", "line 2: channel_2 is empty"),
+        ("channel_1,channel_3,label", "a.tif,b.tif,x", "gap-in-channel-columns", {}),
+        (
+            "channel_1,channel_2,channel_3,label",
+            "a.tif,,b.tif,x",
+            "invalid-rows",
+            {"rows": fault_in_line(2, "channel-file-empty", channel=2)},
+        ),
     ],
 )
-def test_gaps_between_channels_in_a_table_are_refused(tmp_path, header, row, told):
+def test_gaps_between_channels_in_a_table_are_refused(tmp_path, header, row, code, parameters):
     (tmp_path / "t.csv").write_text(f"{header}\n{row}\n")
-    with pytest.raises(cs.CoverslipError, match=told):
+    with refusing(cs.CoverslipError, code, **parameters):
         cs.open_dataset(tmp_path / "t.csv")
 
 

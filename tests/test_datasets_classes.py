@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from refusing import note_of, refusing
 
 from coverslip.datasets import (
     ClassPlan,
@@ -24,7 +25,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRecipe
 from coverslip.images import ReadPlan
-from coverslip.messages import Set
+from coverslip.messages import Set, text
 from coverslip.runs import Recipe, check_recipe, load_recipe, save_recipe, with_settings
 
 CLASSES = ("cis", "light", "severe", "columnar", "superficial")
@@ -89,20 +90,46 @@ def test_labels_that_are_changed_already_stay_as_they_are(
     assert set(once.classes).isdisjoint({*merged, *dropped, *rest})
 
 
+def merged_into(name: str) -> str:
+    return text("class-merged", name=name)
+
+
+def changed_twice(*changes: str) -> str:
+    return text("class-changed-twice", label="cis", changes=" and ".join(changes))
+
+
+def unknown_name(key: str, name: str, near: str | None = None) -> str:
+    hint = f" {text('did-you-mean', name=near)}" if near else ""
+    return text("no-image-of-class", key=f"classes.{key}", name=name, hint=hint)
+
+
+def name_exists(name: str, merge: str) -> str:
+    return text("class-exists", name=name, merge=f"classes.merge: {merge}")
+
+
 @pytest.mark.parametrize(
     ("plan", "said"),
     [
-        ({"merge": {"a": ["cis"]}, "drop": ["cis"]}, "'cis' is merged into 'a' and dropped"),
-        ({"merge": {"a": ["cis"], "b": ["cis"]}}, "'cis' is merged into 'a' and merged into 'b'"),
-        ({"merge": {"a": ["cis", "cis"]}}, "'cis' is merged into 'a' and merged into 'a'"),
-        ({"drop": ["cis"], "rename": {"cis": "CIS"}}, "'cis' is dropped and renamed to 'CIS'"),
-        ({"rename": {"cis": "a", "light": "a"}}, "to join them use merge: {a: [cis, light]}"),
-        ({"merge": {"a": ["cis"]}, "rename": {"light": "a"}}, "which others are merged into"),
-        ({"rename": {"cis": "light", "light": "severe"}}, "'light' is a new name, and itself becomes 'severe'"),
-        ({"rename": {"cis": "light"}, "drop": ["light"]}, "'light' is dropped and also a new name"),
-        ({"drop": ["cis"], "order": ["cis"]}, "'cis' stands in order and is dropped"),
-        ({"rename": {"cis": "CIS"}, "order": ["cis"]}, "becomes 'CIS'; use that name"),
-        ({"order": ["cis", "light", "cis"]}, "'cis' stands in order 2 times"),
+        ({"merge": {"a": ["cis"]}, "drop": ["cis"]}, changed_twice(merged_into("a"), text("class-excluded"))),
+        ({"merge": {"a": ["cis"], "b": ["cis"]}}, changed_twice(merged_into("a"), merged_into("b"))),
+        ({"merge": {"a": ["cis", "cis"]}}, changed_twice(merged_into("a"), merged_into("a"))),
+        (
+            {"drop": ["cis"], "rename": {"cis": "CIS"}},
+            changed_twice(text("class-excluded"), text("class-renamed", name="CIS")),
+        ),
+        (
+            {"rename": {"cis": "a", "light": "a"}},
+            text("several-renamed", labels="'cis', 'light'", name="a", merge="merge: {a: [cis, light]}"),
+        ),
+        ({"merge": {"a": ["cis"]}, "rename": {"light": "a"}}, text("rename-to-merged", label="light", name="a")),
+        (
+            {"rename": {"cis": "light", "light": "severe"}},
+            text("new-name-changed", name="light", new_name="severe"),
+        ),
+        ({"rename": {"cis": "light"}, "drop": ["light"]}, text("new-name-excluded", name="light")),
+        ({"drop": ["cis"], "order": ["cis"]}, text("order-has-excluded-class", name="cis")),
+        ({"rename": {"cis": "CIS"}, "order": ["cis"]}, text("order-has-old-name", name="cis", new_name="CIS")),
+        ({"order": ["cis", "light", "cis"]}, text("order-repeats-class", name="cis", n_times=2)),
         ({"merge": {"a": []}}, "classes.merge.a"),
         ({"rename": {"cis": " "}}, "classes.rename.cis"),
         ({"drop": [True]}, "classes.drop.0 = true"),
@@ -119,21 +146,20 @@ def test_a_plan_that_contradicts_itself_is_one_clear_error(plan: dict[str, objec
 @pytest.mark.parametrize(
     ("plan", "said"),
     [
-        (ClassPlan(drop=("Sever", "xyz")), ["did you mean 'severe'?", "'xyz', which no image is labeled with."]),
-        (ClassPlan(merge={"a": ("cis", "lihgt")}), ["classes.merge names 'lihgt'", "did you mean 'light'?"]),
-        (ClassPlan(rename={"colunmar": "b"}), ["classes.rename names 'colunmar'", "did you mean 'columnar'?"]),
-        (ClassPlan(rename={"cis": "light"}), ["write classes.merge: {light: [light, cis]}"]),
-        (ClassPlan(merge={"light": ("cis", "severe")}), ["write classes.merge: {light: [light, cis, severe]}"]),
-        (ClassPlan(order=("abnormal",)), ["classes.order names 'abnormal', which is not among the classes"]),
-        (ClassPlan(merge={"all": CLASSES}), ["'all' alone is left"]),
-        (ClassPlan(drop=CLASSES), ["no class alone is left"]),
+        (ClassPlan(drop=("Sever", "xyz")), [unknown_name("drop", "Sever", "severe"), unknown_name("drop", "xyz")]),
+        (ClassPlan(merge={"a": ("cis", "lihgt")}), [unknown_name("merge", "lihgt", "light")]),
+        (ClassPlan(rename={"colunmar": "b"}), [unknown_name("rename", "colunmar", "columnar")]),
+        (ClassPlan(rename={"cis": "light"}), [name_exists("light", "{light: [light, cis]}")]),
+        (ClassPlan(merge={"light": ("cis", "severe")}), [name_exists("light", "{light: [light, cis, severe]}")]),
+        (ClassPlan(order=("abnormal",)), [text("order-names-no-class", name="abnormal", hint="")]),
+        (ClassPlan(merge={"all": CLASSES}), [text("too-few-classes-left", n_classes=1, classes="'all'")]),
+        (ClassPlan(drop=CLASSES), [text("too-few-classes-left", n_classes=0, classes="")]),
     ],
 )
 def test_a_plan_that_does_not_fit_the_images_is_one_error_with_all_faults(plan: ClassPlan, said: list[str]) -> None:
-    with pytest.raises(BadRecipe) as caught:
+    with refusing(BadRecipe, "classes-do-not-fit", mismatches="; ".join(said), has_classes=True) as caught:
         check_classes(labelled(*CLASSES), plan)
-    assert all(words in str(caught.value) for words in said)
-    assert "The images have the classes 'cis', 'columnar'" in str(caught.value)
+    assert caught.value.parameters["classes"].startswith("'cis', 'columnar'")
 
 
 def test_a_plan_that_fits_is_accepted() -> None:
@@ -191,8 +217,9 @@ def test_dropped_images_are_told_by_class_and_take_no_part(tmp_path: Path) -> No
     scan = scan_images(data)
     split = split_images(data, scan, val=0.2, test=0.2, seed=0)
     assert trained_classes(data, split) == ("b", "a")
-    assert split.notes[0].text == "8 images excluded on request, since classes are dropped: 6 of 'dirt', 2 of 'fold'."
-    assert split.notes[1].text == "1 image excluded: it has no label."
+    dirt, fold = (text("images-of-class", n_images=n, label=label) for n, label in ((6, "dirt"), (2, "fold")))
+    assert note_of(split.notes, "dropped").parameters == {"n_images": 8, "classes": f"{dirt}, {fold}"}
+    assert note_of(split.notes, "excluded").parameters == {"n_images": 1, "reason": "no-label"}
     found = inspect_dataset(data, scan)
     assert found.classes == {"b": 8, "a": 8}
     assert found.n_unlabelled == 1
@@ -252,7 +279,7 @@ def test_sets_that_call_the_same_classes_otherwise_are_joined_by_a_map() -> None
     joined = of_sets(qband=("01", "02"), gband=("1", "2"))
     check_classes(joined, plan)
     assert with_classes(joined, plan).classes == ("1", "2")
-    with pytest.raises(BadRecipe, match=r"write classes.merge: {1: \[1, qband/01\]}"):
+    with refusing(BadRecipe, "classes-do-not-fit", mismatches=name_exists("1", "{1: [1, qband/01]}")):
         check_classes(joined, ClassPlan(rename={"qband/01": "1"}))
     swapped = ClassPlan(merge={"x": ("qband/01", "gband/2")}, rename={"gband/1": "01"})  # no image is left in '01'
     check_classes(joined, swapped)
@@ -268,21 +295,24 @@ def test_one_set_by_itself_is_called_after_its_folder_and_known_names_stay() -> 
 
 def test_a_plan_that_names_a_set_wrongly_is_told_the_nearest_class() -> None:
     for plan, said in [
-        (ClassPlan(by_domain=True, drop=("severe",)), "'severe', which no image is labeled with (did you mean 'pap/s"),
-        (ClassPlan(drop=("papp/severe",)), "did you mean 'pap/severe'?"),
-        (ClassPlan(by_domain=True, order=("normal",)), "did you mean 'blood/normal'?"),
-        (ClassPlan(rename={"pap/normal": "severe"}), "write classes.merge: {severe: [severe, pap/normal]}"),
-        (ClassPlan(by_domain=True, drop=("normal",)), "The images have the classes 'blood/1', 'blood/normal', 'pap/1'"),
+        (ClassPlan(by_domain=True, drop=("severe",)), unknown_name("drop", "severe", "pap/severe")),
+        (ClassPlan(drop=("papp/severe",)), unknown_name("drop", "papp/severe", "pap/severe")),
+        (
+            ClassPlan(by_domain=True, order=("normal",)),
+            text("order-names-no-class", name="normal", hint=f" {text('did-you-mean', name='blood/normal')}"),
+        ),
+        (ClassPlan(rename={"pap/normal": "severe"}), name_exists("severe", "{severe: [severe, pap/normal]}")),
     ]:
-        with pytest.raises(BadRecipe) as caught:
+        with refusing(BadRecipe, "classes-do-not-fit", mismatches=said) as caught:
             check_classes(of_sets(**TWO), plan)
-        assert said in str(caught.value)
+        names = "'blood/1', 'blood/normal', 'pap/1'" if plan.by_domain else "'1', 'normal', 'severe'"
+        assert caught.value.parameters["classes"].startswith(names)
 
 
 def test_classes_of_one_name_in_two_sets_are_noted_unless_the_recipe_speaks_of_them() -> None:
     [note] = shared_class_notes(of_sets(**TWO))
-    assert "('blood', 'pap')" in note.text
-    assert note.parameters == {"classes": ["1", "normal"]}
+    assert note.code == "shared-classes"
+    assert note.parameters == {"domains": "'blood', 'pap'", "names": "'1', 'normal'", "classes": ["1", "normal"]}
     assert note.remedies == (Set("classes.by_domain", True),)
     for plan in (
         ClassPlan(by_domain=True),
@@ -298,4 +328,4 @@ def test_inspect_tells_which_classes_two_folders_share(tmp_path: Path) -> None:
     data = open_dataset(folders)
     found = inspect_dataset(data, scan_images(data))
     assert found.domains == {"one": 4, "two": 4}
-    assert [note for note in found.notes if "count as one: '1'." in note.text]
+    assert note_of(found.notes, "shared-classes").parameters["classes"] == ["1"]

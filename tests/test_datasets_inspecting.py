@@ -30,6 +30,7 @@ from coverslip.datasets import (
     with_classes,
 )
 from coverslip.errors import BadDataset
+from coverslip.messages import has_entry, text
 
 
 def save(path: Path, seed: int, side: int = 10, dtype: type = np.uint8) -> None:
@@ -80,17 +81,14 @@ def test_planted_faults_are_counted_and_advised_on(tmp_path):
     assert divided.notes == (("s0", "s1"), ("s1", "s2"))
     (imbalance,) = found.of("imbalance")
     assert imbalance.parameters["ratio"] == pytest.approx(31 / 5)
-    texts = " ".join(finding.text for finding in found.findings)
-    for words in (
-        "1 image cannot be read",
-        "another label",
-        "2 images in 1 cluster have the same pixels as another one",
-        "'small': fewer than 20 images",
-        "6 times as many images",
-        "only 5 groups",
-        "Bit depths are mixed",
-    ):
-        assert words in texts
+    assert unreadable.parameters["n"] == 1
+    assert conflicting.parameters["n"] == 2
+    assert copies.parameters == {"n_clusters": 1, "n_images": 2}
+    assert [finding.parameters["classes"] for finding in found.of("small-class")] == [["small"]]
+    assert [finding.parameters["n_groups"] for finding in found.of("few-groups")] == [5]
+    (depths,) = found.of("mixed-bit-depths")
+    counts = [text("images-of-bit-depth", n_images=n, depth=depth) for n, depth in ((32, "8"), (4, "16"))]
+    assert depths.parameters["counts"] == ", ".join(counts)
 
 
 def test_a_finding_in_json_is_flat_and_names_its_images_by_cluster(tmp_path):
@@ -136,7 +134,7 @@ def test_a_leaking_predefined_split_is_told_first(tmp_path):
     assert found.predefined_split == {"train": 2, "val": 0, "test": 2}
     leakage = found.findings[0]
     assert (leakage.code, leakage.severity) == ("leakage", "error")
-    assert "in several parts" in leakage.text
+    assert leakage.parameters == {"n_groups": 0, "n_equal": 1, "n_near": 0, "n_chains": 0, "groups": []}
     # natural order of folders: test before train
     assert leakage.images == (("test/b/4.png", "train/a/1.png"),)
     assert leakage.notes == (("test", "train"),)
@@ -244,7 +242,8 @@ def test_every_kind_of_finding_is_named_in_one_style():
     for finder in list_finders():
         assert finder.code.replace("-", "").isalpha()
         assert finder.code == finder.code.lower()
-        assert finder.title[0].isupper()
+        assert has_entry(finder.title)
+        assert text(finder.title)[0].isupper()
 
 
 def test_a_set_without_any_readable_image_can_be_inspected(tmp_path):
@@ -307,10 +306,12 @@ def test_who_is_sent_to_inspect_finds_there_what_is_wrong(
     write(tmp_path)
     data = open_dataset(tmp_path)
     scan = scan_images(data)
-    with pytest.raises(BadDataset, match=r"(?i)inspect"):
+    with pytest.raises(BadDataset) as refused:
         check_trainable(data, scan, split_images(data, scan, val=0.2, test=0.2, seed=0))
+    assert refused.value.code in ("no-usable-image", "too-few-classes")
+    assert refused.value.parameters.get("is_of_several", True)  # then it says to inspect the dataset
     (finding,) = (finding for finding in inspect(tmp_path).findings if finding.code == code)
-    assert finding.images or "'b'" in finding.text
+    assert finding.images or finding.parameters["classes"] == ["b"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from coverslip.datasets import Dataset, ImageRecord, Scan, check_groups, groups_in_names, inspect_dataset
 from coverslip.errors import BadDataset
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import GroupBy
+from coverslip.messages import GroupBy, text
 
 
 def dataset_of(names: list[str], labels: list[str], brightness: list[float]) -> tuple[Dataset, Scan]:
@@ -70,7 +70,8 @@ def test_stretches_of_numbers_that_share_labels_are_found_where_names_have_no_mo
     data, scan = dataset_of(names, labels, [100.0] * 600)
     (finding,) = inspect_dataset(data, scan).of("hidden-groups")
     assert finding.parameters["p"] < 1e-6
-    assert "cannot be believed" in finding.limit
+    assert finding.parameters["shared"] == "labels"
+    assert finding.limit
     assert finding.parameters["patterns"][0]["labels"] > 0.5
 
 
@@ -79,9 +80,10 @@ def test_patterns_stand_in_the_finding_ready_to_copy():
     (finding,) = inspect_dataset(data, scan).of("hidden-groups")
     patterns = finding.parameters["patterns"]
     assert patterns
-    places = [finding.text.find(f"'{each['pattern']}' ({each['n_groups']:,} groups") for each in patterns]
-    assert places == sorted(places)
-    assert min(places) >= 0
+    names = ("pattern", "n_groups", "example")
+    shown = [text("groups-of-pattern", **{name: each[name] for name in names}) for each in patterns]
+    assert finding.parameters["pattern_names"] == ", ".join(shown)
+    assert finding.parameters["pattern_names"] in finding.text
 
 
 @pytest.mark.parametrize("has_groups", [True, False])

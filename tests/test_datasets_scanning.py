@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from refusing import refusing
 
 from coverslip.datasets import Dataset, DecodedPixels, PixelCache, Scan, Unreadable, open_dataset, scan_images
 from coverslip.errors import Stopped, UnreadableImage
@@ -66,7 +67,8 @@ def test_broken_files_keep_their_place_and_stop_nobody(folder):
     broken = [r.image_id for r, f in zip(dataset.records, scan.facts, strict=True) if isinstance(f, Unreadable)]
     assert broken == ["a/3.png", "a/4.png", "b/5.png", "b/6.png"]
     assert all(f.reason for f in scan.facts if isinstance(f, Unreadable))
-    assert [e.text for e in events if isinstance(e, Noted)] == ["4 images could not be read."]
+    noted = [event for event in events if isinstance(event, Noted)]
+    assert [(each.code, each.level, each.parameters) for each in noted] == [("unreadable", "warning", {"n_images": 4})]
 
 
 def test_a_second_scan_reads_nothing_and_finds_the_same(folder):
@@ -256,10 +258,13 @@ def test_pixels_of_a_file_that_changed_after_the_scan_are_not_kept_as_those_that
     original = (folder / "a" / "3.png").read_bytes()
     (folder / "a" / "3.png").write_bytes((folder / "b" / "3.png").read_bytes())
     small = Preprocessing(image_size=8)
-    with pytest.raises(UnreadableImage, match=r"has changed since.*3\.png"):
+    with refusing(UnreadableImage, "image-changed") as first:
         PixelCache(dataset, scan, range(40), small)
-    with pytest.raises(UnreadableImage, match=r"has changed since.*3\.png"):
+    with refusing(UnreadableImage, "image-changed") as second:
         DecodedPixels(dataset, scan, small)(range(40))
+    for refused in (first.value, second.value):
+        assert refused.file == folder / "a" / "3.png"
+        assert refused.remedies == (CleanCache("facts"),)
     (folder / "a" / "3.png").write_bytes(original)
     with PixelCache(dataset, scan, range(40), small) as cache:
         assert np.array_equal(cache(range(40)), as_decoded(dataset, small))

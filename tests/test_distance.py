@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from drawing import save_cells
 from PIL import Image
+from refusing import refusing
 from small_workspace import new_workspace, open_images, until
 
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.evaluation.distances import _forms, _of_dealt, _products, _unbiased, coral, median_distance, mmd
+from coverslip.messages import text
 from coverslip.runs import Run
 from coverslip.workspace.leakage_audit.distances import Measuring
 
@@ -127,7 +129,7 @@ def test_a_dataset_is_nearer_to_its_other_half_than_to_noise(
     assert near["mmd2"]["value"] < far["mmd2"]["low"]
     assert far["coral"]["value"] > near["coral"]["value"]
     assert [of_set["n_groups"] for of_set in answer["sets"]] == [9, 9, None]
-    assert "says little" in answer["advice"]
+    assert text("distance-is-little-evidence") in answer["advice"]
 
 
 @pytest.mark.parametrize("grey", [1e-3, 1.0, 300.0])
@@ -146,7 +148,7 @@ def test_datasets_of_one_image_again_and_again_are_refused(trained: Run, tmp_pat
         (tmp_path / name).mkdir()
         for i in range(12):
             Image.new("RGB", (40 + i, 40 + i), (90, 80, 70)).save(tmp_path / name / f"{i}.png")
-    with pytest.raises(cs.CoverslipError, match="look the same"):
+    with refusing(cs.CoverslipError, "datasets-look-the-same"):
         cs.distance([tmp_path / "here", tmp_path / "there"], run=trained.folder)
 
 
@@ -169,12 +171,12 @@ def test_distances_in_the_app_have_its_names_and_are_kept_until_images_change(tm
     (pair,) = known.distances.pairs
     assert (pair.a, pair.b) == ("here", "there")
     assert pair.mmd2.low < 0.1  # drawn alike
-    assert "Measure it" in known.distances.advice
+    assert text("distance-is-little-evidence") in known.distances.advice
     assert Measuring(workspace).state_of(here, [there]) == known
 
 
 def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(cs.CoverslipError, match="two datasets"):
+    with refusing(cs.CoverslipError, "one-dataset"):
         cs.distance([str(cells)])
     assert main(["distance", "here", "there", "--run", "first", "--model", "resnet50"]) == 2
 
@@ -182,11 +184,11 @@ def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFi
 def test_images_that_are_in_both_datasets_are_told(trained: Run, cells: Path) -> None:
     n = len(list((cells / "small").glob("*.png")))
     both = cs.distance([cells / "small", cells], run=trained.folder, n_resamples=10)
-    assert both.advice.startswith(f"{n} images of 'small' are in '{cells.name}' too, which makes both seem nearer")
+    assert both.advice.startswith(text("images-in-both-datasets", n_images=n, first="small", second=cells.name))
     apart = cs.distance([cells / "small", cells / "large"], run=trained.folder, n_resamples=10)
-    assert apart.advice.startswith("How alike")
+    assert apart.advice == text("distance-is-little-evidence")
 
 
 def test_a_group_that_no_dataset_has_is_an_error_and_not_left_out(cells: Path) -> None:
-    with pytest.raises(cs.CoverslipError, match="slied"):
+    with refusing(cs.CoverslipError, "folder-has-no-columns", group="slied"):
         cs.distance([cells, cells], group="slied")

@@ -15,6 +15,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRecipe, Stopped
 from coverslip.events import Event, Noted, RunStarted
+from coverslip.messages import text
 from coverslip.runs import Recipe, Run, check_recipe
 
 CHANGES = {"merge": {"big": ["large", "huge"]}, "drop": ["dirt"], "rename": {"tiny": "small"}, "order": ["small"]}
@@ -77,8 +78,8 @@ def test_the_split_says_what_was_left_out_on_request_and_the_notes_count_it(run:
     }
     assert counts["small", "train", ""] == counts["big", "train", ""] == 9
     assert notes[-2:] == [  # an earlier training on this computer adds the expected time before
-        "24 images excluded on request, since classes are dropped: 24 of 'dirt'.",
-        "25 training images excluded on request: at most 9 of each class are used.",
+        text("dropped", n_images=24, classes=text("images-of-class", n_images=24, label="dirt")),
+        text("capped", n_images=25, n_per_class=9),
     ]
 
 

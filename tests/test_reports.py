@@ -19,7 +19,7 @@ from coverslip.cli._show import show_numbers
 from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.events import StageStarted, as_json
-from coverslip.messages import duration
+from coverslip.messages import duration, text
 from coverslip.reports import class_curves, figures, tokens, words, write_report
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_run
@@ -195,8 +195,9 @@ def test_few_groups_are_told_and_missing_groups_are_told(page, tmp_path):
 
 
 def test_a_finding_that_limits_the_numbers_is_told_and_others_are_not(page):
-    assert "2 images in 1 cluster have the same pixels as another one" in page
-    assert "The split kept such duplicates together." in page
+    duplicates = {"n_images": 2, "n_clusters": 1}
+    assert text("finding-duplicates", **duplicates) in page
+    assert text("finding-duplicates.limit", **duplicates) in page
     assert "No groups are known." not in page
 
 

@@ -165,7 +165,7 @@ def test_a_table_with_labels_can_be_ignored(app: App, png: bytes) -> None:
 def test_files_that_make_no_set_stay_and_can_be_finished_otherwise(app: App, png: bytes) -> None:
     upload = begin(app)
     put(app, f"{upload}/files/1.png", png)
-    assert "no class folders" in app.refused("POST", f"uploads/{upload}/finish", {})["title"]
+    assert app.refused("POST", f"uploads/{upload}/finish", {})["code"] == "no-class-folders"
     found = app.send("POST", f"uploads/{upload}/finish", {"is_labelled": False})
     assert found["n_images"] == 1
 

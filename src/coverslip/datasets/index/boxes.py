@@ -218,7 +218,7 @@ def _number(cell: str, column: str) -> float:
     except ValueError:
         number = math.nan
     if not abs(number) < _MOST:
-        raise CellFault("not-a-number", column=column, value=one_line(cell, 40))
+        raise CellFault("cell-not-a-number", column=column, value=one_line(cell, 40))
     return number
 
 

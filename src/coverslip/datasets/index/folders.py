@@ -77,7 +77,7 @@ def list_images(root: Path) -> Listing:
             entries = list(os.scandir(folder))
         except OSError as error:
             if not below:
-                raise BadDataset("folder-not-opened", file=root, reason=error.strerror or str(error)) from error
+                raise BadDataset("image-folder-not-opened", file=root, reason=error.strerror or str(error)) from error
             listing.closed.append(printable("/".join(below)))
             continue
         for entry in entries:

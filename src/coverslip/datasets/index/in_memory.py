@@ -202,7 +202,7 @@ def _is_table(given: object) -> bool:
 def _table_of(given: Any, word: str, axes: Axes) -> Table:  # Any: each library's own
     names = list(given if isinstance(given, Mapping) else getattr(given, "column_names", given.columns))
     if len(set(names)) < len(names):
-        raise BadDataset("equal-column-names", columns=some(map(str, names), 12))
+        raise BadDataset("equal-table-columns", columns=some(map(str, names), 12))
     columns = {str(name): _cells(given[name]) for name in names}
     lengths = {len(cells) for cells in columns.values()}
     if len(lengths) > 1:

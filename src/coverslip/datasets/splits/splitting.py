@@ -228,7 +228,7 @@ def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
         )
     reserved = sorted(DECISIONS.intersection(classes))
     if reserved:
-        raise BadDataset("reserved-class-name", file=dataset.root, label=reserved[0])
+        raise BadDataset("class-name-is-a-decision", file=dataset.root, label=reserved[0])
 
 
 def check_groups(dataset: Dataset) -> None:
@@ -282,8 +282,8 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
     if not scan.n_readable:
         reasons = [fact.reason for fact in scan.facts if isinstance(fact, Unreadable)]
         if not reasons:
-            raise BadDataset("no-readable-image-at-all", file=dataset.root)
-        raise BadDataset("no-readable-image", file=dataset.root, n_images=len(reasons), reason=one_line(reasons[0]))
+            raise BadDataset("no-images-in-dataset", file=dataset.root)
+        raise BadDataset("none-readable", file=dataset.root, n_images=len(reasons), reason=one_line(reasons[0]))
     check_class_names(dataset, trained_classes(dataset, split))
     n = Counter(split.parts)
     for side in SIDES:

@@ -62,7 +62,7 @@ no-class-folder = { $n_images ->
        *[other] { $n_images } images are in no class folder and therefore have no label: { $examples }.
     }
 
-folder-not-opened = The folder could not be opened: { $reason }
+image-folder-not-opened = The folder could not be opened: { $reason }
     .do = Check that you have permission to read it.
 
 path-not-opened = The path cannot be opened: { $reason }
@@ -327,7 +327,7 @@ not-a-plane = plane '{ $value }' is not a whole number of 0 or more, nor 'max', 
 
 not-a-channel = channel '{ $value }' is not a whole number of 0 or more (separate several by spaces)
 
-not-a-number = { $column } '{ $value }' is not a number
+cell-not-a-number = { $column } '{ $value }' is not a number
 
 corners-too-close = { $x_max } and { $y_max } must be at least 1 pixel greater than { $x_min } and { $y_min }
 
@@ -398,7 +398,7 @@ unequal-labels = (X, y) contains { $n_images ->
     }
     .do = Give one label for each image.
 
-equal-column-names = The table has two columns with the same name: { $columns }
+equal-table-columns = The table has two columns with the same name: { $columns }
     .do = Rename one of them.
 
 unequal-columns = The columns of the table differ in length: { $columns }
@@ -520,13 +520,13 @@ no-usable-image = { $n_images ->
     }
     .do = Inspect the dataset. Its findings give the reasons.
 
-no-readable-image = { $n_images ->
+none-readable = { $n_images ->
         [one] The only image could not be read: { $reason }
        *[other] None of { $n_images } images could be read (the first: { $reason })
     }
     .do = Check that these are image files. Inspecting the dataset lists each file with its reason.
 
-no-readable-image-at-all = There are no images
+no-images-in-dataset = There are no images
     .do = Add images to the dataset.
 
 ## Training, validation and test set
@@ -673,7 +673,7 @@ too-few-classes = A classifier needs two classes, but there are usable training 
        *[false] Add images of another class. Put each class into a folder of its own.
     }
 
-reserved-class-name = A class cannot have the name '{ $label }'. In predictions, that word means that no class was assigned
+class-name-is-a-decision = A class cannot have the name '{ $label }'. In predictions, that word means that no class was assigned
     .do = Rename the class, for example with classes.rename in the recipe.
 
 confounded-groups = { $are_classes ->

@@ -1,0 +1,32 @@
+"""Errors that a test expects, by their messages: the code and the parameters, never the text."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from coverslip.errors import CoverslipError
+from coverslip.messages import Note, text
+
+
+@contextmanager
+def refusing(
+    kind: type[CoverslipError], code: str, **parameters: Any
+) -> Iterator[pytest.ExceptionInfo[CoverslipError]]:
+    """Expect an error of this kind and code, with at least these parameters."""
+    with pytest.raises(kind) as refused:
+        yield refused
+    assert refused.value.code == code
+    assert {name: refused.value.parameters.get(name) for name in parameters} == parameters
+
+
+def note_of(notes: Any, code: str) -> Note:
+    """Return the only note of a code."""
+    (note,) = (each for each in notes if each.code == code)
+    return note
+
+
+def fault_in_line(line: int, code: str, **parameters: Any) -> str:
+    """Return what an error says of an invalid row of a table."""
+    return text("invalid-row", place=text("table-line", line=line), fault=text(code, **parameters))
