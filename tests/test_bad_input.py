@@ -25,6 +25,7 @@ from coverslip.cli import main
 from coverslip.cli._remedies import for_shell
 from coverslip.errors import UnreadableImage
 from coverslip.images import read_pixels
+from coverslip.messages import text
 from coverslip.runs import Run
 from coverslip.samples import write_sample_images
 
@@ -212,8 +213,8 @@ def huge_tiff() -> bytes:
 
 BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "zero.png": (lambda: b"", "empty"),
-    "cut.jpg": (lambda: encoded("JPEG", 200)[:4000], "damaged, cut short"),
-    "table.png": (lambda: b"path,label\n1.png,a\n" * 9, "holds text"),
+    "cut.jpg": (lambda: encoded("JPEG", 200)[:4000], "damaged"),
+    "table.png": (lambda: b"path,label\n1.png,a\n" * 9, text("not-an-image", is_text=True)),
     "huge.png": (huge_png, "the limit is 201 million bytes"),
     "huge.bmp": (huge_bmp, "the limit is 201 million bytes"),
     "huge.tif": (huge_tiff, "the limit is 201 million bytes"),
