@@ -27,7 +27,7 @@ from coverslip.cli import main
 from coverslip.errors import BadClassifier
 from coverslip.images import Preprocessing
 from coverslip.inference.loading import load_network
-from coverslip.messages import has_entry
+from coverslip.messages import has_entry, text
 from coverslip.models.networks import create_network
 from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
 
@@ -271,7 +271,7 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "a name that begins with a NUL": (with_patched_name("\0x"), "control character"),
     "a drive": (with_entry("C:/evil.dll"), "colon"),
     "another name in front of the data": (with_other_local_name, "could not be read"),
-    "an entry elsewhere": (with_entry_elsewhere, "lies outside of it"),
+    "an entry elsewhere": (with_entry_elsewhere, "outside the archive"),
     "a link": (with_link, "a link"),
     "an encrypted entry": (encrypted, "encrypted"),
     "one name twice": (with_double, "twice"),
@@ -279,8 +279,8 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "a zip in the zip": (nested, "contain classifier.json"),
     "no weights": (lambda file, entries: zipped(file, {CARD: entries[CARD]}), "contain weights.safetensors"),
     "unusual packing": (lambda file, entries: zipped(file, entries, zipfile.ZIP_BZIP2), "unusual"),
-    "cut in the middle": (cut(0.5), "cut off"),
-    "cut at the end": (cut(0.9999), "cut off"),
+    "cut in the middle": (cut(0.5), text("archive-no-zip")),
+    "cut at the end": (cut(0.9999), text("archive-no-zip")),
     "a flipped bit": (flipped, "CRC"),
     "no zip": (lambda file, entries: file.write_bytes(entries[WEIGHTS]), "not-a-packaged-classifier"),
     "empty": (lambda file, _: file.write_bytes(b""), "not-a-packaged-classifier"),

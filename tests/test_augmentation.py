@@ -1,6 +1,7 @@
 """Shear, crop, blur, colour and stain: known answers, and what holds for all that can be drawn."""
 
 import math
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,6 +23,7 @@ from coverslip.augmentation.transform import (
 from coverslip.engines import turned
 from coverslip.errors import BadRecipe
 from coverslip.keys import Key
+from coverslip.messages import text
 from coverslip.runs import Augment, Recipe, RecipeKey, augment_named, recipe_keys, with_settings
 from coverslip.runs.recipe import phrases
 
@@ -283,7 +285,7 @@ def test_no_two_changes_draw_the_same_part_of_the_transform() -> None:
     )
     AUGMENTATIONS.add(record)
     try:
-        with pytest.raises(ValueError, match=r"augment\.spin draws angle"):
+        with pytest.raises(ValueError, match=re.escape(text("augmentation-draws-unknown", name="spin", part="angle"))):
             draw_changes(2, Augment(), generator())
     finally:
         AUGMENTATIONS.remove("spin")

@@ -223,8 +223,8 @@ def huge_tiff() -> bytes:
 
 BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "zero.png": (lambda: b"", "empty"),
-    "cut.jpg": (lambda: encoded("JPEG", 200)[:4000], "damaged, cut short"),
-    "table.png": (lambda: b"path,label\n1.png,a\n" * 9, "holds text"),
+    "cut.jpg": (lambda: encoded("JPEG", 200)[:4000], "damaged"),
+    "table.png": (lambda: b"path,label\n1.png,a\n" * 9, text("not-an-image", is_text=True)),
     "huge.png": (huge_png, "the limit is 201 million bytes"),
     "huge.bmp": (huge_bmp, "the limit is 201 million bytes"),
     "huge.tif": (huge_tiff, "the limit is 201 million bytes"),

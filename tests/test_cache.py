@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from refusals import refused
 
 from coverslip.cache import (
     ARRAYS,
@@ -129,7 +130,7 @@ def test_a_limit_that_is_no_size_is_said_before_any_work(
     text: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", text)
-    with pytest.raises(CoverslipError, match="COVERSLIP_CACHE_LIMIT"):
+    with refused(CoverslipError, "cache-limit-no-size", variable="COVERSLIP_CACHE_LIMIT", value=text):
         ArrayStore(PREPROCESSED, {}, (4,), "uint8")
     assert not cache.exists()
 

@@ -18,6 +18,7 @@ from coverslip.evaluation import (
     roc_curve,
     score,
 )
+from coverslip.messages import text
 from coverslip.runs import metrics_as_json
 
 
@@ -110,10 +111,10 @@ def test_a_class_without_images_gives_none_and_the_reason():
     absent = per_class(probability, np.array([0, 1]))[2]
     assert absent.n == 0
     found = {name: (number.value, number.reason) for name, number in absent.metrics.items()}
-    assert found["recall"] == found["f1"] == found["auroc"] == (None, "no image of this class")
-    assert found["precision"] == (None, "never predicted")
+    assert found["recall"] == found["f1"] == found["auroc"] == (None, text("class-without-images"))
+    assert found["precision"] == (None, text("class-never-predicted"))
     assert found["specificity"] == (1.0, None)
-    assert absent.reason == "no image of this class; never predicted"
+    assert absent.reason == f"{text('class-without-images')}; {text('class-never-predicted')}"
 
 
 @given(sample)
@@ -226,7 +227,7 @@ def test_summary_is_json_without_nan_and_says_why_a_number_is_missing():
     assert again["metrics"]["macro_auroc"]["reason"] == "all images are of one class"
     assert again["metrics"]["ece_uncalibrated"]["reason"] == "probabilities before calibration were not given"
     assert again["per_class"]["b"]["n"] == 0
-    assert again["per_class"]["b"]["recall"]["reason"] == "no image of this class"
+    assert again["per_class"]["b"]["recall"]["reason"] == text("class-without-images")
     assert np.sum(again["confusion_matrix"]) == 40
     of_value = {"value", "low", "high", "level", "method"}
     assert set(again["metrics"]["accuracy"]) == of_value | {"n_correct", "n_images"}

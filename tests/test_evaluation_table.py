@@ -16,6 +16,7 @@ from coverslip.evaluation import (
     score,
 )
 from coverslip.evaluation.table import RANGES
+from coverslip.messages import text
 from coverslip.runs import metrics_as_json
 
 
@@ -105,7 +106,7 @@ def test_a_metric_that_is_added_is_measured_with_its_interval() -> None:
 
 @pytest.mark.usefixtures("added")
 def test_names_are_given_once() -> None:
-    with pytest.raises(ValueError, match="metric called 'distance' already"):
+    with pytest.raises(ValueError, match=text("record-twice", kind_of_record="metric", name="distance")):
         METRICS.add(DISTANCE)
     with pytest.raises(ValueError, match=r"no such metric \(did you mean 'distance'\?\)"):
         METRICS.find("distanse")

@@ -449,7 +449,7 @@ def test_the_mean_over_folds_allows_for_shared_training_images() -> None:
     assert (equal.value, equal.low, equal.high) == (1.0, None, None)
     without = over_folds([found(None), *[found(value) for value in values[1:]]], [80] * 5).mean["accuracy"]
     assert without.value is None
-    assert without.reason == "1 of 5 folds have no such number"
+    assert without.reason == text("folds-without-value", n_missing=1, n_folds=5)
 
 
 def folded(values: Sequence[float], pooled: Metric, name: str = "accuracy") -> Metric:

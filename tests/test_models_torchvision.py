@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from refusals import refused
 from torch import Tensor
 
 from coverslip.errors import BadRecipe, WeightsUnavailable
@@ -53,7 +54,7 @@ def test_a_damaged_file_in_torchvisions_cache_is_refused(tmp_path: Path, monkeyp
     file = tmp_path / "hub" / "checkpoints" / "shufflenetv2_x1-5666bf0f80.pth"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"half a download")
-    with pytest.raises(WeightsUnavailable, match=r"damaged.*Delete it"):
+    with refused(WeightsUnavailable, "torchvision-weights-damaged"):
         create_network("shufflenet_v2_x1_0", n_classes=2)
 
 
@@ -74,11 +75,11 @@ def test_a_trained_first_layer_is_adapted_to_other_channels() -> None:
 def test_options_are_torchvisions_own_and_no_others() -> None:
     network = build_body(model_info("alexnet"), channels=3, pretrained=False, options={"dropout": 0.1}, image_size=224)
     assert network.classifier[0].p == 0.1  # type: ignore[union-attr,index]  # untyped in torchvision
-    for name, option in (
-        ("alexnet", "wheels"),
-        ("alexnet", "weights"),
-        ("alexnet", "num_classes"),
-        ("googlenet", "aux_logits"),
+    for name, option, code in (
+        ("alexnet", "wheels", "model-option-not-accepted"),
+        ("alexnet", "weights", "reserved-model-option"),
+        ("alexnet", "num_classes", "reserved-model-option"),
+        ("googlenet", "aux_logits", "reserved-model-option"),
     ):
-        with pytest.raises(BadRecipe, match=option):
+        with refused(BadRecipe, code, option=option):
             create_network(name, n_classes=2, pretrained=False, options={option: 3})

@@ -59,7 +59,7 @@ def test_of_several_classes_shares_add_up_and_few_images_give_none() -> None:
     assert all(share.low < true < share.high for share, true in zip(shares, np.bincount(label) / 300, strict=True))
     none = estimated_shares(probability[:10], (1 / 3, 1 / 3, 1 / 3))
     assert none[0].value is None
-    assert "there are 10" in (none[0].reason or "")
+    assert none[0].reason == text("shares-need-images", n_needed=30, n_images=10)
 
 
 def test_of_many_classes_shares_are_seldom_called_others_where_they_are_not() -> None:
@@ -149,7 +149,7 @@ def test_the_command_tells_estimated_shares_and_takes_known_ones(
     assert sum(share["value"] for share in shares.values()) == pytest.approx(1, abs=1e-3)
     assert main(["predict", str(trained.folder), str(cells), "--out", out, "--prevalence", "0.9"]) == 2
     assert main(["predict", str(trained.folder), str(next(cells.rglob("*.png"))), "--out", out]) == 0
-    assert "not estimated: it takes 30 images, and there are 1." in capsys.readouterr().out
+    assert text("shares-need-images", n_needed=30, n_images=1) in capsys.readouterr().out
     twice = ["--prevalence", f"{name}=0.3", "--prevalence", f"{name}=0.2"]
     assert main(["predict", str(trained.folder), str(cells), "--out", out, *twice]) == 2
     assert "twice" in capsys.readouterr().err

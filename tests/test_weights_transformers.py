@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from refusals import refused
 from torch import Tensor, nn
 
 from coverslip.errors import BadRecipe, WeightsUnavailable
-from coverslip.messages import ImportWeights
+from coverslip.messages import ImportWeights, Set, ShowModels
 from coverslip.models import model_info
 from coverslip.models.architectures.channelwise_vit import ChannelwiseViT
 from coverslip.models.building import build_body
@@ -136,27 +137,29 @@ def test_dinobloom_and_dinov2_stand_beside_each_other(tmp_path: Path) -> None:
 
 
 def test_nothing_is_fetched_for_a_network_whose_weights_the_user_has_to_bring() -> None:
-    with pytest.raises(WeightsUnavailable, match="a file that coverslip does not fetch") as told:
+    with refused(WeightsUnavailable, "weights-not-imported", model="dinobloom_small") as error:
         create_network("dinobloom_small", n_classes=2)
-    assert "zenodo.org" in told.value.do
-    assert ImportWeights("dinobloom_small") in told.value.remedies
+    assert "zenodo.org" in error.value.parameters["weights_file"]
+    assert ImportWeights("dinobloom_small") in error.value.remedies
 
 
 @pytest.mark.parametrize(
-    ("model", "side", "told"),
+    ("model", "side", "nearest"),
     [
-        ("timm/vit_small_patch14_dinov2", 96, "98"),
-        ("dinov2_small", 92, "98"),
-        ("morphem_small", 100, "96"),
-        ("vit_small_patch16_224", 10, "16"),
+        ("timm/vit_small_patch14_dinov2", 96, 98),
+        ("dinov2_small", 92, 98),
+        ("morphem_small", 100, 96),
+        ("vit_small_patch16_224", 10, 16),
     ],
 )
-def test_an_image_size_that_patches_do_not_divide_is_refused_with_the_nearest(model: str, side: int, told: str) -> None:
+def test_an_image_size_that_patches_do_not_divide_is_refused_with_the_nearest(
+    model: str, side: int, nearest: int
+) -> None:
     """Else the network would leave out what remains at two borders."""
-    with torch.device("meta"), pytest.raises(BadRecipe, match="no multiple of") as error:
+    with torch.device("meta"), refused(BadRecipe, "image-size-no-multiple", side_px=side) as error:
         create_network(model, n_classes=2, pretrained=False, image_size=side)
-    assert told in error.value.do
-    assert str(error.value.remedies[0].value) == told  # type: ignore[union-attr]
+    assert nearest in (error.value.parameters["smaller_px"], error.value.parameters["larger_px"])
+    assert error.value.remedies == (Set("image_size", nearest),)
 
 
 @pytest.mark.slow
@@ -164,11 +167,10 @@ def test_weights_of_another_network_are_told_where_they_belong(tmp_path: Path) -
     record = model_info("shufflenet_v2_x1_0")
     network = build_body(record, channels=3, pretrained=False, options={}, image_size=64)
     torch.save(network.state_dict(), tmp_path / "mine.pth")
-    with pytest.raises(WeightsUnavailable, match="do not fit 'mobilevit_xxs'") as told:
+    with refused(WeightsUnavailable, "weights-of-other-model", nearest="shufflenet_v2_x1_0") as error:
         import_weights(tmp_path / "mine.pth", "mobilevit_xxs")
-    assert told.value.do == "They have the shapes of 'shufflenet_v2_x1_0': import them for that network."
-    assert told.value.remedies == (ImportWeights("shufflenet_v2_x1_0"),)
+    assert error.value.remedies == (ImportWeights("shufflenet_v2_x1_0"),)
     torch.save({"layer.weight": torch.zeros(5, 5), "layer.bias": torch.zeros(5)}, tmp_path / "odd.pth")
-    with pytest.raises(WeightsUnavailable, match="do not fit 'mobilevit_xxs'") as told:
+    with refused(WeightsUnavailable, "weights-do-not-fit", model="mobilevit_xxs") as error:
         import_weights(tmp_path / "odd.pth", "mobilevit_xxs")
-    assert "another network may be meant" in told.value.do
+    assert error.value.remedies == (ShowModels(),)

@@ -15,6 +15,7 @@ from coverslip.evaluation.intervals import FEWEST_GROUPS, Units, metric_with_int
 from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics
+from coverslip.messages import text
 
 
 def independent_difference(
@@ -40,7 +41,8 @@ def independent_difference(
         if first.low is None and second.low is None and first.reason == second.reason:
             return Metric(value=value, reason=first.reason)
         name, without = (names[1], second) if second.low is None else (names[0], first)
-        return Metric(value=value, reason=f"{name}: {without.reason or 'no interval'}")
+        reason = without.reason or text("no-interval")
+        return Metric(value=value, reason=text("interval-of-set-missing", name=name, reason=reason))
     down = ((second.value - second.low) ** 2 + (first.high - first.value) ** 2) ** 0.5
     up = ((second.high - second.value) ** 2 + (first.value - first.low) ** 2) ** 0.5
     return Metric(value=value, low=value - down, high=value + up, method="difference of independent numbers (MOVER)")
@@ -146,7 +148,7 @@ def _difference(
     if record.influence is None:
         return PairedDifference(value=value, method=method, reason=record.no_interval)
     if group is None and units.n < FEWEST_GROUPS:
-        reason = f"a confidence interval needs at least {FEWEST_GROUPS} images"
+        reason = text("interval-needs-images", n_needed=FEWEST_GROUPS)
         return PairedDifference(value=value, method=method, reason=reason)
     of_image = record.influence(*of_second).of_image - record.influence(*of_first).of_image
     if float((of_image**2).sum()) < _NOTHING:

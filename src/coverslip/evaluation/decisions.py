@@ -22,6 +22,8 @@ from typing import Literal
 
 import numpy as np
 
+from coverslip.messages import text
+
 Aim = Literal["sensitivity", "specificity"]
 
 # Probabilities are told apart as finely as predictions.csv shows them. A threshold between finer ones would have no
@@ -85,7 +87,7 @@ def target_points(
     is_positive = label == positive
     n, n_other = int(is_positive.sum()), int((~is_positive).sum())
     if min(n, n_other) < FEWEST_IMAGES:
-        point = OperatingPoint(0.5, n, None, None, _few("this class" if n < FEWEST_IMAGES else "the other class"))
+        point = OperatingPoint(0.5, n, None, None, _few("this" if n < FEWEST_IMAGES else "other"))
     else:
         curve = threshold_curve(probability[:, positive], is_positive)
         reached = curve.sensitivity if aim == "sensitivity" else curve.specificity
@@ -207,8 +209,8 @@ def _from_the_other_side(point: OperatingPoint, n: int, reason: str | None) -> O
     )
 
 
-def _few(which: str) -> str:
-    return f"fewer than {FEWEST_IMAGES} validation images of {which}"
+def _few(which: Literal["this", "other", "others"]) -> str:
+    return text("few-validation-images", n_needed=FEWEST_IMAGES, which=which)
 
 
 def decided_classes(probability: np.ndarray, thresholds: Sequence[float] | None) -> np.ndarray:
@@ -226,8 +228,7 @@ def decided_classes(probability: np.ndarray, thresholds: Sequence[float] | None)
 def _operating_point(score: np.ndarray, is_class: np.ndarray, neutral: float) -> OperatingPoint:
     n, n_other = int(is_class.sum()), int((~is_class).sum())
     if min(n, n_other) < FEWEST_IMAGES:
-        which = "this class" if n < FEWEST_IMAGES else "other classes"
-        return OperatingPoint(neutral, n, None, None, _few(which))
+        return OperatingPoint(neutral, n, None, None, _few("this" if n < FEWEST_IMAGES else "others"))
     score = np.round(score, _DIGITS)
     levels = np.unique(score)
     midway = (levels[:-1] + levels[1:]) / 2
@@ -235,7 +236,7 @@ def _operating_point(score: np.ndarray, is_class: np.ndarray, neutral: float) ->
     false = n_other - np.searchsorted(np.sort(score[~is_class]), levels[1:])
     index = n_found * n_other - false * n  # Youden's times n * n_other: whole numbers, so that equals are equal
     if index.max(initial=0) <= 0:
-        return OperatingPoint(neutral, n, None, None, "no threshold is better than chance on validation images")
+        return OperatingPoint(neutral, n, None, None, text("no-threshold-above-chance"))
     best = np.flatnonzero(index == index.max())
     chosen = best[np.argmin(np.abs(midway[best] - neutral))]
     return OperatingPoint(float(midway[chosen]), n, float(n_found[chosen] / n), float(1 - false[chosen] / n_other))

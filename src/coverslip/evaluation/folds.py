@@ -8,6 +8,7 @@ import numpy as np
 
 from coverslip.evaluation.results import LEVEL, Evaluation, FoldScores, FoldsScores, Metric, SubgroupScores
 from coverslip.evaluation.table import METRICS, RANGES, Scale
+from coverslip.messages import text
 
 METHOD = "corrected resampled t over folds"
 # Degrees of freedom of what is expected beforehand, the spread by images alone. With two, intervals are as wide and
@@ -187,13 +188,13 @@ def _mean(name: str, values: Sequence[float | None], shared: float) -> Metric:
 
     known = _known(values)
     if len(known) < len(values):
-        missing = f"{len(values) - len(known)} of {len(values)} folds have no such number"
+        missing = text("folds-without-value", n_missing=len(values) - len(known), n_folds=len(values))
         return Metric(value=None, method=METHOD, reason=missing)
     value = float(known.mean())
     if METRICS[name].influence is None:
         return Metric(value=value, method=METHOD, reason=METRICS[name].no_interval)
     if known.std() < 1e-12:
-        return Metric(value=value, method=METHOD, reason="every fold gives the same value: no interval")
+        return Metric(value=value, method=METHOD, reason=text("folds-of-equal-value"))
     error = np.sqrt(known.var(ddof=1) * shared)
     reach = float(stdtrit(len(known) - 1, (1 + LEVEL) / 2) * error)
     bottom, top = RANGES[METRICS[name].scale]

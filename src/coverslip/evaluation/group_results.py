@@ -21,6 +21,7 @@ from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import OF_POSITIVE, GroupDecisions, Metric, SubgroupScores
 from coverslip.evaluation.table import METRICS
+from coverslip.messages import text
 
 _LEAST = 1e-6  # a probability, so that one image cannot rule a class out: as finely as predictions are written
 _FEWEST = 2  # groups
@@ -164,7 +165,7 @@ def _gap(
     is_in: np.ndarray,
 ) -> Metric:
     if name != "accuracy" and set(label[is_in].tolist()) != set(label[~is_in].tolist()):
-        return Metric(value=None, reason="the other images are not of the same classes")
+        return Metric(value=None, reason=text("other-images-of-other-classes"))
     record, units = METRICS[name], Units.of(label, group, probability.shape[1])
     assert record.influence is not None, "subgroups are compared by metrics with intervals"
     of_image, unseen, values = np.zeros(len(label)), np.zeros(units.n_classes), []

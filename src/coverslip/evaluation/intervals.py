@@ -30,6 +30,7 @@ from coverslip.evaluation.influence import Influence
 from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.evaluation.table import METRICS, MetricRecord, Scale, scored_metrics
+from coverslip.messages import text
 
 FEW_GROUPS_FOR_INTERVALS = 30
 FEWEST_GROUPS = 5  # that an interval can rest on
@@ -142,17 +143,16 @@ def metric_with_interval(
         of_groups = n_groups if units.has_groups else None
         metric = replace(metric, n_correct=round(value * n_images), n_images=n_images, n_groups=of_groups)
     if units.has_groups and n_groups < FEWEST_GROUPS:
-        few = "1 group" if n_groups == 1 else f"{n_groups} groups"
-        return replace(metric, reason=f"only {few}: a confidence interval needs at least {FEWEST_GROUPS}")
+        return replace(metric, reason=text("interval-needs-groups", n_groups=n_groups, n_needed=FEWEST_GROUPS))
     if units.n < 2:
-        return replace(metric, reason="there is only one image: no interval")
+        return replace(metric, reason=text("interval-of-one-image"))
     if units.has_groups and scale == "share" and value in (0, 1):
         reach = 1 - _TAIL ** (1 / n_groups)
         low, high = (1 - reach, 1.0) if value == 1 else (0.0, reach)
         return replace(metric, low=low, high=high, method=f"exact binomial over {n_groups} groups (Clopper-Pearson)")
     variance, freedom = _variance(influence, units)
     if not variance > 0:
-        return replace(metric, reason="no image moves it: no interval")
+        return replace(metric, reason=text("interval-without-influence"))
     low, high = _ends(value, influence, variance, freedom, units, scale)
     if units.has_groups and n_groups < _ENOUGH_GROUPS and scale in ("share", "correlation"):
         low = min(low, value * n_groups / (n_groups + 1))

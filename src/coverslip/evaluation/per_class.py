@@ -1,4 +1,4 @@
-"""How well each class is told from the others, with intervals."""
+"""How well each class is separated from the others, with intervals."""
 
 import numpy as np
 
@@ -7,18 +7,16 @@ from coverslip.evaluation.intervals import Units, metric_with_interval
 from coverslip.evaluation.metrics import Margins, check_arrays
 from coverslip.evaluation.ranking import OfScore, auroc, average_precision
 from coverslip.evaluation.results import ClassScores, Metric
-
-_ABSENT, _UNNAMED, _ALONE = "no image of this class", "never predicted", "no image of another class"
-_ALWAYS = "nothing else was predicted"
+from coverslip.messages import text
 
 
 def per_class(
     probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None, group: np.ndarray | None = None
 ) -> list[ClassScores]:
-    """The scores of each class, in order.
+    """Return the scores of each class, in order.
 
-    They are `precision` (PPV), `recall` (sensitivity), `specificity`, `npv` (of what is not called the class, how much
-    is not), `f1`, `auroc` and `average_precision`. A number that is not defined is None, and its `reason` says why.
+    They are `precision` (PPV), `recall` (sensitivity), `specificity`, `npv` (negative predictive value), `f1`, `auroc`
+    and `average_precision`. A number that is not defined is None, and its `reason` says why.
     Args and errors as in `evaluation.metric_intervals`.
     """
     check_arrays(probability, label)
@@ -28,22 +26,22 @@ def per_class(
     return [_one_class(probability[:, k], label == k, predicted == k, units) for k in range(probability.shape[1])]
 
 
-def _one_class(score: np.ndarray, is_class: np.ndarray, is_named: np.ndarray, units: Units) -> ClassScores:
+def _one_class(score: np.ndarray, is_class: np.ndarray, is_predicted: np.ndarray, units: Units) -> ClassScores:
     units = Units(units.code, units.n, is_class.astype(int), 2, units.has_groups)
-    n, n_named, n_images = int(is_class.sum()), int(is_named.sum()), len(is_class)
-    absent = _ABSENT if n == 0 else None
-    unnamed = _UNNAMED if n_named == 0 else None
-    alone = _ALONE if n == n_images else None
-    always = _ALWAYS if n_named == n_images else None
-    missing = [reason for reason in (absent, unnamed, alone) if reason]
+    n, n_predicted, n_images = int(is_class.sum()), int(is_predicted.sum()), len(is_class)
+    absent = text("class-without-images") if n == 0 else None
+    unpredicted = text("class-never-predicted") if n_predicted == 0 else None
+    alone = text("class-of-all-images") if n == n_images else None
+    always = text("class-always-predicted") if n_predicted == n_images else None
+    missing = [reason for reason in (absent, unpredicted, alone) if reason]
     return ClassScores(
         n=n,
         metrics={
-            "precision": _share(is_class, is_named, units, unnamed),
-            "recall": _share(is_named, is_class, units, absent),
-            "specificity": _share(~is_named, ~is_class, units, alone),
-            "npv": _share(~is_class, ~is_named, units, always),
-            "f1": _f1(is_class, is_named, units, absent),
+            "precision": _share(is_class, is_predicted, units, unpredicted),
+            "recall": _share(is_predicted, is_class, units, absent),
+            "specificity": _share(~is_predicted, ~is_class, units, alone),
+            "npv": _share(~is_class, ~is_predicted, units, always),
+            "f1": _f1(is_class, is_predicted, units, absent),
             "auroc": _of_ranking(auroc, score, is_class, units, absent or alone),
             "average_precision": _of_ranking(average_precision, score, is_class, units, absent),
         },
@@ -58,12 +56,12 @@ def _share(is_right: np.ndarray, is_counted: np.ndarray, units: Units, missing: 
     return metric_with_interval(float(is_right[is_counted].mean()), influence, units, "share")
 
 
-def _f1(is_class: np.ndarray, is_named: np.ndarray, units: Units, missing: str | None) -> Metric:
+def _f1(is_class: np.ndarray, is_predicted: np.ndarray, units: Units, missing: str | None) -> Metric:
     if missing:
         return Metric(value=None, method=units.method, reason=missing)
-    influence = influence_on_counts(_f1_of_margins, is_class.astype(int), is_named.astype(int), 2)
-    value = 2 * int((is_class & is_named).sum()) / int(is_class.sum() + is_named.sum())
-    return metric_with_interval(value, influence, units, "share", n_groups=units.n_groups(is_class | is_named))
+    influence = influence_on_counts(_f1_of_margins, is_class.astype(int), is_predicted.astype(int), 2)
+    value = 2 * int((is_class & is_predicted).sum()) / int(is_class.sum() + is_predicted.sum())
+    return metric_with_interval(value, influence, units, "share", n_groups=units.n_groups(is_class | is_predicted))
 
 
 def _f1_of_margins(margins: Margins) -> np.ndarray:

@@ -20,6 +20,7 @@ from coverslip.evaluation.metrics import check_arrays, confusion_matrix
 from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.results import DomainScores, Evaluation, Metric
 from coverslip.evaluation.table import METRICS, scored_metrics
+from coverslip.messages import text
 
 
 def evaluate_predictions(
@@ -136,7 +137,7 @@ def _numbers(
     intervals = metric_intervals(probability, label, group, predicted=predicted, on_progress=on_progress)
     names = [name for name in METRICS if name not in scored_metrics()]
     if uncalibrated is None:
-        reason = "probabilities before calibration were not given"
+        reason = text("no-uncalibrated-probabilities")
         before = dict.fromkeys(names, Metric(value=None, reason=reason))
     else:
         before = metric_intervals(uncalibrated, label, group, metrics=names)

@@ -133,11 +133,11 @@ def build_timm(
     is_sized = record.is_sized and size != _own_size(name)
     fitted = options | ({"img_size": size} if is_sized else {})
     weights = local_weights(record.name) if pretrained else None
+    if pretrained and weights is None and record.weights is None:
+        raise weights_unavailable(record)
     try:
         if weights is not None:
             return timm_network(name, weights, channels=channels, options=fitted)
-        if pretrained and record.weights is None:
-            raise weights_unavailable(record)
         overlay = _from_file(name, fetch_weights(name)) if pretrained else None
         network: nn.Module = timm.create_model(
             name, pretrained=pretrained, pretrained_cfg_overlay=overlay, in_chans=channels, **fitted
