@@ -100,7 +100,7 @@ def test_a_time_budget_is_handed_on_with_what_was_asked_for_alone(workspace: Wor
     job = find_job(workspace, run)
     assert "--budget=600s" in job.command
     # Of what stands in the recipe a plan changes nothing: the network must not.
-    asked = load_recipe(job.asked_recipe)
+    asked = load_recipe(job.requested_recipe)
     assert asked.epochs == 9
     assert "model" not in asked.model_fields_set
     with pytest.raises(BadRecipe) as refused:
