@@ -39,8 +39,8 @@ test('verdicts count misclassified images and name the most frequent confusion',
       ],
     },
   } as unknown as Measurement;
-  expect(misclassifiedVerdict(measurement)).toBe(words.misclassified('60', '1,260', '4.8%'));
-  expect(confusionVerdict(measurement)).toBe(words.confusion('52 images', 'a', 'b', '4.3%'));
+  expect(misclassifiedVerdict(measurement)).toBe(words.misclassified(60, 1260, '4.8%'));
+  expect(confusionVerdict(measurement)).toBe(words.confusion(52, 'a', 'b', '4.3%'));
   const none = { n_mistakes: 0, confusion: { classes: ['a'], counts: [[3]] } } as unknown as Measurement;
   expect([misclassifiedVerdict(none), confusionVerdict(none)]).toEqual([
     words.noConfusion,

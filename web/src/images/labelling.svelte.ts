@@ -4,13 +4,10 @@ import { redoLabels, setLabels, undoLabels, type Dataset } from '../api/datasets
 import { Problem } from '../api/client';
 import { notices } from '../state/notices.svelte';
 import { texts } from '../texts';
-import { counted } from '../texts/numbers';
 import type { ListedImages } from './gallery/listed.svelte';
 
 const words = texts.datasets.gallery;
 const MOST_STEPS = 500; // that can be undone
-
-const ofImages = (n: number) => counted(n, texts.datasets.image, texts.datasets.images);
 
 /** Numbers of changes of labels that were made in this tab, the last one last. */
 interface OwnChanges {
@@ -77,7 +74,7 @@ export class Labelling {
   async step(by: 'undo' | 'redo'): Promise<string[]> {
     this.closeWayBack();
     const images = await this.listed.inTurn(() => this.#stepped(by));
-    if (images.length) notices.say(words[by === 'undo' ? 'undone' : 'redone'](ofImages(images.length)));
+    if (images.length) notices.say(words[by === 'undo' ? 'undone' : 'redone'](images.length));
     return images;
   }
 
@@ -118,7 +115,7 @@ export class Labelling {
   }
 
   #offerWayBack(n: number, label: string | null): void {
-    this.#wayBack = notices.say(words.given(ofImages(n), label ?? words.noClass), {
+    this.#wayBack = notices.say(words.labeled(n, label ?? words.noClass), {
       title: texts.general.undo,
       run: () => void this.step('undo'),
       isOfPage: true,

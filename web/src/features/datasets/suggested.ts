@@ -1,13 +1,12 @@
 // What a suggested way of grouping is called.
 import type { GroupSuggestion } from '../../api/datasets';
 import { texts } from '../../texts';
-import { count } from '../../texts/numbers';
 
 const words = texts.datasets.groupsTab.suggestions;
 
 /** How many groups it makes, and one of them. */
 export function groupsOf({ n_groups, example }: GroupSuggestion): string {
-  return words.of(count(n_groups), example);
+  return words.of(n_groups, example);
 }
 
 /** Whether images of one group resemble each other more than by chance. */

@@ -162,7 +162,7 @@ export class Review {
       const isDone = await this.#send(last.k, last.before, last.answer);
       if (isDone !== null) this.#made = this.#made.slice(0, -1);
       if (!isDone) return;
-      notices.say(texts.predict.undone);
+      notices.say(texts.predict.correctionRemoved);
       if (this.rows.some((row) => row.k === last.k)) this.go(last.k);
     });
   }

@@ -11,7 +11,7 @@ import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { texts } from '../../texts';
 import { nested, takenOver } from './recipe';
 
-export type Changed = keyof typeof texts.runs.again.endings;
+export type Changed = keyof typeof texts.runs.retraining.endings;
 
 const LONGEST = 120; // characters of a name
 
@@ -45,10 +45,10 @@ export async function newName(name: string, changed: Changed): Promise<string> {
 }
 
 export function nameOfRepeat(name: string, changed: Changed, taken: readonly string[]): string {
-  const endings = Object.values(texts.runs.again.endings).join('|');
+  const endings = Object.values(texts.runs.retraining.endings).join('|');
   const first = name.replace(new RegExp(`, (${endings})( \\d+)?$`), '');
   for (let n = 1; ; n++) {
-    const ending = `, ${texts.runs.again.endings[changed]}${n > 1 ? ` ${n}` : ''}`;
+    const ending = `, ${texts.runs.retraining.endings[changed]}${n > 1 ? ` ${n}` : ''}`;
     const numbered = first.slice(0, LONGEST - ending.length) + ending;
     if (!taken.includes(numbered)) return numbered;
   }

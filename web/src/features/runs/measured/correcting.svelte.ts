@@ -42,7 +42,7 @@ export class Correcting {
       try {
         await undoLabels(this.images.datasetId!, last.change);
         this.#show(last.row);
-        notices.say(texts.predict.undone);
+        notices.say(texts.predict.correctionRemoved);
       } catch (error) {
         notices.fail(error);
         if (!(error instanceof Problem && error.status === 409)) return; // it can be tried again
