@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { chipsOf } from '../src/features/datasets/gallery/chips';
-import { ListedImages } from '../src/images/gallery/listed.svelte';
+import { ListedImages } from '../src/images/gallery/image_list.svelte';
 import { actOf } from '../src/images/label_keys';
 import { Labelling } from '../src/images/labelling.svelte';
 

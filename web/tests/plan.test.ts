@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { planOf, resultOf, wishesOf } from '../src/features/datasets/plan';
+import { planOf, resultOf, wishesOf } from '../src/features/datasets/class_plan';
 
 const wish = (name: string, called = name, isDropped = false) => ({ name, called, isDropped });
 

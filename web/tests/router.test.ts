@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { matched } from '../src/state/matched';
+import { matched } from '../src/state/route_pattern';
 
 test('a pattern gives the parts of an address by name', () => {
   expect(matched('/runs/:id', '/runs/a%20b')).toEqual({ id: 'a b' });

@@ -3,7 +3,7 @@ import { sentence } from '../src/features/runs/live/lines';
 import { joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
 import { markedEpoch, selectionText } from '../src/features/runs/live/selection';
 import { finalOf, instantOf, keyOf } from '../src/features/runs/live/trainings';
-import { byPrediction } from '../src/features/runs/live/watched';
+import { byPrediction } from '../src/features/runs/live/example_predictions';
 import type { LogLine, Training } from '../src/api/runs';
 
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {

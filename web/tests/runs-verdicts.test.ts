@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { EvaluationResults } from '../src/api/evaluations';
-import type { Measurement } from '../src/api/measured';
+import type { Measurement } from '../src/api/evaluation_images';
 import { againstOwnTest } from '../src/features/runs/evaluations/conclusion';
 import { headlineText, marksOf, type Headline } from '../src/features/runs/headline';
 import { calibrationVerdict, confusionVerdict, misclassifiedVerdict } from '../src/features/runs/verdicts';

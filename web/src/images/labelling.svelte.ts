@@ -4,7 +4,7 @@ import { redoLabels, setLabels, undoLabels, type Dataset } from '../api/datasets
 import { Problem } from '../api/client';
 import { notices } from '../state/notices.svelte';
 import { texts } from '../texts';
-import type { ListedImages } from './gallery/listed.svelte';
+import type { ListedImages } from './gallery/image_list.svelte';
 
 const words = texts.datasets.gallery;
 const MOST_STEPS = 500; // that can be undone

@@ -1,5 +1,5 @@
 // The sentence that opens each tab of results: what its numbers say.
-import type { Measurement } from '../../api/measured';
+import type { Measurement } from '../../api/evaluation_images';
 import type { Results, RunDetail } from '../../api/runs';
 import { mixUps } from '../../charts/confusion';
 import { texts } from '../../texts';

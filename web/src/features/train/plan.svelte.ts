@@ -1,7 +1,7 @@
 // The training that the page is about to start: its images, and what differs from the defaults.
 import { listColumns, listDatasets, previewSplit, previewTime, type Dataset } from '../../api/datasets';
 import { Problem, problemFrom } from '../../api/client';
-import { missingMs } from '../datasets/adding/known';
+import { missingMs } from '../datasets/add/existing';
 import { listFindings } from '../../api/studies';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';

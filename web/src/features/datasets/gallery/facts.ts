@@ -1,7 +1,7 @@
 // What the viewer tells of an image and its file, as names and values.
 import type { Dataset, ImageFacts } from '../../../api/datasets';
 import type { Fact } from '../../../images/viewer/FactList.svelte';
-import type { Depth } from '../../../images/viewer/look.svelte';
+import type { Depth } from '../../../images/viewer/display.svelte';
 import { texts } from '../../../texts';
 import { counts } from '../../../texts/counts';
 import { bytes, count, number } from '../../../texts/numbers';
