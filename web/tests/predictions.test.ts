@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { inTurn } from '../src/state/queue';
-import { actOf, filterOf, isListed, renewed } from '../src/features/predictions/corrections';
+import { sequential } from '../src/state/queue';
+import { actionOf, filterOf, isListed, mergeRows } from '../src/features/predictions/corrections';
 import type { PredictionRow } from '../src/api/predictions';
 
 const classes = ['a', 'b', 'review'];
@@ -8,41 +8,44 @@ const key = (name: string, more: Partial<KeyboardEvent> = {}) =>
   ({ key: name, ctrlKey: false, metaKey: false, altKey: false, ...more }) as KeyboardEvent;
 
 test('digits are classes, and only as many as there are', () => {
-  expect(actOf(key('2'), classes)).toEqual({ kind: 'correct', answer: { correction: 'b', excluded: null } });
-  expect(actOf(key('9'), classes)).toBeNull();
-  expect(actOf(key('a'), classes)).toBeNull();
+  expect(actionOf(key('2'), classes)).toEqual({
+    kind: 'correct',
+    answer: { correction: 'b', excluded: null },
+  });
+  expect(actionOf(key('9'), classes)).toBeNull();
+  expect(actionOf(key('a'), classes)).toBeNull();
 });
 
 test('every class is given by the mark that it has on the wall, also the tenth and those with letters', () => {
   const many = Array.from({ length: 36 }, (_, i) => `class ${i + 1}`);
-  expect(actOf(key('0'), many)).toEqual({
+  expect(actionOf(key('0'), many)).toEqual({
     kind: 'correct',
     answer: { correction: 'class 10', excluded: null },
   });
-  expect(actOf(key('a'), many)).toEqual({
+  expect(actionOf(key('a'), many)).toEqual({
     kind: 'correct',
     answer: { correction: 'class 11', excluded: null },
   });
-  expect(actOf(key('u'), many)).toEqual({
+  expect(actionOf(key('u'), many)).toEqual({
     kind: 'correct',
     answer: { correction: 'class 31', excluded: null },
   });
-  expect(actOf(key('Z'), many)).toEqual({
+  expect(actionOf(key('Z'), many)).toEqual({
     kind: 'correct',
     answer: { correction: 'class 36', excluded: null },
   });
-  expect(actOf(key('0'), classes)).toBeNull();
+  expect(actionOf(key('0'), classes)).toBeNull();
 });
 
 test('a correction is taken away by Delete and Backspace', () => {
-  for (const name of ['Delete', 'Backspace']) expect(actOf(key(name), classes)).toEqual({ kind: 'clear' });
+  for (const name of ['Delete', 'Backspace']) expect(actionOf(key(name), classes)).toEqual({ kind: 'clear' });
 });
 
 test('undo by Ctrl-Z; other shortcuts of the browser are left alone', () => {
-  expect(actOf(key('u'), classes)).toBeNull();
-  expect(actOf(key('Z', { ctrlKey: true, shiftKey: true }), classes)).toBeNull();
-  expect(actOf(key('z', { ctrlKey: true }), classes)).toEqual({ kind: 'undo' });
-  expect(actOf(key('1', { ctrlKey: true }), classes)).toBeNull();
+  expect(actionOf(key('u'), classes)).toBeNull();
+  expect(actionOf(key('Z', { ctrlKey: true, shiftKey: true }), classes)).toBeNull();
+  expect(actionOf(key('z', { ctrlKey: true }), classes)).toEqual({ kind: 'undo' });
+  expect(actionOf(key('1', { ctrlKey: true }), classes)).toBeNull();
 });
 
 test('what is shown becomes a query, also for a class that is called as a filter', () => {
@@ -67,14 +70,14 @@ test('a corrected row leaves the list of those to look at, one without a correct
 
 test('the row under the keys keeps its place in a list that is loaded anew', () => {
   const before = [row(1), row(4), row(6), row(9)];
-  expect(numbers(renewed(before, [row(2), row(4), row(5)], 4))).toEqual([2, 4, 5]);
-  expect(numbers(renewed(before, [row(2), row(6), row(9)], 4))).toEqual([2, 4, 6, 9]);
-  expect(numbers(renewed(before, [row(1), row(2)], 9))).toEqual([1, 2, 9]);
-  expect(numbers(renewed(before, [row(1), row(2)], null))).toEqual([1, 2]);
+  expect(numbers(mergeRows(before, [row(2), row(4), row(5)], 4))).toEqual([2, 4, 5]);
+  expect(numbers(mergeRows(before, [row(2), row(6), row(9)], 4))).toEqual([2, 4, 6, 9]);
+  expect(numbers(mergeRows(before, [row(1), row(2)], 9))).toEqual([1, 2, 9]);
+  expect(numbers(mergeRows(before, [row(1), row(2)], null))).toEqual([1, 2]);
 });
 
 test('work is done in the order it was asked for, also after a piece that failed', async () => {
-  const turn = inTurn();
+  const turn = sequential();
   const done: string[] = [];
   const slow = turn(async () => {
     await new Promise((go) => setTimeout(go, 20));

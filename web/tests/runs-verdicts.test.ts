@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { EvaluationResults } from '../src/api/evaluations';
 import type { Measurement } from '../src/api/evaluation_images';
-import { againstOwnTest } from '../src/features/runs/evaluations/conclusion';
+import { testSetConclusion } from '../src/features/runs/evaluations/conclusion';
 import { headlineText, marksOf, type Headline } from '../src/features/runs/headline';
 import { calibrationVerdict, confusionVerdict, misclassifiedVerdict } from '../src/features/runs/verdicts';
 import { texts } from '../src/texts';
@@ -59,7 +59,7 @@ test('a result is marked if it is by a threshold or on relabeled test images, wh
     { name: 'macro_f1', title: 'Macro-F1', first: 0.9, second: 0.8, value: -0.1, low: null },
   ];
   const against = (own_test: Headline) =>
-    againstOwnTest({
+    testSetConclusion({
       against_own_test: differences,
       primary: 'macro_f1',
       own_test,

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { mostConfused } from '../src/charts/confusion';
-import { found } from '../src/ui/search';
+import { matching } from '../src/ui/search';
 
 test('names are found by all words that are typed, in any case and order', () => {
   const names = ['Copepod calanoid', 'copepod cyclopoid', 'Diatom chain'];
-  const sought = (words: string) => found(names, (name) => name, words);
+  const sought = (words: string) => matching(names, (name) => name, words);
   expect(sought('cope')).toEqual(names.slice(0, 2));
   expect(sought('CHAIN dia')).toEqual(['Diatom chain']);
   expect(sought('  ')).toEqual(names);

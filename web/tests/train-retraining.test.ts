@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { changedIn, nameOfRepeat } from '../src/features/train/retraining';
-import { hasOwnThreshold } from '../src/features/train/recipe';
+import { changeKind, nameOfRepeat } from '../src/features/train/retraining';
+import { hasCustomThreshold } from '../src/features/train/recipe';
 
 test('a training that repeats another one has a name of its own', () => {
   expect(nameOfRepeat('blood', 'labels', ['blood'])).toBe('blood, labels corrected');
@@ -18,10 +18,10 @@ test('a training that repeats another one has a name of its own', () => {
 
 test('a training is named for what differs from the one that it repeats', () => {
   const none = { n_added: 0, n_relabeled: 0, n_relabeled_test: 0, n_removed: 0, n_removed_test: 0 };
-  expect(changedIn({ ...none, n_added: 1 })).toBe('added');
-  expect(changedIn({ ...none, n_relabeled: 1 })).toBe('labels');
-  expect(changedIn({ ...none, n_added: 1, n_relabeled: 1 })).toBe('both');
-  expect(changedIn({ ...none, n_added: 1, n_removed: 1 })).toBe('images');
+  expect(changeKind({ ...none, n_added: 1 })).toBe('added');
+  expect(changeKind({ ...none, n_relabeled: 1 })).toBe('labels');
+  expect(changeKind({ ...none, n_added: 1, n_relabeled: 1 })).toBe('both');
+  expect(changeKind({ ...none, n_added: 1, n_removed: 1 })).toBe('images');
 });
 
 test('a threshold that was chosen after a training is told from one that its recipe asked for', () => {
@@ -29,8 +29,8 @@ test('a threshold that was chosen after a training is told from one that its rec
     { decide_by: 'highest', target: 0.95 },
     { decide_by: 'sensitivity', target: 0.9 },
   ];
-  expect(hasOwnThreshold(aimed, plain)).toBe(true);
-  expect(hasOwnThreshold(aimed, { ...aimed, target: 0.8 })).toBe(true);
-  expect(hasOwnThreshold(aimed, aimed)).toBe(false);
-  expect(hasOwnThreshold(plain, aimed)).toBe(false);
+  expect(hasCustomThreshold(aimed, plain)).toBe(true);
+  expect(hasCustomThreshold(aimed, { ...aimed, target: 0.8 })).toBe(true);
+  expect(hasCustomThreshold(aimed, aimed)).toBe(false);
+  expect(hasCustomThreshold(plain, aimed)).toBe(false);
 });

@@ -28,7 +28,7 @@ export interface PictureRow {
 }
 
 /** Rows with their pictures, wherever they come from. */
-export interface MeasuredImages {
+export interface EvaluatedImages {
   list: (query: RowQuery, signal?: AbortSignal) => Promise<{ items: PictureRow[]; total: number }>;
   thumbnail: (k: number, side: number) => string;
   picture: (k: number) => string;
@@ -40,7 +40,7 @@ export interface MeasuredImages {
   correct: (k: number, label: string | null) => Promise<{ row: PictureRow; change: number | null }>;
 }
 
-export const imagesOfRun = (id: string, datasetId: string | null): MeasuredImages => ({
+export const imagesOfRun = (id: string, datasetId: string | null): EvaluatedImages => ({
   job: id,
   datasetId,
   correct: (k, label) =>
@@ -55,7 +55,7 @@ export const imagesOfRun = (id: string, datasetId: string | null): MeasuredImage
   ...picturesAt('runs', id),
 });
 
-export const imagesOfEvaluation = (id: string, datasetId: string | null): MeasuredImages => ({
+export const imagesOfEvaluation = (id: string, datasetId: string | null): EvaluatedImages => ({
   job: id,
   datasetId,
   correct: (k, label) =>
@@ -78,7 +78,7 @@ export const imagesOfEvaluation = (id: string, datasetId: string | null): Measur
 function picturesAt(
   what: string,
   id: string,
-): Pick<MeasuredImages, 'thumbnail' | 'picture' | 'confusionMatrix' | 'figure'> {
+): Pick<EvaluatedImages, 'thumbnail' | 'picture' | 'confusionMatrix' | 'figure'> {
   return {
     figure: (name, kind) => at(what, id, 'figures', `${name}.${kind}`),
     confusionMatrix: at(what, id, 'download', 'confusion-matrix'),

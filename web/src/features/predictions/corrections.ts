@@ -26,7 +26,7 @@ export type Act =
   | { kind: 'open' };
 
 /** What a key asks for, or null where it is none of ours. In a gallery up and down go by a line of `nColumns`. */
-export function actOf(event: KeyboardEvent, classes: readonly string[], nColumns = 1): Act | null {
+export function actionOf(event: KeyboardEvent, classes: readonly string[], nColumns = 1): Act | null {
   const isUndo = event.key.toLowerCase() === 'z' && (event.ctrlKey || event.metaKey) && !event.shiftKey;
   if (isUndo) return { kind: 'undo' };
   if (event.ctrlKey || event.metaKey || event.altKey) return null;
@@ -72,7 +72,7 @@ export function isListed(row: PredictionRow, show: string): boolean {
 }
 
 /** A list that was loaded anew; the row under the keys keeps its place among its neighbours if it is no part of it. */
-export function renewed(
+export function mergeRows(
   before: readonly PredictionRow[],
   fresh: readonly PredictionRow[],
   here: number | null,

@@ -4,64 +4,64 @@ import { correctRow, listPredictionRows, type Answer, type PredictionRow } from 
 import type { RowQuery } from '../../api/evaluation_images';
 import { advancing } from '../../state/advancing.svelte';
 import { notices } from '../../state/notices.svelte';
-import { inTurn } from '../../state/queue';
+import { sequential } from '../../state/queue';
 import { texts } from '../../texts';
-import { actOf, isListed, isSameAnswer, NO_ANSWER, renewed, type Correction } from './corrections';
+import { actionOf, isListed, isSameAnswer, NO_ANSWER, mergeRows, type Correction } from './corrections';
 
 const PAGE = 100;
 const MOST_AT_ONCE = 2000;
 const RENEW_MS = 800; // rows may come by the hundred a second
 
 /** Which rows are asked for, and in which of the page's lists they stand. */
-export interface Question {
+export interface RowRequest {
   show: string;
   query: RowQuery;
 }
 
-export class Review {
+export class PredictionList {
   rows = $state.raw<readonly PredictionRow[]>([]);
   total = $state<number | null>(null); // null: not known yet
   problem = $state.raw<unknown>(null);
-  here = $state<number | null>(null); // the k of the row under the keys, wherever it comes to stand
+  currentKey = $state<number | null>(null); // the k of the row under the keys, wherever it comes to stand
   isOpen = $state(false); // large, in the viewer
-  readonly index = $derived(this.rows.findIndex((row) => row.k === this.here));
+  readonly index = $derived(this.rows.findIndex((row) => row.k === this.currentKey));
   readonly row = $derived(this.rows[this.index]);
   readonly hasMore = $derived(this.total !== null && this.rows.length < this.total);
 
   /** Where the keyboard goes to; the page knows how. */
-  onhere: (k: number | null) => void = () => undefined;
+  onfocus: (k: number | null) => void = () => undefined;
   /** Something was corrected: counts are others now. */
   oncorrected: () => void = () => undefined;
 
-  #question: Question = { show: 'all', query: {} };
-  #made: readonly Correction[] = [];
+  #question: RowRequest = { show: 'all', query: {} };
+  #corrections: readonly Correction[] = [];
   #isBetween = false; // the next row is still being fetched
   #isStale = false; // rows came while one was looked at
-  #held: number | null = null; // the k of a row that stays in the list only because it is under the keys
+  #pinnedKey: number | null = null; // the k of a row that stays in the list only because it is under the keys
   #following: Promise<void> | null = null;
-  #renewing: ReturnType<typeof setTimeout> | undefined;
+  #reloading: ReturnType<typeof setTimeout> | undefined;
   // What is asked of the server about rows goes one after the other: no answer can overwrite a later one.
-  #turn = inTurn();
+  #enqueue = sequential();
 
   constructor(readonly id: string) {}
 
   /** Begin anew with other rows. */
-  ask(question: Question): void {
+  ask(question: RowRequest): void {
     this.#question = question;
     this.rows = [];
-    this.total = this.here = null;
+    this.total = this.currentKey = null;
     this.isOpen = false;
     void this.load();
   }
 
   close(): void {
-    clearTimeout(this.#renewing);
+    clearTimeout(this.#reloading);
   }
 
   /** There are more rows, or others, than when they were asked for: soon they are asked for again. */
-  renewSoon(): void {
-    this.#renewing ??= setTimeout(() => {
-      this.#renewing = undefined;
+  reloadSoon(): void {
+    this.#reloading ??= setTimeout(() => {
+      this.#reloading = undefined;
       if (this.isOpen) this.#isStale = true;
       else void (this.rows.length >= MOST_AT_ONCE ? this.more() : this.load());
     }, RENEW_MS);
@@ -74,8 +74,8 @@ export class Review {
         this.#isStale = true;
         return false;
       }
-      this.rows = renewed(this.rows, items, this.here);
-      this.#held = items.some((row) => row.k === this.here) ? null : this.here;
+      this.rows = mergeRows(this.rows, items, this.currentKey);
+      this.#pinnedKey = items.some((row) => row.k === this.currentKey) ? null : this.currentKey;
       return true;
     });
   }
@@ -83,8 +83,8 @@ export class Review {
   /** Those that come next. */
   more(): Promise<void> {
     this.#following ??= this.#read(null, PAGE, (items) => {
-      const known = new Set(this.rows.map((row) => row.k));
-      this.rows = [...this.rows, ...items.filter((row) => !known.has(row.k))];
+      const shownKeys = new Set(this.rows.map((row) => row.k));
+      this.rows = [...this.rows, ...items.filter((row) => !shownKeys.has(row.k))];
       return true;
     }).finally(() => (this.#following = null));
     return this.#following;
@@ -95,19 +95,23 @@ export class Review {
     limit: number,
     take: (items: readonly PredictionRow[]) => boolean,
   ): Promise<void> {
-    return this.#turn(async () => {
-      const mine = this.#question;
-      const { show } = mine;
+    return this.#enqueue(async () => {
+      const request = this.#question;
+      const { show } = request;
       // The server's list gets shorter as this one is worked through: what left it there is not counted.
-      const nListed = this.rows.filter((row) => row.k !== this.#held && isListed(row, show)).length;
+      const nListed = this.rows.filter((row) => row.k !== this.#pinnedKey && isListed(row, show)).length;
       try {
-        const page = await listPredictionRows(this.id, { ...mine.query, offset: offset ?? nListed, limit });
-        if (mine !== this.#question || !take(page.items)) return; // another question is answered next
+        const page = await listPredictionRows(this.id, {
+          ...request.query,
+          offset: offset ?? nListed,
+          limit,
+        });
+        if (request !== this.#question || !take(page.items)) return; // another question is answered next
         this.total = page.total + this.rows.filter((row) => !isListed(row, show)).length;
-        if (this.index < 0) this.here = null; // no image is corrected that nobody selected
+        if (this.index < 0) this.currentKey = null; // no image is corrected that nobody selected
         this.problem = null;
       } catch (error) {
-        if (mine === this.#question) this.problem = error;
+        if (request === this.#question) this.problem = error;
       }
     });
   }
@@ -125,12 +129,12 @@ export class Review {
   }
 
   go(k: number | null): void {
-    this.here = k;
-    if (!this.isOpen) this.onhere(k);
+    this.currentKey = k;
+    if (!this.isOpen) this.onfocus(k);
   }
 
   open(k: number): void {
-    this.here = k;
+    this.currentKey = k;
     this.isOpen = true;
   }
 
@@ -144,23 +148,24 @@ export class Review {
 
   /** Say what a row really shows, or that it is of no use; `NO_ANSWER` takes that back. */
   correct(row: PredictionRow, answer: Answer): Promise<void> {
-    return this.#turn(async () => {
+    return this.#enqueue(async () => {
       // As it is by now: another may have been sent since the key was pressed.
       const { correction, excluded } = this.rows.find((other) => other.k === row.k) ?? row;
       const before = { correction, excluded };
       if (isSameAnswer(answer, before)) return;
-      const mine = { k: row.k, before, answer };
-      this.#made = [...this.#made, mine];
-      if (!(await this.#send(row.k, answer))) this.#made = this.#made.filter((other) => other !== mine);
+      const request = { k: row.k, before, answer };
+      this.#corrections = [...this.#corrections, request];
+      if (!(await this.#send(row.k, answer)))
+        this.#corrections = this.#corrections.filter((other) => other !== request);
     });
   }
 
   undo(): Promise<void> {
-    return this.#turn(async () => {
-      const last = this.#made.at(-1);
+    return this.#enqueue(async () => {
+      const last = this.#corrections.at(-1);
       if (!last) return;
       const isDone = await this.#send(last.k, last.before, last.answer);
-      if (isDone !== null) this.#made = this.#made.slice(0, -1);
+      if (isDone !== null) this.#corrections = this.#corrections.slice(0, -1);
       if (!isDone) return;
       notices.say(texts.predict.correctionRemoved);
       if (this.rows.some((row) => row.k === last.k)) this.go(last.k);
@@ -177,14 +182,14 @@ export class Review {
     } catch (error) {
       notices.fail(error);
       if (!(error instanceof Problem && error.status === 409)) return null;
-      this.renewSoon(); // somebody else answered
+      this.reloadSoon(); // somebody else answered
       return false;
     }
   }
 
   /** Do what a key asks for; whether it was one of ours. In a gallery up and down go by a line of `nColumns`. */
   key(event: KeyboardEvent, classes: readonly string[], nColumns: number): boolean {
-    const act = actOf(event, classes, nColumns);
+    const act = actionOf(event, classes, nColumns);
     if (!act) return false;
     // Meanwhile a key would mean the next image, which is not here yet.
     if (this.#isBetween && (act.kind === 'correct' || act.kind === 'clear')) return true;

@@ -12,7 +12,7 @@ export interface Shown {
   isList: boolean; // else a gallery
 }
 
-export function shownBy(query: URLSearchParams): Shown {
+export function viewOf(query: URLSearchParams): Shown {
   return {
     show: query.get('show') ?? 'all',
     sort: SORTS.find((one) => one === query.get('sort')) ?? 'probability',

@@ -1,7 +1,7 @@
 // The sentence that opens each tab of results: what its numbers say.
 import type { Measurement } from '../../api/evaluation_images';
 import type { Results, RunDetail } from '../../api/runs';
-import { mixUps } from '../../charts/confusion';
+import { confusionPairs } from '../../charts/confusion';
 import { texts } from '../../texts';
 import { percent, score, withInterval } from '../../texts/numbers';
 
@@ -23,7 +23,7 @@ export function metricsVerdict(measurement: Measurement): string {
 }
 
 export function confusionVerdict({ confusion }: Measurement): string {
-  const worst = mixUps(confusion.classes, confusion.counts, 1)[0];
+  const worst = confusionPairs(confusion.classes, confusion.counts, 1)[0];
   if (!worst) return words.noConfusion;
   return words.confusion(worst.n, worst.label, worst.predicted, percent(worst.share));
 }
@@ -75,8 +75,8 @@ export function calibrationVerdict({ calibration }: Measurement): string {
   if (ece <= (ece_by_chance_high ?? 0)) return words.calibrated(error, chance);
   const gap = (mean_confidence ?? 0) - (accuracy ?? 0);
   if (Math.abs(gap) < ece / 2) return words.uncalibrated(error, chance);
-  const say = gap > 0 ? words.overconfident : words.underconfident;
-  return say(error, chance, percent(mean_confidence), percent(accuracy));
+  const verdict = gap > 0 ? words.overconfident : words.underconfident;
+  return verdict(error, chance, percent(mean_confidence), percent(accuracy));
 }
 
 export function dataVerdict(run: RunDetail, results: Results): string {
@@ -89,9 +89,12 @@ export function dataVerdict(run: RunDetail, results: Results): string {
 
 export function trainingVerdict(run: RunDetail): string {
   if (run.n_folds) return words.eachFold(run.n_folds);
-  const own = run.trainings.find((training) => !training.is_pretraining);
-  return own?.selected_epoch && own.epochs.length
-    ? words.finetuned(own.selected_epoch, own.epochs.length - Number(own.epochs[0]?.epoch === 0))
+  const training = run.trainings.find((training) => !training.is_pretraining);
+  return training?.selected_epoch && training.epochs.length
+    ? words.finetuned(
+        training.selected_epoch,
+        training.epochs.length - Number(training.epochs[0]?.epoch === 0),
+      )
     : words.instant;
 }
 

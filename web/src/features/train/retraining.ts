@@ -9,29 +9,29 @@ import {
 } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { texts } from '../../texts';
-import { nested, takenOver } from './recipe';
+import { nested, copiedSettings } from './recipe';
 
-export type Changed = keyof typeof texts.runs.retraining.endings;
+export type ChangeKind = keyof typeof texts.runs.retraining.endings;
 
 const LONGEST = 120; // characters of a name
 
 /** What the name of a training tells of these differences from the one that it repeats. */
-export function changedIn({ n_added, n_relabeled, n_removed }: ImageChanges): Changed {
+export function changeKind({ n_added, n_relabeled, n_removed }: ImageChanges): ChangeKind {
   if (n_removed) return 'images';
   return !n_relabeled ? 'added' : n_added ? 'both' : 'labels';
 }
 
-export async function trainAgain(run: RunDetail): Promise<Run> {
+export async function retrain(run: RunDetail): Promise<Run> {
   await recipeKeys.load();
   const ofDecision = recipeKeys.keys.filter(({ group }) => group === 'decision').map(({ key }) => key);
   const others = recipeKeys.keys.map(({ key }) => key).filter((key) => !ofDecision.includes(key));
   return startRun({
     dataset_id: run.dataset_id ?? '',
-    name: await newName(run.name, changedIn(await countImageChanges(run.id))),
+    name: await newName(run.name, changeKind(await countImageChanges(run.id))),
     // A threshold that was chosen since holds for that classifier alone.
     recipe: nested({
-      ...takenOver(run.recipe, others, true),
-      ...takenOver(run.requested_recipe, ofDecision, true),
+      ...copiedSettings(run.recipe, others, true),
+      ...copiedSettings(run.requested_recipe, ofDecision, true),
     }),
     allow_leakage: false,
     again_of: run.id,
@@ -39,12 +39,12 @@ export async function trainAgain(run: RunDetail): Promise<Run> {
 }
 
 /** The name of a training that repeats another one, numbered if a training has it already. */
-export async function newName(name: string, changed: Changed): Promise<string> {
+export async function newName(name: string, changed: ChangeKind): Promise<string> {
   const taken = (await listRuns()).items.map(({ name }) => name);
   return nameOfRepeat(name, changed, taken);
 }
 
-export function nameOfRepeat(name: string, changed: Changed, taken: readonly string[]): string {
+export function nameOfRepeat(name: string, changed: ChangeKind, taken: readonly string[]): string {
   const endings = Object.values(texts.runs.retraining.endings).join('|');
   const first = name.replace(new RegExp(`, (${endings})( \\d+)?$`), '');
   for (let n = 1; ; n++) {

@@ -1,21 +1,21 @@
 // The images of a gallery: their order at once, and what is known about each as it comes into sight.
 import { SvelteMap } from 'svelte/reactivity';
 import { listImages, listPositions, readColours, type Filters, type Image } from '../../api/datasets';
-import { inTurn } from '../../state/queue';
+import { sequential } from '../../state/queue';
 import { nUnknown } from './placeholders';
 
 const CHUNK = 256;
 const MOST_PER_PAGE = 2000;
-const COLOURS_AGAIN_MS = [2000, 4000, 8000, 16_000, 30_000]; // while the server is still making them
+const COLOR_RETRY_MS = [2000, 4000, 8000, 16_000, 30_000]; // while the server is still making them
 
-export class ListedImages {
+export class ImageList {
   positions = $state.raw<number[] | null>(null);
   ids = $state.raw<string[]>([]); // of the same images, in the same order
   colours = $state.raw<Uint8Array | null>(null); // by place in the dataset
   problem = $state.raw<unknown>(null);
   readonly images = new SvelteMap<string, Image>(); // by image_id
   #filters: Filters = {};
-  #asked = new Set<number>(); // chunks
+  #requestedChunks = new Set<number>(); // chunks
   #sight: [number, number] = [0, -1];
   #nMoved = 0; // images whose label changed since the order was read: so far may the server's order be off
   #load = new AbortController();
@@ -23,7 +23,7 @@ export class ListedImages {
   #clock = 0;
   #changes = new Map<string, { nWaiting: number; at: number }>(); // by image: changes on their way, the last tick
   /** Changes of labels wait for one another, and new filters for them: labels on their way decide what matches. */
-  readonly inTurn = inTurn();
+  readonly sequential = sequential();
 
   constructor(readonly id: string) {}
 
@@ -34,10 +34,10 @@ export class ListedImages {
     this.#filters = filters;
     void this.#colour(signal);
     try {
-      await this.inTurn(async () => {});
+      await this.sequential(async () => {});
       const { items: positions, image_ids: ids } = await listPositions(this.id, filters, signal);
       if (signal.aborted) return;
-      this.#asked.clear();
+      this.#requestedChunks.clear();
       this.#nMoved = 0;
       this.#sight = [0, Math.min(positions.length, CHUNK) - 1];
       if (JSON.stringify([positions, ids]) !== JSON.stringify([this.positions, this.ids])) {
@@ -52,7 +52,7 @@ export class ListedImages {
   }
 
   /** All of it anew: it may have been changed elsewhere. */
-  async anew(): Promise<void> {
+  async reload(): Promise<void> {
     await this.show(this.#filters);
   }
 
@@ -68,7 +68,7 @@ export class ListedImages {
 
   /** Ask anew for what is known about images. */
   refresh(): void {
-    this.#asked.clear();
+    this.#requestedChunks.clear();
     this.#fill();
   }
 
@@ -108,7 +108,7 @@ export class ListedImages {
   /** Colours are an ornament: without them cells are grey until their pictures come. */
   async #colour(signal: AbortSignal): Promise<void> {
     let n = -1;
-    for (const wait of COLOURS_AGAIN_MS) {
+    for (const wait of COLOR_RETRY_MS) {
       try {
         const colours = await readColours(this.id, signal);
         if (signal.aborted) return;
@@ -133,13 +133,13 @@ export class ListedImages {
   #fill(): void {
     const [first, last] = this.#sight;
     for (let chunk = Math.floor(first / CHUNK); chunk <= Math.floor(last / CHUNK); chunk += 1)
-      if (!this.#asked.has(chunk)) void this.#fetch(chunk);
+      if (!this.#requestedChunks.has(chunk)) void this.#fetch(chunk);
   }
 
   async #fetch(chunk: number): Promise<void> {
-    this.#asked.add(chunk);
+    this.#requestedChunks.add(chunk);
     const { signal } = this.#load;
-    const asked = this.#clock;
+    const askedAt = this.#clock;
     // Labels given meanwhile may have moved images in the server's order: look that much further on both sides.
     const more = Math.min(this.#nMoved, (MOST_PER_PAGE - CHUNK) / 2);
     const offset = Math.max(0, chunk * CHUNK - more);
@@ -148,10 +148,11 @@ export class ListedImages {
       if (signal.aborted) return;
       for (const image of items) {
         const change = this.#changes.get(image.image_id);
-        if (!change || (change.nWaiting === 0 && change.at <= asked)) this.images.set(image.image_id, image);
+        if (!change || (change.nWaiting === 0 && change.at <= askedAt))
+          this.images.set(image.image_id, image);
       }
     } catch {
-      setTimeout(() => this.#asked.delete(chunk), 2000); // the next look tries again
+      setTimeout(() => this.#requestedChunks.delete(chunk), 2000); // the next look tries again
     }
   }
 }

@@ -17,7 +17,7 @@ export function clipOf(shape: number): string {
 
 const clips = Array.from({ length: 256 }, (_, shape) => clipOf(shape));
 
-export function lookOf(colours: Uint8Array, image: number): Look | null {
+export function placeholderOf(colours: Uint8Array, image: number): Look | null {
   const at = image * BYTES;
   const shape = colours[at + 3];
   if (!shape) return null;

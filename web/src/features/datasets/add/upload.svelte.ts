@@ -176,16 +176,16 @@ export class Uploading {
 
 /** The files of a choice or a drop, with their folders; the top folder's own name is left out. */
 export async function filesOf(source: FileList | DataTransfer): Promise<{ files: Sent[]; name: string }> {
-  const found: Sent[] = [];
+  const files: Sent[] = [];
   if (source instanceof FileList) {
-    for (const file of source) found.push({ name: file.webkitRelativePath || file.name, file });
+    for (const file of source) files.push({ name: file.webkitRelativePath || file.name, file });
   } else {
     const entries = [...source.items]
       .map((item) => item.webkitGetAsEntry())
       .filter((entry) => entry !== null);
-    for (const entry of entries) await walk(entry, '', found);
+    for (const entry of entries) await walk(entry, '', files);
   }
-  return withoutTop(found.filter(({ name }) => !name.split('/').some((piece) => piece.startsWith('.'))));
+  return withoutTop(files.filter(({ name }) => !name.split('/').some((piece) => piece.startsWith('.'))));
 }
 
 /** A folder `cells/a/1.png, cells/b/2.png` becomes a dataset called cells, with the folders a and b. */
@@ -198,13 +198,13 @@ export function withoutTop(files: Sent[]): { files: Sent[]; name: string } {
   return { files, name: files.length === 1 && first ? first.name.replace(/\.[^.]*$/, '') : '' };
 }
 
-async function walk(entry: FileSystemEntry, above: string, found: Sent[]): Promise<void> {
+async function walk(entry: FileSystemEntry, above: string, files: Sent[]): Promise<void> {
   const name = above + entry.name;
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) =>
       (entry as FileSystemFileEntry).file(resolve, reject),
     );
-    found.push({ name, file });
+    files.push({ name, file });
     return;
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
@@ -214,6 +214,6 @@ async function walk(entry: FileSystemEntry, above: string, found: Sent[]): Promi
       reader.readEntries(resolve, reject),
     );
     if (!some.length) return;
-    for (const below of some) await walk(below, `${name}/`, found);
+    for (const below of some) await walk(below, `${name}/`, files);
   }
 }

@@ -1,10 +1,10 @@
 // Labels corrected where a mistake is seen: they join the dataset at once, and can be taken back.
 import { Problem } from '../../../api/client';
 import { undoLabels } from '../../../api/datasets';
-import type { MeasuredImages, PictureRow } from '../../../api/evaluation_images';
+import type { EvaluatedImages, PictureRow } from '../../../api/evaluation_images';
 import { classOfKey } from '../../../images/classes';
 import { notices } from '../../../state/notices.svelte';
-import { inTurn } from '../../../state/queue';
+import { sequential } from '../../../state/queue';
 import { texts } from '../../../texts';
 
 /** How many were made since the page was opened: whoever shows what follows from them asks anew. */
@@ -12,10 +12,10 @@ export const corrections = $state({ n: 0 });
 
 export class Correcting {
   #made: { row: PictureRow; change: number }[] = []; // rows as they were before
-  #turn = inTurn();
+  #enqueue = sequential();
 
   constructor(
-    private readonly images: MeasuredImages,
+    private readonly images: EvaluatedImages,
     private readonly onchange: (row: PictureRow) => void,
   ) {}
 
@@ -24,7 +24,7 @@ export class Correcting {
     const before = row.correction ?? null;
     const wanted = label === row.label ? null : label;
     if (wanted === before) return Promise.resolve();
-    return this.#turn(async () => {
+    return this.#enqueue(async () => {
       try {
         const { row: after, change } = await this.images.correct(row.k, wanted);
         if (change !== null) this.#made.push({ row, change });
@@ -36,7 +36,7 @@ export class Correcting {
   }
 
   undo(): Promise<void> {
-    return this.#turn(async () => {
+    return this.#enqueue(async () => {
       const last = this.#made.at(-1);
       if (!last) return;
       try {
@@ -53,12 +53,12 @@ export class Correcting {
 
   /** Do what a key asks for; whether it was one of ours. */
   key(event: KeyboardEvent, row: PictureRow, classes: readonly string[]): boolean {
-    const isHeld = event.ctrlKey || event.metaKey;
-    if (isHeld && event.key.toLowerCase() === 'z' && !event.shiftKey) {
+    const isLocked = event.ctrlKey || event.metaKey;
+    if (isLocked && event.key.toLowerCase() === 'z' && !event.shiftKey) {
       void this.undo();
       return true;
     }
-    if (isHeld || event.altKey) return false;
+    if (isLocked || event.altKey) return false;
     const isTakenBack = event.key === 'Delete' || event.key === 'Backspace';
     const label = isTakenBack ? null : classes[classOfKey(event.key, classes.length) ?? -1];
     if (label === undefined) return false;

@@ -4,10 +4,10 @@ import { texts } from '../../../texts';
 import type { LogLine } from '../../../api/runs';
 
 export function sentence(line: LogLine): string {
-  return texts.runs.lines.steps(line.values.is_pretraining === true) + said(line);
+  return texts.runs.lines.steps(line.values.is_pretraining === true) + textOf(line);
 }
 
-function said(line: LogLine): string {
+function textOf(line: LogLine): string {
   const words = texts.runs.lines;
   const number = (name: string) => Number(line.values[name] ?? 0);
   const value = (name: string) => score(line.values[name] as number | null | undefined);
