@@ -2,8 +2,8 @@
 import type { Component } from 'svelte';
 import DatasetPage from './features/datasets/DatasetPage.svelte';
 import DatasetList from './features/datasets/List.svelte';
-import PredictionPage from './features/review/PredictionPage.svelte';
-import PredictPage from './features/review/beginning/PredictPage.svelte';
+import PredictionPage from './features/predictions/PredictionPage.svelte';
+import PredictPage from './features/predictions/new/PredictPage.svelte';
 import HelpPage from './features/help/HelpPage.svelte';
 import ComparePage from './features/runs/compare/ComparePage.svelte';
 import EvaluationPage from './features/runs/evaluations/EvaluationPage.svelte';

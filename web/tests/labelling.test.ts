@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { chipsOf } from '../src/features/datasets/gallery/chips';
-import { ListedImages } from '../src/images/gallery/listed.svelte';
-import { actOf } from '../src/images/label_keys';
+import { ImageList } from '../src/images/gallery/image_list.svelte';
+import { actionOf } from '../src/images/label_keys';
 import { Labelling } from '../src/images/labelling.svelte';
 
 afterEach(() => void vi.unstubAllGlobals());
@@ -16,17 +16,17 @@ const pressed = (key: string, held: Partial<Record<'ctrlKey' | 'altKey' | 'shift
 });
 
 test('a key gives the class with that mark, and no class beyond those that there are', () => {
-  expect(actOf(pressed('2'), 3)).toEqual({ act: 'give', classIndex: 1 });
-  expect(actOf(pressed('4'), 3)).toBeNull();
-  expect(actOf(pressed('Delete'), 3)).toEqual({ act: 'give', classIndex: null });
-  expect(actOf(pressed('2', { altKey: true }), 3)).toBeNull();
+  expect(actionOf(pressed('2'), 3)).toEqual({ act: 'give', classIndex: 1 });
+  expect(actionOf(pressed('4'), 3)).toBeNull();
+  expect(actionOf(pressed('Delete'), 3)).toEqual({ act: 'give', classIndex: null });
+  expect(actionOf(pressed('2', { altKey: true }), 3)).toBeNull();
 });
 
 test('undo and redo have the keys of every other program', () => {
-  expect(actOf(pressed('z', { ctrlKey: true }), 0)).toEqual({ act: 'undo' });
-  expect(actOf(pressed('Z', { ctrlKey: true, shiftKey: true }), 0)).toEqual({ act: 'redo' });
-  expect(actOf(pressed('y', { ctrlKey: true }), 0)).toEqual({ act: 'redo' });
-  expect(actOf(pressed('a', { ctrlKey: true }), 20)).toBeNull();
+  expect(actionOf(pressed('z', { ctrlKey: true }), 0)).toEqual({ act: 'undo' });
+  expect(actionOf(pressed('Z', { ctrlKey: true, shiftKey: true }), 0)).toEqual({ act: 'redo' });
+  expect(actionOf(pressed('y', { ctrlKey: true }), 0)).toEqual({ act: 'redo' });
+  expect(actionOf(pressed('a', { ctrlKey: true }), 20)).toBeNull();
 });
 
 test('each filter that is set is a chip that takes that filter away alone', () => {
@@ -42,7 +42,7 @@ test('each filter that is set is a chip that takes that filter away alone', () =
 test('changes that a tab kept can be undone, and a damaged record of them stops no gallery', () => {
   const canUndo = (kept: string | null) => {
     vi.stubGlobal('sessionStorage', { getItem: () => kept });
-    return new Labelling(new ListedImages('d'), () => {}).canUndo;
+    return new Labelling(new ImageList('d'), () => {}).canUndo;
   };
   expect(canUndo('{"done":[3],"undone":[]}')).toBe(true);
   for (const damaged of [null, '{"done":[3', 'null', '{}', '[]', '{"done":["a"],"undone":[]}'])

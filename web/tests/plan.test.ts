@@ -1,24 +1,40 @@
 import { expect, test } from 'vitest';
-import { planOf, resultOf, wishesOf } from '../src/features/datasets/plan';
+import { planOf, resultOf, choicesOf } from '../src/features/datasets/class_plan';
 
-const wish = (name: string, called = name, isDropped = false) => ({ name, called, isDropped });
+const choice = (name: string, trainingName = name, isExcluded = false) => ({
+  name,
+  trainingName,
+  isExcluded,
+});
 
 test('equal names join, other names rename, dropped ones go', () => {
-  const plan = planOf([wish('a', 'ab'), wish('b', 'ab'), wish('c', 'C'), wish('d'), wish('e', 'e', true)]);
+  const plan = planOf([
+    choice('a', 'ab'),
+    choice('b', 'ab'),
+    choice('c', 'C'),
+    choice('d'),
+    choice('e', 'e', true),
+  ]);
   expect(plan).toEqual({ merge: { ab: ['a', 'b'] }, drop: ['e'], rename: { c: 'C' } });
 });
 
 test('joining into an existing class', () => {
-  expect(planOf([wish('a'), wish('b', 'a')]).merge).toEqual({ a: ['a', 'b'] });
+  expect(planOf([choice('a'), choice('b', 'a')]).merge).toEqual({ a: ['a', 'b'] });
 });
 
 test('a plan comes back as it went', () => {
-  const wishes = [wish('a', 'ab'), wish('b', 'ab'), wish('c', 'C'), wish('d'), wish('e', 'e', true)];
-  expect(wishesOf(['a', 'b', 'c', 'd', 'e'], planOf(wishes))).toEqual(wishes);
+  const choices = [
+    choice('a', 'ab'),
+    choice('b', 'ab'),
+    choice('c', 'C'),
+    choice('d'),
+    choice('e', 'e', true),
+  ];
+  expect(choicesOf(['a', 'b', 'c', 'd', 'e'], planOf(choices))).toEqual(choices);
 });
 
 test('an empty name means its own', () => {
-  expect(planOf([wish('a', ' ')])).toEqual({ merge: {}, drop: [], rename: {} });
+  expect(planOf([choice('a', ' ')])).toEqual({ merge: {}, drop: [], rename: {} });
 });
 
 test('what a training will see', () => {
@@ -26,5 +42,7 @@ test('what a training will see', () => {
     ['a', 2],
     ['b', 3],
   ]);
-  expect(resultOf([wish('a', 'x'), wish('b', 'x')], counts)).toEqual([{ name: 'x', n: 5, of: ['a', 'b'] }]);
+  expect(resultOf([choice('a', 'x'), choice('b', 'x')], counts)).toEqual([
+    { name: 'x', n: 5, of: ['a', 'b'] },
+  ]);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { answer, Problem, problemOf } from '../src/api/client';
 import { texts } from '../src/texts';
-import { sentenceOf, wordsOf } from '../src/texts/problems';
+import { problemLine, problemText } from '../src/texts/problems';
 
 const body = {
   title: 'The image cannot be read.',
@@ -13,7 +13,7 @@ const body = {
 test('a problem keeps its file and what is wrong with each part', () => {
   const problem = problemOf(422, 'Unprocessable', body);
   expect(problem).toMatchObject({ status: 422, file: 'a/1.tif', errors: body.errors });
-  expect(sentenceOf(problem)).toBe(
+  expect(problemLine(problem)).toBe(
     'The image cannot be read. a/1.tif It ends after 3 of 12 planes. Export it again.',
   );
 });
@@ -26,7 +26,7 @@ test('an answer of somebody in between is said by its status', () => {
 test('a server that is silent is said in the words of the pages', async () => {
   const silent = await answer(Promise.reject(new TypeError('Failed to fetch'))).catch((error) => error);
   expect(silent).toBeInstanceOf(Problem);
-  expect(wordsOf(silent)).toMatchObject(texts.general.silent);
+  expect(problemText(silent)).toMatchObject(texts.general.silent);
 });
 
 test('a request that was given up is no problem', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mixUps, neighbour, rowShares } from '../src/charts/confusion';
+import { confusionPairs, neighbour, rowShares } from '../src/charts/confusion';
 import { percent, score, short } from '../src/texts/numbers';
 import { linear, path, shareStart, thinned, ticks } from '../src/charts/scales';
 
@@ -17,7 +17,7 @@ test('shares are of the row; a class without images has none', () => {
 
 test('what is mixed up most comes first, and what is right is no mix-up', () => {
   expect(
-    mixUps(
+    confusionPairs(
       ['a', 'b'],
       [
         [9, 1],

@@ -6,7 +6,7 @@ import {
   pageOf,
   shownMetrics,
   type Measured,
-} from '../src/features/runs/compare/comparing';
+} from '../src/features/runs/compare/comparison';
 
 const metric = (name: string, value: number | null, better: Measured['better']): Measured => ({
   name,

@@ -3,7 +3,7 @@ import { sentence } from '../src/features/runs/live/lines';
 import { joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
 import { markedEpoch, selectionText } from '../src/features/runs/live/selection';
 import { finalOf, instantOf, keyOf } from '../src/features/runs/live/trainings';
-import { byPrediction } from '../src/features/runs/live/watched';
+import { byPrediction } from '../src/features/runs/live/example_predictions';
 import type { LogLine, Training } from '../src/api/runs';
 
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {
@@ -47,7 +47,7 @@ test('folds, the last training on all images and a first one on others are told 
 
 test('a line says what happened; one of a kind that is not known here says its kind', () => {
   const tested = { fold: 2, n_folds: 5, accuracy: 0.9, macro_f1: null };
-  expect(sentence(line(1, 'FoldEnded', tested))).toBe('Fold 2 tested: accuracy 0.900, macro-F1 –');
+  expect(sentence(line(1, 'FoldEnded', tested))).toBe('Fold 2 evaluated: accuracy 0.900, macro-F1 –');
   expect(sentence(line(1, 'EpochEnded', { epoch: 0, n_epochs: 3, val_f1: 0.4 }))).toBe(
     'Epoch 0, before fine-tuning: validation F1 0.400',
   );
@@ -69,10 +69,10 @@ test('only the epoch that is kept is marked, with the rule that keeps it', () =>
   expect(markedEpoch(last)).toBeNull();
   expect(selectionText(last)).toContain('(18)');
   const done: Training = { ...last, selected_epoch: 18, selected_stage: 'finetune' };
-  expect(markedEpoch(done)).toEqual({ epoch: 18, word: 'kept' });
+  expect(markedEpoch(done)).toEqual({ epoch: 18, word: 'selected' });
   const best: Training = { ...last, checkpoint_selection: 'best', selected_epoch: 2 };
   expect(markedEpoch(best)).toEqual({ epoch: 2, word: 'best epoch so far' });
-  expect(markedEpoch({ ...best, selected_stage: 'finetune' })?.word).toBe('kept');
+  expect(markedEpoch({ ...best, selected_stage: 'finetune' })?.word).toBe('selected');
   const instant: Training = { ...last, selected_stage: 'instant' };
   expect(markedEpoch(instant)).toBeNull();
   expect(new Set([last, done, best, instant].map(selectionText)).size).toBe(4);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { EvaluationResults } from '../src/api/evaluations';
-import type { Measurement } from '../src/api/measured';
-import { againstOwnTest } from '../src/features/runs/evaluations/conclusion';
+import type { Measurement } from '../src/api/evaluation_images';
+import { testSetConclusion } from '../src/features/runs/evaluations/conclusion';
 import { headlineText, marksOf, type Headline } from '../src/features/runs/headline';
 import { calibrationVerdict, confusionVerdict, misclassifiedVerdict } from '../src/features/runs/verdicts';
 import { texts } from '../src/texts';
@@ -39,8 +39,8 @@ test('verdicts count misclassified images and name the most frequent confusion',
       ],
     },
   } as unknown as Measurement;
-  expect(misclassifiedVerdict(measurement)).toBe(words.misclassified('60', '1,260', '4.8%'));
-  expect(confusionVerdict(measurement)).toBe(words.confusion('52 images', 'a', 'b', '4.3%'));
+  expect(misclassifiedVerdict(measurement)).toBe(words.misclassified(60, 1260, '4.8%'));
+  expect(confusionVerdict(measurement)).toBe(words.confusion(52, 'a', 'b', '4.3%'));
   const none = { n_mistakes: 0, confusion: { classes: ['a'], counts: [[3]] } } as unknown as Measurement;
   expect([misclassifiedVerdict(none), confusionVerdict(none)]).toEqual([
     words.noConfusion,
@@ -59,7 +59,7 @@ test('a result is marked if it is by a threshold or on relabeled test images, wh
     { name: 'macro_f1', title: 'Macro-F1', first: 0.9, second: 0.8, value: -0.1, low: null },
   ];
   const against = (own_test: Headline) =>
-    againstOwnTest({
+    testSetConclusion({
       against_own_test: differences,
       primary: 'macro_f1',
       own_test,

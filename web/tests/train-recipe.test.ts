@@ -6,7 +6,7 @@ import {
   dotted,
   faultsOf,
   nested,
-  takenOver,
+  copiedSettings,
   valueAt,
 } from '../src/features/train/recipe';
 
@@ -36,9 +36,13 @@ test('the choices of a recipe come back as what differs', () => {
 
 test('what an earlier recipe says of its images holds for the same images alone', () => {
   const recipe = { epochs: 20, group: 'well', classes: { drop: ['debris'], order: ['b', 'a'] } };
-  expect(takenOver(recipe, KEYS, false)).toEqual({ epochs: 20 });
-  expect(takenOver(recipe, KEYS, true)).toEqual({ epochs: 20, group: 'well', 'classes.drop': ['debris'] });
-  expect(takenOver({ ...recipe, group: null }, KEYS, true)).not.toHaveProperty('group');
+  expect(copiedSettings(recipe, KEYS, false)).toEqual({ epochs: 20 });
+  expect(copiedSettings(recipe, KEYS, true)).toEqual({
+    epochs: 20,
+    group: 'well',
+    'classes.drop': ['debris'],
+  });
+  expect(copiedSettings({ ...recipe, group: null }, KEYS, true)).not.toHaveProperty('group');
 });
 
 test('what is wrong stands at the field that it is about', () => {

@@ -20,7 +20,7 @@ test('folds are counted, and a time budget says it itself', () => {
   expect(expectedTime(null, null, train.time)).toBe('');
 });
 
-test('an estimate that could not be renewed is not shown', () => {
+test('an estimate that could not be mergeRows is not shown', () => {
   const plan = new Plan();
   plan.time.set(known);
   expect(plan.expected).toEqual(known);

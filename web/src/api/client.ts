@@ -1,7 +1,7 @@
 // The one door to the server. Types come from its OpenAPI document, so a page can ask for nothing that is not there.
 import createClient from 'openapi-fetch';
 import type { components, paths } from './schema';
-import { silent, tellOthers } from './signals';
+import { silent, notifyOtherTabs } from './signals';
 
 export const api = createClient<paths>({ baseUrl: '', fetch: fetchPatiently });
 
@@ -10,7 +10,7 @@ const ONLY_ASKED = /-preview$|\/recipe\/|\/classify$|\/explanation$/; // sent as
 api.use({
   onResponse({ request, response }) {
     const isChange = request.method !== 'GET' && response.ok;
-    if (isChange && !ONLY_ASKED.test(new URL(request.url).pathname)) tellOthers();
+    if (isChange && !ONLY_ASKED.test(new URL(request.url).pathname)) notifyOtherTabs();
   },
 });
 
@@ -67,14 +67,14 @@ interface ProblemBody {
 
 /** The problem in the body of an answer, parsed; whoever stands between may send something else. */
 export function problemOf(status: number, statusText: string, body: unknown): Problem {
-  const said = (typeof body === 'object' ? body : null) as ProblemBody | null;
+  const problem = (typeof body === 'object' ? body : null) as ProblemBody | null;
   return new Problem(
     status,
-    said?.title ?? said?.detail ?? statusText,
-    said?.do ?? '',
-    said?.file ?? '',
-    said?.errors ?? [],
-    said?.remedies ?? [],
+    problem?.title ?? problem?.detail ?? statusText,
+    problem?.do ?? '',
+    problem?.file ?? '',
+    problem?.errors ?? [],
+    problem?.remedies ?? [],
   );
 }
 

@@ -56,7 +56,7 @@ export const previewTableCrops = (
 export const changeDataset = (id: string, changes: DatasetChanges) =>
   answer(api.PATCH('/api/v1/datasets/{dataset_id}', { ...at(id), body: changes }));
 
-export const forgetDataset = (id: string) => answer(api.DELETE('/api/v1/datasets/{dataset_id}', at(id)));
+export const removeDataset = (id: string) => answer(api.DELETE('/api/v1/datasets/{dataset_id}', at(id)));
 export const restoreDataset = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/restore', at(id)));
 export const readAgain = (id: string) => answer(api.POST('/api/v1/datasets/{dataset_id}/refresh', at(id)));
@@ -117,12 +117,12 @@ export const listPositions = (id: string, filters: Filters, signal?: AbortSignal
 
 /** Four bytes for each image of the dataset, as `images/gallery/colours` reads them. */
 export async function readColours(id: string, signal?: AbortSignal): Promise<Uint8Array> {
-  const asked = api.GET('/api/v1/datasets/{dataset_id}/colours', {
+  const request = api.GET('/api/v1/datasets/{dataset_id}/colours', {
     ...at(id),
     parseAs: 'arrayBuffer',
     signal,
   });
-  return new Uint8Array((await answer(asked)) as unknown as ArrayBuffer);
+  return new Uint8Array((await answer(request)) as unknown as ArrayBuffer);
 }
 
 export const readImage = (id: string, i: number, signal?: AbortSignal) =>
@@ -202,10 +202,10 @@ function address(
   rest: string,
   query: Record<string, string | number | null | undefined>,
 ): string {
-  const asked = new URLSearchParams();
+  const request = new URLSearchParams();
   for (const [name, value] of Object.entries(query))
-    if (value !== null && value !== undefined) asked.set(name, String(value));
-  return `${ROOT}/${encodeURIComponent(id)}/${rest}?${asked.toString()}`;
+    if (value !== null && value !== undefined) request.set(name, String(value));
+  return `${ROOT}/${encodeURIComponent(id)}/${rest}?${request.toString()}`;
 }
 
 export const sheetUrl = (id: string, images: number[], side: number) =>

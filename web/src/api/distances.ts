@@ -9,5 +9,5 @@ const of = (dataset_id: string, other: string[]) => ({ params: { path: { dataset
 
 export const readDistances = (id: string, others: string[], signal?: AbortSignal) =>
   answer(api.GET(PLACE, { ...of(id, others), signal }));
-export const askDistances = (id: string, others: string[]) => answer(api.POST(PLACE, of(id, others)));
+export const requestDistances = (id: string, others: string[]) => answer(api.POST(PLACE, of(id, others)));
 export const cancelDistances = (id: string, others: string[]) => answer(api.DELETE(PLACE, of(id, others)));

@@ -8,7 +8,7 @@ const of = (job_id: string, k: number) => ({ params: { path: { job_id, k } } });
 
 export const readExplanation = (job: string, k: number, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/jobs/{job_id}/rows/{k}/explanation', { ...of(job, k), signal }));
-export const askExplanation = (job: string, k: number) =>
+export const requestExplanation = (job: string, k: number) =>
   answer(api.POST('/api/v1/jobs/{job_id}/rows/{k}/explanation', of(job, k)));
 export const cancelExplanation = (job: string, k: number) =>
   answer(api.DELETE('/api/v1/jobs/{job_id}/rows/{k}/explanation', of(job, k)));

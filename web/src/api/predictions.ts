@@ -1,6 +1,6 @@
 // What the pages ask the server about predictions, and about the classifiers that can make some.
 import { answer, api, every } from './client';
-import type { RowQuery } from './measured';
+import type { RowQuery } from './evaluation_images';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];

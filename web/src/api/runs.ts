@@ -46,8 +46,7 @@ export const setDecision = (id: string, body: Decision) =>
 /** Suspected label errors: labels questioned by classifiers that were not trained on the images. */
 export const readLabelErrors = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/label-errors', { ...at(id), signal }));
-export const lookForLabelErrors = (id: string) =>
-  answer(api.POST('/api/v1/runs/{run_id}/label-errors', at(id)));
+export const findLabelErrors = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/label-errors', at(id)));
 /** How the images of a new training would differ from those of this one. */
 export const countImageChanges = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/image-changes', { ...at(id), signal }));

@@ -30,7 +30,7 @@ let isDue = false; // something was changed while nobody looked
 let resting: ReturnType<typeof setTimeout> | undefined;
 
 /** Tell the other tabs that something was changed here. */
-export function tellOthers(): void {
+export function notifyOtherTabs(): void {
   others?.postMessage('changed');
 }
 

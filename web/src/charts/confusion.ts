@@ -9,7 +9,7 @@ export function rowShares(counts: readonly (readonly number[])[]): number[][] {
 }
 
 /** The pairs that are mixed up most: true class, predicted class, how many. */
-export function mixUps(
+export function confusionPairs(
   classes: readonly string[],
   counts: readonly (readonly number[])[],
   most = 5,

@@ -8,9 +8,9 @@ export function ticks(low: number, high: number, n = 5): number[] {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 5, 10].find((m) => m * power >= rough) ?? 10) * power;
   const first = Math.ceil(low / step - 1e-9);
-  const found: number[] = [];
-  for (let i = first; i * step <= high + step * 1e-9; i++) found.push(Number((i * step).toPrecision(12)));
-  return found;
+  const values: number[] = [];
+  for (let i = first; i * step <= high + step * 1e-9; i++) values.push(Number((i * step).toPrecision(12)));
+  return values;
 }
 
 /** A function from values to places. */

@@ -6,7 +6,7 @@ export type LabelAct =
   | { act: 'undo' | 'redo' | 'help' | 'confirm' };
 
 /** What a key press asks for among `nClasses` classes; null: nothing. */
-export function actOf(
+export function actionOf(
   event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>,
   nClasses: number,
 ): LabelAct | null {

@@ -4,24 +4,21 @@ import { redoLabels, setLabels, undoLabels, type Dataset } from '../api/datasets
 import { Problem } from '../api/client';
 import { notices } from '../state/notices.svelte';
 import { texts } from '../texts';
-import { counted } from '../texts/numbers';
-import type { ListedImages } from './gallery/listed.svelte';
+import type { ImageList } from './gallery/image_list.svelte';
 
 const words = texts.datasets.gallery;
 const MOST_STEPS = 500; // that can be undone
 
-const ofImages = (n: number) => counted(n, texts.datasets.image, texts.datasets.images);
-
 /** Numbers of changes of labels that were made in this tab, the last one last. */
-interface OwnChanges {
+interface LabelHistory {
   done: number[];
   undone: number[];
 }
 
 /** The changes that were kept as a text; none where it is damaged. */
-function ownChanges(text: string): OwnChanges {
+function parseHistory(text: string): LabelHistory {
   try {
-    const { done, undone } = JSON.parse(text) as OwnChanges;
+    const { done, undone } = JSON.parse(text) as LabelHistory;
     if ([done, undone].every((changes) => Array.isArray(changes) && changes.every(Number.isInteger)))
       return { done, undone };
   } catch {
@@ -32,36 +29,36 @@ function ownChanges(text: string): OwnChanges {
 
 export class Labelling {
   nWaiting = $state(0); // changes that the server does not have yet
-  #own = $state.raw<OwnChanges>({ done: [], undone: [] });
-  #wayBack: number | undefined; // the notice whose button takes back the last change
+  #history = $state.raw<LabelHistory>({ done: [], undone: [] });
+  #undoNotice: number | undefined; // the notice whose button takes back the last change
 
   constructor(
-    private readonly listed: ListedImages,
+    private readonly listed: ImageList,
     private readonly onchange: (dataset: Dataset) => void,
   ) {
-    const kept = sessionStorage.getItem(this.#key); // the dataset's other pages are left and come back to
-    this.#own = ownChanges(kept ?? '');
+    const stored = sessionStorage.getItem(this.#key); // the dataset's other pages are left and come back to
+    this.#history = parseHistory(stored ?? '');
   }
 
   get canUndo(): boolean {
-    return this.#own.done.length > 0;
+    return this.#history.done.length > 0;
   }
 
   get canRedo(): boolean {
-    return this.#own.undone.length > 0;
+    return this.#history.undone.length > 0;
   }
 
   /** Give images a class, or take theirs away. It is shown at once, and taken back where it could not be kept. */
   async give(images: string[], label: string | null): Promise<void> {
-    this.closeWayBack();
+    this.closeUndoNotice();
     const before = this.listed.relabel(images, label);
-    if (images.length > 1) this.#offerWayBack(images.length, label);
+    if (images.length > 1) this.#offerUndo(images.length, label);
     this.nWaiting += 1;
-    await this.listed.inTurn(async () => {
+    await this.listed.sequential(async () => {
       try {
         const answer = setLabels(this.listed.id, images, label);
         const { change, dataset } = await answer.finally(() => this.listed.settle(images));
-        if (change !== null) this.#keep({ done: [...this.#own.done, change], undone: [] });
+        if (change !== null) this.#keep({ done: [...this.#history.done, change], undone: [] });
         this.onchange(dataset);
         if (images.length > before.length) this.listed.refresh(); // some were not known here yet
       } catch (problem) {
@@ -75,14 +72,14 @@ export class Labelling {
 
   /** Take the last change of this tab back, or make it again; gives its images, none where there was nothing. */
   async step(by: 'undo' | 'redo'): Promise<string[]> {
-    this.closeWayBack();
-    const images = await this.listed.inTurn(() => this.#stepped(by));
-    if (images.length) notices.say(words[by === 'undo' ? 'undone' : 'redone'](ofImages(images.length)));
+    this.closeUndoNotice();
+    const images = await this.listed.sequential(() => this.#stepped(by));
+    if (images.length) notices.say(words[by === 'undo' ? 'undone' : 'redone'](images.length));
     return images;
   }
 
   async #stepped(by: 'undo' | 'redo'): Promise<string[]> {
-    const { done, undone } = this.#own;
+    const { done, undone } = this.#history;
     const change = (by === 'undo' ? done : undone).at(-1);
     if (change === undefined) return [];
     try {
@@ -105,28 +102,28 @@ export class Labelling {
   /** Where something else was changed since, what is shown is old. */
   #fail(problem: unknown): void {
     notices.fail(problem);
-    if (problem instanceof Problem && problem.status === 409) void this.listed.anew();
+    if (problem instanceof Problem && problem.status === 409) void this.listed.reload();
   }
 
   get #key(): string {
     return `coverslip.labels.${this.listed.id}`;
   }
 
-  #keep({ done, undone }: OwnChanges): void {
-    this.#own = { done: done.slice(-MOST_STEPS), undone };
-    sessionStorage.setItem(this.#key, JSON.stringify(this.#own));
+  #keep({ done, undone }: LabelHistory): void {
+    this.#history = { done: done.slice(-MOST_STEPS), undone };
+    sessionStorage.setItem(this.#key, JSON.stringify(this.#history));
   }
 
-  #offerWayBack(n: number, label: string | null): void {
-    this.#wayBack = notices.say(words.given(ofImages(n), label ?? words.noClass), {
+  #offerUndo(n: number, label: string | null): void {
+    this.#undoNotice = notices.say(words.labeled(n, label ?? words.noClass), {
       title: texts.general.undo,
       run: () => void this.step('undo'),
       isOfPage: true,
     });
   }
 
-  closeWayBack(): void {
-    if (this.#wayBack !== undefined) notices.close(this.#wayBack);
-    this.#wayBack = undefined;
+  closeUndoNotice(): void {
+    if (this.#undoNotice !== undefined) notices.close(this.#undoNotice);
+    this.#undoNotice = undefined;
   }
 }

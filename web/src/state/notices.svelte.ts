@@ -1,5 +1,5 @@
 // Short messages at the edge of the page: what was done, with a way back, or what failed.
-import { sentenceOf } from '../texts/problems';
+import { problemLine } from '../texts/problems';
 
 export interface Notice {
   id: number;
@@ -26,7 +26,7 @@ class Notices {
 
   /** What failed stays until it is closed. */
   fail(problem: unknown): void {
-    this.#add({ text: sentenceOf(problem), isBad: true });
+    this.#add({ text: problemLine(problem), isBad: true });
   }
 
   close(id: number): void {

@@ -11,10 +11,10 @@ export interface Acts {
 const ACTS = Symbol('what remedies may do');
 
 /** Called while a page is made: holds for all that stands in it. */
-export function offerActs(acts: Acts): void {
+export function provideActions(acts: Acts): void {
   setContext(ACTS, acts);
 }
 
-export function offeredActs(): Acts {
+export function availableActions(): Acts {
   return hasContext(ACTS) ? getContext<Acts>(ACTS) : {};
 }

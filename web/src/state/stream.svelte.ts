@@ -49,8 +49,8 @@ export class Stream<Events> {
   }
 
   #listen(address: string): void {
-    const known = this.#lastId && `${address.includes('?') ? '&' : '?'}after=${this.#lastId}`;
-    const source = this.open(address + known);
+    const after = this.#lastId && `${address.includes('?') ? '&' : '?'}after=${this.#lastId}`;
+    const source = this.open(address + after);
     this.#source = source;
     source.addEventListener('open', () => {
       this.isConnected = true;

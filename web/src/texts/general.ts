@@ -1,3 +1,5 @@
+import { count, date, plural } from './language';
+
 export const general = {
   name: 'coverslip',
   skip: 'Skip to the content',
@@ -30,16 +32,16 @@ export const general = {
       python: 'Python',
     },
   },
-  theme: { label: 'Colours', auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' },
+  theme: { label: 'Colors', auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' },
   loading: 'Loading …',
-  findClass: (n: number) => `Find one of ${n} classes`,
+  findClass: (n: number) => `Find a class (${count(n)} classes)`,
   retry: 'Try again',
   close: 'Close',
   cancel: 'Cancel',
   undo: 'Undo',
   deleted: {
-    title: (n: number) => `Recently deleted (${n})`,
-    help: 'You can restore these for 30 days after their deletion.',
+    title: (n: number) => `Recently deleted (${count(n)})`,
+    help: 'You can restore each item for 30 days after its deletion.',
     restore: 'Restore',
     when: (time: string) => `deleted ${time}`,
     kinds: {
@@ -52,13 +54,13 @@ export const general = {
     },
   },
   timeLeft: (time: string) => `about ${time} left`,
-  notHere: 'Not here',
-  notFound: 'There is no such page.',
-  toStart: 'Go to the start',
+  notHere: 'Page not found',
+  notFound: 'This address does not belong to any page.',
+  toStart: 'Go to the start page',
   silent: {
     title: 'coverslip does not answer.',
-    advice: 'It may have been closed. Start it again, as you did before.',
-    goesOn: 'This page then goes on by itself; trainings go on meanwhile.',
+    advice: 'The program may have been closed. Start it again the same way as before.',
+    reconnects: 'This page then reconnects on its own. Running trainings continue in the meantime.',
   },
   gallery: {
     number: (n: number) => `Image ${n}`,
@@ -68,29 +70,29 @@ export const general = {
   },
   explanation: {
     show: 'Why this class?',
-    waiting: 'Waiting until the explanation of another image is computed',
-    soFar: (time: string) => `${time} since the request`,
-    drawing: 'Computing the explanation …',
+    waiting: 'Waiting in the queue: the explanation of another image is being computed',
+    elapsed: (time: string) => `${time} since the request`,
+    computing: 'Computing the explanation …',
     first:
-      'The first explanation of a classifier takes a minute or more, because sanity checks of the heat maps run first. Later ones take seconds.',
+      'The first explanation of a classifier takes a minute or more, because coverslip first runs the sanity checks of the heat maps. Later explanations take seconds.',
     title: 'Explanation (heat map)',
     ofRun: 'Explains the classifier that made this prediction.',
     ofFold: (fold: number) =>
       `Explains the classifier of fold ${fold}, which made this prediction: it was not trained on this image.`,
     alt: 'The image, a heat map of the evidence for the class, and the most similar training images',
-    help: 'Bright areas support the class. A heat map shows which areas the network used, not whether the prediction is right. Maps that fail the sanity checks are withheld: they look the same with random weights, or do no better than pointing at the center. “Contributions” shows how much each area adds to the score of the class. Below the map are the most similar training images.',
+    help: 'Bright areas support the class. A heat map shows which areas the network used. It does not show whether the prediction is correct. coverslip does not show maps that fail the sanity checks: such a map is the same with random weights, or does not locate the evidence better than the image center does. “Contributions” shows how much each area adds to the score of the class. The most similar training images are below the map.',
   },
   viewer: {
     title: (name: string) => `Image ${name}`,
     place: (k: string, n: string) => `${k} of ${n}`,
     smaller: 'Smaller (−)',
     larger: 'Larger (+)',
-    fit: 'Fit',
+    fit: 'Fit to window',
     full: '1 : 1',
     previous: 'Previous image (←)',
     next: 'Next image (→)',
-    unreadable: 'This image can’t be shown.',
-    look: 'Display',
+    unreadable: 'This image cannot be displayed.',
+    display: 'Display',
     channel: 'Channel',
     allChannels: 'All channels',
     plane: 'Plane',
@@ -104,7 +106,7 @@ export const general = {
     facts: 'File',
     copy: 'Copy',
     copied: 'The path was copied.',
-    notCopied: 'The browser did not allow copying.',
+    notCopied: 'The browser does not allow copying.',
   },
   folders: {
     title: 'Choose a folder',
@@ -112,57 +114,65 @@ export const general = {
     content: 'Contents of this folder',
     roots: 'Your folders',
     path: 'Path of a folder or table',
-    pathHint: 'Paste a path here, or choose below',
-    go: 'Go there',
-    recent: 'Opened before',
+    pathHint: 'Paste a path, or choose a folder below',
+    go: 'Open this path',
+    recent: 'Recent folders',
     notCounted: 'not counted',
-    imagesNotCounted: 'Images not counted: that would take long.',
+    imagesNotCounted: 'Images not counted, because counting would take too long.',
     above: 'Parent folder',
     name: 'Folder',
-    empty: 'There are no folders in here.',
-    images: (n: string, isMore: boolean) =>
-      `${n}${isMore ? ' or more images' : n === '1' ? ' image' : ' images'} in here`,
-    none: 'No images in here.',
-    classes: 'Its folders become classes',
-    tables: 'Tables in here',
+    empty: 'This folder has no sub-folders.',
+    images: (n: number, isMore: boolean) =>
+      isMore
+        ? `${count(n)} or more images in this folder`
+        : plural(n, { one: `${count(n)} image in this folder`, other: `${count(n)} images in this folder` }),
+    none: 'No images in this folder.',
+    classes: 'Sub-folders become classes',
+    tables: 'Tables in this folder',
     useTable: 'Use this table',
     useFolder: 'Use this folder',
-    unread: (n: string, title: string) => `${n} ${n === '1' ? 'file' : 'files'} of ${title} cannot be read.`,
+    unread: (n: number, title: string) =>
+      plural(n, {
+        one: `${count(n)} file in the format ${title} cannot be read.`,
+        other: `${count(n)} files in the format ${title} cannot be read.`,
+      }),
     outside:
-      'A folder on another disk is missing? The documentation of the app says how to open it to coverslip.',
+      'If a folder on another disk is missing, allow coverslip to read it first. The app’s documentation describes how.',
   },
   table: {
     title: 'Open a table',
     open: 'Open this table',
     add: 'Add this table',
     back: 'Back to the folder',
-    found: (rows: string, files: string | null) =>
-      files === null
-        ? `${rows} rows.`
-        : `${rows} ${rows === '1' ? 'row' : 'rows'} of ${files} ${files === '1' ? 'image file' : 'image files'}.`,
+    size: (nRows: number, nFiles: number | null) => {
+      const rows = plural(nRows, { one: `${count(nRows)} row`, other: `${count(nRows)} rows` });
+      if (nFiles === null) return `${rows}.`;
+      const files = { one: `${count(nFiles)} image file`, other: `${count(nFiles)} image files` };
+      return `${rows}, ${plural(nFiles, files)}.`;
+    },
     firstRows: 'First rows of the table',
     choose: 'Choose a column',
     none: 'none',
     path: 'Image file',
     label: 'Class label',
-    noLabel: 'none: I will label here',
+    noLabel: 'none: I will label the images in the app',
     group: 'Group (patient, slide, …)',
     groupHelp:
-      'Images of one patient, slide or well should be one group: training and test then have no group in common. Columns that may name groups are suggested once the table is open.',
+      'All images of one patient, slide or well should be one group. coverslip then keeps each group in one set (training, validation or test). It suggests columns that may name groups when the table is open.',
     predictions:
-      'This is a table of predictions. Predicted classes are not labels. To correct predictions and to train with them, predict the images in this app, under Predict.',
+      'This table contains predictions, and predicted classes are not labels. To correct predictions and train with them, predict the images in this app, under “Predict”.',
     byFile: 'each image file',
-    split: 'Your own split',
-    noSplit: 'none: coverslip splits',
+    split: 'Predefined split',
+    noSplit: 'none: coverslip makes the split',
     positions: 'Positions in fields of view',
     cropSize: 'Crop size (px)',
     cropHelp: (side: number | null) =>
-      'A square of this side is cut out around each point. About twice the diameter of a cell is a good start.' +
-      (side === null ? '' : ` ${side} px fits the distances between these points.`),
-    cropMissing: 'Give a crop size from 4 to 10,000 px.',
-    crops: 'Some of the crops',
+      'coverslip crops a square of this side around each point. About twice the diameter of a cell is a good first value.' +
+      (side === null ? '' : ` ${count(side)} px suits the distances between these points.`),
+    cropMissing: `Enter a crop size from ${count(4)} to ${count(10_000)} px.`,
+    crops: 'Example crops',
     layouts: {
-      none: 'Each row is a whole image. If rows are points in fields of view, choose their columns.',
+      none: 'Each row is a whole image. If rows are positions in fields of view, choose the columns of the coordinates.',
       point: 'Each row is a point in an image file.',
       corner: 'Each row is a box in an image file: left, top, width and height.',
       center: 'Each row is a box in an image file: center, width and height.',
@@ -191,40 +201,48 @@ export const general = {
     files: 'Files …',
     folder: 'A folder …',
     archive: 'A zip file …',
-    copies: 'They are copied into coverslip’s own folder on this computer.',
+    copied: 'coverslip copies the files into its folder on this computer.',
     sending: 'Copying images',
-    failed: (n: string) => `${n} could not be copied. The others were.`,
+    failed: (n: number) =>
+      plural(n, {
+        one: `${count(n)} file could not be copied. All other files were copied.`,
+        other: `${count(n)} files could not be copied. All other files were copied.`,
+      }),
     all: 'No file could be copied.',
-    nothing: 'It contained no files.',
-    carryOn: 'Continue with the others',
-    again: 'Try these again',
+    nothing: 'The folder or zip file contained no files.',
+    skip: 'Continue without these files',
+    retryFiles: 'Retry these files',
     withoutLabels: 'Open without labels',
     ignoreTable: 'Ignore the table',
-    file: 'file',
-    manyFiles: 'files',
-    named: (now: Date) => `Images of ${now.toLocaleDateString('en-GB')}`,
+    named: (now: Date) => `Images of ${date(now)}`,
   },
-  known: {
-    title: (name: string) => `This is open already, as “${name}”.`,
-    text: (images: string, labelled: string, changed: string) =>
-      `${images} images, ${labelled} labeled` +
-      (changed === '0' ? '.' : `, ${changed} of them here. Opened anew, it would not have those labels.`),
-    goOn: 'Go on with it',
-    anew: 'Open it anew',
+  existing: {
+    title: (name: string) => `These images are already open as the dataset “${name}”.`,
+    text: (nImages: number, nLabelled: number, nChanged: number) =>
+      plural(nImages, {
+        one: `${count(nImages)} image, ${count(nLabelled)} labeled`,
+        other: `${count(nImages)} images, ${count(nLabelled)} labeled`,
+      }) +
+      (nChanged === 0
+        ? '.'
+        : `, ${count(nChanged)} of them labeled in the app. A second dataset would not have these labels.`),
+    useExisting: 'Use this dataset',
+    openAsNew: 'Open as a new dataset',
   },
   add: {
     labelled: 'Open labeled images',
     plain: 'Open images',
-    way: 'Where the images are',
+    way: 'Location of the images',
     folder: 'On this computer',
     upload: 'Upload files',
     labels: 'Classes',
     fromFolders: 'From sub-folders or a table',
-    noLabels: 'None yet: I will label the images here',
-    severalFolders: 'Use it with other folders',
-    openTogether: (n: number) => (n > 1 ? `Open ${n} folders as one dataset` : 'Open this folder'),
-    tablesAside: (names: string) =>
-      `“Use this folder” does not read the tables in it (${names}). To use columns such as patient or slide as groups, choose “Use this table”.`,
-    readOnly: 'Your folder is only read, never written to.',
+    noLabels: 'None yet: I will label the images in the app',
+    severalFolders: 'Add this folder to a list',
+    openTogether: (n: number) =>
+      n > 1 ? plural(n, { other: `Open ${count(n)} folders as one dataset` }) : 'Open this folder',
+    tablesIgnored: (names: string) =>
+      `“Use this folder” does not read the tables in the folder (${names}). To use columns such as patient or slide as groups, choose “Use this table”.`,
+    readOnly: 'coverslip only reads your folder. It never writes to it.',
   },
 };

@@ -1,4 +1,4 @@
-// Every text that people read, in one catalogue. A second language is a second object of the same shape.
+// The catalogue of all texts of the pages. A second language is a second object of the same type.
 import { datasets } from './datasets';
 import { general } from './general';
 import { predict } from './predict';

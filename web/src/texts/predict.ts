@@ -1,31 +1,33 @@
 import type { JoinCounts } from '../api/predictions';
 import type { ImageChanges } from '../api/runs';
-import { count, counted } from './numbers';
+import { counts } from './counts';
+import { count, percentageUpTo, plural } from './language';
 import { imageChanges } from './results';
 
-/** What adding corrections to a dataset does besides adding images and giving labels. */
-function otherOutcomes(counts: JoinCounts): (string | false)[] {
-  const { n_same_label, n_conflicting, n_duplicates, n_unreadable } = counts;
-  const same = counted(
-    n_same_label,
-    'image of the dataset already has',
-    'images of the dataset already have',
-  );
-  const conflicting = counted(
-    n_conflicting,
-    'of the corrected or confirmed images has',
-    'of the corrected or confirmed images have',
-  );
-  const unused =
-    n_duplicates === 1 ? 'The answer for 1 image is' : `The answers for ${count(n_duplicates)} images are`;
-  const unreadable = counted(n_unreadable, 'image is', 'images are');
+/** Consequences of adding corrections to a dataset, besides new images and labels. */
+function sideEffects(numbers: JoinCounts): (string | false)[] {
+  const { n_same_label, n_conflicting, n_duplicates, n_unreadable } = numbers;
   return [
-    n_same_label > 0 && `${same} the corrected or confirmed label.`,
+    n_same_label > 0 &&
+      plural(n_same_label, {
+        one: `${count(n_same_label)} image of the dataset already has the corrected or confirmed label.`,
+        other: `${count(n_same_label)} images of the dataset already have the corrected or confirmed label.`,
+      }),
     n_conflicting > 0 &&
-      `${conflicting} duplicates with another label. Trainings exclude all of them: correct the duplicates in the dataset too.`,
+      plural(n_conflicting, {
+        one: `${count(n_conflicting)} corrected or confirmed image has duplicates with another label. Trainings exclude all of them. Correct the labels of the duplicates in the dataset too.`,
+        other: `${count(n_conflicting)} corrected or confirmed images have duplicates with another label. Trainings exclude all of them. Correct the labels of the duplicates in the dataset too.`,
+      }),
     n_duplicates > 0 &&
-      `${unused} not used: the dataset has the same image under another name. If its label there is wrong, correct it in the dataset.`,
-    n_unreadable > 0 && `${unreadable} not added: the file cannot be read.`,
+      plural(n_duplicates, {
+        one: `The label of ${count(n_duplicates)} image is not used, because the dataset has the same image under another name. If its label there is wrong, correct it in the dataset.`,
+        other: `The labels of ${count(n_duplicates)} images are not used, because the dataset has the same images under other names. If their labels there are wrong, correct them in the dataset.`,
+      }),
+    n_unreadable > 0 &&
+      plural(n_unreadable, {
+        one: `${count(n_unreadable)} image is not added, because the file cannot be read.`,
+        other: `${count(n_unreadable)} images are not added, because the files cannot be read.`,
+      }),
   ];
 }
 
@@ -33,11 +35,12 @@ const isText = (sentence: string | false): sentence is string => sentence !== fa
 
 export const predict = {
   title: 'Predict new images',
-  intro: 'Choose a classifier, then images. Afterwards you can correct what it says.',
+  intro:
+    'Choose a classifier and images. When the prediction is done, you can correct the predicted classes.',
   classifier: 'Classifier',
   none: {
-    title: 'First, a classifier',
-    text: 'Train one on labeled images, or import a .coverslip file that somebody gave you.',
+    title: 'No classifier yet',
+    text: 'Train a classifier on labeled images, or import a .coverslip file from another person.',
     action: 'Train a classifier',
   },
   import: 'Import a .coverslip file',
@@ -45,23 +48,23 @@ export const predict = {
   isReady: (name: string) => `${name} is ready to predict.`,
   imported: 'imported from a file',
   stage: { instant: 'instant classifier', finetune: 'fine-tuned' },
-  classes: (n: number) => counted(n, 'class', 'classes'),
+  classes: counts.classes,
   unfinished:
-    'Not finished: no test results, and unfamiliar images are not recognized. Finish or resume its training first.',
-  ofStudies: (n: number) => `${counted(n, 'classifier', 'classifiers')} of studies`,
+    'Training not finished: this classifier has no test results and does not mark unfamiliar (out-of-distribution) images. Finish or resume its training first.',
+  ofStudies: (n: number) => `${counts.classifiers(n)} of studies`,
   images: 'Images',
   folder: 'A folder on this computer (not copied) …',
-  orDataset: 'or images already in coverslip',
+  orDataset: 'or a dataset in coverslip',
   choose: 'Choose …',
-  count: (n: string) => counted(n, 'image', 'images'),
-  chosen: (name: string) => `Chosen: ${name}`,
-  reading: 'These images are being read. Prediction starts right after.',
-  shares: {
-    title: 'Are classes rarer or more frequent than in training?',
-    help: 'State how frequent classes are among these images, where you know it: probabilities and answers follow. What is left empty divides the rest as in training. True only where images of a class look as those of training do.',
+  nImages: counts.images,
+  selected: (name: string) => `Selected: ${name}`,
+  reading: 'coverslip is reading these images. The prediction starts when they are read.',
+  prevalence: {
+    title: 'Expected class proportions (prevalence)',
+    help: 'If classes are rarer or more frequent in these images than in training, enter their proportions. coverslip adjusts the probabilities and predicted classes. Empty fields divide the rest as in training. The adjustment is valid only if images of each class resemble those of training.',
     of: (name: string) => `${name}, % of these images`,
-    stated: (shares: string) => `Answers are for images of which ${shares}, as stated.`,
-    share: (name: string, percent: string) => `${percent}% are ${name}`,
+    stated: (shares: string) => `Predictions assume these class proportions: ${shares}.`,
+    share: (name: string, share: number) => `${name} ${percentageUpTo(share, 1)}`,
   },
   start: 'Predict',
   starting: 'Starting …',
@@ -79,153 +82,194 @@ export const predict = {
   progress: 'Predicting',
   stop: 'Stop',
   resume: 'Resume',
-  search: 'Part of a file’s name',
+  search: 'File name contains',
   csv: 'Download CSV',
-  use: 'Add these corrections to the training set and retrain',
-  useHelp: 'Adds the corrected and confirmed images to the dataset of the training, and trains again.',
+  use: 'Add corrections to the training set and retrain',
+  useHelp:
+    'Adds the corrected and confirmed images to the dataset of the training, then starts a new training.',
   using: {
     counts: (n: number) =>
-      `${counted(n, 'image', 'images')} with a corrected or confirmed class ${n === 1 ? 'is' : 'are'} added to the dataset.`,
-    toJoin: (counts: JoinCounts): string[] => {
-      const { n_new, n_withdrawn, n_relabeled } = counts;
-      const added = n_new ? counted(n_new, 'new image is', 'new images are') : 'No new image is';
-      const withdrawn = counted(
-        n_withdrawn,
-        'image that was added before is',
-        'images that were added before are',
-      );
-      const relabeled = counted(n_relabeled, 'image of the dataset gets', 'images of the dataset get');
+      plural(n, {
+        one: `${count(n)} image with a corrected or confirmed class is added to the dataset.`,
+        other: `${count(n)} images with a corrected or confirmed class are added to the dataset.`,
+      }),
+    consequences: (numbers: JoinCounts): string[] => {
+      const { n_new, n_withdrawn, n_relabeled } = numbers;
       return [
-        `${added} added to the dataset.`,
-        n_withdrawn > 0 && `${withdrawn} removed from it, as you took the answer back.`,
-        n_relabeled > 0 && `${relabeled} another label.`,
-        ...otherOutcomes(counts),
+        n_new
+          ? plural(n_new, {
+              one: `${count(n_new)} new image is added to the dataset.`,
+              other: `${count(n_new)} new images are added to the dataset.`,
+            })
+          : 'No new image is added to the dataset.',
+        n_withdrawn > 0 &&
+          plural(n_withdrawn, {
+            one: `${count(n_withdrawn)} image that was added before is removed from the dataset, because you removed its correction.`,
+            other: `${count(n_withdrawn)} images that were added before are removed from the dataset, because you removed their corrections.`,
+          }),
+        n_relabeled > 0 &&
+          plural(n_relabeled, {
+            one: `${count(n_relabeled)} image of the dataset is relabeled.`,
+            other: `${count(n_relabeled)} images of the dataset are relabeled.`,
+          }),
+        ...sideEffects(numbers),
       ].filter(isText);
     },
     excluded: (n: number) =>
-      `${counted(n, 'image', 'images')} marked “None of these classes” or “Unusable image” ${n === 1 ? 'is' : 'are'} not added.`,
-    nothing: 'No image has a corrected or confirmed class: there is nothing to add.',
-    target: (name: string, n: string) => `Training set: ${name}, ${n} images`,
+      plural(n, {
+        one: `${count(n)} image marked “None of these classes” or “Unusable image” is not added.`,
+        other: `${count(n)} images marked “None of these classes” or “Unusable image” are not added.`,
+      }),
+    nothing: 'No image has a corrected or confirmed class, so there is nothing to add.',
+    target: (name: string, n: number) => `Dataset: ${name}, ${counts.images(n)}`,
     retrainText: (name: string) =>
-      `The new training has the settings and the test images of “${name}”: compare the two afterwards. Added images are used for training only. Files stay where they are.`,
+      `The new training uses the settings and the test set of “${name}”, so that you can compare the two. Added images join the training set only. Files are not moved.`,
     retrainFolds: (name: string) =>
-      `The new training has the settings of “${name}”. With cross-validation, added images are tested too. Files stay where they are.`,
+      `The new training uses the settings of “${name}”. With cross-validation, added images are test images too. Files are not moved.`,
     domain: (name: string) =>
-      `The added images become a domain of their own, “${name}”, because new images often come from another day or microscope. The dataset and its results name each domain.`,
+      `The added images form the new domain “${name}”, because new images often come from another day or microscope. Results are reported for each domain.`,
     noColumn: (column: string) =>
-      `Groups come from the column “${column}”, where added images have no value.`,
+      `Groups are defined by the column “${column}”, which has no value for added images.`,
     noMatch: (pattern: string, n: number) =>
-      `Groups come from the pattern “${pattern}”. It matches nothing in the paths of ${counted(n, 'added image', 'added images')}.`,
+      plural(n, {
+        one: `Groups are defined by the pattern “${pattern}”, which does not match the path of ${count(n)} added image.`,
+        other: `Groups are defined by the pattern “${pattern}”, which does not match the paths of ${count(n)} added images.`,
+      }),
     ungrouped:
-      'Nothing shows whether these images are of the same group (such as a patient) as test images. If they are, the metrics are too high.',
+      'coverslip cannot determine whether these images belong to the same group (such as a patient) as test images. If they do, the metrics are too high.',
     matched: (pattern: string, groups: string[]) =>
-      `Groups that the pattern “${pattern}” finds in the paths of added images: ${groups.slice(0, 6).join(', ')}${groups.length > 6 ? ', …' : ''}`,
+      `Groups that the pattern “${pattern}” matches in the paths of added images: ${groups.slice(0, 6).join(', ')}${groups.length > 6 ? ', …' : ''}`,
     retrain: 'Add and retrain',
     reading: 'Reading the added images',
-    others: 'Add them to another dataset instead',
+    otherDataset: 'Add images to another dataset instead',
     noTraining:
-      'The training of this classifier is not in this app: it was deleted, or the classifier was imported. Choose where the images go.',
-    where: 'Dataset',
-    fresh: 'A new dataset',
-    freshText: 'Makes a new dataset, labeled by your corrections. Classes keep the keys that they have here.',
+      'The training of this classifier is not in this app, because it was deleted or the classifier was imported. Choose a dataset for the images.',
+    dataset: 'Dataset',
+    newDataset: 'A new dataset',
+    newDatasetText: 'Creates a dataset that is labeled by your corrections. Classes keep their keys.',
     joinText:
-      'They become one more source of that dataset. Files stay where they are; images that it already has are not added twice. To remove them again, open “Add, rename or remove folders” on its page.',
-    make: 'Make the dataset',
+      'The images become another source of that dataset. Files are not moved, and images that the dataset already has are not added twice. To remove the images later, choose “Add, rename or remove folders” on the page of the dataset.',
+    create: 'Create the dataset',
     join: 'Add to the dataset',
-    joined: (name: string, counts: JoinCounts): string => {
-      const { n_new, n_withdrawn, n_relabeled } = counts;
-      const added = n_new ? counted(n_new, 'new image was', 'new images were') : 'No new image was';
-      const withdrawn = counted(n_withdrawn, 'image added before was', 'images added before were');
-      const relabeled = counted(n_relabeled, 'image of this dataset got', 'images of this dataset got');
+    joined: (name: string, numbers: JoinCounts): string => {
+      const { n_new, n_withdrawn, n_relabeled } = numbers;
       return [
-        `${added} added to “${name}”.`,
-        n_withdrawn > 0 && `${withdrawn} removed from it.`,
-        n_relabeled > 0 && `${relabeled} another label.`,
-        ...otherOutcomes(counts),
+        n_new
+          ? plural(n_new, {
+              one: `${count(n_new)} new image was added to “${name}”.`,
+              other: `${count(n_new)} new images were added to “${name}”.`,
+            })
+          : `No new image was added to “${name}”.`,
+        n_withdrawn > 0 &&
+          plural(n_withdrawn, {
+            one: `${count(n_withdrawn)} image added before was removed from the dataset.`,
+            other: `${count(n_withdrawn)} images added before were removed from the dataset.`,
+          }),
+        n_relabeled > 0 &&
+          plural(n_relabeled, {
+            one: `${count(n_relabeled)} image of this dataset was relabeled.`,
+            other: `${count(n_relabeled)} images of this dataset were relabeled.`,
+          }),
+        ...sideEffects(numbers),
       ]
         .filter(isText)
         .join(' ');
     },
-    removeAdded: 'Undo this addition',
-    addedRemoved: (name: string, { n_new, n_withdrawn }: JoinCounts): string =>
+    undoAddition: 'Undo this addition',
+    additionUndone: (name: string, { n_new, n_withdrawn }: JoinCounts): string =>
       [
-        'This addition was undone.',
-        n_new > 0 && `${counted(n_new, 'image was', 'images were')} removed from “${name}”.`,
-        n_withdrawn > 0 && `${counted(n_withdrawn, 'image', 'images')} came back to “${name}”.`,
-        'Corrections of its other images stay.',
+        'The addition was undone.',
+        n_new > 0 &&
+          plural(n_new, {
+            one: `${count(n_new)} image was removed from “${name}”.`,
+            other: `${count(n_new)} images were removed from “${name}”.`,
+          }),
+        n_withdrawn > 0 &&
+          plural(n_withdrawn, {
+            one: `${count(n_withdrawn)} image was restored to “${name}”.`,
+            other: `${count(n_withdrawn)} images were restored to “${name}”.`,
+          }),
+        'Corrections of other images of the dataset stay.',
       ]
         .filter(isText)
         .join(' '),
     changes: (run: string, changes: ImageChanges) =>
       `In total, compared with the images of “${run}”: ${imageChanges(changes) || 'no difference'}.`,
   },
-  joined: 'Corrected labels in the dataset',
-  joinedHelp: 'Your corrections are labels of the dataset that these images come from.',
-  made: 'A dataset was made from your corrections.',
+  toDataset: 'Corrected labels in the dataset',
+  toDatasetHelp: 'coverslip saves your corrections as labels in the dataset of these images.',
+  created: 'A dataset was created from your corrections.',
   show: 'Show images',
-  decidedAs: 'Decided as',
+  predictedAs: 'Predicted as',
   all: 'All images',
   review: 'Needs review',
   corrected: 'Reviewed',
   warned: 'With a warning',
   warning: 'warning',
   unfamiliar: 'Unfamiliar',
-  unreadable: 'Could not be read',
+  unreadable: 'Unreadable',
   decisions: { uncertain: 'uncertain', unfamiliar: 'unfamiliar' } as Record<string, string>,
   reviewHelp: (uncertainBelow: string | null) =>
-    `These were not decided: they are unfamiliar or unreadable${uncertainBelow === null ? '' : `, or their predicted class has a probability below ${uncertainBelow}`}. The least probable of the others come first under All images.`,
+    `The classifier abstained on these images: they are unfamiliar or unreadable${uncertainBelow === null ? '' : `, or the probability of their predicted class is below ${uncertainBelow}`}. Under “All images”, all other images are sorted by probability, lowest first.`,
   thresholds: {
     share: (name: string, threshold: string) => `“${name}” ${threshold}`,
     two: (both: string) => `Decision thresholds: ${both}.`,
-    many: 'Each class has its own decision threshold. The predicted class is the one furthest above its threshold.',
+    many: 'Each class has a decision threshold. The predicted class is the one with the largest margin above its threshold.',
     earlier:
-      'The classifier’s decision threshold was changed after these images were predicted. These results are by the earlier threshold. To use the new one, predict the images again.',
+      'The decision threshold of the classifier was changed after this prediction. These results use the earlier threshold. To apply the new threshold, predict the images again.',
     mark: 'earlier threshold',
   },
   warnedHelp:
-    'These images differ from all those that the classifier learned from. Have a look before you rely on them.',
+    'These images differ from all training images of the classifier. Check them before you rely on their predictions.',
   unfamiliarHelp:
-    'The network sees in these images what it hardly saw in training: another size, another stain or instrument, or none of the classes? Do not rely on their classes. A few of 100 images like those of training are called so as well; and an unknown class that looks like a known one often is not.',
+    'These images are out-of-distribution (OOD): their features are rare or absent in the training set. Possible reasons are another size, stain or instrument, or an object of none of the classes. Do not rely on their predicted classes. A few percent of images that resemble the training set are marked unfamiliar too. An unknown class that resembles a known class is often not marked.',
   set: 'Prediction set',
   setHelp:
-    'Classes that the image may well show: for images like those of training the true class is among them in 90% of the images of each class.',
-  nothing: 'No images here.',
-  nothingYet: 'The first results appear in a moment.',
-  queued: 'Waiting for the prediction before it.',
-  reviewDone: 'Nothing is left to review.',
-  form: 'Shown as',
+    'The classes that are plausible for the image. If images resemble those of training, the prediction set contains the true class for 90% of the images of each class.',
+  nothing: 'No images match.',
+  nothingYet: 'The first results appear shortly.',
+  queued: 'Waiting in the queue.',
+  reviewDone: 'All images that needed review are reviewed.',
+  form: 'View',
   gallery: 'Gallery',
   list: 'List',
-  keysOf: 'Correct the selected image',
-  selectFirst: 'No image is selected. Click an image, or use the arrow keys.',
+  correctSelected: 'Correct the selected image',
+  selectFirst: 'No image is selected. Click an image or use the arrow keys.',
   excluded: { 'none-of-these': 'None of these classes', unusable: 'Unusable image' },
   excludedHelp:
-    'The image is excluded from training images. The answer is saved in the table; you can undo it.',
+    'Excludes the image from training. coverslip saves this in the table of predictions. You can undo it.',
   marks: { corrected: 'corrected', confirmed: 'confirmed', excluded: 'excluded' },
-  sort: 'Sorted by',
+  sort: 'Sort by',
   sorts: {
-    position: 'order of the files',
-    probability: 'least sure first',
-    '-probability': 'most sure first',
+    position: 'file order',
+    probability: 'probability, lowest first',
+    '-probability': 'probability, highest first',
   },
   keys: {
     title: 'Keys',
     list: [
-      ['1 – 9, 0, a – z', 'correct to the class with that key; “Go to the next image” moves on'],
+      [
+        '1 – 9, 0, a – z',
+        'change the predicted class to the class of that key; “Go to the next image” selects the next one',
+      ],
       [',', 'none of these classes: exclude the image from training'],
       ['.', 'unusable image: exclude it from training'],
       ['Delete or Backspace', 'remove the correction'],
-      ['← → ↑ ↓', 'another image'],
+      ['← → ↑ ↓', 'select another image'],
       ['Enter', 'open the image'],
       ['Ctrl + Z', 'undo the last correction'],
-      ['?', 'this list'],
+      ['?', 'show this list'],
     ] as [string, string][],
   },
   correct: (name: string) => `Correct ${name}`,
-  takeBack: 'Undo the correction',
-  undone: 'The correction was undone.',
+  removeCorrection: 'Remove the correction',
+  correctionRemoved: 'The correction was removed.',
   open: (name: string) => `Open ${name}`,
-  shown: (n: string, total: string) => `${n} of ${total} images`,
-  stopped: 'Stopped. What was predicted so far is kept.',
+  shown: (n: number, total: number) =>
+    plural(total, {
+      one: `${count(n)} of ${count(total)} image`,
+      other: `${count(n)} of ${count(total)} images`,
+    }),
+  stopped: 'Stopped. Predictions up to this point are saved.',
   failed: 'The prediction failed.',
 };

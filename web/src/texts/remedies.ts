@@ -1,33 +1,36 @@
-// What can be done about a message, in the words of the pages.
+// Remedies of a message as text of the pages.
 import type { Remedy } from '../api/client';
+import { train } from './train';
 
-/** A key of the recipe and its value, as they are called on the pages. */
+/** The names of a recipe key and its value on the pages. */
 export type NameOf = (key: string, value: unknown) => { title: string; value: string };
 
 export const remedies = {
-  use: (title: string, value: string) => `Use “${title}: ${value}”`,
+  apply: (title: string, value: string) => `Set “${title}” to “${value}”`,
   trainAnyway: 'Train anyway',
 };
 
-/** In a sentence; empty where the page offers the way itself, or there is none in the app. */
-export function inWords(remedy: Remedy, nameOf: NameOf): string {
+/** A sentence; empty if the page has a button for the remedy, or if the app cannot apply it. */
+export function remedyText(remedy: Remedy, nameOf: NameOf): string {
   switch (remedy.kind) {
     case 'set': {
       const { title, value } = nameOf(remedy.key, remedy.value);
-      return `When you train: “${title}: ${value}”.`;
+      return `On the training page, set “${title}” to “${value}”.`;
     }
     case 'allow-leakage':
-      return 'When you train, you can tick “Train although the split splits groups or duplicates”.';
+      return `On the training page, you can select “${train.leakage}”.`;
     case 'group-by':
       return remedy.column
-        ? `Under “Classes & groups” you can choose the column “${remedy.column}”.`
-        : 'Under “Classes & groups” you can say which images belong together.';
+        ? `Under “Classes & groups”, you can choose the column “${remedy.column}”.`
+        : 'Under “Classes & groups”, you can define groups.';
     case 'import-weights':
-      return 'The page on weights of the documentation says how to import a file.';
+      return 'The page “Pretrained weights” of the documentation describes how to import a file.';
     case 'clean-cache':
-      return 'The documentation says how to empty the cache.';
+      return 'The documentation describes how to empty the cache.';
     case 'choose-other':
-      return remedy.of === 'root' ? 'The documentation of the app says how to open other folders to it.' : '';
+      return remedy.of === 'root'
+        ? 'The app’s documentation describes how to allow coverslip to read other folders.'
+        : '';
     default:
       return '';
   }

@@ -1,28 +1,41 @@
-// What a finished run reached: results, evaluations, comparisons.
+// Texts of results, evaluations and comparisons.
 import type { ImageChanges } from '../api/runs';
-import { count, counted } from './numbers';
+import { counts } from './counts';
+import { count, percentage, plural } from './language';
 
-const ofTest = (n: number) => (n ? ` (${counted(n, 'test image', 'test images')})` : '');
+const ofTest = (n: number) => (n ? ` (${counts.testImages(n)})` : '');
 
-/** Like “3 labeled images added, 2 labels corrected (1 test image), 1 image excluded or removed”. */
+/** Changes of a dataset, such as “3 labeled images added, 2 labels corrected (1 test image)”. */
 export function imageChanges(changes: ImageChanges): string {
   const { n_added, n_relabeled, n_relabeled_test, n_removed, n_removed_test } = changes;
   return [
-    n_added > 0 && `${counted(n_added, 'labeled image', 'labeled images')} added`,
-    n_relabeled > 0 && `${counted(n_relabeled, 'label', 'labels')} corrected${ofTest(n_relabeled_test)}`,
-    n_removed > 0 && `${counted(n_removed, 'image', 'images')} excluded or removed${ofTest(n_removed_test)}`,
+    n_added > 0 &&
+      plural(n_added, {
+        one: `${count(n_added)} labeled image added`,
+        other: `${count(n_added)} labeled images added`,
+      }),
+    n_relabeled > 0 &&
+      plural(n_relabeled, {
+        one: `${count(n_relabeled)} label corrected`,
+        other: `${count(n_relabeled)} labels corrected`,
+      }) + ofTest(n_relabeled_test),
+    n_removed > 0 &&
+      plural(n_removed, {
+        one: `${count(n_removed)} image excluded or removed`,
+        other: `${count(n_removed)} images excluded or removed`,
+      }) + ofTest(n_removed_test),
   ]
     .filter(Boolean)
     .join(', ');
 }
 
-function areOfTestAlone(changes: ImageChanges): boolean {
+function concernOnlyTestImages(changes: ImageChanges): boolean {
   const { n_added, n_relabeled, n_relabeled_test, n_removed, n_removed_test } = changes;
   return n_added === 0 && n_relabeled === n_relabeled_test && n_removed === n_removed_test;
 }
 
 const testedByFolds = (isSame: boolean) =>
-  `Test results are those of the folds${isSame ? '' : ': each fold has its own threshold, chosen on its own validation images'}. They differ from the values here, because other networks predicted the images. Report the test results.`;
+  `Test results are computed on the folds${isSame ? '' : ', each with a threshold that is chosen on the validation images of the fold'}. They differ from the values here, because other networks predicted the images. Report the test results.`;
 
 export const results = {
   results: {
@@ -30,19 +43,19 @@ export const results = {
       summary: 'Summary',
       metrics: 'Metrics',
       confusion: 'Confusion matrix',
-      mistakes: 'Misclassified',
+      misclassified: 'Misclassified',
       threshold: 'Decision threshold',
       curves: 'ROC and PR curves',
       calibration: 'Calibration',
       data: 'Data and split',
-      doubtful: 'Suspected label errors',
+      'label-errors': 'Suspected label errors',
       evaluations: 'External test sets',
       training: 'Training',
       details: 'Details',
     },
     tabsLabel: 'Results',
     predict: 'Predict new images',
-    again: 'Train again with changes',
+    trainAgain: 'Train again with changes',
     report: 'Open the report',
     download: 'Download',
     downloads: {
@@ -56,13 +69,16 @@ export const results = {
     },
     verdicts: {
       metrics: (title: string, value: string) => `${title} is ${value}.`,
-      lowestClass: (name: string, f1: string, n: string) =>
-        `The class with the lowest F1 is ${name}: ${f1} (${n}).`,
-      confusion: (n: string, label: string, predicted: string, share: string) =>
-        `Most frequent confusion: ${n} of ${label} (${share} of the class) predicted as ${predicted}.`,
+      lowestClass: (name: string, f1: string, n: number) =>
+        `The class with the lowest F1 is ${name}: ${f1} (${counts.images(n)}).`,
+      confusion: (n: number, label: string, predicted: string, share: string) =>
+        `Most frequent confusion: ${counts.images(n)} of ${label} (${share} of the class) predicted as ${predicted}.`,
       noConfusion: 'No test image is misclassified.',
-      misclassified: (n: string, all: string, share: string) =>
-        `${n} of ${all} test images are misclassified (${share}).`,
+      misclassified: (n: number, all: number, share: string) =>
+        plural(n, {
+          one: `${count(n)} of ${counts.testImages(all)} is misclassified (${share}).`,
+          other: `${count(n)} of ${counts.testImages(all)} are misclassified (${share}).`,
+        }),
       positive: (positive: string, sensitivity: string, specificity: string) =>
         `For “${positive}”, sensitivity is ${sensitivity} and specificity ${specificity} on the test images.`,
       positiveByFolds: (
@@ -72,65 +88,96 @@ export const results = {
         way: string,
         threshold: string,
       ) =>
-        `On the test images of the folds, each with a threshold of its own (${way}), sensitivity for “${positive}” is ${sensitivity} and specificity ${specificity}. The threshold of the classifier, ${threshold}, was not tested on them.`,
-      highest: 'Each image is predicted as its most probable class. No class has a threshold of its own.',
-      roc: 'Each class has its own threshold. An image is predicted as the class furthest above its threshold.',
+        `On the test images of the folds, sensitivity for “${positive}” is ${sensitivity} and specificity is ${specificity}. Each fold has a separate threshold (${way}). The threshold of the classifier, ${threshold}, was not evaluated on these images.`,
+      highest: 'Each image is predicted as its most probable class. There are no decision thresholds.',
+      roc: 'Each class has its own threshold. An image is predicted as the class with the largest margin above its threshold.',
       curves: (auroc: string, title: string, precision: string | null) =>
-        `${title} is ${auroc}${precision === null ? '' : `; average precision is ${precision}`}. An AUROC of 0.5 is chance.`,
-      noCurves: 'No curve can be drawn: each needs images of the class and of other classes.',
+        `${title} is ${auroc}${precision === null ? '' : `; average precision is ${precision}`}. An AUROC of 0.5 is the chance level.`,
+      noCurves: 'There are no curves: each curve needs test images of the class and of other classes.',
       calibrated: (ece: string, chance: string) =>
-        `No miscalibration is shown: the expected calibration error (ECE) of ${ece} is within what chance gives. ${chance}`,
+        `Miscalibration is not statistically significant: the expected calibration error (ECE) is ${ece}. ${chance}`,
       overconfident: (ece: string, chance: string, confidence: string, accuracy: string) =>
-        `The probabilities are too high: on average ${confidence}, but ${accuracy} of the predictions are right. The expected calibration error (ECE) is ${ece}. ${chance}`,
+        `The probabilities are too high: on average ${confidence}, but ${accuracy} of the predictions are correct. The expected calibration error (ECE) is ${ece}. ${chance}`,
       underconfident: (ece: string, chance: string, confidence: string, accuracy: string) =>
-        `The probabilities are too low: on average ${confidence}, but ${accuracy} of the predictions are right. The expected calibration error (ECE) is ${ece}. ${chance}`,
+        `The probabilities are too low: on average ${confidence}, but ${accuracy} of the predictions are correct. The expected calibration error (ECE) is ${ece}. ${chance}`,
       uncalibrated: (ece: string, chance: string) =>
         `The probabilities are not well calibrated: some are too high, others too low. The expected calibration error (ECE) is ${ece}. ${chance}`,
       eceByChance: (mean: string, high: string) =>
-        `With as many images, a perfectly calibrated classifier has an ECE of ${mean} on average and of up to ${high} in 95% of cases.`,
-      split: (n: string, train: string, val: string, test: string) =>
-        `${n} images: ${train} for training, ${val} for validation, ${test} for testing.`,
-      folds: (n: string, folds: number) =>
-        `${n} images in ${folds} cross-validation folds; each image is tested once.`,
-      labelErrors: (expected: number, judged: string, confirmed: number, n: string, relabelled: number) =>
-        `${expected ? `About ${count(expected)}` : 'None'} of ${judged} labels ${expected ? 'may be' : 'is suspected to be'} wrong${confirmed ? `; ${count(confirmed)} confirmed as right` : ''}.${expected ? ' These images resemble another class as much as images of that class do.' : ''} Of all images of the dataset, ${n} are misclassified by classifiers that were not trained on them.${relabelled ? ` This does not count ${counted(relabelled, 'image', 'images')} that you gave another label since this training.` : ''}`,
-      noLabelErrors: 'Suspected label errors have not been computed for this run.',
+        `With this number of images, a perfectly calibrated classifier has a mean ECE of ${mean}, and an ECE of up to ${high} in 95% of cases.`,
+      split: (train: number, val: number, test: number) =>
+        `${counts.images(train + val + test)}: ${counts.split(train, val, test)}.`,
+      folds: (n: number, folds: number) =>
+        `${counts.images(n)}, ${counts.folds(folds)} of cross-validation. Each image is a test image once.`,
+      labelErrors: (n: {
+        expected: number;
+        checked: number;
+        confirmed: number;
+        misclassified: number;
+        relabeled: number;
+      }) => {
+        const confirmed = plural(n.confirmed, {
+          one: `${count(n.confirmed)} label is confirmed.`,
+          other: `${count(n.confirmed)} labels are confirmed.`,
+        });
+        const relabeled = plural(n.relabeled, {
+          one: `This number does not include ${count(n.relabeled)} image that you relabeled after this training.`,
+          other: `This number does not include ${count(n.relabeled)} images that you relabeled after this training.`,
+        });
+        return [
+          n.expected
+            ? plural(n.expected, {
+                one: `About ${count(n.expected)} of ${counts.labels(n.checked)} may be wrong.`,
+                other: `About ${count(n.expected)} of ${counts.labels(n.checked)} may be wrong.`,
+              })
+            : `None of ${counts.labels(n.checked)} is suspected to be wrong.`,
+          n.confirmed > 0 && confirmed,
+          n.expected > 0 &&
+            'Images with suspected labels resemble another class as much as images of that class do.',
+          `Classifiers that were not trained on the respective image misclassify ${counts.images(n.misclassified)} of the dataset.`,
+          n.relabeled > 0 && relabeled,
+        ]
+          .filter(Boolean)
+          .join(' ');
+      },
+      noLabelErrors: 'Suspected label errors are not computed for this run yet.',
       noEvaluation: 'This classifier has not been evaluated on an external test set.',
-      evaluations: (n: string, title: string, low: string, high: string, own: string) =>
-        `On ${n}, ${title} is ${low === high ? low : `${low} to ${high}`}; on the run's own test set it is ${own}.`,
+      evaluations: (n: number, title: string, low: string, high: string, internal: string) =>
+        `On ${counts.testSets(n)}, ${title} is ${low === high ? low : `${low} to ${high}`}. On the test set of the run, it is ${internal}.`,
       finetuned: (epoch: number, n: number) =>
-        `Fine-tuning ran for ${counted(n, 'epoch', 'epochs')}; epoch ${epoch} is used.`,
+        `Fine-tuning ran for ${counts.epochs(n)}. Epoch ${epoch} is used.`,
       instant: 'The instant classifier is used: a linear classifier on features of the pretrained network.',
       eachFold: (n: number) =>
-        `Each of ${n} folds was trained separately; the classifier itself is trained on all images.`,
+        `Each of ${counts.folds(n)} was trained separately. The final classifier is trained on all images.`,
       warnings: (n: number) =>
         n
-          ? `${counted(n, 'warning was', 'warnings were')} recorded during training.`
+          ? plural(n, {
+              one: `${count(n)} warning was recorded during training.`,
+              other: `${count(n)} warnings were recorded during training.`,
+            })
           : 'No warning was recorded during training.',
     },
-    figureFiles: { title: 'This figure:', svg: 'SVG', png: 'PNG', csv: 'numbers (CSV)' },
-    numbers: 'Metrics',
+    figureFiles: { title: 'Download this figure:', svg: 'SVG', png: 'PNG', csv: 'data (CSV)' },
     keyMetrics: 'Key metrics',
-    byChance: (value: string) => `${value} expected by chance`,
+    byChance: (value: string) => `chance level ${value}`,
     allMetrics: 'All metrics',
     metric: 'Metric',
     value: 'Value',
     intervalColumn: '95% CI',
     further: 'Further metrics',
-    ownColumn: 'Own test set',
+    internalColumn: 'Test set of the run',
     plot: 'Value and CI',
     primary: 'primary metric',
     method: (intervals: string, method: string) =>
       `Dots are values, bars are 95% confidence intervals (CI). ${intervals} Method: ${method}.`,
     perClass: 'Metrics by class',
-    allClasses: (n: number) => `Show all ${n} classes`,
-    ofImages: (correct: string, images: string) => `${correct} of ${images}`,
+    allClasses: (n: number) => `Show all ${counts.classes(n)}`,
+    ofImages: (correct: number, images: number) => `${count(correct)} of ${count(images)}`,
     countsInstead:
-      'Counts are shown instead of a confidence interval where the images come from fewer than 5 groups.',
+      'If the images of a class come from fewer than 5 groups, counts are shown instead of a confidence interval.',
     worstClasses: (n: number) =>
-      `The ${n} classes with the lowest F1. Choose a heading to sort, or find a class.`,
+      `The ${counts.classes(n)} with the lowest F1. To sort the table, choose a heading. To see another class, find it by name.`,
     perClassHelp:
-      'Below each value is its 95% CI. Recall is also called sensitivity; precision is also called positive predictive value. NPV is the negative predictive value. Choose a heading to sort.',
+      'The 95% CI is below each value. Recall is also known as sensitivity, and precision as positive predictive value (PPV). NPV is the negative predictive value. To sort the table, choose a heading.',
     classColumns: {
       name: 'Class',
       n: 'Images',
@@ -142,104 +189,105 @@ export const results = {
       auroc: 'AUROC',
       average_precision: 'Average precision',
     },
-    limits: 'Limits of the result',
-    image: 'image',
-    images: 'images',
-    mixUps: 'Most frequent confusions',
-    noMixUps: 'No test image is misclassified.',
-    mixUp: (label: string, predicted: string) => `${label} predicted as ${predicted}`,
-    ofClass: (share: string) => `${share} of the class`,
+    limits: 'Limitations',
+    confusions: 'Most frequent confusions',
+    noConfusions: 'No test image is misclassified.',
+    confusedAs: (label: string, predicted: string) => `${label} predicted as ${predicted}`,
+    ofClass: (n: number, share: string) => `${counts.images(n)}, ${share} of the class`,
     domains: 'By domain',
     domain: 'Domain',
     groups: 'Groups',
     folds: 'Metrics by fold',
     foldsHelp:
-      'Each fold is predicted by a classifier that was not trained on it. Large differences between folds mean that the result depends on which images are tested.',
+      'Each fold is predicted by a classifier that was not trained on it. If metrics differ much between folds, the result depends on the choice of test images.',
     fold: 'Fold',
     moreImages: {
-      drawing: 'Error by number of training images',
+      figure: 'Error by number of training images',
       across: 'training images',
       up: 'error (1 − macro-F1)',
       twice: 'twice as many',
-      dot: (n: string, error: string, low: string, high: string) =>
-        `${n} training images: error ${error} (95% CI ${low} to ${high})`,
+      dot: (n: number, error: string, low: string, high: string) =>
+        plural(n, {
+          one: `${count(n)} training image: error ${error} (95% CI ${low} to ${high})`,
+          other: `${count(n)} training images: error ${error} (95% CI ${low} to ${high})`,
+        }),
     },
     confusion: {
-      help: 'Rows are true classes, columns are predicted classes. Choose a cell to see its images; the arrow keys move between cells.',
+      help: 'Rows are true classes, columns are predicted classes. To see the images of a cell, choose it. Arrow keys move between cells.',
       counts: 'Counts',
       csv: 'Table (CSV)',
       shares: 'Percent of the row',
       shown: 'Cells show',
       whole: (n: number, most: number) =>
-        `Show all ${n} classes, not only the ${most} that are confused most`,
-      right: 'correct',
-      wrong: 'misclassified',
+        `Show all ${counts.classes(n)}, not only the ${count(most)} with the most confusions`,
+      correct: 'correct',
+      misclassified: 'misclassified',
       legend: 'Share of the row',
-      range: '0 to 100%',
+      range: `${percentage(0, 0)} to ${percentage(1, 0)}`,
       true: 'true class',
       predicted: 'predicted class',
       cell: (label: string, predicted: string, n: number, share: string) =>
-        `${label} predicted as ${predicted}: ${counted(n, 'image', 'images')}, ${share} of the row`,
+        `${label} predicted as ${predicted}: ${counts.images(n)}, ${share} of the row`,
       images: (label: string, predicted: string) =>
         label === predicted ? `${label}, classified correctly` : `${label}, predicted as ${predicted}`,
       total: 'Images',
     },
     threshold: {
       title: 'Decision threshold',
-      help: (positive: string, n: string, others: string, images: string, tested: string) =>
-        `An image is predicted as “${positive}” if its probability is at or above the threshold. Move the point to see the sensitivity and specificity of other thresholds on ${images} (${n} of “${positive}”, ${others} others). ${tested} The test results are recomputed when you set a threshold.`,
+      help: (positive: string, n: number, nNegative: number, images: string, tested: string) =>
+        `An image is predicted as “${positive}” if its probability for this class is at or above the threshold. To see the sensitivity and specificity of another threshold, move the point on the curve. The curve is computed on ${images} (${count(n)} of “${positive}”, ${count(nNegative)} of the other class). ${tested} When you set a threshold, coverslip recomputes the test results.`,
       chosenOn: {
         'validation images': {
           images: 'validation images',
           predictedBy: '',
-          tested: () => 'Test images are not used for this choice.',
+          tested: () => 'Test images are not used to choose the threshold.',
         },
         'held-out training images': {
           images: 'images of all folds',
-          predictedBy: ', each predicted by a linear probe that was trained without it',
+          predictedBy: ', each predicted by a linear probe that was not trained on it',
           tested: testedByFolds,
         },
         "the folds' images": {
           images: 'validation images of all folds',
-          predictedBy: ', each predicted by its fold’s network',
+          predictedBy: ', each predicted by the network of its fold',
           tested: testedByFolds,
         },
       },
-      drawing: (images: string) => `ROC curve of ${images}`,
+      figure: (images: string) => `ROC curve on ${images}`,
       across: 'false positive rate (1 − specificity)',
       up: 'sensitivity',
       slider: 'Threshold (higher sensitivity to the right, fewer false positives to the left)',
-      say: (sensitivity: string, specificity: string) =>
+      values: (sensitivity: string, specificity: string) =>
         `sensitivity ${sensitivity}, specificity ${specificity}`,
-      chosen: (images: string) => `Chosen operating point, on ${images} (not the test result)`,
+      operatingPoint: (images: string) => `Selected operating point on ${images} (not the test result)`,
       threshold: 'Threshold',
       sensitivity: 'Sensitivity',
       specificity: 'Specificity',
       ppv: 'Positive predictive value (PPV)',
       npv: 'Negative predictive value (NPV)',
       uncertainBelow: 'Uncertain below a probability of',
-      noneUncertain: 'none uncertain',
+      noneUncertain: 'no prediction is uncertain',
       switchesOff: (before: string) =>
-        `With this threshold, no prediction is marked uncertain for a low probability. With the threshold in use, predictions below ${before} are. On the images that the threshold is chosen on, marking the least certain predictions would not lower the share of errors.`,
-      where: (positive: string) => `Expected proportion of “${positive}” (prevalence)`,
-      elsewhere: (ppv: string, npv: string) =>
-        `At this prevalence, PPV is ${ppv} and NPV is ${npv}, if images of each class look the same as here.`,
-      inUse: (threshold: string, way: string) => `In use: threshold ${threshold} (${way}).`,
+        `With this threshold, coverslip marks no prediction uncertain for a low probability. With the current threshold, it marks predictions below ${before}. On the images that are used to choose the threshold, marking the least certain predictions would not lower the error rate.`,
+      prevalence: (positive: string) => `Expected proportion of “${positive}” (prevalence)`,
+      atPrevalence: (ppv: string, npv: string) =>
+        `At this prevalence, PPV is ${ppv} and NPV is ${npv}. This assumes that images of each class resemble the images here.`,
+      inUse: (threshold: string, way: string) => `Current threshold: ${threshold} (${way}).`,
       ways: {
-        highest: () => 'the default',
-        roc: () => 'the best balance of both classes, ROC',
+        highest: () => 'default',
+        roc: () => 'highest mean of sensitivity and specificity on the ROC curve',
         sensitivity: (target: string) => `chosen for a sensitivity of ${target}`,
         specificity: (target: string) => `chosen for a specificity of ${target}`,
-        threshold: () => 'set by hand',
+        threshold: () => 'set manually',
       },
       use: 'Use this threshold',
-      back: 'Use the default threshold',
+      useDefault: 'Use the default threshold',
       saving: 'Recomputing the test results and the report …',
-      done: 'The new threshold is in use. The test results were recomputed.',
+      done: 'The new threshold is applied, and the test results are recomputed.',
       doneWithoutUncertain:
-        'The new threshold is in use. The test results were recomputed. Predictions are no longer marked uncertain for a low probability.',
+        'The new threshold is applied, and the test results are recomputed. coverslip no longer marks predictions uncertain for a low probability.',
       uncertain: 'Uncertain predictions',
-      noUncertain: 'No prediction is marked uncertain for a low probability.',
+      noUncertain: 'coverslip marks no prediction uncertain for a low probability.',
       points: 'Threshold of each class',
       point: 'Threshold',
       change:
@@ -254,40 +302,45 @@ export const results = {
       prUp: 'precision (positive predictive value)',
       legend: 'Classes',
       rocHelp:
-        'AUROC is the probability that an image of the class has a higher probability for it than an image of another class.',
+        'AUROC is the chance that an image of the class gets a higher probability for the class than an image of another class.',
       prHelp:
         'AP (average precision) is the area under the curve. For rare classes it is more informative than AUROC.',
       auroc: 'AUROC',
       ap: 'AP',
-      none: 'Not computed: the test images contain only one of these classes.',
+      none: 'Not computed, because the test images contain only one of these classes.',
     },
     calibration: {
       title: 'Calibration',
-      help: 'Each dot is a bin of images: across, the mean of their highest probability; up, the share whose most probable class is the true one. Decision thresholds play no part here. On the line, both are equal. Below the line, the probabilities are too high. Larger dots stand for more images. The ECE is the average distance from the line, weighted by images.',
-      drawing: 'Reliability diagram',
+      help: 'Each dot is a bin of images. The horizontal axis shows their mean highest probability, the vertical axis the share whose most probable class is correct. Decision thresholds are not used here. On the diagonal, both values are equal; below it, the probabilities are too high. Larger dots represent more images. The ECE is the mean distance from the diagonal, weighted by the number of images.',
+      figure: 'Reliability diagram',
       bars: 'Images by probability',
       before: 'before calibration',
       after: 'after calibration',
-      right: 'correct',
+      correct: 'correct',
       wrong: 'wrong',
       error: (value: string) => `ECE ${value}`,
       across: 'highest probability',
       up: 'share correct',
-      images: (n: number) => counted(n, 'image', 'images'),
+      images: counts.images,
       none: 'This run has no predicted probabilities.',
-      noBefore: 'Values before calibration are not shown, because each fold has its own temperature.',
+      noBefore:
+        'Values before calibration are not shown, because each fold has a separate calibration temperature.',
       table: 'Show as a table',
       bin: 'Probability',
       mean: 'Mean probability',
       share: 'Most probable class is correct',
     },
-    mistakes: {
+    misclassified: {
       title: 'Misclassified images',
-      help: 'The predicted class is red, the label stands below it. The highest probabilities come first: their labels are the most likely to be wrong.',
-      surest: 'Most confident misclassified images',
-      all_of: (n: number) => (n === 1 ? 'Show the image' : `Show all ${count(n)} misclassified images`),
+      help: 'The predicted class is red, and the label is below it. Images are sorted by probability, highest first, because their labels are the most likely to be wrong.',
+      mostConfident: 'Most confident misclassified images',
+      showAll: (n: number) =>
+        plural(n, {
+          one: 'Show the misclassified image',
+          other: `Show all ${counts.misclassified(n)}`,
+        }),
       label: 'labeled',
-      sure: (share: string) => `probability ${share}`,
+      probability: (share: string) => `probability ${share}`,
       all: 'All classes',
       filterLabel: 'True class',
       filterPredicted: 'Predicted class',
@@ -304,8 +357,8 @@ export const results = {
   },
   gallery: {
     more: 'Show more',
-    shown: (n: string, total: string) => `${n} of ${total} images`,
-    none: 'No images here.',
+    shown: (n: number, total: number) => `${count(n)} of ${counts.images(total)}`,
+    none: 'No images.',
     enlarge: (name: string) => `Enlarge ${name}`,
   },
   picture: {
@@ -318,28 +371,37 @@ export const results = {
   },
   evaluations: {
     title: 'External test sets',
-    set: 'external test set',
-    sets: 'external test sets',
     intro:
-      'The results so far are from the same dataset as the training images. An external test set from another day, slide or laboratory shows how well the classifier generalizes.',
+      'The results of the run are from the same dataset as the training images. An external test set from another day, slide or laboratory shows how well the classifier generalizes.',
     start: 'Evaluate on an external test set …',
     dataset: 'Labeled dataset',
     choose: 'Choose …',
     name: 'Name',
     begin: 'Evaluate',
-    none: 'Not evaluated on an external test set yet.',
+    none: 'No evaluation on an external test set yet.',
     noDatasets: 'There is no other labeled dataset.',
     toDatasets: 'Open another dataset …',
-    known: (n: string, all: string) => `${n} of ${all} labeled images have a class of this classifier.`,
-    partly: (n: string, all: string) =>
-      `Only ${n} of ${all} images have a label. If these were chosen because the classifier was unsure of them, as in a review of predictions, the metrics are too low for the others.`,
-    unknown: (names: string) =>
-      `Not evaluated, because the classifier does not have these classes: ${names}.`,
-    noneKnown: 'The classifier has none of these classes. Rename them, or choose another dataset.',
-    seen: (n: string) =>
-      `${n} of these images, or duplicates of them, were training or validation images. Results on such images are too good.`,
-    notSeen: 'None of these images, and no duplicate of them, was a training or validation image.',
-    sameDataset: 'The classifier was trained on this dataset. Results on its images say little.',
+    sharedClasses: (n: number, all: number) =>
+      plural(n, {
+        one: `${count(n)} of ${count(all)} labeled images has a class of this classifier.`,
+        other: `${count(n)} of ${count(all)} labeled images have a class of this classifier.`,
+      }),
+    partlyLabeled: (n: number, all: number) =>
+      plural(n, {
+        one: `Only ${count(n)} of ${count(all)} images has a label. If it was labeled because the classifier was uncertain, as in a review of predictions, the metrics underestimate the performance on all images.`,
+        other: `Only ${count(n)} of ${count(all)} images have a label. If they were labeled because the classifier was uncertain, as in a review of predictions, the metrics underestimate the performance on all images.`,
+      }),
+    unknownClasses: (names: string) =>
+      `The classifier does not have these classes, so their images are not evaluated: ${names}.`,
+    noSharedClass: 'The classifier has none of these classes. Rename the classes, or choose another dataset.',
+    usedInTraining: (n: number) =>
+      plural(n, {
+        one: `${count(n)} of these images, or a duplicate of it, was a training or validation image. The result on such images is too high.`,
+        other: `${count(n)} of these images, or duplicates of them, were training or validation images. Results on such images are too high.`,
+      }),
+    notUsedInTraining: 'None of these images, and no duplicate of them, was a training or validation image.',
+    sameDataset:
+      'The classifier was trained on this dataset. This evaluation does not show how well it generalizes.',
     columns: {
       name: 'Dataset',
       state: 'State',
@@ -354,85 +416,97 @@ export const results = {
     removeNamed: (name: string) => `Delete the evaluation on ${name}`,
     removed: (name: string) => `The evaluation on ${name} is in the trash.`,
     stop: 'Stop',
-    again: 'Start again',
-    waiting: 'Waiting in the queue behind another evaluation.',
+    restart: 'Start again',
+    waiting: 'Waiting in the queue.',
     working: 'Evaluating',
-    stopped: 'Stopped before there was a result.',
+    stopped: 'Stopped before a result was available.',
     tabsLabel: 'Evaluation',
     thisSet: 'This test set',
-    against: 'Comparison with the own test set',
-    lower: (title: string, here: string, own: string, difference: string) =>
-      `${title} is lower on this test set than on the own test set: ${here} against ${own}, difference ${difference}.`,
-    higher: (title: string, here: string, own: string, difference: string) =>
-      `${title} is higher on this test set than on the own test set: ${here} against ${own}, difference ${difference}.`,
-    same: (title: string, here: string, own: string, difference: string) =>
-      `The difference in ${title} is not statistically significant: ${here} on this test set, ${own} on the own test set, difference ${difference}.`,
-    noInterval: (title: string, here: string, own: string, reason: string) =>
-      `${title} is ${here} on this test set and ${own} on the own test set. The difference cannot be tested: ${reason}.`,
-    againstHelp:
-      'The interval of the difference assumes that the two test sets are independent: no patient or slide occurs in both.',
+    comparison: 'Comparison with the test set of the run',
+    lower: (title: string, external: string, internal: string, difference: string) =>
+      `${title} is lower on this test set than on the test set of the run: ${external} compared with ${internal}, difference ${difference}.`,
+    higher: (title: string, external: string, internal: string, difference: string) =>
+      `${title} is higher on this test set than on the test set of the run: ${external} compared with ${internal}, difference ${difference}.`,
+    same: (title: string, external: string, internal: string, difference: string) =>
+      `The difference in ${title} is not statistically significant: ${external} on this test set, ${internal} on the test set of the run, difference ${difference}.`,
+    noInterval: (title: string, external: string, internal: string, reason: string) =>
+      `${title} is ${external} on this test set and ${internal} on the test set of the run. The difference cannot be tested: ${reason}.`,
+    comparisonHelp:
+      'The confidence interval of the difference assumes independent test sets: no patient or slide is in both.',
     compareWith: 'Compare with another classifier on this test set',
     compare: 'Compare',
   },
-  doubtful: {
+  labelErrors: {
     title: 'Suspected label errors',
-    help: 'Labels of training, validation and test images that are questioned by classifiers not trained on these images. Not all of them are wrong: where classes look alike, many are only difficult. Check each image: correct the label, or confirm it as right.',
-    look: 'Find suspected label errors',
-    looking: 'Checking all images. This can take minutes. You can leave this page.',
-    goThrough: (n: string) => `Review ${n} in the gallery`,
-    confirmed: (n: string) => `Confirmed labels (${n})`,
-    notJudged: (n: string) => `${n} could not be checked.`,
+    help: 'Labels of training, validation and test images that are questioned by classifiers not trained on these images. Not all suspected labels are wrong: if classes resemble each other, many of these images are only difficult. Check each image, then correct or confirm its label.',
+    find: 'Find suspected label errors',
+    searching: 'coverslip is checking all images. This can take minutes. You can leave this page.',
+    review: (n: number) =>
+      plural(n, {
+        one: `Review ${count(n)} image in the gallery`,
+        other: `Review ${count(n)} images in the gallery`,
+      }),
+    confirmed: (n: number) => `Confirmed labels (${count(n)})`,
+    notChecked: (n: number) =>
+      plural(n, {
+        one: `${count(n)} image could not be checked.`,
+        other: `${count(n)} images could not be checked.`,
+      }),
     className: 'Class',
     images: 'Images',
-    doubtful: 'Misclassified (whole dataset)',
+    misclassified: 'Misclassified (whole dataset)',
     tooFew: 'too few images',
     showAll: (n: number, most: number, confirmed: number) =>
       (n > most
-        ? `Show the first ${count(most)} of ${count(n)} misclassified images`
-        : `Show all ${count(n)} misclassified images`) + (confirmed ? ' without a confirmed label' : ''),
-    showFewer: 'Show the suspected errors only',
+        ? `Show the first ${count(most)} of ${counts.misclassified(n)}`
+        : `Show all ${counts.misclassified(n)}`) + (confirmed ? ' without a confirmed label' : ''),
+    showSuspected: 'Show only suspected label errors',
     image: 'Image',
     label: 'Label',
     suggested: 'Suggested class',
     score: 'Score (0–1)',
     testImages:
-      'If you correct only the suspected label errors of test images, the results may become too high, because wrong labels that agree with the classifier stay. The results of this run do not change. For a fair correction, also check a random sample of the test images.',
+      'If you correct only the suspected label errors of test images, later results can become too high, because wrong labels that agree with the classifier stay. The results of this run do not change. For an unbiased correction, also check a random sample of the test images.',
   },
-  again: {
-    shows: 'Correct the label: the image shows',
-    joins: (dataset: string) => `The label is corrected in ${dataset} at once. You can use the keys.`,
+  retraining: {
+    correctLabel: 'Correct the label to',
+    savedIn: (dataset: string) =>
+      `coverslip corrects the label in the dataset “${dataset}” immediately. You can use the keys.`,
     corrected: (label: string) => `corrected: ${label}`,
     changed: (changes: ImageChanges, hasFolds: boolean) =>
-      `Since this training: ${imageChanges(changes)}.${areOfTestAlone(changes) && !hasFolds ? ' Only test images are affected: training again changes the result, but not the probabilities that the classifier gives. A decision threshold, if you chose one, is not carried over.' : ''}`,
+      `Changes after this training: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' The changes concern only test images. A new training changes the test result, but not the predicted probabilities. A decision threshold that you chose is not copied to the new training.' : ''}`,
     ungrouped: (n: number) =>
-      `${counted(n, 'added image has', 'added images have')} no known group, so nothing shows whether ${n === 1 ? 'it is' : 'they are'} of the same group (such as a patient) as test images. If so, the metrics of a training with them are too high.`,
+      plural(n, {
+        one: `${count(n)} added image has no group. If it belongs to the same group (such as a patient) as test images, the metrics of a new training are too high.`,
+        other: `${count(n)} added images have no group. If they belong to the same group (such as a patient) as test images, the metrics of a new training are too high.`,
+      }),
     result: (metric: string, first: string, second: string) => `${metric} ${first} before, ${second} now`,
     byLabels: {
       both: 'On the same test images:',
-      first: 'By the old test labels (the fair ones):',
+      first: 'With the original test labels (unbiased):',
       second:
-        'By the corrected test labels (possibly too high, because only misclassified images were checked):',
+        'With the corrected test labels (possibly too high, because only misclassified images were checked):',
     },
     otherRule:
-      'The two runs use different decision rules, so metrics of predicted classes differ for that reason as well. A threshold that you choose for a run is not carried over to another training: choose it again under “Decision threshold”.',
-    start: 'Train again with these images …',
+      'The two runs use different decision rules, which also changes the metrics of predicted classes. A threshold that you choose for a run is not copied to another training. Choose it again under “Decision threshold”.',
+    start: 'Train again with these changes …',
     endings: {
       labels: 'labels corrected',
       added: 'images added',
       both: 'labels corrected and images added',
       images: 'images changed',
     },
-    isDone: 'A newer training has these changes:',
-    isAgain: 'This run keeps the split of an earlier run, so that the two can be compared.',
-    isAgainOfDeleted:
-      'This run keeps the split of an earlier run, which cannot be compared: it was deleted or has no results.',
+    isDone: 'A newer training includes these changes:',
+    keepsSplit: 'This run keeps the split of an earlier run, so that you can compare the two.',
+    keepsSplitOfDeleted:
+      'This run keeps the split of an earlier run. The two cannot be compared, because the earlier run was deleted or has no results.',
     compare: 'Compare with the earlier run',
   },
   comparing: {
     published: {
       title: 'Published results',
-      help: 'Results from a paper beside yours. The test images differ, so no test is possible: a difference can come from the images alone.',
-      mark: 'published: other images, not tested',
+      help: 'Add results from a paper to the table. No significance test is possible, because the test images differ.',
+      mark: 'published: other test images, no significance test',
       name: 'Paper',
       metric: 'Metric',
       value: 'Value (0 to 1)',
@@ -441,32 +515,34 @@ export const results = {
       removeNamed: (name: string) => `Remove ${name}`,
     },
     title: 'Compare runs',
-    choose: 'Tick two or more runs in the list to compare them.',
-    toList: 'Go to the list of runs',
+    choose: 'Select two or more runs in the list to compare them.',
+    toList: 'Go to the list of trainings',
     conclusion: 'Conclusion',
-    noConclusion: 'There is no test of all these runs together: their test images, labels or classes differ.',
+    noConclusion:
+      'These runs cannot be tested together, because their test images, labels or classes differ.',
     metric: 'Metric',
     images: 'Test images',
-    help: 'Bars are the 95% confidence intervals (CI) of single values. Whether two runs differ follows from the interval of their difference: intervals of single values that overlap say nothing about it.',
+    help: 'Bars are 95% confidence intervals (CI) of single values. To decide whether two runs differ, use the confidence interval of their difference. Overlapping intervals of single values do not answer this question.',
     working: 'Comparing …',
     pair: (first: string, second: string) => `${second} compared with ${first}`,
-    measuredOn: (images: string, groups: string) =>
-      `Computed on ${images}${groups ? ` from ${groups}` : ''} of both test sets.`,
-    group: 'group',
-    groups: 'groups',
+    computedOn: (nImages: number, nGroups: number | null) =>
+      nGroups
+        ? `Computed on ${counts.images(nImages)} from ${counts.groups(nGroups)} that both test sets contain.`
+        : `Computed on ${counts.images(nImages)} that both test sets contain.`,
     labels: {
       both: '',
-      first: 'By the labels of the first run',
-      second: 'By the labels of the second run',
+      first: 'With the labels of the first run',
+      second: 'With the labels of the second run',
     },
     difference: 'Difference',
     interval: '95% CI of the difference',
     significance: 'Significance',
-    shown: 'statistically significant',
-    chance: 'not statistically significant',
-    allMetrics: (n: number) => counted(n, 'more metric', 'more metrics'),
+    significant: 'statistically significant',
+    notSignificant: 'not statistically significant',
+    allMetrics: (n: number) =>
+      plural(n, { one: `Show ${count(n)} more metric`, other: `Show ${count(n)} more metrics` }),
     mcnemar: (first: number, second: number, p: string) =>
-      `${counted(first, 'image is', 'images are')} classified correctly by the first run only, ${counted(second, 'image', 'images')} by the second only (McNemar’s exact test, which treats images as independent: ${p}).`,
+      `Only the first run classifies ${counts.images(first)} correctly, only the second run ${counts.images(second)} (McNemar’s exact test, which treats images as independent: ${p}).`,
     changed: {
       title: (first: string, second: string) => `Images that changed from ${first} to ${second}`,
       none: 'Both runs predict the same class for every test image.',
@@ -475,15 +551,15 @@ export const results = {
         'to-wrong': 'Correct → misclassified',
         'other-class': 'Misclassified as another class',
       },
-      noneOfKind: 'No image.',
-      shown: (n: string, total: string) => `${n} of ${total} images`,
+      noneOfKind: 'No images.',
+      shown: (n: number, total: number) => `${count(n)} of ${counts.images(total)}`,
       labeled: (label: string) => `labeled ${label}`,
       before: (name: string, share: string) => `${name} ${share}`,
-      all: (n: number) => `Show all ${count(n)}`,
+      all: (n: number) => `Show all ${counts.images(n)}`,
     },
-    differed: 'Settings and data that differ',
-    nothingDiffered: 'Recipe, images and split are the same.',
-    own: 'Results of each run',
+    differences: 'Settings and data that differ',
+    noDifferences: 'Recipe, images and split are the same.',
+    single: 'Results of each run',
     fit: {
       val_accuracy: 'Accuracy on validation images (most probable class)',
       val_f1: 'F1 on validation images (most probable class)',

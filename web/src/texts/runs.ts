@@ -1,4 +1,5 @@
-import { count, counted } from './numbers';
+import { counts } from './counts';
+import { count, decimal, plural } from './language';
 import { results } from './results';
 import type { RunState } from '../api/runs';
 
@@ -15,16 +16,16 @@ const states: Record<RunState, string> = {
 
 export const runs = {
   title: 'Trainings',
-  intro: 'Each training is a folder of its own. It goes on when you close this page.',
+  intro: 'Each training has a separate run folder. Trainings continue if you close this page.',
   train: 'Train a classifier',
   none: {
     title: 'No trainings yet',
-    text: 'Choose labeled images and start one. A first classifier is ready within seconds to minutes.',
+    text: 'Choose a labeled dataset and start a training. A first classifier is ready within seconds to minutes.',
   },
   states,
   running: { train: 'training', evaluate: 'evaluating', predict: 'predicting', study: 'training' },
-  queuePosition: (n: number) => (n === 1 ? 'next in the queue' : `number ${n} in the queue`),
-  fold: (k: number, n: number) => `fold ${k} of ${n}`,
+  queuePosition: (n: number) => `position ${count(n)} in the queue`,
+  fold: (k: number, n: number) => `fold ${count(k)} of ${count(n)}`,
   columns: {
     pick: 'Compare',
     name: 'Training',
@@ -39,25 +40,28 @@ export const runs = {
     rules: {
       'chosen threshold': {
         text: 'chosen threshold',
-        help: 'Classes are predicted with a decision threshold that was chosen on validation images. Compare the result only with results of the same decision rule.',
+        help: 'Classes are predicted with a decision threshold that was chosen on validation images. Compare this result only with results of the same decision rule.',
       },
       'threshold set by hand': {
-        text: 'threshold set by hand',
-        help: 'A person set the decision threshold. If test results were known by then, the result is too high.',
+        text: 'threshold set manually',
+        help: 'A person set the decision threshold. If the person knew the test results, the result is too high.',
       },
     },
     relabeled: (n: number) => ({
-      text: `${counted(n, 'test image', 'test images')} relabeled`,
-      help: 'Labels were corrected after looking at misclassified images, so the result is an overestimate. The summary of the training shows the accuracy with the earlier labels.',
+      text: plural(n, {
+        one: `${count(n)} test image relabeled`,
+        other: `${count(n)} test images relabeled`,
+      }),
+      help: 'Labels of misclassified test images were corrected, so the result is too high. The summary of the training shows the accuracy with the earlier labels.',
     }),
     otherRule: 'without threshold',
     otherRuleHelp:
-      'Here the class with the highest probability is predicted; the test result is with the decision threshold. Do not compare the two.',
+      'This value is computed without the decision threshold: the class with the highest probability is predicted. The test result uses the threshold. Do not compare the two.',
   },
   curve: (first: string, last: string) => `F1 on validation images, epoch by epoch: from ${first} to ${last}`,
-  meanOfFolds: (n: number) => `Mean of ${n} ${n === 1 ? 'fold' : 'folds'}`,
+  meanOfFolds: (n: number) => `Mean of ${counts.folds(n)}`,
   pick: (name: string) => `Compare ${name}`,
-  compare: (n: number) => (n < 2 ? 'Tick two or more to compare' : `Compare ${n} trainings`),
+  compare: (n: number) => (n < 2 ? 'Select two or more to compare' : `Compare ${counts.trainings(n)}`),
   interval: (low: string, high: string) => `${low} to ${high}`,
   remove: 'Delete',
   removeNamed: (name: string) => `Delete ${name}`,
@@ -73,47 +77,48 @@ export const runs = {
   live: {
     title: 'Progress',
     whole: 'Whole training',
-    fold: (k: number, n: number) => `Fold ${k} of ${n}`,
+    fold: (k: number, n: number) => `Fold ${count(k)} of ${count(n)}`,
     folds: 'Folds',
     epoch: (k: number, n: number, perSecond: number) =>
-      `Epoch ${k} of ${n} · ${perSecond < 10 ? perSecond.toFixed(1) : count(Math.round(perSecond))} images per second`,
+      `Epoch ${count(k)} of ${count(n)} · ${decimal(perSecond, perSecond < 10 ? 1 : 0)} images per second`,
     work: (stage: string) => stage.charAt(0).toUpperCase() + stage.slice(1),
     left: (time: string) => `${time} left`,
-    waiting: 'Waiting for the training or study before it.',
+    waiting: 'Waiting in the queue until the current training or study ends.',
     starting: 'Starting …',
     ready: 'A first classifier is ready',
-    first: 'First numbers',
+    first: 'First results',
     preliminary: 'preliminary',
     preliminaryText:
-      'From validation images, which training makes choices by. The numbers that count are measured on test images at the end.',
+      'These results are computed on validation images, which training uses to make choices. The final results are computed on test images at the end.',
     sinceStart: (time: string) => `${time} since the start`,
     queuedFor: (time: string) => `Queued for ${time}.`,
     accuracy: 'Accuracy',
     f1: 'Macro-F1',
     readyText: (accuracy: string, f1: string) =>
-      `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning starts from it. Validation images decide which of the two is kept.`,
+      `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning starts from it. coverslip keeps the better of the two on validation images.`,
     readyAlone: (accuracy: string, f1: string) =>
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images.`,
-    predictNow: 'Predict with it now',
-    partsOfFinal: (n: string) => `The final classifier is trained on all ${n} images.`,
-    parts: (train: string, val: string, test: string) =>
-      `${train} training images, ${val} validation images, ${test} test images`,
-    watched: {
+    predictNow: 'Predict with this classifier',
+    finalTraining: (n: number) => `The final classifier is trained on all ${counts.images(n)}.`,
+    split: counts.split,
+    examples: {
       title: 'Predictions of validation images',
       help: (n: number) =>
-        `${n} validation images, the same ones in every epoch, with their predicted class. Dashed: misclassified, with the label below. The curves show the results for all validation images.`,
-      right: (epoch: number, n: number, all: number) =>
-        `${epoch ? `After epoch ${epoch}` : 'Before the first epoch'}: ${n} of ${all} right.`,
-      isRight: (name: string) => `${name}, as labeled`,
-      isWrong: (label: string, name: string) => `${label}, predicted as ${name}`,
+        `${count(n)} validation images with their predicted class, the same images in every epoch. A dashed border marks a misclassified image, with its label below. The curves show the results on all validation images.`,
+      nCorrect: (epoch: number, n: number, all: number) =>
+        epoch
+          ? `After epoch ${count(epoch)}: ${count(n)} of ${count(all)} correct.`
+          : `Before the first epoch: ${count(n)} of ${count(all)} correct.`,
+      correct: (name: string) => `${name}, as labeled`,
+      misclassified: (label: string, name: string) => `${label}, predicted as ${name}`,
     },
     curves: 'Curves',
     curvesOf: 'Curves of',
     noCurves: 'Curves appear after the first epoch of fine-tuning.',
-    noFineTuning: 'This training has no epochs: the instant classifier is fitted in one go.',
+    noFineTuning: 'This training has no epochs, because the instant classifier is fitted in a single step.',
     train: 'training',
     val: 'validation',
-    kept: 'kept',
+    selected: 'selected',
     best: 'best epoch so far',
     scores: {
       loss: 'Loss',
@@ -125,81 +130,82 @@ export const runs = {
     table: 'Show as a table',
     epochColumn: 'Epoch',
     log: 'Log',
-    logEmpty: 'Nothing yet.',
-    allLines: 'The whole log',
+    logEmpty: 'No entries yet.',
+    allLines: 'Open the complete log',
     stop: 'Stop (resume later)',
-    stopHelp: 'The best classifier so far is kept.',
-    stopHelpEarly: 'There is no classifier yet. What was done is kept, and you can resume it later.',
+    stopHelp: 'The best classifier so far is saved.',
+    stopHelpEarly:
+      'There is no classifier yet. Progress up to this point is saved, and you can resume the training later.',
     stopping: 'Stopping after the current step …',
     resume: 'Resume',
     stopped: 'Stopped.',
-    stoppedText: 'The best classifier so far is kept. You can resume it where it stopped.',
+    stoppedText: 'The best classifier so far is saved. You can resume the training from this point.',
     stoppedEarly:
-      'There is no classifier yet, but what was done is kept. You can resume it where it stopped.',
-    interrupted: 'It was interrupted.',
+      'There is no classifier yet, but progress up to this point is saved. You can resume the training from this point.',
+    interrupted: 'The training was interrupted.',
     interruptedText:
-      'Its process ended unexpectedly (the computer may have been switched off). What it had learnt by then is kept, and you can resume it.',
+      'The process of the training ended unexpectedly, for example because the computer was switched off. Progress up to this point is saved, and you can resume the training.',
     failed: 'The training failed.',
-    lost: 'The connection is lost; trying again …',
-    step: (k: number) => (k === 1 ? 'Step 1 of 2: pretraining on other images' : 'Step 2 of 2: your images'),
+    lost: 'Connection lost. Reconnecting …',
+    step: (k: number) =>
+      k === 1 ? 'Step 1 of 2: pretraining on another dataset' : 'Step 2 of 2: training on your dataset',
     firstTraining: 'Step 1 of 2: pretraining',
     main: 'This training',
-    second: 'Step 2 of 2: your images',
+    second: 'Step 2 of 2: training on your dataset',
     stages: {
       title: 'Stages',
       names: {
         reading: 'Read images',
         instant: 'Instant classifier',
         finetune: 'Fine-tuning',
-        measuring: 'Calibration, test images and report',
+        measuring: 'Calibration, evaluation and report',
       },
       soFar: (time: string) => `${time} so far`,
     },
     learningRate: 'Learning rate',
     epochZero:
-      'Epoch 0 is the instant classifier before it was also fitted on validation images. Epochs are validated without test-time augmentation to save time, so these results can differ from those given for the instant classifier.',
-    dip: 'Validation results are usually worse while the learning rate is high. They usually recover only when it falls.',
+      'Epoch 0 is the instant classifier, fitted without validation images. To save time, epochs are validated without test-time augmentation. Therefore these results can differ from those of the instant classifier above.',
+    dip: 'Validation results are usually worse while the learning rate is high, and improve when it decreases.',
     selection: {
       lastLater: (n: number) =>
-        `If fine-tuning is not ended early, its last epoch (${n}) is kept: by then the learning rate has fallen to zero. If you finish it now, the best epoch so far is kept. If you stop it, that epoch can be used until you resume: the training then continues after its last completed epoch.`,
+        `If fine-tuning runs to the end, its last epoch (${count(n)}) is selected, because the learning rate is then zero. If you finish it early, the best epoch so far is selected. If you stop it, you can use the best epoch until you resume. The training then continues after its last completed epoch.`,
       bestSoFar: (epoch: number) =>
-        `The epoch with the best validation results is kept; so far this is epoch ${epoch}.`,
-      last: (epoch: number) => `Kept: epoch ${epoch}, the last.`,
-      best: (epoch: number) => `Kept: epoch ${epoch}, the best on validation images.`,
-      instant: 'Kept: the instant classifier. Fine-tuning did not improve the validation results enough.',
+        `The epoch with the best validation results is selected, currently epoch ${count(epoch)}.`,
+      last: (epoch: number) => `Selected: epoch ${count(epoch)}, the last.`,
+      best: (epoch: number) => `Selected: epoch ${count(epoch)}, the best on validation images.`,
+      instant: 'Selected: the instant classifier. Fine-tuning did not improve the validation results enough.',
     },
     finish: 'Finish now and evaluate …',
     finishTitle: 'Finish this training now?',
     finishText:
-      'Fine-tuning ends. The best epoch so far by validation images is kept, unless the instant classifier is better. Calibration, test images and the report follow.',
-    finishBest: (epoch: number, n: number) => `Best epoch so far: ${epoch} of ${n}.`,
-    finishNone: 'No epoch is complete yet, so the instant classifier is kept.',
+      'Fine-tuning ends, and the best epoch so far on validation images is selected, unless the instant classifier is better. coverslip then calibrates and evaluates the classifier and writes the report.',
+    finishBest: (epoch: number, n: number) => `Best epoch so far: ${count(epoch)} of ${count(n)}.`,
+    finishNone: 'No epoch is complete yet, so the instant classifier is selected.',
     finishFinal: 'A finished training cannot be resumed. To pause it, use “Stop (resume later)” instead.',
     finishNow: 'Finish now',
-    finishCancel: 'Keep training',
-    finishing: 'Finishing: fine-tuning ends after this step; test images and the report follow.',
+    finishCancel: 'Continue training',
+    finishing: 'Finishing. Fine-tuning ends after the current step; evaluation and report follow.',
     final: 'All images',
     foldScore: (accuracy: string, f1: string) => `accuracy ${accuracy}, macro-F1 ${f1}`,
   },
   lines: {
     steps: (isFirst: boolean) => (isFirst ? 'Step 1 of 2 (pretraining): ' : ''),
-    RunStarted: (train: string, val: string, test: string) =>
-      `${train} training images, ${val} validation images, ${test} test images`,
-    kept: (epoch: number, isLast: boolean) =>
-      `Kept: epoch ${epoch}, ${isLast ? 'the last' : 'the best on validation images'}`,
-    keptInstant: 'Kept: the instant classifier',
-    FoldStarted: (k: number, n: number) => `Fold ${k} of ${n}`,
+    RunStarted: counts.split,
+    selected: (epoch: number, isLast: boolean) =>
+      `Selected: epoch ${count(epoch)}, ${isLast ? 'the last' : 'the best on validation images'}`,
+    selectedInstant: 'Selected: the instant classifier',
+    FoldStarted: (k: number, n: number) => `Fold ${count(k)} of ${count(n)}`,
     FoldEnded: (k: number, accuracy: string, f1: string) =>
-      `Fold ${k} tested: accuracy ${accuracy}, macro-F1 ${f1}`,
-    instant: 'Stage 1: a classifier on top of the pretrained network',
-    finetune: (n: number) => `Stage 2: fine-tuning the network, ${counted(n, 'epoch', 'epochs')}`,
+      `Fold ${count(k)} evaluated: accuracy ${accuracy}, macro-F1 ${f1}`,
+    instant: 'Stage 1: fitting a classifier on features of the pretrained network',
+    finetune: (n: number) => `Stage 2: fine-tuning the network, ${counts.epochs(n)}`,
     instantReady: 'The instant classifier is ready',
     instantScores: (accuracy: string, f1: string) => `: validation accuracy ${accuracy}, macro-F1 ${f1}`,
     start: (f1: string) => `Epoch 0, before fine-tuning: validation F1 ${f1}`,
     EpochEnded: (k: number, n: number, loss: string, f1: string, best: boolean) =>
-      `Epoch ${k} of ${n}: training loss ${loss}, validation F1 ${f1}${best ? ' (best epoch of fine-tuning so far)' : ''}`,
+      `Epoch ${count(k)} of ${count(n)}: training loss ${loss}, validation F1 ${f1}${best ? ' (best epoch of fine-tuning so far)' : ''}`,
     done: 'Done',
-    foldDone: (k: number) => `Fold ${k} done`,
+    foldDone: (k: number) => `Fold ${count(k)} done`,
     stopped: 'Stopped',
     failed: (reason: string) => `Failed${reason ? `: ${reason}` : ''}`,
   },

@@ -1,12 +1,11 @@
 // The sentence that opens each tab of results: what its numbers say.
-import type { Measurement } from '../../api/measured';
+import type { Measurement } from '../../api/evaluation_images';
 import type { Results, RunDetail } from '../../api/runs';
-import { mixUps } from '../../charts/confusion';
+import { confusionPairs } from '../../charts/confusion';
 import { texts } from '../../texts';
-import { count, counted, percent, score, withInterval } from '../../texts/numbers';
+import { percent, score, withInterval } from '../../texts/numbers';
 
 const words = texts.runs.results.verdicts;
-const images = (n: number) => counted(n, texts.runs.results.image, texts.runs.results.images);
 
 export const valueOf = (measurement: Measurement, name: string) =>
   measurement.values.find((value) => value.name === name) ?? null;
@@ -20,13 +19,13 @@ export function metricsVerdict(measurement: Measurement): string {
   const [lowest] = measurement.per_class
     .filter(({ f1 }) => f1 !== null)
     .sort((a, b) => (a.f1 ?? 1) - (b.f1 ?? 1));
-  return lowest ? `${first} ${words.lowestClass(lowest.name, score(lowest.f1), images(lowest.n))}` : first;
+  return lowest ? `${first} ${words.lowestClass(lowest.name, score(lowest.f1), lowest.n)}` : first;
 }
 
 export function confusionVerdict({ confusion }: Measurement): string {
-  const worst = mixUps(confusion.classes, confusion.counts, 1)[0];
+  const worst = confusionPairs(confusion.classes, confusion.counts, 1)[0];
   if (!worst) return words.noConfusion;
-  return words.confusion(images(worst.n), worst.label, worst.predicted, percent(worst.share));
+  return words.confusion(worst.n, worst.label, worst.predicted, percent(worst.share));
 }
 
 /** All images of a confusion matrix. */
@@ -36,11 +35,7 @@ export const nMeasured = ({ confusion }: Measurement) =>
 export function misclassifiedVerdict(measurement: Measurement): string {
   if (!measurement.n_mistakes) return words.noConfusion;
   const n = nMeasured(measurement);
-  return words.misclassified(
-    count(measurement.n_mistakes),
-    count(n),
-    percent(measurement.n_mistakes / Math.max(1, n)),
-  );
+  return words.misclassified(measurement.n_mistakes, n, percent(measurement.n_mistakes / Math.max(1, n)));
 }
 
 /** Of two classes what the threshold gives on the test images; of more, how the class is decided. */
@@ -80,23 +75,26 @@ export function calibrationVerdict({ calibration }: Measurement): string {
   if (ece <= (ece_by_chance_high ?? 0)) return words.calibrated(error, chance);
   const gap = (mean_confidence ?? 0) - (accuracy ?? 0);
   if (Math.abs(gap) < ece / 2) return words.uncalibrated(error, chance);
-  const say = gap > 0 ? words.overconfident : words.underconfident;
-  return say(error, chance, percent(mean_confidence), percent(accuracy));
+  const verdict = gap > 0 ? words.overconfident : words.underconfident;
+  return verdict(error, chance, percent(mean_confidence), percent(accuracy));
 }
 
 export function dataVerdict(run: RunDetail, results: Results): string {
-  if (run.n_folds) return words.folds(count(nMeasured(results)), run.n_folds);
+  if (run.n_folds) return words.folds(nMeasured(results), run.n_folds);
   const parts = run.trainings.find((training) => !training.is_pretraining)?.parts;
   if (!parts) return '';
   const { n_train, n_val, n_test } = parts;
-  return words.split(count(n_train + n_val + n_test), count(n_train), count(n_val), count(n_test));
+  return words.split(n_train, n_val, n_test);
 }
 
 export function trainingVerdict(run: RunDetail): string {
   if (run.n_folds) return words.eachFold(run.n_folds);
-  const own = run.trainings.find((training) => !training.is_pretraining);
-  return own?.selected_epoch && own.epochs.length
-    ? words.finetuned(own.selected_epoch, own.epochs.length - Number(own.epochs[0]?.epoch === 0))
+  const training = run.trainings.find((training) => !training.is_pretraining);
+  return training?.selected_epoch && training.epochs.length
+    ? words.finetuned(
+        training.selected_epoch,
+        training.epochs.length - Number(training.epochs[0]?.epoch === 0),
+      )
     : words.instant;
 }
 

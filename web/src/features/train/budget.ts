@@ -22,7 +22,7 @@ export function budgetOf(seconds: number | null): string | null {
 /** The choice in words: its title, or so many minutes. */
 export function titleOfBudget(budget: string, words: (typeof train)['budget']): string {
   const minutes = minutesOf(budget);
-  if (minutes !== null) return words.ownMinutes(minutes);
+  if (minutes !== null) return words.nMinutes(minutes);
   return words.choices.find(({ value }) => value === (isInMinutes(budget) ? 'own' : budget))?.title ?? budget;
 }
 

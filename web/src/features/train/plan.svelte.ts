@@ -1,7 +1,7 @@
 // The training that the page is about to start: its images, and what differs from the defaults.
 import { listColumns, listDatasets, previewSplit, previewTime, type Dataset } from '../../api/datasets';
 import { Problem, problemFrom } from '../../api/client';
-import { missingMs } from '../datasets/adding/known';
+import { missingMs } from '../datasets/add/existing';
 import { listFindings } from '../../api/studies';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
@@ -12,10 +12,10 @@ import {
   changed,
   differing,
   faultsOf,
-  hasOwnThreshold,
+  hasCustomThreshold,
   nested,
   only,
-  takenOver,
+  copiedSettings,
   type Changes,
   type Value,
 } from './recipe';
@@ -38,7 +38,7 @@ export interface Earlier {
   run: string;
   name: string;
   dataset: string;
-  hasOwnThreshold: boolean; // chosen after that training, for its classifier
+  hasCustomThreshold: boolean; // chosen after that training, for its classifier
 }
 
 export class Plan {
@@ -57,7 +57,7 @@ export class Plan {
   split = new Resource(async (signal) => {
     if (!this.isReady) return null;
     const [id, recipe, allow_leakage] = [this.dataset!.id, this.splitRecipe, this.allowsLeakage];
-    const again_of = this.againOf;
+    const again_of = this.repeatedRun;
     await new Promise((resolve) => setTimeout(resolve, REST_MS));
     signal.throwIfAborted();
     try {
@@ -111,7 +111,7 @@ export class Plan {
       : (this.labelled[0] as Dataset | undefined),
   );
   canKeepSplit = $derived(this.earlier !== null && this.earlier.dataset === this.dataset?.id);
-  againOf = $derived(this.canKeepSplit && this.keepsSplit ? this.earlier!.run : null);
+  repeatedRun = $derived(this.canKeepSplit && this.keepsSplit ? this.earlier!.run : null);
   used = $derived((this.dataset?.classes ?? []).filter(({ n }) => n > 0));
   model = $derived<Model | undefined>(
     this.models.value?.items.find(({ name }) => name === this.valueOf('model')),
@@ -222,11 +222,11 @@ export class Plan {
               run: runId,
               name: run.name,
               dataset: run.dataset_id,
-              hasOwnThreshold: hasOwnThreshold(run.recipe, run.requested_recipe),
+              hasCustomThreshold: hasCustomThreshold(run.recipe, run.requested_recipe),
             }
           : null;
       this.take(
-        takenOver(
+        copiedSettings(
           run.requested_recipe,
           recipeKeys.keys.map(({ key }) => key),
           isSame,
@@ -249,7 +249,7 @@ export class Plan {
         recipe: this.recipe,
         allow_leakage: this.allowsLeakage,
         budget: this.budget,
-        again_of: this.againOf,
+        again_of: this.repeatedRun,
       });
       return run.id;
     } catch (error) {

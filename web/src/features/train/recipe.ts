@@ -35,8 +35,8 @@ export function valueAt(recipe: unknown, key: string): unknown {
 
 /** The values of a nested recipe, dotted; of keys that it says nothing of there is none. */
 export function dotted(recipe: unknown, keys: readonly string[]): Changes {
-  const said = keys.map((key) => [key, valueAt(recipe, key)] as const);
-  return Object.fromEntries(said.filter(([, value]) => value !== undefined)) as Changes;
+  const entries = keys.map((key) => [key, valueAt(recipe, key)] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Changes;
 }
 
 /** Of some values those whose keys begin so. */
@@ -61,7 +61,7 @@ export function changed(changes: Changes, key: string, value: Value, fallback: u
  * The choices of an earlier training that are to be taken over. What describes its images holds for the same images
  * alone; and how they were grouped there is known to them, unless the recipe itself named a column or pattern.
  */
-export function takenOver(recipe: unknown, keys: readonly string[], sameImages: boolean): Changes {
+export function copiedSettings(recipe: unknown, keys: readonly string[], sameImages: boolean): Changes {
   const ofImages = (key: string) =>
     key === 'classes.order' ||
     key === 'split.run' || // said apart, as "keep its split"
@@ -74,7 +74,7 @@ export function takenOver(recipe: unknown, keys: readonly string[], sameImages: 
 }
 
 /** Whether a training's threshold was chosen after it ended; that holds for its classifier alone. */
-export function hasOwnThreshold(recipe: unknown, requested: unknown): boolean {
+export function hasCustomThreshold(recipe: unknown, requested: unknown): boolean {
   const [now, before] = [recipe, requested].map((each) => [
     valueAt(each, 'decide_by'),
     valueAt(each, 'target'),
@@ -95,8 +95,8 @@ export interface Fault {
 /** `epochs = 0: it must be 1 or more` at the field of that key, whose name stands there already. */
 function withoutKey(key: string, message: string): string {
   if (![' =', ':'].some((end) => message.startsWith(key + end))) return message;
-  const said = message.slice(message.indexOf(': ') + 2);
-  return said.charAt(0).toUpperCase() + said.slice(1);
+  const entries = message.slice(message.indexOf(': ') + 2);
+  return entries.charAt(0).toUpperCase() + entries.slice(1);
 }
 
 /**

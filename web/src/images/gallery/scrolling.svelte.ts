@@ -18,7 +18,7 @@ export class Scrolling {
   height = $state(0);
   top = $state(0);
   #speed = 0; // rows per second
-  #said = 0; // when
+  #reportedAt = 0; // when
   #saying: ReturnType<typeof setTimeout> | undefined;
   #scrolled = { at: 0, top: 0 };
   #resting: ReturnType<typeof setTimeout> | undefined;
@@ -26,7 +26,7 @@ export class Scrolling {
   /** `onsight` is told the first and last cell in sight, and how fast they go by, in rows per second. */
   constructor(
     private readonly cells: () => Cells,
-    private readonly onsight: (first: number, last: number, speed: number) => void,
+    private readonly onvisible: (first: number, last: number, speed: number) => void,
   ) {}
 
   readonly layout: Layout = $derived.by(() => {
@@ -56,14 +56,14 @@ export class Scrolling {
   /** Say soon what is in sight. */
   look(): void {
     if (this.#saying !== undefined) return;
-    const wait = Math.max(0, THROTTLE_MS - (performance.now() - this.#said));
+    const wait = Math.max(0, THROTTLE_MS - (performance.now() - this.#reportedAt));
     this.#saying = setTimeout(() => {
       this.#saying = undefined;
-      this.#said = performance.now();
+      this.#reportedAt = performance.now();
       const [first, last] = this.#inSight;
       const { columns, n } = this.layout;
       const to = Math.min(n, (last + 1) * columns) - 1;
-      if (to >= first * columns) this.onsight(first * columns, to, this.#speed);
+      if (to >= first * columns) this.onvisible(first * columns, to, this.#speed);
     }, wait);
   }
 

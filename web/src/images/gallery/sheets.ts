@@ -47,7 +47,7 @@ const RETRY_MS = 2000;
 
 /** Loads what is wanted, few at a time, and keeps the sheets used last. */
 export class SheetLoader<T> {
-  #kept = new Map<number, T>();
+  #cache = new Map<number, T>();
   #running = new Map<number, AbortController>();
   #failed = new Map<number, number>(); // sheet → when
   #wanted: number[] = [];
@@ -60,7 +60,7 @@ export class SheetLoader<T> {
   }
 
   get(sheet: number): T | undefined {
-    return this.#kept.get(sheet);
+    return this.#cache.get(sheet);
   }
 
   /** The most urgent first. What is on its way and no longer wanted is given up, here and on the server. */
@@ -74,10 +74,10 @@ export class SheetLoader<T> {
       }
     }
     for (const sheet of [...sheets].reverse()) {
-      const value = this.#kept.get(sheet);
+      const value = this.#cache.get(sheet);
       if (value !== undefined) {
-        this.#kept.delete(sheet);
-        this.#kept.set(sheet, value); // used last
+        this.#cache.delete(sheet);
+        this.#cache.set(sheet, value); // used last
       }
     }
     this.#next();
@@ -89,14 +89,14 @@ export class SheetLoader<T> {
     for (const controller of this.#running.values()) controller.abort();
     this.#running.clear();
     this.#failed.clear();
-    for (const [sheet, value] of this.#kept) this.#with.ondropped(sheet, value);
-    this.#kept.clear();
+    for (const [sheet, value] of this.#cache) this.#with.ondropped(sheet, value);
+    this.#cache.clear();
   }
 
   #next(): void {
     for (const sheet of this.#wanted) {
       if (this.#running.size >= this.#with.parallel) return;
-      if (this.#kept.has(sheet) || this.#running.has(sheet)) continue;
+      if (this.#cache.has(sheet) || this.#running.has(sheet)) continue;
       const failed = this.#failed.get(sheet);
       if (failed !== undefined && performance.now() - failed < RETRY_MS) continue;
       void this.#load(sheet);
@@ -115,7 +115,7 @@ export class SheetLoader<T> {
       }
       this.#running.delete(sheet);
       this.latency += 0.3 * ((performance.now() - began) / 1000 - this.latency);
-      this.#kept.set(sheet, value);
+      this.#cache.set(sheet, value);
       this.#with.onloaded(sheet, value);
       this.#drop();
     } catch {
@@ -128,10 +128,10 @@ export class SheetLoader<T> {
   }
 
   #drop(): void {
-    for (const [sheet, value] of this.#kept) {
-      if (this.#kept.size <= this.#with.keep) return;
+    for (const [sheet, value] of this.#cache) {
+      if (this.#cache.size <= this.#with.keep) return;
       if (this.#wanted.includes(sheet)) continue;
-      this.#kept.delete(sheet);
+      this.#cache.delete(sheet);
       this.#with.ondropped(sheet, value);
     }
   }

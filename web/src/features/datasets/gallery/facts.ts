@@ -1,9 +1,10 @@
 // What the viewer tells of an image and its file, as names and values.
 import type { Dataset, ImageFacts } from '../../../api/datasets';
 import type { Fact } from '../../../images/viewer/FactList.svelte';
-import type { Depth } from '../../../images/viewer/look.svelte';
+import type { Depth } from '../../../images/viewer/display.svelte';
 import { texts } from '../../../texts';
-import { bytes, count, counted } from '../../../texts/numbers';
+import { counts } from '../../../texts/counts';
+import { bytes, count, number } from '../../../texts/numbers';
 
 const words = texts.datasets.facts;
 
@@ -30,10 +31,7 @@ export function factsOf(facts: ImageFacts, dataset: Dataset, label: string | nul
       words.before,
       facts.label_before !== label ? (facts.label_before ?? texts.datasets.gallery.noClass) : null,
     ],
-    [
-      words.equal,
-      facts.duplicates ? counted(facts.duplicates, texts.datasets.image, texts.datasets.images) : null,
-    ],
+    [words.equal, facts.duplicates ? counts.images(facts.duplicates) : null],
     [words.note, facts.note],
   ];
   return [
@@ -52,11 +50,7 @@ function ofFile(facts: ImageFacts): [string, string | null][] {
     [words.depth, bit_depth ? words.depthOf(String(bit_depth), facts.dtype ?? '') : null],
     [words.channels, n_channels ? count(n_channels) : null],
     [words.planes, n_planes && n_planes > 1 ? count(n_planes) : null],
-    [words.values, hasRange ? words.valuesOf(rounded(depth.low!), rounded(depth.high!)) : null],
+    [words.values, hasRange ? words.valuesOf(number(depth.low!), number(depth.high!)) : null],
     [words.bytes, size_bytes !== null ? bytes(size_bytes) : null],
   ];
-}
-
-function rounded(value: number): string {
-  return Number(value.toPrecision(4)).toLocaleString('en');
 }

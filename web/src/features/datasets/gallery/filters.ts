@@ -20,7 +20,7 @@ const SORTS = ['position', 'label', 'group', 'doubt', 'copies'] as const;
 export const isByRun = (only: Filters['only']) => only === 'doubtful' || only === 'suspected';
 
 /** The suspected label errors of a training, from which its gallery is opened. */
-export const labelErrorsOf = (run: string) => `/runs/${encodeURIComponent(run)}?tab=doubtful`;
+export const labelErrorsOf = (run: string) => `/runs/${encodeURIComponent(run)}?tab=label-errors`;
 
 /** The word for images without a label: an empty value would vanish from the address. */
 const UNLABELLED = '(none)';

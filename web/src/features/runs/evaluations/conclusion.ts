@@ -4,7 +4,7 @@ import { texts } from '../../../texts';
 import { marksOf } from '../headline';
 import { score, withInterval } from '../../../texts/numbers';
 
-export function againstOwnTest({ against_own_test, own_test, primary }: EvaluationResults): string {
+export function testSetConclusion({ against_own_test, own_test, primary }: EvaluationResults): string {
   const row = against_own_test.find(({ name }) => name === primary);
   if (!row || row.value === null) return '';
   const words = texts.runs.evaluations;

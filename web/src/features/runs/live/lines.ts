@@ -1,13 +1,13 @@
 // A line of the log as a sentence.
-import { count, score } from '../../../texts/numbers';
+import { score } from '../../../texts/numbers';
 import { texts } from '../../../texts';
 import type { LogLine } from '../../../api/runs';
 
 export function sentence(line: LogLine): string {
-  return texts.runs.lines.steps(line.values.is_pretraining === true) + said(line);
+  return texts.runs.lines.steps(line.values.is_pretraining === true) + textOf(line);
 }
 
-function said(line: LogLine): string {
+function textOf(line: LogLine): string {
   const words = texts.runs.lines;
   const number = (name: string) => Number(line.values[name] ?? 0);
   const value = (name: string) => score(line.values[name] as number | null | undefined);
@@ -15,7 +15,7 @@ function said(line: LogLine): string {
     case 'Noted':
       return String(line.values.text);
     case 'RunStarted':
-      return words.RunStarted(count(number('n_train')), count(number('n_val')), count(number('n_test')));
+      return words.RunStarted(number('n_train'), number('n_val'), number('n_test'));
     case 'FoldStarted':
       return words.FoldStarted(number('fold'), number('n_folds'));
     case 'FoldEnded':
@@ -35,8 +35,8 @@ function said(line: LogLine): string {
         Boolean(line.values.is_best),
       );
     case 'ClassifierSelected':
-      if (line.values.stage === 'instant') return words.keptInstant;
-      return words.kept(number('epoch'), line.values.checkpoint_selection === 'last');
+      if (line.values.stage === 'instant') return words.selectedInstant;
+      return words.selected(number('epoch'), line.values.checkpoint_selection === 'last');
     case 'RunEnded':
       if (line.values.state === 'done') return line.values.fold ? words.foldDone(number('fold')) : words.done;
       return line.values.state === 'stopped' ? words.stopped : words.failed(String(line.values.reason ?? ''));

@@ -8,7 +8,7 @@ type Marked = { epoch: number; word: string } | null;
 export function markedEpoch(training: Training): Marked {
   const words = texts.runs.live;
   if (!training.selected_epoch || training.selected_stage === 'instant') return null;
-  return { epoch: training.selected_epoch, word: training.selected_stage ? words.kept : words.best };
+  return { epoch: training.selected_epoch, word: training.selected_stage ? words.selected : words.best };
 }
 
 /** The rule in a sentence; empty before fine-tuning. */

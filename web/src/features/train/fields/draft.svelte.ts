@@ -2,7 +2,7 @@
 import { SvelteSet } from 'svelte/reactivity';
 import { Problem } from '../../../api/client';
 import { readRecipe, writeRecipe } from '../../../api/runs';
-import { wordsOf } from '../../../texts/problems';
+import { problemText } from '../../../texts/problems';
 import { nested, same, type Changes, type Fault } from '../recipe';
 
 const REST_MS = 350;
@@ -82,6 +82,6 @@ export class RecipeDraft {
 /** Each fault of a recipe by itself; where none is named, what the problem says as a whole. */
 export function faultsIn(problem: unknown): readonly Fault[] {
   if (problem instanceof Problem && problem.errors.length) return problem.errors;
-  const { title, advice } = wordsOf(problem);
+  const { title, advice } = problemText(problem);
   return [{ field: '', message: [title, advice].filter(Boolean).join(' ') }];
 }

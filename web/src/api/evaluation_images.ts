@@ -1,0 +1,88 @@
+// The images that a classifier was measured on: of a run those that it kept aside, of an evaluation others.
+import { answer, api, at } from './client';
+import type { components, operations } from './schema';
+
+/** What results of a run and of an evaluation have in common. */
+export type Measurement = Omit<
+  components['schemas']['EvaluationResults'],
+  'against_own_test' | 'own_test' | 'primary' | 'comparable'
+>;
+export type ReportSection = components['schemas']['ReportSection'];
+
+/** Which rows, in which order, and which page of them: as galleries of datasets are asked for. */
+export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['query']>;
+
+/** What a page needs to know of a row: of a run, an evaluation or a prediction. */
+export interface PictureRow {
+  group?: string | null; // that a training's images were split by
+  k: number;
+  image_id: string;
+  path: string;
+  label?: string | null;
+  predicted: string | null;
+  probability: number | null;
+  decision: string;
+  probabilities: Record<string, number | null>;
+  reason?: string | null;
+  correction?: string | null; // what somebody said that it really shows
+}
+
+/** Rows with their pictures, wherever they come from. */
+export interface EvaluatedImages {
+  list: (query: RowQuery, signal?: AbortSignal) => Promise<{ items: PictureRow[]; total: number }>;
+  thumbnail: (k: number, side: number) => string;
+  picture: (k: number) => string;
+  job: string; // a training or an evaluation
+  confusionMatrix: string; // as CSV
+  figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // of the report
+  datasetId: string | null; // where their labels are corrected
+  /** Null takes a correction back. The answer names the change of the dataset's labels, if there was one. */
+  correct: (k: number, label: string | null) => Promise<{ row: PictureRow; change: number | null }>;
+}
+
+export const imagesOfRun = (id: string, datasetId: string | null): EvaluatedImages => ({
+  job: id,
+  datasetId,
+  correct: (k, label) =>
+    answer(
+      api.PUT('/api/v1/runs/{run_id}/rows/{k}/correction', {
+        params: { path: { run_id: id, k } },
+        body: { label },
+      }),
+    ),
+  list: (query, signal) =>
+    answer(api.GET('/api/v1/runs/{run_id}/rows', { params: { path: { run_id: id }, query }, signal })),
+  ...picturesAt('runs', id),
+});
+
+export const imagesOfEvaluation = (id: string, datasetId: string | null): EvaluatedImages => ({
+  job: id,
+  datasetId,
+  correct: (k, label) =>
+    answer(
+      api.PUT('/api/v1/evaluations/{evaluation_id}/rows/{k}/correction', {
+        params: { path: { evaluation_id: id, k } },
+        body: { label },
+      }),
+    ),
+  list: (query, signal) =>
+    answer(
+      api.GET('/api/v1/evaluations/{evaluation_id}/rows', {
+        params: { path: { evaluation_id: id }, query },
+        signal,
+      }),
+    ),
+  ...picturesAt('evaluations', id),
+});
+
+function picturesAt(
+  what: string,
+  id: string,
+): Pick<EvaluatedImages, 'thumbnail' | 'picture' | 'confusionMatrix' | 'figure'> {
+  return {
+    figure: (name, kind) => at(what, id, 'figures', `${name}.${kind}`),
+    confusionMatrix: at(what, id, 'download', 'confusion-matrix'),
+    thumbnail: (k, side) => `${at(what, id, 'rows', k, 'thumbnail')}?side=${side}`,
+    picture: (k) => at(what, id, 'rows', k, 'picture'),
+  };
+}

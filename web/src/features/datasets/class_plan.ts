@@ -1,0 +1,54 @@
+// Classes as a training sees them: one word per class, where equal words join classes, and classes left out.
+import type { Dataset } from '../../api/datasets';
+
+type Plan = Dataset['class_plan'];
+export interface ClassChoice {
+  name: string; // as labelled
+  trainingName: string; // in training
+  isExcluded: boolean;
+}
+
+export function choicesOf(names: string[], plan: Plan): ClassChoice[] {
+  const joined = new Map(
+    Object.entries(plan.merge ?? {}).flatMap(([to, from]) => from.map((name) => [name, to])),
+  );
+  const renamed = new Map(Object.entries(plan.rename ?? {}));
+  return names.map((name) => {
+    const merged = joined.get(name) ?? name;
+    return {
+      name,
+      trainingName: renamed.get(merged) ?? merged,
+      isExcluded: (plan.drop ?? []).includes(name),
+    };
+  });
+}
+
+export function planOf(choices: ClassChoice[]): Plan {
+  const plan: Plan = { merge: {}, drop: [], rename: {} };
+  const included = choices.filter((choice) => {
+    if (choice.isExcluded) plan.drop!.push(choice.name);
+    return !choice.isExcluded;
+  });
+  for (const { name: trainingName, of: names } of resultOf(included, new Map())) {
+    if (names.length > 1) plan.merge![trainingName] = names;
+    else if (names[0] !== trainingName) plan.rename![names[0]!] = trainingName;
+  }
+  return plan;
+}
+
+/** The classes of a training and how many images each has. */
+export function resultOf(
+  choices: ClassChoice[],
+  counts: Map<string, number>,
+): { name: string; n: number; of: string[] }[] {
+  const result = new Map<string, { name: string; n: number; of: string[] }>();
+  for (const { name, trainingName, isExcluded } of choices) {
+    if (isExcluded) continue;
+    const to = trainingName.trim() || name;
+    const entry = result.get(to) ?? { name: to, n: 0, of: [] };
+    entry.n += counts.get(name) ?? 0;
+    entry.of.push(name);
+    result.set(to, entry);
+  }
+  return [...result.values()];
+}

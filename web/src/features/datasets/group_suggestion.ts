@@ -1,0 +1,19 @@
+// What a suggested way of grouping is called.
+import type { GroupSuggestion } from '../../api/datasets';
+import { texts } from '../../texts';
+
+const words = texts.datasets.groupsTab.suggestions;
+
+/** How many groups it makes, and one of them. */
+export function groupsOf({ n_groups, example }: GroupSuggestion): string {
+  return words.of(n_groups, example);
+}
+
+/** Whether images of one group resemble each other more than by chance. */
+export function evidenceOf({ p, is_supported }: GroupSuggestion): string {
+  return p === null || p === undefined ? '' : is_supported ? words.supported(p) : words.unsupported;
+}
+
+export function nameOf(suggestion: GroupSuggestion): string {
+  return suggestion.column === null ? groupsOf(suggestion) : words.column(suggestion.column);
+}

@@ -1,0 +1,86 @@
+// Corrections as they are made: which key means which class, the list that is worked through, and the way back.
+import { classOfKey } from '../../images/classes';
+import type { Answer, Exclusion, PredictionRow } from '../../api/predictions';
+
+export interface Correction {
+  k: number;
+  before: Answer;
+  answer: Answer;
+}
+
+export const NO_ANSWER: Answer = { correction: null, excluded: null };
+
+/** Keys beside those of the classes, which take all letters and digits. */
+export const EXCLUSION_KEYS: Record<Exclusion, string> = { 'none-of-these': ',', unusable: '.' };
+
+export const hasAnswer = ({ correction, excluded }: Answer) => correction !== null || excluded !== null;
+
+export const isSameAnswer = (a: Answer, b: Answer) =>
+  a.correction === b.correction && a.excluded === b.excluded;
+
+export type Act =
+  | { kind: 'correct'; answer: Answer }
+  | { kind: 'clear' }
+  | { kind: 'undo' }
+  | { kind: 'move'; by: number }
+  | { kind: 'open' };
+
+/** What a key asks for, or null where it is none of ours. In a gallery up and down go by a line of `nColumns`. */
+export function actionOf(event: KeyboardEvent, classes: readonly string[], nColumns = 1): Act | null {
+  const isUndo = event.key.toLowerCase() === 'z' && (event.ctrlKey || event.metaKey) && !event.shiftKey;
+  if (isUndo) return { kind: 'undo' };
+  if (event.ctrlKey || event.metaKey || event.altKey) return null;
+  switch (event.key) {
+    case 'Delete':
+    case 'Backspace':
+      return { kind: 'clear' };
+    case 'ArrowDown':
+      return { kind: 'move', by: nColumns };
+    case 'ArrowUp':
+      return { kind: 'move', by: -nColumns };
+    case 'ArrowRight':
+      return nColumns > 1 ? { kind: 'move', by: 1 } : null;
+    case 'ArrowLeft':
+      return nColumns > 1 ? { kind: 'move', by: -1 } : null;
+    case 'Enter':
+      return { kind: 'open' };
+  }
+  const index = classOfKey(event.key, classes.length);
+  const label = index === null ? undefined : classes[index];
+  if (label !== undefined) return { kind: 'correct', answer: { correction: label, excluded: null } };
+  const [excluded] = Object.entries(EXCLUSION_KEYS).find(([, key]) => key === event.key) ?? [];
+  return excluded === undefined
+    ? null
+    : { kind: 'correct', answer: { correction: null, excluded: excluded as Exclusion } };
+}
+
+/** The query of the server for what is shown. */
+export function filterOf(
+  show: string,
+  classes: readonly string[],
+): { only?: 'review' | 'corrected' | 'warning'; decision?: string } {
+  if (show === 'review' || show === 'corrected' || show === 'warning') return { only: show };
+  if ((show === 'unreadable' || show === 'unfamiliar') && !classes.includes(show)) return { decision: show };
+  const name = show.startsWith('class:') ? show.slice('class:'.length) : '';
+  return name ? { decision: name } : {};
+}
+
+/** Whether the server would still list a row among those shown: a correction takes it off one list, or puts it on. */
+export function isListed(row: PredictionRow, show: string): boolean {
+  if (show === 'review') return !hasAnswer(row);
+  return show !== 'corrected' || hasAnswer(row);
+}
+
+/** A list that was loaded anew; the row under the keys keeps its place among its neighbours if it is no part of it. */
+export function mergeRows(
+  before: readonly PredictionRow[],
+  fresh: readonly PredictionRow[],
+  here: number | null,
+): PredictionRow[] {
+  const index = before.findIndex((row) => row.k === here);
+  if (index < 0 || fresh.some((row) => row.k === here)) return [...fresh];
+  const after = new Set(before.slice(index + 1).map((row) => row.k));
+  const place = fresh.findIndex((row) => after.has(row.k));
+  const end = place < 0 ? fresh.length : place;
+  return [...fresh.slice(0, end), before[index]!, ...fresh.slice(end)];
+}

@@ -1,0 +1,73 @@
+// Labels corrected where a mistake is seen: they join the dataset at once, and can be taken back.
+import { Problem } from '../../../api/client';
+import { undoLabels } from '../../../api/datasets';
+import type { EvaluatedImages, PictureRow } from '../../../api/evaluation_images';
+import { classOfKey } from '../../../images/classes';
+import { notices } from '../../../state/notices.svelte';
+import { sequential } from '../../../state/queue';
+import { texts } from '../../../texts';
+
+/** How many were made since the page was opened: whoever shows what follows from them asks anew. */
+export const corrections = $state({ n: 0 });
+
+export class Correcting {
+  #made: { row: PictureRow; change: number }[] = []; // rows as they were before
+  #enqueue = sequential();
+
+  constructor(
+    private readonly images: EvaluatedImages,
+    private readonly onchange: (row: PictureRow) => void,
+  ) {}
+
+  /** Say what an image really shows; null takes that back. */
+  correct(row: PictureRow, label: string | null): Promise<void> {
+    const before = row.correction ?? null;
+    const wanted = label === row.label ? null : label;
+    if (wanted === before) return Promise.resolve();
+    return this.#enqueue(async () => {
+      try {
+        const { row: after, change } = await this.images.correct(row.k, wanted);
+        if (change !== null) this.#made.push({ row, change });
+        this.#show(after);
+      } catch (error) {
+        notices.fail(error);
+      }
+    });
+  }
+
+  undo(): Promise<void> {
+    return this.#enqueue(async () => {
+      const last = this.#made.at(-1);
+      if (!last) return;
+      try {
+        await undoLabels(this.images.datasetId!, last.change);
+        this.#show(last.row);
+        notices.say(texts.predict.correctionRemoved);
+      } catch (error) {
+        notices.fail(error);
+        if (!(error instanceof Problem && error.status === 409)) return; // it can be tried again
+      }
+      this.#made.pop();
+    });
+  }
+
+  /** Do what a key asks for; whether it was one of ours. */
+  key(event: KeyboardEvent, row: PictureRow, classes: readonly string[]): boolean {
+    const isLocked = event.ctrlKey || event.metaKey;
+    if (isLocked && event.key.toLowerCase() === 'z' && !event.shiftKey) {
+      void this.undo();
+      return true;
+    }
+    if (isLocked || event.altKey) return false;
+    const isTakenBack = event.key === 'Delete' || event.key === 'Backspace';
+    const label = isTakenBack ? null : classes[classOfKey(event.key, classes.length) ?? -1];
+    if (label === undefined) return false;
+    void this.correct(row, label);
+    return true;
+  }
+
+  #show(row: PictureRow): void {
+    this.onchange(row);
+    corrections.n += 1;
+  }
+}

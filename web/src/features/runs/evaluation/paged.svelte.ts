@@ -1,0 +1,48 @@
+// Rows that come a page at a time, as a gallery is scrolled.
+import type { PictureRow } from '../../../api/evaluation_images';
+
+const PAGE = 120;
+
+export class PagedRows {
+  items = $state.raw<readonly PictureRow[]>([]);
+  total = $state<number | null>(null); // null: not known yet
+  problem = $state.raw<unknown>(null);
+  readonly hasMore = $derived(this.total !== null && this.items.length < this.total);
+  #request: AbortController | null = null;
+
+  constructor(
+    private readonly load: (
+      offset: number,
+      limit: number,
+      signal: AbortSignal,
+    ) => Promise<{ items: PictureRow[]; total: number }>,
+  ) {}
+
+  /** The next page, unless it is on its way or there is none. */
+  async more(): Promise<void> {
+    if (this.#request || (this.total !== null && !this.hasMore)) return;
+    const request = new AbortController();
+    this.#request = request;
+    try {
+      const page = await this.load(this.items.length, PAGE, request.signal);
+      this.items = [...this.items, ...page.items];
+      this.total = page.total;
+      this.problem = null;
+    } catch (error) {
+      if (!request.signal.aborted) this.problem = error;
+    } finally {
+      if (this.#request === request) this.#request = null;
+    }
+  }
+
+  /** A row has changed. */
+  replace(row: PictureRow): void {
+    this.items = this.items.map((other) => (other.k === row.k ? row : other));
+  }
+
+  /** Give up the page on its way. */
+  abort(): void {
+    this.#request?.abort();
+    this.#request = null;
+  }
+}

@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest';
+import { sequential } from '../src/state/queue';
+import { actionOf, filterOf, isListed, mergeRows } from '../src/features/predictions/corrections';
+import type { PredictionRow } from '../src/api/predictions';
+
+const classes = ['a', 'b', 'review'];
+const key = (name: string, more: Partial<KeyboardEvent> = {}) =>
+  ({ key: name, ctrlKey: false, metaKey: false, altKey: false, ...more }) as KeyboardEvent;
+
+test('digits are classes, and only as many as there are', () => {
+  expect(actionOf(key('2'), classes)).toEqual({
+    kind: 'correct',
+    answer: { correction: 'b', excluded: null },
+  });
+  expect(actionOf(key('9'), classes)).toBeNull();
+  expect(actionOf(key('a'), classes)).toBeNull();
+});
+
+test('every class is given by the mark that it has on the wall, also the tenth and those with letters', () => {
+  const many = Array.from({ length: 36 }, (_, i) => `class ${i + 1}`);
+  expect(actionOf(key('0'), many)).toEqual({
+    kind: 'correct',
+    answer: { correction: 'class 10', excluded: null },
+  });
+  expect(actionOf(key('a'), many)).toEqual({
+    kind: 'correct',
+    answer: { correction: 'class 11', excluded: null },
+  });
+  expect(actionOf(key('u'), many)).toEqual({
+    kind: 'correct',
+    answer: { correction: 'class 31', excluded: null },
+  });
+  expect(actionOf(key('Z'), many)).toEqual({
+    kind: 'correct',
+    answer: { correction: 'class 36', excluded: null },
+  });
+  expect(actionOf(key('0'), classes)).toBeNull();
+});
+
+test('a correction is taken away by Delete and Backspace', () => {
+  for (const name of ['Delete', 'Backspace']) expect(actionOf(key(name), classes)).toEqual({ kind: 'clear' });
+});
+
+test('undo by Ctrl-Z; other shortcuts of the browser are left alone', () => {
+  expect(actionOf(key('u'), classes)).toBeNull();
+  expect(actionOf(key('Z', { ctrlKey: true, shiftKey: true }), classes)).toBeNull();
+  expect(actionOf(key('z', { ctrlKey: true }), classes)).toEqual({ kind: 'undo' });
+  expect(actionOf(key('1', { ctrlKey: true }), classes)).toBeNull();
+});
+
+test('what is shown becomes a query, also for a class that is called as a filter', () => {
+  expect(filterOf('all', classes)).toEqual({});
+  expect(filterOf('review', classes)).toEqual({ only: 'review' });
+  expect(filterOf('warning', classes)).toEqual({ only: 'warning' });
+  expect(filterOf('class:review', classes)).toEqual({ decision: 'review' });
+  expect(filterOf('unreadable', classes)).toEqual({ decision: 'unreadable' });
+  expect(filterOf('unfamiliar', classes)).toEqual({ decision: 'unfamiliar' });
+});
+
+const row = (k: number, correction: string | null = null) =>
+  ({ k, correction, excluded: null }) as unknown as PredictionRow;
+const numbers = (rows: readonly PredictionRow[]) => rows.map((one) => one.k);
+
+test('a corrected row leaves the list of those to look at, one without a correction that of the corrected', () => {
+  expect(isListed(row(1), 'review')).toBe(true);
+  expect(isListed(row(1, 'a'), 'review')).toBe(false);
+  expect(isListed(row(1), 'corrected')).toBe(false);
+  expect(isListed(row(1, 'a'), 'class:a')).toBe(true);
+});
+
+test('the row under the keys keeps its place in a list that is loaded anew', () => {
+  const before = [row(1), row(4), row(6), row(9)];
+  expect(numbers(mergeRows(before, [row(2), row(4), row(5)], 4))).toEqual([2, 4, 5]);
+  expect(numbers(mergeRows(before, [row(2), row(6), row(9)], 4))).toEqual([2, 4, 6, 9]);
+  expect(numbers(mergeRows(before, [row(1), row(2)], 9))).toEqual([1, 2, 9]);
+  expect(numbers(mergeRows(before, [row(1), row(2)], null))).toEqual([1, 2]);
+});
+
+test('work is done in the order it was asked for, also after a piece that failed', async () => {
+  const turn = sequential();
+  const done: string[] = [];
+  const slow = turn(async () => {
+    await new Promise((go) => setTimeout(go, 20));
+    done.push('slow');
+  });
+  const failing = turn(() => Promise.reject(new Error('no')));
+  const quick = turn(async () => done.push('quick'));
+  await expect(failing).rejects.toThrow('no');
+  await Promise.all([slow, quick]);
+  expect(done).toEqual(['slow', 'quick']);
+});

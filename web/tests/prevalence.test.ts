@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { predictiveValues } from '../src/features/runs/results/prevalence';
+
+test('PPV and NPV are those of the report, at the share that is stated', () => {
+  const values = predictiveValues(0.01, { sensitivity: 0.9, specificity: 0.9 });
+  expect(values.ppv).toBeCloseTo(0.009 / 0.108, 12);
+  expect(values.npv).toBeCloseTo(0.891 / 0.892, 12);
+});
+
+test('where the class is rare, an answer that was nearly always right seldom is', () => {
+  const found = { sensitivity: 0.95, specificity: 0.948 };
+  const [half, twentieth, hundredth] = [0.53, 0.05, 0.01].map((share) => predictiveValues(share, found).ppv);
+  expect(half).toBeCloseTo(0.954, 3);
+  expect(twentieth).toBeCloseTo(0.49, 2);
+  expect(hundredth).toBeCloseTo(0.156, 3);
+});
+
+test('what is never answered has no share of right ones', () => {
+  expect(predictiveValues(0.5, { sensitivity: 0, specificity: 1 }).ppv).toBeNull();
+  expect(predictiveValues(0.5, { sensitivity: 1, specificity: 0 }).npv).toBeNull();
+});
