@@ -433,7 +433,7 @@ def failing(workspace: Workspace) -> TestClient:
     @app.get("/api/v1/fails/{kind}")
     def fails(kind: str) -> None:
         raise {
-            "error": CoverslipError("folder-not-opened", file=Path("/images/a\udcff.png"), reason="it is broken"),
+            "error": CoverslipError("image-folder-not-opened", file=Path("/images/a\udcff.png"), reason="it is broken"),
             "missing": NotFound("no-such-upload"),
             "busy": Conflict("upload-finished"),
             "large": TooLarge("file-too-large", n_mb=1),
@@ -463,11 +463,11 @@ def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, ki
     assert answer.status_code == answer.json()["status"] == status
     assert answer.headers["content-type"] == "application/problem+json"
     if kind == "error":
-        what, do = text("folder-not-opened", reason="it is broken"), text("folder-not-opened.do")
+        what, do = text("image-folder-not-opened", reason="it is broken"), text("folder-not-opened.do")
         assert answer.json() == {
             "type": "about:blank",
             "kind": "failed",
-            "code": "folder-not-opened",
+            "code": "image-folder-not-opened",
             "title": f"{what}.",
             "status": 422,
             "detail": f"{what} (/images/a\udcff.png). {do}",

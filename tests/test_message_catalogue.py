@@ -55,7 +55,8 @@ def uses() -> Iterator[Use]:
             keywords = {keyword.arg for keyword in node.keywords}
             if not (is_error or (name in FUNCTIONS and isinstance(node.func, ast.Name))) or "do" in keywords:
                 continue
-            parameters = None if None in keywords else frozenset(filter(None, keywords)) - NOT_PARAMETERS
+            reserved = set() if name == "text" else NOT_PARAMETERS
+            parameters = None if None in keywords else frozenset(filter(None, keywords)) - reserved
             for code in codes_in(node.args[0]):
                 if " " not in code:
                     where = f"{file.relative_to(SOURCES)}:{node.lineno}"

@@ -82,7 +82,7 @@ def test_thresholds_come_from_validation_images_alone(run: Run, told: list[Event
     assert [one["n"] for one in story] == [4, 8, 24]
     assert [(event.parameters["names"], event.parameters["reason"]) for event in doubted] == [
         ("'large'", "fewer than 5 validation images of this class: 0.333 is used"),
-        ("'medium'", text("few-validation-images", n=10)),
+        ("'medium'", text("few-images-for-threshold", n=10)),
     ]
 
 

@@ -336,7 +336,7 @@ def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) ->
         if point.reason:
             reason = text("operating-point-replaced", reason=point.reason, threshold=point.threshold)
         elif point.n < _FEW_VALIDATION_IMAGES:
-            reason = text("few-validation-images", n=_FEW_VALIDATION_IMAGES)
+            reason = text("few-images-for-threshold", n=_FEW_VALIDATION_IMAGES)
         else:
             continue
         weak.setdefault(reason, []).append(name)

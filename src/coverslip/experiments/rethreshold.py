@@ -147,7 +147,7 @@ def decide_again(
     run = open_run(run.folder)
     refuse_fold(run)
     if not run.is_measured or run.card is None:
-        raise BadRun("not-measured", file=run.folder)
+        raise BadRun("run-without-metrics", file=run.folder)
     recipe = check_recipe({**run.recipe.model_dump(mode="json"), **choices})
     recipe.check_decision(run.card.classes)
     _tell_what_is_replaced(run.recipe, recipe, context)

@@ -15,7 +15,7 @@ network-build-too-slow = building it takes too long; the limits are { $seconds }
 
 network-build-ended = building it ended with code { $exit_code }; the limits are { $seconds } s of processor time and { $gigabytes } GB of memory
 
-weights-do-not-fit = The weights do not fit '{ $model }' with { $n_classes } classes
+classifier-weights-do-not-fit = The weights do not fit '{ $model }' with { $n_classes } classes
     .do = Copy the classifier again.
 
 unknown-export-format = Classifiers are not exported as '{ $format }'

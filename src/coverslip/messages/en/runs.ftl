@@ -186,7 +186,7 @@ newer-classifier-format = The classifier has format version { $version }, and th
 weights-not-readable = The weights could not be read: { $reason }
     .do = Copy the classifier again.
 
-weights-not-finite = The weights contain a value that is not a finite number, in { $tensor }
+classifier-weights-not-finite = The weights contain a value that is not a finite number, in { $tensor }
     .do = Copy the classifier again.
 
 weights-truncated = The weights are truncated or damaged

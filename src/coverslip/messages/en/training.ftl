@@ -186,7 +186,7 @@ unfamiliar-not-told = Out-of-distribution images are not detected: this needs at
        *[other] are { $n_images }
     }.
 
-few-validation-images = chosen on fewer than { $n } validation images
+few-images-for-threshold = chosen on fewer than { $n } validation images
 
 operating-point-replaced = { $reason }: { NUMBER($threshold, maximumFractionDigits: 3) } is used
 
@@ -314,7 +314,7 @@ groups-seen-in-training = { $n ->
        *[other] { $n } of these images belong to groups
     } that the classifier was trained on ({ $names }). If these are the same patients or slides and do not only share a name, the metrics are too good for new ones.
 
-not-measured = This run has no metrics yet
+run-without-metrics = This run has no metrics yet
     .do = Let the training finish, or resume it.
 
 decision-target = { $decide_by ->

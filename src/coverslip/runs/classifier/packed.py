@@ -269,7 +269,7 @@ class PackedClassifier:
             raise BadClassifier("weights-not-readable", file=self.place, reason=str(error)) from error
         for name, tensor in tensors.items():
             if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-                raise BadClassifier("weights-not-finite", file=self.place, tensor=name)
+                raise BadClassifier("classifier-weights-not-finite", file=self.place, tensor=name)
         return tensors
 
 

@@ -71,7 +71,7 @@ def list_folder(workspace: Workspace, path: str | None) -> FolderContent:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
     except OSError as error:
-        raise CoverslipError("folder-not-opened", file=folder, reason=error.strerror) from error
+        raise CoverslipError("image-folder-not-opened", file=folder, reason=error.strerror) from error
     for entry in entries:
         if entry.name.startswith(".") or (entry.is_symlink() and not _is_allowed(workspace, Path(entry.path))):
             continue
