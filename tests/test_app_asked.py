@@ -8,6 +8,7 @@ import psutil
 import pytest
 from small_workspace import Json, until
 
+from coverslip.messages import text
 from coverslip.workspace.workers.submit import WorkQueue, WorkState
 
 WORKER = """
@@ -21,7 +22,7 @@ def work(question, emit):
     print("what a library prints")
     Path(question["pid"]).write_text(str(os.getpid()))
     if question["error"]:
-        raise CoverslipError(question["error"], do="Look again.")
+        raise CoverslipError(question["error"])
     for done in range(question["steps"]):
         emit(Progressed(stage="counting", done=done, total=question["steps"]))
         time.sleep(0.05)
@@ -81,9 +82,9 @@ def test_the_newest_request_is_next_and_a_cancelled_one_is_dropped(asked: WorkQu
 
 def test_why_there_is_no_result_is_told_until_it_is_asked_for_again(asked: WorkQueue, tmp_path: Path) -> None:
     kept: list[Json] = []
-    asked.start("one", question(tmp_path, error="The image is gone"), kept.append)
+    asked.start("one", question(tmp_path, error="all-rows-excluded"), kept.append)
     error = until(lambda: asked.state_of("one").error)
-    assert (error.what, error.do) == ("The image is gone", "Look again.")
+    assert (error.code, error.what) == ("all-rows-excluded", text("all-rows-excluded"))
     asked.start("one", question(tmp_path), kept.append)
     until(lambda: kept)
     assert asked.state_of("one").error is None

@@ -336,7 +336,10 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     ),
     "a tensor of another name": (weights_with(lambda w: w.update({"evil": w.pop("head.weight")})), "do not fit"),
     "a tensor too many": (weights_with(lambda w: w.update({"more": np.zeros(3, np.float32)})), "do not fit"),
-    "weights that are no numbers": (weights_with(lambda w: w["head.weight"].fill(np.nan)), "classifier-weights-not-finite"),
+    "weights that are no numbers": (
+        weights_with(lambda w: w["head.weight"].fill(np.nan)),
+        "classifier-weights-not-finite",
+    ),
     "infinite weights": (weights_with(lambda w: w["head.bias"].fill(np.inf)), "classifier-weights-not-finite"),
     "a huge list of tensors": (
         replaced(WEIGHTS, lambda data: struct.pack("<Q", 2**40) + data[8:]),

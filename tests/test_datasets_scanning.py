@@ -154,7 +154,7 @@ def test_facts_of_another_version_are_read_anew(folder, tmp_path):
 
 def test_an_interrupted_scan_keeps_what_it_reached(folder):
     def stop(event: Event) -> None:
-        raise Stopped("Stopped", do="Run it again.")
+        raise Stopped("reading-stopped")
 
     with pytest.raises(Stopped):  # the last event comes when all 40 are read
         scan_images(open_dataset(folder), emit=stop)

@@ -280,7 +280,7 @@ def test_checks_that_were_made_are_kept_though_the_next_is_given_up_and_not_made
 
     def give_up(event: Event) -> None:
         if isinstance(event, Progressed) and event.stage == "checking heat maps (grad-cam)":
-            raise Stopped("It was given up", do="Ask again.")
+            raise Stopped("work-stopped")
 
     kinds: list[str] = []
     with suppress(Stopped):

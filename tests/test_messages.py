@@ -72,14 +72,14 @@ def test_several_settings_go_together_and_other_ways_are_alternatives() -> None:
 def test_notes_and_failures_come_back_from_json(remedy: Remedy) -> None:
     note = Note("a-code", "A text.", level="warning", parameters={"n": 3}, remedies=(remedy,))
     assert note_of(json.loads(json.dumps(asdict(note)))) == note
-    failure = LeakageFound("It leaks", do="Mend it.", parameters={"n": 3}, remedies=(remedy,)).failure
+    failure = LeakageFound("all-rows-excluded", n=3, remedies=(remedy,)).failure
     assert failure_of(json.loads(json.dumps(asdict(failure)))) == failure
 
 
 def test_an_error_says_what_kind_it_is_also_after_it_was_told_by_another_process() -> None:
-    error = BadRecipe("It is bad", do="Mend it.", faults=[("split.val", "too large")])
+    error = BadRecipe("all-rows-excluded", faults=[("split.val", "too large")])
     again = CoverslipError.of(error.failure)
-    assert (error.code, again.code, str(again)) == ("bad-recipe", "bad-recipe", str(error))
+    assert (error.kind, again.kind, again.code, str(again)) == ("bad-recipe", "bad-recipe", error.code, str(error))
     assert again.parameters == {"faults": {"split.val": "too large"}}
 
 

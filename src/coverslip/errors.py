@@ -42,10 +42,6 @@ class CoverslipError(Exception):
         cause: "CoverslipError | None" = None,
         **parameters: Any,
     ) -> None:
-        if "do" in parameters:  # transition: the text itself
-            do = parameters.pop("do")
-            self._set(self.kind, code, do, file, remedies, parameters.get("parameters") or parameters)
-            return
         if cause is not None:
             parameters = {"what": cause.what, **parameters}
             file, remedies = file or cause.file, remedies or cause.remedies
