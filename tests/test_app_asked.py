@@ -8,7 +8,7 @@ import psutil
 import pytest
 from small_workspace import Json, until
 
-from coverslip.workspace.workers.submit import Asked, AskedState
+from coverslip.workspace.workers.submit import WorkQueue, WorkState
 
 WORKER = """
 import os, sys, time
@@ -32,10 +32,10 @@ sys.exit(answer(work))
 
 
 @pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkQueue:
     (tmp_path / "counting_worker.py").write_text(WORKER, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    return Asked("counting_worker", (tmp_path,))
+    return WorkQueue("counting_worker", (tmp_path,))
 
 
 def question(tmp_path: Path, steps: int = 1, error: str = "") -> Json:
@@ -50,7 +50,7 @@ def is_gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_result_is_kept_and_progress_told_until_then(asked: Asked, tmp_path: Path) -> None:
+def test_a_result_is_kept_and_progress_told_until_then(asked: WorkQueue, tmp_path: Path) -> None:
     kept: list[Json] = []
     asked.start("first", question(tmp_path, steps=20), kept.append)
     until(lambda: asked.state_of("first").state == "working")
@@ -60,10 +60,10 @@ def test_a_result_is_kept_and_progress_told_until_then(asked: Asked, tmp_path: P
     assert (going_on.state, going_on.progress.stage, going_on.progress.total) == ("working", "counting", 20)
     until(lambda: len(kept) == 2)
     assert kept == [{"sum": 20}, {"sum": 1}]
-    until(lambda: asked.state_of("second") == AskedState(None, None, None))
+    until(lambda: asked.state_of("second") == WorkState(None, None, None))
 
 
-def test_the_newest_request_is_next_and_a_cancelled_one_is_dropped(asked: Asked, tmp_path: Path) -> None:
+def test_the_newest_request_is_next_and_a_cancelled_one_is_dropped(asked: WorkQueue, tmp_path: Path) -> None:
     kept: list[Json] = []
     asked.start("first", question(tmp_path, steps=20), kept.append)
     until(lambda: asked.state_of("first").state == "working")
@@ -71,15 +71,15 @@ def test_the_newest_request_is_next_and_a_cancelled_one_is_dropped(asked: Asked,
         asked.start(key, question(tmp_path, steps), kept.append)
     asked.start("older", question(tmp_path, 1), kept.append)  # somebody looks at it again
     asked.cancel("dropped")
-    assert asked.state_of("dropped") == AskedState(None, None, None)
+    assert asked.state_of("dropped") == WorkState(None, None, None)
     before = asked.state_of("newer").seconds
     assert before is not None
     until(lambda: len(kept) == 3)
     assert [result["sum"] for result in kept] == [20, 1, 3]
-    until(lambda: asked.state_of("newer") == AskedState(None, None, None))
+    until(lambda: asked.state_of("newer") == WorkState(None, None, None))
 
 
-def test_why_there_is_no_result_is_told_until_it_is_asked_for_again(asked: Asked, tmp_path: Path) -> None:
+def test_why_there_is_no_result_is_told_until_it_is_asked_for_again(asked: WorkQueue, tmp_path: Path) -> None:
     kept: list[Json] = []
     asked.start("one", question(tmp_path, error="The image is gone"), kept.append)
     error = until(lambda: asked.state_of("one").error)
@@ -90,7 +90,7 @@ def test_why_there_is_no_result_is_told_until_it_is_asked_for_again(asked: Asked
 
 
 @pytest.mark.parametrize("way", ["cancel", "close"])
-def test_what_nobody_waits_for_any_more_ends_at_once(asked: Asked, tmp_path: Path, way: str) -> None:
+def test_what_nobody_waits_for_any_more_ends_at_once(asked: WorkQueue, tmp_path: Path, way: str) -> None:
     kept: list[Json] = []
     asked.start("long", question(tmp_path, steps=2000), kept.append)
     process = process_of(tmp_path)
@@ -99,12 +99,12 @@ def test_what_nobody_waits_for_any_more_ends_at_once(asked: Asked, tmp_path: Pat
     else:
         asked.close()
     until(lambda: is_gone(process), 10)
-    assert asked.state_of("long") == AskedState(None, None, None)
+    assert asked.state_of("long") == WorkState(None, None, None)
     time.sleep(0.1)
     assert not kept
 
 
-def test_a_process_that_is_killed_is_a_fault_and_not_waited_for(asked: Asked, tmp_path: Path) -> None:
+def test_a_process_that_is_killed_is_a_fault_and_not_waited_for(asked: WorkQueue, tmp_path: Path) -> None:
     asked.start("long", question(tmp_path, steps=2000), lambda _: None)
     process_of(tmp_path).kill()
     assert until(lambda: asked.state_of("long").error).code == "worker-ended-silently"

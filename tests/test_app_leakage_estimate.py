@@ -27,7 +27,7 @@ from coverslip.reports.sections import sections_of
 from coverslip.runs import LeakageEstimate, Run, write_inspection
 from coverslip.workspace.datasets import changing, labels, reading_images
 from coverslip.workspace.datasets.inspections import inspect_again
-from coverslip.workspace.leakage_audit.asking import Looking
+from coverslip.workspace.leakage_audit.estimates import LeakageEstimates
 from coverslip.workspace.store.records import load_dataset, load_scan
 
 SIGNAL = Signal(0.5, Told(0.9, 0.02), {"border": Told(0.8, 0.02)})
@@ -46,7 +46,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(tmp_path / "cells", 12, side=32), group_pattern=GROUPS)
     workspace.background.wait_all()
-    looking = Looking(workspace)
+    looking = LeakageEstimates(workspace)
     assert looking.state_of(cells).state == "not-asked"
     with workspace.engine.connect() as connection:
         cache_leakage_audit(

@@ -39,7 +39,7 @@ from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.state import status_of
-from coverslip.workspace.predictions.classifying import Classifying
+from coverslip.workspace.predictions.classifying import LoadedClassifiers
 from coverslip.workspace.store.home import Workspace
 
 pytestmark = pytest.mark.slow
@@ -350,7 +350,7 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
     said = lab.client.post(path, content=image.read_bytes(), headers=named).json()
     assert said["predicted"] == row["predicted"]
     assert said["probabilities"] == pytest.approx(row["probabilities"], abs=1e-5)
-    classifying: Classifying = lab.client.app.state.classifying  # type: ignore[attr-defined]  # TestClient's
+    classifying: LoadedClassifiers = lab.client.app.state.classifiers  # type: ignore[attr-defined]  # TestClient's
     worker = classifying._workers[lab.run]
     unreadable = lab.client.post(path, content=b"no image", headers=named).json()
     assert (unreadable["decision"], unreadable["predicted"]) == ("unreadable", None)
@@ -365,7 +365,7 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
     process = classifying._workers[lab.run].process
     classifying.end_silent()
     assert process.poll() is None  # it was asked just now
-    classifying._workers[lab.run].last_asked = -1e9
+    classifying._workers[lab.run].last_used = -1e9
     classifying.end_silent()
     assert lab.run not in classifying._workers
     process.wait(timeout=30)

@@ -14,7 +14,7 @@ from coverslip.models import check_declared, list_models, model_info
 from coverslip.models.building import own_options
 from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
 from coverslip.runs.recipe import named_sets
-from coverslip.workspace.jobs.records import asked_recipe, find_job
+from coverslip.workspace.jobs.records import find_job, requested_recipe
 
 PAPERS = Path(__file__).parent.parent / "docs" / "papers"
 HERLEV = (
@@ -75,7 +75,7 @@ def bands(app: App) -> dict[str, str]:
 
 def asked(app: App, run: str) -> Recipe:
     """The recipe that a training was queued with."""
-    return load_recipe(asked_recipe(find_job(app.home, run).folder))
+    return load_recipe(requested_recipe(find_job(app.home, run).folder))
 
 
 def test_a_form_can_hold_every_key() -> None:

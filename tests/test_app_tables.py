@@ -15,7 +15,7 @@ from small_workspace import until
 
 from coverslip.datasets import open_dataset
 from coverslip.workspace.datasets.snapshots import training_images
-from coverslip.workspace.datasets.sources import GroupedBy
+from coverslip.workspace.datasets.sources import Grouping
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -180,8 +180,8 @@ def test_a_training_takes_groups_from_the_users_own_column_where_images_were_exc
         f"datasets/{dataset['id']}/exclusions",
         {"images": app.ids(f"datasets/{dataset['id']}", [3]), "is_excluded": True},
     )
-    images = training_images(app.home, dataset["id"], grouped=GroupedBy(column="Patient"))
+    images = training_images(app.home, dataset["id"], grouped=Grouping(column="Patient"))
     assert images.sources != [str(table)]
-    assert images.grouped == GroupedBy(column="Patient")
+    assert images.grouped == Grouping(column="Patient")
     data = open_dataset(images.sources, group="Patient")
     assert [record.named_group for record in data.records] == [None, "1", "2", *[str(k % 3) for k in range(4, 12)]]

@@ -14,7 +14,7 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.evaluation.distances import _forms, _of_dealt, _products, _unbiased, coral, median_distance, mmd
 from coverslip.runs import Run
-from coverslip.workspace.leakage_audit.distances import Measuring
+from coverslip.workspace.leakage_audit.distances import DistanceMeasurements
 
 
 def kernel(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
@@ -158,7 +158,7 @@ def test_distances_in_the_app_have_its_names_and_are_kept_until_images_change(tm
         open_images(workspace, save_cells(tmp_path / name, ("all",), n=12) / "all", name=name, is_labelled=False)
         for name in ("here", "there")
     )
-    measuring = Measuring(workspace)
+    measuring = DistanceMeasurements(workspace)
     for others, status in (([], CoverslipError), ([here], CoverslipError), (["nothing"], NotFound)):
         with pytest.raises(status):
             measuring.state_of(here, others)
@@ -170,7 +170,7 @@ def test_distances_in_the_app_have_its_names_and_are_kept_until_images_change(tm
     assert (pair.a, pair.b) == ("here", "there")
     assert pair.mmd2.low < 0.1  # drawn alike
     assert "Measure it" in known.distances.advice
-    assert Measuring(workspace).state_of(here, [there]) == known
+    assert DistanceMeasurements(workspace).state_of(here, [there]) == known
 
 
 def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:

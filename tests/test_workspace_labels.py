@@ -16,7 +16,7 @@ from coverslip.errors import BadDataset, CoverslipError
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.listing import ClassCount, describe
 from coverslip.workspace.datasets.snapshots import table_lines, training_images
-from coverslip.workspace.datasets.sources import GroupedBy, Source, open_sources
+from coverslip.workspace.datasets.sources import Grouping, Source, open_sources
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import ImagesChanged
@@ -211,13 +211,13 @@ def test_a_training_reads_the_users_files_until_a_label_is_changed(home: Workspa
 
 def test_a_training_may_group_otherwise_than_the_dataset(home: Workspace) -> None:
     dataset_id = opened(home, group_pattern=r"slide\d")
-    by_class = GroupedBy(pattern="^[ab]")
+    by_class = Grouping(pattern="^[ab]")
     assert training_images(home, dataset_id, grouped=by_class).options == ["--group-pattern=^[ab]"]
-    assert training_images(home, dataset_id, grouped=GroupedBy()).options == []
+    assert training_images(home, dataset_id, grouped=Grouping()).options == []
     labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "b")
     (table,) = training_images(home, dataset_id, grouped=by_class).sources
     assert [r.group for r in open_dataset(table, group="group").records] == ["a", "a", "a", "b", "b", "b"]
-    (without,) = (alone := training_images(home, dataset_id, grouped=GroupedBy())).sources
+    (without,) = (alone := training_images(home, dataset_id, grouped=Grouping())).sources
     assert (alone.options, "group" in Path(without).read_text().splitlines()[0]) == ([], False)
 
 

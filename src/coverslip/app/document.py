@@ -1,4 +1,4 @@
-"""The OpenAPI document: what is said in it beyond the routes."""
+"""Additions to the OpenAPI document that routes do not give."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +10,11 @@ Json = dict[str, Any]  # Any: JSON values
 
 
 def complete_document(app: FastAPI, complete: Callable[[Json], None]) -> None:
-    """Let `complete` change the document as soon as it is made."""
-    made = app.openapi
+    """Let `complete` change the document when it is generated."""
+    generate = app.openapi
 
     def completed() -> Json:
-        document = made()
+        document = generate()
         complete(document)
         return document
 
@@ -22,10 +22,10 @@ def complete_document(app: FastAPI, complete: Callable[[Json], None]) -> None:
 
 
 def add_schemas(document: Json, *described: type) -> None:
-    """Describe types that no route names as its answer, and all that they are made of."""
+    """Add the schemas of types that no route returns, and of the types that they contain."""
     _, schemas = TypeAdapter.json_schemas(
         [(each.__name__, "serialization", TypeAdapter(each)) for each in described],
         ref_template="#/components/schemas/{model}",
     )
-    known = document.setdefault("components", {}).setdefault("schemas", {})
-    known |= {name: schema for name, schema in schemas["$defs"].items() if name not in known}
+    all_schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    all_schemas |= {name: schema for name, schema in schemas["$defs"].items() if name not in all_schemas}

@@ -23,17 +23,17 @@ def file_response(
     name: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> StreamingResponse:
-    """A file that the app may read: the one that is checked is the one that is sent.
+    """Return a file that the app may read. The file that is checked is the file that is sent.
 
     Args:
-        workspace: whose folders it lies below, also behind links.
-        file: what is sent.
-        media_type: of its content.
-        name: what a browser saves it as; None shows it.
-        headers: more of the answer's.
+        workspace: the workspace; the file must be in one of its folders, also after links are resolved.
+        file: the file to send.
+        media_type: the type of its content.
+        name: the name under which a browser saves it; None: the browser shows it.
+        headers: further headers of the response.
 
     Raises:
-        UnreadableImage: it lies elsewhere.
+        UnreadableImage: the file is outside these folders.
     """
     opened = open_below(file, workspace.readable)
     of_file = {"Content-Length": str(os.fstat(opened.fileno()).st_size)}
@@ -51,18 +51,20 @@ PICTURE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "
 
 
 def kind_of(data: bytes) -> str:
-    """The media type of a picture's bytes."""
+    """Return the media type of the bytes of an image."""
     return next((kind for start, kind in _STARTS if data.startswith(start)), "image/webp")
 
 
 def image_response(data: bytes) -> Response:
-    """The bytes of a picture; a row's image does not change while it is looked at."""
+    """Return the bytes of an image, which browsers may cache for an hour."""
     return Response(data, media_type=kind_of(data), headers={"Cache-Control": "private, max-age=3600"})
 
 
 def _viewed(
-    channel: Annotated[int | None, Query(ge=0, le=1_000, description="One channel in grey; else colour.")] = None,
-    plane: Annotated[int | None, Query(ge=0, le=100_000, description="Of a stack; else the one that is used.")] = None,
+    channel: Annotated[int | None, Query(ge=0, le=1_000, description="One channel in gray. Default: color.")] = None,
+    plane: Annotated[
+        int | None, Query(ge=0, le=100_000, description="Plane of a stack. Default: the plane that classifiers use.")
+    ] = None,
     low: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown black.")] = None,
     high: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown white.")] = None,
 ) -> View:
@@ -82,17 +84,17 @@ FigureFile = Annotated[str, InAddress(pattern=r"^[a-z0-9_-]{1,64}\.(svg|png|csv)
 _FIGURE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".csv": "text/csv"}
 FIGURE: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The drawing, or the table of its numbers.",
+        "description": "The figure, or the table of its numbers.",
         "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _FIGURE_TYPES.values()},
     }
 }
 
 
 def figure_response(workspace: Workspace, file: Path) -> StreamingResponse:
-    """A file of `figures/`, which may run nothing."""
+    """Return a file of `figures/`, with a policy that blocks scripts."""
     return file_response(workspace, file, _FIGURE_TYPES[file.suffix], headers={"Content-Security-Policy": RUNS_NOTHING})
 
 
 def report_response(workspace: Workspace, file: Path) -> StreamingResponse:
-    """A `report.html`, with a policy that lets it run nothing."""
+    """Return a `report.html`, with a policy that blocks scripts."""
     return file_response(workspace, file, "text/html", headers={"Content-Security-Policy": RUNS_NOTHING})

@@ -1,17 +1,16 @@
-"""Who is let in, and how much one client may send: tokens, hosts, connections, rates.
+"""Access control: tokens, hosts and origins, and limits for connections and bodies.
 
-The app acts for the person at this computer, so any web page that they open elsewhere would like to speak to it. Three
-things keep those out. A page whose name was made to point at this computer (DNS rebinding) sends its own name as Host.
-A page of another site sends its Origin, or, where browsers leave that away, says cross-site in Sec-Fetch-Site. And
-away from loopback, where other people's computers can connect, a token is asked for.
+The app acts with the rights of its user, so requests of other web pages must be refused. A page whose name was made to
+point at this computer (DNS rebinding) sends its own name as Host. A page of another site sends its Origin or, if the
+browser omits that, cross-site in Sec-Fetch-Site. If other computers can connect (not on loopback), a token is required.
 
-It is plain ASGI: middleware of Starlette's BaseHTTP kind never sees websockets, and holds back event streams.
+The guard is plain ASGI: Starlette's BaseHTTPMiddleware does not see websockets and delays event streams.
 
-uvicorn waits for ever for a request that was begun. A few hundred such connections, of one program on the same
-computer, would take all that the process may open, before any token is asked for.
+uvicorn has no time limit for incomplete requests. A few hundred such connections, from one program on the same
+computer, would use all connections of the process before a token is checked.
 
-FastAPI reads a JSON body whole before the route sees it, so the limit must lie in front of it. A route that reads a
-stream by itself, such as an upload, raises its own limit before it begins; one that takes much JSON is a `taking` one.
+FastAPI reads the whole JSON body before the route runs, so the limit must apply before. A route that reads a stream
+itself, such as an upload, raises its limit before it starts. A route that accepts much JSON uses `accepting`.
 """
 
 import asyncio
@@ -37,16 +36,16 @@ from coverslip.messages import Failure, failure, text
 from coverslip.workspace.store.database import waiting_briefly
 
 MAX_CONNECTIONS = 512  # open at the same time; a browser opens six
-BACKLOG = 128  # that are taken in one turn of the loop, before any of them can be refused
-REQUEST_SECONDS = 10.0  # from the connection, or the last answer, to the end of a request's header
-BODY_SECONDS = 60.0  # in which more of a body must come
+BACKLOG = 128  # accepted in one iteration of the loop, before any of them can be refused
+REQUEST_SECONDS = 10.0  # from the connection or the last response to the end of a request's header
+BODY_SECONDS = 60.0  # within which more of a body must arrive
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Connection(H11Protocol):
-    """Close connections with incomplete requests."""
+    """A connection that is closed if its request stays incomplete."""
 
-    _since = 0.0  # when it was opened or got its last answer
+    _since = 0.0  # when it was opened or got its last response
     _end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -60,7 +59,7 @@ class Connection(H11Protocol):
             self._await_body()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()  # which may begin the next request, where several were sent at once
+        super().on_response_complete()  # which may start the next request if several were sent at once
         if self._is_idle:
             self._await_request()
         else:
@@ -72,7 +71,7 @@ class Connection(H11Protocol):
 
     @property
     def _is_idle(self) -> bool:
-        """Whether it has no answer to get; the rest of a body that was refused counts for nothing."""
+        """Whether no response is pending. The rest of a refused body does not count."""
         return self.cycle is None or self.cycle.response_complete
 
     def _await_request(self) -> None:
@@ -88,19 +87,19 @@ class Connection(H11Protocol):
         self._end = None if seconds is None else self.loop.call_later(seconds, self._on_timeout)
 
     def _on_timeout(self) -> None:
-        if not self._is_idle and self.flow.read_paused:  # it is the server that takes long
+        if not self._is_idle and self.flow.read_paused:  # the server itself is slow
             self._await_body()
         else:
             self.transport.abort()
 
     def _make_room(self) -> None:
-        """Where there are too many, end the one that has waited longest without a request, else this one."""
+        """If there are too many connections, end the one that has been idle longest, else this one."""
         open_connections = [
             each for each in self.connections if isinstance(each, Connection) and not each.transport.is_closing()
         ]
         if len(open_connections) <= MAX_CONNECTIONS:
             return
-        # First those that have asked for nothing yet.
+        # First those without any request so far.
         idle = [each for each in open_connections if each is not self and each._is_idle]  # of the same class
         if idle:
             min(idle, key=lambda each: (each.cycle is not None, each._since)).transport.abort()
@@ -114,7 +113,7 @@ _KEY = "coverslip.body"
 
 
 class BodyLimit:
-    """Stop reading a body once it is too large; the answer is 413."""
+    """Stop reading a body as soon as it is too large; the response is 413."""
 
     def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
         self.app, self.limit = app, limit
@@ -133,7 +132,7 @@ class _Body:
         self.limit, self._announced, self._inner, self._n_bytes = limit, announced, receive, 0
 
     async def receive(self) -> Message:
-        if self.limit is not None and self._announced > self.limit:  # nothing of it need be read
+        if self.limit is not None and self._announced > self.limit:  # without reading any of it
             raise too_large(self.limit)
         message = await self._inner()
         self._n_bytes += len(message.get("body", b""))
@@ -143,26 +142,26 @@ class _Body:
 
 
 def allow_body(request: Request, n_bytes: int | None) -> None:
-    """Let this request send so many bytes; None leaves counting to the route. To be called before the body is read."""
+    """Set the size limit of this request's body; None: the route counts. Call this before the body is read."""
     body = request.scope.get(_KEY)
     if isinstance(body, _Body):
         body.limit = n_bytes
 
 
-def taking(n_bytes: int) -> type[APIRoute]:
-    """A kind of route whose JSON may be so large; for `APIRouter(route_class=…)`."""
+def accepting(n_bytes: int) -> type[APIRoute]:
+    """Return a class of routes whose JSON body may have this size; for `APIRouter(route_class=…)`."""
 
-    class _Taking(APIRoute):
+    class _Accepting(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # Any: FastAPI's own type
             answer = super().get_route_handler()
 
-            async def answer_more(request: Request) -> Response:
+            async def answer_large(request: Request) -> Response:
                 allow_body(request, n_bytes)
                 return await answer(request)
 
-            return answer_more
+            return answer_large
 
-    return _Taking
+    return _Accepting
 
 
 def announced(headers: Headers) -> int | None:
@@ -172,7 +171,7 @@ def announced(headers: Headers) -> int | None:
 
 
 def too_large(limit: int) -> HTTPException:
-    """The error for a body of more than `limit` bytes."""
+    """Return the error for a body of more than `limit` bytes."""
     return HTTPException(413, text("request-limit", n_bytes=limit))
 
 
@@ -188,19 +187,19 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_OWN_SITE = (None, "same-origin", "none")  # none: typed by the person; nothing: a program such as curl
+_OWN_SITE = (None, "same-origin", "none")  # none: typed by the user; no header: a program such as curl
 _TOKEN = "token"  # noqa: S105 - the name of a field
 _COOKIE_SECONDS = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What a request must show.
+    """What a request must present.
 
     Args:
-        hosts: lower-case names with port that the server answers to.
-        port: cookies ignore ports, so two servers on one computer need cookies of different names.
-        token_sha256: hex digest of the token; None asks for none.
+        hosts: the names, in lower case and with the port, under which the server is reachable.
+        port: the port; cookies ignore it, so two servers on one computer need cookies with different names.
+        token_sha256: the hex digest of the token; None: no token is required.
     """
 
     hosts: frozenset[str]
@@ -209,11 +208,11 @@ class Door:
 
     @property
     def cookie(self) -> str:
-        """Name of the cookie that holds the token."""
+        """The name of the cookie that holds the token."""
         return f"coverslip-{self.port}"
 
     def opens_for(self, token: str) -> bool:
-        """Whether it is the token; the time that this takes tells nothing about it."""
+        """Return whether this is the token, in constant time."""
         if self.token_sha256 is None:
             return True
         digest = hashlib.sha256(token.encode(errors="replace")).hexdigest()
@@ -232,7 +231,7 @@ _NO_TOKEN = _Refusal(401, lambda: failure("missing-token", kind="unauthorized"))
 
 
 class Guard:
-    """Let in what may pass `door`, and give every answer the headers that keep pages apart."""
+    """Accept the requests that `door` allows, and set the security headers of every response."""
 
     def __init__(self, app: ASGIApp, door: Door) -> None:
         self.app, self.door = app, door
@@ -245,7 +244,7 @@ class Guard:
         refusal = self._refusal(scope, headers)
         if scope["type"] == "websocket":
             if refusal:
-                await send({"type": "websocket.close", "code": 1008})  # before it was accepted: the answer is a 403
+                await send({"type": "websocket.close", "code": 1008})  # before it was accepted: the response is a 403
             else:
                 await self.app(scope, receive, send)
             return
@@ -260,7 +259,7 @@ class Guard:
             await self.app(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> _Refusal | None:
-        """Why a request is not let in."""
+        """Return why a request is refused; None if it is accepted."""
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self.door.hosts:
             return _WRONG_HOST
@@ -280,10 +279,10 @@ class Guard:
         return any(self.door.opens_for(value) for name, _, value in pairs if name == self.door.cookie)
 
     def _exchange(self, scope: Scope, query: dict[str, str]) -> Response:
-        """Take the token out of the address and put it into a cookie that pages can't read.
+        """Move the token from the address to a cookie that pages cannot read.
 
-        A page that goes on by itself, not a redirect: after a link from elsewhere a browser would hold back a
-        SameSite=Strict cookie from every redirect that follows.
+        The response is a page that reloads itself, not a redirect: after a link on another site, browsers do not send a
+        SameSite=Strict cookie with the redirects that follow.
         """
         rest = urlencode({name: value for name, value in query.items() if name != _TOKEN})
         # One slash: two would name another server.
@@ -298,7 +297,7 @@ class Guard:
 
 
 def _follows_a_link(scope: Scope, headers: Headers) -> bool:
-    """Whether somebody came here by a link on another site: it opens a page, which that site can't read."""
+    """Return whether the request follows a link on another site. That site cannot read the page that opens."""
     return (
         scope.get("method") in _SAFE_METHODS
         and headers.get("sec-fetch-mode") == "navigate"
@@ -320,7 +319,7 @@ def _refused(scope: Scope, headers: Headers, refusal: _Refusal) -> Response:
 
 
 def _page(title: str, body: str, *, status: int = 200, refresh: str | None = None) -> HTMLResponse:
-    """A page without styles or scripts, before anything of the app's is shown."""
+    """Return a page without styles and scripts, for clients that are not admitted yet."""
     onwards = f'<meta http-equiv="refresh" content="0;url={refresh}">' if refresh else ""
     return HTMLResponse(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
@@ -330,7 +329,7 @@ def _page(title: str, body: str, *, status: int = 200, refresh: str | None = Non
 
 
 def _with_headers(scope: Scope, send: Send) -> Send:
-    """`send` that adds the headers every answer must have; one that the answer set itself stays."""
+    """Return a `send` that adds the security headers. Headers that the response sets itself are kept."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -346,13 +345,13 @@ def _with_headers(scope: Scope, send: Send) -> Send:
 
 
 class BriefWaits:
-    """Answer requests while another transaction writes, by 503 if need be, so that it never holds all threads."""
+    """Answer requests quickly while another transaction writes, with 503 if needed, so that threads stay free."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":  # the lifespan begins what works in the background
+        if scope["type"] != "http":  # the lifespan starts background work
             await self.app(scope, receive, send)
             return
         with waiting_briefly():

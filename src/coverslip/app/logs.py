@@ -1,7 +1,7 @@
-"""The server's log: what goes wrong inside is for whoever mends it, in a file and not in the terminal.
+"""The log of the server: internal errors go to a file for developers, not to the terminal.
 
-Logging never blocks: lines go to a thread that writes them. Where they come faster than the disk takes them, or
-the same one again and again, the rest is dropped.
+Logging never blocks: a thread writes the lines. If lines arrive faster than the disk writes, or the same line is
+repeated, further lines are dropped.
 """
 
 import logging
@@ -20,7 +20,7 @@ _MOST_KINDS = 1_000
 
 @contextmanager
 def logged_to(file: Path) -> Iterator[None]:
-    """Write what this process logs meanwhile, warnings of libraries too, to a file that starts anew at 1 MB."""
+    """Write the log of this process, with warnings of libraries, to a file that is rotated at 1 MB."""
     file.parent.mkdir(exist_ok=True)
     target = _File(file, maxBytes=2**20, backupCount=3, encoding="utf-8", errors="backslashreplace", delay=True)
     target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -41,7 +41,7 @@ def logged_to(file: Path) -> Iterator[None]:
 
 class _File(logging.handlers.RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
-        """A full disk takes no lines; to write so to the terminal could wait for ever, if nobody reads it."""
+        """Ignore errors such as a full disk: writing to a terminal that nothing reads could block forever."""
 
 
 class _NonBlockingHandler(logging.handlers.QueueHandler):
@@ -50,18 +50,18 @@ class _NonBlockingHandler(logging.handlers.QueueHandler):
             self.queue.put_nowait(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A call whose values do not fit its text is no line, neither here nor in the terminal."""
+        """Drop a call whose values do not match its format, instead of printing it to the terminal."""
 
 
 class _Writer(logging.handlers.QueueListener):
     queue: Queue[logging.LogRecord | None]
 
     def enqueue_sentinel(self) -> None:
-        self.queue.put(None)  # waits, unlike the one of the library, where the queue is full
+        self.queue.put(None)  # unlike the library's method, this waits if the queue is full
 
 
 class _RateLimit(logging.Filter):
-    """Lets a kind of line pass a few times a minute."""
+    """Let a kind of line pass a few times a minute."""
 
     def __init__(self) -> None:
         super().__init__()

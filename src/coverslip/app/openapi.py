@@ -1,4 +1,4 @@
-"""The OpenAPI document, from which the pages' typed client is made: `python -m coverslip.app.openapi`."""
+"""Print the OpenAPI document, from which the typed client is generated: `python -m coverslip.app.openapi`."""
 
 import json
 import sys

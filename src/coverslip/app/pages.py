@@ -1,4 +1,4 @@
-"""The built pages: plain files, and `index.html` for every address that the pages' own router knows."""
+"""The built pages: plain files, and `index.html` for every address that the router of the pages handles."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 STATIC = Path(__file__).resolve().parent / "static"
 _FOREVER = "public, max-age=31536000, immutable"
-# A computer's own table of types may be wrong (Windows' registry often is), and with nosniff a script would not run.
+# The table of types of the computer may be wrong (on Windows), and with nosniff a script would then not run.
 _TYPES = {
     ".css": "text/css",
     ".html": "text/html",
@@ -22,7 +22,7 @@ _TYPES = {
     ".webp": "image/webp",
     ".woff2": "font/woff2",
 }
-# Swagger UI writes style attributes. Its script is a file of ours, as everywhere.
+# Swagger UI writes style attributes. Its script is a file of coverslip.
 _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -53,14 +53,14 @@ _NOT_BUILT = """<!doctype html>
   <body>
     <main>
       <h1>The pages are not built yet</h1>
-      <p>The server runs, and its <a href="/api/v1/openapi.json">REST API</a> answers. This is a checkout of coverslip's
-        sources, whose pages must be built once:</p>
+      <p>The server and its <a href="/api/v1/openapi.json">REST API</a> are running. This is a source checkout of
+        coverslip, in which the pages must be built once:</p>
       <pre>make app</pre>
       <p>or, with Node 20.19 or later:</p>
       <pre>cd web
 npm ci --ignore-scripts
 npm run build</pre>
-      <p>Then load this page again. A coverslip that was installed with pip contains its pages.</p>
+      <p>Then reload this page. If coverslip is installed with pip, the pages are included.</p>
     </main>
   </body>
 </html>
@@ -68,7 +68,7 @@ npm run build</pre>
 
 
 def add_pages(app: FastAPI, static: Path = STATIC) -> None:
-    """Serve the pages at every address that is no route of the API."""
+    """Serve the pages at every address that is not a route of the API."""
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,10 +78,10 @@ def add_pages(app: FastAPI, static: Path = STATIC) -> None:
 
     @app.get("/api/v1/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
-        """The API's documentation, to be read and tried in the browser."""
+        """Return the interactive documentation of the API."""
         return HTMLResponse(_DOCS, headers={"Content-Security-Policy": _DOCS_POLICY, "Cache-Control": "no-cache"})
 
-    # The router's last resort, not a route: a route for every path would answer for wrong methods of the API, too.
+    # The default of the router, not a route: a route for every path would also answer wrong methods of the API.
     app.router.default = page
 
 
@@ -95,7 +95,7 @@ def _page(static: Path, scope: Scope) -> Response:
     if file := _file(static, path):
         caching = _FOREVER if path.startswith("assets/") else "no-cache"
         return FileResponse(file, media_type=_TYPES.get(file.suffix), headers={"Cache-Control": caching})
-    if path.startswith(("assets/", "docs/")):  # a page of an earlier version asks for its parts
+    if path.startswith(("assets/", "docs/")):  # a page of an earlier version requests its files
         raise HTTPException(404)
     index = static / "index.html"
     if not index.is_file():
@@ -104,11 +104,11 @@ def _page(static: Path, scope: Scope) -> Response:
 
 
 def _file(static: Path, path: str) -> Path | None:
-    """The built file of that name, never one from elsewhere."""
+    """Return the built file of that name, never a file outside the folder."""
     if not path or "\0" in path or "\\" in path:
         return None
     try:
         file = (static / path).resolve()
         return file if file.is_relative_to(static.resolve()) and file.is_file() else None
-    except (OSError, ValueError, RuntimeError):  # a name that no disk takes
+    except (OSError, ValueError, RuntimeError):  # a name that is not valid on disk
         return None

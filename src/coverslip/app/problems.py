@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457), whatever raised them."""
+"""Errors as problem details (RFC 9457)."""
 
 import errno
 import json
@@ -27,7 +27,7 @@ class _ProblemAnswer(JSONResponse):
     media_type = _MEDIA_TYPE
 
     def render(self, content: object) -> bytes:
-        return json.dumps(content).encode("ascii")  # names of files may hold bytes that are no text
+        return json.dumps(content).encode("ascii")  # names of files may contain bytes that are not text
 
 
 def problem(
@@ -61,7 +61,7 @@ def problem(
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Answer every error with one JSON object that says what happened and what to do, and say so in the OpenAPI."""
+    """Answer every error with a problem as JSON, and describe this in the OpenAPI document."""
 
     @app.exception_handler(CoverslipError)
     def _known(_: Request, error: CoverslipError) -> JSONResponse:
@@ -86,7 +86,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ValueError)
     def _no_text(_: Request, error: ValueError) -> JSONResponse:
-        # JSON can write half of a pair of surrogates, and a disk can give any bytes as a name; neither can be kept.
+        # JSON can contain lone surrogates, and file names can contain any bytes; neither can be stored.
         if "surrogates not allowed" not in str(error):
             raise error
         return problem(422, failure("not-unicode", kind="invalid-text"))
@@ -100,12 +100,12 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     def _gone(_: Request, __: ClientDisconnect) -> JSONResponse:
-        # Nobody hears the answer; it is no fault that would have to be logged.
+        # The client is gone. This is not an error to log.
         return problem(400, failure("request-aborted", kind="bad-request"))
 
     @app.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        # It is raised again when the answer is sent, and logged by the server, with this line below its traceback.
+        # The error is raised again when the response is sent. The server logs it, with this line below the traceback.
         error.add_note(f"while answering {request.method} {request.url.path}")
         return problem(500, failure("internal-error", kind="fault"))
 
@@ -139,7 +139,7 @@ def _field_problem(error: dict[str, Any]) -> FieldProblem:  # Any: Pydantic's de
 
 
 def _describe(document: Json) -> None:
-    """Say that every operation may answer with a problem, instead of FastAPI's own form."""
+    """Document that every operation may return a problem, instead of FastAPI's own error format."""
     add_schemas(document, Problem)
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
@@ -147,7 +147,7 @@ def _describe(document: Json) -> None:
     for operations in document["paths"].values():
         for operation in operations.values():
             answers = operation["responses"]
-            answers["default"] = {"description": "What went wrong, and what to do about it."}
+            answers["default"] = {"description": "The error, and what to do about it."}
             for status, answer in answers.items():
                 if status == "default" or status >= "400":
                     answer["content"] = content

@@ -1,4 +1,4 @@
-"""What routes take from requests: dependencies, and raw bodies written to a file as they arrive."""
+"""Dependencies of routes, and raw bodies that are written to a file as they arrive."""
 
 import asyncio
 import os
@@ -16,10 +16,10 @@ from fastapi.concurrency import run_in_threadpool
 from coverslip.app.guard import allow_body, announced
 from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import cannot_write
-from coverslip.workspace.explaining.asking import Explaining
+from coverslip.workspace.explaining.explanations import Explanations
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.leakage_audit.asking import Looking
-from coverslip.workspace.leakage_audit.distances import Measuring
+from coverslip.workspace.leakage_audit.distances import DistanceMeasurements
+from coverslip.workspace.leakage_audit.estimates import LeakageEstimates
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Paging
 
@@ -27,15 +27,15 @@ API = "/api/v1"
 
 
 def api_router(area: str, **options: Any) -> APIRouter:
-    """A router of one area of the API; `options` (Any: each of its own type) are FastAPI's."""
+    """Return the router of one area of the API; `options` (Any: of different types) are those of FastAPI."""
     return APIRouter(prefix=API, tags=[area], generate_unique_id_function=lambda route: route.name, **options)
 
 
 def add_routes(app: FastAPI, router: APIRouter) -> None:
     """Let `app` answer at the router's routes.
 
-    `include_router` would build each of them once more for every application, though nothing is to be changed in routes
-    that have their prefix.
+    `include_router` would build each route a second time for every application, although the routes already have their
+    prefix.
     """
     app.router.routes.extend(router.routes)
 
@@ -50,42 +50,42 @@ def _queue(request: Request) -> Queue:
     return queue
 
 
-def _looking(request: Request) -> Looking:
-    looking: Looking = request.app.state.looking
-    return looking
+def _estimates(request: Request) -> LeakageEstimates:
+    estimates: LeakageEstimates = request.app.state.estimates
+    return estimates
 
 
-def _explaining(request: Request) -> Explaining:
-    explaining: Explaining = request.app.state.explaining
-    return explaining
+def _explanations(request: Request) -> Explanations:
+    explanations: Explanations = request.app.state.explanations
+    return explanations
 
 
-def _measuring(request: Request) -> Measuring:
-    measuring: Measuring = request.app.state.measuring
-    return measuring
+def _distances(request: Request) -> DistanceMeasurements:
+    distances: DistanceMeasurements = request.app.state.distances
+    return distances
 
 
-Home = Annotated[Workspace, Depends(_workspace)]
+ServedWorkspace = Annotated[Workspace, Depends(_workspace)]
 JobQueue = Annotated[Queue, Depends(_queue)]
-Looks = Annotated[Looking, Depends(_looking)]
-Explanations = Annotated[Explaining, Depends(_explaining)]
-Measures = Annotated[Measuring, Depends(_measuring)]
+ServedEstimates = Annotated[LeakageEstimates, Depends(_estimates)]
+ServedExplanations = Annotated[Explanations, Depends(_explanations)]
+ServedDistances = Annotated[DistanceMeasurements, Depends(_distances)]
 Paged = Annotated[Paging, Query()]
 
 
 @asynccontextmanager
 async def received(request: Request, folder: Path, *, most_bytes: int, suffix: str) -> AsyncIterator[Path]:
-    """The body as a file, which is gone afterwards unless it was moved away.
+    """Write the body to a file, which is removed afterwards unless it was moved.
 
     Args:
-        request: whose body has not been read.
-        folder: that the file lies in.
-        most_bytes: where more comes, the request is refused.
-        suffix: that the file's name ends in.
+        request: a request whose body has not been read.
+        folder: the folder of the file.
+        most_bytes: a larger body is refused.
+        suffix: the end of the file's name.
 
     Raises:
-        TooLarge: more was sent.
-        CoverslipError: nothing was sent, or the disk is full.
+        TooLarge: the body is larger.
+        CoverslipError: the body is empty, or the disk is full.
     """
     allow_body(request, None)  # counted here
     if (announced(request.headers) or 0) > most_bytes:
@@ -112,7 +112,7 @@ def _new_file(folder: Path, suffix: str) -> tuple[RawIOBase, Path]:
         number, name = tempfile.mkstemp(dir=folder, suffix=suffix)
     except OSError as error:
         raise cannot_write(folder, error) from error
-    return os.fdopen(number, "wb", buffering=0), Path(name)  # what no disk takes is told at once, not when it closes
+    return os.fdopen(number, "wb", buffering=0), Path(name)  # unbuffered: write errors occur at once, not on close
 
 
 def _write(opened: RawIOBase, data: bytes, folder: Path) -> None:
@@ -128,8 +128,8 @@ def _too_large(most_bytes: int) -> TooLarge:
     return TooLarge("file-too-large", n_mb=most_bytes // 2**20)
 
 
-async def while_wanted(request: Request, answer: Callable[[Callable[[], bool]], Response]) -> Response:
-    """What `answer` gives, in a thread; it is handed a function that says whether the client is still there."""
+async def until_disconnected(request: Request, answer: Callable[[Callable[[], bool]], Response]) -> Response:
+    """Return the result of `answer` from a thread. Its argument tests whether the client is still connected."""
     is_gone = threading.Event()
     watching = asyncio.create_task(_watch(request, is_gone))
     try:

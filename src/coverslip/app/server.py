@@ -30,13 +30,13 @@ from coverslip.workspace.store.serving import make_token, only_server, say_addre
 if TYPE_CHECKING:
     import uvicorn
 
-PORT = 8765  # Jupyter, TensorBoard and other trainers sit elsewhere
+PORT = 8765  # Jupyter, TensorBoard and other trainers use other ports
 _TRIES = 20
-_SECONDS_TO_END = 1  # event streams would keep the server for as long as a page is open
+_SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
 
 
 def create_app(workspace: Workspace) -> FastAPI:
-    """The application that serves `workspace`: the API and the pages. `open_server` adds the guard."""
+    """Create the application that serves `workspace`: the API and the pages. `open_server` adds the guard."""
     app = FastAPI(
         title="coverslip",
         version=__version__,
@@ -65,9 +65,9 @@ class Server:
     workspace: Workspace
     door: Door
     socket: socket.socket
-    host: str  # as it was asked for
-    new_token: str | None  # to be shown now or never
-    runner: "uvicorn.Server"  # all of it loaded: a Ctrl-C while Python imports can get lost
+    host: str  # as requested
+    new_token: str | None  # it can be shown only once
+    runner: "uvicorn.Server"  # fully loaded: a Ctrl-C during imports can get lost
 
     @property
     def port(self) -> int:
@@ -75,17 +75,17 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Where to find it, from other computers too if it can be reached from there; without the token."""
+        """The address without the token, for other computers too if they can reach the server."""
         return _address(_outer_name(self.host), self.port)
 
     @property
     def own_address(self) -> str:
-        """Where to find it from this computer, with the token if it is known."""
+        """The address on this computer, with the token if it is new."""
         host = "127.0.0.1" if _is_any(self.host) else self.host
         return _address(host, self.port) + (f"?token={self.new_token}" if self.new_token else "")
 
     def run(self) -> None:
-        """Answer requests until Ctrl-C, SIGTERM or SIGHUP; all answers are out when it is raised once more."""
+        """Answer requests until Ctrl-C, SIGTERM or SIGHUP. All responses are sent before the signal is raised again."""
         # uvicorn handles SIGINT and SIGTERM itself, also while the app starts; signals reach only the main thread.
         in_main_thread = threading.current_thread() is threading.main_thread()
         if in_main_thread and sys.platform != "win32" and signal.SIGHUP in ending_signals():
@@ -97,19 +97,21 @@ class Server:
 def open_server(
     workspace: Workspace, *, host: str = "127.0.0.1", port: int = PORT, new_token: bool = False
 ) -> Iterator[Server]:
-    """A server of the workspace on `port`, or the next one that is free.
+    """Open a server of the workspace on `port`, or on the next free port.
 
     Args:
-        host: where to listen. Away from loopback a token is made when there is none yet. Where there is one, it is
-            asked for on loopback too.
-        new_token: make another token, which ends earlier ones.
+        workspace: the workspace.
+        host: the address to listen at. If it is not loopback, a token is created if there is none. If there is a token,
+            it is also required on loopback.
+        port: the first port to try.
+        new_token: create a new token, which invalidates earlier ones.
 
     Raises:
-        CoverslipError: another server has the workspace, it cannot be used, or this computer has no such address.
+        CoverslipError: another server uses the workspace, it cannot be used, or this computer has no such address.
     """
     with ExitStack() as stack:
         stack.enter_context(only_server(workspace))
-        stack.callback(workspace.engine.dispose)  # opened here, where a fault of it reaches the terminal
+        stack.callback(workspace.engine.dispose)  # opened here, so that its errors reach the terminal
         bound = stack.enter_context(_bound(host, port))
         needs_one = new_token or (not _is_loopback(host) and not token_hash(workspace))
         token = make_token(workspace) if needs_one else None
@@ -131,7 +133,7 @@ def _loaded(workspace: Workspace, door: Door) -> "uvicorn.Server":
         http=Connection,
         backlog=BACKLOG,
         ws="none",
-        proxy_headers=False,  # whoever connects could claim to be anyone
+        proxy_headers=False,  # clients could fake these headers
         server_header=False,
         access_log=False,
         log_config=None,
@@ -142,14 +144,14 @@ def _loaded(workspace: Workspace, door: Door) -> "uvicorn.Server":
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """A socket at the first free port from `port` on."""
+    """Return a socket at the first free port from `port` on."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
         raise CoverslipError("no-such-address", remedies=(ChooseOther("host"),), host=host) from error
     for candidate in (*range(port, min(port + _TRIES, 65536)), 0):
         listening = socket.socket(family, socket.SOCK_STREAM)
-        if sys.platform != "win32":  # there it would let two servers share a port
+        if sys.platform != "win32":  # on Windows, two servers could then share a port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((address[0], candidate, *address[2:]))
@@ -166,12 +168,12 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _names(host: str, port: int) -> frozenset[str]:
-    """What a browser may call this server, with the port."""
+    """Return the names under which browsers can reach this server, with the port."""
     names = {"127.0.0.1", "localhost", "::1", host.lower()}
     if not _is_loopback(host):
         names |= {socket.gethostname().lower(), socket.getfqdn().lower(), *_own_addresses()}
     shown = {f"[{name}]" if ":" in name else name for name in names}
-    # Port 80 is left away by browsers.
+    # Browsers omit port 80.
     return frozenset({f"{name}:{port}" for name in shown} | (shown if port == 80 else set()))
 
 

@@ -1,4 +1,4 @@
-"""Server-sent events of jobs, as FastAPI frames them, which also keeps a silent stream open."""
+"""Server-sent events of jobs. FastAPI frames them and keeps idle streams open."""
 
 import asyncio
 import signal
@@ -19,7 +19,7 @@ from coverslip.workspace.jobs.watching import Watching
 
 
 def _watching(request: Request) -> Watching:
-    """The server's own."""
+    """Return the server's watcher of jobs."""
     watching: Watching = request.app.state.watching
     return watching
 
@@ -27,32 +27,37 @@ def _watching(request: Request) -> Watching:
 Watched = Annotated[Watching, Depends(_watching)]
 
 
-def _last_known(
-    after: Annotated[int | None, Query(ge=0, lt=2**53, description="Number of the last event that is known.")] = None,
+def _last_event(
+    after: Annotated[
+        int | None, Query(ge=0, lt=2**53, description="Number of the last event that the client has.")
+    ] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> int:
-    """Where a stream goes on: a browser that lost it says by itself which event it had last."""
+    """Return the number of the event after which a stream resumes. Browsers send it when they reconnect."""
     is_number = last_event_id and last_event_id.isdecimal() and len(last_event_id) < 16
     return int(last_event_id) if last_event_id and is_number else after or 0
 
 
-LastKnown = Annotated[int, Depends(_last_known)]
+LastEvent = Annotated[int, Depends(_last_event)]
 
 
 async def events_of(watching: Watching, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
-    """What is new about a job, as it happens."""
+    """Yield the events of a job as they happen."""
     async for message in watching.follow(job_id, after):
         number = None if message.number is None else str(message.number)
         yield ServerSentEvent(event=message.kind, raw_data=message.text, id=number)
 
 
 def events_in_document() -> dict[int | str, Json]:
-    """What the API document says of the stream of a job: its events by kind of job, and what each carries."""
+    """Return the documentation of the stream of a job: its events for each kind of job, and their data."""
     items = [
         {
             "properties": {
                 "event": {"const": event.name},
-                "data": {"contentMediaType": "application/json", "contentSchema": {"$ref": _place(record, event.name)}},
+                "data": {
+                    "contentMediaType": "application/json",
+                    "contentSchema": {"$ref": _reference(record, event.name)},
+                },
             }
         }
         for record in JOB_KINDS.values()
@@ -63,20 +68,20 @@ def events_in_document() -> dict[int | str, Json]:
     }
 
 
-def _place(record: JobRecord, event: str) -> str:
+def _reference(record: JobRecord, event: str) -> str:
     return f"#/components/schemas/{record.events.__name__}/properties/{event}"
 
 
 def describe_events(app: FastAPI) -> None:
-    """Let the API document describe what streams carry: a schema for each kind of job, a property for each event."""
+    """Add the schemas of events to the API document: a schema for each kind of job, a property for each event."""
     complete_document(app, lambda document: add_schemas(document, *(record.events for record in JOB_KINDS.values())))
 
 
 @contextmanager
 def ended_by_signals(*ends: Callable[[], object]) -> Iterator[None]:
-    """Call `ends` as soon as the server is asked to end: it waits for open answers, and some would take for ever.
+    """Call `ends` on a signal to end: the server waits for open responses, and event streams would never end.
 
-    They are called in the thread of the server's loop.
+    They are called in the thread of the server's event loop.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -84,16 +89,16 @@ def ended_by_signals(*ends: Callable[[], object]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in ending_signals()}
 
-    def heed(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         for end in ends:
             loop.call_soon_threadsafe(end)
-        known = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM  # uvicorn lets SIGHUP kill it
-        handler = before[known]
+        handled = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM  # uvicorn lets SIGHUP kill it
+        handler = before[handled]
         if callable(handler):
-            handler(known, frame)
+            handler(handled, frame)
 
     for number in before:
-        signal.signal(number, heed)
+        signal.signal(number, handle)
     try:
         yield
     finally:

@@ -1,16 +1,16 @@
-"""What the app remembers on this machine: datasets, labels, trainings, predictions. It knows no HTTP.
+"""The workspace of the app: datasets, labels, trainings and predictions. It is independent of HTTP.
 
-Sub-rooms, each importing from those above it alone:
+The packages, each of which imports only from those above it:
 
-- `store`: the workspace's folder, its database, and rows as the records that other rooms know;
-- `viewing`: images to be looked at: which of them, what is known of each, their pictures and colours;
-- `datasets`: opened, read, labelled, grouped, changed; uploads; tables of them for trainings;
-- `recipes`: what a training can be asked for, and the checking of what comes back;
-- `jobs`: trainings and predictions as processes: queued, watched, ended; what trainings reached;
-- `predictions`: what classifiers said of images, and what people say of that.
+- `store`: the folder of the workspace, its database, and conversion between rows and records;
+- `viewing`: images for display: filters, facts, pictures and colors;
+- `datasets`: open, read, label, group and change datasets; uploads; tables for trainings;
+- `recipes`: the choices for a training, and their validation;
+- `jobs`: trainings and predictions as processes: queue, watch and end them; results of trainings;
+- `predictions`: predictions of classifiers, and corrections of them.
 
-Beside them `job_kinds`, where the kinds of jobs differ, and `forgetting` and `tidying`, which know what of one room
-another still needs.
+In addition, `job_kinds` holds the differences between kinds of jobs, and `forgetting` and `tidying` remove what no
+package needs any more.
 """
 
 from coverslip.errors import require_extra

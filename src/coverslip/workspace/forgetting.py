@@ -1,4 +1,4 @@
-"""Datasets that somebody forgets: shown no more, and after 30 days gone for good."""
+"""Remove datasets from the list, restore them, and delete them after 30 days."""
 
 import os
 import shutil
@@ -22,34 +22,33 @@ from coverslip.workspace.store.tables import datasets
 DAYS = 30
 
 
-def forget(home: Workspace, dataset_id: str) -> None:
-    """Show a dataset no more. For 30 days `restore` brings it back, with the labels that were given here.
+def forget(workspace: Workspace, dataset_id: str) -> None:
+    """Remove a dataset from the list. For 30 days, `restore` restores it with its labels from the app.
 
-    The user's own folders and tables stay as they are, in any case. Tables that trainings were started with stay in
-    `snapshots/`.
+    Folders and tables of the user are never changed. Tables that trainings use remain in `snapshots/`.
 
     Raises:
         NotFound: there is no such dataset.
-        Conflict: a training or prediction is reading it.
+        Conflict: a training or prediction uses it.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         _refuse_in_use(connection, dataset_id)
-    with home.background.held(reading_images.thread_of(dataset_id)), writing(home.engine) as connection:
+    with workspace.background.held(reading_images.thread_of(dataset_id)), writing(workspace.engine) as connection:
         _refuse_in_use(connection, dataset_id)
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=now()))
 
 
-def restore(home: Workspace, dataset_id: str) -> DatasetState:
-    """Bring back a dataset that was forgotten, as it was.
+def restore(workspace: Workspace, dataset_id: str) -> DatasetState:
+    """Restore a removed dataset.
 
     Raises:
-        NotFound: there is no such dataset, or not any more.
+        NotFound: there is no such dataset, or it was deleted.
     """
-    with writing(home.engine) as connection:
+    with writing(workspace.engine) as connection:
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=None))
-    reading_images.start(home, dataset_id)
-    return describe(home, dataset_id)
+    reading_images.start(workspace, dataset_id)
+    return describe(workspace, dataset_id)
 
 
 def _refuse_in_use(connection: Connection, dataset_id: str) -> None:
@@ -58,7 +57,7 @@ def _refuse_in_use(connection: Connection, dataset_id: str) -> None:
 
 
 def drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
-    """Sets that nobody wanted back. Of those that were uploaded the files go too: they are the app's own copy."""
+    """Delete datasets whose 30 days are over, with their uploaded files, which are copies of the app."""
     oldest = (datetime.now(UTC) - timedelta(days=DAYS)).isoformat()
     with workspace.engine.connect() as connection:
         old = (
@@ -69,13 +68,11 @@ def drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
             return
         with writing(workspace.engine) as connection:
             still = (tables.datasets.c.id == dataset_id) & (tables.datasets.c.forgotten < oldest)
-            if not connection.execute(
-                delete(tables.datasets).where(still)
-            ).rowcount:  # somebody wanted it back just now
+            if not connection.execute(delete(tables.datasets).where(still)).rowcount:  # it was restored meanwhile
                 continue
-            mine = tables.uploads.c.dataset_id == dataset_id
-            sent = connection.execute(select(tables.uploads.c.id).where(mine)).scalars().all()
-            unused = [upload_id for upload_id in sent if not _is_used(connection, workspace.uploads / upload_id)]
+            of_dataset = tables.uploads.c.dataset_id == dataset_id
+            upload_ids = connection.execute(select(tables.uploads.c.id).where(of_dataset)).scalars().all()
+            unused = [upload_id for upload_id in upload_ids if not _is_used(connection, workspace.uploads / upload_id)]
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
         cache.forget(dataset_id)
         for upload_id in unused:
@@ -83,6 +80,6 @@ def drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
 
 
 def _is_used(connection: Connection, upload: Path) -> bool:
-    """Whether images of some set lie there, such as those that corrections made images to train on."""
+    """Return whether a dataset uses files of an upload, such as a dataset of corrections."""
     inside = tables.images.c.path.startswith(f"{upload}{os.sep}", autoescape=True)
     return connection.execute(select(tables.images.c.position).where(inside).limit(1)).first() is not None

@@ -1,7 +1,7 @@
-"""Ways to group the images of a dataset, proposed unasked: columns of its tables, parts of its names.
+"""Suggested groupings of the images of a dataset: columns of its tables, and parts of file names.
 
-Each was tried: a training on the images grouped so would begin. So the class itself is never among them, nor a number
-that every image has for itself, or that only counts the images of each class, folder or file.
+Each suggestion was tested: a training would accept it. So classes, unique numbers, and serial numbers of the images of
+each class, folder or file are never suggested.
 """
 
 import re
@@ -24,38 +24,38 @@ from coverslip.datasets import (
 from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.reading_images import refuse_unread
-from coverslip.workspace.datasets.sources import GroupedBy, groups_by
+from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.jobs.previews import planned, recipe_for
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow
 
 _MOST = 6
-_FEWEST_GROUPS = 3  # one for each part
+_FEWEST_GROUPS = 3  # one for each set of a split
 _MOST_COLUMNS = 12
 _NUMBER = re.compile(r"(\D*)(\d+)(\D*)")
-_SMALLEST_BLOCK = 3  # images of a class, folder or file that a serial number is told by
+_SMALLEST_BLOCK = 3  # images of a class, folder or file that are needed to recognize a serial number
 
 
 @dataclass(frozen=True, slots=True)
 class GroupSuggestion:
-    """A way to group these images with which a training would begin."""
+    """A grouping of these images that a training would accept."""
 
-    column: Annotated[str | None, Field(description="Of the tables; null for a pattern.")]
-    pattern: Annotated[str | None, Field(description="That finds groups in paths; null for a column.")]
+    column: Annotated[str | None, Field(description="Column of the tables; null for a pattern.")]
+    pattern: Annotated[str | None, Field(description="Pattern that finds groups in paths; null for a column.")]
     n_groups: int
     example: Annotated[str, Field(description="One of the groups.")]
     p: Annotated[
         float | None,
         Field(
-            description="Of images of one group sharing labels, size or brightness by chance only; null: not tested."
+            description="p-value of images of a group sharing labels, size or brightness by chance; null: not tested."
         ),
     ] = None
     is_supported: Annotated[bool, Field(description="Whether images of one group resemble each other.")] = False
 
 
-def list_suggestions(home: Workspace, dataset_id: str) -> list[GroupSuggestion]:
-    """What may say which images belong together: columns first, then patterns; of each kind the coarsest first.
+def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggestion]:
+    """Return suggested groupings: columns first, then patterns; the coarsest first.
 
     Raises:
         NotFound: there is no such dataset.
@@ -63,17 +63,17 @@ def list_suggestions(home: Workspace, dataset_id: str) -> list[GroupSuggestion]:
     """
     from coverslip.experiments import agreed
 
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-    recipe = recipe_for(home, row, {})
+    recipe = recipe_for(workspace, row, {})
     suggestions: list[GroupSuggestion] = []
-    known: set[tuple[int, ...]] = set()
-    for suggestion, groups in _candidates(home, row, data, scan):
+    groupings: set[tuple[int, ...]] = set()
+    for suggestion, groups in _candidates(workspace, row, data, scan):
         as_numbers = _numbered(groups)
-        if as_numbers in known:
+        if as_numbers in groupings:
             continue
-        known.add(as_numbers)
+        groupings.add(as_numbers)
         regrouped = replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
         with suppress(CoverslipError):
             if planned(*agreed(regrouped, recipe), scan).refusal is None:
@@ -84,15 +84,15 @@ def list_suggestions(home: Workspace, dataset_id: str) -> list[GroupSuggestion]:
 
 
 def _candidates(
-    home: Workspace, row: AnyRow, data: Dataset, scan: Scan
+    workspace: Workspace, row: AnyRow, data: Dataset, scan: Scan
 ) -> Iterator[tuple[GroupSuggestion, Sequence[str | None]]]:
-    """Groups of the images in the order of the dataset's records, of which there are neither too few nor too many."""
+    """Yield groupings with a plausible number of groups, and the groups in the order of the dataset's records."""
     tested = groups_in_names(data, scan)
     of_column = {named.column: named for named in tested if named.column is not None}
     columns: list[tuple[GroupSuggestion, Sequence[str | None]]] = []
-    for column in _columns(home, row):
+    for column in _columns(workspace, row):
         with suppress(CoverslipError):
-            by_id = groups_by(home, row, GroupedBy(column=column))
+            by_id = groups_of_images(workspace, row, Grouping(column=column))
             groups = [by_id.get(record.image_id) for record in data.records]
             grouped = [(r, g) for r, g in zip(data.records, groups, strict=True) if g and g != r.image_id]
             example = grouped[0][1] if grouped else ""
@@ -110,20 +110,20 @@ def _candidates(
             yield suggestion, [record.group for record in records]
 
 
-def _columns(home: Workspace, row: AnyRow) -> list[str]:
-    with suppress(CoverslipError):  # a table that is gone is told of elsewhere
-        return grouping.group_columns(home, row.id)[:_MOST_COLUMNS]
+def _columns(workspace: Workspace, row: AnyRow) -> list[str]:
+    with suppress(CoverslipError):  # other pages report a missing table
+        return grouping.group_columns(workspace, row.id)[:_MOST_COLUMNS]
     return []
 
 
 def _n_groups(groups: Sequence[str]) -> int:
-    """How many; 0 where they are too few for a split, or an image mostly stands for itself."""
+    """Return the number of groups; 0 if they are too few for a split, or if most groups have one image."""
     n = len(set(groups))
     return n if _FEWEST_GROUPS <= n <= len(groups) / 2 else 0
 
 
 def _is_serial(grouped: Sequence[tuple[ImageRecord, str]]) -> bool:
-    """Whether the values only number the images of each class, folder or file: 1, 2, 3 … and anew in the next one.
+    """Return whether the values are serial numbers of the images of each class, folder or file: 1, 2, 3 …
 
     Text before and after the number counts as part of it if it is the same for all images, as in `img_001`.
     """
@@ -143,9 +143,9 @@ def _is_serial(grouped: Sequence[tuple[ImageRecord, str]]) -> bool:
 
 
 def _counts_up(numbers: Sequence[int], blocks: Sequence[object]) -> bool:
-    """Whether every number stands but once in its block, and most numbers between the first and the last are there.
+    """Return whether each number occurs once in its block, and most numbers between the first and last occur.
 
-    Blocks of one or two images say nothing.
+    Blocks of one or two images are ignored.
     """
     of_block: dict[object, list[int]] = defaultdict(list)
     for number, block in zip(numbers, blocks, strict=True):
@@ -157,6 +157,6 @@ def _counts_up(numbers: Sequence[int], blocks: Sequence[object]) -> bool:
 
 
 def _numbered(groups: Sequence[str | None]) -> tuple[int, ...]:
-    """The same for groups of other names that divide the images in the same way."""
+    """Return a representation that is equal for groupings that differ in the names of groups only."""
     numbers: dict[str | None, int] = {}
     return tuple(numbers.setdefault(group, len(numbers)) for group in groups)

@@ -1,4 +1,4 @@
-"""The kinds of jobs, and what of each differs where they are acted upon and watched in one way: a record each."""
+"""The kinds of jobs: a record of their differences, so that all jobs are handled in the same way."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class JobRecord:
     """One kind of job.
 
     Args:
-        state: what a job of this kind is doing, by its id.
-        source: what is looked at for those who watch one.
-        events: a dataclass with a field for each event that they are told of.
+        state: returns the state of a job by its ID.
+        source: the source of events of a job.
+        events: a dataclass with a field for each event.
     """
 
     state: Callable[[Workspace, str], AnyState]

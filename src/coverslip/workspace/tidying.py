@@ -30,11 +30,11 @@ class DeletedItem:
     kind: Literal["train", "evaluate", "predict", "study", "classifier", "dataset"]
     id: str
     name: str
-    deleted: Annotated[str, Field(description="When: ISO 8601, UTC.")]
+    deleted: Annotated[str, Field(description="Time of the deletion: ISO 8601, UTC.")]
 
 
 def list_deleted(workspace: Workspace, paging: Paging) -> Page[DeletedItem]:
-    """What can be restored, the latest deletion first."""
+    """Return what can be restored, the latest deletion first."""
     jobs, datasets, classifiers = tables.jobs.c, tables.datasets.c, tables.classifiers.c
     with workspace.engine.connect() as connection:
         removed = connection.execute(select(jobs.kind, jobs.id, jobs.name).where(jobs.state == "removed")).all()
@@ -57,16 +57,16 @@ def _time(seconds: float) -> str:
 
 UPLOAD_DAYS, TRASH_DAYS = 7, 30
 _SECONDS_PER_DAY = 86_400
-_PARTIAL = re.compile(r"\..+\.part(-journal|-shm|-wal)?")  # also a database with what lies beside it
+_PARTIAL = re.compile(r"\..+\.part(-journal|-shm|-wal)?")  # also files of a database
 _log = logging.getLogger("coverslip")
 
 
 def remove_partial_files(workspace: Workspace) -> None:
-    """Remove what a killed server was receiving or sending; to be done before requests are answered."""
+    """Remove temporary files of a killed server. Call this before requests are answered."""
     for folder in (workspace.folder / "classifying", workspace.downloads):
         shutil.rmtree(folder, ignore_errors=True)
     pieces = [*(workspace.folder / "classifiers").glob("tmp*"), *workspace.uploads.glob("*/.*")]
-    for piece in pieces:  # the files that were sent lie in a folder of their own
+    for piece in pieces:  # complete files of uploads are in another folder
         if piece.is_dir():
             shutil.rmtree(piece, ignore_errors=True)
         else:
@@ -75,7 +75,7 @@ def remove_partial_files(workspace: Workspace) -> None:
 
 
 def tidy(workspace: Workspace, is_over: threading.Event) -> None:
-    """Remove what was left for long. What cannot be removed stays, and the log says why."""
+    """Remove expired files. Errors are logged."""
     for work in (_drop_uploads, _drop_partial_files, _empty_trash, drop_forgotten):
         try:
             work(workspace, is_over)
@@ -84,20 +84,20 @@ def tidy(workspace: Workspace, is_over: threading.Event) -> None:
 
 
 def _drop_uploads(workspace: Workspace, is_over: threading.Event) -> None:
-    """Uploads that became no dataset, and folders that no upload knows."""
+    """Remove old uploads that did not become datasets, and folders without an upload."""
     oldest = datetime.now(UTC) - timedelta(days=UPLOAD_DAYS)
     with workspace.engine.connect() as connection:
-        known = {row.id: row for row in connection.execute(select(tables.uploads))}
-        # A server that was killed at the right moment made a dataset of an upload, and could not note that.
+        rows = {row.id: row for row in connection.execute(select(tables.uploads))}
+        # A killed server may have created a dataset of an upload without recording it.
         used = {
             source["path"]
             for sources in connection.execute(select(tables.datasets.c.sources)).scalars()
             for source in sources
         }
-    for upload_id in {*known, *(place.name for place in workspace.uploads.glob("*"))}:
+    for upload_id in {*rows, *(place.name for place in workspace.uploads.glob("*"))}:
         if is_over.is_set():
             return
-        place, row = workspace.uploads / upload_id, known.get(upload_id)
+        place, row = workspace.uploads / upload_id, rows.get(upload_id)
         if row is not None and (row.dataset_id is not None or datetime.fromisoformat(row.created) > oldest):
             continue
         if place.exists() and place.stat().st_mtime > oldest.timestamp():
@@ -110,7 +110,7 @@ def _drop_uploads(workspace: Workspace, is_over: threading.Event) -> None:
 
 
 def _drop_partial_files(workspace: Workspace, is_over: threading.Event) -> None:
-    """What killed processes were writing a day ago or earlier, but for files of the user in uploads."""
+    """Remove partial files of killed processes after a day, but no files of the user in uploads."""
     oldest = time.time() - _SECONDS_PER_DAY
     for folder, folders, files in os.walk(workspace.folder):
         if is_over.is_set():
@@ -131,11 +131,11 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
     for place in workspace.trash.glob("*"):
         if not is_over.is_set() and place.stat().st_mtime < time.time() - TRASH_DAYS * _SECONDS_PER_DAY:
             with workspace.engine.begin() as connection:
-                mine = (tables.jobs.c.id == place.name) & (tables.jobs.c.state == "removed")
-                connection.execute(delete(tables.jobs).where(mine))  # with its corrections
-                inside = (tables.jobs.c.classifier_id == place.name) & (tables.jobs.c.kind == "evaluate")
-                connection.execute(delete(tables.jobs).where(inside))
-                brought = (tables.classifiers.c.id == place.name) & tables.classifiers.c.removed.is_not(None)
-                connection.execute(delete(tables.classifiers).where(brought))
+                is_job = (tables.jobs.c.id == place.name) & (tables.jobs.c.state == "removed")
+                connection.execute(delete(tables.jobs).where(is_job))  # deletes its corrections too
+                is_evaluation = (tables.jobs.c.classifier_id == place.name) & (tables.jobs.c.kind == "evaluate")
+                connection.execute(delete(tables.jobs).where(is_evaluation))
+                is_import = (tables.classifiers.c.id == place.name) & tables.classifiers.c.removed.is_not(None)
+                connection.execute(delete(tables.classifiers).where(is_import))
             shutil.rmtree(place, ignore_errors=True)
             forget(place.name)

@@ -1,4 +1,4 @@
-"""The REST routes, one router per area."""
+"""The REST routes, one router for each area."""
 
 from fastapi import APIRouter
 

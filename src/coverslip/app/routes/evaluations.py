@@ -1,4 +1,4 @@
-"""Finished trainings measured on other labelled images."""
+"""Evaluations of finished trainings on external test sets."""
 
 from typing import Annotated, Any, Literal
 
@@ -16,14 +16,14 @@ from coverslip.app.files import (
     image_response,
     report_response,
 )
-from coverslip.app.requests import Home, JobQueue, Paged, api_router
+from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.predictions import CorrectedRow, LabelCorrection, NewEvaluation
 from coverslip.app.schemas.system import problems
 from coverslip.workspace.correcting.tables import correct_measured
-from coverslip.workspace.evaluations import asking, state
-from coverslip.workspace.evaluations.asking import EvaluationOutlook
+from coverslip.workspace.evaluations import state, submit
 from coverslip.workspace.evaluations.state import EvaluationState
+from coverslip.workspace.evaluations.submit import EvaluationOutlook
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import EvaluationResults
 from coverslip.workspace.predictions import measured, rows
@@ -38,15 +38,17 @@ _TABLE: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/runs/{run_id}/evaluations", responses=problems(404))
-def list_evaluations(workspace: Home, run_id: str, paging: Paged) -> Page[EvaluationState]:
-    """The evaluations of a training on other images, the newest first."""
+def list_evaluations(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[EvaluationState]:
+    """The evaluations of a training on external test sets, the newest first."""
     return state.list_evaluations(workspace, run_id, paging)
 
 
 @router.get("/runs/{run_id}/evaluation-outlook", responses=problems(404, 409, 422))
-def get_evaluation_outlook(workspace: Home, run_id: str, dataset_id: Annotated[str, Query()]) -> EvaluationOutlook:
-    """What an evaluation on a dataset would rest on: classes that are known, images that training has seen."""
-    return asking.outlook(workspace, run_id, dataset_id)
+def get_evaluation_outlook(
+    workspace: ServedWorkspace, run_id: str, dataset_id: Annotated[str, Query()]
+) -> EvaluationOutlook:
+    """How many images of a dataset an evaluation could use: their known classes, and images used in training."""
+    return submit.outlook(workspace, run_id, dataset_id)
 
 
 @router.post(
@@ -54,16 +56,16 @@ def get_evaluation_outlook(workspace: Home, run_id: str, dataset_id: Annotated[s
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def create_evaluation(workspace: Home, run_id: str, new: NewEvaluation, queue: JobQueue) -> EvaluationState:
-    """Queue an evaluation, with the labels of now; it begins when no other is at work, also beside a training."""
-    job = asking.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name)
+def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluation, queue: JobQueue) -> EvaluationState:
+    """Queue an evaluation with the current labels. Evaluations run one at a time, also during a training."""
+    job = submit.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name)
     queue.wake()
     return state.evaluation_state(workspace, job)
 
 
 @router.get("/evaluations/{evaluation_id}", responses=problems(404))
-def get_evaluation(workspace: Home, evaluation_id: str) -> EvaluationState:
-    """One evaluation as it is now."""
+def get_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationState:
+    """The current state of an evaluation."""
     return state.evaluation_state(workspace, evaluation_id)
 
 
@@ -71,20 +73,24 @@ def get_evaluation(workspace: Home, evaluation_id: str) -> EvaluationState:
     "/evaluations/{evaluation_id}/results",
     responses=problems(404, 409, 422),
 )
-def get_evaluation_results(workspace: Home, evaluation_id: str) -> EvaluationResults:
-    """How the classifier did on these images."""
+def get_evaluation_results(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationResults:
+    """The results on these images."""
     return results.evaluation_results_of(workspace, evaluation_id)
 
 
 @router.get("/evaluations/{evaluation_id}/rows", responses=problems(404, 409))
-def list_evaluation_rows(workspace: Home, evaluation_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
-    """The measured images, a page at a time."""
+def list_evaluation_rows(
+    workspace: ServedWorkspace, evaluation_id: str, page: Annotated[FilteredPage, Query()]
+) -> Page[Row]:
+    """A page of the measured images."""
     return measured.page_of_measured(workspace, evaluation_id, page, offset=page.offset, limit=page.limit)
 
 
 @router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 422))
-def correct_evaluation_row(workspace: Home, evaluation_id: str, k: int, correction: LabelCorrection) -> CorrectedRow:
-    """Give a measured image another label in the dataset that it comes from; it is kept at once."""
+def correct_evaluation_row(
+    workspace: ServedWorkspace, evaluation_id: str, k: int, correction: LabelCorrection
+) -> CorrectedRow:
+    """Change the label of a measured image in its dataset. The label is saved at once."""
     row, change = correct_measured(workspace, evaluation_id, k, correction.label)
     return CorrectedRow(row, change)
 
@@ -95,7 +101,7 @@ def correct_evaluation_row(workspace: Home, evaluation_id: str, k: int, correcti
     responses=IMAGE | problems(404, 409, 422),
 )
 def get_evaluation_row_thumbnail(
-    workspace: Home, evaluation_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+    workspace: ServedWorkspace, evaluation_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a measured image."""
     row = measured.measured_row(workspace, evaluation_id, k)
@@ -107,14 +113,14 @@ def get_evaluation_row_thumbnail(
     response_class=Response,
     responses=PICTURE | problems(404, 409, 422),
 )
-def get_evaluation_row_picture(workspace: Home, evaluation_id: str, k: int, view: Viewed) -> Response:
+def get_evaluation_row_picture(workspace: ServedWorkspace, evaluation_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
     return image_response(rows.picture_of(workspace, measured.measured_row(workspace, evaluation_id, k), view))
 
 
 @router.get("/evaluations/{evaluation_id}/report", response_class=HTMLResponse, responses=problems(404, 409))
-def get_evaluation_report(workspace: Home, evaluation_id: str) -> StreamingResponse:
-    """The report on these images, with a policy that lets it run nothing."""
+def get_evaluation_report(workspace: ServedWorkspace, evaluation_id: str) -> StreamingResponse:
+    """The report on these images, with a policy that blocks scripts."""
     return report_response(workspace, downloads.file_of_evaluation(workspace, evaluation_id, "report"))
 
 
@@ -123,8 +129,8 @@ def get_evaluation_report(workspace: Home, evaluation_id: str) -> StreamingRespo
     response_class=Response,
     responses=FIGURE | problems(404, 409, 422),
 )
-def get_evaluation_figure(workspace: Home, evaluation_id: str, name: FigureFile) -> StreamingResponse:
-    """A drawing of the report on these images, as SVG or PNG, or its numbers as CSV."""
+def get_evaluation_figure(workspace: ServedWorkspace, evaluation_id: str, name: FigureFile) -> StreamingResponse:
+    """A figure of the report on these images, as SVG or PNG, or its numbers as CSV."""
     return figure_response(workspace, downloads.figure_of_evaluation(workspace, evaluation_id, name))
 
 
@@ -134,8 +140,8 @@ def get_evaluation_figure(workspace: Home, evaluation_id: str, name: FigureFile)
     responses=_TABLE | problems(404, 409),
 )
 def download_from_evaluation(
-    workspace: Home, evaluation_id: str, what: Literal["predictions", "confusion-matrix"]
+    workspace: ServedWorkspace, evaluation_id: str, what: Literal["predictions", "confusion-matrix"]
 ) -> StreamingResponse:
-    """Each measured image, its label and what the classifier said; or how many of each class were called what."""
+    """The measured images with labels and predictions, or the confusion matrix."""
     file = downloads.file_of_evaluation(workspace, evaluation_id, what)
     return file_response(workspace, file, "text/csv", name=f"{file.parent.name}-{file.name}")

@@ -1,4 +1,4 @@
-"""Images of a dataset: lists for galleries, facts, and pictures."""
+"""Images of a dataset: lists for galleries, facts and pictures."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Header, Path, Query, Request, Response
 
 from coverslip.app.files import IMAGE, PICTURE, image_response, kind_of
-from coverslip.app.requests import Home, api_router, while_wanted
+from coverslip.app.requests import ServedWorkspace, api_router, until_disconnected
 from coverslip.app.schemas.datasets import FilteredPage, Positions
 from coverslip.app.schemas.system import problems
 from coverslip.errors import Stopped
@@ -18,18 +18,20 @@ from coverslip.workspace.viewing.filters import Filters, Text
 
 router = api_router("images", responses=problems(422))
 
-Place = Annotated[int, Path(ge=0, le=2**31, description="The image's place in the dataset, from 0.")]
-Version = Annotated[Text | None, Query(description="The image's version; with it the picture is kept for good.")]
+Place = Annotated[int, Path(ge=0, le=2**31, description="Position of the image in the dataset, from 0.")]
+Version = Annotated[
+    Text | None, Query(description="Version of the image. With it, browsers cache the picture permanently.")
+]
 Answers = dict[int | str, dict[str, Any]]  # Any: FastAPI's own type
 Known = Annotated[str | None, Header(alias="If-None-Match", include_in_schema=False)]
 
-_UNCHANGED = {"description": "It is unchanged."}
+_UNCHANGED = {"description": "The picture is unchanged."}
 _NOT_NEW: Answers = {304: _UNCHANGED}
 _COLOURS: Answers = {
     200: {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        "description": "Red, green, blue and shape of each image. Shape: 128 is a square, 32 more is twice as wide as "
-        "high, 32 less half as wide. All four are 0 where it is not known.",
+        "description": "Red, green, blue and shape of each image. Shape: 128 is a square, 160 is twice as wide as "
+        "high, 96 is half as wide. All four are 0 if they are unknown.",
     }
 }
 
@@ -38,9 +40,11 @@ _COLOURS: Answers = {
     "/datasets/{dataset_id}/images",
     responses=problems(404, 422),
 )
-def list_images(home: Home, dataset_id: str, page: Annotated[FilteredPage, Query()]) -> Page[images.Image]:
+def list_images(
+    workspace: ServedWorkspace, dataset_id: str, page: Annotated[FilteredPage, Query()]
+) -> Page[images.Image]:
     """A page of images."""
-    return images.list_images(home, dataset_id, page, offset=page.offset, limit=page.limit)
+    return images.list_images(workspace, dataset_id, page, offset=page.offset, limit=page.limit)
 
 
 @router.get(
@@ -48,12 +52,12 @@ def list_images(home: Home, dataset_id: str, page: Annotated[FilteredPage, Query
     response_model=Positions,
     responses=problems(404, 422),
 )
-def list_positions(home: Home, dataset_id: str, filters: Annotated[Filters, Query()]) -> Response:
-    """The places of all images that match, in order, and their ids: small enough for galleries of 100,000."""
-    found = images.matching(home, dataset_id, filters)
-    positions, ids = [position for position, _ in found], [image_id for _, image_id in found]
-    body = {"items": positions, "image_ids": ids, "total": len(found)}
-    return Response(json.dumps(body, separators=(",", ":")), media_type="application/json")  # of 100,000: quickly
+def list_positions(workspace: ServedWorkspace, dataset_id: str, filters: Annotated[Filters, Query()]) -> Response:
+    """The positions and IDs of all matching images, in order. The response is small enough for 100,000 images."""
+    matches = images.matching(workspace, dataset_id, filters)
+    positions, ids = [position for position, _ in matches], [image_id for _, image_id in matches]
+    body = {"items": positions, "image_ids": ids, "total": len(matches)}
+    return Response(json.dumps(body, separators=(",", ":")), media_type="application/json")  # fast for 100,000 images
 
 
 @router.get(
@@ -61,11 +65,11 @@ def list_positions(home: Home, dataset_id: str, filters: Annotated[Filters, Quer
     response_class=Response,
     responses=_COLOURS | _NOT_NEW | problems(404),
 )
-def get_colours(home: Home, dataset_id: str, known: Known = None) -> Response:
-    """The average colour of every image in the order of their places, four bytes each: what a gallery shows at once."""
-    data = pictures.colours(home, dataset_id)
+def get_colours(workspace: ServedWorkspace, dataset_id: str, etag: Known = None) -> Response:
+    """The mean color of every image by position, four bytes each. Galleries show it before the thumbnails."""
+    data = pictures.colours(workspace, dataset_id)
     tag = _tag("colours", hashlib.sha256(data).digest())
-    if known == tag:
+    if etag == tag:
         return _unchanged(tag, None)
     return _picture(data, "application/octet-stream", tag, None)
 
@@ -74,9 +78,9 @@ def get_colours(home: Home, dataset_id: str, known: Known = None) -> Response:
     "/datasets/{dataset_id}/images/{i}",
     responses=problems(404),
 )
-def get_image(home: Home, dataset_id: str, i: Place) -> images.ImageFacts:
-    """All that is known about one image."""
-    return images.facts_of(home, dataset_id, i)
+def get_image(workspace: ServedWorkspace, dataset_id: str, i: Place) -> images.ImageFacts:
+    """The facts about an image."""
+    return images.facts_of(workspace, dataset_id, i)
 
 
 @router.get(
@@ -85,14 +89,14 @@ def get_image(home: Home, dataset_id: str, i: Place) -> images.ImageFacts:
     responses=IMAGE | problems(404, 422),
 )
 def get_thumbnail_of(
-    home: Home,
+    workspace: ServedWorkspace,
     dataset_id: str,
     image_id: Annotated[str, Query(max_length=4096)],
-    side: Annotated[int, Query(ge=16, le=512, description="Of the longer side, in pixels.")] = 128,
+    side: Annotated[int, Query(ge=16, le=512, description="Length of the longer side in pixels.")] = 128,
 ) -> Response:
-    """A thumbnail of the image with this id."""
-    source = images.picture_source_of(home, dataset_id, image_id)
-    return image_response(pictures.thumbnail(home, dataset_id, source, side))
+    """A thumbnail of the image with this ID."""
+    source = images.picture_source_of(workspace, dataset_id, image_id)
+    return image_response(pictures.thumbnail(workspace, dataset_id, source, side))
 
 
 @router.get(
@@ -101,19 +105,19 @@ def get_thumbnail_of(
     responses=IMAGE | _NOT_NEW | problems(404, 422),
 )
 def get_thumbnail(
-    home: Home,
+    workspace: ServedWorkspace,
     dataset_id: str,
     i: Place,
-    side: Annotated[int, Query(ge=16, le=512, description="Of the longer side, in pixels.")] = 128,
+    side: Annotated[int, Query(ge=16, le=512, description="Length of the longer side in pixels.")] = 128,
     v: Version = None,
-    known: Known = None,
+    etag: Known = None,
 ) -> Response:
-    """A thumbnail; its longer side is at most `side`. An unreadable image gives a blank one."""
-    source = images.picture_source(home, dataset_id, i)
+    """A thumbnail whose longer side is at most `side`. It is blank for an unreadable image."""
+    source = images.picture_source(workspace, dataset_id, i)
     tag = _tag("thumbnail", source.version, side)
-    if known == tag:
+    if etag == tag:
         return _unchanged(tag, v)
-    data = pictures.thumbnail(home, dataset_id, source, side)
+    data = pictures.thumbnail(workspace, dataset_id, source, side)
     if source.is_readable and data == pictures.blank(side):
         return _passing(data)
     return _picture(data, kind_of(data), tag, v)
@@ -126,39 +130,39 @@ def get_thumbnail(
 )
 async def get_sheet(
     request: Request,
-    home: Home,
+    workspace: ServedWorkspace,
     dataset_id: str,
     places: Annotated[
         str,
         Query(
             alias="images",
             pattern=r"^\d{1,9}(,\d{1,9}){0,63}$",
-            description="Up to 64 places, such as 3,1,2.",
+            description="Up to 64 positions, such as 3,1,2.",
         ),
     ],
     side: Annotated[
-        int, Query(ge=16, le=256, description="Of a cell, in pixels; less where all images are smaller.")
+        int, Query(ge=16, le=256, description="Side of a cell in pixels; smaller if all images are smaller.")
     ] = 96,
     v: Version = None,
-    known: Known = None,
+    etag: Known = None,
 ) -> Response:
-    """Many thumbnails as one: rows of eight square cells in the order asked for, an unreadable image's empty."""
+    """Many thumbnails as one picture: rows of eight square cells in the requested order; empty if unreadable."""
     positions = [int(text) for text in places.split(",")]
 
     def answer(is_wanted: Callable[[], bool]) -> Response:
-        if not is_wanted():  # it waited for a thread longer than the page waited for it
+        if not is_wanted():  # the client left before a thread was free
             return _nobody()
-        sources = images.picture_sources(home, dataset_id, positions)
+        sources = images.picture_sources(workspace, dataset_id, positions)
         tag = _tag("sheet", *(source.version for source in sources), side)
-        if known == tag:
+        if etag == tag:
             return _unchanged(tag, v)
         try:
-            data, is_whole = pictures.sheet(home, dataset_id, sources, side, is_wanted)
+            data, is_whole = pictures.sheet(workspace, dataset_id, sources, side, is_wanted)
         except Stopped:
             return _nobody()
         return _picture(data, kind_of(data), tag, v) if is_whole else _passing(data)
 
-    return await while_wanted(request, answer)
+    return await until_disconnected(request, answer)
 
 
 @router.get(
@@ -167,23 +171,25 @@ async def get_sheet(
     responses=PICTURE | _NOT_NEW | problems(404, 422),
 )
 def get_picture(
-    home: Home,
+    workspace: ServedWorkspace,
     dataset_id: str,
     i: Place,
-    channel: Annotated[int | None, Query(ge=0, le=1_000, description="One channel in grey; else colour.")] = None,
-    plane: Annotated[int | None, Query(ge=0, le=100_000, description="Of a stack; else the one that is used.")] = None,
+    channel: Annotated[int | None, Query(ge=0, le=1_000, description="One channel in gray. Default: color.")] = None,
+    plane: Annotated[
+        int | None, Query(ge=0, le=100_000, description="Plane of a stack. Default: the plane that classifiers use.")
+    ] = None,
     low: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown black.")] = None,
     high: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown white.")] = None,
     v: Version = None,
-    known: Known = None,
+    etag: Known = None,
 ) -> Response:
-    """The image for the viewer, 8 bit. Without low and high, deeper images are stretched over what they hold."""
-    source = images.picture_source(home, dataset_id, i)
+    """The image for the viewer, 8 bit. Without low and high, deeper images are scaled to their intensity range."""
+    source = images.picture_source(workspace, dataset_id, i)
     view = pictures.View(channel=channel, plane=plane, low=low, high=high)
     tag = _tag("picture", source.version, view)
-    if known == tag:
+    if etag == tag:
         return _unchanged(tag, v)
-    return _picture(pictures.large_picture(home, source, view), "image/png", tag, v)
+    return _picture(pictures.large_picture(workspace, source, view), "image/png", tag, v)
 
 
 def _tag(*parts: object) -> str:
@@ -191,7 +197,7 @@ def _tag(*parts: object) -> str:
 
 
 def _headers(tag: str, version: str | None) -> dict[str, str]:
-    """With a version in the address the picture never changes; without one the browser asks each time."""
+    """Return caching headers: with a version the picture never changes, without one the browser revalidates it."""
     how = "private, max-age=31536000, immutable" if version else "private, no-cache"
     return {"ETag": tag, "Cache-Control": how}
 
@@ -201,7 +207,7 @@ def _picture(data: bytes, media_type: str, tag: str, version: str | None) -> Res
 
 
 def _passing(data: bytes) -> Response:
-    """A picture of files that are not there now, on a disk that was unplugged: they may come back."""
+    """Return a picture of missing files without caching: a disconnected disk may come back."""
     return Response(data, media_type=kind_of(data), headers={"Cache-Control": "no-store"})
 
 
@@ -210,5 +216,5 @@ def _unchanged(tag: str, version: str | None) -> Response:
 
 
 def _nobody() -> Response:
-    """For a client that has gone."""
+    """Return the response to a client that has left."""
     return Response(status_code=204)

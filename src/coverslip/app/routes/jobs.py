@@ -1,4 +1,4 @@
-"""What is done with a job of any kind, a training, an evaluation, a prediction: watched, stopped, explained."""
+"""Operations on jobs of any kind: watch, stop, resume, remove and explain them."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -7,10 +7,10 @@ from fastapi import Depends, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coverslip.app.files import PICTURE, image_response
-from coverslip.app.requests import Explanations, Home, JobQueue, api_router
+from coverslip.app.requests import JobQueue, ServedExplanations, ServedWorkspace, api_router
 from coverslip.app.schemas.system import problems
-from coverslip.app.streams import LastKnown, Watched, events_in_document, events_of
-from coverslip.workspace.explaining.asking import ExplanationState
+from coverslip.app.streams import LastEvent, Watched, events_in_document, events_of
+from coverslip.workspace.explaining.explanations import ExplanationState
 from coverslip.workspace.job_kinds import JOB_KINDS, JobState
 from coverslip.workspace.jobs import acts
 from coverslip.workspace.jobs.records import find_job
@@ -19,7 +19,7 @@ from coverslip.workspace.store.home import Workspace
 router = api_router("jobs")
 
 
-def _known(workspace: Home, job_id: str) -> str:
+def _existing_id(workspace: ServedWorkspace, job_id: str) -> str:
     return find_job(workspace, job_id).id
 
 
@@ -29,31 +29,30 @@ def _known(workspace: Home, job_id: str) -> str:
     responses=events_in_document() | problems(404),
 )
 async def watch_job(
-    job_id: Annotated[str, Depends(_known)], watching: Watched, after: LastKnown
+    job_id: Annotated[str, Depends(_existing_id)], watching: Watched, after: LastEvent
 ) -> AsyncIterator[ServerSentEvent]:
-    """A job as it goes on; what each event carries stands at `RunEvents`, `EvaluationEvents`,
-    `PredictionEvents` and `StudyEvents`.
+    """The events of a job. `RunEvents`, `EvaluationEvents`, `PredictionEvents` and `StudyEvents` describe their data.
 
-    Begins with what is so now, then the log from its start or after the given line. Ends with a last state once the job
-    has ended; where it had ended before, with that alone.
+    The stream starts with the current state, then the log from its start or after the given line. It ends with a last
+    state when the job has ended. If the job had ended before, it contains only that state.
     """
     async for event in events_of(watching, job_id, after):
         yield event
 
 
 @router.post("/jobs/{job_id}/stop", responses=problems(404, 409))
-def stop_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
-    """End a job; what it has reached so far is kept. One that waits is taken out of the queue."""
+def stop_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
+    """Stop a job. Its progress up to this point is saved. A waiting job is removed from the queue."""
     acts.stop(workspace, job_id)
     queue.wake()
     return _state(workspace, job_id)
 
 
 @router.post("/jobs/{job_id}/finish", responses=problems(404, 409))
-def finish_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
-    """End a training's fine-tuning now, with its best epoch so far; then calibrate, test and report.
+def finish_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
+    """End the fine-tuning of a training now with the best epoch so far, then calibrate, test and report.
 
-    A training that was stopped is queued again for that. The recipe says where fine-tuning ended.
+    A stopped training is queued again for this. The recipe records where fine-tuning ended.
     """
     acts.finish(workspace, job_id)
     queue.wake()
@@ -61,10 +60,10 @@ def finish_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
 
 
 @router.post("/jobs/{job_id}/resume", responses=problems(404, 409))
-def resume_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
-    """Queue a job again that was stopped, interrupted or failed; it goes on where it was.
+def resume_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
+    """Queue a stopped, interrupted or failed job again. It resumes where it ended.
 
-    Of a study that is done, trainings that failed are tried again.
+    In a finished study, failed trainings are retried.
     """
     acts.resume(workspace, job_id)
     queue.wake()
@@ -72,45 +71,45 @@ def resume_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=problems(404, 409))
-def remove_job(workspace: Home, job_id: str) -> None:
-    """Move a job, with all that it made, to the workspace's trash."""
+def remove_job(workspace: ServedWorkspace, job_id: str) -> None:
+    """Move a job and its results to the trash of the workspace."""
     acts.remove(workspace, job_id)
 
 
 @router.post("/jobs/{job_id}/restore", responses=problems(404, 409))
-def restore_job(workspace: Home, job_id: str, queue: JobQueue) -> JobState:
-    """Take a job out of the trash, as it was."""
+def restore_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
+    """Restore a job from the trash."""
     acts.restore(workspace, job_id)
     queue.wake()
     return _state(workspace, job_id)
 
 
 @router.get("/jobs/{job_id}/rows/{k}/explanation", responses=problems(404, 409, 422))
-def get_explanation(explanations: Explanations, job_id: str, k: int) -> ExplanationState:
-    """How far the picture is that explains the k-th image of a job's rows."""
+def get_explanation(explanations: ServedExplanations, job_id: str, k: int) -> ExplanationState:
+    """The progress of the explanation of the k-th row of a job."""
     return explanations.state_of(job_id, k)
 
 
 @router.post("/jobs/{job_id}/rows/{k}/explanation", status_code=202, responses=problems(404, 409, 422))
-def create_explanation(explanations: Explanations, job_id: str, k: int) -> ExplanationState:
-    """Draw where in an image the evidence lies, in a map that passed its checks, and training images like it.
+def create_explanation(explanations: ServedExplanations, job_id: str, k: int) -> ExplanationState:
+    """Draw the explanation of an image: a heat map that passed its sanity checks, and similar training images.
 
-    It is drawn in a process of its own. The first one of a classifier takes a minute: its maps are checked.
+    A separate process draws it. The first explanation of a classifier takes a minute, because its maps are checked.
     """
     return explanations.start(job_id, k)
 
 
 @router.delete("/jobs/{job_id}/rows/{k}/explanation", status_code=204, responses=problems(404, 409, 422))
-def remove_explanation(explanations: Explanations, job_id: str, k: int) -> None:
-    """Draw it no further; one that is drawn stays."""
+def remove_explanation(explanations: ServedExplanations, job_id: str, k: int) -> None:
+    """Cancel the explanation. A finished explanation is kept."""
     explanations.cancel(job_id, k)
 
 
 @router.get(
     "/jobs/{job_id}/rows/{k}/explanation/picture", response_class=Response, responses=PICTURE | problems(404, 409, 422)
 )
-def get_explanation_picture(explanations: Explanations, job_id: str, k: int) -> Response:
-    """The picture, once it is drawn."""
+def get_explanation_picture(explanations: ServedExplanations, job_id: str, k: int) -> Response:
+    """The picture of a finished explanation."""
     return image_response(explanations.picture(job_id, k))
 
 

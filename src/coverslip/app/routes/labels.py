@@ -1,11 +1,11 @@
-"""Labels that are given in the app."""
+"""Labels, confirmations and exclusions from the app."""
 
 from typing import Any
 
 from fastapi.responses import StreamingResponse
 
-from coverslip.app.guard import taking
-from coverslip.app.requests import Home, Paged, api_router
+from coverslip.app.guard import accepting
+from coverslip.app.requests import Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.datasets import (
     ConfirmedLabels,
     ExclusionChange,
@@ -32,63 +32,63 @@ _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
 
 _MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose ids have 100 letters
 
-router = api_router("labels", responses=problems(422), route_class=taking(_MAX_BODY))
+router = api_router("labels", responses=problems(422), route_class=accepting(_MAX_BODY))
 
 
 @router.post(
     "/datasets/{dataset_id}/labels",
     responses=problems(404, 409, 422),
 )
-def set_labels(home: Home, dataset_id: str, new: NewLabels) -> LabelsGiven:
-    """Give some images a label, or take it away. It is kept at once; a new name becomes a class."""
-    change, n = labels.set_labels(home, dataset_id, new.images, new.label)
-    return LabelsGiven(change=change, n=n, dataset=describe(home, dataset_id))
+def set_labels(workspace: ServedWorkspace, dataset_id: str, new: NewLabels) -> LabelsGiven:
+    """Label some images, or remove their labels. The change is saved at once. A new name becomes a class."""
+    change, n = labels.set_labels(workspace, dataset_id, new.images, new.label)
+    return LabelsGiven(change=change, n=n, dataset=describe(workspace, dataset_id))
 
 
 @router.post(
     "/datasets/{dataset_id}/labels/undo",
     responses=problems(404, 409),
 )
-def undo_labels(home: Home, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
-    """Take one change of labels back. It is refused where one of its images was labeled again since."""
-    ids = labels.undo(home, dataset_id, step.change)
-    return LabelsTakenBack(images=ids, dataset=describe(home, dataset_id))
+def undo_labels(workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
+    """Undo one change of labels. This is refused if one of its images was labeled again since then."""
+    ids = labels.undo(workspace, dataset_id, step.change)
+    return LabelsTakenBack(images=ids, dataset=describe(workspace, dataset_id))
 
 
 @router.post(
     "/datasets/{dataset_id}/labels/redo",
     responses=problems(404, 409),
 )
-def redo_labels(home: Home, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
-    """Make a change that was taken back once more. It is refused where one of its images was labeled since."""
-    ids = labels.redo(home, dataset_id, step.change)
-    return LabelsTakenBack(images=ids, dataset=describe(home, dataset_id))
+def redo_labels(workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
+    """Redo a change of labels. This is refused if one of its images was labeled again since then."""
+    ids = labels.redo(workspace, dataset_id, step.change)
+    return LabelsTakenBack(images=ids, dataset=describe(workspace, dataset_id))
 
 
 @router.post("/datasets/{dataset_id}/exclusions", responses=problems(404, 409))
-def exclude_images(home: Home, dataset_id: str, body: ExclusionChange) -> ImagesExcluded:
-    """Exclude images, or include them again. Excluded images are shown, but neither counted nor trained on."""
-    change, n = exclude(home, dataset_id, body.images, is_excluded=body.is_excluded)
-    return ImagesExcluded(change=change, n=n, dataset=describe(home, dataset_id))
+def exclude_images(workspace: ServedWorkspace, dataset_id: str, body: ExclusionChange) -> ImagesExcluded:
+    """Exclude images, or include them. Excluded images are shown, but neither counted nor used in training."""
+    change, n = exclude(workspace, dataset_id, body.images, is_excluded=body.is_excluded)
+    return ImagesExcluded(change=change, n=n, dataset=describe(workspace, dataset_id))
 
 
 @router.post("/datasets/{dataset_id}/exclusions/undo", responses=problems(404, 409))
-def undo_exclusions(home: Home, dataset_id: str, body: ExclusionUndo) -> ExclusionUndone:
-    """Undo one exclusion or inclusion, for those of its images that nobody excluded or included again since."""
-    n = undo_exclusion(home, dataset_id, body.change)
-    return ExclusionUndone(n=n, dataset=describe(home, dataset_id))
+def undo_exclusions(workspace: ServedWorkspace, dataset_id: str, body: ExclusionUndo) -> ExclusionUndone:
+    """Undo one exclusion or inclusion, for those of its images that were not excluded or included since then."""
+    n = undo_exclusion(workspace, dataset_id, body.change)
+    return ExclusionUndone(n=n, dataset=describe(workspace, dataset_id))
 
 
 @router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409))
-def confirm_labels(home: Home, dataset_id: str, body: ConfirmedLabels) -> LabelsConfirmed:
+def confirm_labels(workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels) -> LabelsConfirmed:
     """Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error."""
-    return LabelsConfirmed(labels.confirm_labels(home, dataset_id, body.images, is_confirmed=body.is_confirmed))
+    return LabelsConfirmed(labels.confirm_labels(workspace, dataset_id, body.images, is_confirmed=body.is_confirmed))
 
 
 @router.get("/datasets/{dataset_id}/label-changes", responses=problems(404))
-def list_label_changes(home: Home, dataset_id: str, paging: Paged) -> Page[LabelChange]:
-    """Which labels were changed in the app: when, by whom, and where the mistake was seen. The newest first."""
-    return history.list_label_changes(home, dataset_id, paging)
+def list_label_changes(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[LabelChange]:
+    """The changes of labels in the app, the newest first: when, by whom, and where the error was found."""
+    return history.list_label_changes(workspace, dataset_id, paging)
 
 
 @router.get(
@@ -96,10 +96,10 @@ def list_label_changes(home: Home, dataset_id: str, paging: Paged) -> Page[Label
     response_class=StreamingResponse,
     responses=_CSV | problems(404),
 )
-def download_label_changes(home: Home, dataset_id: str) -> StreamingResponse:
+def download_label_changes(workspace: ServedWorkspace, dataset_id: str) -> StreamingResponse:
     """The same as a table, with a row for each image of each change."""
-    lines = history.history_lines(home, dataset_id)
-    name = snapshots.file_name(home, dataset_id, "label-changes")
+    lines = history.history_lines(workspace, dataset_id)
+    name = snapshots.file_name(workspace, dataset_id, "label-changes")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -109,9 +109,9 @@ def download_label_changes(home: Home, dataset_id: str) -> StreamingResponse:
     response_class=StreamingResponse,
     responses=_CSV | problems(404),
 )
-def download_labels(home: Home, dataset_id: str) -> StreamingResponse:
-    """All images with their labels of now, as a table: whole paths, so that it can lie anywhere."""
-    lines = snapshots.table_lines(home, dataset_id)
-    name = snapshots.file_name(home, dataset_id, "labels")
+def download_labels(workspace: ServedWorkspace, dataset_id: str) -> StreamingResponse:
+    """All images with their current labels, as a table with absolute paths."""
+    lines = snapshots.table_lines(workspace, dataset_id)
+    name = snapshots.file_name(workspace, dataset_id, "labels")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)

@@ -1,4 +1,4 @@
-"""Predicting new images, and saying where the classifier was wrong."""
+"""Predict new images, and correct the predictions."""
 
 import re
 from pathlib import Path
@@ -9,16 +9,16 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response
-from coverslip.app.requests import Home, JobQueue, Paged, api_router, received
+from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router, received
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.predictions import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
 from coverslip.app.schemas.system import problems
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.predictions import asking, rows
+from coverslip.workspace.predictions import rows, submit
 from coverslip.workspace.predictions import state as predictions
-from coverslip.workspace.predictions.classifying import Classified, Classifying
+from coverslip.workspace.predictions.classifying import Classified, LoadedClassifiers
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page
@@ -32,7 +32,7 @@ _MOST_IMAGE_BYTES = 200 * 2**20
 
 
 @router.get("/predictions")
-def list_predictions(workspace: Home, paging: Paged) -> Page[PredictionState]:
+def list_predictions(workspace: ServedWorkspace, paging: Paged) -> Page[PredictionState]:
     """The predictions, the newest first."""
     return predictions.list_predictions(workspace, paging)
 
@@ -42,9 +42,9 @@ def list_predictions(workspace: Home, paging: Paged) -> Page[PredictionState]:
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def create_prediction(workspace: Home, new: NewPrediction, queue: JobQueue) -> PredictionState:
-    """Queue a prediction; it begins when no other is at work, also beside a training."""
-    job = asking.queue_prediction(
+def create_prediction(workspace: ServedWorkspace, new: NewPrediction, queue: JobQueue) -> PredictionState:
+    """Queue a prediction. Predictions run one at a time, also during a training."""
+    job = submit.queue_prediction(
         workspace,
         classifier_id=new.classifier_id,
         dataset_id=new.dataset_id,
@@ -60,8 +60,8 @@ def create_prediction(workspace: Home, new: NewPrediction, queue: JobQueue) -> P
     "/predictions/{prediction_id}",
     responses=problems(404),
 )
-def get_prediction(workspace: Home, prediction_id: str) -> PredictionState:
-    """One prediction as it is now."""
+def get_prediction(workspace: ServedWorkspace, prediction_id: str) -> PredictionState:
+    """The current state of a prediction."""
     return predictions.prediction_state(workspace, prediction_id)
 
 
@@ -69,8 +69,10 @@ def get_prediction(workspace: Home, prediction_id: str) -> PredictionState:
     "/predictions/{prediction_id}/rows",
     responses=problems(404),
 )
-def list_prediction_rows(workspace: Home, prediction_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
-    """The rows so far, a page at a time."""
+def list_prediction_rows(
+    workspace: ServedWorkspace, prediction_id: str, page: Annotated[FilteredPage, Query()]
+) -> Page[Row]:
+    """A page of the rows so far."""
     return rows.page_of_prediction(workspace, prediction_id, page, offset=page.offset, limit=page.limit)
 
 
@@ -80,7 +82,7 @@ def list_prediction_rows(workspace: Home, prediction_id: str, page: Annotated[Fi
     responses=IMAGE | problems(404, 422),
 )
 def get_prediction_row_thumbnail(
-    workspace: Home, prediction_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+    workspace: ServedWorkspace, prediction_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a predicted image."""
     return image_response(
@@ -93,7 +95,7 @@ def get_prediction_row_thumbnail(
     response_class=Response,
     responses=PICTURE | problems(404, 422),
 )
-def get_prediction_row_picture(workspace: Home, prediction_id: str, k: int, view: Viewed) -> Response:
+def get_prediction_row_picture(workspace: ServedWorkspace, prediction_id: str, k: int, view: Viewed) -> Response:
     """A predicted image for the viewer."""
     return image_response(rows.picture_of(workspace, rows.image_source_of_row(workspace, prediction_id, k), view))
 
@@ -102,8 +104,8 @@ def get_prediction_row_picture(workspace: Home, prediction_id: str, k: int, view
     "/predictions/{prediction_id}/rows/{k}/correction",
     responses=problems(404, 409, 422),
 )
-def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: Correction) -> Row:
-    """Say what an image really shows, or exclude it; the answer is saved at once."""
+def correct_prediction(workspace: ServedWorkspace, prediction_id: str, k: int, correction: Correction) -> Row:
+    """Correct or confirm the class of an image, or exclude it. The answer is saved at once."""
     undone = correction.undoes
     undoes = None if undone is None else (undone.excluded or undone.label,)
     return corrections.correct(workspace, prediction_id, k, correction.excluded or correction.label, undoes=undoes)
@@ -114,8 +116,8 @@ def correct_prediction(workspace: Home, prediction_id: str, k: int, correction: 
     response_class=StreamingResponse,
     responses=_TABLE | problems(404),
 )
-def download_from_prediction(workspace: Home, prediction_id: str) -> Response:
-    """`predictions.csv`, with columns `corrected` and `excluded` where there are corrections."""
+def download_from_prediction(workspace: ServedWorkspace, prediction_id: str) -> Response:
+    """`predictions.csv`, with the columns `corrected` and `excluded` if there are corrections."""
     text = corrections.csv_of(workspace, prediction_id)
     headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
     return StreamingResponse(text, media_type="text/csv", headers=headers)
@@ -126,14 +128,16 @@ def download_from_prediction(workspace: Home, prediction_id: str) -> Response:
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def create_dataset_of_prediction(workspace: Home, prediction_id: str, body: DatasetOfPrediction) -> DatasetState:
-    """A new dataset, labelled by the corrections, or by predictions and corrections."""
+def create_dataset_of_prediction(
+    workspace: ServedWorkspace, prediction_id: str, body: DatasetOfPrediction
+) -> DatasetState:
+    """Create a dataset that is labeled by the corrections, or by predictions and corrections."""
     return corrections.dataset_of(workspace, prediction_id, only=body.only, name=body.name)
 
 
 @router.post("/predictions/{prediction_id}/join", responses=problems(404, 409, 422))
-def join_dataset(workspace: Home, prediction_id: str, body: JoinedDataset) -> JoinResult:
-    """Add the images whose class a person corrected or confirmed to a dataset, as one more source of it.
+def join_dataset(workspace: ServedWorkspace, prediction_id: str, body: JoinedDataset) -> JoinResult:
+    """Add the images with a corrected or confirmed class to a dataset, as a further source.
 
     Repeat the request after further corrections: the source is replaced. Images of the dataset's other sources are not
     added again: they get the corrected label, or are excluded. Removing the source removes the added images; corrected
@@ -143,14 +147,14 @@ def join_dataset(workspace: Home, prediction_id: str, body: JoinedDataset) -> Jo
 
 
 @router.post("/predictions/{prediction_id}/join/undo", responses=problems(404, 409, 422))
-def undo_join(workspace: Home, prediction_id: str, body: JoinUndo) -> DatasetState:
-    """Remove the images that one addition added, and bring back those that it removed. Corrected labels stay."""
+def undo_join(workspace: ServedWorkspace, prediction_id: str, body: JoinUndo) -> DatasetState:
+    """Undo one addition: remove its images, and restore those that it removed. Corrected labels are kept."""
     return joining.undo_join(workspace, prediction_id, body.dataset_id, body.step)
 
 
 @router.get("/predictions/{prediction_id}/join-preview", responses=problems(404, 409, 422))
-def preview_join(workspace: Home, prediction_id: str, dataset_id: str) -> JoinPreview:
-    """What adding would do to a dataset, and how many of the added images are of no known group."""
+def preview_join(workspace: ServedWorkspace, prediction_id: str, dataset_id: str) -> JoinPreview:
+    """The effect of adding images to a dataset, and the number of added images without a known group."""
     return joining.preview_join(workspace, prediction_id, dataset_id)
 
 
@@ -165,14 +169,14 @@ def preview_join(workspace: Home, prediction_id: str, dataset_id: str) -> JoinPr
     },
 )
 async def classify_image(
-    workspace: Home,
+    workspace: ServedWorkspace,
     request: Request,
     classifier_id: str,
     x_file_name: Annotated[str | None, Header(max_length=500)] = None,
 ) -> Classified:
-    """What one image shows. The header X-File-Name tells the kind of file by its ending."""
-    classifying: Classifying = request.app.state.classifying
+    """Classify one image. The header X-File-Name gives the file type by its extension."""
+    classifiers: LoadedClassifiers = request.app.state.classifiers
     suffix = re.sub(r"[^.\w]", "", Path(x_file_name or "").suffix)[:12]
     folder = workspace.folder / "classifying"
     async with received(request, folder, most_bytes=_MOST_IMAGE_BYTES, suffix=suffix) as file:
-        return await run_in_threadpool(classifying.classify, classifier_id, file)
+        return await run_in_threadpool(classifiers.classify, classifier_id, file)

@@ -1,4 +1,4 @@
-"""What trainings reached: numbers, rows, pictures, files."""
+"""Results of trainings: numbers, rows, pictures and files."""
 
 import os
 from typing import Annotated, Any, Literal
@@ -18,14 +18,14 @@ from coverslip.app.files import (
     image_response,
     report_response,
 )
-from coverslip.app.requests import Home, Paged, api_router, received
+from coverslip.app.requests import Paged, ServedWorkspace, api_router, received
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.predictions import CorrectedRow, LabelCorrection
 from coverslip.app.schemas.runs import Decision
 from coverslip.app.schemas.system import problems
 from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparing import Comparison
-from coverslip.workspace.correcting.label_errors import LabelsToLookAt, labels_to_look_at, look_for_label_errors
+from coverslip.workspace.correcting.label_errors import LabelErrorsState, label_errors_state, start_label_check
 from coverslip.workspace.correcting.since_training import ChangesSinceTraining, changes_since
 from coverslip.workspace.correcting.tables import correct_measured
 from coverslip.workspace.evaluations import comparing
@@ -58,56 +58,58 @@ _FILES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/comparison", responses=problems(404, 409, 422))
-def compare_runs(workspace: Home, run_id: Annotated[list[str], Query(description="Two or more.")]) -> Comparison:
-    """Runs side by side: what differed, and each against the first on the images that both have measured."""
+def compare_runs(
+    workspace: ServedWorkspace, run_id: Annotated[list[str], Query(description="Two or more.")]
+) -> Comparison:
+    """Compare runs: how they differ, and each against the first on their common images."""
     return comparing.compared(workspace, run_id)
 
 
 @router.get("/runs/{run_id}/results", responses=problems(404, 409, 422))
-def get_results(workspace: Home, run_id: str) -> Results:
-    """What a run reached, with the words of its report."""
+def get_results(workspace: ServedWorkspace, run_id: str) -> Results:
+    """The results of a run, with the text of its report."""
     return results.results_of(workspace, run_id)
 
 
 @router.get("/runs/{run_id}/thresholds", responses=problems(404, 409, 422))
-def get_thresholds(workspace: Home, run_id: str) -> Thresholds:
-    """By what threshold a classifier of two classes decides, and what others did on validation images."""
+def get_thresholds(workspace: ServedWorkspace, run_id: str) -> Thresholds:
+    """The decision threshold of a classifier of two classes, and the effect of others on validation images."""
     return deciding.thresholds(workspace, run_id)
 
 
 @router.put("/runs/{run_id}/decision", responses=problems(404, 409, 422))
-def set_decision(workspace: Home, run_id: str, decision: Decision) -> Thresholds:
-    """Let a classifier decide by a wish, fixed on validation images; its numbers and its report follow."""
+def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) -> Thresholds:
+    """Change the decision threshold, chosen on validation images. Results and report are updated."""
     return deciding.decide(workspace, run_id, decision.model_dump())
 
 
 @router.get("/runs/{run_id}/rows", responses=problems(404, 409))
-def list_run_rows(workspace: Home, run_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
-    """The measured images, a page at a time."""
+def list_run_rows(workspace: ServedWorkspace, run_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
+    """A page of the measured images."""
     return measured.page_of_measured(workspace, run_id, page, offset=page.offset, limit=page.limit)
 
 
 @router.get("/runs/{run_id}/image-changes", responses=problems(404))
-def count_image_changes(workspace: Home, run_id: str) -> ChangesSinceTraining:
-    """How many images of a training's dataset were added, relabeled or removed since: whether to train again."""
+def count_image_changes(workspace: ServedWorkspace, run_id: str) -> ChangesSinceTraining:
+    """How many images of the dataset were added, relabeled or removed since the training."""
     return changes_since(workspace, run_id)
 
 
 @router.get("/runs/{run_id}/label-errors", responses=problems(404, 422))
-def get_label_errors(workspace: Home, run_id: str) -> LabelsToLookAt:
-    """Suspected label errors, by classifiers not trained on the images: training, validation and test."""
-    return labels_to_look_at(workspace, run_id)
+def get_label_errors(workspace: ServedWorkspace, run_id: str) -> LabelErrorsState:
+    """Suspected label errors in the training, validation and test set, by classifiers not trained on the images."""
+    return label_errors_state(workspace, run_id)
 
 
 @router.post("/runs/{run_id}/label-errors", status_code=202, responses=problems(404, 409, 422))
-def create_label_errors(workspace: Home, run_id: str) -> LabelsToLookAt:
-    """Look for them, which may take minutes; ask again until they are known."""
-    return look_for_label_errors(workspace, run_id)
+def create_label_errors(workspace: ServedWorkspace, run_id: str) -> LabelErrorsState:
+    """Start the search for label errors, which may take minutes. Poll the state until it is done."""
+    return start_label_check(workspace, run_id)
 
 
 @router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 422))
-def correct_run_row(workspace: Home, run_id: str, k: int, correction: LabelCorrection) -> CorrectedRow:
-    """Give a measured image another label in the dataset that it comes from; it is kept at once."""
+def correct_run_row(workspace: ServedWorkspace, run_id: str, k: int, correction: LabelCorrection) -> CorrectedRow:
+    """Change the label of a measured image in its dataset. The label is saved at once."""
     row, change = correct_measured(workspace, run_id, k, correction.label)
     return CorrectedRow(row, change)
 
@@ -118,7 +120,7 @@ def correct_run_row(workspace: Home, run_id: str, k: int, correction: LabelCorre
     responses=IMAGE | problems(404, 422),
 )
 def get_run_row_thumbnail(
-    workspace: Home, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+    workspace: ServedWorkspace, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a measured image."""
     return image_response(rows.thumbnail_of(workspace, run_id, measured.measured_row(workspace, run_id, k), side))
@@ -129,7 +131,7 @@ def get_run_row_thumbnail(
     response_class=Response,
     responses=PICTURE | problems(404, 422),
 )
-def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> Response:
+def get_run_row_picture(workspace: ServedWorkspace, run_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
     return image_response(rows.picture_of(workspace, measured.measured_row(workspace, run_id, k), view))
 
@@ -139,8 +141,8 @@ def get_run_row_picture(workspace: Home, run_id: str, k: int, view: Viewed) -> R
     response_class=HTMLResponse,
     responses=problems(404, 409),
 )
-def get_report(workspace: Home, run_id: str) -> StreamingResponse:
-    """The report, with a policy that lets it run nothing."""
+def get_report(workspace: ServedWorkspace, run_id: str) -> StreamingResponse:
+    """The report, with a policy that blocks scripts."""
     return report_response(workspace, downloads.file_of_run(workspace, run_id, "report"))
 
 
@@ -149,8 +151,8 @@ def get_report(workspace: Home, run_id: str) -> StreamingResponse:
     response_class=Response,
     responses=FIGURE | problems(404, 409, 422),
 )
-def get_figure(workspace: Home, run_id: str, name: FigureFile) -> StreamingResponse:
-    """A drawing of the report, as SVG or PNG, or its numbers as CSV."""
+def get_figure(workspace: ServedWorkspace, run_id: str, name: FigureFile) -> StreamingResponse:
+    """A figure of the report, as SVG or PNG, or its numbers as CSV."""
     return figure_response(workspace, downloads.figure_of_run(workspace, run_id, name))
 
 
@@ -159,8 +161,8 @@ def get_figure(workspace: Home, run_id: str, name: FigureFile) -> StreamingRespo
     response_class=Response,
     responses=_FILES | problems(404, 409, 422),
 )
-def download_from_run(workspace: Home, run_id: str, what: Download) -> Response:
-    """Something of a run as a file; `run` is its whole folder as a zip."""
+def download_from_run(workspace: ServedWorkspace, run_id: str, what: Download) -> Response:
+    """A file of a run; `run` is its folder as a zip."""
     if what == "run":
         name, whole = downloads.zipped_run(workspace, run_id)
         headers = {"Content-Disposition": downloads.disposition(name)}
@@ -177,8 +179,8 @@ def download_from_run(workspace: Home, run_id: str, what: Download) -> Response:
 
 
 @router.get("/classifiers")
-def list_classifiers(workspace: Home, paging: Paged) -> Page[Classifier]:
-    """What can predict: trained here, or brought as a file."""
+def list_classifiers(workspace: ServedWorkspace, paging: Paged) -> Page[Classifier]:
+    """The classifiers: trained here, or imported from a file."""
     return classifiers.list_classifiers(workspace, paging)
 
 
@@ -193,18 +195,18 @@ def list_classifiers(workspace: Home, paging: Paged) -> Page[Classifier]:
         }
     },
 )
-async def import_classifier(workspace: Home, request: Request, name: str | None = None) -> Classifier:
-    """Bring a `.coverslip` file into the workspace."""
+async def import_classifier(workspace: ServedWorkspace, request: Request, name: str | None = None) -> Classifier:
+    """Import a `.coverslip` file into the workspace."""
     async with received(
         request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
     ) as file:
-        brought = await run_in_threadpool(classifiers.bring, workspace, file, name)
-    return await run_in_threadpool(classifiers.described, brought)
+        imported = await run_in_threadpool(classifiers.import_file, workspace, file, name)
+    return await run_in_threadpool(classifiers.described, imported)
 
 
 @router.delete("/classifiers/{classifier_id}", status_code=204, responses=problems(404))
-def remove_classifier(workspace: Home, classifier_id: str) -> None:
-    """Move a classifier that was brought to the workspace's trash. One that was trained here goes with its run."""
+def remove_classifier(workspace: ServedWorkspace, classifier_id: str) -> None:
+    """Move an imported classifier to the trash. A classifier that was trained here is removed with its run."""
     classifiers.remove(workspace, classifier_id)
 
 
@@ -212,6 +214,6 @@ def remove_classifier(workspace: Home, classifier_id: str) -> None:
     "/classifiers/{classifier_id}/restore",
     responses=problems(404, 409),
 )
-def restore_classifier(workspace: Home, classifier_id: str) -> Classifier:
-    """Take a classifier that was brought out of the trash."""
+def restore_classifier(workspace: ServedWorkspace, classifier_id: str) -> Classifier:
+    """Restore an imported classifier from the trash."""
     return classifiers.described(classifiers.restore(workspace, classifier_id))

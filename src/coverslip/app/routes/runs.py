@@ -1,6 +1,6 @@
-"""Trainings: queued, listed, told of. What is done with jobs of any kind, theirs too, is in `jobs`."""
+"""Trainings: queue, list and describe them. `jobs` has the operations on jobs of any kind."""
 
-from coverslip.app.requests import Home, JobQueue, Paged, api_router
+from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.runs import NewRun, RunChanges
 from coverslip.app.schemas.system import problems
 from coverslip.runs.log import LogLine
@@ -12,14 +12,14 @@ router = api_router("runs")
 
 
 @router.get("/runs")
-def list_runs(workspace: Home, paging: Paged) -> Page[RunState]:
-    """The trainings that are no part of a study, the newest first."""
+def list_runs(workspace: ServedWorkspace, paging: Paged) -> Page[RunState]:
+    """The trainings that are not part of a study, the newest first."""
     return runs.list_runs(workspace, paging)
 
 
 @router.post("/runs", status_code=201, responses=problems(404, 409, 422))
-def create_run(workspace: Home, new: NewRun, queue: JobQueue) -> RunState:
-    """Queue a training; it begins when no other training, nor a study, is at work."""
+def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue) -> RunState:
+    """Queue a training. Trainings and studies run one at a time."""
     job = training.queue_training(
         workspace,
         dataset_id=new.dataset_id,
@@ -34,19 +34,19 @@ def create_run(workspace: Home, new: NewRun, queue: JobQueue) -> RunState:
 
 
 @router.get("/runs/{run_id}", responses=problems(404))
-def get_run(workspace: Home, run_id: str) -> RunStory:
-    """One training with its recipe, curves and notes so far."""
+def get_run(workspace: ServedWorkspace, run_id: str) -> RunStory:
+    """A training with its recipe, curves and notes so far."""
     return runs.run_story(workspace, run_id)
 
 
 @router.patch("/runs/{run_id}", responses=problems(404, 422))
-def change_run(workspace: Home, run_id: str, changes: RunChanges) -> RunState:
-    """Call a training something else; its folder keeps its name."""
+def change_run(workspace: ServedWorkspace, run_id: str, changes: RunChanges) -> RunState:
+    """Rename a training. Its folder keeps its name."""
     training.rename(workspace, run_id, changes.name)
     return runs.run_state(workspace, run_id)
 
 
 @router.get("/runs/{run_id}/log", responses=problems(404))
-def list_log_lines(workspace: Home, run_id: str, paging: Paged) -> Page[LogLine]:
-    """The lines of a training's log that are worth reading, the newest first."""
+def list_log_lines(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[LogLine]:
+    """The important lines of a training's log, the newest first."""
     return faults.list_log_lines(workspace, run_id, paging)

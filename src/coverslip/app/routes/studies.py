@@ -1,4 +1,4 @@
-"""Studies: networks and ways to start compared. What is done with jobs of any kind, theirs too, is in `jobs`."""
+"""Studies: comparisons of networks and initial weights. `jobs` has the operations on jobs of any kind."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from coverslip.app.files import FIGURE, FigureFile, figure_response, file_response, report_response
-from coverslip.app.requests import Home, JobQueue, Paged, api_router
+from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.runs import NewStudy, StudyAsked
 from coverslip.app.schemas.system import problems
 from coverslip.workspace.store.rows import Page
@@ -24,72 +24,72 @@ _TABLE: dict[int | str, dict[str, Any]] = {
 
 @router.get("/study-presets")
 def list_study_presets() -> list[StudyPreset]:
-    """Studies of publications, to be done on one's own images."""
+    """Studies of publications that can be repeated with other images."""
     return planning.list_presets()
 
 
 @router.post("/study-preview", responses=problems(404, 409, 422))
-def preview_study(workspace: Home, asked: StudyAsked) -> StudyOutlook:
-    """All trainings that a study would do, without beginning any."""
-    return planning.outlook(workspace, _choices(asked))
+def preview_study(workspace: ServedWorkspace, study: StudyAsked) -> StudyOutlook:
+    """The trainings of a study, without starting any."""
+    return planning.outlook(workspace, _choices(study))
 
 
 @router.get("/studies")
-def list_studies(workspace: Home, paging: Paged) -> Page[StudyState]:
+def list_studies(workspace: ServedWorkspace, paging: Paged) -> Page[StudyState]:
     """The studies, the newest first."""
     return state.list_studies(workspace, paging)
 
 
 @router.get("/datasets/{dataset_id}/network-findings", responses=problems(404))
-def list_network_findings(workspace: Home, dataset_id: str, paging: Paged) -> Page[NetworkFinding]:
-    """How networks did on this dataset in studies, the newest first."""
+def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[NetworkFinding]:
+    """The results of networks on this dataset in studies, the newest first."""
     return paging.page_of(results.findings_on(workspace, dataset_id))
 
 
 @router.post("/studies", status_code=201, responses=problems(404, 409, 422))
-def create_study(workspace: Home, new: NewStudy, queue: JobQueue) -> StudyState:
-    """Queue a study, with the labels of now; it begins when no training, nor another study, is at work."""
+def create_study(workspace: ServedWorkspace, new: NewStudy, queue: JobQueue) -> StudyState:
+    """Queue a study with the current labels. Trainings and studies run one at a time."""
     job = planning.queue_study(workspace, _choices(new), name=new.name)
     queue.wake()
     return state.study_state(workspace, job)
 
 
 @router.get("/studies/{study_id}", responses=problems(404, 422))
-def get_study(workspace: Home, study_id: str) -> StudyStory:
-    """One study with its trainings as they are now; those that have begun are runs."""
+def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
+    """A study with the current state of its trainings. Those that have started are runs."""
     return state.study_story(workspace, study_id)
 
 
 @router.get("/studies/{study_id}/results", responses=problems(404, 409, 422))
-def get_study_results(workspace: Home, study_id: str) -> StudyResults:
-    """What it shows: written when it ends, or is stopped."""
+def get_study_results(workspace: ServedWorkspace, study_id: str) -> StudyResults:
+    """The results of a study, which are written when it ends or is stopped."""
     return results.study_results(workspace, study_id)
 
 
 @router.get("/studies/{study_id}/report", response_class=HTMLResponse, responses=problems(404, 409))
-def get_study_report(workspace: Home, study_id: str) -> StreamingResponse:
-    """The comparison as a page, with a policy that lets it run nothing."""
+def get_study_report(workspace: ServedWorkspace, study_id: str) -> StreamingResponse:
+    """The comparison as a page, with a policy that blocks scripts."""
     return report_response(workspace, results.file_of_study(workspace, study_id, "report.html"))
 
 
 @router.get("/studies/{study_id}/table", response_class=StreamingResponse, responses=_TABLE | problems(404, 409))
-def get_study_table(workspace: Home, study_id: str) -> StreamingResponse:
-    """`results.csv`: a row for each training and fold, as far as they are."""
+def get_study_table(workspace: ServedWorkspace, study_id: str) -> StreamingResponse:
+    """`results.csv`: a row for each finished training and fold."""
     file = results.file_of_study(workspace, study_id, "results.csv")
     return file_response(workspace, file, "text/csv", name=f"{file.parent.name}-{file.name}")
 
 
 @router.get("/studies/{study_id}/figures/{name}", response_class=Response, responses=FIGURE | problems(404, 422))
-def get_study_figure(workspace: Home, study_id: str, name: FigureFile) -> StreamingResponse:
-    """A drawing of the comparison, as SVG or PNG, or its numbers as CSV."""
+def get_study_figure(workspace: ServedWorkspace, study_id: str, name: FigureFile) -> StreamingResponse:
+    """A figure of the comparison, as SVG or PNG, or its numbers as CSV."""
     return figure_response(workspace, results.figure_of_study(workspace, study_id, name))
 
 
-def _choices(asked: StudyAsked) -> StudyChoices:
+def _choices(study: StudyAsked) -> StudyChoices:
     return StudyChoices(
-        preset=asked.preset,
-        dataset_ids=tuple(dict.fromkeys(asked.dataset_ids)),
-        is_small=asked.is_small,
-        as_published=asked.as_published,
-        plan_text=asked.plan,
+        preset=study.preset,
+        dataset_ids=tuple(dict.fromkeys(study.dataset_ids)),
+        is_small=study.is_small,
+        as_published=study.as_published,
+        plan_text=study.plan,
     )

@@ -1,7 +1,7 @@
-"""What the app says about itself and this computer."""
+"""The app and its computer."""
 
 from coverslip._version import __version__
-from coverslip.app.requests import Home, api_router
+from coverslip.app.requests import ServedWorkspace, api_router
 from coverslip.app.schemas.system import System
 from coverslip.machine import likely_device, memory_mib, n_cores
 from coverslip.workspace.store.activity import activity_of
@@ -10,7 +10,7 @@ router = api_router("system")
 
 
 @router.get("/system")
-def get_system(workspace: Home) -> System:
+def get_system(workspace: ServedWorkspace) -> System:
     """The server, its workspace, and the computer."""
     return System(
         version=__version__,

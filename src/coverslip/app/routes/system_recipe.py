@@ -1,4 +1,4 @@
-"""What can be chosen for a training."""
+"""The choices for a training: networks and recipe keys."""
 
 from coverslip.app.requests import Paged, api_router
 from coverslip.app.schemas.system import ChoicesOfRecipe, RecipeKeys, TextOfRecipe, problems
@@ -13,23 +13,23 @@ router = api_router("system")
 
 @router.get("/models")
 def list_models(paging: Paged) -> Page[AdvisedModel]:
-    """The networks of the zoo, with what each costs beside the default one."""
+    """The networks, with their cost relative to the default network."""
     return paging.page_of(advised_models())
 
 
 @router.get("/recipe")
 def get_recipe_keys() -> RecipeKeys:
-    """The choices of a recipe, each with its title, range, default and a sentence on it, and the groups they are in."""
+    """The keys of a recipe, each with title, range, default and description, and their groups."""
     return RecipeKeys(groups=list(GROUPS), keys=recipe_keys(), sets=named_sets())
 
 
 @router.post("/recipe/read", responses=problems(422))
 def read_recipe(body: TextOfRecipe) -> RecipeText:
-    """The values that a recipe file gives to keys. What is wrong with it is told with key and line."""
+    """The values of the keys in a recipe file. Errors give the key and the line."""
     return texts.read_text(body.text)
 
 
 @router.post("/recipe/write", responses=problems(422))
 def write_recipe(body: ChoicesOfRecipe) -> RecipeText:
-    """The recipe file that gives keys these values; says what is wrong with them."""
+    """The recipe file with these values. Errors give the key."""
     return texts.write_text(body.recipe, is_complete=body.is_complete)

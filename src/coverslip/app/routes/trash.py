@@ -1,6 +1,6 @@
-"""What was deleted and can still be restored. Restoring is a route of what was deleted."""
+"""Deleted items that can be restored. The routes of the items restore them."""
 
-from coverslip.app.requests import Home, Paged, api_router
+from coverslip.app.requests import Paged, ServedWorkspace, api_router
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.tidying import DeletedItem, list_deleted
 
@@ -8,6 +8,6 @@ router = api_router("trash")
 
 
 @router.get("/trash")
-def list_trash(workspace: Home, paging: Paged) -> Page[DeletedItem]:
+def list_trash(workspace: ServedWorkspace, paging: Paged) -> Page[DeletedItem]:
     """Deleted jobs, classifiers and datasets that can be restored, the latest deletion first."""
     return list_deleted(workspace, paging)

@@ -1,4 +1,4 @@
-"""Images that a browser sends: raw bodies, streamed to disk, within limits."""
+"""Images that a browser uploads: raw bodies, streamed to disk, within limits."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.guard import allow_body, announced
-from coverslip.app.requests import Home, api_router
+from coverslip.app.requests import ServedWorkspace, api_router
 from coverslip.app.schemas.datasets import FinishUpload, NewUpload
 from coverslip.app.schemas.system import problems
 from coverslip.workspace.datasets import uploads
@@ -27,21 +27,21 @@ _RAW: dict[str, Any] = {  # Any: FastAPI's own type
 
 
 @router.post("/uploads", status_code=201, responses=problems(422))
-def create_upload(home: Home, new: NewUpload) -> Upload:
-    """Begin to send images."""
-    return uploads.begin(home, new.name, is_labelled=new.is_labelled)
+def create_upload(workspace: ServedWorkspace, new: NewUpload) -> Upload:
+    """Start an upload."""
+    return uploads.begin(workspace, new.name, is_labelled=new.is_labelled)
 
 
 @router.get("/uploads/{upload_id}", responses=problems(404))
-def get_upload(home: Home, upload_id: str) -> Upload:
-    """What has been sent so far."""
-    return uploads.describe(home, upload_id)
+def get_upload(workspace: ServedWorkspace, upload_id: str) -> Upload:
+    """The state of an upload."""
+    return uploads.describe(workspace, upload_id)
 
 
 @router.get("/uploads/{upload_id}/table", responses=problems(404, 409))
-def get_uploaded_table(home: Home, upload_id: str) -> UploadedTable | None:
-    """The table among the files whose columns are to be chosen before the upload becomes a dataset; null: none."""
-    return uploads.table_of(home, upload_id)
+def get_uploaded_table(workspace: ServedWorkspace, upload_id: str) -> UploadedTable | None:
+    """The table whose columns must be chosen before the upload becomes a dataset; null: none."""
+    return uploads.table_of(workspace, upload_id)
 
 
 @router.put(
@@ -50,9 +50,9 @@ def get_uploaded_table(home: Home, upload_id: str) -> UploadedTable | None:
     responses=problems(404, 409, 413, 422),
     openapi_extra=_RAW,
 )
-async def send_file(home: Home, upload_id: str, name: str, request: Request) -> Upload:
-    """Send one file. Its name may have folders, `class/cell.png`; sent again it replaces the earlier one."""
-    return await _receive(partial(uploads.receive_file, home, upload_id, name), request)
+async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, request: Request) -> Upload:
+    """Upload one file. Its name may contain folders (`class/cell.png`). It replaces a file of the same name."""
+    return await _receive(partial(uploads.receive_file, workspace, upload_id, name), request)
 
 
 @router.put(
@@ -61,9 +61,9 @@ async def send_file(home: Home, upload_id: str, name: str, request: Request) -> 
     responses=problems(404, 409, 413, 422),
     openapi_extra=_RAW,
 )
-async def send_archive(home: Home, upload_id: str, request: Request) -> Upload:
-    """Send a zip file. All its entries are checked; it is unpacked whole or not at all."""
-    return await _receive(partial(uploads.receive_archive, home, upload_id), request)
+async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Request) -> Upload:
+    """Upload a zip file. All its entries are checked before it is unpacked as a whole."""
+    return await _receive(partial(uploads.receive_archive, workspace, upload_id), request)
 
 
 @router.post(
@@ -71,12 +71,12 @@ async def send_archive(home: Home, upload_id: str, request: Request) -> Upload:
     status_code=201,
     responses=problems(404, 409, 422),
 )
-def finish_upload(home: Home, upload_id: str, finished: FinishUpload) -> DatasetState:
-    """Make the files a dataset. Where that fails, the files stay and it can be tried again."""
+def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUpload) -> DatasetState:
+    """Create a dataset of the files. If this fails, the files are kept for another attempt."""
     table = finished.table
     choices = None if table is None else TableChoices(table.columns, table.crop_size)
     return uploads.finish(
-        home,
+        workspace,
         upload_id,
         is_labelled=finished.is_labelled,
         choices=choices,
@@ -85,17 +85,17 @@ def finish_upload(home: Home, upload_id: str, finished: FinishUpload) -> Dataset
 
 
 @router.delete("/uploads/{upload_id}", status_code=204, responses=problems(404, 409))
-def remove_upload(home: Home, upload_id: str) -> None:
-    """Remove what was sent."""
-    uploads.drop(home, upload_id)
+def remove_upload(workspace: ServedWorkspace, upload_id: str) -> None:
+    """Remove an upload."""
+    uploads.drop(workspace, upload_id)
 
 
-_AT_ONCE = 1 << 20  # bytes gathered before a thread writes them
+_AT_ONCE = 1 << 20  # bytes that are collected before a thread writes them
 
 
 async def _receive(begin: Callable[[int | None], uploads.Sink], request: Request) -> Upload:
-    """Stream a body to disk; where the sender breaks off, nothing of it stays."""
-    allow_body(request, None)  # the upload counts for itself, all its files together
+    """Stream a body to disk. If the client disconnects, nothing is kept."""
+    allow_body(request, None)  # the upload counts all its files together
     sink = await run_in_threadpool(begin, announced(request.headers))
     try:
         waiting = bytearray()

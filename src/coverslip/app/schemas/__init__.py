@@ -1,1 +1,1 @@
-"""What requests and answers look like, one file per area."""
+"""Bodies of requests and responses, one file for each area."""

@@ -11,18 +11,21 @@ from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.viewing.filters import Filters, Text
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00]*$")]
-Recipe = dict[str, Any]  # Any: checked as a recipe by the room that knows them
+Recipe = dict[str, Any]  # Any: `workspace.recipes` checks it
 
 
 class NewSource(BaseModel):
-    """A folder, table or file, and which domain its images belong to."""
+    """A folder, table or file, and the domain of its images."""
 
     model_config = ConfigDict(extra="forbid")
 
-    path: Text = Field(description="A folder of class folders, or a table; without labels also a plain folder or file.")
+    path: Text = Field(
+        description="A folder of class folders, or a table; without labels, also a plain folder or file."
+    )
     domain: Name | None = Field(
         default=None,
-        description="What the laboratory, device or day is called. Default: as its folder. Equal names: one domain.",
+        description="Name of the laboratory, device or day. Default: the name of the folder. Equal names are one "
+        "domain.",
     )
 
 
@@ -36,15 +39,15 @@ CropSize = Annotated[int, Field(ge=4, le=10_000)]
 
 
 class TableToOpen(BaseModel):
-    """A table, and how it is to be read."""
+    """A table, and how to read it."""
 
     model_config = ConfigDict(extra="forbid")
 
     path: Text
     columns: TableColumns = Field(
         default_factory=dict,
-        description="What its columns hold, where the header does not tell: path, label, group, split, x, y and the "
-        "like, to the column's name; an empty name ignores a column.",
+        description="The column for each meaning that the header does not give (path, label, group, split, x, y "
+        "and the like); an empty name ignores the meaning.",
     )
     crop_size: CropSize | None = Field(
         default=None, description="Side in pixels of the square around each point of a table."
@@ -52,45 +55,43 @@ class TableToOpen(BaseModel):
 
 
 class NewDataset(BaseModel):
-    """What to open."""
+    """A dataset to open."""
 
     model_config = ConfigDict(extra="forbid")
 
     sources: Sources
-    name: Name | None = Field(default=None, description="Default: after the folder or table.")
-    group: Text | None = Field(
-        default=None, description="A column of the table that says which images belong together."
-    )
-    group_pattern: Text | None = Field(default=None, description="The same as a regular expression for paths.")
+    name: Name | None = Field(default=None, description="Default: named after the folder or table.")
+    group: Text | None = Field(default=None, description="The column of the table that gives the groups.")
+    group_pattern: Text | None = Field(default=None, description="A regular expression that finds the groups in paths.")
     is_labelled: bool = Field(default=True, description="Whether folders or a table give the labels.")
-    columns: TableColumns = Field(default_factory=dict, description="As of a table's preview; for all tables.")
+    columns: TableColumns = Field(default_factory=dict, description="As for a table preview; for all tables.")
     crop_size: CropSize | None = Field(
         default=None, description="Side in pixels of the square around each point of a table."
     )
 
 
 class DatasetChanges(BaseModel):
-    """What to change; what is left out stays. Neither group nor group_pattern means no groups: give null for one."""
+    """The changes; missing fields stay as they are. To remove the groups, set group or group_pattern to null."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
     sources: Sources | None = Field(
         default=None,
-        description="Where all images come from henceforth: to add or remove folders, or name their domains.",
+        description="All sources of the images from now on: add or remove folders, or name their domains.",
     )
-    group: Text | None = Field(default=None, description="A column of the table; null takes the groups away.")
+    group: Text | None = Field(default=None, description="A column of the table; null removes the groups.")
     group_pattern: Text | None = Field(
-        default=None, description="A regular expression for paths; null takes the groups away."
+        default=None, description="A regular expression for paths; null removes the groups."
     )
     class_plan: Classes | None = None
     classes: Annotated[list[Name], Field(max_length=1_000)] | None = Field(
-        default=None, description="Names in the order of their keys and colours, also of classes that no image has yet."
+        default=None, description="Names in the order of their keys and colors, including classes without images."
     )
 
 
 class RecipeOf(BaseModel):
-    """How a training would be done; what is left out takes its default."""
+    """The recipe of a training; missing keys have their defaults."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -98,19 +99,19 @@ class RecipeOf(BaseModel):
 
 
 class TimeOf(RecipeOf):
-    """The same, and its split, as `split-preview` says: with folds, that of the first."""
+    """The same, and the sizes of its split as `split-preview` returns them; with folds, those of the first fold."""
 
-    n_train: int = Field(ge=1, le=10**9, description="Images to train on.")
-    n_val: int = Field(ge=0, le=10**9, description="Images for validation.")
-    n_test: int = Field(ge=0, le=10**9, description="Images to test on.")
+    n_train: int = Field(ge=1, le=10**9, description="Images in the training set.")
+    n_val: int = Field(ge=0, le=10**9, description="Images in the validation set.")
+    n_test: int = Field(ge=0, le=10**9, description="Images in the test set.")
     n_folds: int = Field(default=0, ge=0, le=100_000, description="0 for one split.")
 
 
 class SplitOf(RecipeOf):
-    """The same, and whether a predefined split may have the same pixels or groups on both sides."""
+    """The same, and whether a predefined split may have the same pixels or groups in training and test set."""
 
     allow_leakage: bool = False
-    again_of: str | None = Field(default=None, description="An earlier training on this dataset, whose split is kept.")
+    again_of: str | None = Field(default=None, description="An earlier training on this dataset whose split is reused.")
 
 
 class FilteredPage(Filters, Paging):
@@ -119,11 +120,12 @@ class FilteredPage(Filters, Paging):
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """The images that match, in order."""
+    """The matching images, in order."""
 
-    items: Annotated[list[int], Field(description="Their places in the dataset, from 0.")]
+    items: Annotated[list[int], Field(description="Their positions in the dataset, from 0.")]
     image_ids: Annotated[
-        list[str], Field(description="Of the same images, in the same order: what labels and exclusions name them by.")
+        list[str],
+        Field(description="The image_ids of the same images, in the same order; labels and exclusions use them."),
     ]
     total: int
 
@@ -135,7 +137,7 @@ ImageIds = Annotated[
 
 
 class NewLabels(BaseModel):
-    """One label for some images; null takes theirs away."""
+    """A label for some images; null removes their labels."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -144,7 +146,7 @@ class NewLabels(BaseModel):
 
 
 class ExclusionChange(BaseModel):
-    """Images to leave out, or to take in again."""
+    """Images to exclude or include."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -153,7 +155,7 @@ class ExclusionChange(BaseModel):
 
 
 class ConfirmedLabels(BaseModel):
-    """Images whose labels are confirmed as right, or no longer."""
+    """Images whose labels are confirmed, or whose confirmation is removed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -163,9 +165,9 @@ class ConfirmedLabels(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LabelsGiven:
-    """What was changed."""
+    """A change of labels."""
 
-    change: Annotated[int | None, Field(description="Number of the change; null where all had that label already.")]
+    change: Annotated[int | None, Field(description="Number of the change; null if all images had this label.")]
     n: Annotated[int, Field(description="Images whose label changed.")]
     dataset: DatasetState
 
@@ -175,12 +177,14 @@ class LabelsStep(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    change: Annotated[int, Field(ge=0, lt=2**63, description="Its number, as giving the labels returned it.")]
+    change: Annotated[
+        int, Field(ge=0, lt=2**63, description="Number of the change, as returned when the labels were changed.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelsTakenBack:
-    """What was undone or redone."""
+    """A change of labels that was undone or redone."""
 
     images: Annotated[list[str], Field(description="Their image_ids.")]
     dataset: DatasetState
@@ -188,10 +192,10 @@ class LabelsTakenBack:
 
 @dataclass(frozen=True, slots=True)
 class ImagesExcluded:
-    """What was excluded or included."""
+    """An exclusion or inclusion of images."""
 
-    change: Annotated[str | None, Field(description="What to undo it by; null where all were so already.")]
-    n: Annotated[int, Field(description="Images that were not so before.")]
+    change: Annotated[str | None, Field(description="ID for undo; null if nothing changed.")]
+    n: Annotated[int, Field(description="Images that changed.")]
     dataset: DatasetState
 
 
@@ -200,26 +204,28 @@ class ExclusionUndo(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    change: Annotated[Text, Field(min_length=1, description="As excluding or including the images returned it.")]
+    change: Annotated[Text, Field(min_length=1, description="As returned when the images were excluded or included.")]
 
 
 @dataclass(frozen=True, slots=True)
 class ExclusionUndone:
     """An exclusion or inclusion that was undone."""
 
-    n: Annotated[int, Field(description="Images that nobody excluded or included again since; the others stay.")]
+    n: Annotated[
+        int, Field(description="Images that were not excluded or included since then; the others stay as they are.")
+    ]
     dataset: DatasetState
 
 
 @dataclass(frozen=True, slots=True)
 class LabelsConfirmed:
-    """What was confirmed, or is no longer."""
+    """A confirmation of labels, or its removal."""
 
-    images: Annotated[list[str], Field(description="image_ids of those that were not so before.")]
+    images: Annotated[list[str], Field(description="image_ids of the images that changed.")]
 
 
 class NewUpload(BaseModel):
-    """What is going to be sent."""
+    """An upload to start."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -228,23 +234,23 @@ class NewUpload(BaseModel):
 
 
 class TableReading(BaseModel):
-    """How the table among the files is to be read."""
+    """How to read the table among the files."""
 
     model_config = ConfigDict(extra="forbid")
 
-    columns: TableColumns = Field(default_factory=dict, description="As of a table's preview.")
+    columns: TableColumns = Field(default_factory=dict, description="As for a table preview.")
     crop_size: CropSize | None = Field(
         default=None, description="Side in pixels of the square around each point of a table."
     )
 
 
 class FinishUpload(BaseModel):
-    """What to make of the files."""
+    """How to create a dataset of the files."""
 
     model_config = ConfigDict(extra="forbid")
 
-    is_labelled: bool | None = Field(default=None, description="Other than was said at first.")
+    is_labelled: bool | None = Field(default=None, description="Overrides the value from the start of the upload.")
     table: TableReading | None = Field(
-        default=None, description="Read the table of the upload so; null: by its header, if it gives the labels."
+        default=None, description="How to read the table of the upload; null: by its header, if it gives the labels."
     )
-    ignores_table: bool = Field(default=False, description="Make a dataset of the images alone.")
+    ignores_table: bool = Field(default=False, description="Create a dataset of the images alone.")

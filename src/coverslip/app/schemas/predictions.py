@@ -21,7 +21,7 @@ class NewPrediction(BaseModel):
     name: str | None = Field(default=None, max_length=120)
     prevalence: dict[str, float] = Field(
         default_factory=dict,
-        description="Shares of classes that are known of these images, above 0 and below 1; others divide the rest.",
+        description="Expected class proportions of these images, above 0 and below 1; other classes share the rest.",
     )
 
     @model_validator(mode="after")
@@ -32,7 +32,7 @@ class NewPrediction(BaseModel):
 
 
 class LabelCorrection(BaseModel):
-    """What a measured image really shows; null takes the correction back."""
+    """The corrected label of a measured image; null removes the correction."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,12 +45,12 @@ class CorrectedRow:
 
     row: Row
     change: Annotated[
-        int | None, Field(description="Number of the change of the dataset's labels; null where none was changed.")
+        int | None, Field(description="Number of the change of the dataset's labels; null if none was changed.")
     ]
 
 
 class Answer(BaseModel):
-    """What an image really shows, or why it is excluded; both null take the answer back."""
+    """The correct class of an image, or why it is excluded; if both are null, the answer is removed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,10 +65,10 @@ class Answer(BaseModel):
 
 
 class Correction(Answer):
-    """An answer, or the earlier one where an answer is undone."""
+    """An answer; to undo an answer, the earlier one."""
 
     undoes: Answer | None = Field(
-        default=None, description="The answer that is undone. It is refused where the image has another one by now."
+        default=None, description="The answer to undo. This is refused if the image has another answer by now."
     )
 
 
@@ -86,11 +86,11 @@ class JoinUndo(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     dataset_id: str
-    step: JoinStep = Field(description="As adding the images returned it.")
+    step: JoinStep = Field(description="As returned when the images were added.")
 
 
 class DatasetOfPrediction(BaseModel):
-    """Which rows become labelled images: those that were corrected, or all."""
+    """Which rows become labeled images: the corrected ones, or all."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -99,7 +99,7 @@ class DatasetOfPrediction(BaseModel):
 
 
 class NewEvaluation(BaseModel):
-    """Labelled images of the workspace to measure a training on."""
+    """Labeled images of the workspace to evaluate a training on."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -9,7 +9,7 @@ from coverslip.evaluation import DecideBy
 from coverslip.runs import recipe_keys
 
 
-def _tell_keys(schema: JsonDict) -> None:
+def _describe_keys(schema: JsonDict) -> None:
     keys = ", ".join(f"`{key.key}`" for key in recipe_keys())
     schema["description"] = f"Only what differs from the defaults; nested keys or dotted ones. Keys: {keys}."
 
@@ -21,24 +21,24 @@ class NewRun(BaseModel):
 
     dataset_id: str
     name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")
-    # Any: of each key its own
-    recipe: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_tell_keys)
+    # Any: each key has its own type
+    recipe: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_describe_keys)
     allow_leakage: bool = False
     budget: str | None = Field(
         default=None,
         max_length=40,
-        description="How long it may take: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), "
-        "`best` (1 hour). Fine-tuning is adapted to it. Null: as long as it takes.",
+        description="Time budget: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), "
+        "`best` (1 hour). Fine-tuning is adapted to it. Null: no limit.",
     )
     again_of: str | None = Field(
         default=None,
-        description="An earlier training on the same dataset, to be compared with: its test images stay test images, "
-        "its validation images validation images. New images join training. With folds they are dealt anew.",
+        description="An earlier training on the same dataset, for comparison: its test images stay test images, "
+        "its validation images stay validation images. New images join the training set. Folds are split again.",
     )
 
 
 class RunChanges(BaseModel):
-    """What to change."""
+    """Changes of a training."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,21 +46,21 @@ class RunChanges(BaseModel):
 
 
 class Decision(BaseModel):
-    """How classes shall be decided; what is left out is the default."""
+    """The decision rule; missing fields have their defaults."""
 
     model_config = ConfigDict(extra="forbid")
 
     decide_by: DecideBy = "highest"
     target: float = Field(
-        default=0.95, gt=0, le=1, description="Sensitivity or specificity, where it is decided by one."
+        default=0.95, gt=0, le=1, description="Target sensitivity or specificity, if the rule uses one."
     )
     threshold: float = Field(
-        default=0.5, gt=0, lt=1, description="Of the positive class, where it is decided by a threshold."
+        default=0.5, gt=0, lt=1, description="Threshold of the positive class, if the rule uses one."
     )
     error_rate: float | None = Field(
-        default=None, gt=0, lt=1, description="Wished among images that are not `uncertain`."
+        default=None, gt=0, lt=1, description="Target error rate among images that are not `uncertain`."
     )
-    positive_class: str | None = Field(default=None, description="Of two classes; null leaves it as it is.")
+    positive_class: str | None = Field(default=None, description="One of two classes; null: unchanged.")
 
 
 class StudyAsked(BaseModel):
@@ -70,21 +70,22 @@ class StudyAsked(BaseModel):
 
     preset: str = Field(max_length=60, description="See `GET /study-presets`.")
     dataset_ids: list[str] = Field(
-        min_length=1, max_length=100, description="Labeled images, in the order that they are shown."
+        min_length=1, max_length=100, description="Labeled datasets, in the order in which they are shown."
     )
     is_small: bool = Field(
         default=False,
-        description="Networks whose weights come with the installation, small and few images, two epochs: to see it.",
+        description="A quick demonstration: networks whose weights come with the installation, few small images, "
+        "two epochs.",
     )
     as_published: bool = Field(
         default=False,
-        description="Every dataset a second time as the publication did it, and by how much that looks better.",
+        description="Repeat every dataset with the protocol of the publication, and compare the results.",
     )
     plan: str | None = Field(
         default=None,
         max_length=2**20,
-        description="`study.yaml`, as a preview gave it and somebody changed it; it cannot be of other images than "
-        "those of these datasets. Null: as the preset says.",
+        description="`study.yaml` of a preview, with changes; it can use the images of these datasets only. "
+        "Null: the plan of the preset.",
     )
 
 

@@ -14,24 +14,27 @@ class System:
     """The server and the computer that it runs on."""
 
     version: str
-    workspace: Annotated[str, Field(description="The folder in which the app keeps everything.")]
-    roots: Annotated[list[str], Field(description="Images may be opened in these folders and below.")]
-    device: Annotated[str, Field(description="What trainings most likely run on: cpu, cuda or mps.")]
+    workspace: Annotated[str, Field(description="The folder of the app.")]
+    roots: Annotated[list[str], Field(description="Images can be opened in these folders and their subfolders.")]
+    device: Annotated[str, Field(description="The device that trainings probably use: cpu, cuda or mps.")]
     n_cores: int
     memory_mib: int
     activity: Annotated[
         str,
-        Field(description="Changes when a job is asked for, begins, ends or is removed, and when datasets come or go."),
+        Field(
+            description="Changes when a job is queued, starts, ends or is removed, and when datasets are added or "
+            "removed."
+        ),
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class RecipeKeys:
-    """All choices of a recipe, and the groups they are in, in the order of a form."""
+    """The keys of a recipe and their groups, in the order of a form."""
 
     groups: list[Group]
     keys: list[RecipeKey]
-    sets: Annotated[list[NamedSet], Field(description="Names that stand for all keys of a section.")]
+    sets: Annotated[list[NamedSet], Field(description="Names for the values of all keys of a section.")]
 
 
 class TextOfRecipe(BaseModel):
@@ -43,29 +46,29 @@ class TextOfRecipe(BaseModel):
 
 
 class ChoicesOfRecipe(BaseModel):
-    """What a form holds."""
+    """The values of a form."""
 
     model_config = ConfigDict(extra="forbid")
 
-    # Any: of each key its own
-    recipe: dict[str, Any] = Field(description="Only what differs from the defaults; nested keys or dotted ones.")
+    # Any: each key has its own type
+    recipe: dict[str, Any] = Field(description="Only values that differ from the defaults; nested or dotted keys.")
     is_complete: bool = Field(default=False, description="Write the defaults of all other keys too.")
 
 
 _WHAT = {
-    404: "There is nothing of that id.",
-    409: "It can't be done now: something else is going on.",
-    413: "It is larger than the server takes.",
-    422: "Something about the request is not valid; `title` and `do` say what.",
+    404: "Nothing has this ID.",
+    409: "This is not possible in the current state.",
+    413: "The request is larger than the server accepts.",
+    422: "The request is not valid; `title` and `do` say why.",
 }
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one part of a request."""
+    """An error in one part of a request."""
 
     field: str
     message: str
-    line: int | None = Field(default=None, description="Where it stands in a text that was sent, from 1.")
+    line: int | None = Field(default=None, description="Line in the text of the request, from 1.")
 
 
 class Problem(BaseModel):
@@ -77,16 +80,16 @@ class Problem(BaseModel):
     title: str = Field(description="What happened, in a sentence.")
     status: int
     detail: str = Field(description="What happened, where, and what to do.")
-    file: str | None = Field(default=None, description="The file or folder that it is about.")
+    file: str | None = Field(default=None, description="The affected file or folder.")
     do: str | None = Field(default=None, description="What to do about it.")
     parameters: dict[str, JsonValue] | None = Field(default=None, description="The parameters of the message.")
     remedies: list[Remedy] | None = Field(
         default=None,
-        description="What to do as data, where it is one of the known ones: a recipe's key and its value, …",
+        description="What to do as data, such as a recipe key and its value.",
     )
-    errors: list[FieldProblem] | None = Field(default=None, description="Which parts of the request are wrong.")
+    errors: list[FieldProblem] | None = Field(default=None, description="The parts of the request that are wrong.")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type
-    """What a route may answer besides its result, for its documentation."""
+    """Return the documented error responses of a route."""
     return {status: {"model": Problem, "description": _WHAT[status]} for status in statuses}

@@ -1,1 +1,1 @@
-"""Labels corrected where a mistake is seen: they join the dataset that the image comes from, with their history."""
+"""Corrections of labels among results and predictions. They are saved in the dataset of the image, with a history."""

@@ -1,4 +1,4 @@
-"""Answers of people about predicted images: saved, exported, made into a dataset."""
+"""Answers of users about predicted images: save them, export them, create a dataset of them."""
 
 import io
 from collections.abc import Iterator
@@ -37,29 +37,29 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, class_order, dataset_row, now
 
 _ROWS_AT_ONCE = 500
-_DECISION = 5  # which of the columns of predictions.csv
+_DECISION = 5  # index of this column in predictions.csv
 
 
-Answer = str | Exclusion | None  # the class that an image shows, or why it is excluded
+Answer = str | Exclusion | None  # the class of an image, or why it is excluded
 
 
 def correct(
     workspace: Workspace, prediction_id: str, k: int, answer: Answer, *, undoes: tuple[Answer] | None = None
 ) -> Row:
-    """Save the answer of a person who looked at an image: its class, or why it is excluded; None takes it back.
+    """Save the answer of a user about an image: its class, or why it is excluded; None removes the answer.
 
-    The image's dataset follows in the same transaction.
+    The dataset of the image is changed in the same transaction.
 
     Args:
-        workspace: where the prediction is.
-        prediction_id: which one.
-        k: the row's number.
+        workspace: the workspace of the prediction.
+        prediction_id: the prediction.
+        k: the number of the row.
         answer: the answer.
-        undoes: the answer that this one takes back; it is refused where the row has another answer by now.
+        undoes: the answer that this one undoes.
 
     Raises:
         NotFound: there is no such row.
-        ChangedSince: the row has another answer by now than the one to take back.
+        ChangedSince: the row has another answer by now than `undoes`.
         CoverslipError: the label cannot be a class.
     """
     job = find_job(workspace, prediction_id, "predict")
@@ -88,9 +88,9 @@ def _answer_of(saved: AnyRow | None) -> Answer:
 
 
 def _answer_in_dataset(connection: Connection, job: Job, picture: ImageSource, answer: Answer) -> None:
-    """Images of a dataset are labelled or excluded there, as far as they are still in it.
+    """Label or exclude the image in its dataset, if it is still there.
 
-    Images that were excluded in the dataset's gallery stay excluded, whatever the answer is.
+    Images that were excluded in the gallery of the dataset stay excluded, whatever the answer is.
     """
     if job.dataset_id is None:
         return
@@ -125,7 +125,7 @@ def _as_class(name: str) -> str:
 
 
 def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
-    """The text of `predictions.csv`, with columns `corrected` and `excluded` after `decision` if there are corrections.
+    """Yield `predictions.csv`, with columns `corrected` and `excluded` after `decision` if there are corrections.
 
     Raises:
         NotFound: there is no such prediction.
@@ -175,13 +175,13 @@ def _as_prediction(row: Row) -> Prediction:
 def dataset_of(
     workspace: Workspace, prediction_id: str, *, only: Literal["corrected", "all"], name: str | None
 ) -> DatasetState:
-    """A new dataset of the corrected images, or of all with the predicted class where nobody corrected it.
+    """Create a dataset of the corrected images, or of all images with the predicted class where it is not corrected.
 
-    Its classes have the order, and so the keys, that they have in the classifier. Excluded images are not in it.
+    Its classes have the order, and so the keys, of the classifier. It does not contain excluded images.
 
     Raises:
         NotFound: there is no such prediction.
-        Conflict: nothing would be in it.
+        Conflict: the dataset would be empty.
     """
     job = find_job(workspace, prediction_id, "predict")
     labelled = [
@@ -194,6 +194,6 @@ def dataset_of(
         raise Conflict("empty-new-dataset")
     code = "dataset-of-corrections" if only == "corrected" else "dataset-of-predictions"
     title = name or text(code, name=job.name)
-    made = open_sources(workspace, [Source(str(table_of(workspace, job, labelled)))], name=title)
+    dataset = open_sources(workspace, [Source(str(table_of(workspace, job, labelled)))], name=title)
     classes = class_order(job.choices["classes"], (label for _, _, label in labelled))
-    return changing.change(workspace, made.id, {"classes": classes})
+    return changing.change(workspace, dataset.id, {"classes": classes})

@@ -1,4 +1,4 @@
-"""Images of a dataset that are left out, such as spare copies: still shown, but neither counted nor trained on."""
+"""Excluded images of a dataset, such as duplicates: shown, but neither counted nor used in training."""
 
 import json
 from collections.abc import Collection
@@ -12,29 +12,29 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import ChangedSince, dataset_row, new_id, positions_of, values
 from coverslip.workspace.store.tables import images
 
-_CHANGE = "change:"  # before its id in `excluded_by`, where ids of predictions stand too
+_CHANGE = "change:"  # prefix of its ID in `excluded_by`, which also holds IDs of predictions
 
 
 def exclude(
-    home: Workspace, dataset_id: str, image_ids: Collection[str], *, is_excluded: bool
+    workspace: Workspace, dataset_id: str, image_ids: Collection[str], *, is_excluded: bool
 ) -> tuple[str | None, int]:
-    """Exclude images, or include them again.
+    """Exclude images, or include them.
 
     Args:
-        home: the workspace.
-        dataset_id: which dataset.
-        image_ids: which images. Those that are so already stay so, and no undo of an earlier change concerns them.
-        is_excluded: exclude them; otherwise include them again.
+        workspace: the workspace.
+        dataset_id: the dataset.
+        image_ids: the images. An undo of an earlier change does not affect them any more.
+        is_excluded: exclude them; otherwise include them.
 
     Returns:
-        What to undo the change by (None where all were so already), and how many images it changed.
+        The ID for undoing the change (None if nothing changed), and the number of images that changed.
 
     Raises:
         NotFound: there is no such dataset.
-        ImagesChanged: one of the images is not in it; then nothing is changed.
+        ImagesChanged: one of the images is not in it; nothing is changed.
     """
     change = new_id()
-    with writing(home.engine) as connection:
+    with writing(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         positions = positions_of(connection, dataset_id, image_ids)
         concerned = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(positions)))
@@ -43,21 +43,21 @@ def exclude(
         by = case((changed, _CHANGE + change), else_=None)
         connection.execute(update(images).where(concerned).values(is_excluded=is_excluded, excluded_by=by))
         _count(connection, dataset_id, positions)
-    search_copies(home, dataset_id)  # trainings know copies among the images that they are given
+    search_copies(workspace, dataset_id)  # trainings search near-duplicates among the included images
     return (change if n else None), n
 
 
-def undo_exclusion(home: Workspace, dataset_id: str, change: str) -> int:
-    """Take one change of `exclude` back, for those of its images that were neither excluded nor included since.
+def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
+    """Undo one change of `exclude`, for those of its images that were neither excluded nor included since then.
 
     Returns:
-        How many images those are.
+        The number of these images.
 
     Raises:
         NotFound: there is no such dataset.
-        ChangedSince: there is none.
+        ChangedSince: there are none.
     """
-    with writing(home.engine) as connection:
+    with writing(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         concerned = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
         positions = list(connection.execute(select(images.c.position).where(concerned)).scalars())
@@ -65,24 +65,24 @@ def undo_exclusion(home: Workspace, dataset_id: str, change: str) -> int:
             raise ChangedSince("exclusion-changed-since")
         connection.execute(update(images).where(concerned).values(is_excluded=~images.c.is_excluded, excluded_by=None))
         _count(connection, dataset_id, positions)
-    search_copies(home, dataset_id)
+    search_copies(workspace, dataset_id)
     return len(positions)
 
 
 def exclude_by_job(
     connection: Connection, dataset_id: str, positions: Collection[int], *, is_excluded: bool, job_id: str
 ) -> None:
-    """Exclude images because of what was answered in a prediction, or include those that were excluded there.
+    """Exclude images because of answers in a prediction, or include those that it excluded.
 
-    Images that are excluded already stay as they are, and only those that were excluded there are included. Whoever
-    calls has `search_copies` search the images that remain for near-duplicates again, or lets that wait: it can take
-    seconds, too long where images are excluded one after the other by a key.
+    Images that are already excluded do not change, and only images that the prediction excluded are included. The
+    caller starts `search_copies` for the remaining images, or postpones it: it can take seconds, too long while a user
+    excludes images one after another.
 
     Args:
-        connection: in a transaction that writes, where the positions of images hold.
-        dataset_id: which dataset.
-        positions: which images.
-        is_excluded: exclude them; otherwise include them again.
+        connection: a connection in a writing transaction, in which the positions are valid.
+        dataset_id: the dataset.
+        positions: the images.
+        is_excluded: exclude them; otherwise include them.
         job_id: the prediction.
     """
     concerned = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(positions))))

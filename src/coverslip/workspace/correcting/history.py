@@ -1,4 +1,4 @@
-"""Which labels of a dataset were changed: when, by whom, from what to what, and where the mistake was seen."""
+"""The history of the labels of a dataset: when, by whom, from which label to which, and where the error was found."""
 
 import io
 import json
@@ -22,62 +22,62 @@ _COLUMNS = ("path", "image_id", "label_before", "label", "made", "made_by", "is_
 
 @dataclass(frozen=True, slots=True)
 class SeenIn:
-    """The training, evaluation or prediction among whose images a mistake was seen."""
+    """The training, evaluation or prediction in which a label error was found."""
 
     id: str
     kind: JobKind
     name: str
-    classifier_id: Annotated[str | None, Field(description="Of an evaluation or prediction.")]
+    classifier_id: Annotated[str | None, Field(description="The classifier of an evaluation or prediction.")]
 
 
 @dataclass(frozen=True, slots=True)
 class RelabelledImage:
     """An image whose label was changed."""
 
-    i: Annotated[int, Field(description="Its place in the dataset.")]
+    i: Annotated[int, Field(description="Its position in the dataset.")]
     path: str
     label_before: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """Some images that were given one label at once."""
+    """A change of the labels of some images to the same label."""
 
     id: int
     made: Annotated[str, Field(description="When; ISO 8601, UTC.")]
-    made_by: Annotated[str, Field(description="The account of the computer that the app ran as.")]
-    label: Annotated[str | None, Field(description="That all of them were given; null: theirs was taken away.")]
+    made_by: Annotated[str, Field(description="The user account under which the app ran.")]
+    label: Annotated[str | None, Field(description="The new label of all images; null: their labels were removed.")]
     is_undone: bool
-    seen_in: Annotated[SeenIn | None, Field(description="Null where it was given in the dataset's own gallery.")]
+    seen_in: Annotated[SeenIn | None, Field(description="Null if the label was changed in the gallery of the dataset.")]
     n: Annotated[int, Field(description="How many images.")]
     images: Annotated[list[RelabelledImage], Field(description=f"The first {_MOST_IMAGES} of them.")]
 
 
-def list_label_changes(home: Workspace, dataset_id: str, paging: Paging) -> Page[LabelChange]:
-    """The changes of a dataset's labels in the app, the newest first.
+def list_label_changes(workspace: Workspace, dataset_id: str, paging: Paging) -> Page[LabelChange]:
+    """Return the changes of a dataset's labels in the app, the newest first.
 
     Raises:
         NotFound: there is no such dataset.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         changes = connection.execute(_changes(dataset_id).order_by(label_changes.c.id.desc())).all()
         listed = [_described(connection, change) for change in paging.of(changes)]
     return Page(listed, len(changes))
 
 
-def history_lines(home: Workspace, dataset_id: str) -> Iterator[str]:
-    """CSV with a row for each image of each change, the oldest first; no cell of it is a formula to a spreadsheet.
+def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
+    """Yield CSV with a row for each image of each change, the oldest first. Spreadsheets read no cell as a formula.
 
     Raises:
-        NotFound: there is no such dataset; said before the first piece.
+        NotFound: there is no such dataset; raised before the first line.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
 
     def lines() -> Iterator[str]:
         yield _as_csv([list(_COLUMNS)])
-        with home.engine.connect() as connection:
+        with workspace.engine.connect() as connection:
             for change in connection.execute(_changes(dataset_id).order_by(label_changes.c.id)).all():
                 yield _as_csv(_cells(connection, change))
 
@@ -87,7 +87,7 @@ def history_lines(home: Workspace, dataset_id: str) -> Iterator[str]:
 def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define them
     columns = (jobs.c.kind, jobs.c.name, jobs.c.classifier_id)
     joined = label_changes.outerjoin(jobs, jobs.c.id == label_changes.c.job_id)
-    has_images = func.json_array_length(label_changes.c.before) > 0  # else all are gone
+    has_images = func.json_array_length(label_changes.c.before) > 0  # otherwise all images were removed
     return (
         select(label_changes, *columns).select_from(joined).where(label_changes.c.dataset_id == dataset_id, has_images)
     )
@@ -118,17 +118,17 @@ def _cells(connection: Connection, change: AnyRow) -> list[list[str]]:
     before = dict(change.before)
     seen_in = "" if change.kind is None else f"{change.kind}: {change.name}"
     undone = "yes" if change.is_undone else "no"
-    told = [change.label or "", change.made, change.made_by, undone, seen_in]
+    of_change = [change.label or "", change.made, change.made_by, undone, seen_in]
     return [
-        [name_as_text(row.path), row.image_id, before[row.position] or "", *told]
+        [name_as_text(row.path), row.image_id, before[row.position] or "", *of_change]
         for row in _images_at(connection, change.dataset_id, list(before))
     ]
 
 
 def _images_at(connection: Connection, dataset_id: str, places: list[int]) -> Sequence[AnyRow]:
-    chosen = images.c.position.in_(values(json.dumps(places)))
+    at_places = images.c.position.in_(values(json.dumps(places)))
     query: Select[Any] = select(images.c.position, images.c.image_id, images.c.path, images.c.shown_path)
-    return connection.execute(query.where(images.c.dataset_id == dataset_id, chosen)).all()
+    return connection.execute(query.where(images.c.dataset_id == dataset_id, at_places)).all()
 
 
 def _as_csv(rows: list[list[str]]) -> str:

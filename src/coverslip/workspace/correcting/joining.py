@@ -1,4 +1,4 @@
-"""Predicted images whose class a person corrected or confirmed are added to a dataset, as a source of it."""
+"""Add predicted images with a corrected or confirmed class to a dataset, as a source of it."""
 
 import json
 from collections.abc import Mapping, Sequence, Set
@@ -14,14 +14,14 @@ from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.correcting.exclusions import exclude_by_job
-from coverslip.workspace.correcting.since_training import ImageChanges, ImageOfNow, compared, images_of_now
+from coverslip.workspace.correcting.since_training import CurrentImage, ImageChanges, compared, current_images
 from coverslip.workspace.correcting.tables import LabelledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.datasets import changing, grouping
 from coverslip.workspace.datasets.counting import conflicts_by_hash
 from coverslip.workspace.datasets.labels import give_label
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.datasets.reading_images import refuse_unready, search_copies
-from coverslip.workspace.datasets.sources import GroupedBy, Source, grouped_by
+from coverslip.workspace.datasets.sources import Grouping, Source, grouping_for
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.corrections import position_of
 from coverslip.workspace.predictions.rows import Row, every_row
@@ -58,7 +58,7 @@ class JoinCounts:
 
 @dataclass(frozen=True, slots=True)
 class JoinStep:
-    """Which table of a prediction's images took the place of which among the sources of a dataset."""
+    """The table of a prediction's images that became a source of a dataset, and the table that it replaced."""
 
     after: Annotated[str | None, Field(description="Name of the table that was added; null: none.")]
     before: Annotated[str | None, Field(description="Name of the table that it replaced; null: none.")]
@@ -71,11 +71,11 @@ class JoinResult:
 
     dataset: DatasetState
     counts: JoinCounts
-    step: Annotated[JoinStep, Field(description="What to undo it by.")]
+    step: Annotated[JoinStep, Field(description="For undo.")]
 
 
 def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinResult:
-    """Add those images of a prediction to a dataset whose class a person has corrected or confirmed.
+    """Add the images of a prediction with a corrected or confirmed class to a dataset.
 
     Their files stay where they are: a table of them becomes a source of the dataset, and removing that source removes
     them. A table that an earlier call added is replaced, so that the dataset follows the answers of now. Images whose
@@ -85,7 +85,7 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
 
     Raises:
         NotFound: there is no such prediction or dataset.
-        Conflict: the dataset is not ready, or nobody corrected or confirmed the class of an image.
+        Conflict: the dataset is not ready, or no image has a corrected or confirmed class.
     """
     job = find_job(workspace, prediction_id, "predict")
     joining = _joining(workspace, job, dataset_id)
@@ -111,7 +111,7 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
 
 
 def undo_join(workspace: Workspace, prediction_id: str, dataset_id: str, step: JoinStep) -> DatasetState:
-    """Put the earlier table of a prediction's images back, or remove the table; other sources stay as they are by now.
+    """Restore the earlier table of a prediction's images, or remove the table. Other sources do not change.
 
     Raises:
         NotFound: there is no such prediction, dataset or earlier table.
@@ -145,11 +145,11 @@ class JoinPreview:
         ImageChanges | None,
         Field(
             description="How images of a new training would then differ from those of the classifier's training; null "
-            "where that was not on this dataset."
+            "if that training used another dataset."
         ),
     ]
     grouped_by: Annotated[
-        Literal["column", "pattern"] | None, Field(description="Where the groups of the training come from.")
+        Literal["column", "pattern"] | None, Field(description="What defines the groups of the training.")
     ]
     group: Annotated[str | None, Field(description="That column or pattern.")]
     n_ungrouped: Annotated[
@@ -159,7 +159,7 @@ class JoinPreview:
 
 
 def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinPreview:
-    """What `join_dataset` would do, and what is known of the groups of these images.
+    """Return what `join_dataset` would do, and the groups of these images.
 
     Raises:
         NotFound: there is no such prediction or dataset.
@@ -181,21 +181,21 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
         changes=changes,
         grouped_by="column" if grouped.column is not None else "pattern" if grouped.pattern is not None else None,
         group=grouped.column or grouped.pattern,
-        n_ungrouped=len(groups) - len(named) if grouped != GroupedBy() else 0,
+        n_ungrouped=len(groups) - len(named) if grouped != Grouping() else 0,
         groups=sorted(set(named), key=natural_key),
     )
 
 
-def _grouped_by(workspace: Workspace, connection: Connection, dataset: AnyRow, job: Job) -> GroupedBy:
-    """How the training of the classifier groups the images of its dataset; else how the dataset itself does."""
+def _grouped_by(workspace: Workspace, connection: Connection, dataset: AnyRow, job: Job) -> Grouping:
+    """Return the grouping of the classifier's training on this dataset; else the grouping of the dataset."""
     training = _training_on(workspace, connection, dataset, job)
     if training is not None and training.choices.get("group") is not None:
-        return grouped_by(workspace, dataset, training.choices["group"])
-    return GroupedBy(dataset.group_column or _column_of_groups(workspace, dataset), dataset.group_pattern)
+        return grouping_for(workspace, dataset, training.choices["group"])
+    return Grouping(dataset.group_column or _column_of_groups(workspace, dataset), dataset.group_pattern)
 
 
 def _column_of_groups(workspace: Workspace, dataset: AnyRow) -> str | None:
-    """The column that groups are read from because of its name alone."""
+    """Return the column that defines the groups by its name alone."""
     if dataset.group_pattern is not None or not dataset.summary["n_groups"]:
         return None
     columns = grouping.columns(workspace, dataset.id)
@@ -203,19 +203,19 @@ def _column_of_groups(workspace: Workspace, dataset: AnyRow) -> str | None:
 
 
 def _training_on(workspace: Workspace, connection: Connection, dataset: AnyRow, job: Job) -> Job | None:
-    """The training of the classifier, if it was on this dataset."""
-    own = (jobs.c.id == job.classifier_id) & (jobs.c.kind == "train") & (jobs.c.dataset_id == dataset.id)
-    run_id = connection.execute(select(jobs.c.id).where(own)).scalar_one_or_none()
+    """Return the training of the classifier, if it used this dataset."""
+    is_training = (jobs.c.id == job.classifier_id) & (jobs.c.kind == "train") & (jobs.c.dataset_id == dataset.id)
+    run_id = connection.execute(select(jobs.c.id).where(is_training)).scalar_one_or_none()
     return None if run_id is None else find_job(workspace, run_id, "train")
 
 
 @dataclass(frozen=True, slots=True)
 class _Joining:
-    """What is to be added to a dataset, and what stands there."""
+    """The images to add to a dataset, and its current content."""
 
     dataset: AnyRow
-    now: Sequence[ImageOfNow]
-    answered: Sequence[tuple[Row, ImageSource]]  # rows that a person corrected, confirmed or excluded
+    now: Sequence[CurrentImage]
+    answered: Sequence[tuple[Row, ImageSource]]  # rows that a user corrected, confirmed or excluded
     present: Mapping[int, str]  # answers by the positions of images that other sources of the dataset have
     added: Mapping[int, str]  # the same of images that an earlier call added and that stay
     excluded: frozenset[int]  # positions of images that are to be excluded
@@ -228,7 +228,7 @@ class _Joining:
 
     @property
     def answers(self) -> dict[int, str]:
-        """By the positions of images that the dataset has and keeps."""
+        """The answers by position, for images that remain in the dataset."""
         return {**self.present, **self.added}
 
 
@@ -246,7 +246,7 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
         dataset = refuse_unready(connection, dataset_id)
         earlier, other_sources = _divided_by(job, dataset.sources)
         earlier_domains = _domains_of(dataset, earlier)
-        now = images_of_now(connection, dataset_id)
+        now = current_images(connection, dataset_id)
         added_before = {image.position for image in now if image.domain in earlier_domains}
         for row, picture in answered:
             place = position_of(connection, dataset_id, picture)
@@ -292,7 +292,7 @@ def _counts(connection: Connection, joining: _Joining) -> JoinCounts:
 
 
 def _changes(workspace: Workspace, connection: Connection, joining: _Joining, job: Job) -> ImageChanges | None:
-    """How images would differ from those of the classifier's training, if that was on this dataset."""
+    """Return how images would differ from those of the classifier's training, if it used this dataset."""
     training = _training_on(workspace, connection, joining.dataset, job)
     if training is None:
         return None
@@ -300,8 +300,8 @@ def _changes(workspace: Workspace, connection: Connection, joining: _Joining, jo
     return replace(changes, n_added=changes.n_added + len(joining.images) - len(joining.added))
 
 
-def _images_after(joining: _Joining, job: Job) -> list[ImageOfNow]:
-    """The images of a dataset as they will be, but for those that are new to it."""
+def _images_after(joining: _Joining, job: Job) -> list[CurrentImage]:
+    """Return the images of the dataset after the addition, without the new ones."""
     answers = joining.answers
     return [
         replace(
@@ -315,7 +315,7 @@ def _images_after(joining: _Joining, job: Job) -> list[ImageOfNow]:
 
 
 def _n_conflicting(connection: Connection, dataset: AnyRow, answers: Mapping[int, str]) -> int:
-    """How many of these images of a dataset have duplicates with another label, once they have these labels."""
+    """Count the images that will have duplicates with another label."""
     included = (images.c.dataset_id == dataset.id) & ~images.c.is_excluded
     answered = included & images.c.position.in_(values(json.dumps(list(answers))))
     hashes = select(images.c.pixel_hash).where(answered, images.c.pixel_hash.is_not(None))
@@ -327,7 +327,7 @@ def _n_conflicting(connection: Connection, dataset: AnyRow, answers: Mapping[int
 
 
 def _divided_by(job: Job, sources: Sequence[Json]) -> tuple[list[Json], list[Json]]:
-    """The sources that earlier calls added for a prediction, and the others."""
+    """Return the sources that earlier calls added for a prediction, and the others."""
     earlier = [source for source in sources if is_joined_table_of(job, source["path"])]
     return earlier, [source for source in sources if source not in earlier]
 
@@ -338,49 +338,49 @@ def _hashes_of_others(connection: Connection, dataset: AnyRow, earlier_domains: 
 
 
 def _domains_of(dataset: AnyRow, sources: Sequence[Json]) -> frozenset[str]:
-    """The domains of sources, also of those whose domain was not named."""
+    """Return the domains of sources, including those without a given name."""
     paths = {source["path"] for source in sources}
     origins = dataset.opened["origins"]
     return frozenset(origin["domain"] for origin in origins if paths.intersection(origin["sources"]))
 
 
 def _group_columns(workspace: Workspace, connection: Connection, dataset: AnyRow) -> list[str]:
-    """The columns that the dataset, or a training on it, groups images by: a table without them could not be added."""
+    """Return the group columns of the dataset and of trainings on it. A table without them could not be added."""
     trained = (jobs.c.dataset_id == dataset.id) & (jobs.c.kind == "train")
-    chosen = connection.execute(select(jobs.c.choices).where(trained)).scalars()
-    wanted = {dataset.group_column, *(choices.get("group") for choices in chosen)}
+    all_choices = connection.execute(select(jobs.c.choices).where(trained)).scalars()
+    wanted = {dataset.group_column, *(choices.get("group") for choices in all_choices)}
     return [column for column in grouping.columns(workspace, dataset.id) if column in wanted]
 
 
 def _outcomes(
     workspace: Workspace, job: Job, hashes: set[str | None], labelled: Sequence[LabelledImage]
 ) -> list[Literal["added", "duplicate", "unreadable"]]:
-    """What becomes of images that no other source names: those whose pixels are known are duplicates."""
+    """Return the outcome for images that are not in other sources. Images with known pixels are duplicates."""
     if not labelled:
         return []
     scan = scan_images(open_dataset([str(table_of(workspace, job, labelled))]))
-    known = set(hashes)
+    earlier_hashes = set(hashes)
     outcomes: list[Literal["added", "duplicate", "unreadable"]] = []
     for facts in scan.facts:
         if not isinstance(facts, ImageFacts):
             outcomes.append("unreadable")
-        elif facts.pixel_hash in known:
+        elif facts.pixel_hash in earlier_hashes:
             outcomes.append("duplicate")
         else:
-            known.add(facts.pixel_hash)
+            earlier_hashes.add(facts.pixel_hash)
             outcomes.append("added")
     return outcomes
 
 
 def _free_domain(name: str, dataset: AnyRow) -> str:
-    """The prediction's name, numbered where the dataset has a domain of that name."""
+    """Return the name of the prediction, with a number if the dataset already has a domain of this name."""
     used = {origin["domain"] for origin in dataset.opened["origins"]} | {s["domain"] for s in dataset.sources}
     numbered = (name if n == 1 else f"{name} {n}" for n in range(1, len(used) + 2))
     return next(each for each in numbered if each not in used)
 
 
 def _answer(workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[tuple[Row, ImageSource]]) -> None:
-    """Label and exclude images where they stand in the dataset by now, and include those that are not excluded now."""
+    """Label, exclude and include images in the dataset, at their current positions."""
     of_label: dict[str, list[int]] = {}
     excluded: list[int] = []
     by_job = (images.c.dataset_id == dataset_id) & images.c.is_excluded & (images.c.excluded_by == job.id)

@@ -1,4 +1,4 @@
-"""Labels of a training's images to look at again, looked for on request while the server runs."""
+"""Suspected label errors of a training's images. A search is started on request, while the server runs."""
 
 import threading
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ _failures: dict[str, Failure] = {}  # by run; as long as the server runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelsToLookAt:
+class LabelErrorsState:
     """Suspected label errors of a training's images."""
 
     state: Annotated[
         Literal["unknown", "looking", "known", "failed"],
-        Field(description="unknown: nobody has looked for them."),
+        Field(description="unknown: no search was started."),
     ]
-    n: Annotated[int | None, Field(description="Misclassified images; null before they are known.")] = None
+    n: Annotated[int | None, Field(description="Number of misclassified images; null until the search is done.")] = None
     n_suspected: Annotated[
-        int | None, Field(description="How many labels are probably wrong, without those confirmed as right.")
+        int | None, Field(description="Number of labels that are probably wrong and not confirmed.")
     ] = None
-    n_confirmed: Annotated[int, Field(description="Misclassified images whose labels were confirmed as right.")] = 0
+    n_confirmed: Annotated[int, Field(description="Misclassified images whose labels were confirmed.")] = 0
     n_relabelled: Annotated[
         int,
         Field(description="Misclassified images that were relabeled since: no other number counts them."),
@@ -46,20 +46,20 @@ class LabelsToLookAt:
     error: Failure | None = None
 
 
-def labels_to_look_at(workspace: Workspace, run_id: str) -> LabelsToLookAt:
-    """What is known of them. Images that were relabelled since the training, or are gone, are not among them any more.
+def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
+    """Return the suspected label errors, without images that were relabeled or removed since the training.
 
     Raises:
         NotFound: there is no such training.
     """
     job = find_job(workspace, run_id, "train")
     if workspace.background.is_running(_thread_of(job)):
-        return LabelsToLookAt(state="looking", classes=[], images=[])
+        return LabelErrorsState(state="looking", classes=[], images=[])
     with workspace.engine.connect() as connection:
         now = label_errors_now(connection, job.dataset_id or "", job.run)
     if now is not None:
         unchanged, left = now.unchanged, now.left
-        return LabelsToLookAt(
+        return LabelErrorsState(
             state="known",
             n=len(unchanged.images),
             n_suspected=left.n_suspected,
@@ -71,25 +71,25 @@ def labels_to_look_at(workspace: Workspace, run_id: str) -> LabelsToLookAt:
             images=list(left.images[:_MOST_IMAGES]),
         )
     error = _failures.get(job.id)
-    return LabelsToLookAt(state="unknown" if error is None else "failed", classes=[], images=[], error=error)
+    return LabelErrorsState(state="unknown" if error is None else "failed", classes=[], images=[], error=error)
 
 
-def look_for_label_errors(workspace: Workspace, run_id: str) -> LabelsToLookAt:
-    """Begin to look for them, unless that goes on already.
+def start_label_check(workspace: Workspace, run_id: str) -> LabelErrorsState:
+    """Start the search for label errors, unless it is running.
 
     Raises:
         NotFound: there is no such training.
-        Conflict: it has not come to its end.
+        Conflict: the training is not finished.
     """
     job = find_job(workspace, run_id, "train")
     if not job.run.is_done:
         raise training_not_finished()
     _failures.pop(job.id, None)
-    workspace.background.start(_thread_of(job), lambda is_over: _look(job, is_over))
-    return labels_to_look_at(workspace, run_id)
+    workspace.background.start(_thread_of(job), lambda is_over: _search(job, is_over))
+    return label_errors_state(workspace, run_id)
 
 
-def _look(job: Job, is_over: threading.Event) -> None:
+def _search(job: Job, is_over: threading.Event) -> None:
     from coverslip import pipeline
 
     def end_with_server(_: Event) -> None:

@@ -1,4 +1,4 @@
-"""What differs between the images of a training and those that a new training on its dataset would get."""
+"""Differences between the images of a training and those of a new training on its dataset."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,7 +13,7 @@ from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import SplitRow
-from coverslip.workspace.datasets.sources import grouped_by, groups_by
+from coverslip.workspace.datasets.sources import grouping_for, groups_of_images
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.predictions.corrections import class_plan_of
 from coverslip.workspace.store.home import Workspace
@@ -28,12 +28,12 @@ class ImageChanges:
 
     n_added: Annotated[int, Field(description="Labeled images that the earlier training did not have.")]
     n_relabeled: Annotated[int, Field(description="Images that have another label.")]
-    n_relabeled_test: Annotated[int, Field(description="Of them those that the earlier training was tested on.")]
+    n_relabeled_test: Annotated[int, Field(description="Of these, images in the test set of the earlier training.")]
     n_removed: Annotated[
         int,
         Field(description="Images that the new training would lack: excluded, without a label, or not in the dataset."),
     ]
-    n_removed_test: Annotated[int, Field(description="Of them those that the earlier training was tested on.")]
+    n_removed_test: Annotated[int, Field(description="Of these, images in the test set of the earlier training.")]
 
 
 NO_CHANGES = ImageChanges(0, 0, 0, 0, 0)
@@ -41,7 +41,7 @@ NO_CHANGES = ImageChanges(0, 0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A training that repeats an earlier one."""
+    """A training that repeats an earlier training."""
 
     id: str
     name: str
@@ -49,18 +49,18 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class ChangesSinceTraining(ImageChanges):
-    """What has changed since a training, and whether a later training has these changes already."""
+    """The changes since a training, and a later training that already includes them."""
 
     n_ungrouped: Annotated[
         int,
-        Field(description="Added images without a known group, where images of the training have one."),
+        Field(description="Added images without a known group, if images of the training have groups."),
     ]
-    trained: Annotated[Repeat | None, Field(description="A later training that repeats it with the images of now.")]
+    trained: Annotated[Repeat | None, Field(description="A later training that repeats it with the current images.")]
 
 
 @dataclass(frozen=True, slots=True)
-class ImageOfNow:
-    """What counts of an image of a dataset."""
+class CurrentImage:
+    """The current state of an image of a dataset."""
 
     position: int
     image_id: str
@@ -70,8 +70,8 @@ class ImageOfNow:
     excluded_by: str | None
 
 
-def images_of_now(connection: Connection, dataset_id: str) -> list[ImageOfNow]:
-    """All images of a dataset, with their labels of now."""
+def current_images(connection: Connection, dataset_id: str) -> list[CurrentImage]:
+    """Return all images of a dataset, with their current labels."""
     columns = (
         images.c.position,
         images.c.image_id,
@@ -81,11 +81,11 @@ def images_of_now(connection: Connection, dataset_id: str) -> list[ImageOfNow]:
         images.c.excluded_by,
     )
     rows = connection.execute(select(*columns).where(images.c.dataset_id == dataset_id).order_by(images.c.position))
-    return [ImageOfNow(*row) for row in rows]
+    return [CurrentImage(*row) for row in rows]
 
 
 def changes_since(workspace: Workspace, run_id: str) -> ChangesSinceTraining:
-    """How the images of a new training would differ from those of an earlier one.
+    """Return how the images of a new training would differ from those of an earlier one.
 
     Raises:
         NotFound: there is no such training.
@@ -95,16 +95,16 @@ def changes_since(workspace: Workspace, run_id: str) -> ChangesSinceTraining:
     return ChangesSinceTraining(
         **asdict(changes),
         n_ungrouped=_n_ungrouped(workspace, job, added),
-        trained=None if changes == NO_CHANGES else _repeat_with_images_of_now(workspace, job),
+        trained=None if changes == NO_CHANGES else _current_repeat(workspace, job),
     )
 
 
 def compared(
-    workspace: Workspace, connection: Connection, job: Job, now: Sequence[ImageOfNow]
+    workspace: Workspace, connection: Connection, job: Job, now: Sequence[CurrentImage]
 ) -> tuple[ImageChanges, Sequence[str]]:
-    """How these images of a training's dataset differ from its own, and the ids of those that are new."""
+    """Return how these images differ from those of a training on the same dataset, and the IDs of new images."""
     rows = rows_in_dataset(connection, job.dataset_id or "", job.run)
-    if not rows:  # none of its images is recognized, so nothing can be said
+    if not rows:  # without any recognized image, no comparison is possible
         return NO_CHANGES, ()
     plan = class_plan_of(workspace, job)
     had = {image_id: row for image_id, row in rows.items() if row.label and row.label not in plan.drop}
@@ -121,20 +121,20 @@ def _changes_of(workspace: Workspace, job: Job) -> tuple[ImageChanges, Sequence[
         return NO_CHANGES, ()
     with suppress(NotFound), workspace.engine.connect() as connection:
         dataset_row(connection, job.dataset_id)
-        return compared(workspace, connection, job, images_of_now(connection, job.dataset_id))
+        return compared(workspace, connection, job, current_images(connection, job.dataset_id))
     return NO_CHANGES, ()
 
 
-def _labels_for(connection: Connection, job: Job, plan: ClassPlan, now: Sequence[ImageOfNow]) -> dict[str, str]:
-    """The labels of the images that a training with these classes would get."""
-    found = [image for image in now if not image.is_excluded and image.label is not None]
-    kinds = list(dict.fromkeys((image.domain, image.label) for image in found))
+def _labels_for(connection: Connection, job: Job, plan: ClassPlan, now: Sequence[CurrentImage]) -> dict[str, str]:
+    """Return the labels of the images that a training with these classes would use."""
+    labeled = [image for image in now if not image.is_excluded and image.label is not None]
+    kinds = list(dict.fromkeys((image.domain, image.label) for image in labeled))
     records = [ImageRecord("", Path(), label, None, domain, None, ReadPlan()) for domain, label in kinds]
     dataset = as_dataset(dataset_row(connection, job.dataset_id or ""), records)
     labels = [record.label for record in with_classes(dataset, plan).records]
     label_of = {kind: label for kind, label in zip(kinds, labels, strict=True) if label not in (None, *plan.drop)}
     return {
-        image.image_id: label for image in found if (label := label_of.get((image.domain, image.label))) is not None
+        image.image_id: label for image in labeled if (label := label_of.get((image.domain, image.label))) is not None
     }
 
 
@@ -142,8 +142,8 @@ def _n_test(rows: Sequence[SplitRow]) -> int:
     return sum(row.split == "test" for row in rows)
 
 
-def _repeat_with_images_of_now(workspace: Workspace, job: Job) -> Repeat | None:
-    """The newest finished training that repeats a training, directly or through others, with the images of now."""
+def _current_repeat(workspace: Workspace, job: Job) -> Repeat | None:
+    """Return the newest finished training that repeats a training, directly or indirectly, with the current images."""
     repeats: list[Job] = []
     for each in reversed(all_jobs(workspace, "train")):
         if each.again_of in {job.id, *(repeat.id for repeat in repeats)}:
@@ -153,13 +153,13 @@ def _repeat_with_images_of_now(workspace: Workspace, job: Job) -> Repeat | None:
 
 
 def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[str]) -> int:
-    """How many of the new images of a training's dataset have no known group as the training groups them."""
+    """Count the new images without a known group, by the grouping of the training."""
     if not added or not any(row.named_group for row in job.run.split):
         return 0
     with workspace.engine.connect() as connection:
         row = dataset_row(connection, job.dataset_id or "")
         records = load_records(connection, row.id, image_ids=added)
     if (group := job.choices.get("group")) is not None:
-        groups = groups_by(workspace, row, grouped_by(workspace, row, group))
+        groups = groups_of_images(workspace, row, grouping_for(workspace, row, group))
         records = [replace(record, group=groups.get(record.image_id)) for record in records]
     return sum(record.named_group is None for record in records)

@@ -1,4 +1,4 @@
-"""Tables of corrected and measured images, which become a dataset or a source of one."""
+"""Tables of corrected and measured images, which become datasets or sources of datasets."""
 
 import hashlib
 import io
@@ -22,22 +22,22 @@ from coverslip.workspace.store.rows import dataset_row
 
 
 def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | None) -> tuple[Row, int | None]:
-    """Give an image of a training or an evaluation another label, in the dataset that it comes from.
+    """Change the label of an image of a training or an evaluation, in its dataset.
 
     Args:
-        workspace: where the dataset is.
-        job_id: of the training or evaluation.
-        k: the row's number.
-        label: a class of the dataset, or a new one; None takes back what was corrected here, unless the image got
-            another label elsewhere since.
+        workspace: the workspace of the dataset.
+        job_id: the training or evaluation.
+        k: the number of the row.
+        label: a class of the dataset, or a new one; None undoes the correction of this job, unless another change of
+            the label followed.
 
     Returns:
-        The row, and the number of the change of the dataset's labels: None where none was changed.
+        The row, and the number of the change of the dataset's labels (None if no label changed).
 
     Raises:
-        NotFound: there is nothing of this id, no row of that number, or its dataset was forgotten.
-        Conflict: nothing was measured yet, or the image is in no dataset of the app.
-        CoverslipError: no class can be called so.
+        NotFound: there is no such job or row, or its dataset was removed.
+        Conflict: nothing was measured yet, or the image is not in a dataset of the app.
+        CoverslipError: this cannot be the name of a class.
     """
     job = find_job(workspace, job_id, "train", "evaluate")
     picture = measured_row(workspace, job.id, k)
@@ -57,7 +57,7 @@ def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | Non
     return row_of_measured(workspace, job_id, k), change
 
 
-LabelledImage = tuple[str, ImageSource, str]  # image_id, where its pixels are, and what it shows
+LabelledImage = tuple[str, ImageSource, str]  # image_id, location of the pixels, label
 
 _MEANINGS = ("path", "image_id", "label", "plane", "channel")
 _BOXES = (
@@ -69,7 +69,7 @@ _BY_NAME: Mapping[str, str] = MappingProxyType({})
 
 
 def table_of(workspace: Workspace, job: Job, labelled: Sequence[LabelledImage]) -> Path:
-    """A table of labelled images of a prediction, named after its content."""
+    """Write a table of labeled images of a prediction. Its name is a hash of its content."""
     return _write(workspace, f"{job.folder.name}-", labelled, _BY_NAME, ())
 
 
@@ -80,20 +80,20 @@ def joined_table_of(
     columns: Mapping[str, str],
     group_columns: Sequence[str],
 ) -> Path:
-    """The same as a source of a dataset with other tables; all groups in it are empty.
+    """Write the same table as a source of a dataset with other tables. All its groups are empty.
 
     Args:
-        workspace: where it is kept.
+        workspace: the workspace of the table.
         job: the prediction.
-        labelled: its images.
-        columns: which columns of the dataset's tables hold what, as chosen when they were opened.
-        group_columns: columns that the dataset, or a training on it, groups images by.
+        labelled: its labeled images.
+        columns: the columns of the dataset's tables by meaning, as chosen when the dataset was opened.
+        group_columns: the group columns of the dataset and of trainings on it.
     """
     return _write(workspace, _joined_prefix(job), labelled, columns, group_columns)
 
 
 def is_joined_table_of(job: Job, path: str) -> bool:
-    """Whether a source of a dataset is a table that `joined_table_of` made of this prediction."""
+    """Return whether a source of a dataset is a table that `joined_table_of` wrote for this prediction."""
     return re.fullmatch(re.escape(_joined_prefix(job)) + r"[0-9a-f]{16}\.csv", Path(path).name) is not None
 
 
@@ -125,12 +125,12 @@ def _write(
 
 
 def _names(columns: Mapping[str, str]) -> dict[str, str]:
-    """The columns to write, by what they hold: the chosen ones, else usual names that no chosen column has."""
-    taken = {plain_name(name) for name in columns.values()}
+    """Return the columns to write by meaning: the chosen ones, else unused standard names."""
+    used = {plain_name(name) for name in columns.values()}
     box = next((box for box in _BOXES if all(columns.get(meaning) != "" for meaning in box)), _BOXES[0])
     names: dict[str, str] = {}
     for meaning in (*_MEANINGS, *box):
-        usual = (name for name in (meaning, *ALIASES[meaning]) if plain_name(name) not in taken)
+        usual = (name for name in (meaning, *ALIASES[meaning]) if plain_name(name) not in used)
         name = columns[meaning] if meaning in columns else next(usual, "")
         if name and name not in names.values():
             names[meaning] = name

@@ -1,5 +1,5 @@
-"""Datasets that the app knows.
+"""Datasets of the app.
 
-`folders` and `uploads` are where images come from, `sources` lists them, `reading_images` decodes each once; `labels`,
-`classes`, `grouping` and `changing` are what people do with them; `snapshots` are what trainings are given.
+`folders` and `uploads` are the origins of images, `sources` lists them, `reading_images` decodes each image once. Users
+work with `labels`, `classes`, `grouping` and `changing`. `snapshots` are the input of trainings.
 """

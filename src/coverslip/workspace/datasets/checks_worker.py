@@ -1,7 +1,7 @@
 """A process that searches a dataset for near-duplicates and checks the quality of its images.
 
-Run as `python -m coverslip.workspace.datasets.checks_worker`, by `coverslip.workspace.asked`. Decoded images and their
-features take up to some gigabytes, which the server would keep.
+Run as `python -m coverslip.workspace.datasets.checks_worker`, by `coverslip.workspace.workers.submit`. Decoded images
+and their features need up to some gigabytes, which the server process would not release.
 """
 
 import sys
@@ -15,13 +15,13 @@ from coverslip.workspace.workers.worker import answer
 
 
 def check(question: Json, emit: Emit) -> Json:
-    """Check the images of a dataset that has been read.
+    """Check the images of a dataset that was read.
 
     Raises:
-        CoverslipError: there is no such dataset any more.
+        CoverslipError: the dataset does not exist any more.
     """
-    home = Workspace(Path(question["workspace"]), tuple(map(Path, question["roots"])))
-    fill_check_cache(home, question["dataset_id"], emit)
+    workspace = Workspace(Path(question["workspace"]), tuple(map(Path, question["roots"])))
+    fill_check_cache(workspace, question["dataset_id"], emit)
     return {}
 
 

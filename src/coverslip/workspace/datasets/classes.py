@@ -1,4 +1,4 @@
-"""The classes of a dataset: their names, plans of how trainings see them, the order that they have."""
+"""The classes of a dataset: their names, their order, and the plan of classes for trainings."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,24 +22,24 @@ from coverslip.workspace.store.records import OUTSIDE, WHOLE, as_dataset
 from coverslip.workspace.store.rows import AnyRow, Json, class_order
 from coverslip.workspace.store.tables import image_facts, images
 
-_LONGEST = 200  # characters of a name
+_LONGEST = 200  # characters
 
 
 class Classes(BaseModel):
-    """Classes as trainings will see them: joined, left out, called otherwise."""
+    """The classes for trainings: merged, excluded or renamed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    merge: dict[str, list[str]] = Field(default_factory=dict, description="The new name, then the old ones.")
+    merge: dict[str, list[str]] = Field(default_factory=dict, description="New name, old names.")
     drop: list[str] = Field(default_factory=list, description="Classes whose images are excluded.")
     rename: dict[str, str] = Field(default_factory=dict, description="Old name, new name.")
 
 
 def clean_name(name: str) -> str:
-    """A class's name as labels are compared.
+    """Return the normalized name of a class.
 
     Raises:
-        CoverslipError: no class can be called so.
+        CoverslipError: this cannot be the name of a class.
     """
     cleaned = clean_label(name)
     if not cleaned:
@@ -62,6 +62,11 @@ def reserved_class_name(name: str) -> CoverslipError:
 
 
 def checked_names(names: list[str]) -> list[str]:
+    """Return the normalized names of classes.
+
+    Raises:
+        CoverslipError: a name is not valid, or is given twice.
+    """
     cleaned = [clean_name(name) for name in names]
     if len(set(cleaned)) < len(cleaned):
         raise CoverslipError("repeated-class-name")
@@ -69,10 +74,10 @@ def checked_names(names: list[str]) -> list[str]:
 
 
 def checked_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
-    """The plan, if it fits the classes that there are.
+    """Return the plan, if it fits the existing classes.
 
     Raises:
-        BadRecipe: it contradicts itself, or names classes that are not there.
+        BadRecipe: it contradicts itself, or names classes that do not exist.
     """
     try:
         checked = ClassPlan.model_validate(plan)
@@ -83,7 +88,7 @@ def checked_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
         select(images.c.label, images.c.domain).where(images.c.dataset_id == row.id).distinct()
     ).all()
     if row.opened is not None:
-        check_classes(_one_of_each(row, [(label, domain) for label, domain in pairs]), checked)
+        check_classes(_representatives(row, [(label, domain) for label, domain in pairs]), checked)
     return {
         "merge": {new: list(olds) for new, olds in checked.merge.items()},
         "drop": list(checked.drop),
@@ -92,27 +97,28 @@ def checked_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
 
 
 def trained_labels(row: AnyRow, kinds: Iterable[tuple[str | None, str]]) -> dict[tuple[str | None, str], str | None]:
-    """What trainings call the class of images of each label and domain by the dataset's plan; None: it is left out."""
+    """Return the class in trainings for each label and domain, by the dataset's plan; None: excluded."""
     kinds = list(kinds)
-    data = with_classes(_one_of_each(row, kinds), ClassPlan.model_validate(row.class_plan))
+    data = with_classes(_representatives(row, kinds), ClassPlan.model_validate(row.class_plan))
     return {
         kind: record.label if data.has_class(record) else None for kind, record in zip(kinds, data.records, strict=True)
     }
 
 
 def trained_order(connection: Connection, row: AnyRow, plan: ClassPlan) -> list[str]:
-    """The classes that a training makes of a dataset by a plan, in the order that they have on its pages.
+    """Return the classes of a training by a plan, in the order of the dataset's pages.
 
-    Only those that an image has: no other may stand in a recipe. Where datasets have classes of their own
-    (`classes.by_domain`), those of one dataset stay together; a dataset by itself is named after where its table lies,
-    so that its classes' names are known to the training alone: then there are none here.
+    Only classes with images can be in a recipe. If each domain has its own classes (`classes.by_domain`), those of a
+    domain stay together. A single dataset is named after the location of its table, so only the training knows the
+    names
+    of its classes: then the list is empty.
     """
     of_images = (images.c.dataset_id == image_facts.c.dataset_id) & (images.c.position == image_facts.c.position)
     kinds = connection.execute(
         select(images.c.label, images.c.domain)
         .select_from(images.outerjoin(image_facts, of_images))
         .where(images.c.dataset_id == row.id, images.c.label.is_not(None))
-        .where(image_facts.c.reason.is_distinct_from(OUTSIDE))  # those are not among the training's images
+        .where(image_facts.c.reason.is_distinct_from(OUTSIDE))  # trainings do not use these images
         .distinct()
     ).all()
     place = {name: k for k, name in enumerate(class_order(row.class_names, {label for label, _ in kinds}))}
@@ -120,12 +126,12 @@ def trained_order(connection: Connection, row: AnyRow, plan: ClassPlan) -> list[
         named = sorted(((k, d) for k, d in kinds if d), key=lambda kind: (natural_key(kind[1]), place[kind[0]]))
     else:
         named = sorted(kinds, key=lambda kind: (place[kind[0]], natural_key(kind[1])))
-    labels = [record.label for record in with_classes(_one_of_each(row, named), plan).records]
+    labels = [record.label for record in with_classes(_representatives(row, named), plan).records]
     return [label for label in dict.fromkeys(labels) if label is not None and label not in plan.drop]
 
 
-def _one_of_each(row: AnyRow, kinds: Iterable[tuple[str | None, str]]) -> Dataset:
-    """A set with one made-up image for each label and domain, which is all that a plan of classes looks at."""
+def _representatives(row: AnyRow, kinds: Iterable[tuple[str | None, str]]) -> Dataset:
+    """Return a dataset with one artificial image for each label and domain: a plan depends on nothing else."""
     records = [
         ImageRecord(str(k), Path("/"), label, None, domain, None, WHOLE) for k, (label, domain) in enumerate(kinds)
     ]

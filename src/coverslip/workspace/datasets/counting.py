@@ -1,4 +1,4 @@
-"""What is counted of a dataset's images: classes, groups, domains, faults, and which show the same pixels."""
+"""Counts of a dataset's images: classes, groups, domains, unreadable images and images with equal pixels."""
 
 import json
 from collections import defaultdict
@@ -32,19 +32,19 @@ NO_COUNTS: Json = {
 
 @dataclass(frozen=True, slots=True)
 class ClassThumbnails:
-    """Some images of a class, from all over it."""
+    """Some images of a class, evenly spread over it."""
 
-    name: Annotated[str | None, Field(description="null: images without a label.")]
-    images: Annotated[list[int], Field(description="Places of up to 8 readable ones.")]
+    name: Annotated[str | None, Field(description="Null: images without a label.")]
+    images: Annotated[list[int], Field(description="Positions of up to 8 readable images.")]
 
 
-def class_thumbnails(home: Workspace, dataset_id: str) -> list[ClassThumbnails]:
-    """A few images of each class that has some, in the order of the classes; those without a label come last.
+def class_thumbnails(workspace: Workspace, dataset_id: str) -> list[ClassThumbnails]:
+    """Return a few images of each class with images, in class order; images without a label are last.
 
     Raises:
         NotFound: there is no such dataset.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
         names = (*class_order(row.class_names, row.summary["classes"]), None)
         thumbnails = [ClassThumbnails(name, _spread(connection, dataset_id, name, _N_OF_CLASS)) for name in names]
@@ -52,7 +52,7 @@ def class_thumbnails(home: Workspace, dataset_id: str) -> list[ClassThumbnails]:
 
 
 def count_again(connection: Connection, dataset_id: str) -> None:
-    """Bring the counts in step with the images, and say that something has changed."""
+    """Update the counts and the revision of a dataset."""
     counts = _counts(connection, dataset_id)
     connection.execute(
         update(datasets).where(datasets.c.id == dataset_id).values(summary=counts, revision=datasets.c.revision + 1)
@@ -60,12 +60,12 @@ def count_again(connection: Connection, dataset_id: str) -> None:
 
 
 def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | None = None) -> None:
-    """Say of readable images whether another has the same pixels, of the same class for trainings or of another one.
+    """Mark readable images with equal pixels: as duplicates, or as conflicting if their classes in trainings differ.
 
     Args:
-        connection: in a transaction that writes.
-        dataset_id: which dataset.
-        positions: a JSON list; only of images that equal these. None: of all.
+        connection: a connection in a writing transaction.
+        dataset_id: the dataset.
+        positions: a JSON list; only images with the pixels of these are marked. None: all.
     """
     hashes = select(images.c.pixel_hash).where(images.c.dataset_id == dataset_id)
     if positions is not None:
@@ -86,7 +86,7 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
     ).all()
     are_conflicts = conflicts_by_hash(dataset_row(connection, dataset_id), [tuple(image) for image in equal])
     for problem, is_conflict in (("conflicting", True), ("duplicate", False)):
-        marked = json.dumps([pixel_hash for pixel_hash, known in are_conflicts.items() if known == is_conflict])
+        marked = json.dumps([pixel_hash for pixel_hash, conflicts in are_conflicts.items() if conflicts == is_conflict])
         connection.execute(
             update(images)
             .where(
@@ -99,10 +99,10 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
 
 
 def conflicts_by_hash(row: AnyRow, equal: Collection[tuple[str, str | None, str]]) -> dict[str, bool]:
-    """Whether images of the same pixels have different labels for trainings, by their pixel hash.
+    """Return whether images with equal pixels have different labels in trainings, by pixel hash.
 
     Args:
-        row: of their dataset.
+        row: the row of their dataset.
         equal: pixel hash, label and domain of images.
     """
     trained = trained_labels(row, {(label, domain) for _, label, domain in equal})
@@ -114,19 +114,19 @@ def conflicts_by_hash(row: AnyRow, equal: Collection[tuple[str, str | None, str]
 
 def _counts(connection: Connection, dataset_id: str) -> Json:
     of_dataset = images.c.dataset_id == dataset_id
-    own = of_dataset & ~images.c.is_excluded
+    included = of_dataset & ~images.c.is_excluded
 
     def numbered(column: Any) -> dict[str | None, int]:  # Any: SQLAlchemy's column
-        pairs = connection.execute(select(column, func.count()).where(own).group_by(column)).all()
+        pairs = connection.execute(select(column, func.count()).where(included).group_by(column)).all()
         return {value: n for value, n in pairs}  # noqa: C416 - rows, which dict() is not typed for
 
     labels, domains, problems = (numbered(images.c[name]) for name in ("label", "domain", "problem"))
     n_included = sum(labels.values())
     n_images = connection.execute(select(func.count()).where(of_dataset)).scalar_one()
     is_named = images.c.group != images.c.image_id
-    n_groups = connection.execute(select(func.count(images.c.group.distinct())).where(own, is_named)).scalar_one()
+    n_groups = connection.execute(select(func.count(images.c.group.distinct())).where(included, is_named)).scalar_one()
     changed = images.c.label.is_distinct_from(images.c.label_before)
-    n_changed = connection.execute(select(func.count()).where(own, changed)).scalar_one()
+    n_changed = connection.execute(select(func.count()).where(included, changed)).scalar_one()
     classes = sorted((name for name in labels if name is not None), key=natural_key)
     named = sorted((name for name in domains if name), key=natural_key)
     return {
@@ -143,16 +143,16 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
 
 
 def _some_of_each(connection: Connection, dataset_id: str, n_of: dict[str | None, int]) -> list[int]:
-    """A few images from all over each class, classes taking turns."""
+    """Return a few images of each class, alternating between classes."""
     shown = [name for name, n in n_of.items() if n][:_N_THUMBNAILS]
     each = -(-_N_THUMBNAILS // len(shown)) if shown else 0
     of_class = [_spread(connection, dataset_id, name, each) for name in shown]
-    turns = (positions[k] for k in range(each) for positions in of_class if k < len(positions))
-    return list(dict.fromkeys(turns))[:_N_THUMBNAILS]
+    alternating = (positions[k] for k in range(each) for positions in of_class if k < len(positions))
+    return list(dict.fromkeys(alternating))[:_N_THUMBNAILS]
 
 
 def _spread(connection: Connection, dataset_id: str, name: str | None, n_wanted: int) -> list[int]:
-    """Readable images from all over a class, in their order; fewer where there are not as many."""
+    """Return readable images spread evenly over a class, in order."""
     wanted = select(images.c.position).where(
         images.c.dataset_id == dataset_id,
         images.c.label.is_not_distinct_from(name),

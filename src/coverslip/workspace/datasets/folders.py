@@ -1,4 +1,4 @@
-"""Looking for images on the user's disk: what lies in a folder that may be read. Nothing is ever written there."""
+"""Folders on the disk of the user: which folders, tables and images they contain. Nothing is written there."""
 
 import os
 import time
@@ -14,12 +14,12 @@ from coverslip.errors import CoverslipError
 from coverslip.images import UnreadFormat, unread_formats, unread_suffixes
 from coverslip.workspace.store.home import Workspace
 
-MOST_SECONDS = 2.0  # of counting: a home folder on a network drive would take minutes
+MOST_SECONDS = 2.0  # limit for counting: a home folder on a network drive would take minutes
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder or table that can be chosen."""
+    """A folder or table to choose."""
 
     name: str
     path: Path
@@ -27,36 +27,36 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ClassFolder:
-    """A folder that holds images, and so may be a class."""
+    """A folder of images, which may be a class."""
 
     name: str
-    n_images: Annotated[int | None, Field(description="Null: it was not counted to the end, since that takes long.")]
+    n_images: Annotated[int | None, Field(description="Null: counting took too long.")]
 
 
 @dataclass(slots=True)
 class FolderContent:
-    """What lies in one folder; hidden things are left out."""
+    """The content of a folder, without hidden files and folders."""
 
-    path: Annotated[Path | None, Field(description="None: this is the list of folders that may be read at all.")]
-    parent: Annotated[Path | None, Field(description="None: nothing above it may be read.")]
+    path: Annotated[Path | None, Field(description="Null: this is the list of folders that may be read.")]
+    parent: Annotated[Path | None, Field(description="Null: its parent may not be read.")]
     folders: list[Place]
     tables: list[Place]
-    n_images: Annotated[int, Field(description="That can be read, in the folder and below; see is_more.")]
+    n_images: Annotated[int, Field(description="Readable images in the folder and its subfolders; see is_more.")]
     unread: Annotated[list[UnreadFormat], Field(description="Files of microscope formats that cannot be read.")]
     class_folders: list[ClassFolder]
-    is_more: Annotated[bool, Field(description="There may be more images than were counted.")]
+    is_more: Annotated[bool, Field(description="Whether there may be more images than counted.")]
     n_excluded: Annotated[
-        int, Field(description="Folders and tables that are not listed because their names are no text.")
+        int, Field(description="Folders and tables that are not listed because their names are not text.")
     ]
 
 
-def look_into(workspace: Workspace, path: str | None) -> FolderContent:
-    """What a chooser of folders shows at `path`; without one, the folders that may be read at all.
+def list_folder(workspace: Workspace, path: str | None) -> FolderContent:
+    """Return the content of the folder `path`; without a path, the folders that may be read.
 
-    Of a file, such as a table whose path was pasted, its folder is shown.
+    For a file, such as a table, its folder is returned.
 
     Raises:
-        CoverslipError: the folder lies elsewhere, or may not be opened.
+        CoverslipError: the folder is outside the allowed folders, or cannot be opened.
     """
     if path is None:
         return FolderContent(
@@ -76,7 +76,7 @@ def look_into(workspace: Workspace, path: str | None) -> FolderContent:
         if entry.name.startswith(".") or (entry.is_symlink() and not _is_allowed(workspace, Path(entry.path))):
             continue
         if not _is_text(entry.name):
-            content.n_excluded += 1  # JSON holds text only
+            content.n_excluded += 1  # JSON can contain text only
         elif _is_folder(entry):
             content.folders.append(Place(entry.name, folder / entry.name))
             n = counting.below(entry.path)
@@ -93,16 +93,16 @@ def look_into(workspace: Workspace, path: str | None) -> FolderContent:
 
 @dataclass(slots=True)
 class _Counting:
-    """Counts files that may be read as images, until it has taken long enough."""
+    """Counts image files, up to a time limit."""
 
     workspace: Workspace
     until: float  # monotonic seconds
     n_images: int = 0
     is_more: bool = False
-    unread: list[str] = field(default_factory=list)  # names of files of formats that are not read
+    unread: list[str] = field(default_factory=list)  # names of files in unsupported formats
 
     def count(self, entries: Iterable[os.DirEntry[str]]) -> None:
-        """Those of these that are images by their names, and files that the app may open."""
+        """Count the entries that are images by name and that the app may open."""
         named = (entry for entry in entries if has_image_suffix(entry.name) and _is_file(entry))
         allowed = [
             entry.name for entry in named if not entry.is_symlink() or _is_allowed(self.workspace, Path(entry.path))
@@ -113,7 +113,7 @@ class _Counting:
         self.n_images += len(allowed) - len(unread)
 
     def below(self, folder: str) -> int | None:
-        """Images in `folder` and below; None where time was over. Links further down are not followed."""
+        """Return the number of images in `folder` and below; None after the time limit. Links are not followed."""
         before = self.n_images
         waiting = [folder]
         while waiting:
@@ -122,7 +122,7 @@ class _Counting:
                 return None
             try:
                 entries = list(os.scandir(waiting.pop()))
-            except OSError:  # it may not be opened; the chooser says so when it is chosen
+            except OSError:  # it may not be opened; the error is shown when a user opens it
                 continue
             shown = [entry for entry in entries if not entry.name.startswith(".")]
             waiting += [entry.path for entry in shown if entry.is_dir(follow_symlinks=False)]
@@ -147,7 +147,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
     try:
-        return entry.is_file()  # a pipe would be waited for
+        return entry.is_file()  # reading a pipe would block
     except OSError:
         return False
 

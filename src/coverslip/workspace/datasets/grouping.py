@@ -1,4 +1,4 @@
-"""Which images belong together: what a pattern or a column would find, shown before it is taken."""
+"""Groups of images: a preview of the groups by a pattern or a column."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ from coverslip.workspace.store.tables import images
 _LONGEST_S = 5.0
 _N_SHOWN = 12
 
-# A regular expression can take for ever and stop the whole process, so it is tried in another one, which can be ended.
+# A regular expression can run forever and block the process, so it runs in another process that can be stopped.
 _TRY = """
 import json, re, sys
 from collections import Counter
@@ -43,20 +43,20 @@ try:
 except (re.error, OverflowError, RecursionError) as error:
     json.dump({"fault": str(error)}, sys.stdout)
     sys.exit()
-took = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
+key = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
 counts, n_unmatched, examples, paths = Counter(), 0, [], question["paths"]
 every = max(1, len(paths) // question["n_shown"])
 groups = []
 for k, path in enumerate(paths):
     match = compiled.search(path)
-    group = match[took] if match else None
+    group = match[key] if match else None
     groups.append(group or None)
     if group:
         counts[group] += 1
     else:
         n_unmatched += 1
     if k % every == 0 and len(examples) < question["n_shown"]:
-        start, end = match.span(took) if group else (None, None)
+        start, end = match.span(key) if group else (None, None)
         examples.append({"path": path, "group": group or None, "start": start, "end": end})
 json.dump({
     "n_groups": len(counts),
@@ -70,7 +70,7 @@ json.dump({
 
 @dataclass(frozen=True, slots=True)
 class GroupExample:
-    """What a pattern finds in one path: the group, and where in the path it stands."""
+    """The group that a pattern finds in one path, and its location in the path."""
 
     path: str
     group: str | None
@@ -80,7 +80,7 @@ class GroupExample:
 
 @dataclass(frozen=True, slots=True)
 class GroupCount:
-    """A group and its images."""
+    """A group and its number of images."""
 
     group: str
     n: int
@@ -88,68 +88,69 @@ class GroupCount:
 
 @dataclass(frozen=True, slots=True)
 class GroupPreview:
-    """What groups a pattern or column would make."""
+    """The groups by a pattern or column."""
 
     n_groups: int
-    n_unmatched: Annotated[int, Field(description="Images that would each be a group of their own.")]
+    n_unmatched: Annotated[int, Field(description="Images without a group; each is its own group.")]
     examples: list[GroupExample]
     largest: list[GroupCount]
     refusal: Annotated[
-        Failure | None, Field(description="Why no training could use these groups, as where they are the classes.")
+        Failure | None,
+        Field(description="Why a training would refuse these groups, such as groups identical to classes."),
     ] = None
 
 
-def columns(home: Workspace, dataset_id: str) -> list[str]:
-    """The columns that all tables of a dataset have.
+def columns(workspace: Workspace, dataset_id: str) -> list[str]:
+    """Return the columns that all tables of a dataset have.
 
     Raises:
         NotFound: there is no such dataset.
         BadDataset: a table cannot be read any more.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         sources = source_paths(dataset_row(connection, dataset_id))
     tables = [Path(source) for source in sources if is_table(Path(source))]
-    by_table = [read_table(home.allowed(table)).columns for table in tables]
+    by_table = [read_table(workspace.allowed(table)).columns for table in tables]
     return [column for column in by_table[0] if all(column in others for others in by_table)] if by_table else []
 
 
-def group_columns(home: Workspace, dataset_id: str) -> list[str]:
-    """Those of the columns that can name groups: no other use is known of them.
+def group_columns(workspace: Workspace, dataset_id: str) -> list[str]:
+    """Return the columns that can give groups: those without another meaning.
 
     Raises:
         NotFound: there is no such dataset.
         BadDataset: a table cannot be read any more.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
     mapped = {name for meaning, name in table_choices(row).columns.items() if meaning != "group"}
     return [
         name
-        for name in columns(home, dataset_id)
+        for name in columns(workspace, dataset_id)
         if name == row.group_column or (plain_name(name) not in TABLE_NAMES - {"group"} and name not in mapped)
     ]
 
 
-def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> GroupPreview:
-    """What groups a pattern or a column would make of the images that are not excluded; their own without either.
+def preview(workspace: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> GroupPreview:
+    """Return the groups of the included images by a pattern or a column; without either, the current groups.
 
     Raises:
         NotFound: there is no such dataset.
-        BadDataset: both are given, or it is not valid.
+        BadDataset: both are given, or the one that is given is not valid.
     """
     if pattern is not None and column is not None:
         raise both_column_and_pattern()
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
         if pattern is not None:
             included = (images.c.dataset_id == dataset_id) & ~images.c.is_excluded  # the same images as `data.records`
             query = select(images.c.shown_path).where(included).order_by(images.c.position)
-            answer = _tried(pattern, list(connection.execute(query).scalars()))
+            answer = _match_pattern(pattern, list(connection.execute(query).scalars()))
             return replace(_of_pattern(answer), refusal=_refusal(data, answer["groups"]))
     if column is None:
         return replace(_of_records(data.records), refusal=_refusal(data, [record.group for record in data.records]))
-    sources = [str(home.allowed(source)) for source in source_paths(row)]
+    sources = [str(workspace.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
     choices = table_choices(row)
     opened = open_dataset(
@@ -159,7 +160,7 @@ def preview(home: Workspace, dataset_id: str, *, pattern: str | None, column: st
         domains=names,
         columns=choices.columns,
         crop_size=choices.crop_size,
-        may_read=home.may_read,
+        may_read=workspace.may_read,
     )
     by_id = {record.image_id: record.group for record in opened.records}
     regrouped = tuple(replace(record, group=by_id.get(record.image_id)) for record in data.records)
@@ -172,7 +173,7 @@ def both_column_and_pattern() -> BadDataset:
 
 
 def refuse_classes(data: Dataset, groups: Sequence[str | None]) -> None:
-    """Raises BadDataset where groups, in the order of the records, leave no class anything to be tested on."""
+    """Raise BadDataset if these groups, in the order of the records, leave a class without test images."""
     check_groups(replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True))))
 
 
@@ -185,18 +186,18 @@ def _refusal(data: Dataset, groups: Sequence[str | None]) -> Failure | None:
 
 
 def try_pattern(pattern: str, paths: list[str]) -> None:
-    """Raises BadDataset where a regular expression is none, or takes too long on these paths."""
-    _tried(pattern, paths)
+    """Raise BadDataset if a regular expression is not valid, or takes too long on these paths."""
+    _match_pattern(pattern, paths)
 
 
 def groups_of_paths(pattern: str, paths: list[str]) -> list[str | None]:
-    """The group that a pattern finds in each path; raises BadDataset as `try_pattern`."""
-    groups: list[str | None] = _tried(pattern, paths)["groups"]
+    """Return the group that a pattern finds in each path; raises BadDataset as `try_pattern`."""
+    groups: list[str | None] = _match_pattern(pattern, paths)["groups"]
     return groups
 
 
-def _tried(pattern: str, paths: list[str]) -> Json:
-    """What a regular expression finds in paths, as `coverslip.open_dataset` would use it."""
+def _match_pattern(pattern: str, paths: list[str]) -> Json:
+    """Return the matches of a regular expression in paths, as `coverslip.open_dataset` would use them."""
     question = json.dumps({"pattern": pattern, "paths": paths, "n_shown": _N_SHOWN})
     try:
         done = subprocess.run(

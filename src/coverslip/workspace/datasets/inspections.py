@@ -1,4 +1,4 @@
-"""What was found about the images, kept until labels or groups change."""
+"""Inspections of datasets, stored until labels or groups change."""
 
 import json
 import threading
@@ -26,114 +26,113 @@ from coverslip.events import Emit, ignore
 from coverslip.images import ImageFacts
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
 from coverslip.workspace.datasets.classes import trained_labels
-from coverslip.workspace.store.database import one_moment, writing
+from coverslip.workspace.store.database import read_transaction, writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_as_trained, load_dataset, load_scan
 from coverslip.workspace.store.rows import Json, dataset_row
 from coverslip.workspace.store.tables import datasets, images, inspections
-from coverslip.workspace.workers.submit import Asked
+from coverslip.workspace.workers.submit import WorkQueue
 
 _OF_COPIES = ("duplicates", "near-duplicates")
 _POLL_S = 0.1
-_SMALL_IMAGES, _SMALL_VALUES = 500, 5_000_000  # intensities of all images: 40 MB while they are checked
-_turn = threading.Lock()  # of the processes that check images: each may take a gigabyte and all cores
+_SMALL_IMAGES, _SMALL_VALUES = 500, 5_000_000  # intensities of all images: 40 MB during the check
+_one_check = threading.Lock()  # one process checks images at a time: each may need a gigabyte and all cores
 
 
 class DatasetInspection(Inspection):
-    """What `coverslip inspect --json` tells, of groups and classes as trainings see them, and where images stand."""
+    """The content of `coverslip inspect --json`, with the groups and classes of trainings, and positions of images."""
 
     positions: dict[str, int] = Field(description="Positions of the images that findings name, by image_id.")
     is_looking_for_copies: bool = Field(
-        description="Whether the server is at it; after it ended in between, it begins anew. Findings follow then."
+        description="Whether a search for near-duplicates is running; its findings follow."
     )
     spare: dict[str, list[str]] = Field(
-        description="Of findings of copies, by their code: image_ids of all but the first of each cluster whose images "
-        "have one label. They can be left out; of clusters with several labels none is told."
+        description="Removable duplicates by the code of the finding: all but the first image of each cluster whose"
+        " images have the same label. Clusters with several labels are not included."
     )
 
 
 def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
-    """Look through all that is known of the images, with the classes that trainings see."""
+    """Inspect the images by their stored facts, with the classes of trainings."""
     data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
     scan = with_known_quality(with_cached_near_duplicates(scan))
     return inspect_with_leakage_audit(data, scan, cached_leakage_audit(data, scan))
 
 
-def kept_inspection(connection: Connection, dataset_id: str, revision: int) -> Inspection | None:
-    """What was found at this revision, by the same finders as now; None where that is not known."""
-    kept: Json | None = connection.execute(
+def stored_inspection(connection: Connection, dataset_id: str, revision: int) -> Inspection | None:
+    """Return the stored inspection of this revision by the current finders; None if there is none."""
+    stored: Json | None = connection.execute(
         select(inspections.c.found).where(inspections.c.dataset_id == dataset_id, inspections.c.revision == revision)
     ).scalar_one_or_none()
-    if kept is None or kept.get("finders") != _finders():
+    if stored is None or stored.get("finders") != _finders():
         return None
     try:
-        return inspection_of(kept["inspection"])
-    except ValidationError:  # of another version of this program
+        return inspection_of(stored["inspection"])
+    except ValidationError:  # written by another version of coverslip
         return None
 
 
-def keep_inspection(connection: Connection, dataset_id: str, inspection: Inspection, revision: int) -> None:
-    """Remember what was found; `connection` is in a transaction that writes.
+def store_inspection(connection: Connection, dataset_id: str, inspection: Inspection, revision: int) -> None:
+    """Store an inspection; `connection` is in a writing transaction.
 
-    Where nobody has looked at the images with a network since labels or groups changed, what was seen before stays
-    beside it.
+    If there is no leakage audit for the current labels and groups, the earlier audit is stored with it.
     """
-    found = inspection.model_dump(mode="json")
+    inspection_json = inspection.model_dump(mode="json")
     before = (
         None
         if isinstance(inspection, InspectionWithLeakageEstimate)
         else _last_leakage_audit(_row(connection, dataset_id))
     )
-    kept = {"finders": _finders(), "inspection": found, "look_before": before}
+    content = {"finders": _finders(), "inspection": inspection_json, "earlier_audit": before}
     replaced = insert(inspections).prefix_with("OR REPLACE")
-    connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, found=kept))
+    connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, found=content))
 
 
 @dataclass(frozen=True, slots=True)
-class KnownLeakageAudit:
-    """What showing the images to a network told, and whether it is of the labels and groups of now."""
+class StoredLeakageAudit:
+    """A stored leakage audit, and whether it is for the current labels and groups."""
 
     state: Literal["not-asked", "outdated", "known"]
     leakage_estimate: LeakageEstimate | None = None
     signal: Signal | None = None
 
 
-def known_leakage_audit(connection: Connection, dataset_id: str, revision: int) -> KnownLeakageAudit:
-    """What was seen when somebody last looked."""
-    inspection = kept_inspection(connection, dataset_id, revision)
+def stored_leakage_audit(connection: Connection, dataset_id: str, revision: int) -> StoredLeakageAudit:
+    """Return the last leakage audit of a dataset."""
+    inspection = stored_inspection(connection, dataset_id, revision)
     if isinstance(inspection, InspectionWithLeakageEstimate):
-        return KnownLeakageAudit("known", inspection.leakage_estimate, inspection.signal)
+        return StoredLeakageAudit("known", inspection.leakage_estimate, inspection.signal)
     before = _last_leakage_audit(_row(connection, dataset_id))
     if before is None:
-        return KnownLeakageAudit("not-asked")
+        return StoredLeakageAudit("not-asked")
     try:
-        return TypeAdapter(KnownLeakageAudit).validate_python({"state": "outdated", **before})
-    except ValidationError:  # of another version of this program
-        return KnownLeakageAudit("not-asked")
+        return TypeAdapter(StoredLeakageAudit).validate_python({"state": "outdated", **before})
+    except ValidationError:  # written by another version of coverslip
+        return StoredLeakageAudit("not-asked")
 
 
 def _row(connection: Connection, dataset_id: str) -> Json | None:
-    kept: Json | None = connection.execute(
+    content: Json | None = connection.execute(
         select(inspections.c.found).where(inspections.c.dataset_id == dataset_id)
     ).scalar_one_or_none()
-    return kept
+    return content
 
 
-def _last_leakage_audit(kept: Json | None) -> Json | None:
-    """The look that a kept inspection holds, or that stood beside it."""
-    if kept is None:
+def _last_leakage_audit(content: Json | None) -> Json | None:
+    """Return the leakage audit in a stored inspection, or the earlier audit that is stored with it."""
+    if content is None:
         return None
-    found: Json = kept["inspection"]
-    if "leakage_estimate" in found:
-        return {"leakage_estimate": found["leakage_estimate"], "signal": found["signal"]}
-    before: Json | None = kept.get("look_before")
+    inspection: Json = content["inspection"]
+    if "leakage_estimate" in inspection:
+        return {"leakage_estimate": inspection["leakage_estimate"], "signal": inspection["signal"]}
+    before: Json | None = content.get("earlier_audit")
     return before
 
 
 def with_positions(
     connection: Connection, dataset_id: str, inspection: Inspection, *, is_looking_for_copies: bool
 ) -> DatasetInspection:
-    """The same, and where in the dataset the images stand that findings name."""
+    """Return the inspection with the positions of the images in findings."""
     named = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
     listed = func.json_each(json.dumps(sorted(named))).table_valued("value")
     rows = connection.execute(
@@ -145,55 +144,58 @@ def with_positions(
     kind_of = {row.image_id: (row.label, row.domain) for row in rows}
     trained = trained_labels(dataset_row(connection, dataset_id), set(kind_of.values()))
     label_of = {image_id: trained[kind] for image_id, kind in kind_of.items()}
-    spare = {
-        finding.code: spare_images(finding.images, label_of)
+    removable = {
+        finding.code: removable_duplicates(finding.images, label_of)
         for finding in inspection.findings
         if finding.code in _OF_COPIES
     }
-    more = {"positions": positions, "spare": spare, "is_looking_for_copies": is_looking_for_copies}
+    more = {"positions": positions, "spare": removable, "is_looking_for_copies": is_looking_for_copies}
     return DatasetInspection.model_validate({**dict(inspection), **more})
 
 
-def datasets_not_searched(home: Workspace) -> list[str]:
-    """Ids of the datasets in which nobody has looked for changed copies to the end."""
+def datasets_not_searched(workspace: Workspace) -> list[str]:
+    """Return the IDs of the datasets without a finished search for near-duplicates."""
     is_known = func.json_extract(inspections.c.found, "$.inspection.are_copies_known")
     is_read = (datasets.c.state == "ready") & datasets.c.forgotten.is_(None)
     unknown = select(datasets.c.id).join(inspections, inspections.c.dataset_id == datasets.c.id)
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         return list(connection.execute(unknown.where(is_read, is_known == 0)).scalars())
 
 
-def spare_images(clusters: Iterable[Sequence[str]], label_of: Mapping[str, str | None]) -> list[str]:
-    """All but the first of each cluster whose images have one label: where labels differ, one of them may be right."""
+def removable_duplicates(clusters: Iterable[Sequence[str]], label_of: Mapping[str, str | None]) -> list[str]:
+    """Return all but the first image of each cluster with a single label. If labels differ, each may be right."""
     agreeing = (cluster for cluster in clusters if len({label_of.get(image_id) for image_id in cluster}) == 1)
     return [image_id for cluster in agreeing for image_id in cluster[1:]]
 
 
-def check_images(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
-    """Search for near-duplicates and check image quality, unless that is known, and keep what is found.
+def check_images(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> None:
+    """Search for near-duplicates and check image quality, unless this is done, and store the findings.
 
-    The server checks small datasets itself. For others it starts a process, one for all datasets at a time. Nothing
-    else rests on it: where the dataset was removed meanwhile, or the server ends, nothing is kept.
+    The server checks small datasets itself. For others it starts a process, one at a time for all datasets. If the
+    dataset is removed meanwhile, or the server ends, nothing is stored.
     """
 
     def keep(_: Json) -> None:
         with suppress(SQLAlchemyError):
-            inspect_again(home, dataset_id)
+            inspect_again(workspace, dataset_id)
 
     try:
-        if _is_small(home, dataset_id):
-            fill_check_cache(home, dataset_id)
+        if _is_small(workspace, dataset_id):
+            fill_check_cache(workspace, dataset_id)
             keep({})
             return
-    except (CoverslipError, SQLAlchemyError):  # the dataset is gone, or the database busy: checked next time
+    except (
+        CoverslipError,
+        SQLAlchemyError,
+    ):  # the dataset was removed, or the database is busy: it is checked next time
         return
     question = {
-        "workspace": str(home.folder),
-        "roots": [str(root) for root in home.roots],
+        "workspace": str(workspace.folder),
+        "roots": [str(root) for root in workspace.roots],
         "dataset_id": dataset_id,
     }
-    checks = Asked("coverslip.workspace.datasets.checks_worker", home.readable)
-    while not _turn.acquire(timeout=_POLL_S):
+    checks = WorkQueue("coverslip.workspace.datasets.checks_worker", workspace.readable)
+    while not _one_check.acquire(timeout=_POLL_S):
         if is_over.is_set():
             return
     try:
@@ -202,50 +204,52 @@ def check_images(home: Workspace, dataset_id: str, is_over: threading.Event) -> 
             if is_over.wait(_POLL_S):
                 checks.cancel(dataset_id)
     finally:
-        _turn.release()
+        _one_check.release()
 
 
-def _is_small(home: Workspace, dataset_id: str) -> bool:
-    """Whether checking takes less time and memory than starting a process for it."""
-    with one_moment(home.engine) as connection:
-        if dataset_row(connection, dataset_id).state != "ready":  # nothing is checked then
+def _is_small(workspace: Workspace, dataset_id: str) -> bool:
+    """Return whether a check needs less time and memory than starting a process for it."""
+    with read_transaction(workspace.engine) as connection:
+        if dataset_row(connection, dataset_id).state != "ready":  # then nothing is checked
             return True
         of_dataset = images.c.dataset_id == dataset_id
         if connection.execute(select(func.count()).where(of_dataset)).scalar_one() > _SMALL_IMAGES:
             return False
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-    if any(record.plan.box is not None for record in data.records):  # facts do not say how large the whole image is
+    if any(
+        record.plan.box is not None for record in data.records
+    ):  # the facts do not contain the size of the whole image
         return False
     facts = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
     return sum(fact.width_px * fact.height_px * fact.n_channels * fact.n_planes for fact in facts) <= _SMALL_VALUES
 
 
-def fill_check_cache(home: Workspace, dataset_id: str, emit: Emit = ignore) -> None:
-    """Search a dataset for near-duplicates and check the quality of its images; results go to the cache.
+def fill_check_cache(workspace: Workspace, dataset_id: str, emit: Emit = ignore) -> None:
+    """Search a dataset for near-duplicates and check the quality of its images. The cache stores the results.
 
     Raises:
-        NotFound: there is no such dataset any more.
+        NotFound: the dataset does not exist any more.
     """
-    with one_moment(home.engine) as connection:
+    with read_transaction(workspace.engine) as connection:
         if dataset_row(connection, dataset_id).state != "ready":
             return
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-    seen = SeenWhileScanning()
-    scan = with_near_duplicates(data, scan, seen, emit=emit)
-    with_quality(data, scan, seen.quality, emit=emit)
+    signatures = SeenWhileScanning()
+    scan = with_near_duplicates(data, scan, signatures, emit=emit)
+    with_quality(data, scan, signatures.quality, emit=emit)
 
 
-def inspect_again(home: Workspace, dataset_id: str) -> None:
-    """Keep what is found with all that is known by now, unless labels, groups or images are being changed."""
-    with one_moment(home.engine) as connection:
+def inspect_again(workspace: Workspace, dataset_id: str) -> None:
+    """Inspect a dataset with its current facts and store the result, unless it changes meanwhile."""
+    with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
-        if row.state != "ready":  # read anew: of some images nothing is known yet
+        if row.state != "ready":  # it is being read: some images have no facts yet
             return
         revision = row.revision
         inspected = inspect_stored(connection, dataset_id)
-    with writing(home.engine) as connection:
+    with writing(workspace.engine) as connection:
         if dataset_row(connection, dataset_id).revision == revision:
-            keep_inspection(connection, dataset_id, inspected, revision)
+            store_inspection(connection, dataset_id, inspected, revision)
 
 
 def _finders() -> list[str]:

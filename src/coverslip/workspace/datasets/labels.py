@@ -1,4 +1,4 @@
-"""Labels that are given or confirmed in the app: each change is kept at once and can be taken back."""
+"""Labels and confirmations from the app. Each change is saved at once and can be undone."""
 
 import itertools
 import json
@@ -30,25 +30,25 @@ _AT = "WHERE dataset_id = :dataset AND position IN (SELECT value FROM json_each(
 
 
 def set_labels(
-    home: Workspace, dataset_id: str, image_ids: Collection[str], label: str | None
+    workspace: Workspace, dataset_id: str, image_ids: Collection[str], label: str | None
 ) -> tuple[int | None, int]:
-    """Give images a label, or take theirs away; a new name becomes a class.
+    """Label images, or remove their labels. A new name becomes a class.
 
     Args:
-        home: the workspace.
-        dataset_id: which dataset.
-        image_ids: which images.
-        label: None for none.
+        workspace: the workspace.
+        dataset_id: the dataset.
+        image_ids: the images.
+        label: the label; None removes the labels.
 
     Returns:
-        The number of the change (None where all had that label already), and how many images it changed.
+        The number of the change (None if nothing changed), and the number of images that changed.
 
     Raises:
         NotFound: there is no such dataset.
-        ImagesChanged: one of the images is not in it; then no label is changed.
-        CoverslipError: no class can be called so.
+        ImagesChanged: one of the images is not in it; no label is changed.
+        CoverslipError: this cannot be the name of a class.
     """
-    with writing(home.engine) as connection:
+    with writing(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         return give_label(connection, row, positions_of(connection, dataset_id, image_ids), label)
 
@@ -56,27 +56,27 @@ def set_labels(
 def give_label(
     connection: Connection, row: AnyRow, positions: Collection[int], label: str | None, *, job_id: str | None = None
 ) -> tuple[int | None, int]:
-    """Do the same within a transaction that writes, where the positions of images hold.
+    """Label images within a writing transaction, in which their positions are valid.
 
     Args:
-        connection: in that transaction.
-        row: of the dataset.
-        positions: which images.
-        label: None for none.
-        job_id: the training, evaluation or prediction in whose images it was seen; None: in the dataset's gallery.
+        connection: a connection in that transaction.
+        row: the row of the dataset.
+        positions: the images.
+        label: the label; None removes the labels.
+        job_id: the training, evaluation or prediction in which the label was changed; None: the dataset's gallery.
 
     Returns:
         As `set_labels`.
 
     Raises:
-        CoverslipError: no class can be called so.
+        CoverslipError: this cannot be the name of a class.
     """
     label = None if label is None else clean_name(label)
-    known = connection.execute(
+    rows = connection.execute(
         text(f"SELECT position, label FROM images {_AT} ORDER BY position"),  # noqa: S608 - only marks and fixed names are put in
         {"dataset": row.id, "positions": json.dumps(list(positions))},
     ).all()
-    before = [[position, was] for position, was in known if was != label]
+    before = [[position, was] for position, was in rows if was != label]
     if not before:
         return None, 0
     change = connection.execute(
@@ -96,7 +96,7 @@ def give_label(
 
 
 def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> None:
-    """Give classes that a dataset does not have yet the next places, and so the next keys; they have no images."""
+    """Append new classes without images to the classes of a dataset. They get the next keys."""
     names = class_order(row.class_names, row.summary["classes"])
     if not set(classes) <= set(names):
         wanted = list(dict.fromkeys([*names, *classes]))
@@ -104,9 +104,9 @@ def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> 
 
 
 def label_before(connection: Connection, dataset_id: str, position: int, *, job_id: str) -> tuple[str | None, bool]:
-    """Return the label that an image had before it was changed among the images of a job, and whether it was.
+    """Return the label that an image had before a job changed it, and whether the job's change is the last one.
 
-    It was not where the image got another label elsewhere since: that change is not the job's to take back.
+    If another change followed, the job's change cannot be undone.
     """
     changes = connection.execute(
         text(
@@ -120,45 +120,45 @@ def label_before(connection: Connection, dataset_id: str, position: int, *, job_
     return (of_job[-1].label, True) if of_job else (None, False)
 
 
-def undo(home: Workspace, dataset_id: str, change_id: int) -> list[str]:
-    """Take one change back.
+def undo(workspace: Workspace, dataset_id: str, change_id: int) -> list[str]:
+    """Undo one change.
 
     Args:
-        home: the workspace.
-        dataset_id: which dataset.
-        change_id: number of the change, as `set_labels` returned it.
+        workspace: the workspace.
+        dataset_id: the dataset.
+        change_id: the number of the change, as `set_labels` returned it.
 
     Returns:
-        The ids of its images that are still in the dataset.
+        The IDs of its images that are still in the dataset.
 
     Raises:
         NotFound: there is no such dataset.
-        ChangedSince: it is undone already, its images are gone, or one of them was labeled again since; then no label
-            is changed.
+        ChangedSince: it is already undone, its images were removed, or one of them was labeled again; no label is
+            changed.
     """
-    return _step(home, dataset_id, change_id, is_undone=True)
+    return _step(workspace, dataset_id, change_id, is_undone=True)
 
 
-def redo(home: Workspace, dataset_id: str, change_id: int) -> list[str]:
-    """Make a change that was taken back once more; takes, returns and raises as `undo`."""
-    return _step(home, dataset_id, change_id, is_undone=False)
+def redo(workspace: Workspace, dataset_id: str, change_id: int) -> list[str]:
+    """Redo one change; arguments, result and errors are those of `undo`."""
+    return _step(workspace, dataset_id, change_id, is_undone=False)
 
 
-def _step(home: Workspace, dataset_id: str, change_id: int, *, is_undone: bool) -> list[str]:
-    with writing(home.engine) as connection:
+def _step(workspace: Workspace, dataset_id: str, change_id: int, *, is_undone: bool) -> list[str]:
+    with writing(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
         change = connection.execute(select(label_changes).where(of_dataset)).one_or_none()
         if change is None or not change.before or change.is_undone == is_undone:
             raise ChangedSince("label-change-gone")
         earlier: dict[int, str | None] = dict(change.before)
-        given = dict.fromkeys(earlier, change.label)
-        expected, wanted = (given, earlier) if is_undone else (earlier, given)
+        new_labels = dict.fromkeys(earlier, change.label)
+        expected, wanted = (new_labels, earlier) if is_undone else (earlier, new_labels)
         here = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(earlier))))
-        known = connection.execute(
+        rows = connection.execute(
             select(images.c.position, images.c.image_id, images.c.label).where(here).order_by(images.c.position)
         ).all()
-        n_changed = sum(image.label != expected[image.position] for image in known)
+        n_changed = sum(image.label != expected[image.position] for image in rows)
         if n_changed or _is_changed_later(connection, change):
             raise ChangedSince("labels-changed-since")
         of_label: dict[str | None, list[int]] = defaultdict(list)
@@ -166,11 +166,11 @@ def _step(home: Workspace, dataset_id: str, change_id: int, *, is_undone: bool) 
             of_label[label].append(position)
         _give(connection, row, of_label)
         connection.execute(update(label_changes).where(of_dataset).values(is_undone=is_undone))
-        return [image.image_id for image in known]
+        return [image.image_id for image in rows]
 
 
 def _is_changed_later(connection: Connection, change: AnyRow) -> bool:
-    """Whether a later change concerns an image of this one: its label may be the same again, but somebody chose it."""
+    """Return whether a later change affects an image of this one, even if its label is the same again."""
     later = connection.execute(
         text(
             "SELECT 1 FROM label_changes, json_each(before) AS image WHERE dataset_id = :dataset "
@@ -186,48 +186,50 @@ def _is_changed_later(connection: Connection, change: AnyRow) -> bool:
     return later.first() is not None
 
 
-def confirm_labels(home: Workspace, dataset_id: str, image_ids: Collection[str], *, is_confirmed: bool) -> list[str]:
-    """Confirm the labels that images have now as right, or remove these confirmations.
+def confirm_labels(
+    workspace: Workspace, dataset_id: str, image_ids: Collection[str], *, is_confirmed: bool
+) -> list[str]:
+    """Confirm the current labels of images, or remove confirmations.
 
     Args:
-        home: the workspace.
-        dataset_id: which dataset.
-        image_ids: which images.
+        workspace: the workspace.
+        dataset_id: the dataset.
+        image_ids: the images.
         is_confirmed: confirm their labels; otherwise remove the confirmations.
 
     Returns:
-        The ids of those images whose label was not confirmed before, or was.
+        The IDs of the images that changed.
 
     Raises:
         NotFound: there is no such dataset.
-        ImagesChanged: one of the images is not in it; then nothing is changed.
+        ImagesChanged: one of the images is not in it; nothing is changed.
         Conflict: one of the images has no label.
     """
-    with writing(home.engine) as connection:
+    with writing(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         positions_of(connection, dataset_id, image_ids)
         wanted = values(json.dumps(list(image_ids)))
         here = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(wanted)
         is_otherwise = images.c.image_id.in_(confirmed_images(dataset_id))
-        known = connection.execute(
+        concerned = connection.execute(
             select(images.c.image_id, images.c.label).where(here, ~is_otherwise if is_confirmed else is_otherwise)
         ).all()
-        if is_confirmed and any(label is None for _, label in known):
+        if is_confirmed and any(label is None for _, label in concerned):
             raise Conflict("unlabeled-not-confirmed")
-        changed = [image_id for image_id, _ in known]
+        changed = [image_id for image_id, _ in concerned]
         of_changed = confirmed_labels.c.image_id.in_(values(json.dumps(changed)))
         connection.execute(delete(confirmed_labels).where(confirmed_labels.c.dataset_id == dataset_id, of_changed))
-        if is_confirmed and known:
+        if is_confirmed and concerned:
             answer = {"dataset_id": dataset_id, "made": now(), "made_by": account_name()}
-            rows = [{**answer, "image_id": image_id, "label": label} for image_id, label in known]
+            rows = [{**answer, "image_id": image_id, "label": label} for image_id, label in concerned]
             connection.execute(insert(confirmed_labels), rows)
         return changed
 
 
 def _give(connection: Connection, row: AnyRow, of_label: dict[str | None, list[int]]) -> None:
-    """Give labels to positions, and keep all that follows from labels in step.
+    """Label positions, and update everything that depends on labels.
 
-    Counts are corrected by what has changed: counting 100,000 images at every key press would be felt.
+    Only changes are counted: counting 100,000 images at every key press would be slow.
     """
     places = json.dumps([position for positions in of_label.values() for position in positions])
     n_of, n_changed = _counted(connection, row.id, places)
@@ -251,8 +253,8 @@ def _give(connection: Connection, row: AnyRow, of_label: dict[str | None, list[i
 
 
 def _counted(connection: Connection, dataset_id: str, places: str) -> tuple[Counter[str | None], int]:
-    """Of these images: how many have each label, and how many another than their folder or table gives them."""
-    rows = connection.execute(  # the plus keeps SQLite from walking through the index of all labels
+    """Return the number of these images with each label, and the number whose label differs from the source."""
+    rows = connection.execute(  # the plus prevents SQLite from scanning the index of labels
         text(
             f"SELECT label, COUNT(*), SUM(label IS NOT label_before) FROM images {_AT} "  # noqa: S608 - only marks and fixed names are put in
             "AND NOT is_excluded GROUP BY +label"
@@ -263,7 +265,7 @@ def _counted(connection: Connection, dataset_id: str, places: str) -> tuple[Coun
 
 
 def _add_class(connection: Connection, row: AnyRow, label: str | None) -> None:
-    """A new class takes the next place, and keeps it when no image has it any more."""
+    """Append a new class. It keeps its place even without images."""
     names = class_order(row.class_names, row.summary["classes"])
     if label is not None and label not in names:
         names.append(label)

@@ -1,4 +1,4 @@
-"""Datasets as the app knows them: what is told of them."""
+"""The state of datasets, as the app shows it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ State = Literal["reading", "ready", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class ReadingProgress:
-    """How far the reading of all images is."""
+    """Progress of reading the images."""
 
     done: int
     total: int
@@ -29,22 +29,22 @@ class ReadingProgress:
 
 @dataclass(frozen=True, slots=True)
 class ClassCount:
-    """A class as images are labelled now."""
+    """A class by the current labels."""
 
     name: str
-    n: Annotated[int, Field(description="Images that have this label now.")]
-    color_index: Annotated[int, Field(description="Its place among the classes, from 0: colour and key follow it.")]
+    n: Annotated[int, Field(description="Images with this label.")]
+    color_index: Annotated[int, Field(description="Its place among the classes, from 0; it determines color and key.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """What a split must not divide."""
+    """The groups of a dataset, which a split keeps together."""
 
     by: Annotated[
         Literal["column", "pattern", "file"] | None,
-        Field(description="file: nothing was chosen, and crops of one image file are a group."),
+        Field(description="file: the default for crops; all crops of a file are a group."),
     ]
-    value: Annotated[str | None, Field(description="The column's name, or the regular expression.")]
+    value: Annotated[str | None, Field(description="The column, or the regular expression.")]
     n_groups: int
 
 
@@ -53,12 +53,10 @@ class SourceState:
     """A folder, table or file that images of a dataset come from."""
 
     path: Annotated[str, Field(description="Absolute.")]
-    is_made: Annotated[bool, Field(description="A table that coverslip wrote, of corrected predictions.")]
-    is_missing: Annotated[bool, Field(description="It is not there now: renamed, removed, or on a disk elsewhere.")]
-    domain: Annotated[str | None, Field(description="The name that its domain was given; null: that of its folder.")]
-    domains: Annotated[
-        list[str], Field(description="Domains that its images belong to; empty where all come from one source.")
-    ]
+    is_made: Annotated[bool, Field(description="Whether coverslip wrote this table of corrected predictions.")]
+    is_missing: Annotated[bool, Field(description="Whether it is missing: renamed, removed or on a disconnected disk.")]
+    domain: Annotated[str | None, Field(description="The given name of its domain; null: the name of its folder.")]
+    domains: Annotated[list[str], Field(description="Domains of its images; empty if all come from one source.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class DomainCount:
 
 @dataclass(frozen=True, slots=True)
 class DatasetState:
-    """A dataset as it is now."""
+    """The current state of a dataset."""
 
     id: str
     name: str
@@ -84,47 +82,49 @@ class DatasetState:
     n_images: int
     n_labelled: int
     n_unreadable: int
-    n_excluded: Annotated[int, Field(description="Shown, but neither counted as labeled nor trained on.")]
+    n_excluded: Annotated[
+        int, Field(description="Images that are shown, but neither counted as labeled nor used in training.")
+    ]
     classes: list[ClassCount]
     groups: Groups
     domains: Annotated[
         list[DomainCount],
-        Field(description="Empty where all images come from one source, whose domain has no name of its own."),
+        Field(description="Empty if all images come from one source without a domain name."),
     ]
     n_label_changes: Annotated[int, Field(description="Images whose label differs from that of their folder or table.")]
     class_plan: Classes
     created: str
     thumbnail_images: Annotated[
-        list[int], Field(description="Up to 12 readable images of as many classes as there are.")
+        list[int], Field(description="Positions of up to 12 readable images, from all classes.")
     ]
 
 
-def list_datasets(home: Workspace, paging: Paging) -> Page[DatasetState]:
-    """The datasets, the newest first."""
-    with home.engine.connect() as connection:
-        known = select(datasets).where(datasets.c.forgotten.is_(None))
-        rows = connection.execute(known.order_by(datasets.c.created.desc(), datasets.c.id)).all()
-        return Page([_described(home, connection, row) for row in paging.of(rows)], len(rows))
+def list_datasets(workspace: Workspace, paging: Paging) -> Page[DatasetState]:
+    """Return the datasets, the newest first."""
+    with workspace.engine.connect() as connection:
+        listed = select(datasets).where(datasets.c.forgotten.is_(None))
+        rows = connection.execute(listed.order_by(datasets.c.created.desc(), datasets.c.id)).all()
+        return Page([_described(workspace, connection, row) for row in paging.of(rows)], len(rows))
 
 
-def describe(home: Workspace, dataset_id: str) -> DatasetState:
-    """What the app tells of one dataset.
+def describe(workspace: Workspace, dataset_id: str) -> DatasetState:
+    """Return the state of a dataset.
 
     Raises:
-        NotFound: there is none of that id.
+        NotFound: there is no such dataset.
     """
-    with home.engine.connect() as connection:
-        return _described(home, connection, dataset_row(connection, dataset_id))
+    with workspace.engine.connect() as connection:
+        return _described(workspace, connection, dataset_row(connection, dataset_id))
 
 
-def _described(home: Workspace, connection: Connection, row: AnyRow) -> DatasetState:
+def _described(workspace: Workspace, connection: Connection, row: AnyRow) -> DatasetState:
     counts = row.summary
     missing = missing_sources(row)
     names = class_order(row.class_names, counts["classes"])
     return DatasetState(
         id=row.id,
         name=row.name,
-        sources=[_source(home, row, **source, is_missing=source["path"] in missing) for source in row.sources],
+        sources=[_source(workspace, row, **source, is_missing=source["path"] in missing) for source in row.sources],
         kind=row.kind,
         state=row.state,
         is_labelled=row.is_labelled,
@@ -144,10 +144,10 @@ def _described(home: Workspace, connection: Connection, row: AnyRow) -> DatasetS
     )
 
 
-def _source(home: Workspace, row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:
+def _source(workspace: Workspace, row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:
     origins = row.opened["origins"] if row.opened is not None else []
     domains = [origin["domain"] for origin in origins if path in origin["sources"]]
-    is_made = Path(path).parent == home.snapshots
+    is_made = Path(path).parent == workspace.snapshots
     return SourceState(printable(path), is_made, is_missing, domain, [name for name in domains if name])
 
 

@@ -1,7 +1,7 @@
-"""Reading datasets in the background.
+"""Read the images of datasets in the background.
 
-Every image is decoded once; what is found is kept in the database piece by piece, and by coverslip's own cache of
-facts, so that a server that was killed goes on where it was.
+Every image is decoded once. The database and the cache store the facts in batches, so that a killed server resumes
+where it ended.
 """
 
 import sys
@@ -25,13 +25,13 @@ from coverslip.workspace.datasets.inspections import (
     check_images,
     datasets_not_searched,
     inspect_stored,
-    keep_inspection,
-    kept_inspection,
+    store_inspection,
+    stored_inspection,
     with_positions,
 )
 from coverslip.workspace.datasets.keeping import store_images
 from coverslip.workspace.datasets.samples import draw
-from coverslip.workspace.store.database import one_moment, writing
+from coverslip.workspace.store.database import read_transaction, writing
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import (
     OUTSIDE,
@@ -55,69 +55,69 @@ from coverslip.workspace.store.tables import datasets, image_facts
 from coverslip.workspace.viewing import thumbnails
 from coverslip.workspace.viewing.pictures import datasets_without, fill, keep_colours
 
-_IMAGES_AT_ONCE = 2_000  # scanned, then stored: bounds memory, and what a kill costs
-_TELL_EVERY_S = 0.5
+_IMAGES_AT_ONCE = 2_000  # images of one batch: limits memory, and the loss if the server is killed
+_WRITE_EVERY_S = 0.5
 
 
-def begin(home: Workspace) -> None:
-    """Go on with what a server that ended was at: reading, making pictures of what was read, looking for copies."""
-    resume(home)
-    for dataset_id in dict.fromkeys([*datasets_without(home), *datasets_not_searched(home)]):
-        start(home, dataset_id)
+def begin(workspace: Workspace) -> None:
+    """Resume the work of an earlier server: read images, create pictures, search near-duplicates."""
+    resume(workspace)
+    for dataset_id in dict.fromkeys([*datasets_without(workspace), *datasets_not_searched(workspace)]):
+        start(workspace, dataset_id)
 
 
-def resume(home: Workspace) -> None:
-    """Go on reading what a server that ended was reading, and what could not be read since its folder was away."""
-    _take_up_returned(home)
-    with home.engine.connect() as connection:
+def resume(workspace: Workspace) -> None:
+    """Resume reading: interrupted datasets, and datasets whose missing folders are back."""
+    _retry_returned(workspace)
+    with workspace.engine.connect() as connection:
         interrupted = (datasets.c.state == "reading") & datasets.c.forgotten.is_(None)
         waiting = connection.execute(select(datasets.c.id).where(interrupted)).scalars().all()
     for dataset_id in waiting:
-        start(home, dataset_id)
+        start(workspace, dataset_id)
 
 
-def _take_up_returned(home: Workspace) -> None:
-    with home.engine.connect() as connection:
+def _retry_returned(workspace: Workspace) -> None:
+    with workspace.engine.connect() as connection:
         failed = (datasets.c.state == "failed") & datasets.c.forgotten.is_(None)
         rows = connection.execute(select(datasets).where(failed)).all()
     back = [row.id for row in rows if row.error["kind"] == MissingSource.kind and not missing_sources(row)]
     if back:
-        with writing(home.engine) as connection:
+        with writing(workspace.engine) as connection:
             connection.execute(update(datasets).where(datasets.c.id.in_(back)).values(state="reading", error=None))
 
 
-def start(home: Workspace, dataset_id: str) -> None:
-    """Read a dataset in the background, unless that is being done or is done already; then make its thumbnails."""
-    home.background.start(thread_of(dataset_id), lambda is_over: _work(home, dataset_id, is_over))
+def start(workspace: Workspace, dataset_id: str) -> None:
+    """Read a dataset in the background, unless it is being read or was read; then create its thumbnails."""
+    workspace.background.start(thread_of(dataset_id), lambda is_over: _work(workspace, dataset_id, is_over))
 
 
-def inspection(home: Workspace, dataset_id: str) -> DatasetInspection:
-    """What the images are like and what to do about it, with the labels and groups of now.
+def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
+    """Return the inspection of a dataset, with its current labels and groups.
 
     Raises:
         NotFound: there is no such dataset.
-        Conflict: its images are still being read, or could not be.
+        Conflict: its images are still being read, or could not be read.
     """
-    with one_moment(home.engine) as connection:
+    with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
-        kept = kept_inspection(connection, dataset_id, row.revision)
-        inspected = kept or inspect_stored(connection, dataset_id)
-        is_looking = any(map(home.background.is_running, (thread_of(dataset_id), copies_thread_of(dataset_id))))
+        stored = stored_inspection(connection, dataset_id, row.revision)
+        inspected = stored or inspect_stored(connection, dataset_id)
+        is_looking = any(map(workspace.background.is_running, (thread_of(dataset_id), copies_thread_of(dataset_id))))
         answer = with_positions(
             connection, dataset_id, inspected, is_looking_for_copies=is_looking and not inspected.are_copies_known
         )
-    if kept is None:
-        with writing(home.engine) as connection:
-            keep_inspection(connection, dataset_id, inspected, row.revision)
+    if stored is None:
+        with writing(workspace.engine) as connection:
+            store_inspection(connection, dataset_id, inspected, row.revision)
     return answer
 
 
 def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
-    """The row of a dataset whose images have been read.
+    """Return the row of a dataset whose images have been read.
 
     Raises:
         NotFound: there is no such dataset.
-        Conflict: its images are still being read, or could not be.
+        Conflict: its images are still being read, or could not be read.
     """
     row = dataset_row(connection, dataset_id)
     if row.state == "reading":
@@ -128,11 +128,11 @@ def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
 
 
 def refuse_unready(connection: Connection, dataset_id: str) -> AnyRow:
-    """The row of a dataset that a job can begin with: read, and its files are there.
+    """Return the row of a dataset that a job can use: its images were read and its files exist.
 
     Raises:
         NotFound, Conflict: as `refuse_unread`.
-        MissingSource: a folder or table is not there now.
+        MissingSource: a folder or table does not exist.
     """
     row = refuse_unread(connection, dataset_id)
     refuse_missing(row)
@@ -147,55 +147,55 @@ def copies_thread_of(dataset_id: str) -> str:
     return f"copies {dataset_id}"
 
 
-def _work(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
-    _read(home, dataset_id, is_over)
-    # Pictures that cannot be made now are made when they are looked at; the dataset is whole without.
+def _work(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> None:
+    _read(workspace, dataset_id, is_over)
+    # Pictures that fail here are created when they are viewed; the dataset is complete without them.
     with suppress(CoverslipError, SQLAlchemyError, OSError):
         if not is_over.is_set():
-            fill(home, dataset_id, is_over)
-    search_copies(home, dataset_id)
+            fill(workspace, dataset_id, is_over)
+    search_copies(workspace, dataset_id)
 
 
-def search_copies(home: Workspace, dataset_id: str) -> None:
-    """Look for changed copies in the background; a search that goes on, among other images maybe, is begun anew."""
+def search_copies(workspace: Workspace, dataset_id: str) -> None:
+    """Search near-duplicates in the background. A running search is restarted, because the images may differ."""
     name = f"copies {dataset_id}"
-    with home.background.held(name):
+    with workspace.background.held(name):
         pass
-    home.background.start(name, lambda is_over: check_images(home, dataset_id, is_over))
+    workspace.background.start(name, lambda is_over: check_images(workspace, dataset_id, is_over))
 
 
-def _read(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
-    """All of the reading. Whatever ends it early leaves the state `reading`, so that it is begun again."""
+def _read(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> None:
+    """Read the images. If this is interrupted, the state stays `reading`, so that it is started again."""
     try:
-        with home.engine.connect() as connection:
+        with workspace.engine.connect() as connection:
             row = dataset_row(connection, dataset_id)
         if row.state != "reading":
             return
         if row.opened is None:
-            _draw_samples(home, dataset_id, _Teller(home, dataset_id, is_over))
-        _scan(home, dataset_id, _Teller(home, dataset_id, is_over))
-        _finish(home, dataset_id)
-    except (Stopped, NotFound):  # NotFound: the dataset was forgotten meanwhile
+            _draw_samples(workspace, dataset_id, _ProgressWriter(workspace, dataset_id, is_over))
+        _scan(workspace, dataset_id, _ProgressWriter(workspace, dataset_id, is_over))
+        _finish(workspace, dataset_id)
+    except (Stopped, NotFound):  # NotFound: the dataset was removed meanwhile
         return
     except CoverslipError as error:
-        _fail(home, dataset_id, error.failure)
-    except Exception as error:  # noqa: BLE001 - a thread's end is a process boundary: nobody else would tell of it
+        _fail(workspace, dataset_id, error.failure)
+    except Exception as error:  # noqa: BLE001 - nothing else would report the error of a thread
         if is_over.is_set() or sys.is_finalizing() or not threading.main_thread().is_alive():
             return
         reason = f"{type(error).__name__}: {error}"
-        _fail(home, dataset_id, failure("reading-failed", kind="fault", reason=reason))
+        _fail(workspace, dataset_id, failure("reading-failed", kind="fault", reason=reason))
 
 
 @dataclass
-class _Teller:
-    """Keeps progress in the database, not too often, and ends the work when that is asked for."""
+class _ProgressWriter:
+    """Writes progress to the database at intervals, and stops the work on request."""
 
-    home: Workspace
+    workspace: Workspace
     dataset_id: str
     is_over: threading.Event
     start: int = 0
     total: int = 0
-    last_kept: float = 0.0
+    last_written: float = 0.0
     began: float = 0.0
 
     def __call__(self, event: Event) -> None:
@@ -203,13 +203,13 @@ class _Teller:
             raise Stopped("reading-stopped")
         moment = time.monotonic()
         self.began = self.began or moment
-        if not isinstance(event, Progressed) or moment - self.last_kept < _TELL_EVERY_S:
+        if not isinstance(event, Progressed) or moment - self.last_written < _WRITE_EVERY_S:
             return
-        self.last_kept = moment
+        self.last_written = moment
         done, total = self.start + event.done, self.total or event.total
         seconds = moment - self.began
         left = round(seconds / done * (total - done), 1) if done and seconds > 1 else event.seconds_left
-        with writing(self.home.engine) as connection:
+        with writing(self.workspace.engine) as connection:
             connection.execute(
                 update(datasets)
                 .where(datasets.c.id == self.dataset_id)
@@ -217,28 +217,28 @@ class _Teller:
             )
 
 
-def _draw_samples(home: Workspace, dataset_id: str, emit: Emit) -> None:
-    samples = draw(home, dataset_id, emit)
-    with writing(home.engine) as connection:
+def _draw_samples(workspace: Workspace, dataset_id: str, emit: Emit) -> None:
+    samples = draw(workspace, dataset_id, emit)
+    with writing(workspace.engine) as connection:
         connection.execute(
             update(datasets)
             .where(datasets.c.id == dataset_id)
             .values(opened=opened_as_json(samples), class_names=list(samples.classes))
         )
-        store_images(connection, home, dataset_id, samples, {})
+        store_images(connection, workspace, dataset_id, samples, {})
 
 
-def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
-    """Decode every image once, piece by piece, for facts, colour and thumbnail."""
-    with home.engine.connect() as connection:
+def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> None:
+    """Decode every image once, in batches, for facts, colors and thumbnails."""
+    with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
-    refuse_missing(row)  # on a disk that was unplugged every image would be called unreadable
+    refuse_missing(row)  # on a disconnected disk, every image would be unreadable
     for source in source_paths(row):
-        home.allowed(source)
-    tell.total = row.summary["n_images"]
-    for start, end in ranges(tell.total, _IMAGES_AT_ONCE):
-        tell.start = start
-        with home.engine.connect() as connection:
+        workspace.allowed(source)
+    progress.total = row.summary["n_images"]
+    for start, end in ranges(progress.total, _IMAGES_AT_ONCE):
+        progress.start = start
+        with workspace.engine.connect() as connection:
             records = load_records(connection, dataset_id, start, end)
             outside = set(
                 connection.execute(
@@ -250,16 +250,16 @@ def _scan(home: Workspace, dataset_id: str, tell: _Teller) -> None:
                 ).scalars()
             )
         places = [position for position in range(start, end) if position not in outside]
-        piece = as_dataset(row, [records[position - start] for position in places])
-        with home.engine.connect() as connection:
+        batch = as_dataset(row, [records[position - start] for position in places])
+        with workspace.engine.connect() as connection:
             versions = load_versions(connection, dataset_id, places)
-        seen = thumbnails.WhileReading(dataset_id, versions)
-        facts = scan_images(piece, emit=tell, on_pixels=seen).facts
-        seen.close()
-        refuse_missing(row)  # it may have been taken away meanwhile
-        with writing(home.engine) as connection:
+        on_pixels = thumbnails.WhileReading(dataset_id, versions)
+        facts = scan_images(batch, emit=progress, on_pixels=on_pixels).facts
+        on_pixels.close()
+        refuse_missing(row)  # the disk may have been disconnected meanwhile
+        with writing(workspace.engine) as connection:
             _keep_facts(connection, dataset_id, places, facts)
-            keep_colours(connection, dataset_id, {places[k]: colour for k, colour in seen.colours.items()})
+            keep_colours(connection, dataset_id, {places[k]: colour for k, colour in on_pixels.colours.items()})
 
 
 def _keep_facts(
@@ -285,22 +285,22 @@ def _keep_facts(
     connection.execute(insert(image_facts).prefix_with("OR REPLACE"), fact_rows)
 
 
-def _finish(home: Workspace, dataset_id: str) -> None:
-    with writing(home.engine) as connection:
+def _finish(workspace: Workspace, dataset_id: str) -> None:
+    with writing(workspace.engine) as connection:
         mark_equal_pixels(connection, dataset_id)
         count_again(connection, dataset_id)
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         revision = dataset_row(connection, dataset_id).revision
         inspected = inspect_stored(connection, dataset_id)
-    with writing(home.engine) as connection:
+    with writing(workspace.engine) as connection:
         connection.execute(
             update(datasets).where(datasets.c.id == dataset_id).values(state="ready", progress=None, error=None)
         )
-        keep_inspection(connection, dataset_id, inspected, revision)
+        store_inspection(connection, dataset_id, inspected, revision)
 
 
-def _fail(home: Workspace, dataset_id: str, reason: Failure) -> None:
-    with suppress(CoverslipError), writing(home.engine) as connection:
+def _fail(workspace: Workspace, dataset_id: str, reason: Failure) -> None:
+    with suppress(CoverslipError), writing(workspace.engine) as connection:
         connection.execute(
             update(datasets)
             .where(datasets.c.id == dataset_id, datasets.c.forgotten.is_(None))

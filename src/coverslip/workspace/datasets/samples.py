@@ -1,4 +1,4 @@
-"""The sample images that the app draws itself: a labelled set to train on, and new ones of other slides to predict."""
+"""The synthetic sample images of the app: a labeled dataset for training, and images of other slides to predict."""
 
 import shutil
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from coverslip.datasets import Dataset, open_dataset
 from coverslip.events import Emit
 from coverslip.workspace.store.home import Workspace
 
-LABELLED = "samples"  # the id of the dataset to train on
+LABELLED = "samples"  # the ID of the dataset for training
 
 
 @dataclass(frozen=True, slots=True)
 class SampleDataset:
-    """A dataset of which there is one, under an id that is known beforehand."""
+    """A sample dataset, which exists once and has a fixed ID."""
 
     id: str
     name: str
-    folder: str  # in the workspace's `samples/`
+    folder: str  # in `samples/` of the workspace
     is_labelled: bool
     groups: str | None  # a pattern
 
@@ -30,12 +30,12 @@ SAMPLE_DATASETS = {
 }
 
 
-def draw(home: Workspace, dataset_id: str, emit: Emit) -> Dataset:
-    """The dataset, drawn if its folder is not there yet."""
+def draw(workspace: Workspace, dataset_id: str, emit: Emit) -> Dataset:
+    """Return a sample dataset. Its images are drawn if its folder does not exist."""
     from coverslip.samples import write_new_images, write_sample_images
 
     samples = SAMPLE_DATASETS[dataset_id]
-    folder = home.samples / samples.folder
+    folder = workspace.samples / samples.folder
     if not folder.is_dir():
         part = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Tables of a dataset's images with the labels of now: to export, and for trainings to start from."""
+"""Tables of a dataset's images with their current labels: for export and as input of trainings."""
 
 import hashlib
 import io
@@ -12,112 +12,112 @@ from coverslip.datasets import TABLE_NAMES, ImageRecord, name_as_text, plain_nam
 from coverslip.errors import BadDataset
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import middle_of
-from coverslip.workspace.datasets.sources import GroupedBy, groups_by
-from coverslip.workspace.store.database import one_moment
+from coverslip.workspace.datasets.sources import Grouping, groups_of_images
+from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import OUTSIDE, load_records, table_choices
 from coverslip.workspace.store.rows import AnyRow, dataset_row, ranges, source_paths
 from coverslip.workspace.store.tables import image_facts, images
 
 _ROWS_AT_ONCE = 2_000
-_CHANNEL = "channel_"  # and a number: the file of that channel
+_CHANNEL = "channel_"  # followed by a number: the file of that channel
 _BOX = ("x", "y", "width", "height")
 _OWN = frozenset({"path", "image_id", "label", "group", "domain", "split", "plane", "channel", *_BOX})
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingImages:
-    """What a training is given: folders or tables, and how their images are grouped."""
+    """The input of a training: folders or tables, and the grouping of their images."""
 
     sources: list[str]
-    grouped: GroupedBy
+    grouped: Grouping
 
     @property
     def group_options(self) -> list[str]:
-        """Of `coverslip train` and `coverslip evaluate`, saying how to group."""
+        """The options of `coverslip train` and `coverslip evaluate` for the grouping."""
         by_column = [f"--group={self.grouped.column}"] if self.grouped.column is not None else []
         by_pattern = [f"--group-pattern={self.grouped.pattern}"] if self.grouped.pattern is not None else []
         return by_column + by_pattern
 
     @property
     def options(self) -> list[str]:
-        """The same, and for `coverslip train` alone where the groups of the table are from."""
+        """The same for `coverslip train`, with the pattern that found the groups of the table."""
         pattern = self.grouped.column_pattern
         return self.group_options + ([] if pattern is None else [f"--column-pattern={pattern}"])
 
 
 def training_images(
-    home: Workspace,
+    workspace: Workspace,
     dataset_id: str,
     *,
-    grouped: GroupedBy | None = None,
+    grouped: Grouping | None = None,
     in_one: bool = False,
 ) -> TrainingImages:
-    """What a training on a dataset is to be given.
+    """Return the input of a training on a dataset.
 
-    The user's own folders and tables, so that the run says where its images lie. Where they do not tell what is known
-    here (labels were given or changed, the dataset was opened without labels, domains were named) it is a table in
-    `snapshots/` that is named after its content: a training reads the labels of the moment it was asked for, whatever
-    is changed later.
+    If possible, these are the folders and tables of the user, so that the run records the location of its images. If
+    they do not contain everything (labels were changed in the app, the dataset was opened without labels, domains have
+    names), it is a table in `snapshots/` whose name is a hash of its content: a training uses the labels at the time of
+    its request, whatever changes later.
 
     Args:
-        home: the workspace.
-        dataset_id: of labelled images.
-        grouped: how, if other than the dataset is.
-        in_one: one folder or table, also where the dataset has several.
+        workspace: the workspace.
+        dataset_id: a dataset of labeled images.
+        grouped: the grouping, if it differs from that of the dataset.
+        in_one: return one folder or table, even if the dataset has several.
 
     Raises:
         NotFound: there is no such dataset.
-        BadDataset: no image has a label, or a name cannot stand in a table.
+        BadDataset: no image has a label, or a name cannot be written to a table.
     """
-    with one_moment(home.engine) as connection:
+    with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         if not row.summary["n_labelled"]:
             raise BadDataset("unlabeled-dataset")
-        asked = grouped or GroupedBy(row.group_column, row.group_pattern)
-        if _tells_all(connection, row) and (len(row.sources) == 1 or not in_one):
-            return TrainingImages(source_paths(row), asked)
-        groups = None if grouped is None else groups_by(home, row, grouped)
-        column = _group_column(asked.column)
+        grouping = grouped or Grouping(row.group_column, row.group_pattern)
+        if _is_complete(connection, row) and (len(row.sources) == 1 or not in_one):
+            return TrainingImages(source_paths(row), grouping)
+        groups = None if grouped is None else groups_of_images(workspace, row, grouped)
+        column = _group_column(grouping.column)
         data = "".join(_lines(connection, row, for_training=True, groups=groups, group_column=column)).encode()
-    file = home.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
+    file = workspace.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
     if not file.exists():
         write_bytes(file, data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
-    named = GroupedBy(column, column_pattern=asked.pattern) if has_groups else GroupedBy()
+    named = Grouping(column, column_pattern=grouping.pattern) if has_groups else Grouping()
     return TrainingImages([str(file)], named)
 
 
 def _group_column(column: str | None) -> str:
-    """What the column of groups is called in a table for training: as in the user's own, if no other use is known."""
+    """Return the name of the group column in a table for training: the user's name, unless it has another meaning."""
     return column if column is not None and plain_name(column) not in TABLE_NAMES else "group"
 
 
-def table_lines(home: Workspace, dataset_id: str) -> Iterator[str]:
-    """CSV of all images, piece by piece; no cell of it is a formula to a spreadsheet.
+def table_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
+    """Yield CSV of all images, in batches. Spreadsheets read no cell as a formula.
 
     Raises:
-        NotFound: there is no such dataset; said before the first piece.
+        NotFound: there is no such dataset; raised before the first line.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
 
     def lines() -> Iterator[str]:
-        with one_moment(home.engine) as connection:
+        with read_transaction(workspace.engine) as connection:
             yield from _lines(connection, dataset_row(connection, dataset_id), for_training=False)
 
     return lines()
 
 
-def file_name(home: Workspace, dataset_id: str, what: str) -> str:
-    """What to call an exported table; plain letters, so that it fits into a header."""
-    with home.engine.connect() as connection:
+def file_name(workspace: Workspace, dataset_id: str, what: str) -> str:
+    """Return the file name of an exported table, in ASCII for the HTTP header."""
+    with workspace.engine.connect() as connection:
         name = dataset_row(connection, dataset_id).name
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:60]
     return f"{plain or 'images'}-{what}.csv"
 
 
-def _tells_all(connection: Connection, row: AnyRow) -> bool:
+def _is_complete(connection: Connection, row: AnyRow) -> bool:
     has_named_domains = any(source["domain"] for source in row.sources) or bool(table_choices(row).columns)
     is_narrowed = row.summary["n_changed"] or row.summary["n_excluded"]
     if is_narrowed or not row.is_labelled or has_named_domains:
@@ -134,18 +134,18 @@ def _lines(
     groups: Mapping[str, str | None] | None = None,
     group_column: str = "group",
 ) -> Iterator[str]:
-    """The table in pieces; `groups` by image id, if other than the dataset's, in a column called `group_column`.
+    """Yield the table in batches, with `groups` by image_id, if given, in the column `group_column`.
 
     Raises:
-        BadDataset: for a training, where a file's name is no text: its row would name another file.
+        BadDataset: for a training, a file's name is not text, so its row would name another file.
     """
     columns = _columns(connection, row)
     if groups is not None:
         columns = [column for column in columns if column != "group"] + ["group"] * any(groups.values())
-    left_out = _positions(connection, row, images.c.is_excluded)
-    if left_out and "split" not in columns:
+    excluded = _positions(connection, row, images.c.is_excluded)
+    if excluded and "split" not in columns:
         columns.append("split")
-    if "group" in columns:  # instead of the user's own, which has no value where an image is a group of its own
+    if "group" in columns:  # instead of the user's column, which may have empty cells
         columns = [name for name in columns if name == "group" or plain_name(name) != plain_name(group_column)]
     yield _as_csv([[group_column if column == "group" else column for column in columns]])
     outside = set(
@@ -157,26 +157,26 @@ def _lines(
         records: Sequence[ImageRecord] = load_records(connection, row.id, start, end)
         if groups is not None:
             records = [replace(record, group=groups.get(record.image_id)) for record in records]
-        kept = [(position, record) for position, record in enumerate(records, start) if position not in outside]
+        numbered = [(position, record) for position, record in enumerate(records, start) if position not in outside]
         yield _as_csv(
             [
                 [
-                    _cell(record, column, is_excluded=position in left_out, are_points="width" not in columns)
+                    _cell(record, column, is_excluded=position in excluded, are_points="width" not in columns)
                     for column in columns
                 ]
-                for position, record in kept
+                for position, record in numbered
             ]
         )
 
 
 def _columns(connection: Connection, row: AnyRow) -> list[str]:
-    own = images.c.dataset_id == row.id
+    of_dataset = images.c.dataset_id == row.id
     columns = ["path", "image_id", "label"]
     for name in ("group", "domain", "predefined_split"):
         column = images.c[name]
-        if connection.execute(select(column).where(own, column != "").limit(1)).first() is not None:
+        if connection.execute(select(column).where(of_dataset, column != "").limit(1)).first() is not None:
             columns.append(name.removeprefix("predefined_"))
-    plans = connection.execute(select(images.c.plan).where(own, images.c.plan.is_not(None))).scalars().all()
+    plans = connection.execute(select(images.c.plan).where(of_dataset, images.c.plan.is_not(None))).scalars().all()
     stated = {name for plan in plans for name in plan["stated"]}
     columns += ["plane"] if "plane" in stated else []
     columns += ["channel"] if "channels" in stated else []
@@ -187,7 +187,7 @@ def _columns(connection: Connection, row: AnyRow) -> list[str]:
 
 
 def _other_columns(connection: Connection, row: AnyRow) -> list[str]:
-    """Those of the user's own table, by which numbers are told: as they were called."""
+    """Return the further columns of the user's table, for results by column."""
     query = select(images.c.about).where(images.c.dataset_id == row.id, images.c.about.is_not(None))
     names = dict.fromkeys(name for about in connection.execute(query).scalars() for name, _ in about)
     return [name for name in names if name.casefold() not in _OWN and not name.casefold().startswith(_CHANNEL)]

@@ -1,7 +1,7 @@
-"""Where the images of a dataset come from, and opening it from there.
+"""Open datasets from their sources.
 
-Opening lists names and is done while the user waits, so that faults are told at once; the images themselves are read
-in the background afterwards.
+Opening lists file names while the user waits, so that errors are returned at once. The images are read in the
+background afterwards.
 """
 
 from collections import Counter
@@ -32,14 +32,14 @@ _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "ta
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A folder, table or file to open, and the name of its domain; None: that of its folder."""
+    """A folder, table or file to open, and the name of its domain; None: the name of its folder."""
 
     path: str
     domain: str | None = None
 
 
 def open_sources(
-    home: Workspace,
+    workspace: Workspace,
     sources: Sequence[Source],
     *,
     name: str | None = None,
@@ -49,24 +49,24 @@ def open_sources(
     choices: TableChoices = _BY_HEADER,
     kind: Kind | None = None,
 ) -> DatasetState:
-    """Open folders, tables or files as a new dataset, and begin to read them.
+    """Open folders, tables or files as a new dataset, and start to read them.
 
     Args:
-        home: the workspace.
-        sources: existing paths below its roots; several become one dataset, each its own domain.
-        name: default: after the sources.
+        workspace: the workspace.
+        sources: existing paths below its roots; several become one dataset with a domain for each.
+        name: the name; by default that of the sources.
         group, group_pattern, is_labelled: as for `coverslip.open_dataset`.
         choices: columns and crop size of its tables.
-        kind: other than what the sources are.
+        kind: the kind, if it differs from that of the sources.
 
     Raises:
-        BadDataset: as `coverslip.open_dataset`, or no image lies where the app may read.
+        BadDataset: as `coverslip.open_dataset`, or no image is in the readable folders.
     """
-    sources = _checked(home, sources)
+    sources = _checked(workspace, sources)
     group = group or choices.columns.get("group") or None
-    opened = _opened(home, sources, group, group_pattern, is_labelled, choices)
+    opened = _opened(workspace, sources, group, group_pattern, is_labelled, choices)
     dataset_id = new_id()
-    with writing(home.engine) as connection:
+    with writing(workspace.engine) as connection:
         connection.execute(
             insert(datasets).values(
                 id=dataset_id,
@@ -85,14 +85,14 @@ def open_sources(
                 created=now(),
             )
         )
-        store_images(connection, home, dataset_id, opened, {})
-    reading_images.start(home, dataset_id)
-    return describe(home, dataset_id)
+        store_images(connection, workspace, dataset_id, opened, {})
+    reading_images.start(workspace, dataset_id)
+    return describe(workspace, dataset_id)
 
 
-def open_samples(home: Workspace) -> DatasetState:
-    """The labelled sample images as a dataset; it and new ones to predict are drawn when this is first asked for."""
-    with writing(home.engine) as connection:
+def open_samples(workspace: Workspace) -> DatasetState:
+    """Open the sample datasets, and return the labeled one. Their images are drawn on the first call."""
+    with writing(workspace.engine) as connection:
         used_ids = set(connection.execute(select(datasets.c.id)).scalars())
         connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_DATASETS)).values(forgotten=None))
         for samples in SAMPLE_DATASETS.values():
@@ -102,7 +102,7 @@ def open_samples(home: Workspace) -> DatasetState:
                         id=samples.id,
                         name=samples.name,
                         kind="samples",
-                        sources=[asdict(Source(str(home.samples / samples.folder)))],
+                        sources=[asdict(Source(str(workspace.samples / samples.folder)))],
                         is_labelled=samples.is_labelled,
                         group_pattern=samples.groups,
                         class_names=[],
@@ -114,53 +114,53 @@ def open_samples(home: Workspace) -> DatasetState:
                     )
                 )
     for dataset_id in SAMPLE_DATASETS:
-        reading_images.start(home, dataset_id)
-    return describe(home, LABELLED)
+        reading_images.start(workspace, dataset_id)
+    return describe(workspace, LABELLED)
 
 
-def kind_of(found: Dataset) -> Kind:
-    """What the sources of a dataset are."""
-    return _KINDS[found.source]
+def kind_of(dataset: Dataset) -> Kind:
+    """Return the kind of a dataset by its sources."""
+    return _KINDS[dataset.source]
 
 
-def opened_again(home: Workspace, row: AnyRow, column: str | None, pattern: str | None) -> Dataset:
-    """The images of a dataset as they lie there now, in these groups.
+def reopen_sources(workspace: Workspace, row: AnyRow, column: str | None, pattern: str | None) -> Dataset:
+    """Open the sources of a dataset again, with these groups.
 
     Raises:
-        MissingSource: a folder or table is not there now.
+        MissingSource: a folder or table does not exist.
         BadDataset: as `coverslip.open_dataset`.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         shown = connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
     refuse_missing(row)
-    sources = _checked(home, [Source(**source) for source in row.sources])
-    return _opened(home, sources, column, pattern, row.is_labelled, table_choices(row), shown)
+    sources = _checked(workspace, [Source(**source) for source in row.sources])
+    return _opened(workspace, sources, column, pattern, row.is_labelled, table_choices(row), shown)
 
 
-def opened_from(
-    home: Workspace, row: AnyRow, sources: Sequence[Source], column: str | None, pattern: str | None
+def open_from(
+    workspace: Workspace, row: AnyRow, sources: Sequence[Source], column: str | None, pattern: str | None
 ) -> tuple[Dataset, list[Source]]:
-    """The images of other sources, opened as those of a dataset were, and the sources with real paths.
+    """Open other sources with the options of a dataset. Return the images, and the sources with real paths.
 
     Raises:
         BadDataset: as `coverslip.open_dataset`, or one is given twice or may not be read.
     """
-    checked = _checked(home, sources)
-    return _opened(home, checked, column, pattern, row.is_labelled, table_choices(row)), checked
+    checked = _checked(workspace, sources)
+    return _opened(workspace, checked, column, pattern, row.is_labelled, table_choices(row)), checked
 
 
-def _checked(home: Workspace, sources: Sequence[Source]) -> list[Source]:
-    """The sources with real paths, which may be read.
+def _checked(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
+    """Return the sources with real paths, which may be read.
 
     Raises:
-        BadDataset: one may not be, is named twice, or has a name that cannot be kept.
+        BadDataset: one may not be read, is given twice, or has a name that is not text.
     """
     relative = [each.path for each in sources if not Path(each.path).is_absolute() and not each.path.startswith("~")]
     if relative:
         raise BadDataset("source-not-absolute", path=one_line(relative[0]))
-    checked = [Source(str(home.allowed(source.path)), source.domain) for source in sources]
+    checked = [Source(str(workspace.allowed(source.path)), source.domain) for source in sources]
     unnamed = [source.path for source in checked if printable(source.path) != source.path]
-    if unnamed:  # a link may lead to such a place, and JSON holds text only
+    if unnamed:  # a link may lead to such a path, and JSON can contain text only
         raise BadDataset("source-not-text", file=Path(unnamed[0]))
     path, n = Counter(source.path for source in checked).most_common(1)[0]
     if n > 1:
@@ -169,7 +169,7 @@ def _checked(home: Workspace, sources: Sequence[Source]) -> list[Source]:
 
 
 def _opened(
-    home: Workspace,
+    workspace: Workspace,
     sources: Sequence[Source],
     group: str | None,
     pattern: str | None,
@@ -177,7 +177,7 @@ def _opened(
     choices: TableChoices,
     shown_paths: Sequence[str] | None = None,
 ) -> Dataset:
-    """The images, grouped by a pattern only after a try of it, on their paths, in a process that can be ended."""
+    """Open sources. A pattern is first tested on the paths, in a process that can be stopped."""
     if group is not None and pattern is not None:
         raise grouping.both_column_and_pattern()
     open_them = partial(
@@ -187,7 +187,7 @@ def _opened(
         domains=[source.domain for source in sources],
         columns=choices.columns,
         crop_size=choices.crop_size,
-        may_read=home.may_read,
+        may_read=workspace.may_read,
     )
     if pattern is None:
         return open_them(group=group)
@@ -199,28 +199,28 @@ def _opened(
 
 
 @dataclass(frozen=True, slots=True)
-class GroupedBy:
-    """What says which images belong together: a column of the table, a pattern for paths, or nothing."""
+class Grouping:
+    """How images are grouped: by a column of the table, by a pattern for paths, or not at all."""
 
     column: str | None = None
     pattern: str | None = None
-    column_pattern: str | None = None  # that found what a column of a training's table holds
+    column_pattern: str | None = None  # the pattern that found the content of the column
 
 
-def grouped_by(home: Workspace, row: AnyRow, group: str | None) -> GroupedBy:
-    """What a recipe's `group` means for a dataset: a column where its tables have one of that name, else a pattern."""
+def grouping_for(workspace: Workspace, row: AnyRow, group: str | None) -> Grouping:
+    """Return the grouping by a recipe's `group`: by a column if the tables have it, else by a pattern."""
     if group is None:
-        return GroupedBy()
-    return GroupedBy(column=group) if group in grouping.columns(home, row.id) else GroupedBy(pattern=group)
+        return Grouping()
+    return Grouping(column=group) if group in grouping.columns(workspace, row.id) else Grouping(pattern=group)
 
 
-def groups_by(home: Workspace, row: AnyRow, grouped: GroupedBy) -> dict[str, str | None]:
-    """The group of every image, by its id, if the dataset were grouped so.
+def groups_of_images(workspace: Workspace, row: AnyRow, grouped: Grouping) -> dict[str, str | None]:
+    """Return the group of every image by its ID, with another grouping of the dataset.
 
     Raises:
         BadDataset: there is no such column, or the pattern finds nothing or takes too long.
     """
-    regrouped = opened_again(home, row, grouped.column, grouped.pattern)
+    regrouped = reopen_sources(workspace, row, grouped.column, grouped.pattern)
     return {record.image_id: record.group for record in regrouped.records}
 
 
@@ -231,7 +231,7 @@ def _shown(path: Path) -> str:
 
 
 def _name_of(paths: list[str]) -> str:
-    """After the folders and tables; a table's folder stands beside it, since many are called `images.csv`."""
+    """Return a name from the folders and tables. Tables are shown with their folder: many are named `images.csv`."""
     names = list(dict.fromkeys(printable(_shown(Path(path))) for path in paths))
     shown = ", ".join(names[:3]) or "images"
     return shown if len(names) <= 3 else text("names-and-more", names=shown, n=len(names) - 3)

@@ -1,7 +1,7 @@
-"""Uploads: files that a browser sends, until they become a dataset.
+"""Uploads: files from a browser, until they become a dataset.
 
-A file is written under a temporary name beside the others' folder and takes its own name when it is complete. A zip
-file is unpacked beside, once all of it was looked at, and moved in as a whole.
+A file is written under a temporary name outside the folder of files, and moved there when it is complete. A zip file is
+unpacked outside after all entries were checked, and then moved as a whole.
 """
 
 import shutil
@@ -31,15 +31,15 @@ from coverslip.workspace.store.tables import uploads
 
 MAX_FILES = 200_000
 MAX_BYTES = 50 * 10**9
-_SHARE_OF_DISK = 0.8  # of what is free, that one upload may take
-LITTER = "__MACOSX"  # of macOS, in archives
+_SHARE_OF_DISK = 0.8  # of the free space that one upload may use
+LITTER = "__MACOSX"  # a folder that macOS adds to archives
 
-_FINISHING = threading.Lock()  # asked for twice at once, an upload must not become two datasets
+_FINISHING = threading.Lock()  # an upload must not become two datasets by simultaneous requests
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Files that were sent so far."""
+    """An upload with its files so far."""
 
     id: str
     name: str
@@ -52,24 +52,24 @@ class Upload:
 
 
 def begin(
-    home: Workspace, name: str, *, is_labelled: bool, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES
+    workspace: Workspace, name: str, *, is_labelled: bool, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES
 ) -> Upload:
-    """A new upload without files.
+    """Create an upload without files.
 
     Args:
-        home: the workspace.
-        name: of the dataset that it will become.
+        workspace: the workspace.
+        name: the name of the dataset that it will become.
         is_labelled: whether sub-folders or a table give the labels.
-        max_files, max_bytes: limits of all its files together; less on a small disk.
+        max_files, max_bytes: limits of all its files together; lower on a small disk.
     """
     upload_id = new_id()
-    folder = home.uploads / upload_id
+    folder = workspace.uploads / upload_id
     try:
         (folder / "files").mkdir(parents=True)
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise cannot_write(folder, error) from error
-    with writing(home.engine) as connection:
+    with writing(workspace.engine) as connection:
         connection.execute(
             insert(uploads).values(
                 id=upload_id,
@@ -83,111 +83,111 @@ def begin(
                 created=now(),
             )
         )
-    return describe(home, upload_id)
+    return describe(workspace, upload_id)
 
 
-def describe(home: Workspace, upload_id: str) -> Upload:
-    """What has been sent so far.
+def describe(workspace: Workspace, upload_id: str) -> Upload:
+    """Return the state of an upload.
 
     Raises:
         NotFound: there is no such upload.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         row = _row(connection, upload_id)
     return Upload(**{each.name: getattr(row, each.name) for each in fields(Upload)})
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedTable:
-    """A table among the files that says what they show."""
+    """A table among the files, with labels or positions."""
 
     path: Annotated[str, Field(description="Absolute path, as `table-preview` takes it.")]
     name: str
 
 
-def table_of(home: Workspace, upload_id: str) -> UploadedTable | None:
-    """The one table beside the images whose rows name them and may give labels or positions, if there is one.
+def table_of(workspace: Workspace, upload_id: str) -> UploadedTable | None:
+    """Return the only table that lists the images and may contain labels or positions; None if there is none.
 
     Raises:
         NotFound: there is no such upload.
-        Conflict: it has become a dataset already.
+        Conflict: it is already a dataset.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         row = open_row(connection, upload_id)
-    file = _table_in(home.uploads / upload_id / "files", _may_be_labels if row.is_labelled else _gives_boxes)
+    file = _table_in(workspace.uploads / upload_id / "files", _may_be_labels if row.is_labelled else _gives_boxes)
     return None if file is None else UploadedTable(str(file), file.name)
 
 
 def finish(
-    home: Workspace,
+    workspace: Workspace,
     upload_id: str,
     *,
     is_labelled: bool | None = None,
     choices: TableChoices | None = None,
     ignores_table: bool = False,
 ) -> DatasetState:
-    """Make a dataset of the files. A table with paths that lies beside the images gives the labels, and boxes.
+    """Create a dataset of the files. A table with paths next to the images gives the labels and boxes.
 
-    Without labels a table is used only where it gives boxes: another may name some of the images, for other purposes.
+    Without labels, a table is used only if it contains boxes: other tables may list images for other purposes.
 
     Args:
-        home: the workspace.
-        upload_id: which upload.
-        is_labelled: other than was said at first.
-        choices: read the table that `table_of` gives with these columns and this crop size.
-        ignores_table: make a dataset of the images alone.
+        workspace: the workspace.
+        upload_id: the upload.
+        is_labelled: overrides the value from the start of the upload.
+        choices: columns and crop size for the table that `table_of` returns.
+        ignores_table: create a dataset of the images alone.
 
     Raises:
         NotFound: there is no such upload.
-        Conflict: it has become a dataset already.
-        BadDataset: the files make no dataset; they stay, and it can be tried again.
+        Conflict: it is already a dataset.
+        BadDataset: the files cannot become a dataset; they are kept for another attempt.
     """
     with _FINISHING:
-        with home.engine.connect() as connection:
+        with workspace.engine.connect() as connection:
             row = open_row(connection, upload_id)
-        files = home.uploads / upload_id / "files"
+        files = workspace.uploads / upload_id / "files"
         is_labelled = row.is_labelled if is_labelled is None else is_labelled
         if ignores_table:
             path = files
         elif choices is None:
             path = _table_in(files, _gives_labels if is_labelled else _gives_boxes) or files
         else:
-            path = _chosen_table(home, upload_id)
+            path = _chosen_table(workspace, upload_id)
         dataset = sources.open_sources(
-            home,
+            workspace,
             [sources.Source(str(path))],
             name=row.name,
             is_labelled=is_labelled,
             kind="upload",
             choices=choices or TableChoices(),
         )
-        with writing(home.engine) as connection:
+        with writing(workspace.engine) as connection:
             connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=dataset.id))
     return dataset
 
 
-def drop(home: Workspace, upload_id: str) -> None:
-    """Remove what was sent.
+def drop(workspace: Workspace, upload_id: str) -> None:
+    """Remove an upload.
 
     Raises:
         NotFound: there is no such upload.
-        Conflict: it has become a dataset, which is to be forgotten instead.
+        Conflict: it is already a dataset; remove that instead.
     """
-    with writing(home.engine) as connection:
+    with writing(workspace.engine) as connection:
         open_row(connection, upload_id)
         connection.execute(delete(uploads).where(uploads.c.id == upload_id))
-    shutil.rmtree(home.uploads / upload_id, ignore_errors=True)
+    shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
 
 
-def _chosen_table(home: Workspace, upload_id: str) -> Path:
-    table = table_of(home, upload_id)
+def _chosen_table(workspace: Workspace, upload_id: str) -> Path:
+    table = table_of(workspace, upload_id)
     if table is None:
         raise BadDataset("upload-without-table")
     return Path(table.path)
 
 
 def _table_in(files: Path, is_fitting: Callable[[Path], bool]) -> Path | None:
-    """The one fitting table with paths that lies beside the images, or beside their folder's images."""
+    """Return the only matching table next to the images, or in their only folder."""
     folder = files
     while True:
         entries = _shown_entries(folder)
@@ -218,9 +218,9 @@ def _gives_boxes(file: Path) -> bool:
 
 
 def _may_be_labels(file: Path) -> bool:
-    """Whether people should choose what its columns hold: it names the images and tells something about them.
+    """Return whether the user should choose the meanings of its columns: it lists the images with further content.
 
-    Beside class folders a table must have labels or positions that are known by their names.
+    Next to class folders, a table must have columns of labels or positions with standard names.
     """
     content = describe_table(read_table(file))
     if "path" not in content.mapping:
@@ -237,6 +237,12 @@ def _row(connection: Connection, upload_id: str) -> AnyRow:
 
 
 def open_row(connection: Connection, upload_id: str) -> AnyRow:
+    """Return the row of an upload that is not a dataset yet.
+
+    Raises:
+        NotFound: there is no such upload.
+        Conflict: it is already a dataset.
+    """
     row = _row(connection, upload_id)
     if row.dataset_id is not None:
         raise Conflict("upload-finished")
@@ -245,46 +251,46 @@ def open_row(connection: Connection, upload_id: str) -> AnyRow:
 
 _PIECE = 1 << 20
 _LIMITS = Limits(
-    most_entries=2 * MAX_FILES,  # with folders
+    most_entries=2 * MAX_FILES,  # including folders
     most_directory_bytes=100 * 10**6,
-    largest_ratio=300,  # blank 16-bit images shrink a hundredfold; a bomb shrinks a thousandfold and is large
+    largest_ratio=300,  # blank 16-bit images compress a hundredfold; a zip bomb compresses a thousandfold
     ratio_from=100 * 10**6,
     is_64_bit_taken=True,
 )
-_COUNTING = threading.Lock()  # sizes of replaced files and counts go together
+_COUNTING = threading.Lock()  # sizes of replaced files and counts must be consistent
 
 
-def receive_file(home: Workspace, upload_id: str, name: str, declared: int | None) -> "Sink":
-    """Where to put the bytes of one file.
+def receive_file(workspace: Workspace, upload_id: str, name: str, declared: int | None) -> "Sink":
+    """Return the sink for the bytes of one file.
 
     Args:
-        home: the workspace.
-        upload_id: which upload.
-        name: below the upload's folder; sub-folders are made.
-        declared: bytes that the sender announced.
+        workspace: the workspace.
+        upload_id: the upload.
+        name: the path below the folder of the upload; subfolders are created.
+        declared: the number of bytes that the client announced.
 
     Raises:
         NotFound: there is no such upload.
-        Conflict: it has become a dataset already.
-        TooLarge: it would be too much.
-        CoverslipError: the name is not taken.
+        Conflict: it is already a dataset.
+        TooLarge: the file exceeds the limits.
+        CoverslipError: the name is not valid.
     """
-    return _FileSink(home, upload_id, safe_name(name), declared)
+    return _FileSink(workspace, upload_id, safe_name(name), declared)
 
 
-def receive_archive(home: Workspace, upload_id: str, declared: int | None) -> "Sink":
-    """Where to put the bytes of a zip file; raises as `receive_file`."""
-    return _ArchiveSink(home, upload_id, declared)
+def receive_archive(workspace: Workspace, upload_id: str, declared: int | None) -> "Sink":
+    """Return the sink for the bytes of a zip file; raises as `receive_file`."""
+    return _ArchiveSink(workspace, upload_id, declared)
 
 
 class Sink(ABC):
-    """Takes the bytes of one body. Without `finish`, or where that fails, `close` takes all of them away again."""
+    """Receives the bytes of one body. Without a successful `finish`, `close` removes them."""
 
-    def __init__(self, home: Workspace, upload_id: str, declared: int | None) -> None:
-        self.home, self.upload_id = home, upload_id
-        with home.engine.connect() as connection:
+    def __init__(self, workspace: Workspace, upload_id: str, declared: int | None) -> None:
+        self.workspace, self.upload_id = workspace, upload_id
+        with workspace.engine.connect() as connection:
             row = open_row(connection, upload_id)
-        self.folder = home.uploads / upload_id
+        self.folder = workspace.uploads / upload_id
         self.n_bytes = 0
         self.left = row.max_bytes - row.n_bytes
         self.files_left = row.max_files - row.n_files
@@ -297,10 +303,10 @@ class Sink(ABC):
             raise cannot_write(self.part, error) from error
 
     def write(self, data: bytes) -> None:
-        """Take more bytes.
+        """Write further bytes.
 
         Raises:
-            TooLarge: it is too much by now.
+            TooLarge: the limit is exceeded.
             CoverslipError: the disk is full.
         """
         self.n_bytes += len(data)
@@ -312,17 +318,17 @@ class Sink(ABC):
             raise cannot_write(self.part, error) from error
 
     def finish(self, data: bytes) -> Upload:
-        """Take the last bytes, and make them what they are to be."""
+        """Write the last bytes, and move the content to its place."""
         self.write(data)
         try:
             self._file.close()
             self._settle()
         except OSError as error:
             raise cannot_write(self.folder, error) from error
-        return describe(self.home, self.upload_id)
+        return describe(self.workspace, self.upload_id)
 
     def close(self) -> None:
-        """Leave nothing half done."""
+        """Remove incomplete content."""
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
@@ -330,15 +336,15 @@ class Sink(ABC):
 
     @abstractmethod
     def _settle(self) -> None:
-        """Put what was received in its place."""
+        """Move the received content to its place."""
 
     def _count(self, n_files: int, n_bytes: int, *, has_folders: bool) -> None:
-        """Add to what was received.
+        """Update the counts of the upload.
 
         Raises:
-            TooLarge: others were quicker, and now it is too much.
+            TooLarge: simultaneous requests already used the remaining space.
         """
-        with writing(self.home.engine) as connection:
+        with writing(self.workspace.engine) as connection:
             row = open_row(connection, self.upload_id)
             if row.n_files + n_files > row.max_files:
                 raise self._too_many(row.max_files)
@@ -362,8 +368,8 @@ class Sink(ABC):
 
 
 class _FileSink(Sink):
-    def __init__(self, home: Workspace, upload_id: str, name: PurePosixPath, declared: int | None) -> None:
-        super().__init__(home, upload_id, declared)
+    def __init__(self, workspace: Workspace, upload_id: str, name: PurePosixPath, declared: int | None) -> None:
+        super().__init__(workspace, upload_id, declared)
         self.target = self.folder / "files" / name
         self.name = name
 
@@ -371,7 +377,7 @@ class _FileSink(Sink):
         with _COUNTING:
             _make_folders(self.folder / "files", self.name)
             if self.target.is_dir():
-                raise _taken(self.name)
+                raise _name_taken(self.name)
             is_new = not self.target.exists()
             before = 0 if is_new else self.target.stat().st_size
             self._count(int(is_new), self.n_bytes - before, has_folders=len(self.name.parts) > 1)
@@ -380,22 +386,22 @@ class _FileSink(Sink):
 
 class _ArchiveSink(Sink):
     def _settle(self) -> None:
-        beside = self.folder / f".{new_id()}.unpacked"
+        unpacked = self.folder / f".{new_id()}.unpacked"
         try:
-            n_files, n_bytes = self._unpack(beside)
+            n_files, n_bytes = self._unpack(unpacked)
             with _COUNTING:
-                tops = sorted(beside.iterdir())
+                tops = sorted(unpacked.iterdir())
                 for top in tops:
                     if (self.folder / "files" / top.name).exists():
-                        raise _taken(PurePosixPath(top.name))
+                        raise _name_taken(PurePosixPath(top.name))
                 self._count(n_files, n_bytes, has_folders=any(top.is_dir() for top in tops))
                 for top in tops:
                     top.rename(self.folder / "files" / top.name)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(unpacked, ignore_errors=True)
 
     def _unpack(self, out: Path) -> tuple[int, int]:
-        """Unpack into a new folder; gives the number of files and of bytes."""
+        """Unpack into a new folder; return the number of files and bytes."""
         with opened_archive(self.part, _LIMITS) as (archive, entries):
             wanted = [entry for entry in entries if not _is_litter(entry.name)]
             self._refuse_too_much(wanted)
@@ -416,20 +422,20 @@ class _ArchiveSink(Sink):
 
 
 def _is_litter(name: PurePosixPath) -> bool:
-    """Whether macOS or another system hides it in archives."""
+    """Return whether an entry is hidden metadata, such as of macOS."""
     return name.parts[0] == LITTER or any(part.startswith(".") for part in name.parts)
 
 
 def _make_folders(start: Path, name: PurePosixPath) -> None:
-    """The folders that a file lies in; each must be a real folder, not a file or a link."""
+    """Create the folders of a file. Each must be a real folder, not a file or link."""
     folder = start
     for part in name.parts[:-1]:
         folder = folder / part
         with suppress(FileExistsError):
             folder.mkdir()
         if not stat.S_ISDIR(folder.lstat().st_mode):
-            raise _taken(name)
+            raise _name_taken(name)
 
 
-def _taken(name: PurePosixPath) -> CoverslipError:
+def _name_taken(name: PurePosixPath) -> CoverslipError:
     return CoverslipError("upload-name-taken", name=one_line(str(name)))

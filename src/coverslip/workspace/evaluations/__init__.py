@@ -1,1 +1,1 @@
-"""Finished trainings measured on other labelled images (asked for, listed, followed), and compared side by side."""
+"""Evaluations of finished trainings on external test sets, and comparisons."""

@@ -1,4 +1,4 @@
-"""Trainings of the app, or evaluations of them, side by side."""
+"""Comparisons of trainings or evaluations."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from coverslip.workspace.store.home import Workspace
 
 
 def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
-    """Runs side by side, and the others against the first on the images that both have measured.
+    """Compare runs, and test each against the first on their common images.
 
     Raises:
         NotFound: there is no such run or evaluation.
-        Conflict: one has no numbers yet.
-        CoverslipError: fewer than two, or too many.
+        Conflict: one has no results yet.
+        CoverslipError: there are fewer than two runs, or too many.
     """
     ids = list(dict.fromkeys(run_ids))
     if not 2 <= len(ids) <= MOST_RUNS:
@@ -32,7 +32,7 @@ def _measured(workspace: Workspace, run_id: str) -> Job:
 
 
 def _name(workspace: Workspace, job: Job) -> str:
-    """The name of the training; of an evaluation also that of its images."""
+    """Return the name of the training, for an evaluation with the name of its images."""
     if job.kind == "train":
         return job.name
     training = find_job(workspace, job.classifier_id or "", "train").name

@@ -1,4 +1,4 @@
-"""State and results of evaluations, read from their folders."""
+"""The state of evaluations, read from their folders."""
 
 import secrets
 import threading
@@ -27,7 +27,7 @@ _listing = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class EvaluationState:
-    """A training that is, or was, measured on other labelled images."""
+    """The current state of an evaluation on an external test set."""
 
     kind: Literal["evaluate"]
     id: str
@@ -38,9 +38,9 @@ class EvaluationState:
     dataset_id: str | None
     dataset_name: str
     state: State
-    work: Annotated[Work | None, Field(description="What is being counted.")]
-    n: Annotated[int | None, Field(description="Images that were measured.")]
-    n_seen: Annotated[int | None, Field(description="Of all its images, those that training had seen, or copies.")]
+    work: Annotated[Work | None, Field(description="The step in progress.")]
+    n: Annotated[int | None, Field(description="Number of measured images.")]
+    n_seen: Annotated[int | None, Field(description="Images that were used in training, and duplicates of them.")]
     headline: Headline | None
     notes: tuple[TimedNote, ...]
     error: Failure | None
@@ -50,7 +50,7 @@ class EvaluationState:
 
 
 def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[EvaluationState]:
-    """The evaluations of a training, the newest first.
+    """Return the evaluations of a training, the newest first.
 
     Raises:
         NotFound: there is no such training.
@@ -64,10 +64,10 @@ def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[
 
 
 def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationState:
-    """One evaluation.
+    """Return the state of an evaluation.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is no such evaluation.
     """
     job = find_job(workspace, evaluation_id, "evaluate")
     run = find_job(workspace, job.classifier_id or "", "train")
@@ -109,12 +109,12 @@ def _n_seen(evaluation: Run) -> int | None:
 
 
 def _list_unlisted(workspace: Workspace, run: Job) -> None:
-    """List evaluations in the run's folder that were made in a terminal, once it is known what they are on."""
-    known = {str(job.folder) for job in all_jobs(workspace, "evaluate", classifier_id=run.id)}
+    """List evaluations from the command line that are in the run's folder and know their images."""
+    folders = {str(job.folder) for job in all_jobs(workspace, "evaluate", classifier_id=run.id)}
     for evaluation in run.run.evaluations:
-        with suppress(BadRun):  # a damaged one stays where it is
+        with suppress(BadRun):  # a damaged evaluation is not listed
             images = evaluation.evaluated_images
-            if images is not None and str(evaluation.folder) not in known:
+            if images is not None and str(evaluation.folder) not in folders:
                 _list(workspace, run, evaluation, images.opened)
 
 
@@ -139,13 +139,13 @@ def _list(workspace: Workspace, run: Job, evaluation: Run, opened: Opened) -> No
 
 @dataclass(frozen=True, slots=True)
 class EvaluationEvents:
-    """What those who watch an evaluation are told, by the name of the event."""
+    """The events of an evaluation by name."""
 
-    state: Annotated[EvaluationState, Field(description="As it is now: first, at each change, and last.")]
+    state: Annotated[EvaluationState, Field(description="The current state: first, after each change, and last.")]
 
 
 class WatchedEvaluation:
-    """An evaluation's state."""
+    """The source of the events of an evaluation."""
 
     def __init__(self, workspace: Workspace, job_id: str) -> None:
         self._workspace, self._id = workspace, job_id

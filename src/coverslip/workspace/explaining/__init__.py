@@ -1,1 +1,1 @@
-"""Explanations of measured and predicted images, drawn when somebody asks for one."""
+"""Explanations of measured and predicted images, drawn on request."""

@@ -1,6 +1,6 @@
-"""A process that draws the explanation of one image: networks need libraries that the server does without.
+"""A process that draws the explanation of one image, with libraries that the server does not load.
 
-Run as `python -m coverslip.workspace.explaining.worker`, by `coverslip.workspace.asked`.
+Run as `python -m coverslip.workspace.explaining.worker`, by `coverslip.workspace.workers.submit`.
 """
 
 import base64
@@ -14,11 +14,11 @@ from coverslip.images import ReadPlan
 from coverslip.pipes import Json
 from coverslip.workspace.workers.worker import answer
 
-_N_NEAREST, _TILES_PER_ROW = 4, 2  # beside a picture there is room for two
+_N_NEAREST, _TILES_PER_ROW = 4, 2  # there is space for two next to a picture
 
 
 def draw(question: Json, emit: Emit) -> Json:
-    """The picture, a PNG, as base64.
+    """Return the picture, a PNG, as base64.
 
     Raises:
         CoverslipError: the image, or the classifier, cannot be read.
@@ -31,14 +31,14 @@ def draw(question: Json, emit: Emit) -> Json:
         data,
         n_nearest=_N_NEAREST,
         tiles_per_row=_TILES_PER_ROW,
-        device="cpu",  # quick enough for single images, and a GPU is left to trainings
+        device="cpu",  # fast enough for single images; the GPU stays free for trainings
         emit=emit,
     )
     return {"png": base64.b64encode(picture).decode()}
 
 
 def image_of(file: str, plan: ReadPlan, label: str | None) -> Dataset:
-    """The one image, read as its row was, whatever a classifier's plan says."""
+    """Return a dataset of one image, read with its own plan instead of the classifier's."""
     opened = open_image_file(Path(file))
     record = replace(opened.records[0], label=label, plan=plan, stated=frozenset({"plane", "channels"}))
     return replace(opened, records=(record,))

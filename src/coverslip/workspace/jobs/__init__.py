@@ -1,1 +1,1 @@
-"""Trainings and predictions as processes: queued, watched, ended."""
+"""Trainings and predictions as processes: queue, watch and end them."""

@@ -1,4 +1,4 @@
-"""Jobs stopped, resumed, thrown away and taken back."""
+"""Stop, resume, remove and restore jobs."""
 
 import shutil
 import time
@@ -13,7 +13,7 @@ from coverslip.workspace.jobs.faults import folded_log
 from coverslip.workspace.jobs.records import (
     Job,
     all_jobs,
-    change_as_seen,
+    change_if_unchanged,
     change_job,
     drop_trainings_of,
     find_job,
@@ -26,17 +26,17 @@ from coverslip.workspace.store.rows import not_in_trash, original_location_taken
 
 
 def stop(workspace: Workspace, job_id: str) -> None:
-    """Ask a job to end; one that waits is taken out of the queue.
+    """Request a job to stop. A waiting job is removed from the queue.
 
     Raises:
-        NotFound: there is none of this id.
-        Conflict: it has ended.
+        NotFound: there is no such job.
+        Conflict: it has already ended.
     """
     job = find_job(workspace, job_id)
     if job.state == "queued":
-        if _take_out(workspace, job):
+        if _unqueue(workspace, job):
             return
-        job = find_job(workspace, job_id)  # it was begun at this very moment
+        job = find_job(workspace, job_id)  # it was started meanwhile
     if state_of(job, status_of(job)) not in ACTIVE:
         raise Conflict("job-ended")
     if job.folder.is_dir():
@@ -45,8 +45,8 @@ def stop(workspace: Workspace, job_id: str) -> None:
         change_job(workspace, job_id, stop_asked=time.time())
 
 
-def _take_out(workspace: Workspace, job: Job) -> bool:
-    """Whether it still waited; if so, it waits no more."""
+def _unqueue(workspace: Workspace, job: Job) -> bool:
+    """Remove a waiting job from the queue; return whether it was waiting."""
     waits = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
     stopped = update(db.jobs).where(waits).values(state="started", queued=None, stop_asked=time.time())
     with workspace.engine.begin() as connection:
@@ -54,18 +54,18 @@ def _take_out(workspace: Workspace, job: Job) -> bool:
 
 
 def resume(workspace: Workspace, job_id: str, *, finishes: bool = False) -> None:
-    """Queue a job again that ended before its time; it goes on where it was, but for an evaluation, which is short.
+    """Queue a job that ended early again. It resumes where it ended, except for evaluations, which are short.
 
-    A study that is done may be taken up again too: trainings that failed are tried once more.
+    A finished study can also be resumed: failed trainings are retried.
 
     Args:
-        workspace: where the job is.
-        job_id: which job.
-        finishes: whether a request to end fine-tuning holds; else one that was not heeded is withdrawn.
+        workspace: the workspace of the job.
+        job_id: the job.
+        finishes: keep a request to end fine-tuning; otherwise such a request is withdrawn.
 
     Raises:
-        NotFound: there is none of this id.
-        Conflict: it waits, is at work, or is done.
+        NotFound: there is no such job.
+        Conflict: it is waiting, running or finished.
     """
     job = find_job(workspace, job_id)
     state = state_of(job, status_of(job))
@@ -79,18 +79,18 @@ def resume(workspace: Workspace, job_id: str, *, finishes: bool = False) -> None
     job.run.stop_file.unlink(missing_ok=True)
     if not finishes:
         job.run.finish_file.unlink(missing_ok=True)
-    anew = dict.fromkeys(("pid", "process_started", "launched", "stop_asked"))
-    change_as_seen(workspace, job, state="queued", queued=time.time(), command=command, **anew)
+    reset = dict.fromkeys(("pid", "process_started", "launched", "stop_asked"))
+    change_if_unchanged(workspace, job, state="queued", queued=time.time(), command=command, **reset)
 
 
 def finish(workspace: Workspace, job_id: str) -> None:
-    """End a training's fine-tuning with its best epoch so far; calibration, test images and report follow.
+    """End the fine-tuning of a training with its best epoch so far; calibration, test and report follow.
 
-    One that was stopped is queued again for that.
+    A stopped training is queued again for this.
 
     Raises:
-        NotFound: there is no training of this id.
-        Conflict: it has ended, or there is nothing to finish.
+        NotFound: there is no such training.
+        Conflict: it has ended, or it cannot be finished early.
     """
     job = find_job(workspace, job_id, "train")
     state = state_of(job, status_of(job))
@@ -106,23 +106,25 @@ def _not_ended() -> Conflict:
 
 
 def remove(workspace: Workspace, job_id: str) -> None:
-    """Move what a job made to the trash.
+    """Move a job and its files to the trash.
 
     Raises:
-        NotFound: there is none of this id.
-        Conflict: it is at work, or an evaluation of it is not over.
+        NotFound: there is no such job.
+        Conflict: it is running, or an evaluation of it has not ended.
     """
     job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
         raise _not_ended()
     classifiers = [job_id, *(each.id for each in all_jobs(workspace, "train", study_id=job_id))]
-    evaluations = [each for one in classifiers for each in all_jobs(workspace, "evaluate", classifier_id=one)]
+    evaluations = [
+        each for classifier_id in classifiers for each in all_jobs(workspace, "evaluate", classifier_id=classifier_id)
+    ]
     if any(not has_ended(state_of(each, status_of(each))) for each in evaluations):
         raise Conflict("job-being-evaluated")
     place = workspace.trash / job_id
     try:
         place.mkdir(parents=True, exist_ok=True)
-        change_as_seen(workspace, job, state="removed", choices={**job.choices, "_was": job.state})
+        change_if_unchanged(workspace, job, state="removed", choices={**job.choices, "_was": job.state})
         for file in job.files:
             shutil.move(file, place / file.name)
         drop_trainings_of(workspace, job_id)
@@ -131,11 +133,11 @@ def remove(workspace: Workspace, job_id: str) -> None:
 
 
 def restore(workspace: Workspace, job_id: str) -> None:
-    """Take a job out of the trash; one that waited waits again.
+    """Restore a job from the trash. A job that was waiting is queued again.
 
     Raises:
-        NotFound: there is none of this id in the trash, or not any more.
-        Conflict: something else lies in its place.
+        NotFound: there is no such job in the trash.
+        Conflict: something else is at its location.
     """
     job = find_job(workspace, job_id, is_removed=True)
     place = workspace.trash / job_id
@@ -150,4 +152,4 @@ def restore(workspace: Workspace, job_id: str) -> None:
         shutil.move(file, job.folder.parent / file.name)
     place.rmdir()
     choices = dict(job.choices)
-    change_as_seen(workspace, job, state=choices.pop("_was", "started"), choices=choices)
+    change_if_unchanged(workspace, job, state=choices.pop("_was", "started"), choices=choices)

@@ -1,4 +1,4 @@
-"""Files of runs to take away."""
+"""Files of runs for download."""
 
 import tempfile
 import zipfile
@@ -23,11 +23,11 @@ def file_of_run(
     run_id: str,
     what: Literal["report", "model-card", "predictions", "recipe", "confusion-matrix"],
 ) -> Path:
-    """A file of a run.
+    """Return a file of a run.
 
     Raises:
         NotFound: there is no such run.
-        Conflict: the run has not got so far.
+        Conflict: the run has not written it yet.
     """
     run = find_job(workspace, run_id, "train").run
     files = {
@@ -37,17 +37,17 @@ def file_of_run(
         "recipe": run.recipe_file,
         "confusion-matrix": run.confusion_file,
     }
-    return _there(files[what])
+    return _existing(files[what])
 
 
 def file_of_evaluation(
     workspace: Workspace, evaluation_id: str, what: Literal["report", "predictions", "confusion-matrix"]
 ) -> Path:
-    """A file of an evaluation.
+    """Return a file of an evaluation.
 
     Raises:
         NotFound: there is no such evaluation.
-        Conflict: it has not got so far.
+        Conflict: the evaluation has not written it yet.
     """
     evaluation = find_job(workspace, evaluation_id, "evaluate").run
     files = {
@@ -59,12 +59,12 @@ def file_of_evaluation(
 
 
 def figure_of_run(workspace: Workspace, run_id: str, name: str) -> Path:
-    """A file of a drawing of a run's report; raises as `file_of_run`."""
-    return _there(find_job(workspace, run_id, "train").run.figures_folder / name)
+    """Return a file of a figure of a run's report; raises as `file_of_run`."""
+    return _existing(find_job(workspace, run_id, "train").run.figures_folder / name)
 
 
 def figure_of_evaluation(workspace: Workspace, evaluation_id: str, name: str) -> Path:
-    """Likewise of an evaluation's report; raises as `file_of_evaluation`."""
+    """Return a file of a figure of an evaluation's report; raises as `file_of_evaluation`."""
     return _of_evaluation(find_job(workspace, evaluation_id, "evaluate").run.figures_folder / name)
 
 
@@ -74,14 +74,14 @@ def _of_evaluation(file: Path) -> Path:
     return file
 
 
-def _there(file: Path) -> Path:
+def _existing(file: Path) -> Path:
     if not file.is_file():
         raise Conflict("no-run-file-yet", name=file.name)
     return file
 
 
 def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
-    """A run's classifier as one file, open for reading, and what to call it.
+    """Return the name of a run's classifier file, and the file open for reading.
 
     Raises:
         NotFound: there is no such run.
@@ -93,7 +93,7 @@ def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
         raise no_classifier_yet()
     place = workspace.downloads
     place.mkdir(exist_ok=True)
-    # Gone as soon as it is open, or, on systems that keep open files, when the app starts next.
+    # Removed as soon as it is open; on systems that keep open files, at the next start of the app.
     with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "classifier.coverslip"
         export_classifier(job.folder, file)
@@ -101,24 +101,24 @@ def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
 
 
 def sent(file: IO[bytes]) -> Iterator[bytes]:
-    """The bytes of an open file, piece by piece; then it is closed."""
+    """Yield the bytes of an open file in chunks, then close it."""
     with file:
         while chunk := file.read(_CHUNK):
             yield chunk
 
 
 def disposition(name: str) -> str:
-    """The header that makes a browser keep the answer as a file."""
+    """Return the header that makes a browser save the response as a file."""
     quoted = quote(name)
     return f'attachment; filename="{name}"' if quoted == name else f"attachment; filename*=UTF-8''{quoted}"
 
 
 def zipped_run(workspace: Workspace, run_id: str) -> tuple[str, Iterator[bytes]]:
-    """What to call a zip with the run's folder, and its bytes, as they are made.
+    """Return the name of a zip of the run's folder, and its bytes, as they are produced.
 
     Raises:
         NotFound: there is no such run.
-        Conflict: it has not begun.
+        Conflict: the run has not started.
     """
     folder = find_job(workspace, run_id, "train").folder
     if not folder.is_dir():
@@ -132,7 +132,7 @@ def _zipped(folder: Path) -> Iterator[bytes]:
     with zipfile.ZipFile(pipe, "w", allowZip64=True) as archive:  # type: ignore[call-overload]  # only written to
         for file in files:
             if file.suffix == ".part" or "checkpoints" in file.relative_to(folder).parts:
-                continue  # checkpoints only serve to go on, where the run lies
+                continue  # checkpoints are for resuming in place only
             entry = zipfile.ZipInfo(f"{folder.name}/{file.relative_to(folder).as_posix()}", _TIME_OF_ALL)
             packed = zipfile.ZIP_STORED if file.suffix in _HARDLY_SHRINK else zipfile.ZIP_DEFLATED
             entry.compress_type, entry.create_system, entry.external_attr = packed, 3, 0o100644 << 16
@@ -149,7 +149,7 @@ def _copied(source: IO[bytes], target: IO[bytes], pipe: "_Pipe") -> Iterator[byt
 
 
 class _Pipe:
-    """What a zip is written to: bytes wait here until they are sent."""
+    """The target of a zip: it buffers bytes until they are sent."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()

@@ -15,14 +15,14 @@ from coverslip.workspace.store.rows import Page, Paging
 
 
 def is_of_earlier_process(job: Job, status: Status) -> bool:
-    """Whether the status was written before the job's last process was begun."""
+    """Return whether the status was written before the job's last process started."""
     if job.process_started is None or job.launched is None or status.process_started == job.process_started:
         return False
     return datetime.fromisoformat(status.began).timestamp() < job.launched - 1
 
 
 def why_failed(job: Job, status: Status | None) -> Failure:
-    """Why a job failed: as its status says, else as its last process left it behind, else by what that printed."""
+    """Return why a job failed: by its status, else by the failure file of its last process, else by its output."""
     if status is not None and not is_of_earlier_process(job, status):
         if status.failure is not None:
             return status.failure
@@ -36,7 +36,7 @@ def _fault(reason: str) -> Failure:
 
 
 def failure_before_work(job: Job) -> Failure | None:
-    """How the last process failed before it had a folder to say so in; None where it left no trace of that."""
+    """Return how the last process failed before its folder existed; None if there is no trace."""
     try:
         return failure_of(json.loads(job.failure_file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
@@ -47,12 +47,12 @@ def failure_before_work(job: Job) -> Failure | None:
 
 _LOGS_KEPT = 32
 
-_logs: dict[Path, FoldedLog] = {}  # a log that was folded is not folded from its beginning again
+_logs: dict[Path, FoldedLog] = {}  # folded logs are kept, so that only new lines are read
 _logs_lock = threading.Lock()
 
 
 def folded_log(job: Job) -> FoldedLog:
-    """A training's or an evaluation's log as far as it goes, folded once for all who ask."""
+    """Return the log of a job up to now, folded once for all callers."""
     with _logs_lock:
         log = _logs.pop(job.folder, None) or FoldedLog(job.run.events_file, _before_first_event(job))
         _logs[job.folder] = log
@@ -70,10 +70,10 @@ def _before_first_event(job: Job) -> Progress:
 
 
 def list_log_lines(workspace: Workspace, run_id: str, paging: Paging) -> Page[LogLine]:
-    """The lines of a training's log that are worth reading, the newest first.
+    """Return the important lines of a training's log, the newest first.
 
     Raises:
-        NotFound: there is no training of this id.
+        NotFound: there is no such training.
     """
     lines = lasting_lines(find_job(workspace, run_id, "train").run.events_file)
     return paging.page_of(lines[::-1])

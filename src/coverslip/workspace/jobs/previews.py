@@ -1,4 +1,4 @@
-"""What a training would make of a dataset, before it starts: its split, and its random changes."""
+"""Previews of a training: its split, and data augmentation."""
 
 import json
 import subprocess
@@ -37,26 +37,24 @@ from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of, note
 from coverslip.runs import Recipe, keeping_split, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
-from coverslip.workspace.datasets.sources import groups_by
+from coverslip.workspace.datasets.sources import groups_of_images
 from coverslip.workspace.recipes.advice import keeping_split_of
-from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
+from coverslip.workspace.recipes.checking import recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, Json
 from coverslip.workspace.workers.submit import child_environment
 
 _PARTS: tuple[Part, ...] = ("train", "val", "test", "excluded")
-PREVIEWS = register(
-    Kind("app-previews", "training images as a recipe would change them, in the app", RECORDS, bound_bytes=2 * 10**8)
-)
+PREVIEWS = register(Kind("app-previews", "previews of data augmentation in the app", RECORDS, bound_bytes=2 * 10**8))
 _LONGEST_S = 180
 
-_ONE_AT_A_TIME = threading.Lock()  # each holds a network library in memory for some seconds
+_ONE_AT_A_TIME = threading.Lock()  # each loads a deep learning library for some seconds
 
 
 @dataclass(frozen=True, slots=True)
 class SplitPart:
-    """One side of a split."""
+    """One set of a split."""
 
     part: Part
     n: int
@@ -66,7 +64,7 @@ class SplitPart:
 
 @dataclass(frozen=True, slots=True)
 class FoldPart:
-    """What one fold tests."""
+    """The test set of one fold."""
 
     fold: int
     n: int
@@ -76,7 +74,7 @@ class FoldPart:
 
 @dataclass(frozen=True, slots=True)
 class ClassSplit:
-    """Images of one class on each side."""
+    """Images of one class in each set."""
 
     name: str
     train: int
@@ -86,69 +84,69 @@ class ClassSplit:
 
 @dataclass(frozen=True, slots=True)
 class SplitPreview:
-    """What a training with this recipe would train, validate and test on."""
+    """The split of a training with this recipe."""
 
     notes: list[Note]
     n_folds: Annotated[
         int, Field(description="0: one split. Otherwise parts and by_class are those of the first fold.")
     ]
     parts: list[SplitPart]
-    folds: Annotated[list[FoldPart], Field(description="What each fold tests; empty for one split.")]
+    folds: Annotated[list[FoldPart], Field(description="The test sets of the folds; empty for one split.")]
     by_class: list[ClassSplit]
-    refusal: Annotated[Failure | None, Field(description="Why a training is refused; null where it would begin.")]
+    refusal: Annotated[Failure | None, Field(description="Why a training would be refused; null if it would start.")]
 
 
-def recipe_for(home: Workspace, row: AnyRow, recipe: Mapping[str, Any]) -> Recipe:
-    """The recipe that a training of a dataset would have, but for its groups, which are known here.
+def recipe_for(workspace: Workspace, row: AnyRow, recipe: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of a training on a dataset, without its groups, which the dataset gives.
 
     Raises:
         BadRecipe: a key or value is not valid.
     """
-    return recipe_of_dataset(home, row, {key: value for key, value in recipe.items() if key != "group"})
+    return recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
 
 
 def split(
-    home: Workspace,
+    workspace: Workspace,
     dataset_id: str,
     recipe: Mapping[str, Any],
     *,
     allow_leakage: bool = False,
     again_of: str | None = None,
 ) -> SplitPreview:
-    """Who would train, validate and test, with the labels and groups of now, and why a training would be refused.
+    """Return the split with the current labels and groups, and why a training would be refused.
 
-    With folds every image is tested once; parts and counts by class are then those of the first fold.
+    With folds, every image is tested once; parts and counts by class are those of the first fold.
 
     Raises:
         NotFound: there is no such dataset.
         Conflict: it is still being read.
-        CoverslipError: the recipe is not valid, or nothing can be trained on.
+        CoverslipError: the recipe is not valid, or no image can be used for training.
     """
     from coverslip.experiments import agreed
 
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
         scan = load_scan(connection, dataset_id)
-    if (grouped := groups_asked(home, row, recipe)) is not None:
-        data = _grouped(data, groups_by(home, row, grouped))
-    asked = recipe_for(home, row, recipe)
+    if (grouped := recipe_grouping(workspace, row, recipe)) is not None:
+        data = _grouped(data, groups_of_images(workspace, row, grouped))
+    settled = recipe_for(workspace, row, recipe)
     if again_of is not None:
-        asked = keeping_split_of(home, again_of, dataset_id, asked)
-    checked, asked = agreed(data, asked)
-    asked.check_decision(checked.classes)
-    checked = keeping_split(checked, asked)
-    if asked.split.near_duplicates == "ignore":
-        return planned(checked, asked, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
+        settled = keeping_split_of(workspace, again_of, dataset_id, settled)
+    checked, settled = agreed(data, settled)
+    settled.check_decision(checked.classes)
+    checked = keeping_split(checked, settled)
+    if settled.split.near_duplicates == "ignore":
+        return planned(checked, settled, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
     scan = _scan_of(checked, data, with_cached_near_duplicates(scan))
-    preview = planned(checked, asked, scan, allow_leakage=allow_leakage)
+    preview = planned(checked, settled, scan, allow_leakage=allow_leakage)
     if scan.near_duplicates is not None:
         return preview
     return replace(preview, notes=[*preview.notes, note("near-duplicates-pending")])
 
 
 def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
-    """What is known of images as a recipe makes them of a dataset: of files that it joins, of them all."""
+    """Return the scan of the images of a recipe. If it joins channel files, their facts are joined."""
     if len(images) == len(data):
         return scan
     places = {record.image_id: place for place, record in enumerate(data.records)}
@@ -164,10 +162,10 @@ def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
 
 
 def planned(data: Dataset, checked: Recipe, scan: Scan, *, allow_leakage: bool = False) -> SplitPreview:
-    """The split of images and a recipe that agree.
+    """Return the split of images by a recipe that fits them.
 
     Raises:
-        CoverslipError: nothing can be trained on.
+        CoverslipError: no image can be used for training.
     """
     check_groups(data)
     plan = checked.split
@@ -185,38 +183,38 @@ def planned(data: Dataset, checked: Recipe, scan: Scan, *, allow_leakage: bool =
 
 
 def refuse_untrainable(
-    home: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_leakage: bool, again_of: str | None
+    workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_leakage: bool, again_of: str | None
 ) -> None:
-    """Raises CoverslipError where a training with this recipe would be refused, for its split or anything before it."""
-    refusal = split(home, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of).refusal
+    """Raise CoverslipError if a training with this recipe would be refused."""
+    refusal = split(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of).refusal
     if refusal is not None:
         raise CoverslipError.of(refusal)
 
 
-def augmentation(home: Workspace, dataset_id: str, recipe: Json) -> bytes:
-    """PNG of some training images as prepared and changed at random.
+def augmentation(workspace: Workspace, dataset_id: str, recipe: Json) -> bytes:
+    """Return a PNG of some training images after preprocessing and data augmentation.
 
-    Made by `coverslip preview` in a process of its own, since it needs the libraries of networks, and kept.
+    `coverslip preview` draws it in a separate process with deep learning libraries. The picture is cached.
 
     Raises:
         NotFound: there is no such dataset.
         Conflict: it is still being read.
-        CoverslipError: the recipe is not valid, or nothing can be shown.
+        CoverslipError: the recipe is not valid, or no image can be shown.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
-    checked = recipe_for(home, row, recipe)
+    checked = recipe_for(workspace, row, recipe)
     key = sha256_json({"recipe": checked.model_dump(mode="json"), "dataset": [row.created, row.revision]})
-    with _ONE_AT_A_TIME, RecordStore(PREVIEWS, dataset_id) as kept:
-        sheet = kept.find([key]).get(key)
+    with _ONE_AT_A_TIME, RecordStore(PREVIEWS, dataset_id) as store:
+        sheet = store.find([key]).get(key)
         if sheet is None:
-            sheet = _drawn(home, dataset_id, checked)
-            kept.keep({key: sheet})
+            sheet = _drawn(workspace, dataset_id, checked)
+            store.keep({key: sheet})
         return sheet
 
 
-def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
-    sources = training_images(home, dataset_id).sources  # groups decide who is tested, not how images are changed
+def _drawn(workspace: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
+    sources = training_images(workspace, dataset_id).sources  # groups do not affect data augmentation
     with tempfile.TemporaryDirectory() as temporary:
         choices, out = Path(temporary) / "recipe.yaml", Path(temporary) / "preview.png"
         failure = Path(temporary) / "failure.json"
@@ -231,7 +229,7 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
                 timeout=_LONGEST_S,
                 stdin=subprocess.DEVNULL,
                 check=False,
-                env={**child_environment(home.readable), FAILURE_VARIABLE: str(failure)},
+                env={**child_environment(workspace.readable), FAILURE_VARIABLE: str(failure)},
             )
         except subprocess.TimeoutExpired as error:
             raise CoverslipError("preview-timeout") from error
@@ -243,7 +241,7 @@ def _drawn(home: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
 
 
 def _one_split(data: Dataset, scan: Scan, recipe: Recipe, allow_leakage: bool) -> tuple[Split, Failure | None]:
-    """The split, also where it would be refused since the same pixels or groups are on both sides."""
+    """Return the split, even if it would be refused because of data leakage."""
     plan = recipe.split
     split_with = partial(
         split_images,
@@ -261,7 +259,7 @@ def _one_split(data: Dataset, scan: Scan, recipe: Recipe, allow_leakage: bool) -
 
 
 def _refusal(data: Dataset, scan: Scan, shown: Split, folds: Folds | None) -> Failure | None:
-    """What a training would say against this split, before it begins."""
+    """Return why a training would refuse this split; None if it would start."""
     try:
         if folds is None:
             check_trainable(data, scan, shown)

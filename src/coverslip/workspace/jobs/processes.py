@@ -1,4 +1,4 @@
-"""Long work in processes of their own, which outlive the server that began them."""
+"""Processes of jobs, which outlive the server that started them."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ _WINDOWS_DETACHED = 0x00000008 | 0x00000200  # DETACHED_PROCESS, CREATE_NEW_PROC
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A process that was begun, and what tells it from a later one of the same number."""
+    """A started process, and its start time, which distinguishes it from a later process with the same PID."""
 
     process: "subprocess.Popen[bytes]"
     pid: int
@@ -28,14 +28,14 @@ class Launched:
 
 
 def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path, readable: Sequence[Path]) -> Launched:
-    """Begin `python ARGUMENTS` in a session of its own: closing or killing the server does not touch it.
+    """Start `python ARGUMENTS` in a new session, so that it survives the end of the server.
 
     Args:
-        arguments: after the interpreter.
-        log: what it prints is added here.
-        failure: where a command of coverslip leaves why it failed; what an earlier process left is removed.
-        folder: that it works in.
-        readable: as of `child_environment`.
+        arguments: the arguments after the interpreter.
+        log: the file to which its output is appended.
+        failure: the file in which a command of coverslip records its failure; an earlier file is removed.
+        folder: its working folder.
+        readable: as for `child_environment`.
     """
     import psutil
 
@@ -44,7 +44,7 @@ def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path, 
         out.write(_MARK + datetime.now(UTC).isoformat(timespec="seconds").encode() + b"\n")
         out.flush()
         process = subprocess.Popen(
-            # -P: a file in the folder that is called like a module is not imported
+            # -P: files in the folder are not imported as modules
             [sys.executable, "-P", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -55,13 +55,13 @@ def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path, 
             creationflags=_WINDOWS_DETACHED if os.name == "nt" else 0,
         )
     child = psutil.Process(process.pid)
-    with suppress(psutil.Error, OSError):  # only an administrator may take back the server's own niceness
+    with suppress(psutil.Error, OSError):  # only an administrator may reset the niceness of the server
         child.nice(0)
     return Launched(process, process.pid, process_started(process.pid))
 
 
 def is_running(pid: int | None, started: float | None) -> bool:
-    """Whether the process that was begun then still works."""
+    """Return whether the process with this PID and start time is running."""
     import psutil
 
     if pid is None or started is None:
@@ -71,23 +71,23 @@ def is_running(pid: int | None, started: float | None) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE and abs(process_started(pid) - started) < 1
     except psutil.NoSuchProcess:
         return False
-    except psutil.AccessDenied:  # another user's, so it is there
+    except psutil.AccessDenied:  # a process of another user, so it exists
         return True
 
 
 def terminate(pid: int | None, started: float | None) -> None:
-    """Ask a process to end, if it is the one that was begun then."""
+    """Send SIGTERM to the process with this PID and start time."""
     if pid is not None and is_running(pid, started):
         with suppress(OSError):
             os.kill(pid, signal.SIGTERM)
 
 
 def lines_of_last_process(log: Path, most: int = 60) -> list[str]:
-    """The last lines that the process which was begun last printed."""
+    """Return the last lines of output of the last process."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - 64 * 1024))
-            _, _, own = (b"\n" + file.read()).rpartition(b"\n" + _MARK)
+            _, _, output = (b"\n" + file.read()).rpartition(b"\n" + _MARK)
     except OSError:
         return []
-    return own.decode(errors="replace").splitlines()[1:][-most:]
+    return output.decode(errors="replace").splitlines()[1:][-most:]

@@ -1,4 +1,4 @@
-"""The jobs that the workspace's table lists: processes that were asked for. What one is doing is not told here."""
+"""The table of jobs: requested processes. `state` determines their current state."""
 
 import itertools
 import re
@@ -21,8 +21,8 @@ from coverslip.workspace.store.rows import now
 Json = dict[str, Any]  # Any: JSON values
 JobKind = Literal["train", "evaluate", "predict", "study"]
 
-# Jobs of one line wait for each other. A study trains, so that trainings wait for it and it for them.
-LINES: tuple[frozenset[JobKind], ...] = (
+# Jobs of one queue run one at a time. A study contains trainings, so both share a queue.
+QUEUES: tuple[frozenset[JobKind], ...] = (
     frozenset(("train", "study")),
     frozenset(("evaluate",)),
     frozenset(("predict",)),
@@ -31,7 +31,7 @@ LINES: tuple[frozenset[JobKind], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What was asked for."""
+    """A requested process."""
 
     id: str
     kind: JobKind
@@ -54,29 +54,29 @@ class Job:
 
     @property
     def run(self) -> Run:
-        """The files of its folder, read anew."""
+        """The files of its folder, read from disk."""
         return Run(self.folder)
 
     @property
     def log(self) -> Path:
-        """What its process prints."""
+        """The output of its process."""
         return self.folder.with_name(f"{self.folder.name}.log")
 
     @property
     def failure_file(self) -> Path:
-        """How its process failed, where it had no folder yet to say so in."""
+        """The failure of its process, if that failed before its folder existed."""
         return self.folder.with_name(f"{self.folder.name}.failure.json")
 
     @property
-    def asked_recipe(self) -> Path:
-        """The recipe that it is begun with; a run folder has one of its own later."""
-        return asked_recipe(self.folder)
+    def requested_recipe(self) -> Path:
+        """The requested recipe. The run folder contains its own copy later."""
+        return requested_recipe(self.folder)
 
     @property
     def settled_choices(self) -> Json:
-        """Its recipe as the run's time budget completed it, else as it was asked for.
+        """Its recipe after the time budget was applied, else the requested recipe.
 
-        Its groups are the asked ones: the run may have read them from a column of a table that the app wrote.
+        The groups are the requested ones: the run may have read them from a column of a table that the app wrote.
         """
         with suppress(BadRun, BadRecipe):
             budget = self.run.budget
@@ -86,20 +86,20 @@ class Job:
 
     @property
     def files(self) -> list[Path]:
-        """Its folder with what lies beside it, as far as they are there."""
-        return [file for file in (self.folder, self.log, self.failure_file, self.asked_recipe) if file.exists()]
+        """Its folder and the files that belong to it, if they exist."""
+        return [file for file in (self.folder, self.log, self.failure_file, self.requested_recipe) if file.exists()]
 
 
-def asked_recipe(folder: Path) -> Path:
-    """Where the recipe lies that a training in `folder` is begun with."""
+def requested_recipe(folder: Path) -> Path:
+    """Return the file of the requested recipe of a training in `folder`."""
     return folder.with_name(f"{folder.name}.recipe.yaml")
 
 
 def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: bool = False) -> Job:
-    """A job by its id.
+    """Return a job by its ID.
 
     Raises:
-        NotFound: there is none of these kinds.
+        NotFound: there is no such job of these kinds.
     """
     with workspace.engine.connect() as connection:
         row = connection.execute(select(db.jobs).where(db.jobs.c.id == job_id)).mappings().first()
@@ -126,7 +126,7 @@ def no_results_yet() -> Conflict:
 def all_jobs(
     workspace: Workspace, kind: JobKind, *, classifier_id: str | None = None, study_id: str | None = None
 ) -> list[Job]:
-    """All jobs of a kind, or those with one classifier, or of one study; the newest first."""
+    """Return all jobs of a kind, optionally of one classifier or study, the newest first."""
     query = select(db.jobs).where(db.jobs.c.kind == kind, db.jobs.c.state != "removed")
     if classifier_id is not None:
         query = query.where(db.jobs.c.classifier_id == classifier_id)
@@ -138,7 +138,7 @@ def all_jobs(
 
 
 def unended_jobs(connection: Connection, dataset_id: str) -> list[Job]:
-    """Jobs with the images of a dataset that wait, or whose process has not been seen to end."""
+    """Return the jobs on a dataset that are waiting, or that are not recorded as ended."""
     reads = (db.jobs.c.dataset_id == dataset_id) | (db.jobs.c.kind == "study")
     query = select(db.jobs).where(reads, db.jobs.c.state.in_(("queued", "started")))
     jobs = [_job(row) for row in connection.execute(query).mappings()]
@@ -146,7 +146,7 @@ def unended_jobs(connection: Connection, dataset_id: str) -> list[Job]:
 
 
 def started_jobs(workspace: Workspace) -> list[Job]:
-    """Jobs whose process has not been seen to end."""
+    """Return the started jobs that are not recorded as ended."""
     with workspace.engine.connect() as connection:
         rows = connection.execute(select(db.jobs).where(db.jobs.c.state == "started")).mappings().all()
     return [_job(row) for row in rows]
@@ -158,15 +158,15 @@ def _job(row: RowMapping) -> Job:
 
 
 def waiting(workspace: Workspace, kind: JobKind) -> list[str]:
-    """Ids of the queued jobs that wait in the line of a kind, the next first."""
-    line = next(line for line in LINES if kind in line)
-    query = select(db.jobs.c.id).where(db.jobs.c.kind.in_(line), db.jobs.c.state == "queued")
+    """Return the IDs of the jobs in the queue of a kind, the next first."""
+    kinds = next(kinds for kinds in QUEUES if kind in kinds)
+    query = select(db.jobs.c.id).where(db.jobs.c.kind.in_(kinds), db.jobs.c.state == "queued")
     with workspace.engine.connect() as connection:
         return list(connection.execute(query.order_by(db.jobs.c.queued, db.jobs.c.id)).scalars())
 
 
 def new_job_folder(parent: Path, name: str) -> tuple[str, Path]:
-    """A new id, and a folder whose name says what it is."""
+    """Return a new ID, and a folder whose name contains the name and the ID."""
     job_id = secrets.token_hex(5)
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain)[:40].strip("-")
@@ -175,37 +175,37 @@ def new_job_folder(parent: Path, name: str) -> tuple[str, Path]:
 
 
 def unused_name(workspace: Workspace, kind: JobKind, name: str) -> str:
-    """A name that no job of a kind has, be it a deleted one: this one, or with a number behind it."""
+    """Return a name that no job of a kind has, not even a deleted one: this name, or with a number appended."""
     with workspace.engine.connect() as connection:
-        taken = set(connection.execute(select(db.jobs.c.name).where(db.jobs.c.kind == kind)).scalars())
+        used = set(connection.execute(select(db.jobs.c.name).where(db.jobs.c.kind == kind)).scalars())
     numbered = (f"{name} {k}" for k in itertools.count(2))
-    return name if name not in taken else next(each for each in numbered if each not in taken)
+    return name if name not in used else next(each for each in numbered if each not in used)
 
 
 def add_job(workspace: Workspace, **values: object) -> None:
-    """List a job by the columns of its row; unless told otherwise it waits from now on."""
+    """Add a job by the columns of its row. By default, it is queued."""
     waits = {"state": "queued", "queued": time.time(), "created": now()}
     with workspace.engine.begin() as connection:
         connection.execute(insert(db.jobs).values(**{**waits, **values}))
 
 
 def drop_trainings_of(workspace: Workspace, study_id: str) -> None:
-    """List the trainings of a study no more: their folders lie in its own, and are listed again with it."""
+    """Remove the trainings of a study from the table. They are listed again if the study is restored."""
     with workspace.engine.begin() as connection:
         connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id))
 
 
 def change_job(workspace: Workspace, job_id: str, **values: object) -> None:
-    """Give columns of a job's row new values, whatever they were."""
+    """Set columns of a job's row."""
     with workspace.engine.begin() as connection:
         connection.execute(update(db.jobs).where(db.jobs.c.id == job_id).values(**values))
 
 
-def change_as_seen(workspace: Workspace, job: Job, **values: object) -> None:
-    """Change a job that is as it was seen: the queue, and another request, may be at it at the same moment.
+def change_if_unchanged(workspace: Workspace, job: Job, **values: object) -> None:
+    """Change a job, if neither the queue nor another request changed it since it was read.
 
     Raises:
-        Conflict: one of them was quicker.
+        Conflict: it was changed.
     """
     columns = db.jobs.c
     is_same = (columns.id == job.id) & ((columns.state == "removed") == (job.state == "removed"))

@@ -1,4 +1,4 @@
-"""What was measured: the report's numbers and words as data, of a finished training or of an evaluation."""
+"""Results of a finished training or evaluation: numbers and text of the report as data."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -42,11 +42,11 @@ from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, no_r
 from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.store.home import Workspace
 
-RESULTS = register(Kind("app-results", "results as the app's pages show them", RECORDS, bound_bytes=5 * 10**8))
+RESULTS = register(Kind("app-results", "results for the pages of the app", RECORDS, bound_bytes=5 * 10**8))
 Shown = TypeVar("Shown")
 
 
-def _tell_sections(schema: JsonDict) -> None:
+def _describe_sections(schema: JsonDict) -> None:
     schema["description"] = "; ".join(f"`{name}`: {record.title}" for name, record in SECTIONS.items())
 
 
@@ -60,7 +60,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RocCurve:
-    """How many of a class are found for how many false alarms."""
+    """The receiver operating characteristic (ROC) curve of a class."""
 
     class_name: str
     fpr: tuple[float, ...]
@@ -70,7 +70,7 @@ class RocCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrecisionRecallCurve:
-    """How many of those called a class are of it, for how many of it that are found."""
+    """The precision-recall curve of a class."""
 
     class_name: str
     recall: tuple[float, ...]
@@ -80,17 +80,17 @@ class PrecisionRecallCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """Probabilities against the share that is right."""
+    """Calibration: probabilities against accuracy."""
 
     before: Annotated[
         list[ReliabilityBin] | None,
-        Field(description="Null where it is not known: folds have a temperature each."),
+        Field(description="Null if unknown: each fold has its own temperature."),
     ]
     after: list[ReliabilityBin]
     ece: Annotated[float | None, Field(description="Expected calibration error.")]
     ece_uncalibrated: float | None
     ece_by_chance: Annotated[
-        float | None, Field(description="Mean error of a perfectly calibrated classifier on these images.")
+        float | None, Field(description="Mean calibration error of a perfectly calibrated classifier on these images.")
     ]
     ece_by_chance_high: Annotated[float | None, Field(description="95% of such errors are lower.")]
     mean_confidence: Annotated[float | None, Field(description="Mean probability of the predicted class.")]
@@ -99,7 +99,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """What the numbers do not show: a claim, and what it means."""
+    """A limitation of the results: a claim and its meaning."""
 
     claim: str
     meaning: str
@@ -107,21 +107,21 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureName:
-    """A drawing of the report: `figures/{name}.svg`, `.png` and `.csv` of the run or evaluation."""
+    """A figure of the report: `figures/{name}.svg`, `.png` and `.csv` of the run or evaluation."""
 
     name: str
-    title: Annotated[str, Field(description="What is seen, for those who cannot see it.")]
+    title: Annotated[str, Field(description="Description of the figure for screen readers.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSection:
-    """What one section of the report says: words, a table, drawings."""
+    """A section of the report: text, a table and figures."""
 
-    name: Annotated[str, Field(json_schema_extra=_tell_sections)]
+    name: Annotated[str, Field(json_schema_extra=_describe_sections)]
     title: str
     subtitle: str
     words: list[str]
-    reasons: Annotated[list[str], Field(description="Why numbers are missing in rows, each once.")]
+    reasons: Annotated[list[str], Field(description="Reasons for missing numbers in rows, each once.")]
     columns: list[str]
     rows: list[list[str]]
     drawings: list[FigureName]
@@ -129,24 +129,24 @@ class ReportSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """How a classifier did on some labelled images, in numbers and words."""
+    """Results of a classifier on labeled images, as numbers and text."""
 
     metrics: Annotated[Json, Field(description="metrics.json as it is.")]
     headline: Annotated[str, Field(description="The result in one sentence.")]
-    words: Annotated[list[str], Field(description="Paragraphs: what the numbers mean.")]
+    words: Annotated[list[str], Field(description="Paragraphs that explain the numbers.")]
     values: list[MetricValue]
-    intervals: Annotated[str, Field(description="What confidence intervals cover, in plain words.")]
+    intervals: Annotated[str, Field(description="Description of the confidence intervals.")]
     tested_on: str
     per_class: list[ClassResult]
     confusion: Confusion
     roc: list[RocCurve]
-    roc_averages: Annotated[list[RocCurve], Field(description="Over all classes; none where there are two.")]
+    roc_averages: Annotated[list[RocCurve], Field(description="Averages over all classes; empty for two classes.")]
     precision_recall: list[PrecisionRecallCurve]
     precision_recall_averages: list[PrecisionRecallCurve]
     calibration: Calibration | None
     by_domain: list[DomainResult]
     decided: Annotated[
-        str, Field(description="What the limit for `uncertain` did to these images; empty where nothing.")
+        str, Field(description="Effect of the limit for `uncertain` on these images; empty if there is none.")
     ]
     n_mistakes: int
     sections: Annotated[list[ReportSection], Field(description="All sections of the report, from top to bottom.")]
@@ -157,12 +157,12 @@ class ComparableEvaluation:
     """An evaluation of another run on the same dataset."""
 
     id: str
-    name: Annotated[str, Field(description="Of the run.")]
+    name: Annotated[str, Field(description="Name of the run.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationResults(Measurement):
-    """What a run reached on an external test set, and how that differs from its own test set."""
+    """Results of a run on an external test set, and the difference from its own test set."""
 
     against_own_test: Annotated[
         list[Difference],
@@ -178,55 +178,55 @@ class EvaluationResults(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results(Measurement):
-    """What a run reached on its own images; the same as in its report."""
+    """Results of a run on its test set, as in its report."""
 
     methods: Annotated[list[str], Field(description="A methods paragraph for a paper, in three parts.")]
     folds: list[FoldResult] | None
     limits: list[Limit]
-    facts: Annotated[list[tuple[str, str]], Field(description="The small line of figures: a name and its value.")]
+    facts: Annotated[list[tuple[str, str]], Field(description="Key facts: name and value.")]
     learning_curve: Annotated[
         LearningCurve | None,
-        Field(description="What twice as many images would bring; null where no curve was drawn."),
+        Field(description="Expected results with twice as many images; null without a learning curve."),
     ]
     leakage_estimate: Annotated[
         LeakageEstimate | None,
-        Field(description="What an image-level split would have reported; null where nobody asked."),
+        Field(description="The result of an image-level split; null if it was not requested."),
     ]
 
 
 def results_of(workspace: Workspace, run_id: str) -> Results:
-    """All that a page of results shows; worked out once for each state of the run's files.
+    """Return the results of a run. They are computed once for each state of its files.
 
     Raises:
         NotFound: there is no such run.
-        Conflict: it has no numbers yet.
+        Conflict: it has no results yet.
     """
     job = find_job(workspace, run_id, "train")
     if not job.run.is_measured:
         raise no_results_yet()
-    return _kept(job, Results, lambda: _results(read_run(job.folder)))
+    return _stored_or_computed(job, Results, lambda: _results(read_run(job.folder)))
 
 
 def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> EvaluationResults:
-    """Likewise what an evaluation on an external test set gave.
+    """Return the results of an evaluation on an external test set.
 
     Raises:
         NotFound: there is no such evaluation.
-        Conflict: it has no numbers yet.
+        Conflict: it has no results yet.
     """
     job = find_job(workspace, evaluation_id, "evaluate")
     if not job.run.is_measured:
         raise Conflict("no-evaluation-results-yet")
-    found = _kept(job, EvaluationResults, lambda: _evaluation_results(read_evaluation(job.folder)))
+    results = _stored_or_computed(job, EvaluationResults, lambda: _evaluation_results(read_evaluation(job.folder)))
     return replace(
-        found,
+        results,
         tested_on=text("images-of-evaluation", name=job.name),  # its folder has another name
         comparable=_comparable(workspace, job),
     )
 
 
 def _comparable(workspace: Workspace, job: Job) -> list[ComparableEvaluation]:
-    """Finished evaluations of other runs on the same dataset, the newest first."""
+    """Return finished evaluations of other runs on the same dataset, the newest first."""
     names = {run.id: run.name for run in all_jobs(workspace, "train") if run.id != job.classifier_id}
     return [
         ComparableEvaluation(id=other.id, name=names[other.classifier_id])
@@ -236,53 +236,53 @@ def _comparable(workspace: Workspace, job: Job) -> list[ComparableEvaluation]:
 
 
 def _evaluation_results(run: ReportedRun) -> EvaluationResults:
-    own = run.run.metrics.metrics if run.run.is_measured else {}
+    own_metrics = run.run.metrics.metrics if run.run.is_measured else {}
     return EvaluationResults(
         **_measurement(run),
         against_own_test=[
-            _against_own_test(metric, own[metric.name], run.metrics[metric.name])
+            _against_own_test(metric, own_metrics[metric.name], run.metrics[metric.name])
             for metric in content.metrics(run)
-            if METRICS[metric.name].is_compared and metric.name in own
+            if METRICS[metric.name].is_compared and metric.name in own_metrics
         ],
-        own_test=headline_of(run.run) if own else None,
+        own_test=headline_of(run.run) if own_metrics else None,
         primary=run.metrics.primary,
         comparable=[],
     )
 
 
-def _against_own_test(shown: MetricValue, own: Metric, here: Metric) -> Difference:
-    difference = independent_difference(own, here, ("own test set", "external test set"))
-    is_apart = difference.low is not None and difference.high is not None
+def _against_own_test(shown: MetricValue, own_metric: Metric, metric: Metric) -> Difference:
+    difference = independent_difference(own_metric, metric, ("own test set", "external test set"))
+    has_interval = difference.low is not None and difference.high is not None
     return Difference(
         **asdict(content.measured(shown.name, difference)),
-        first=own.value,
-        second=here.value,
+        first=own_metric.value,
+        second=metric.value,
         p=None,
-        is_shown=is_apart and not (difference.low or 0) <= 0 <= (difference.high or 0),
+        is_shown=has_interval and not (difference.low or 0) <= 0 <= (difference.high or 0),
     )
 
 
-def _kept(job: Job, kind: type[Shown], made: Callable[[], Shown]) -> Shown:
-    """What was worked out before, where the files are the same."""
+def _stored_or_computed(job: Job, kind: type[Shown], compute: Callable[[], Shown]) -> Shown:
+    """Return stored results if the files are unchanged; otherwise compute and store them."""
     adapter: TypeAdapter[Shown] = _adapter(kind)  # type: ignore[arg-type]  # classes have a hash
     stamp = _stamp(job.run)
-    with RecordStore(RESULTS, job.id) as kept:
-        known = kept.find([stamp]).get(stamp)
-        if known is not None:
-            return adapter.validate_json(known)
-        shown = made()
-        kept.keep({stamp: adapter.dump_json(shown)})
+    with RecordStore(RESULTS, job.id) as store:
+        stored = store.find([stamp]).get(stamp)
+        if stored is not None:
+            return adapter.validate_json(stored)
+        shown = compute()
+        store.keep({stamp: adapter.dump_json(shown)})
         return shown
 
 
 @cache
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:  # Any: one of two
-    """Built when it is first used, which takes a while."""
+    """Return the adapter of a type. It is built on first use, because that takes time."""
     return TypeAdapter(kind)
 
 
 def _stamp(run: Run) -> str:
-    """Changes with the files that results are made from, and with this program."""
+    """Return a key that changes with the files of the results and with the code."""
     files = [
         run.metrics_file,
         run.predictions_file,
@@ -294,7 +294,7 @@ def _stamp(run: Run) -> str:
         run.inspection_file,
         run.environment_file,
     ]
-    if run.is_evaluation:  # it is compared with the run's own test set
+    if run.is_evaluation:  # it is compared with the test set of the run
         files += [run.whole.metrics_file, run.whole.training_file]
     stats = [file.stat() for file in files if file.is_file()]
     content = [_program(), *SECTIONS, *METRICS, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
@@ -303,12 +303,12 @@ def _stamp(run: Run) -> str:
 
 @cache
 def _program() -> str:
-    """Changes with the code that works results out, also in a checkout, whose version stays the same."""
+    """Return a key that changes with the code of results, also in a checkout, whose version does not change."""
     return fingerprint_of_code(Path(evaluation.__path__[0]), Path(reports.__path__[0]), Path(__file__))
 
 
 def fingerprint_of_code(*places: Path) -> str:
-    """Changes with the content of Python files, and of those below folders."""
+    """Return a hash of the content of Python files, including those in folders."""
     files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
@@ -326,8 +326,8 @@ def _results(run: ReportedRun) -> Results:
     )
 
 
-def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: of each field its own
-    """The fields of a measurement."""
+def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its own type
+    """Return the fields of a measurement."""
     has_numbers = run.metrics["accuracy"].value is not None
     classes = content.classes(run)
     return {
@@ -360,7 +360,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: of each field its 
 
 
 def _sections(run: ReportedRun) -> list[ReportSection]:
-    """All that the report says, section by section, for pages that have no view of their own for one."""
+    """Return the sections of the report, for pages without a special view for them."""
     return [_section(run, section) for section in sections_of(run)]
 
 
@@ -379,7 +379,7 @@ def _section(run: ReportedRun, section: Section) -> ReportSection:
 
 
 def _roc(run: ReportedRun, classes: Sequence[ClassResult]) -> list[RocCurve]:
-    """Each class against all others, in their order; curves that can't be drawn are left out."""
+    """Return the curves of each class against all others. Undefined curves are skipped."""
     tested = run.tested
     if tested is None:
         return []
@@ -388,7 +388,7 @@ def _roc(run: ReportedRun, classes: Sequence[ClassResult]) -> list[RocCurve]:
 
 
 def _precision_recall(run: ReportedRun) -> list[PrecisionRecallCurve]:
-    """Likewise."""
+    """Return the curves of each class. Undefined curves are skipped."""
     curves, tested = [], run.tested
     for k, name in enumerate(run.classes if tested is not None else ()):
         assert tested is not None

@@ -1,4 +1,4 @@
-"""What trainings are doing and what they have left, read from their folders."""
+"""The state of trainings and their results, read from their folders."""
 
 import statistics
 import time
@@ -26,7 +26,7 @@ from coverslip.workspace.store.rows import Page, Paging
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The number that a run is known by, with its interval."""
+    """The primary metric of a run, with its confidence interval."""
 
     metric: str
     title: str
@@ -41,19 +41,19 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """How far a training is."""
+    """The progress of a training."""
 
-    share: Annotated[float, Field(ge=0, le=1, description="Of the whole run; never falls.")]
-    seconds_left: Annotated[float | None, Field(description="Of the whole run, where it can be told.")]
-    training_share: Annotated[float, Field(ge=0, le=1, description="Of the training that goes on, such as a fold.")]
-    work: Annotated[Work | None, Field(description="What is being counted, where that is no epoch.")]
-    step: Annotated[Step | None, Field(description="Where within an epoch it is.")]
-    stages: Annotated[tuple[StageTime, ...], Field(description="Of the training that goes on, as far as it came.")]
+    share: Annotated[float, Field(ge=0, le=1, description="Share of the whole run; never decreases.")]
+    seconds_left: Annotated[float | None, Field(description="Time left for the whole run; null if unknown.")]
+    training_share: Annotated[float, Field(ge=0, le=1, description="Share of the current training, such as a fold.")]
+    work: Annotated[Work | None, Field(description="The step in progress, unless it is an epoch.")]
+    step: Annotated[Step | None, Field(description="The position within an epoch.")]
+    stages: Annotated[tuple[StageTime, ...], Field(description="Stages of the current training so far.")]
 
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A training, as its folder says that it is now."""
+    """The current state of a training."""
 
     kind: Literal["train"]
     id: str
@@ -64,11 +64,11 @@ class RunState:
     dataset_name: str
     model: str
     stage: Stage | None
-    n_folds: Annotated[int, Field(description="0 where there is one split, or it is not decided yet.")]
-    fold: Annotated[int | None, Field(description="1-based; the one that is being trained.")]
-    step: Annotated[int | None, Field(description="1 (pretraining) or 2 while a training of two steps works.")]
-    is_finishing: Annotated[bool, Field(description="Fine-tuning was asked to end now; test and report follow.")]
-    can_finish: Annotated[bool, Field(description="Whether fine-tuning can be ended now, to test what there is.")]
+    n_folds: Annotated[int, Field(description="0 for one split, or if this is not decided yet.")]
+    fold: Annotated[int | None, Field(description="The fold that is being trained, from 1.")]
+    step: Annotated[int | None, Field(description="1 (pretraining) or 2 while a training of two steps is running.")]
+    is_finishing: Annotated[bool, Field(description="Fine-tuning ends early on request; test and report follow.")]
+    can_finish: Annotated[bool, Field(description="Whether fine-tuning can be ended now.")]
     progress: RunProgress | None
     epoch: int | None
     n_epochs: int | None
@@ -76,16 +76,14 @@ class RunState:
     curve: Annotated[
         list[float],
         Field(
-            description="F1 on validation images, epoch by epoch. One number for an instant classifier, and for "
-            "cross-validation: the mean over the folds that are trained."
+            description="F1 on validation images for each epoch. One number for an instant classifier, and for "
+            "cross-validation: the mean over the trained folds."
         ),
     ]
     curve_folds: Annotated[int, Field(description="The number of folds whose mean the curve is; 0 for a single split.")]
     headline: Headline | None
-    again_of: Annotated[
-        str | None, Field(description="The earlier training that it does again, with the same split of the images.")
-    ]
-    study_id: Annotated[str | None, Field(description="The study that it is part of.")]
+    again_of: Annotated[str | None, Field(description="The earlier training that it repeats with the same split.")]
+    study_id: Annotated[str | None, Field(description="The study of the training.")]
     error: Failure | None
     queue_position: Annotated[int | None, Field(description="1 is next.")]
     created: str
@@ -99,34 +97,36 @@ class RunStory(RunState):
 
     recipe: Json
     requested_recipe: Annotated[
-        Json, Field(description="As it was asked for, before anything was adapted to the time.")
+        Json, Field(description="The requested recipe, before it was adapted to the time budget.")
     ]
     budget_seconds: Annotated[float | None, Field(description="Its time budget; null without one.")]
     recipe_text: str
-    trainings: Annotated[tuple[Training, ...], Field(description="In the order that they began; folds are some.")]
+    trainings: Annotated[
+        tuple[Training, ...], Field(description="The trainings of the run, such as folds, in the order of their start.")
+    ]
     notes: tuple[TimedNote, ...]
-    last_event: Annotated[int, Field(description="The log's last line that this tells of.")]
-    log_tail: Annotated[list[str], Field(description="The last lines that the training's process wrote.")]
+    last_event: Annotated[int, Field(description="Number of the last line of the log that is included.")]
+    log_tail: Annotated[list[str], Field(description="The last lines of output of the process.")]
 
 
 def list_runs(workspace: Workspace, paging: Paging) -> Page[RunState]:
-    """The trainings that are no part of a study, the newest first."""
+    """Return the trainings that are not part of a study, the newest first."""
     jobs = [job for job in all_jobs(workspace, "train") if job.study_id is None]
     queue = waiting(workspace, "train")
     return Page([state_of_run(job, queue) for job in paging.of(jobs)], len(jobs))
 
 
 def run_state(workspace: Workspace, run_id: str) -> RunState:
-    """One training.
+    """Return the state of a training.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is no such training.
     """
     return state_of_run(find_job(workspace, run_id, "train"), waiting(workspace, "train"))
 
 
 def state_of_run(job: Job, queue: list[str]) -> RunState:
-    """What a training is doing; `queue` has the ids of those that wait."""
+    """Return the state of a training; `queue` contains the IDs of waiting trainings."""
     status = status_of(job)
     state = state_of(job, status)
     progress = folded_log(job).progress if state != "done" else Progress()
@@ -168,7 +168,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
 
 
 def _step(choices: Json, progress: Progress) -> int | None:
-    """Which of its two steps a training is in; None where it takes one."""
+    """Return the current step of a training of two steps; None for one step."""
     init = choices.get("init")
     if not isinstance(init, dict) or "train_on" not in init:
         return None
@@ -176,7 +176,7 @@ def _step(choices: Json, progress: Progress) -> int | None:
 
 
 def can_finish(job: Job, state: State, progress: Progress) -> bool:
-    """Whether a training's fine-tuning can be ended now: not where it is over, and not where others must be like it."""
+    """Return whether the fine-tuning can be ended now: not after its end, and not in trainings that must be alike."""
     from coverslip.experiments.estimating import why_not_finished
 
     if state not in ("running", "stopped", "interrupted") or not is_run(job.folder):
@@ -188,9 +188,9 @@ def can_finish(job: Job, state: State, progress: Progress) -> bool:
 
 
 def _curve(job: Job, progress: Progress, fold_scores: list[float]) -> list[float]:
-    """Return the validation F1 by the log while the training goes on, else by its files; of folds, their mean.
+    """Return the validation F1 from the log of a running training, else from its files; for folds, their mean.
 
-    Without fine-tuning, or where its network is not the one that is kept, the instant classifier's.
+    Without fine-tuning, or if its network is not selected, the F1 is that of the instant classifier.
     """
     if job.run.is_cross_validated:
         return [statistics.mean(fold_scores)] if fold_scores else []
@@ -236,7 +236,7 @@ def _shown(progress: Progress, *, is_time_known: bool) -> RunProgress | None:
 
 
 def evaluation_of(job: Job) -> Evaluation | None:
-    """What was measured; None where nothing was, or where it cannot be read."""
+    """Return the results of a job; None if there are none or they cannot be read."""
     try:
         return job.run.metrics if job.run.is_measured else None
     except BadRun:
@@ -244,7 +244,7 @@ def evaluation_of(job: Job) -> Evaluation | None:
 
 
 def headline_of(run: Run) -> Headline | None:
-    """The metric that choices were made by, of a training or an evaluation; None where it cannot be read."""
+    """Return the primary metric of a training or evaluation; None if it cannot be read."""
     whole = run.whole if run.is_evaluation else run
     files = (run.metrics_file, run.environment_file, whole.training_file)
     return _headline(run.folder, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
@@ -252,7 +252,7 @@ def headline_of(run: Run) -> Headline | None:
 
 @lru_cache(maxsize=4_096)
 def _headline(folder: Path, versions: tuple[int, ...]) -> Headline | None:
-    """As often as it is measured: pages that watch trainings ask twice a second."""
+    """Return the primary metric, cached by the versions of its files: pages poll it twice a second."""
     run = Run(folder)
     reported = ReportedRun(run.whole, run) if run.is_evaluation else ReportedRun(run)
     try:
@@ -274,7 +274,7 @@ def _headline(folder: Path, versions: tuple[int, ...]) -> Headline | None:
 
 
 def _recipe_of(job: Job, state: str) -> Json:
-    """The recipe that does the training again: where it was finished early, as far as it came."""
+    """Return the recipe that repeats the training, also if fine-tuning was ended early."""
     choices = job.settled_choices
     with suppress(BadRun, BadRecipe):
         if state == "done":
@@ -290,15 +290,15 @@ def _budget_of(job: Job) -> float | None:
 
 
 def run_story(workspace: Workspace, run_id: str) -> RunStory:
-    """One training with all that a page about it shows.
+    """Return the state and details of a training.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is no such training.
     """
     job = find_job(workspace, run_id, "train")
     log = folded_log(job)
     state = state_of_run(job, waiting(workspace, "train"))
-    recipe_file = job.run.recipe_file if job.run.recipe_file.is_file() else job.asked_recipe
+    recipe_file = job.run.recipe_file if job.run.recipe_file.is_file() else job.requested_recipe
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},
         recipe=_recipe_of(job, state.state),
@@ -315,5 +315,5 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
 def _started(job: Job) -> str | None:
     try:
         return job.run.environment.started
-    except BadRun:  # it has not begun
+    except BadRun:  # it has not started
         return None

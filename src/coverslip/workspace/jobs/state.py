@@ -1,6 +1,4 @@
-"""What a job is doing, read from its folder and its process, never remembered: a server that was killed knows all of it
-again when it is started.
-"""
+"""The state of jobs, always read from their folders and processes, so that a restarted server has it."""
 
 import time
 from typing import Literal
@@ -16,16 +14,16 @@ from coverslip.workspace.jobs.records import Job, unended_jobs
 State = Literal["queued", "starting", "running", "stopping", "stopped", "done", "failed", "interrupted"]
 ACTIVE: frozenset[State] = frozenset({"starting", "running", "stopping"})
 
-_LAUNCH_SECONDS = 10.0  # a server that dies between beginning a process and noting its number leaves this doubt
+_LAUNCH_SECONDS = 10.0  # if the server dies before it records the PID, the state is unknown this long
 
 
 def has_ended(state: State) -> bool:
-    """Whether it neither waits nor is at work."""
+    """Return whether a job is neither waiting nor running."""
     return state not in ACTIVE and state != "queued"
 
 
 def is_at_work(job: Job) -> bool:
-    """Whether a process works on it: ours, or one that was begun in a terminal."""
+    """Return whether a process runs the job, started by the app or in a terminal."""
     if job.state == "started" and is_running(job.pid, job.process_started):
         return True
     status = status_of(job)
@@ -39,7 +37,7 @@ def _is_being_launched(job: Job) -> bool:
 
 
 def status_of(job: Job) -> Status | None:
-    """What its process last said of it; None before it said anything."""
+    """Return the last status of its process; None before the first."""
     try:
         return job.run.status
     except BadRun:
@@ -47,13 +45,13 @@ def status_of(job: Job) -> Status | None:
 
 
 def state_of(job: Job, status: Status | None) -> State:
-    """What a job is doing, by its row, its process and its status."""
+    """Return the state of a job by its row, process and status."""
     if job.state == "queued":
         return "queued"
     if _is_being_launched(job):
         return "starting"
     is_own = status is not None and not is_of_earlier_process(job, status)
-    if status is not None and is_own and status.state != "running":  # its process may still be saying so
+    if status is not None and is_own and status.state != "running":  # its process may still be ending
         return status.state
     if is_at_work(job):
         if job.stop_asked is not None or job.run.stop_file.exists():
@@ -61,12 +59,12 @@ def state_of(job: Job, status: Status | None) -> State:
         return "running" if is_own else "starting"
     if is_own:
         return "interrupted"
-    if job.stop_asked is not None:  # it was ended before it could say so
+    if job.stop_asked is not None:  # it was ended before it could write a status
         return "stopped"
     return "failed" if failure_before_work(job) else "interrupted"
 
 
 def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
-    """Jobs that wait for the images of a dataset or work on them."""
+    """Return the waiting and running jobs on a dataset."""
     jobs = unended_jobs(connection, dataset_id)
     return [job for job in jobs if job.state == "queued" or is_at_work(job)]

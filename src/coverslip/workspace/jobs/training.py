@@ -1,4 +1,4 @@
-"""Submit a training, and adopt a run that was trained elsewhere."""
+"""Submit trainings, and adopt runs that were trained outside the app."""
 
 import math
 import secrets
@@ -15,9 +15,16 @@ from coverslip.runs import budget_seconds, is_run, open_run, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.previews import refuse_untrainable
-from coverslip.workspace.jobs.records import add_job, asked_recipe, change_job, find_job, new_job_folder, unused_name
+from coverslip.workspace.jobs.records import (
+    add_job,
+    change_job,
+    find_job,
+    new_job_folder,
+    requested_recipe,
+    unused_name,
+)
 from coverslip.workspace.recipes.advice import keeping_split_of
-from coverslip.workspace.recipes.checking import groups_asked, recipe_of_dataset
+from coverslip.workspace.recipes.checking import recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.home import Workspace
 
@@ -32,37 +39,37 @@ def queue_training(
     budget: str | None = None,
     again_of: str | None = None,
 ) -> str:
-    """Put a training behind those that wait; gives its id.
+    """Queue a training; return its ID.
 
     Args:
-        workspace: where it will lie.
-        dataset_id: of labelled images.
-        name: what people call it.
-        recipe: what differs from the defaults, nested or with dotted keys; `init.run` may be a run's id.
-        allow_leakage: accept a predefined split with the same pixels or groups on both sides.
-        budget: how long it may take; fine-tuning is adapted to it.
-        again_of: an earlier training on the same dataset: each image stays in the set that it was in.
+        workspace: the workspace of the training.
+        dataset_id: a dataset of labeled images.
+        name: the name; by default that of the dataset.
+        recipe: values that differ from the defaults, nested or with dotted keys; `init.run` may be the ID of a run.
+        allow_leakage: accept a predefined split with the same pixels or groups in training and test set.
+        budget: the time budget; fine-tuning is adapted to it.
+        again_of: an earlier training on the same dataset: each image stays in its set.
 
     Raises:
-        NotFound, Conflict: the dataset is not there, or not ready; or the earlier training's split cannot be kept.
+        NotFound, Conflict: the dataset does not exist or is not ready, or the earlier split cannot be reused.
         BadRecipe: a key or value is not valid, or the budget is no length of time.
-        WeightsUnavailable: the network's pretrained weights are not here and cannot be fetched.
-        CoverslipError: the split leaves a part or a class empty, or is refused otherwise.
+        WeightsUnavailable: the pretrained weights of the network are not available.
+        CoverslipError: the split is refused, for example because a set or a class would be empty.
     """
     limit = [] if budget is None else [f"--budget={math.ceil(budget_seconds(budget))}s"]
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
-    chosen = recipe_of_dataset(workspace, dataset, recipe)
-    if chosen.init == "imagenet":
-        check_weights(model_info(chosen.model))
+    settled = recipe_of_dataset(workspace, dataset, recipe)
+    if settled.init == "imagenet":
+        check_weights(model_info(settled.model))
     refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of)
     if again_of is not None:
-        chosen = keeping_split_of(workspace, again_of, dataset_id, chosen)
-    images = training_images(workspace, dataset_id, grouped=groups_asked(workspace, dataset, recipe))
+        settled = keeping_split_of(workspace, again_of, dataset_id, settled)
+    images = training_images(workspace, dataset_id, grouped=recipe_grouping(workspace, dataset, recipe))
     name = name or unused_name(workspace, "train", dataset.name)
     job_id, folder = new_job_folder(workspace.runs, name)
-    recipe_file = asked_recipe(folder)
-    save_recipe(chosen, recipe_file, as_asked=True)
+    recipe_file = requested_recipe(folder)
+    save_recipe(settled, recipe_file, as_asked=True)
     leakage = ["--allow-leakage"] if allow_leakage else []
     options = [*images.options, *leakage, *limit, f"--recipe={recipe_file}", f"--out={folder}"]
     add_job(
@@ -75,24 +82,24 @@ def queue_training(
         again_of=again_of,
         folder=str(folder),
         command=["-m", "coverslip", "train", *options, "--", *images.sources],
-        choices=chosen.model_dump(mode="json"),
+        choices=settled.model_dump(mode="json"),
     )
     return job_id
 
 
 def rename(workspace: Workspace, run_id: str, name: str) -> None:
-    """Call a training something else."""
+    """Rename a training."""
     find_job(workspace, run_id, "train")
     change_job(workspace, run_id, name=name)
 
 
 def adopt_runs(workspace: Workspace) -> None:
-    """List run folders that lie in the workspace but not in its tables: made in a terminal, or copied there."""
+    """Add run folders of the workspace that are not in its tables: trained in a terminal, or copied there."""
     with workspace.engine.connect() as connection:
-        known = set(connection.execute(select(db.jobs.c.folder)).scalars())
+        folders = set(connection.execute(select(db.jobs.c.folder)).scalars())
     for folder in sorted(workspace.runs.glob("*")):
-        if is_run(folder) and str(folder) not in known:
-            with suppress(CoverslipError):  # half a run, or a damaged one, stays where it is
+        if is_run(folder) and str(folder) not in folders:
+            with suppress(CoverslipError):  # incomplete and damaged runs are not listed
                 _adopt(workspace, folder)
 
 

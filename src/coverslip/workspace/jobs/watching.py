@@ -1,4 +1,4 @@
-"""Follow jobs: one reader for each, however many pages watch it."""
+"""Watch jobs: one reader for each, for any number of pages."""
 
 import asyncio
 import json
@@ -20,15 +20,15 @@ from coverslip.workspace.jobs.runs import RunState, state_of_run
 from coverslip.workspace.jobs.state import has_ended
 from coverslip.workspace.store.home import Workspace
 
-_SECONDS_BETWEEN_LOOKS = 0.5
-_SECONDS_BETWEEN_CLOCKS = 2.0  # the time that is left changes with every snapshot
+_SECONDS_BETWEEN_SNAPSHOTS = 0.5
+_SECONDS_BETWEEN_CLOCKS = 2.0  # the time left changes with every snapshot
 _MOST_UNREAD = 2_000  # messages that one page may lag behind
 _log = logging.getLogger("coverslip")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something to tell those who watch. `number` grows within a job; None: it is about now."""
+    """An event of a job. `number` increases within a job; None: it describes the current state."""
 
     kind: str  # state, trainings, log, rows
     text: str  # JSON
@@ -45,7 +45,7 @@ class JobSnapshot:
 
 
 class Source(Protocol):
-    """A job to watch; its methods block."""
+    """The source of events of a job; its methods block."""
 
     def snapshot(self) -> JobSnapshot: ...
 
@@ -56,16 +56,16 @@ NewSource = Callable[[Workspace, str], Source]  # of a job's id
 
 
 def as_text(content: object) -> str:
-    """JSON of what stands in dataclasses, which may lie in lists."""
+    """Return dataclasses, also in lists, as JSON."""
     return json.dumps(to_jsonable_python(content), allow_nan=False)
 
 
 @dataclass(eq=False)
 class _Subscriber:
     unread: "asyncio.Queue[Message | None]" = field(default_factory=lambda: asyncio.Queue(_MOST_UNREAD))
-    is_lost: bool = False  # it lagged too far behind; it may come back and say where it was
+    is_lost: bool = False  # it is too far behind; it can reconnect with its last number
 
-    def tell(self, message: Message | None) -> None:
+    def send(self, message: Message | None) -> None:
         try:
             self.unread.put_nowait(message)
         except asyncio.QueueFull:
@@ -82,50 +82,50 @@ class _Watcher:
         self.now: dict[str, str] = {}
         self.is_ready = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
-        self._told = 0.0
+        self._last_sent = 0.0
 
     async def work(self) -> None:
-        """Look until nobody watches any more, or nothing more will come."""
+        """Take snapshots until there are no subscribers, or the job has ended."""
         try:
-            self._take(await asyncio.to_thread(self.source.snapshot), tell=False)
+            self._take(await asyncio.to_thread(self.source.snapshot), sends=False)
             self.is_ready.set()
             while not self.is_over:
-                await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+                await asyncio.sleep(_SECONDS_BETWEEN_SNAPSHOTS)
                 if not self.subscribers:
                     return
-                self._take(await asyncio.to_thread(self.source.snapshot), tell=True)
-        except Exception:  # noqa: BLE001  pages reconnect by themselves; the log says why they had to
+                self._take(await asyncio.to_thread(self.source.snapshot), sends=True)
+        except Exception:  # noqa: BLE001  pages reconnect automatically; the error is logged
             _log.exception("a job could not be watched")
         finally:
             self.is_over = True
             self.is_ready.set()
-            self.tell(None)
+            self.send(None)
 
-    def _take(self, snapshot: JobSnapshot, *, tell: bool) -> None:
+    def _take(self, snapshot: JobSnapshot, *, sends: bool) -> None:
         self.is_over = snapshot.is_over
         for line in snapshot.lines:
             self.last_number = line.number or self.last_number
         changed = [Message(kind, text) for kind, text in snapshot.now.items() if self._is_news(kind, text)]
         self.now = snapshot.now or self.now
         if any(message.kind == "state" for message in changed):
-            self._told = time.monotonic()
-        if tell:
+            self._last_sent = time.monotonic()
+        if sends:
             for message in (*snapshot.lines, *changed):
-                self.tell(message)
+                self.send(message)
 
     def _is_news(self, kind: str, text: str) -> bool:
         before = self.now.get(kind, "")
         if _without_clock(text) != _without_clock(before):
             return True
-        return text != before and time.monotonic() - self._told > _SECONDS_BETWEEN_CLOCKS
+        return text != before and time.monotonic() - self._last_sent > _SECONDS_BETWEEN_CLOCKS
 
-    def tell(self, message: Message | None) -> None:
+    def send(self, message: Message | None) -> None:
         for subscriber in self.subscribers:
-            subscriber.tell(message)
+            subscriber.send(message)
 
 
 def _beginning(watcher: _Watcher, after: int, up_to: int, is_over: bool) -> list[Message]:
-    """What a page is told first. Of what has ended it asks for the rest itself, unless it lost the stream meanwhile."""
+    """Return the first messages to a page. For an ended job, pages request the rest, unless they reconnect."""
     now = [] if is_over else [Message(kind, text) for kind, text in watcher.now.items()]
     lines = watcher.source.backlog(after, up_to) if after or not is_over else []
     return [*now, *lines]
@@ -136,34 +136,36 @@ def _without_clock(state: str) -> str:
 
 
 class Watching:
-    """Who watches which job."""
+    """The watchers of all jobs."""
 
     def __init__(self, workspace: Workspace, sources: Mapping[JobKind, NewSource]) -> None:
-        """`sources` has a kind of source for every kind of job that can be watched."""
+        """`sources` contains the source of events for every kind of job."""
         self._workspace, self._sources = workspace, sources
         self._watchers: dict[str, _Watcher] = {}
         self._is_closed = False
 
     def close(self) -> None:
-        """End all streams at once: the server shuts down."""
+        """End all streams, because the server shuts down."""
         self._is_closed = True
         for watcher in self._watchers.values():
-            watcher.tell(None)
+            watcher.send(None)
 
     async def follow(self, job_id: str, after: int) -> AsyncIterator[Message]:
-        """The state, what came after that number, then all that is new; the state again at the end.
+        """Yield the state, the messages after that number, then new messages, and the state at the end.
 
-        Of a job that had ended before: its last state alone, after what somebody missed who says where he was.
+        If the job had already ended: the messages that a reconnecting page missed, and the last state.
 
         Raises:
             NotFound: there is no job of this id.
         """
         watcher = await self._watcher(job_id)
         subscriber = _Subscriber()
-        watcher.subscribers.add(subscriber)  # from here on nothing is missed, up to here it is read from the file
+        watcher.subscribers.add(
+            subscriber
+        )  # later messages arrive by the subscription, earlier ones are read from the file
         up_to, is_over = watcher.last_number, watcher.is_over
         try:
-            if not watcher.now:  # it could not be looked at
+            if not watcher.now:  # the first snapshot failed
                 return
             for message in await asyncio.to_thread(_beginning, watcher, after, up_to, is_over):
                 yield message
@@ -184,7 +186,7 @@ class Watching:
         watcher = self._watchers.get(job_id)
         if watcher is None or watcher.is_over:
             source = await asyncio.to_thread(self._source, job_id)
-            watcher = self._watchers.get(job_id)  # another page may have come while we looked
+            watcher = self._watchers.get(job_id)  # another page may have created it meanwhile
             if watcher is None or watcher.is_over:
                 watcher = _Watcher(source)
                 self._watchers[job_id] = watcher
@@ -204,21 +206,21 @@ class Watching:
 
 @dataclass(frozen=True, slots=True)
 class RunEvents:
-    """What those who watch a training are told, by the name of the event."""
+    """The events of a training by name."""
 
-    state: Annotated[RunState, Field(description="As it is now: first, at each change, and last.")]
-    trainings: Annotated[tuple[Training, ...], Field(description="Its curves so far.")]
-    log: Annotated[LogLine, Field(description="A line that is worth reading; the event's id is its number.")]
+    state: Annotated[RunState, Field(description="The current state: first, after each change, and last.")]
+    trainings: Annotated[tuple[Training, ...], Field(description="The curves so far.")]
+    log: Annotated[LogLine, Field(description="An important line; its number is the ID of the event.")]
 
 
 class WatchedTraining:
-    """A run's state, the curves of its trainings, and the lines of its log that are worth reading."""
+    """The source of the events of a training: state, curves, and important lines of the log."""
 
     def __init__(self, workspace: Workspace, job_id: str) -> None:
         self._workspace, self._id = workspace, job_id
         self._log = find_job(workspace, job_id, "train").run.events_file
         self._reader = LogReader(self._log)
-        self._told: tuple[tuple[Training, ...], str] = ((), "[]")
+        self._last_sent: tuple[tuple[Training, ...], str] = ((), "[]")
 
     def snapshot(self) -> JobSnapshot:
         try:
@@ -226,7 +228,7 @@ class WatchedTraining:
         except NotFound:
             return JobSnapshot({}, True, [])
         state = state_of_run(job, waiting(self._workspace, "train"))
-        # After the state: what a process wrote before it ended is not missed.
+        # Read after the state, so that the last lines before the end are included.
         trainings = folded_log(job).progress.trainings
         self._reader.has_begun_anew()
         lines = [_as_message(line) for line in self._reader.new_lines() if line.is_lasting]
@@ -234,9 +236,9 @@ class WatchedTraining:
         return JobSnapshot(now, has_ended(state.state), lines)
 
     def _trainings_as_text(self, trainings: tuple[Training, ...]) -> str:
-        if trainings is not self._told[0]:  # they change with epochs, not with steps
-            self._told = (trainings, as_text(trainings))
-        return self._told[1]
+        if trainings is not self._last_sent[0]:  # they change after epochs, not after steps
+            self._last_sent = (trainings, as_text(trainings))
+        return self._last_sent[1]
 
     def backlog(self, after: int, up_to: int) -> list[Message]:
         if after >= up_to:

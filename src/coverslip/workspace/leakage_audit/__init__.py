@@ -1,1 +1,1 @@
-"""Showing the images of a dataset to a network, when somebody asks for it."""
+"""Leakage audits and distances of datasets by the features of a network, on request."""

@@ -1,4 +1,4 @@
-"""How far apart datasets are: asking for it, how far it is, and what was found, which is kept."""
+"""Distances between datasets: start the measurement, report its progress, and store the results."""
 
 import json
 from collections.abc import Sequence
@@ -14,85 +14,92 @@ from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.pipes import Json
 from coverslip.workspace.datasets import reading_images
-from coverslip.workspace.store.database import one_moment
+from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.home import Workspace
-from coverslip.workspace.workers.submit import Asked, StepProgress
+from coverslip.workspace.workers.submit import StepProgress, WorkQueue
 
-DISTANCES = register(Kind("app-distances", "how far apart datasets are, in the app", RECORDS, bound_bytes=2 * 10**7))
+DISTANCES = register(Kind("app-distances", "distances between datasets in the app", RECORDS, bound_bytes=2 * 10**7))
 _MOST = 6  # datasets at once: each pair takes seconds
 _DISTANCES = TypeAdapter(Distances)
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetDistances:
-    """How far a dataset is from others, and how far the measuring is."""
+    """The distances of a dataset from others, and the progress of the measurement."""
 
     state: Annotated[
         Literal["not-asked", "waiting", "measuring", "known"],
-        Field(description="waiting: for the turn of what was asked before."),
+        Field(description="waiting: another measurement runs first."),
     ]
-    progress: Annotated[StepProgress | None, Field(description="Null until it is known.")]
-    error: Annotated[Failure | None, Field(description="Why the last try, since the server began, came to nothing.")]
-    distances: Annotated[Distances | None, Field(description="Null before they are known.")]
+    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    distances: Annotated[Distances | None, Field(description="Null until they are measured.")]
 
 
-class Measuring:
-    """The distances that were asked for, one after the other."""
+class DistanceMeasurements:
+    """Requests for distances, which are measured one at a time."""
 
-    def __init__(self, home: Workspace) -> None:
-        self._home, self._asked = home, Asked("coverslip.workspace.leakage_audit.distance_worker", home.readable)
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace, self._asked = (
+            workspace,
+            WorkQueue("coverslip.workspace.leakage_audit.distance_worker", workspace.readable),
+        )
 
     def state_of(self, dataset_id: str, others: Sequence[str]) -> DatasetDistances:
-        """What is known of how far a dataset is from others.
+        """Return the distances of a dataset from others, and the progress.
 
         Raises:
-            NotFound: one is not there.
-            Conflict: images of one are still being read, or could not be.
-            CoverslipError: these are too many, or the dataset is among the others.
+            NotFound: a dataset does not exist.
+            Conflict: images of a dataset are still being read, or could not be read.
+            CoverslipError: there are too many datasets, or one is given twice.
         """
         key = self._key(dataset_id, others)
         return self._state(dataset_id, key)
 
     def start(self, dataset_id: str, others: Sequence[str]) -> DatasetDistances:
-        """Measure them, unless they are known or being measured; raises as `state_of`."""
+        """Start the measurement, unless it is done or running; raises as `state_of`."""
         key = self._key(dataset_id, others)
-        if _kept(dataset_id, key) is None:
-            roots = [str(root) for root in self._home.roots]
-            question: Json = {"workspace": str(self._home.folder), "roots": roots, "datasets": [dataset_id, *others]}
-            self._asked.start(key, question, lambda result: _keep(dataset_id, key, result))
+        if _stored(dataset_id, key) is None:
+            roots = [str(root) for root in self._workspace.roots]
+            question: Json = {
+                "workspace": str(self._workspace.folder),
+                "roots": roots,
+                "datasets": [dataset_id, *others],
+            }
+            self._asked.start(key, question, lambda result: _store(dataset_id, key, result))
         return self._state(dataset_id, key)
 
     def cancel(self, dataset_id: str, others: Sequence[str]) -> None:
-        """Measure them no further; raises as `state_of`."""
+        """Cancel the measurement; raises as `state_of`."""
         self._asked.cancel(self._key(dataset_id, others))
 
     def close(self) -> None:
-        """End all of it."""
+        """Cancel all requests."""
         self._asked.close()
 
     def _state(self, dataset_id: str, key: str) -> DatasetDistances:
-        going_on = self._asked.state_of(key)
-        if going_on.state is not None:
-            state: Literal["waiting", "measuring"] = "waiting" if going_on.state == "waiting" else "measuring"
-            return DatasetDistances(state, going_on.progress, None, None)
-        known = _kept(dataset_id, key)
-        return DatasetDistances("not-asked" if known is None else "known", None, going_on.error, known)
+        work = self._asked.state_of(key)
+        if work.state is not None:
+            state: Literal["waiting", "measuring"] = "waiting" if work.state == "waiting" else "measuring"
+            return DatasetDistances(state, work.progress, None, None)
+        distances = _stored(dataset_id, key)
+        return DatasetDistances("not-asked" if distances is None else "known", None, work.error, distances)
 
     def _key(self, dataset_id: str, others: Sequence[str]) -> str:
-        """Another where the images, groups or names of one are others."""
+        """Return a key that changes with images, groups and names of the datasets."""
         if not 1 <= len(others) < _MOST or len({dataset_id, *others}) <= len(others):
             raise CoverslipError("distance-of-one-dataset", n_max=_MOST - 1)
-        with one_moment(self._home.engine) as connection:
+        with read_transaction(self._workspace.engine) as connection:
             rows = [reading_images.refuse_unread(connection, each) for each in (dataset_id, *others)]
         return sha256_json([[row.id, row.revision, row.name] for row in rows])
 
 
-def _kept(dataset_id: str, key: str) -> Distances | None:
-    with RecordStore(DISTANCES, dataset_id) as kept:
-        known = kept.find([key]).get(key)
-    return None if known is None else _DISTANCES.validate_json(known)
+def _stored(dataset_id: str, key: str) -> Distances | None:
+    with RecordStore(DISTANCES, dataset_id) as store:
+        stored = store.find([key]).get(key)
+    return None if stored is None else _DISTANCES.validate_json(stored)
 
 
-def _keep(dataset_id: str, key: str, result: Json) -> None:
-    with RecordStore(DISTANCES, dataset_id) as kept:
-        kept.keep({key: json.dumps(result).encode()})
+def _store(dataset_id: str, key: str, result: Json) -> None:
+    with RecordStore(DISTANCES, dataset_id) as store:
+        store.keep({key: json.dumps(result).encode()})

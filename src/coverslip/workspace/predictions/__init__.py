@@ -1,1 +1,1 @@
-"""What classifiers said of images, as rows, and what people say of that: corrections, datasets made of them."""
+"""Predictions of images as rows, and corrections of them."""

@@ -1,4 +1,4 @@
-"""Classifiers that can predict: those of trainings, and imported files."""
+"""Classifiers: those of trainings, and imported files."""
 
 import secrets
 import shutil
@@ -22,19 +22,19 @@ from coverslip.workspace.store.tables import classifiers
 
 @dataclass(frozen=True, slots=True)
 class ImportedClassifier:
-    """A `.coverslip` file of the workspace."""
+    """An imported `.coverslip` file of the workspace."""
 
     id: str
     name: str
     file: Path
-    created: str  # when it came here
+    created: str  # time of the import
 
 
-def bring(workspace: Workspace, file: Path, name: str | None) -> ImportedClassifier:
-    """Take a `.coverslip` file into the workspace; its network is built only when it predicts.
+def import_file(workspace: Workspace, file: Path, name: str | None) -> ImportedClassifier:
+    """Import a `.coverslip` file into the workspace. Its network is built only for predictions.
 
     Raises:
-        BadClassifier: it is none, or damaged.
+        BadClassifier: it is not a classifier, or is damaged.
     """
     try:
         card = open_classifier(file).card
@@ -42,17 +42,17 @@ def bring(workspace: Workspace, file: Path, name: str | None) -> ImportedClassif
         raise BadClassifier.of(replace(error.failure, file=None)) from error
     classifier_id = secrets.token_hex(5)
     place = workspace.folder / "classifiers" / f"{classifier_id}.coverslip"
-    brought = ImportedClassifier(classifier_id, name or " and ".join(card.classes[:3]), place, now())
+    imported = ImportedClassifier(classifier_id, name or " and ".join(card.classes[:3]), place, now())
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(file, place)
-    row = {"id": classifier_id, "name": brought.name, "file": str(place), "created": brought.created}
+    row = {"id": classifier_id, "name": imported.name, "file": str(place), "created": imported.created}
     with workspace.engine.begin() as connection:
         connection.execute(insert(classifiers).values(**row))
-    return brought
+    return imported
 
 
 def all_imported(workspace: Workspace) -> list[ImportedClassifier]:
-    """All of them, the newest first."""
+    """Return all imported classifiers, the newest first."""
     query = select(classifiers).where(classifiers.c.removed.is_(None))
     with workspace.engine.connect() as connection:
         rows = connection.execute(query.order_by(classifiers.c.created.desc(), classifiers.c.id)).all()
@@ -60,10 +60,10 @@ def all_imported(workspace: Workspace) -> list[ImportedClassifier]:
 
 
 def find_imported(workspace: Workspace, classifier_id: str, *, is_removed: bool = False) -> ImportedClassifier:
-    """One by its id.
+    """Return an imported classifier by its ID.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such classifier.
     """
     with workspace.engine.connect() as connection:
         row = connection.execute(select(classifiers).where(classifiers.c.id == classifier_id)).first()
@@ -73,10 +73,10 @@ def find_imported(workspace: Workspace, classifier_id: str, *, is_removed: bool 
 
 
 def remove(workspace: Workspace, classifier_id: str) -> None:
-    """Move it to the trash; predictions that it made stay.
+    """Move an imported classifier to the trash. Its predictions are kept.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is no such classifier.
     """
     classifier = find_imported(workspace, classifier_id)
     place = workspace.trash / classifier.id
@@ -89,12 +89,12 @@ def remove(workspace: Workspace, classifier_id: str) -> None:
 
 
 def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
-    """Take it out of the trash.
+    """Restore an imported classifier from the trash.
 
     Raises:
-        NotFound: it is not in the trash, or not any more.
-        Conflict: something else lies in its place.
-        BadClassifier: its file was damaged since; it stays in the trash.
+        NotFound: it is not in the trash.
+        Conflict: something else is at its location.
+        BadClassifier: its file is damaged; it stays in the trash.
     """
     classifier = find_imported(workspace, classifier_id, is_removed=True)
     place = workspace.trash / classifier.id
@@ -117,7 +117,7 @@ def _set_removed(workspace: Workspace, classifier_id: str, when: str | None) -> 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """A trained network that can predict; its id is that of its run, where it was trained here."""
+    """A classifier. If it was trained here, its ID is that of its run."""
 
     id: str
     name: str
@@ -126,26 +126,26 @@ class Classifier:
     headline: Headline | None
     is_imported: bool
     is_finished: Annotated[
-        bool, Field(description="Its training came to its end; else there are no test results, nor all checks.")
+        bool, Field(description="Whether its training is finished; otherwise there are no test results.")
     ]
-    study_id: Annotated[str | None, Field(description="The study that trained it.")]
-    created: Annotated[str, Field(description="When its training was asked for, or its file was brought.")]
+    study_id: Annotated[str | None, Field(description="The study of its training.")]
+    created: Annotated[str, Field(description="Time of the request of its training, or of the import.")]
     stage: Annotated[
         Literal["instant", "finetune"] | None,
-        Field(description="The stage whose network was kept; null where that is not recorded here."),
+        Field(description="The stage of the selected network; null if unknown."),
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a classifier is read from."""
+    """The location of a classifier."""
 
     name: str
     path: Path  # the folder of a run, or a file
 
 
 def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
-    """What can predict: what was trained here, then what was brought, then a study's, each the newest first.
+    """Return the classifiers: trained here, imported, of studies; the newest of each first.
 
     Classifiers of unfinished trainings follow the others. Damaged ones are skipped.
     """
@@ -163,10 +163,10 @@ def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
 
 
 def place_of(workspace: Workspace, classifier_id: str) -> Place:
-    """Where the classifier of a training, or one that was brought, is read from; it may not be there yet.
+    """Return the location of the classifier of a training, or of an imported one. The file may not exist yet.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is no such classifier.
     """
     try:
         job = find_job(workspace, classifier_id, "train")
@@ -192,10 +192,10 @@ def _of_training(job: Job) -> Classifier:
 
 
 def described(imported: ImportedClassifier) -> Classifier:
-    """What is said of one that was brought.
+    """Return the description of an imported classifier.
 
     Raises:
-        BadClassifier: its file is damaged by now.
+        BadClassifier: its file is damaged.
     """
     return _described(
         imported.id, imported.name, imported.file, None, is_imported=True, is_finished=True, created=imported.created

@@ -1,8 +1,8 @@
-"""A classifier that stays loaded and answers one image at a time.
+"""A process with a loaded classifier that classifies one image at a time.
 
 Run as `python -m coverslip.workspace.predictions.classify_worker RUN`.
 
-Questions come on stdin and answers go to stdout, as messages of `coverslip.pipes`. It ends when stdin does.
+Requests arrive on stdin, and answers go to stdout, as messages of `coverslip.pipes`. It ends when stdin is closed.
 """
 
 import math
@@ -18,7 +18,7 @@ from coverslip.pipes import Json, read_message, write_message
 
 
 def answer(classifier: Any, file: str) -> Json:  # Any: a Classifier, whose module imports much
-    """What one image shows, or why that cannot be told."""
+    """Return the prediction of one image, or the error."""
     try:
         row = next(iter(classifier.predict(open_image_file(Path(file)))))
     except CoverslipError as error:
@@ -36,18 +36,18 @@ def answer(classifier: Any, file: str) -> Json:  # Any: a Classifier, whose modu
 
 
 def fault(error: CoverslipError) -> Json:
-    """An error of ours as a message."""
+    """Return an error as a message."""
     return {"error": asdict(error.failure)}
 
 
 def main(run: Path) -> int:
-    """Answer until nobody asks any more."""
+    """Answer requests until stdin is closed; return the exit code."""
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not stand among answers
+    os.dup2(2, 1)  # output of libraries must not mix with answers
     from coverslip.inference import load_classifier
 
     try:
-        classifier = load_classifier(run, "cpu")  # quick enough for single images, and a GPU is left to trainings
+        classifier = load_classifier(run, "cpu")  # fast enough for single images; the GPU stays free for trainings
     except CoverslipError as error:
         write_message(answers, fault(error))
         return 1

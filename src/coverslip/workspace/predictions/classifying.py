@@ -1,4 +1,4 @@
-"""Answers for single images from a classifier that stays loaded for a while, in a process of its own."""
+"""Classify single images with classifiers that stay loaded for a while, in separate processes."""
 
 import subprocess
 import sys
@@ -21,13 +21,13 @@ from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.workers.submit import child_environment
 
 SILENT_SECONDS = 300.0
-_ANSWER_SECONDS = 180.0  # a huge image on a busy computer takes long; what takes longer hangs
-_MOST_LOADED = 2  # each takes some hundred megabytes
+_ANSWER_SECONDS = 180.0  # large images on a busy computer take long; a longer time means that the process hangs
+_MOST_LOADED = 2  # each needs some hundred megabytes
 
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """What one image shows."""
+    """The prediction of one image."""
 
     predicted: str | None
     probability: float | None
@@ -38,28 +38,28 @@ class Classified:
 
 @dataclass(eq=False)
 class _Worker:
-    """One loaded classifier; it answers one question after the other."""
+    """A process with a loaded classifier. It answers one request at a time."""
 
     folder: Path
     process: "subprocess.Popen[bytes]"
-    stamp: int  # of what was loaded
+    stamp: int  # of the loaded classifier
     lock: threading.Lock = field(default_factory=threading.Lock)
-    last_asked: float = field(default_factory=time.monotonic)
+    last_used: float = field(default_factory=time.monotonic)
 
-    def ask(self, file: Path) -> Json:
-        """Raises BrokenPipeError where the process has died or hangs."""
+    def classify(self, file: Path) -> Json:
+        """Return the answer for an image; raise BrokenPipeError if the process has died or hangs."""
         assert self.process.stdin is not None
         try:
             write_message(self.process.stdin, {"file": str(file)})
             answer = _answer(self.process)
         finally:
-            self.last_asked = time.monotonic()
+            self.last_used = time.monotonic()
         if answer is None:
             raise BrokenPipeError
         return answer
 
     def end(self, patience_s: float = 10) -> None:
-        """The end of its questions ends the process; where it is busy for longer than that, it is killed."""
+        """End the process by closing its stdin. If it is still busy after `patience_s`, it is killed."""
         with suppress(OSError):
             if self.process.stdin is not None:
                 self.process.stdin.close()
@@ -70,8 +70,8 @@ class _Worker:
             self.process.wait()
 
 
-class Classifying:
-    """Loaded classifiers by their ids, ended when nobody has asked them for a while."""
+class LoadedClassifiers:
+    """Loaded classifiers by ID. Idle ones are ended."""
 
     def __init__(self, workspace: Workspace, *, silent_seconds: float = SILENT_SECONDS) -> None:
         self._workspace, self._silent_seconds = workspace, silent_seconds
@@ -84,7 +84,7 @@ class Classifying:
         self._tidier.start()
 
     def close(self) -> None:
-        """End all of them."""
+        """End all processes."""
         self._closed.set()
         with self._lock:
             workers, self._workers = list(self._workers.values()), {}
@@ -92,18 +92,18 @@ class Classifying:
             worker.end(patience_s=0)
 
     def classify(self, classifier_id: str, file: Path) -> Classified:
-        """What an image shows.
+        """Classify an image.
 
         Raises:
             NotFound: there is no such classifier.
-            CoverslipError: it cannot be loaded, or ended twice over this image.
+            CoverslipError: it cannot be loaded, or its process ended twice on this image.
         """
         place = place_of(self._workspace, classifier_id).path
-        for _ in range(2):  # one that died since the last question is begun again
+        for _ in range(2):  # a process that died since the last request is restarted
             worker = self._worker(classifier_id, place)
             try:
                 with worker.lock:
-                    answer = worker.ask(file)
+                    answer = worker.classify(file)
             except (OSError, ValueError):  # ValueError: its pipe was closed
                 self._forget(classifier_id, worker)
                 continue
@@ -116,10 +116,10 @@ class Classifying:
         with self._lock:
             worker = self._workers.pop(classifier_id, None)
             stamp = stamp_of(folder)
-            surplus = [worker] if worker is not None and worker.stamp != stamp else []  # the training went on since
+            surplus = [worker] if worker is not None and worker.stamp != stamp else []  # the training continued
             if worker is None or surplus or worker.process.poll() is not None:
                 worker = _begin(folder, stamp, self._workspace.readable)
-            self._workers[classifier_id] = worker  # the last asked stands last
+            self._workers[classifier_id] = worker  # the most recently used is last
             surplus += [self._workers.pop(name) for name in list(self._workers)[:-_MOST_LOADED]]
         for ended in surplus:
             with ended.lock:
@@ -137,13 +137,13 @@ class Classifying:
             self.end_silent()
 
     def end_silent(self) -> None:
-        """End those that nobody has asked for a while."""
+        """End idle processes."""
         now = time.monotonic()
         with self._lock:
             silent = {
                 name: worker
                 for name, worker in self._workers.items()
-                if now - worker.last_asked > self._silent_seconds and not worker.lock.locked()
+                if now - worker.last_used > self._silent_seconds and not worker.lock.locked()
             }
             for name in silent:
                 del self._workers[name]
@@ -152,7 +152,7 @@ class Classifying:
 
 
 def _answer(process: "subprocess.Popen[bytes]") -> Json | None:
-    """The next message of a worker; None where it has died, also of taking too long."""
+    """Return the next message of a worker; None if it has died or was killed after the time limit."""
     assert process.stdout is not None
     hangs = threading.Timer(_ANSWER_SECONDS, process.kill)
     hangs.daemon = True
@@ -167,7 +167,7 @@ def _begin(folder: Path, stamp: int, readable: Sequence[Path]) -> _Worker:
     """Load a classifier in a new process.
 
     Raises:
-        CoverslipError: there is none, or it cannot be loaded.
+        CoverslipError: there is no classifier, or it cannot be loaded.
     """
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "coverslip.workspace.predictions.classify_worker", str(folder)],
@@ -175,7 +175,7 @@ def _begin(folder: Path, stamp: int, readable: Sequence[Path]) -> _Worker:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=child_environment(readable),
-        start_new_session=True,  # Ctrl-C in the server's terminal is not for it; the end of its questions is
+        start_new_session=True,  # Ctrl-C in the server's terminal must not reach it; closing stdin ends it
     )
     worker, greeting = _Worker(folder, process, stamp), _answer(process)
     if greeting is not None and greeting.get("ready"):

@@ -24,28 +24,28 @@ _Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
 def position_of(connection: Connection, dataset_id: str, picture: ImageSource) -> int | None:
-    """Where an image stands in a dataset; None where it is not, or not any more, one of its images."""
-    own = (images.c.dataset_id == dataset_id) & (images.c.path == str(picture.file))
-    there = connection.execute(select(images.c.position, images.c.plan).where(own)).all()
-    planned = [plan_of(row.plan) for row in there]
-    chosen = index_of_same_pixels(
+    """Return the position of an image in a dataset; None if the dataset does not contain it."""
+    of_file = (images.c.dataset_id == dataset_id) & (images.c.path == str(picture.file))
+    rows = connection.execute(select(images.c.position, images.c.plan).where(of_file)).all()
+    planned = [plan_of(row.plan) for row in rows]
+    index = index_of_same_pixels(
         [plan for plan, _ in planned], picture.plan, ["point" in stated for _, stated in planned]
     )
-    return None if chosen is None else int(there[chosen].position)
+    return None if index is None else int(rows[index].position)
 
 
 def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], file: Path) -> dict[int, str]:
-    """What measured images have been relabelled to in their dataset since they were measured.
+    """Return the new labels of measured images that were relabeled in their dataset since then.
 
     Args:
-        workspace: where the dataset is.
+        workspace: the workspace of the dataset.
         job: a training or an evaluation.
-        classes: of its classifier.
+        classes: the classes of its classifier.
         file: the database of its rows.
 
     Returns:
-        The class by the row's number, as the training names its classes; images whose label was taken away are
-        not told of.
+        The class by the number of the row, with the class names of the training. Images whose label was removed are not
+        included.
     """
     records = _changed_records(workspace, job, classes)
     if not records:
@@ -60,14 +60,14 @@ def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], fil
     for record in records:
         of_file = rows_of[json.dumps(str(record.path))]
         are_points = ["point" in record.stated] * len(of_file)
-        chosen = index_of_same_pixels([plan for _, plan, _ in of_file], record.plan, are_points)
-        if chosen is not None and record.label not in (None, of_file[chosen][2]):
-            relabelled[of_file[chosen][0]] = str(record.label)
+        index = index_of_same_pixels([plan for _, plan, _ in of_file], record.plan, are_points)
+        if index is not None and record.label not in (None, of_file[index][2]):
+            relabelled[of_file[index][0]] = str(record.label)
     return relabelled
 
 
 def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
-    """What the training of a job made of the classes that images are labelled with."""
+    """Return the plan of classes of the training of a job."""
     choices: Mapping[str, object] = job.choices
     if job.kind == "evaluate":
         choices = find_job(workspace, job.classifier_id or "", "train").choices
@@ -75,21 +75,21 @@ def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
 
 
 def index_of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan, are_points: Sequence[bool]) -> int | None:
-    """Which of the images of one file is meant: the only one, that of the same crop, or that of the same whole plan.
+    """Return the index of the matching image of one file: the only one, the same crop, or the same plan.
 
     A recipe may read another plane, other channels or larger crops around points than a dataset shows.
 
     Args:
-        plans: of the images of the file.
-        plan: of the image that is meant.
-        are_points: whether the dataset gives a point, whose crop has no size of its own, for each of the images.
+        plans: the plans of the images of the file.
+        plan: the plan of the image to find.
+        are_points: for each image, whether the dataset gives a point without a crop size.
     """
-    chosen = [k for k in range(len(plans)) if _is_same_crop(plans[k].box, plan.box, is_point=are_points[k])]
-    if not chosen and len(plans) == 1 and None in (plans[0].box, plan.box):
-        chosen = [0]  # only one of dataset and classifier crops the file
-    if len(chosen) > 1:
-        chosen = [k for k in chosen if plans[k] == plan]
-    return chosen[0] if len(chosen) == 1 else None
+    candidates = [k for k in range(len(plans)) if _is_same_crop(plans[k].box, plan.box, is_point=are_points[k])]
+    if not candidates and len(plans) == 1 and None in (plans[0].box, plan.box):
+        candidates = [0]  # only the dataset or only the classifier crops the file
+    if len(candidates) > 1:
+        candidates = [k for k in candidates if plans[k] == plan]
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _is_same_crop(box: _Box | None, other: _Box | None, *, is_point: bool) -> bool:
@@ -99,7 +99,7 @@ def _is_same_crop(box: _Box | None, other: _Box | None, *, is_point: bool) -> bo
 
 
 def _changed_records(workspace: Workspace, job: Job, classes: Sequence[str]) -> Sequence[ImageRecord]:
-    """The images, with the classes of now, that may have been relabelled since a job was asked for."""
+    """Return the images, with their current classes, that may have been relabeled since a job was requested."""
     if job.dataset_id is None:
         return ()
     with suppress(NotFound), workspace.engine.connect() as connection:
@@ -111,7 +111,7 @@ def _changed_records(workspace: Workspace, job: Job, classes: Sequence[str]) -> 
 
 
 def _changed_places(connection: Connection, job: Job) -> list[int]:
-    """Where images stand whose label may be another than when a job was asked for."""
+    """Return the positions of images whose labels may have changed since a job was requested."""
     since = or_(label_changes.c.made >= job.created, label_changes.c.is_undone)
     changes = select(label_changes.c.before).where(label_changes.c.dataset_id == job.dataset_id, since)
     return sorted({place for before in connection.execute(changes).scalars() for place, _ in before})
@@ -121,16 +121,16 @@ LabelsOfFiles = Mapping[str, Sequence[Json]]  # plan and label of each image, by
 
 
 def labels_of_files(connection: Connection, dataset_id: str) -> LabelsOfFiles:
-    """The labels of all images of a dataset, as JSON for the process that predicts them."""
+    """Return the labels of all images of a dataset, as JSON for the process of the prediction."""
     query = select(images.c.path, images.c.plan, images.c.label).where(images.c.dataset_id == dataset_id)
     labels: dict[str, list[Json]] = defaultdict(list)
     for path, plan, label in connection.execute(query.order_by(images.c.position)):
-        labels[json.dumps(path)].append({"plan": plan, "label": label})  # JSON writes bytes that are no text
+        labels[json.dumps(path)].append({"plan": plan, "label": label})  # JSON can represent bytes that are not text
     return labels
 
 
 def with_dataset_labels(records: Sequence[ImageRecord], labels: LabelsOfFiles) -> list[ImageRecord]:
-    """The records with the labels of the dataset; images that are not in the dataset keep theirs."""
+    """Return the records with the labels of the dataset. Images that are not in the dataset keep their labels."""
     by_center: dict[tuple[str, tuple[int, int] | None], list[Json]] = defaultdict(list)
     for path, of_file in labels.items():
         for image in of_file:
@@ -138,7 +138,7 @@ def with_dataset_labels(records: Sequence[ImageRecord], labels: LabelsOfFiles) -
     labeled = []
     for record in records:
         path = json.dumps(str(record.path))
-        # Fields of view can hold thousands of images: only those around the same point are compared.
+        # A field of view can contain thousands of images: only those around the same point are compared.
         candidates = of_file if len(of_file := labels.get(path, ())) == 1 else by_center[path, _center(record.plan)]
         plans = [plan_of(image["plan"]) for image in candidates]
         index = index_of_same_pixels([plan for plan, _ in plans], record.plan, ["point" in of for _, of in plans])

@@ -1,4 +1,4 @@
-"""By what thresholds a training's classifier decides, choosing others, and by which ones images were predicted."""
+"""Decision thresholds of classifiers: show and change them, and record those of predictions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,41 +18,43 @@ BEGUN = "begun.json"
 
 
 class Begun(Document):
-    """What a prediction's rows are of, and by what they are decided."""
+    """The classifier, images and thresholds of a prediction's rows."""
 
     classifier: str = Field(description="Fingerprint of the classifier.")
     images: str = Field(description="Fingerprint of the images.")
     thresholds: tuple[float, ...] | None = Field(
-        description="Of each class; null: the most probable class is predicted."
+        description="Threshold of each class; null: the most probable class is predicted."
     )
     uncertain_below: float = Field(description="Less probable predictions are uncertain; 0 marks none.")
 
     def is_as_now(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
-        """Whether the classifier would decide images in this way now; stated class shares set thresholds aside."""
+        """Return whether the classifier still uses these thresholds. With stated class proportions, it uses none."""
         now = None if has_stated_shares else card.operating_points
         return (self.thresholds, self.uncertain_below) == (now, card.uncertain_below)
 
 
 def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
-    """What there is to choose for a classifier of two classes.
+    """Return the possible thresholds of a classifier of two classes.
 
     Raises:
         NotFound: there is no such run.
-        Conflict: it is not finished, or does not tell two classes apart.
+        Conflict: it is not finished, or does not have two classes.
     """
-    found = thresholds_of(_finished(workspace, run_id).run)
-    if found is None:
+    thresholds_of_run = thresholds_of(_finished(workspace, run_id).run)
+    if thresholds_of_run is None:
         raise Conflict("no-threshold-to-choose")
-    return found
+    return thresholds_of_run
 
 
-def decide(workspace: Workspace, run_id: str, choices: Mapping[str, Any]) -> Thresholds:  # Any: of each key its own
-    """Choose another threshold by a wish; numbers and report of the run follow.
+def decide(
+    workspace: Workspace, run_id: str, choices: Mapping[str, Any]
+) -> Thresholds:  # Any: each key has its own type
+    """Change the decision threshold of a run, and update its results and report.
 
     Raises:
-        NotFound, Conflict: as above.
-        BadRecipe: the wish is not valid.
-        BadRun: its images are gone.
+        NotFound, Conflict: as `thresholds`.
+        BadRecipe: a choice is not valid.
+        BadRun: its images are missing.
     """
     thresholds(workspace, run_id)
     pipeline.decide(_finished(workspace, run_id).folder, **choices, emit=ignore)

@@ -1,4 +1,4 @@
-"""Measured images of a run, or of an evaluation: `predictions.csv` as a database, made when it is first asked for."""
+"""Measured images of a run or evaluation: `predictions.csv` as a database, created on first use."""
 
 import csv
 import threading
@@ -21,15 +21,15 @@ from coverslip.workspace.store.records import load_records
 from coverslip.workspace.store.rows import Page, dataset_row, missing_sources
 from coverslip.workspace.viewing.filters import Filters
 
-ROWS = register(Kind("app-rows", "measured images as the app lists them", Layout(FILE, "rows"), bound_bytes=2 * 10**9))
+ROWS = register(Kind("app-rows", "lists of measured images in the app", Layout(FILE, "rows"), bound_bytes=2 * 10**9))
 _indexing = threading.Lock()
 
 
 def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Row]:
-    """Measured images of a run or an evaluation.
+    """Return a page of the measured images of a run or an evaluation.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is no such job.
         Conflict: nothing was measured yet.
     """
     job = find_job(workspace, job_id, "train", "evaluate")
@@ -40,7 +40,7 @@ def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, off
 
 
 def row_of_measured(workspace: Workspace, job_id: str, k: int) -> Row:
-    """One measured image; raises as `measured_row`."""
+    """Return the row of a measured image; raises as `measured_row`."""
     job = find_job(workspace, job_id, "train", "evaluate")
     with _rows_of(workspace, job) as (file, classes):
         row = row_of(cells_in(file, k), classes, relabelled_since(workspace, job, classes, file))
@@ -48,7 +48,7 @@ def row_of_measured(workspace: Workspace, job_id: str, k: int) -> Row:
 
 
 def _with_groups(job: Job, rows: list[Row]) -> list[Row]:
-    """Rows of a training with the groups of its split."""
+    """Return the rows of a training with the groups of its split."""
     file = job.run.split_file
     if job.kind != "train" or not file.is_file():
         return rows
@@ -58,15 +58,15 @@ def _with_groups(job: Job, rows: list[Row]) -> list[Row]:
 
 @lru_cache(maxsize=4)
 def _groups_in(folder: Path, _changed: int) -> dict[str, str]:
-    """The named group of each image; `_changed` is when the split was written."""
+    """Return the named group of each image; `_changed` is the time of the split file."""
     return {row.image_id: row.named_group for row in Run(folder).split if row.named_group}
 
 
 def measured_row(workspace: Workspace, job_id: str, k: int) -> ImageSource:
-    """The picture of a measured image.
+    """Return the location of the pixels of a measured image.
 
     Raises:
-        NotFound: there is nothing of this id, or no row of that number.
+        NotFound: there is no such job or row.
         Conflict: nothing was measured yet.
     """
     with _rows_of(workspace, find_job(workspace, job_id, "train", "evaluate")) as (file, _):
@@ -75,7 +75,7 @@ def measured_row(workspace: Workspace, job_id: str, k: int) -> ImageSource:
 
 @contextmanager
 def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]:
-    """The database of a run's rows, which stays during the block, and the run's classes."""
+    """Open the database of a run's rows, which is kept during the block; yields it with the run's classes."""
     run = Run(job.folder)
     table = run.predictions_file
     if not table.is_file():
@@ -101,7 +101,7 @@ def _classes_in(table: Path) -> list[str]:
 
 
 def _places_of_dataset(workspace: Workspace, job: Job) -> str:
-    """Changes when the folders of a job's dataset are chosen anew, vanish or come back: its pictures lie elsewhere."""
+    """Return a key that changes if folders of the dataset are moved, missing or restored."""
     with suppress(NotFound), workspace.engine.connect() as connection:
         row = dataset_row(connection, job.dataset_id or "")
         return sha256_json([row.sources, missing_sources(row)])[:8]
@@ -122,7 +122,7 @@ def _index(workspace: Workspace, job: Job, file: Path) -> None:
 
 
 def _finder(workspace: Workspace, job: Job) -> Callable[[str], ImageSource]:
-    """Where an image is: where the run found it, else where its dataset has it, whose folder may have been moved."""
+    """Return a function that locates images: by the run, else by its dataset, whose folder may have been moved."""
     images = ImageLookup(job.run)
     in_dataset: dict[str, ImageSource] | None = None
 

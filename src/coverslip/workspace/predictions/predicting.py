@@ -1,8 +1,8 @@
-"""A prediction at work, in a process of its own: `python -m coverslip.workspace.predictions.predicting FOLDER`.
+"""The process of a prediction: `python -m coverslip.workspace.predictions.predicting FOLDER`.
 
-FOLDER holds `request.json`; rows go to `rows.sqlite` as they come, what is being done to `status.json`, and at the end
-all rows to `predictions.csv`. Begun once more, it goes on after the last row; `begun.json` tells what the rows are of
-and by what thresholds they are decided.
+FOLDER contains `request.json`. The process writes rows to `rows.sqlite` and `predictions.csv`, and its status to
+`status.json`. If it is restarted, it resumes after the last row. `begun.json` records the classifier, images and
+thresholds of the rows.
 """
 
 import sys
@@ -31,10 +31,10 @@ _SECONDS_BETWEEN_WRITES = 0.3
 
 
 def predict_into(folder: Path) -> None:
-    """Do the work of a prediction's folder; leaves in it how that ended.
+    """Run the prediction of a folder, and record in it how that ended.
 
     Raises:
-        Stopped: on request; the rows so far are kept.
+        Stopped: on request; the rows so far are saved.
     """
     run = Run(folder)
     status = StatusFile(run.status_file)
@@ -48,7 +48,7 @@ def predict_into(folder: Path) -> None:
                 "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
             )
             failure = error.failure if isinstance(error, CoverslipError) else None
-            with suppress(CoverslipError, OSError):  # on a full disk `error` matters more
+            with suppress(CoverslipError, OSError):  # if the disk is full, `error` is more important
                 status.say(state, reason=str(error) or type(error).__name__, failure=failure)
             raise
 
@@ -57,7 +57,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     request = read_object(folder / "request.json")
     notes: list[Note] = []
 
-    def tell(event: Event) -> None:
+    def handle(event: Event) -> None:
         match event:
             case Noted():
                 notes.append(replace(event.note, text=one_line(event.text, 500)))
@@ -73,8 +73,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
 
     classifier, learnt = load_classifier(request["classifier"]), LearntImages(request["classifier"])
     if request["prevalence"]:
-        if (aside := note_on_thresholds(classifier.card)) is not None:
-            tell(Noted.of(aside))
+        if (extra_note := note_on_thresholds(classifier.card)) is not None:
+            handle(Noted.of(extra_note))
         classifier = classifier.at_prevalence(request["prevalence"])
     data = _opened(request, classifier.card.preprocessing.plan)
     begun = Begun(
@@ -83,9 +83,9 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         thresholds=classifier.card.operating_points,
         uncertain_below=classifier.card.uncertain_below,
     )
-    _refuse_others(folder, begun)
+    _refuse_changed(folder, begun)
     for note in data.notes:
-        tell(Noted.of(note))
+        handle(Noted.of(note))
     status.say("running", n_total=len(data.records))
     writer, shares = RowsWriter(folder / FILE), EstimatedShares(classifier.card)
     try:
@@ -98,7 +98,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
             unwritten: list[tuple[int, Prediction, Path, ReadPlan]] = []
             written = time.monotonic()
             rest = replace(data, records=data.records[n_before:])
-            pairs = classifier.predict_with_pixels(rest.records, is_hashed=learnt.is_known, emit=tell)
+            pairs = classifier.predict_with_pixels(rest.records, is_hashed=learnt.is_known, emit=handle)
             rows = zip(rest.records, learnt.rows(pairs), strict=True)
             for k, (record, row) in enumerate(rows, start=n_before):
                 table.write(row)
@@ -110,28 +110,30 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                     if stop.is_requested():
                         raise Stopped("prediction-stopped", file=folder)
             writer.add(unwritten)
-        for aside in (learnt.note(), shares.note()):
-            if aside is not None:
-                tell(Noted.of(aside))
+        for extra_note in (learnt.note(), shares.note()):
+            if extra_note is not None:
+                handle(Noted.of(extra_note))
     finally:
         writer.close()
 
 
 def _opened(request: Mapping[str, Any], plan: ReadPlan) -> Dataset:  # Any: JSON values
-    """The images, read as the classifier's plan says, with the labels of their dataset where they come from one."""
+    """Open the images with the plan of the classifier, and the labels of their dataset if they have one."""
     tables = request["tables"]
-    plan = plan.model_copy(update={"crop_size": plan.crop_size or tables["crop_size"]})  # as in training, if it knows
+    plan = plan.model_copy(
+        update={"crop_size": plan.crop_size or tables["crop_size"]}
+    )  # that of the training, if it is known
     may_read = _below(request["roots"])
     data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labelled=False, may_read=may_read)
     _refuse_outside(data, may_read)
     return replace(data, records=tuple(with_dataset_labels(data.records, request.get("labels", {}))))
 
 
-def _refuse_others(folder: Path, now: Begun) -> None:
-    """What goes on must be what was begun: rows, and corrections of them, are known by their numbers.
+def _refuse_changed(folder: Path, now: Begun) -> None:
+    """Check that a resumed prediction uses the same input: rows and corrections are identified by their numbers.
 
     Raises:
-        Conflict: the images or the classifier are others by now.
+        Conflict: the images or the classifier have changed.
     """
     before = Begun.read_if_there(folder / BEGUN)
     if before is None:
@@ -148,7 +150,7 @@ def _fingerprint(data: Dataset) -> str:
 
 
 def _below(roots: Sequence[str]) -> Callable[[Path], bool]:
-    """Whether a file lies below one of these folders, also behind links."""
+    """Return a function that checks whether a file is in one of these folders after links are resolved."""
 
     @cache
     def is_allowed(folder: Path) -> bool:
@@ -162,10 +164,10 @@ def _below(roots: Sequence[str]) -> Callable[[Path], bool]:
 
 
 def _refuse_outside(data: Dataset, may_read: Callable[[Path], bool]) -> None:
-    """A table, or a link, may name files that the app must not read.
+    """Check that all images are in the readable folders: tables and links may point to other files.
 
     Raises:
-        BadDataset: one does.
+        BadDataset: an image is outside.
     """
     for file in (file for record in data.records for file in record.plan.files(record.path)):
         if not may_read(file):
@@ -173,7 +175,7 @@ def _refuse_outside(data: Dataset, may_read: Callable[[Path], bool]) -> None:
 
 
 def main(folder: Path) -> int:
-    """Predict, and give the exit code; an error becomes one line."""
+    """Predict, and return the exit code. Errors are printed as one line."""
     try:
         predict_into(folder)
     except CoverslipError as error:

@@ -1,4 +1,4 @@
-"""Rows of predictions in a small database each, filtered and sorted in pages, with their pictures."""
+"""Rows of predictions in a database for each, with filters, sorting, pages and pictures."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.tables import corrections
-from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, chosen
+from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, matching_query
 from coverslip.workspace.viewing.images import PictureSource
 from coverslip.workspace.viewing.pictures import View, large_picture, thumbnail
 
@@ -33,7 +33,7 @@ _COLUMNS = (
     *("k", "image_id", "path", "file", "plan", "label", "predicted", "decision", "probability", "probabilities"),
     *("reason", "warning", "unfamiliarity", "prediction_set"),
 )
-_PLAIN = (  # kept as they are
+_PLAIN = (  # stored unchanged
     *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "unfamiliarity"),
 )
 _SCHEMA = """
@@ -51,7 +51,7 @@ _REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
 
 
 class Exclusion(StrEnum):
-    """Why an image is of no use for training; the answer of a person who looked at it."""
+    """Why a user excluded an image from training."""
 
     NONE_OF_THESE = "none-of-these"  # it shows none of the classifier's classes
     UNUSABLE = "unusable"  # such as blurred, cut off, empty
@@ -59,40 +59,43 @@ class Exclusion(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One image and what was said about it."""
+    """An image with its prediction and correction."""
 
-    k: Annotated[int, Field(description="Its place among the rows, from 0.")]
+    k: Annotated[int, Field(description="Number of the row, from 0.")]
     image_id: str
     path: str
-    label: Annotated[str | None, Field(description="Its label when the job was requested; null: not known.")]
+    label: Annotated[str | None, Field(description="Its label at the request of the job; null: unknown.")]
     predicted: str | None
     decision: str
     probability: float | None
     probabilities: dict[str, float | None]
-    correction: Annotated[str | None, Field(description="The class that a person corrected or confirmed.")]
+    correction: Annotated[str | None, Field(description="The class that a user corrected or confirmed.")]
     excluded: Annotated[
         Exclusion | None,
-        Field(description="Why a person excluded it: it shows none of the classes, or is unusable."),
+        Field(description="Why a user excluded it: it shows none of the classes, or is unusable."),
     ]
     reason: Annotated[str | None, Field(description="Why the image could not be read, or is unfamiliar.")]
     warning: Annotated[str | None, Field(description="How the image differs from all training images.")]
     unfamiliarity: Annotated[
-        float | None, Field(description="0 as training images usually are, above 1 unfamiliar; null: not known.")
+        float | None, Field(description="0 for typical training images, above 1 for unfamiliar images; null: unknown.")
     ]
     prediction_set: Annotated[
         tuple[str, ...] | None,
-        Field(description="Classes that hold the true one for 90 % of images of each class; null: not known."),
+        Field(
+            description="Set of classes that contains the true class for 90% of the images of each class; null: "
+            "unknown."
+        ),
     ]
     group: Annotated[
-        str | None, Field(description="Of a training's images the group that they were split by; null: none is known.")
+        str | None, Field(description="For images of a training, the group in its split; null: unknown.")
     ] = None
 
 
 class RowsWriter:
-    """Adds rows, some at a time; readers see them at once, and what was written stays when the process is killed."""
+    """Adds rows in batches. Readers see them at once, and they survive if the process is killed."""
 
     def __init__(self, file: Path, *, journal: Journal = "WAL") -> None:
-        if not file.exists():  # whoever finds the file finds the table in it
+        if not file.exists():  # the file appears only with its table
             part = file.with_name(f".{file.name}.part")
             remove_database(part)
             open_database(part, _SCHEMA).close()
@@ -107,13 +110,13 @@ class RowsWriter:
             self._connection.executemany(f"INSERT OR REPLACE INTO rows VALUES ({marks})", map(_cells, rows))  # noqa: S608 - only marks and fixed names are put in
 
     def added(self) -> Iterator[Prediction]:
-        """What was added so far, also by an earlier process, in order."""
+        """Yield the rows so far in order, including those of earlier processes."""
         for cells in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY k"):  # noqa: S608 - only marks and fixed names are put in
             values = dict(zip(_COLUMNS, cells, strict=True))
             probabilities = tuple(math.nan if p is None else p for p in json.loads(values["probabilities"]))
-            chosen = _set_of(values["prediction_set"])
+            prediction_set = _set_of(values["prediction_set"])
             yield Prediction(
-                **{name: values[name] for name in _PLAIN}, probabilities=probabilities, prediction_set=chosen
+                **{name: values[name] for name in _PLAIN}, probabilities=probabilities, prediction_set=prediction_set
             )
 
     def close(self) -> None:
@@ -146,13 +149,13 @@ def _set_of(text: str | None) -> tuple[str, ...] | None:
 
 
 def _text(file: Path) -> str:
-    """A path that SQLite takes: bytes that are no text are kept as surrogates, which JSON writes as escapes."""
+    """Return a path as text for SQLite: bytes that are not text become surrogates, which JSON escapes."""
     return json.dumps(str(file))
 
 
 @contextmanager
 def reading(file: Path) -> Iterator[sqlite3.Connection]:
-    # Rows that are sent piece by piece are read by whichever thread of the server is free, one after the other.
+    # Streamed rows are read by different threads of the server, one after another.
     with closing(sqlite3.connect(file, timeout=30, check_same_thread=False)) as connection:
         connection.row_factory = sqlite3.Row
         yield connection
@@ -161,12 +164,12 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
 def page_in(
     file: Path, classes: Sequence[str], corrected: Mapping[int, str], filters: Filters, *, offset: int, limit: int
 ) -> Page[Row]:
-    """Some of the rows that match.
+    """Return a page of the matching rows.
 
     Raises:
-        CoverslipError: rows do not know what is asked for.
+        CoverslipError: rows do not support a filter.
     """
-    wanted = chosen(_gallery(classes, corrected), filters)
+    wanted = matching_query(_gallery(classes, corrected), filters)
     page = wanted.with_only_columns(*_ROWS.c).limit(limit).offset(offset)
     with reading(file) as connection:
         matching = connection.execute(*as_sqlite(page)).fetchall()
@@ -174,16 +177,16 @@ def page_in(
 
 
 def count_in(file: Path, classes: Sequence[str], corrected: Collection[int], filters: Filters) -> int:
-    """How many rows match."""
+    """Count the matching rows."""
     with reading(file) as connection:
-        return _count(connection, chosen(_gallery(classes, corrected), filters))
+        return _count(connection, matching_query(_gallery(classes, corrected), filters))
 
 
 def cells_in(file: Path, k: int) -> sqlite3.Row:
-    """The cells of one row.
+    """Return the cells of one row.
 
     Raises:
-        NotFound: there is none of that number.
+        NotFound: there is no row of that number.
     """
     cells: sqlite3.Row | None = None
     if file.is_file() and 0 <= k < 2**53:
@@ -195,7 +198,7 @@ def cells_in(file: Path, k: int) -> sqlite3.Row:
 
 
 def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, str]) -> Row:
-    """A row with the answer of a person, which is a class or an `Exclusion`."""
+    """Return a row with the answer of a user, which is a class or an `Exclusion`."""
     answer = corrected.get(cells["k"])
     probabilities: list[float | None] = json.loads(cells["probabilities"])
     return Row(
@@ -217,7 +220,7 @@ def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, s
 
 
 def source_of(cells: sqlite3.Row) -> ImageSource:
-    """Where the pixels of a row's image are."""
+    """Return the location of the pixels of a row's image."""
     return ImageSource(Path(json.loads(cells["file"])), ReadPlan.from_json(cells["plan"]))
 
 
@@ -225,10 +228,10 @@ def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
     is_corrected = _ROWS.c.k.in_(among(corrected))
     return Gallery(
         position=_ROWS.c.k,
-        path=_ROWS.c.image_id,  # paths of predictions are absolute: all would share most folders
+        path=_ROWS.c.image_id,  # paths are absolute: most of their folders are the same
         named={name: _ROWS.c[name] for name in ("label", "predicted", "decision", "probability")},
         only={
-            # A label that the classifier was never taught is no mistake of its: reports count none either.
+            # Images of classes that the classifier does not know are not misclassified, as in reports.
             "mistakes": (_ROWS.c.predicted != _ROWS.c.label) & _ROWS.c.label.in_(among(classes)),
             "review": _ROWS.c.decision.in_(_REVIEWED) & ~is_corrected,
             "corrected": is_corrected,
@@ -242,20 +245,20 @@ def _count(connection: sqlite3.Connection, wanted: Select[Any]) -> int:
     return int(connection.execute(*as_sqlite(counted)).fetchone()[0])
 
 
-NOT_FOUND = ImageSource(Path("/nowhere"), ReadPlan())  # its row still counts
+NOT_FOUND = ImageSource(Path("/nowhere"), ReadPlan())  # the row still counts
 
 
 def thumbnail_of(workspace: Workspace, job_id: str, picture: ImageSource, side: int) -> bytes:
-    """A thumbnail of a row's image, kept for the next time; a blank one where it cannot be read."""
+    """Return a thumbnail of a row's image, which is cached; blank if the image cannot be read."""
     return thumbnail(workspace, job_id, _source(picture), side)
 
 
 def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
-    """A row's image as it is looked at in a viewer.
+    """Return a row's image for the viewer.
 
     Raises:
-        NotFound: where it lies is not known any more.
-        CoverslipError: it lies outside the allowed roots, or cannot be read.
+        NotFound: its file is missing.
+        CoverslipError: it is outside the allowed roots, or cannot be read.
     """
     if picture == NOT_FOUND:
         raise image_moved()
@@ -280,7 +283,7 @@ def _source(picture: ImageSource) -> PictureSource:
 def page_of_prediction(
     workspace: Workspace, prediction_id: str, filters: Filters, *, offset: int, limit: int
 ) -> Page[Row]:
-    """Rows of a prediction so far.
+    """Return a page of the rows of a prediction so far.
 
     Raises:
         NotFound: there is no such prediction.
@@ -293,7 +296,7 @@ def page_of_prediction(
 
 
 def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str | Exclusion]:
-    """The answers of people by row: a class, or why the image is excluded."""
+    """Return the answers of users by row: a class, or why the image is excluded."""
     query = select(corrections).where(corrections.c.job_id == prediction_id)
     with workspace.engine.connect() as connection:
         return {
@@ -303,7 +306,7 @@ def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str | 
 
 
 def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:
-    """All rows of a prediction, in order; memory does not grow with their number."""
+    """Yield all rows of a prediction in order, with constant memory."""
     corrected = corrections_of(workspace, job.id)
     if not (job.folder / FILE).is_file():
         return
@@ -313,7 +316,7 @@ def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource
 
 
 def count_rows(job: Job) -> tuple[int, dict[str, int]]:
-    """How many rows a prediction has so far, and how many of each decision, most frequent first."""
+    """Return the number of rows of a prediction so far, and by decision, the most frequent first."""
     if not (job.folder / FILE).is_file():
         return 0, {}
     with reading(job.folder / FILE) as connection:
@@ -323,22 +326,22 @@ def count_rows(job: Job) -> tuple[int, dict[str, int]]:
 
 
 def count_only(job: Job, corrected: Mapping[int, str], only: Only) -> int:
-    """How many rows a prediction has so far of those that a filter names."""
+    """Count the rows of a prediction so far that match a filter."""
     if not (job.folder / FILE).is_file():
         return 0
     return count_in(job.folder / FILE, job.choices["classes"], corrected, Filters(only=only))
 
 
 def prediction_row(workspace: Workspace, job: Job, k: int) -> Row:
-    """One row of a prediction.
+    """Return one row of a prediction.
 
     Raises:
-        NotFound: there is none of that number.
+        NotFound: there is no row of that number.
     """
     corrected = corrections_of(workspace, job.id)
     return row_of(cells_in(job.folder / FILE, k), job.choices["classes"], corrected)
 
 
 def image_source_of_row(workspace: Workspace, prediction_id: str, k: int) -> ImageSource:
-    """The picture of a predicted image."""
+    """Return the location of the pixels of a predicted image."""
     return source_of(cells_in(find_job(workspace, prediction_id, "predict").folder / FILE, k))

@@ -1,4 +1,4 @@
-"""State of predictions, read from their folders."""
+"""The state of predictions, read from their folders."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from coverslip.workspace.store.rows import Page, Paging, folder_of_run
 
 @dataclass(frozen=True, slots=True)
 class PredictionState:
-    """A classifier at work on new images, as its folder says that it is now."""
+    """The current state of a prediction."""
 
     kind: Literal["predict"]
     id: str
@@ -29,53 +29,58 @@ class PredictionState:
     classifier_id: str
     classifier_name: str
     run_id: Annotated[
-        str | None, Field(description="The training of the classifier; null where it was imported, or was deleted.")
+        str | None,
+        Field(
+            description="The training of the classifier; null if the classifier was imported or the training deleted."
+        ),
     ]
     dataset_id: str | None
     state: State
     n_done: int
-    n_total: Annotated[int | None, Field(description="Null until the images are found.")]
+    n_total: Annotated[int | None, Field(description="Null until the images are listed.")]
     seconds_left: float | None
     decisions: Annotated[dict[str, int], Field(description="Images by decision, most frequent first.")]
     classes: list[str]
     prevalence: Annotated[
-        dict[str, float], Field(description="Shares of classes that somebody stated; probabilities follow them.")
+        dict[str, float], Field(description="Stated class proportions, to which probabilities are adapted.")
     ]
     thresholds: Annotated[
         dict[str, float] | None,
-        Field(description="Of each class, by which images are decided; null: the most probable class is predicted."),
+        Field(description="Decision threshold of each class; null: the most probable class is predicted."),
     ]
     uncertain_below: Annotated[
-        float | None, Field(description="Less probable predictions are uncertain; null before it begins.")
+        float | None, Field(description="Less probable predictions are uncertain; null before the start.")
     ]
-    has_earlier_thresholds: Annotated[bool, Field(description="The classifier decides by other thresholds now.")]
+    has_earlier_thresholds: Annotated[
+        bool, Field(description="Whether the thresholds of the classifier have changed since then.")
+    ]
     created: str
     ended: str | None
-    n_corrected: Annotated[int, Field(description="Images that a person gave an answer for, exclusions among them.")]
+    n_corrected: Annotated[int, Field(description="Images with an answer of a user, including exclusions.")]
     n_excluded: Annotated[int, Field(description="Images that show none of the classes, or are unusable.")]
-    n_review: Annotated[int, Field(description="Undecided images that nobody has corrected yet.")]
+    n_review: Annotated[int, Field(description="Images without a decided class and without a correction.")]
     n_warned: Annotated[int, Field(description="Images that differ from all training images.")]
     error: Failure | None
-    notes: Annotated[list[Note], Field(description="What is unusual about these images.")]
+    notes: Annotated[list[Note], Field(description="Notes about these images.")]
 
 
 def list_predictions(workspace: Workspace, paging: Paging) -> Page[PredictionState]:
-    """The predictions, the newest first."""
+    """Return the predictions, the newest first."""
     jobs = all_jobs(workspace, "predict")
     return Page([state_of_prediction(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
 def prediction_state(workspace: Workspace, prediction_id: str) -> PredictionState:
-    """One prediction.
+    """Return the state of a prediction.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is no such prediction.
     """
     return state_of_prediction(workspace, find_job(workspace, prediction_id, "predict"))
 
 
 def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
-    """What a prediction is doing."""
+    """Return the state of a prediction."""
     status = status_of(job)
     state = state_of(job, status)
     n_done, decisions = count_rows(job)
@@ -114,7 +119,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
 
 
 def _decided_by(job: Job, run_folder: Path | None) -> tuple[Begun | None, ClassifierCard | None]:
-    """By what images are decided, and the classifier as it is now; None where there is none, or it is damaged."""
+    """Return the thresholds of the rows, and the current classifier; None if missing or damaged."""
     try:
         return Begun.read_if_there(job.folder / BEGUN), None if run_folder is None else Run(run_folder).card
     except BadRun:
@@ -130,21 +135,23 @@ def _run_of_classifier(workspace: Workspace, job: Job) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class RowsSoFar:
-    """How many rows a prediction has."""
+    """The number of rows of a prediction."""
 
     n: int
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionEvents:
-    """What those who watch a prediction are told, by the name of the event."""
+    """The events of a prediction by name."""
 
-    state: Annotated[PredictionState, Field(description="As it is now: first, at each change, and last.")]
-    rows: Annotated[RowsSoFar, Field(description="There are more rows: pages ask for those that they show.")]
+    state: Annotated[PredictionState, Field(description="The current state: first, after each change, and last.")]
+    rows: Annotated[
+        RowsSoFar, Field(description="The number of rows has changed; pages request the rows that they show.")
+    ]
 
 
 class WatchedPrediction:
-    """A prediction's state, and how many rows there are."""
+    """The source of the events of a prediction: its state and number of rows."""
 
     def __init__(self, workspace: Workspace, job_id: str) -> None:
         self._workspace, self._id = workspace, job_id

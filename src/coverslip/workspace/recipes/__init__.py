@@ -1,1 +1,1 @@
-"""What a training is asked for with: a form of the recipe, networks in plain words, the recipe made of them."""
+"""Recipes of trainings: advice on networks and time, validation, and text files."""

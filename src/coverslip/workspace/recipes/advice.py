@@ -22,19 +22,19 @@ from coverslip.workspace.store.rows import folder_of_run, no_such_training
 from coverslip.workspace.store.tables import jobs
 
 PretrainedWeights = Literal["here", "download", "import", "none"]
-_BYTES = 4  # of a parameter: weights are stored as float32
+_BYTES = 4  # for each parameter: weights are stored as float32
 
 
 @dataclass(frozen=True, slots=True)
 class AdvisedModel:
-    """A network with what to know before choosing it. Counts are with 1,000 classes, at its own image size."""
+    """A network with facts for choosing it. Counts are for 1,000 classes, at its default image size."""
 
     name: str
     title: str
     family: str
     paper: str | None
     parameters: int
-    macs: Annotated[int | None, Field(description="Multiply-accumulates of one image.")]
+    macs: Annotated[int | None, Field(description="Multiply-accumulate operations for one image.")]
     input_px: int
     weights: Annotated[
         PretrainedWeights,
@@ -42,17 +42,19 @@ class AdvisedModel:
             description="here: on this computer; download: at first use; import: from a file; none: train from scratch."
         ),
     ]
-    download_bytes: Annotated[int | None, Field(description="About what is downloaded at first use; else null.")]
-    licence: Annotated[str | None, Field(description="Of the weights.")]
+    download_bytes: Annotated[
+        int | None, Field(description="Approximate download at first use; null if there is none.")
+    ]
+    licence: Annotated[str | None, Field(description="License of the weights.")]
     advice: str
     is_recommended: bool
-    options: Annotated[tuple[Option, ...], Field(description="What `model_options` may set.")]
-    takes_others: Annotated[bool, Field(description="Whether it takes further options, known to its library alone.")]
-    parts: Annotated[list[str], Field(description="What `freeze_to` may name, the earliest first.")]
+    options: Annotated[tuple[Option, ...], Field(description="The keys of `model_options`.")]
+    takes_others: Annotated[bool, Field(description="Whether it accepts further options of its library.")]
+    parts: Annotated[list[str], Field(description="The values of `freeze_to`, the earliest first.")]
 
 
 def advised_models() -> list[AdvisedModel]:
-    """All networks of the zoo: the default first, then those with available weights, then by size."""
+    """Return all networks: the default first, then those with available weights, then by size."""
     default = Recipe().model
     advised = [_advised(record, model_info(default)) for record in list_models()]
     return sorted(advised, key=lambda model: model.name != default)
@@ -80,8 +82,8 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
 
 
 def _licence(record: ModelRecord) -> str | None:
-    """Of the weights that a training would take."""
-    with suppress(WeightsUnavailable):  # damaged ones: the training says so
+    """Return the license of the weights that a training would use."""
+    with suppress(WeightsUnavailable):  # the training reports damaged weights
         weights = starting_weights(record)
         return record.licence if weights is None else weights.licence
     return record.licence
@@ -126,26 +128,26 @@ def _rounded(ratio: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class TimePreview:
-    """How long a training would take on this computer."""
+    """The expected time of a training on this computer."""
 
-    seconds: Annotated[float | None, Field(description="Null where no training here tells.")]
-    basis: Annotated[str | None, Field(description="Which earlier training tells it.")]
-    is_long: Annotated[bool, Field(description="Longer than half an hour, or many folds whose time is not known.")]
+    seconds: Annotated[float | None, Field(description="Null if no earlier training allows an estimate.")]
+    basis: Annotated[str | None, Field(description="The earlier training on which the estimate is based.")]
+    is_long: Annotated[bool, Field(description="Longer than half an hour, or many folds of unknown time.")]
     n_trainings: Annotated[int, Field(description="Folds and the classifier trained on all images; 1 without folds.")]
-    has_pretraining: Annotated[bool, Field(description="A first step on other images comes in addition.")]
+    has_pretraining: Annotated[bool, Field(description="Whether pretraining on other images comes in addition.")]
 
 
 _MANY_TRAININGS = 20
 
 
 def expected(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], counts: Counts) -> TimePreview:
-    """How long a training would take.
+    """Return the expected time of a training.
 
     Args:
-        workspace: of the dataset.
-        dataset_id: of labelled images.
-        recipe: what differs from the defaults.
-        counts: images in each part of its split.
+        workspace: the workspace of the dataset.
+        dataset_id: a dataset of labeled images.
+        recipe: values that differ from the defaults.
+        counts: the sizes of the sets of its split.
 
     Raises:
         NotFound, Conflict: there is no such dataset, or it is still being read.
@@ -167,14 +169,14 @@ def expected(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], c
 
 
 def keeping_split_of(workspace: Workspace, run_id: str, dataset_id: str, recipe: Recipe) -> Recipe:
-    """The recipe with the split of an earlier training on the same dataset.
+    """Return the recipe with the split of an earlier training on the same dataset.
 
     Returns:
-        The recipe as it is where one of the two trainings has folds, which test every image once anyway.
+        The unchanged recipe if one of the two trainings has folds, which test every image once.
 
     Raises:
         NotFound: there is no such training.
-        Conflict: it was of another dataset, or never came to its split.
+        Conflict: it used another dataset, or has no split.
     """
     with workspace.engine.connect() as connection:
         folder = folder_of_run(connection, run_id)

@@ -1,4 +1,4 @@
-"""Recipes as files: read into a form's values, and written from them."""
+"""Recipes as files: read into the values of a form, and written from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,31 +12,33 @@ from coverslip.workspace.recipes.checking import nested
 
 @dataclass(frozen=True, slots=True)
 class RecipeText:
-    """A recipe as a form keeps it and as a file holds it."""
+    """A recipe as values of a form and as text of a file."""
 
-    values: Annotated[Values, Field(description="The value of each dotted key that was given; others have defaults.")]
-    text: Annotated[str, Field(description="The same as YAML; without comments.")]
+    values: Annotated[
+        Values, Field(description="The value of each dotted key that is given; others have their defaults.")
+    ]
+    text: Annotated[str, Field(description="The same as YAML, without comments.")]
 
 
 def read_text(text: str) -> RecipeText:
-    """What a recipe's text says. Paths in it are not looked at: they are checked when a training is asked for.
+    """Return the values in the text of a recipe. Paths are not checked before a training is requested.
 
     Raises:
-        BadRecipe: not YAML, or a key or value is not valid; all faults at once, each with its line.
+        BadRecipe: it is not YAML, or a key or value is not valid; all errors with their lines.
     """
     _, values = parse_recipe(text)
     return RecipeText(values, _as_text(values))
 
 
 def write_text(choices: Mapping[str, Any], *, is_complete: bool = False) -> RecipeText:
-    """Values as the text of a recipe.
+    """Return values as the text of a recipe.
 
     Args:
         choices: nested or with dotted keys.
-        is_complete: with the defaults of all other keys.
+        is_complete: include the defaults of all other keys.
 
     Raises:
-        BadRecipe: a key or value is not valid; all faults at once.
+        BadRecipe: a key or value is not valid; all errors at once.
     """
     data = nested(choices)
     recipe = check_recipe(data)

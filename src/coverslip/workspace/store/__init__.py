@@ -1,4 +1,4 @@
-"""The workspace's folder and what is kept in it: its database, threads that work in it, the server that has it.
+"""The folder of the workspace and its content: database, background threads, and the lock of the server.
 
-`home` is the folder, `tables` and `database` are SQLite, `rows` and `records` tell what stands in it.
+`home` is the folder, `tables` and `database` are SQLite, `rows` and `records` convert their content.
 """

@@ -1,4 +1,4 @@
-"""Whether something began or ended in the workspace: pages ask for lists and results anew when this changes."""
+"""A key of the activity in the workspace: pages reload lists and results when it changes."""
 
 import hashlib
 
@@ -9,11 +9,11 @@ from coverslip.workspace.store.tables import datasets, jobs
 
 
 def activity_of(workspace: Workspace) -> str:
-    """Changes when a job is asked for, begins, ends or is removed, and when a dataset is opened, read or forgotten."""
+    """Return a key that changes with the jobs and datasets of the workspace and with their states."""
     with workspace.engine.connect() as connection:
-        begun = connection.execute(select(jobs.c.id, jobs.c.state).order_by(jobs.c.id)).all()
-        opened = connection.execute(
+        job_rows = connection.execute(select(jobs.c.id, jobs.c.state).order_by(jobs.c.id)).all()
+        dataset_rows = connection.execute(
             select(datasets.c.id, datasets.c.state, datasets.c.forgotten).order_by(datasets.c.id)
         ).all()
-    rows = [tuple(row) for row in (*begun, *opened)]
+    rows = [tuple(row) for row in (*job_rows, *dataset_rows)]
     return hashlib.blake2b(repr(rows).encode(), digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""Long work of the server's own process, in threads that can be asked to end."""
+"""Background work in the server process, in threads that can be stopped."""
 
 import threading
 import time
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class _Work:
     thread: threading.Thread
-    is_asked_to_end: threading.Event
+    must_end: threading.Event
 
 
 class Background:
-    """Threads by name. They may be killed at any time, so their work must be such that it can begin again."""
+    """Threads by name. They can be killed at any time, so their work must be restartable."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,7 +23,7 @@ class Background:
         self._held = Counter[str]()
 
     def start(self, name: str, work: Callable[[threading.Event], None]) -> None:
-        """Do `work` in a thread of its own unless one of that name is at it; the event says when it shall end."""
+        """Run `work` in a thread, unless a thread of that name is running. Its argument is set when it must end."""
         with self._lock:
             if self._is_running(name) or self._held[name]:
                 return
@@ -33,19 +33,19 @@ class Background:
             thread.start()
 
     def is_running(self, name: str) -> bool:
-        """Whether a thread of that name is at work."""
+        """Return whether a thread of that name is running."""
         with self._lock:
             return self._is_running(name)
 
     @contextmanager
     def held(self, name: str) -> Iterator[None]:
-        """Ask the thread of that name to end, wait until it has, and let none begin while the block runs."""
+        """Stop the thread of that name, wait for its end, and prevent new ones during the block."""
         with self._lock:
             self._held[name] += 1
             work = self._works.pop(name, None)
         try:
             if work is not None:
-                work.is_asked_to_end.set()
+                work.must_end.set()
                 work.thread.join()
             yield
         finally:
@@ -53,7 +53,7 @@ class Background:
                 self._held[name] -= 1
 
     def wait_all(self) -> None:
-        """Wait until all threads have done their work, and those that they begin meanwhile."""
+        """Wait for the end of all threads, including those that start meanwhile."""
         while True:
             with self._lock:
                 works = [work for work in self._works.values() if work.thread.is_alive()]
@@ -63,13 +63,13 @@ class Background:
                 work.thread.join()
 
     def end_all(self, within_s: float) -> None:
-        """Ask all threads to end, and wait so long until they have: before the server ends."""
+        """Stop all threads, and wait up to `within_s` seconds for their end."""
         until = time.monotonic() + within_s
         with self._lock:
             works = list(self._works.values())
             self._works.clear()
         for work in works:
-            work.is_asked_to_end.set()
+            work.must_end.set()
         for work in works:
             work.thread.join(max(0.0, until - time.monotonic()))
 

@@ -147,7 +147,7 @@ def waiting_briefly() -> Iterator[None]:
 
 
 @contextmanager
-def one_moment(engine: Engine) -> Iterator[Connection]:
+def read_transaction(engine: Engine) -> Iterator[Connection]:
     """Open a connection whose queries all read the same state of the database, whatever others write meanwhile."""
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")

@@ -1,4 +1,4 @@
-"""The workspace's folder on disk, and which folders of images it may look into."""
+"""The folder of the workspace, and the folders of images that it may read."""
 
 import os
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def default_workspace_folder() -> Path:
-    """`COVERSLIP_HOME`, else `coverslip` in the user's own folder, where results are easy to find."""
-    chosen = os.environ.get("COVERSLIP_HOME")
-    return Path(chosen).expanduser().absolute() if chosen else Path.home() / "coverslip"
+    """Return `COVERSLIP_HOME`, else `coverslip` in the home folder of the user."""
+    folder = os.environ.get("COVERSLIP_HOME")
+    return Path(folder).expanduser().absolute() if folder else Path.home() / "coverslip"
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """One folder with everything the app keeps; several servers must not share one."""
+    """The folder of the app. Only one server may use it at a time."""
 
     folder: Path  # absolute
     roots: tuple[Path, ...]  # absolute; images may be opened below these
@@ -59,7 +59,7 @@ class Workspace:
 
     @property
     def downloads(self) -> Path:
-        """What is being made to be taken away."""
+        """The folder of temporary files for downloads."""
         return self.folder / "downloads"
 
     @property
@@ -68,7 +68,7 @@ class Workspace:
 
     @cached_property
     def engine(self) -> "Engine":
-        """The database, made when it is first asked for."""
+        """The database, opened on first use."""
         from coverslip.workspace.store.database import open_database
 
         described = (self.runs, self.studies, self.predictions, self.uploads, self.snapshots)
@@ -76,14 +76,14 @@ class Workspace:
 
     @property
     def readable(self) -> tuple[Path, ...]:
-        """The folders below which files may be read."""
+        """The folders in which files may be read."""
         return (*self.roots, self.folder)
 
     def allowed(self, path: str | Path) -> Path:
-        """The real path of `path`, which must exist below one of the roots; links out of them are refused.
+        """Return the real path of `path`, which must exist in the readable folders. Links out of them are refused.
 
         Raises:
-            CoverslipError: it lies elsewhere or does not exist.
+            CoverslipError: it is outside these folders or does not exist.
         """
         try:
             real = Path(path).expanduser().resolve(strict=True)
@@ -95,7 +95,7 @@ class Workspace:
         return real
 
     def may_read(self, path: Path) -> bool:
-        """Whether there is such a file below one of the roots, also behind links."""
+        """Return whether the file exists in the readable folders after links are resolved."""
         try:
             self.allowed(path)
         except CoverslipError:
@@ -103,34 +103,38 @@ class Workspace:
         return True
 
     def allowed_image(self, path: Path, plan: ReadPlan) -> tuple[Path, ReadPlan]:
-        """The real path of an image, and its plan with those of the files of its further channels.
+        """Return the real path of an image, and its plan with the real paths of further channels.
 
         Raises:
-            CoverslipError: one of its files lies elsewhere or does not exist.
+            CoverslipError: one of its files is outside the readable folders or does not exist.
         """
         first, *others = map(self.allowed, plan.files(path))
         return first, plan.model_copy(update={"other_files": tuple(map(str, others))}) if others else plan
 
     def read_image(self, path: Path, plan: ReadPlan, fields: Fields | None = None) -> Pixels:
-        """The pixels of an image below one of the roots; the file that is read is the one that was checked.
+        """Return the pixels of an image in the readable folders. The file that is read is the file that was checked.
 
         Raises:
-            CoverslipError: one of its files lies elsewhere, does not exist or cannot be read.
+            CoverslipError: one of its files is outside the readable folders, does not exist or cannot be read.
         """
         return read_pixels(*self.allowed_image(path, plan), fields=fields, within=self.readable)
 
 
 def open_workspace(folder: Path | None = None, roots: tuple[Path, ...] = ()) -> Workspace:
-    """A workspace at `folder`, made if need be; without roots, the user's own folder may be read."""
-    home = (folder or default_workspace_folder()).absolute()
+    """Open the workspace at `folder`, and create it if needed. Without roots, the home folder may be read.
+
+    Raises:
+        CoverslipError: the workspace cannot be created, or a root does not exist.
+    """
+    path = (folder or default_workspace_folder()).absolute()
     try:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        home.mkdir(mode=0o700, exist_ok=True)  # images of patients are nobody else's
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)  # images of patients are private
     except OSError as error:
         raise CoverslipError(
-            "workspace-not-created", file=home, remedies=(ChooseOther("workspace"),), reason=error.strerror
+            "workspace-not-created", file=path, remedies=(ChooseOther("workspace"),), reason=error.strerror
         ) from error
     real = tuple(root.expanduser().resolve() for root in roots) or (Path.home().resolve(),)
     if missing := next((root for root in real if not root.is_dir()), None):
         raise CoverslipError("missing-root", file=missing, remedies=(ChooseOther("root"),))
-    return Workspace(home.resolve(), real)
+    return Workspace(path.resolve(), real)

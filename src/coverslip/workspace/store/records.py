@@ -1,4 +1,4 @@
-"""From rows to the records that all other rooms know, and back."""
+"""Conversion between rows and the records that other packages use."""
 
 import json
 import os
@@ -20,44 +20,44 @@ OUTSIDE = "outside"  # the stored reason of an image that the app may not read
 WHOLE = ReadPlan()
 
 
-def opened_as_json(found: Dataset) -> Json:
-    """What is known about a dataset besides its images."""
+def opened_as_json(dataset: Dataset) -> Json:
+    """Return the facts about a dataset besides its images as JSON."""
     return {
-        "root": os.fspath(found.root),
-        "source": found.source,
-        "notes": [asdict(note) for note in found.notes],
-        "columns": dict(found.opening.columns),
-        "crop_size": found.opening.plan.crop_size,
+        "root": os.fspath(dataset.root),
+        "source": dataset.source,
+        "notes": [asdict(note) for note in dataset.notes],
+        "columns": dict(dataset.opening.columns),
+        "crop_size": dataset.opening.plan.crop_size,
         "origins": [
             {"domain": origin.domain, "root": os.fspath(origin.root), "sources": list(origin.sources)}
-            for origin in found.origins
+            for origin in dataset.origins
         ],
     }
 
 
 @dataclass(frozen=True, slots=True)
 class TableChoices:
-    """How the tables of a dataset are read, where their headers do not tell."""
+    """How to read the tables of a dataset, if their headers are not sufficient."""
 
     columns: Mapping[str, str] = field(default_factory=dict)  # meaning to column
     crop_size: int | None = None  # side of the square around each point, in pixels
 
 
 def table_choices(row: AnyRow) -> TableChoices:
-    """Those of a dataset."""
+    """Return the choices for the tables of a dataset."""
     opened = row.opened or {}
     return TableChoices(opened.get("columns", {}), opened.get("crop_size"))
 
 
 def plan_as_json(record: ImageRecord) -> Json | None:
-    """Which pixels of its file an image is, and what of that its table's row states."""
+    """Return the plan of an image as JSON, with the parts that its table row states; None: the default plan."""
     if record.plan == WHOLE and not record.stated:
         return None
     return {**record.plan.model_dump(mode="json"), "stated": sorted(record.stated)}
 
 
 def plan_of(stored: Json | None) -> tuple[ReadPlan, frozenset[str]]:
-    """The plan of a row, and what of it the table states."""
+    """Return the plan of a row, and the parts that its table row states."""
     if stored is None:
         return WHOLE, frozenset()
     box, channels = stored["box"], stored["channels"]
@@ -83,7 +83,7 @@ def load_records(
     image_ids: Collection[str] | None = None,
     with_excluded: bool = True,
 ) -> list[ImageRecord]:
-    """The images at these positions, or those of them with these ids, with their labels of now."""
+    """Return the images at these positions, or with these IDs, with their current labels."""
     query = select(
         images.c.image_id,
         images.c.path,
@@ -120,7 +120,7 @@ def load_records(
 
 
 def load_versions(connection: Connection, dataset_id: str, places: Sequence[int]) -> list[str]:
-    """The versions of the images at these places, which are in order."""
+    """Return the versions of the images at these positions, which are in order."""
     if not places:
         return []
     query = select(images.c.position, images.c.version).where(
@@ -131,19 +131,19 @@ def load_versions(connection: Connection, dataset_id: str, places: Sequence[int]
 
 
 def load_dataset(connection: Connection, dataset_id: str) -> Dataset:
-    """The dataset as other rooms know it, with the labels and groups of now, but for what was left out."""
+    """Return a dataset with its current labels and groups, without excluded images."""
     row = dataset_row(connection, dataset_id)
     return as_dataset(row, load_records(connection, dataset_id, with_excluded=False))
 
 
 def load_as_trained(connection: Connection, dataset_id: str) -> Dataset:
-    """The same with the classes of the dataset's plan, as trainings see it: joined, left out, called otherwise."""
+    """Return a dataset with the classes of trainings: merged, excluded or renamed by the dataset's plan."""
     plan = ClassPlan.model_validate(dataset_row(connection, dataset_id).class_plan)
     return with_classes(load_dataset(connection, dataset_id), plan)
 
 
 def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
-    """Some images of a dataset as other rooms know them."""
+    """Return images of a dataset as a `Dataset`."""
     opened, choices = row.opened, table_choices(row)
     return Dataset(
         Path(opened["root"]),
@@ -163,7 +163,7 @@ def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
 
 
 def load_scan(connection: Connection, dataset_id: str) -> Scan:
-    """What was found when the images were read, of those that `load_dataset` gives."""
+    """Return the scan of the images that `load_dataset` returns."""
     is_image = (images.c.dataset_id == image_facts.c.dataset_id) & (images.c.position == image_facts.c.position)
     rows = connection.execute(
         select(image_facts.c.facts, image_facts.c.reason)
@@ -180,10 +180,10 @@ def reason_text(reason: str) -> str:
 
 
 def facts_as_json(facts: ImageFacts) -> Json:
-    """Facts for their column."""
+    """Return facts as JSON for their column."""
     return asdict(facts)
 
 
 def facts_of(stored: Json) -> ImageFacts:
-    """Facts from their column."""
+    """Return facts from the JSON of their column."""
     return ImageFacts(**{**stored, "low": tuple(stored["low"]), "high": tuple(stored["high"])})

@@ -1,4 +1,4 @@
-"""Rows of the database: ids, times, datasets, the order of classes, images of runs."""
+"""Rows of the database: IDs, times, datasets, the order of classes, images of runs."""
 
 import datetime
 import json
@@ -24,27 +24,27 @@ Item = TypeVar("Item")
 
 
 class MissingSource(Conflict):
-    """A folder or table that images of a dataset come from is not there now."""
+    """A source of a dataset does not exist."""
 
 
 class ImagesChanged(Conflict):
-    """Images that a request names are no longer in the dataset, which was read again since."""
+    """Images of a request are no longer in the dataset, which was read again."""
 
 
 class ChangedSince(Conflict):
-    """What a request takes back was changed again since."""
+    """A change that a request undoes was followed by another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """Some of many, in order."""
+    """A page of a list."""
 
     items: list[Item]
-    total: Annotated[int, Field(description="How many there are, on all pages together.")]
+    total: Annotated[int, Field(description="Total number of items on all pages.")]
 
 
 class Paging(BaseModel):
-    """Which part of a list."""
+    """The part of a list to return."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,19 +52,19 @@ class Paging(BaseModel):
     limit: Annotated[int, Field(ge=1, le=2_000)] = 200
 
     def of(self, rows: Sequence[Item]) -> Sequence[Item]:
-        """That part of them."""
+        """Return this part of the rows."""
         return rows[self.offset : self.offset + self.limit]
 
     def page_of(self, rows: Sequence[Item]) -> Page[Item]:
-        """That part of them as a page."""
+        """Return this part of the rows as a page."""
         return Page(list(self.of(rows)), len(rows))
 
 
 def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
-    """The dataset's own row.
+    """Return the row of a dataset.
 
     Raises:
-        NotFound: there is none of that id, or it was forgotten.
+        NotFound: there is no such dataset, or it was removed from the list.
     """
     row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).one_or_none()
     if row is None or row.forgotten is not None:
@@ -73,50 +73,50 @@ def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
 
 
 def positions_of(connection: Connection, dataset_id: str, image_ids: Collection[str]) -> list[int]:
-    """Return the positions that images have now, in order. They hold within the transaction of this connection only.
+    """Return the current positions of images, in order. They are valid in the transaction of this connection only.
 
     Raises:
         ImagesChanged: one of the images is not in the dataset.
     """
     wanted = set(image_ids)
     named = images.c.image_id.in_(values(json.dumps(list(wanted))))
-    found = connection.execute(
+    rows = connection.execute(
         select(images.c.position).where(images.c.dataset_id == dataset_id, named).order_by(images.c.position)
     )
-    positions = list(found.scalars())
+    positions = list(rows.scalars())
     if len(positions) != len(wanted):
         raise ImagesChanged("images-changed", n_missing=len(wanted) - len(positions))
     return positions
 
 
 def source_paths(row: AnyRow) -> list[str]:
-    """Where a dataset's images come from: absolute paths of folders, tables and files."""
+    """Return the absolute paths of the folders, tables and files of a dataset."""
     return [source["path"] for source in row.sources]
 
 
 def missing_sources(row: AnyRow) -> list[str]:
-    """Those of a dataset's folders, tables and files that are not there now: renamed, removed, on a disk elsewhere."""
-    if row.opened is None:  # samples that are yet to be drawn
+    """Return the missing sources of a dataset: renamed, removed or on a disconnected disk."""
+    if row.opened is None:  # samples that are not drawn yet
         return []
     return [path for path in source_paths(row) if not Path(path).exists()]
 
 
 def refuse_missing(row: AnyRow) -> None:
-    """Raises MissingSource where a folder or table of a dataset is not there now."""
+    """Raise MissingSource if a source of a dataset does not exist."""
     for path in missing_sources(row):
         raise MissingSource("missing-source", file=Path(path))
 
 
-def class_order(class_names: Iterable[str], found: Iterable[str]) -> list[str]:
-    """The names that have a place, then all others in natural order."""
+def class_order(class_names: Iterable[str], used: Iterable[str]) -> list[str]:
+    """Return the ordered class names, then all other used names in natural order."""
     first = list(dict.fromkeys(class_names))
-    return [*first, *sorted(set(found).difference(first), key=natural_key)]
+    return [*first, *sorted(set(used).difference(first), key=natural_key)]
 
 
 def folder_of_run(connection: Connection, run_id: str) -> Path | None:
-    """Where a training lies; None where there is none of that id."""
-    known = (jobs.c.id == run_id) & (jobs.c.kind == "train") & (jobs.c.state != "removed")
-    folder = connection.execute(select(jobs.c.folder).where(known)).scalar_one_or_none()
+    """Return the folder of a training; None if there is no such training."""
+    is_training = (jobs.c.id == run_id) & (jobs.c.kind == "train") & (jobs.c.state != "removed")
+    folder = connection.execute(select(jobs.c.folder).where(is_training)).scalar_one_or_none()
     return None if folder is None else Path(folder)
 
 
@@ -136,24 +136,24 @@ def original_location_taken(name: str) -> Conflict:
 
 
 def file_of_classifier(connection: Connection, classifier_id: str) -> Path | None:
-    """The file of a classifier that was brought; None where there is none of that id."""
-    known = (classifiers.c.id == classifier_id) & classifiers.c.removed.is_(None)
-    file = connection.execute(select(classifiers.c.file).where(known)).scalar_one_or_none()
+    """Return the file of an imported classifier; None if there is no such classifier."""
+    is_listed = (classifiers.c.id == classifier_id) & classifiers.c.removed.is_(None)
+    file = connection.execute(select(classifiers.c.file).where(is_listed)).scalar_one_or_none()
     return None if file is None else Path(file)
 
 
 def new_id() -> str:
-    """Short, and not to be guessed."""
+    """Return a short random ID."""
     return secrets.token_hex(6)
 
 
 def now() -> str:
-    """ISO 8601, UTC."""
+    """Return the current time: ISO 8601, UTC."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def confirmed_images(dataset_id: str) -> Select[Any]:
-    """Ids of the images of a dataset that still have the label that was confirmed."""
+    """Return a query for the IDs of images that still have their confirmed label."""
     return (
         select(images.c.image_id)
         .join(
@@ -165,43 +165,43 @@ def confirmed_images(dataset_id: str) -> Select[Any]:
 
 
 def confirmed_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
-    """Likewise, as a set; empty where there is no such dataset."""
+    """Return the IDs of images that still have their confirmed label."""
     return frozenset(connection.execute(confirmed_images(dataset_id)).scalars())
 
 
 def values(listed: str) -> Select[Any]:
-    """What a JSON list holds, however long it is."""
+    """Return a query for the values of a JSON list of any length."""
     return select(func.json_each(listed).table_valued("value").c.value)
 
 
 def ranges(n: int, size: int) -> Iterator[tuple[int, int]]:
-    """Starts and ends of pieces of at most `size`."""
+    """Yield starts and ends of ranges of at most `size`."""
     for start in range(0, n, size):
         yield start, min(n, start + size)
 
 
 def rows_in_dataset(connection: Connection, dataset_id: str, run: Run) -> dict[str, SplitRow]:
-    """The row of the split of each image that a training had, by the id that the image has in the dataset now.
+    """Return the split row of each image of a training, by the current ID of the image in the dataset.
 
-    Ids change where a dataset gets or loses a source, so images are found by their files; by their ids only where
-    there is no image of that file any more, since its folder was moved.
+    IDs change if a source is added or removed, so images are matched by file. They are matched by ID only if no image
+    of the file exists any more, because its folder was moved.
     """
     of_dataset = select(images.c.image_id, images.c.path).where(images.c.dataset_id == dataset_id)
     there = [(image_id, path) for image_id, path in connection.execute(of_dataset).all()]
     n_of_file = Counter(file for _, file in there)
     rows_of = _rows_by_file(run)
     moved = {row.image_id: row for file, rows in rows_of.items() if file not in n_of_file for row in rows}
-    found = {}
+    by_id = {}
     for image_id, file in there:
         of_file = rows_of.get(file)
         row = moved.get(image_id) if of_file is None else _row_of(image_id, of_file, is_only=n_of_file[file] == 1)
         if row is not None:
-            found[image_id] = row
-    return found
+            by_id[image_id] = row
+    return by_id
 
 
 def ids_in_dataset(rows: Mapping[str, SplitRow]) -> dict[str, str]:
-    """The ids that images have in a dataset now, by those that they had in the training."""
+    """Return the current IDs of images by their IDs in the training."""
     return {row.image_id: image_id for image_id, row in rows.items()}
 
 
@@ -213,7 +213,7 @@ def _rows_by_file(run: Run) -> dict[str, list[SplitRow]]:
 
 
 def _row_of(image_id: str, of_file: Sequence[SplitRow], *, is_only: bool) -> SplitRow | None:
-    """The row of an image among those of its file; where there are several, the name of a source may differ."""
+    """Return the row of an image among those of its file. If there are several, source names may differ."""
     if is_only and len(of_file) == 1:
         return of_file[0]
     same = (row for row in of_file if _is_same(image_id, row.image_id) or _is_same(row.image_id, image_id))

@@ -1,4 +1,4 @@
-"""One server for one workspace, and the token that lets other computers in."""
+"""The lock that allows one server for a workspace, and the token for other computers."""
 
 import hashlib
 import html
@@ -18,17 +18,17 @@ from coverslip.messages import ChooseOther, text
 from coverslip.workspace.store.home import Workspace
 
 _FORMAT_VERSION = 1
-_REDIRECT_SECONDS = 60.0  # a browser on a busy computer takes long to start
+_REDIRECT_SECONDS = 60.0  # a browser on a busy computer starts slowly
 
 
 @contextmanager
 def only_server(workspace: Workspace) -> Iterator[None]:
-    """Keep other servers away from the workspace: two would start each queued training twice.
+    """Lock the workspace against other servers: two would start each queued training twice.
 
-    The operating system takes the lock back even from a killed process.
+    The operating system releases the lock even after a process is killed.
 
     Raises:
-        CoverslipError: another server has it, and the message says where that one is; or it cannot be written to.
+        CoverslipError: another server, whose address the message contains, uses it; or it cannot be written to.
     """
     file = workspace.folder / "server.lock"
     with ExitStack() as stack:
@@ -52,7 +52,7 @@ def only_server(workspace: Workspace) -> Iterator[None]:
 
 
 def say_address(workspace: Workspace, address: str) -> None:
-    """Leave word of where this workspace is served, for whoever finds it locked."""
+    """Record the address of the server, for the error message of other servers."""
     write_json(_address_file(workspace), {"format_version": _FORMAT_VERSION, "address": address, "pid": os.getpid()})
 
 
@@ -64,7 +64,7 @@ def _other_address(workspace: Workspace) -> str | None:
 
 
 def make_token(workspace: Workspace) -> str:
-    """A new token; the workspace keeps its hash alone, so it can't be shown again. Earlier ones end."""
+    """Create a token; earlier ones become invalid. The workspace stores its hash only, so it is shown once."""
     token = secrets.token_urlsafe(32)
     digest = hashlib.sha256(token.encode()).hexdigest()
     write_json(_token_file(workspace), {"format_version": _FORMAT_VERSION, "sha256": digest})
@@ -73,7 +73,7 @@ def make_token(workspace: Workspace) -> str:
 
 
 def token_hash(workspace: Workspace) -> str | None:
-    """Hex SHA-256 of the token made last; None where there is none."""
+    """Return the hex SHA-256 of the latest token; None if there is none."""
     try:
         return str(json.loads(_token_file(workspace).read_text(encoding="utf-8"))["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -82,13 +82,13 @@ def token_hash(workspace: Workspace) -> str | None:
 
 @contextmanager
 def redirect_file(workspace: Workspace, address: str) -> Iterator[Path]:
-    """A page that leads to an address with a token, which only this user can read; it is removed after a while.
+    """Write a page that redirects to an address with a token. Only this user can read it. It is removed after a while.
 
-    Everybody on a computer sees what programs are started with, so a browser is handed this file's name. It lies in
-    the workspace: browsers in a sandbox read neither temporary nor hidden folders.
+    All users of a computer can see the arguments of programs, so the browser gets the name of this file. It is in the
+    workspace, because sandboxed browsers read neither temporary nor hidden folders.
     """
     file = workspace.folder / "open.html"
-    file.unlink(missing_ok=True)  # of a server that was killed
+    file.unlink(missing_ok=True)  # from a killed server
     shown = html.escape(address)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as page:
         page.write(
@@ -107,7 +107,7 @@ def redirect_file(workspace: Workspace, address: str) -> Iterator[Path]:
 
 
 def _remove(file: Path) -> None:
-    with suppress(OSError):  # Windows keeps what a browser has open; the next server removes it
+    with suppress(OSError):  # Windows keeps open files; the next server removes it
         file.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""The tables of the workspace. Labels and corrections live here alone; the rest can be rebuilt from folders."""
+"""The tables of the workspace. Only they contain labels and corrections; the rest can be rebuilt from folders."""
 
 import os
 from typing import Any
@@ -24,13 +24,13 @@ metadata = MetaData()
 
 
 class PathText(TypeDecorator[str]):
-    """A path as text; as bytes where its name is no UTF-8, which SQLite does not take as text."""
+    """A path as text, or as bytes if it is not UTF-8, which SQLite does not accept as text."""
 
     impl = String
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # Any: str or bytes
-        """For SQLite."""
+        """Convert a path for SQLite."""
         if value is None or value.isascii():
             return value
         try:
@@ -40,7 +40,7 @@ class PathText(TypeDecorator[str]):
         return value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # Any: str or bytes
-        """From SQLite."""
+        """Convert a path from SQLite."""
         return os.fsdecode(value) if isinstance(value, bytes) else value
 
 
@@ -50,28 +50,30 @@ datasets = Table(
     Column("id", String, primary_key=True),
     Column("name", String, nullable=False),
     Column("kind", String, nullable=False),  # folders, table, files, upload, samples
-    Column("sources", JSON, nullable=False),  # path (absolute), domain (the name that it was given, or None)
+    Column("sources", JSON, nullable=False),  # path (absolute), domain (its given name, or None)
     Column("is_labelled", Boolean, nullable=False),
     Column("group_column", String),
     Column("group_pattern", String),
-    Column("class_names", JSON, nullable=False),  # in the order of their keys and colours; also ones without images
+    Column(
+        "class_names", JSON, nullable=False
+    ),  # in the order of their keys and colors, including classes without images
     Column("class_plan", JSON, nullable=False),  # merge, drop, rename, as in a recipe
-    Column("opened", JSON),  # root, source, notes and origins, as they were found; None before images are there
-    Column("summary", JSON, nullable=False),  # counts, kept in step with the images
-    Column("revision", Integer, nullable=False),  # goes up when labels, groups or images change
+    Column("opened", JSON),  # root, source, notes and origins; None before the images exist
+    Column("summary", JSON, nullable=False),  # counts of the images
+    Column("revision", Integer, nullable=False),  # increases when labels, groups or images change
     Column("state", String, nullable=False),  # reading, ready, failed
     Column("progress", JSON),  # done, total, seconds_left
     Column("error", JSON),
     Column("created", String, nullable=False),  # ISO 8601, UTC
-    Column("forgotten", String),  # when; it can be had back for a while
+    Column("forgotten", String),  # time of the removal; it can be restored for a while
 )
 
-# Apart from the datasets, whose rows are written at every label: it may be megabytes long.
+# Separate from datasets, whose rows are written at every label: an inspection can have megabytes.
 inspections = Table(
     "inspections",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("revision", Integer, nullable=False),  # of the labels and groups that it tells of
+    Column("revision", Integer, nullable=False),  # of the labels and groups
     Column("found", JSON, nullable=False),
 )
 
@@ -82,20 +84,20 @@ images = Table(
     Column("position", Integer, primary_key=True),  # 0-based
     Column("image_id", String, nullable=False),
     Column("path", PathText, nullable=False),  # absolute
-    Column("shown_path", String, nullable=False),  # below the root
-    Column("label_before", String),  # as the user's folder or table says
-    Column("label", String),  # as it is now
+    Column("shown_path", String, nullable=False),  # relative to the root
+    Column("label_before", String),  # label of the user's folder or table
+    Column("label", String),  # current label
     Column("group", String),
     Column("domain", String, nullable=False),
     Column("predefined_split", String),
-    Column("plan", JSON(none_as_null=True)),  # which pixels of the file; None: the whole first plane
-    Column("about", JSON(none_as_null=True)),  # names and cells of its table's other columns; None: there are none
+    Column("plan", JSON(none_as_null=True)),  # the pixels of the file; None: the whole first plane
+    Column("about", JSON(none_as_null=True)),  # names and cells of further table columns; None: there are none
     Column("problem", String),  # unreadable, duplicate, conflicting
     Column(
         "is_excluded", Boolean, nullable=False, default=False
-    ),  # in the app: shown, but neither counted nor trained on
-    # The prediction among whose images it was excluded, or, after "change:", the change in the dataset's pages that
-    # excluded or included it last and can be undone; None: no change can be undone.
+    ),  # in the app: shown, but neither counted nor used in training
+    # The prediction in which it was excluded, or, after "change:", the last change on the pages of the dataset that
+    # excluded or included it and can be undone; None: no change can be undone.
     Column("excluded_by", String),
     Column("pixel_hash", String),
     Column("width_px", Integer),
@@ -108,18 +110,18 @@ images = Table(
     Index("images_by_problem", "dataset_id", "problem", "position"),
 )
 
-# Apart from the images, so that galleries and counts of 100,000 read few bytes for each.
+# Separate from images, so that galleries and counts of 100,000 images read few bytes for each.
 image_facts = Table(
     "image_facts",
     metadata,
     Column("dataset_id", String, primary_key=True),
     Column("position", Integer, primary_key=True),
-    Column("facts", JSON(none_as_null=True)),  # of the decoded image; None where unreadable
+    Column("facts", JSON(none_as_null=True)),  # of the decoded image; None if unreadable
     Column("reason", String),  # why it is unreadable
     ForeignKeyConstraint(["dataset_id", "position"], ["images.dataset_id", "images.position"], ondelete="CASCADE"),
 )
 
-# What a gallery shows of images until their pictures come.
+# The colors that a gallery shows until the thumbnails are loaded.
 image_colours = Table(
     "image_colours",
     metadata,
@@ -137,31 +139,31 @@ label_changes = Table(
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("made", String, nullable=False),  # ISO 8601, UTC
     Column("is_undone", Boolean, nullable=False),
-    Column("label", String),  # given to all of them
+    Column("label", String),  # the new label of all images
     Column("before", JSON, nullable=False),  # [[position, label before], …]
-    Column("made_by", String, nullable=False),  # the account of this computer that the app runs as
-    Column("job_id", String),  # the training, evaluation or prediction where it was seen; None: the dataset's gallery
+    Column("made_by", String, nullable=False),  # user account of the app
+    Column("job_id", String),  # the training, evaluation or prediction of the change; None: the dataset's gallery
 )
 
-# Labels that were given to images which lie in the dataset no more: they are given again to those that come back.
-labels_aside = Table(
-    "labels_aside",
+# Labels from the app of images that are no longer in the dataset, restored when the images come back.
+removed_image_labels = Table(
+    "removed_image_labels",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
     Column("path", PathText, primary_key=True),  # absolute
-    Column("plan", String, primary_key=True),  # which pixels of the file, as JSON
-    Column("label", String),  # None: it was taken away
+    Column("plan", String, primary_key=True),  # the pixels of the file, as JSON
+    Column("label", String),  # None: the label was removed
 )
 
-# Answers to suspected label errors. One holds while the image has the label that was confirmed.
+# Confirmed labels. A confirmation is valid while the image has this label.
 confirmed_labels = Table(
     "confirmed_labels",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("image_id", String, primary_key=True),  # stays when the dataset is read again; positions do not
+    Column("image_id", String, primary_key=True),  # stable when the dataset is read again; positions are not
     Column("label", String, nullable=False),
     Column("made", String, nullable=False),  # ISO 8601, UTC
-    Column("made_by", String, nullable=False),  # the account of this computer that the app runs as
+    Column("made_by", String, nullable=False),  # user account of the app
 )
 
 uploads = Table(
@@ -175,7 +177,7 @@ uploads = Table(
     Column("has_folders", Boolean, nullable=False),
     Column("max_files", Integer, nullable=False),
     Column("max_bytes", Integer, nullable=False),
-    Column("dataset_id", String),  # what it became
+    Column("dataset_id", String),  # the dataset that it became
     Column("created", String, nullable=False),  # ISO 8601, UTC
 )
 
@@ -185,24 +187,24 @@ jobs = Table(
     Column("id", String, primary_key=True),
     Column("kind", String, nullable=False),  # train, evaluate, predict, study
     Column("name", String, nullable=False),
-    Column("dataset_id", String),  # it may have been forgotten since
+    Column("dataset_id", String),  # it may have been removed since then
     Column("dataset_name", String, nullable=False),
     Column("classifier_id", String),  # of evaluations and predictions
-    Column("again_of", String),  # the training that this one does again
-    Column("study_id", String),  # the study that this training is part of
+    Column("again_of", String),  # the training that this one repeats
+    Column("study_id", String),  # the study of this training
     Column("folder", String, nullable=False),  # absolute
     Column("command", JSON, nullable=False),  # arguments after the interpreter
-    Column("choices", JSON, nullable=False),  # what was asked for: the recipe, or the sources
-    Column("state", String, nullable=False),  # queued, started, ended, removed; the rest is read from the folder
-    Column("queued", Float),  # seconds since 1970: who comes next
-    Column("launched", Float),  # when its process was begun, which may have died before it said anything
+    Column("choices", JSON, nullable=False),  # the requested recipe, or the sources
+    Column("state", String, nullable=False),  # queued, started, ended, removed; further states are read from the folder
+    Column("queued", Float),  # seconds since 1970; determines the order
+    Column("launched", Float),  # start of its process, which may have died before it wrote a status
     Column("pid", Integer),
-    Column("process_started", Float),  # tells a process from a later one of the same number
+    Column("process_started", Float),  # distinguishes a process from a later one with the same PID
     Column("stop_asked", Float),
     Column("created", String, nullable=False),
 )
 
-# Files that were brought to predict with; classifiers that were trained here lie in their runs.
+# Imported classifiers; those that were trained here are in their runs.
 classifiers = Table(
     "classifiers",
     metadata,
@@ -210,7 +212,7 @@ classifiers = Table(
     Column("name", String, nullable=False),
     Column("file", String, nullable=False),  # absolute
     Column("created", String, nullable=False),  # ISO 8601, UTC
-    Column("removed", String),  # when; it can be had back for a while
+    Column("removed", String),  # time of the removal; it can be restored for a while
 )
 
 corrections = Table(
@@ -218,7 +220,7 @@ corrections = Table(
     metadata,
     Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("row", Integer, primary_key=True),  # 0-based
-    Column("label", String, nullable=False),  # the class that the image shows; where excluded: the reason
+    Column("label", String, nullable=False),  # the class of the image; if excluded: the reason
     Column("made", String, nullable=False),
     Column("is_excluded", Boolean, nullable=False, server_default="0"),  # from training images
 )

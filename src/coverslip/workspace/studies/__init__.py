@@ -1,1 +1,1 @@
-"""Studies of the workspace's datasets: planned from presets, asked for, listed, followed; their trainings are runs."""
+"""Studies on datasets of the workspace: plan, submit, list and watch them. Their trainings are runs."""

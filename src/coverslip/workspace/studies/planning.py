@@ -1,4 +1,4 @@
-"""Plan a study from a preset and datasets of the workspace, and put it into the queue."""
+"""Plan a study from a preset and datasets of the workspace, and queue it."""
 
 from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
@@ -22,54 +22,56 @@ from coverslip.workspace.store.rows import AnyRow
 
 @dataclass(frozen=True, slots=True)
 class StudyPreset:
-    """A publication's study that can be done on one's own images."""
+    """A study of a publication that can be repeated with other images."""
 
     name: str
     title: str
     citation: Annotated[str, Field(description="The publication.")]
     networks: list[str]
-    folds: Annotated[int, Field(description="0: one split of each repeat.")]
+    folds: Annotated[int, Field(description="0: one split for each repeat.")]
     repeats: int
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTraining:
-    """A training that a plan asks for."""
+    """A training of a plan."""
 
     name: str
     dataset: str
     model: str
     regime: str
     train_per_class: int | None
-    repeat: Annotated[int, Field(description="1-based; each splits the images anew.")]
+    repeat: Annotated[int, Field(description="From 1; each repeat has another split.")]
     seed: int
-    is_pretraining: Annotated[bool, Field(description="Others start from it; it has no place among the results.")]
+    is_pretraining: Annotated[
+        bool, Field(description="Whether it is the pretraining of others; it is not part of the results.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class StudyOutlook:
-    """What a plan asks for."""
+    """The trainings of a plan."""
 
     trainings: list[PlannedTraining]
-    folds: Annotated[int, Field(description="Of each training; 0: one split.")]
-    without_weights: Annotated[list[str], Field(description="Networks whose pretrained weights are not here.")]
-    notes: Annotated[list[str], Field(description="What is otherwise than in the publication.")]
-    plan_text: Annotated[str, Field(description="`study.yaml`, as the command line takes it.")]
+    folds: Annotated[int, Field(description="Folds of each training; 0: one split.")]
+    without_weights: Annotated[list[str], Field(description="Networks without available pretrained weights.")]
+    notes: Annotated[list[str], Field(description="Differences from the publication.")]
+    plan_text: Annotated[str, Field(description="`study.yaml` for the command line.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyChoices:
-    """A preset, and the datasets that it is done on."""
+    """A preset and the datasets of a study."""
 
     preset: str
     dataset_ids: tuple[str, ...]
     is_small: bool = False
     as_published: bool = False
-    plan_text: str | None = None  # what somebody made of the preset's plan
+    plan_text: str | None = None  # an edited plan of the preset
 
 
 def list_presets() -> list[StudyPreset]:
-    """Studies of publications."""
+    """Return the presets."""
     return [
         StudyPreset(
             each.name, each.title, each.citation, [_name_of(model) for model in each.models], each.folds, each.repeats
@@ -78,16 +80,16 @@ def list_presets() -> list[StudyPreset]:
     ]
 
 
-def _name_of(model: str | dict[str, Any]) -> str:  # Any: as `study.yaml` has a network
+def _name_of(model: str | dict[str, Any]) -> str:  # Any: a network in `study.yaml`
     return model if isinstance(model, str) else str(model["name"])
 
 
 def outlook(workspace: Workspace, choices: StudyChoices) -> StudyOutlook:
-    """What a preset would do with these datasets.
+    """Return the trainings of a preset with these datasets.
 
     Raises:
-        NotFound, Conflict: a dataset is not there, or not ready.
-        BadDataset: no image of one has a label.
+        NotFound, Conflict: a dataset does not exist or is not ready.
+        BadDataset: a dataset has no labeled image.
         BadRecipe: there is no such preset, or it does not fit these datasets.
     """
     plan, _ = plan_of(workspace, choices)
@@ -102,7 +104,7 @@ def outlook(workspace: Workspace, choices: StudyChoices) -> StudyOutlook:
 
 
 def planned(cell: Cell) -> PlannedTraining:
-    """What is to be known of a training before it has begun."""
+    """Return the description of a training before its start."""
     return PlannedTraining(
         name=cell.name,
         dataset=cell.dataset.name,
@@ -116,54 +118,56 @@ def planned(cell: Cell) -> PlannedTraining:
 
 
 def plan_of(workspace: Workspace, choices: StudyChoices) -> tuple[StudyPlan, dict[str, str]]:
-    """The plan of a preset on datasets of the workspace, with the labels of now; and whose images each path has.
+    """Return the plan of a preset on datasets with their current labels, and the dataset of each path.
 
     Raises:
-        As `outlook` does.
+        NotFound, Conflict, BadDataset, BadRecipe: as `outlook`.
     """
     with workspace.engine.connect() as connection:
         rows = [refuse_unready(connection, dataset_id) for dataset_id in choices.dataset_ids]
-    given = [_planned_dataset(workspace, row, name) for row, name in zip(rows, _names_of(rows), strict=True)]
-    dataset_of = {each["path"][0]: row.id for each, row in zip(given, rows, strict=True)}
+    datasets = [_planned_dataset(workspace, row, name) for row, name in zip(rows, _names_of(rows), strict=True)]
+    dataset_of = {each["path"][0]: row.id for each, row in zip(datasets, rows, strict=True)}
     if choices.plan_text is None:
-        plan = preset_plan(choices.preset, given, is_small=choices.is_small, as_published=choices.as_published)
+        plan = preset_plan(choices.preset, datasets, is_small=choices.is_small, as_published=choices.as_published)
         return plan, dataset_of
     plan = plan_from_text(choices.plan_text)
     _refuse_outside(workspace, plan, dataset_of)
     return plan, dataset_of
 
 
-def _refuse_outside(workspace: Workspace, plan: StudyPlan, known: Container[str]) -> None:
-    """What a plan reads must be the chosen datasets', whose images were looked at, or an earlier run that may be read.
+def _refuse_outside(workspace: Workspace, plan: StudyPlan, paths: Container[str]) -> None:
+    """Check that a plan uses images of the chosen datasets and readable runs only.
 
     Raises:
-        BadRecipe: it names something else.
+        BadRecipe: it uses other images.
     """
     cells = cells_of(plan, workspace.studies)
     starts = [cell.recipe.init for cell in cells]
     images = [path for cell in cells for path in cell.dataset.path]
     images += [start.train_on for start in starts if isinstance(start, Pretraining)]
     for path in images:
-        if path not in known:
+        if path not in paths:
             raise BadRecipe("plan-of-other-images", path=path)
-    own = {str(cell.run.folder) for cell in cells}
+    run_folders = {str(cell.run.folder) for cell in cells}
     for start in starts:
-        if isinstance(start, FromRun) and start.run not in own:
+        if isinstance(start, FromRun) and start.run not in run_folders:
             workspace.allowed(start.run)
 
 
 def _names_of(rows: Sequence[AnyRow]) -> list[str]:
-    """Their names, and a number where two are alike."""
+    """Return the names of datasets, with numbers if names are equal."""
     names = [row.name for row in rows]
     return [name if names.count(name) == 1 else f"{name} {i}" for i, name in enumerate(names, 1)]
 
 
-def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> dict[str, Any]:  # Any: as `study.yaml` has it
+def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> dict[str, Any]:  # Any: a dataset in `study.yaml`
     images = training_images(workspace, row.id, in_one=True)
-    own = recipe_of_dataset(workspace, row, {})
-    recipe: dict[str, Any] = {} if own.classes == ClassPlan() else {"classes": own.classes.model_dump(mode="json")}
-    if own.crop_size is not None:
-        recipe["crop_size"] = own.crop_size
+    settled = recipe_of_dataset(workspace, row, {})
+    recipe: dict[str, Any] = (
+        {} if settled.classes == ClassPlan() else {"classes": settled.classes.model_dump(mode="json")}
+    )
+    if settled.crop_size is not None:
+        recipe["crop_size"] = settled.crop_size
     return {
         "path": images.sources,
         "name": name,
@@ -174,28 +178,28 @@ def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> dict[str, 
 
 
 def _lacks_weights(cell: Cell) -> bool:
-    """Whether the training would fail for want of them."""
+    """Return whether the training would fail because its weights are missing."""
     if cell.recipe.init != "imagenet":
         return False
     try:
         return not has_weights(model_info(cell.recipe.model))
-    except CoverslipError:  # a network of a package that is gone: the training says so
+    except CoverslipError:  # the training reports networks of missing packages
         return False
 
 
 def queue_study(workspace: Workspace, choices: StudyChoices, *, name: str | None = None) -> str:
-    """Put a study behind those that wait, with the labels of now; gives its id.
+    """Queue a study with the current labels; return its ID.
 
-    The plan lies in its folder from now on: what is begun, and taken up again, is a study that is there.
+    Its folder contains the plan from now on, so that it can be resumed.
 
     Raises:
-        NotFound, Conflict: a dataset is not there, or not ready.
-        BadDataset: no image of one has a label.
+        NotFound, Conflict: a dataset does not exist or is not ready.
+        BadDataset: a dataset has no labeled image.
         BadRecipe: there is no such preset, or it does not fit these datasets.
     """
     plan, dataset_of = plan_of(workspace, choices)
     job_id, folder = new_job_folder(workspace.studies, name or choices.preset)
-    cells_of(plan, folder)  # every recipe in it is checked before anything lies there
+    cells_of(plan, folder)  # checks every recipe before the folder is created
     folder.mkdir()
     save_plan(plan, folder / "study.yaml")
     add_job(

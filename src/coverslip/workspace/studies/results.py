@@ -1,4 +1,4 @@
-"""Results and findings of a study, as its process wrote them."""
+"""Results and findings of studies, as written by their processes."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,29 +22,32 @@ _COMPARISON = TypeAdapter(StudyComparison)
 
 @dataclass(frozen=True, slots=True)
 class StudyFigure:
-    """A drawing of a study: `figures/{name}.svg` and `.png` of it."""
+    """A figure of a study: `figures/{name}.svg` and `.png`."""
 
     name: str
-    title: Annotated[str, Field(description="What is seen, of which images.")]
+    title: Annotated[str, Field(description="Description of the figure and its images.")]
 
 
 @dataclass(frozen=True, slots=True)
 class StudyResults:
-    """A study's comparison, and in words what each difference shows."""
+    """The comparison of a study, with an explanation of each difference."""
 
     comparison: StudyComparison
-    verdicts: Annotated[list[list[str]], Field(description="Of each difference of each dataset.")]
-    usual: Annotated[list[list[str]], Field(description="What publications' tests would call each; empty: none can.")]
-    figures: Annotated[list[StudyFigure], Field(description="Drawings that there are.")]
+    verdicts: Annotated[list[list[str]], Field(description="Explanation of each difference of each dataset.")]
+    usual: Annotated[
+        list[list[str]],
+        Field(description="The result of the usual tests of publications for each; empty if not applicable."),
+    ]
+    figures: Annotated[list[StudyFigure], Field(description="The available figures.")]
 
 
 def study_results(workspace: Workspace, study_id: str) -> StudyResults:
-    """What a study shows so far.
+    """Return the results of a study so far.
 
     Raises:
         NotFound: there is no such study.
         Conflict: nothing was compared yet.
-        BadRun: its file was damaged.
+        BadRun: its file is damaged.
     """
     job = find_job(workspace, study_id, "study")
     comparison = comparison_of(job)
@@ -61,13 +64,13 @@ def study_results(workspace: Workspace, study_id: str) -> StudyResults:
 
 
 def comparison_of(job: Job) -> StudyComparison:
-    """What a study shows so far.
+    """Return the results of a study so far.
 
     Raises:
         Conflict: nothing was compared yet.
-        BadRun: its file was damaged.
+        BadRun: its file is damaged.
     """
-    file = _there(job, "comparison.json")
+    file = _existing(job, "comparison.json")
     try:
         data = {key: value for key, value in read_object(file).items() if key != "format_version"}
         return _COMPARISON.validate_python(data)
@@ -76,20 +79,20 @@ def comparison_of(job: Job) -> StudyComparison:
 
 
 def file_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
-    """The report or the table of a study.
+    """Return the file of the report or table of a study.
 
     Raises:
         NotFound: there is no such study.
-        Conflict: it is not there yet.
+        Conflict: it does not exist yet.
     """
-    return _there(find_job(workspace, study_id, "study"), name)
+    return _existing(find_job(workspace, study_id, "study"), name)
 
 
 def figure_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
-    """A drawing of a study.
+    """Return the file of a figure of a study.
 
     Raises:
-        NotFound: there is no such study, or no such drawing.
+        NotFound: there is no such study or figure.
     """
     file = find_job(workspace, study_id, "study").folder / "figures" / name
     if not file.is_file():
@@ -97,7 +100,7 @@ def figure_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
     return file
 
 
-def _there(job: Job, name: str) -> Path:
+def _existing(job: Job, name: str) -> Path:
     file = job.folder / name
     if not file.is_file():
         raise Conflict("no-comparison-yet")
@@ -106,38 +109,40 @@ def _there(job: Job, name: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class NetworkFinding:
-    """How a network did on a dataset in a study, by the start that was best for it."""
+    """The result of a network on a dataset in a study, with its best initial weights."""
 
     study_id: str
     study_name: str
     model: str
-    way: Annotated[str | None, Field(description="What the study calls it, where that is not the network's name.")]
-    regime: Annotated[str | None, Field(description="Its best start; null where one alone was tried.")]
-    train_per_class: Annotated[int | None, Field(description="Training images of each class; null: all there were.")]
+    way: Annotated[
+        str | None, Field(description="Its name in the study, if that differs from the name of the network.")
+    ]
+    regime: Annotated[str | None, Field(description="Its best initial weights; null if the study compares none.")]
+    train_per_class: Annotated[int | None, Field(description="Training images of each class; null: all.")]
     metric_title: str
-    mean: Annotated[float, Field(description="Over splits.")]
+    mean: Annotated[float, Field(description="Mean over splits.")]
     n_splits: int
-    baseline: Annotated[str | None, Field(description="What it was compared with; null where it is that itself.")]
-    verdict: Annotated[str | None, Field(description="What the comparison shows, in words.")]
+    baseline: Annotated[str | None, Field(description="The baseline of the comparison; null for the baseline itself.")]
+    verdict: Annotated[str | None, Field(description="Explanation of the comparison.")]
 
 
 def findings_on(workspace: Workspace, dataset_id: str) -> list[NetworkFinding]:
-    """What studies found on a dataset, the newest first, by their own protocol; damaged ones are passed over.
+    """Return the results of studies on a dataset, the newest first. Damaged studies are ignored.
 
     Raises:
         NotFound: there is no such dataset.
     """
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
-    found: list[NetworkFinding] = []
+    findings: list[NetworkFinding] = []
     for job in all_jobs(workspace, "study"):
-        with suppress(CoverslipError):  # one that is damaged, or has no comparison yet, says so on its own page
-            found += _of_study(job, dataset_id)
-    return found
+        with suppress(CoverslipError):  # the page of a study reports that it is damaged or has no comparison yet
+            findings += _of_study(job, dataset_id)
+    return findings
 
 
 def _of_study(job: Job, dataset_id: str) -> Iterator[NetworkFinding]:
-    paths = {path for path, known in job.choices["dataset_of"].items() if known == dataset_id}
+    paths = {path for path, path_dataset_id in job.choices["dataset_of"].items() if path_dataset_id == dataset_id}
     plan, compared = plan_in(job.folder), comparison_of(job)
     for dataset in plan.datasets:
         if dataset.as_published_of is None and len(dataset.path) == 1 and dataset.path[0] in paths:
@@ -153,10 +158,10 @@ def _of_part(
     difference_of = {each.name: each for each in part.differences}
     measured = [row for row in part.scores if row.mean is not None]
     for model in plan.models:
-        own = [row for row in measured if row.model == model.name]
-        if not own or "model_options" in model.recipe:  # with options it is another network
+        of_model = [row for row in measured if row.model == model.name]
+        if not of_model or "model_options" in model.recipe:  # with options, it is another network
             continue
-        best = max(own, key=lambda row: (row.mean or 0.0) * (1 if is_higher_better else -1))
+        best = max(of_model, key=lambda row: (row.mean or 0.0) * (1 if is_higher_better else -1))
         difference = difference_of.get(best.name)
         network = str(model.recipe.get("model", model.name))
         yield NetworkFinding(

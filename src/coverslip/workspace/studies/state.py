@@ -1,4 +1,4 @@
-"""State of studies and of their trainings, read from their folders."""
+"""The state of studies and their trainings, read from their folders."""
 
 import secrets
 import threading
@@ -29,13 +29,13 @@ _listing = threading.Lock()
 
 
 def runs_of(workspace: Workspace, study: Job, cells: list[Cell]) -> dict[Path, Job]:
-    """The trainings of a study that have begun, by folder; those that are not listed yet are."""
+    """Return the started trainings of a study by folder, and list those that are not listed yet."""
     with _listing:
-        known = _listed(workspace, study)
-        unlisted = [cell for cell in cells if cell.run.folder not in known and is_run(cell.run.folder)]
+        listed = _listed(workspace, study)
+        unlisted = [cell for cell in cells if cell.run.folder not in listed and is_run(cell.run.folder)]
         for cell in unlisted:
             _list(workspace, study, cell)
-    return _listed(workspace, study) if unlisted else known
+    return _listed(workspace, study) if unlisted else listed
 
 
 def _listed(workspace: Workspace, study: Job) -> dict[Path, Job]:
@@ -43,7 +43,7 @@ def _listed(workspace: Workspace, study: Job) -> dict[Path, Job]:
 
 
 def _list(workspace: Workspace, study: Job, cell: Cell) -> None:
-    is_one = len(cell.dataset.path) == 1  # several datasets as one are none of the workspace's
+    is_one = len(cell.dataset.path) == 1  # several datasets as one are not a dataset of the workspace
     add_job(
         workspace,
         id=secrets.token_hex(5),
@@ -62,19 +62,19 @@ def _list(workspace: Workspace, study: Job, cell: Cell) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StudyTraining(PlannedTraining):
-    """A training of a study as it is now."""
+    """The current state of a training of a study."""
 
     state: CellWord
-    run_id: Annotated[str | None, Field(description="Its own pages; null before it has begun.")]
+    run_id: Annotated[str | None, Field(description="The run of the training; null before its start.")]
     headline: Headline | None
-    seconds: Annotated[float | None, Field(description="That it took, where it is done.")]
-    share: Annotated[float | None, Field(description="How much of it is done, where it goes on.")]
+    seconds: Annotated[float | None, Field(description="Duration of a finished training.")]
+    share: Annotated[float | None, Field(description="Progress of a running training.")]
     error: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class StudyState:
-    """A study, as its folder says that it is now."""
+    """The current state of a study."""
 
     kind: Literal["study"]
     id: str
@@ -83,13 +83,17 @@ class StudyState:
     preset: str
     dataset_names: list[str]
     is_small: bool
-    as_published: Annotated[bool, Field(description="Each dataset a second time, as the publication did it.")]
+    as_published: Annotated[
+        bool, Field(description="Whether each dataset is repeated with the protocol of the publication.")
+    ]
     state: State
     n_trainings: int
     n_done: int
     n_failed: int
     seconds_left: float | None
-    has_comparison: Annotated[bool, Field(description="Written whenever the study ends or is stopped.")]
+    has_comparison: Annotated[
+        bool, Field(description="Whether a comparison exists; it is written when the study ends or is stopped.")
+    ]
     error: Failure | None
     queue_position: Annotated[int | None, Field(description="1 is next.")]
     created: str
@@ -98,36 +102,36 @@ class StudyState:
 
 @dataclass(frozen=True, slots=True)
 class StudyStory(StudyState):
-    """A study with all that a page about it shows."""
+    """A study with the details of its page."""
 
     metric_title: str
     folds: int
     trainings: list[StudyTraining]
-    notes: Annotated[list[str], Field(description="What is otherwise than in the publication.")]
-    plan_text: Annotated[str, Field(description="`study.yaml`, as the command line takes it.")]
+    notes: Annotated[list[str], Field(description="Differences from the publication.")]
+    plan_text: Annotated[str, Field(description="`study.yaml` for the command line.")]
 
 
 def list_studies(workspace: Workspace, paging: Paging) -> Page[StudyState]:
-    """The studies, the newest first."""
+    """Return the studies, the newest first."""
     jobs, queue = all_jobs(workspace, "study"), waiting(workspace, "study")
     return Page([state_of_study(job, queue) for job in paging.of(jobs)], len(jobs))
 
 
 def study_state(workspace: Workspace, study_id: str) -> StudyState:
-    """One study.
+    """Return the state of a study.
 
     Raises:
-        NotFound: there is none of this id.
+        NotFound: there is no such study.
     """
     return state_of_study(find_job(workspace, study_id, "study"), waiting(workspace, "study"))
 
 
 def study_story(workspace: Workspace, study_id: str) -> StudyStory:
-    """One study with its trainings.
+    """Return a study with its trainings.
 
     Raises:
-        NotFound: there is none of this id.
-        BadRecipe: its plan was damaged.
+        NotFound: there is no such study.
+        BadRecipe: its plan is damaged.
     """
     job = find_job(workspace, study_id, "study")
     state = state_of_study(job, waiting(workspace, "study"))
@@ -143,7 +147,7 @@ def study_story(workspace: Workspace, study_id: str) -> StudyStory:
 
 
 def state_of_study(job: Job, queue: list[str]) -> StudyState:
-    """What a study is doing; `queue` has the ids of those that wait."""
+    """Return the state of a study; `queue` contains the IDs of waiting studies."""
     status = status_of(job)
     state = state_of(job, status)
     words: list[CellWord] = []
@@ -152,7 +156,7 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
     try:
         words = [state_of_cell(cell).state for cell in cells_in(job.folder)]
         names = [dataset.name for dataset in plan_in(job.folder).datasets]
-    except BadRecipe as damaged:  # the other studies are listed all the same
+    except BadRecipe as damaged:  # a damaged study must not hide the others
         state, error = "failed", damaged.failure
     is_active = state in ACTIVE
     return StudyState(
@@ -178,27 +182,27 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
 
 
 def trainings_of(workspace: Workspace, study: Job) -> list[StudyTraining]:
-    """The trainings of a study as they are now, in the order in which they are begun."""
+    """Return the current state of the trainings of a study, in the order of their start."""
     cells = cells_in(study.folder)
     runs = runs_of(workspace, study, cells)
     return [_training(cell, runs.get(cell.run.folder)) for cell in cells]
 
 
 def plan_in(folder: Path) -> StudyPlan:
-    """The plan of a study.
+    """Return the plan of a study.
 
     Raises:
-        BadRecipe: it was damaged.
+        BadRecipe: it is damaged.
     """
     file = folder / "study.yaml"
     return _read(file, _version(file))[0]
 
 
 def cells_in(folder: Path) -> list[Cell]:
-    """The trainings that the plan of a study asks for.
+    """Return the trainings of the plan of a study.
 
     Raises:
-        BadRecipe: it was damaged.
+        BadRecipe: it is damaged.
     """
     file = folder / "study.yaml"
     return _read(file, _version(file))[1]
@@ -210,22 +214,22 @@ def _version(file: Path) -> int:
 
 @lru_cache(maxsize=32)
 def _read(file: Path, version: int) -> tuple[StudyPlan, list[Cell]]:
-    """As often as the file changes: pages that watch a study ask twice a second."""
+    """Read a plan, cached by the version of its file: pages poll it twice a second."""
     plan = load_plan(file)
     return plan, cells_of(plan, file.parent)
 
 
 def _training(cell: Cell, run: Job | None) -> StudyTraining:
-    found = state_of_cell(cell)
-    is_done = found.state == "done"
+    cell_state = state_of_cell(cell)
+    is_done = cell_state.state == "done"
     return StudyTraining(
         **{each.name: getattr(planned(cell), each.name) for each in fields(PlannedTraining)},
-        state=found.state,
+        state=cell_state.state,
         run_id=run.id if run is not None else None,
         headline=headline_of(run.run) if is_done and run is not None else None,
         seconds=_seconds(cell) if is_done else None,
-        share=round(folded_log(run).progress.share, 3) if found.state == "running" and run is not None else None,
-        error=found.error,
+        share=round(folded_log(run).progress.share, 3) if cell_state.state == "running" and run is not None else None,
+        error=cell_state.error,
     )
 
 
@@ -238,14 +242,14 @@ def _seconds(cell: Cell) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class StudyEvents:
-    """What those who watch a study are told, by the name of the event."""
+    """The events of a study by name."""
 
-    state: Annotated[StudyState, Field(description="As it is now: first, at each change, and last.")]
-    cells: Annotated[list[StudyTraining], Field(description="Its trainings as they are now.")]
+    state: Annotated[StudyState, Field(description="The current state: first, after each change, and last.")]
+    cells: Annotated[list[StudyTraining], Field(description="The current state of its trainings.")]
 
 
 class WatchedStudy:
-    """A study's state, and its trainings."""
+    """The source of the events of a study: its state and trainings."""
 
     def __init__(self, workspace: Workspace, job_id: str) -> None:
         self._workspace, self._id = workspace, job_id

@@ -1,4 +1,5 @@
-"""Images to be looked at: `filters` and `images` say which, `pictures` and `colours` show them.
+"""Images for display: `filters` and `images` select them, `pictures` and `thumbnails` render them.
 
-It knows nothing of where images come from; `thumbnails` are made while `datasets` reads images, or when asked for.
+This package is independent of the origin of images. Thumbnails are created while `datasets` reads images, or on
+request.
 """

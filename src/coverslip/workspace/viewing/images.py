@@ -1,4 +1,4 @@
-"""Images of a dataset: which match what is asked for, and what is known about each."""
+"""Images of a dataset: filters, and facts about each image."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from coverslip.datasets import name_as_text, natural_key
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import LabelErrors, Run
-from coverslip.workspace.store.database import one_moment
+from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import plan_of, reason_text
 from coverslip.workspace.store.rows import (
@@ -26,41 +26,39 @@ from coverslip.workspace.store.rows import (
     rows_in_dataset,
 )
 from coverslip.workspace.store.tables import image_facts, images, inspections
-from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, chosen
+from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, matching_query
 from coverslip.workspace.viewing.tables import label_errors_now
 
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
 
 _MOST_EQUAL = 100
-_OF_COPIES = ("near-duplicates", "conflicting-labels", "duplicates")  # findings whose clusters show the same
+_OF_COPIES = ("near-duplicates", "conflicting-labels", "duplicates")  # findings of images with the same content
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image as a gallery shows it."""
+    """An image of a gallery."""
 
-    i: Annotated[int, Field(description="Its place in the dataset, from 0.")]
+    i: Annotated[int, Field(description="Its position in the dataset, from 0.")]
     image_id: str
-    path: Annotated[str, Field(description="Below the folder or table that it comes from.")]
-    label: Annotated[str | None, Field(description="As it is now.")]
-    label_before: Annotated[str | None, Field(description="As the folder or table says.")]
+    path: Annotated[str, Field(description="Path relative to its folder or table.")]
+    label: Annotated[str | None, Field(description="The current label.")]
+    label_before: Annotated[str | None, Field(description="The label of the folder or table.")]
     group: str | None
     domain: str
     problem: Annotated[
         ImageProblem | None,
-        Field(
-            description="duplicate: an equal image is of the same class for trainings; conflicting: one is of another."
-        ),
+        Field(description="duplicate: an equal image has the same class in trainings; conflicting: it has another."),
     ]
-    is_excluded: Annotated[bool, Field(description="In the app: it is neither counted nor trained on.")]
+    is_excluded: Annotated[bool, Field(description="Whether it was excluded in the app.")]
     width: int | None
     height: int | None
-    version: Annotated[str, Field(description="Changes when the file does; give it as ?v= to keep pictures for good.")]
+    version: Annotated[str, Field(description="Changes with the file; give it as ?v= to cache pictures permanently.")]
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts(Image):
-    """All that is known about one image."""
+    """The facts about an image."""
 
     format: str | None
     bit_depth: int | None
@@ -71,8 +69,8 @@ class ImageFacts(Image):
     high: Annotated[list[float] | None, Field(description="99.9 percentile of each channel.")]
     pixel_hash: str | None
     equal_to: Annotated[list[int], Field(description="Images with the same pixels.")]
-    note: Annotated[str | None, Field(description="What was noticed when it was read, or why it cannot be read.")]
-    duplicates: Annotated[int, Field(description="How many other images have the same pixels.")]
+    note: Annotated[str | None, Field(description="A note about reading it, or why it cannot be read.")]
+    duplicates: Annotated[int, Field(description="Number of other images with the same pixels.")]
     size_bytes: int | None
     file: Annotated[str, Field(description="Absolute path.")]
     predefined_split: str | None
@@ -96,7 +94,7 @@ _SHOWN = (
 
 @dataclass(frozen=True, slots=True)
 class PictureSource:
-    """Where the pixels of one image come from."""
+    """The location of the pixels of an image."""
 
     path: Path
     plan: ReadPlan
@@ -104,31 +102,31 @@ class PictureSource:
     is_readable: bool
 
 
-def matching(home: Workspace, dataset_id: str, filters: Filters) -> list[tuple[int, str]]:
-    """Positions and ids of the images that match, in order, all of one moment.
+def matching(workspace: Workspace, dataset_id: str, filters: Filters) -> list[tuple[int, str]]:
+    """Return positions and IDs of the matching images, in order, of one state of the database.
 
     Raises:
         NotFound: there is no such dataset, or no such run.
-        CoverslipError: a dataset does not know what is asked for, or a part is asked for without a run.
+        CoverslipError: a dataset does not support a filter, or a filter needs a run.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
-        wanted = chosen(_gallery(connection, row, filters), filters).add_columns(images.c.image_id)
+        wanted = matching_query(_gallery(connection, row, filters), filters).add_columns(images.c.image_id)
         cursor = connection.connection.cursor()  # SQLite's own: 100,000 rows take a tenth of the time
         return [(position, image_id) for position, image_id in cursor.execute(*as_sqlite(wanted))]
 
 
-def list_images(home: Workspace, dataset_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Image]:
-    """A page of the images that match."""
-    with one_moment(home.engine) as connection:
-        wanted = chosen(_gallery(connection, dataset_row(connection, dataset_id), filters), filters)
+def list_images(workspace: Workspace, dataset_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Image]:
+    """Return a page of the matching images."""
+    with read_transaction(workspace.engine) as connection:
+        wanted = matching_query(_gallery(connection, dataset_row(connection, dataset_id), filters), filters)
         total = connection.execute(select(func.count()).select_from(wanted.order_by(None).subquery())).scalar_one()
         page = wanted.with_only_columns(*_SHOWN).offset(offset).limit(limit)
         return Page([Image(**row) for row in connection.execute(page).mappings()], total)
 
 
 def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
-    """The images of a dataset as they can be asked for; only what these filters need is looked up."""
+    """Return the gallery of a dataset, with the data that these filters need."""
     names = {}
     if filters.sort == "label":
         names["label"] = class_order(row.class_names, row.summary["classes"])
@@ -164,12 +162,12 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
 
 
 def _groups(connection: Connection, dataset_id: str) -> list[str]:
-    known = select(images.c.group).where(images.c.dataset_id == dataset_id, images.c.group.is_not(None)).distinct()
-    return sorted(connection.execute(known).scalars(), key=natural_key)
+    groups = select(images.c.group).where(images.c.dataset_id == dataset_id, images.c.group.is_not(None)).distinct()
+    return sorted(connection.execute(groups).scalars(), key=natural_key)
 
 
 def _in_part(connection: Connection, dataset_id: str, filters: Filters) -> list[str]:
-    """Ids of the images that a training put on one side of its split."""
+    """Return the IDs of the images in a set of a training's split."""
     run = _training(connection, filters)
     if not run.split:
         raise BadRun("no-split-yet", file=run.split_file)
@@ -178,7 +176,7 @@ def _in_part(connection: Connection, dataset_id: str, filters: Filters) -> list[
 
 
 def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> LabelErrors:
-    """What a training found of the labels, without those that were confirmed as right or have been changed since."""
+    """Return the suspected label errors of a training, without confirmed and changed labels."""
     now = label_errors_now(connection, dataset_id, _training(connection, filters))
     if now is None:
         raise CoverslipError("labels-not-checked")
@@ -186,17 +184,17 @@ def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> 
 
 
 def _copies(connection: Connection, dataset_id: str) -> list[str]:
-    """Ids of the images that show the same as another one, those of a cluster one after the other."""
-    kept = connection.execute(
+    """Return the IDs of duplicates and near-duplicates, ordered by cluster."""
+    content = connection.execute(
         select(inspections.c.found).where(inspections.c.dataset_id == dataset_id)
     ).scalar_one_or_none()
-    findings = [] if kept is None else kept["inspection"]["findings"]
+    findings = [] if content is None else content["inspection"]["findings"]
     clusters = (cluster for code in _OF_COPIES for f in findings if f["code"] == code for cluster in f["images"])
     return list(dict.fromkeys(image_id for cluster in clusters for image_id in cluster))
 
 
 def _training(connection: Connection, filters: Filters) -> Run:
-    """The training that is asked by."""
+    """Return the training of the filters."""
     if filters.run is None:
         raise CoverslipError("filter-without-training")
     folder = folder_of_run(connection, filters.run)
@@ -205,27 +203,27 @@ def _training(connection: Connection, filters: Filters) -> Run:
     return Run(folder)
 
 
-def facts_of(home: Workspace, dataset_id: str, position: int) -> ImageFacts:
+def facts_of(workspace: Workspace, dataset_id: str, position: int) -> ImageFacts:
     """All that is known about one image.
 
     Raises:
         NotFound: there is no such dataset or image.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         query = select(*_SHOWN, images.c.pixel_hash, images.c.predefined_split, images.c.path.label("file"))
         row = connection.execute(query.where(*_at(dataset_id, [position]))).mappings().one_or_none()
         if row is None:
             raise _no_image(position)
-        known = connection.execute(
+        stored = connection.execute(
             select(image_facts.c.facts, image_facts.c.reason).where(
                 image_facts.c.dataset_id == dataset_id, image_facts.c.position == position
             )
         ).one_or_none()
         equal, n_equal = _equal(connection, dataset_id, position, row["pixel_hash"])
-    facts = known.facts if known is not None and known.facts else {}
+    facts = stored.facts if stored is not None and stored.facts else {}
     try:
-        size = home.allowed(row["file"]).stat().st_size
+        size = workspace.allowed(row["file"]).stat().st_size
     except (CoverslipError, OSError):
         size = None
     read: dict[str, Any] = {
@@ -235,41 +233,41 @@ def facts_of(home: Workspace, dataset_id: str, position: int) -> ImageFacts:
         **{**row, "file": name_as_text(row["file"])},
         **read,
         format=facts.get("file_format"),
-        note=reason_text(known.reason) if known is not None and not facts else facts.get("note"),
+        note=reason_text(stored.reason) if stored is not None and not facts else facts.get("note"),
         equal_to=equal,
         duplicates=n_equal,
         size_bytes=size,
     )
 
 
-def picture_source(home: Workspace, dataset_id: str, position: int) -> PictureSource:
-    """Where the pixels of one image come from.
+def picture_source(workspace: Workspace, dataset_id: str, position: int) -> PictureSource:
+    """Return the location of the pixels of an image.
 
     Raises:
         NotFound: there is no such dataset or image.
     """
-    return picture_sources(home, dataset_id, [position])[0]
+    return picture_sources(workspace, dataset_id, [position])[0]
 
 
-def picture_source_of(home: Workspace, dataset_id: str, image_id: str) -> PictureSource:
-    """Likewise, of the image with this id."""
+def picture_source_of(workspace: Workspace, dataset_id: str, image_id: str) -> PictureSource:
+    """Return the location of the pixels of the image with this ID."""
     query = select(images.c.position).where(images.c.dataset_id == dataset_id, images.c.image_id == image_id)
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         position = connection.execute(query.limit(1)).scalar()
     if position is None:
         raise NotFound("no-such-image")
-    return picture_source(home, dataset_id, position)
+    return picture_source(workspace, dataset_id, position)
 
 
-def picture_sources(home: Workspace, dataset_id: str, positions: list[int]) -> list[PictureSource]:
-    """Where the pixels of some images come from, in the order asked for.
+def picture_sources(workspace: Workspace, dataset_id: str, positions: list[int]) -> list[PictureSource]:
+    """Return the locations of the pixels of images, in the given order.
 
     Raises:
         NotFound: there is no such dataset, or one of the images is not in it.
     """
     query = select(images.c.position, images.c.path, images.c.plan, images.c.version, images.c.problem)
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         rows = connection.execute(query.where(*_at(dataset_id, positions))).all()
         if not rows:
             dataset_row(connection, dataset_id)
@@ -288,12 +286,12 @@ def _no_image(position: int) -> NotFound:
 
 
 def _at(dataset_id: str, positions: Iterable[int]) -> list[ColumnElement[bool]]:
-    """Conditions for these positions, however many they are."""
+    """Return the conditions for any number of positions."""
     return [images.c.dataset_id == dataset_id, images.c.position.in_(among(positions))]
 
 
 def _equal(connection: Connection, dataset_id: str, position: int, pixel_hash: str | None) -> tuple[list[int], int]:
-    """The first images with the same pixels, and how many there are."""
+    """Return the first images with the same pixels, and their number."""
     if pixel_hash is None:
         return [], 0
     others: Any = (

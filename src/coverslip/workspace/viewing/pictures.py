@@ -1,7 +1,7 @@
 """Pictures of images: thumbnails, sheets of them, large pictures, and mean colors.
 
-Colours and thumbnails come from reading the images. Where that was done without them, since the facts were
-remembered from an earlier look, or because the server was killed, they are made afterwards, while nobody waits.
+Colors and thumbnails are created while images are read. If they are missing, because facts were cached or the server
+was killed, they are created afterwards in the background.
 """
 
 import io
@@ -42,12 +42,12 @@ COLUMNS = 8  # of a sheet
 _LARGEST_PX = 4_096  # longer side of a picture in the viewer
 _LARGEST_VALUE = 1e38  # so that differences still fit in 32 bit
 _SHEET_QUALITY = 80
-_REST_S = 0.3  # so long after the last sheet a gallery may still be scrolled
+_REST_S = 0.3  # pause after the last sheet, while a gallery may still be scrolled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What of an image the viewer shows; None leaves it to the image."""
+    """The settings of the viewer; None: the default of the image."""
 
     channel: int | None = None
     plane: int | None = None
@@ -55,9 +55,9 @@ class View:
     high: float | None = None
 
 
-def thumbnail(home: Workspace, dataset_id: str, source: PictureSource, side: int) -> bytes:
-    """JPEG, its longer side at most `side`; a blank one where the image cannot be read."""
-    data = thumbnails_of(home, dataset_id, [source], kept_side(side))[0]
+def thumbnail(workspace: Workspace, dataset_id: str, source: PictureSource, side: int) -> bytes:
+    """Return a JPEG whose longer side is at most `side`; blank if the image cannot be read."""
+    data = thumbnails_of(workspace, dataset_id, [source], kept_side(side))[0]
     if data is None:
         return blank(side)
     if side == kept_side(side):
@@ -68,27 +68,27 @@ def thumbnail(home: Workspace, dataset_id: str, source: PictureSource, side: int
 
 
 def sheet(
-    home: Workspace,
+    workspace: Workspace,
     dataset_id: str,
     sources: Sequence[PictureSource],
     side: int,
     is_wanted: IsWanted = lambda: True,
 ) -> tuple[bytes, bool]:
-    """Rows of eight square cells, in which margins are of the image's own colour.
+    """Return a sheet of rows of eight square cells. Margins have the mean color of the image.
 
-    A cell is `side` pixels, or fewer where the largest of the images has fewer: to enlarge them is the screen's work.
-    Smaller ones are enlarged to fill their cell. One picture for 64 images is one request and one decoding for the
-    browser. JPEG; where an image cannot be read, WebP, in which its cell is transparent.
+    A cell has `side` pixels, or fewer if all images are smaller: the browser enlarges them. Smaller images are enlarged
+    to fill their cell. One picture of 64 images needs one request and one decoding. It is a JPEG, or a WebP with
+    transparent cells if an image cannot be read.
 
     Returns:
-        The picture, and whether it will stay like that: False where an image that was readable is not there now.
+        The picture, and whether it is final: False if a readable image is missing now.
 
     Raises:
-        Stopped: nobody wants it any more.
+        Stopped: the client has left.
     """
     n_rows = -(-len(sources) // COLUMNS)
     with _WAITED.held():
-        thumbnails = thumbnails_of(home, dataset_id, sources, kept_side(side), is_wanted)
+        thumbnails = thumbnails_of(workspace, dataset_id, sources, kept_side(side), is_wanted)
         cells = [None if data is None else opened(data) for data in thumbnails]
         side = min(side, max((max(cell.size) for cell in cells if cell is not None), default=side))
         is_blank = any(cell is None for cell in cells)
@@ -103,12 +103,12 @@ def sheet(
 
 
 def is_waited_for() -> bool:
-    """Whether somebody is looking at a gallery whose sheets are being made."""
+    """Return whether sheets of a gallery are being created."""
     return _WAITED.is_held
 
 
 def _filled(picture: Image.Image, side: int) -> Image.Image:
-    """A square with the picture in its middle."""
+    """Return a square with the picture in its center."""
     scale = side / max(picture.size)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     if picture.size != size:
@@ -120,18 +120,18 @@ def _filled(picture: Image.Image, side: int) -> Image.Image:
     return cell
 
 
-def large_picture(home: Workspace, source: PictureSource, view: View) -> bytes:
-    """PNG of 8 bit, its longer side at most 4,096 pixels.
+def large_picture(workspace: Workspace, source: PictureSource, view: View) -> bytes:
+    """Return an 8-bit PNG whose longer side is at most 4,096 pixels.
 
-    Three channels are shown as red, green and blue, of any other number the first, unless one is asked for. Eight bit
-    is shown as it is; deeper images are stretched from the 0.1 to the 99.9 percentile of each channel.
+    Three channels are shown as red, green and blue; of other numbers, the first or the requested channel. 8-bit images
+    are shown unchanged; deeper images are scaled from the 0.1 to the 99.9 percentile of each channel.
 
     Raises:
         UnreadableImage: the file cannot be read.
-        CoverslipError: it lies outside the folders that the app may read, or has no such channel.
+        CoverslipError: it is outside the readable folders, or has no such channel.
     """
     plan = source.plan if view.plane is None else source.plan.model_copy(update={"plane": view.plane})
-    array = effective_channels(_pixels(home, source.path, plan).array)
+    array = effective_channels(_pixels(workspace, source.path, plan).array)
     if view.channel is not None:
         if view.channel >= array.shape[2]:
             raise CoverslipError("no-such-channel", n_channels=array.shape[2])
@@ -151,21 +151,21 @@ def large_picture(home: Workspace, source: PictureSource, view: View) -> bytes:
         array = resized(array, width, height)
     if array.dtype != np.uint8 or view.low is not None or view.high is not None:
         spread = np.maximum(high - low, np.finfo(np.float32).tiny)
-        with np.errstate(over="ignore"):  # where low and high are equal: black below, white above
+        with np.errstate(over="ignore"):  # if low and high are equal: black below, white above
             array = np.rint(np.clip((array.astype(np.float32) - low) / spread, 0, 1) * 255).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(array if array.shape[2] == 3 else array[..., 0]).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
-def _pixels(home: Workspace, path: Path, plan: ReadPlan) -> Pixels:
-    """Decoded in the pool, so that twenty requests at once do not hold twenty large images in memory."""
-    return picture_threads().submit(lambda: home.read_image(path, plan)).result()
+def _pixels(workspace: Workspace, path: Path, plan: ReadPlan) -> Pixels:
+    """Return decoded pixels. The thread pool limits the number of large images in memory."""
+    return picture_threads().submit(lambda: workspace.read_image(path, plan)).result()
 
 
 @cache
 def blank(side: int) -> bytes:
-    """What stands for an image that cannot be read."""
+    """Return the placeholder of an unreadable image."""
     return _webp(Image.new("RGBA", (side, side)))
 
 
@@ -176,7 +176,7 @@ def _webp(image: Image.Image) -> bytes:
 
 
 class _Waited:
-    """Whether sheets are being made, or were a moment ago."""
+    """Whether sheets are being created, or were shortly before."""
 
     def __init__(self) -> None:
         self._lock, self._n, self._last = threading.Lock(), 0, -_REST_S
@@ -201,18 +201,18 @@ _WAITED = _Waited()
 
 
 _KEPT_AT_ONCE = 128
-_DECODED_AT_ONCE = 4  # so that whoever asks for a picture never waits long
+_DECODED_AT_ONCE = 4  # small, so that requests for pictures do not wait long
 _PAUSE_S = 0.1
-_ONE_DATASET = threading.Semaphore()  # datasets are filled one after the other
+_ONE_DATASET = threading.Semaphore()  # datasets are processed one at a time
 
 
-def colours(home: Workspace, dataset_id: str) -> bytes:
-    """Four bytes for each image in the order of their places, as `colour_of` says; 0 where it is not known.
+def colours(workspace: Workspace, dataset_id: str) -> bytes:
+    """Return four bytes for each image by position, as `colour_of` returns them; 0 if unknown.
 
     Raises:
         NotFound: there is no such dataset.
     """
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         n_images = dataset_row(connection, dataset_id).summary["n_images"]
         cursor = connection.connection.cursor()  # SQLite's own: 100,000 rows take 50 ms instead of 2 s
         cursor.execute("SELECT position, colour FROM image_colours WHERE dataset_id = ?", (dataset_id,))
@@ -224,7 +224,7 @@ def colours(home: Workspace, dataset_id: str) -> bytes:
 
 
 def keep_colours(connection: Connection, dataset_id: str, by_position: Mapping[int, int]) -> None:
-    """Colours by position."""
+    """Store colors by position."""
     if by_position:
         connection.execute(
             insert(image_colours).prefix_with("OR REPLACE"),
@@ -235,45 +235,45 @@ def keep_colours(connection: Connection, dataset_id: str, by_position: Mapping[i
         )
 
 
-def datasets_without(home: Workspace) -> list[str]:
-    """Sets that were read, of whose images some have no colour."""
-    known = func.count(image_colours.c.position)
+def datasets_without(workspace: Workspace) -> list[str]:
+    """Return the datasets that were read and have images without a color."""
+    n_colors = func.count(image_colours.c.position)
     query = (
-        select(datasets.c.id, datasets.c.summary, known)
+        select(datasets.c.id, datasets.c.summary, n_colors)
         .outerjoin(image_colours, image_colours.c.dataset_id == datasets.c.id)
         .where(datasets.c.state == "ready", datasets.c.forgotten.is_(None))
         .group_by(datasets.c.id)
     )
-    with home.engine.connect() as connection:
+    with workspace.engine.connect() as connection:
         rows = connection.execute(query).all()
     return [dataset_id for dataset_id, summary, n in rows if n < summary["n_images"] - summary["n_unreadable"]]
 
 
-def fill(home: Workspace, dataset_id: str, is_over: threading.Event) -> None:
-    """Make what is missing of colours and thumbnails, a few at a time, and not while a gallery waits for some."""
+def fill(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> None:
+    """Create missing colors and thumbnails, a few at a time, and pause while a gallery needs some."""
     while not _ONE_DATASET.acquire(timeout=_PAUSE_S):
         if is_over.is_set():
             return
     try:
-        for places in _missing(home, dataset_id):
-            made: dict[int, int] = {}
+        for places in _missing(workspace, dataset_id):
+            colors: dict[int, int] = {}
             for start in range(0, len(places), _DECODED_AT_ONCE):
                 while is_waited_for() and not is_over.wait(_PAUSE_S):
                     pass
                 if is_over.is_set():
                     break
-                made |= _colours(home, dataset_id, places[start : start + _DECODED_AT_ONCE])
-            with writing(home.engine) as connection:
-                keep_colours(connection, dataset_id, made)
+                colors |= _colours(workspace, dataset_id, places[start : start + _DECODED_AT_ONCE])
+            with writing(workspace.engine) as connection:
+                keep_colours(connection, dataset_id, colors)
             if is_over.is_set():
                 return
     finally:
         _ONE_DATASET.release()
 
 
-def _missing(home: Workspace, dataset_id: str) -> Iterator[list[int]]:
-    """Places of readable images without a colour, some at a time."""
-    known = select(image_colours.c.position).where(
+def _missing(workspace: Workspace, dataset_id: str) -> Iterator[list[int]]:
+    """Yield positions of readable images without a color, in batches."""
+    with_color = select(image_colours.c.position).where(
         image_colours.c.dataset_id == dataset_id, image_colours.c.position == images.c.position
     )
     after = -1
@@ -284,12 +284,12 @@ def _missing(home: Workspace, dataset_id: str) -> Iterator[list[int]]:
                 images.c.dataset_id == dataset_id,
                 images.c.position > after,
                 images.c.problem.is_distinct_from("unreadable"),
-                ~known.exists(),
+                ~with_color.exists(),
             )
             .order_by(images.c.position)
             .limit(_KEPT_AT_ONCE)
         )
-        with home.engine.connect() as connection:
+        with workspace.engine.connect() as connection:
             places = list(connection.execute(query).scalars())
         if not places:
             return
@@ -297,11 +297,11 @@ def _missing(home: Workspace, dataset_id: str) -> Iterator[list[int]]:
         after = places[-1]
 
 
-def _colours(home: Workspace, dataset_id: str, places: list[int]) -> dict[int, int]:
-    made = {}
-    pictures = thumbnails_of(home, dataset_id, picture_sources(home, dataset_id, places), SIDES[0])
+def _colours(workspace: Workspace, dataset_id: str, places: list[int]) -> dict[int, int]:
+    by_position = {}
+    pictures = thumbnails_of(workspace, dataset_id, picture_sources(workspace, dataset_id, places), SIDES[0])
     for position, data in zip(places, pictures, strict=True):
         if data is not None:
             picture = opened(data)
-            made[position] = colour_of(picture, picture.width, picture.height)
-    return made
+            by_position[position] = colour_of(picture, picture.width, picture.height)
+    return by_position

@@ -1,4 +1,4 @@
-"""Tables and label files before they are opened: columns, first rows and crops."""
+"""Previews of tables: columns, first rows and crops; and current label errors of trainings."""
 
 import io
 from collections.abc import Mapping
@@ -27,28 +27,33 @@ _GAP_PX = 6
 
 @dataclass(frozen=True, slots=True)
 class TablePreview:
-    """What a table holds."""
+    """The content of a table."""
 
     columns: list[str]
     first_rows: list[list[str]]
     n_rows: int
-    n_files: Annotated[int, Field(description="Files that its rows name; 0 where no column of paths is known.")]
+    n_files: Annotated[int, Field(description="Number of files in its rows; 0 without a known column of paths.")]
     mapping: Annotated[
         dict[str, str],
-        Field(description="What columns hold, by path, label, group, split, x, y and the like; as chosen or detected."),
+        Field(
+            description="The column for each meaning (path, label, group, split, x, y and the like), as chosen or "
+            "detected."
+        ),
     ]
     layout: Annotated[
         Literal["corner", "center", "corners", "point"] | None,
-        Field(description="How positions are given; null: each row is a whole image. Points need a crop size."),
+        Field(description="The format of positions; null: each row is a whole image. Points need a crop size."),
     ]
-    suggested_crop_size: Annotated[int | None, Field(description="From the distances between points, in pixels.")]
+    suggested_crop_size: Annotated[
+        int | None, Field(description="Suggestion from the distances between points, in pixels.")
+    ]
 
 
 def preview_table(workspace: Workspace, path: str, columns: Mapping[str, str]) -> TablePreview:
-    """What a table holds, with these columns chosen.
+    """Return the content of a table with these chosen columns.
 
     Raises:
-        CoverslipError: it lies elsewhere, is no table, cannot be read, or has no such column.
+        CoverslipError: it is outside the readable folders, is not a table, cannot be read, or has no such column.
     """
     content = describe_table(with_mapping(read_table(_allowed_table(workspace, path)), columns))
     return TablePreview(
@@ -63,17 +68,18 @@ def preview_table(workspace: Workspace, path: str, columns: Mapping[str, str]) -
 
 
 def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], crop_size: int | None) -> bytes:
-    """PNG of some of the images that a table gives, side by side.
+    """Return a PNG of some of the images of a table, side by side.
 
     Raises:
-        CoverslipError: it lies elsewhere, is no table, cannot be opened so, or none of these images can be read.
+        CoverslipError: it is outside the readable folders, is not a table, cannot be opened with these columns, or none
+            of these images can be read.
     """
     file = str(_allowed_table(workspace, path))
     data = open_dataset([file], columns=columns, crop_size=crop_size, labelled=False, may_read=workspace.may_read)
-    chosen = np.unique(np.linspace(0, len(data) - 1, _N_CROPS).astype(int)).tolist()
+    indices = np.unique(np.linspace(0, len(data) - 1, _N_CROPS).astype(int)).tolist()
     failures: list[CoverslipError] = []
     cells: list[Image.Image] = []
-    for record in (data.records[k] for k in chosen):
+    for record in (data.records[k] for k in indices):
         try:
             pixels = small_pixels(workspace.read_image(record.path, record.plan).array, _CROP_PX)
         except CoverslipError as error:
@@ -94,7 +100,7 @@ def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], c
 
 
 def _allowed_table(workspace: Workspace, path: str) -> Path:
-    """The real path of a table: no other text is shown, such as settings and keys."""
+    """Return the real path of a table. Other text files, such as settings and keys, are never shown."""
     file = workspace.allowed(path)
     if not (is_table(file) and file.is_file()):
         raise BadDataset("not-a-table-file", file=file)
@@ -103,15 +109,15 @@ def _allowed_table(workspace: Workspace, path: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class LabelErrorsNow:
-    """Misclassified images of a training, by the ids that they have in its dataset now."""
+    """Misclassified images of a training, by their current IDs in the dataset."""
 
-    unchanged: LabelErrors  # of images that are still there, with the label that they had in the training
-    left: LabelErrors  # of those the ones whose label nobody confirmed as right
+    unchanged: LabelErrors  # of images that still exist with their label of the training
+    left: LabelErrors  # of these, images without a confirmed label
     n_relabelled: int
 
 
 def label_errors_now(connection: Connection, dataset_id: str, run: Run) -> LabelErrorsNow | None:
-    """What is left of them; None where nobody looked for them. All are where there is no such dataset."""
+    """Return the current label errors; None without a search. Without the dataset, all of them are returned."""
     errors = run.label_errors
     if errors is None:
         return None

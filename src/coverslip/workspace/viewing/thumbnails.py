@@ -1,8 +1,8 @@
-"""Thumbnails for galleries: made while images are read, or when first asked for, and kept.
+"""Thumbnails for galleries: created while images are read or on the first request, and cached.
 
-They are kept in the cache, one store for each dataset, and found by the image's version, so a changed file gets a new
-one. JPEG, since a gallery that is scrolled fast decodes hundreds in a second, and WebP takes twice as long to decode
-and twenty times to encode.
+The cache has one store for each dataset. The key contains the version of the image, so a changed file gets a new
+thumbnail. The format is JPEG: fast scrolling decodes hundreds of thumbnails in a second, and WebP takes twice as long
+to decode and twenty times as long to encode.
 """
 
 import io
@@ -23,52 +23,56 @@ from coverslip.machine import n_cores
 from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.viewing.images import PictureSource
 
-SIDES = (128, 256, 512)  # px of the longer side; few, since each is made and kept
+SIDES = (128, 256, 512)  # px of the longer side
 THUMBNAILS = register(Kind("app-thumbnails", "thumbnails of a dataset in the app", RECORDS, bound_bytes=4 * 10**9))
-_MADE_BY = 2  # goes up when the same image would give another picture
+_MADE_BY = 2  # increases when thumbnails of the same image change
 _QUALITY = 85
-_KEPT_AT_ONCE = 256
+_STORED_AT_ONCE = 256
 
 IsWanted = Callable[[], bool]
 
 
 def thumbnails_of(
-    home: Workspace, dataset_id: str, sources: Sequence[PictureSource], side: int, is_wanted: IsWanted = lambda: True
+    workspace: Workspace,
+    dataset_id: str,
+    sources: Sequence[PictureSource],
+    side: int,
+    is_wanted: IsWanted = lambda: True,
 ) -> list[bytes | None]:
-    """JPEG of one of the `SIDES`: kept ones, and new ones made by a few threads; None where an image cannot be read.
+    """Return JPEGs of one of the `SIDES`, cached or created by a few threads; None if an image cannot be read.
 
     Raises:
-        Stopped: nobody wants them any more.
+        Stopped: the client has left.
     """
     keys = [_key(side, source.version) for source in sources]
-    with RecordStore(THUMBNAILS, dataset_id) as kept:
-        known = kept.find(keys)
-        missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in known}
-        made: dict[str, bytes | None] = {}
+    with RecordStore(THUMBNAILS, dataset_id) as store:
+        stored = store.find(keys)
+        missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in stored}
+        new: dict[str, bytes | None] = {}
         fields = Fields()
         try:
             pictures = picture_threads().map(
-                lambda source: _make(home, source, side, fields, is_wanted), missing.values()
+                lambda source: _make(workspace, source, side, fields, is_wanted), missing.values()
             )
             for key, data in zip(missing, pictures, strict=True):
-                made[key] = data
+                new[key] = data
         finally:
-            kept.keep({key: data for key, data in made.items() if data is not None})
-    return [known.get(key) or made.get(key) for key in keys]
+            store.keep({key: data for key, data in new.items() if data is not None})
+    return [stored.get(key) or new.get(key) for key in keys]
 
 
 def kept_side(side: int) -> int:
-    """The one of the `SIDES` that a picture of `side` is made from."""
-    return next((kept for kept in SIDES if kept >= side), SIDES[-1])
+    """Return the member of `SIDES` from which a picture of `side` is created."""
+    return next((each for each in SIDES if each >= side), SIDES[-1])
 
 
 def opened(data: bytes) -> Image.Image:
-    """A thumbnail, decoded."""
+    """Return a decoded thumbnail."""
     return Image.open(io.BytesIO(data), formats=("JPEG",)).convert("RGB")
 
 
 def encoded(image: Image.Image, quality: int = _QUALITY) -> bytes:
-    """As JPEG."""
+    """Return an image as JPEG."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
@@ -76,15 +80,15 @@ def encoded(image: Image.Image, quality: int = _QUALITY) -> bytes:
 
 @cache
 def picture_threads() -> ThreadPoolExecutor:
-    """What decodes images to be looked at: few at a time, or twenty requests would hold as many in memory."""
+    """Return the threads that decode images for display. Their number limits the images in memory."""
     return ThreadPoolExecutor(n_cores(), thread_name_prefix="picture")
 
 
 class WhileReading:
-    """Makes thumbnails of images that are decoded anyway, and notes their colours. Used by several threads."""
+    """Creates thumbnails and colors of images while they are read. It is thread-safe."""
 
     def __init__(self, dataset_id: str, versions: Sequence[str]) -> None:
-        """Versions of the images, in the order of the numbers by which they come."""
+        """`versions` are those of the images, by the numbers with which they are reported."""
         self.colours: dict[int, int] = {}
         self._dataset_id, self._versions = dataset_id, versions
         self._made: dict[str, bytes] = {}
@@ -97,25 +101,25 @@ class WhileReading:
         with self._lock:
             self.colours[k] = colour_of(small, pixels.array.shape[1], pixels.array.shape[0])
             self._made[_key(SIDES[0], self._versions[k])] = data
-            if len(self._made) >= _KEPT_AT_ONCE:
+            if len(self._made) >= _STORED_AT_ONCE:
                 full, self._made = self._made, {}
         self._keep(full)
 
     def close(self) -> None:
-        """Keep the last ones."""
+        """Store the last thumbnails."""
         self._keep(self._made)
         self._made = {}
 
-    def _keep(self, made: dict[str, bytes]) -> None:
-        if made:
-            with RecordStore(THUMBNAILS, self._dataset_id) as kept:
-                kept.keep(made)
+    def _keep(self, pictures: dict[str, bytes]) -> None:
+        if pictures:
+            with RecordStore(THUMBNAILS, self._dataset_id) as store:
+                store.keep(pictures)
 
 
-def colour_of(array: Any, width: int, height: int) -> int:  # Any: what NumPy takes as an image
-    """The average colour and the shape of an image in four bytes: red, green, blue, and its shape.
+def colour_of(array: Any, width: int, height: int) -> int:  # Any: an array or PIL image
+    """Return the mean color and the shape of an image in four bytes: red, green, blue, and shape.
 
-    The last is 128 for a square, 32 more for twice as wide as high, 32 less for half as wide. It is never 0.
+    The shape is 128 for a square, 160 for twice as wide as high, 96 for half as wide. It is never 0.
     """
     pixels = np.asarray(array)
     means = np.atleast_1d(pixels.mean(axis=0, dtype=np.float32).mean(axis=0))  # ten times as fast as both at once
@@ -128,13 +132,13 @@ def _key(side: int, version: str) -> str:
     return f"{_MADE_BY} {side} {version}"
 
 
-def _make(home: Workspace, source: PictureSource, side: int, fields: Fields, is_wanted: IsWanted) -> bytes | None:
+def _make(workspace: Workspace, source: PictureSource, side: int, fields: Fields, is_wanted: IsWanted) -> bytes | None:
     if not source.is_readable:
         return None
     if not is_wanted():
         raise Stopped("pictures-not-needed")
     try:
-        pixels = home.read_image(source.path, source.plan, fields)
+        pixels = workspace.read_image(source.path, source.plan, fields)
         return encoded(_as_image(small_pixels(pixels.array, side)))
     except CoverslipError:
         return None

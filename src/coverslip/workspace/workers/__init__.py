@@ -1,1 +1,1 @@
-"""Background work of some seconds or minutes, in processes that end with the server."""
+"""Background work of seconds or minutes, in processes that end with the server."""

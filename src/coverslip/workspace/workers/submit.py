@@ -1,6 +1,6 @@
-"""Submit work to a process of its own, one at a time; the newest request is next.
+"""Submit work to separate processes, one at a time.
 
-The newest request is next: whoever sent an earlier one may have left.
+The newest request is next: the clients of earlier requests may have left.
 """
 
 import json
@@ -26,12 +26,12 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def child_environment(readable: Sequence[Path]) -> dict[str, str]:
-    """The server's own environment, but with all cores to work on: the server may have been told to keep to few.
+    """Return the environment of the server, without its limit on the number of cores.
 
-    Images are decoded by processes that can be killed, as in the server, and none outside the same folders.
+    As in the server, images are decoded by processes that can be killed, and only in the readable folders.
 
     Args:
-        readable: real paths of the folders below which images may be read.
+        readable: real paths of the folders in which images may be read.
     """
     within = json.dumps([str(folder) for folder in readable])
     return {**os.environ, **dict.fromkeys(_THREADS, str(n_cores())), APART_VARIABLE: "1", WITHIN_VARIABLE: within}
@@ -42,12 +42,12 @@ def _ended_silently() -> Failure:
 
 
 Keep = Callable[[Json], None]
-"""What is done with a result before its work counts as done."""
+"""Stores a result before its work counts as done."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepProgress:
-    """How far a step of it is."""
+    """Progress of a step of the work."""
 
     stage: str
     done: int
@@ -56,12 +56,12 @@ class StepProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedState:
-    """What is going on about one thing."""
+class WorkState:
+    """The state of the work of one key."""
 
-    state: Literal["waiting", "working"] | None  # None: nothing
+    state: Literal["waiting", "working"] | None  # None: no work
     progress: StepProgress | None
-    error: Failure | None  # why the last try came to nothing
+    error: Failure | None  # why the last attempt failed
     seconds: float | None = None  # since the request
 
 
@@ -75,64 +75,64 @@ class _Work:
     is_cancelled: bool = False
 
 
-class Asked:
-    """Work of one kind, by keys of whoever asks; each takes all cores.
+class WorkQueue:
+    """A queue of work of one kind, by key. Each work uses all cores.
 
     Args:
-        worker: the module whose process does it, by `coverslip.workspace.workers.worker`.
-        readable: real paths of the folders below which it may read images.
+        worker: the module of the process, which uses `coverslip.workspace.workers.worker`.
+        readable: real paths of the folders in which it may read images.
     """
 
     def __init__(self, worker: str, readable: Sequence[Path]) -> None:
         self._worker, self._readable = worker, readable
         self._works: dict[str, _Work] = {}
         self._errors: dict[str, Failure] = {}
-        self._lock, self._turn = threading.Lock(), threading.Lock()
+        self._lock, self._one_at_a_time = threading.Lock(), threading.Lock()
 
     def start(self, key: str, question: Json, keep: Keep) -> None:
-        """Do it next, unless that is being done; what an earlier try failed of is forgotten."""
+        """Do this work next, unless it is running. An earlier error is cleared."""
         with self._lock:
             work = self._works.pop(key, None)
             if work is None:
                 self._errors.pop(key, None)
                 work = _Work(question, keep)
-                threading.Thread(target=self._do_next, name="asked", daemon=True).start()
+                threading.Thread(target=self._do_next, name="work", daemon=True).start()
             self._works[key] = work
 
     def cancel(self, key: str) -> None:
-        """Do it no further."""
+        """Cancel the work of a key."""
         with self._lock:
             if (work := self._works.pop(key, None)) is not None:
                 _end(work)
 
     def close(self) -> None:
-        """End all of it."""
+        """Cancel all work."""
         with self._lock:
             works, self._works = list(self._works.values()), {}
             for work in works:
                 _end(work)
 
-    def state_of(self, key: str) -> AskedState:
-        """What is going on."""
+    def state_of(self, key: str) -> WorkState:
+        """Return the state of the work of a key."""
         with self._lock:
             work, error = self._works.get(key), self._errors.get(key)
         if work is None:
-            return AskedState(None, None, error)
+            return WorkState(None, None, error)
         seconds = time.monotonic() - work.since
-        return AskedState("waiting" if work.process is None else "working", work.progress, None, seconds)
+        return WorkState("waiting" if work.process is None else "working", work.progress, None, seconds)
 
     def _do_next(self) -> None:
-        with self._turn:
+        with self._one_at_a_time:
             with self._lock:
                 waiting = [(key, work) for key, work in self._works.items() if work.process is None]
-            if waiting:  # else it was cancelled
+            if waiting:  # otherwise it was cancelled
                 self._do(*waiting[-1])
 
     def _do(self, key: str, work: _Work) -> None:
         reason: Failure | None = None
         try:
-            with self._begun(work) as process:
-                result = None if process is None else _followed(process, work)
+            with self._started(work) as process:
+                result = None if process is None else _result_of(process, work)
             if not work.is_cancelled:
                 if isinstance(result, dict):
                     work.keep(result)
@@ -149,8 +149,8 @@ class Asked:
                     self._errors[key] = reason
 
     @contextmanager
-    def _begun(self, work: _Work) -> "Iterator[subprocess.Popen[bytes] | None]":
-        """Its process, which has ended afterwards; None where it was cancelled meanwhile."""
+    def _started(self, work: _Work) -> "Iterator[subprocess.Popen[bytes] | None]":
+        """Start its process and end it after the block; yields None if the work was cancelled meanwhile."""
         with self._lock:
             if not work.is_cancelled:
                 work.process = subprocess.Popen(
@@ -159,7 +159,7 @@ class Asked:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     env=child_environment(self._readable),
-                    start_new_session=True,  # Ctrl-C in the server's terminal is not for it
+                    start_new_session=True,  # Ctrl-C in the server's terminal must not reach it
                 )
         try:
             yield work.process
@@ -169,8 +169,8 @@ class Asked:
                 work.process.wait()
 
 
-def _followed(process: "subprocess.Popen[bytes]", work: _Work) -> Json | Failure | None:
-    """Its result, or why there is none; None where it did not say."""
+def _result_of(process: "subprocess.Popen[bytes]", work: _Work) -> Json | Failure | None:
+    """Return its result, or its failure; None if it ended silently."""
     assert process.stdin is not None
     assert process.stdout is not None
     write_message(process.stdin, work.question)

@@ -1,6 +1,6 @@
-"""The other side of `asking`: a process that does one work, tells how far it is, and gives the result.
+"""The process of `submit`: it does one work, and reports progress and result.
 
-The question comes by stdin, progress and result go to stdout, as messages of `coverslip.pipes`. It ends when nobody
+The request arrives on stdin, progress and result go to stdout, as messages of `coverslip.pipes`. It ends when nothing
 reads them any more.
 """
 
@@ -15,15 +15,15 @@ from coverslip.pipes import Json, read_message, write_message
 
 
 def answer(work: Callable[[Json, Emit], Json]) -> int:
-    """Exit code 0 where the work gave a result; else the last message says why not.
+    """Do the work; return exit code 0 if it gave a result. Otherwise the last message contains the error.
 
     Args:
-        work: question and whom to tell about progress -> result.
+        work: gets the request and a receiver of progress, and returns the result.
     """
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not stand among messages
+    os.dup2(2, 1)  # output of libraries must not mix with messages
 
-    def tell(event: Event) -> None:
+    def report(event: Event) -> None:
         if isinstance(event, Progressed):
             left = event.seconds_left
             progress = {"stage": event.stage, "done": event.done, "total": event.total, "seconds_left": left}
@@ -33,7 +33,7 @@ def answer(work: Callable[[Json, Emit], Json]) -> int:
     if question is None:  # the server has ended
         return 1
     try:
-        write_message(answers, {"result": work(question, tell)})
+        write_message(answers, {"result": work(question, report)})
     except BrokenPipeError:
         return 1
     except CoverslipError as error:

@@ -1,4 +1,4 @@
-"""Asking for a prediction."""
+"""Submit predictions."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,19 +24,19 @@ def queue_prediction(
     name: str | None = None,
     prevalence: Mapping[str, float] | None = None,
 ) -> str:
-    """Put a prediction behind those that wait; gives its id.
+    """Queue a prediction; return its ID.
 
     Raises:
-        NotFound, Conflict: the classifier or the dataset is not there, or not ready.
-        CoverslipError: a source lies outside the allowed roots, or the shares of classes are none of the classifier's.
-        BadClassifier: there is none yet, or it is damaged.
+        NotFound, Conflict: the classifier or the dataset does not exist or is not ready.
+        CoverslipError: a source is outside the allowed roots, or class proportions do not fit the classifier.
+        BadClassifier: there is no classifier yet, or it is damaged.
     """
     classifier = place_of(workspace, classifier_id)
     card = open_classifier(find_classifier(classifier.path)).card
     if prevalence:
         from coverslip.inference.prevalence import stated_shares
 
-        stated_shares(card, prevalence)  # what is wrong with them is said now
+        stated_shares(card, prevalence)  # reports errors before the prediction is queued
     paths, images_name, choices = _images_of(workspace, dataset_id, sources or ())
     job_id, folder = new_job_folder(workspace.predictions, name or images_name)
     request: Json = {"format_version": 1, "classifier": str(classifier.path), "sources": paths}
@@ -70,7 +70,7 @@ def queue_prediction(
 def _images_of(
     workspace: Workspace, dataset_id: str | None, sources: Sequence[str]
 ) -> tuple[list[str], str, TableChoices]:
-    """Paths of the images, what they are called together, and how their tables are read."""
+    """Return the paths of the images, their common name, and how to read their tables."""
     if dataset_id is not None:
         with workspace.engine.connect() as connection:
             dataset = refuse_unready(connection, dataset_id)

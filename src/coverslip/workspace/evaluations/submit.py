@@ -1,4 +1,4 @@
-"""Asking for an evaluation, and what can be said of it before."""
+"""Submit evaluations, and preview them."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -18,38 +18,42 @@ from coverslip.workspace.store.tables import images
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOutlook:
-    """What measuring a classifier on the images of a dataset would rest on."""
+    """The images that an evaluation on a dataset would use."""
 
     n_labelled: int
-    n_known: Annotated[int, Field(description="Labeled with a class that the classifier knows.")]
+    n_known: Annotated[int, Field(description="Images labeled with a class of the classifier.")]
     unknown_classes: list[str]
     n_seen: Annotated[
-        int | None, Field(description="Seen in training, or copies of such; null where only reading them again tells.")
+        int | None,
+        Field(
+            description="Images used in training, and duplicates of them; null if the images must be read again to "
+            "count them."
+        ),
     ]
 
 
 def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOutlook:
-    """What an evaluation of a training on a dataset would rest on.
+    """Return the images that an evaluation of a training on a dataset would use.
 
     Raises:
-        NotFound, Conflict: the training or the dataset is not there, or not ready.
+        NotFound, Conflict: the training or the dataset does not exist or is not ready.
     """
     run = _evaluable(workspace, run_id)
     with workspace.engine.connect() as connection:
         refuse_unread(connection, dataset_id)
         n_of = _labels(connection, dataset_id)
         n_seen = _count_seen(connection, dataset_id, run)
-    known = _known_labels(run)
-    unknown = [label for label in n_of if known is not None and label not in known]
+    labels = _known_labels(run)
+    unknown = [label for label in n_of if labels is not None and label not in labels]
     n_labelled = sum(n_of.values())
     return EvaluationOutlook(n_labelled, n_labelled - sum(n_of[label] for label in unknown), unknown, n_seen)
 
 
 def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name: str | None = None) -> str:
-    """Put an evaluation of a training behind those that wait, with the labels of now; gives its id.
+    """Queue an evaluation of a training with the current labels; return its ID.
 
     Raises:
-        NotFound, Conflict: the training or the dataset is not there, or not ready.
+        NotFound, Conflict: the training or the dataset does not exist or is not ready.
         BadDataset: no image has a label.
     """
     run = _evaluable(workspace, run_id)
@@ -85,7 +89,7 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
 
 
 def _evaluable(workspace: Workspace, run_id: str) -> Run:
-    """Raises Conflict where there is no finished classifier."""
+    """Return the run of a training; raise Conflict if it has no finished classifier."""
     run = find_job(workspace, run_id, "train").run
     if not (run.is_done and run.has_classifier):
         raise training_not_finished()
@@ -93,14 +97,14 @@ def _evaluable(workspace: Workspace, run_id: str) -> Run:
 
 
 def _labels(connection: Connection, dataset_id: str) -> dict[str, int]:
-    """How many images have each label."""
-    own = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
-    counts = connection.execute(select(images.c.label, func.count()).where(own).group_by(images.c.label))
+    """Count the images with each label."""
+    is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
+    counts = connection.execute(select(images.c.label, func.count()).where(is_labeled).group_by(images.c.label))
     return {str(label): int(n) for label, n in counts}
 
 
 def _known_labels(run: Run) -> frozenset[str] | None:
-    """Labels that are, or become, classes of the run; None where each domain has classes of its own."""
+    """Return the labels that are or become classes of the run; None if each domain has its own classes."""
     plan, card = run.recipe.classes, run.card
     if plan.by_domain or card is None:
         return None
@@ -108,9 +112,9 @@ def _known_labels(run: Run) -> frozenset[str] | None:
 
 
 def _count_seen(connection: Connection, dataset_id: str, run: Run) -> int | None:
-    seen = seen_pixels(run.seen)
-    if set(seen.by_plan) != {ReadPlan()}:  # here the images were read whole: other planes have other pixels
+    training_hashes = seen_pixels(run.seen)
+    if set(training_hashes.by_plan) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
         return None
-    own = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
-    hashes = connection.execute(select(images.c.pixel_hash).where(own)).scalars()
-    return sum(pixel_hash in seen.by_plan[ReadPlan()] for pixel_hash in hashes)
+    is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
+    hashes = connection.execute(select(images.c.pixel_hash).where(is_labeled)).scalars()
+    return sum(pixel_hash in training_hashes.by_plan[ReadPlan()] for pixel_hash in hashes)
