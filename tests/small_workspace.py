@@ -20,7 +20,7 @@ from coverslip.errors import Conflict
 from coverslip.machine import process_started
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import describe
-from coverslip.workspace.jobs.records import change_as_seen, change_job, find_job
+from coverslip.workspace.jobs.records import change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import predicting
@@ -102,7 +102,7 @@ def _done_here(workspace: Workspace, job_id: str) -> str:
     job = find_job(workspace, job_id)
     try:
         own = {"state": "started", "queued": None, "launched": time.time()}
-        change_as_seen(workspace, job, **own, pid=os.getpid(), process_started=process_started())
+        change_if_unchanged(workspace, job, **own, pid=os.getpid(), process_started=process_started())
     except Conflict:  # a server was quicker
         until(lambda: has_ended(state_of(now := find_job(workspace, job_id), status_of(now))))
         return job_id

@@ -15,7 +15,7 @@ from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
 from coverslip.workspace.correcting.exclusions import exclude
 from coverslip.workspace.datasets import changing, grouping, reading_images, snapshots
-from coverslip.workspace.datasets.inspections import spare_images
+from coverslip.workspace.datasets.inspections import removable_duplicates
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.home import Workspace
@@ -55,7 +55,7 @@ def codes(workspace: Workspace, dataset_id: str) -> set[str]:
 def test_of_copies_with_one_label_all_but_the_first_are_spare() -> None:
     label_of = {"a": "x", "b": "x", "c": "x", "d": "x", "e": "y", "f": None, "g": None, "h": None}
     clusters = [("a", "b", "c"), ("d", "e"), ("f", "g"), ("a", "h")]
-    assert spare_images(clusters, label_of) == ["b", "c", "g"]
+    assert removable_duplicates(clusters, label_of) == ["b", "c", "g"]
 
 
 def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in_again(

@@ -365,7 +365,7 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
     process = classifying._workers[lab.run].process
     classifying.end_silent()
     assert process.poll() is None  # it was asked just now
-    classifying._workers[lab.run].last_asked = -1e9
+    classifying._workers[lab.run].last_used = -1e9
     classifying.end_silent()
     assert lab.run not in classifying._workers
     process.wait(timeout=30)

@@ -33,7 +33,7 @@ from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs import acts, runs
 from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.jobs.records import Job, change_as_seen, change_job, find_job, waiting
+from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job, waiting
 from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.runs import run_story
 from coverslip.workspace.jobs.state import state_of, status_of
@@ -213,7 +213,7 @@ def test_what_was_seen_before_the_queue_began_it_changes_nothing(workspace: Work
     as_started(workspace, run_id, launched=time.time())
     for state in ("queued", "removed"):
         with pytest.raises(Conflict):
-            change_as_seen(workspace, seen, state=state)
+            change_if_unchanged(workspace, seen, state=state)
     assert find_job(workspace, run_id).state == "started"
     change_job(workspace, run_id, launched=0.0)
     acts.remove(workspace, run_id)
@@ -279,7 +279,7 @@ def test_a_job_goes_on_and_can_be_stopped_after_the_clock_was_set(
     assert state_now(job) == "running"
     job.run.stop_file.touch()
     change_job(workspace, run_id, stop_asked=time.time() + 3600)  # before the clock was set back
-    Queue(workspace).look()
+    Queue(workspace).update()
     assert until(lambda: begun.process.poll() == -signal.SIGTERM)
 
 

@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * List Models
-         * @description The networks of the zoo, with what each costs beside the default one.
+         * @description The networks, with their cost relative to the default network.
          */
         get: operations["list_models"];
         put?: never;
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Get Recipe Keys
-         * @description The choices of a recipe, each with its title, range, default and a sentence on it, and the groups they are in.
+         * @description The keys of a recipe, each with title, range, default and description, and their groups.
          */
         get: operations["get_recipe_keys"];
         put?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Read Recipe
-         * @description The values that a recipe file gives to keys. What is wrong with it is told with key and line.
+         * @description The values of the keys in a recipe file. Errors give the key and the line.
          */
         post: operations["read_recipe"];
         delete?: never;
@@ -95,7 +95,7 @@ export interface paths {
         put?: never;
         /**
          * Write Recipe
-         * @description The recipe file that gives keys these values; says what is wrong with them.
+         * @description The recipe file with these values. Errors give the key.
          */
         post: operations["write_recipe"];
         delete?: never;
@@ -115,7 +115,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Table
-         * @description The columns of a table, what each is taken for, and the first rows.
+         * @description The columns of a table, their detected meanings, and the first rows.
          */
         post: operations["preview_table"];
         delete?: never;
@@ -135,7 +135,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Table Crops
-         * @description Some of the images that a table gives, side by side.
+         * @description Some of the images of a table, side by side.
          */
         post: operations["preview_table_crops"];
         delete?: never;
@@ -153,7 +153,7 @@ export interface paths {
         };
         /**
          * Get Folder
-         * @description What lies in a folder: other folders, tables, and how many images.
+         * @description The content of a folder: folders, tables, and the number of images.
          */
         get: operations["get_folder"];
         put?: never;
@@ -179,9 +179,9 @@ export interface paths {
         put?: never;
         /**
          * Create Dataset
-         * @description Open folders or tables as one dataset, each its own domain.
+         * @description Open folders or tables as one dataset. Each is a domain.
          *
-         *     Faults are told at once; reading the images goes on afterwards.
+         *     Errors of the folders and tables are returned at once. The images are read in the background.
          */
         post: operations["create_dataset"];
         delete?: never;
@@ -201,7 +201,7 @@ export interface paths {
         put?: never;
         /**
          * Create Samples
-         * @description The synthetic sample images as a dataset; they are drawn when this is first asked for.
+         * @description Open the synthetic sample images as a dataset. The first request draws them.
          */
         post: operations["create_samples"];
         delete?: never;
@@ -226,7 +226,7 @@ export interface paths {
         post?: never;
         /**
          * Remove Dataset
-         * @description Forget a dataset. For 30 days it can be restored; then labels given here and uploaded copies go too.
+         * @description Remove a dataset from the list. After 30 days, its labels from the app and uploaded files are deleted.
          */
         delete: operations["remove_dataset"];
         options?: never;
@@ -235,7 +235,7 @@ export interface paths {
          * Change Dataset
          * @description Change the name, where images come from, the groups, the classes or their order.
          *
-         *     Labels that were given in the app stay; those of images that are no longer there are kept until they come back.
+         *     Labels from the app are kept, also those of images that no longer exist, until the images come back.
          */
         patch: operations["change_dataset"];
         trace?: never;
@@ -251,7 +251,7 @@ export interface paths {
         put?: never;
         /**
          * Restore Dataset
-         * @description Bring a forgotten dataset back, with the labels given here.
+         * @description Restore a removed dataset, with its labels from the app.
          */
         post: operations["restore_dataset"];
         delete?: never;
@@ -271,7 +271,7 @@ export interface paths {
         put?: never;
         /**
          * Refresh Dataset
-         * @description Look again at what lies in the folders or tables. Labels that were given in the app stay.
+         * @description Read the folders or tables again. Labels from the app are kept.
          */
         post: operations["refresh_dataset"];
         delete?: never;
@@ -289,7 +289,7 @@ export interface paths {
         };
         /**
          * Get Inspection
-         * @description What the images are like and what to do about it; 409 while they are being read.
+         * @description The inspection of the images; 409 while they are being read.
          */
         get: operations["get_inspection"];
         put?: never;
@@ -309,20 +309,20 @@ export interface paths {
         };
         /**
          * Get Leakage Estimate
-         * @description What a split that divides groups and copies would have reported, where somebody has asked for it.
+         * @description The estimate of data leakage: the results of an image-level split against a grouped split, if requested.
          */
         get: operations["get_leakage_estimate"];
         put?: never;
         /**
          * Create Leakage Estimate
-         * @description Show some 2,000 of the images to a network, in a process of its own; findings about shortcuts come with it.
+         * @description Estimate data leakage with about 2,000 of the images, in a separate process. This also finds shortcuts.
          *
-         *     Trainings on these images tell of it in their reports.
+         *     Reports of trainings on these images include the estimate.
          */
         post: operations["create_leakage_estimate"];
         /**
          * Remove Leakage Estimate
-         * @description Look no further. What was found before stays.
+         * @description Cancel the estimate. An earlier estimate is kept.
          */
         delete: operations["remove_leakage_estimate"];
         options?: never;
@@ -339,18 +339,18 @@ export interface paths {
         };
         /**
          * Get Distances
-         * @description How far a dataset is from others as a network sees them, where somebody has asked for it.
+         * @description The distances of the features of a dataset from those of others, if requested.
          */
         get: operations["get_distances"];
         put?: never;
         /**
          * Create Distances
-         * @description Measure MMD² and CORAL in a process of its own, and say which to pretrain on.
+         * @description Measure MMD² and CORAL in a separate process, and recommend a dataset for pretraining.
          */
         post: operations["create_distances"];
         /**
          * Remove Distances
-         * @description Measure no further; what is known stays.
+         * @description Cancel the measurement. Earlier results are kept.
          */
         delete: operations["remove_distances"];
         options?: never;
@@ -367,7 +367,7 @@ export interface paths {
         };
         /**
          * List Class Thumbnails
-         * @description Some images of each class, from all over it: what the classes look like.
+         * @description Some images of each class, evenly spread over the class.
          */
         get: operations["list_class_thumbnails"];
         put?: never;
@@ -387,7 +387,7 @@ export interface paths {
         };
         /**
          * List Columns
-         * @description The columns of the dataset's tables that can name groups; none where it was opened from folders.
+         * @description The columns of the dataset's tables that can name groups; none if it was opened from folders.
          */
         get: operations["list_columns"];
         put?: never;
@@ -407,7 +407,7 @@ export interface paths {
         };
         /**
          * List Group Suggestions
-         * @description Columns and patterns that may say which images belong together; a training would begin with each of them.
+         * @description Columns and patterns that may group the images. A training would accept each of them.
          */
         get: operations["list_group_suggestions"];
         put?: never;
@@ -427,7 +427,7 @@ export interface paths {
         };
         /**
          * Preview Groups
-         * @description What groups a pattern or a column would make, or the groups of now without either; nothing is changed.
+         * @description The groups by a pattern or a column; without either, the current groups. Nothing is changed.
          */
         get: operations["preview_groups"];
         put?: never;
@@ -449,7 +449,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Split
-         * @description Which images a training with this recipe would train, validate and test on, and why it would be refused.
+         * @description The training, validation and test set of a training with this recipe, and why it would be refused.
          */
         post: operations["preview_split"];
         delete?: never;
@@ -469,7 +469,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Time
-         * @description How long a training with this recipe would take, by the pace of earlier trainings on this computer.
+         * @description The expected time of a training with this recipe, from earlier trainings on this computer.
          */
         post: operations["preview_time"];
         delete?: never;
@@ -489,7 +489,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Augmentation
-         * @description Some training images as a network would see them: as prepared, and changed at random.
+         * @description Some training images after preprocessing and after data augmentation.
          */
         post: operations["preview_augmentation"];
         delete?: never;
@@ -527,7 +527,7 @@ export interface paths {
         };
         /**
          * List Positions
-         * @description The places of all images that match, in order, and their ids: small enough for galleries of 100,000.
+         * @description The positions and IDs of all matching images, in order. The response is small enough for 100,000 images.
          */
         get: operations["list_positions"];
         put?: never;
@@ -547,7 +547,7 @@ export interface paths {
         };
         /**
          * Get Colours
-         * @description The average colour of every image in the order of their places, four bytes each: what a gallery shows at once.
+         * @description The mean color of every image by position, four bytes each. Galleries show it before the thumbnails.
          */
         get: operations["get_colours"];
         put?: never;
@@ -567,7 +567,7 @@ export interface paths {
         };
         /**
          * Get Image
-         * @description All that is known about one image.
+         * @description The facts about an image.
          */
         get: operations["get_image"];
         put?: never;
@@ -587,7 +587,7 @@ export interface paths {
         };
         /**
          * Get Thumbnail Of
-         * @description A thumbnail of the image with this id.
+         * @description A thumbnail of the image with this ID.
          */
         get: operations["get_thumbnail_of"];
         put?: never;
@@ -607,7 +607,7 @@ export interface paths {
         };
         /**
          * Get Thumbnail
-         * @description A thumbnail; its longer side is at most `side`. An unreadable image gives a blank one.
+         * @description A thumbnail whose longer side is at most `side`. It is blank for an unreadable image.
          */
         get: operations["get_thumbnail"];
         put?: never;
@@ -627,7 +627,7 @@ export interface paths {
         };
         /**
          * Get Sheet
-         * @description Many thumbnails as one: rows of eight square cells in the order asked for, an unreadable image's empty.
+         * @description Many thumbnails as one picture: rows of eight square cells in the requested order; empty if unreadable.
          */
         get: operations["get_sheet"];
         put?: never;
@@ -647,7 +647,7 @@ export interface paths {
         };
         /**
          * Get Picture
-         * @description The image for the viewer, 8 bit. Without low and high, deeper images are stretched over what they hold.
+         * @description The image for the viewer, 8 bit. Without low and high, deeper images are scaled to their intensity range.
          */
         get: operations["get_picture"];
         put?: never;
@@ -669,7 +669,7 @@ export interface paths {
         put?: never;
         /**
          * Set Labels
-         * @description Give some images a label, or take it away. It is kept at once; a new name becomes a class.
+         * @description Label some images, or remove their labels. The change is saved at once. A new name becomes a class.
          */
         post: operations["set_labels"];
         delete?: never;
@@ -689,7 +689,7 @@ export interface paths {
         put?: never;
         /**
          * Undo Labels
-         * @description Take one change of labels back. It is refused where one of its images was labeled again since.
+         * @description Undo one change of labels. This is refused if one of its images was labeled again since then.
          */
         post: operations["undo_labels"];
         delete?: never;
@@ -709,7 +709,7 @@ export interface paths {
         put?: never;
         /**
          * Redo Labels
-         * @description Make a change that was taken back once more. It is refused where one of its images was labeled since.
+         * @description Redo a change of labels. This is refused if one of its images was labeled again since then.
          */
         post: operations["redo_labels"];
         delete?: never;
@@ -729,7 +729,7 @@ export interface paths {
         put?: never;
         /**
          * Exclude Images
-         * @description Exclude images, or include them again. Excluded images are shown, but neither counted nor trained on.
+         * @description Exclude images, or include them. Excluded images are shown, but neither counted nor used in training.
          */
         post: operations["exclude_images"];
         delete?: never;
@@ -749,7 +749,7 @@ export interface paths {
         put?: never;
         /**
          * Undo Exclusions
-         * @description Undo one exclusion or inclusion, for those of its images that nobody excluded or included again since.
+         * @description Undo one exclusion or inclusion, for those of its images that were not excluded or included since then.
          */
         post: operations["undo_exclusions"];
         delete?: never;
@@ -787,7 +787,7 @@ export interface paths {
         };
         /**
          * List Label Changes
-         * @description Which labels were changed in the app: when, by whom, and where the mistake was seen. The newest first.
+         * @description The changes of labels in the app, the newest first: when, by whom, and where the error was found.
          */
         get: operations["list_label_changes"];
         put?: never;
@@ -827,7 +827,7 @@ export interface paths {
         };
         /**
          * Download Labels
-         * @description All images with their labels of now, as a table: whole paths, so that it can lie anywhere.
+         * @description All images with their current labels, as a table with absolute paths.
          */
         get: operations["download_labels"];
         put?: never;
@@ -849,7 +849,7 @@ export interface paths {
         put?: never;
         /**
          * Create Upload
-         * @description Begin to send images.
+         * @description Start an upload.
          */
         post: operations["create_upload"];
         delete?: never;
@@ -867,14 +867,14 @@ export interface paths {
         };
         /**
          * Get Upload
-         * @description What has been sent so far.
+         * @description The state of an upload.
          */
         get: operations["get_upload"];
         put?: never;
         post?: never;
         /**
          * Remove Upload
-         * @description Remove what was sent.
+         * @description Remove an upload.
          */
         delete: operations["remove_upload"];
         options?: never;
@@ -891,7 +891,7 @@ export interface paths {
         };
         /**
          * Get Uploaded Table
-         * @description The table among the files whose columns are to be chosen before the upload becomes a dataset; null: none.
+         * @description The table whose columns must be chosen before the upload becomes a dataset; null: none.
          */
         get: operations["get_uploaded_table"];
         put?: never;
@@ -912,7 +912,7 @@ export interface paths {
         get?: never;
         /**
          * Send File
-         * @description Send one file. Its name may have folders, `class/cell.png`; sent again it replaces the earlier one.
+         * @description Upload one file. Its name may contain folders (`class/cell.png`). It replaces a file of the same name.
          */
         put: operations["send_file"];
         post?: never;
@@ -932,7 +932,7 @@ export interface paths {
         get?: never;
         /**
          * Send Archive
-         * @description Send a zip file. All its entries are checked; it is unpacked whole or not at all.
+         * @description Upload a zip file. All its entries are checked before it is unpacked as a whole.
          */
         put: operations["send_archive"];
         post?: never;
@@ -953,7 +953,7 @@ export interface paths {
         put?: never;
         /**
          * Finish Upload
-         * @description Make the files a dataset. Where that fails, the files stay and it can be tried again.
+         * @description Create a dataset of the files. If this fails, the files are kept for another attempt.
          */
         post: operations["finish_upload"];
         delete?: never;
@@ -971,7 +971,7 @@ export interface paths {
         };
         /**
          * Compare Runs
-         * @description Runs side by side: what differed, and each against the first on the images that both have measured.
+         * @description Compare runs: how they differ, and each against the first on their common images.
          */
         get: operations["compare_runs"];
         put?: never;
@@ -991,7 +991,7 @@ export interface paths {
         };
         /**
          * Get Results
-         * @description What a run reached, with the words of its report.
+         * @description The results of a run, with the text of its report.
          */
         get: operations["get_results"];
         put?: never;
@@ -1011,7 +1011,7 @@ export interface paths {
         };
         /**
          * Get Thresholds
-         * @description By what threshold a classifier of two classes decides, and what others did on validation images.
+         * @description The decision threshold of a classifier of two classes, and the effect of others on validation images.
          */
         get: operations["get_thresholds"];
         put?: never;
@@ -1032,7 +1032,7 @@ export interface paths {
         get?: never;
         /**
          * Set Decision
-         * @description Let a classifier decide by a wish, fixed on validation images; its numbers and its report follow.
+         * @description Change the decision threshold, chosen on validation images. Results and report are updated.
          */
         put: operations["set_decision"];
         post?: never;
@@ -1051,7 +1051,7 @@ export interface paths {
         };
         /**
          * List Run Rows
-         * @description The measured images, a page at a time.
+         * @description A page of the measured images.
          */
         get: operations["list_run_rows"];
         put?: never;
@@ -1071,7 +1071,7 @@ export interface paths {
         };
         /**
          * Count Image Changes
-         * @description How many images of a training's dataset were added, relabeled or removed since: whether to train again.
+         * @description How many images of the dataset were added, relabeled or removed since the training.
          */
         get: operations["count_image_changes"];
         put?: never;
@@ -1091,13 +1091,13 @@ export interface paths {
         };
         /**
          * Get Label Errors
-         * @description Suspected label errors, by classifiers not trained on the images: training, validation and test.
+         * @description Suspected label errors in the training, validation and test set, by classifiers not trained on the images.
          */
         get: operations["get_label_errors"];
         put?: never;
         /**
          * Create Label Errors
-         * @description Look for them, which may take minutes; ask again until they are known.
+         * @description Start the search for label errors, which may take minutes. Poll the state until it is done.
          */
         post: operations["create_label_errors"];
         delete?: never;
@@ -1116,7 +1116,7 @@ export interface paths {
         get?: never;
         /**
          * Correct Run Row
-         * @description Give a measured image another label in the dataset that it comes from; it is kept at once.
+         * @description Change the label of a measured image in its dataset. The label is saved at once.
          */
         put: operations["correct_run_row"];
         post?: never;
@@ -1175,7 +1175,7 @@ export interface paths {
         };
         /**
          * Get Report
-         * @description The report, with a policy that lets it run nothing.
+         * @description The report, with a policy that blocks scripts.
          */
         get: operations["get_report"];
         put?: never;
@@ -1195,7 +1195,7 @@ export interface paths {
         };
         /**
          * Get Figure
-         * @description A drawing of the report, as SVG or PNG, or its numbers as CSV.
+         * @description A figure of the report, as SVG or PNG, or its numbers as CSV.
          */
         get: operations["get_figure"];
         put?: never;
@@ -1215,7 +1215,7 @@ export interface paths {
         };
         /**
          * Download From Run
-         * @description Something of a run as a file; `run` is its whole folder as a zip.
+         * @description A file of a run; `run` is its folder as a zip.
          */
         get: operations["download_from_run"];
         put?: never;
@@ -1235,13 +1235,13 @@ export interface paths {
         };
         /**
          * List Classifiers
-         * @description What can predict: trained here, or brought as a file.
+         * @description The classifiers: trained here, or imported from a file.
          */
         get: operations["list_classifiers"];
         put?: never;
         /**
          * Import Classifier
-         * @description Bring a `.coverslip` file into the workspace.
+         * @description Import a `.coverslip` file into the workspace.
          */
         post: operations["import_classifier"];
         delete?: never;
@@ -1262,7 +1262,7 @@ export interface paths {
         post?: never;
         /**
          * Remove Classifier
-         * @description Move a classifier that was brought to the workspace's trash. One that was trained here goes with its run.
+         * @description Move an imported classifier to the trash. A classifier that was trained here is removed with its run.
          */
         delete: operations["remove_classifier"];
         options?: never;
@@ -1281,7 +1281,7 @@ export interface paths {
         put?: never;
         /**
          * Restore Classifier
-         * @description Take a classifier that was brought out of the trash.
+         * @description Restore an imported classifier from the trash.
          */
         post: operations["restore_classifier"];
         delete?: never;
@@ -1299,13 +1299,13 @@ export interface paths {
         };
         /**
          * List Runs
-         * @description The trainings that are no part of a study, the newest first.
+         * @description The trainings that are not part of a study, the newest first.
          */
         get: operations["list_runs"];
         put?: never;
         /**
          * Create Run
-         * @description Queue a training; it begins when no other training, nor a study, is at work.
+         * @description Queue a training. Trainings and studies run one at a time.
          */
         post: operations["create_run"];
         delete?: never;
@@ -1323,7 +1323,7 @@ export interface paths {
         };
         /**
          * Get Run
-         * @description One training with its recipe, curves and notes so far.
+         * @description A training with its recipe, curves and notes so far.
          */
         get: operations["get_run"];
         put?: never;
@@ -1333,7 +1333,7 @@ export interface paths {
         head?: never;
         /**
          * Change Run
-         * @description Call a training something else; its folder keeps its name.
+         * @description Rename a training. Its folder keeps its name.
          */
         patch: operations["change_run"];
         trace?: never;
@@ -1347,7 +1347,7 @@ export interface paths {
         };
         /**
          * List Log Lines
-         * @description The lines of a training's log that are worth reading, the newest first.
+         * @description The important lines of a training's log, the newest first.
          */
         get: operations["list_log_lines"];
         put?: never;
@@ -1367,13 +1367,13 @@ export interface paths {
         };
         /**
          * List Evaluations
-         * @description The evaluations of a training on other images, the newest first.
+         * @description The evaluations of a training on external test sets, the newest first.
          */
         get: operations["list_evaluations"];
         put?: never;
         /**
          * Create Evaluation
-         * @description Queue an evaluation, with the labels of now; it begins when no other is at work, also beside a training.
+         * @description Queue an evaluation with the current labels. Evaluations run one at a time, also during a training.
          */
         post: operations["create_evaluation"];
         delete?: never;
@@ -1391,7 +1391,7 @@ export interface paths {
         };
         /**
          * Get Evaluation Outlook
-         * @description What an evaluation on a dataset would rest on: classes that are known, images that training has seen.
+         * @description How many images of a dataset an evaluation could use: their known classes, and images used in training.
          */
         get: operations["get_evaluation_outlook"];
         put?: never;
@@ -1411,7 +1411,7 @@ export interface paths {
         };
         /**
          * Get Evaluation
-         * @description One evaluation as it is now.
+         * @description The current state of an evaluation.
          */
         get: operations["get_evaluation"];
         put?: never;
@@ -1431,7 +1431,7 @@ export interface paths {
         };
         /**
          * Get Evaluation Results
-         * @description How the classifier did on these images.
+         * @description The results on these images.
          */
         get: operations["get_evaluation_results"];
         put?: never;
@@ -1451,7 +1451,7 @@ export interface paths {
         };
         /**
          * List Evaluation Rows
-         * @description The measured images, a page at a time.
+         * @description A page of the measured images.
          */
         get: operations["list_evaluation_rows"];
         put?: never;
@@ -1472,7 +1472,7 @@ export interface paths {
         get?: never;
         /**
          * Correct Evaluation Row
-         * @description Give a measured image another label in the dataset that it comes from; it is kept at once.
+         * @description Change the label of a measured image in its dataset. The label is saved at once.
          */
         put: operations["correct_evaluation_row"];
         post?: never;
@@ -1531,7 +1531,7 @@ export interface paths {
         };
         /**
          * Get Evaluation Report
-         * @description The report on these images, with a policy that lets it run nothing.
+         * @description The report on these images, with a policy that blocks scripts.
          */
         get: operations["get_evaluation_report"];
         put?: never;
@@ -1551,7 +1551,7 @@ export interface paths {
         };
         /**
          * Get Evaluation Figure
-         * @description A drawing of the report on these images, as SVG or PNG, or its numbers as CSV.
+         * @description A figure of the report on these images, as SVG or PNG, or its numbers as CSV.
          */
         get: operations["get_evaluation_figure"];
         put?: never;
@@ -1571,7 +1571,7 @@ export interface paths {
         };
         /**
          * Download From Evaluation
-         * @description Each measured image, its label and what the classifier said; or how many of each class were called what.
+         * @description The measured images with labels and predictions, or the confusion matrix.
          */
         get: operations["download_from_evaluation"];
         put?: never;
@@ -1591,7 +1591,7 @@ export interface paths {
         };
         /**
          * List Study Presets
-         * @description Studies of publications, to be done on one's own images.
+         * @description Studies of publications that can be repeated with other images.
          */
         get: operations["list_study_presets"];
         put?: never;
@@ -1613,7 +1613,7 @@ export interface paths {
         put?: never;
         /**
          * Preview Study
-         * @description All trainings that a study would do, without beginning any.
+         * @description The trainings of a study, without starting any.
          */
         post: operations["preview_study"];
         delete?: never;
@@ -1637,7 +1637,7 @@ export interface paths {
         put?: never;
         /**
          * Create Study
-         * @description Queue a study, with the labels of now; it begins when no training, nor another study, is at work.
+         * @description Queue a study with the current labels. Trainings and studies run one at a time.
          */
         post: operations["create_study"];
         delete?: never;
@@ -1655,7 +1655,7 @@ export interface paths {
         };
         /**
          * List Network Findings
-         * @description How networks did on this dataset in studies, the newest first.
+         * @description The results of networks on this dataset in studies, the newest first.
          */
         get: operations["list_network_findings"];
         put?: never;
@@ -1675,7 +1675,7 @@ export interface paths {
         };
         /**
          * Get Study
-         * @description One study with its trainings as they are now; those that have begun are runs.
+         * @description A study with the current state of its trainings. Those that have started are runs.
          */
         get: operations["get_study"];
         put?: never;
@@ -1695,7 +1695,7 @@ export interface paths {
         };
         /**
          * Get Study Results
-         * @description What it shows: written when it ends, or is stopped.
+         * @description The results of a study, which are written when it ends or is stopped.
          */
         get: operations["get_study_results"];
         put?: never;
@@ -1715,7 +1715,7 @@ export interface paths {
         };
         /**
          * Get Study Report
-         * @description The comparison as a page, with a policy that lets it run nothing.
+         * @description The comparison as a page, with a policy that blocks scripts.
          */
         get: operations["get_study_report"];
         put?: never;
@@ -1735,7 +1735,7 @@ export interface paths {
         };
         /**
          * Get Study Table
-         * @description `results.csv`: a row for each training and fold, as far as they are.
+         * @description `results.csv`: a row for each finished training and fold.
          */
         get: operations["get_study_table"];
         put?: never;
@@ -1755,7 +1755,7 @@ export interface paths {
         };
         /**
          * Get Study Figure
-         * @description A drawing of the comparison, as SVG or PNG, or its numbers as CSV.
+         * @description A figure of the comparison, as SVG or PNG, or its numbers as CSV.
          */
         get: operations["get_study_figure"];
         put?: never;
@@ -1775,11 +1775,10 @@ export interface paths {
         };
         /**
          * Watch Job
-         * @description A job as it goes on; what each event carries stands at `RunEvents`, `EvaluationEvents`,
-         *     `PredictionEvents` and `StudyEvents`.
+         * @description The events of a job. `RunEvents`, `EvaluationEvents`, `PredictionEvents` and `StudyEvents` describe their data.
          *
-         *     Begins with what is so now, then the log from its start or after the given line. Ends with a last state once the job
-         *     has ended; where it had ended before, with that alone.
+         *     The stream starts with the current state, then the log from its start or after the given line. It ends with a last
+         *     state when the job has ended. If the job had ended before, it contains only that state.
          */
         get: operations["watch_job"];
         put?: never;
@@ -1801,7 +1800,7 @@ export interface paths {
         put?: never;
         /**
          * Stop Job
-         * @description End a job; what it has reached so far is kept. One that waits is taken out of the queue.
+         * @description Stop a job. Its progress up to this point is saved. A waiting job is removed from the queue.
          */
         post: operations["stop_job"];
         delete?: never;
@@ -1821,9 +1820,9 @@ export interface paths {
         put?: never;
         /**
          * Finish Job
-         * @description End a training's fine-tuning now, with its best epoch so far; then calibrate, test and report.
+         * @description End the fine-tuning of a training now with the best epoch so far, then calibrate, test and report.
          *
-         *     A training that was stopped is queued again for that. The recipe says where fine-tuning ended.
+         *     A stopped training is queued again for this. The recipe records where fine-tuning ended.
          */
         post: operations["finish_job"];
         delete?: never;
@@ -1843,9 +1842,9 @@ export interface paths {
         put?: never;
         /**
          * Resume Job
-         * @description Queue a job again that was stopped, interrupted or failed; it goes on where it was.
+         * @description Queue a stopped, interrupted or failed job again. It resumes where it ended.
          *
-         *     Of a study that is done, trainings that failed are tried again.
+         *     In a finished study, failed trainings are retried.
          */
         post: operations["resume_job"];
         delete?: never;
@@ -1866,7 +1865,7 @@ export interface paths {
         post?: never;
         /**
          * Remove Job
-         * @description Move a job, with all that it made, to the workspace's trash.
+         * @description Move a job and its results to the trash of the workspace.
          */
         delete: operations["remove_job"];
         options?: never;
@@ -1885,7 +1884,7 @@ export interface paths {
         put?: never;
         /**
          * Restore Job
-         * @description Take a job out of the trash, as it was.
+         * @description Restore a job from the trash.
          */
         post: operations["restore_job"];
         delete?: never;
@@ -1903,20 +1902,20 @@ export interface paths {
         };
         /**
          * Get Explanation
-         * @description How far the picture is that explains the k-th image of a job's rows.
+         * @description The progress of the explanation of the k-th row of a job.
          */
         get: operations["get_explanation"];
         put?: never;
         /**
          * Create Explanation
-         * @description Draw where in an image the evidence lies, in a map that passed its checks, and training images like it.
+         * @description Draw the explanation of an image: a heat map that passed its sanity checks, and similar training images.
          *
-         *     It is drawn in a process of its own. The first one of a classifier takes a minute: its maps are checked.
+         *     A separate process draws it. The first explanation of a classifier takes a minute, because its maps are checked.
          */
         post: operations["create_explanation"];
         /**
          * Remove Explanation
-         * @description Draw it no further; one that is drawn stays.
+         * @description Cancel the explanation. A finished explanation is kept.
          */
         delete: operations["remove_explanation"];
         options?: never;
@@ -1933,7 +1932,7 @@ export interface paths {
         };
         /**
          * Get Explanation Picture
-         * @description The picture, once it is drawn.
+         * @description The picture of a finished explanation.
          */
         get: operations["get_explanation_picture"];
         put?: never;
@@ -1959,7 +1958,7 @@ export interface paths {
         put?: never;
         /**
          * Create Prediction
-         * @description Queue a prediction; it begins when no other is at work, also beside a training.
+         * @description Queue a prediction. Predictions run one at a time, also during a training.
          */
         post: operations["create_prediction"];
         delete?: never;
@@ -1977,7 +1976,7 @@ export interface paths {
         };
         /**
          * Get Prediction
-         * @description One prediction as it is now.
+         * @description The current state of a prediction.
          */
         get: operations["get_prediction"];
         put?: never;
@@ -1997,7 +1996,7 @@ export interface paths {
         };
         /**
          * List Prediction Rows
-         * @description The rows so far, a page at a time.
+         * @description A page of the rows so far.
          */
         get: operations["list_prediction_rows"];
         put?: never;
@@ -2058,7 +2057,7 @@ export interface paths {
         get?: never;
         /**
          * Correct Prediction
-         * @description Say what an image really shows, or exclude it; the answer is saved at once.
+         * @description Correct or confirm the class of an image, or exclude it. The answer is saved at once.
          */
         put: operations["correct_prediction"];
         post?: never;
@@ -2077,7 +2076,7 @@ export interface paths {
         };
         /**
          * Download From Prediction
-         * @description `predictions.csv`, with columns `corrected` and `excluded` where there are corrections.
+         * @description `predictions.csv`, with the columns `corrected` and `excluded` if there are corrections.
          */
         get: operations["download_from_prediction"];
         put?: never;
@@ -2099,7 +2098,7 @@ export interface paths {
         put?: never;
         /**
          * Create Dataset Of Prediction
-         * @description A new dataset, labelled by the corrections, or by predictions and corrections.
+         * @description Create a dataset that is labeled by the corrections, or by predictions and corrections.
          */
         post: operations["create_dataset_of_prediction"];
         delete?: never;
@@ -2119,7 +2118,7 @@ export interface paths {
         put?: never;
         /**
          * Join Dataset
-         * @description Add the images whose class a person corrected or confirmed to a dataset, as one more source of it.
+         * @description Add the images with a corrected or confirmed class to a dataset, as a further source.
          *
          *     Repeat the request after further corrections: the source is replaced. Images of the dataset's other sources are not
          *     added again: they get the corrected label, or are excluded. Removing the source removes the added images; corrected
@@ -2143,7 +2142,7 @@ export interface paths {
         put?: never;
         /**
          * Undo Join
-         * @description Remove the images that one addition added, and bring back those that it removed. Corrected labels stay.
+         * @description Undo one addition: remove its images, and restore those that it removed. Corrected labels are kept.
          */
         post: operations["undo_join"];
         delete?: never;
@@ -2161,7 +2160,7 @@ export interface paths {
         };
         /**
          * Preview Join
-         * @description What adding would do to a dataset, and how many of the added images are of no known group.
+         * @description The effect of adding images to a dataset, and the number of added images without a known group.
          */
         get: operations["preview_join"];
         put?: never;
@@ -2183,7 +2182,7 @@ export interface paths {
         put?: never;
         /**
          * Classify Image
-         * @description What one image shows. The header X-File-Name tells the kind of file by its ending.
+         * @description Classify one image. The header X-File-Name gives the file type by its extension.
          */
         post: operations["classify_image"];
         delete?: never;
@@ -2218,7 +2217,7 @@ export interface components {
     schemas: {
         /**
          * AdvisedModel
-         * @description A network with what to know before choosing it. Counts are with 1,000 classes, at its own image size.
+         * @description A network with facts for choosing it. Counts are for 1,000 classes, at its default image size.
          */
         AdvisedModel: {
             /** Name */
@@ -2233,7 +2232,7 @@ export interface components {
             parameters: number;
             /**
              * Macs
-             * @description Multiply-accumulates of one image.
+             * @description Multiply-accumulate operations for one image.
              */
             macs: number | null;
             /** Input Px */
@@ -2246,12 +2245,12 @@ export interface components {
             weights: "here" | "download" | "import" | "none";
             /**
              * Download Bytes
-             * @description About what is downloaded at first use; else null.
+             * @description Approximate download at first use; null if there is none.
              */
             download_bytes: number | null;
             /**
              * Licence
-             * @description Of the weights.
+             * @description License of the weights.
              */
             licence: string | null;
             /** Advice */
@@ -2260,17 +2259,17 @@ export interface components {
             is_recommended: boolean;
             /**
              * Options
-             * @description What `model_options` may set.
+             * @description The keys of `model_options`.
              */
             options: components["schemas"]["Option"][];
             /**
              * Takes Others
-             * @description Whether it takes further options, known to its library alone.
+             * @description Whether it accepts further options of its library.
              */
             takes_others: boolean;
             /**
              * Parts
-             * @description What `freeze_to` may name, the earliest first.
+             * @description The values of `freeze_to`, the earliest first.
              */
             parts: string[];
         };
@@ -2288,7 +2287,7 @@ export interface components {
         };
         /**
          * Answer
-         * @description What an image really shows, or why it is excluded; both null take the answer back.
+         * @description The correct class of an image, or why it is excluded; if both are null, the answer is removed.
          */
         Answer: {
             /** Label */
@@ -2310,12 +2309,12 @@ export interface components {
         };
         /**
          * Calibration
-         * @description Probabilities against the share that is right.
+         * @description Calibration: probabilities against accuracy.
          */
         Calibration: {
             /**
              * Before
-             * @description Null where it is not known: folds have a temperature each.
+             * @description Null if unknown: each fold has its own temperature.
              */
             before: components["schemas"]["ReliabilityBin"][] | null;
             /** After */
@@ -2329,7 +2328,7 @@ export interface components {
             ece_uncalibrated: number | null;
             /**
              * Ece By Chance
-             * @description Mean error of a perfectly calibrated classifier on these images.
+             * @description Mean calibration error of a perfectly calibrated classifier on these images.
              */
             ece_by_chance: number | null;
             /**
@@ -2404,7 +2403,7 @@ export interface components {
         };
         /**
          * ChangesSinceTraining
-         * @description What has changed since a training, and whether a later training has these changes already.
+         * @description The changes since a training, and a later training that already includes them.
          */
         ChangesSinceTraining: {
             /**
@@ -2419,7 +2418,7 @@ export interface components {
             n_relabeled: number;
             /**
              * N Relabeled Test
-             * @description Of them those that the earlier training was tested on.
+             * @description Of these, images in the test set of the earlier training.
              */
             n_relabeled_test: number;
             /**
@@ -2429,15 +2428,15 @@ export interface components {
             n_removed: number;
             /**
              * N Removed Test
-             * @description Of them those that the earlier training was tested on.
+             * @description Of these, images in the test set of the earlier training.
              */
             n_removed_test: number;
             /**
              * N Ungrouped
-             * @description Added images without a known group, where images of the training have one.
+             * @description Added images without a known group, if images of the training have groups.
              */
             n_ungrouped: number;
-            /** @description A later training that repeats it with the images of now. */
+            /** @description A later training that repeats it with the current images. */
             trained: components["schemas"]["Repeat"] | null;
         };
         /**
@@ -2499,12 +2498,12 @@ export interface components {
         };
         /**
          * ChoicesOfRecipe
-         * @description What a form holds.
+         * @description The values of a form.
          */
         ChoicesOfRecipe: {
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones.
+             * @description Only values that differ from the defaults; nested or dotted keys.
              */
             recipe: {
                 [key: string]: unknown;
@@ -2535,32 +2534,32 @@ export interface components {
         };
         /**
          * ClassCount
-         * @description A class as images are labelled now.
+         * @description A class by the current labels.
          */
         ClassCount: {
             /** Name */
             name: string;
             /**
              * N
-             * @description Images that have this label now.
+             * @description Images with this label.
              */
             n: number;
             /**
              * Color Index
-             * @description Its place among the classes, from 0: colour and key follow it.
+             * @description Its place among the classes, from 0; it determines color and key.
              */
             color_index: number;
         };
         /**
          * ClassFolder
-         * @description A folder that holds images, and so may be a class.
+         * @description A folder of images, which may be a class.
          */
         ClassFolder: {
             /** Name */
             name: string;
             /**
              * N Images
-             * @description Null: it was not counted to the end, since that takes long.
+             * @description Null: counting took too long.
              */
             n_images: number | null;
         };
@@ -2613,7 +2612,7 @@ export interface components {
         };
         /**
          * ClassSplit
-         * @description Images of one class on each side.
+         * @description Images of one class in each set.
          */
         ClassSplit: {
             /** Name */
@@ -2627,28 +2626,28 @@ export interface components {
         };
         /**
          * ClassThumbnails
-         * @description Some images of a class, from all over it.
+         * @description Some images of a class, evenly spread over it.
          */
         ClassThumbnails: {
             /**
              * Name
-             * @description null: images without a label.
+             * @description Null: images without a label.
              */
             name: string | null;
             /**
              * Images
-             * @description Places of up to 8 readable ones.
+             * @description Positions of up to 8 readable images.
              */
             images: number[];
         };
         /**
          * Classes
-         * @description Classes as trainings will see them: joined, left out, called otherwise.
+         * @description The classes for trainings: merged, excluded or renamed.
          */
         Classes: {
             /**
              * Merge
-             * @description The new name, then the old ones.
+             * @description New name, old names.
              */
             merge?: {
                 [key: string]: string[];
@@ -2668,7 +2667,7 @@ export interface components {
         };
         /**
          * Classified
-         * @description What one image shows.
+         * @description The prediction of one image.
          */
         Classified: {
             /** Predicted */
@@ -2689,7 +2688,7 @@ export interface components {
         };
         /**
          * Classifier
-         * @description A trained network that can predict; its id is that of its run, where it was trained here.
+         * @description A classifier. If it was trained here, its ID is that of its run.
          */
         Classifier: {
             /** Id */
@@ -2705,22 +2704,22 @@ export interface components {
             is_imported: boolean;
             /**
              * Is Finished
-             * @description Its training came to its end; else there are no test results, nor all checks.
+             * @description Whether its training is finished; otherwise there are no test results.
              */
             is_finished: boolean;
             /**
              * Study Id
-             * @description The study that trained it.
+             * @description The study of its training.
              */
             study_id: string | null;
             /**
              * Created
-             * @description When its training was asked for, or its file was brought.
+             * @description Time of the request of its training, or of the import.
              */
             created: string;
             /**
              * Stage
-             * @description The stage whose network was kept; null where that is not recorded here.
+             * @description The stage of the selected network; null if unknown.
              */
             stage: ("instant" | "finetune") | null;
         };
@@ -2766,7 +2765,7 @@ export interface components {
             id: string;
             /**
              * Name
-             * @description Of the run.
+             * @description Name of the run.
              */
             name: string;
         };
@@ -2836,7 +2835,7 @@ export interface components {
         };
         /**
          * ConfirmedLabels
-         * @description Images whose labels are confirmed as right, or no longer.
+         * @description Images whose labels are confirmed, or whose confirmation is removed.
          */
         ConfirmedLabels: {
             /**
@@ -2865,20 +2864,20 @@ export interface components {
             row: components["schemas"]["Row"];
             /**
              * Change
-             * @description Number of the change of the dataset's labels; null where none was changed.
+             * @description Number of the change of the dataset's labels; null if none was changed.
              */
             change: number | null;
         };
         /**
          * Correction
-         * @description An answer, or the earlier one where an answer is undone.
+         * @description An answer; to undo an answer, the earlier one.
          */
         Correction: {
             /** Label */
             label: string | null;
             /** @description The image shows none of the classes, or is unusable. */
             excluded?: components["schemas"]["Exclusion"] | null;
-            /** @description The answer that is undone. It is refused where the image has another one by now. */
+            /** @description The answer to undo. This is refused if the image has another answer by now. */
             undoes?: components["schemas"]["Answer"] | null;
         };
         /**
@@ -2902,30 +2901,30 @@ export interface components {
         };
         /**
          * DatasetChanges
-         * @description What to change; what is left out stays. Neither group nor group_pattern means no groups: give null for one.
+         * @description The changes; missing fields stay as they are. To remove the groups, set group or group_pattern to null.
          */
         DatasetChanges: {
             /** Name */
             name?: string | null;
             /**
              * Sources
-             * @description Where all images come from henceforth: to add or remove folders, or name their domains.
+             * @description All sources of the images from now on: add or remove folders, or name their domains.
              */
             sources?: components["schemas"]["NewSource"][] | null;
             /**
              * Group
-             * @description A column of the table; null takes the groups away.
+             * @description A column of the table; null removes the groups.
              */
             group?: string | null;
             /**
              * Group Pattern
-             * @description A regular expression for paths; null takes the groups away.
+             * @description A regular expression for paths; null removes the groups.
              */
             group_pattern?: string | null;
             class_plan?: components["schemas"]["Classes"] | null;
             /**
              * Classes
-             * @description Names in the order of their keys and colours, also of classes that no image has yet.
+             * @description Names in the order of their keys and colors, including classes without images.
              */
             classes?: string[] | null;
         };
@@ -2949,25 +2948,25 @@ export interface components {
         };
         /**
          * DatasetDistances
-         * @description How far a dataset is from others, and how far the measuring is.
+         * @description The distances of a dataset from others, and the progress of the measurement.
          */
         DatasetDistances: {
             /**
              * State
-             * @description waiting: for the turn of what was asked before.
+             * @description waiting: another measurement runs first.
              * @enum {string}
              */
             state: "not-asked" | "waiting" | "measuring" | "known";
-            /** @description Null until it is known. */
+            /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
-            /** @description Why the last try, since the server began, came to nothing. */
+            /** @description Why the last attempt since the server started failed. */
             error: components["schemas"]["Failure"] | null;
-            /** @description Null before they are known. */
+            /** @description Null until they are measured. */
             distances: components["schemas"]["Distances"] | null;
         };
         /**
          * DatasetInspection
-         * @description What `coverslip inspect --json` tells, of groups and classes as trainings see them, and where images stand.
+         * @description The content of `coverslip inspect --json`, with the groups and classes of trainings, and positions of images.
          */
         DatasetInspection: {
             /** Root */
@@ -3049,12 +3048,12 @@ export interface components {
             };
             /**
              * Is Looking For Copies
-             * @description Whether the server is at it; after it ended in between, it begins anew. Findings follow then.
+             * @description Whether a search for near-duplicates is running; its findings follow.
              */
             is_looking_for_copies: boolean;
             /**
              * Spare
-             * @description Of findings of copies, by their code: image_ids of all but the first of each cluster whose images have one label. They can be left out; of clusters with several labels none is told.
+             * @description Removable duplicates by the code of the finding: all but the first image of each cluster whose images have the same label. Clusters with several labels are not included.
              */
             spare: {
                 [key: string]: string[];
@@ -3062,7 +3061,7 @@ export interface components {
         };
         /**
          * DatasetOfPrediction
-         * @description Which rows become labelled images: those that were corrected, or all.
+         * @description Which rows become labeled images: the corrected ones, or all.
          */
         DatasetOfPrediction: {
             /**
@@ -3075,7 +3074,7 @@ export interface components {
         };
         /**
          * DatasetState
-         * @description A dataset as it is now.
+         * @description The current state of a dataset.
          */
         DatasetState: {
             /** Id */
@@ -3112,7 +3111,7 @@ export interface components {
             n_unreadable: number;
             /**
              * N Excluded
-             * @description Shown, but neither counted as labeled nor trained on.
+             * @description Images that are shown, but neither counted as labeled nor used in training.
              */
             n_excluded: number;
             /** Classes */
@@ -3120,7 +3119,7 @@ export interface components {
             groups: components["schemas"]["Groups"];
             /**
              * Domains
-             * @description Empty where all images come from one source, whose domain has no name of its own.
+             * @description Empty if all images come from one source without a domain name.
              */
             domains: components["schemas"]["DomainCount"][];
             /**
@@ -3133,13 +3132,13 @@ export interface components {
             created: string;
             /**
              * Thumbnail Images
-             * @description Up to 12 readable images of as many classes as there are.
+             * @description Positions of up to 12 readable images, from all classes.
              */
             thumbnail_images: number[];
         };
         /**
          * Decision
-         * @description How classes shall be decided; what is left out is the default.
+         * @description The decision rule; missing fields have their defaults.
          */
         Decision: {
             /**
@@ -3150,24 +3149,24 @@ export interface components {
             decide_by: "highest" | "roc" | "sensitivity" | "specificity" | "threshold";
             /**
              * Target
-             * @description Sensitivity or specificity, where it is decided by one.
+             * @description Target sensitivity or specificity, if the rule uses one.
              * @default 0.95
              */
             target: number;
             /**
              * Threshold
-             * @description Of the positive class, where it is decided by a threshold.
+             * @description Threshold of the positive class, if the rule uses one.
              * @default 0.5
              */
             threshold: number;
             /**
              * Error Rate
-             * @description Wished among images that are not `uncertain`.
+             * @description Target error rate among images that are not `uncertain`.
              */
             error_rate?: number | null;
             /**
              * Positive Class
-             * @description Of two classes; null leaves it as it is.
+             * @description One of two classes; null: unchanged.
              */
             positive_class?: string | null;
         };
@@ -3187,7 +3186,7 @@ export interface components {
             name: string;
             /**
              * Deleted
-             * @description When: ISO 8601, UTC.
+             * @description Time of the deletion: ISO 8601, UTC.
              */
             deleted: string;
         };
@@ -3411,27 +3410,27 @@ export interface components {
         };
         /**
          * EvaluationOutlook
-         * @description What measuring a classifier on the images of a dataset would rest on.
+         * @description The images that an evaluation on a dataset would use.
          */
         EvaluationOutlook: {
             /** N Labelled */
             n_labelled: number;
             /**
              * N Known
-             * @description Labeled with a class that the classifier knows.
+             * @description Images labeled with a class of the classifier.
              */
             n_known: number;
             /** Unknown Classes */
             unknown_classes: string[];
             /**
              * N Seen
-             * @description Seen in training, or copies of such; null where only reading them again tells.
+             * @description Images used in training, and duplicates of them; null if the images must be read again to count them.
              */
             n_seen: number | null;
         };
         /**
          * EvaluationResults
-         * @description What a run reached on an external test set, and how that differs from its own test set.
+         * @description Results of a run on an external test set, and the difference from its own test set.
          */
         EvaluationResults: {
             /**
@@ -3448,14 +3447,14 @@ export interface components {
             headline: string;
             /**
              * Words
-             * @description Paragraphs: what the numbers mean.
+             * @description Paragraphs that explain the numbers.
              */
             words: string[];
             /** Values */
             values: components["schemas"]["MetricValue"][];
             /**
              * Intervals
-             * @description What confidence intervals cover, in plain words.
+             * @description Description of the confidence intervals.
              */
             intervals: string;
             /** Tested On */
@@ -3467,7 +3466,7 @@ export interface components {
             roc: components["schemas"]["RocCurve"][];
             /**
              * Roc Averages
-             * @description Over all classes; none where there are two.
+             * @description Averages over all classes; empty for two classes.
              */
             roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
@@ -3479,7 +3478,7 @@ export interface components {
             by_domain: components["schemas"]["DomainResult"][];
             /**
              * Decided
-             * @description What the limit for `uncertain` did to these images; empty where nothing.
+             * @description Effect of the limit for `uncertain` on these images; empty if there is none.
              */
             decided: string;
             /** N Mistakes */
@@ -3506,7 +3505,7 @@ export interface components {
         };
         /**
          * EvaluationState
-         * @description A training that is, or was, measured on other labelled images.
+         * @description The current state of an evaluation on an external test set.
          */
         EvaluationState: {
             /**
@@ -3533,16 +3532,16 @@ export interface components {
              * @enum {string}
              */
             state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
-            /** @description What is being counted. */
+            /** @description The step in progress. */
             work: components["schemas"]["Work"] | null;
             /**
              * N
-             * @description Images that were measured.
+             * @description Number of measured images.
              */
             n: number | null;
             /**
              * N Seen
-             * @description Of all its images, those that training had seen, or copies.
+             * @description Images that were used in training, and duplicates of them.
              */
             n_seen: number | null;
             headline: components["schemas"]["Headline"] | null;
@@ -3561,13 +3560,13 @@ export interface components {
         };
         /**
          * Exclusion
-         * @description Why an image is of no use for training; the answer of a person who looked at it.
+         * @description Why a user excluded an image from training.
          * @enum {string}
          */
         Exclusion: "none-of-these" | "unusable";
         /**
          * ExclusionChange
-         * @description Images to leave out, or to take in again.
+         * @description Images to exclude or include.
          */
         ExclusionChange: {
             /**
@@ -3585,7 +3584,7 @@ export interface components {
         ExclusionUndo: {
             /**
              * Change
-             * @description As excluding or including the images returned it.
+             * @description As returned when the images were excluded or included.
              */
             change: string;
         };
@@ -3596,25 +3595,25 @@ export interface components {
         ExclusionUndone: {
             /**
              * N
-             * @description Images that nobody excluded or included again since; the others stay.
+             * @description Images that were not excluded or included since then; the others stay as they are.
              */
             n: number;
             dataset: components["schemas"]["DatasetState"];
         };
         /**
          * ExplanationState
-         * @description How far the picture is that explains one image.
+         * @description The progress of the explanation of an image.
          */
         ExplanationState: {
             /**
              * State
-             * @description `waiting`: another explanation is drawn first. The newest request is next.
+             * @description waiting: another explanation is drawn first. The newest request is next.
              * @enum {string}
              */
             state: "not-asked" | "waiting" | "drawing" | "known";
-            /** @description Null until it is known. */
+            /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
-            /** @description Why the last try, since the server began, came to nothing. */
+            /** @description Why the last attempt since the server started failed. */
             error: components["schemas"]["Failure"] | null;
             /**
              * Fold
@@ -3623,7 +3622,7 @@ export interface components {
             fold: number | null;
             /**
              * Seconds
-             * @description Since the request; null where none goes on.
+             * @description Seconds since the request; null if none is in progress.
              */
             seconds?: number | null;
         };
@@ -3670,7 +3669,7 @@ export interface components {
         };
         /**
          * FieldProblem
-         * @description What is wrong with one part of a request.
+         * @description An error in one part of a request.
          */
         FieldProblem: {
             /** Field */
@@ -3679,20 +3678,20 @@ export interface components {
             message: string;
             /**
              * Line
-             * @description Where it stands in a text that was sent, from 1.
+             * @description Line in the text of the request, from 1.
              */
             line?: number | null;
         };
         /**
          * FigureName
-         * @description A drawing of the report: `figures/{name}.svg`, `.png` and `.csv` of the run or evaluation.
+         * @description A figure of the report: `figures/{name}.svg`, `.png` and `.csv` of the run or evaluation.
          */
         FigureName: {
             /** Name */
             name: string;
             /**
              * Title
-             * @description What is seen, for those who cannot see it.
+             * @description Description of the figure for screen readers.
              */
             title: string;
         };
@@ -3770,19 +3769,19 @@ export interface components {
         };
         /**
          * FinishUpload
-         * @description What to make of the files.
+         * @description How to create a dataset of the files.
          */
         FinishUpload: {
             /**
              * Is Labelled
-             * @description Other than was said at first.
+             * @description Overrides the value from the start of the upload.
              */
             is_labelled?: boolean | null;
-            /** @description Read the table of the upload so; null: by its header, if it gives the labels. */
+            /** @description How to read the table of the upload; null: by its header, if it gives the labels. */
             table?: components["schemas"]["TableReading"] | null;
             /**
              * Ignores Table
-             * @description Make a dataset of the images alone.
+             * @description Create a dataset of the images alone.
              * @default false
              */
             ignores_table: boolean;
@@ -3805,7 +3804,7 @@ export interface components {
         };
         /**
          * FoldPart
-         * @description What one fold tests.
+         * @description The test set of one fold.
          */
         FoldPart: {
             /** Fold */
@@ -3852,17 +3851,17 @@ export interface components {
         };
         /**
          * FolderContent
-         * @description What lies in one folder; hidden things are left out.
+         * @description The content of a folder, without hidden files and folders.
          */
         FolderContent: {
             /**
              * Path
-             * @description None: this is the list of folders that may be read at all.
+             * @description Null: this is the list of folders that may be read.
              */
             path: string | null;
             /**
              * Parent
-             * @description None: nothing above it may be read.
+             * @description Null: its parent may not be read.
              */
             parent: string | null;
             /** Folders */
@@ -3871,7 +3870,7 @@ export interface components {
             tables: components["schemas"]["Place"][];
             /**
              * N Images
-             * @description That can be read, in the folder and below; see is_more.
+             * @description Readable images in the folder and its subfolders; see is_more.
              */
             n_images: number;
             /**
@@ -3883,12 +3882,12 @@ export interface components {
             class_folders: components["schemas"]["ClassFolder"][];
             /**
              * Is More
-             * @description There may be more images than were counted.
+             * @description Whether there may be more images than counted.
              */
             is_more: boolean;
             /**
              * N Excluded
-             * @description Folders and tables that are not listed because their names are no text.
+             * @description Folders and tables that are not listed because their names are not text.
              */
             n_excluded: number;
         };
@@ -3920,7 +3919,7 @@ export interface components {
         };
         /**
          * GroupCount
-         * @description A group and its images.
+         * @description A group and its number of images.
          */
         GroupCount: {
             /** Group */
@@ -3930,7 +3929,7 @@ export interface components {
         };
         /**
          * GroupExample
-         * @description What a pattern finds in one path: the group, and where in the path it stands.
+         * @description The group that a pattern finds in one path, and its location in the path.
          */
         GroupExample: {
             /** Path */
@@ -3958,36 +3957,36 @@ export interface components {
         };
         /**
          * GroupPreview
-         * @description What groups a pattern or column would make.
+         * @description The groups by a pattern or column.
          */
         GroupPreview: {
             /** N Groups */
             n_groups: number;
             /**
              * N Unmatched
-             * @description Images that would each be a group of their own.
+             * @description Images without a group; each is its own group.
              */
             n_unmatched: number;
             /** Examples */
             examples: components["schemas"]["GroupExample"][];
             /** Largest */
             largest: components["schemas"]["GroupCount"][];
-            /** @description Why no training could use these groups, as where they are the classes. */
+            /** @description Why a training would refuse these groups, such as groups identical to classes. */
             refusal?: components["schemas"]["Failure"] | null;
         };
         /**
          * GroupSuggestion
-         * @description A way to group these images with which a training would begin.
+         * @description A grouping of these images that a training would accept.
          */
         GroupSuggestion: {
             /**
              * Column
-             * @description Of the tables; null for a pattern.
+             * @description Column of the tables; null for a pattern.
              */
             column: string | null;
             /**
              * Pattern
-             * @description That finds groups in paths; null for a column.
+             * @description Pattern that finds groups in paths; null for a column.
              */
             pattern: string | null;
             /** N Groups */
@@ -3999,7 +3998,7 @@ export interface components {
             example: string;
             /**
              * P
-             * @description Of images of one group sharing labels, size or brightness by chance only; null: not tested.
+             * @description p-value of images of a group sharing labels, size or brightness by chance; null: not tested.
              */
             p?: number | null;
             /**
@@ -4011,17 +4010,17 @@ export interface components {
         };
         /**
          * Groups
-         * @description What a split must not divide.
+         * @description The groups of a dataset, which a split keeps together.
          */
         Groups: {
             /**
              * By
-             * @description file: nothing was chosen, and crops of one image file are a group.
+             * @description file: the default for crops; all crops of a file are a group.
              */
             by: ("column" | "pattern" | "file") | null;
             /**
              * Value
-             * @description The column's name, or the regular expression.
+             * @description The column, or the regular expression.
              */
             value: string | null;
             /** N Groups */
@@ -4029,7 +4028,7 @@ export interface components {
         };
         /**
          * Headline
-         * @description The number that a run is known by, with its interval.
+         * @description The primary metric of a run, with its confidence interval.
          */
         Headline: {
             /** Metric */
@@ -4070,29 +4069,29 @@ export interface components {
         };
         /**
          * Image
-         * @description One image as a gallery shows it.
+         * @description An image of a gallery.
          */
         Image: {
             /**
              * I
-             * @description Its place in the dataset, from 0.
+             * @description Its position in the dataset, from 0.
              */
             i: number;
             /** Image Id */
             image_id: string;
             /**
              * Path
-             * @description Below the folder or table that it comes from.
+             * @description Path relative to its folder or table.
              */
             path: string;
             /**
              * Label
-             * @description As it is now.
+             * @description The current label.
              */
             label: string | null;
             /**
              * Label Before
-             * @description As the folder or table says.
+             * @description The label of the folder or table.
              */
             label_before: string | null;
             /** Group */
@@ -4101,12 +4100,12 @@ export interface components {
             domain: string;
             /**
              * Problem
-             * @description duplicate: an equal image is of the same class for trainings; conflicting: one is of another.
+             * @description duplicate: an equal image has the same class in trainings; conflicting: it has another.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
             /**
              * Is Excluded
-             * @description In the app: it is neither counted nor trained on.
+             * @description Whether it was excluded in the app.
              */
             is_excluded: boolean;
             /** Width */
@@ -4115,7 +4114,7 @@ export interface components {
             height: number | null;
             /**
              * Version
-             * @description Changes when the file does; give it as ?v= to keep pictures for good.
+             * @description Changes with the file; give it as ?v= to cache pictures permanently.
              */
             version: string;
         };
@@ -4136,7 +4135,7 @@ export interface components {
             n_relabeled: number;
             /**
              * N Relabeled Test
-             * @description Of them those that the earlier training was tested on.
+             * @description Of these, images in the test set of the earlier training.
              */
             n_relabeled_test: number;
             /**
@@ -4146,35 +4145,35 @@ export interface components {
             n_removed: number;
             /**
              * N Removed Test
-             * @description Of them those that the earlier training was tested on.
+             * @description Of these, images in the test set of the earlier training.
              */
             n_removed_test: number;
         };
         /**
          * ImageFacts
-         * @description All that is known about one image.
+         * @description The facts about an image.
          */
         ImageFacts: {
             /**
              * I
-             * @description Its place in the dataset, from 0.
+             * @description Its position in the dataset, from 0.
              */
             i: number;
             /** Image Id */
             image_id: string;
             /**
              * Path
-             * @description Below the folder or table that it comes from.
+             * @description Path relative to its folder or table.
              */
             path: string;
             /**
              * Label
-             * @description As it is now.
+             * @description The current label.
              */
             label: string | null;
             /**
              * Label Before
-             * @description As the folder or table says.
+             * @description The label of the folder or table.
              */
             label_before: string | null;
             /** Group */
@@ -4183,12 +4182,12 @@ export interface components {
             domain: string;
             /**
              * Problem
-             * @description duplicate: an equal image is of the same class for trainings; conflicting: one is of another.
+             * @description duplicate: an equal image has the same class in trainings; conflicting: it has another.
              */
             problem: ("unreadable" | "duplicate" | "conflicting") | null;
             /**
              * Is Excluded
-             * @description In the app: it is neither counted nor trained on.
+             * @description Whether it was excluded in the app.
              */
             is_excluded: boolean;
             /** Width */
@@ -4197,7 +4196,7 @@ export interface components {
             height: number | null;
             /**
              * Version
-             * @description Changes when the file does; give it as ?v= to keep pictures for good.
+             * @description Changes with the file; give it as ?v= to cache pictures permanently.
              */
             version: string;
             /** Format */
@@ -4229,12 +4228,12 @@ export interface components {
             equal_to: number[];
             /**
              * Note
-             * @description What was noticed when it was read, or why it cannot be read.
+             * @description A note about reading it, or why it cannot be read.
              */
             note: string | null;
             /**
              * Duplicates
-             * @description How many other images have the same pixels.
+             * @description Number of other images with the same pixels.
              */
             duplicates: number;
             /** Size Bytes */
@@ -4249,17 +4248,17 @@ export interface components {
         };
         /**
          * ImagesExcluded
-         * @description What was excluded or included.
+         * @description An exclusion or inclusion of images.
          */
         ImagesExcluded: {
             /**
              * Change
-             * @description What to undo it by; null where all were so already.
+             * @description ID for undo; null if nothing changed.
              */
             change: string | null;
             /**
              * N
-             * @description Images that were not so before.
+             * @description Images that changed.
              */
             n: number;
             dataset: components["schemas"]["DatasetState"];
@@ -4337,11 +4336,11 @@ export interface components {
          */
         JoinPreview: {
             counts: components["schemas"]["JoinCounts"];
-            /** @description How images of a new training would then differ from those of the classifier's training; null where that was not on this dataset. */
+            /** @description How images of a new training would then differ from those of the classifier's training; null if that training used another dataset. */
             changes: components["schemas"]["ImageChanges"] | null;
             /**
              * Grouped By
-             * @description Where the groups of the training come from.
+             * @description What defines the groups of the training.
              */
             grouped_by: ("column" | "pattern") | null;
             /**
@@ -4367,12 +4366,12 @@ export interface components {
         JoinResult: {
             dataset: components["schemas"]["DatasetState"];
             counts: components["schemas"]["JoinCounts"];
-            /** @description What to undo it by. */
+            /** @description For undo. */
             step: components["schemas"]["JoinStep"];
         };
         /**
          * JoinStep
-         * @description Which table of a prediction's images took the place of which among the sources of a dataset.
+         * @description The table of a prediction's images that became a source of a dataset, and the table that it replaced.
          */
         JoinStep: {
             /**
@@ -4398,7 +4397,7 @@ export interface components {
         JoinUndo: {
             /** Dataset Id */
             dataset_id: string;
-            /** @description As adding the images returned it. */
+            /** @description As returned when the images were added. */
             step: components["schemas"]["JoinStep"];
         };
         /**
@@ -4412,7 +4411,7 @@ export interface components {
         JsonValue: unknown;
         /**
          * LabelChange
-         * @description Some images that were given one label at once.
+         * @description A change of the labels of some images to the same label.
          */
         LabelChange: {
             /** Id */
@@ -4424,17 +4423,17 @@ export interface components {
             made: string;
             /**
              * Made By
-             * @description The account of the computer that the app ran as.
+             * @description The user account under which the app ran.
              */
             made_by: string;
             /**
              * Label
-             * @description That all of them were given; null: theirs was taken away.
+             * @description The new label of all images; null: their labels were removed.
              */
             label: string | null;
             /** Is Undone */
             is_undone: boolean;
-            /** @description Null where it was given in the dataset's own gallery. */
+            /** @description Null if the label was changed in the gallery of the dataset. */
             seen_in: components["schemas"]["SeenIn"] | null;
             /**
              * N
@@ -4449,11 +4448,57 @@ export interface components {
         };
         /**
          * LabelCorrection
-         * @description What a measured image really shows; null takes the correction back.
+         * @description The corrected label of a measured image; null removes the correction.
          */
         LabelCorrection: {
             /** Label */
             label: string | null;
+        };
+        /**
+         * LabelErrorsState
+         * @description Suspected label errors of a training's images.
+         */
+        LabelErrorsState: {
+            /**
+             * State
+             * @description unknown: no search was started.
+             * @enum {string}
+             */
+            state: "unknown" | "looking" | "known" | "failed";
+            /**
+             * N
+             * @description Number of misclassified images; null until the search is done.
+             */
+            n?: number | null;
+            /**
+             * N Suspected
+             * @description Number of labels that are probably wrong and not confirmed.
+             */
+            n_suspected?: number | null;
+            /**
+             * N Confirmed
+             * @description Misclassified images whose labels were confirmed.
+             * @default 0
+             */
+            n_confirmed: number;
+            /**
+             * N Relabelled
+             * @description Misclassified images that were relabeled since: no other number counts them.
+             * @default 0
+             */
+            n_relabelled: number;
+            /** N Checked */
+            n_checked?: number | null;
+            /** N Not Checked */
+            n_not_checked?: number | null;
+            /** Classes */
+            classes: components["schemas"]["CheckedClass"][];
+            /**
+             * Images
+             * @description The 2,000 most likely errors that are not confirmed, in that order.
+             */
+            images: components["schemas"]["LabelIssue"][];
+            error?: components["schemas"]["Failure"] | null;
         };
         /**
          * LabelIssue
@@ -4487,23 +4532,23 @@ export interface components {
         };
         /**
          * LabelsConfirmed
-         * @description What was confirmed, or is no longer.
+         * @description A confirmation of labels, or its removal.
          */
         LabelsConfirmed: {
             /**
              * Images
-             * @description image_ids of those that were not so before.
+             * @description image_ids of the images that changed.
              */
             images: string[];
         };
         /**
          * LabelsGiven
-         * @description What was changed.
+         * @description A change of labels.
          */
         LabelsGiven: {
             /**
              * Change
-             * @description Number of the change; null where all had that label already.
+             * @description Number of the change; null if all images had this label.
              */
             change: number | null;
             /**
@@ -4520,13 +4565,13 @@ export interface components {
         LabelsStep: {
             /**
              * Change
-             * @description Its number, as giving the labels returned it.
+             * @description Number of the change, as returned when the labels were changed.
              */
             change: number;
         };
         /**
          * LabelsTakenBack
-         * @description What was undone or redone.
+         * @description A change of labels that was undone or redone.
          */
         LabelsTakenBack: {
             /**
@@ -4535,52 +4580,6 @@ export interface components {
              */
             images: string[];
             dataset: components["schemas"]["DatasetState"];
-        };
-        /**
-         * LabelsToLookAt
-         * @description Suspected label errors of a training's images.
-         */
-        LabelsToLookAt: {
-            /**
-             * State
-             * @description unknown: nobody has looked for them.
-             * @enum {string}
-             */
-            state: "unknown" | "looking" | "known" | "failed";
-            /**
-             * N
-             * @description Misclassified images; null before they are known.
-             */
-            n?: number | null;
-            /**
-             * N Suspected
-             * @description How many labels are probably wrong, without those confirmed as right.
-             */
-            n_suspected?: number | null;
-            /**
-             * N Confirmed
-             * @description Misclassified images whose labels were confirmed as right.
-             * @default 0
-             */
-            n_confirmed: number;
-            /**
-             * N Relabelled
-             * @description Misclassified images that were relabeled since: no other number counts them.
-             * @default 0
-             */
-            n_relabelled: number;
-            /** N Checked */
-            n_checked?: number | null;
-            /** N Not Checked */
-            n_not_checked?: number | null;
-            /** Classes */
-            classes: components["schemas"]["CheckedClass"][];
-            /**
-             * Images
-             * @description The 2,000 most likely errors that are not confirmed, in that order.
-             */
-            images: components["schemas"]["LabelIssue"][];
-            error?: components["schemas"]["Failure"] | null;
         };
         /**
          * Latency
@@ -4625,27 +4624,27 @@ export interface components {
         };
         /**
          * LeakageEstimateState
-         * @description What a split that divides groups and copies would have reported, and how far the looking is.
+         * @description The results of an image-level split against a grouped split, and the progress of the audit.
          */
         LeakageEstimateState: {
             /**
              * State
-             * @description outdated: labels, groups or images have changed since; waiting: for another dataset's turn.
+             * @description outdated: labels, groups or images have changed since then; waiting: another audit runs first.
              * @enum {string}
              */
             state: "not-asked" | "waiting" | "looking" | "outdated" | "known";
-            /** @description Null until it is known. */
+            /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
-            /** @description Why the last try, since the server began, came to nothing. */
+            /** @description Why the last attempt since the server started failed. */
             error: components["schemas"]["Failure"] | null;
-            /** @description Null where nobody has looked, or no groups or copies are known: both splits are the same. */
+            /** @description Null without an audit, or without groups and duplicates: then both splits are the same. */
             leakage_estimate: components["schemas"]["LeakageEstimate"] | null;
             /**
              * Words
-             * @description What it means.
+             * @description Explanation of the estimate.
              */
             words: string[];
-            /** @description What the labels are told by, with their figures. */
+            /** @description The features that predict the labels, with their scores. */
             signal: components["schemas"]["Signal"] | null;
         };
         /**
@@ -4671,7 +4670,7 @@ export interface components {
         };
         /**
          * Limit
-         * @description What the numbers do not show: a claim, and what it means.
+         * @description A limitation of the results: a claim and its meaning.
          */
         Limit: {
             /** Claim */
@@ -4901,7 +4900,7 @@ export interface components {
         };
         /**
          * NetworkFinding
-         * @description How a network did on a dataset in a study, by the start that was best for it.
+         * @description The result of a network on a dataset in a study, with its best initial weights.
          */
         NetworkFinding: {
             /** Study Id */
@@ -4912,36 +4911,36 @@ export interface components {
             model: string;
             /**
              * Way
-             * @description What the study calls it, where that is not the network's name.
+             * @description Its name in the study, if that differs from the name of the network.
              */
             way: string | null;
             /**
              * Regime
-             * @description Its best start; null where one alone was tried.
+             * @description Its best initial weights; null if the study compares none.
              */
             regime: string | null;
             /**
              * Train Per Class
-             * @description Training images of each class; null: all there were.
+             * @description Training images of each class; null: all.
              */
             train_per_class: number | null;
             /** Metric Title */
             metric_title: string;
             /**
              * Mean
-             * @description Over splits.
+             * @description Mean over splits.
              */
             mean: number;
             /** N Splits */
             n_splits: number;
             /**
              * Baseline
-             * @description What it was compared with; null where it is that itself.
+             * @description The baseline of the comparison; null for the baseline itself.
              */
             baseline: string | null;
             /**
              * Verdict
-             * @description What the comparison shows, in words.
+             * @description Explanation of the comparison.
              */
             verdict: string | null;
         };
@@ -4958,24 +4957,24 @@ export interface components {
         };
         /**
          * NewDataset
-         * @description What to open.
+         * @description A dataset to open.
          */
         NewDataset: {
             /** Sources */
             sources: components["schemas"]["NewSource"][];
             /**
              * Name
-             * @description Default: after the folder or table.
+             * @description Default: named after the folder or table.
              */
             name?: string | null;
             /**
              * Group
-             * @description A column of the table that says which images belong together.
+             * @description The column of the table that gives the groups.
              */
             group?: string | null;
             /**
              * Group Pattern
-             * @description The same as a regular expression for paths.
+             * @description A regular expression that finds the groups in paths.
              */
             group_pattern?: string | null;
             /**
@@ -4986,7 +4985,7 @@ export interface components {
             is_labelled: boolean;
             /**
              * Columns
-             * @description As of a table's preview; for all tables.
+             * @description As for a table preview; for all tables.
              */
             columns?: {
                 [key: string]: string;
@@ -4999,7 +4998,7 @@ export interface components {
         };
         /**
          * NewEvaluation
-         * @description Labelled images of the workspace to measure a training on.
+         * @description Labeled images of the workspace to evaluate a training on.
          */
         NewEvaluation: {
             /** Dataset Id */
@@ -5012,7 +5011,7 @@ export interface components {
         };
         /**
          * NewLabels
-         * @description One label for some images; null takes theirs away.
+         * @description A label for some images; null removes their labels.
          */
         NewLabels: {
             /**
@@ -5038,7 +5037,7 @@ export interface components {
             name?: string | null;
             /**
              * Prevalence
-             * @description Shares of classes that are known of these images, above 0 and below 1; others divide the rest.
+             * @description Expected class proportions of these images, above 0 and below 1; other classes share the rest.
              */
             prevalence?: {
                 [key: string]: number;
@@ -5070,28 +5069,28 @@ export interface components {
             allow_leakage: boolean;
             /**
              * Budget
-             * @description How long it may take: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), `best` (1 hour). Fine-tuning is adapted to it. Null: as long as it takes.
+             * @description Time budget: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), `best` (1 hour). Fine-tuning is adapted to it. Null: no limit.
              */
             budget?: string | null;
             /**
              * Again Of
-             * @description An earlier training on the same dataset, to be compared with: its test images stay test images, its validation images validation images. New images join training. With folds they are dealt anew.
+             * @description An earlier training on the same dataset, for comparison: its test images stay test images, its validation images stay validation images. New images join the training set. Folds are split again.
              */
             again_of?: string | null;
         };
         /**
          * NewSource
-         * @description A folder, table or file, and which domain its images belong to.
+         * @description A folder, table or file, and the domain of its images.
          */
         NewSource: {
             /**
              * Path
-             * @description A folder of class folders, or a table; without labels also a plain folder or file.
+             * @description A folder of class folders, or a table; without labels, also a plain folder or file.
              */
             path: string;
             /**
              * Domain
-             * @description What the laboratory, device or day is called. Default: as its folder. Equal names: one domain.
+             * @description Name of the laboratory, device or day. Default: the name of the folder. Equal names are one domain.
              */
             domain?: string | null;
         };
@@ -5107,24 +5106,24 @@ export interface components {
             preset: string;
             /**
              * Dataset Ids
-             * @description Labeled images, in the order that they are shown.
+             * @description Labeled datasets, in the order in which they are shown.
              */
             dataset_ids: string[];
             /**
              * Is Small
-             * @description Networks whose weights come with the installation, small and few images, two epochs: to see it.
+             * @description A quick demonstration: networks whose weights come with the installation, few small images, two epochs.
              * @default false
              */
             is_small: boolean;
             /**
              * As Published
-             * @description Every dataset a second time as the publication did it, and by how much that looks better.
+             * @description Repeat every dataset with the protocol of the publication, and compare the results.
              * @default false
              */
             as_published: boolean;
             /**
              * Plan
-             * @description `study.yaml`, as a preview gave it and somebody changed it; it cannot be of other images than those of these datasets. Null: as the preset says.
+             * @description `study.yaml` of a preview, with changes; it can use the images of these datasets only. Null: the plan of the preset.
              */
             plan?: string | null;
             /**
@@ -5135,7 +5134,7 @@ export interface components {
         };
         /**
          * NewUpload
-         * @description What is going to be sent.
+         * @description An upload to start.
          */
         NewUpload: {
             /** Name */
@@ -5243,209 +5242,209 @@ export interface components {
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_AdvisedModel_: {
             /** Items */
             items: components["schemas"]["AdvisedModel"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_ClassThumbnails_: {
             /** Items */
             items: components["schemas"]["ClassThumbnails"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_Classifier_: {
             /** Items */
             items: components["schemas"]["Classifier"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_DatasetState_: {
             /** Items */
             items: components["schemas"]["DatasetState"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_DeletedItem_: {
             /** Items */
             items: components["schemas"]["DeletedItem"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_EvaluationState_: {
             /** Items */
             items: components["schemas"]["EvaluationState"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_GroupSuggestion_: {
             /** Items */
             items: components["schemas"]["GroupSuggestion"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_Image_: {
             /** Items */
             items: components["schemas"]["Image"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_LabelChange_: {
             /** Items */
             items: components["schemas"]["LabelChange"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_LogLine_: {
             /** Items */
             items: components["schemas"]["LogLine"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_NetworkFinding_: {
             /** Items */
             items: components["schemas"]["NetworkFinding"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_PredictionState_: {
             /** Items */
             items: components["schemas"]["PredictionState"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_Row_: {
             /** Items */
             items: components["schemas"]["Row"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_RunState_: {
             /** Items */
             items: components["schemas"]["RunState"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_StudyState_: {
             /** Items */
             items: components["schemas"]["StudyState"][];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
         /**
          * Page
-         * @description Some of many, in order.
+         * @description A page of a list.
          */
         Page_str_: {
             /** Items */
             items: string[];
             /**
              * Total
-             * @description How many there are, on all pages together.
+             * @description Total number of items on all pages.
              */
             total: number;
         };
@@ -5526,7 +5525,7 @@ export interface components {
         };
         /**
          * Place
-         * @description A folder or table that can be chosen.
+         * @description A folder or table to choose.
          */
         Place: {
             /** Name */
@@ -5539,7 +5538,7 @@ export interface components {
         };
         /**
          * PlannedTraining
-         * @description A training that a plan asks for.
+         * @description A training of a plan.
          */
         PlannedTraining: {
             /** Name */
@@ -5554,30 +5553,30 @@ export interface components {
             train_per_class: number | null;
             /**
              * Repeat
-             * @description 1-based; each splits the images anew.
+             * @description From 1; each repeat has another split.
              */
             repeat: number;
             /** Seed */
             seed: number;
             /**
              * Is Pretraining
-             * @description Others start from it; it has no place among the results.
+             * @description Whether it is the pretraining of others; it is not part of the results.
              */
             is_pretraining: boolean;
         };
         /**
          * Positions
-         * @description The images that match, in order.
+         * @description The matching images, in order.
          */
         Positions: {
             /**
              * Items
-             * @description Their places in the dataset, from 0.
+             * @description Their positions in the dataset, from 0.
              */
             items: number[];
             /**
              * Image Ids
-             * @description Of the same images, in the same order: what labels and exclusions name them by.
+             * @description The image_ids of the same images, in the same order; labels and exclusions use them.
              */
             image_ids: string[];
             /** Total */
@@ -5585,7 +5584,7 @@ export interface components {
         };
         /**
          * PrecisionRecallCurve
-         * @description How many of those called a class are of it, for how many of it that are found.
+         * @description The precision-recall curve of a class.
          */
         PrecisionRecallCurve: {
             /** Class Name */
@@ -5602,7 +5601,7 @@ export interface components {
         };
         /**
          * PredictionState
-         * @description A classifier at work on new images, as its folder says that it is now.
+         * @description The current state of a prediction.
          */
         PredictionState: {
             /**
@@ -5620,7 +5619,7 @@ export interface components {
             classifier_name: string;
             /**
              * Run Id
-             * @description The training of the classifier; null where it was imported, or was deleted.
+             * @description The training of the classifier; null if the classifier was imported or the training deleted.
              */
             run_id: string | null;
             /** Dataset Id */
@@ -5634,7 +5633,7 @@ export interface components {
             n_done: number;
             /**
              * N Total
-             * @description Null until the images are found.
+             * @description Null until the images are listed.
              */
             n_total: number | null;
             /** Seconds Left */
@@ -5650,26 +5649,26 @@ export interface components {
             classes: string[];
             /**
              * Prevalence
-             * @description Shares of classes that somebody stated; probabilities follow them.
+             * @description Stated class proportions, to which probabilities are adapted.
              */
             prevalence: {
                 [key: string]: number;
             };
             /**
              * Thresholds
-             * @description Of each class, by which images are decided; null: the most probable class is predicted.
+             * @description Decision threshold of each class; null: the most probable class is predicted.
              */
             thresholds: {
                 [key: string]: number;
             } | null;
             /**
              * Uncertain Below
-             * @description Less probable predictions are uncertain; null before it begins.
+             * @description Less probable predictions are uncertain; null before the start.
              */
             uncertain_below: number | null;
             /**
              * Has Earlier Thresholds
-             * @description The classifier decides by other thresholds now.
+             * @description Whether the thresholds of the classifier have changed since then.
              */
             has_earlier_thresholds: boolean;
             /** Created */
@@ -5678,7 +5677,7 @@ export interface components {
             ended: string | null;
             /**
              * N Corrected
-             * @description Images that a person gave an answer for, exclusions among them.
+             * @description Images with an answer of a user, including exclusions.
              */
             n_corrected: number;
             /**
@@ -5688,7 +5687,7 @@ export interface components {
             n_excluded: number;
             /**
              * N Review
-             * @description Undecided images that nobody has corrected yet.
+             * @description Images without a decided class and without a correction.
              */
             n_review: number;
             /**
@@ -5699,7 +5698,7 @@ export interface components {
             error: components["schemas"]["Failure"] | null;
             /**
              * Notes
-             * @description What is unusual about these images.
+             * @description Notes about these images.
              */
             notes: components["schemas"]["Note"][];
         };
@@ -5737,7 +5736,7 @@ export interface components {
             detail: string;
             /**
              * File
-             * @description The file or folder that it is about.
+             * @description The affected file or folder.
              */
             file?: string | null;
             /**
@@ -5754,12 +5753,12 @@ export interface components {
             } | null;
             /**
              * Remedies
-             * @description What to do as data, where it is one of the known ones: a recipe's key and its value, …
+             * @description What to do as data, such as a recipe key and its value.
              */
             remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[] | null;
             /**
              * Errors
-             * @description Which parts of the request are wrong.
+             * @description The parts of the request that are wrong.
              */
             errors?: components["schemas"]["FieldProblem"][] | null;
         };
@@ -5836,7 +5835,7 @@ export interface components {
         };
         /**
          * ReadingProgress
-         * @description How far the reading of all images is.
+         * @description Progress of reading the images.
          */
         ReadingProgress: {
             /** Done */
@@ -5894,7 +5893,7 @@ export interface components {
         };
         /**
          * RecipeKeys
-         * @description All choices of a recipe, and the groups they are in, in the order of a form.
+         * @description The keys of a recipe and their groups, in the order of a form.
          */
         RecipeKeys: {
             /** Groups */
@@ -5903,13 +5902,13 @@ export interface components {
             keys: components["schemas"]["RecipeKey"][];
             /**
              * Sets
-             * @description Names that stand for all keys of a section.
+             * @description Names for the values of all keys of a section.
              */
             sets: components["schemas"]["NamedSet"][];
         };
         /**
          * RecipeOf
-         * @description How a training would be done; what is left out takes its default.
+         * @description The recipe of a training; missing keys have their defaults.
          */
         RecipeOf: {
             /** Recipe */
@@ -5919,19 +5918,19 @@ export interface components {
         };
         /**
          * RecipeText
-         * @description A recipe as a form keeps it and as a file holds it.
+         * @description A recipe as values of a form and as text of a file.
          */
         RecipeText: {
             /**
              * Values
-             * @description The value of each dotted key that was given; others have defaults.
+             * @description The value of each dotted key that is given; others have their defaults.
              */
             values: {
                 [key: string]: unknown;
             };
             /**
              * Text
-             * @description The same as YAML; without comments.
+             * @description The same as YAML, without comments.
              */
             text: string;
         };
@@ -5942,7 +5941,7 @@ export interface components {
         RelabelledImage: {
             /**
              * I
-             * @description Its place in the dataset.
+             * @description Its position in the dataset.
              */
             i: number;
             /** Path */
@@ -5968,7 +5967,7 @@ export interface components {
         };
         /**
          * Repeat
-         * @description A training that repeats an earlier one.
+         * @description A training that repeats an earlier training.
          */
         Repeat: {
             /** Id */
@@ -5978,7 +5977,7 @@ export interface components {
         };
         /**
          * ReportSection
-         * @description What one section of the report says: words, a table, drawings.
+         * @description A section of the report: text, a table and figures.
          */
         ReportSection: {
             /**
@@ -5994,7 +5993,7 @@ export interface components {
             words: string[];
             /**
              * Reasons
-             * @description Why numbers are missing in rows, each once.
+             * @description Reasons for missing numbers in rows, each once.
              */
             reasons: string[];
             /** Columns */
@@ -6006,7 +6005,7 @@ export interface components {
         };
         /**
          * Results
-         * @description What a run reached on its own images; the same as in its report.
+         * @description Results of a run on its test set, as in its report.
          */
         Results: {
             /**
@@ -6023,14 +6022,14 @@ export interface components {
             headline: string;
             /**
              * Words
-             * @description Paragraphs: what the numbers mean.
+             * @description Paragraphs that explain the numbers.
              */
             words: string[];
             /** Values */
             values: components["schemas"]["MetricValue"][];
             /**
              * Intervals
-             * @description What confidence intervals cover, in plain words.
+             * @description Description of the confidence intervals.
              */
             intervals: string;
             /** Tested On */
@@ -6042,7 +6041,7 @@ export interface components {
             roc: components["schemas"]["RocCurve"][];
             /**
              * Roc Averages
-             * @description Over all classes; none where there are two.
+             * @description Averages over all classes; empty for two classes.
              */
             roc_averages: components["schemas"]["RocCurve"][];
             /** Precision Recall */
@@ -6054,7 +6053,7 @@ export interface components {
             by_domain: components["schemas"]["DomainResult"][];
             /**
              * Decided
-             * @description What the limit for `uncertain` did to these images; empty where nothing.
+             * @description Effect of the limit for `uncertain` on these images; empty if there is none.
              */
             decided: string;
             /** N Mistakes */
@@ -6075,15 +6074,15 @@ export interface components {
             limits: components["schemas"]["Limit"][];
             /**
              * Facts
-             * @description The small line of figures: a name and its value.
+             * @description Key facts: name and value.
              */
             facts: [
                 string,
                 string
             ][];
-            /** @description What twice as many images would bring; null where no curve was drawn. */
+            /** @description Expected results with twice as many images; null without a learning curve. */
             learning_curve: components["schemas"]["LearningCurve"] | null;
-            /** @description What an image-level split would have reported; null where nobody asked. */
+            /** @description The result of an image-level split; null if it was not requested. */
             leakage_estimate: components["schemas"]["LeakageEstimate"] | null;
         };
         /**
@@ -6127,7 +6126,7 @@ export interface components {
         };
         /**
          * RocCurve
-         * @description How many of a class are found for how many false alarms.
+         * @description The receiver operating characteristic (ROC) curve of a class.
          */
         RocCurve: {
             /** Class Name */
@@ -6141,12 +6140,12 @@ export interface components {
         };
         /**
          * Row
-         * @description One image and what was said about it.
+         * @description An image with its prediction and correction.
          */
         Row: {
             /**
              * K
-             * @description Its place among the rows, from 0.
+             * @description Number of the row, from 0.
              */
             k: number;
             /** Image Id */
@@ -6155,7 +6154,7 @@ export interface components {
             path: string;
             /**
              * Label
-             * @description Its label when the job was requested; null: not known.
+             * @description Its label at the request of the job; null: unknown.
              */
             label: string | null;
             /** Predicted */
@@ -6170,10 +6169,10 @@ export interface components {
             };
             /**
              * Correction
-             * @description The class that a person corrected or confirmed.
+             * @description The class that a user corrected or confirmed.
              */
             correction: string | null;
-            /** @description Why a person excluded it: it shows none of the classes, or is unusable. */
+            /** @description Why a user excluded it: it shows none of the classes, or is unusable. */
             excluded: components["schemas"]["Exclusion"] | null;
             /**
              * Reason
@@ -6187,23 +6186,23 @@ export interface components {
             warning: string | null;
             /**
              * Unfamiliarity
-             * @description 0 as training images usually are, above 1 unfamiliar; null: not known.
+             * @description 0 for typical training images, above 1 for unfamiliar images; null: unknown.
              */
             unfamiliarity: number | null;
             /**
              * Prediction Set
-             * @description Classes that hold the true one for 90 % of images of each class; null: not known.
+             * @description Set of classes that contains the true class for 90% of the images of each class; null: unknown.
              */
             prediction_set: string[] | null;
             /**
              * Group
-             * @description Of a training's images the group that they were split by; null: none is known.
+             * @description For images of a training, the group in its split; null: unknown.
              */
             group?: string | null;
         };
         /**
          * RunChanges
-         * @description What to change.
+         * @description Changes of a training.
          */
         RunChanges: {
             /** Name */
@@ -6211,37 +6210,37 @@ export interface components {
         };
         /**
          * RunProgress
-         * @description How far a training is.
+         * @description The progress of a training.
          */
         RunProgress: {
             /**
              * Share
-             * @description Of the whole run; never falls.
+             * @description Share of the whole run; never decreases.
              */
             share: number;
             /**
              * Seconds Left
-             * @description Of the whole run, where it can be told.
+             * @description Time left for the whole run; null if unknown.
              */
             seconds_left: number | null;
             /**
              * Training Share
-             * @description Of the training that goes on, such as a fold.
+             * @description Share of the current training, such as a fold.
              */
             training_share: number;
-            /** @description What is being counted, where that is no epoch. */
+            /** @description The step in progress, unless it is an epoch. */
             work: components["schemas"]["Work"] | null;
-            /** @description Where within an epoch it is. */
+            /** @description The position within an epoch. */
             step: components["schemas"]["Step"] | null;
             /**
              * Stages
-             * @description Of the training that goes on, as far as it came.
+             * @description Stages of the current training so far.
              */
             stages: components["schemas"]["StageTime"][];
         };
         /**
          * RunState
-         * @description A training, as its folder says that it is now.
+         * @description The current state of a training.
          */
         RunState: {
             /**
@@ -6270,27 +6269,27 @@ export interface components {
             stage: ("reading" | "instant" | "finetune" | "measuring") | null;
             /**
              * N Folds
-             * @description 0 where there is one split, or it is not decided yet.
+             * @description 0 for one split, or if this is not decided yet.
              */
             n_folds: number;
             /**
              * Fold
-             * @description 1-based; the one that is being trained.
+             * @description The fold that is being trained, from 1.
              */
             fold: number | null;
             /**
              * Step
-             * @description 1 (pretraining) or 2 while a training of two steps works.
+             * @description 1 (pretraining) or 2 while a training of two steps is running.
              */
             step: number | null;
             /**
              * Is Finishing
-             * @description Fine-tuning was asked to end now; test and report follow.
+             * @description Fine-tuning ends early on request; test and report follow.
              */
             is_finishing: boolean;
             /**
              * Can Finish
-             * @description Whether fine-tuning can be ended now, to test what there is.
+             * @description Whether fine-tuning can be ended now.
              */
             can_finish: boolean;
             progress: components["schemas"]["RunProgress"] | null;
@@ -6302,7 +6301,7 @@ export interface components {
             has_classifier: boolean;
             /**
              * Curve
-             * @description F1 on validation images, epoch by epoch. One number for an instant classifier, and for cross-validation: the mean over the folds that are trained.
+             * @description F1 on validation images for each epoch. One number for an instant classifier, and for cross-validation: the mean over the trained folds.
              */
             curve: number[];
             /**
@@ -6313,12 +6312,12 @@ export interface components {
             headline: components["schemas"]["Headline"] | null;
             /**
              * Again Of
-             * @description The earlier training that it does again, with the same split of the images.
+             * @description The earlier training that it repeats with the same split.
              */
             again_of: string | null;
             /**
              * Study Id
-             * @description The study that it is part of.
+             * @description The study of the training.
              */
             study_id: string | null;
             error: components["schemas"]["Failure"] | null;
@@ -6365,27 +6364,27 @@ export interface components {
             stage: ("reading" | "instant" | "finetune" | "measuring") | null;
             /**
              * N Folds
-             * @description 0 where there is one split, or it is not decided yet.
+             * @description 0 for one split, or if this is not decided yet.
              */
             n_folds: number;
             /**
              * Fold
-             * @description 1-based; the one that is being trained.
+             * @description The fold that is being trained, from 1.
              */
             fold: number | null;
             /**
              * Step
-             * @description 1 (pretraining) or 2 while a training of two steps works.
+             * @description 1 (pretraining) or 2 while a training of two steps is running.
              */
             step: number | null;
             /**
              * Is Finishing
-             * @description Fine-tuning was asked to end now; test and report follow.
+             * @description Fine-tuning ends early on request; test and report follow.
              */
             is_finishing: boolean;
             /**
              * Can Finish
-             * @description Whether fine-tuning can be ended now, to test what there is.
+             * @description Whether fine-tuning can be ended now.
              */
             can_finish: boolean;
             progress: components["schemas"]["RunProgress"] | null;
@@ -6397,7 +6396,7 @@ export interface components {
             has_classifier: boolean;
             /**
              * Curve
-             * @description F1 on validation images, epoch by epoch. One number for an instant classifier, and for cross-validation: the mean over the folds that are trained.
+             * @description F1 on validation images for each epoch. One number for an instant classifier, and for cross-validation: the mean over the trained folds.
              */
             curve: number[];
             /**
@@ -6408,12 +6407,12 @@ export interface components {
             headline: components["schemas"]["Headline"] | null;
             /**
              * Again Of
-             * @description The earlier training that it does again, with the same split of the images.
+             * @description The earlier training that it repeats with the same split.
              */
             again_of: string | null;
             /**
              * Study Id
-             * @description The study that it is part of.
+             * @description The study of the training.
              */
             study_id: string | null;
             error: components["schemas"]["Failure"] | null;
@@ -6434,7 +6433,7 @@ export interface components {
             };
             /**
              * Requested Recipe
-             * @description As it was asked for, before anything was adapted to the time.
+             * @description The requested recipe, before it was adapted to the time budget.
              */
             requested_recipe: {
                 [key: string]: unknown;
@@ -6448,25 +6447,25 @@ export interface components {
             recipe_text: string;
             /**
              * Trainings
-             * @description In the order that they began; folds are some.
+             * @description The trainings of the run, such as folds, in the order of their start.
              */
             trainings: components["schemas"]["Training"][];
             /** Notes */
             notes: components["schemas"]["TimedNote"][];
             /**
              * Last Event
-             * @description The log's last line that this tells of.
+             * @description Number of the last line of the log that is included.
              */
             last_event: number;
             /**
              * Log Tail
-             * @description The last lines that the training's process wrote.
+             * @description The last lines of output of the process.
              */
             log_tail: string[];
         };
         /**
          * SeenIn
-         * @description The training, evaluation or prediction among whose images a mistake was seen.
+         * @description The training, evaluation or prediction in which a label error was found.
          */
         SeenIn: {
             /** Id */
@@ -6480,7 +6479,7 @@ export interface components {
             name: string;
             /**
              * Classifier Id
-             * @description Of an evaluation or prediction.
+             * @description The classifier of an evaluation or prediction.
              */
             classifier_id: string | null;
         };
@@ -6589,22 +6588,22 @@ export interface components {
             path: string;
             /**
              * Is Made
-             * @description A table that coverslip wrote, of corrected predictions.
+             * @description Whether coverslip wrote this table of corrected predictions.
              */
             is_made: boolean;
             /**
              * Is Missing
-             * @description It is not there now: renamed, removed, or on a disk elsewhere.
+             * @description Whether it is missing: renamed, removed or on a disconnected disk.
              */
             is_missing: boolean;
             /**
              * Domain
-             * @description The name that its domain was given; null: that of its folder.
+             * @description The given name of its domain; null: the name of its folder.
              */
             domain: string | null;
             /**
              * Domains
-             * @description Domains that its images belong to; empty where all come from one source.
+             * @description Domains of its images; empty if all come from one source.
              */
             domains: string[];
         };
@@ -6620,7 +6619,7 @@ export interface components {
         };
         /**
          * SplitOf
-         * @description The same, and whether a predefined split may have the same pixels or groups on both sides.
+         * @description The same, and whether a predefined split may have the same pixels or groups in training and test set.
          */
         SplitOf: {
             /** Recipe */
@@ -6634,13 +6633,13 @@ export interface components {
             allow_leakage: boolean;
             /**
              * Again Of
-             * @description An earlier training on this dataset, whose split is kept.
+             * @description An earlier training on this dataset whose split is reused.
              */
             again_of?: string | null;
         };
         /**
          * SplitPart
-         * @description One side of a split.
+         * @description One set of a split.
          */
         SplitPart: {
             /**
@@ -6663,7 +6662,7 @@ export interface components {
         };
         /**
          * SplitPreview
-         * @description What a training with this recipe would train, validate and test on.
+         * @description The split of a training with this recipe.
          */
         SplitPreview: {
             /** Notes */
@@ -6677,12 +6676,12 @@ export interface components {
             parts: components["schemas"]["SplitPart"][];
             /**
              * Folds
-             * @description What each fold tests; empty for one split.
+             * @description The test sets of the folds; empty for one split.
              */
             folds: components["schemas"]["FoldPart"][];
             /** By Class */
             by_class: components["schemas"]["ClassSplit"][];
-            /** @description Why a training is refused; null where it would begin. */
+            /** @description Why a training would be refused; null if it would start. */
             refusal: components["schemas"]["Failure"] | null;
         };
         /**
@@ -6750,7 +6749,7 @@ export interface components {
         };
         /**
          * StepProgress
-         * @description How far a step of it is.
+         * @description Progress of a step of the work.
          */
         StepProgress: {
             /** Stage */
@@ -6774,24 +6773,24 @@ export interface components {
             preset: string;
             /**
              * Dataset Ids
-             * @description Labeled images, in the order that they are shown.
+             * @description Labeled datasets, in the order in which they are shown.
              */
             dataset_ids: string[];
             /**
              * Is Small
-             * @description Networks whose weights come with the installation, small and few images, two epochs: to see it.
+             * @description A quick demonstration: networks whose weights come with the installation, few small images, two epochs.
              * @default false
              */
             is_small: boolean;
             /**
              * As Published
-             * @description Every dataset a second time as the publication did it, and by how much that looks better.
+             * @description Repeat every dataset with the protocol of the publication, and compare the results.
              * @default false
              */
             as_published: boolean;
             /**
              * Plan
-             * @description `study.yaml`, as a preview gave it and somebody changed it; it cannot be of other images than those of these datasets. Null: as the preset says.
+             * @description `study.yaml` of a preview, with changes; it can use the images of these datasets only. Null: the plan of the preset.
              */
             plan?: string | null;
         };
@@ -6851,48 +6850,48 @@ export interface components {
         };
         /**
          * StudyFigure
-         * @description A drawing of a study: `figures/{name}.svg` and `.png` of it.
+         * @description A figure of a study: `figures/{name}.svg` and `.png`.
          */
         StudyFigure: {
             /** Name */
             name: string;
             /**
              * Title
-             * @description What is seen, of which images.
+             * @description Description of the figure and its images.
              */
             title: string;
         };
         /**
          * StudyOutlook
-         * @description What a plan asks for.
+         * @description The trainings of a plan.
          */
         StudyOutlook: {
             /** Trainings */
             trainings: components["schemas"]["PlannedTraining"][];
             /**
              * Folds
-             * @description Of each training; 0: one split.
+             * @description Folds of each training; 0: one split.
              */
             folds: number;
             /**
              * Without Weights
-             * @description Networks whose pretrained weights are not here.
+             * @description Networks without available pretrained weights.
              */
             without_weights: string[];
             /**
              * Notes
-             * @description What is otherwise than in the publication.
+             * @description Differences from the publication.
              */
             notes: string[];
             /**
              * Plan Text
-             * @description `study.yaml`, as the command line takes it.
+             * @description `study.yaml` for the command line.
              */
             plan_text: string;
         };
         /**
          * StudyPreset
-         * @description A publication's study that can be done on one's own images.
+         * @description A study of a publication that can be repeated with other images.
          */
         StudyPreset: {
             /** Name */
@@ -6908,7 +6907,7 @@ export interface components {
             networks: string[];
             /**
              * Folds
-             * @description 0: one split of each repeat.
+             * @description 0: one split for each repeat.
              */
             folds: number;
             /** Repeats */
@@ -6916,29 +6915,29 @@ export interface components {
         };
         /**
          * StudyResults
-         * @description A study's comparison, and in words what each difference shows.
+         * @description The comparison of a study, with an explanation of each difference.
          */
         StudyResults: {
             comparison: components["schemas"]["StudyComparison"];
             /**
              * Verdicts
-             * @description Of each difference of each dataset.
+             * @description Explanation of each difference of each dataset.
              */
             verdicts: string[][];
             /**
              * Usual
-             * @description What publications' tests would call each; empty: none can.
+             * @description The result of the usual tests of publications for each; empty if not applicable.
              */
             usual: string[][];
             /**
              * Figures
-             * @description Drawings that there are.
+             * @description The available figures.
              */
             figures: components["schemas"]["StudyFigure"][];
         };
         /**
          * StudyState
-         * @description A study, as its folder says that it is now.
+         * @description The current state of a study.
          */
         StudyState: {
             /**
@@ -6960,7 +6959,7 @@ export interface components {
             is_small: boolean;
             /**
              * As Published
-             * @description Each dataset a second time, as the publication did it.
+             * @description Whether each dataset is repeated with the protocol of the publication.
              */
             as_published: boolean;
             /**
@@ -6978,7 +6977,7 @@ export interface components {
             seconds_left: number | null;
             /**
              * Has Comparison
-             * @description Written whenever the study ends or is stopped.
+             * @description Whether a comparison exists; it is written when the study ends or is stopped.
              */
             has_comparison: boolean;
             error: components["schemas"]["Failure"] | null;
@@ -6994,7 +6993,7 @@ export interface components {
         };
         /**
          * StudyStory
-         * @description A study with all that a page about it shows.
+         * @description A study with the details of its page.
          */
         StudyStory: {
             /**
@@ -7016,7 +7015,7 @@ export interface components {
             is_small: boolean;
             /**
              * As Published
-             * @description Each dataset a second time, as the publication did it.
+             * @description Whether each dataset is repeated with the protocol of the publication.
              */
             as_published: boolean;
             /**
@@ -7034,7 +7033,7 @@ export interface components {
             seconds_left: number | null;
             /**
              * Has Comparison
-             * @description Written whenever the study ends or is stopped.
+             * @description Whether a comparison exists; it is written when the study ends or is stopped.
              */
             has_comparison: boolean;
             error: components["schemas"]["Failure"] | null;
@@ -7055,18 +7054,18 @@ export interface components {
             trainings: components["schemas"]["StudyTraining"][];
             /**
              * Notes
-             * @description What is otherwise than in the publication.
+             * @description Differences from the publication.
              */
             notes: string[];
             /**
              * Plan Text
-             * @description `study.yaml`, as the command line takes it.
+             * @description `study.yaml` for the command line.
              */
             plan_text: string;
         };
         /**
          * StudyTraining
-         * @description A training of a study as it is now.
+         * @description The current state of a training of a study.
          */
         StudyTraining: {
             /** Name */
@@ -7081,14 +7080,14 @@ export interface components {
             train_per_class: number | null;
             /**
              * Repeat
-             * @description 1-based; each splits the images anew.
+             * @description From 1; each repeat has another split.
              */
             repeat: number;
             /** Seed */
             seed: number;
             /**
              * Is Pretraining
-             * @description Others start from it; it has no place among the results.
+             * @description Whether it is the pretraining of others; it is not part of the results.
              */
             is_pretraining: boolean;
             /**
@@ -7098,18 +7097,18 @@ export interface components {
             state: "done" | "failed" | "running" | "stopped" | "not begun";
             /**
              * Run Id
-             * @description Its own pages; null before it has begun.
+             * @description The run of the training; null before its start.
              */
             run_id: string | null;
             headline: components["schemas"]["Headline"] | null;
             /**
              * Seconds
-             * @description That it took, where it is done.
+             * @description Duration of a finished training.
              */
             seconds: number | null;
             /**
              * Share
-             * @description How much of it is done, where it goes on.
+             * @description Progress of a running training.
              */
             share: number | null;
             /** Error */
@@ -7124,17 +7123,17 @@ export interface components {
             version: string;
             /**
              * Workspace
-             * @description The folder in which the app keeps everything.
+             * @description The folder of the app.
              */
             workspace: string;
             /**
              * Roots
-             * @description Images may be opened in these folders and below.
+             * @description Images can be opened in these folders and their subfolders.
              */
             roots: string[];
             /**
              * Device
-             * @description What trainings most likely run on: cpu, cuda or mps.
+             * @description The device that trainings probably use: cpu, cuda or mps.
              */
             device: string;
             /** N Cores */
@@ -7143,13 +7142,13 @@ export interface components {
             memory_mib: number;
             /**
              * Activity
-             * @description Changes when a job is asked for, begins, ends or is removed, and when datasets come or go.
+             * @description Changes when a job is queued, starts, ends or is removed, and when datasets are added or removed.
              */
             activity: string;
         };
         /**
          * TablePreview
-         * @description What a table holds.
+         * @description The content of a table.
          */
         TablePreview: {
             /** Columns */
@@ -7160,35 +7159,35 @@ export interface components {
             n_rows: number;
             /**
              * N Files
-             * @description Files that its rows name; 0 where no column of paths is known.
+             * @description Number of files in its rows; 0 without a known column of paths.
              */
             n_files: number;
             /**
              * Mapping
-             * @description What columns hold, by path, label, group, split, x, y and the like; as chosen or detected.
+             * @description The column for each meaning (path, label, group, split, x, y and the like), as chosen or detected.
              */
             mapping: {
                 [key: string]: string;
             };
             /**
              * Layout
-             * @description How positions are given; null: each row is a whole image. Points need a crop size.
+             * @description The format of positions; null: each row is a whole image. Points need a crop size.
              */
             layout: ("corner" | "center" | "corners" | "point") | null;
             /**
              * Suggested Crop Size
-             * @description From the distances between points, in pixels.
+             * @description Suggestion from the distances between points, in pixels.
              */
             suggested_crop_size: number | null;
         };
         /**
          * TableReading
-         * @description How the table among the files is to be read.
+         * @description How to read the table among the files.
          */
         TableReading: {
             /**
              * Columns
-             * @description As of a table's preview.
+             * @description As for a table preview.
              */
             columns?: {
                 [key: string]: string;
@@ -7201,14 +7200,14 @@ export interface components {
         };
         /**
          * TableToOpen
-         * @description A table, and how it is to be read.
+         * @description A table, and how to read it.
          */
         TableToOpen: {
             /** Path */
             path: string;
             /**
              * Columns
-             * @description What its columns hold, where the header does not tell: path, label, group, split, x, y and the like, to the column's name; an empty name ignores a column.
+             * @description The column for each meaning that the header does not give (path, label, group, split, x, y and the like); an empty name ignores the meaning.
              */
             columns?: {
                 [key: string]: string;
@@ -7300,7 +7299,7 @@ export interface components {
         };
         /**
          * TimeOf
-         * @description The same, and its split, as `split-preview` says: with folds, that of the first.
+         * @description The same, and the sizes of its split as `split-preview` returns them; with folds, those of the first fold.
          */
         TimeOf: {
             /** Recipe */
@@ -7309,17 +7308,17 @@ export interface components {
             };
             /**
              * N Train
-             * @description Images to train on.
+             * @description Images in the training set.
              */
             n_train: number;
             /**
              * N Val
-             * @description Images for validation.
+             * @description Images in the validation set.
              */
             n_val: number;
             /**
              * N Test
-             * @description Images to test on.
+             * @description Images in the test set.
              */
             n_test: number;
             /**
@@ -7331,22 +7330,22 @@ export interface components {
         };
         /**
          * TimePreview
-         * @description How long a training would take on this computer.
+         * @description The expected time of a training on this computer.
          */
         TimePreview: {
             /**
              * Seconds
-             * @description Null where no training here tells.
+             * @description Null if no earlier training allows an estimate.
              */
             seconds: number | null;
             /**
              * Basis
-             * @description Which earlier training tells it.
+             * @description The earlier training on which the estimate is based.
              */
             basis: string | null;
             /**
              * Is Long
-             * @description Longer than half an hour, or many folds whose time is not known.
+             * @description Longer than half an hour, or many folds of unknown time.
              */
             is_long: boolean;
             /**
@@ -7356,7 +7355,7 @@ export interface components {
             n_trainings: number;
             /**
              * Has Pretraining
-             * @description A first step on other images comes in addition.
+             * @description Whether pretraining on other images comes in addition.
              */
             has_pretraining: boolean;
         };
@@ -7494,7 +7493,7 @@ export interface components {
         };
         /**
          * Upload
-         * @description Files that were sent so far.
+         * @description An upload with its files so far.
          */
         Upload: {
             /** Id */
@@ -7519,7 +7518,7 @@ export interface components {
         };
         /**
          * UploadedTable
-         * @description A table among the files that says what they show.
+         * @description A table among the files, with labels or positions.
          */
         UploadedTable: {
             /**
@@ -7612,25 +7611,25 @@ export interface components {
         };
         /**
          * EvaluationEvents
-         * @description What those who watch an evaluation are told, by the name of the event.
+         * @description The events of an evaluation by name.
          */
         EvaluationEvents: {
-            /** @description As it is now: first, at each change, and last. */
+            /** @description The current state: first, after each change, and last. */
             state: components["schemas"]["EvaluationState"];
         };
         /**
          * PredictionEvents
-         * @description What those who watch a prediction are told, by the name of the event.
+         * @description The events of a prediction by name.
          */
         PredictionEvents: {
-            /** @description As it is now: first, at each change, and last. */
+            /** @description The current state: first, after each change, and last. */
             state: components["schemas"]["PredictionState"];
-            /** @description There are more rows: pages ask for those that they show. */
+            /** @description The number of rows has changed; pages request the rows that they show. */
             rows: components["schemas"]["RowsSoFar"];
         };
         /**
          * RowsSoFar
-         * @description How many rows a prediction has.
+         * @description The number of rows of a prediction.
          */
         RowsSoFar: {
             /** N */
@@ -7638,29 +7637,29 @@ export interface components {
         };
         /**
          * RunEvents
-         * @description What those who watch a training are told, by the name of the event.
+         * @description The events of a training by name.
          */
         RunEvents: {
-            /** @description As it is now: first, at each change, and last. */
+            /** @description The current state: first, after each change, and last. */
             state: components["schemas"]["RunState"];
             /**
              * Trainings
-             * @description Its curves so far.
+             * @description The curves so far.
              */
             trainings: components["schemas"]["Training"][];
-            /** @description A line that is worth reading; the event's id is its number. */
+            /** @description An important line; its number is the ID of the event. */
             log: components["schemas"]["LogLine"];
         };
         /**
          * StudyEvents
-         * @description What those who watch a study are told, by the name of the event.
+         * @description The events of a study by name.
          */
         StudyEvents: {
-            /** @description As it is now: first, at each change, and last. */
+            /** @description The current state: first, after each change, and last. */
             state: components["schemas"]["StudyState"];
             /**
              * Cells
-             * @description Its trainings as they are now.
+             * @description The current state of its trainings.
              */
             cells: components["schemas"]["StudyTraining"][];
         };
@@ -7691,7 +7690,7 @@ export interface operations {
                     "application/json": components["schemas"]["System"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7732,7 +7731,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7761,7 +7760,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecipeKeys"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7794,7 +7793,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecipeText"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7803,7 +7802,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7836,7 +7835,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecipeText"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7845,7 +7844,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7878,7 +7877,7 @@ export interface operations {
                     "application/json": components["schemas"]["TablePreview"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7887,7 +7886,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7896,7 +7895,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7929,7 +7928,7 @@ export interface operations {
                     "image/png": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7938,7 +7937,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7947,7 +7946,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7988,7 +7987,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8020,7 +8019,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_DatasetState_"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8029,7 +8028,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8062,7 +8061,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8071,7 +8070,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8080,7 +8079,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8109,7 +8108,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8118,7 +8117,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8149,7 +8148,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8158,7 +8157,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8167,7 +8166,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8196,7 +8195,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8205,7 +8204,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8214,7 +8213,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8223,7 +8222,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8258,7 +8257,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8267,7 +8266,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8276,7 +8275,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8285,7 +8284,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8316,7 +8315,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8325,7 +8324,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8334,7 +8333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8365,7 +8364,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8374,7 +8373,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8383,7 +8382,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8392,7 +8391,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8423,7 +8422,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetInspection"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8432,7 +8431,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8441,7 +8440,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8450,7 +8449,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8481,7 +8480,7 @@ export interface operations {
                     "application/json": components["schemas"]["LeakageEstimateState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8490,7 +8489,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8499,7 +8498,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8508,7 +8507,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8539,7 +8538,7 @@ export interface operations {
                     "application/json": components["schemas"]["LeakageEstimateState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8548,7 +8547,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8557,7 +8556,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8566,7 +8565,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8595,7 +8594,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8604,7 +8603,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8638,7 +8637,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetDistances"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8647,7 +8646,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8656,7 +8655,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8665,7 +8664,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8699,7 +8698,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetDistances"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8708,7 +8707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8717,7 +8716,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8726,7 +8725,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8758,7 +8757,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8767,7 +8766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8776,7 +8775,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8785,7 +8784,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8819,7 +8818,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ClassThumbnails_"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8828,7 +8827,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8837,7 +8836,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8871,7 +8870,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_str_"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8880,7 +8879,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8889,7 +8888,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8923,7 +8922,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_GroupSuggestion_"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8932,7 +8931,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8941,7 +8940,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8950,7 +8949,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8986,7 +8985,7 @@ export interface operations {
                     "application/json": components["schemas"]["GroupPreview"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8995,7 +8994,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9004,7 +9003,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9039,7 +9038,7 @@ export interface operations {
                     "application/json": components["schemas"]["SplitPreview"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9048,7 +9047,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9057,7 +9056,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9066,7 +9065,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9101,7 +9100,7 @@ export interface operations {
                     "application/json": components["schemas"]["TimePreview"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9110,7 +9109,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9119,7 +9118,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9128,7 +9127,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9154,7 +9153,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A sheet: an image per row, and five changes. */
+            /** @description A sheet with an image and five augmented versions in each row. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9163,7 +9162,7 @@ export interface operations {
                     "image/png": unknown;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9172,7 +9171,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9181,7 +9180,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9190,7 +9189,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9206,23 +9205,23 @@ export interface operations {
             query?: {
                 offset?: number;
                 limit?: number;
-                /** @description As labeled now; empty for images without a label. */
+                /** @description The current label; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
-                /** @description The class that a classifier found most probable. */
+                /** @description The most probable class by the classifier. */
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; excluded: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; doubtful: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; copies: duplicates and near-duplicates found so far. For predictions: mistakes: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
+                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
-                /** @description Side of the split of `run`. */
+                /** @description The set in the split of `run`. */
                 part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                /** @description `-probability`: the highest first; `doubt`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
             };
             header?: never;
@@ -9242,7 +9241,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Image_"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9251,7 +9250,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9260,7 +9259,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9274,23 +9273,23 @@ export interface operations {
     list_positions: {
         parameters: {
             query?: {
-                /** @description As labeled now; empty for images without a label. */
+                /** @description The current label; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
-                /** @description The class that a classifier found most probable. */
+                /** @description The most probable class by the classifier. */
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; excluded: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; doubtful: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; copies: duplicates and near-duplicates found so far. For predictions: mistakes: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
+                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
-                /** @description Side of the split of `run`. */
+                /** @description The set in the split of `run`. */
                 part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                /** @description `-probability`: the highest first; `doubt`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
             };
             header?: never;
@@ -9310,7 +9309,7 @@ export interface operations {
                     "application/json": components["schemas"]["Positions"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9319,7 +9318,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9328,7 +9327,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9350,7 +9349,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Red, green, blue and shape of each image. Shape: 128 is a square, 32 more is twice as wide as high, 32 less half as wide. All four are 0 where it is not known. */
+            /** @description Red, green, blue and shape of each image. Shape: 128 is a square, 160 is twice as wide as high, 96 is half as wide. All four are 0 if they are unknown. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9359,14 +9358,14 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description It is unchanged. */
+            /** @description The picture is unchanged. */
             304: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9375,7 +9374,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9384,7 +9383,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9401,7 +9400,7 @@ export interface operations {
             header?: never;
             path: {
                 dataset_id: string;
-                /** @description The image's place in the dataset, from 0. */
+                /** @description Position of the image in the dataset, from 0. */
                 i: number;
             };
             cookie?: never;
@@ -9417,7 +9416,7 @@ export interface operations {
                     "application/json": components["schemas"]["ImageFacts"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9426,7 +9425,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9435,7 +9434,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9450,7 +9449,7 @@ export interface operations {
         parameters: {
             query: {
                 image_id: string;
-                /** @description Of the longer side, in pixels. */
+                /** @description Length of the longer side in pixels. */
                 side?: number;
             };
             header?: never;
@@ -9471,7 +9470,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9480,7 +9479,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9489,7 +9488,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9503,15 +9502,15 @@ export interface operations {
     get_thumbnail: {
         parameters: {
             query?: {
-                /** @description Of the longer side, in pixels. */
+                /** @description Length of the longer side in pixels. */
                 side?: number;
-                /** @description The image's version; with it the picture is kept for good. */
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
                 v?: string | null;
             };
             header?: never;
             path: {
                 dataset_id: string;
-                /** @description The image's place in the dataset, from 0. */
+                /** @description Position of the image in the dataset, from 0. */
                 i: number;
             };
             cookie?: never;
@@ -9528,14 +9527,14 @@ export interface operations {
                     "image/webp": string;
                 };
             };
-            /** @description It is unchanged. */
+            /** @description The picture is unchanged. */
             304: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9544,7 +9543,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9553,7 +9552,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9567,11 +9566,11 @@ export interface operations {
     get_sheet: {
         parameters: {
             query: {
-                /** @description Up to 64 places, such as 3,1,2. */
+                /** @description Up to 64 positions, such as 3,1,2. */
                 images: string;
-                /** @description Of a cell, in pixels; less where all images are smaller. */
+                /** @description Side of a cell in pixels; smaller if all images are smaller. */
                 side?: number;
-                /** @description The image's version; with it the picture is kept for good. */
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
                 v?: string | null;
             };
             header?: never;
@@ -9592,14 +9591,14 @@ export interface operations {
                     "image/webp": string;
                 };
             };
-            /** @description It is unchanged. */
+            /** @description The picture is unchanged. */
             304: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9608,7 +9607,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9617,7 +9616,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9631,21 +9630,21 @@ export interface operations {
     get_picture: {
         parameters: {
             query?: {
-                /** @description One channel in grey; else colour. */
+                /** @description One channel in gray. Default: color. */
                 channel?: number | null;
-                /** @description Of a stack; else the one that is used. */
+                /** @description Plane of a stack. Default: the plane that classifiers use. */
                 plane?: number | null;
                 /** @description Intensity shown black. */
                 low?: number | null;
                 /** @description Intensity shown white. */
                 high?: number | null;
-                /** @description The image's version; with it the picture is kept for good. */
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
                 v?: string | null;
             };
             header?: never;
             path: {
                 dataset_id: string;
-                /** @description The image's place in the dataset, from 0. */
+                /** @description Position of the image in the dataset, from 0. */
                 i: number;
             };
             cookie?: never;
@@ -9661,14 +9660,14 @@ export interface operations {
                     "image/png": string;
                 };
             };
-            /** @description It is unchanged. */
+            /** @description The picture is unchanged. */
             304: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9677,7 +9676,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9686,7 +9685,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9721,7 +9720,7 @@ export interface operations {
                     "application/json": components["schemas"]["LabelsGiven"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9730,7 +9729,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9739,7 +9738,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9748,7 +9747,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9783,7 +9782,7 @@ export interface operations {
                     "application/json": components["schemas"]["LabelsTakenBack"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9792,7 +9791,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9801,7 +9800,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9810,7 +9809,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9845,7 +9844,7 @@ export interface operations {
                     "application/json": components["schemas"]["LabelsTakenBack"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9854,7 +9853,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9863,7 +9862,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9872,7 +9871,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9907,7 +9906,7 @@ export interface operations {
                     "application/json": components["schemas"]["ImagesExcluded"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9916,7 +9915,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9925,7 +9924,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9934,7 +9933,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9969,7 +9968,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExclusionUndone"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9978,7 +9977,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9987,7 +9986,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9996,7 +9995,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10031,7 +10030,7 @@ export interface operations {
                     "application/json": components["schemas"]["LabelsConfirmed"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10040,7 +10039,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10049,7 +10048,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10058,7 +10057,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10092,7 +10091,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_LabelChange_"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10101,7 +10100,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10110,7 +10109,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10141,7 +10140,7 @@ export interface operations {
                     "text/csv": unknown;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10150,7 +10149,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10159,7 +10158,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10190,7 +10189,7 @@ export interface operations {
                     "text/csv": unknown;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10199,7 +10198,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10208,7 +10207,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10241,7 +10240,7 @@ export interface operations {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10250,7 +10249,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10281,7 +10280,7 @@ export interface operations {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10290,7 +10289,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10299,7 +10298,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10328,7 +10327,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10337,7 +10336,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10346,7 +10345,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10355,7 +10354,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10386,7 +10385,7 @@ export interface operations {
                     "application/json": components["schemas"]["UploadedTable"] | null;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10395,7 +10394,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10404,7 +10403,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10413,7 +10412,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10449,7 +10448,7 @@ export interface operations {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10458,7 +10457,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10467,7 +10466,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is larger than the server takes. */
+            /** @description The request is larger than the server accepts. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10476,7 +10475,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10485,7 +10484,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10520,7 +10519,7 @@ export interface operations {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10529,7 +10528,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10538,7 +10537,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is larger than the server takes. */
+            /** @description The request is larger than the server accepts. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10547,7 +10546,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10556,7 +10555,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10591,7 +10590,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10600,7 +10599,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10609,7 +10608,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10618,7 +10617,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10650,7 +10649,7 @@ export interface operations {
                     "application/json": components["schemas"]["Comparison"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10659,7 +10658,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10668,7 +10667,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10677,7 +10676,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10708,7 +10707,7 @@ export interface operations {
                     "application/json": components["schemas"]["Results"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10717,7 +10716,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10726,7 +10725,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10735,7 +10734,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10766,7 +10765,7 @@ export interface operations {
                     "application/json": components["schemas"]["Thresholds"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10775,7 +10774,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10784,7 +10783,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10793,7 +10792,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10828,7 +10827,7 @@ export interface operations {
                     "application/json": components["schemas"]["Thresholds"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10837,7 +10836,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10846,7 +10845,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10855,7 +10854,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10871,23 +10870,23 @@ export interface operations {
             query?: {
                 offset?: number;
                 limit?: number;
-                /** @description As labeled now; empty for images without a label. */
+                /** @description The current label; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
-                /** @description The class that a classifier found most probable. */
+                /** @description The most probable class by the classifier. */
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; excluded: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; doubtful: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; copies: duplicates and near-duplicates found so far. For predictions: mistakes: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
+                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
-                /** @description Side of the split of `run`. */
+                /** @description The set in the split of `run`. */
                 part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                /** @description `-probability`: the highest first; `doubt`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
             };
             header?: never;
@@ -10907,7 +10906,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Row_"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10916,7 +10915,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10934,7 +10933,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10965,7 +10964,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChangesSinceTraining"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10983,7 +10982,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11011,10 +11010,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LabelsToLookAt"];
+                    "application/json": components["schemas"]["LabelErrorsState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11023,7 +11022,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11032,7 +11031,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11060,10 +11059,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LabelsToLookAt"];
+                    "application/json": components["schemas"]["LabelErrorsState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11072,7 +11071,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11081,7 +11080,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11090,7 +11089,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11126,7 +11125,7 @@ export interface operations {
                     "application/json": components["schemas"]["CorrectedRow"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11135,7 +11134,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11144,7 +11143,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11153,7 +11152,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11188,7 +11187,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11197,7 +11196,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11206,7 +11205,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11220,9 +11219,9 @@ export interface operations {
     get_run_row_picture: {
         parameters: {
             query?: {
-                /** @description One channel in grey; else colour. */
+                /** @description One channel in gray. Default: color. */
                 channel?: number | null;
-                /** @description Of a stack; else the one that is used. */
+                /** @description Plane of a stack. Default: the plane that classifiers use. */
                 plane?: number | null;
                 /** @description Intensity shown black. */
                 low?: number | null;
@@ -11247,7 +11246,7 @@ export interface operations {
                     "image/png": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11256,7 +11255,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11265,7 +11264,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11296,7 +11295,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11305,7 +11304,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11323,7 +11322,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11346,7 +11345,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The drawing, or the table of its numbers. */
+            /** @description The figure, or the table of its numbers. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -11357,7 +11356,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11366,7 +11365,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11375,7 +11374,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11384,7 +11383,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11421,7 +11420,7 @@ export interface operations {
                     "application/yaml": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11430,7 +11429,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11439,7 +11438,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11448,7 +11447,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11489,7 +11488,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11524,7 +11523,7 @@ export interface operations {
                     "application/json": components["schemas"]["Classifier"];
                 };
             };
-            /** @description It is larger than the server takes. */
+            /** @description The request is larger than the server accepts. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11533,7 +11532,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11542,7 +11541,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11571,7 +11570,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11589,7 +11588,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11620,7 +11619,7 @@ export interface operations {
                     "application/json": components["schemas"]["Classifier"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11629,7 +11628,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11647,7 +11646,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11688,7 +11687,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11721,7 +11720,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11730,7 +11729,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11739,7 +11738,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11748,7 +11747,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11779,7 +11778,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunStory"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11797,7 +11796,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11832,7 +11831,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11841,7 +11840,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11850,7 +11849,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11884,7 +11883,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_LogLine_"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11902,7 +11901,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11936,7 +11935,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_EvaluationState_"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11954,7 +11953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -11989,7 +11988,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11998,7 +11997,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12007,7 +12006,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12016,7 +12015,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12049,7 +12048,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationOutlook"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12058,7 +12057,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12067,7 +12066,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12076,7 +12075,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12107,7 +12106,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12125,7 +12124,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12156,7 +12155,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationResults"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12165,7 +12164,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12174,7 +12173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12183,7 +12182,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12199,23 +12198,23 @@ export interface operations {
             query?: {
                 offset?: number;
                 limit?: number;
-                /** @description As labeled now; empty for images without a label. */
+                /** @description The current label; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
-                /** @description The class that a classifier found most probable. */
+                /** @description The most probable class by the classifier. */
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; excluded: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; doubtful: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; copies: duplicates and near-duplicates found so far. For predictions: mistakes: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
+                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
-                /** @description Side of the split of `run`. */
+                /** @description The set in the split of `run`. */
                 part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                /** @description `-probability`: the highest first; `doubt`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
             };
             header?: never;
@@ -12235,7 +12234,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Row_"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12244,7 +12243,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12262,7 +12261,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12298,7 +12297,7 @@ export interface operations {
                     "application/json": components["schemas"]["CorrectedRow"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12307,7 +12306,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12316,7 +12315,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12325,7 +12324,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12360,7 +12359,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12369,7 +12368,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12378,7 +12377,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12387,7 +12386,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12401,9 +12400,9 @@ export interface operations {
     get_evaluation_row_picture: {
         parameters: {
             query?: {
-                /** @description One channel in grey; else colour. */
+                /** @description One channel in gray. Default: color. */
                 channel?: number | null;
-                /** @description Of a stack; else the one that is used. */
+                /** @description Plane of a stack. Default: the plane that classifiers use. */
                 plane?: number | null;
                 /** @description Intensity shown black. */
                 low?: number | null;
@@ -12428,7 +12427,7 @@ export interface operations {
                     "image/png": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12437,7 +12436,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12446,7 +12445,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12455,7 +12454,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12486,7 +12485,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12495,7 +12494,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12513,7 +12512,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12536,7 +12535,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The drawing, or the table of its numbers. */
+            /** @description The figure, or the table of its numbers. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12547,7 +12546,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12556,7 +12555,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12565,7 +12564,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12574,7 +12573,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12606,7 +12605,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12615,7 +12614,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12633,7 +12632,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12662,7 +12661,7 @@ export interface operations {
                     "application/json": components["schemas"]["StudyPreset"][];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12695,7 +12694,7 @@ export interface operations {
                     "application/json": components["schemas"]["StudyOutlook"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12704,7 +12703,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12713,7 +12712,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12722,7 +12721,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12763,7 +12762,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12796,7 +12795,7 @@ export interface operations {
                     "application/json": components["schemas"]["StudyState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12805,7 +12804,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12814,7 +12813,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12823,7 +12822,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12857,7 +12856,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_NetworkFinding_"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12875,7 +12874,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12906,7 +12905,7 @@ export interface operations {
                     "application/json": components["schemas"]["StudyStory"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12915,7 +12914,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12924,7 +12923,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -12955,7 +12954,7 @@ export interface operations {
                     "application/json": components["schemas"]["StudyResults"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12964,7 +12963,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12973,7 +12972,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12982,7 +12981,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13013,7 +13012,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13022,7 +13021,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13040,7 +13039,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13071,7 +13070,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13080,7 +13079,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13098,7 +13097,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13121,7 +13120,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The drawing, or the table of its numbers. */
+            /** @description The figure, or the table of its numbers. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -13132,7 +13131,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13141,7 +13140,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13150,7 +13149,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13164,7 +13163,7 @@ export interface operations {
     watch_job: {
         parameters: {
             query?: {
-                /** @description Number of the last event that is known. */
+                /** @description Number of the last event that the client has. */
                 after?: number | null;
             };
             header?: {
@@ -13186,7 +13185,7 @@ export interface operations {
                     "text/event-stream": unknown;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13204,7 +13203,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13235,7 +13234,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13244,7 +13243,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13262,7 +13261,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13293,7 +13292,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13302,7 +13301,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13320,7 +13319,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13351,7 +13350,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13360,7 +13359,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13378,7 +13377,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13407,7 +13406,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13416,7 +13415,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13434,7 +13433,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13465,7 +13464,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13474,7 +13473,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13492,7 +13491,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13524,7 +13523,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExplanationState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13533,7 +13532,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13542,7 +13541,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13551,7 +13550,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13583,7 +13582,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExplanationState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13592,7 +13591,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13601,7 +13600,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13610,7 +13609,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13640,7 +13639,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13649,7 +13648,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13658,7 +13657,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13667,7 +13666,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13699,7 +13698,7 @@ export interface operations {
                     "image/png": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13708,7 +13707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13717,7 +13716,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13726,7 +13725,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13767,7 +13766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13800,7 +13799,7 @@ export interface operations {
                     "application/json": components["schemas"]["PredictionState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13809,7 +13808,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13818,7 +13817,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13827,7 +13826,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13858,7 +13857,7 @@ export interface operations {
                     "application/json": components["schemas"]["PredictionState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13876,7 +13875,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13892,23 +13891,23 @@ export interface operations {
             query?: {
                 offset?: number;
                 limit?: number;
-                /** @description As labeled now; empty for images without a label. */
+                /** @description The current label; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
                 domain?: string | null;
-                /** @description The class that a classifier found most probable. */
+                /** @description The most probable class by the classifier. */
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description Of a dataset: unreadable; duplicate: an equal image is of the same class for trainings; conflicting: of another one; problem: any of these; excluded: not trained on, as was said in the app; changed: labeled otherwise in the app; doubtful: misclassified by a classifier that was not trained on the image, as `run` knows; suspected: those of them whose labels are probably wrong; confirmed: the label was confirmed as right, which neither of the two lists; copies: another image shows the same, as far as was looked for. Of what was predicted: mistakes: not as labeled; review: no class was decided for, nor corrected to; corrected; warning: unlike all training images. */
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; doubtful: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; copies: duplicates and near-duplicates found so far. For predictions: mistakes: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, in upper or lower case; of the image_id among rows of predictions. */
+                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
-                /** @description Side of the split of `run`. */
+                /** @description The set in the split of `run`. */
                 part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability` puts the surest first, `doubt` the label that is most doubtful by `run`. */
+                /** @description `-probability`: the highest first; `doubt`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
             };
             header?: never;
@@ -13928,7 +13927,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Row_"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13946,7 +13945,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -13981,7 +13980,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13990,7 +13989,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13999,7 +13998,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -14013,9 +14012,9 @@ export interface operations {
     get_prediction_row_picture: {
         parameters: {
             query?: {
-                /** @description One channel in grey; else colour. */
+                /** @description One channel in gray. Default: color. */
                 channel?: number | null;
-                /** @description Of a stack; else the one that is used. */
+                /** @description Plane of a stack. Default: the plane that classifiers use. */
                 plane?: number | null;
                 /** @description Intensity shown black. */
                 low?: number | null;
@@ -14040,7 +14039,7 @@ export interface operations {
                     "image/png": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14049,7 +14048,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14058,7 +14057,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -14094,7 +14093,7 @@ export interface operations {
                     "application/json": components["schemas"]["Row"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14103,7 +14102,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14112,7 +14111,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14121,7 +14120,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -14152,7 +14151,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14170,7 +14169,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -14205,7 +14204,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14214,7 +14213,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14223,7 +14222,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14232,7 +14231,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -14267,7 +14266,7 @@ export interface operations {
                     "application/json": components["schemas"]["JoinResult"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14276,7 +14275,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14285,7 +14284,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14294,7 +14293,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -14329,7 +14328,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14338,7 +14337,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14347,7 +14346,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14356,7 +14355,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -14389,7 +14388,7 @@ export interface operations {
                     "application/json": components["schemas"]["JoinPreview"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14398,7 +14397,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It can't be done now: something else is going on. */
+            /** @description This is not possible in the current state. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14407,7 +14406,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14416,7 +14415,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -14453,7 +14452,7 @@ export interface operations {
                     "application/json": components["schemas"]["Classified"];
                 };
             };
-            /** @description There is nothing of that id. */
+            /** @description Nothing has this ID. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14462,7 +14461,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is larger than the server takes. */
+            /** @description The request is larger than the server accepts. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -14471,7 +14470,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something about the request is not valid; `title` and `do` say what. */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14480,7 +14479,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -14521,7 +14520,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong, and what to do about it. */
+            /** @description The error, and what to do about it. */
             default: {
                 headers: {
                     [name: string]: unknown;
