@@ -13,7 +13,7 @@ from small_workspace import new_workspace, open_images, until
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, NotFound
-from coverslip.evaluation.distances import _forms, _of_dealt, _products, _unbiased, coral, median_distance, mmd
+from coverslip.evaluation.distances import _forms, _of_permuted, _products, _unbiased, coral, median_distance, mmd
 from coverslip.messages import text
 from coverslip.runs import Run
 from coverslip.workspace.leakage_audit.distances import DistanceMeasurements
@@ -69,7 +69,7 @@ def test_dealing_out_anew_is_the_distance_of_what_was_dealt() -> None:
     is_x = (np.random.default_rng(2).permutation(len(rows)) < 8)[:, None]
     weights = np.hstack([np.ones_like(is_x), is_x]).astype(np.float32)
     product = np.add(*_products(rows, 12, 1.7, weights, lambda done, total: None))
-    value = _of_dealt(weights[:, 1:], product[:, 1:], product[:, 0])[0]
+    value = _of_permuted(weights[:, 1:], product[:, 1:], product[:, 0])[0]
     assert value == pytest.approx(brute_force(rows[is_x[:, 0]], rows[~is_x[:, 0]], 1.7), abs=1e-6)
 
 

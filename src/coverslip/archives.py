@@ -1,4 +1,4 @@
-"""Zip archives that come from strangers: all of one is looked at before anything of it is read.
+"""Zip archives from strangers: the whole archive is checked before any entry is read.
 
 Neither a name nor a size in it decides where anything goes or how much memory it takes. Whoever reads entries reads
 them in pieces; the module that unpacks them ends at the size that was looked at, and compares their check sums.
@@ -69,7 +69,7 @@ def safe_name(name: str) -> PurePosixPath:
     """`name` as a path below a folder, on any system.
 
     Raises:
-        CoverslipError: it could lead elsewhere, or not every system can have a file of that name.
+        CoverslipError: it could lead out of the folder, or not every system can have a file of that name.
     """
     name = unicodedata.normalize("NFC", name)
     if fault := _fault_of_name(name):
@@ -121,7 +121,7 @@ def _check_end(opened: IO[bytes], limits: Limits) -> None:
 
 
 def _checked(archive: zipfile.ZipFile, n_bytes: int, limits: Limits) -> list[Entry]:
-    """The files of an archive, once nothing about any entry is suspicious."""
+    """Return the files of an archive, once nothing about any entry is suspicious."""
     infos = archive.infolist()
     if len(infos) > limits.most_entries:
         raise _bad(text("archive-too-large"))

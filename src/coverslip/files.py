@@ -23,13 +23,13 @@ _cleaned: set[Path] = set()  # folders
 
 
 def weights_folder() -> Path:
-    """Where imported weights are kept: `COVERSLIP_WEIGHTS`, else the platform's folder for coverslip's data.
+    """Return where imported weights are kept: `COVERSLIP_WEIGHTS`, else the platform's folder for coverslip's data.
 
     It is no cache: nothing here can be computed again.
     """
-    chosen = os.environ.get("COVERSLIP_WEIGHTS")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
+    folder = os.environ.get("COVERSLIP_WEIGHTS")
+    if folder:
+        return Path(folder).expanduser().absolute()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("coverslip", appauthor=False)) / "weights"
@@ -86,7 +86,7 @@ def remove_file(path: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> CoverslipError:
-    """The one line for a file that could not be written."""
+    """Return the one line for a file that could not be written."""
     return CoverslipError("file-not-written", file=path, reason=error.strerror or str(error))
 
 
@@ -116,7 +116,7 @@ def refuse_to_replace_others(file: Path, begins_with: bytes) -> None:
 
 
 def read_bytes(path: Path, most_bytes: int) -> bytes:
-    """All of a file that may come from a stranger.
+    """Return all of a file that may come from a stranger.
 
     Raises:
         OSError: it is not there, or cannot be read.
@@ -175,13 +175,13 @@ def finite_or_none(value: float) -> float | None:
 
 
 def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
+    """Return hex SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_json(value: Any) -> str:  # Any: JSON values
-    """Hex SHA-256 of a JSON value, independent of the order of keys."""
+    """Return hex SHA-256 of a JSON value, independent of the order of keys."""
     return hashlib.sha256(
         json.dumps(value, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace")
     ).hexdigest()
@@ -211,7 +211,7 @@ class CsvWriter:
 
 
 def closed_because(path: Path) -> str | None:
-    """Why nothing can be known of a path: no file can be called so, or its folder may not be entered; else None."""
+    """Return why a path cannot be examined: its name is impossible, or its folder may not be entered. None: it can."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -226,16 +226,16 @@ def closed_because(path: Path) -> str | None:
 def safe_cell(text: str) -> str:
     """Text for a CSV cell that a spreadsheet does not take for a formula: `-neg` becomes `'-neg`.
 
-    What looks like such a cell already, `'-neg`, gets a quote of its own, so that every text comes back.
+    A text in that form already, `'-neg`, gets one more quote, so that every text can be restored.
     """
     return f"'{text}" if _is_marked(text) or text.startswith(_FORMULA_STARTS) else text
 
 
 def plain_cell(cell: str) -> str:
-    """The text that `safe_cell` was given."""
+    """Return the text that `safe_cell` was given."""
     return cell[1:] if _is_marked(cell) else cell
 
 
 def _is_marked(cell: str) -> bool:
-    """Whether a formula's start follows one quote or more."""
+    """Return whether a formula's start follows one quote or more."""
     return cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA_STARTS)

@@ -24,7 +24,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """How one choice is shown and told."""
+    """How one choice is shown and described."""
 
     title: str
     group: str  # the section of the form and the part of the methods text that it belongs to
@@ -38,21 +38,21 @@ class Key:
     options: "Callable[[], Mapping[str, tuple[Option, ...]]] | None" = None
 
     def named_choices(self) -> tuple[Choice, ...]:
-        """The values that it can be given by name, as they are now."""
+        """Return the values that it can be given by name, as they are now."""
         return self.choices() if callable(self.choices) else self.choices
 
     def phrase_for(self, value: object) -> str:
-        """What the methods text says of a value; empty where there is nothing to say.
+        """Return what the methods text says of a value; empty where there is nothing to say.
 
         The phrase of a choice made by name goes first; null has none unless a function gives it.
         """
         # By identity of type too: True equals 1, and means something else.
-        chosen = next(
+        selection = next(
             (choice for choice in self.named_choices() if choice.value == value and type(choice.value) is type(value)),
             None,
         )
-        if chosen is not None and chosen.phrase:
-            return chosen.phrase
+        if selection is not None and selection.phrase:
+            return selection.phrase
         if callable(self.phrase):
             return self.phrase(value)
         return "" if value is None else self.phrase.format(value)
@@ -63,7 +63,7 @@ _LARGEST_NUMBER, _MOST_VALUES, _LONGEST_TEXT, _DEEPEST = 10_000, 256, 200, 4
 
 
 def bounded_options(options: dict[str, Any]) -> dict[str, Any]:  # Any: the architecture checks them
-    """The same options, none of which makes a library build something huge before it can refuse it.
+    """Return the same options, none of which makes a library build something huge before it can refuse it.
 
     Raises:
         ValueError: a number, a text, or the number of values is beyond its limit; which one is said.
@@ -102,7 +102,7 @@ class Option:
     length: int | None = None  # of several
 
     def fault_in(self, value: object) -> str | None:
-        """What is wrong with a value, as the end of a sentence; None where nothing is."""
+        """Return what is wrong with a value, as the end of a sentence; None where nothing is."""
         match self.type:
             case "boolean":
                 return None if isinstance(value, bool) else text("option-no-boolean")

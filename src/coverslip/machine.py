@@ -47,35 +47,35 @@ def describe_machine() -> Machine:
 
 
 def account_name() -> str:
-    """The account that this process runs as; empty where the system does not tell."""
+    """Return the account that this process runs as; empty where the system does not tell."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's number without a name
         return ""
 
 
-def chosen_device(wanted: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:
-    """Where PyTorch shall run: `cpu`, `cuda` or `mps`.
+def chosen_device(name: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:
+    """Return where PyTorch shall run: `cpu`, `cuda` or `mps`.
 
     Args:
-        wanted: one of them, or `auto`.
+        name: one of them, or `auto`.
         automatic: what `auto` takes the first of that is here.
 
     Raises:
         DeviceUnavailable: this computer has no such device.
     """
-    if wanted == "cpu" or (wanted == "auto" and not _may_have_gpu()):
+    if name == "cpu" or (name == "auto" and not _may_have_gpu()):
         return "cpu"  # without importing PyTorch, which takes seconds
-    here = usable_devices()
-    if wanted == "auto":
-        return next(device for device in automatic if device in here)
-    if wanted not in here:
-        raise DeviceUnavailable("device-unavailable", device=wanted, devices=" and ".join(here))
-    return wanted
+    usable = usable_devices()
+    if name == "auto":
+        return next(device for device in automatic if device in usable)
+    if name not in usable:
+        raise DeviceUnavailable("device-unavailable", device=name, devices=" and ".join(usable))
+    return name
 
 
 def _may_have_gpu() -> bool:
-    """Whether a driver is there of a GPU that PyTorch may be able to use."""
+    """Return whether a driver is there of a GPU that PyTorch may be able to use."""
     if sys.platform == "win32":
         return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvcuda.dll").exists()
     if sys.platform == "darwin":
@@ -84,7 +84,7 @@ def _may_have_gpu() -> bool:
 
 
 def usable_devices() -> list[str]:
-    """What PyTorch can run on here."""
+    """Return what PyTorch can run on here."""
     import torch
 
     usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -92,7 +92,7 @@ def usable_devices() -> list[str]:
 
 
 def n_cores() -> int:
-    """Processor cores that this process may use: fewer than there are in a container or a cluster's job."""
+    """Return processor cores that this process may use: fewer than there are in a container or a cluster's job."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
@@ -111,14 +111,14 @@ def limit_thread_spinning() -> None:
 
 
 def memory_mib() -> int:
-    """All memory of this computer; a container may be allowed less."""
+    """Return all memory of this computer; a container may be allowed less."""
     import psutil
 
     return int(psutil.virtual_memory().total // 2**20)
 
 
 def free_memory_bytes(device: str = "cpu") -> int:
-    """Memory that a training may still take: of a GPU its own, else what programs and a container leave."""
+    """Return memory that a training may still take: of a GPU its own, else what programs and a container leave."""
     if device == "cuda":
         import torch
 
@@ -129,7 +129,7 @@ def free_memory_bytes(device: str = "cpu") -> int:
 
 
 def _left_by_container(folder: Path) -> list[int]:
-    """What the limit of a container leaves, where there is one (Linux, second version of control groups)."""
+    """Return what the limit of a container leaves, where there is one (Linux, second version of control groups)."""
     try:
         limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
         cached = re.search(r"^inactive_file (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
@@ -163,14 +163,14 @@ def process_started(pid: int | None = None) -> float:
 
 
 def likely_device() -> str:
-    """What a training most likely runs on, told without the seconds and memory that importing PyTorch takes."""
+    """Return the device that a training most likely uses, without the time and memory of importing PyTorch."""
     build = version("torch")
     has_gpu = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
     return "cuda" if has_gpu and not build.endswith("+cpu") else "cpu"
 
 
 def processor_name() -> str:
-    """The processor's name, which every system keeps elsewhere."""
+    """Return the name of the processor; each system stores it in a different place."""
     if sys.platform == "win32":
         import winreg
 
@@ -186,7 +186,7 @@ def processor_name() -> str:
 
 
 def _named_in(cpuinfo: Path) -> str:
-    """The model's name; empty where Linux knows none, as on most ARM boards."""
+    """Return the model's name; empty where Linux knows none, as on most ARM boards."""
     if not cpuinfo.is_file():
         return ""
     lines = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines())

@@ -16,7 +16,7 @@ def write_message(stream: IO[bytes], message: Json, after: bytes | memoryview = 
 
 
 def read_message(stream: IO[bytes]) -> Json | None:
-    """The next message; None where the other side has ended."""
+    """Return the next message; None where the other side has ended."""
     head = stream.read(4)
     if len(head) < 4 or int.from_bytes(head, "big") > _LONGEST:
         return None

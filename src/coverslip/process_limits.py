@@ -15,7 +15,7 @@ APART_VARIABLE = "COVERSLIP_DECODE_APART"
 
 
 def confined_environment() -> dict[str, str]:
-    """The environment of a process that is going to limit itself."""
+    """Return the environment of a process that is going to limit itself."""
     return {**os.environ, **_SMALL}
 
 
@@ -42,7 +42,7 @@ def prefer_for_oom_kill() -> None:
 
 
 def limit_memory(most_bytes: int) -> None:
-    """Beyond what the process holds by now; elsewhere than on Linux nothing is limited."""
+    """Limit memory beyond what the process uses now. Only on Linux."""
     if sys.platform == "linux":
         import resource
 

@@ -1,6 +1,6 @@
 """Tables of frozen records by name (metrics, losses, augmentations), and tables for notebooks (pandas, HTML).
 
-Adding a thing is one record; whoever lists, checks or shows things of its kind reads the table when asked. Packages
+Adding a thing is one record; code that lists, checks or shows such things reads the table at that time. Packages
 outside coverslip call `add`.
 """
 
@@ -54,7 +54,7 @@ class Table(Mapping[str, Record]):
         self._tell()
 
     def follow(self, changed: Callable[[], None]) -> None:
-        """Have a function called whenever records come or go: what was made from them is made anew."""
+        """Call a function whenever records are added or removed, so that it can update what depends on them."""
         self._followers.append(changed)
 
     def _tell(self) -> None:
@@ -62,10 +62,10 @@ class Table(Mapping[str, Record]):
             changed()
 
     def find(self, name: str) -> Record:
-        """The record of that name.
+        """Return the record of that name.
 
         Raises:
-            ValueError: there is none; the nearest name and all of them are told.
+            ValueError: there is none; the error gives the nearest name and all names.
         """
         if name not in self._records:
             raise no_such(self._kind, name, self._records)
@@ -82,7 +82,7 @@ class Table(Mapping[str, Record]):
 
 
 def no_such(kind: str, name: str, names: Iterable[str]) -> ValueError:
-    """The error for a name that is not among `names`; it tells the nearest of them, and all."""
+    """Return the error for a name that is not among `names`, with the nearest of them and all names."""
     names = list(names)
     nearest = next(iter(difflib.get_close_matches(name, names, n=1)), "")
     return ValueError(
@@ -96,14 +96,14 @@ def no_such(kind: str, name: str, names: Iterable[str]) -> ValueError:
     )
 
 
-def imported(place: str) -> Any:  # Any: whatever is found there
-    """What `module:name` stands for, its module imported now."""
-    module, _, name = place.partition(":")
+def imported(path: str) -> Any:  # Any: whatever is found there
+    """Return what `module:name` stands for, its module imported now."""
+    module, _, name = path.partition(":")
     return getattr(import_module(module), name)
 
 
 def data_frame(columns: Mapping[str, Sequence[object]], index: Sequence[object] | None = None) -> "DataFrame":
-    """A pandas table of these columns, with numbered rows if no index is given.
+    """Return a pandas table of these columns, with numbered rows if no index is given.
 
     Raises:
         ExtraNotInstalled: pandas is not installed; nothing else needs it.
@@ -115,7 +115,7 @@ def data_frame(columns: Mapping[str, Sequence[object]], index: Sequence[object] 
 
 
 def html_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], below: str = "") -> str:
-    """What a notebook shows: a line, a table, and perhaps a line below; names of the user's are no HTML."""
+    """Return what a notebook shows: a line, a table, and perhaps a line below; names of the user's are no HTML."""
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
     end = f"<p>{escape(below)}</p>" if below else ""

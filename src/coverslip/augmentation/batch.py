@@ -41,7 +41,7 @@ def draw_changes(
 
 
 def apply_changes(x: Tensor, changes: Changes) -> Tensor:
-    """(B, C, H, W) float in [0, 1], changed; what comes from outside the image is its mirror image."""
+    """Return (B, C, H, W) float in [0, 1], changed; what comes from outside the image is its mirror image."""
     x = apply_transform(x, changes)
     for name, drawn in changes.others.items():
         x = AUGMENTATIONS[name].changed(x, {part: tensor.to(x) for part, tensor in drawn.items()}).clamp_(0, 1)

@@ -1,6 +1,6 @@
 """Augmented copies of training images for a linear probe, which learns from them how features vary within an image.
 
-Fine-tuning draws random changes anew in every epoch. A linear probe sees few copies, the same ones in every training:
+Fine-tuning draws new random changes in every epoch. A linear probe uses few copies, the same ones in every training:
 the rotated and mirrored ones that lose no pixel, and some with other light, focus and size. Copies at any angle, as
 fine-tuning draws them, made probes worse (benchmarks/RESULTS.md).
 """
@@ -29,7 +29,7 @@ class Copies:
 
     @staticmethod
     def within(amounts: Mapping[str, Amount]) -> "Copies":
-        """Those that random changes of these amounts allow."""
+        """Return those that random changes of these amounts allow."""
         light = {name: amount for name, amount in amounts.items() if name in _OF_LIGHT and amount}
         return Copies(_lossless(amounts["flip"], float(amounts["rotate_degrees"])), light)
 
@@ -39,12 +39,12 @@ class Copies:
         return _N_LIGHT if self.light_changes else 0
 
     def __len__(self) -> int:
-        """The image among them; 0 where nothing differs from it."""
+        """Return the number of copies, the image among them; 0 if there is no other."""
         n = len(self.lossless) + self.n_light
         return n if n > 1 else 0
 
     def with_other_light(self, image: Pixels, drawn_from: str) -> Pixels:
-        """(S, S, C) integers, changed at random; equal texts draw the same."""
+        """Return (S, S, C) integers, changed at random; equal texts draw the same."""
         import torch
 
         from coverslip.augmentation.batch import apply_changes, draw_changes

@@ -21,11 +21,11 @@ class Random:
         self._generator = generator
 
     def uniform(self, low: float, high: float) -> Tensor:
-        """(n,) in [low, high)."""
+        """Return (n,) in [low, high)."""
         return torch.rand(self.n, generator=self._generator) * (high - low) + low
 
     def signs(self, rows: int) -> Tensor:
-        """(rows, n) of -1 and 1."""
+        """Return (rows, n) of -1 and 1."""
         return torch.randint(0, 2, (rows, self.n), generator=self._generator) * 2 - 1
 
 
@@ -68,9 +68,9 @@ def shear(random: Random, degrees: float) -> Drawn:
 
 
 def crop(random: Random, share: float) -> Drawn:
-    kept = 1 - random.uniform(0, 1) * share
+    side = 1 - random.uniform(0, 1) * share
     corner = torch.stack([random.uniform(-1, 1), random.uniform(-1, 1)], dim=1)
-    return {"kept": kept, "corner": corner} if share else {}
+    return {"kept": side, "corner": corner} if share else {}
 
 
 def stain(random: Random, share: float) -> Drawn:

@@ -1,4 +1,4 @@
-"""The table of random changes: what each is called in a recipe, what may be asked of it, and what it draws.
+"""The table of data augmentations: their names in a recipe, their allowed amounts, and what they draw.
 
 They draw in this order, used or not, so that switching one on leaves the others as they were. A new one comes last.
 """
@@ -45,12 +45,12 @@ class Augmentation:
         return False if isinstance(self.default, bool) else 0.0
 
     def drawn(self, random: "Random", amount: float | bool | str) -> "dict[str, Tensor]":
-        """What it draws for a batch."""
+        """Return what it draws for a batch."""
         draw: Draw = imported(self.draw) if isinstance(self.draw, str) else self.draw
         return draw(random, amount)
 
     def changed(self, x: "Tensor", drawn: "dict[str, Tensor]") -> "Tensor":
-        """The batch, changed by a function of its own."""
+        """Return the batch, changed by a function of its own."""
         assert self.change is not None
         change: Change = imported(self.change) if isinstance(self.change, str) else self.change
         return change(x, drawn)

@@ -44,7 +44,7 @@ _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What was drawn for a batch; None is left out."""
+    """Random parameters for a batch; None: not applied."""
 
     maps: Tensor  # (B, 2, 3) affine, from output to input
     gain: Tensor  # (B,)
@@ -55,14 +55,16 @@ class Changes:
     others: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # by the change that uses them
 
     def mapped(self, move: Callable[[Tensor], Tensor]) -> "Changes":
-        """The same with every tensor passed through `move`."""
+        """Return the same with every tensor passed through `move`."""
         drawn = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "others"}
-        others = {name: {part: move(tensor) for part, tensor in own.items()} for name, own in self.others.items()}
+        others = {
+            name: {part: move(tensor) for part, tensor in tensors.items()} for name, tensors in self.others.items()
+        }
         return Changes(**{name: move(tensor) for name, tensor in drawn.items() if tensor is not None}, others=others)
 
 
 def composed(n: int, drawn: Mapping[str, Tensor]) -> Changes:
-    """The transform of n images from the parts that were drawn, named as in `PARTS`."""
+    """Return the transform of n images from the parts that were drawn, named as in `PARTS`."""
 
     def part(name: str, *shape: int) -> Tensor:
         return drawn[name] if name in drawn else torch.full((n, *shape), PARTS[name] or 0.0)
@@ -87,7 +89,7 @@ def composed(n: int, drawn: Mapping[str, Tensor]) -> Changes:
 
 
 def apply_transform(x: Tensor, changes: Changes) -> Tensor:
-    """(B, C, H, W) float in [0, 1], changed; what comes from outside the image is its mirror image.
+    """Return (B, C, H, W) float in [0, 1], changed; what comes from outside the image is its mirror image.
 
     Contrast stretches around each image's own mean, so that it does not also act as brightness. Stain and colour take
     three channels.
@@ -106,25 +108,25 @@ def apply_transform(x: Tensor, changes: Changes) -> Tensor:
 
 
 def _slanted(slant: Tensor) -> Tensor:
-    """(B, 2, 3) maps that move rows sideways by `slant` times their distance from the middle."""
-    one, zero = torch.ones_like(slant), torch.zeros_like(slant)
-    return torch.stack([one, slant, zero, zero, one, zero], dim=1).reshape(-1, 2, 3)
+    """Return (B, 2, 3) maps that move rows sideways by `slant` times their distance from the middle."""
+    ones, zeros = torch.ones_like(slant), torch.zeros_like(slant)
+    return torch.stack([ones, slant, zeros, zeros, ones, zeros], dim=1).reshape(-1, 2, 3)
 
 
-def _cropped(kept: Tensor, corner: Tensor) -> Tensor:
-    """(B, 2, 3) maps onto a window with the share `kept` of the side; `corner` in [-1, 1] says where it lies."""
-    zero, middle = torch.zeros_like(kept), corner * (1 - kept)[:, None]
-    return torch.stack([kept, zero, middle[:, 0], zero, kept, middle[:, 1]], dim=1).reshape(-1, 2, 3)
+def _cropped(side: Tensor, corner: Tensor) -> Tensor:
+    """Return (B, 2, 3) maps onto a window with the share `side` of the side; `corner` in [-1, 1] says where it lies."""
+    zeros, center = torch.zeros_like(side), corner * (1 - side)[:, None]
+    return torch.stack([side, zeros, center[:, 0], zeros, side, center[:, 1]], dim=1).reshape(-1, 2, 3)
 
 
 def _after(outer: Tensor, inner: Tensor) -> Tensor:
-    """(B, 2, 3) maps that do `inner` first, then `outer`."""
+    """Return (B, 2, 3) maps that do `inner` first, then `outer`."""
     last_row = torch.tensor([0.0, 0.0, 1.0]).expand(len(inner), 1, 3)
     return outer @ torch.cat([inner, last_row], dim=1)
 
 
 def stain_matrices(stronger: Tensor, added: Tensor) -> Tensor:
-    """(B, 3, 4) from (B, 3) relative and absolute changes of each stain's density."""
+    """Return (B, 3, 4) from (B, 3) relative and absolute changes of each stain's density."""
     matrix = (_STAIN_DENSITIES / _STAIN_DENSITIES.norm(dim=1, keepdim=True)).T  # columns: stains
     of_density = matrix * stronger[:, None, :] @ torch.linalg.inv(matrix)
     return torch.cat([of_density, (added @ matrix.T)[:, :, None]], dim=2)
@@ -137,21 +139,21 @@ def _restained(x: Tensor, stain: Tensor) -> Tensor:
 
 
 def _colour_matrices(saturation: Tensor, hue: Tensor) -> Tensor:
-    """(B, 3, 3): into YIQ, chroma scaled and turned, and back."""
+    """Return (B, 3, 3): into YIQ, chroma scaled and turned, and back."""
     cos, sin = saturation * torch.cos(hue), saturation * torch.sin(hue)
-    one, zero = torch.ones_like(cos), torch.zeros_like(cos)
-    turned = torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], dim=1).reshape(-1, 3, 3)
+    ones, zeros = torch.ones_like(cos), torch.zeros_like(cos)
+    turned = torch.stack([ones, zeros, zeros, zeros, cos, -sin, zeros, sin, cos], dim=1).reshape(-1, 3, 3)
     matrices: Tensor = torch.linalg.inv(_YIQ) @ turned @ _YIQ
     return matrices
 
 
 def _mixed(matrices: Tensor, x: Tensor) -> Tensor:
-    """(B, 3, 3) times the channels of (B, 3, H, W)."""
+    """Return (B, 3, 3) times the channels of (B, 3, H, W)."""
     return (matrices @ x.flatten(2)).reshape(x.shape)
 
 
 def gaussians(sigma: Tensor, largest: float) -> Tensor:
-    """(B, taps) kernels out to three times the largest sigma; a sigma of 0 leaves the image as it is."""
+    """Return (B, taps) kernels out to three times the largest sigma; a sigma of 0 leaves the image as it is."""
     radius = max(1, math.ceil(3 * largest))
     distance = torch.arange(-radius, radius + 1)
     weight = torch.exp(-0.5 * (distance / sigma.clamp(min=1e-3)[:, None]).square())

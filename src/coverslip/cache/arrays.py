@@ -103,7 +103,7 @@ class ArrayStore:
         self._checked: dict[str, int] = {}
 
     def _n_whole(self) -> int:
-        """How many records the file has. A record is written before it is listed: list first, then count."""
+        """Return how many records the file has. A record is written before it is listed: list first, then count."""
         return os.fstat(self._file).st_size // self.n_bytes
 
     def __enter__(self) -> "ArrayStore":
@@ -122,7 +122,7 @@ class ArrayStore:
             self._temporary.cleanup()
 
     def places(self, digests: Sequence[str]) -> npt.NDArray[np.int64]:
-        """(n,) where each digest's record lies; -1 where there is none.
+        """Return (n,) where each digest's record lies; -1 where there is none.
 
         Each record is read once to compare its checksum. Damaged ones are removed, and so are as good as missing.
 
@@ -188,7 +188,7 @@ class ArrayStore:
             raise _cannot_write(self.folder, error) from error
 
     def read(self, places: Sequence[int] | npt.NDArray[np.int64]) -> Array:
-        """(n, *shape) the records at these places.
+        """Return (n, *shape) the records at these places.
 
         Read, not mapped: a mapped file counts as the process's memory, and a dataset may be larger than that.
         """

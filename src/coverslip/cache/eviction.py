@@ -22,7 +22,7 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def limit_bytes(held: int) -> int:
-    """How large the cache may grow.
+    """Return how large the cache may grow.
 
     Args:
         held: bytes that it holds now.
@@ -30,26 +30,26 @@ def limit_bytes(held: int) -> int:
     Raises:
         CoverslipError: the limit that the environment gives is not a size.
     """
-    chosen = chosen_limit()
-    if chosen is not None:
-        return chosen
+    limit = chosen_limit()
+    if limit is not None:
+        return limit
     folder = cache_folder()
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     return min(_DEFAULT_LIMIT, (shutil.disk_usage(existing).free + held) // _SHARE_OF_DISK)
 
 
 def chosen_limit() -> int | None:
-    """Bytes that `COVERSLIP_CACHE_LIMIT` allows; None where it is not set.
+    """Return bytes that `COVERSLIP_CACHE_LIMIT` allows; None where it is not set.
 
     Raises:
         CoverslipError: it is not a size.
     """
-    text = os.environ.get(LIMIT_VARIABLE, "").strip()
-    if not text:
+    value = os.environ.get(LIMIT_VARIABLE, "").strip()
+    if not value:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", text, re.IGNORECASE | re.ASCII)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", value, re.IGNORECASE | re.ASCII)
     if not match:
-        raise CoverslipError("cache-limit-no-size", variable=LIMIT_VARIABLE, value=text)
+        raise CoverslipError("cache-limit-no-size", variable=LIMIT_VARIABLE, value=value)
     unit = match[2].upper()
     return int(float(match[1]) * _UNITS[unit if unit in _UNITS else f"{unit}B"])
 
@@ -98,16 +98,16 @@ def forget(owner: str) -> None:
 
 
 def is_in_use(store: Store) -> bool:
-    """Whether a living process has it open."""
+    """Return whether a living process has it open."""
     try:
         sole_lock(store.folder / LOCK, wait_s=0).close()
-    except (OSError, sqlite3.OperationalError):  # locked; or it cannot be told, and then it must stay
+    except (OSError, sqlite3.OperationalError):  # locked; if unknown, it must stay
         return True
     return False
 
 
 def _fit(stores: Sequence[Store], limit: int) -> list[Store]:
-    """Those that had to go for the rest to fit, of stores in the order of `list_stores`."""
+    """Return those that had to go for the rest to fit, of stores in the order of `list_stores`."""
     total, gone = sum(store.n_bytes for store in stores), []
     for store in reversed(stores):
         if total <= limit:
@@ -119,18 +119,18 @@ def _fit(stores: Sequence[Store], limit: int) -> list[Store]:
 
 
 def _remove(store: Store) -> bool:
-    """Whether it could be removed: it is there, and nobody uses it."""
+    """Return whether it could be removed: it is there, and nobody uses it."""
     with cache_alone():
         if not (store.folder / LOCK).exists() or is_in_use(store):
             return False
-        aside = store.folder.with_name(f"{_REMOVED}{secrets.token_hex(8)}")
-        store.folder.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)  # what is left of it, the next `_sweep` takes
+        renamed = store.folder.with_name(f"{_REMOVED}{secrets.token_hex(8)}")
+        store.folder.rename(renamed)
+    shutil.rmtree(renamed, ignore_errors=True)  # what is left of it, the next `_sweep` takes
     return True
 
 
 def _sweep() -> None:
     """Take away what killed processes were removing."""
     for kind in known_kinds():
-        for aside in kind.folder.glob(f"{_REMOVED}*"):
-            shutil.rmtree(aside, ignore_errors=True)
+        for renamed in kind.folder.glob(f"{_REMOVED}*"):
+            shutil.rmtree(renamed, ignore_errors=True)

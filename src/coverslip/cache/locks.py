@@ -42,7 +42,7 @@ def cache_alone() -> Iterator[None]:
 
 
 def shared_lock(file: Path) -> sqlite3.Connection:
-    """A lock that many may have at once; closing it gives it back.
+    """Return a lock that many may have at once; closing it gives it back.
 
     Raises:
         OSError: the file system has no locks.
@@ -52,7 +52,7 @@ def shared_lock(file: Path) -> sqlite3.Connection:
 
 
 def sole_lock(file: Path, *, wait_s: float = _WAIT_S) -> sqlite3.Connection:
-    """A lock that one alone may have; closing it gives it back.
+    """Return a lock that one alone may have; closing it gives it back.
 
     Raises:
         OSError: the file system has no locks.
@@ -76,7 +76,7 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 
 def _has_locks(file: Path) -> bool:
-    """Whether files beside this one can be locked: SQLite calls a lock that the system cannot give busy, too."""
+    """Return whether files beside this one can be locked: SQLite calls a lock that the system cannot give busy, too."""
     new = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
     try:
         _locked_by_sqlite(new, "BEGIN EXCLUSIVE", wait_s=0).close()

@@ -30,7 +30,7 @@ class RecordStore:
 
         Args:
             kind, name: which one.
-            on_failure: told at most once why nothing is kept.
+            on_failure: called at most once, with the reason why nothing is stored.
             is_synced: whether what is kept outlives a power cut; it is slower.
 
         Raises:
@@ -62,7 +62,7 @@ class RecordStore:
             claim.release(has_grown=self._has_grown)
 
     def find(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """Those that are kept and undamaged, by key."""
+        """Return those that are kept and undamaged, by key."""
         wanted, values = list(dict.fromkeys(keys)), dict[str, bytes]()
         if self._database is None:
             return values
@@ -71,7 +71,7 @@ class RecordStore:
                 some = wanted[start : start + _KEYS_PER_QUERY]
                 marks = ",".join("?" * len(some))
                 rows = self._database.execute(f"SELECT key, value FROM records WHERE key IN ({marks})", some)  # noqa: S608 - only marks and fixed names are put in
-                values.update((key, value) for key, kept in rows if (value := _unsealed(key, kept)) is not None)
+                values.update((key, value) for key, sealed in rows if (value := _unsealed(key, sealed)) is not None)
         except sqlite3.Error as error:
             self._give_up(error)
         return values
@@ -108,9 +108,9 @@ def _check(key: str, value: bytes) -> bytes:
     return hashlib.blake2b(key.encode() + b"\0" + value, digest_size=_CHECK_BYTES).digest()
 
 
-def _unsealed(key: object, kept: object) -> bytes | None:
-    """A value without its hash; None where that is wrong."""
-    if not isinstance(key, str) or not isinstance(kept, bytes):
+def _unsealed(key: object, sealed: object) -> bytes | None:
+    """Return a value without its hash; None where that is wrong."""
+    if not isinstance(key, str) or not isinstance(sealed, bytes):
         return None
-    value = kept[_CHECK_BYTES:]
-    return value if kept[:_CHECK_BYTES] == _check(key, value) else None
+    value = sealed[_CHECK_BYTES:]
+    return value if sealed[:_CHECK_BYTES] == _check(key, value) else None

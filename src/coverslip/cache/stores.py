@@ -26,10 +26,10 @@ _BESIDE = ("-journal", "-wal", "-shm")  # SQLite's own files beside a database
 def open_database(
     file: Path, schema: str, *, journal: Journal = "DELETE", is_synced: bool = True, wait_s: float = 60
 ) -> sqlite3.Connection:
-    """A connection in autocommit mode to a database that has the tables of `schema`.
+    """Return a connection in autocommit mode to a database that has the tables of `schema`.
 
     Args:
-        file: in a folder that exists. One that is no database any more is made anew.
+        file: in a folder that exists. A file that is not a database is replaced by a new one.
         schema: statements that change nothing where all is there, such as `CREATE TABLE IF NOT EXISTS`.
         journal: a write-ahead log lets many read while one writes. It is not safe on network file systems, where
             home folders often lie, so nothing in the cache folder has one.
@@ -62,10 +62,10 @@ def remove_database(file: Path) -> None:
 
 
 def count_rows(file: Path, table: str) -> int:
-    """How many rows a table has.
+    """Return how many rows a table has.
 
     Raises:
-        sqlite3.Error: it cannot be told; SQLITE_BUSY where somebody writes.
+        sqlite3.Error: the number is unknown; SQLITE_BUSY while another process writes.
     """
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=0.5)) as database:
         (n_rows,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - only marks and fixed names are put in
@@ -117,10 +117,10 @@ class Kind:
 
 
 def cache_folder() -> Path:
-    """Where coverslip keeps what it can compute again: `COVERSLIP_CACHE`, else the platform's cache folder."""
-    chosen = os.environ.get("COVERSLIP_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
+    """Return where coverslip keeps what it can compute again: `COVERSLIP_CACHE`, else the platform's cache folder."""
+    folder = os.environ.get("COVERSLIP_CACHE")
+    if folder:
+        return Path(folder).expanduser().absolute()
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("coverslip", appauthor=False))
@@ -141,7 +141,7 @@ def register(kind: Kind) -> Kind:
 
 
 def known_kinds() -> list[Kind]:
-    """The registered kinds that have stores, and those of which only the cache folder tells, by name."""
+    """Return the registered kinds that have stores, and those of which only the cache folder tells, by name."""
     folders = sorted(file.parent for file in cache_folder().glob(f"*/{_FILE}"))
     return [_REGISTERED.get(folder.name) or _described(folder) for folder in folders]
 
@@ -154,7 +154,7 @@ def describe(kind: Kind) -> None:
 
 
 def _described(folder: Path) -> Kind:
-    """A kind as `kind.json` describes it; one that cannot be read is still bounded and cleaned."""
+    """Return a kind as `kind.json` describes it; one that cannot be read is still bounded and cleaned."""
     record = _read(folder)
     try:
         bound = record["bound_bytes"]
@@ -173,7 +173,7 @@ def _read(folder: Path) -> dict[str, Any]:  # Any: JSON values
 
 
 def not_usable(error: OSError | sqlite3.Error) -> Note:
-    """The cache cannot be written to: results are the same, and work takes longer."""
+    """Return the cache cannot be written to: results are the same, and work takes longer."""
     folder, reason = str(cache_folder()), str(error)
     return note("cache-not-usable", level="warning", remedies=(CleanCache(),), folder=folder, reason=reason)
 
@@ -196,13 +196,13 @@ class Store:
 class Content:
     """What a store says about itself."""
 
-    n_records: int | None  # None: it cannot be told, being damaged or written to
+    n_records: int | None  # None: unknown, because it is damaged or being written to
     each: str  # what one record is, such as `224 x 224 x 3 uint8`; empty where they differ
     is_damaged: bool
 
 
 def list_stores() -> list[Store]:
-    """All stores, most recently used first."""
+    """Return all stores, most recently used first."""
     stores = []
     for kind in known_kinds():
         # Only what has a lock is ours: the folder may have been chosen badly, and hold other things.
@@ -214,11 +214,11 @@ def list_stores() -> list[Store]:
 
 
 def look_into(store: Store) -> Content:
-    """What a store holds, or that it is damaged."""
+    """Return what a store holds, or that it is damaged."""
     layout = store.kind.layout
     if not layout.table:
-        own = (LOCK, f"{LOCK}-journal")
-        return Content(sum(file.name not in own for file in store.folder.iterdir()), "", is_damaged=False)
+        lock_files = (LOCK, f"{LOCK}-journal")
+        return Content(sum(file.name not in lock_files for file in store.folder.iterdir()), "", is_damaged=False)
     each = ""
     with suppress(OSError, ValueError, KeyError, TypeError):  # only stores of arrays have such a file
         made_by = json.loads((store.folder / MADE_BY).read_text(encoding="utf-8"))

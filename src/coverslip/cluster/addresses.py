@@ -1,4 +1,4 @@
-"""Whether a Ray cluster answers at an address, before Ray is asked, which waits up to minutes where none does."""
+"""Check that a Ray cluster answers at an address before Ray connects, which waits for minutes if none does."""
 
 import socket
 import time
@@ -42,7 +42,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 def _answer(host: str, port: int) -> bytes:
-    """The first bytes that a server sends; fewer than asked for where it closes before."""
+    """Return the first bytes that a server sends; fewer if it closes the connection before."""
     deadline = time.monotonic() + _SECONDS
     with socket.create_connection((host, port), timeout=_SECONDS / 2) as connection:
         connection.sendall(_GREETING)

@@ -30,13 +30,13 @@ def joined_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any
         address: `ray` for the cluster that the environment variable `RAY_ADDRESS` names; where it names none, for a new
             one of this computer alone. Else `ray://HOST:PORT` or `HOST:PORT`.
         is_trusted: whether the user trusts all computers of a cluster that does not ask for a token.
-        emit: told, before an existing cluster is joined, what its computers can do here.
+        emit: receives a warning about the computers of an existing cluster before it is joined.
 
     Raises:
         CoverslipError: no cluster answers at the address, or it is neither trusted nor protected by a token.
         ExtraNotInstalled: Ray is not installed.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage statistics are sent
     existing = _existing_cluster(address)
     if existing is not None:
         _check_trust(existing, is_trusted)
@@ -52,7 +52,7 @@ def joined_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any
 
 
 def _existing_cluster(address: str) -> str | None:
-    """The address of the cluster to join; None: a new one is begun."""
+    """Return the address of the cluster to join; None: a new one is begun."""
     named = os.environ.get("RAY_ADDRESS", "") if address == "ray" else address
     return None if address == "ray" and named in ("", "local") else named
 
@@ -91,7 +91,7 @@ def _ray_of_this_computer() -> Any:  # Any: Ray's own module
 
 @functools.cache
 def _own_token() -> str:
-    """One for all clusters that this process begins: Ray reads it once."""
+    """Return one for all clusters that this process begins: Ray reads it once."""
     return secrets.token_hex(32)
 
 
@@ -119,7 +119,7 @@ def _connect(ray: Any, name: str, **options: Any) -> None:  # Any: Ray's own mod
 
 
 def computers_of(ray: Any) -> list[dict[str, float]]:  # Any: Ray's own module
-    """What Ray may use of each computer that is there: `CPU`, `GPU` where it has some, and more."""
+    """Return what Ray may use of each computer that is there: `CPU`, `GPU` where it has some, and more."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
@@ -133,5 +133,5 @@ def task_of(ray: Any, work: Callable[..., bytes], *, cores: int, gpus: int) -> A
 
 
 def last_words(error: Exception) -> str:
-    """What Ray says of an error, without the traces above it."""
+    """Return what Ray says of an error, without the traces above it."""
     return str(error).strip().splitlines()[-1]

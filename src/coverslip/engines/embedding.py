@@ -30,7 +30,7 @@ _FEATURES_VERSION = 1  # goes up when the same network and pixels would give oth
 
 
 class Features:
-    """(N, D) float32 rows that stay in the cache, so that their number costs no memory: a slice is read when asked for.
+    """(N, D) float32 rows that stay in the cache, so that they take no memory: a slice is read on access.
 
     The rows of 100,000 images are 1.4 GiB with the default network.
     """
@@ -44,11 +44,11 @@ class Features:
         return len(self._places), self._store.shape[0]
 
     def __getitem__(self, rows: slice) -> FloatArray:
-        """(n, D), read now."""
+        """Return (n, D), read now."""
         return self._store.read(self._places[rows])
 
     def part(self, rows: slice | npt.NDArray[np.int64]) -> "Features":
-        """Some of the rows, not read yet."""
+        """Return some of the rows, not read yet."""
         return Features(self._store, self._places[rows])
 
 
@@ -77,8 +77,8 @@ def embed(
         preprocessing: how the images were preprocessed, as JSON: another way gives other features.
         tta: mirrored and turned copies to average.
         device: where to run it.
-        emit: told about progress.
-        stop: asked as often.
+        emit: receives progress.
+        stop: checked as often.
 
     Raises:
         Stopped: on request; what was computed is kept.

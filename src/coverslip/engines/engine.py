@@ -46,7 +46,7 @@ def difference(actual: FloatArray, expected: FloatArray) -> float:
 
 
 def openvino_engine(exported: bytes) -> Run:
-    """A network as ONNX, for one image, run by OpenVINO."""
+    """Return a network as ONNX, for one image, run by OpenVINO."""
     openvino = _import_openvino()
     core = openvino.Core()
     cores = n_cores()
@@ -90,7 +90,7 @@ def _import_openvino() -> Any:  # Any: untyped
 
 
 def onnxruntime_engine(exported: bytes) -> Run:
-    """A network as ONNX, for one image, run by ONNX Runtime."""
+    """Return a network as ONNX, for one image, run by ONNX Runtime."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -25,7 +25,7 @@ _NOT_KEPT = (OSError, sqlite3.Error, CoverslipError)  # a full disk, a cache tha
 
 
 def engine_key(fingerprint: str, shape: tuple[int, ...]) -> str:
-    """The name of an engine for a network and images of a shape, of these versions, on such a processor."""
+    """Return the name of an engine for a network and images of a shape, of these versions, on such a processor."""
     made_by = [fingerprint, shape, __version__, *software()]
     return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()[:32]
 
@@ -86,7 +86,7 @@ def remember_engine(classifier: str, engine: Engine) -> None:
 
 
 def engine_of(classifier: str) -> Engine | None:
-    """The engine that was remembered for a classifier, if it is kept and works here."""
+    """Return the engine that was remembered for a classifier, if it is kept and works here."""
     with suppress(*_NOT_KEPT), RecordStore(ENGINE_KEYS, "classifiers") as store:
         name = store.find([_record_key(classifier)]).get(_record_key(classifier))
         return None if name is None else kept_engine(name.decode())

@@ -30,20 +30,20 @@ _N_KEPT = 2  # engines; of a training, that of the frozen network and that of th
 
 
 def fastest_engine(network: "nn.Module", example: FloatArray, *, device: str = "cpu", emit: Emit = ignore) -> Engine:
-    """The first that gives on `example` the numbers of PyTorch on the processor.
+    """Return the first that gives on `example` the numbers of PyTorch on the processor.
 
-    A GPU, where it is asked for, runs PyTorch. On the processor the order is OpenVINO, ONNX Runtime, PyTorch, that of
+    A GPU, if requested, runs PyTorch. On the processor the order is OpenVINO, ONNX Runtime, PyTorch, that of
     speed (see benchmarks/RESULTS.md); without the extra `onnx` it is PyTorch. A GPU that lacks an operation or memory,
     or gives other numbers, leaves it to the processor, with a warning.
 
     The last ones on the processor are kept, in this process and in the cache: for a network of equal weights only the
-    comparison is made anew.
+    comparison is repeated.
 
     Args:
         network: (B, C, H, W) -> (B, D), on the processor, where it stays; put into evaluation mode.
         example: (B, C, H, W) float32 in [0, 1], real images that the engine is checked with.
         device: `cpu`, `cuda` or `mps`.
-        emit: told where that is not what runs.
+        emit: receives a note if another device is used.
     """
     network = network.eval()
     on_processor = pytorch_on_processor(network)
@@ -54,10 +54,10 @@ def fastest_engine(network: "nn.Module", example: FloatArray, *, device: str = "
         emit(Noted.of(note("device-refused", level="warning", device=device)))
     key = engine_key(fingerprint(network), example.shape[1:])
     with _keeping:
-        kept = _kept.get(key)
-    # What was found for other images must not be told of these, nor be trusted.
-    if kept is not None and (far := difference(kept.run(example), expected)) <= LARGEST_DIFFERENCE:
-        engine = replace(kept, largest_difference=far)
+        stored = _kept.get(key)
+    # The difference for other images must neither be reported for these nor be trusted.
+    if stored is not None and (far := difference(stored.run(example), expected)) <= LARGEST_DIFFERENCE:
+        engine = replace(stored, largest_difference=far)
     else:
         engine = _exported(network, key, example, expected) or Engine("pytorch", "cpu", on_processor, 0.0)
     if engine.name != "pytorch":  # that would follow the network when its weights change
@@ -74,7 +74,7 @@ _keeping = threading.Lock()
 
 
 def fingerprint(network: "nn.Module") -> str:
-    """Hex SHA-256 over a network's structure and every tensor: equal networks, equal outputs."""
+    """Return hex SHA-256 over a network's structure and every tensor: equal networks, equal outputs."""
     digest = hashlib.sha256(repr(network).encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())
@@ -83,12 +83,12 @@ def fingerprint(network: "nn.Module") -> str:
 
 
 def _exported(network: "nn.Module", key: str, example: FloatArray, expected: FloatArray) -> Engine | None:
-    """The first engine other than PyTorch that gives its numbers, which is kept; None where there is none."""
+    """Return the first engine other than PyTorch that gives its numbers, which is kept; None where there is none."""
     if not has_extra("onnx"):
         return None
-    kept = kept_engine(key)
-    if kept is not None and (far := difference(kept.run(example), expected)) <= LARGEST_DIFFERENCE:
-        return replace(kept, largest_difference=far)
+    stored = kept_engine(key)
+    if stored is not None and (far := difference(stored.run(example), expected)) <= LARGEST_DIFFERENCE:
+        return replace(stored, largest_difference=far)
     try:
         exported = _as_onnx(network, example)
     except (RuntimeError, ValueError, TypeError):  # an operation that ONNX does not have
@@ -116,7 +116,7 @@ def _on_gpu(network: "nn.Module", example: FloatArray, expected: FloatArray, dev
 
 
 def _as_onnx(network: "nn.Module", example: FloatArray) -> bytes:
-    """The network for one image as ONNX, by tracing: seconds, where the newer exporter takes a minute."""
+    """Return the network for one image as ONNX, by tracing: seconds, where the newer exporter takes a minute."""
     import torch
 
     buffer = io.BytesIO()
@@ -149,7 +149,7 @@ def pytorch_on_processor(network: "nn.Module") -> Run:
 
 
 def pytorch_on_device(network: "nn.Module", device: str, n_at_once: int) -> Run:
-    """A copy of the network on a device, which is always given `n_at_once` images, black ones behind the last.
+    """Return a copy of the network on a device, which is always given `n_at_once` images, black ones behind the last.
 
     With another number of images a GPU adds up in another order, and an image's numbers would depend on the others.
     """

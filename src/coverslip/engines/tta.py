@@ -11,7 +11,7 @@ _Number = TypeVar("_Number", bound=np.generic)
 
 
 def run_tta(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], tta: int) -> FloatArray:
-    """The engine's outputs averaged over the copies: (N, D) float32.
+    """Return the engine's outputs averaged over the copies: (N, D) float32.
 
     Args:
         engine: what to run.
@@ -23,7 +23,7 @@ def run_tta(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], tta: int) -
 
 
 def as_input(pixels: npt.NDArray[np.unsignedinteger]) -> FloatArray:
-    """(N, S, S, C) integers -> (N, C, S, S) float32 in [0, 1]."""
+    """Map (N, S, S, C) integers -> (N, C, S, S) float32 in [0, 1]."""
     top = np.float32(np.iinfo(pixels.dtype).max)
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32) / top
 

@@ -2,7 +2,7 @@
 
 Temperature scaling after Guo et al. 2017, On Calibration of Modern Neural Networks. It differs from the paper in one
 point: the likelihood counts one mistake more than the validation images show (Platt 1999 smooths his targets in the
-same way). Without it a network that is right on every validation image would be told to be certain of everything.
+same way). Without it, a network that is right on every validation image would become certain of everything.
 
 Calibration intercept and slope say whether probabilities are too high on the whole, and whether too extreme: Cox 1958,
 Two Further Applications of a Model for Binary Regression; Van Calster et al. 2019, Calibration: the Achilles Heel of
@@ -30,7 +30,7 @@ class ReliabilityBin:
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
-    """The number that logits are divided by so that probabilities fit the validation images best.
+    """Return the number that logits are divided by so that probabilities fit the validation images best.
 
     Args:
         logits: (n_images, n_classes) float.
@@ -70,7 +70,7 @@ def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def without_temperature(probability: np.ndarray, temperature: float | np.ndarray) -> np.ndarray:
-    """The softmax of the logits as the network gave them, from probabilities that `apply_temperature` made.
+    """Return the softmax of the logits as the network gave them, from probabilities that `apply_temperature` made.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
@@ -107,7 +107,7 @@ def expected_calibration_error(probability: np.ndarray, label: np.ndarray, *, n_
 
 
 def expected_error_of_calibrated(probability: np.ndarray, *, n_bins: int = 15) -> float:
-    """The expected calibration error that these very probabilities would show if they were perfectly calibrated.
+    """Return the expected calibration error that these very probabilities would show if they were perfectly calibrated.
 
     Even then the share that is right differs from the probability by chance, in small bins much: this is the mean of
     `calibration_errors_by_chance`. Args as there.
@@ -138,7 +138,7 @@ def calibration_errors_by_chance(probability: np.ndarray, *, n_bins: int = 15) -
 
 
 def reliability_bins(probability: np.ndarray, label: np.ndarray, *, n_bins: int = 15) -> list[ReliabilityBin]:
-    """The bins behind the expected calibration error, low to high; empty ones are kept. Args as there."""
+    """Return the bins behind the expected calibration error, low to high; empty ones are kept. Args as there."""
     bins = confidence_bin(probability, n_bins)
     confidence, is_right = probability.max(axis=1), probability.argmax(axis=1) == label
     return [
@@ -155,13 +155,13 @@ def reliability_bins(probability: np.ndarray, label: np.ndarray, *, n_bins: int 
 
 
 def confidence_bin(probability: np.ndarray, n_bins: int) -> np.ndarray:
-    """(n_images,) int: the bin of each top probability; bins are closed on the right, as in the paper."""
+    """Return (n_images,) int: the bin of each top probability; bins are closed on the right, as in the paper."""
     bins: np.ndarray = np.clip(np.ceil(probability.max(axis=1) * n_bins).astype(int) - 1, 0, n_bins - 1)
     return bins
 
 
 def confidence_minus_accuracy(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """(n_images,) float: top probability minus 1 where the prediction is right, minus 0 where it is wrong."""
+    """Return (n_images,) float: top probability minus 1 where the prediction is right, minus 0 where it is wrong."""
     gap: np.ndarray = probability.max(axis=1) - (probability.argmax(axis=1) == label)
     return gap
 
@@ -176,7 +176,7 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
 class LineNumber:
     """The intercept or the slope."""
 
-    value: float  # NaN where no line fits: all right, all wrong, or told apart by the probability without a mistake
+    value: float  # NaN where no line fits: all right, all wrong, or separated by the probability without an error
     of_image: np.ndarray  # (n_images,) derivative by the weight of each image
 
 
@@ -187,27 +187,27 @@ def calibration_line(probability: np.ndarray, label: np.ndarray) -> tuple[LineNu
         probability: (n_images, n_classes) float; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
     """
-    is_right, given = _binary(probability, label)
+    is_right, predicted_logit = _binary(probability, label)
     ones = np.ones((len(label), 1))
-    intercept = _fitted(ones, given, is_right)
-    slope = _fitted(np.column_stack([ones, given]), np.zeros(len(label)), is_right)
+    intercept = _fitted(ones, predicted_logit, is_right)
+    slope = _fitted(np.column_stack([ones, predicted_logit]), np.zeros(len(label)), is_right)
     return intercept, slope
 
 
 def _binary(probability: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What is right, and the logit that was given to it; (n_images,) each."""
+    """Return what is right, and the logit that was given to it; (n_images,) each."""
     from scipy.special import logit
 
     top = probability.argmax(axis=1)
-    own, is_right = (
+    score, is_right = (
         (probability[:, 1], label == 1) if probability.shape[1] == 2 else (probability.max(axis=1), top == label)
     )
     tiny = np.finfo(np.float64).eps
-    return is_right.astype(np.float64), logit(np.clip(own.astype(np.float64), tiny, 1 - tiny))
+    return is_right.astype(np.float64), logit(np.clip(score.astype(np.float64), tiny, 1 - tiny))
 
 
 def _fitted(columns: np.ndarray, offset: np.ndarray, is_right: np.ndarray) -> LineNumber:
-    """The last coefficient of a logistic regression by Newton's method."""
+    """Return the last coefficient of a logistic regression by Newton's method."""
     from scipy.special import expit
 
     missing = LineNumber(float("nan"), np.zeros(len(is_right)))

@@ -103,7 +103,7 @@ def paired_differences(
     *,
     metrics: Sequence[str] | None = None,
 ) -> dict[str, PairedDifference]:
-    """Each metric of the second classifier minus that of the first, with an interval.
+    """Return each metric of the second classifier minus that of the first, with an interval.
 
     An image's influence on the difference is that on the second's number minus that on the first's (`influence.py`);
     their sums over groups, or over images where no groups are known, give the standard error, with the corrections and
@@ -165,7 +165,7 @@ def _difference(
 
 
 def _two_sided(value: float, error: float, freedom: float) -> float:
-    """The p-value of Student's t, or of the normal distribution with infinite degrees of freedom."""
+    """Return the p-value of Student's t, or of the normal distribution with infinite degrees of freedom."""
     from scipy.special import ndtr, stdtr
 
     ratio = -abs(value) / error
@@ -218,7 +218,7 @@ class ProcedureDifference:
 def procedure_difference(
     differences: Sequence[float], *, test_to_train: float, equivalence: float = 0.01, n_units: int | None = None
 ) -> ProcedureDifference:
-    """The corrected resampled t test, and what the same distribution says of practical equivalence.
+    """Return the corrected resampled t test, and what the same distribution says of practical equivalence.
 
     Trainings on several splits of the same images share most of their training images, so their differences vary less
     than those of independent studies would: the variance of their mean is s² (1/J + n_test/n_train) in place of s²/J
@@ -231,8 +231,8 @@ def procedure_difference(
 
     Args:
         differences: (J,) of the metric, second minus first, one per split; seeds of one split averaged before.
-        test_to_train: test images per image of a split that is not tested, validation images and those that training
-            leaves out by a cap among them: they, too, are what splits share.
+        test_to_train: test images per image of a split that is not tested. Validation images and those that a cap
+            excludes from training count among the latter: splits share them, too.
         equivalence: half the width of the region of practical equivalence about 0.
         n_units: groups that all splits share out; images, where they are alone. None: not known.
 
@@ -244,14 +244,14 @@ def procedure_difference(
     """
     from scipy.special import stdtr, stdtrit
 
-    found = np.asarray(differences, dtype=float)
-    if not len(found) or not 0 <= test_to_train < math.inf:
+    values = np.asarray(differences, dtype=float)
+    if not len(values) or not 0 <= test_to_train < math.inf:
         raise ValueError("there must be a difference, and training images")
-    mean = float(found.mean())
-    df = min(len(found), n_units or len(found)) - 1
-    if df < 1 or found.std() < 1e-12:
+    mean = float(values.mean())
+    df = min(len(values), n_units or len(values)) - 1
+    if df < 1 or values.std() < 1e-12:
         return ProcedureDifference(
-            n_splits=len(found),
+            n_splits=len(values),
             df=df,
             mean=mean,
             low=None,
@@ -261,12 +261,12 @@ def procedure_difference(
             p_equal=None,
             p_worse=None,
         )
-    error = math.sqrt(found.var(ddof=1) * (1 / len(found) + test_to_train))
+    error = math.sqrt(values.var(ddof=1) * (1 / len(values) + test_to_train))
     reach = float(stdtrit(df, (1 + LEVEL) / 2)) * error
     worse = float(stdtr(df, (-equivalence - mean) / error))
     better = float(stdtr(df, (mean - equivalence) / error))
     return ProcedureDifference(
-        n_splits=len(found),
+        n_splits=len(values),
         df=df,
         mean=mean,
         low=mean - reach,
@@ -288,12 +288,12 @@ class AsIfIndependent:
 
     @property
     def bootstrap_shows(self) -> bool:
-        """Whether the bootstrap's interval leaves out zero."""
+        """Return whether the bootstrap interval excludes zero."""
         return self.bootstrap_low > 0 or self.bootstrap_high < 0
 
 
 def as_if_independent(differences: Sequence[float]) -> AsIfIndependent | None:
-    """The paired t test and the percentile bootstrap over splits, to be shown beside `procedure_difference`.
+    """Return the paired t test and the percentile bootstrap over splits, to be shown beside `procedure_difference`.
 
     Both forget that splits share training images, and a bootstrap of five values is too narrow even where they do not.
     How often they err: benchmarks/study_error_rate.py.
@@ -306,24 +306,24 @@ def as_if_independent(differences: Sequence[float]) -> AsIfIndependent | None:
     """
     from scipy.special import stdtr
 
-    found = np.asarray(differences, dtype=float)
-    if len(found) < 2 or found.std() < 1e-12:
+    values = np.asarray(differences, dtype=float)
+    if len(values) < 2 or values.std() < 1e-12:
         return None
-    t = found.mean() / math.sqrt(found.var(ddof=1) / len(found))
-    drawn = np.random.default_rng(0).integers(len(found), size=(_N_RESAMPLES, len(found)))
-    low, high = np.quantile(found[drawn].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    t = values.mean() / math.sqrt(values.var(ddof=1) / len(values))
+    drawn = np.random.default_rng(0).integers(len(values), size=(_N_RESAMPLES, len(values)))
+    low, high = np.quantile(values[drawn].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return AsIfIndependent(
-        t_p=float(2 * stdtr(len(found) - 1, -abs(t))), bootstrap_low=float(low), bootstrap_high=float(high)
+        t_p=float(2 * stdtr(len(values) - 1, -abs(t))), bootstrap_low=float(low), bootstrap_high=float(high)
     )
 
 
-def units_to_show(found: ProcedureDifference, n_units: int, *, effect: float) -> int | None:
-    """How many groups would show a difference of this size in four of five studies.
+def units_to_show(difference: ProcedureDifference, n_units: int, *, effect: float) -> int | None:
+    """Return how many groups would show a difference of this size in four of five studies.
 
     The standard error falls with the root of their number, as far as it comes from which images there are.
 
     Args:
-        found: of `n_units` groups.
+        difference: of `n_units` groups.
         n_units: groups, or images where they are alone.
         effect: the difference to be shown, in the metric's unit.
 
@@ -332,22 +332,22 @@ def units_to_show(found: ProcedureDifference, n_units: int, *, effect: float) ->
     """
     from scipy.special import ndtri, stdtrit
 
-    if found.low is None or found.high is None or effect <= 0:
+    if difference.low is None or difference.high is None or effect <= 0:
         return None
-    error = (found.high - found.low) / 2 / float(stdtrit(found.df, (1 + LEVEL) / 2))
+    error = (difference.high - difference.low) / 2 / float(stdtrit(difference.df, (1 + LEVEL) / 2))
     return math.ceil(n_units * (float(ndtri((1 + LEVEL) / 2) + ndtri(0.8)) * error / effect) ** 2)
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
-    """Each p adjusted for all that were asked at once (Holm 1979); None where there is none.
+    """Return each p adjusted for all tests made together (Holm 1979); None where there is none.
 
     Args:
         p: from 0 to 1, in any order.
     """
-    known = sorted((value, i) for i, value in enumerate(p) if value is not None)
+    ranked = sorted((value, i) for i, value in enumerate(p) if value is not None)
     adjusted: list[float | None] = [None] * len(p)
     largest = 0.0
-    for rank, (value, i) in enumerate(known):
-        largest = max(largest, min(1.0, value * (len(known) - rank)))
+    for rank, (value, i) in enumerate(ranked):
+        largest = max(largest, min(1.0, value * (len(ranked) - rank)))
         adjusted[i] = largest
     return adjusted

@@ -42,7 +42,7 @@ def pr_curve(score: np.ndarray, is_class: np.ndarray, *, n_points: int = 200) ->
 
 
 def micro_roc_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
-    """The ROC curve of all pairs of an image and a class at once; the area below it is micro-AUROC.
+    """Return the ROC curve of all pairs of an image and a class at once; the area below it is micro-AUROC.
 
     Args:
         probability: (n_images, n_classes) float.
@@ -52,18 +52,18 @@ def micro_roc_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
 
 
 def macro_roc_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
-    """The mean of the classes' ROC curves at each false positive rate; the area below it is macro-AUROC.
+    """Return the mean of the classes' ROC curves at each false positive rate; the area below it is macro-AUROC.
 
     Args as of `micro_roc_curve`; None where no class has a curve. Of very many rates 2,001 stand for all.
     """
     curves = [roc_curve(probability[:, k], label == k, n_points=_MOST_RATES) for k in range(probability.shape[1])]
-    known = [(np.array(curve.x), np.array(curve.y)) for curve in curves if curve is not None]
-    if not known:
+    points = [(np.array(curve.x), np.array(curve.y)) for curve in curves if curve is not None]
+    if not points:
         return None
-    rates = np.unique(np.concatenate([x for x, _ in known]))
+    rates = np.unique(np.concatenate([x for x, _ in points]))
     if len(rates) > _MOST_RATES:
         rates = np.linspace(0, 1, _MOST_RATES)
-    ends = np.mean([_both_ends(x, y, rates) for x, y in known], axis=0)  # (2, n_rates): a curve may step up at a rate
+    ends = np.mean([_both_ends(x, y, rates) for x, y in points], axis=0)  # (2, n_rates): a curve may step up at a rate
     x, y = np.repeat(rates, 2), ends.T.ravel()
     is_new = np.append(True, (np.diff(x) != 0) | (np.diff(y) != 0))
     return _thinned(x[is_new], y[is_new], 200)
@@ -75,9 +75,9 @@ def micro_pr_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
 
 
 def _is_own(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
-    own = np.zeros(probability.shape, dtype=bool)
-    own[np.arange(len(label)), label] = True
-    return own.ravel()
+    is_label = np.zeros(probability.shape, dtype=bool)
+    is_label[np.arange(len(label)), label] = True
+    return is_label.ravel()
 
 
 def _both_ends(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -94,7 +94,7 @@ def _both_ends(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _cumulated(score: np.ndarray, is_class: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many images of the class, and how many others, score at least each distinct score, high to low."""
+    """Return how many images of the class, and how many others, score at least each distinct score, high to low."""
     if len(score) == 0:
         return np.zeros(1), np.zeros(1)
     order = np.argsort(-score, kind="stable")
@@ -108,6 +108,6 @@ def _thinned(x: np.ndarray, y: np.ndarray, n_points: int) -> Curve:
     inner = (np.diff(x[:-1]) * np.diff(y[1:]) - np.diff(x[1:]) * np.diff(y[:-1])) != 0
     x, y = (axis[np.concatenate([[True], inner, [True]])] if len(axis) > 2 else axis for axis in (x, y))
     if len(x) > n_points:
-        kept = np.unique(np.linspace(0, len(x) - 1, n_points).round().astype(int))
-        x, y = x[kept], y[kept]
+        indices = np.unique(np.linspace(0, len(x) - 1, n_points).round().astype(int))
+        x, y = x[indices], y[indices]
     return Curve(tuple(map(float, x)), tuple(map(float, y)))

@@ -12,8 +12,8 @@ frequent classes: balanced accuracy tends to rise, at the price of accuracy and 
 threshold is the best one for its class against the rest, not all together the best for telling classes apart: searching
 for those would fit few validation images too closely.
 
-Where one of two classes is to be found, a wish can set its threshold instead: so much sensitivity, or specificity. Or
-a person sets the threshold itself.
+With two classes, a target sensitivity or specificity of the positive class can set its threshold instead. Or a person
+sets the threshold itself.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from coverslip.messages import text
 
 Aim = Literal["sensitivity", "specificity"]
 
-# Probabilities are told apart as finely as predictions.csv shows them. A threshold between finer ones would have no
+# Probabilities are compared with as many digits as predictions.csv has. A threshold between finer ones would have no
 # room of its own, and one nearer to 0 would let next to nothing outweigh a sure prediction of another class.
 _DIGITS = 6
 # Images that a threshold must rest on. Where a class has a single one, the best point lies just below that image's
@@ -46,7 +46,7 @@ class OperatingPoint:
 
 
 def operating_points(probability: np.ndarray, label: np.ndarray) -> tuple[OperatingPoint, ...]:
-    """The point of each class's ROC curve with the largest Youden index.
+    """Return the point of each class's ROC curve with the largest Youden index.
 
     Thresholds lie half-way between neighbouring probabilities. Of equally good ones it is the one nearest to
     1 / n_classes, which changes least, and the lower one of two that are as near. A class whose curve says nothing
@@ -81,8 +81,8 @@ def target_points(
         share: how much of it at least, in (0, 1].
 
     Returns:
-        One per class, as of `operating_points`; 1/2 where fewer than 5 images are of either class. A wish that no
-        threshold fulfils gives the one that comes nearest.
+        One per class, as of `operating_points`; 1/2 where fewer than 5 images are of either class. If no threshold
+        reaches the target, the nearest one is returned.
     """
     is_positive = label == positive
     n, n_other = int(is_positive.sum()), int((~is_positive).sum())
@@ -134,7 +134,7 @@ class ThresholdCurve:
 
 
 def threshold_curve(score: np.ndarray, is_class: np.ndarray) -> ThresholdCurve:
-    """Every threshold that tells images apart.
+    """Return every threshold that tells images apart.
 
     Args:
         score: (n_images,) float, 0 to 1, high for the class.
@@ -144,11 +144,11 @@ def threshold_curve(score: np.ndarray, is_class: np.ndarray) -> ThresholdCurve:
     levels = np.unique(score)
     threshold = np.concatenate([[levels[0] / 2], (levels[:-1] + levels[1:]) / 2, [(1 + levels[-1]) / 2]])
     threshold = threshold[(threshold > 0) & (threshold < 1)]
-    own, other = np.sort(score[is_class]), np.sort(score[~is_class])
+    of_class, of_others = np.sort(score[is_class]), np.sort(score[~is_class])
     return ThresholdCurve(
         threshold=threshold,
-        sensitivity=1 - np.searchsorted(own, threshold) / len(own),
-        specificity=np.searchsorted(other, threshold) / len(other),
+        sensitivity=1 - np.searchsorted(of_class, threshold) / len(of_class),
+        specificity=np.searchsorted(of_others, threshold) / len(of_others),
     )
 
 
@@ -159,14 +159,14 @@ class ThresholdNumbers:
     threshold: float
     sensitivity: float
     specificity: float
-    ppv: float | None  # of those called positive, how many are; None where none is called so
+    ppv: float | None  # positive predictive value; None if no image is predicted as positive
     npv: float | None
 
 
 def threshold_numbers(
     score: np.ndarray, is_class: np.ndarray, *, in_use: float, most: int = 200
 ) -> list[ThresholdNumbers]:
-    """The thresholds that one would wish for, of all with one sensitivity the highest, and the one in use.
+    """Return the useful thresholds, the highest of all with the same sensitivity, and the one in use.
 
     Args:
         score, is_class: as of `threshold_curve`.
@@ -177,8 +177,8 @@ def threshold_numbers(
         Thresholds falling, so that sensitivity rises.
     """
     curve, n = threshold_curve(score, is_class), int(is_class.sum())
-    found = np.round(curve.sensitivity * n).astype(int)
-    highest = np.flatnonzero((np.diff(found, append=-1) != 0) & (found > 0))[::-1]
+    n_detected = np.round(curve.sensitivity * n).astype(int)
+    highest = np.flatnonzero((np.diff(n_detected, append=-1) != 0) & (n_detected > 0))[::-1]
     places = np.unique(np.linspace(0, len(highest) - 1, most).round().astype(int)) if len(highest) > most else ...
     thresholds = sorted({*curve.threshold[highest[places]].tolist(), in_use}, reverse=True)
     score = np.round(score, _DIGITS)
@@ -199,7 +199,7 @@ def _numbers_at(score: np.ndarray, is_class: np.ndarray, threshold: float) -> Th
 
 
 def _from_the_other_side(point: OperatingPoint, n: int, reason: str | None) -> OperatingPoint:
-    """The other one of two classes' points, of which it has `n` images."""
+    """Return the other one of two classes' points, of which it has `n` images."""
     return OperatingPoint(
         threshold=1 - point.threshold,
         n=n,
@@ -238,8 +238,8 @@ def _operating_point(score: np.ndarray, is_class: np.ndarray, neutral: float) ->
     if index.max(initial=0) <= 0:
         return OperatingPoint(neutral, n, None, None, text("no-threshold-above-chance"))
     best = np.flatnonzero(index == index.max())
-    chosen = best[np.argmin(np.abs(midway[best] - neutral))]
-    return OperatingPoint(float(midway[chosen]), n, float(n_found[chosen] / n), float(1 - false[chosen] / n_other))
+    nearest = best[np.argmin(np.abs(midway[best] - neutral))]
+    return OperatingPoint(float(midway[nearest]), n, float(n_found[nearest] / n), float(1 - false[nearest] / n_other))
 
 
 _ERROR_KEPT = 0.5  # share of the error rate that decided images may have
@@ -268,18 +268,18 @@ class DecisionRule:
     error_rate: float | None = None  # the target among decided images; None halves that of all
 
 
-def positive_class(classes: Sequence[str], chosen: str | None = None) -> str | None:
-    """Which one of two classes is the one that is looked for; None unless there are two.
+def positive_class(classes: Sequence[str], choice: str | None = None) -> str | None:
+    """Return which one of two classes is the one that is looked for; None unless there are two.
 
     Args:
         classes: their names, in order.
-        chosen: one of them; None takes the class beside one called negative, normal, healthy, control or the like
+        choice: one of them; None takes the class beside one called negative, normal, healthy, control or the like
             (`uninfected`, `not mitotic`), else the second.
     """
     if len(classes) != 2:
         return None
-    if chosen in classes:
-        return chosen
+    if choice in classes:
+        return choice
     is_negative = [bool(_NEGATIVE.intersection(_words(name))) for name in classes]
     return classes[0] if is_negative == [False, True] else classes[1]
 
@@ -324,7 +324,7 @@ def _points(probability: np.ndarray, label: np.ndarray, rule: DecisionRule) -> t
         case "roc":
             return operating_points(probability, label)
         case "sensitivity" | "specificity":
-            assert rule.positive is not None, "a recipe that wishes for it has been checked"
+            assert rule.positive is not None, "a recipe with a target has been checked"
             return target_points(probability, label, positive=rule.positive, aim=rule.by, share=rule.target)
         case "threshold":
             assert rule.positive is not None, "a recipe that sets it has been checked"
@@ -338,12 +338,12 @@ def uncertain_threshold(
     *,
     error_rate: float | None = None,
 ) -> float:
-    """The probability below which a prediction is called `uncertain`, chosen on validation images.
+    """Return the probability below which a prediction is called `uncertain`, chosen on validation images.
 
-    The rule in words: set aside as few images as it takes to halve the share of mistakes among those that are decided,
-    and never more than one image in five. Where halving would cost more than that, it is the best share of mistakes
-    that setting aside one in five can give. With a target error rate: as few as it takes to reach that, and never more
-    than four in five.
+    The rule: abstain on as few images as needed to halve the error rate of decided images, and never on more than one
+    image in five. If halving it needs more than that, the threshold gives the lowest error rate that abstaining on one
+    in five can reach. With a target error rate: abstain on as few images as needed to reach it, and never on more than
+    four in five.
 
     Args:
         probability: (n_images, n_classes) float, calibrated; rows sum to 1.
@@ -353,9 +353,8 @@ def uncertain_threshold(
 
     Returns:
         A float in [0, 1]; decide where the predicted class has at least this probability. 0.0 where there are no
-        validation images, no mistakes among them, or setting images aside would not lower the error rate. It lies
-        half-way between the last image set aside and the first one decided, so that rounding does not move an image
-        across.
+        validation images, no errors among them, or abstaining would not lower the error rate. It lies half-way between
+        the last undecided image and the first decided one, so that rounding does not move an image across.
     """
     if len(label) == 0:
         return 0.0

@@ -7,7 +7,7 @@ width is the median distance. Resampled sets are counts of images, so that a res
 vector, and all resamples one of two matrices.
 
 What differs: a bootstrap draws images several times, and pairs of an image with itself have the highest similarity,
-which lifts the estimate; such pairs are left out of the interval. `paper_low` and `paper_high` keep them, as the
+which raises the estimate; the interval excludes such pairs. `paper_low` and `paper_high` keep them, as the
 two-step paper on chromosomes does. Groups are drawn, and permuted, whole: images of one slide resemble each other, and
 as single images would make every two sets look different.
 """
@@ -26,7 +26,7 @@ _CORAL_ROWS_AT_ONCE = 1024
 
 
 def coral(x: Features, y: Features) -> float:
-    """The distance; 0 where all variances and covariances are equal, whatever the means.
+    """Return the distance; 0 where all variances and covariances are equal, whatever the means.
 
     Args:
         x: (n, d), n >= 2.
@@ -44,7 +44,7 @@ def coral(x: Features, y: Features) -> float:
 
 
 def _overlap(x: Features, y: Features) -> float:
-    """Sum over all entries of the product of two covariances, of centred rows."""
+    """Return sum over all entries of the product of two covariances, of centred rows."""
     total = sum(
         float(np.square(x[i : i + _CORAL_ROWS_AT_ONCE] @ y.T, dtype=np.float64).sum())
         for i in range(0, len(x), _CORAL_ROWS_AT_ONCE)
@@ -73,7 +73,7 @@ class MMD:
     high: float
     paper_low: float  # by bootstrap of images, each drawn several times, as published
     paper_high: float
-    p: float  # how often whole groups dealt out at random are as far apart
+    p: float  # of a permutation test: how often whole groups, assigned at random, are as far apart
 
 
 def mmd(
@@ -87,7 +87,7 @@ def mmd(
     seed: int = 0,
     on_progress: OnProgress = lambda done, total: None,
 ) -> MMD:
-    """The distance, its intervals, and whether it could be chance.
+    """Return the distance, its intervals, and whether it could be chance.
 
     Args:
         x: (n, d), n >= 2.
@@ -96,16 +96,16 @@ def mmd(
         x_group, y_group: (n,) and (m,) numbers of what belongs together; None: each image stands by itself.
         n_resamples: of each kind.
         seed: of the resamples.
-        on_progress: told how many rows of the kernel are done.
+        on_progress: called with the number of rows of the kernel that are done.
     """
     n, m = len(x), len(y)
     x_group, y_group = (_numbered(group, len(of)) for group, of in ((x_group, x), (y_group, y)))
     rng = np.random.default_rng(seed)
     plain = np.vstack([_counts(np.arange(size), n_resamples, rng).T for size in (n, m)])
     whole = np.vstack([_counts(group, n_resamples, rng).T for group in (x_group, y_group)])
-    dealt = _dealt(np.concatenate([x_group, x_group.max() + 1 + y_group]), x_group.max() + 1, n_resamples, rng)
+    permuted = _permuted(np.concatenate([x_group, x_group.max() + 1 + y_group]), x_group.max() + 1, n_resamples, rng)
     every = np.ones((n + m, 1), np.float32)
-    weights = np.hstack([every, plain, whole, dealt])
+    weights = np.hstack([every, plain, whole, permuted])
     rows = np.concatenate([x, y])
     rows = rows - rows.mean(axis=0)  # distances are differences of squares, which large means would drown
     from_x, from_y = _products(rows, n, sigma, weights, on_progress)
@@ -113,7 +113,7 @@ def mmd(
     xx, xy, yy = _forms(weights[:, drawn], from_x[:, drawn], from_y[:, drawn], n)
     value = _unbiased(xx, xy, yy, weights[:, drawn], n, drops_repeated=True)
     naive = _unbiased(xx, xy, yy, weights[:, drawn], n, drops_repeated=False)
-    by_chance = _of_dealt(weights[:, drawn.stop :], (from_x + from_y)[:, drawn.stop :], (from_x + from_y)[:, 0])
+    by_chance = _of_permuted(weights[:, drawn.stop :], (from_x + from_y)[:, drawn.stop :], (from_x + from_y)[:, 0])
     low, high = np.percentile(value[1 + n_resamples :], _ENDS)
     paper_low, paper_high = np.percentile(naive[1 : 1 + n_resamples], _ENDS)
     p = (1 + int((by_chance >= value[0] - 1e-12).sum())) / (1 + n_resamples)
@@ -121,38 +121,38 @@ def mmd(
 
 
 def median_distance(features: Features, *, seed: int = 0) -> float:
-    """The median distance of two rows of (n, d); of more than 2,000 rows that of some drawn at random.
+    """Return the median distance of two rows of (n, d); of more than 2,000 rows that of some drawn at random.
 
     Raises:
         ValueError: half of all pairs are equal but for rounding, or there is one row.
     """
-    some = features
+    sample = features
     if len(features) > _MOST_FOR_MEDIAN:
-        chosen = np.random.default_rng(seed).choice(len(features), _MOST_FOR_MEDIAN, replace=False)
-        some = features[np.sort(chosen)]
-    centred = some - some.mean(axis=0, dtype=np.float64).astype(some.dtype)  # else rounding hides small distances
-    squares = _squared_distances(centred, centred)[np.triu_indices(len(some), 1)]
+        indices = np.random.default_rng(seed).choice(len(features), _MOST_FOR_MEDIAN, replace=False)
+        sample = features[np.sort(indices)]
+    centred = sample - sample.mean(axis=0, dtype=np.float64).astype(sample.dtype)  # else rounding hides small distances
+    squares = _squared_distances(centred, centred)[np.triu_indices(len(sample), 1)]
     median = float(np.sqrt(np.median(squares))) if len(squares) else 0.0
-    length = float(np.sqrt(np.square(some, dtype=np.float64).sum(axis=1).mean()))
+    length = float(np.sqrt(np.square(sample, dtype=np.float64).sum(axis=1).mean()))
     if not median > _ROUNDING * length:
         raise ValueError("rows are equal")
     return median
 
 
 def _numbered(group: Ints | None, n: int) -> Ints:
-    """(n,) from 0 on without gaps."""
+    """Return (n,) from 0 on without gaps."""
     return np.arange(n) if group is None else np.unique(group, return_inverse=True)[1]
 
 
 def _counts(group: Ints, n_resamples: int, rng: np.random.Generator) -> Weights:
-    """(n_resamples, n): how often each image is drawn, as often as its group."""
+    """Return (n_resamples, n): how often each image is drawn, as often as its group."""
     n_groups = int(group.max()) + 1
     drawn = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples)
     return drawn[:, group].astype(np.float32)
 
 
-def _dealt(group: Ints, n_of_x: int, n_resamples: int, rng: np.random.Generator) -> Weights:
-    """(n + m, n_resamples): 1 where an image falls to the first set when groups are dealt out at random."""
+def _permuted(group: Ints, n_of_x: int, n_resamples: int, rng: np.random.Generator) -> Weights:
+    """Return (n + m, n_resamples): 1 where a random assignment of groups puts an image into the first set."""
     n_groups = int(group.max()) + 1
     order = np.argsort(rng.random((n_resamples, n_groups)), axis=1)
     is_x = np.zeros((n_resamples, n_groups), np.float32)
@@ -163,7 +163,7 @@ def _dealt(group: Ints, n_of_x: int, n_resamples: int, rng: np.random.Generator)
 def _products(
     rows: Features, n: int, sigma: float, weights: Weights, on_progress: OnProgress
 ) -> tuple[Weights, Weights]:
-    """The kernel times the weights of the first n rows, and times those of the others: (n + m, k) each."""
+    """Return the kernel times the weights of the first n rows, and times those of the others: (n + m, k) each."""
     from_x, from_y = np.empty_like(weights), np.empty_like(weights)
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         some = slice(start, start + _ROWS_AT_ONCE)
@@ -174,7 +174,7 @@ def _products(
 
 
 def _squared_distances(x: Features, y: Features) -> Weights:
-    """(n, m); single precision, as the features have."""
+    """Return (n, m); single precision, as the features have."""
     x_square, y_square = (np.square(each, dtype=np.float64).sum(axis=1) for each in (x, y))
     squares = x_square[:, None] + y_square[None] - 2.0 * (x @ y.T)
     return np.asarray(np.maximum(squares, 0), dtype=np.float32)
@@ -192,16 +192,16 @@ def _forms(weights: Weights, from_x: Weights, from_y: Weights, n: int) -> tuple[
 def _unbiased(xx: Floats, xy: Floats, yy: Floats, weights: Weights, n: int, *, drops_repeated: bool) -> Floats:
     """The estimate by resample; an image is similar to itself by 1, once for each pair that it makes with itself."""
     within = []
-    for total, own in ((xx, weights[:n]), (yy, weights[n:])):
-        drawn = own.sum(axis=0, dtype=np.float64)
-        same = _dot(own, own) if drops_repeated else drawn
+    for total, counts in ((xx, weights[:n]), (yy, weights[n:])):
+        drawn = counts.sum(axis=0, dtype=np.float64)
+        same = _dot(counts, counts) if drops_repeated else drawn
         within.append((total - same) / np.maximum(drawn**2 - same, 1))
     n_pairs = weights[:n].sum(axis=0, dtype=np.float64) * weights[n:].sum(axis=0, dtype=np.float64)
     return np.asarray(within[0] + within[1] - 2 * xy / n_pairs)
 
 
-def _of_dealt(is_x: Weights, from_x: Weights, from_all: Weights) -> Floats:
-    """The estimate where images are dealt out anew.
+def _of_permuted(is_x: Weights, from_x: Weights, from_all: Weights) -> Floats:
+    """Return the estimate for permuted sets.
 
     Args:
         is_x: (n + m, k), 1 for images of the first set.
@@ -239,7 +239,7 @@ class PairDistance:
     b: str
     mmd2: Metric
     mmd2_as_published: Metric  # with the bootstrap of images that draws pairs of an image with itself
-    p: float  # how often groups dealt out at random are as far apart
+    p: float  # of a permutation test over groups
     coral: Metric
 
 

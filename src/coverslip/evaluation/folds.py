@@ -18,7 +18,7 @@ _LEAST_VARIANCE = 1e-24  # of a number, below which its interval is a point
 
 
 def over_folds(evaluations: Sequence[Evaluation], n_train: Sequence[int]) -> FoldsScores:
-    """Each fold's numbers and their mean.
+    """Return each fold's numbers and their mean.
 
     The folds' networks share most of their training images, so their scores vary less than those of independent
     trainings would. The standard error is corrected for that: s² (1/k + n_test/n_train) in place of s²/k (Nadeau and
@@ -57,37 +57,43 @@ def with_folds(
     """
     widening = _Widening(
         n_folds=len(tested),
-        correction=float(np.mean([one.n / n for one, n in zip(tested, n_train, strict=True)])),
+        correction=float(np.mean([fold.n / n for fold, n in zip(tested, n_train, strict=True)])),
         of_what=f"for classifiers trained on {float(np.mean(n_train)) / n_images:.0%} of the images",
     )
     return replace(
         pooled,
-        metrics=widening(pooled.metrics, [one.metrics for one in tested]),
+        metrics=widening(pooled.metrics, [fold.metrics for fold in tested]),
         per_class={
-            name: replace(own, metrics=widening(own.metrics, _metrics(one.per_class.get(name) for one in tested)))
-            for name, own in pooled.per_class.items()
+            name: replace(
+                scores, metrics=widening(scores.metrics, _metrics(fold.per_class.get(name) for fold in tested))
+            )
+            for name, scores in pooled.per_class.items()
         },
         by_domain={
-            name: replace(own, metrics=widening(own.metrics, _metrics(one.by_domain.get(name) for one in tested)))
-            for name, own in pooled.by_domain.items()
+            name: replace(
+                scores, metrics=widening(scores.metrics, _metrics(fold.by_domain.get(name) for fold in tested))
+            )
+            for name, scores in pooled.by_domain.items()
         },
         by_column={
             column: {
-                value: _widened_subgroup(own, [one.by_column.get(column, {}).get(value) for one in tested], widening)
-                for value, own in values.items()
+                value: _widened_subgroup(
+                    scores, [fold.by_column.get(column, {}).get(value) for fold in tested], widening
+                )
+                for value, scores in values.items()
             }
             for column, values in pooled.by_column.items()
         },
         of_groups=pooled.of_groups
         and replace(
             pooled.of_groups,
-            metrics=widening(pooled.of_groups.metrics, _metrics(one.of_groups for one in tested)),
+            metrics=widening(pooled.of_groups.metrics, _metrics(fold.of_groups for fold in tested)),
         ),
         group_mean_accuracy=_widened_metric(
-            pooled.group_mean_accuracy, [one.group_mean_accuracy for one in tested], widening, "share"
+            pooled.group_mean_accuracy, [fold.group_mean_accuracy for fold in tested], widening, "share"
         ),
         over_majority_class=_widened_metric(
-            pooled.over_majority_class, [one.over_majority_class for one in tested], widening, "correlation"
+            pooled.over_majority_class, [fold.over_majority_class for fold in tested], widening, "correlation"
         ),
         folds=over_folds(tested, n_train),
     )
@@ -104,21 +110,21 @@ def _metrics(of_folds: Iterable[_HasMetrics | None]) -> list[Mapping[str, Metric
 
 
 def _widened_metric(
-    own: Metric | None, of_folds: Sequence[Metric | None], widening: "_Widening", scale: Scale
+    pooled: Metric | None, of_folds: Sequence[Metric | None], widening: "_Widening", scale: Scale
 ) -> Metric | None:
-    """A metric that stands alone."""
-    known = [{"metric": of_fold} for of_fold in of_folds if of_fold is not None]
-    return own and widening({"metric": own}, known, scale=scale)["metric"]
+    """Return a metric that stands alone."""
+    by_fold = [{"metric": of_fold} for of_fold in of_folds if of_fold is not None]
+    return pooled and widening({"metric": pooled}, by_fold, scale=scale)["metric"]
 
 
 def _widened_subgroup(
-    own: SubgroupScores, of_folds: Sequence[SubgroupScores | None], widening: "_Widening"
+    pooled: SubgroupScores, of_folds: Sequence[SubgroupScores | None], widening: "_Widening"
 ) -> SubgroupScores:
     gaps = [of_fold.gaps for of_fold in of_folds if of_fold is not None]
     return replace(
-        own,
-        metrics=widening(own.metrics, _metrics(of_folds)),
-        gaps=widening(own.gaps, gaps, scale="correlation"),
+        pooled,
+        metrics=widening(pooled.metrics, _metrics(of_folds)),
+        gaps=widening(pooled.gaps, gaps, scale="correlation"),
     )
 
 
@@ -133,7 +139,7 @@ class _Widening:
     def __call__(
         self, pooled: Mapping[str, Metric], of_folds: Sequence[Mapping[str, Metric]], scale: Scale | None = None
     ) -> dict[str, Metric]:
-        """Each number with a wider interval.
+        """Return each number with a wider interval.
 
         Args:
             pooled: of all images.
@@ -149,7 +155,7 @@ class _Widening:
             for name, metric in pooled.items()
         }
 
-    def _widened(self, pooled: Metric, known: np.ndarray, scale: Scale) -> Metric:
+    def _widened(self, pooled: Metric, values: np.ndarray, scale: Scale) -> Metric:
         from scipy.special import ndtri
 
         if pooled.value is None or pooled.low is None or pooled.high is None:
@@ -157,9 +163,9 @@ class _Widening:
         of_pooled = ((pooled.high - pooled.low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2
         if of_pooled < _LEAST_VARIANCE:
             return replace(pooled, method=f"{pooled.method}; {self.of_what}")
-        n_known = len(known) or self.n_folds
-        squares = float(np.square(known - known.mean()).sum()) if len(known) else 0.0
-        freedom = max(len(known) - 1, 0)
+        n_known = len(values) or self.n_folds
+        squares = float(np.square(values - values.mean()).sum()) if len(values) else 0.0
+        freedom = max(len(values) - 1, 0)
         of_one = (squares + _FREEDOM_OF_IMAGES * n_known * of_pooled) / (freedom + _FREEDOM_OF_IMAGES)
         wider = max(1.0, float(np.sqrt(of_one * (1 / n_known + self.correction) / of_pooled)))
         low, high = _stretched(pooled.value, pooled.low, pooled.high, wider, scale)
@@ -186,16 +192,16 @@ def _stretched(value: float, low: float, high: float, by: float, scale: Scale) -
 def _mean(name: str, values: Sequence[float | None], shared: float) -> Metric:
     from scipy.special import stdtrit
 
-    known = _known(values)
-    if len(known) < len(values):
-        missing = text("folds-without-value", n_missing=len(values) - len(known), n_folds=len(values))
+    numbers = _known(values)
+    if len(numbers) < len(values):
+        missing = text("folds-without-value", n_missing=len(values) - len(numbers), n_folds=len(values))
         return Metric(value=None, method=METHOD, reason=missing)
-    value = float(known.mean())
+    value = float(numbers.mean())
     if METRICS[name].influence is None:
         return Metric(value=value, method=METHOD, reason=METRICS[name].no_interval)
-    if known.std() < 1e-12:
+    if numbers.std() < 1e-12:
         return Metric(value=value, method=METHOD, reason=text("folds-of-equal-value"))
-    error = np.sqrt(known.var(ddof=1) * shared)
-    reach = float(stdtrit(len(known) - 1, (1 + LEVEL) / 2) * error)
+    error = np.sqrt(numbers.var(ddof=1) * shared)
+    reach = float(stdtrit(len(numbers) - 1, (1 + LEVEL) / 2) * error)
     bottom, top = RANGES[METRICS[name].scale]
     return Metric(value=value, low=max(value - reach, bottom), high=min(value + reach, top), method=METHOD)

@@ -6,7 +6,7 @@ interval comes from the influence of every image on the difference, summed over 
 A group's probabilities are those of the mean logarithm over its images. The sum would count each image as independent
 evidence, though images of a patient resemble each other, and be sure of anything; the mean of probabilities or a vote
 would let many doubtful images outweigh few sure ones. Only one class can be the group's, so groups with images of
-several are left out of these predictions.
+several are excluded from these predictions.
 """
 
 from collections import Counter
@@ -30,12 +30,12 @@ _FEWEST = 2  # groups
 def group_decisions(
     probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, positive: int | None
 ) -> GroupDecisions | None:
-    """How often whole groups are named rightly; every group is one unit of the intervals.
+    """Return how often whole groups are named rightly; every group is one unit of the intervals.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
-        group: (n_images,) names; images with an empty name are left out. None for the whole: not known.
+        group: (n_images,) names; images with an empty name are excluded. None for the whole: not known.
         positive: number of the positive one of two classes; None for others.
 
     Returns:
@@ -59,14 +59,14 @@ def group_decisions(
     mean = (log / counts.sum(axis=1, keepdims=True))[is_pure]
     together = np.exp(mean - mean.max(axis=1, keepdims=True))
     together /= together.sum(axis=1, keepdims=True)
-    own, decided = counts[is_pure].argmax(axis=1), together.argmax(axis=1)
-    metrics = metric_intervals(together, own, None, predicted=decided, metrics=["accuracy", "balanced_accuracy"])
+    true, decided = counts[is_pure].argmax(axis=1), together.argmax(axis=1)
+    metrics = metric_intervals(together, true, None, predicted=decided, metrics=["accuracy", "balanced_accuracy"])
     if positive is not None:
-        of_positive = per_class(together, own, decided)[positive].metrics
+        of_positive = per_class(together, true, decided)[positive].metrics
         metrics |= {name: of_positive[of_class] for name, of_class in OF_POSITIVE.items()}
-    matrix = confusion_matrix(own, decided, n_classes)
+    matrix = confusion_matrix(true, decided, n_classes)
     return GroupDecisions(
-        n=len(own),
+        n=len(true),
         n_mixed=n_mixed,
         n_alone=int((~is_named).sum()),
         metrics=metrics,
@@ -79,7 +79,7 @@ def group_mean_accuracy(is_right: np.ndarray, group: np.ndarray | None) -> Metri
 
     Args:
         is_right: (n_images,) bool.
-        group: (n_images,) names; images with an empty name are left out. None for the whole: not known.
+        group: (n_images,) names; images with an empty name are excluded. None for the whole: not known.
 
     Returns:
         None where no group is known.
@@ -111,9 +111,9 @@ def subgroups(
     group: np.ndarray | None,
     columns: Mapping[str, np.ndarray],
 ) -> dict[str, dict[str, SubgroupScores]]:
-    """Numbers of the images with each value of each column.
+    """Return numbers of the images with each value of each column.
 
-    Columns with one value, with more than 12, or that only repeat the class are left out; so are those beyond 8.
+    Columns with one value, with more than 12, or that only repeat the class are excluded; so are those beyond 8.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
@@ -121,14 +121,14 @@ def subgroups(
         group: (n_images,) names of groups, or None.
         columns: (n_images,) text by the name of the column; an empty text is a value too.
     """
-    chosen = {name: np.array([str(v) for v in values]) for name, values in columns.items()}
-    chosen = {name: values for name, values in chosen.items() if _makes_subgroups(values, label)}
+    texts = {name: np.array([str(v) for v in values]) for name, values in columns.items()}
+    texts = {name: values for name, values in texts.items() if _makes_subgroups(values, label)}
     return {
         name: {
             value: _one(probability, label, predicted, group, values == value)
             for value in sorted(set(values.tolist()), key=lambda value: -int((values == value).sum()))
         }
-        for name, values in list(chosen.items())[:_MOST_COLUMNS]
+        for name, values in list(texts.items())[:_MOST_COLUMNS]
     }
 
 

@@ -83,7 +83,7 @@ def influence_on_proportion(
 
 
 def _unseen_images(confusion: np.ndarray) -> np.ndarray:
-    """(K, K): for each class that occurs half an image named rightly, and half of one named wrongly."""
+    """Return (K, K): for each class that occurs half an image named rightly, and half of one named wrongly."""
     n_classes = len(confusion)
     images = np.full((n_classes, n_classes), 0.5 / max(n_classes - 1, 1))
     np.fill_diagonal(images, 0.5)
@@ -92,7 +92,7 @@ def _unseen_images(confusion: np.ndarray) -> np.ndarray:
 
 
 def _slope_by_cell(of_margins: Callable[[Margins], np.ndarray], margins: Margins) -> np.ndarray:
-    """(K, K) derivative by each count, from those by the three margins that it adds to; 0 where no image is."""
+    """Return (K, K) derivative by each count, from those by the three margins that it adds to; 0 where no image is."""
     n_classes = len(margins.n_true)
     steps = _STEP * np.eye(n_classes) * (margins.n_true > 0)
     steps_predicted = _STEP * np.eye(n_classes)

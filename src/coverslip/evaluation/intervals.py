@@ -82,7 +82,7 @@ def metric_intervals(
     metrics: Sequence[str] | None = None,
     on_progress: OnMetrics = ignore_metrics,
 ) -> dict[str, Metric]:
-    """Each metric with an interval that allows for the choice of groups (or images) in hand.
+    """Return each metric with an interval that allows for the choice of groups (or images) in hand.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
@@ -92,7 +92,7 @@ def metric_intervals(
             class there are is part of the luck of the draw.
         predicted: (n_images,) int, the class that was decided; None: that of highest probability.
         metrics: names out of `METRICS`; None takes all `scored_metrics`.
-        on_progress: told of metrics that are done.
+        on_progress: called with the number of metrics that are done.
 
     Returns:
         Metric name to `Metric`; `value`, `low` and `high` are None, with a reason, where they cannot be estimated.
@@ -105,11 +105,11 @@ def metric_intervals(
     units = Units.of(label, group, probability.shape[1])
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    found = {}
+    results = {}
     for done, record in enumerate(records, start=1):
-        found[record.name] = _metric(record, probability, predicted, units)
+        results[record.name] = _metric(record, probability, predicted, units)
         on_progress(done, len(records))
-    return found
+    return results
 
 
 def _metric(record: MetricRecord, probability: np.ndarray, predicted: np.ndarray, units: Units) -> Metric:
@@ -166,7 +166,7 @@ def standard_error(influence: Influence, units: Units) -> tuple[float, float]:
 
 
 def group_codes(group: np.ndarray) -> np.ndarray:
-    """(n_images,) int from 0: equal names, equal numbers; an empty name or None is a group of its own."""
+    """Return (n_images,) int from 0: equal names, equal numbers; an empty name or None is a group of its own."""
     codes: dict[object, int] = {}
     named = [("alone", i) if name is None or name == "" else name for i, name in enumerate(group)]
     return np.array([codes.setdefault(name, len(codes)) for name in named], dtype=int)
@@ -193,7 +193,7 @@ def _variance(influence: Influence, units: Units) -> tuple[float, float]:
 def _small_sample(
     counts: np.ndarray, spread: float, of_images: np.ndarray, by_class: np.ndarray, n: np.ndarray
 ) -> tuple[float, float]:
-    """What the sum of squares over groups must be multiplied by, and its degrees of freedom.
+    """Return what the sum of squares over groups must be multiplied by, and its degrees of freedom.
 
     Both are what they would be if images of one class in one group were all correlated alike, as much as the sum of
     squares says. Then the groups' sums are independent but for that all of them together are zero.

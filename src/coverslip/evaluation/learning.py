@@ -55,7 +55,7 @@ def extrapolate(
     n_images_of_fold: int | None = None,
     seed: int = 0,
 ) -> LearningCurve:
-    """The learning curve, and what twice as many images would bring.
+    """Return the learning curve, and what twice as many images would bring.
 
     The interval allows for the choice of images in hand (whole groups are drawn again) and for the shape of the curve.
     It is about the gain to be expected, not about the luck of the images that will come.
@@ -102,7 +102,7 @@ def extrapolate(
 
 
 def no_learning_curve(n_images: int, n_groups: int | None, reason: str) -> LearningCurve:
-    """Where nothing can be said of more images, and why."""
+    """Return where nothing can be said of more images, and why."""
     return LearningCurve(n_images=n_images, n_groups=n_groups, gain=Metric(value=None, reason=reason))
 
 
@@ -114,16 +114,18 @@ def _scores(predicted: np.ndarray, label: np.ndarray, codes: np.ndarray, seed: i
     times = generator.multinomial(n_units, np.full(n_units, 1 / n_units), size=_RESAMPLES).astype(np.float64)
     score, drawn = np.zeros(predicted.shape[1]), np.zeros((_RESAMPLES, predicted.shape[1]))
     for one_pass in predicted:
-        for size, said in enumerate(one_pass):
-            score[size] += macro_f1(margins_of(confusion_matrix(label, said, n_classes))) / len(predicted)
-            by_unit = csr_array((np.ones(len(label)), (codes, label * n_classes + said)), (n_units, n_classes**2))
+        for size, predicted_by_size in enumerate(one_pass):
+            score[size] += macro_f1(margins_of(confusion_matrix(label, predicted_by_size, n_classes))) / len(predicted)
+            by_unit = csr_array(
+                (np.ones(len(label)), (codes, label * n_classes + predicted_by_size)), (n_units, n_classes**2)
+            )
             counts = (by_unit.T @ times.T).T.reshape(-1, n_classes, n_classes)
             drawn[:, size] += macro_f1(margins_of(counts)) / len(predicted)
     return score, drawn
 
 
 def _on_the_line(sizes: np.ndarray, error: np.ndarray, n: int) -> np.ndarray:
-    """(...) error at n training images for errors (..., n_sizes); larger sizes weigh more, being nearer."""
+    """Return (...) error at n training images for errors (..., n_sizes); larger sizes weigh more, being nearer."""
     weight = sizes / sizes.sum()
     x = np.log(sizes) - weight @ np.log(sizes)
     y = np.log(np.maximum(error, _LEAST_ERROR))
@@ -133,5 +135,5 @@ def _on_the_line(sizes: np.ndarray, error: np.ndarray, n: int) -> np.ndarray:
 
 
 def _between(value: float, reach: float, method: str) -> Metric:
-    """A share with its interval."""
+    """Return a share with its interval."""
     return Metric(value=value, low=max(value - reach, 0.0), high=min(value + reach, 1.0), method=method)

@@ -13,7 +13,7 @@ import numpy as np
 
 
 def confusion_matrix(label: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """(n_classes, n_classes) counts; rows are the true class, columns the predicted one."""
+    """Return (n_classes, n_classes) counts; rows are the true class, columns the predicted one."""
     cells = np.asarray(label) * n_classes + np.asarray(predicted)
     return np.bincount(cells, minlength=n_classes * n_classes).reshape(n_classes, n_classes)
 
@@ -33,7 +33,7 @@ def margins_of(confusion: np.ndarray) -> Margins:
 
 
 def accuracy(margins: Margins) -> np.ndarray:
-    """(...) the share of images named rightly. Margins without any count give NaN; so for those below."""
+    """Return (...) the share of images named rightly. Margins without any count give NaN; so for those below."""
     right, n_true, _ = margins
     return _over(right.sum(axis=-1), n_true.sum(axis=-1))
 
@@ -52,7 +52,7 @@ def macro_precision(margins: Margins) -> np.ndarray:
 
 
 def macro_f1(margins: Margins) -> np.ndarray:
-    """The harmonic mean of precision and recall: the mean over the classes that occur."""
+    """Return the harmonic mean of precision and recall: the mean over the classes that occur."""
     right, n_true, n_predicted = margins
     return _macro(_over(2 * right, n_true + n_predicted), n_true > 0)
 
@@ -80,7 +80,7 @@ def mcc(margins: Margins) -> np.ndarray:
 
 def kappa(margins: Margins) -> np.ndarray:
     """Cohen's kappa: the accuracy beyond that of chance with these shares, as a share of what was left; NaN where
-    all images are of one class and are called so.
+    all images are of one class and are predicted as it.
     """
     right, n_true, n_predicted = margins
     n = n_true.sum(axis=-1)
@@ -89,7 +89,7 @@ def kappa(margins: Margins) -> np.ndarray:
 
 
 def one_vs_rest_accuracy(margins: Margins) -> np.ndarray:
-    """The accuracy of each class against the rest, mean over the classes that occur: AIMIC's equation 1.
+    """Return the accuracy of each class against the rest, mean over the classes that occur: AIMIC's equation 1.
 
     Every mistake is counted in two of K classes, and every right image in all of them: a high number for many classes.
     """
@@ -108,9 +108,9 @@ def image_log_loss(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def image_brier(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """(n_images,) squared distance of probabilities from the truth, summed over classes: 0 to 2 (Brier 1950)."""
-    own = probability[np.arange(len(label)), label]
-    distance: np.ndarray = (probability**2).sum(axis=1) - 2 * own + 1
+    """Return (n_images,) squared distance of probabilities from the truth, summed over classes: 0 to 2 (Brier 1950)."""
+    of_label = probability[np.arange(len(label)), label]
+    distance: np.ndarray = (probability**2).sum(axis=1) - 2 * of_label + 1
     return distance
 
 
@@ -167,6 +167,6 @@ def confused_classes(matrix: np.ndarray, at_most: int) -> list[int]:
 
 
 def hardest_classes(f1: Sequence[float | None], at_most: int) -> list[int]:
-    """Numbers of the classes of lowest F1, lowest first; those without one, which have no images, come last."""
+    """Return numbers of the classes of lowest F1, lowest first; those without one, which have no images, come last."""
     order = sorted(range(len(f1)), key=lambda k: 2.0 if (value := f1[k]) is None else value)
     return order[:at_most]

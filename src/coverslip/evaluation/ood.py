@@ -7,10 +7,10 @@ multiple of the identity, since there are often fewer images than features; and 
 count. Where classes do not differ both distances grow alike, so that the whole of it hides an image that is far from
 everything.
 
-Main directions tell classes that were left out of training; but of the images that they were found on they show more
-than of new ones: with 128 of them alone 14 to 19 % of training images were called unfamiliar, and 3 % of new ones. With
-random directions alone none was, and classes left out were told worse (400 images of blood_pbc, three seeds: AUROC
-.717, and .771 with main directions alone; with both .767, and 0.4 % of training images).
+Main directions detect classes that are not in training, but they fit the images that they were computed from: with 128
+of them alone, 14 to 19 % of training images were flagged as unfamiliar, and 3 % of new ones. With random directions
+alone none was flagged, and classes that are not in training were detected less well (400 images of blood_pbc, three
+seeds: AUROC .717, and .771 with main directions alone; with both .767, and 0.4 % of training images).
 """
 
 import math
@@ -50,7 +50,7 @@ class FeatureStatistics:
 
     @staticmethod
     def shapes_fit(shapes: Mapping[str, tuple[int, ...]], n_features: int, n_classes: int) -> bool:
-        """Whether arrays of such shapes are statistics of so many features and classes."""
+        """Return whether arrays of such shapes are statistics of so many features and classes."""
         d = shapes.get("offset", (0,))[0]
         wanted = {"projection": (d, n_features), "offset": (d,), "centres": (n_classes, d), "background": (d, d)}
         return 0 < d <= MOST_DIRECTIONS and dict(shapes) == wanted
@@ -60,7 +60,7 @@ class FeatureStatistics:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def distance(self, features: npt.NDArray[np.floating]) -> Floats:
-        """(n,) relative distances of (n, D) features; larger is stranger."""
+        """Return (n,) relative distances of (n, D) features; larger is stranger."""
         place = features.astype(np.float64) @ self.projection.astype(np.float64).T + self.offset
         to_class = np.min([np.square(place - centre).sum(axis=1) for centre in self.centres], axis=0)
         to_all: Floats = np.square(place @ self.background.astype(np.float64)).sum(axis=1)
@@ -79,27 +79,27 @@ class Directions:
 
 
 def n_directions(n: int, n_features: int) -> int:
-    """How many directions n images are looked at in."""
+    """Return the number of directions for n images."""
     return max(1, min(_MOST_MAIN, n // _IMAGES_PER_MAIN)) + min(_N_RANDOM, n_features)
 
 
-def directions_for(features: npt.NDArray[np.floating], seed: int, wanted: int) -> Directions:
-    """Main and random directions of (n, D) features, `wanted` in all or as many as there are."""
+def directions_for(features: npt.NDArray[np.floating], seed: int, n_total: int) -> Directions:
+    """Main and random directions of (n, D) features, `n_total` in all or as many as there are."""
     rng, n_random = np.random.default_rng(seed), min(_N_RANDOM, features.shape[1])
     some = features[rng.permutation(len(features))[:_MOST_FOR_DIRECTIONS]].astype(np.float64)
     mean, sd = some.mean(axis=0), some.std(axis=0)
     sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
-    main = _main_axes((some - mean) / sd, max(1, wanted - n_random))
+    main = _main_axes((some - mean) / sd, max(1, n_total - n_random))
     drawn = np.linalg.qr(rng.standard_normal((features.shape[1], n_random)))[0].T
     projection = np.concatenate([main, drawn]) / sd
     return Directions(projection, -projection @ mean)
 
 
-def _main_axes(rows: Floats, wanted: int) -> Floats:
-    """(d, D) the first principal components of standardised (n, D) features."""
+def _main_axes(rows: Floats, n_axes: int) -> Floats:
+    """Return (d, D) the first principal components of standardised (n, D) features."""
     from scipy.linalg import eigh
 
-    m, d = len(rows), min(wanted, *rows.shape)
+    m, d = len(rows), min(n_axes, *rows.shape)
     if m < rows.shape[1]:
         variance, by_image = eigh(rows @ rows.T, subset_by_index=(m - d, m - 1))
         axes: Floats = (by_image / np.sqrt(np.maximum(variance, 1e-12))).T @ rows
@@ -109,7 +109,7 @@ def _main_axes(rows: Floats, wanted: int) -> Floats:
 
 
 def feature_statistics(directions: Directions, features: npt.NDArray[np.floating], label: Ints) -> FeatureStatistics:
-    """Where the images of each class lie.
+    """Return where the images of each class lie.
 
     Args:
         directions: in which they are looked at.
@@ -119,8 +119,8 @@ def feature_statistics(directions: Directions, features: npt.NDArray[np.floating
     place = directions(features)
     classes = np.unique(label)
     centres = np.stack([place[label == k].mean(axis=0) for k in classes])
-    own = place - centres[np.searchsorted(classes, label)]
-    within = _unmaking(own.T @ own / max(len(place) - len(classes), 1))
+    centered = place - centres[np.searchsorted(classes, label)]
+    within = _unmaking(centered.T @ centered / max(len(place) - len(classes), 1))
     whole = place - place.mean(axis=0)
     background = np.linalg.solve(within, _unmaking(whole.T @ whole / len(place)))
     middle = place.mean(axis=0)
@@ -133,7 +133,7 @@ def feature_statistics(directions: Directions, features: npt.NDArray[np.floating
 
 
 def _unmaking(covariance: Floats) -> Floats:
-    """(d, d) root of the inverse of a shrunk covariance: rows times it vary by 1 in every direction."""
+    """Return (d, d) root of the inverse of a shrunk covariance: rows times it vary by 1 in every direction."""
     d = len(covariance)
     shrunk = (1 - _SHRINKAGE) * covariance
     shrunk[np.diag_indices(d)] += max(_SHRINKAGE * float(np.trace(covariance)) / d, 1e-12)
@@ -141,27 +141,27 @@ def _unmaking(covariance: Floats) -> Floats:
     return root
 
 
-def held_out_distances(features: npt.NDArray[np.floating], label: Ints, turn: Ints, seed: int) -> Floats:
+def held_out_distances(features: npt.NDArray[np.floating], label: Ints, fold: Ints, seed: int) -> Floats:
     """(m,) distances of the images that are held out, each by directions and statistics of images of other turns.
 
     There are as many directions as for all images: distances grow with their number.
 
     Args:
         features, label: as for `feature_statistics`.
-        turn: (n,) in which each is held out; negative for never. Turns are joined to five.
+        fold: (n,) in which each is held out; negative for never. Folds are merged into five.
         seed: of directions.
     """
-    turn = np.where(turn < 0, turn, turn % _MOST_TURNS)
-    wanted, distances = n_directions(*features.shape), []
-    for t in np.unique(turn[turn >= 0]):
-        others, own_label = features[turn != t], label[turn != t]
-        statistics = feature_statistics(directions_for(others, seed, wanted), others, own_label)
-        distances.append(statistics.distance(features[turn == t]))
+    fold = np.where(fold < 0, fold, fold % _MOST_TURNS)
+    n_total, distances = n_directions(*features.shape), []
+    for k in np.unique(fold[fold >= 0]):
+        others, own_label = features[fold != k], label[fold != k]
+        statistics = feature_statistics(directions_for(others, seed, n_total), others, own_label)
+        distances.append(statistics.distance(features[fold == k]))
     return np.concatenate([np.zeros(0), *distances])
 
 
 def limit_of(distance: Floats, rate: float = RATE) -> float:
-    """The distance beyond which a share `rate` of images like these lies at most, on average.
+    """Return the distance beyond which a share `rate` of images like these lies at most, on average.
 
     A split-conformal quantile (Vovk, Gammerman and Shafer 2005): it holds whatever the distances are like, as long as
     new images are like these. With too few for that rate the largest distance, beyond which 1 in n + 1 lie.
@@ -171,7 +171,7 @@ def limit_of(distance: Floats, rate: float = RATE) -> float:
 
 
 def more_than_expected(n_beyond: int, n: int, known_beyond: int, n_known: int) -> float:
-    """The probability of so many images, or more, beyond a limit, were they like those that it was learnt from.
+    """Return the probability of so many images, or more, beyond a limit, were they like those that it was learnt from.
 
     A beta-binomial, not a binomial distribution: how many lie beyond the limit is itself known from a few images only.
 

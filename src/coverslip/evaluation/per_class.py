@@ -77,7 +77,9 @@ def _of_ranking(
     if missing:
         return Metric(value=None, method=units.method, reason=missing)
     ranked = of_score(score, is_class)
-    own, other = ranked.of_worst
-    influence = Influence(ranked.of_image, np.array([other, own]) ** 2 / 2, ranked.value + (own + other) / 2)
+    positive, negative = ranked.of_worst
+    influence = Influence(
+        ranked.of_image, np.array([negative, positive]) ** 2 / 2, ranked.value + (positive + negative) / 2
+    )
     n_groups = units.n_groups(is_class) if is_class.all() else min(map(units.n_groups, (is_class, ~is_class)))
     return metric_with_interval(ranked.value, influence, units, "share", n_groups=n_groups)

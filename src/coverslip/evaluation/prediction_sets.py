@@ -50,17 +50,17 @@ def set_floors(probability: Floats, label: Ints, level: float = LEVEL) -> tuple[
     return tuple(floors) if any(floors) else None
 
 
-def _floor(own: Floats, level: float) -> float:
-    """The floor of a class whose images have these (n,) probabilities of being it."""
-    n = len(own)
+def _floor(probability: Floats, level: float) -> float:
+    """Return the floor of a class whose images have these (n,) probabilities of being it."""
+    n = len(probability)
     if n < images_needed(level):
         return 0.0
     # The k-th smallest score 1 - p with k = ceil((n + 1) level) is the (n + 1 - k)-th smallest probability.
-    return float(np.sort(own)[n - math.ceil(round((n + 1) * level, 9))])
+    return float(np.sort(probability)[n - math.ceil(round((n + 1) * level, 9))])
 
 
 def classes_in_sets(probability: Floats, floors: Sequence[float]) -> npt.NDArray[np.bool_]:
-    """(n, K) whether a class is in an image's set.
+    """Return (n, K) whether a class is in an image's set.
 
     The most probable class is in every set: it is right for most of the images whose set would be empty without it.
 
@@ -74,7 +74,7 @@ def classes_in_sets(probability: Floats, floors: Sequence[float]) -> npt.NDArray
 
 
 def set_coverage(is_in_set: npt.NDArray[np.bool_], label: Ints) -> SetCoverage:
-    """How often sets held the true class.
+    """Return how often sets held the true class.
 
     Args:
         is_in_set: (n, K).

@@ -32,7 +32,7 @@ class PredictiveValues:
 
 
 def log_ratios(prior: Sequence[float], prevalence: Sequence[float]) -> Floats:
-    """(K,) What to add to log-probabilities so that they are of images among which classes have other shares.
+    """Return (K,) what to add to log-probabilities so that they are of images among which classes have other shares.
 
     Elkan 2001, The Foundations of Cost-Sensitive Learning, theorem 2.
     """
@@ -47,7 +47,7 @@ def at_prevalence(probability: Floats, prior: Sequence[float], prevalence: Seque
 
 
 def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metric, ...]:
-    """The share of each class among images, from their probabilities.
+    """Return the share of each class among images, from their probabilities.
 
     Expectation maximisation (Saerens, Latinne and Decaestecker 2002, Adjusting the Outputs of a Classifier to New a
     Priori Probabilities). The interval holds the shares of one class that are likely enough, or, where that is wider,
@@ -80,15 +80,15 @@ def chance_of_shares(probability: Floats, prior: Sequence[float]) -> float:
     """
     from scipy.special import chdtrc
 
-    own = np.asarray(prior, np.float64) / sum(prior)
-    likelihood = _likelihood(probability, own)
-    share = _most_likely_shares(likelihood, own)
-    gain = 2 * float((np.log(likelihood @ share) - np.log(likelihood @ own)).sum())
-    return float(chdtrc(len(own) - 1, max(gain, 0.0)))
+    expected = np.asarray(prior, np.float64) / sum(prior)
+    likelihood = _likelihood(probability, expected)
+    share = _most_likely_shares(likelihood, expected)
+    gain = 2 * float((np.log(likelihood @ share) - np.log(likelihood @ expected)).sum())
+    return float(chdtrc(len(expected) - 1, max(gain, 0.0)))
 
 
 def _likelihood(probability: Floats, prior: Sequence[float] | Floats) -> Floats:
-    """(n, K) how likely each class makes an image, beside the likeliest one."""
+    """Return (n, K) how likely each class makes an image, beside the likeliest one."""
     likelihood: Floats = probability / np.asarray(prior, np.float64)
     likelihood /= likelihood.max(axis=1, keepdims=True)
     return likelihood
@@ -107,7 +107,7 @@ def _most_likely_shares(likelihood: Floats, start: Floats) -> Floats:
 
 
 def _standard_errors(likelihood: Floats, share: Floats) -> Floats:
-    """(K,) By the information of shares that sum to one: those of all classes but the most frequent are free."""
+    """Return (K,) by the information of shares that sum to one: those of all classes but the most frequent are free."""
     relative = likelihood / (likelihood @ share)[:, None]  # (n, K): how much likelier a class makes an image
     base = int(share.argmax())
     free = [k for k in range(len(share)) if k != base]
@@ -132,10 +132,12 @@ def _likely_enough(likelihood: Floats, share: Floats, k: int) -> tuple[float, fl
     value = float(share[k])
     rest = np.delete(share, k)
     rest = rest / rest.sum() if rest.sum() > 0 else np.full(len(rest), 1 / len(rest))
-    own, others = likelihood[:, k], np.delete(likelihood, k, axis=1) @ rest
+    of_class, of_others = likelihood[:, k], np.delete(likelihood, k, axis=1) @ rest
 
     def is_kept(at: float) -> bool:
-        loss = np.log(value * own + (1 - value) * others) - np.log(np.maximum(at * own + (1 - at) * others, 1e-300))
+        loss = np.log(value * of_class + (1 - value) * of_others) - np.log(
+            np.maximum(at * of_class + (1 - at) * of_others, 1e-300)
+        )
         return bool(2 * loss.sum() <= _Z**2)
 
     return _last_kept(is_kept, value, 0.0), _last_kept(is_kept, value, 1.0)

@@ -29,7 +29,7 @@ OfScore = Callable[[np.ndarray, np.ndarray], Ranked]
 
 
 def auroc(score: np.ndarray, is_class: np.ndarray) -> Ranked:
-    """Area under the ROC curve.
+    """Return area under the ROC curve.
 
     Args:
         score: (n,) float, high for the class.
@@ -54,7 +54,7 @@ def _worst_loss(won: np.ndarray, area: float) -> float:
 
 
 def average_precision(score: np.ndarray, is_class: np.ndarray) -> Ranked:
-    """Mean precision over the images of the class, each at its own score. Args as in `auroc`.
+    """Return mean precision over the images of the class, each at its own score. Args as in `auroc`.
 
     The value equals scikit-learn's `average_precision_score`; there need not be other images.
     """
@@ -79,8 +79,8 @@ def average_precision(score: np.ndarray, is_class: np.ndarray) -> Ranked:
     n_above = int((score[is_class] > score[~is_class].max(initial=-np.inf)).sum())
     n_still_above = 0 if n_above == n_positive else int(_STILL_ABOVE * n_above)
     below = (is_class[order] * by_other)[is_class[order]][n_still_above:]
-    own = _worst_loss(precision[is_class[order]], value)
-    return Ranked(value=value, of_image=of_image, of_worst=(-own / n_positive, float(below.sum()) / n_positive))
+    worst = _worst_loss(precision[is_class[order]], value)
+    return Ranked(value=value, of_image=of_image, of_worst=(-worst / n_positive, float(below.sum()) / n_positive))
 
 
 def _undefined(n: int) -> Ranked:
@@ -88,7 +88,7 @@ def _undefined(n: int) -> Ranked:
 
 
 def _midrank(others: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """(n,) how many of the sorted others lie below each score, those equal counting half."""
+    """Return (n,) how many of the sorted others lie below each score, those equal counting half."""
     middle: np.ndarray = (np.searchsorted(others, score, "left") + np.searchsorted(others, score, "right")) / 2
     return middle
 
@@ -99,7 +99,7 @@ def by_class(of_score: OfScore, probability: np.ndarray, label: np.ndarray) -> l
 
 
 def macro_value(ranked: Sequence[Ranked]) -> float:
-    """The mean over classes where it is defined; NaN where it is nowhere."""
+    """Return the mean over classes where it is defined; NaN where it is nowhere."""
     defined = [each.value for each in ranked if not np.isnan(each.value)]
     return float(np.mean(defined)) if defined else float("nan")
 
@@ -109,9 +109,9 @@ def macro_influence(ranked: Sequence[Ranked], label: np.ndarray) -> Influence:
     n_classes, value = len(ranked), macro_value(ranked)
     defined = [each for each in ranked if not np.isnan(each.value)]
     of_image = np.sum([each.of_image for each in defined], axis=0) / len(defined)
-    own, other = np.array([each.of_worst for each in ranked]).T / len(defined)
+    positive, negative = np.array([each.of_worst for each in ranked]).T / len(defined)
     # An image as wrong as can be comes last in its own class, and first in another.
-    worst = own + (other.sum() - other) / max(n_classes - 1, 1)
+    worst = positive + (negative.sum() - negative) / max(n_classes - 1, 1)
     worst = np.where(np.bincount(label, minlength=n_classes) > 0, worst, 0.0)
     return Influence(of_image, worst**2 / 2, value + float(worst.sum()) / 2)
 

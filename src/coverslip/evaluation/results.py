@@ -32,7 +32,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScores:
-    """How well one class was told from the others."""
+    """How well one class is separated from the others."""
 
     n: int  # images of the class
     metrics: Mapping[str, Metric]  # precision, recall, specificity, f1, auroc
@@ -152,7 +152,7 @@ class Evaluation:
         return self.metrics[name]
 
     def to_pandas(self, table: Literal["metrics", "classes", "confusion"] = "metrics") -> "DataFrame":
-        """The numbers as a data frame.
+        """Return the numbers as a data frame.
 
         Args:
             table: `metrics` has a row for each metric with its interval; `classes` a row for each class with its
@@ -175,7 +175,7 @@ class Evaluation:
                 return data_frame(dict(predicted), index=self.classes)
 
     def _repr_html_(self) -> str:
-        """Each metric with its interval, for notebooks."""
+        """Return each metric with its interval, for notebooks."""
         where = f"Measured on {self.n:,} images ({self.split})"
         rows = [(name, metric.value, metric.low, metric.high) for name, metric in self.metrics.items()]
         return html_table(where, ("metric", "value", f"{LEVEL:.0%} from", "to"), rows)

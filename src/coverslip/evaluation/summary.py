@@ -38,7 +38,7 @@ def evaluate_predictions(
     columns: Mapping[str, np.ndarray] | None = None,
     on_progress: OnMetrics = ignore_metrics,
 ) -> Evaluation:
-    """All metrics with their intervals: no NaN, no NumPy types.
+    """Return all metrics with their intervals: no NaN, no NumPy types.
 
     Args:
         probability: (n_images, n_classes) float, calibrated; rows sum to 1.
@@ -52,7 +52,7 @@ def evaluate_predictions(
         probability_uncalibrated: as `probability`, before the temperature.
         positive: of two classes the one that is looked for; None: see `positive_class`.
         columns: (n_images,) text by the name of a column of the dataset's table, for subgroups.
-        on_progress: told of metrics that are done.
+        on_progress: called with the number of metrics that are done.
 
     Raises:
         ValueError: as in `score`, or the number of classes or the primary metric does not fit.
@@ -86,7 +86,7 @@ def evaluate_predictions(
 
 
 def empty_evaluation(classes: Sequence[str], *, split: str, primary: str, reason: str) -> Evaluation:
-    """An evaluation without numbers, where no image could be measured, and why."""
+    """Return an evaluation without numbers, where no image could be measured, and why."""
     return Evaluation(
         split=split,
         n=0,
@@ -101,7 +101,7 @@ def empty_evaluation(classes: Sequence[str], *, split: str, primary: str, reason
 
 
 def _over_majority_class(label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None, n_classes: int) -> Metric:
-    """How much higher the accuracy is than that of always predicting the most frequent class.
+    """Return how much higher the accuracy is than that of always predicting the most frequent class.
 
     Both at the class proportions of these images, so that only how well each class is recognized is left to chance. On
     other images the accuracy of predicting one class is whatever share that class has there.

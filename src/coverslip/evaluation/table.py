@@ -246,7 +246,7 @@ METRICS: Table[MetricRecord] = Table(
             "correlation of true and predicted classes; 0 is chance",
             metrics.mcc,
             scale="correlation",
-            undefined="all images are of one class, or are called one",
+            undefined="all images are of one class, or are predicted as one",
             is_headline=False,
         ),
         _counted(
@@ -255,7 +255,7 @@ METRICS: Table[MetricRecord] = Table(
             "agreement beyond chance; 0 is chance",
             metrics.kappa,
             scale="correlation",
-            undefined="all images are of one class and are called so",
+            undefined="all images are of one class and are predicted as it",
             is_headline=False,
         ),
         _counted(
@@ -302,7 +302,7 @@ METRICS: Table[MetricRecord] = Table(
             influence=_SLOPE[1],
             better="near 1",
             scale="real",
-            undefined="mistakes and right answers can be told apart by their probability alone, or there are none",
+            undefined="the probability separates errors from correct predictions, or there are none of either",
             is_headline=False,
             is_for_choices=False,
         ),
@@ -314,7 +314,7 @@ METRICS: Table[MetricRecord] = Table(
             influence=_INTERCEPT[1],
             better="near 0",
             scale="real",
-            undefined="there are no mistakes, or nothing but mistakes",
+            undefined="all predictions are correct, or all are errors",
             is_headline=False,
             is_for_choices=False,
         ),
@@ -333,7 +333,7 @@ def score(
     *,
     names: Sequence[str] | None = None,
 ) -> dict[str, float]:
-    """Metrics of calibrated probabilities, as plain floats.
+    """Return metrics of calibrated probabilities, as plain floats.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
@@ -350,22 +350,22 @@ def score(
     metrics.check_arrays(probability, label)
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    chosen = scored_metrics() if names is None else names
-    return {name: METRICS[name].value(probability, label, predicted) for name in chosen}
+    metric_names = scored_metrics() if names is None else names
+    return {name: METRICS[name].value(probability, label, predicted) for name in metric_names}
 
 
 def scored_metrics() -> tuple[str, ...]:
-    """Names of the metrics that one set of probabilities is enough for."""
+    """Return names of the metrics that one set of probabilities is enough for."""
     return tuple(name for name, record in METRICS.items() if not record.is_before_calibration)
 
 
 def metrics_for_choices() -> tuple[str, ...]:
-    """Names of the metrics that networks may be chosen by."""
+    """Return names of the metrics that networks may be chosen by."""
     return tuple(name for name, record in METRICS.items() if record.is_for_choices)
 
 
 def row_metrics(primary: str) -> tuple[str, ...]:
-    """Names of those that a row for a part of the images (a fold, a domain) has room for.
+    """Return names of those that a row for a part of the images (a fold, a domain) has room for.
 
     Args:
         primary: the metric that choices were made by.

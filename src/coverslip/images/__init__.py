@@ -1,4 +1,4 @@
-"""Any microscope file to pixels, what can be told about them, and how they are preprocessed for a network."""
+"""Read any microscope file as pixels, describe them, and preprocess them for a network."""
 
 from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images._pillow import decode_pillow

@@ -23,12 +23,12 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9), 0xFF}
 
 
 def declares_its_size(compression: int) -> bool:
-    """Whether strips and tiles of this compression go by a size of their own."""
+    """Return whether strips and tiles of this compression go by a size of their own."""
     return compression in _SIZES
 
 
 def n_scanned(coded: bytes, n_samples: int) -> int:
-    """How many samples decoding a JPEG goes over: each scan goes over all of them."""
+    """Return how many samples decoding a JPEG goes over: each scan goes over all of them."""
     return coded.count(b"\xff\xda") * n_samples
 
 
@@ -43,7 +43,7 @@ def check_scanned(path: Path, n: int) -> None:
 
 
 def coded_size(compression: int, coded: bytes) -> CodedSize | None:
-    """The pixels and bytes that `coded` becomes; None where that cannot be told."""
+    """Return the numbers of pixels and bytes that `coded` becomes; None if unknown."""
     try:
         sizes = list(_SIZES[compression](coded))
     except (struct.error, IndexError):
@@ -133,7 +133,7 @@ def _png(coded: bytes) -> Iterator[CodedSize]:
 
 
 def _lerc(coded: bytes) -> Iterator[CodedSize]:
-    """One image after the other, told in a few bytes each where it is constant."""
+    """One image after the other, a few bytes each where it is constant."""
     for start in _places(coded, b"Lerc2 "):
         (version,) = struct.unpack_from("<i", coded, start + 6)
         rows, columns = struct.unpack_from("<ii", coded, start + (14 if version >= 3 else 10))

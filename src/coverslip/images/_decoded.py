@@ -32,14 +32,14 @@ class Decoded:
     note: str | None = None  # one short reason, equal for equal causes, so that a caller can count
 
 
-def damaged(path: Path, why: object) -> UnreadableImage:
-    """The refusal of a file whose bytes do not make a whole image."""
-    reason = " ".join(str(why).split())[:160].rstrip(". ") or type(why).__name__
+def damaged(path: Path, cause: object) -> UnreadableImage:
+    """Return the refusal of a file whose bytes do not make a whole image."""
+    reason = " ".join(str(cause).split())[:160].rstrip(". ") or type(cause).__name__
     return UnreadableImage("image-damaged", file=path, reason=reason)
 
 
 def check_size(path: Path, width: int, height: int, max_bytes: int, *, bytes_per_pixel: int = 1) -> None:
-    """Refuse by the declared size, before memory is asked for.
+    """Refuse an image by its declared size, before memory is allocated.
 
     `bytes_per_pixel` counts all channels.
 
@@ -84,7 +84,7 @@ def by_rows(change: Callable[[Array], Array], array: Array) -> Array:
 
 
 def choose_plane(path: Path, plane: Plane, n_planes: int, read: Callable[[int], Array]) -> Array:
-    """One plane by its number, the maximum or mean over all, held one at a time, or all of them as channels.
+    """Return one plane by its number, the maximum or mean over all, held one at a time, or all of them as channels.
 
     The mean of whole numbers is rounded to the nearest.
 
@@ -114,7 +114,7 @@ def choose_plane(path: Path, plane: Plane, n_planes: int, read: Callable[[int], 
 
 
 def _as_channels(path: Path, n_planes: int, read: Callable[[int], Array]) -> Array:
-    """(H, W, C) of all planes one after the other."""
+    """Return (H, W, C) of all planes one after the other."""
     first = read(0)
     check_size(path, first.shape[1], first.shape[0], MAX_BYTES, bytes_per_pixel=n_planes * first[:1, :1].nbytes)
     planes = [first, *(_same_shape(path, read(index), first) for index in range(1, n_planes))]
@@ -138,7 +138,7 @@ def _same_shape(path: Path, array: Array, first: Array) -> Array:
 
 
 def cmyk_to_rgb(array: Array) -> Array:
-    """(H, W, 4) inks to (H, W, 3) light, same unsigned dtype: what ink and black let through."""
+    """Convert (H, W, 4) inks to (H, W, 3) light, same unsigned dtype: what ink and black let through."""
     top = np.float32(np.iinfo(array.dtype).max)
 
     def light(inks: Array) -> Array:

@@ -31,7 +31,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "TIFF"
 # What Pillow grumbles about (odd metadata, large sizes below its limit) is no news to a person looking at cells,
 # and with thousands of files it would bury what is. `catch_warnings` is not safe between threads, a filter is.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs is printed where nobody asked for logs
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # otherwise it prints its records
 
 _ORIENTATION_TAG = 0x0112
 _LYING = range(5, 9)  # orientations by which width and height change places
@@ -111,7 +111,7 @@ def oriented(array: Array, orientation: int) -> Array:
 
 
 def image_to_array(image: Image.Image) -> Array:
-    """A loaded Pillow image as (H, W) or (H, W, C): palettes, inks and 1-bit resolved, alpha dropped."""
+    """Return a loaded Pillow image as (H, W) or (H, W, C): palettes, inks and 1-bit resolved, alpha dropped."""
     n_rows = max(1, _PART_PIXELS // image.width)
     if n_rows >= image.height:
         return _part_to_array(image)
@@ -180,7 +180,7 @@ def _n_frames(image: Image.Image) -> int:
 
 
 def _is_grey(image: Image.Image) -> bool:
-    """Whether `image_to_array` would give one channel."""
+    """Return whether `image_to_array` would give one channel."""
     if image.mode in ("P", "PA"):
         palette = _palette(image)
         return bool((palette == palette[:, :1]).all())
@@ -216,7 +216,7 @@ def _bytes_per_pixel(image: Image.Image, depth: int) -> int:
 
 
 def _is_narrowed_by_pillow(image: Image.Image, depth: int) -> bool:
-    """Whether Pillow would drop bits (colour) or stretch them (grey JPEG 2000 of 9 to 15 bit)."""
+    """Return whether Pillow would drop bits (colour) or stretch them (grey JPEG 2000 of 9 to 15 bit)."""
     return depth > 8 and (image.format == "JPEG2000" or (image.format == "PNG" and not image.mode.startswith("I")))
 
 
@@ -245,7 +245,7 @@ def _whole(path: Path) -> bytes:
 
 
 def unknown_format(path: Path, head: bytes) -> UnreadableImage:
-    """The refusal of bytes that no reader knows."""
+    """Return the refusal of bytes that no reader knows."""
     if head.strip(b"\x00") == b"":
         return damaged(path, text("image-of-zeros"))
     is_text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in head[:64])

@@ -79,7 +79,7 @@ def read_tiff(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
 
 
 def _is_swapped(path: Path) -> bool:
-    """Whether the magic number stands in the wrong order of bytes; Pillow reads such files nonetheless."""
+    """Return whether the magic number stands in the wrong order of bytes; Pillow reads such files nonetheless."""
     with open_image(path) as file:
         return file.read(4) in _SWAPPED
 
@@ -160,7 +160,7 @@ def _read_page_with_pillow(path: Path) -> Decoded:
 
 
 def _read_plane(path: Path, series: "TiffPageSeries", index: int, max_bytes: int) -> Array:
-    """(H, W) or (H, W, C) of plane `index`, with C ahead of S where a file declares both."""
+    """Return (H, W) or (H, W, C) of plane `index`, with C ahead of S where a file declares both."""
     axes, shape = series.axes, series.shape
     plane_axes = [i for i, axis in enumerate(axes) if axis not in "CSYX"]
     where: list[int | slice] = [slice(None)] * len(axes)
@@ -231,7 +231,7 @@ def _check_whole(path: Path, series: "TiffPageSeries", number: int, max_bytes: i
     """Refuse a page whose strips or tiles are missing, larger than declared or beyond the end of the file.
 
     tifffile fills such places with zeros in some cases; half a cell is worse than none. Tiles that a whole-slide
-    file leaves out on purpose (offset and length 0) are background.
+    file omits on purpose (offset and length 0) are background.
     """
     page = series.pages[number]
     if page is None:
@@ -304,7 +304,7 @@ def _to_light(path: Path, array: Array, page: "TiffPage") -> Array:
 
 
 def _summary(complaint: str) -> str:
-    """A complaint without addresses and numbers, so that equal ones of many files count as one."""
+    """Return a complaint without addresses and numbers, so that equal ones of many files count as one."""
     words = re.sub(r"<[^<>]*>|\([^()]*\)|\d+", "", complaint).split()
     return " ".join(words)[:100].rstrip(" .,")
 

@@ -161,7 +161,7 @@ def _number(file: BinaryIO, number_format: str) -> int:
 
 
 def _numbers(file: BinaryIO, layout: _Layout, kind: int, count: int, value: bytes) -> tuple[int, ...]:
-    """What a tag that points at pages holds: four bytes each, or eight."""
+    """Return what a tag that points at pages holds: four bytes each, or eight."""
     number = f"{layout.tag[0]}{count}{'Q' if kind in (16, 18) else 'I'}"
     return struct.unpack(number, _value(file, layout, struct.calcsize(number), value))
 
@@ -171,7 +171,7 @@ def _text(file: BinaryIO, layout: _Layout, count: int, value: bytes) -> str:
 
 
 def _value(file: BinaryIO, layout: _Layout, size: int, value: bytes) -> bytes:
-    """A tag's value: in the tag itself where it has room, else where the tag points."""
+    """Return a tag's value: in the tag itself where it has room, else where the tag points."""
     if size <= len(value):
         return value[:size]
     file.seek(struct.unpack_from(f"{layout.tag[0]}{'Q' if len(value) == 8 else 'I'}", value)[0])
@@ -179,7 +179,7 @@ def _value(file: BinaryIO, layout: _Layout, size: int, value: bytes) -> bytes:
 
 
 def _most_planes(description: str) -> int:
-    """The largest count of planes, or place of one, in OME metadata: as long a list would be made."""
+    """Return the largest count of planes, or place of one, in OME metadata: as long a list would be made."""
     return (
         max((int(count[:20]) for count in _OME_COUNTS.findall(description)), default=0) if "<OME" in description else 0
     )

@@ -21,7 +21,7 @@ _CENTIMETRE = 3  # ResolutionUnit
 
 
 def describe_tiff(path: Path) -> tuple[Series, ...]:
-    """Every series, the full-resolution level of pyramids.
+    """Return every series, the full-resolution level of pyramids.
 
     Raises:
         UnreadableImage: its pages do not come to an end.

@@ -1,7 +1,7 @@
 """Opening the files of images, anywhere or only below some folders, whatever links are exchanged meanwhile.
 
-A path that was checked may lead elsewhere by the time it is opened. So a confined file is opened folder by folder from
-the root that its real path lies below, and no link is followed on the way: what was checked is what is read.
+A path that was checked may lead to another file by the time it is opened. So a confined file is opened folder by
+folder from the root above its real path, and no link is followed on the way: the file that was checked is read.
 """
 
 import errno
@@ -32,7 +32,7 @@ def confined_to(roots: Sequence[Path] | None) -> Iterator[None]:
 
 
 def open_image(path: Path) -> BufferedReader:
-    """A file to read bytes from; every reader of a format opens its files with this.
+    """Return a file to read bytes from; every reader of a format opens its files with this.
 
     Raises:
         UnreadableImage: it lies outside the folders that this thread is confined to.
@@ -43,10 +43,10 @@ def open_image(path: Path) -> BufferedReader:
 
 
 def open_below(path: Path, roots: Sequence[Path]) -> BufferedReader:
-    """A regular file that lies below one of these real paths, also behind links, to read bytes from.
+    """Return a regular file that lies below one of these real paths, also behind links, to read bytes from.
 
     Raises:
-        UnreadableImage: it lies elsewhere, or a link was put into its path meanwhile.
+        UnreadableImage: it is outside these paths, or a link was put into its path meanwhile.
         OSError: it cannot be opened.
     """
     real = path.resolve(strict=True)

@@ -39,12 +39,12 @@ def cut_out(path: Path, array: Array, box: tuple[int, int, int, int], max_bytes:
 
 
 def square_around(point: tuple[int, int], side: int) -> tuple[int, int, int, int]:
-    """The box (x, y, width, height) of this side with a point in its middle."""
+    """Return the box (x, y, width, height) of this side with a point in its middle."""
     return point[0] - side // 2, point[1] - side // 2, side, side
 
 
 def middle_of(box: tuple[int, int, int, int]) -> tuple[int, int]:
-    """The point that `square_around` made a box of."""
+    """Return the point that `square_around` made a box of."""
     return box[0] + box[2] // 2, box[1] + box[3] // 2
 
 

@@ -34,7 +34,7 @@ class ImageFacts:
 
 
 def image_facts(pixels: Pixels) -> ImageFacts:
-    """The facts of one image."""
+    """Return the facts of one image."""
     array = effective_channels(pixels.array)
     low, high = intensity_range(array)
     return ImageFacts(
@@ -53,7 +53,7 @@ def image_facts(pixels: Pixels) -> ImageFacts:
 
 
 def pixel_hash(array: Array) -> str:
-    """Hex digest (128 bit) of the pixels alone: equal for equal pixels, whatever file, format or compression.
+    """Return hex digest (128 bit) of the pixels alone: equal for equal pixels, whatever file, format or compression.
 
     Size, number of channels and depth count. Grey that is stored as RGB hashes as grey.
 
@@ -64,10 +64,10 @@ def pixel_hash(array: Array) -> str:
 
 
 def effective_channels(array: Array) -> Array:
-    """(H, W, 1) where three channels are equal everywhere, else the array itself."""
+    """Return (H, W, 1) where three channels are equal everywhere, else the array itself."""
     if array.shape[2] != 3:
         return array
-    rows = array[:: max(1, array.shape[0] // 8)]  # nearly every colour image is told by a few rows
+    rows = array[:: max(1, array.shape[0] // 8)]  # a few rows identify nearly every color image
     if not (_is_grey(rows) and _is_grey(array)):
         return array
     return np.ascontiguousarray(array[..., :1])
@@ -93,7 +93,7 @@ def intensity_range(array: Array) -> tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def depth_of(array: Array) -> Depth:
-    """The name of one of the three dtypes that pixels have.
+    """Return the name of one of the three dtypes that pixels have.
 
     Raises:
         ValueError: the array is of another dtype.

@@ -32,7 +32,7 @@ def register_reader(reader: Reader) -> Reader:
 
 
 def readers() -> tuple[Reader, ...]:
-    """All formats in the order in which they are asked: added ones first, then those of installed packages, then ours.
+    """Return all formats in the order in which they are tried: added ones, those of installed packages, then ours.
 
     Raises:
         CoverslipError: an installed package's reader cannot be loaded.
@@ -47,7 +47,7 @@ def image_suffixes() -> frozenset[str]:
 
 
 def unread_suffixes() -> frozenset[str]:
-    """The endings of formats that are known but cannot be read."""
+    """Return the endings of formats that are known but cannot be read."""
     read = {suffix for reader in readers() if reader.read is not None for suffix in reader.suffixes}
     return image_suffixes() - read
 
@@ -62,7 +62,7 @@ class UnreadFormat:
 
 
 def unread_formats(names: Iterable[str]) -> list[UnreadFormat]:
-    """The formats that cannot be read among files of these names, those with the most files first."""
+    """Return the formats that cannot be read among files of these names, those with the most files first."""
     n_of, unread = Counter(Path(name).suffix.lower() for name in names), unread_suffixes()
     formats = [
         UnreadFormat(reader.title, n_files, reader.export_advice)
@@ -73,12 +73,12 @@ def unread_formats(names: Iterable[str]) -> list[UnreadFormat]:
 
 
 def are_added() -> bool:
-    """Whether this process has formats that others lack."""
+    """Return whether this process has formats that others lack."""
     return bool(_ADDED)
 
 
 def reader_of(head: bytes) -> Reader | None:
-    """The format of a file with these first bytes."""
+    """Return the format of a file with these first bytes."""
     return next((reader for reader in readers() if reader.is_this(head)), None)
 
 

@@ -63,7 +63,7 @@ class ReadPlan(BaseModel):
     )
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        """All files that an image is made of, that of its first channel first."""
+        """Return all files that an image is made of, that of its first channel first."""
         others = (os.path.normpath(path.parent / name) for name in self.other_files)
         return (path, *map(Path, others))
 
@@ -73,5 +73,5 @@ class ReadPlan(BaseModel):
 
     @classmethod
     def from_json(cls, text: str) -> "ReadPlan":
-        """The plan that gave `as_json`."""
+        """Return the plan that gave `as_json`."""
         return cls.model_validate(json.loads(text))

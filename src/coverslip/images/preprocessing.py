@@ -16,7 +16,7 @@ Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColour = Literal["auto", "black", "white"]
 LARGEST_SIDE = 1024  # pixels that networks are given: one image of 4,096 would take gigabytes
 _LARGE_PLANE = 2**24  # pixels
-_REACH = 2  # pixels, or as many as become one, that the filter looks to either side, and one to spare
+_REACH = 2  # pixels, or as many as become one, that the filter reaches to either side, plus a margin of one
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
@@ -53,13 +53,13 @@ class Preprocessing(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: JSON values
-        """What came later stands in cards, and in the keys of caches, only where it changes pixels."""
+        """Return what came later stands in cards, and in the keys of caches, only where it changes pixels."""
         saved: dict[str, Any] = handler(self)
         unused = {"canvas_px": None, "pad_colour": "auto"}
         return {name: value for name, value in saved.items() if name not in unused or value != unused[name]}
 
     def is_too_large(self, width_px: int, height_px: int) -> bool:
-        """Whether an image of this size has to be shrunk to fit the canvas, and so loses the common scale."""
+        """Return whether an image of this size has to be shrunk to fit the canvas, and so loses the common scale."""
         return self.canvas_px is not None and max(width_px, height_px) > self.canvas_px
 
 
@@ -92,9 +92,9 @@ def preprocess(array: Array, preprocessing: Preprocessing) -> Array:
 
 
 def resized(array: Array, width: int, height: int, box: Box | None = None, *, as_float: bool = False) -> Array:
-    """(height, width, C) bilinear and antialiased, from `box` of the (H, W, C) array or all of it.
+    """Return (height, width, C) bilinear and antialiased, from `box` of the (H, W, C) array or all of it.
 
-    uint8 stays so unless floats are asked for; all else becomes float32, one channel and some rows at a time.
+    uint8 stays uint8 unless `as_float`; all else becomes float32, one channel and some rows at a time.
     """
     dtype = np.dtype(np.uint8 if array.dtype == np.uint8 and not as_float else np.float32)
     if dtype == np.uint8 and array.shape[2] == 3:
@@ -159,7 +159,7 @@ def _pad_colour(array: Array, pad_colour: PadColour, dtype: np.dtype[Any]) -> Ar
 
 
 def _fit_channels(array: Array, n_channels: int) -> Array:
-    """The array with `n_channels` channels, or with one that is to be repeated."""
+    """Return the array with `n_channels` channels, or with one that is to be repeated."""
     n_in_image = array.shape[2]
     if n_in_image in (1, n_channels):
         return array

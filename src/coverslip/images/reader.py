@@ -1,4 +1,4 @@
-"""What a format is: how it is told, what it holds, how it is decoded."""
+"""File formats: how they are identified, described and decoded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pathlib import Path
 from coverslip.images._decoded import Decoded
 from coverslip.images.plan import ReadPlan
 
-HEAD_BYTES = 512  # that a format can be told by
+HEAD_BYTES = 512  # from which a format can be identified
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class Reader:
     name: str  # short: what `inspect` counts
     title: str  # for people
     suffixes: tuple[str, ...]  # lower case, with a dot: by these a file in a folder counts as an image
-    # Given a file's first 512 bytes. Names are never asked: a TIFF may be called .png.
+    # Given a file's first 512 bytes. Names are never used: a TIFF may be called .png.
     is_this: Callable[[bytes], bool]
     # Every series of a file; the first is the one that is read. No pixels are decoded.
     describe: Callable[[Path], tuple[Series, ...]] | None = None
     # The plane that the plan asks for; depth, channels and box are applied afterwards. The number is of bytes that its
-    # pixels may take: a file that declares more is refused before memory is asked for; see `check_size`. Called by
+    # pixels may take: a file that declares more is refused before memory is allocated; see `check_size`. Called by
     # several threads.
     # Opens files with `open_image`, so that the app is given none from outside its folders.
-    # May raise anything: all but UnreadableImage is told as damage. None: known, and refused with a reason.
+    # May raise anything: all but UnreadableImage is reported as damage. None: known, and refused with a reason.
     read: Callable[[Path, ReadPlan, int], Decoded] | None = None
     # Of a format that is not read: how to get files that are. A function where it is a message of the catalogue.
     export: str | Callable[[], str] = ""
@@ -53,5 +53,5 @@ class Reader:
 
 
 def starts(*signatures: bytes) -> Callable[[bytes], bool]:
-    """Whether a file begins with one of them, to be a reader's `is_this`."""
+    """Return whether a file begins with one of them, to be a reader's `is_this`."""
     return lambda head: head.startswith(signatures)

@@ -51,7 +51,7 @@ class Pixels:
 def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
     """Decode one image file, in this process.
 
-    The format is told by the first bytes, never by the name. Safe to call from several threads.
+    The format is identified by the first bytes, never by the name. Safe to call from several threads.
 
     Args:
         path: a file.
@@ -72,23 +72,23 @@ def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYT
         raise _in_words(path, head, error, max_bytes) from error
 
 
-def pixels_in_memory(name: Path, given: Decoded, plan: ReadPlan = WHOLE_IMAGE) -> Pixels:
-    """An image that was given in memory, by the same rules as a file of these pixels.
+def pixels_in_memory(name: Path, decoded: Decoded, plan: ReadPlan = WHOLE_IMAGE) -> Pixels:
+    """Return an image that was given in memory, by the same rules as a file of these pixels.
 
     Args:
         name: what stands in place of its path.
-        given: all its pixels.
+        decoded: all its pixels.
         plan: which channels and box to keep; the only plane there is is 0.
 
     Raises:
-        UnreadableImage: it has no such plane or channels, the box lies elsewhere, or no pixel holds a finite number.
+        UnreadableImage: it has no such plane or channels, the box is outside the image, or no pixel has a finite value.
     """
-    plane = choose_plane(name, plan.plane, 1, lambda _: given.array)
-    return _planned(name, replace(given, array=plane), plan, "in memory")
+    plane = choose_plane(name, plan.plane, 1, lambda _: decoded.array)
+    return _planned(name, replace(decoded, array=plane), plan, "in memory")
 
 
 def _planned(path: Path, decoded: Decoded, plan: ReadPlan, file_format: str, max_bytes: int = MAX_BYTES) -> Pixels:
-    """What a reader found, in one of three depths, cut to the channels and the box of the plan."""
+    """Return what a reader found, in one of three depths, cut to the channels and the box of the plan."""
     array, note = _to_three_depths(path, decoded.array)
     n_planes = 1 if plan.plane == "channels" else decoded.n_planes
     plane = Pixels(array, file_format, decoded.bit_depth, n_planes, decoded.note or note)
@@ -96,10 +96,10 @@ def _planned(path: Path, decoded: Decoded, plan: ReadPlan, file_format: str, max
 
 
 def cut(path: Path, plane: Pixels, plan: ReadPlan, max_bytes: int = MAX_BYTES) -> Pixels:
-    """A plane with all its channels, cut to the channels and the box of a plan.
+    """Return a plane with all its channels, cut to the channels and the box of a plan.
 
     Raises:
-        UnreadableImage: it has no such channels, or the box lies elsewhere or takes more than `max_bytes`.
+        UnreadableImage: it has no such channels, or the box is outside the image or takes more than `max_bytes`.
     """
     array, note = _select_channels(path, plane.array, plan), plane.note
     if plan.box is not None:
@@ -111,7 +111,7 @@ def cut(path: Path, plane: Pixels, plan: ReadPlan, max_bytes: int = MAX_BYTES) -
 
 
 def describe_image(path: Path) -> tuple[Series, ...]:
-    """The series that a file declares, with axes and pixel size; `read_pixels` reads the first. Decodes nothing.
+    """Return the series that a file declares, with axes and pixel size; `read_pixels` reads the first. Decodes nothing.
 
     Raises:
         UnreadableImage: as `read_pixels` does, but for damage that only decoding finds.
@@ -179,7 +179,7 @@ def _no_access(path: Path, error: OSError) -> UnreadableImage:
 
 
 def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
-    """(H, W, C) uint8, uint16 or float32 in native byte order, and a note where values had to be replaced."""
+    """Return (H, W, C) uint8, uint16 or float32 in native byte order, and a note where values had to be replaced."""
     if array.ndim == 2:
         array = array[..., np.newaxis]
     if array.dtype == np.uint8:

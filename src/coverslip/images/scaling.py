@@ -55,7 +55,7 @@ def learn_scaling(
     channel, colour images for one channel by luminance; images whose channels fit neither way do not count.
 
     Raises:
-        BadDataset: `full` was asked for, but float images hold values outside [0, 1], where full means nothing.
+        BadDataset: `full` is requested, but float images have values outside [0, 1], for which it is not defined.
     """
     if mode == "auto":
         mode = "full" if all(fact.dtype == "uint8" for fact in facts) else "training-range"
@@ -106,7 +106,7 @@ def _range_over_images(ends: list[tuple[tuple[float, ...], tuple[float, ...]]]) 
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:
-    """The pair with high above low, also where an image is of one intensity only."""
+    """Return the pair with high above low, also where an image is of one intensity only."""
     return (low, high) if np.float32(high) > np.float32(low) else (low, low + max(1.0, abs(low) * 1e-3))
 
 

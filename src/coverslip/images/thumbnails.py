@@ -15,7 +15,7 @@ from coverslip.images.scaling import Scaling, limits, within
 
 
 def thumbnail(path: Path, side_px: int = 128, *, plan: ReadPlan = WHOLE_IMAGE) -> bytes:
-    """The image as WebP bytes, its longer side at most `side_px`; small images keep their size.
+    """Return the image as WebP bytes, its longer side at most `side_px`; small images keep their size.
 
     Deeper than 8 bit, each channel is stretched over its own range, to be looked at and not to be measured.
     Three channels are shown as red, green and blue; of any other number only the first is shown.

@@ -33,7 +33,7 @@ class ClusterLoss(nn.Module):
     which goes on after a stop computes the same as one that was never stopped.
 
     Args:
-        n_classes: K; clusters that K-means looks for.
+        n_classes: K; the number of clusters of K-means.
         groups: a name in `GROUPINGS`.
         spread_weight: of 1 / spread.
         scatter_weight: of the scatter.
@@ -59,7 +59,7 @@ class ClusterLoss(nn.Module):
         self._seen: tuple[Tensor, Tensor] | None = None  # the latest features and labels of earlier steps
 
     def forward(self, features: Tensor, label: Tensor) -> Tensor:
-        """The penalty, a scalar at least 0.
+        """Return the penalty, a scalar at least 0.
 
         Args:
             features: (B, D) float of all images of the step: a part of them has other groups.
@@ -73,7 +73,7 @@ class ClusterLoss(nn.Module):
         return penalty if spread is None else penalty + self._spread_weight * _inverse(spread)
 
     def _with_seen(self, features: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """The step's points and the remembered ones, which carry no gradient; remembers the former."""
+        """Return the step's points and the remembered ones, which carry no gradient; remembers the former."""
         points, labels = features, label
         if self._seen is not None:
             points, labels = torch.cat([features, self._seen[0]]), torch.cat([label, self._seen[1]])
@@ -83,7 +83,7 @@ class ClusterLoss(nn.Module):
 
 
 def groups_by_label(features: Tensor, label: Tensor, n_classes: int) -> Tensor:
-    """The classes."""
+    """Return the classes."""
     return label
 
 
@@ -93,7 +93,7 @@ def groups_by_kmeans(features: Tensor, label: Tensor, n_classes: int) -> Tensor:
 
 
 def spread_and_scatter(points: Tensor, group: Tensor, *, mean: bool) -> tuple[Tensor | None, Tensor]:
-    """How far groups lie apart, and how wide they are.
+    """Return how far groups lie apart, and how wide they are.
 
     Args:
         points: (n, D) float.
@@ -119,21 +119,21 @@ def spread_and_scatter(points: Tensor, group: Tensor, *, mean: bool) -> tuple[Te
 
 
 def kmeans(points: Tensor, n_clusters: int) -> Tensor:
-    """(n,) int cluster of each of the (n, D) points; fewer clusters where there are fewer different points.
+    """Return (n,) int cluster of each of the (n, D) points; fewer clusters where there are fewer different points.
 
     Lloyd's algorithm from the point farthest from the middle, then each time the one farthest from those chosen:
     nothing is drawn, so that the same points always give the same clusters.
     """
-    to_chosen = (points - points.mean(dim=0)).norm(dim=1)
-    chosen: list[Tensor] = []
+    to_starts = (points - points.mean(dim=0)).norm(dim=1)
+    starts: list[Tensor] = []
     for _ in range(n_clusters):
-        farthest = points[to_chosen.argmax()]
+        farthest = points[to_starts.argmax()]
         distance = (points - farthest).norm(dim=1)  # exact, which `cdist` is not: a point is 0 away from its copies
-        to_chosen = torch.minimum(to_chosen, distance) if chosen else distance
-        chosen.append(farthest)
-        if not to_chosen.max() > 0:
+        to_starts = torch.minimum(to_starts, distance) if starts else distance
+        starts.append(farthest)
+        if not to_starts.max() > 0:
             break
-    centroid = torch.stack(chosen)
+    centroid = torch.stack(starts)
     cluster = torch.cdist(points, centroid).argmin(dim=1)
     for _ in range(_MOST_PASSES):
         belongs = nn.functional.one_hot(cluster, len(centroid)).to(points.dtype)

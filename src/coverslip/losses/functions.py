@@ -40,34 +40,34 @@ class ImageLoss(nn.Module):
         self._options = {"label_smoothing": label_smoothing, **record.with_defaults(options or {})}
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
-        """A scalar: the sum over (B, K) logits and (B,) labels."""
+        """Return a scalar: the sum over (B, K) logits and (B,) labels."""
         return self._sum_of(logits, label, weight=self.weight, **self._options)
 
     def total_weight(self, label: Tensor) -> Tensor | float:
-        """What the sum is divided by to be the mean."""
+        """Return what the sum is divided by to be the mean."""
         return float(len(label)) if self.weight is None else self.weight[label].sum()
 
 
 def balanced_weight(n_of_class: Tensor) -> Tensor:
-    """(K,) float32 that let every class count alike, from (K,) images of each."""
+    """Return (K,) float32 that let every class count alike, from (K,) images of each."""
     share = n_of_class.sum().double() / (len(n_of_class) * n_of_class.clamp(min=1).double())
     return share.to(torch.float32)
 
 
 def cross_entropy(logits: Tensor, label: Tensor, *, weight: Tensor | None, label_smoothing: float) -> Tensor:
-    """(B,) minus the logarithm of the true class's probability, times its weight."""
+    """Return (B,) minus the logarithm of the true class's probability, times its weight."""
     return functional.cross_entropy(logits, label, weight, label_smoothing=label_smoothing, reduction="none")
 
 
 def summed_cross_entropy(logits: Tensor, label: Tensor, *, weight: Tensor | None, label_smoothing: float) -> Tensor:
-    """The sum of `cross_entropy`, in one pass."""
+    """Return the sum of `cross_entropy`, in one pass."""
     return functional.cross_entropy(logits, label, weight, label_smoothing=label_smoothing, reduction="sum")
 
 
 def focal(
     logits: Tensor, label: Tensor, *, weight: Tensor | None, label_smoothing: float, gamma: float = 2.0
 ) -> Tensor:
-    """(B,) cross-entropy times (1 - probability) ^ gamma, by class."""
+    """Return (B,) cross-entropy times (1 - probability) ^ gamma, by class."""
     log_probability = logits.log_softmax(dim=1)
     # From the logarithm, exact near 1; kept off 0, where a power below 1 has no slope.
     rest = (-torch.expm1(log_probability)).clamp(min=torch.finfo(logits.dtype).eps)

@@ -34,13 +34,13 @@ class LossRecord:
     options: tuple[Option, ...] = ()
 
     def sum_over_images(self) -> "OfImages":
-        """A function like `per_image` that gives the sum over images, a scalar."""
+        """Return a function like `per_image` that gives the sum over images, a scalar."""
         way = self.summed or self.per_image
         function: OfImages = imported(way) if isinstance(way, str) else way
         return function if self.summed else lambda *arrays, **options: function(*arrays, **options).sum()
 
     def with_defaults(self, options: Mapping[str, float]) -> dict[str, float]:
-        """All options, those that are not given at their default."""
+        """Return all options, those that are not given at their default."""
         return {option.name: options.get(option.name, option.default) for option in self.options}
 
 
@@ -84,13 +84,13 @@ def check_options(name: str, options: Mapping[str, float]) -> None:
     Raises:
         ValueError: it has no such option, or the number is out of its range.
     """
-    known = {option.name: option for option in LOSSES.find(name).options}
+    by_name = {option.name: option for option in LOSSES.find(name).options}
     for key, value in options.items():
-        if not known:
+        if not by_name:
             raise ValueError(text("loss-without-options", name=name))
-        if key not in known:
-            raise no_such(f"option of the loss {name}", key, known)
-        if fault := known[key].fault_in(value):
+        if key not in by_name:
+            raise no_such(f"option of the loss {name}", key, by_name)
+        if fault := by_name[key].fault_in(value):
             raise ValueError(f"{key}: {fault}")
 
 
@@ -104,7 +104,7 @@ class Grouping:
     groups: "str | GroupsOf"
 
     def of(self, features: "Tensor", label: "Tensor", n_classes: int) -> "Tensor":
-        """(n,) int from (n, D) features and (n,) labels."""
+        """Return (n,) int from (n, D) features and (n,) labels."""
         groups: GroupsOf = imported(self.groups) if isinstance(self.groups, str) else self.groups
         return groups(features, label, n_classes)
 

@@ -1,4 +1,4 @@
-"""The zoo: records without torch, and networks when asked for.
+"""Networks: their records, which do not need torch, and the networks themselves on request.
 
 Networks are in `coverslip.models.networks` and `coverslip.models.freezing`, which import torch.
 """

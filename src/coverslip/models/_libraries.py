@@ -61,7 +61,7 @@ with without_compiler():
 
 
 def import_timm() -> Any:  # Any: untyped
-    """The library; its first import takes half a second."""
+    """Return the library; its first import takes half a second."""
     with without_compiler():
         import timm
     return timm

@@ -38,5 +38,5 @@ def mark_untrained(network: nn.Module, names: Iterable[str]) -> None:
 
 
 def is_untrained(norm: _BatchNorm) -> bool:
-    """Whether `mark_untrained` marked a batch norm."""
+    """Return whether `mark_untrained` marked a batch norm."""
     return getattr(norm, "is_untrained", False)

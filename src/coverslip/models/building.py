@@ -28,7 +28,7 @@ def build_body(
     options: dict[str, Any],  # Any: the architecture checks them
     image_size: int,
 ) -> nn.Module:
-    """The architecture with its 1000-class classifier, as its library or our own file builds it.
+    """Return the architecture with its 1000-class classifier, as its library or our own file builds it.
 
     Raises:
         BadRecipe: the architecture knows no such option.
@@ -44,7 +44,7 @@ def build_body(
 
 
 def without_classifier(body: nn.Module, record: ModelRecord) -> nn.Module:
-    """The architecture without its last layer: it then gives pooled features."""
+    """Return the architecture without its last layer: it then gives pooled features."""
     if record.torchvision_name is not None:
         drop_classifier(body)
     else:
@@ -73,7 +73,7 @@ def check_options(record: ModelRecord, channels: int, options: dict[str, Any]) -
 
 
 def own_options(record: ModelRecord) -> dict[str, Any]:  # Any: each option's own type
-    """The options of an architecture of our own, with their defaults; none of timm's and torchvision's."""
+    """Return the options of an architecture of our own, with their defaults; none of timm's and torchvision's."""
     if record.timm_name is not None or record.torchvision_name is not None:
         return {}
     parameters = inspect.signature(_named(record.builder)).parameters
@@ -91,16 +91,16 @@ def _build_own(
     pretrained: bool,
     options: dict[str, Any],  # Any: the class checks them
 ) -> nn.Module:
-    """An architecture of our own, by the name of its class: the file is imported when it is asked for."""
-    architecture, known = _named(record.builder), own_options(record)
+    """Build an architecture of coverslip, by the name of its class. Its module is imported now."""
+    architecture, defaults = _named(record.builder), own_options(record)
     refuse_options(options, _DECIDED)
-    if unknown := sorted(set(options) - set(known) - set(record.builder_options)):
+    if unknown := sorted(set(options) - set(defaults) - set(record.builder_options)):
         raise BadRecipe(
             "unknown-model-option",
             model=record.name,
             option=", ".join(unknown),
-            has_options=bool(known),
-            options=", ".join(sorted(known)),
+            has_options=bool(defaults),
+            options=", ".join(sorted(defaults)),
         )
     if not pretrained:
         network: nn.Module = architecture(channels=channels, **options)
@@ -129,6 +129,6 @@ def _take_what_fits(network: nn.Module, origin: ModelRecord, transfer: str) -> N
 
 
 def _named(path: str) -> Any:  # Any: what a record names
-    """The class or function of `module:name`."""
+    """Return the class or function of `module:name`."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)

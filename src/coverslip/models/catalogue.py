@@ -8,7 +8,7 @@ from coverslip.models.weights import has_weights, starting_weights
 
 
 def list_models() -> tuple[ModelRecord, ...]:
-    """All registered models, those with available weights first, then by size."""
+    """Return all registered models, those with available weights first, then by size."""
     return tuple(sorted(registered_models(), key=lambda record: (not has_weights(record), record.parameters)))
 
 
@@ -19,7 +19,7 @@ def select_models(
     max_macs: float | None = None,
     available: bool = False,
 ) -> tuple[ModelRecord, ...]:
-    """The registered models that meet every demand, in the order of `list_models`.
+    """Return the registered models that meet every demand, in the order of `list_models`.
 
     Args:
         paper: a key of `PAPERS`; models that this paper compares.
@@ -28,7 +28,7 @@ def select_models(
         available: pretrained weights are on this machine.
 
     Raises:
-        UnknownModel: there is no such paper; the names are told.
+        UnknownModel: there is no such paper; the error lists the names.
     """
     if paper is not None and paper not in PAPERS:
         raise UnknownModel("unknown-paper", name=paper, papers=", ".join(PAPERS))
@@ -43,7 +43,7 @@ def select_models(
 
 
 def model_info(name: str) -> ModelRecord:
-    """The record of a registered model, or of any of timm's as `timm/NAME` (this imports timm).
+    """Return the record of a registered model, or of any of timm's as `timm/NAME` (this imports timm).
 
     Raises:
         UnknownModel: there is none of that name; the nearest is named.
@@ -73,7 +73,7 @@ def describe_weights(name: str) -> dict[str, str | None]:
     record = model_info(name)
     source = starting_weights(record)
     if source is None:
-        known = {"source": record.weights, "licence": record.licence, "sha256": None}
-        return {"model": record.weights_of or name, "kind": "fetched", **known}
-    known = {"source": source.source, "licence": source.licence, "sha256": source.sha256}
-    return {"model": source.model, "kind": source.kind, **known}
+        origin = {"source": record.weights, "licence": record.licence, "sha256": None}
+        return {"model": record.weights_of or name, "kind": "fetched", **origin}
+    origin = {"source": source.source, "licence": source.licence, "sha256": source.sha256}
+    return {"model": source.model, "kind": source.kind, **origin}

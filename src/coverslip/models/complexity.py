@@ -43,7 +43,7 @@ def cost_of(network: nn.Module, image: Tensor) -> Cost:
 def cost_of_model(
     model: str, *, n_classes: int = 1000, channels: int = 3, options: dict[str, Any] | None = None
 ) -> Cost:
-    """Cost of a model with its native head at its own image size; its weights take no memory.
+    """Return cost of a model with its native head at its own image size; its weights take no memory.
 
     Raises:
         UnknownModel: there is none of that name.
@@ -57,7 +57,7 @@ def cost_of_model(
         return cost_of(network, torch.zeros(1, channels, side, side))
 
 
-_COUNTED = 2  # images passed through, so that what one image adds is told from what is there anyway
+_COUNTED = 2  # images per pass, so that the memory of one image can be separated from the constant part
 _WORKSPACE = 1.15  # what convolutions and the allocator take besides: measured, see benchmarks/RESULTS.md
 _COPIES = 4  # of each weight: itself, its gradient, and two running means of the optimiser
 
@@ -114,21 +114,21 @@ def training_memory(
 
 
 def _count(network: nn.Module, image: Tensor) -> tuple[int, float]:
-    """Bytes of the weights, and of what each image adds to them."""
+    """Return bytes of the weights, and of what each image adds to them."""
     few, more = (_kept_bytes(network, image.repeat(n, 1, 1, 1)) for n in (_COUNTED, 2 * _COUNTED))
     weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
     return weights, (more - few) / _COUNTED
 
 
 def _kept_bytes(network: nn.Module, images: Tensor) -> int:
-    """What a forward pass keeps for the way back; batch norms hold their statistics, as in fine-tuning."""
-    kept: dict[int, Any] = {}  # Any: storages, held so that none takes the place of another
+    """Return what a forward pass keeps for the way back; batch norms hold their statistics, as in fine-tuning."""
+    storages: dict[int, Any] = {}  # Any: storages, held so that none takes the place of another
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        kept[storage._cdata] = storage  # what tells storages without memory apart
+        storages[storage._cdata] = storage  # what tells storages without memory apart
         return tensor
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         network.eval()(images)
-    return sum(int(storage.nbytes()) for storage in kept.values())
+    return sum(int(storage.nbytes()) for storage in storages.values())

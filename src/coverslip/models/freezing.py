@@ -81,5 +81,5 @@ def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:
 
 
 def follows_batches(network: nn.Module) -> bool:
-    """Whether a batch norm of the network normalises by the batch as it is."""
+    """Return whether a batch norm of the network normalises by the batch as it is."""
     return any(isinstance(module, _BatchNorm) and module.training for module in network.modules())

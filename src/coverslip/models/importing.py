@@ -48,7 +48,7 @@ def import_weights(file: Path, model: str, *, licence: str | None = None) -> Wei
 
 
 def fetch_for(model: str) -> WeightsSource:
-    """A model's weights: those available, or from the hub into the hub's cache.
+    """Return a model's weights: those available, or from the hub into the hub's cache.
 
     Raises:
         UnknownModel: there is none of that name.
@@ -75,7 +75,7 @@ def fetch_for(model: str) -> WeightsSource:
 
 
 def _with_nearest(error: WeightsUnavailable, tensors: Tensors, model: str) -> WeightsUnavailable:
-    """The same error, which also names the network that the weights fit, where there is one."""
+    """Return the same error, which also names the network that the weights fit, where there is one."""
     nearest = nearest_model(tensors, besides=model)
     if nearest is None:
         return error
@@ -84,7 +84,7 @@ def _with_nearest(error: WeightsUnavailable, tensors: Tensors, model: str) -> We
 
 
 def _fitted(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWeights, nn.Module]:
-    """The weights, and the network of torchvision's or our own that they fit.
+    """Return the weights, and the network of torchvision's or our own that they fit.
 
     Raises:
         WeightsUnavailable: they do not fit.
@@ -99,10 +99,10 @@ def _fitted(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWei
 def _fitted_by_timm(
     record: ModelRecord, timm_name: str, tensors: Tensors, file: Path
 ) -> tuple[LocalWeights, nn.Module]:
-    """The weights with the number of classes that their classifier has, and timm's network that they fit.
+    """Return the weights with the number of classes that their classifier has, and timm's network that they fit.
 
     Raises:
-        WeightsUnavailable: they fit with no classifier; what is wrong without one is told where the file has none.
+        WeightsUnavailable: they do not fit with any number of classes; the error describes the first one tried.
     """
     first: WeightsUnavailable | None = None
     for number in _numbers_of_classes(timm_name, tensors):
@@ -116,7 +116,7 @@ def _fitted_by_timm(
 
 
 def _numbers_of_classes(timm_name: str, tensors: Tensors) -> list[int]:
-    """How many classes the classifier among the tensors may have, the likeliest first; 0: there is none."""
+    """Return how many classes the classifier among the tensors may have, the likeliest first; 0: there is none."""
     timm = import_timm()
 
     config = timm.get_pretrained_cfg(timm_name)
@@ -131,11 +131,11 @@ def _numbers_of_classes(timm_name: str, tensors: Tensors) -> list[int]:
 
 
 def _is_linear(name: str, tensors: Tensors) -> bool:
-    """Whether a tensor is the weight of a linear layer with a bias."""
+    """Return whether a tensor is the weight of a linear layer with a bias."""
     bias = tensors.get(f"{name.removesuffix('weight')}bias")
     return name.endswith(".weight") and tensors[name].ndim == 2 and bias is not None and bias.ndim == 1
 
 
 def _n_rows(weight: Tensor | None) -> int:
-    """Classes that a classifier's weight tells; 0 where there is none, or one number in its place."""
+    """Return classes that a classifier's weight tells; 0 where there is none, or one number in its place."""
     return len(weight) if weight is not None and weight.ndim else 0

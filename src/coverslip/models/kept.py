@@ -29,7 +29,7 @@ def is_from_a_library(builder: str) -> bool:
 def built_once(
     key: tuple[object, ...], builder: str, build: Callable[[], tuple[nn.Module, int]]
 ) -> tuple[nn.Module, int]:
-    """What `build` gives, or a copy of what it gave for the same key and the same random numbers.
+    """Return what `build` gives, or a copy of what it gave for the same key and the same random numbers.
 
     Either way PyTorch's random numbers go on where building leaves them, so that nothing that is drawn later depends
     on what was built before.

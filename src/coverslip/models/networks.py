@@ -46,7 +46,7 @@ class Network(nn.Module):
         self.head = nn.Linear(n_features, n_classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) float in [0, 1] -> (B, D), what the head sees."""
+        """Map (B, C, H, W) float in [0, 1] -> (B, D), what the head sees."""
         pooled: Tensor = self.backbone((x - self.mean) / self.std)
         return pooled
 
@@ -55,7 +55,7 @@ class Network(nn.Module):
         return logits
 
     def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """(n, K) for (n, D) features of an engine that runs the network without its head (`FeatureNetwork`).
+        """Return (n, K) for (n, D) features of an engine that runs the network without its head (`FeatureNetwork`).
 
         So engines do not depend on the head, and folds on one frozen network share theirs.
         """
@@ -143,7 +143,7 @@ class MultiLayerPooling(nn.Module):
             raise CannotPool
 
     def pooled_so_far(self) -> list[Tensor]:
-        """(B, C) each: mean and sd of the taps that this pass through the network has reached, in order."""
+        """Return (B, C) each: mean and sd of the taps that this pass through the network has reached, in order."""
         return [part for seen in self._seen for part in self._pool(seen)]
 
     def begin_with(self, pooled: Tensor | None, of: Collection[nn.Module] = ()) -> None:
@@ -156,7 +156,7 @@ class MultiLayerPooling(nn.Module):
         self._given, self._passed_over = pooled, of
 
     def maps(self, x: Tensor) -> list[Tensor]:
-        """(B, C, h, w) each: what is pooled, tap by tap; tokens of a transformer are (B, C, tokens, 1)."""
+        """Return (B, C, h, w) each: what is pooled, tap by tap; tokens of a transformer are (B, C, tokens, 1)."""
         self._run(x)
         maps = [self._as_map(seen) for seen in self._seen]
         self._seen.clear()
@@ -170,23 +170,23 @@ class MultiLayerPooling(nn.Module):
         if module not in self._passed_over:
             self._seen.append(output)
 
-    def _pool(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        seen = self._as_map(seen)
+    def _pool(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        output = self._as_map(output)
         # torch.var_mean is 15 times slower than this where channels lie together (measured on the processor).
-        mean = seen.mean(dim=(2, 3), keepdim=True)
-        variance = (seen - mean).square().mean(dim=(2, 3))
+        mean = output.mean(dim=(2, 3), keepdim=True)
+        variance = (output - mean).square().mean(dim=(2, 3))
         return mean.flatten(1), (variance + VARIANCE_FLOOR).sqrt()
 
-    def _as_map(self, seen: Tensor) -> Tensor:
-        if not isinstance(seen, Tensor) or seen.ndim not in (3, 4):
+    def _as_map(self, output: Tensor) -> Tensor:
+        if not isinstance(output, Tensor) or output.ndim not in (3, 4):
             raise CannotPool
-        if seen.ndim == 3:  # (B, tokens, C) of a transformer
-            seen = seen.transpose(1, 2).unsqueeze(-1)
+        if output.ndim == 3:  # (B, tokens, C) of a transformer
+            output = output.transpose(1, 2).unsqueeze(-1)
         elif self._is_channels_last:
-            seen = seen.permute(0, 3, 1, 2)
-        if seen.dtype in (torch.float16, torch.bfloat16):  # too few digits for means of many places
-            seen = seen.float()
-        return seen
+            output = output.permute(0, 3, 1, 2)
+        if output.dtype in (torch.float16, torch.bfloat16):  # too few digits for means of many places
+            output = output.float()
+        return output
 
 
 def create_network(
@@ -199,7 +199,7 @@ def create_network(
     options: dict[str, Any] | None = None,  # Any: the architecture checks them
     image_size: int | None = None,
 ) -> Network:
-    """A network ready to train.
+    """Return a network ready to train.
 
     Args:
         model: a registered name, or `timm/NAME`.
@@ -244,7 +244,7 @@ def _backbone(
     options: dict[str, Any],  # Any: as in `create_network`
     side: int,
 ) -> tuple[nn.Module, int]:
-    """The part of a network before its head, and how many features it gives."""
+    """Return the part of a network before its head, and how many features it gives."""
     body = build_body(record, channels=channels, pretrained=pretrained, options=options, image_size=side)
     backbone = without_classifier(body, record) if head == "native" else _multi_layer_pooling(body, record)
     try:
@@ -263,7 +263,7 @@ def _backbone(
 
 
 def _identity(weights: WeightsSource | None) -> tuple[object, ...]:
-    """What tells these weights from others: files change under the same name."""
+    """Return what tells these weights from others: files change under the same name."""
     if weights is None:
         return ()
     about = weights.file.stat()
@@ -271,10 +271,10 @@ def _identity(weights: WeightsSource | None) -> tuple[object, ...]:
 
 
 def _check_patches(record: ModelRecord, side: int) -> None:
-    """Whether a transformer's patches cover an image: it would leave out what remains at two borders, and say nothing.
+    """Check that a transformer's patches cover an image: it would silently ignore the remaining pixels at two borders.
 
     Raises:
-        BadRecipe: they do not; the nearest sizes are told.
+        BadRecipe: they do not; the error gives the nearest sizes.
     """
     patch = record.side_multiple
     if side % patch == 0:
@@ -332,7 +332,7 @@ def _drop_unused(backbone: nn.Module, shape: tuple[int, int, int, int]) -> int:
 
 
 def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:
-    """Dotted names of the modules to read, in the order in which the network has them."""
+    """Return dotted names of the modules to read, in the order in which the network has them."""
     if not patterns:
         return named_stages(body)
     names = [name for name, _ in body.named_modules()]
@@ -342,7 +342,7 @@ def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:
 
 
 def _normalisation(record: ModelRecord, channels: int) -> tuple[Tensor, Tensor]:
-    """Mean and sd that the weights were trained with; for other than three channels their average."""
+    """Return mean and sd that the weights were trained with; for other than three channels their average."""
     mean, std = (torch.tensor(numbers) for numbers in record.normalisation)
     if len(mean) != channels:
         mean, std = mean.mean().repeat(channels), std.mean().repeat(channels)

@@ -1,6 +1,6 @@
 """Records of networks and of their options: pure data, no torch.
 
-The records themselves stand in `coverslip.models.zoo`; `coverslip.models.catalogue` looks things up among them.
+The records themselves are in `coverslip.models.zoo`; `coverslip.models.catalogue` selects among them.
 """
 
 import re
@@ -118,25 +118,28 @@ def check_declared(record: ModelRecord, options: Mapping[str, Any]) -> None:  # 
     """
     if record.timm_name is not None or record.torchvision_name is not None:
         return
-    known = {option.name: option for option in record.options}
+    options_by_name = {option.name: option for option in record.options}
     faults = [
-        (f"model_options.{name}", known[name].fault_in(value) if name in known else text("no-such-model-option"))
+        (
+            f"model_options.{name}",
+            options_by_name[name].fault_in(value) if name in options_by_name else text("no-such-model-option"),
+        )
         for name, value in options.items()
     ]
-    wrong = [(key, fault) for key, fault in faults if fault is not None]
-    if wrong:
+    invalid = [(key, fault) for key, fault in faults if fault is not None]
+    if invalid:
         raise BadRecipe(
             "invalid-model-options",
-            faults=wrong,
-            reasons="; ".join(f"{key}: {fault}" for key, fault in wrong),
+            faults=invalid,
+            reasons="; ".join(f"{key}: {fault}" for key, fault in invalid),
             model=record.name,
-            has_options=bool(known),
-            options=", ".join(known),
+            has_options=bool(options_by_name),
+            options=", ".join(options_by_name),
         )
 
 
 def options_do_not_fit(record: ModelRecord, error: Exception) -> BadRecipe:
-    """The error for options with which an architecture cannot be built or run."""
+    """Return the error for options with which an architecture cannot be built or run."""
     name = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     if name is None:
         reason = (str(error) or type(error).__name__).splitlines()[0]

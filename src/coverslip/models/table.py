@@ -26,7 +26,7 @@ def register(record: ModelRecord) -> None:
 
 
 def registered(name: str) -> ModelRecord:
-    """The record of a network with a name here.
+    """Return the record of a network with a name here.
 
     Raises:
         UnknownModel: there is none of that name; the nearest is named.
@@ -40,12 +40,12 @@ def registered(name: str) -> ModelRecord:
 
 
 def is_registered(name: str) -> bool:
-    """Whether a network has this name here."""
+    """Return whether a network has this name here."""
     return name in _table()
 
 
 def registered_models() -> tuple[ModelRecord, ...]:
-    """All records, the zoo's first.
+    """Return all records, the zoo's first.
 
     Raises:
         CoverslipError: what another package adds cannot be read.

@@ -39,17 +39,17 @@ class Fields:
         self._kept: OrderedDict[_Key, Future[Pixels | UnreadableImage]] = OrderedDict()
 
     def get(self, path: Path, whole: ReadPlan, decode: Callable[[], Pixels]) -> Pixels:
-        """The plane with all its channels by a plan without a box, decoded by whoever asks first.
+        """Return the plane with all its channels by a plan without a box, decoded by whoever asks first.
 
         Raises:
             UnreadableImage: it cannot be read; nobody tries again.
         """
         key = (path, whole)
         with self._lock:
-            known = self._kept.get(key)
-            future = known or self._kept.setdefault(key, Future())
+            pending = self._kept.get(key)
+            future = pending or self._kept.setdefault(key, Future())
             self._kept.move_to_end(key)
-        if known is None:
+        if pending is None:
             self._decode(key, future, decode)
         field = future.result()
         if isinstance(field, UnreadableImage):
@@ -61,7 +61,7 @@ class Fields:
             future.set_result(decode())
         except UnreadableImage as error:
             future.set_result(error)
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it is told, this thread too
+        except BaseException as error:  # noqa: BLE001 - raised in every waiting thread, this one too
             future.set_exception(error)
             with self._lock:
                 self._kept.pop(key, None)
@@ -159,14 +159,14 @@ def read_pixels(
 ) -> Pixels:
     """Decode one image: one file, or a file for each channel where the plan names others.
 
-    The format is told by the first bytes, never by the name. Safe to call from several threads.
+    The format is identified by the first bytes, never by the name. Safe to call from several threads.
 
     Args:
         path: a file.
         plan: which plane, channels and box to keep.
         max_bytes: a plane that declares more, over all channels, is refused before it is decoded.
         fields: where planes are kept that several boxes are cut out of; whole images are never kept.
-        within: real paths of folders; files elsewhere are refused, also those that links or metadata lead to. None
+        within: real paths of folders; files outside them are refused, also those that links or metadata lead to. None
             takes those of `decoding_apart` or of the environment, or any.
 
     Raises:
@@ -187,7 +187,7 @@ def _read(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | N
 
 
 def _readable() -> Sequence[Path] | None:
-    """The folders to which reads are confined that name none; of servers of one process, those of each."""
+    """Return the folders to which reads are confined that name none; of servers of one process, those of each."""
     each = [*_open] or [_WITHIN]
     return None if None in each else [folder for folders in each if folders is not None for folder in folders]
 

@@ -104,7 +104,7 @@ class Decoder:
 
         Raises:
             UnreadableImage: the file cannot be read, or takes more than it may; then the process has ended.
-            Died: the process has ended of itself, or was killed from elsewhere.
+            Died: the process has ended, or another program killed it.
             CoverslipError: a reader that another package brings cannot be loaded.
         """
         try:
@@ -161,7 +161,7 @@ class Decoder:
             raise Died(was_killed=self._was_killed()) from error
 
     def _was_killed(self) -> bool:
-        """Whether somebody killed it: Linux does where the computer has no memory left."""
+        """Return whether somebody killed it: Linux does where the computer has no memory left."""
         with suppress(subprocess.TimeoutExpired):
             return os.name != "nt" and self._process.wait(timeout=10) == -signal.SIGKILL
         return False
@@ -204,7 +204,7 @@ class Decoder:
 
 
 def _begin(limits: Limits) -> "subprocess.Popen[bytes]":
-    """A process whose first message says that it is ready."""
+    """Return a process whose first message says that it is ready."""
     most = [str(limits.memory_bytes), str(round(limits.seconds) + 5)]
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "coverslip.images.decoding.worker", *most],
@@ -244,7 +244,7 @@ class Decoders:
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._room = SharedOrExclusive()
-        self._idle: list[Decoder] = []  # the last asked stands last
+        self._idle: list[Decoder] = []  # the most recently used one is last
         self._busy: set[Decoder] = set()
         self._is_interrupted = False
         self._warden: threading.Thread | None = None

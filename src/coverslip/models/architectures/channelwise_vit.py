@@ -59,7 +59,7 @@ class ChannelwiseViT(nn.Module):
         return logits
 
     def _with_positions(self, patches: Tensor) -> Tensor:
-        """(B, D, rows, columns) -> (B, 1 + rows x columns, D), the class token first."""
+        """Map (B, D, rows, columns) -> (B, 1 + rows x columns, D), the class token first."""
         fitted: Any = import_timm().layers.resample_abs_pos_embed  # Any: untyped; gives them back where they fit
         positions = fitted(self.pos_embed, new_size=list(patches.shape[2:]), num_prefix_tokens=1)
         tokens = patches.flatten(2).transpose(1, 2)
@@ -67,11 +67,11 @@ class ChannelwiseViT(nn.Module):
         return with_class
 
     def _side_by_side(self, tokens: Tensor) -> Tensor:
-        """(B x channels, tokens, D) -> (B, tokens, channels x D)."""
+        """Map (B x channels, tokens, D) -> (B, tokens, channels x D)."""
         return tokens.reshape(-1, self._channels, *tokens.shape[1:]).transpose(1, 2).flatten(2)
 
     def _apart(self, tokens: Tensor) -> Tensor:
-        """(B, tokens, channels x D) -> (B x channels, tokens, D)."""
+        """Map (B, tokens, channels x D) -> (B x channels, tokens, D)."""
         return tokens.reshape(*tokens.shape[:2], self._channels, -1).transpose(1, 2).flatten(0, 1)
 
 

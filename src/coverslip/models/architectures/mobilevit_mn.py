@@ -57,7 +57,7 @@ _SE_RATIO = 4  # of 1, 2, 4, ..., 32 the only one with which any placement gives
 
 
 def attention_places(mv2: Attention, mobilevit: Attention, placement: Placement) -> dict[Place, Attention]:
-    """Which attention sits behind which kind of convolution; kinds that are not named have none.
+    """Return which attention sits behind which kind of convolution; kinds that are not named have none.
 
     `text`: MV2 attention behind the depthwise convolution of every MV2 block (7 modules), MobileViT attention behind
     the local convolution of every MobileViT block (3 modules).
@@ -159,7 +159,7 @@ class AttentionPlan:
                 return nn.Identity()
 
 
-_PATCH_PX = 2  # side of the patches in whose pixels the transformer looks along the map
+_PATCH_PX = 2  # side of the patches within which the transformer attends to pixels at the same position
 _N_HEADS = 4
 
 
@@ -309,7 +309,7 @@ def _unfold(x: Tensor, n_rows: int, n_columns: int) -> Tensor:
 
 
 def _fold(tokens: Tensor, n_rows: int, n_columns: int) -> Tensor:
-    """The way back: (B * 4, N, C) -> (B, C, H, W)."""
+    """Return the way back: (B * 4, N, C) -> (B, C, H, W)."""
     n_channels = tokens.shape[2]
     by_pixel = tokens.reshape(-1, _PATCH_PX**2, n_rows * n_columns, n_channels).transpose(1, 3)  # (B, C, N, 4)
     patches = by_pixel.reshape(-1, n_columns, _PATCH_PX, _PATCH_PX).transpose(1, 2)
@@ -450,20 +450,20 @@ def transfer_mobilevit(network: MobileViTMN, weights: Mapping[str, Tensor]) -> l
     _check_source(weights)
     filled: dict[str, Tensor] = {}
     state = network.state_dict()
-    for name, wanted in state.items():
+    for name, expected in state.items():
         if name.endswith(".depthwise.weight"):
             dense = name.replace(".depthwise.", ".")
             filled[name], filled[name.replace(".depthwise.", ".pointwise.")] = nearest_separable(weights[dense])
         elif name == "stem.conv.weight":
-            filled[name] = adapt_input_conv(wanted.shape[1], weights[name])
-        elif name in weights and weights[name].shape == wanted.shape:
+            filled[name] = adapt_input_conv(expected.shape[1], weights[name])
+        elif name in weights and weights[name].shape == expected.shape:
             filled[name] = weights[name]
     network.load_state_dict(filled, strict=False)
     return [name for name in state if name not in filled]
 
 
 def nearest_separable(dense: Tensor) -> tuple[Tensor, Tensor]:
-    """The depthwise and pointwise kernels whose product is nearest to a dense one in the sum of squares.
+    """Return the depthwise and pointwise kernels whose product is nearest to a dense one in the sum of squares.
 
     An input channel's (O, k * k) slice of the kernel becomes an outer product; the first singular triple is the best
     there is (Eckart & Young 1936). The singular value is shared evenly by both.
@@ -489,8 +489,8 @@ def _check_source(weights: Mapping[str, Tensor]) -> None:
         source = MobileViTMN(dsc=False, mv2_attention="none", mobilevit_attention="none")
     faults = [
         name
-        for name, wanted in source.state_dict().items()
-        if not name.startswith("head.") and (name not in weights or weights[name].shape != wanted.shape)
+        for name, expected in source.state_dict().items()
+        if not name.startswith("head.") and (name not in weights or weights[name].shape != expected.shape)
     ]
     if faults:
         raise WeightsUnavailable("no-mobilevit-xxs-weights", n_tensors=len(faults), example=faults[0])

@@ -8,7 +8,7 @@ batch norm and a ReLU after each convolution; the Kaiming uniform start; 4.3 mil
 
 What was chosen here: every width, every stride and the depth of the stack, which the paper's text does not give. They
 were chosen so that the parameters come to 4.3 million: 4,319,842 with 2 classes, 4,333,167 with 15. So the network is
-one of the family that the paper describes; it cannot be told whether it is the very same.
+one of the family that the paper describes; whether it is identical to the paper's is unknown.
 """
 
 import torch
@@ -59,7 +59,7 @@ class Mobincep(nn.Module):
 
 
 class _Inception(nn.Module):
-    """Four looks at the same maps, side by side: (B, n_in, H, W) -> (B, width, H, W)."""
+    """Four branches on the same maps, concatenated: (B, n_in, H, W) -> (B, width, H, W)."""
 
     def __init__(self, n_in: int) -> None:
         super().__init__()
@@ -89,5 +89,5 @@ def _convolution(n_in: int, n_out: int, kernel: int, *, stride: int = 1, groups:
 
 
 def _separable(n_in: int, n_out: int, stride: int) -> nn.Sequential:
-    """Each channel by itself, then all of them at each place."""
+    """Return a depthwise separable convolution."""
     return nn.Sequential(_convolution(n_in, n_in, 3, stride=stride, groups=n_in), _convolution(n_in, n_out, 1))

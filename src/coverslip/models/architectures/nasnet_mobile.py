@@ -173,7 +173,7 @@ def _operation(name: Operation, n_in: int, n_out: int, *, stride: int) -> nn.Mod
 
 
 def _separable(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
-    """The cells' separable convolution is applied twice; only the first one takes steps."""
+    """Return the cells' separable convolution is applied twice; only the first one takes steps."""
     twice: list[nn.Module] = []
     for n_from, step in ((n_in, stride), (n_out, 1)):
         convolution = nn.Conv2d if step == 1 else import_timm().layers.Conv2dSame  # pads as TensorFlow does
@@ -189,8 +189,8 @@ def _separable(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential
 class _HalvingPool(nn.Module):
     """In steps of two: where a side is even, the first window goes one place further.
 
-    A row or column is put in front, which moves every window back by one, and the window that sees it is left out. What
-    lies outside the image counts for nothing, neither here nor in the pooling.
+    A row or column is put in front, which moves every window back by one, and the window that contains it is removed.
+    Positions outside the image do not count, neither here nor in the pooling.
     """
 
     def __init__(self, pool: nn.Module) -> None:

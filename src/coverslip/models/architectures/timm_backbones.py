@@ -36,12 +36,12 @@ _OURS = frozenset(
 
 
 def is_in_timm(name: str) -> bool:
-    """Whether timm has an architecture of that name."""
+    """Return whether timm has an architecture of that name."""
     return bool(import_timm().is_model(name))
 
 
 def timm_record(name: str) -> ModelRecord:
-    """The record of any of timm's architectures.
+    """Return the record of any of timm's architectures.
 
     Raises:
         UnknownModel: timm has none of that name.
@@ -55,7 +55,7 @@ def timm_record(name: str) -> ModelRecord:
     return _record(timm_name, timm.models.model_entrypoint(timm_name))
 
 
-@lru_cache(maxsize=64)  # by what builds it too: the same name may be registered anew
+@lru_cache(maxsize=64)  # by the builder too: the same name may be registered again
 def _record(timm_name: str, _entrypoint: Callable[..., nn.Module]) -> ModelRecord:
     timm = import_timm()
     config = timm.get_pretrained_cfg(timm_name)
@@ -85,14 +85,14 @@ def _record(timm_name: str, _entrypoint: Callable[..., nn.Module]) -> ModelRecor
 
 
 def named_stages(network: nn.Module) -> list[str]:
-    """The modules that timm names as ends of stages; some of its networks name ones that they do not have."""
+    """Return the modules that timm names as ends of stages; some of its networks name ones that they do not have."""
     parts = {name for name, _ in network.named_modules()}
     named = [str(stage["module"]) for stage in getattr(network, "feature_info", [])]
     return [name for name in named if name in parts]
 
 
 def _side_multiple(network: nn.Module) -> int:
-    """What the sides of images must be multiples of: patches beside each other leave out what remains at the border."""
+    """Return the number of which image sides must be multiples: patches ignore the remaining pixels at the border."""
     embedding = getattr(network, "patch_embed", None)
     patches = getattr(embedding, "proj", None)
     covers_all = getattr(embedding, "dynamic_img_pad", False)
@@ -152,7 +152,7 @@ def build_timm(
         raise options_do_not_fit(record, error) from error
     except WeightsUnavailable as error:
         raise (error if weights is not None else without_these_weights(error)) from error
-    except (OSError, RuntimeError) as error:  # weights that timm has elsewhere than on the hub
+    except (OSError, RuntimeError) as error:  # weights that timm does not keep on the hub
         if not pretrained or weights is not None:
             raise
         raise weights_unavailable(record) from error
@@ -168,7 +168,7 @@ def _from_file(timm_name: str, file: Path | None) -> dict[str, Any] | None:
 
 
 def _own_size(timm_name: str) -> int | None:
-    """The side in pixels that timm builds a network for unless told otherwise."""
+    """Return the image side in pixels for which timm builds a network by default."""
     config = import_timm().get_pretrained_cfg(timm_name)
     return int(config.input_size[-1]) if config else None
 

@@ -52,7 +52,7 @@ def drop_classifier(network: nn.Module) -> None:
 
 
 def _cached(record: ModelRecord) -> Path:
-    """The weights' file in torchvision's own cache, fetched if it is not there."""
+    """Return the weights' file in torchvision's own cache, fetched if it is not there."""
     import torchvision
 
     name = record.builder.removeprefix("torchvision:")
@@ -64,7 +64,7 @@ def _cached(record: ModelRecord) -> Path:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(file), hash_prefix=_hash_in(file), progress=False)
-        except (OSError, RuntimeError) as error:  # no network, a full disk, another file than was asked for
+        except (OSError, RuntimeError) as error:  # no network, a full disk, an unexpected file
             raise weights_unavailable(record) from error
     return file
 

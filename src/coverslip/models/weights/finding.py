@@ -13,7 +13,7 @@ from coverslip.models.weights.source import LocalWeights, WeightsSource
 
 
 def weights_source(name: str) -> WeightsSource | None:
-    """Which weights there are of a model's own, without opening them; None: none are on this machine.
+    """Return which weights there are of a model's own, without opening them; None: none are on this machine.
 
     Raises:
         UnknownModel: there is none of that name.
@@ -28,12 +28,12 @@ def starting_weights(record: ModelRecord) -> WeightsSource | None:
     Raises:
         WeightsUnavailable: weights were imported, and what was written about them is damaged.
     """
-    own = weights_source(record.name)
-    return weights_source(record.weights_of) if own is None and record.weights_of is not None else own
+    source = weights_source(record.name)
+    return weights_source(record.weights_of) if source is None and record.weights_of is not None else source
 
 
 def has_weights(record: ModelRecord) -> bool:
-    """Whether pretrained weights are on this machine, as `starting_weights` finds them, without opening them."""
+    """Return whether pretrained weights are on this machine, as `starting_weights` finds them, without opening them."""
     return _is_here(record.name) or (record.weights_of is not None and _is_here(record.weights_of))
 
 
@@ -57,13 +57,13 @@ def _is_here(name: str) -> bool:
 
 
 def models_with_weights() -> tuple[str, ...]:
-    """Names of the models whose pretrained weights are on this machine, the smallest first."""
+    """Return names of the models whose pretrained weights are on this machine, the smallest first."""
     by_size = sorted(registered_models(), key=lambda record: record.parameters)
     return tuple(record.name for record in by_size if has_weights(record))
 
 
 def available_weights() -> list[WeightsSource]:
-    """All weights on this machine that coverslip would take, by model.
+    """Return all weights on this machine that coverslip would take, by model.
 
     Raises:
         WeightsUnavailable: what was written about imported weights is damaged.
@@ -78,7 +78,7 @@ def available_weights() -> list[WeightsSource]:
 
 
 def local_weights(name: str) -> LocalWeights | None:
-    """The tensors of a model's imported or packaged weights; None: there are none, ask the hub.
+    """Return the tensors of a model's imported or packaged weights; None: there are none, ask the hub.
 
     Raises:
         WeightsUnavailable: they are damaged, or not the ones that were imported or published.
@@ -87,7 +87,7 @@ def local_weights(name: str) -> LocalWeights | None:
 
 
 def weights_unavailable(record: ModelRecord) -> WeightsUnavailable:
-    """The error for pretrained weights that are not here and cannot be fetched, or do not exist."""
+    """Return the error for pretrained weights that are not here and cannot be fetched, or do not exist."""
     scratch, models = Set("init", "scratch"), ", ".join(models_with_weights())
     alternatives: dict[str, Any] = {"has_models": bool(models), "models": models}
     if record.weights is not None:
@@ -104,7 +104,7 @@ def weights_unavailable(record: ModelRecord) -> WeightsUnavailable:
 
 
 def without_these_weights(error: WeightsUnavailable) -> WeightsUnavailable:
-    """The same error, which also says how to train without the weights that are missing."""
+    """Return the same error, which also says how to train without the weights that are missing."""
     models = ", ".join(models_with_weights())
     return WeightsUnavailable(
         "train-without-these-weights",

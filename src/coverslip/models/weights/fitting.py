@@ -41,18 +41,18 @@ def timm_network(timm_name: str, weights: LocalWeights, *, channels: int = 3, op
         if _is_equal(weights.tensors, plain.state_dict()):
             raise  # the fault is not the weights'
         raise misfit(weights, plain.state_dict()) from error
-    wanted = network.state_dict()
-    if weights.tensors.keys() != wanted.keys() and _is_lenient(timm_name, wanted, arguments):
-        raise misfit(weights, wanted)
+    expected = network.state_dict()
+    if weights.tensors.keys() != expected.keys() and _is_lenient(timm_name, expected, arguments):
+        raise misfit(weights, expected)
     return network
 
 
 def _filled(timm_name: str, tensors: Tensors, arguments: dict[str, Any]) -> nn.Module:  # Any: timm checks them
     timm = import_timm()
 
-    known = timm.get_pretrained_cfg(timm_name)
+    pretrained_config = timm.get_pretrained_cfg(timm_name)
     config = {
-        **(vars(known) if known else {}),
+        **(vars(pretrained_config) if pretrained_config else {}),
         "state_dict": dict(tensors),  # timm takes some out
         "num_classes": arguments["num_classes"],  # as many as the network has: then timm demands every tensor
         "label_offset": 0,
@@ -60,15 +60,15 @@ def _filled(timm_name: str, tensors: Tensors, arguments: dict[str, Any]) -> nn.M
         "tag": "",  # for the tag of Inception-v3 timm lets tensors be missing
     }
     network: nn.Module = timm.create_model(timm_name, pretrained=True, pretrained_cfg=config, **arguments)
-    kept: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
-    del kept["state_dict"]  # else every copy of the network carries them
+    stored_config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
+    del stored_config["state_dict"]  # else every copy of the network carries them
     return network
 
 
-def _is_lenient(timm_name: str, own: Tensors, arguments: dict[str, Any]) -> bool:  # Any: timm checks them
-    """Whether timm leaves out what this architecture does not know, as it does for a few, such as DLA."""
+def _is_lenient(timm_name: str, tensors: Tensors, arguments: dict[str, Any]) -> bool:  # Any: timm checks them
+    """Return whether timm ignores tensors that this architecture does not have, as it does for a few, such as DLA."""
     try:
-        _filled(timm_name, {**own, "no.such.tensor": torch.zeros(1)}, arguments)
+        _filled(timm_name, {**tensors, "no.such.tensor": torch.zeros(1)}, arguments)
     except RuntimeError:
         return False
     return True
@@ -135,27 +135,27 @@ def _kind(name: str) -> str:
 
 
 def classifier_of(network: nn.Module) -> str:
-    """The dotted name of a network's last linear layer."""
+    """Return the dotted name of a network's last linear layer."""
     names: list[str] = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     return names[-1]
 
 
-def misfit(weights: LocalWeights, wanted: Tensors) -> WeightsUnavailable:
-    """The error for weights that do not fit a network whose tensors are `wanted`."""
+def misfit(weights: LocalWeights, expected: Tensors) -> WeightsUnavailable:
+    """Return the error for weights that do not fit a network whose tensors are `expected`."""
     tensors = weights.tensors
-    missing = [name for name in wanted if name not in tensors]
-    unknown = [name for name in tensors if name not in wanted]
+    missing = [name for name in expected if name not in tensors]
+    unknown = [name for name in tensors if name not in expected]
     misshapen = [
-        text("tensor-shape", name=name, shape=_shape(tensors[name]), expected=_shape(wanted[name]))
+        text("tensor-shape", name=name, shape=_shape(tensors[name]), expected=_shape(expected[name]))
         for name in tensors
-        if name in wanted and tensors[name].shape != wanted[name].shape
+        if name in expected and tensors[name].shape != expected[name].shape
     ]
     return WeightsUnavailable(
         "weights-do-not-fit",
         file=weights.file,
         remedies=(ShowModels(),),
         model=weights.model,
-        n_tensors=len(wanted),
+        n_tensors=len(expected),
         misfits="; ".join(
             [
                 *([text("tensors-missing", n=len(missing), names=_first(missing))] if missing else []),
@@ -166,22 +166,22 @@ def misfit(weights: LocalWeights, wanted: Tensors) -> WeightsUnavailable:
     )
 
 
-def _is_of_other_classes(tensors: Tensors, wanted: Tensors, n_tensors: int) -> bool:
+def _is_of_other_classes(tensors: Tensors, expected: Tensors, n_tensors: int) -> bool:
     """Whether a classifier's tensors lack one, or differ from the wanted ones in the number of classes and only there.
 
     Args:
         tensors: the classifier's, as far as they are there.
-        wanted: those of the whole network.
+        expected: those of the whole network.
         n_tensors: of the network's classifier.
     """
-    is_other = len(tensors) < n_tensors or any(tensors[name].shape[:1] != wanted[name].shape[:1] for name in tensors)
+    is_other = len(tensors) < n_tensors or any(tensors[name].shape[:1] != expected[name].shape[:1] for name in tensors)
     return is_other and all(
-        tensors[name].ndim and tensors[name].shape[1:] == wanted[name].shape[1:] for name in tensors
+        tensors[name].ndim and tensors[name].shape[1:] == expected[name].shape[1:] for name in tensors
     )
 
 
-def _is_equal(tensors: Tensors, wanted: Tensors) -> bool:
-    return tensors.keys() == wanted.keys() and all(tensors[name].shape == wanted[name].shape for name in wanted)
+def _is_equal(tensors: Tensors, expected: Tensors) -> bool:
+    return tensors.keys() == expected.keys() and all(tensors[name].shape == expected[name].shape for name in expected)
 
 
 def _first(names: list[str]) -> str:

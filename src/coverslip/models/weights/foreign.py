@@ -1,4 +1,4 @@
-"""Files of weights from elsewhere, as named tensors. Nothing in a file is ever run."""
+"""Files of weights from other sources, as named tensors. No code in a file is ever run."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _KERAS_SUFFIXES = (".h5", ".hdf5")
 
 
 def read_checkpoint(file: Path) -> Tensors:
-    """The named tensors of a safetensors file, of a PyTorch file that holds nothing else, or of Keras's HDF5.
+    """Return the named tensors of a safetensors file, of a PyTorch file that holds nothing else, or of Keras's HDF5.
 
     Raises:
         WeightsUnavailable: it is neither, is damaged, would need code to be run, or holds NaN or infinity.
@@ -49,7 +49,7 @@ def _check_length(file: Path) -> None:
 
 
 def _finite(tensors: Tensors, file: Path) -> Tensors:
-    """The same tensors.
+    """Return the same tensors.
 
     Raises:
         WeightsUnavailable: a number is NaN or infinite, or too large for float32; the first tensors are named.

@@ -4,7 +4,7 @@ Two layouts are read. Keras 2, and Keras 3 where it saves `.h5`, has a group for
 a whole model has these inside `model_weights`. Keras 3's `.weights.h5` numbers layers by their kind (`conv2d_1`) and
 variables by their order, and notes each layer's name beside its variables.
 
-Such a file may say that its content lies elsewhere, or that it has more of it than a computer can hold. What is
+Such a file may refer to content in other places, or declare more content than a computer can hold. What is
 refused, before a number is read: links other than plain ones, content in other files, anything compressed (Keras
 compresses nothing), other numbers than floating-point ones, and together more numbers than the file has bytes for.
 HDF5's own library can crash on a damaged file, or read it for ever (seen with single bytes changed). So a process of
@@ -57,7 +57,7 @@ _Path = tuple[str, ...]
 
 
 def read_layers(file: Path) -> Layers:
-    """The layers of a file that Keras wrote, read by a process of its own.
+    """Return the layers of a file that Keras wrote, read by a process of its own.
 
     Raises:
         ExtraNotInstalled: h5py is not installed.
@@ -86,7 +86,7 @@ def read_layers(file: Path) -> Layers:
 
 
 def read_arrays(file: Path) -> Arrays:
-    """What `read_layers` gives, read in this process.
+    """Return what `read_layers` gives, read in this process.
 
     Raises:
         WeightsUnavailable: as there.
@@ -156,7 +156,7 @@ def _check_size(datasets: dict[_Path, Any], file: Path) -> None:  # Any: h5py's 
 
 
 def _single_layers(paths: Iterable[_Path]) -> set[_Path]:
-    """The outermost groups that hold one layer's variables, and not all layers of a network inside another."""
+    """Return the outermost groups that hold one layer's variables, and not all layers of a network inside another."""
     groups: dict[_Path, set[_Path]] = {}
     for path in paths:
         groups.setdefault(_outermost(path), set()).add(path[:-1])
@@ -178,7 +178,7 @@ def _names(opened: Any, path: _Path, single: set[_Path], file: Path) -> tuple[st
 
 
 def _noted_name(variables: Any, file: Path) -> str:  # Any: h5py's objects
-    """The layer's name, which newer versions of Keras 3 note."""
+    """Return the layer's name, which newer versions of Keras 3 note."""
     import h5py
 
     if "name" not in variables.attrs:
@@ -189,7 +189,7 @@ def _noted_name(variables: Any, file: Path) -> str:  # Any: h5py's objects
 
 
 def _in_order(kind: str, number: str) -> str:
-    """A variable's name by its number; where the kind of layer is not known, the number."""
+    """Return a variable's name by its number; where the kind of layer is not known, the number."""
     names = dict(enumerate(_IN_ORDER.get(re.sub(r"_\d+$", "", kind), ())))
     return names.get(int(number), number) if number.isdecimal() else number
 

@@ -37,7 +37,7 @@ class Pin:
 
 
 def pin_of(repository: str) -> Pin | None:
-    """What is recorded about a repository; None: nothing of it was used yet.
+    """Return what is recorded about a repository; None: nothing of it was used yet.
 
     Raises:
         WeightsUnavailable: the record is damaged.
@@ -60,7 +60,7 @@ def pin_of(repository: str) -> Pin | None:
 
 
 def verified(repository: str, name: str, file: Path) -> Path:
-    """A file in the hub's cache, if it is the recorded one; the first file of a repository is recorded.
+    """Return a file in the hub's cache, if it is the recorded one; the first file of a repository is recorded.
 
     Raises:
         WeightsUnavailable: it is another one, or the record is damaged.
@@ -97,7 +97,7 @@ class HubWeights:
 
 
 def hub_weights(name: str) -> HubWeights | None:
-    """What the hub has for a model, or None. For `timm/NAME` this may import timm."""
+    """Return what the hub has for a model, or None. For `timm/NAME` this may import timm."""
     if name.startswith("timm/"):
         return _timm_weights(name)
     record = registered(name)
@@ -107,25 +107,25 @@ def hub_weights(name: str) -> HubWeights | None:
 
 
 def is_in_hub_cache(name: str) -> bool:
-    """Whether a model's weights are in the hub's cache. For `timm/NAME` this may import timm."""
-    known = hub_weights(name)
-    return known is not None and _cached(known.repository) is not None
+    """Return whether a model's weights are in the hub's cache. For `timm/NAME` this may import timm."""
+    weights = hub_weights(name)
+    return weights is not None and _cached(weights.repository) is not None
 
 
 def hub_source(name: str) -> WeightsSource | None:
     """What is known about a model's weights in the hub's cache, or None. For `timm/NAME` this may import timm."""
-    known = hub_weights(name)
-    file = _cached(known.repository) if known else None
-    if known is None or file is None:
+    weights = hub_weights(name)
+    file = _cached(weights.repository) if weights else None
+    if weights is None or file is None:
         return None
     return WeightsSource(
         model=name,
         kind="hub",
-        source=known.repository,
-        licence=known.licence,
+        source=weights.repository,
+        licence=weights.licence,
         sha256=_name_of_blob(file) or sha256_file(file),
         file=file,
-        normalisation=known.normalisation,
+        normalisation=weights.normalisation,
     )
 
 
@@ -141,10 +141,10 @@ def cached_timm_models() -> tuple[str, ...]:
 def fetch_weights(timm_name: str) -> Path | None:
     """timm's default weights in the hub's cache, downloaded if they are not there and checked by their SHA-256.
 
-    Nobody is asked if they are in the cache.
+    No server is contacted if they are in the cache.
 
-    Progress is shown by the hub's client, on the error stream of a terminal. None: timm has them elsewhere than on
-    the hub, and fetches and checks them itself.
+    Progress is shown by the hub's client, on the error stream of a terminal. None: timm does not
+    keep them on the hub, and downloads and checks them itself.
 
     Raises:
         WeightsUnavailable: there is no network, no such file, or it is not what the hub says it is or what was used
@@ -185,14 +185,14 @@ def fetch_weights(timm_name: str) -> Path | None:
 
 
 def can_fetch() -> bool:
-    """Whether the hub answers at once."""
+    """Return whether the hub answers at once."""
     from huggingface_hub import constants
 
     return not constants.HF_HUB_OFFLINE and is_reachable(constants.ENDPOINT)
 
 
 def is_reachable(url: str) -> bool:
-    """Whether a host answers at once; the libraries' own clients would retry for a minute."""
+    """Return whether a host answers at once; the libraries' own clients would retry for a minute."""
     if "https" in getproxies():
         return True  # whether the proxy gets there only the client can find out
     parts = urlsplit(url)
@@ -204,10 +204,10 @@ def is_reachable(url: str) -> bool:
 
 
 def _checked(repository: str, name: str, file: Path) -> Path:
-    """The downloaded file, if its bytes are those that the hub's tag promises.
+    """Return the downloaded file, if its bytes are those that the hub's tag promises.
 
     Raises:
-        WeightsUnavailable: they are not; the file is gone, so that the next try downloads it anew.
+        WeightsUnavailable: they are not; the file is deleted, so that the next attempt downloads it again.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
@@ -220,7 +220,7 @@ def _checked(repository: str, name: str, file: Path) -> Path:
 
 
 def _timm_weights(name: str) -> HubWeights | None:
-    """The default weights of `timm/NAME` where the cache holds any of that architecture; only then is timm asked."""
+    """The default weights of `timm/NAME` if the cache holds any of that architecture; only then is timm imported."""
     if name not in cached_timm_models():
         return None
     from coverslip.models._libraries import import_timm
@@ -234,7 +234,7 @@ def _timm_weights(name: str) -> HubWeights | None:
 
 
 def _cached(repository: str) -> Path | None:
-    """The recorded file of a repository in the hub's cache, else the one that lies there."""
+    """Return the recorded file of a repository in the hub's cache, else the one that lies there."""
     from huggingface_hub import try_to_load_from_cache
 
     pin = pin_of(repository)

@@ -40,7 +40,7 @@ class About(BaseModel):
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """The JSON's content.
+        """Return the JSON's content.
 
         Raises:
             WeightsUnavailable: it is damaged or of a newer format.
@@ -55,19 +55,19 @@ class About(BaseModel):
 
 
 def imported_models() -> tuple[str, ...]:
-    """Names of the models for which weights were imported, sorted."""
+    """Return names of the models for which weights were imported, sorted."""
     root = weights_folder()
     names = (about.parent.relative_to(root).as_posix() for about in root.glob(f"**/{_ABOUT}"))
     return tuple(sorted(names))
 
 
 def is_imported(name: str) -> bool:
-    """Whether weights were imported for a model."""
+    """Return whether weights were imported for a model."""
     return (_folder(name) / _ABOUT).is_file()
 
 
 def imported_source(name: str) -> WeightsSource | None:
-    """What is known about weights that were imported for a model, or None.
+    """Return what is known about weights that were imported for a model, or None.
 
     Raises:
         WeightsUnavailable: what was written about them is damaged.
@@ -88,7 +88,7 @@ def imported_source(name: str) -> WeightsSource | None:
 
 
 def read_imported(name: str) -> LocalWeights | None:
-    """The weights that were imported for a model, or None.
+    """Return the weights that were imported for a model, or None.
 
     Raises:
         WeightsUnavailable: they are gone or not what was imported.

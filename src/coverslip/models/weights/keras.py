@@ -1,7 +1,7 @@
 """Weights of Keras, among them those of NASNet, as tensors of our networks.
 
 Keras keeps a kernel as (height, width, in, out), that of a depthwise convolution as (height, width, channels, 1), and
-a dense layer's as (in, out). Which network a file is of is told by its layers' names: those of Keras's applications
+a dense layer's as (in, out). The names of its layers identify the network of a file: those of Keras's applications
 are fixed.
 
 Both hold the weights that TensorFlow trained; their cells are numbered with gaps, ours in a row.
@@ -59,7 +59,7 @@ _DEPTHWISE, _POINTWISE, _NORM, _TIMES = 1, 2, 3, 4
 
 
 def is_ported_nasnet(tensors: Tensors) -> bool:
-    """Whether tensors have the port's names."""
+    """Return whether tensors have the port's names."""
     return "cell_stem_0.conv_1x1.conv.weight" in tensors
 
 
@@ -101,7 +101,7 @@ def _keras_operation(part: str) -> tuple[str, ...]:
 
 
 def _operation(total: int, side: str, time: int, place: int) -> str:
-    """Where an operation stands in a cell: each of its sums has one on the left and one on the right."""
+    """Return where an operation stands in a cell: each of its sums has one on the left and one on the right."""
     return f"operations.{2 * total + (side == 'right')}.{_TIMES * (time - 1) + place}"
 
 
@@ -138,7 +138,7 @@ _TENSORS = {
 
 
 def read_keras(file: Path) -> Tensors:
-    """The tensors of NASNet-Mobile or of an EfficientNetV2 in a file of Keras, under the names of our networks.
+    """Return the tensors of NASNet-Mobile or of an EfficientNetV2 in a file of Keras, under the names of our networks.
 
     What these networks do not have keeps Keras's name, so that whoever compares names finds it.
 
@@ -167,7 +167,7 @@ def _as_pytorch(numbers: "torch.Tensor", is_depthwise: bool) -> "torch.Tensor":
 
 
 def _scheme(layers: Layers, file: Path) -> Callable[[str], tuple[str, ...]]:
-    """What gives our modules for a layer of this file.
+    """Return what gives our modules for a layer of this file.
 
     Raises:
         WeightsUnavailable: it is of neither network.

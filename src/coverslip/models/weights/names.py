@@ -88,8 +88,8 @@ def _mobilenet_name(name: str, blocks: list[tuple[int, int]]) -> str:
     if layer in _MOBILENET_ENDS:
         return f"{_MOBILENET_ENDS[layer]}.{tensor}"
     _, number, *layers = layer.split(".")
-    known = _MOBILENET_FIRST_BLOCK if number == "1" else _MOBILENET_BLOCK
-    return _block_name(name, int(number) - 1, known.get(".".join(layers)), [tensor], blocks)
+    layer_names = _MOBILENET_FIRST_BLOCK if number == "1" else _MOBILENET_BLOCK
+    return _block_name(name, int(number) - 1, layer_names.get(".".join(layers)), [tensor], blocks)
 
 
 def _block_name(name: str, number: int, layer: str | None, rest: list[str], blocks: list[tuple[int, int]]) -> str:

@@ -69,7 +69,7 @@ _N_CLASSES = 1000
 
 
 def packaged_weights(name: str) -> Path | None:
-    """The file with a model's weights in an installed package, or None."""
+    """Return the file with a model's weights in an installed package, or None."""
     package = _BY_MODEL.get(name)
     spec = importlib.util.find_spec(package.name) if package else None
     if package is None or spec is None or spec.origin is None:
@@ -79,7 +79,7 @@ def packaged_weights(name: str) -> Path | None:
 
 
 def packaged_source(name: str) -> WeightsSource | None:
-    """What is known about a model's weights in an installed package, or None."""
+    """Return what is known about a model's weights in an installed package, or None."""
     file = packaged_weights(name)
     if file is None:
         return None
@@ -96,7 +96,7 @@ def packaged_source(name: str) -> WeightsSource | None:
 
 
 def read_packaged(name: str) -> LocalWeights | None:
-    """A model's weights from an installed package under timm's names, or None.
+    """Return a model's weights from an installed package under timm's names, or None.
 
     Raises:
         WeightsUnavailable: the file is not the one that was published.

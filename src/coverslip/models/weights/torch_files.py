@@ -39,7 +39,7 @@ _TRAINING_ONLY = ("dino_head.", "ibot_head.", "aux1.", "aux2.", "AuxLogits.")
 
 
 def read_torch_file(file: Path) -> Tensors:
-    """The network's own tensors.
+    """Return the network's own tensors.
 
     Raises:
         WeightsUnavailable: it is damaged, holds anything else, or takes more time or memory than it may.
@@ -70,7 +70,7 @@ def _beyond_limits(file: Path) -> WeightsUnavailable:
 
 
 def unwrapped(saved: Any, file: Path) -> Tensors:  # Any: whatever was saved
-    """The network's own tensors: without what trainers put around them and what only training needs."""
+    """Return the network's own tensors: without what trainers put around them and what only training needs."""
     while isinstance(saved, dict):
         inner = next((saved[name] for name in _WRAPPERS if isinstance(saved.get(name), dict)), None)
         if inner is None:
@@ -80,15 +80,15 @@ def unwrapped(saved: Any, file: Path) -> Tensors:  # Any: whatever was saved
         raise WeightsUnavailable("no-named-tensors", file=file)
     if strange := [str(name) for name, value in saved.items() if not (isinstance(name, str) and _is_plain(value))]:
         raise WeightsUnavailable("no-plain-tensors", file=file, names=", ".join(strange[:3]))
-    kept: Tensors = {name.removeprefix("module."): tensor for name, tensor in saved.items()}
-    kept = {name: tensor for name, tensor in kept.items() if not name.startswith(_TRAINING_ONLY)}
-    inside = {name.removeprefix(_BACKBONE): each for name, each in kept.items() if name.startswith(_BACKBONE)}
-    has_only_heads_beside = all(name.startswith((_BACKBONE, _HEAD)) for name in kept)
-    return inside if inside and has_only_heads_beside else kept
+    tensors: Tensors = {name.removeprefix("module."): tensor for name, tensor in saved.items()}
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(_TRAINING_ONLY)}
+    inside = {name.removeprefix(_BACKBONE): each for name, each in tensors.items() if name.startswith(_BACKBONE)}
+    has_only_heads_beside = all(name.startswith((_BACKBONE, _HEAD)) for name in tensors)
+    return inside if inside and has_only_heads_beside else tensors
 
 
 def _read_plain(file: Path) -> Tensors:
-    """The network's own tensors of a PyTorch file, read in this process.
+    """Return the network's own tensors of a PyTorch file, read in this process.
 
     Raises:
         WeightsUnavailable: as `read_torch_file`.

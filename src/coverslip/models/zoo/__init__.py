@@ -11,7 +11,7 @@ from coverslip.models.records import ModelRecord
 
 
 def networks() -> tuple[ModelRecord, ...]:
-    """The records of all modules of this folder, by the modules' names."""
+    """Return the records of all modules of this folder, by the modules' names."""
     names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
     tables = (importlib.import_module(f"{__name__}.{name}").NETWORKS for name in sorted(names))
     return tuple(record for table in tables for record in table)

@@ -55,7 +55,7 @@ def entry(
     builder_options: Mapping[str, Any] | None = None,  # Any: as the builder takes them
     options: tuple[Option, ...] = (),
 ) -> ModelRecord:
-    """A record.
+    """Return a record.
 
     Args:
         name, title, builder, family, paper, papers, normalisation, weights_file, weights_of, transfer, licence,
