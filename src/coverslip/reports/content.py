@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from coverslip.evaluation import METRICS, Better, Metric, Scale, row_metrics, without_temperature
+from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.words import count, listed
 
@@ -178,7 +179,8 @@ def interval_methods(run: ReportedRun) -> str:
             titles_of.setdefault(metric.method, []).append(metric.title)
     methods = sorted(titles_of, key=lambda method: -len(titles_of[method]))
     return "; ".join(
-        f"{method} for {listed(titles_of[method])}" if place else method for place, method in enumerate(methods)
+        text("report-interval-method", method=method, metrics=listed(titles_of[method])) if place else method
+        for place, method in enumerate(methods)
     )
 
 
@@ -186,8 +188,9 @@ def _of_run(run: ReportedRun, name: str) -> MetricValue:
     metric = measured(name, run.metrics[name])
     values = {each.name: getattr(metric, each.name) for each in fields(metric)}
     if name in _OF_ONE_PROBABILITY:
-        of_which = f"“{run.classes[1]}”" if len(run.classes) == 2 else "the predicted class"
-        values["meaning"] = f"of the probability of {of_which}; {metric.meaning}"
+        is_of_two = len(run.classes) == 2
+        label = run.classes[1] if is_of_two else ""
+        values["meaning"] = text("report-of-one-probability", is_of_two=is_of_two, label=label, meaning=metric.meaning)
     is_primary = name == run.metrics.primary
     return MetricValue(**values, is_primary=is_primary, is_headline=METRICS[name].is_headline or is_primary)
 

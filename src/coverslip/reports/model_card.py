@@ -12,12 +12,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from coverslip.messages import text
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.images import image_kind
 from coverslip.reports.sections.limits import limits
-from coverslip.reports.sections.methods import methods, weights_words
+from coverslip.reports.sections.methods import methods, prediction_methods, preprocessing_methods, weights_words
 from coverslip.reports.sections.numbers import decided
 from coverslip.reports.tables import estimate
 from coverslip.reports.words import (
@@ -28,18 +29,15 @@ from coverslip.reports.words import (
     lead,
     listed,
     number,
-    plural,
     split_words,
     without_group,
 )
 from coverslip.runs import Run
 
-NOT_KNOWN = "not known"
-
 
 def not_known(run: ReportedRun) -> str:
-    """What no file of the run tells: its user must."""
-    return NOT_KNOWN
+    """Return that no file of the run contains it: its user must fill it in."""
+    return text("card-not-known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,54 +59,42 @@ def _counts(run: ReportedRun) -> list[int]:
 def _imbalance(run: ReportedRun) -> str:
     counts = _counts(run)
     if not counts:
-        return NOT_KNOWN
-    times = max(counts) / min(counts)
-    word = "yes" if times >= _MANY_TIMES else "hardly"
-    return f"{word}: the most frequent class has {times:.1f} times as many measured images as the rarest"
+        return not_known(run)
+    ratio = max(counts) / min(counts)
+    return text("card-imbalance", is_unequal=ratio >= _MANY_TIMES, ratio=f"{ratio:.1f}")
 
 
 def _independence(run: ReportedRun) -> str:
-    if not run.metrics.n_groups:
-        return "not known: no groups were given, so the intervals take images as independent"
-    return f"no: measured images are of {group_words(run.metrics)}, and intervals are made over groups"
+    return text("card-independence", has_groups=bool(run.metrics.n_groups), groups=group_words(run.metrics))
 
 
 def _rule(run: ReportedRun) -> str:
-    rules = {
-        "highest": "the most probable class",
-        "roc": "operating points of the classes, from validation images",
-        "threshold": "a threshold that was set by hand",
-    }
-    return rules.get(run.recipe.decide_by, f"a threshold for a target {run.recipe.decide_by}, from validation images")
+    return text("card-decision-rule", rule=run.recipe.decide_by)
 
 
 def _positive(run: ReportedRun) -> str:
     if run.metrics.positive_class:
-        return (
-            f"{run.metrics.positive_class} is the class that is looked for; how much worse one mistake is: {NOT_KNOWN}"
-        )
-    return NOT_KNOWN
+        return text("card-positive-class", label=run.metrics.positive_class, not_known=not_known(run))
+    return not_known(run)
 
 
 def _label_errors(run: ReportedRun) -> str:
-    found = run.run.label_errors
-    if found is None:
-        return "not known: nobody looked for them"
-    return f"about {plural(found.n_suspected, 'label')} may be wrong (suspected_label_errors.json)"
+    errors = run.run.label_errors
+    return text("card-labels-not-checked") if errors is None else text("card-label-errors", n_labels=errors.n_suspected)
 
 
-def _told(run: ReportedRun, *names: str) -> str:
+def _values(run: ReportedRun, *names: str) -> str:
     values = {metric.name: metric for metric in content.metrics(run)}
     shown = [
         f"{values[name].title} {number(values[name].value)}"
         for name in names
         if name in values and values[name].value is not None
     ]
-    return listed(shown, len(shown)) or "none could be had"
+    return listed(shown, len(shown)) or text("card-no-metric")
 
 
 METRICS_RELOADED = (
-    Item("", "Problem category", lambda run: "classification of whole images (or of crops around one object)"),
+    Item("", "Problem category", lambda run: text("card-problem")),
     Item("", "Number of classes", lambda run: str(len(run.classes))),
     Item("", "Are the classes of unequal interest?", _positive),
     Item("", "Are some confusions graver than others?"),
@@ -116,16 +102,20 @@ METRICS_RELOADED = (
     Item("", "Are frequencies in use those of the images measured?"),
     Item("", "Are there errors in the labels?", _label_errors),
     Item("", "Are the test cases independent?", _independence),
-    Item("", "Does the classifier give scores for each class?", lambda run: "yes, calibrated probabilities"),
+    Item("", "Does the classifier give scores for each class?", lambda run: text("card-scores")),
     Item("", "How is a score made a decision?", _rule),
     Item(
         "",
         "Metrics over all classes, from decisions",
-        lambda run: _told(run, "balanced_accuracy", "macro_f1", "mcc", "kappa", "accuracy"),
+        lambda run: _values(run, "balanced_accuracy", "macro_f1", "mcc", "kappa", "accuracy"),
     ),
-    Item("", "Metrics of each class", lambda run: "precision, recall, specificity, NPV, F1: table above"),
-    Item("", "Metrics over all thresholds", lambda run: _told(run, "macro_auroc", "micro_auroc", "average_precision")),
-    Item("", "Are probabilities right?", lambda run: _told(run, "ece", "calibration_slope", "brier", "log_loss")),
+    Item("", "Metrics of each class", lambda run: text("card-class-metrics")),
+    Item(
+        "",
+        "Metrics over all thresholds",
+        lambda run: _values(run, "macro_auroc", "micro_auroc", "average_precision"),
+    ),
+    Item("", "Are probabilities right?", lambda run: _values(run, "ece", "calibration_slope", "brier", "log_loss")),
 )
 
 
@@ -134,18 +124,20 @@ _OF_CALIBRATION = ("ece_expected", "ece_uncalibrated")  # what the calibration e
 
 def _sources(run: ReportedRun) -> str:
     folders = [images.domain or images.root for images in run.environment.data]
-    return f"{plural(len(run.run.split), 'image')} from {listed(folders)}; who took them, where and how: {NOT_KNOWN}"
+    return text("card-sources", n_images=len(run.run.split), folders=listed(folders), not_known=not_known(run))
 
 
 def _quality(run: ReportedRun) -> str:
     inspection = run.run.inspection
     if inspection is None:
-        return NOT_KNOWN
+        return not_known(run)
     findings = [finding.title.lower() for finding in inspection.findings if finding.severity != "advice"]
-    copies = "duplicates and near-duplicates" if inspection.are_copies_known else "duplicates"
-    looked = f"every image was decoded and looked at for damage, {copies}, and other faults"
-    found = f"found: {'; '.join(sorted(set(findings)))}" if findings else "nothing grave was found"
-    return f"{looked}; {found} (data.json)"
+    return text(
+        "card-quality",
+        has_near_duplicates=inspection.are_copies_known,
+        has_findings=bool(findings),
+        findings="; ".join(sorted(set(findings))),
+    )
 
 
 def _part(run: ReportedRun, k: int) -> str:
@@ -153,32 +145,37 @@ def _part(run: ReportedRun, k: int) -> str:
 
 
 def _outcome(run: ReportedRun) -> str:
-    return f"the label of each image, one of: {listed(run.classes, 30)}; how labels were given: {NOT_KNOWN}"
+    return text("card-outcome", labels=listed(run.classes, 30), not_known=not_known(run))
 
 
 def _predictors(run: ReportedRun) -> str:
-    return f"the pixels of one image: {image_kind(run) or NOT_KNOWN}"
+    return text("card-predictors", image_set=image_kind(run) or not_known(run))
 
 
 def _size(run: ReportedRun) -> str:
     counts = {name: scores.n for name, scores in run.metrics.per_class.items()}
     smallest = min(counts, key=lambda name: counts[name]) if counts else ""
-    least = f"; of the smallest class, {smallest}, {counts[smallest]} were measured" if smallest else ""
-    return f"all images that there were; no size was calculated beforehand. {count(run.metrics.n)} were measured{least}"
+    return text(
+        "card-sample-size",
+        n_images=run.metrics.n,
+        has_classes=bool(counts),
+        label=smallest,
+        n_smallest=counts.get(smallest, 0),
+    )
 
 
 def _missing(run: ReportedRun) -> str:
     flow = flow_of(run)
     if not flow.left_out:
-        return "no image was excluded"
-    return "excluded: " + listed([f"{count(n)} {reason}" for reason, n in flow.left_out.items()]) + " (split.csv)"
+        return text("card-none-excluded")
+    return text("card-excluded", reasons=listed([f"{count(n)} {reason}" for reason, n in flow.left_out.items()]))
 
 
 def _clusters(run: ReportedRun) -> str:
     if not run.n_groups:
-        return "no groups (patients, slides) were known"
-    divided = "may be divided between parts" if run.environment.allow_leakage else "were never divided between parts"
-    return "; ".join(filter(None, [f"{plural(run.n_groups, 'group')} {divided}", without_group(run)]))
+        return text("card-no-groups")
+    groups = text("card-groups", n_groups=run.n_groups, is_leaky=run.environment.allow_leakage)
+    return "; ".join(filter(None, [groups, without_group(run)]))
 
 
 def _measures(run: ReportedRun) -> str:
@@ -186,40 +183,43 @@ def _measures(run: ReportedRun) -> str:
 
 
 def _balance(run: ReportedRun) -> str:
-    recipe = run.recipe
-    return f"class weights: {recipe.class_weights}; sampling: {recipe.sampling}"
+    return text("card-class-balance", weights=str(run.recipe.class_weights), sampling=run.recipe.sampling)
 
 
 def _fairness(run: ReportedRun) -> str:
     if run.metrics.by_column:
-        return f"numbers by {listed(list(run.metrics.by_column))} stand in the report"
-    return f"no column of subgroups was given; fairness: {NOT_KNOWN}"
+        return text("card-subgroups", columns=listed(list(run.metrics.by_column)))
+    return text("card-no-subgroups", not_known=not_known(run))
 
 
 def _output(run: ReportedRun) -> str:
-    return f"a class and a calibrated probability for each class. {decided(run)}".strip()
+    return f"{text('card-output')} {decided(run)}".strip()
 
 
 def _differences(run: ReportedRun) -> str:
     evaluations = [_named(evaluation) for evaluation in run.run.evaluations if evaluation.is_measured]
-    own = f"numbers are from {split_words(run)}, of the same origin as the training images"
-    return f"{own}; also measured on: {listed(evaluations)}" if evaluations else own
+    return text(
+        "card-evaluation-data",
+        image_set=split_words(run),
+        n_evaluations=len(evaluations),
+        evaluations=listed(evaluations),
+    )
 
 
 def _named(evaluation: Run) -> str:
-    """The name of an evaluation, and how many of its images the classifier was trained on."""
+    """Return the name of an evaluation, and how many of its images the classifier was trained on."""
     images = evaluation.evaluated_images
-    seen = f" ({plural(images.n_seen, 'image')} used in training)" if images is not None and images.n_seen else ""
-    return f"{evaluation.folder.name}{seen}"
+    n_seen = 0 if images is None else images.n_seen or 0
+    return text("card-evaluation", name=evaluation.folder.name, n_seen=n_seen)
 
 
 def _groups_of_parts(run: ReportedRun) -> str:
     parts = flow_of(run).parts
-    return listed([f"{part.title} {count(part.n)}" for part in parts]) + " images; classes by part: see the report"
+    return text("card-images-of-sets", sets=listed([f"{part.title} {count(part.n)}" for part in parts]))
 
 
 def _specification(run: ReportedRun) -> str:
-    return f"{run.recipe.model}; the folder classifier/ holds weights and all settings, recipe.yaml every choice"
+    return text("card-specification", network=run.recipe.model)
 
 
 def _performance(run: ReportedRun) -> str:
@@ -228,7 +228,7 @@ def _performance(run: ReportedRun) -> str:
         for metric in content.metrics(run)
         if metric.is_headline and metric.name not in _OF_CALIBRATION
     ]
-    return "; ".join(shown) + ". By class: above"
+    return text("card-performance", metrics="; ".join(shown))
 
 
 def _interval(metric: content.Measured) -> str:
@@ -238,21 +238,17 @@ def _interval(metric: content.Measured) -> str:
 
 def _across(run: ReportedRun) -> str:
     if run.metrics.by_domain:
-        return f"by domain ({listed(list(run.metrics.by_domain))}): see the report"
-    return "folds differ as the report shows" if run.n_folds else NOT_KNOWN
+        return text("card-domains", domains=listed(list(run.metrics.by_domain)))
+    return text("card-folds") if run.n_folds else not_known(run)
 
 
 def _poor_input(run: ReportedRun) -> str:
     card = run.run.card
-    unfamiliar = "; those in which the network sees what it hardly saw in training are called unfamiliar"
-    return (
-        "files that cannot be read get no prediction and a reason; images unlike the training images in size, depth or "
-        f"colour get a warning{unfamiliar if card is not None and card.familiarity is not None else ''}"
-    )
+    return text("card-poor-input", has_ood=card is not None and card.familiarity is not None)
 
 
 def _software(run: ReportedRun) -> str:
-    return f"coverslip {run.environment.coverslip}; recipe.yaml and environment.json repeat the training"
+    return text("card-software", version=run.environment.coverslip)
 
 
 TRIPOD_AI = (
@@ -261,7 +257,7 @@ TRIPOD_AI = (
     Item("3a", "Context: why the model is needed, and what there is already"),
     Item("3b", "Who it is for, and where in their work it is used"),
     Item("3c", "Known inequalities between groups of people"),
-    Item("4", "Objectives: development, evaluation or both", lambda run: "development and internal evaluation"),
+    Item("4", "Objectives: development, evaluation or both", lambda run: text("card-objective")),
     Item("5a", "Sources of the data", _sources),
     Item("5b", "Dates of the data"),
     Item("6a", "Setting: number and place of centres"),
@@ -277,12 +273,12 @@ TRIPOD_AI = (
     Item("10", "Size of the sample, and why", _size),
     Item("11", "Missing data", _missing),
     Item("12a", "How the data were divided", lambda run: _part(run, 0)),
-    Item("12b", "How inputs were handled", lambda run: _part(run, 1).partition(". ")[0] + "."),
+    Item("12b", "How inputs were handled", preprocessing_methods),
     Item("12c", "Kind of model, and how it was built and chosen", lambda run: _part(run, 1)),
     Item("12d", "Clusters, such as patients and centres", _clusters),
     Item("12e", "Measures of performance", _measures),
-    Item("12f", "Whether the model was updated after evaluation", lambda run: "it was not trained further"),
-    Item("12g", "How predictions are calculated", lambda run: _part(run, 2).partition(" All metrics")[0]),
+    Item("12f", "Whether the model was updated after evaluation", lambda run: text("card-not-updated")),
+    Item("12g", "How predictions are calculated", prediction_methods),
     Item("13", "What was done about unequal classes", _balance),
     Item("14", "What was done about fairness", _fairness),
     Item("15", "What the model gives out, and thresholds", _output),
@@ -302,9 +298,9 @@ TRIPOD_AI = (
     Item("22", "The whole model, so that it can be used", _specification),
     Item("23a", "Performance with intervals", _performance),
     Item("23b", "Differences between clusters", _across),
-    Item("24", "Results of updating", lambda run: "none"),
+    Item("24", "Results of updating", lambda run: text("card-no-update")),
     Item("25", "What the results mean"),
-    Item("26", "Limitations", lambda run: "see “Limitations”"),
+    Item("26", "Limitations", lambda run: text("card-limitations")),
     Item("27a", "What happens with poor or missing input", _poor_input),
     Item("27b", "What users must know and do"),
     Item("27c", "What should be studied next"),
@@ -316,7 +312,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|$~])")
 
 
 def model_card_text(run: ReportedRun) -> str:
-    """All that can be known from the run's files; what cannot is left to fill in, or told to be not known."""
+    """Return the model card: what the files of the run contain; the rest is left to fill in, or marked as not known."""
     return "\n".join(_lines(run)).rstrip() + "\n"
 
 
@@ -328,13 +324,13 @@ def _lines(run: ReportedRun) -> Iterator[str]:
     yield from _table(("metric", "value", CI), _metric_rows(run))
     yield from _table(("class", "images", "precision", "recall", "specificity", "NPV", "F1"), _class_rows(run))
     yield from _section("Limitations", _bullets(limits(run)))
-    yield from _section("Methods", [line for text in methods(run) for line in (_plain(text), "")])
+    yield from _section("Methods", [line for paragraph in methods(run) for line in (_plain(paragraph), "")])
     yield from _checklist(
         "TRIPOD+AI", "What to report of a prediction model (Collins et al. 2024, BMJ 385:e078378).", TRIPOD_AI, run
     )
     yield from _checklist(
         "Metrics Reloaded",
-        "What decides which metrics tell something (Maier-Hein, Reinke et al. 2024, Nature Methods 21:195–212).",
+        "Which metrics are informative (Maier-Hein, Reinke et al. 2024, Nature Methods 21:195–212).",
         METRICS_RELOADED,
         run,
     )
@@ -342,10 +338,7 @@ def _lines(run: ReportedRun) -> Iterator[str]:
 
 def _about(run: ReportedRun) -> str:
     environment = run.environment
-    return _plain(
-        f"Written by coverslip {environment.coverslip} from the files of the run of {environment.started[:10]}. What "
-        "no file tells is “not known”: fill it in before you pass the classifier on."
-    )
+    return _plain(text("card-about", version=environment.coverslip, date=environment.started[:10]))
 
 
 def _use(run: ReportedRun) -> Iterator[str]:
@@ -357,16 +350,17 @@ def _use(run: ReportedRun) -> Iterator[str]:
 
 def _classifier(run: ReportedRun) -> list[tuple[str, str]]:
     card = run.run.card
-    said = [
+    facts = [
         ("Network", run.recipe.model),
-        ("Starting weights", weights_words(run) or "see “Methods”"),
+        ("Initial weights", weights_words(run) or text("card-see-methods")),
         ("Classes", listed(run.classes, len(run.classes))),
     ]
     if card is not None:
-        said.append(("Trained on", plural(card.trained_on.n_images, "image")))
-        size = card.preprocessing.image_size
-        said.append(("Takes", f"images of any size, brought to {size} × {size} pixels ({card.preprocessing.resize})"))
-    return said
+        prepared = card.preprocessing
+        input_images = text("card-input", size=str(prepared.image_size), resize=prepared.resize)
+        facts.append(("Training images", text("card-training-images", n_images=card.trained_on.n_images)))
+        facts.append(("Input", input_images))
+    return facts
 
 
 def _metric_rows(run: ReportedRun) -> Iterator[tuple[str, ...]]:
@@ -391,7 +385,7 @@ def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _bullets(pairs: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"- **{_plain(title)}** {_plain(text) or _TO_FILL}" for title, text in pairs]
+    return [f"- **{_plain(title)}** {_plain(answer) or _TO_FILL}" for title, answer in pairs]
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -402,6 +396,6 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
     yield ""
 
 
-def _plain(text: str) -> str:
-    """Text that stays text in Markdown, on one line."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.splitlines()))
+def _plain(content: str) -> str:
+    """Return a text on one line, in which Markdown finds no markup."""
+    return _MARKUP.sub(r"\\\1", " ".join(content.splitlines()))

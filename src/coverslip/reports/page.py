@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from coverslip.control_characters import escape_controls_in_lines
 from coverslip.events import Emit, OnProgress, ignore, telling
 from coverslip.files import write_text
+from coverslip.messages import text
 from coverslip.reports import content, tokens, words
 from coverslip.reports.figures import draw
 from coverslip.reports.model_card import model_card_text
@@ -92,7 +93,9 @@ def _read(folder: Path) -> ReportedRun:
 
 def _name(reported: ReportedRun) -> str:
     run = reported.run.folder.resolve().name
-    return run if reported.evaluation is None else f"{run} on {reported.evaluation.folder.resolve().name}"
+    if reported.evaluation is None:
+        return run
+    return text("report-evaluation-name", run=run, evaluation=reported.evaluation.folder.resolve().name)
 
 
 @cache
@@ -101,7 +104,7 @@ def template(file: Path) -> "Template":
     from jinja2 import Environment, StrictUndefined
 
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    templates.globals.update(count=words.count, number=words.number, plural=words.plural, table=table)
+    templates.globals.update(count=words.count, number=words.number, table=table)
     return templates.from_string(file.read_text(encoding="utf-8"))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coverslip.evaluation import Metric
+from coverslip.messages import text
 from coverslip.reports.content import Measured
 from coverslip.reports.words import number, signed, spanned
 
@@ -86,9 +87,9 @@ def table(
         html += Markup("<tfoot>\n{}</tfoot>\n").format(foot)
     notes = [
         Markup('<p class="note">{}{}</p>\n').format(
-            Markup("<sup>{}</sup> ").format(marks[why]) if marks[why] else "", text
+            Markup("<sup>{}</sup> ").format(marks[why]) if marks[why] else "", sentence
         )
-        for why, text in _reasons([*rows, *totals]).items()
+        for why, sentence in _reasons([*rows, *totals]).items()
     ]
     return html + Markup("</table></div>\n") + Markup("").join(notes)
 
@@ -97,8 +98,8 @@ def below_values(rows: Iterable[Sequence[Cell]]) -> str:
     """Return what stands below the values of a table, as a sentence; empty if nothing does."""
     cells = [cell for row in rows for cell in row if isinstance(cell, Estimate)]
     if any(cell.interval for cell in cells):
-        return "Each value is followed by its 95% confidence interval (CI)."
-    return "Each share is followed by its count." if any(cell.counts for cell in cells) else ""
+        return text("report-values-with-interval")
+    return text("report-shares-with-count") if any(cell.counts for cell in cells) else ""
 
 
 def reasons(rows: Iterable[Sequence[Cell]]) -> list[str]:
@@ -154,5 +155,5 @@ def _reasons(rows: Iterable[Sequence[Cell]]) -> dict[str, str]:
 
 def reason_words(reason: str, *, has_value: bool = True) -> str:
     """Return why a value, or only its confidence interval, is missing as a sentence."""
-    text = reason.removesuffix(": no interval").replace(": ", "; ").rstrip(".")
-    return f"No {'CI' if has_value else 'value'}: {text}."
+    cleaned = reason.removesuffix(": no interval").replace(": ", "; ").rstrip(".")
+    return text("report-missing-value", has_value=has_value, reason=cleaned)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from coverslip.augmentation import Copies
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
-from coverslip.messages import duration
+from coverslip.messages import duration, text
 from coverslip.reports.reported import ReportedRun
 from coverslip.runs import Augment, BudgetRecord, LearntOn
 from coverslip.runs.log.records import looks_of
@@ -13,16 +13,22 @@ from coverslip.runs.recipe import phrases
 N_HARDEST = 12  # classes or pairs of classes that are shown first where there are many
 MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
 
-UNKNOWN_LABELS = (
-    "The split is that of an earlier training, whose folder is not there any more.",
-    "It is not known whether labels of test images were corrected since then. If so, the metrics may be too high.",
-)
 CI = "95%\N{NO-BREAK SPACE}CI"
-DECISION_IMAGES: dict[LearntOn, str] = {
-    "validation images": "validation images",
-    "held-out training images": "images of all folds, each predicted by a linear probe that was trained without it",
-    "the folds' images": "validation images of all folds, each predicted by its fold's network",
+_DECISION_IMAGES: dict[LearntOn, str] = {
+    "validation images": "validation",
+    "held-out training images": "held-out",
+    "the folds' images": "folds",
 }
+
+
+def decision_images(learnt_on: LearntOn) -> str:
+    """Return on which images thresholds were chosen, as the end of 'chosen on'."""
+    return text("report-decision-images", source=_DECISION_IMAGES[learnt_on])
+
+
+def unknown_labels() -> tuple[str, str]:
+    """Return that the labels of the training that made the split are not known, and what it means."""
+    return text("report-unknown-labels"), text("report-unknown-labels.meaning")
 
 
 def percent(value: float) -> str:
@@ -70,95 +76,95 @@ def count(n: int) -> str:
     return f"{n:,}"
 
 
-def plural(n: int, noun: str) -> str:
-    many = noun if n == 1 else noun + ("es" if noun.endswith("s") else "s")
-    return f"{count(n)} {many}"
-
-
 def group_words(evaluation: Evaluation) -> str:
     """'7 groups and 25 images without a known group', over which intervals are made; empty where none are known."""
     if not evaluation.n_groups:
         return ""
-    alone = f" and {plural(evaluation.n_ungrouped, 'image')} without a known group" if evaluation.n_ungrouped else ""
-    return f"{plural(evaluation.n_named_groups or 0, 'group')}{alone}"
+    n_groups, n_ungrouped = evaluation.n_named_groups or 0, evaluation.n_ungrouped or 0
+    return text("report-groups", n_groups=n_groups, n_ungrouped=n_ungrouped)
 
 
 def headline(run: ReportedRun) -> str:
-    """The result in one sentence."""
+    """Return the result in one sentence."""
     matrix, n = run.metrics.confusion_matrix, run.metrics.n
-    right = sum(matrix[k][k] for k in range(len(matrix)))
-    kind = "held-out image" if run.n_folds else "test image" if run.metrics.split == "test" else "image"
-    external = " of the external test set" if run.evaluation is not None and run.is_unseen else ""
-    if right == n and n > 1:
-        return f"All {plural(n, kind)}{external} are classified correctly."
-    return f"{count(right)} of {plural(n, kind)}{external} {'is' if right == 1 else 'are'} classified correctly."
+    n_correct = sum(matrix[k][k] for k in range(len(matrix)))
+    is_external = run.evaluation is not None and run.is_unseen
+    of_split = "test" if run.metrics.split == "test" else "other"
+    kind = "held-out" if run.n_folds else "external" if is_external else of_split
+    if n_correct == n and n > 1:
+        return text("report-headline-all-correct", image_kind=kind, n_images=n)
+    return text("report-headline", image_kind=kind, n_correct=n_correct, n_images=n)
 
 
 def lead(run: ReportedRun) -> list[str]:
-    """The sentences below the headline."""
+    """Return the sentences below the headline."""
     accuracy, f1 = run.metrics["accuracy"], run.metrics["macro_f1"]
-    sentences = [*overestimates(run), *filter(None, [_thresholds(run)])]
-    sentences.append(f"Accuracy is {percent(accuracy.value or 0)}{_range(accuracy, percent)}.")
-    if text := group_mean(run.metrics):
-        sentences.append(text)
-    if f1.value is not None:
-        sentences.append(f"Macro-F1, the mean F1 over classes, is {number(f1.value)}{_range(f1, number)}.")
-    if run.evaluation is None and (text := why_instant(run)):
-        sentences.append(text)
     counts = [sum(row) for row in run.metrics.confusion_matrix]
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))
-    sentences.append(f"A classifier that always predicts “{run.classes[most]}” has an accuracy of {share}.")
-    if text := against_majority_class(run.metrics):
-        sentences.append(text)
-    if run.metrics.n_groups:
-        sentences.append(_groups(run))
-    return sentences
+    sentences = [
+        *overestimates(run),
+        _thresholds(run),
+        text("report-accuracy", accuracy=f"{percent(accuracy.value or 0)}{_range(accuracy, percent)}"),
+        group_mean(run.metrics),
+        "" if f1.value is None else text("report-macro-f1", f1=f"{number(f1.value)}{_range(f1, number)}"),
+        why_instant(run) if run.evaluation is None else "",
+        text("report-majority-class", label=run.classes[most], accuracy=share),
+        against_majority_class(run.metrics),
+        _groups(run) if run.metrics.n_groups else "",
+    ]
+    return list(filter(None, sentences))
 
 
 def _thresholds(run: ReportedRun) -> str:
-    """By which decision thresholds classes are predicted; empty where the most probable class is."""
+    """Return by which decision thresholds classes are predicted; empty where the most probable class is."""
     points = run.thresholds
     if points is None:
         return ""
     is_by_hand = run.rule == "threshold set by hand"
+    images = decision_images(run.calibration.learnt_on)
     if run.evaluation is not None:
-        when = "" if is_by_hand else f" on {DECISION_IMAGES[run.calibration.learnt_on]}"
+        when = "not-stated" if is_by_hand else "on-images"
     else:
-        when = " after the first test" if looks_of(run.run).decided else " before testing"
+        when = "after-test" if looks_of(run.run).decided else "before-test"
     if run.metrics.positive_class not in run.classes:
-        return f"Each class has a decision threshold of its own, which was chosen{when}."
+        return text("report-thresholds-of-classes", when=when, image_set=images)
     point = points[run.classes.index(run.metrics.positive_class)]
-    how = f"{'set by hand' if is_by_hand else 'chosen'}{when}"
-    has_own = run.n_folds and run.evaluation is None and not is_by_hand
-    folds = "; each fold has its own" if has_own else ""
-    return f"“{run.metrics.positive_class}” is predicted from a probability of {point:.3g} on, {how}{folds}."
+    return text(
+        "report-threshold",
+        label=run.metrics.positive_class,
+        threshold=f"{point:.3g}",
+        is_by_hand=is_by_hand,
+        when=when,
+        image_set=images,
+        has_folds=bool(run.n_folds) and run.evaluation is None and not is_by_hand,
+    )
 
 
 def against_majority_class(evaluation: Evaluation) -> str:
-    """What must be said where always predicting the most frequent class is better, or may be; empty where it is not."""
+    """Return whether always predicting the most frequent class is better, or may be; empty where it is not."""
     over = evaluation.over_majority_class
     if over is None or evaluation.against_majority_class in (None, "better"):
         return ""
     if evaluation.against_majority_class == "worse":
-        return f"The classifier is WORSE than that: accuracy differs by {_points(over)}."
-    return f"The difference from it, {_points(over)}, is not statistically significant."
+        return text("report-worse-than-majority-class", difference=_points(over))
+    return text("report-like-majority-class", difference=_points(over))
 
 
 def group_mean(evaluation: Evaluation) -> str:
-    """The mean accuracy over groups; empty where it is close to that over images."""
+    """Return the mean accuracy over groups; empty where it is close to that over images."""
     mean = evaluation.group_mean_accuracy
     if mean is None or mean.value is None or not evaluation.is_group_mean_different:
         return ""
-    of_groups = f"{percent(mean.value)}{_range(mean, percent)}"
-    return f"Averaged over {plural(mean.n_groups or 0, 'group')}, each with the same weight, accuracy is {of_groups}."
+    accuracy = f"{percent(mean.value)}{_range(mean, percent)}"
+    return text("report-group-mean", n_groups=mean.n_groups or 0, accuracy=accuracy)
 
 
 def _points(difference: Metric) -> str:
     """'+23.6 percentage points (95% CI 4.1 to 43.1)'."""
     low, high = difference.low, difference.high
     interval = "" if low is None or high is None else f" ({CI} {_signed(low)} to {_signed(high)})"
-    return f"{_signed(difference.value or 0)} percentage points{interval}"
+    return text("report-percentage-points", difference=_signed(difference.value or 0)) + interval
 
 
 def _signed(share: float) -> str:
@@ -166,31 +172,31 @@ def _signed(share: float) -> str:
 
 
 def why_instant(run: ReportedRun) -> str:
-    """Why an instant classifier is the result, where fine-tuning was asked for; empty where it is not."""
-    budget, kept = run.run.budget, "so the instant classifier is kept."
+    """Return why an instant classifier is the result although fine-tuning was requested; empty where it is not."""
+    budget = run.run.budget
     if budget is not None and budget.ended == "no time to fine-tune":
-        return " ".join(filter(None, [f"There was no time for fine-tuning, {kept}", time_for_all(budget)]))
+        return " ".join(filter(None, [text("report-no-time-to-finetune"), time_for_all(budget)]))
     if budget is not None and budget.ended == "no time to fine-tune folds":
-        return "There was no time to fine-tune all folds, so all of them keep the instant classifier."
+        return text("report-no-time-to-finetune-folds")
     if budget is not None and budget.ended == "larger instant classifier":
-        return f"Fine-tuning on images of {budget.image_size} px did not improve validation results, {kept}"
+        return text("report-larger-instant-classifier", image_size=str(budget.image_size))
     if not run.n_frozen:
         return ""
     if run.is_no_epoch_done:
-        return f"No epoch of fine-tuning was completed, {kept}"
+        return text("report-no-epoch-completed")
     if run.n_folds:
-        return f"In {run.n_frozen} of {run.n_folds} folds, fine-tuning did not improve validation results, {kept}"
-    stage, ended = run.finetuning, ""
+        return text("report-finetuning-not-better-in-folds", n_frozen=run.n_frozen, n_folds=run.n_folds)
+    stage = run.finetuning
     if stage is not None and stage.stopped_because == "finished early":
-        ended = f"was ended after {stage.epochs_run} of {plural(stage.epochs_planned, 'epoch')} and "
-    return f"Fine-tuning {ended}did not improve validation results, {kept}"
+        return text("report-finished-early", n_epochs=stage.epochs_run, n_planned=stage.epochs_planned)
+    return text("report-finetuning-not-better")
 
 
 def time_for_all(budget: BudgetRecord) -> str:
-    """What time would have been enough; empty where that is not known, or was given."""
+    """Return how much time would have been enough; empty where that is not known, or was available."""
     if budget.sufficient_seconds is None:
         return ""
-    for_all = f"About {duration(budget.sufficient_seconds)} would allow all {budget.epochs} epochs at full image size."
+    for_all = text("report-time-for-all", time=duration(budget.sufficient_seconds), n_epochs=budget.epochs)
     return " ".join(filter(None, [budget.for_some, for_all]))
 
 
@@ -204,57 +210,44 @@ def _leaking(run: ReportedRun) -> str:
     if run.evaluation is not None or not run.environment.allow_leakage:
         return ""
     n = run.n_test_leaks
-    if not n:
-        return "This may be an overestimate, because leakage was allowed."
-    clusters = f"{count(n)} {'group or cluster' if n == 1 else 'groups or clusters'} of duplicates"
-    return (
-        f"This is an overestimate, because leakage was allowed: {clusters} {'is' if n == 1 else 'are'} in the test set "
-        "and in the training or validation set."
-    )
+    return text("report-leakage", n_clusters=n) if n else text("report-leakage-allowed")
 
 
 def relabelled(run: ReportedRun) -> str:
-    """That numbers are by corrected labels, with the accuracy by those before; empty where they are not."""
+    """Return that metrics are by corrected labels, with the accuracy by the earlier ones; empty where they are not."""
     if not run.labels_before or run.tested is None:
         return ""
     n, rows = len(run.labels_before), run.tested.rows
     n_right = sum(row.predicted == run.labels_before.get(row.image_id, row.label) for row in rows)
-    has = "has a different label" if n == 1 else "have different labels"
-    return (
-        "This may be too high, because labels were corrected after looking at misclassified images: "
-        f"{plural(n, 'test image')} {has} than in the first training with this split. With the earlier labels, "
-        f"accuracy is {percent(n_right / len(rows))}."
-    )
+    return text("report-relabeled", n_images=n, accuracy=percent(n_right / len(rows)))
 
 
 def _groups(run: ReportedRun) -> str:
-    """Which groups the measured images come from, and what training knew of them."""
-    if run.evaluation is not None:  # their names may mean others there
-        return f"The images come from {group_words(run.metrics)}."
+    """Return which groups the measured images come from, and whether training used images of them."""
+    if run.evaluation is not None:  # its groups may have the names of other groups in training
+        return text("report-groups-of-evaluation", groups=group_words(run.metrics))
     tested = [row.named_group for row in run.used if run.n_folds or row.split == "test"]
-    words = f"The images come from {plural(len({*tested} - {''}), 'group')}"
-    if n_alone := tested.count(""):
-        words += f"; {plural(n_alone, 'image')} of them {'has' if n_alone == 1 else 'have'} no known group"
-    if run.n_folds and not n_alone:
-        return f"{words}. Each group was tested by a network that was trained without it."
-    if run.environment.allow_leakage:
-        return f"{words} of the test set."
-    n_unknown = n_alone if run.n_folds else run.n_ungrouped_training
+    n_ungrouped, is_leaky = tested.count(""), run.environment.allow_leakage
+    is_every_fold_apart = bool(run.n_folds) and not n_ungrouped
+    first = text(
+        "report-groups-of-test-images",
+        n_groups=len({*tested} - {""}),
+        n_ungrouped=n_ungrouped,
+        is_of_test_set=is_leaky and not is_every_fold_apart,
+    )
+    n_unknown = n_ungrouped if run.n_folds else run.n_ungrouped_training
+    if is_every_fold_apart:
+        return f"{first} {text('report-groups-of-folds')}"
+    if is_leaky:
+        return first
     if n_unknown:
-        kind = "image" if run.n_folds else "training image"
-        return (
-            f"{words}. {plural(n_unknown, kind)} {'has' if n_unknown == 1 else 'have'} no known group, so nothing "
-            "shows whether training and test images are of the same patient or slide."
-        )
-    return f"{words}. No image of these groups was used for training."
+        return f"{first} {text('report-ungrouped-images', n_images=n_unknown, has_folds=bool(run.n_folds))}"
+    return f"{first} {text('report-groups-not-in-training')}"
 
 
 def without_group(run: ReportedRun) -> str:
-    """That images without a known group may be of the groups of other sets; empty where every image has one."""
-    n = run.n_ungrouped
-    if not n:
-        return ""
-    return f"{plural(n, 'image')} {'has' if n == 1 else 'have'} no known group and may be of a group in another set"
+    """Return that images without a known group may be of groups in other sets; empty where every image has one."""
+    return text("report-without-group", n_images=run.n_ungrouped) if run.n_ungrouped else ""
 
 
 def _range(metric: Metric, shown: Callable[[float], str]) -> str:
@@ -265,32 +258,24 @@ def _range(metric: Metric, shown: Callable[[float], str]) -> str:
 
 def interval_words(evaluation: Evaluation) -> str:
     """What confidence intervals cover, for readers who do not know the names of the methods."""
-    units = "groups (such as patients or slides)" if evaluation.n_groups else "images"
-    text = f"The {CI} covers how much the value would change with other {units} in the test set"
-    folds = evaluation.folds
-    text += " and other training images." if folds else "."
+    folds, has_groups = evaluation.folds, bool(evaluation.n_groups)
+    sentences = [text("report-interval", has_groups=has_groups, has_folds=bool(folds))]
     if evaluation.n_groups and evaluation.n_groups < FEW_GROUPS_FOR_INTERVALS:
-        text += f" It is approximate, because there are only {group_words(evaluation)}."
-    if evaluation.n_groups:
-        text += " No interval can show failures on groups that the test set does not contain."
+        sentences.append(text("report-interval-few-groups", groups=group_words(evaluation)))
+    if has_groups:
+        sentences.append(text("report-interval-groups"))
     if folds:
         share = sum(fold.n_train for fold in folds.per_fold) / len(folds.per_fold) / evaluation.n
-        text += (
-            f" The value is that of the folds' classifiers, each trained on {whole_percent(share)} of the images. The "
-            "final classifier, trained on all images, is usually a little better."
-        )
-    return text
+        sentences.append(text("report-interval-folds", share=whole_percent(share)))
+    return " ".join(sentences)
 
 
 def split_words(run: ReportedRun) -> str:
-    """Which images the numbers are from."""
-    split, n = run.metrics.split, len(run.labels_before)
-    images = {
-        "test": "test images" + (", which no choice was based on" if looks_of(run.run).n == 1 else ""),
-        "val": "validation images, which choices were based on",
-        "out-of-fold": "held-out images of cross-validation (out-of-fold)",
-    }.get(split, f"the images of “{split}”")
-    return f"{images}, {count(n)} of them relabeled after looking at misclassified images" if n else images
+    """Return which images the metrics are from."""
+    split = {"test": "test", "val": "validation", "out-of-fold": "held-out"}.get(run.metrics.split, "other")
+    if split == "test" and looks_of(run.run).n == 1:
+        split = "test-once"
+    return text("report-split", split=split, name=run.metrics.split, n_relabeled=len(run.labels_before))
 
 
 def listed(names: Sequence[str], at_most: int = 8) -> str:
@@ -305,18 +290,15 @@ def is_numbered(run: ReportedRun) -> bool:
 
 
 def by_labels(labels: str) -> str:
-    """Whose labels numbers of two runs are by; empty where both have the same."""
-    return {"first": ", by the first one's labels", "second": ", by the second one's labels"}.get(labels, "")
+    """Return whose labels the metrics of two runs are by; empty where both have the same."""
+    return "" if labels == "both" else text("report-by-labels", labels=labels)
 
 
 def copies_words(augment: Augment, n: int) -> str:
-    """Which augmented copies of n training images a linear discriminant knows, in a sentence; empty where of none."""
+    """Return over which augmented copies of n training images a linear discriminant is fitted; empty where of none."""
     if not n:
         return ""
     copies, words = Copies.within(dict(augment)), phrases(augment)
-    changes = ["rotation and mirroring without interpolation"] if len(copies.lossless) > 1 else []
+    changes = [text("report-lossless-copies")] if len(copies.lossless) > 1 else []
     changes += [words[name] for name in copies.light_changes]
-    return (
-        f" The covariance of features within images, over augmented copies of {plural(n, 'training image')} "
-        f"({', '.join(changes)}), was added to that within classes."
-    )
+    return text("report-augmented-copies", n_images=n, changes=", ".join(changes))

@@ -16,6 +16,7 @@ from coverslip.evaluation import (
     procedure_difference,
     units_to_show,
 )
+from coverslip.messages import text
 from coverslip.studies.analyses import EpochCurve, HeatMaps, MergedClass, StepDistance, Tried
 from coverslip.studies.classifiers import ClassifierDifference
 from coverslip.studies.plan import StudyPlan
@@ -26,11 +27,6 @@ from coverslip.studies.timing import NetworkLatency
 Split = tuple[int, int | None]  # repeat and fold
 _MOST_UNITS = 1_000_000  # beyond it a forecast says nothing
 _SMALLEST_SHOWN = 0.0005  # a difference that tables show as 0 has no size to speak of
-METHOD = "corrected resampled t (Nadeau and Bengio 2003), Holm over the comparisons of a dataset"
-ERROR_RATES = (  # benchmarks/study_error_rate.py
-    "Of 100 simulated studies by five folds in which there is no difference, the paired t test finds one in 6 to 8, "
-    "the bootstrap in 19 to 21, and the corrected test in 2."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +189,8 @@ def compare_study(
         metric_title=record.title,
         is_higher_better=record.better == "higher",
         equivalence=plan.equivalence,
-        method=METHOD,
-        error_rates=ERROR_RATES,
+        method=text("study-method"),
+        error_rates=text("study-error-rates"),  # of benchmarks/study_error_rate.py
         datasets=compared,
         classifiers=tuple(classifiers),
         latencies=tuple(latencies),
@@ -398,42 +394,43 @@ def _within_range(found: ProcedureDifference, plan: StudyPlan) -> ProcedureDiffe
     return replace(found, low=max(found.low, bottom - top), high=min(found.high, top - bottom))
 
 
-def verdict(found: VariantDifference, part: DatasetComparison) -> str:
+def verdict(variant: VariantDifference, part: DatasetComparison) -> str:
     """Return what the comparison shows, in words; never more than it does.
 
     Args:
-        found: a difference.
-        part: that it is of.
+        variant: the difference of a variant from its baseline.
+        part: the comparison that it is of.
     """
-    difference = found.difference
+    result, n_needed = _result(variant, part), 0
+    if result == "size-needed" and variant.units_to_show is not None:
+        n_needed = _to_two_digits(variant.units_to_show)
+    return text("study-verdict", result=result, n_needed=n_needed, has_groups=part.has_groups)
+
+
+def _result(variant: VariantDifference, part: DatasetComparison) -> str:
+    """Return the key of the verdict in the catalogue."""
+    difference, n_units = variant.difference, variant.units_to_show
     if difference.p is None:
         if difference.n_splits < 2:
-            return "too few splits"
-        return "the same difference on every split, so not testable" if difference.mean else "equal on every split"
-    if found.is_shown:
-        is_better = (difference.p_better or 0) > (difference.p_worse or 0)
-        return "better" if is_better else "worse"
+            return "few-splits"
+        return "constant" if difference.mean else "equal"
+    if variant.is_shown:
+        return "better" if (difference.p_better or 0) > (difference.p_worse or 0) else "worse"
     if (difference.p_equal or 0) >= 0.95:
         return "equivalent"
-    if found.units_to_show is None or found.units_to_show > _MOST_UNITS:
-        return "not statistically significant"
-    if abs(difference.mean or 0) < _SMALLEST_SHOWN:
-        return "not statistically significant"
-    of_what = "groups" if part.has_groups else "images"
-    if part.n_units is not None and found.units_to_show <= part.n_units:  # so many there are: the splits are too few
-        return "not statistically significant; more splits could change this"
-    n = f"{_to_two_digits(found.units_to_show):,}"
-    return f"not statistically significant; a difference of this size needs about {n} {of_what}"
+    if n_units is None or n_units > _MOST_UNITS or abs(difference.mean or 0) < _SMALLEST_SHOWN:
+        return "not-significant"
+    # With so many units in the dataset, the splits are too few.
+    return "splits-needed" if part.n_units is not None and n_units <= part.n_units else "size-needed"
 
 
-def usual_verdict(found: VariantDifference) -> str:
+def usual_verdict(variant: VariantDifference) -> str:
     """Return what the tests used in publications show; empty where none was possible."""
-    if found.usual is None:
+    if variant.usual is None:
         return ""
-    if not found.usual_finds:
-        return "not significant"
-    by = f"significant by {' and '.join(found.usual_finds)}"
-    return by if found.is_shown else f"{by}; not by the corrected test"
+    if not variant.usual_finds:
+        return text("study-usual-verdict-none")
+    return text("study-usual-verdict", tests=" and ".join(variant.usual_finds), is_shown=variant.is_shown)
 
 
 def _to_two_digits(n: int) -> int:

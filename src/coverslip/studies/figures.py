@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coverslip.messages import text
 from coverslip.reports.figures import CLASS_DASHES, DATA, HAIR, INK, MUTED, draw, new_figure, shortened, sizes_apart
 from coverslip.studies.analyses import EpochCurve
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference, VariantScores
@@ -41,33 +42,34 @@ def drawings_of(comparison: StudyComparison) -> Iterator[Drawing]:
     """
     title = comparison.metric_title
     for i, part in enumerate(comparison.datasets, start=1):
-        size = f", {part.train_per_class:,} training images per class" if part.train_per_class else ""
-        on = f"{part.dataset}{size}"
+        on = part.dataset
+        if part.train_per_class:
+            on = text("study-drawn-dataset", dataset=part.dataset, n=part.train_per_class)
         known = [row for row in part.scores if row.mean is not None]
         if len(known) > 1:
-            text = f"{title} of each network on {on}: mean (dot) and standard deviation over splits (line)."
-            yield Drawing(f"scores-{i}", text, partial(_scores, known, title))
+            caption = text("study-scores-drawing", metric=title, dataset=on)
+            yield Drawing(f"scores-{i}", caption, partial(_scores, known, title))
         if len(pairs := _with_parameters(part)) > 1:
-            text = f"Difference in {title} from the baseline by number of parameters, {on}. Lines are 95% CIs."
-            yield Drawing(f"by-parameters-{i}", text, partial(_by_parameters, pairs, title, comparison.equivalence))
+            caption = text("study-parameters-drawing", metric=title, dataset=on)
+            yield Drawing(f"by-parameters-{i}", caption, partial(_by_parameters, pairs, title, comparison.equivalence))
         if len(timed := _timed(part, comparison)) > 1:
-            text = f"{title} by prediction time per image, {on}."
-            yield Drawing(f"by-latency-{i}", text, partial(_by_latency, timed, title))
+            caption = text("study-latency-drawing", metric=title, dataset=on)
+            yield Drawing(f"by-latency-{i}", caption, partial(_by_latency, timed, title))
         curves = [
             c for c in comparison.curves if (c.dataset, c.train_per_class) == (part.dataset, part.train_per_class)
         ]
         if curves:
-            yield Drawing(f"epochs-{i}", f"Loss and accuracy by epoch, {on}.", partial(_epochs, curves))
+            yield Drawing(f"epochs-{i}", text("study-epochs-drawing", dataset=on), partial(_epochs, curves))
     if comparison.overall is not None:
         yield Drawing(
             "ranks",
-            "Mean rank of each network over datasets. Shaded: not significantly different from the best (Nemenyi).",
+            text("study-ranks-drawing"),
             partial(_ranks, comparison.overall),
         )
     for i, dataset in enumerate(dict.fromkeys(curve.dataset for curve in comparison.sizes), start=1):
         of_dataset = [curve for curve in comparison.sizes if curve.dataset == dataset]
         of_sizes = partial(_sizes, of_dataset, title, comparison.target)
-        yield Drawing(f"sizes-{i}", f"{title} by number of training images, {dataset}.", of_sizes)
+        yield Drawing(f"sizes-{i}", text("study-sizes-drawing", metric=title, dataset=dataset), of_sizes)
 
 
 def draw_all(comparison: StudyComparison, folder: Path) -> dict[str, tuple[str, str]]:

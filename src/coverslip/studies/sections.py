@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from coverslip.evaluation import Metric, ProcedureDifference
 from coverslip.inference.latency import Timing
+from coverslip.messages import text
 from coverslip.reports.tables import Cell, Estimate, estimate
-from coverslip.reports.words import count, number, plural, signed, spanned
+from coverslip.reports.words import count, number, signed, spanned
 from coverslip.studies.comparing import (
     DatasetComparison,
     StudyComparison,
@@ -71,11 +72,11 @@ def _sections(comparison: StudyComparison) -> Iterator[StudySection]:
 
 
 def _of_size(dataset: str, train_per_class: int | None) -> str:
-    return f"{dataset}, at most {count(train_per_class)} training images per class" if train_per_class else dataset
+    return text("study-dataset", dataset=dataset, n=train_per_class) if train_per_class else dataset
 
 
 def _failures(comparison: StudyComparison) -> StudySection:
-    words = "These trainings ended with an error. The tables above count them as missing."
+    words = text("study-failures")
     rows = [(row.name, row.reason) for row in comparison.failures]
     return _table_section("Failed trainings", words, ("training", "reason"), rows, text_columns=("reason",))
 
@@ -133,12 +134,7 @@ def _differences(part: DatasetComparison, comparison: StudyComparison, i: int) -
             for row in part.differences
         ],
         text_columns=("baseline", "result"),
-        words=[
-            "Differences are compared on the same splits. Each is followed by its 95% confidence interval (CI). "
-            f"CI and p: {comparison.method}. Splits share training images, so the standard deviation over splits is "
-            f"not a standard error; the correction accounts for this. Two networks are equivalent if they differ by "
-            f"less than {comparison.equivalence:g}."
-        ],
+        words=[text("study-differences", method=comparison.method, equivalence=f"{comparison.equivalence:g}")],
         drawings=[f"by-parameters-{i}"],
     )
 
@@ -163,10 +159,7 @@ def _usual_tests(part: DatasetComparison, comparison: StudyComparison) -> StudyB
             if row.usual
         ],
         text_columns=("baseline", "result"),
-        words=[
-            "The same differences with a paired t test over splits and with a bootstrap over splits. Both treat splits "
-            f"as independent studies. {comparison.error_rates}"
-        ],
+        words=[text("study-usual-tests", error_rates=comparison.error_rates)],
     )
 
 
@@ -180,11 +173,7 @@ def _overall(comparison: StudyComparison) -> StudySection:
     overall = comparison.overall
     if overall is None:
         return StudySection("All datasets", (), ())
-    words = (
-        f"Mean over {', '.join(overall.datasets)}, and mean rank (1 is best). Differences in mean rank below "
-        f"{number(overall.critical_difference, 2)} are not statistically significant (Nemenyi test at 0.05, which "
-        "treats datasets as independent)."
-    )
+    words = text("study-overall", datasets=", ".join(overall.datasets), critical=number(overall.critical_difference, 2))
     rows = [(row.name, number(row.mean), number(row.mean_rank, 2)) for row in overall.scores]
     columns = ("network", f"mean {comparison.metric_title}", "mean rank")
     return StudySection("All datasets", [words], [StudyBlock(columns=columns, rows=rows, drawings=["ranks"])])
@@ -195,18 +184,19 @@ def _sizes(comparison: StudyComparison) -> Iterator[StudyBlock]:
         yield StudyBlock(heading=dataset, drawings=[f"sizes-{i}"])
     if comparison.sizes and comparison.target is not None:
         yield StudyBlock(
-            heading=f"Training images per class to reach {comparison.metric_title} {comparison.target:g}",
+            heading=text("study-target", metric=comparison.metric_title, target=f"{comparison.target:g}"),
             columns=("dataset", "network", "images per class"),
             rows=[(curve.dataset, curve.name, needed(curve)) for curve in comparison.sizes],
             text_columns=("network",),
-            words=["Numbers of images are interpolated between the measured sizes."],
+            words=[text("study-sizes")],
         )
 
 
 def needed(curve: SizeCurve) -> Estimate:
     """Return the cell of how many images reach the target."""
     if curve.needed is None:
-        return Estimate(f"not reached on {curve.n_splits - curve.n_reached} of {plural(curve.n_splits, 'split')}")
+        n_missed = curve.n_splits - curve.n_reached
+        return Estimate(text("study-target-not-reached", n_missed=n_missed, n_splits=curve.n_splits))
     is_known = curve.low is not None and curve.high is not None
     return Estimate(count(curve.needed), f"{curve.low:,}–{curve.high:,}" if is_known else "")
 
@@ -228,10 +218,7 @@ def _latencies(comparison: StudyComparison) -> StudySection:
     if not rows:
         return StudySection("Prediction time", (), ())
     latency = comparison.latencies[0].latency
-    words = (
-        f"Measured on {latency.processor} with {plural(latency.n_threads, 'thread')}: the median of ten repeats, and "
-        "below it the shortest and the longest time. “Total” includes reading the file and preprocessing."
-    )
+    words = text("study-latencies", processor=latency.processor, n_threads=latency.n_threads)
     network = ("dataset", "network", "image size (px)", "engine", "network, one image (s)", "network, batch (s)")
     columns = (*network, "total, one image (s)", "total, batch (s)", "images in batch", "ratio batch / one image")
     drawings = [f"by-latency-{i}" for i in range(1, len(comparison.datasets) + 1)]
@@ -260,12 +247,7 @@ def _timing(timing: Timing) -> Estimate:
 
 
 def _distances(comparison: StudyComparison) -> StudySection:
-    words = (
-        "Distances between the features of both datasets, by networks with ImageNet weights at the training image "
-        "size. MMD² has a 95% CI; p is the probability of such an MMD² if groups are assigned to the datasets at "
-        "random. CORAL compares feature covariances. A small distance does not prove that pretraining on these images "
-        "helps."
-    )
+    words = text("study-distances")
     rows = [
         (row.dataset, row.first, row.model, estimate(row.mmd2, digits=4), number(row.p), f"{row.coral.value:.3g}")
         for row in comparison.distances
@@ -277,13 +259,7 @@ def _distances(comparison: StudyComparison) -> StudySection:
 
 
 def _heat_maps(comparison: StudyComparison) -> StudySection:
-    words = (
-        "Three test images of the first split, from classes spread over the list of classes. Each initialization has a "
-        "row. A heat map is shown if it passes two sanity checks: it must change if the network has random weights, "
-        "and blurring the image in the order of the map must lower the predicted probability faster than blurring from "
-        "the center outward. If no method passes, the first one is drawn with a stamp; it shows nothing about the "
-        "network."
-    )
+    words = text("study-heat-maps")
     columns = ("dataset", "network", "initialization", "method", "correlation with random weights", "gain over center")
     rows = [
         (
@@ -310,10 +286,7 @@ def _heat_maps(comparison: StudyComparison) -> StudySection:
 
 
 def _epochs(comparison: StudyComparison) -> StudySection:
-    words = (
-        "Mean over splits. The epoch is selected on validation images. Epoch 0 is the classifier that fine-tuning "
-        "starts from. Of more than six networks, the six best are shown."
-    )
+    words = text("study-epochs")
     blocks = [
         StudyBlock(heading=_of_size(part.dataset, part.train_per_class), drawings=[f"epochs-{i}"])
         for i, part in enumerate(comparison.datasets, start=1)
@@ -322,11 +295,7 @@ def _epochs(comparison: StudyComparison) -> StudySection:
 
 
 def _robustness(comparison: StudyComparison) -> StudySection:
-    words = (
-        "The same classifiers on perturbed test images: blur (sigma in pixels), brightness (factor of every intensity) "
-        "and scale (factor of the size). The difference is from the unperturbed images of the same split. "
-        "p (Holm) is adjusted for all rows with the same dataset and number of training images."
-    )
+    words = text("study-robustness")
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
@@ -343,11 +312,7 @@ def _robustness(comparison: StudyComparison) -> StudySection:
 
 
 def _merged(comparison: StudyComparison) -> StudySection:
-    words = (
-        "F1 of each class of a dataset, by the network trained on this dataset and by the network trained on several "
-        "datasets, both on test images of this dataset (first seed, first split or all its folds). The test images can "
-        "differ, so the two values are not tested against each other."
-    )
+    words = text("study-merged")
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
@@ -368,11 +333,7 @@ def _merged(comparison: StudyComparison) -> StudySection:
 
 
 def _classifiers(comparison: StudyComparison) -> StudySection:
-    words = (
-        "These rows compare trained classifiers, not ways of training: those of the first split and seed, on the same "
-        "test images. With cross-validation, they are the classifiers of all folds, and each image is a test image of "
-        "one fold. The 95% CI is over groups, or over images if no groups are known."
-    )
+    words = text("study-classifiers")
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
@@ -391,10 +352,7 @@ def _classifiers(comparison: StudyComparison) -> StudySection:
 
 
 def _gaps(comparison: StudyComparison) -> StudySection:
-    words = (
-        "The same images and networks with the protocol of the publication, as far as it can be reproduced, and with "
-        "the protocol of this study. The test sets differ, so the two values are not tested against each other."
-    )
+    words = text("study-protocols")
     rows = [
         (row.dataset, row.name, number(row.as_published), number(row.own), signed(row.as_published - row.own))
         for row in comparison.gaps
@@ -404,7 +362,7 @@ def _gaps(comparison: StudyComparison) -> StudySection:
 
 
 def _published(comparison: StudyComparison) -> StudySection:
-    words = "Published values are from other images and protocols, so they are not tested against the values above."
+    words = text("study-published")
     rows = [(row.name, number(row.value, 4), row.source) for row in comparison.published]
     columns = ("network", f"published {comparison.metric_title}", "source")
     return _table_section("Published values", words, columns, rows, text_columns=("source",))
@@ -412,11 +370,7 @@ def _published(comparison: StudyComparison) -> StudySection:
 
 def _settings(comparison: StudyComparison) -> StudySection:
     n_ways = len({row.name for row in comparison.tried})
-    selected = "shrinkage was" if is_instant(comparison) else "shrinkage and the epoch were"
-    words = (
-        f"{plural(n_ways, 'way')} of training {'was' if n_ways == 1 else 'were'} compared on test images. The best of "
-        f"several is overestimated. The {selected} selected on validation images."
-    )
+    words = text("study-settings", n_ways=n_ways, is_instant=is_instant(comparison))
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),

@@ -28,3 +28,1191 @@ unknown-published-metric = A column of the published values is not a metric: { $
 
 invalid-published-value = The published value '{ $value }' is not a valid { $metric }
     .do = Provide a CSV file with the columns name and, for example, accuracy and macro_f1. Write shares as 0.95.
+
+# Headline and the sentences below it
+
+report-headline = { $n_correct } of { $image_kind ->
+        [held-out] { $n_images ->
+            [one] { $n_images } held-out image
+           *[other] { $n_images } held-out images
+        }
+        [test] { $n_images ->
+            [one] { $n_images } test image
+           *[other] { $n_images } test images
+        }
+        [external] { $n_images ->
+            [one] { $n_images } image of the external test set
+           *[other] { $n_images } images of the external test set
+        }
+       *[other] { $n_images ->
+            [one] { $n_images } image
+           *[other] { $n_images } images
+        }
+    } { $n_correct ->
+        [one] is classified correctly.
+       *[other] are classified correctly.
+    }
+
+report-headline-all-correct = All { $image_kind ->
+        [held-out] { $n_images } held-out images are
+        [test] { $n_images } test images are
+        [external] { $n_images } images of the external test set are
+       *[other] { $n_images } images are
+    } classified correctly.
+
+report-accuracy = Accuracy is { $accuracy }.
+
+report-macro-f1 = Macro-F1, the mean F1 over classes, is { $f1 }.
+
+report-group-mean = Averaged over { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    }, each with the same weight, accuracy is { $accuracy }.
+
+report-majority-class = A classifier that always predicts “{ $label }” has an accuracy of { $accuracy }.
+
+report-worse-than-majority-class = The classifier is WORSE than that: accuracy differs by { $difference }.
+
+report-like-majority-class = The difference from it, { $difference }, is not statistically significant.
+
+report-percentage-points = { $difference } percentage points
+
+report-decision-images = { $source ->
+        [held-out] images of all folds, each predicted by a linear probe that was trained without it
+        [folds] validation images of all folds, each predicted by its fold's network
+       *[validation] validation images
+    }
+
+report-thresholds-of-classes = Each class has its own decision threshold, which was chosen { $when ->
+        [on-images] on { $image_set }.
+        [after-test] after the first test.
+       *[before-test] before testing.
+    }
+
+report-threshold = “{ $label }” is predicted from a probability of { $threshold } on, { $is_by_hand ->
+        [true] set by hand
+       *[false] chosen
+    }{ $when ->
+        [on-images] {" "}on { $image_set }
+        [after-test] {" "}after the first test
+        [before-test] {" "}before testing
+       *[not-stated] {""}
+    }{ $has_folds ->
+        [true] ; each fold has its own.
+       *[false] .
+    }
+
+report-no-time-to-finetune = There was no time for fine-tuning, so the instant classifier is kept.
+
+report-no-time-to-finetune-folds = There was no time to fine-tune all folds, so all of them keep the instant classifier.
+
+report-larger-instant-classifier = Fine-tuning on images of { $image_size } px did not improve validation results, so the instant classifier is kept.
+
+report-no-epoch-completed = No epoch of fine-tuning was completed, so the instant classifier is kept.
+
+report-finetuning-not-better-in-folds = In { $n_frozen } of { $n_folds } folds, fine-tuning did not improve validation results, so the instant classifier is kept.
+
+report-finetuning-not-better = Fine-tuning did not improve validation results, so the instant classifier is kept.
+
+report-finished-early = Fine-tuning was ended after { $n_epochs } of { $n_planned ->
+        [one] { $n_planned } epoch
+       *[other] { $n_planned } epochs
+    } and did not improve validation results, so the instant classifier is kept.
+
+report-time-for-all = About { $time } would allow all { $n_epochs } epochs at full image size.
+
+report-leakage-allowed = This may be an overestimate, because leakage was allowed.
+
+report-leakage = This is an overestimate, because leakage was allowed: { $n_clusters ->
+        [one] { $n_clusters } group or cluster of duplicates is
+       *[other] { $n_clusters } groups or clusters of duplicates are
+    } in the test set and in the training or validation set.
+
+report-relabeled = This may be too high, because labels were corrected after looking at misclassified images: { $n_images ->
+        [one] { $n_images } test image has a different label
+       *[other] { $n_images } test images have different labels
+    } than in the first training with this split. With the earlier labels, accuracy is { $accuracy }.
+
+report-unknown-labels = The split is that of an earlier training, whose folder no longer exists.
+    .meaning = It is not known whether labels of test images were corrected since then. If so, the metrics may be too high.
+
+# Groups, confidence intervals and sets
+
+report-groups = { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    }{ $n_ungrouped ->
+        [0] {""}
+        [one] {" "}and { $n_ungrouped } image without a known group
+       *[other] {" "}and { $n_ungrouped } images without a known group
+    }
+
+report-groups-of-evaluation = The images come from { $groups }.
+
+report-groups-of-test-images = The images come from { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    }{ $is_of_test_set ->
+        [true] {" "}of the test set
+       *[false] {""}
+    }{ $n_ungrouped ->
+        [0] .
+        [one] ; { $n_ungrouped } image of them has no known group.
+       *[other] ; { $n_ungrouped } images of them have no known group.
+    }
+
+report-groups-of-folds = Each group was tested by a network that was trained without it.
+
+report-groups-not-in-training = No image of these groups was used for training.
+
+report-ungrouped-images = { $has_folds ->
+        [true] { $n_images ->
+            [one] { $n_images } image has no known group
+           *[other] { $n_images } images have no known group
+        }
+       *[false] { $n_images ->
+            [one] { $n_images } training image has no known group
+           *[other] { $n_images } training images have no known group
+        }
+    }, so nothing shows whether training and test images are of the same patient or slide.
+
+report-without-group = { $n_images ->
+        [one] { $n_images } image has
+       *[other] { $n_images } images have
+    } no known group and may be of a group in another set
+
+report-interval = The 95%{"\u00A0"}CI covers how much the value would change with other { $has_groups ->
+        [true] groups (such as patients or slides)
+       *[false] images
+    } in the test set{ $has_folds ->
+        [true] {" "}and other training images.
+       *[false] .
+    }
+
+report-interval-few-groups = It is approximate, because there are only { $groups }.
+
+report-interval-groups = No interval can show failures on groups that the test set does not contain.
+
+report-interval-folds = The value is that of the folds' classifiers, each trained on { $share } of the images. The final classifier, trained on all images, is usually a little better.
+
+report-split = { $split ->
+        [test-once] test images, which no choice was based on
+        [test] test images
+        [validation] validation images, which choices were based on
+        [held-out] held-out images of cross-validation (out-of-fold)
+       *[other] the images of “{ $name }”
+    }{ $n_relabeled ->
+        [0] {""}
+       *[other] , { $n_relabeled } of them relabeled after looking at misclassified images
+    }
+
+report-by-labels = { $labels ->
+        [first] , by the labels of the first run
+       *[second] , by the labels of the second run
+    }
+
+report-lossless-copies = rotation and mirroring without interpolation
+
+report-augmented-copies = The covariance of features within images, over augmented copies of { $n_images ->
+        [one] { $n_images } training image
+       *[other] { $n_images } training images
+    } ({ $changes }), was added to that within classes.
+
+# Limitations
+
+limit-classifier-not-measured = The classifier itself was not measured.
+    .meaning = The metrics are those of { $n_folds } networks, each trained without its test images. The classifier was trained in the same way on all images. Its performance should be similar, but no image is left to measure it.
+
+limit-leakage-allowed = Training and test images may overlap.
+    .meaning = Leakage was allowed for this run. If images or groups are in both sets, the metrics are too high.
+
+limit-relabeled = The labels of { $n_images ->
+        [one] { $n_images } test image
+       *[other] { $n_images } test images
+    } were corrected since the split was made.
+    .meaning = If only misclassified images were reviewed, metrics with the corrected labels may be too high, because wrong labels that agree with the classifier stay. Report the metrics with the earlier labels.
+
+limit-validation-images = The metrics are from validation images.
+    .meaning = Choices were based on them, so the metrics are too high.
+
+limit-no-groups = No groups are known.
+    .meaning = If several images come from one patient, slide or plate, some can be in the training set and others in the test set. The network may then recognize the slide instead of the cell, and the metrics are too high. Name the groups and train again.
+
+limit-too-few-groups = { $has_folds ->
+        [true] The run has only { $groups }.
+       *[false] The test set has only { $groups }.
+    }
+    .meaning = How well the classifier works on a new group cannot be estimated from so few: confidence intervals need at least { $n_needed } groups.{ $has_folds ->
+        [true] {""}
+       *[false] {" "}Cross-validation tests on every group and uses the data better.
+    }
+
+limit-few-groups = { $has_folds ->
+        [true] The run has only { $groups }.
+       *[false] The test set has only { $groups }.
+    }
+    .meaning = The performance on new groups is estimated from these few groups.{ $has_folds ->
+        [true] {""}
+       *[false] {" "}Cross-validation tests on every group and uses the data better.
+    }
+
+limit-compared-runs = Its test metrics were compared with those of { $n_others ->
+        [one] { $n_others } other training.
+       *[other] { $n_others } other trainings.
+    }
+    .meaning = If it was selected among { $n_runs } by these metrics, they are too high, because the best of { $n_runs } equal classifiers is the best by chance. Select by validation metrics, or keep an external test set.
+
+limit-decision-after-test = The decision rule was changed after the test metrics were first computed.
+    .meaning = If it was chosen by these metrics, they are too high. Measure it on an external test set.
+
+limit-tested-repeatedly = Test metrics were computed { $n_times } times.
+    .meaning = Each choice that is based on test metrics makes them higher than the true performance.
+
+limit-few-test-images = { $n_images ->
+        [one] There is only { $n_images } test image.
+       *[other] There are only { $n_images } test images.
+    }
+    .meaning = A single image changes the metrics visibly.
+
+limit-class-without-test-image = Some classes have no test image.
+    .meaning = Their performance is unknown: { $labels }.
+
+limit-rare-classes = { $is_all ->
+        [true] All
+       *[false] Some
+    } classes have fewer than { $n_fewest } test images.
+    .meaning = Their metrics are uncertain: { $labels }.
+
+limit-class-imbalance = Class sizes are very different.
+    .meaning = The largest class has { $ratio } times as many test images as the smallest. Accuracy depends mostly on the large classes; balanced accuracy and macro-F1 weight all classes equally.
+
+limit-unknown-initialization = The training images of the initial classifier are not known.
+    .meaning = Training started from a classifier that does not record its training images. If test images are among them, all metrics are too high.
+
+limit-one-domain = All images are from one domain.
+    .meaning = No other laboratory, microscope or stain was given. Images from another one can have lower metrics. Evaluate the run on a labeled external test set before you rely on it.
+
+limit-training-domains = All test domains are also training domains.
+    .meaning = The metrics apply to new images of { $tested }.{ $n_untested ->
+        [0] {""}
+       *[other] {" "}No test image is from { $untested }.
+    } Images from another domain can have lower metrics. Evaluate the run on a labeled external test set, or exclude one domain from training.
+
+limit-no-shared-class = No class occurs in two domains.
+    .meaning = A classifier that recognizes the domain (by stain, color or size) already excludes most wrong classes. See the metrics per domain instead of the averages over all domains.
+
+limit-near-duplicates = Near-duplicates were not searched for.
+    .meaning = Some test images may be rotated, mirrored, cropped or recompressed copies of training images. With split.near_duplicates: together, a training finds them and keeps them in one set.
+
+limit-excluded-images = { $n_images ->
+        [one] { $n_images } image was excluded.
+       *[other] { $n_images } images were excluded.
+    }
+    .meaning = split.csv lists them with reasons. New images with the same problems get no prediction.
+
+limit-excluded-by-hand = { $n_images ->
+        [one] { $n_images } image was excluded by hand.
+       *[other] { $n_images } images were excluded by hand.
+    }
+    .meaning = If these were difficult images, the metrics are too high for new images, of which none is excluded.
+
+limit-scaled-per-image = Intensity was removed.
+    .meaning = Each image was scaled to its own range. Classes that differ only in brightness or amount of stain cannot be distinguished.
+
+limit-known-classes = The classifier predicts only these classes.
+    .meaning = Dirt, a blurred field or another cell type also gets one of the { $n_classes } classes.
+
+limit-class-proportions = Predictive values depend on the class proportions.
+    .meaning = If a class is rarer than in the measured images, its precision is lower. Set the expected class proportions for prediction, or evaluate on images with these proportions.
+
+limit-unverified-labels = Labels were not verified.
+    .meaning = Wrong labels make the metrics wrong. Review the most confident misclassifications.
+
+# Labels
+
+report-suspected-labels = { $n_suspected ->
+        [0] None of { $n_checked ->
+            [one] { $n_checked } label
+           *[other] { $n_checked } labels
+        } is suspected to be wrong.
+       *[other] About { $n_suspected } of { $n_checked ->
+            [one] { $n_checked } label
+           *[other] { $n_checked } labels
+        } may be wrong: these images resemble another class as much as its own images do.
+    }
+
+report-misclassified = In all, { $n_images ->
+        [one] { $n_images } image is misclassified, usually because it is hard.
+       *[other] { $n_images } images are misclassified, usually because they are hard.
+    }
+
+report-labels-checked-by = The labels were compared with { $checked_by ->
+        [folds] the networks of the folds, each on its own test images.
+       *[other] linear probes that were fitted without these images, their groups and duplicates.
+    }
+
+report-label-correction = Correcting only suspected errors among the test images can make the results too high, because wrong labels that agree with the classifier stay. For a fair correction, check a random sample of the test images as well.
+
+report-corrected-labels = { $n_images ->
+        [one] { $n_images } test image of this training has a different label
+       *[other] { $n_images } test images of this training have a different label
+    } than in the training that made the split. If only misclassified images were reviewed, metrics with the corrected labels may be too high, because wrong labels that agree with the classifier stay. Report the metrics with the earlier labels.
+
+# Groups and subgroups
+
+report-group-predictions = Each of { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    } gets one prediction from all its images: the class with the highest mean log probability. The decision thresholds of single images are not used.
+
+report-mixed-groups = Excluded because their images are of several classes: { $n_groups ->
+        [one] { $n_groups } group.
+       *[other] { $n_groups } groups.
+    }
+
+report-images-without-group = Not counted here because they have no known group: { $n_images ->
+        [one] { $n_images } image.
+       *[other] { $n_images } images.
+    }
+
+report-few-predicted-groups = With so few groups, these metrics are uncertain.
+
+report-subgroups = Each row covers the images with one value in a column of the dataset's table. A difference is the row's value minus the value of all other images.
+
+report-difference-includes-zero = A difference whose CI includes 0 is not statistically significant.
+
+report-significant-subgroups = Taken by itself, the difference in accuracy is statistically significant for { $subgroups }.
+
+report-small-subgroups = Fewer than 20 images or 5 groups, so interpret with care: { $subgroups }.
+
+report-subgroups-without-class = These have no image of some classes, so their macro-F1 is a mean over fewer classes: { $subgroups }.
+
+report-subgroup-proportions = Subgroups with other class proportions differ for that reason too.
+
+report-many-subgroups = With { $n_rows } rows, one in twenty differences is significant by chance.
+
+report-subgroup-lacks-classes = lacks { $n_classes ->
+        [one] { $n_classes } class
+       *[other] { $n_classes } classes
+    }
+
+# Dataset and its images
+
+report-duplicates = { $n_images ->
+        [one] { $n_images } included image has a duplicate or near-duplicate.
+       *[other] { $n_images } included images have duplicates or near-duplicates.
+    } { $is_leaky ->
+        [true] Such images may be in several sets.
+       *[false] Such images are always in the same set.
+    }
+
+report-no-near-duplicate-search = Near-duplicates (rotated, cropped or recompressed copies) were not searched for.
+
+report-flow-set = { $name }{ $n_groups ->
+        [0] {""}
+        [one] , { $n_groups } group
+       *[other] , { $n_groups } groups
+    }
+
+report-examples = The images were drawn at random (seed { $seed }), not selected by hand. The scale bar is in pixels if the files do not contain a pixel size. Images with more than 8 bits are each scaled to their own range.
+
+report-largest-classes = The { $n_shown } largest of { $n_classes } classes are shown.
+
+report-examples-drawing = Up to { $n_images } images of each of { $n_classes } classes, all at the same scale.
+
+report-excluded-images = { $n_images ->
+        [one] { $n_images } excluded image
+       *[other] { $n_images } excluded images
+    }
+
+report-image-sizes = { $is_same ->
+        [true] { $median } pixels
+       *[false] { $smallest } to { $largest } pixels (median { $median })
+    }
+
+report-bit-depths = { $depths } bit
+
+report-channels = { $n_most ->
+        [one] { $channels } channel
+       *[other] { $channels } channels
+    }
+
+# Leakage estimate
+
+report-leakage-estimate = With an image-level split, which puts images of one group or duplicates in both training and test set, { $metric } is { $image_level }. With a grouped split it is { $grouped }. The difference is { $difference }.
+
+report-leakage-not-tested = The difference was not tested{ $has_reason ->
+        [true] {" "}({ $reason }).
+       *[false] .
+    }
+
+report-leakage-overestimates = An image-level split overestimates the performance on new patients, slides or fields. Report the value of the grouped split.
+
+report-leakage-underestimates = Here the image-level split gives the lower value, which happens if groups contain few of the classes.
+
+report-leakage-not-significant = The difference is not statistically significant.
+
+report-leakage-estimate-method = Measured on { $n_images } images in { $n_units } units (groups, sets of duplicates and single images). Both splits use the same quick classifiers on the features of a network that was not trained on these images, and each image is predicted by a classifier that was not fitted on it. A fine-tuned network can differ, and groups that were not given are not considered. No choice was based on these values.
+
+report-leakage-drawing = { $metric } of two quick classifiers with an image-level and a grouped split. Lines are 95% CIs.
+
+# Heat maps and curves
+
+report-map-checks = A heat map shows which regions of an image support a class. Each method was checked on { $checked_on ->
+        [validation] { $n_images ->
+            [one] { $n_images } validation image
+           *[other] { $n_images } validation images
+        }
+        [training] { $n_images ->
+            [one] { $n_images } training image
+           *[other] { $n_images } training images
+        }
+       *[explained] { $n_images ->
+            [one] the { $n_images } explained image
+           *[other] the { $n_images } explained images
+        }
+    }. To pass, its maps must change if the network has random weights (rank correlation of at most 0.5), and blurring the image in the order of the map must lower the predicted probability faster than blurring from the center outward.
+
+report-shown-map = coverslip shows the first method that passed both checks. A heat map does not show whether the prediction is correct.
+
+report-fold-curves-drawing = Loss, macro-F1 and accuracy on validation images by epoch. Each fold has a line.
+
+report-curves-drawing = Loss, macro-F1 and accuracy by epoch. Epoch 0 is the classifier that fine-tuning starts from, fitted on training images alone.
+
+report-selected-epoch = Epoch { $epoch } of { $n_epochs } is kept: { $selection ->
+        [last] the last.
+       *[best] the one with the best { $metric } on validation images.
+    }
+
+report-curves-without-refit = { $has_augmentation ->
+        [true] The curves show validation results without test-time augmentation and the final fit of the last layers; the choice was made with both.
+       *[false] The curves show validation results without the final fit of the last layers; the choice was made with it.
+    }
+
+report-roc-drawing = ROC curve of each class against all other classes, with the area under the curve (AUROC).
+
+report-precision-recall-drawing = Precision-recall curve of each class against all other classes, with the average precision.
+
+report-averaged-curves = The macro-average is the mean of the curves of all classes. The micro-average pools all pairs of image and class, so frequent classes have more weight.
+
+report-calibration = A classifier is calibrated if its dots lie on the diagonal: 80% of the predictions with probability 0.8 are correct.{ $n_other ->
+        [0] {""}
+        [one] {" "}Correct and wrong refer to the most probable class here; the threshold predicts another one for { $n_other } image.
+       *[other] {" "}Correct and wrong refer to the most probable class here; the threshold predicts another one for { $n_other } images.
+    }
+
+report-calibration-drawing = Left: accuracy by predicted probability, in bins; larger dots have more images, and small dots can be off the diagonal by chance. Right: number of images by predicted probability.
+
+report-misclassifications-shown = { $n_shown } of { $n_images }, with predicted class, label and probability
+
+# Learning curve and time budget
+
+report-no-doubling = The effect of more images cannot be estimated: { $reason }.
+
+report-flat-learning-curve = Twice as many training images like these would change the result by about { $change }. The learning curve is flat.
+
+report-doubling = Twice as many training images like these ({ $n_doubled } instead of { $n_images }) would change the result by about { $change }.{ $is_significant ->
+        [true] {""}
+       *[false] {" "}This is not statistically significant.
+    }
+
+report-final-classifier-gain = The folds' classifiers were trained on about { $n_of_fold } images each, the final one on { $n_images }. By the learning curve, this changes macro-F1 on new images by about { $change }.
+
+report-learning-curve-method = Instant classifiers were trained on subsets of the { $has_folds ->
+        [true] images, which are also the test images of the folds,
+       *[false] training and validation images
+    } and scored on the remaining ones, ten times or, with many images, five times. { $has_folds ->
+        [true] No choice was based on the curve.
+       *[false] Test images were not used.
+    } The dashed line extrapolates the error to twice as many images, and its CI includes the uncertainty of the extrapolation.{ $is_finetuned ->
+        [true] {" "}Fine-tuning was not repeated because it takes far longer. The gain of a fine-tuned network can differ.
+       *[false] {""}
+    }
+
+report-learning-curve-without-groups = No groups are known. If several images come from one slide or patient, more images of the same slides bring less than this.
+
+report-learning-curve-groups = Twice as many images means twice as many groups ({ $n_doubled } instead of { $n_groups }). More images of the same groups bring less.
+
+report-learning-curve-limits = The curve does not show which class needs more images, and it does not apply to images from another laboratory.
+
+report-learning-curve-drawing = Error (1 − macro-F1) by number of training images, extrapolated to twice as many. Lines are 95% CIs.
+
+report-budget = The training had a time budget of { $time }. The recipe in the run’s folder holds all that was adapted to the time, and gives the same result without a time budget.
+
+report-run-time = The run took { $time } in all, with reading and testing images.
+
+report-stage-times = Of this, training{ $n_folds ->
+        [0] {""}
+        [one] {" "}of { $n_folds } fold and of the last network
+       *[other] {" "}of { $n_folds } folds and of the last network
+    } took { $stages }.
+
+report-stage-time = { $time } for { $stage ->
+        [finetune] fine-tuning
+       *[instant] { $has_folds ->
+            [true] instant classifiers
+           *[false] the instant classifier
+        }
+    }
+
+report-under-a-second = under 1 s
+
+report-budget-no-finetuning = There was no time for fine-tuning: the instant classifier is the result.
+
+report-budget-reduced-images = Images were resized to { $image_size } px, in place of { $full_image_size } px, to fit into the time.
+
+report-budget-finetuning = Fine-tuning ran { $n_epochs ->
+        [one] { $n_epochs } epoch
+       *[other] { $n_epochs } epochs
+    } at { $image_size } px{ $is_reduced ->
+        [true] , in place of { $full_image_size } px, to fit into the time.
+       *[false] .
+    }{ $is_instant_kept ->
+        [true] {" "}Validation results did not improve, so the instant classifier on larger images is kept.
+       *[false] {""}
+    }
+
+# Methods, for the methods section of a paper
+
+methods-images = { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } of { $n_classes ->
+        [one] { $n_classes } class
+       *[other] { $n_classes } classes
+    }{ $n_groups ->
+        [0] {""}
+        [one] {" "}from { $n_groups } group
+       *[other] {" "}from { $n_groups } groups
+    }{ $has_domains ->
+        [true] , of the domains { $domains },
+       *[false] {""}
+    } were divided, { $division }.
+
+methods-kept-together = { $has_groups ->
+        [true] Images of one group and images with identical pixels
+       *[false] Images with identical pixels
+    } { $case ->
+        [folds] were kept in the same fold. Each fold was tested by a network that was trained on the others, of which a part was used for validation. The classifier was then trained on all images with the median of the settings selected in the folds.
+        [leaky] may be in several sets.
+       *[sets] were kept in the same set.
+    }
+
+methods-excluded = Of { $n_found ->
+        [one] { $n_found } image
+       *[other] { $n_found } images
+    } found, { $n_excluded ->
+        [one] { $n_excluded } was excluded
+       *[other] { $n_excluded } were excluded
+    }: { $reasons }.
+
+methods-given-division = as given with the data, into { $sets }{ $has_others ->
+        [true] {" "}({ $others })
+       *[false] {""}
+    }
+
+methods-division = { $has_given ->
+        [true] { $given } images as given with the data and the other sets{" "}
+       *[false] {""}
+    }{ $has_domains ->
+        [true] stratified by domain and class
+       *[false] stratified by class
+    }, into { $sets } ({ $settings })
+
+methods-folds = { $n_folds } folds
+
+methods-sets = { $sets } images
+
+methods-group-column = Groups were taken from the column “{ $column }” of the dataset's table.
+
+methods-group-pattern = Groups were taken from the part of the file names that matches “{ $pattern }”.
+
+methods-no-near-duplicates = Near-duplicates (compressed, resized, rotated, mirrored or cropped copies) were searched for by alignment; none were found.
+
+methods-near-duplicates = Near-duplicates (compressed, resized, rotated, mirrored or cropped copies) were searched for by alignment; { $n_clusters ->
+        [one] { $n_clusters } cluster ({ $n_images ->
+            [one] { $n_images } image
+           *[other] { $n_images } images
+        }) was found
+       *[other] { $n_clusters } clusters ({ $n_images } images) were found
+    }, { $together ->
+        [leaky] { $has_folds ->
+            [true] which may be divided between folds.
+           *[false] which may be divided between sets.
+        }
+        [all] { $has_folds ->
+            [true] and kept in the same fold.
+           *[false] and kept in the same set.
+        }
+       *[some] { $has_folds ->
+            [true] of which { $n_together } were kept in the same fold.
+           *[false] of which { $n_together } were kept in the same set.
+        }
+    }
+
+methods-classes-by-domain = Each domain had classes of its own, named after it.
+
+methods-merged-class = { $old } as “{ $new }”
+
+methods-merged-classes = Classes were merged: { $classes }.
+
+methods-renamed-class = { $old } to “{ $new }”
+
+methods-renamed-classes = Classes were renamed: { $classes }.
+
+methods-excluded-classes = Images of { $classes } were excluded.
+
+methods-class-limit = { $image_set }, were used.
+
+methods-preprocessing = Images were { $resized }, and intensities scaled { $scaling }{ $others }.
+
+methods-network = The network was { $network } with { $initialization } ({ $environment }).
+
+methods-gpu = on { $gpus }
+
+methods-processor = on { $processor } with { $n_threads ->
+        [one] { $n_threads } thread
+       *[other] { $n_threads } threads
+    }
+
+methods-weights = Pretrained weights: { $source } ({ $kind }) · { $has_licence ->
+        [true] license { $licence }
+       *[false] license not stated
+    }
+
+methods-weights-of-run = the weights of the earlier run “{ $name }”
+
+methods-weights-of-pretraining = the weights { $is_kept ->
+        [true] of pretraining
+       *[false] that were not improved by pretraining
+    } on “{ $name }”, described in its own folder pretraining/,
+
+methods-imported-weights = the imported weights “{ $source }” { $has_licence ->
+        [true] (license { $licence })
+       *[false] (license not stated)
+    }
+
+methods-pretrained-weights = { $phrase } from { $source } { $has_licence ->
+        [true] (license { $licence })
+       *[false] (license not stated)
+    }
+
+methods-linear-probe = { $features }, the network being frozen{ $has_augmentation ->
+        [true] , { $augmentation },
+       *[false] {""}
+    } were classified by a linear discriminant fitted on { $image_set }, whose shrinkage was chosen on validation images.
+
+methods-not-finetuned = The network was not fine-tuned.
+
+methods-finetuned = It was then fine-tuned with { $optimizer } ({ $steps }) { $epochs }, keeping { $selection }{ $has_epoch ->
+        [true] {" "}(epoch { $epoch } of { $n_epochs }).
+       *[false] .
+    }
+
+methods-epochs = for { $n_epochs ->
+        [one] { $n_epochs } epoch
+       *[other] { $n_epochs } epochs
+    }
+
+methods-planned-epochs = over { $n_epochs ->
+        [one] { $n_epochs } epoch
+       *[other] { $n_epochs } epochs
+    }
+
+methods-finished-early = for { $n_epochs } of { $n_planned } planned epochs{ $has_rate ->
+        [true] , at a learning rate of { $rate } by then
+       *[false] {""}
+    }
+
+methods-last-epoch = the last
+
+methods-last-epoch-unless-better = the last unless { $metric } on validation images was better before fine-tuning
+
+methods-best-epoch = the one with the best { $metric } on validation images
+
+methods-augmentation = Data augmentation of training images: { $changes }.
+
+methods-refitted = The last layer was averaged with a linear discriminant on the features of { $image_set } { $has_folds ->
+        [true] (weight chosen on validation images).
+       *[false] (weight { $weight }, chosen on validation images).
+    }
+
+methods-precision = Steps were computed in mixed precision ({ $precision }).
+
+methods-frozen-kept = The frozen network had better validation results{ $n_folds ->
+        [0] {""}
+       *[other] {" "}in { $n_frozen } of { $n_folds } folds
+    } and was kept.
+
+methods-regularizer = The loss also drew the features of the groups { $groups } together, and the groups apart (weights { $weights }).
+
+methods-calibrated = Probabilities were calibrated by temperature scaling on validation images{ $has_folds ->
+        [true] .
+       *[false] {" "}(T = { $temperature }).
+    }
+
+methods-threshold = An image was predicted as { $label } if its probability reached a threshold of { $threshold }, which was set by hand.
+
+methods-target = An image was predicted as { $label } if its probability reached a threshold: the one that on { $has_folds ->
+        [true] each fold's validation images
+       *[false] the validation images
+    } has { $metric ->
+        [sensitivity] a sensitivity of { $target } or more and the highest specificity.
+       *[specificity] a specificity of { $target } or more and the highest sensitivity.
+    }
+
+methods-operating-points = Each class had an operating point: the threshold at which its one-vs-rest ROC curve on { $has_folds ->
+        [true] each fold's validation images
+       *[false] the validation images
+    } has the largest Youden index, sensitivity + specificity − 1{ $has_default ->
+        [true] {" "}(1 / { $n_classes } for classes without enough images to find one, or with none better than chance).
+       *[false] .
+    } The class whose probability was largest in proportion to its threshold was predicted.
+
+methods-calibrated-held-out = The classifier was calibrated on held-out predictions of linear probes with the same shrinkage, each fitted on about nine tenths of all images.
+
+methods-calibrated-folds = The classifier was calibrated on the predictions of the folds' networks for their validation images.
+
+methods-metrics = All metrics are from { $image_set }{ $has_groups ->
+        [true] {" "}({ $groups })
+       *[false] {""}
+    }: { $metrics }; { $has_intervals ->
+        [true] { $confidence } confidence intervals are by { $methods }.
+       *[false] no confidence intervals are given.
+    }
+
+# Metrics and decisions
+
+report-measured-on = on { $image_set }
+
+report-interval-methods = Each value is followed by its 95% confidence interval (CI). { $interval } Method: { $methods }.
+
+report-interval-method = { $method } for { $metrics }
+
+report-values-with-interval = Each value is followed by its 95% confidence interval (CI).
+
+report-shares-with-count = Each share is followed by its count.
+
+report-missing-value = { $has_value ->
+        [true] No CI: { $reason }.
+       *[false] No value: { $reason }.
+    }
+
+report-of-one-probability = { $is_of_two ->
+        [true] of the probability of “{ $label }”; { $meaning }
+       *[false] of the probability of the predicted class; { $meaning }
+    }
+
+report-evaluation-name = { $run } on { $evaluation }
+
+report-uncertain-threshold = { $has_folds ->
+        [true] Each fold labels predictions as uncertain below a threshold that was set on its validation images.
+       *[false] Predictions below { $threshold } are labeled uncertain. This threshold was set on { $image_set }.
+    }
+
+report-none-uncertain = None of these images is uncertain.
+
+report-uncertain = Here { $n_uncertain } of { $n_images } images { $n_uncertain ->
+        [one] is
+       *[other] are
+    } uncertain. { $has_decided ->
+        [true] Accuracy is { $of_decided } on the images with a decided class and { $of_uncertain } on the uncertain ones.
+       *[false] Accuracy is { $of_uncertain } on the uncertain ones.
+    }
+
+report-neither-decided = { $n_images ->
+        [one] { $n_images } unfamiliar image counts as neither.
+       *[other] { $n_images } unfamiliar images count as neither.
+    }
+
+report-final-classifier-certain = The final classifier labels no prediction as uncertain for a low probability.
+
+report-final-classifier-uncertain = The final classifier has a threshold of its own, { $threshold }: it labels { $share } of the images that this threshold was set on as uncertain. Expect about this share of new images, not the share in the folds.
+
+report-confusion-matrix = Confusion matrix of { $n_classes } classes. Rows are true classes, columns predicted classes. The shade is the share of the row.{ $has_numbers ->
+        [true] {" "}Columns have the numbers of the rows.
+       *[false] {""}
+    }
+
+report-most-confused-classes = Confusion matrix of the { $n_classes } most confused classes, numbered as in the full matrix. Rows are true classes, columns predicted classes. The shade is the share of the row.
+
+report-class-metrics = Recall is also called sensitivity, and precision positive predictive value (PPV). NPV is the share of images predicted as another class that are of another class.
+
+report-operating-points = The predicted class is the one with the largest ratio of probability to operating point. { $has_folds ->
+        [true] The table shows the final classifier's operating points, set on { $image_set }.
+       *[false] They were set on { $image_set }.
+    }
+
+report-two-classes-subtitle = positive class: “{ $label }”
+
+report-positive-class = { $is_set ->
+        [true] “{ $label }” is the positive class (set in the recipe).
+       *[false] “{ $label }” is the positive class (derived from the names of the classes).
+    } The recipe can choose the other one.
+
+report-meaning-of-two-classes = { $metric ->
+        [sensitivity] share of the images of “{ $positive }” that are predicted as “{ $positive }”
+        [specificity] share of the images of “{ $negative }” that are predicted as “{ $negative }”
+        [ppv] share of the images predicted as “{ $positive }” that are; lower if “{ $positive }” is rarer than here
+       *[npv] share of the images predicted as “{ $negative }” that are; lower if “{ $positive }” is more frequent
+    }
+
+report-earlier-threshold = An image was predicted as “{ $label }” if its probability was at least { $threshold }. That is not the current threshold of the classifier: it changed after this evaluation. Evaluate these images again to measure the current threshold.
+
+report-default-threshold = An image is predicted as “{ $label }” if its probability is at least 0.5 (the default threshold).
+
+report-used-threshold = An image is predicted as “{ $label }” if its probability is at least { $threshold }{ $has_own_folds ->
+        [true] {" "}(the classifier's threshold; each fold has its own)
+       *[false] {""}
+    }, { $rule ->
+        [roc] the threshold with the largest Youden index on { $image_set }.
+        [sensitivity] chosen for a target sensitivity of { $target } on { $image_set }.
+        [specificity] chosen for a target specificity of { $target } on { $image_set }.
+        [threshold] set by hand.
+       *[highest] the default threshold.
+    }
+
+report-threshold-not-chosen = It is the default threshold: { $reason }.
+
+report-threshold-results = On { $image_set }, it has a sensitivity of { $sensitivity } and a specificity of { $specificity }{ $is_by_hand ->
+        [true] ; the table has the values on the measured images.
+       *[false] . On other images both can be lower, because it was chosen for those images.
+    }
+
+# External test sets
+
+report-against-own-test = { $result ->
+        [same] { $metric } does not differ from that on the run's own test set by more than chance: { $difference }.
+        [worse] { $metric } is WORSE than on the run's own test set: { $difference }. For images like these, use the metrics of the external test set. Training on some of them may help.
+       *[better] { $metric } is better than on the run's own test set: { $difference }. Check whether these images are easier, or known to the classifier.
+    }
+
+report-threshold-by-hand = The decision threshold was set by hand. If it was set after looking at the run's test results, the metrics on that test set are too high.
+
+report-own-test-relabeled = { $n_images ->
+        [one] { $n_images } image of the run's test set was
+       *[other] { $n_images } images of the run's test set were
+    } relabeled after looking at misclassified images, so the metrics on that test set may be too high.
+
+report-partly-labeled = Only { $n_labeled } of { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } { $n_labeled ->
+        [one] has
+       *[other] have
+    } a label. If these were chosen because the classifier was unsure of them, as in a review of predictions, the metrics are too low for the others.
+
+report-unfinished-training = Training had not ended when these images were measured: the metrics are of the classifier until then. Resume the training or end it, then evaluate again.
+
+report-unknown-training-images = It is not known which of these images were used for training, so the metrics may be too high.
+
+report-used-in-training = { $n_images ->
+        [one] { $n_images } image or its duplicates were
+       *[other] { $n_images } images or their duplicates were
+    } used for training. Metrics on such images are too high.
+
+report-groups-of-training = { $n_images ->
+        [one] { $n_images } image has
+       *[other] { $n_images } images have
+    } a group name that training images have too. If these are the same patients or slides, the metrics are too high for new ones.
+
+report-evaluation-without-groups = No groups are known. If several of these images come from one patient or slide, the confidence intervals are too narrow.
+
+report-no-prediction-sets = There are no prediction sets. A coverage of { $target } per class needs { $n_needed } calibration images of a class that were not used for training, and no class has that many.
+
+report-prediction-sets = A prediction set lists the plausible classes of an image, the most probable one always. The target is that { $target } of the images of each class have their true class in the set. Of { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } measured here, { $coverage } do. A set has { $mean_size } classes on average, and { $n_single ->
+        [one] { $n_single } set has
+       *[other] { $n_single } sets have
+    } one class. The target holds for images like the training images; it does not hold for images from another source.
+
+report-coverage-guarantee = { $has_folds ->
+        [true] The final classifier's sets
+       *[false] The sets
+    } were calibrated on { $calibrated_on ->
+        [held-out] training images, each predicted by a linear probe that was trained without it (cross-conformal). Their guaranteed coverage is { $lowest } of the images of a class; the usual coverage is the target.
+        [folds] the validation images of all folds, each predicted by its fold's network (cross-conformal). Their guaranteed coverage is { $lowest } of the images of a class; the usual coverage is the target.
+       *[validation] validation images, which also selected { $is_instant ->
+            [true] the shrinkage
+           *[false] the epoch and the weight of the refitted last layer
+        }. Each image was predicted by a last layer that was fitted without it. The coverage is therefore approximate.
+    }
+
+report-in-every-set = These classes have fewer than { $n_needed } calibration images, so they are in every set: { $labels }.
+
+report-coverage-of-groups = The calibration treats images as independent, although images of a group are similar. The target therefore holds for further images of the same groups. Images of new groups reach nearly the same coverage if a class has many small groups, and less if it has a few large ones. The table lists the groups with the lowest coverage.
+
+report-coverage-of-folds = The table is of the folds' networks instead. Their sets were calibrated on each fold's validation images.
+
+report-predictive-values = { $share } of the images measured here are { $label }. Predictive values depend on this proportion. Sensitivity and specificity do not, as long as the images of a class look the same.
+
+report-ppv-and-npv = PPV is the share of the images predicted as { $label } that are. NPV is the share of the other images that are not.
+
+report-predictive-ranges = Each value is followed by the range from the lower to the upper limits of the CIs of sensitivity and specificity.
+
+report-unfamiliar = { $n_unfamiliar } of { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } measured here { $n_unfamiliar ->
+        [one] is
+       *[other] are
+    } labeled unfamiliar (out-of-distribution, OOD): their features are farther from every class than those of nearly all training images. The metrics include these images.
+
+report-ood-folds = Each image was measured in the fold that it is a test image of, with this fold's threshold.
+
+report-ood-threshold = { $has_folds ->
+        [true] The final classifier's OOD threshold
+       *[false] The OOD threshold
+    } was set on { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } ({ $set_on ->
+        [held-out] { $has_folds ->
+            [true] training images, each scored without its own features
+           *[false] training and validation images, each scored without its own features
+        }
+        [folds] images that were scored by the networks of the folds that were not trained on them
+       *[validation] validation images, which also selected the network's epoch
+    }). { $n_beyond ->
+        [one] { $n_beyond } of them exceeds it.
+       *[other] { $n_beyond } of them exceed it.
+    } { $has_folds ->
+        [true] They include the images measured here.
+       *[false] Test images were not used.
+    }
+
+report-ood-benchmarks = In benchmarks, nearly all images of another stain, instrument or object were labeled unfamiliar. A new cell type that looks like a known class is often not detected.
+
+report-unfamiliar-groups = In { $n_many } of { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    }, at least { $n_fewest } images and more than { $share } are unfamiliar{ $n_many ->
+        [0] .
+       *[other] { $is_cut ->
+            [true] : the first: { $groups }.
+           *[false] : { $groups }.
+        }
+    }
+
+# Comparisons of runs
+
+comparison-same-predictions = On { $n_images ->
+        [one] { $n_images } test image
+       *[other] { $n_images } test images
+    }{ $by_labels }, “{ $first }” and “{ $second }” give the same predictions: { $metric } is { $of_first }.
+
+comparison-not-tested = On { $n_images ->
+        [one] { $n_images } test image
+       *[other] { $n_images } test images
+    }{ $by_labels }, { $metric } is { $of_first } for “{ $first }” and { $of_second } for “{ $second }”. The difference cannot be tested ({ $reason }).
+
+comparison-better = On { $n_images ->
+        [one] { $n_images } test image
+       *[other] { $n_images } test images
+    }{ $by_labels }, { $is_second_better ->
+        [true] “{ $second }” is better than “{ $first }”: { $metric } { $of_second } against { $of_first }.
+       *[false] “{ $first }” is better than “{ $second }”: { $metric } { $of_first } against { $of_second }.
+    } The difference from “{ $first }” to “{ $second }” is { $size } ({ $interval }).
+
+comparison-not-significant = On { $n_images ->
+        [one] { $n_images } test image
+       *[other] { $n_images } test images
+    }{ $by_labels }, the difference in { $metric } from “{ $first }” ({ $of_first }) to “{ $second }” ({ $of_second }) is not statistically significant: { $size } ({ $interval }).
+
+comparison-different-rules = The two use different decision rules.
+
+comparison-of-several = “{ $best }” has the best { $metric } ({ $value }).{ $n_significant ->
+        [0] {""}
+        [one] {" "}The difference from { $significant } is statistically significant.
+       *[other] {" "}The differences from { $significant } are statistically significant.
+    }{ $n_not_significant ->
+        [0] {""}
+        [one] {" "}The difference from { $not_significant } is not statistically significant.
+       *[other] {" "}The differences from { $not_significant } are not statistically significant.
+    } Each comparison is tested by itself (95% CI).
+
+comparison-access-note = Test results of { $n_runs } runs have been compared so far. If you choose one of them for its test result, that result is too good: of { $n_runs } equally good runs, one is best by chance. Choose by validation results, or keep an external test set for the end.
+
+comparison-different-classes = The two have different classes, so their results are not comparable.
+
+comparison-no-common-image = The two have no test image in common. A difference can come from the images, not from the classifiers.
+
+comparison-different-rules-note = The two use different decision rules. Metrics of predicted classes differ for that reason as well. AUROC and log loss do not depend on the decision rule.
+
+comparison-matched-by-pixels = { $n_matched ->
+        [one] { $n_matched } test image of { $n_images } was
+       *[other] { $n_matched } test images of { $n_images } were
+    } matched by equal pixels, because the two use different files.
+
+comparison-different-test-sets = The two test sets differ. The differences are computed on the { $n_images ->
+        [one] { $n_images } image of both.
+       *[other] { $n_images } images of both.
+    }
+
+comparison-relabeled = { $n_relabeled ->
+        [one] { $n_relabeled } test image of { $n_images } has another label
+       *[other] { $n_relabeled } test images of { $n_images } have another label
+    } in the second. If only the labels of misclassified images were reviewed, results by the new labels may be too high, because wrong labels that agree with the classifier stay. Results by the old labels do not have this bias.
+
+comparison-without-groups = No groups are defined. If several images come from one patient or slide, the intervals are too narrow.
+
+comparison-of-folds = The folds share training images. The intervals are about these classifiers on new images, not about repeated training.
+
+comparison-table = { $second } minus { $first }{ $by_labels }: { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    }
+
+comparison-finished-early = after epoch { $n_epochs } of { $n_planned }
+
+comparison-adapted-to-budget = adapted to a time budget
+
+comparison-images-differ = { $difference ->
+        [labels] { $n_images ->
+            [one] { $n_images } image labeled differently
+           *[other] { $n_images } images labeled differently
+        }
+        [groups] { $n_images ->
+            [one] { $n_images } image in another group
+           *[other] { $n_images } images in another group
+        }
+       *[moved] { $n_images ->
+            [one] { $n_images } image in another set
+           *[other] { $n_images } images in another set
+        }
+    }
+
+# Model card
+
+card-about = Written by coverslip { $version } from the files of the run of { $date }. What these files do not contain is marked as “not known”: fill it in before you pass the classifier on.
+
+card-not-known = not known
+
+card-see-methods = see “Methods”
+
+card-training-images = { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    }
+
+card-input = images of any size, resized to { $size } × { $size } pixels ({ $resize })
+
+card-problem = classification of whole images (or of crops around one object)
+
+card-scores = yes, calibrated probabilities
+
+card-class-metrics = precision, recall, specificity, NPV, F1: table above
+
+card-imbalance = { $is_unequal ->
+        [true] yes
+       *[false] hardly
+    }: the most frequent class has { $ratio } times as many measured images as the rarest
+
+card-independence = { $has_groups ->
+        [true] no: measured images are of { $groups }, and intervals are computed over groups
+       *[false] not known: no groups were given, so the intervals treat images as independent
+    }
+
+card-decision-rule = { $rule ->
+        [highest] the most probable class
+        [roc] operating points of the classes, from validation images
+        [threshold] a threshold that was set by hand
+        [sensitivity] a threshold for a target sensitivity, from validation images
+       *[specificity] a threshold for a target specificity, from validation images
+    }
+
+card-positive-class = { $label } is the positive class; how much worse one error is than the other: { $not_known }
+
+card-labels-not-checked = not known: labels were not checked
+
+card-label-errors = about { $n_labels ->
+        [one] { $n_labels } label
+       *[other] { $n_labels } labels
+    } may be wrong (suspected_label_errors.json)
+
+card-no-metric = none is defined
+
+card-sources = { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } from { $folders }; who took them, where and how: { $not_known }
+
+card-quality = every image was decoded and checked for damage, { $has_near_duplicates ->
+        [true] duplicates and near-duplicates
+       *[false] duplicates
+    }, and other problems; { $has_findings ->
+        [true] found: { $findings }
+       *[false] no serious problem was found
+    } (data.json)
+
+card-outcome = the label of each image, one of: { $labels }; how labels were assigned: { $not_known }
+
+card-predictors = the pixels of one image: { $image_set }
+
+card-sample-size = all available images; no sample size was calculated beforehand. { $n_images } were measured{ $has_classes ->
+        [true] ; of the smallest class, { $label }, { $n_smallest ->
+            [one] { $n_smallest } was measured
+           *[other] { $n_smallest } were measured
+        }
+       *[false] {""}
+    }
+
+card-none-excluded = no image was excluded
+
+card-excluded = excluded: { $reasons } (split.csv)
+
+card-no-groups = no groups (patients, slides) were known
+
+card-groups = { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    } { $is_leaky ->
+        [true] may be divided between sets
+       *[false] were never divided between sets
+    }
+
+card-class-balance = class weights: { $weights }; sampling: { $sampling }
+
+card-subgroups = metrics by { $columns } are in the report
+
+card-no-subgroups = no column of subgroups was given; fairness: { $not_known }
+
+card-output = a class and a calibrated probability for each class.
+
+card-evaluation-data = metrics are from { $image_set }, of the same origin as the training images{ $n_evaluations ->
+        [0] {""}
+       *[other] ; also measured on: { $evaluations }
+    }
+
+card-evaluation = { $name }{ $n_seen ->
+        [0] {""}
+        [one] {" "}({ $n_seen } image used in training)
+       *[other] {" "}({ $n_seen } images used in training)
+    }
+
+card-images-of-sets = { $sets } images; classes by set: see the report
+
+card-specification = { $network }; the folder classifier/ contains weights and all settings, recipe.yaml the recipe
+
+card-performance = { $metrics }. By class: above
+
+card-domains = by domain ({ $domains }): see the report
+
+card-folds = folds differ as the report shows
+
+card-poor-input = files that cannot be read get no prediction and a reason; images that differ from the training images in size, depth or color get a warning{ $has_ood ->
+        [true] ; images whose features are far from those of the training images are labeled unfamiliar (out-of-distribution)
+       *[false] {""}
+    }
+
+card-software = coverslip { $version }; recipe.yaml and environment.json repeat the training
+
+card-objective = development and internal evaluation
+
+card-not-updated = it was not trained further
+
+card-no-update = none
+
+card-limitations = see “Limitations”

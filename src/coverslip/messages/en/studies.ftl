@@ -152,3 +152,93 @@ cell-not-perturbed = { $cell } could not be tested on perturbed images: { $what 
 idle-pretraining = The pretraining of { $regime } with { $model } (seed { $seed }) did not change the network: fine-tuning did not improve validation results there, so the instant classifier was kept. Trainings that start from it start as without pretraining.
 
 merged-class-missing = the merged dataset does not have this class
+
+# Report of a study
+
+study-dataset = { $dataset }, at most { $n } training images per class
+
+study-failures = These trainings ended with an error. The tables above count them as missing.
+
+study-differences = Differences are compared on the same splits. Each is followed by its 95% confidence interval (CI). CI and p: { $method }. Splits share training images, so the standard deviation over splits is not a standard error; the correction accounts for this. Two networks are equivalent if they differ by less than { $equivalence }.
+
+study-usual-tests = The same differences with a paired t test over splits and with a bootstrap over splits. Both treat splits as independent studies. { $error_rates }
+
+study-overall = Mean over { $datasets }, and mean rank (1 is best). Differences in mean rank below { $critical } are not statistically significant (Nemenyi test at 0.05, which treats datasets as independent).
+
+study-sizes = Numbers of images are interpolated between the measured sizes.
+
+study-target = Training images per class to reach { $metric } { $target }
+
+study-target-not-reached = not reached on { $n_missed } of { $n_splits ->
+        [one] { $n_splits } split
+       *[other] { $n_splits } splits
+    }
+
+study-latencies = Measured on { $processor } with { $n_threads ->
+        [one] { $n_threads } thread
+       *[other] { $n_threads } threads
+    }: the median of ten repeats, and below it the shortest and the longest time. “Total” includes reading the file and preprocessing.
+
+study-distances = Distances between the features of both datasets, by networks with ImageNet weights at the training image size. MMD² has a 95% CI; p is the probability of such an MMD² if groups are assigned to the datasets at random. CORAL compares feature covariances. A small distance does not prove that pretraining on these images helps.
+
+study-heat-maps = Three test images of the first split, from classes spread over the list of classes. Each initialization has a row. A heat map is shown if it passes two sanity checks: it must change if the network has random weights, and blurring the image in the order of the map must lower the predicted probability faster than blurring from the center outward. If no method passes, the first one is drawn with a stamp; it shows nothing about the network.
+
+study-epochs = Mean over splits. The epoch is selected on validation images. Epoch 0 is the classifier that fine-tuning starts from. Of more than six networks, the six best are shown.
+
+study-robustness = The same classifiers on perturbed test images: blur (sigma in pixels), brightness (factor of every intensity) and scale (factor of the size). The difference is from the unperturbed images of the same split. p (Holm) is adjusted for all rows with the same dataset and number of training images.
+
+study-merged = F1 of each class of a dataset, by the network trained on this dataset and by the network trained on several datasets, both on test images of this dataset (first seed, first split or all its folds). The test images can differ, so the two values are not tested against each other.
+
+study-classifiers = These rows compare trained classifiers, not ways of training: those of the first split and seed, on the same test images. With cross-validation, they are the classifiers of all folds, and each image is a test image of one fold. The 95% CI is over groups, or over images if no groups are known.
+
+study-protocols = The same images and networks with the protocol of the publication, as far as it can be reproduced, and with the protocol of this study. The test sets differ, so the two values are not tested against each other.
+
+study-published = Published values are from other images and protocols, so they are not tested against the values above.
+
+study-settings = { $n_ways ->
+        [one] { $n_ways } way of training was
+       *[other] { $n_ways } ways of training were
+    } compared on test images. The best of several is overestimated. { $is_instant ->
+        [true] The shrinkage was selected on validation images.
+       *[false] The shrinkage and the epoch were selected on validation images.
+    }
+
+study-drawn-dataset = { $dataset }, { $n } training images per class
+
+study-scores-drawing = { $metric } of each network on { $dataset }: mean (dot) and standard deviation over splits (line).
+
+study-parameters-drawing = Difference in { $metric } from the baseline by number of parameters, { $dataset }. Lines are 95% CIs.
+
+study-latency-drawing = { $metric } by prediction time per image, { $dataset }.
+
+study-epochs-drawing = Loss and accuracy by epoch, { $dataset }.
+
+study-ranks-drawing = Mean rank of each network over datasets. Shaded: not significantly different from the best (Nemenyi).
+
+study-sizes-drawing = { $metric } by number of training images, { $dataset }.
+
+study-method = corrected resampled t (Nadeau and Bengio 2003), Holm over the comparisons of a dataset
+
+study-error-rates = Of 100 simulated studies by five folds in which there is no difference, the paired t test finds one in 6 to 8, the bootstrap in 19 to 21, and the corrected test in 2.
+
+study-verdict = { $result ->
+        [few-splits] too few splits
+        [constant] the same difference on every split, so not testable
+        [equal] equal on every split
+        [better] better
+        [worse] worse
+        [equivalent] equivalent
+        [splits-needed] not statistically significant; more splits could change this
+        [size-needed] { $has_groups ->
+            [true] not statistically significant; a difference of this size needs about { $n_needed } groups
+           *[false] not statistically significant; a difference of this size needs about { $n_needed } images
+        }
+       *[not-significant] not statistically significant
+    }
+
+study-usual-verdict-none = not significant
+
+study-usual-verdict = { $is_shown ->
+        [true] significant by { $tests }
+       *[false] significant by { $tests }; not by the corrected test
+    }

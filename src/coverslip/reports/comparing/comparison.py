@@ -20,6 +20,7 @@ from coverslip.evaluation import (
     paired_differences,
     scored_metrics,
 )
+from coverslip.messages import text
 from coverslip.reports import words
 from coverslip.reports.comparing.common import CommonImages, common_images
 from coverslip.reports.comparing.differences import Differing, Published, changed_images, read_published, what_differs
@@ -50,35 +51,31 @@ def conclusion(rows: Sequence[ComparedRun], pairs: Sequence[Pair], runs: Sequenc
     if row is None or row.value is None:
         return ""
     sentence = _of_two(row, rows[0].name, rows[1].name, pairs[0])
-    return sentence if pairs[0].has_same_rule else f"{sentence} The two use different decision rules."
+    return sentence if pairs[0].has_same_rule else f"{sentence} {text('comparison-different-rules')}"
 
 
 def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
-    where = f"On {words.plural(pair.n, 'test image')}"
-    by_labels = words.by_labels(pair.numbers[0].labels)
-    first, second = _quoted(first), _quoted(second)
-    both = ((first, words.number(row.first)), (second, words.number(row.second)))
-    (first, of_first), (second, of_second) = both
+    parameters = {
+        "n_images": pair.n,
+        "by_labels": words.by_labels(pair.numbers[0].labels),
+        "metric": row.title,
+        "first": first,
+        "second": second,
+        "of_first": words.number(row.first),
+        "of_second": words.number(row.second),
+    }
     if row.reason == SAME_PREDICTIONS:
-        return f"{where}{by_labels}, {first} and {second} give the same predictions: {row.title} is {of_first}."
+        return text("comparison-same-predictions", **parameters)
     if row.low is None or row.high is None:
-        return (
-            f"{where}{by_labels}, {row.title} is {of_first} for {first} and {of_second} for {second}. The "
-            f"difference cannot be tested ({row.reason})."
-        )
-    (better, of_better), (worse, of_worse) = reversed(both) if _is_second_better(row) else both
-    # With the sign of the table: what the second run adds.
+        return text("comparison-not-tested", reason=row.reason or "", **parameters)
+    # With the sign of the table: the second run minus the first.
     size = words.signed(row.value or 0)
-    interval = f"95% CI {words.signed(row.low)} to {words.signed(row.high)}{_p(row.p)}"
+    interval = f"{words.CI} {words.signed(row.low)} to {words.signed(row.high)}{_p(row.p)}"
     if row.is_shown:
-        return (
-            f"{where}{by_labels}, {better} is better than {worse}: {row.title} {of_better} against {of_worse}. The "
-            f"difference from {first} to {second} is {size} ({interval})."
+        return text(
+            "comparison-better", is_second_better=_is_second_better(row), size=size, interval=interval, **parameters
         )
-    return (
-        f"{where}{by_labels}, the difference in {row.title} from {first} ({of_first}) to {second} ({of_second}) is "
-        f"not statistically significant: {size} ({interval})."
-    )
+    return text("comparison-not-significant", size=size, interval=interval, **parameters)
 
 
 def _quoted(name: str) -> str:
@@ -111,12 +108,16 @@ def _of_several(runs: Sequence[Run], names: Sequence[str], primary: str) -> str:
             is_apart = difference.low is not None and difference.high is not None
             is_apart = is_apart and not (difference.low or 0) <= 0 <= (difference.high or 0)
             (significant if is_apart else not_significant).append(_quoted(name))
-    text = f"{_quoted(names[best])} has the best {record.title} ({words.number(values[best])})."
-    if significant:
-        text += f" The difference from {words.listed(significant)} is statistically significant."
-    if not_significant:
-        text += f" The difference from {words.listed(not_significant)} is not statistically significant."
-    return f"{text} Each comparison is tested by itself (95% CI)."
+    return text(
+        "comparison-of-several",
+        best=names[best],
+        metric=record.title,
+        value=words.number(values[best]),
+        n_significant=len(significant),
+        significant=words.listed(significant),
+        n_not_significant=len(not_significant),
+        not_significant=words.listed(not_significant),
+    )
 
 
 def _difference_in_words(run: Run, best: Run, metric: str) -> Metric | None:
@@ -133,11 +134,7 @@ def access_note(runs: Sequence[Run]) -> str:
     n = max(len(names), len(runs))
     if len(runs) < 2:
         return ""
-    return (
-        f"Test results of {n} runs have been compared so far. If you choose one of them for its test result, that "
-        f"result is too good: of {n} equally good runs, one is best by chance. Choose by validation results, or keep "
-        "an external test set for the end."
-    )
+    return text("comparison-access-note", n_runs=n)
 
 
 MOST_RUNS = 20
@@ -164,8 +161,10 @@ class Comparison:
     def _repr_html_(self) -> str:
         """The conclusion, what differed, and the differences, for notebooks."""
         names = [row.name for row in self.rows]
-        differed = html_table("What differed", ["", *names], [(row.title, *row.values) for row in self.differing])
-        conclusion, access = (f"<p>{escape(text)}</p>" if text else "" for text in (self.conclusion, self.access_note))
+        differed = html_table(
+            "Differences between the runs", ["", *names], [(row.title, *row.values) for row in self.differing]
+        )
+        conclusion, access = (f"<p>{escape(each)}</p>" if each else "" for each in (self.conclusion, self.access_note))
         return conclusion + differed + "".join(_pair_as_html(pair) for pair in self.pairs) + access
 
 
@@ -301,7 +300,7 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
         notes=[],
     )
     if set(first.predictions.classes) != set(second.predictions.classes):
-        return replace(pair, notes=["The two have different classes, so their results are not comparable."])
+        return replace(pair, notes=[text("comparison-different-classes")])
     common = common_images(first, second)
     n, n_relabelled = len(common.first_label), int((common.first_label != common.second_label).sum())
     return replace(
@@ -360,47 +359,33 @@ def _difference(name: str, metric: PairedDifference, first: Answers, second: Ans
 
 def _notes(common: CommonImages, n: int, n_relabelled: int, *, has_same_rule: bool, has_folds: bool) -> list[str]:
     if not n:
-        return [
-            "The two have no test image in common. A difference can come from the images, not from the classifiers."
-        ]
+        return [text("comparison-no-common-image")]
     notes = []
     if not has_same_rule:
-        notes.append(
-            "The two use different decision rules. Metrics of predicted classes differ for that reason as well. AUROC "
-            "and log loss do not depend on the decision rule."
-        )
-    if n_matched := common.n_by_content:
-        notes.append(
-            f"{words.plural(n_matched, 'test image')} of {n:,} {'was' if n_matched == 1 else 'were'} "
-            "matched by equal pixels, because the two use different files."
-        )
+        notes.append(text("comparison-different-rules-note"))
+    if common.n_by_content:
+        notes.append(text("comparison-matched-by-pixels", n_matched=common.n_by_content, n_images=n))
     if common.n_only_first or common.n_only_second:
-        notes.append(
-            f"The two test sets differ. The differences are computed on the {words.plural(n, 'image')} of both."
-        )
+        notes.append(text("comparison-different-test-sets", n_images=n))
     if n_relabelled:
-        notes.append(
-            f"{words.plural(n_relabelled, 'test image')} of {n:,} {'has' if n_relabelled == 1 else 'have'} another "
-            "label in the second. If only the labels of misclassified images were reviewed, results by the new labels "
-            "may be too high, because wrong labels that agree with the classifier stay. Results by the old labels do "
-            "not have this bias."
-        )
+        notes.append(text("comparison-relabeled", n_relabeled=n_relabelled, n_images=n))
     if common.group is None:
-        notes.append(
-            "No groups are defined. If several images come from one patient or slide, the intervals are too narrow."
-        )
+        notes.append(text("comparison-without-groups"))
     if has_folds:
-        notes.append(
-            "The folds share training images. The intervals are about these classifiers on new images, not about "
-            "repeated training."
-        )
+        notes.append(text("comparison-of-folds"))
     return notes
 
 
 def _pair_as_html(pair: Pair) -> str:
     tables = [
         html_table(
-            f"{pair.second} minus {pair.first}{words.by_labels(numbers.labels)}: {words.plural(pair.n, 'image')}",
+            text(
+                "comparison-table",
+                first=pair.first,
+                second=pair.second,
+                by_labels=words.by_labels(numbers.labels),
+                n_images=pair.n,
+            ),
             ["", pair.first, pair.second, f"difference ({words.CI})"],
             [(row.title, row.first, row.second, str(estimate(row, is_signed=True))) for row in numbers.differences],
         )

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 
 from coverslip.evaluation import Metric, OperatingPoint, confused_classes, confused_pairs, hardest_classes
+from coverslip.messages import text
 from coverslip.reports import content, figure_numbers, figures
 from coverslip.reports.figure_numbers import Numbers
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import Cell, below_values, estimate
-from coverslip.reports.words import CI, DECISION_IMAGES, MANY_CLASSES, N_HARDEST, count, is_numbered, percent
+from coverslip.reports.words import CI, MANY_CLASSES, N_HARDEST, count, decision_images, is_numbered, percent
 
 _MOST_IN_FULL = 30  # classes whose names and counts have room in one matrix
-
-_SHADES = "Rows are true classes, columns predicted classes. The shade is the share of the row."
 
 
 def _is_in_full(run: ReportedRun) -> bool:
@@ -36,14 +35,13 @@ def _confusion_text(run: ReportedRun) -> SectionText:
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
     matrix = np.array(run.metrics.confusion_matrix)
-    title = f"Confusion matrix of {len(run.classes)} classes. {_SHADES}"
+    is_in_full = _is_in_full(run)
+    title = text("report-confusion-matrix", n_classes=len(run.classes), has_numbers=is_in_full and is_numbered(run))
 
     def numbers() -> Numbers:
         return figure_numbers.confusion(matrix, run.classes)
 
-    if _is_in_full(run):
-        if is_numbered(run):
-            title += " Columns have the numbers of the rows."
+    if is_in_full:
         return [Drawing("confusion_matrix", title, lambda: figures.confusion(matrix, run.classes), numbers)]
     most = confused_classes(matrix, N_HARDEST)
     part, names, n_images = matrix[np.ix_(most, most)], [run.classes[k] for k in most], matrix.sum(axis=1)[most]
@@ -51,7 +49,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     return [
         Drawing(
             "most_confused",
-            f"Confusion matrix of the {N_HARDEST} most confused classes, numbered as in the full matrix. {_SHADES}",
+            text("report-most-confused-classes", n_classes=N_HARDEST),
             lambda: figures.confusion(part, names, numbers=places, n_images=n_images),
             lambda: figure_numbers.confusion(part, names),
         ),
@@ -68,12 +66,7 @@ CONFUSION = Section(
 )
 
 
-_MEANINGS = {
-    "sensitivity": ("Sensitivity", "share of the images of “{positive}” that are predicted as “{positive}”"),
-    "specificity": ("Specificity", "share of the images of “{negative}” that are predicted as “{negative}”"),
-    "ppv": ("PPV", "share of the images predicted as “{positive}” that are; lower if “{positive}” is rarer than here"),
-    "npv": ("NPV", "share of the images predicted as “{negative}” that are; lower if “{positive}” is more frequent"),
-}
+_TITLES_OF_TWO = {"sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV"}
 
 
 def negative_class(run: ReportedRun) -> str:
@@ -86,60 +79,57 @@ def threshold_words(run: ReportedRun) -> str:
     positive, card = run.metrics.positive_class, run.run.card
     if card is not None and run.earlier_thresholds is not None and positive in card.classes:
         earlier = run.earlier_thresholds[card.classes.index(positive)]
-        return (
-            f"An image was predicted as “{positive}” if its probability was at least {earlier:.3g}. That is not the "
-            "current threshold of the classifier: it changed after this evaluation. Evaluate these images again to "
-            "measure the current threshold."
-        )
+        return text("report-earlier-threshold", label=positive, threshold=f"{earlier:.3g}")
     if card is None or card.operating_points is None or positive not in card.classes:
-        return f"An image is predicted as “{positive}” if its probability is at least 0.5 (the default threshold)."
+        return text("report-default-threshold", label=positive)
     place = card.classes.index(positive)
-    text = f"An image is predicted as “{positive}” if its probability is at least {card.operating_points[place]:.3g}"
-    if run.n_folds and run.recipe.decide_by != "threshold":
-        text += " (the classifier's threshold; each fold has its own)"
+    target = run.recipe.target
+    threshold = text(
+        "report-used-threshold",
+        label=positive,
+        threshold=f"{card.operating_points[place]:.3g}",
+        has_own_folds=bool(run.n_folds) and run.recipe.decide_by != "threshold",
+        rule=run.recipe.decide_by,
+        target=percent(target) if run.recipe.decide_by in ("sensitivity", "specificity") else "",
+        image_set=decision_images(run.calibration.learnt_on),
+    )
     point = (run.calibration.operating_points or ())[place]
-    return f"{text}, {_wish(run)}. {_on_decision_images(point, run)}".strip()
-
-
-def _wish(run: ReportedRun) -> str:
-    images = DECISION_IMAGES[run.calibration.learnt_on]
-    match run.recipe.decide_by:
-        case "roc":
-            return f"the threshold with the largest Youden index on {images}"
-        case "sensitivity" | "specificity" as aim:
-            return f"chosen for a target {aim} of {percent(run.recipe.target)} on {images}"
-        case "threshold":
-            return "set by hand"
-    return "the default threshold"
+    return f"{threshold} {_on_decision_images(point, run)}".strip()
 
 
 def _on_decision_images(point: OperatingPoint, run: ReportedRun) -> str:
     if point.sensitivity is None or point.specificity is None:
-        return "" if point.reason is None else f"It is the default threshold: {point.reason}."
-    sensitivity, specificity = percent(point.sensitivity), percent(point.specificity)
-    scores = f"it has a sensitivity of {sensitivity} and a specificity of {specificity}"
-    images = DECISION_IMAGES[run.calibration.learnt_on]
-    if run.recipe.decide_by == "threshold":
-        return f"On {images}, {scores}; the table has the values on the measured images."
-    return f"On {images}, {scores}. On other images both can be lower, because it was chosen for those images."
+        return "" if point.reason is None else text("report-threshold-not-chosen", reason=point.reason)
+    return text(
+        "report-threshold-results",
+        image_set=decision_images(run.calibration.learnt_on),
+        sensitivity=percent(point.sensitivity),
+        specificity=percent(point.specificity),
+        is_by_hand=run.recipe.decide_by == "threshold",
+    )
 
 
 def _two_classes_text(run: ReportedRun) -> SectionText:
     positive, negative = run.metrics.positive_class or "", negative_class(run)
     rows = [
-        (title, estimate(metric), text.format(positive=positive, negative=negative))
-        for (title, text), metric in zip(_MEANINGS.values(), run.metrics.two_classes.values(), strict=True)
+        (
+            _TITLES_OF_TWO[name],
+            estimate(metric),
+            text("report-meaning-of-two-classes", metric=name, positive=positive, negative=negative),
+        )
+        for name, metric in run.metrics.two_classes.items()
     ]
-    how = "set in the recipe" if run.recipe.positive_class == positive else "derived from the names of the classes"
-    why = f"“{positive}” is the positive class ({how}). The recipe can choose the other one."
-    return SectionText((why, threshold_words(run)), ("metric", f"value ({CI})", "meaning"), rows, ("meaning",))
+    positive_class = text("report-positive-class", label=positive, is_set=run.recipe.positive_class == positive)
+    return SectionText(
+        (positive_class, threshold_words(run)), ("metric", f"value ({CI})", "meaning"), rows, ("meaning",)
+    )
 
 
 TWO_CLASSES = Section(
     name="two_classes",
     title="Sensitivity and specificity",
     order=150,
-    subtitle=lambda run: f"positive class: “{run.metrics.positive_class}”",
+    subtitle=lambda run: text("report-two-classes-subtitle", label=run.metrics.positive_class),
     applies=lambda run: bool(run.metrics.two_classes),
     text=_two_classes_text,
 )
@@ -162,9 +152,8 @@ def operating_point_words(run: ReportedRun) -> str:
         return ""
     if run.recipe.decide_by != "roc":
         return threshold_words(run)
-    rule = "The predicted class is the one with the largest ratio of probability to operating point."
-    points = "The table shows the final classifier's operating points, set" if run.n_folds else "They were set"
-    return f"{rule} {points} on {DECISION_IMAGES[run.calibration.learnt_on]}."
+    images = decision_images(run.calibration.learnt_on)
+    return text("report-operating-points", has_folds=bool(run.n_folds), image_set=images)
 
 
 def _per_class_text(run: ReportedRun) -> SectionText:
@@ -177,12 +166,9 @@ def _per_class_text(run: ReportedRun) -> SectionText:
 def _words(run: ReportedRun) -> Iterator[str]:
     if below := below_values(_rows(run)):
         yield below
-    yield (
-        "Recall is also called sensitivity, and precision positive predictive value (PPV). NPV is the share of images "
-        "predicted as another class that are of another class."
-    )
-    if text := operating_point_words(run):
-        yield text
+    yield text("report-class-metrics")
+    if words := operating_point_words(run):
+        yield words
 
 
 def _rows(run: ReportedRun) -> list[list[Cell]]:

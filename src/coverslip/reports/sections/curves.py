@@ -1,10 +1,11 @@
 """Report sections with curves: training and validation, ROC and precision-recall, calibration."""
 
+from coverslip.messages import text
 from coverslip.reports import class_curves, content, figure_numbers, figures
 from coverslip.reports.class_curves import Average
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
-from coverslip.reports.words import plural, why_instant
+from coverslip.reports.words import why_instant
 from coverslip.runs.history import EARLY_DIP, has_early_dip
 from coverslip.runs.recipe import phrases
 
@@ -16,7 +17,7 @@ def _has_curves(run: ReportedRun) -> bool:
 def _recall_drawings(run: ReportedRun) -> list[Drawing]:
     if run.n_folds:
         histories = [fold.history for fold in run.run.folds]
-        title = "Loss, macro-F1 and accuracy on validation images by epoch. Each fold has a line."
+        title = text("report-fold-curves-drawing")
         numbered = list(enumerate(histories, start=1))
         return [
             Drawing(
@@ -30,8 +31,7 @@ def _recall_drawings(run: ReportedRun) -> list[Drawing]:
     return [
         Drawing(
             "curves",
-            "Loss, macro-F1 and accuracy by epoch. Epoch 0 is the classifier that fine-tuning starts from, fitted on "
-            "training images alone.",
+            text("report-curves-drawing"),
             lambda: figures.curves(run.run.history, kept),
             lambda: figure_numbers.epochs([(None, run.run.history)]),
         )
@@ -55,17 +55,18 @@ def _kept(run: ReportedRun) -> str | None:
         return None
     if training.chosen == "instant":
         return " ".join(filter(None, [why_instant(run), _without_augmentation(run)]))
-    metric = phrases(run.recipe)["primary_metric"]
-    rule = (
-        "the last" if stage.checkpoint_selection == "last" else f"the one with the best {metric} on validation images"
+    return text(
+        "report-selected-epoch",
+        epoch=stage.selected_epoch,
+        n_epochs=stage.epochs_run,
+        selection=stage.checkpoint_selection,
+        metric=phrases(run.recipe)["primary_metric"],
     )
-    return f"Epoch {stage.selected_epoch} of {stage.epochs_run} is kept: {rule}."
 
 
 def _without_augmentation(run: ReportedRun) -> str:
-    """That curves may rank the two classifiers otherwise than the choice did."""
-    without = [*(["test-time augmentation"] if run.recipe.tta > 1 else []), "the final fit of the last layers"]
-    return f"The curves show validation results without {' and '.join(without)}; the choice was made with it."
+    """Return that curves may rank the two classifiers differently than the selection did."""
+    return text("report-curves-without-refit", has_augmentation=run.recipe.tta > 1)
 
 
 CURVES = Section(
@@ -108,13 +109,13 @@ def _roc_drawings(run: ReportedRun) -> list[Drawing]:
     return [
         Drawing(
             "roc",
-            "ROC curve of each class against all other classes, with the area under the curve (AUROC).",
+            text("report-roc-drawing"),
             lambda: class_curves.roc(*of_run, aurocs, roc_averages(run)),
             lambda: figure_numbers.roc(*of_run, roc_averages(run)),
         ),
         Drawing(
             "precision_recall",
-            "Precision-recall curve of each class against all other classes, with the average precision.",
+            text("report-precision-recall-drawing"),
             lambda: class_curves.precision_recall(*of_run, precisions, pr_averages(run)),
             lambda: figure_numbers.precision_recall(*of_run, pr_averages(run)),
         ),
@@ -124,12 +125,7 @@ def _roc_drawings(run: ReportedRun) -> list[Drawing]:
 def _roc_text(run: ReportedRun) -> SectionText:
     if len(run.classes) < 3:
         return SectionText()
-    return SectionText(
-        (
-            "The macro-average is the mean of the curves of all classes. The micro-average pools all pairs of image "
-            "and class, so frequent classes have more weight.",
-        )
-    )
+    return SectionText((text("report-averaged-curves"),))
 
 
 ROC = Section(
@@ -144,28 +140,17 @@ ROC = Section(
 
 
 def _calibration_text(run: ReportedRun) -> SectionText:
-    text = (
-        "A classifier is calibrated if its dots lie on the diagonal: 80% of the predictions with probability 0.8 are "
-        "correct."
-    )
     tested = run.tested
     assert tested is not None
-    if n := int((tested.probability.argmax(axis=1) != tested.predicted).sum()):
-        text += (
-            " Correct and wrong refer to the most probable class here; the threshold predicts another one for "
-            f"{plural(n, 'image')}."
-        )
-    return SectionText((text,))
+    n_other = int((tested.probability.argmax(axis=1) != tested.predicted).sum())
+    return SectionText((text("report-calibration", n_other=n_other),))
 
 
 def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
     tested = run.tested
     assert tested is not None
     before, ece = content.uncalibrated(run), content.calibration_errors(run)
-    title = (
-        "Left: accuracy by predicted probability, in bins; larger dots have more images, and small dots can be off the "
-        "diagonal by chance. Right: number of images by predicted probability."
-    )
+    title = text("report-calibration-drawing")
     return [
         Drawing(
             "calibration",

@@ -4,12 +4,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coverslip.messages import text
 from coverslip.reports import figures
 from coverslip.reports.figure_numbers import Numbers
 from coverslip.reports.figures import HAIR, INK, MUTED, PAPER, WASH
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
-from coverslip.reports.words import count, plural
+from coverslip.reports.words import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,12 +87,10 @@ def _words(run: ReportedRun) -> list[str]:
     flow = flow_of(run)
     words = []
     if flow.n_copies:
-        same = "may be in several sets" if run.environment.allow_leakage else "are always in the same set"
-        have = "has a duplicate or near-duplicate" if flow.n_copies == 1 else "have duplicates or near-duplicates"
-        words.append(f"{plural(flow.n_copies, 'included image')} {have}. Such images {same}.")
+        words.append(text("report-duplicates", n_images=flow.n_copies, is_leaky=run.environment.allow_leakage))
     inspection = run.run.inspection
     if inspection is not None and not inspection.are_copies_known:
-        words.append("Near-duplicates (rotated, cropped or recompressed copies) were not searched for.")
+        words.append(text("report-no-near-duplicate-search"))
     return words
 
 
@@ -119,8 +118,7 @@ def draw_flow(flow: Flow) -> "Figure":
     _arrow(axes, (1.6, middle), (3.5, middle))
     for k, part in enumerate(flow.parts):
         y = height - 0.31 - 0.62 * k
-        groups = f", {plural(part.n_groups, 'group')}" if part.n_groups else ""
-        _box(axes, 5.8, y, [count(part.n), f"{part.title}{groups}"], width=2.8)
+        _box(axes, 5.8, y, [count(part.n), text("report-flow-set", name=part.title, n_groups=part.n_groups)], width=2.8)
         _arrow(axes, (5.1, middle), (5.8, y))
     if flow.left_out:
         _draw_excluded(axes, flow.left_out, middle)
@@ -132,8 +130,8 @@ def _draw_excluded(axes: "Axes", left_out: dict[str, int], middle: float) -> Non
     axes.plot([2.55, 2.55], [middle, top], color=MUTED, linewidth=0.8)
     axes.text(2.55, top - 0.16, f"{count(sum(left_out.values()))} excluded", ha="center", color=INK, fontsize=8.5)
     for k, (reason, n) in enumerate(left_out.items()):
-        text = f"{count(n)} {reason}" if len(left_out) > 1 else reason
-        axes.text(2.55, top - 0.36 - 0.2 * k, text, ha="center", color=MUTED, fontsize=7.5)
+        line = f"{count(n)} {reason}" if len(left_out) > 1 else reason
+        axes.text(2.55, top - 0.36 - 0.2 * k, line, ha="center", color=MUTED, fontsize=7.5)
 
 
 def _box(axes: "Axes", x: float, y: float, lines: list[str], width: float) -> None:

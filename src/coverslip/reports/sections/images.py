@@ -12,6 +12,7 @@ import numpy as np
 
 from coverslip.errors import CoverslipError
 from coverslip.images import describe_image, read_pixels, small_pixels
+from coverslip.messages import text
 from coverslip.reports import figures
 from coverslip.reports.figure_numbers import Numbers
 from coverslip.reports.figures import INK, MUTED, WASH, shortened
@@ -174,17 +175,14 @@ def _numbers(examples: Examples) -> Numbers:
 
 
 def _words(run: ReportedRun) -> list[str]:
-    words = [
-        f"The images were drawn at random (seed {run.recipe.seed}), not selected by hand. The scale bar is in pixels "
-        "if the files do not contain a pixel size. Images with more than 8 bits are each scaled to their own range."
-    ]
+    words = [text("report-examples", seed=str(run.recipe.seed))]
     if len(run.classes) > MOST_CLASSES:
-        words.append(f"The {MOST_CLASSES} largest of {len(run.classes)} classes are shown.")
+        words.append(text("report-largest-classes", n_shown=MOST_CLASSES, n_classes=len(run.classes)))
     return words
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
-    title = f"Up to {N_EXAMPLES} images of each of {len(shown_classes(run))} classes, all at the same scale."
+    title = text("report-examples-drawing", n_images=N_EXAMPLES, n_classes=len(shown_classes(run)))
     examples = cache(lambda: examples_of(run))  # both read the images
     return [Drawing("examples", title, lambda: draw_examples(examples()), lambda: _numbers(examples()))]
 
@@ -212,10 +210,13 @@ def image_kind(run: ReportedRun) -> str:
     smallest, median, largest = (
         " × ".join(f"{getattr(side, of):g}" for side in sides) for of in ("min", "median", "max")
     )
-    size = f"{median} pixels" if smallest == largest else f"{smallest} to {largest} pixels (median {median})"
+    is_same = smallest == largest
+    size = text("report-image-sizes", is_same=is_same, smallest=smallest, median=median, largest=largest)
     formats, depths, channels = list(inspection.formats), list(inspection.bit_depths), list(inspection.channels)
-    kinds = [", ".join(formats), f"{' and '.join(depths)} bit" if depths else ""]
-    kinds.append(f"{' or '.join(channels)} channel{'s' if channels != ['1'] else ''}" if channels else "")
+    kinds = [", ".join(formats), text("report-bit-depths", depths=" and ".join(depths)) if depths else ""]
+    if channels:
+        n_most = 1 if channels == ["1"] else 2
+        kinds.append(text("report-channels", channels=" or ".join(channels), n_most=n_most))
     return " · ".join([size, *filter(None, kinds)])
 
 
@@ -266,6 +267,7 @@ def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
         "is_folded": len(run.classes) > MANY_CLASSES,
         "reasons": shown,
         "n_excluded": sum(reasons.values()),
+        "excluded_title": text("report-excluded-images", n_images=sum(reasons.values())),
         "kind": image_kind(run),
         "sources": [_source(images, is_named=bool(run.domains)) for images in run.environment.data],
         "notes": [] if inspection is None else [note.text for note in inspection.notes],

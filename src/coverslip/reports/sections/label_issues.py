@@ -3,52 +3,40 @@
 from collections.abc import Sequence
 
 from coverslip.evaluation import METRICS
+from coverslip.messages import text
 from coverslip.reports.comparing import NumbersByLabels, compare
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section, SectionText
-from coverslip.reports.words import UNKNOWN_LABELS, count, number, plural, relabelled
+from coverslip.reports.words import number, relabelled, unknown_labels
 from coverslip.runs import LabelErrors, LabelIssue
 
 _MOST_SHOWN = 20
 _COLUMNS = ("image", "set", "label", "suggested class", "score")
 
 
-def expected_words(found: LabelErrors) -> str:
-    """How many labels are probably wrong, and how many images are misclassified."""
-    of_all = f"of {plural(found.n_checked, 'label')}"
-    text = f"None {of_all} is suspected to be wrong."
-    if found.n_suspected:
-        text = (
-            f"About {count(found.n_suspected)} {of_all} may be wrong: these images resemble another class as much as "
-        )
-        text += "its own images do."
-    if not found.images:
-        return text
-    are = "is" if len(found.images) == 1 else "are"
-    return f"{text} In all, {plural(len(found.images), 'image')} {are} misclassified, usually because they are hard."
+def expected_words(errors: LabelErrors) -> str:
+    """Return how many labels are probably wrong, and how many images are misclassified."""
+    suspected = text("report-suspected-labels", n_suspected=errors.n_suspected, n_checked=errors.n_checked)
+    if not errors.images:
+        return suspected
+    return f"{suspected} {text('report-misclassified', n_images=len(errors.images))}"
 
 
-def listed_errors(found: LabelErrors) -> Sequence[LabelIssue]:
-    """The images that are shown: as many as labels are probably wrong."""
-    return found.images[: min(_MOST_SHOWN, found.n_suspected)]
+def listed_errors(errors: LabelErrors) -> Sequence[LabelIssue]:
+    """Return the images that are shown: as many as labels are probably wrong."""
+    return errors.images[: min(_MOST_SHOWN, errors.n_suspected)]
 
 
 def _label_errors_text(run: ReportedRun) -> SectionText:
-    found = run.run.label_errors
-    assert found is not None, "the section is there only with them"
-    how = (
-        "the networks of the folds, each on its own test images"
-        if found.checked_by == "folds"
-        else "linear probes that were fitted without these images, their groups and duplicates"
-    )
+    errors = run.run.label_errors
+    assert errors is not None, "the section is there only with them"
     words = (
-        f"{expected_words(found)} The labels were compared with {how}.",
-        "Correcting only suspected errors among the test images can make the results too high, because wrong labels "
-        "that agree with the classifier stay. For a fair correction, check a random sample of the test images as well.",
+        f"{expected_words(errors)} {text('report-labels-checked-by', checked_by=errors.checked_by)}",
+        text("report-label-correction"),
     )
     rows = [
         (image.image_id, image.split, image.label, image.suggested, number(image.score))
-        for image in listed_errors(found)
+        for image in listed_errors(errors)
     ]
     return SectionText(words, _COLUMNS if rows else (), rows, _COLUMNS[1:4])
 
@@ -66,17 +54,11 @@ LABEL_ERRORS = Section(
 def _relabelled_text(run: ReportedRun) -> SectionText:
     earlier = run.first_of_split
     if earlier is None:
-        return SectionText([" ".join(UNKNOWN_LABELS)])
+        return SectionText([" ".join(unknown_labels())])
     if not earlier.is_measured:
         return SectionText([relabelled(run)])
     pair = compare([earlier, run.run], [("earlier", "earlier"), ("this", "this")]).pairs[0]
-    n = len(run.labels_before)
-    words = [
-        f"{plural(n, 'test image')} of this training {'has' if n == 1 else 'have'} a different label than in the "
-        "training that made the split. If only misclassified images were reviewed, metrics with the corrected labels "
-        "may be too high, because wrong labels that agree with the classifier stay. Report the metrics with the "
-        "earlier labels."
-    ]
+    words = [text("report-corrected-labels", n_images=len(run.labels_before))]
     old, new = (_by(pair.numbers, labels) for labels in ("first", "second"))
     rows = [
         (METRICS[name].title, _shown(old[name][1]), _shown(new[name][1]), _shown(old[name][0]))

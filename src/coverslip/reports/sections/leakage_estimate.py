@@ -3,50 +3,43 @@
 from collections.abc import Iterator
 
 from coverslip.evaluation import METRICS
+from coverslip.messages import text
 from coverslip.reports import figure_numbers, figures
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import estimate
-from coverslip.reports.words import CI, count, number
+from coverslip.reports.words import CI, number
 from coverslip.runs import LeakageEstimate
 
 _CLASSIFIERS = ("instant classifier", "nearest neighbor")
 
 
 def leakage_sentences(leakage: LeakageEstimate) -> list[str]:
-    """What was measured and what it means, in plain sentences."""
-    return [" ".join(_meaning(leakage)), _how(leakage)]
+    """Return what was measured and what it means, in sentences."""
+    return [
+        " ".join(_meaning(leakage)),
+        text("report-leakage-estimate-method", n_images=leakage.n_images, n_units=leakage.n_units),
+    ]
 
 
 def _meaning(leakage: LeakageEstimate) -> Iterator[str]:
-    title, gap = METRICS[leakage.metric].title, leakage.difference
+    gap = leakage.difference
     difference = estimate(gap, is_signed=True)
-    interval = f" ({CI} {difference.interval})" if difference.interval else ""
-    yield (
-        f"With an image-level split, which puts images of one group or duplicates in both training and test set, "
-        f"{title} is {number(leakage.image_level.value)}. With a grouped split it is {number(leakage.grouped.value)}. "
-        f"The difference is {difference.value}{interval}."
+    yield text(
+        "report-leakage-estimate",
+        metric=METRICS[leakage.metric].title,
+        image_level=number(leakage.image_level.value),
+        grouped=number(leakage.grouped.value),
+        difference=difference.value + (f" ({CI} {difference.interval})" if difference.interval else ""),
     )
     if gap.low is None or gap.high is None:
-        yield f"The difference was not tested{f' ({gap.reason})' if gap.reason else ''}."
+        yield text("report-leakage-not-tested", reason=gap.reason or "", has_reason=bool(gap.reason))
     elif gap.low > 0:
-        yield (
-            "An image-level split overestimates the performance on new patients, slides or fields. Report the value "
-            "of the grouped split."
-        )
+        yield text("report-leakage-overestimates")
     elif gap.high < 0:
-        yield "Here the image-level split gives the lower value, which happens if groups contain few of the classes."
+        yield text("report-leakage-underestimates")
     else:
-        yield "The difference is not statistically significant."
-
-
-def _how(leakage: LeakageEstimate) -> str:
-    return (
-        f"Measured on {count(leakage.n_images)} images in {count(leakage.n_units)} units (groups, sets of duplicates "
-        "and single images). Both splits use the same quick classifiers on the features of a network that was not "
-        "trained on these images, and each image is predicted by a classifier that was not fitted on it. A fine-tuned "
-        "network can differ, and groups that were not given are not considered. No choice was based on these values."
-    )
+        yield text("report-leakage-not-significant")
 
 
 def leakage_estimate_text(leakage: LeakageEstimate) -> SectionText:
@@ -64,7 +57,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     assert leakage is not None
     both, metric = (leakage, leakage.nearest_image), METRICS[leakage.metric].title
     image_level, grouped = [numbers.image_level for numbers in both], [numbers.grouped for numbers in both]
-    title = f"{metric} of two quick classifiers with an image-level and a grouped split. Lines are 95% CIs."
+    title = text("report-leakage-drawing", metric=metric)
     return [
         Drawing(
             "leakage_estimate",

@@ -1,8 +1,10 @@
 """A methods paragraph for a paper. What it says of each choice stands on the recipe's keys."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from coverslip.messages import text
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections.dataset_flow import flow_of
@@ -13,7 +15,6 @@ from coverslip.reports.words import (
     group_words,
     listed,
     percent,
-    plural,
     split_words,
     without_group,
 )
@@ -61,13 +62,12 @@ _PLACED = frozenset(
 
 
 def weights_words(run: ReportedRun) -> str:
-    """Which pretrained weights the training started from, and under which licence; empty where it is not recorded."""
+    """Return which pretrained weights the training started from, and their license; empty where it is not recorded."""
     weights = run.environment.weights
     if weights is None:
         return ""
-    licence = f"licence {weights.licence}" if weights.licence else "licence not stated"
     digest = f" · SHA-256 {weights.sha256[:12]}" if weights.sha256 else ""
-    return f"Pretrained weights: {weights.source} ({weights.kind}) · {licence}{digest}"
+    return text("methods-weights", source=weights.source, kind=weights.kind, **_licence(weights)) + digest
 
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
@@ -112,125 +112,130 @@ def _others(recipe: Recipe, *groups: str, before: str) -> str:
 
 
 def _data_methods(run: ReportedRun) -> str:
-    origin = f" from {plural(run.n_groups, 'group')}" if run.n_groups else ""
-    together = "Images of one group and images with" if run.n_groups else "Images with"
-    domains = f", of the domains {listed(run.domains)}," if run.domains else ""
-    return (
-        f"{plural(len(run.used), 'image')} of {plural(len(run.classes), 'class')}{origin}{domains} were divided, "
-        f"{_divided(run)}. {together} identical pixels {_kept_together(run)}."
-        + (f" {without_group(run)}." if run.n_ungrouped else "")
-        + _excluded(run)
-        + _near_duplicate_methods(run)
-        + _group_methods(run)
-        + _class_methods(run.recipe)
-    )
+    case = "folds" if run.n_folds else "leaky" if run.environment.allow_leakage else "sets"
+    sentences = [
+        text(
+            "methods-images",
+            n_images=len(run.used),
+            n_classes=len(run.classes),
+            n_groups=run.n_groups,
+            has_domains=bool(run.domains),
+            domains=listed(run.domains),
+            division=_divided(run),
+        ),
+        text("methods-kept-together", has_groups=bool(run.n_groups), case=case),
+        f"{without_group(run)}." if run.n_ungrouped else "",
+        _excluded(run),
+        _near_duplicate_methods(run),
+        _group_methods(run),
+        *_class_methods(run.recipe),
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def _excluded(run: ReportedRun) -> str:
-    """How many images were found, and why some are not used, in a sentence that follows others; empty where all are."""
+    """Return how many images were found, and why some are not used; empty where all are."""
     flow = flow_of(run)
     if not flow.left_out:
         return ""
     reasons = listed([f"{count(n)} {reason}" for reason, n in flow.left_out.items()], len(flow.left_out))
-    return f" Of {plural(flow.n_found, 'image')} found, {count(sum(flow.left_out.values()))} were excluded: {reasons}."
+    n_excluded = sum(flow.left_out.values())
+    return text("methods-excluded", n_found=flow.n_found, n_excluded=n_excluded, reasons=reasons)
 
 
 def _divided(run: ReportedRun) -> str:
-    """How the sets came about, and how large they are."""
-    stratified = "stratified by domain and class" if run.domains else "stratified by class"
+    """Return how the sets came about, and how large they are."""
     others = _others(run.recipe, "split", before="; ")
     given = () if run.n_folds else run.environment.predefined_sets
     if len(given) == len(_PART_WORDS):
-        return f"as given with the data, into {_shares(run)}{f' ({others[2:]})' if others else ''}"
-    if given:
-        named = listed([_PART_WORDS[side] for side in given], len(given))
-        stratified = f"{named} images as given with the data and the other sets {stratified}"
-    return f"{stratified}, into {_shares(run)} ({phrases(run.recipe)['seed']}{others})"
+        return text("methods-given-division", sets=_shares(run), has_others=bool(others), others=others[2:])
+    return text(
+        "methods-division",
+        has_given=bool(given),
+        given=listed([_PART_WORDS[side] for side in given], len(given)),
+        has_domains=bool(run.domains),
+        sets=_shares(run),
+        settings=f"{phrases(run.recipe)['seed']}{others}",
+    )
 
 
 def _group_methods(run: ReportedRun) -> str:
-    """Where groups are from, in a sentence that follows others; empty where none are known."""
+    """Return where groups are from; empty where none are known."""
     opened = run.environment.opened
     if not run.n_groups or not (opened.group or opened.group_pattern):
         return ""
     pattern = opened.group_pattern or opened.column_pattern
     if opened.group and not pattern:
-        return f" Groups were taken from the column “{opened.group}” of the dataset's table."
-    return f" Groups were taken from the part of the file names that matches “{pattern}”."
+        return text("methods-group-column", column=opened.group)
+    return text("methods-group-pattern", pattern=pattern or "")
 
 
 def _shares(run: ReportedRun) -> str:
     if run.n_folds:
-        return f"{run.n_folds} folds"
-    return (
-        listed([f"{words} ({count(run.parts[part])})" for part, words in _PART_WORDS.items() if run.parts[part]])
-        + " images"
-    )
-
-
-def _kept_together(run: ReportedRun) -> str:
-    if run.n_folds:
-        return (
-            "were kept in the same fold. Each fold was tested by a network that was trained on the others, of which a "
-            "part was used for validation. The classifier was then trained on all images with the median of the "
-            "settings selected in the folds"
-        )
-    may_leak = run.environment.allow_leakage
-    return "may be in several sets" if may_leak else "were kept in the same set"
+        return text("methods-folds", n_folds=run.n_folds)
+    sets = [f"{words} ({count(run.parts[part])})" for part, words in _PART_WORDS.items() if run.parts[part]]
+    return text("methods-sets", sets=listed(sets))
 
 
 def _near_duplicate_methods(run: ReportedRun) -> str:
-    """What came of the search for near-duplicates, in a sentence that follows others; empty without a search."""
+    """Return what the search for near-duplicates gave; empty without a search."""
     inspection = run.run.inspection
     if inspection is None or not inspection.are_copies_known:
         return ""
-    text = " Near-duplicates (compressed, resized, rotated, mirrored or cropped copies) were searched for by alignment"
     findings = inspection.of("near-duplicates")
     if not findings:
-        return f"{text}; none were found."
+        return text("methods-no-near-duplicates")
     clusters = [cluster for finding in findings for cluster in finding.images]
     n_together = sum(n for finding in findings if isinstance(n := finding.parameters["n_clusters_together"], int))
-    were = "was" if len(clusters) == 1 else "were"
-    text += f"; {plural(len(clusters), 'cluster')} ({plural(sum(map(len, clusters)), 'image')}) {were} found, "
-    sets = "folds" if run.n_folds else "sets"
-    if run.environment.allow_leakage:
-        return f"{text}which may be divided between {sets}."
-    which = "and" if n_together == len(clusters) else f"of which {count(n_together)} were"
-    return f"{text}{which} kept in the same {sets[:-1]}."
+    together = "all" if n_together == len(clusters) else "some"
+    return text(
+        "methods-near-duplicates",
+        n_clusters=len(clusters),
+        n_images=sum(map(len, clusters)),
+        together="leaky" if run.environment.allow_leakage else together,
+        n_together=n_together,
+        has_folds=bool(run.n_folds),
+    )
 
 
-def _class_methods(recipe: Recipe) -> str:
-    """How the recipe changed what there is to learn, in sentences that follow others."""
+def _class_methods(recipe: Recipe) -> Iterator[str]:
+    """Yield sentences on how the recipe changed the classes."""
     plan = recipe.classes
-    sentences = []
     if plan.by_domain:
-        sentences.append("Each domain had classes of its own, named after it.")
-    # A class joined with nothing says that domains which share its name mean the same; nothing changes by it.
-    joined = [f"{listed(olds, len(olds))} as “{new}”" for new, olds in plan.merge.items() if olds != (new,)]
-    if joined:
-        sentences.append(f"Classes were merged: {'; '.join(joined)}.")
+        yield text("methods-classes-by-domain")
+    # A class that is merged with nothing only says that domains which share its name mean the same.
+    merged = [
+        text("methods-merged-class", old=listed(olds, len(olds)), new=new)
+        for new, olds in plan.merge.items()
+        if olds != (new,)
+    ]
+    if merged:
+        yield text("methods-merged-classes", classes="; ".join(merged))
     if plan.rename:
-        renamed = [f"{old} to “{new}”" for old, new in plan.rename.items()]
-        sentences.append(f"Classes were renamed: {'; '.join(renamed)}.")
+        renamed = [text("methods-renamed-class", old=old, new=new) for old, new in plan.rename.items()]
+        yield text("methods-renamed-classes", classes="; ".join(renamed))
     if plan.drop:
-        sentences.append(f"Images of {listed(plan.drop, len(plan.drop))} were excluded.")
+        yield text("methods-excluded-classes", classes=listed(plan.drop, len(plan.drop)))
     if most := phrases(recipe)["split.train_per_class"]:
-        sentences.append(f"{_capitalised(most)}, were used.")
-    sentences += [f"{_capitalised(phrase)}." for phrase in changed_phrases(recipe, "classes", besides=_PLACED)]
-    return "".join(f" {sentence}" for sentence in sentences)
+        yield text("methods-class-limit", image_set=_capitalised(most))
+    for phrase in changed_phrases(recipe, "classes", besides=_PLACED):
+        yield f"{_capitalised(phrase)}."
 
 
 def _network_methods(run: ReportedRun) -> str:
     record = run.measured_training
-    text = f"{_preprocessing_methods(run)} {_start_methods(run)} "
+    sentences = [preprocessing_methods(run), _start_methods(run)]
     if record is not None and record.instant is not None:
-        text += f"{_instant_methods(run.recipe, record.instant)} "
+        sentences.append(_instant_methods(run.recipe, record.instant))
     if run.finetuning is None or run.is_no_epoch_done:
-        return text + "The network was not fine-tuned."
-    return text + _finetune_methods(run, run.finetuning)
+        sentences.append(text("methods-not-finetuned"))
+    else:
+        sentences += _finetune_methods(run, run.finetuning)
+    return " ".join(filter(None, sentences))
 
 
-def _preprocessing_methods(run: ReportedRun) -> str:
+def preprocessing_methods(run: ReportedRun) -> str:
+    """Return how images were resized and scaled, in a sentence."""
     recipe, card = run.recipe, run.run.card
     if card is not None:  # what the recipe left to the network and to the images
         prepared = card.preprocessing
@@ -240,13 +245,14 @@ def _preprocessing_methods(run: ReportedRun) -> str:
     words = phrases(recipe)
     resized = ", ".join(filter(None, [f"resized {words['image_size']}".strip(), words["resize"]]))
     others = _others(run.recipe, "images", before=", ")
-    return f"Images were {resized}, and intensities scaled {words['scaling']}{others}."
+    return text("methods-preprocessing", resized=resized, scaling=words["scaling"], others=others)
 
 
 def _start_methods(run: ReportedRun) -> str:
     others = _others(run.recipe, "basic", "start", before="; ")
-    made = f"{_software(run)}, {_machine(run)}{others}"
-    return f"The network was {phrases(run.recipe)['model']} with {_start(run)} ({made})."
+    environment = f"{_software(run)}, {_machine(run)}{others}"
+    network = phrases(run.recipe)["model"]
+    return text("methods-network", network=network, initialization=_start(run), environment=environment)
 
 
 def _software(run: ReportedRun) -> str:
@@ -259,8 +265,8 @@ def _software(run: ReportedRun) -> str:
 def _machine(run: ReportedRun) -> str:
     machine = run.environment.machine
     if run.environment.device.startswith("cuda") and machine.gpus:
-        return f"on {listed(machine.gpus)}"
-    return f"on {machine.processor} with {plural(machine.n_threads, 'thread')}"
+        return text("methods-gpu", gpus=listed(machine.gpus))
+    return text("methods-processor", processor=machine.processor, n_threads=machine.n_threads)
 
 
 def _start(run: ReportedRun) -> str:
@@ -268,75 +274,87 @@ def _start(run: ReportedRun) -> str:
         case FromRun(run=earlier):
             place = Path(earlier)
             name = place.parent.name if place.name == "classifier" else place.stem if place.suffix else place.name
-            return f"the weights of the earlier run “{name}”"
+            return text("methods-weights-of-run", name=name)
         case Pretraining(train_on=source):
             name = Path(source).parent.name if Path(source).suffix else Path(source).name
-            pretraining = f"pretraining on “{name}”, described in its own folder pretraining/,"
-            return f"the weights {'of' if run.is_pretraining_kept else 'that were not improved by'} {pretraining}"
+            return text("methods-weights-of-pretraining", name=name, is_kept=run.is_pretraining_kept)
     weights = run.environment.weights
     if run.recipe.init == "imagenet" and weights is not None and weights.kind == "imported":
-        return f"the imported weights “{weights.source}”{_licence(weights)}"
-    described = phrases(run.recipe)["init"]
+        return text("methods-imported-weights", source=weights.source, **_licence(weights))
+    phrase = phrases(run.recipe)["init"]
     if run.recipe.init == "imagenet" and weights is not None and weights.source:
-        return f"{described} from {weights.source}{_licence(weights)}"
-    return described
+        return text("methods-pretrained-weights", phrase=phrase, source=weights.source, **_licence(weights))
+    return phrase
 
 
-def _licence(weights: Weights) -> str:
-    return f" (licence {weights.licence})" if weights.licence else " (licence not stated)"
+def _licence(weights: Weights) -> dict[str, Any]:  # Any: parameters of a message
+    return {"has_licence": bool(weights.licence), "licence": weights.licence or ""}
 
 
 def _instant_methods(recipe: Recipe, stage: InstantStage) -> str:
     words = phrases(recipe)
-    averaged = f", {words['tta']}," if words["tta"] else ""
-    return (
-        f"{_capitalised(words['head'])}, the network being frozen{averaged} were classified by a linear discriminant "
-        f"fitted on {stage.fitted_on}, whose shrinkage was chosen on validation images."
-        f"{copies_words(recipe.augment, stage.images_copied)}"
+    probe = text(
+        "methods-linear-probe",
+        features=_capitalised(words["head"]),
+        has_augmentation=bool(words["tta"]),
+        augmentation=words["tta"],
+        image_set=stage.fitted_on,
     )
+    return " ".join(filter(None, [probe, copies_words(recipe.augment, stage.images_copied)]))
 
 
-def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> str:
+def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> Iterator[str]:
     words, changes = phrases(run.recipe), _random_changes(run.recipe.augment)
-    kept = "" if run.n_folds or not stage.selected_epoch else f" (epoch {stage.selected_epoch} of {stage.epochs_run})"
-    epochs = words["epochs"] or f"for {plural(stage.epochs_run, 'epoch')}"
+    epochs = words["epochs"] or text("methods-epochs", n_epochs=stage.epochs_run)
     if run.recipe.last_epoch is not None:
         epochs = _shortened(run, stage)
-    where = f" in {run.n_frozen} of {run.n_folds} folds" if run.n_folds else ""
-    return (
-        f"It was then fine-tuned with {words['optimizer']} ({_steps(run.recipe, stage)}) {epochs}, keeping "
-        f"{_selected_epoch(run, stage)}{kept}."
-        + _regulariser_methods(run.recipe)
-        + (f" Data augmentation of training images: {', '.join(changes)}." if changes else "")
-        + _refitted_methods(run, stage)
-        + ("" if stage.precision == "float32" else f" Steps were computed in mixed precision ({stage.precision}).")
-        + (f" The frozen network had better validation results{where} and was kept." if run.n_frozen else "")
+    yield text(
+        "methods-finetuned",
+        optimizer=words["optimizer"],
+        steps=_steps(run.recipe, stage),
+        epochs=epochs,
+        selection=_selected_epoch(run, stage),
+        has_epoch=not run.n_folds and bool(stage.selected_epoch),
+        epoch=stage.selected_epoch or 0,
+        n_epochs=stage.epochs_run,
     )
+    yield _regulariser_methods(run.recipe)
+    if changes:
+        yield text("methods-augmentation", changes=", ".join(changes))
+    yield _refitted_methods(run, stage)
+    if stage.precision != "float32":
+        yield text("methods-precision", precision=stage.precision)
+    if run.n_frozen:
+        yield text("methods-frozen-kept", n_frozen=run.n_frozen, n_folds=run.n_folds)
 
 
 def _refitted_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     if stage.refitted is None or not (stage.refitted.share or run.n_folds):
         return ""
-    what = f"with a linear discriminant on the features of {stage.refitted.fitted_on}"
-    weight = "weight" if run.n_folds else f"weight {stage.refitted.share:.2g},"
-    return f" The last layer was averaged {what} ({weight} chosen on validation images)."
+    weight = f"{stage.refitted.share:.2g}"
+    return text("methods-refitted", image_set=stage.refitted.fitted_on, has_folds=bool(run.n_folds), weight=weight)
 
 
 def _shortened(run: ReportedRun, stage: FinetuneStage) -> str:
-    """How long fine-tuning took that ended before its learning rate had fallen."""
+    """Return how long fine-tuning took that ended before its learning rate had fallen."""
     rates = [epoch.learning_rate for epoch in run.run.history if epoch.epoch == stage.epochs_run]
-    rate = f", at a learning rate of {rates[0]:.2g} by then" if rates and rates[0] else ""
-    return f"for {stage.epochs_run} of {stage.epochs_planned} planned epochs{rate}"
+    return text(
+        "methods-finished-early",
+        n_epochs=stage.epochs_run,
+        n_planned=stage.epochs_planned,
+        has_rate=bool(rates and rates[0]),
+        rate=f"{rates[0]:.2g}" if rates else "",
+    )
 
 
 def _selected_epoch(run: ReportedRun, stage: FinetuneStage) -> str:
     recipe, metric = run.recipe, phrases(run.recipe)["primary_metric"]
     is_last = recipe.keeps_last_epoch if run.n_folds else stage.checkpoint_selection == "last"
     if is_last and (recipe.stage_selection == "finetune" or recipe.init == "scratch"):
-        return "the last"
+        return text("methods-last-epoch")
     if is_last:
-        return f"the last unless {metric} on validation images was better before fine-tuning"
-    return f"the one with the best {metric} on validation images"
+        return text("methods-last-epoch-unless-better", metric=metric)
+    return text("methods-best-epoch", metric=metric)
 
 
 def _steps(recipe: Recipe, stage: FinetuneStage) -> str:
@@ -349,8 +367,10 @@ def _steps(recipe: Recipe, stage: FinetuneStage) -> str:
         usual = Recipe()
         told = recipe.model_copy(update={name: getattr(usual, name) for name in SET_BY_FINISHING})
     others = _others(told, "training", before="; ")
-    over = f" over {plural(stage.epochs_planned, 'epoch')}" if recipe.last_epoch is not None else ""
-    return f"{words['learning_rate']}, {words['schedule']}{over}{second}; {words['weight_decay']}; {batches}{others}"
+    schedule = words["schedule"]
+    if recipe.last_epoch is not None:
+        schedule += f" {text('methods-planned-epochs', n_epochs=stage.epochs_planned)}"
+    return f"{words['learning_rate']}, {schedule}{second}; {words['weight_decay']}; {batches}{others}"
 
 
 def _regulariser_methods(recipe: Recipe) -> str:
@@ -358,10 +378,8 @@ def _regulariser_methods(recipe: Recipe) -> str:
         return ""
     words = phrases(recipe.regulariser)
     others = "".join(f"; {phrase}" for phrase in changed_phrases(recipe.regulariser, "training", besides=_REGULARISED))
-    weights = f"weights {words['spread_weight']} and {words['scatter_weight']}{others}"
-    return (
-        f" The loss also drew the features of the groups {words['groups']} together, and the groups apart ({weights})."
-    )
+    weights = f"{words['spread_weight']} and {words['scatter_weight']}{others}"
+    return text("methods-regularizer", groups=words["groups"], weights=weights)
 
 
 _REGULARISED = frozenset({"groups", "spread_weight", "scatter_weight"})
@@ -372,19 +390,31 @@ def _random_changes(augment: Augment) -> list[str]:
     return [words[name] for name, amount in augment if amount]
 
 
-def _number_methods(run: ReportedRun) -> str:
-    scaled = "" if run.n_folds else f" (T = {run.calibration.temperature:.2f})"
+def prediction_methods(run: ReportedRun) -> str:
+    """Return how classes are predicted from probabilities, and how these were calibrated."""
     changed = changed_phrases(run.recipe, "decision", besides=_PLACED)
-    others = "".join(f" {_capitalised(phrase)}." for phrase in changed)
-    groups = f" ({group_words(run.metrics)})" if run.metrics.n_groups else ""
-    methods = content.interval_methods(run)
-    level = f"{100 * run.metrics['accuracy'].level:.0f}%"
-    intervals = f"{level} confidence intervals are by {methods}" if methods else "no confidence intervals are given"
-    return (
-        f"Probabilities were calibrated by temperature scaling on validation images{scaled}. {_decision_methods(run)}"
-        f"{others}{_last_calibration(run)} "
-        f"All metrics are from {split_words(run)}{groups}: {_metric_methods(run)}; {intervals}."
+    sentences = [
+        text("methods-calibrated", has_folds=bool(run.n_folds), temperature=f"{run.calibration.temperature:.2f}"),
+        _decision_methods(run),
+        *(f"{_capitalised(phrase)}." for phrase in changed),
+        _last_calibration(run),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _number_methods(run: ReportedRun) -> str:
+    interval_methods = content.interval_methods(run)
+    metrics = text(
+        "methods-metrics",
+        image_set=split_words(run),
+        has_groups=bool(run.metrics.n_groups),
+        groups=group_words(run.metrics),
+        metrics=_metric_methods(run),
+        has_intervals=bool(interval_methods),
+        confidence=f"{100 * run.metrics['accuracy'].level:.0f}%",
+        methods=interval_methods,
     )
+    return f"{prediction_methods(run)} {metrics}"
 
 
 def _metric_methods(run: ReportedRun) -> str:
@@ -396,41 +426,29 @@ def _metric_methods(run: ReportedRun) -> str:
 def _decision_methods(run: ReportedRun) -> str:
     if run.recipe.decide_by == "highest":
         return phrases(run.recipe)["decide_by"]
-    whose = "each fold's" if run.n_folds else "the"
+    has_folds = bool(run.n_folds)
     if run.recipe.decide_by == "threshold":
-        return (
-            f"An image was predicted as {run.metrics.positive_class} if its probability reached a threshold of "
-            f"{run.recipe.threshold:.3g}, which was set by hand."
-        )
+        return text("methods-threshold", label=run.metrics.positive_class, threshold=f"{run.recipe.threshold:.3g}")
     if run.recipe.decide_by != "roc":
-        return (
-            f"An image was predicted as {run.metrics.positive_class} if its probability reached a threshold: the one "
-            f"that on {whose} validation images has a {run.recipe.decide_by} of {percent(run.recipe.target)} or "
-            f"more and the highest {'specificity' if run.recipe.decide_by == 'sensitivity' else 'sensitivity'}."
+        return text(
+            "methods-target",
+            label=run.metrics.positive_class,
+            has_folds=has_folds,
+            metric=run.recipe.decide_by,
+            target=percent(run.recipe.target),
         )
     points = [point for record in run.run.trainings for point in record.calibration.operating_points or ()]
-    others = (
-        f" (1 / {len(run.classes)} for classes without enough images to find one, or with none better than chance)"
-        if any(point.reason for point in points)
-        else ""
-    )
-    return (
-        f"Each class had an operating point: the threshold at which its one-vs-rest ROC curve on {whose} validation "
-        f"images has the largest Youden index, sensitivity + specificity − 1{others}. The class whose probability was "
-        f"largest in proportion to its threshold was predicted."
-    )
+    has_default = any(point.reason for point in points)
+    return text("methods-operating-points", has_folds=has_folds, has_default=has_default, n_classes=len(run.classes))
 
 
 def _last_calibration(run: ReportedRun) -> str:
-    """What the classifier's calibration rests on that folds leave behind, in a sentence that follows others."""
+    """Return on which predictions the final classifier was calibrated; empty without folds."""
     if not run.n_folds:
         return ""
     if run.calibration.learnt_on == "held-out training images":
-        return (
-            " The classifier was calibrated on held-out predictions of linear probes with the same shrinkage, each "
-            "fitted on about nine tenths of all images."
-        )
-    return " The classifier was calibrated on the predictions of the folds' networks for their validation images."
+        return text("methods-calibrated-held-out")
+    return text("methods-calibrated-folds")
 
 
 def _capitalised(text: str) -> str:

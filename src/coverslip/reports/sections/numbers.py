@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from coverslip.evaluation import METRICS
+from coverslip.messages import text
 from coverslip.reports import content
 from coverslip.reports.content import DomainResult, FoldResult, Measured, MetricValue
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.tables import Cell, estimate, reason_words
-from coverslip.reports.words import DECISION_IMAGES, count, interval_words, listed, percent, plural, split_words
+from coverslip.reports.words import count, decision_images, interval_words, listed, percent, split_words
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -26,38 +27,41 @@ def decided(run: ReportedRun) -> str:
     is_uncertain, is_unfamiliar = decision == "uncertain", decision == "unfamiliar"
     if threshold <= 0 and not is_uncertain.any():
         return ""
-    is_decided = ~(is_uncertain | is_unfamiliar)
-    below = "Each fold labels predictions as uncertain below a threshold that was set on its validation images."
-    of_final = f" {_by_final_classifier(run)}" if run.n_folds else ""
-    if not run.n_folds:
-        chosen_on = DECISION_IMAGES[run.calibration.learnt_on]
-        below = f"Predictions below {threshold:.2f} are labeled uncertain. This threshold was set on {chosen_on}."
-    if not is_uncertain.any():
-        return f"{below} None of these images is uncertain.{of_final}"
-    is_right = tested.predicted == tested.label
-    parts = {"images with a decided class": is_decided, "uncertain ones": is_uncertain}
-    accuracies = [
-        f"{percent(float(is_right[rows].mean()))} on the {name}" for name, rows in parts.items() if rows.any()
+    has_folds, n_uncertain = bool(run.n_folds), int(is_uncertain.sum())
+    sentences = [
+        text(
+            "report-uncertain-threshold",
+            has_folds=has_folds,
+            threshold=f"{threshold:.2f}",
+            image_set=decision_images(run.calibration.learnt_on),
+        )
     ]
-    text = (
-        f"{below} Here {count(int(is_uncertain.sum()))} of {count(len(decision))} images are uncertain. "
-        f"Accuracy is {' and '.join(accuracies)}."
-    )
-    if n_unfamiliar := int(is_unfamiliar.sum()):
-        text += f" {plural(n_unfamiliar, 'unfamiliar image')} {'counts' if n_unfamiliar == 1 else 'count'} as neither."
-    return f"{text}{of_final}"
+    if not n_uncertain:
+        sentences.append(text("report-none-uncertain"))
+    else:
+        is_right, is_decided = tested.predicted == tested.label, ~(is_uncertain | is_unfamiliar)
+        sentences.append(
+            text(
+                "report-uncertain",
+                n_uncertain=n_uncertain,
+                n_images=len(decision),
+                has_decided=bool(is_decided.any()),
+                of_decided=percent(float(is_right[is_decided].mean())) if is_decided.any() else "",
+                of_uncertain=percent(float(is_right[is_uncertain].mean())),
+            )
+        )
+        if n_unfamiliar := int(is_unfamiliar.sum()):
+            sentences.append(text("report-neither-decided", n_images=n_unfamiliar))
+    return " ".join([*sentences, *([_by_final_classifier(run)] if has_folds else [])])
 
 
 def _by_final_classifier(run: ReportedRun) -> str:
     """Return which predictions the classifier that folds leave behind labels as uncertain, in words."""
     calibration = run.calibration
     if calibration.uncertain_below <= 0:
-        return "The final classifier labels no prediction as uncertain for a low probability."
-    return (
-        f"The final classifier has a threshold of its own, {calibration.uncertain_below:.2f}: it labels "
-        f"{percent(calibration.uncertain_share)} of the images that this threshold was set on as uncertain. "
-        "Expect about this share of new images, not the share in the folds."
-    )
+        return text("report-final-classifier-certain")
+    threshold, share = f"{calibration.uncertain_below:.2f}", percent(calibration.uncertain_share)
+    return text("report-final-classifier-uncertain", threshold=threshold, share=share)
 
 
 def _text(run: ReportedRun) -> SectionText:
@@ -82,8 +86,7 @@ def _notes(run: ReportedRun) -> Iterator[str]:
     """What the strips show, why an interval is missing, and the predictions that are uncertain."""
     metrics = [metric for metric in content.metrics(run) if metric.is_headline]
     if methods := content.interval_methods(run):
-        text = f"Each value is followed by its 95% confidence interval (CI). {interval_words(run.metrics)}"
-        yield f"{text} Method: {methods}."
+        yield text("report-interval-methods", interval=interval_words(run.metrics), methods=methods)
     titles_of: dict[str, list[str]] = {}
     for metric in metrics:
         if metric.low is None and metric.reason and METRICS[metric.name].influence is not None:
@@ -91,8 +94,8 @@ def _notes(run: ReportedRun) -> Iterator[str]:
     for reason, titles in titles_of.items():
         for_some = f" ({listed(titles)})" if len(titles_of) > 1 else ""
         yield f"{reason_words(reason)}{for_some}"
-    if text := decided(run):
-        yield text
+    if words := decided(run):
+        yield words
 
 
 def _folds(run: ReportedRun) -> Json | None:
@@ -158,7 +161,7 @@ NUMBERS = Section(
     name="numbers",
     title="Metrics",
     order=100,
-    subtitle=lambda run: f"on {split_words(run)}",
+    subtitle=lambda run: text("report-measured-on", image_set=split_words(run)),
     text=_text,
     shown=_shown,
     template=Path(__file__).with_name("numbers.html"),

@@ -1,11 +1,13 @@
 """Report sections by group and by subgroup."""
 
 from coverslip.evaluation import Metric, SubgroupScores
+from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.tables import Cell, Estimate, below_values, estimate
-from coverslip.reports.words import count, listed, plural
+from coverslip.reports.words import count, listed
 
+_FEW_GROUPS = 10
 _TITLES = {
     "accuracy": ("Accuracy", "share of the groups that are classified correctly"),
     "balanced_accuracy": ("Balanced accuracy", "mean of that share over classes"),
@@ -19,16 +21,13 @@ _TITLES = {
 def _groups_text(run: ReportedRun) -> SectionText:
     decided = run.metrics.of_groups
     assert decided is not None, "the section is there only with them"
-    words = [
-        f"Each of {plural(decided.n, 'group')} gets one prediction from all its images: the class with the highest "
-        "mean log probability. The decision thresholds of single images are not used."
-    ]
+    words = [text("report-group-predictions", n_groups=decided.n)]
     if decided.n_mixed:
-        words.append(f"Excluded because their images are of several classes: {plural(decided.n_mixed, 'group')}.")
+        words.append(text("report-mixed-groups", n_groups=decided.n_mixed))
     if decided.n_alone:
-        words.append(f"Not counted here because they have no known group: {plural(decided.n_alone, 'image')}.")
-    if decided.n < 10:
-        words.append("With so few groups, these metrics are uncertain.")
+        words.append(text("report-images-without-group", n_images=decided.n_alone))
+    if decided.n < _FEW_GROUPS:
+        words.append(text("report-few-predicted-groups"))
     rows = [(_TITLES[name][0], estimate(metric), _TITLES[name][1]) for name, metric in decided.metrics.items()]
     if below := below_values(rows):
         words.append(below)
@@ -52,23 +51,18 @@ def _subgroups_text(run: ReportedRun) -> SectionText:
     rows = [_row(name, scores) for name, scores in _each(run)]
     clear = [name for name, scores in _each(run) if not scores.is_small and _is_apart(scores.gaps["accuracy"])]
     small = [name for name, scores in _each(run) if scores.is_small]
-    words = [
-        "Each row covers the images with one value in a column of the dataset's table. A difference is the row's value "
-        "minus the value of all other images."
-    ]
+    words = [text("report-subgroups")]
     if any(isinstance(cell, Estimate) and cell.interval for row in rows for cell in row):
-        words.append(f"{below_values(rows)} A difference whose CI includes 0 is not statistically significant.")
+        words.append(f"{below_values(rows)} {text('report-difference-includes-zero')}")
     if clear:
-        words.append(f"Taken by itself, the difference in accuracy is statistically significant for {listed(clear)}.")
+        words.append(text("report-significant-subgroups", subgroups=listed(clear)))
     if small:
-        words.append(f"Fewer than 20 images or 5 groups, so interpret with care: {listed(small)}.")
+        words.append(text("report-small-subgroups", subgroups=listed(small)))
     if lacking := [name for name, scores in _each(run) if scores.n_missing]:
-        words.append(
-            f"These have no image of some classes, so their macro-F1 is a mean over fewer classes: {listed(lacking)}."
-        )
-    words.append("Subgroups with other class proportions differ for that reason too.")
+        words.append(text("report-subgroups-without-class", subgroups=listed(lacking)))
+    words.append(text("report-subgroup-proportions"))
     if len(rows) > 2:
-        words.append(f"With {len(rows)} rows, one in twenty differences is significant by chance.")
+        words.append(text("report-many-subgroups", n_rows=len(rows)))
     return SectionText(words, _COLUMNS, rows)
 
 
@@ -89,7 +83,7 @@ def _row(name: str, scores: SubgroupScores) -> list[Cell]:
     ]
     marks = [
         *(["few"] if scores.is_small else []),
-        *([f"lacks {plural(scores.n_missing, 'class')}"] if scores.n_missing else []),
+        *([text("report-subgroup-lacks-classes", n_classes=scores.n_missing)] if scores.n_missing else []),
     ]
     return [f"{name} ({', '.join(marks)})" if marks else name, count(scores.n), n_groups, *numbers]
 

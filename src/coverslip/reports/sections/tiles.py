@@ -9,9 +9,10 @@ import numpy as np
 
 from coverslip.errors import CoverslipError
 from coverslip.images import thumbnail
+from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section
-from coverslip.reports.words import count, whole_percent
+from coverslip.reports.words import whole_percent
 from coverslip.runs.lookup import ImageSource
 
 N_MISTAKES, N_UNSURE, THUMBNAIL_PX = 12, 6, 160
@@ -82,7 +83,7 @@ def _picture(source: ImageSource | None) -> str:
 
 def _mistakes_subtitle(run: ReportedRun) -> str:
     n = n_mistakes(run)
-    return f"{min(n, N_MISTAKES)} of {count(n)}, with predicted class, label and probability"
+    return text("report-misclassifications-shown", n_shown=min(n, N_MISTAKES), n_images=n)
 
 
 _TEMPLATE = Path(__file__).with_name("tiles.html")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coverslip.evaluation import LearningCurve
-from coverslip.messages import duration
+from coverslip.messages import duration, text
 from coverslip.reports import figure_numbers, figures
 from coverslip.reports.figure_numbers import Numbers
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.tables import Cell, estimate
-from coverslip.reports.words import CI, count, listed, plural, time_for_all
+from coverslip.reports.words import CI, listed, time_for_all
 from coverslip.runs import BudgetRecord
 
 if TYPE_CHECKING:
@@ -63,16 +63,17 @@ def doubling(curve: LearningCurve) -> str:
     """Return the expected effect of twice as many images, in a sentence or two."""
     gain = curve.gain
     if gain.value is None:
-        return f"The effect of more images cannot be estimated: {gain.reason}."
+        return text("report-no-doubling", reason=gain.reason or "")
     shown = estimate(gain, is_signed=True)
-    text = f"{shown.value} macro-F1 ({CI} {shown.interval})" if shown.interval else f"{shown.value} macro-F1"
+    change = f"{shown.value} macro-F1" + (f" ({CI} {shown.interval})" if shown.interval else "")
     if gain.value < _FLAT:
-        gain_words = f"Twice as many training images like these would change the result by about {text}."
-        return f"{gain_words} The learning curve is flat."
-    doubt = " This is not statistically significant." if gain.low is not None and gain.low <= 0 else ""
-    return (
-        f"Twice as many training images like these ({count(2 * curve.n_images)} instead of {count(curve.n_images)}) "
-        f"would change the result by about {text}.{doubt}"
+        return text("report-flat-learning-curve", change=change)
+    return text(
+        "report-doubling",
+        change=change,
+        n_images=curve.n_images,
+        n_doubled=2 * curve.n_images,
+        is_significant=gain.low is None or gain.low > 0,
     )
 
 
@@ -81,10 +82,9 @@ def over_folds(curve: LearningCurve) -> str:
     if curve.over_folds is None or curve.n_images_of_fold is None:
         return ""
     shown = estimate(curve.over_folds, is_signed=True)
-    return (
-        f"The folds' classifiers were trained on about {count(curve.n_images_of_fold)} images each, the final one on "
-        f"{count(curve.n_images)}. By the learning curve, this changes macro-F1 on new images by about {shown.value} "
-        f"({CI} {shown.interval})."
+    change = f"{shown.value} ({CI} {shown.interval})"
+    return text(
+        "report-final-classifier-gain", n_of_fold=curve.n_images_of_fold, n_images=curve.n_images, change=change
     )
 
 
@@ -97,41 +97,27 @@ def _learning_text(run: ReportedRun) -> SectionText:
 
 
 def _how(run: ReportedRun) -> str:
-    """How it was measured."""
-    finetuned = (
-        " Fine-tuning was not repeated because it takes far longer. The gain of a fine-tuned network can differ."
-        if run.training is not None and run.training.chosen == "finetune"
-        else ""
-    )
-    images = "images, which are also the test images of the folds," if run.n_folds else "training and validation images"
-    tested = "No choice was based on the curve." if run.n_folds else "Test images were not used."
-    return (
-        f"Instant classifiers were trained on subsets of the {images} and scored on the remaining ones, ten times or, "
-        f"with many images, five times. {tested} The dashed line extrapolates the error to twice as "
-        f"many images, and its CI includes the uncertainty of the extrapolation.{finetuned}"
-    )
+    """Return how the curve was measured."""
+    is_finetuned = run.training is not None and run.training.chosen == "finetune"
+    return text("report-learning-curve-method", has_folds=bool(run.n_folds), is_finetuned=is_finetuned)
 
 
 def _not_shown(curve: LearningCurve) -> str:
-    """What the curve does not show."""
+    """Return what the curve does not show."""
+    n_groups = curve.n_groups
     groups = (
-        "No groups are known. If several images come from one slide or patient, more images of the same slides bring "
-        "less than this."
-        if curve.n_groups is None
-        else f"Twice as many images means twice as many groups ({count(2 * curve.n_groups)} instead of "
-        f"{count(curve.n_groups)}). More images of the same groups bring less."
+        text("report-learning-curve-without-groups")
+        if n_groups is None
+        else text("report-learning-curve-groups", n_groups=n_groups, n_doubled=2 * n_groups)
     )
-    return (
-        f"{groups} The curve does not show which class needs more images, and it does not apply to images from another "
-        "laboratory."
-    )
+    return f"{groups} {text('report-learning-curve-limits')}"
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
     curve = run.run.learning_curve
     if curve is None or not curve.points:
         return []
-    title = "Error (1 − macro-F1) by number of training images, extrapolated to twice as many. Lines are 95% CIs."
+    title = text("report-learning-curve-drawing")
     return [Drawing("learning_curve", title, lambda: figures.learning(curve), lambda: figure_numbers.learning(curve))]
 
 
@@ -154,44 +140,41 @@ def _budget_text(run: ReportedRun) -> SectionText:
 
 
 def _words(run: ReportedRun, budget: BudgetRecord) -> list[str]:
-    given = (
-        f"The training had a time budget of {duration(budget.seconds)}. The recipe in the run’s folder holds all that "
-        "was adapted to the time, and gives the same result without a time budget."
-    )
-    return list(filter(None, [given, _stage_words(run), _finetuning_words(budget), time_for_all(budget)]))
+    time = text("report-budget", time=duration(budget.seconds))
+    return list(filter(None, [time, _stage_words(run), _finetuning_words(budget), time_for_all(budget)]))
 
 
 def _stage_words(run: ReportedRun) -> str:
     """Return how long the whole training took, and how much of it each stage."""
-    instant = "instant classifiers" if run.n_folds else "the instant classifier"
-    each = [
-        f"{_seconds(sum(seconds))} for {what}"
-        for name, what in (("instant", instant), ("finetune", "fine-tuning"))
+    stages = [
+        text("report-stage-time", time=_seconds(sum(seconds)), stage=name, has_folds=bool(run.n_folds))
+        for name in ("instant", "finetune")
         if (seconds := [stage.seconds for stage in run.stages_of_training if stage.stage == name])
     ]
-    networks = f" of {plural(run.n_folds, 'fold')} and of the last network" if run.n_folds else ""
-    stages = f" Of this, training{networks} took {listed(each)}." if each else ""
-    return f"The run took {_seconds(run.seconds_of_training)} in all, with reading and testing images.{stages}"
+    whole = text("report-run-time", time=_seconds(run.seconds_of_training))
+    return f"{whole} {text('report-stage-times', n_folds=run.n_folds, stages=listed(stages))}" if stages else whole
 
 
 def _finetuning_words(budget: BudgetRecord) -> str:
     match budget.ended:
         case "no time to fine-tune":
-            return "There was no time for fine-tuning: the instant classifier is the result."
+            return text("report-budget-no-finetuning")
         case "no time to fine-tune folds":
-            return "There was no time to fine-tune all folds: all of them keep the instant classifier."
-    in_place = f", in place of {budget.full_image_size} px, to fit into the time" if budget.is_reduced else ""
+            return text("report-no-time-to-finetune-folds")
+    sizes = {"image_size": str(budget.image_size), "full_image_size": str(budget.full_image_size)}
     if budget.epochs_run is None:
-        return f"Images were resized to {budget.image_size} px{in_place}." if in_place else ""
-    epochs = "epoch" if budget.epochs_run == 1 else "epochs"
-    ran = f"Fine-tuning ran {budget.epochs_run:g} {epochs} at {budget.image_size} px{in_place}"
-    if budget.ended == "larger instant classifier":
-        return f"{ran}. Validation results did not improve, so the instant classifier on larger images is kept."
-    return f"{ran}."
+        return text("report-budget-reduced-images", **sizes) if budget.is_reduced else ""
+    return text(
+        "report-budget-finetuning",
+        n_epochs=budget.epochs_run,
+        is_reduced=budget.is_reduced,
+        is_instant_kept=budget.ended == "larger instant classifier",
+        **sizes,
+    )
 
 
 def _seconds(seconds: float) -> str:
-    return duration(seconds) if seconds >= 1 else "under 1 s"
+    return duration(seconds) if seconds >= 1 else text("report-under-a-second")
 
 
 BUDGET = Section(
