@@ -30,7 +30,7 @@ from coverslip.app.server import create_app
 from coverslip.reports import methods_text
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.limits import limits
-from coverslip.reports.words import UNKNOWN_LABELS, percent
+from coverslip.reports.words import percent, unknown_labels
 from coverslip.runs import Run, fingerprint_of
 from coverslip.workspace.store.home import Workspace
 
@@ -256,7 +256,7 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
         assert marked in (folder / "model_card.md").read_text(encoding="utf-8")
     moved = folder.with_name("moved")
     Path(lab.get(f"runs/{again}")["folder"]).rename(moved)
-    assert UNKNOWN_LABELS in limits(read_run(folder))
+    assert unknown_labels() in limits(read_run(folder))
     moved.rename(lab.get(f"runs/{again}")["folder"])
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={again}")
     pair = compared["pairs"][0]

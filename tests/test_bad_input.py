@@ -125,7 +125,7 @@ def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path, capsys: pytest.Ca
     (images / "a" / "broken.png").write_bytes(b"")
     assert main(["inspect", str(images), "--group-pattern", "a"]) == 0
     said = capsys.readouterr().out
-    assert "2 images (1 unreadable), 1 class; 1 group of 2 to 2 images" in said
+    assert "2 images (1 unreadable), 1 class; 1 group of 2 images" in said
     save_cells(images, ("a", "b"), n=4)
     assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
     assert text("excluded", n_images=1, reason="unreadable") in one_line(capsys.readouterr().err)

@@ -16,7 +16,7 @@ from coverslip.cli import main
 from coverslip.evaluation import operating_points, uncertain_threshold
 from coverslip.events import Event, Noted
 from coverslip.messages import text
-from coverslip.reports.words import DECISION_IMAGES, whole_percent
+from coverslip.reports.words import decision_images, whole_percent
 from coverslip.runs import Recipe, Run, SplitPlan
 
 CLASSES = ("large", "medium", "small")
@@ -217,7 +217,7 @@ def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cel
     assert (run.folder / "metrics.json").read_bytes() == before
     cs.evaluate(run.folder)
     assert (run.folder / "metrics.json").read_bytes() == before
-    assert DECISION_IMAGES["held-out training images"] in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert decision_images("held-out training images") in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

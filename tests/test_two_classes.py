@@ -23,7 +23,7 @@ from coverslip.reports.content import metrics
 from coverslip.reports.reported import read_evaluation, read_run
 from coverslip.reports.sections.classes import threshold_words
 from coverslip.reports.sections.limits import limits
-from coverslip.reports.words import DECISION_IMAGES, lead
+from coverslip.reports.words import decision_images, lead
 from coverslip.runs import Recipe, Run, SplitPlan
 
 TWO_CLASSES = ClassPlan(merge={"not small": ["large", "medium"]})
@@ -94,9 +94,9 @@ def test_after_folds_the_threshold_is_said_to_come_from_held_out_predictions(
     assert thresholds.learnt_on == "held-out training images"
     assert thresholds.n_positive + thresholds.n_negative == len(run.predictions)
     page = run.report_file.read_text(encoding="utf-8")
-    assert f"on {DECISION_IMAGES[thresholds.learnt_on]}." in page
+    assert f"on {decision_images(thresholds.learnt_on)}." in page
     assert main(["decide", str(run.folder)]) == 0
-    assert f"On {DECISION_IMAGES[thresholds.learnt_on]} (" in capsys.readouterr().out
+    assert f"On {decision_images(thresholds.learnt_on)} (" in capsys.readouterr().out
 
 
 @pytest.mark.exhaustive
@@ -163,7 +163,7 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
     assert "before testing" not in " ".join(lead(now))
     (intercept,) = (each for each in metrics(now) if each.name == "calibration_intercept")
     assert now.classes[1] in intercept.meaning
-    assert DECISION_IMAGES[now.calibration.learnt_on] in threshold_words(now).partition("set by hand.")[2]
+    assert decision_images(now.calibration.learnt_on) in threshold_words(now).partition("set by hand.")[2]
     probability = [float(row["p:small"]) for row in rows_of(run.predictions_file)]
     called = [row["predicted"] == "small" for row in rows_of(run.predictions_file)]
     assert called == [value >= 0.25 for value in probability]

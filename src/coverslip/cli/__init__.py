@@ -16,11 +16,11 @@ from typer.exceptions import TyperException
 
 from coverslip.cli._app import app
 from coverslip.cli._habits import keep_near_options, set_instead
-from coverslip.cli._remedies import told
+from coverslip.cli._remedies import error_line
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import write_json
 from coverslip.machine import limit_thread_spinning
-from coverslip.messages import FAILURE_VARIABLE, Failure, failure
+from coverslip.messages import FAILURE_VARIABLE, Failure, failure, text
 from coverslip.process_limits import APART_VARIABLE
 
 __all__ = ["main"]
@@ -52,19 +52,19 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except TyperException as error:
         keep_near_options(error)
-        text = set_instead(error, arguments) or error.format_message()
-        return _fail(_one_line(text) + _where_to_look(error), error.exit_code)
+        sentence = set_instead(error, arguments) or error.format_message()
+        return _fail(_one_line(sentence) + _help_of(error), error.exit_code)
     except CoverslipError as error:
         if debug:
             raise
         _leave(error.failure)
-        text = _one_line(told(error))
-        return _end(text, INTERRUPTED) if isinstance(error, Stopped) else _fail(text, 1)
+        line = _one_line(error_line(error))
+        return _end(line, INTERRUPTED) if isinstance(error, Stopped) else _fail(line, 1)
     except OSError as error:
         if debug or error.errno not in _DISK_IS_FULL:
             return _fault(error, debug)
         _drop_answer()
-        return _fail(f"The answer could not be written: {error.strerror}. Free some space and run again.", 1)
+        return _fail(text("command-disk-full", reason=error.strerror), 1)
     except Exception as error:  # noqa: BLE001  the process ends here; --debug shows where it came from
         return _fault(error, debug)
     if code == INTERRUPTED:
@@ -72,13 +72,13 @@ def main(arguments: list[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _fail(text: str, code: int) -> int:
-    return _end(f"Error: {text}", code)
+def _fail(line: str, code: int) -> int:
+    return _end(f"Error: {line}", code)
 
 
-def _end(text: str, code: int) -> int:
+def _end(line: str, code: int) -> int:
     with suppress(OSError):  # nobody reads any more, or there is no space for a log
-        print(text, file=sys.stderr)  # noqa: T201  this is the door
+        print(line, file=sys.stderr)  # noqa: T201  this is the door
     return code
 
 
@@ -87,7 +87,7 @@ def _fault(error: Exception, debug: bool) -> int:
         raise error
     what = _one_line(" ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])).rstrip(".")
     _leave(failure("command-fault", kind="fault", what=what))
-    return _fail(f"{what}. This is a fault of coverslip: run again with --debug and report what it prints.", 1)
+    return _fail(text("command-fault-report", what=what), 1)
 
 
 def _leave(reason: Failure) -> None:
@@ -104,11 +104,12 @@ def _drop_answer() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _one_line(text: str) -> str:
-    """Without what a terminal would obey: names and texts of files may hold anything."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
+def _one_line(content: str) -> str:
+    """Return a text on one line, with control characters escaped: names and texts of files may contain any."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(content.split()))
 
 
-def _where_to_look(error: TyperException) -> str:
+def _help_of(error: TyperException) -> str:
+    """Return the command that shows the help of the command in which the error occurred."""
     context = getattr(error, "ctx", None)
     return f" See `{context.command_path} --help`." if context is not None else ""

@@ -4,9 +4,9 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
 from typer.exceptions import TyperException
 
+from coverslip.cli._options import usage_error
 from coverslip.cli._remedies import for_shell
 
 _NEAR = 0.7  # of difflib: below it, names are of other things
@@ -35,7 +35,9 @@ def set_instead(error: TyperException, arguments: Sequence[str]) -> str | None:
     key = _key_meant(option.lstrip("-"), may_be_misspelt=not getattr(error, "possibilities", None))
     if key is None:
         return None
-    return f"There is no option {option}: choices of the recipe are set, as in --set {key}={_value(option, arguments)}."
+    from coverslip.messages import text
+
+    return text("usage-set-instead", option=option, setting=f"{key}={_value(option, arguments)}")
 
 
 def refuse_bare_settings(data: Sequence[str]) -> None:
@@ -49,7 +51,7 @@ def refuse_bare_settings(data: Sequence[str]) -> None:
         key = _key_meant(name) if equals and not Path(source).exists() else None
         if key is not None:
             typed = for_shell(f"{key}={value}")
-            raise typer.BadParameter(f"'{source}' is no folder or table; a choice of the recipe is set: --set {typed}.")
+            raise usage_error("usage-bare-setting", source=source, setting=typed)
 
 
 def _key_meant(name: str, *, may_be_misspelt: bool = True) -> str | None:

@@ -81,20 +81,20 @@ def one_or_all(data: list[str]) -> str | list[str]:
     return data[0] if len(data) == 1 else data
 
 
-def columns_of(text: str | None) -> dict[str, str]:
+def columns_of(option: str | None) -> dict[str, str]:
     """The columns that `--columns` chooses, by what they hold.
 
     Raises:
         typer.BadParameter: a part of the text is not NAME=COLUMN, or a name is given twice.
     """
-    chosen: dict[str, str] = {}
-    for pair in next(csv.reader([text]), []) if text else []:
+    columns: dict[str, str] = {}
+    for pair in next(csv.reader([option]), []) if option else []:
         name, separator, column = (part.strip() for part in pair.partition("="))
-        if not separator or not name or name in chosen:
-            reason = "is given twice" if name in chosen else "is not NAME=COLUMN, such as path=File"
-            raise typer.BadParameter(f"'{pair.strip()}' {reason}.", param_hint="--columns")
-        chosen[name] = column
-    return chosen
+        if not separator or not name or name in columns:
+            is_repeated = name in columns
+            raise usage_error("usage-columns", hint="--columns", column=pair.strip(), is_repeated=is_repeated)
+        columns[name] = column
+    return columns
 
 
 def check_groups(group: str | None, group_pattern: str | None) -> None:
@@ -104,4 +104,16 @@ def check_groups(group: str | None, group_pattern: str | None) -> None:
         typer.BadParameter: both are given.
     """
     if group is not None and group_pattern is not None:
-        raise typer.BadParameter("give either --group (a table's column) or --group-pattern (for paths), not both.")
+        raise usage_error("usage-two-groups")
+
+
+def usage_error(code: str, *, hint: str | None = None, **parameters: Any) -> typer.BadParameter:
+    """Return the error for wrong usage, of a message of the catalogue.
+
+    Args:
+        code, parameters: as of `messages.text`.
+        hint: the option or argument that is wrong.
+    """
+    from coverslip.messages import text
+
+    return typer.BadParameter(text(code, **parameters), param_hint=hint)

@@ -3,8 +3,9 @@
 from rich.console import Console
 
 from coverslip.cli._tables import filled_table
-from coverslip.datasets import counted, one_line
+from coverslip.datasets import one_line
 from coverslip.evaluation import Evaluation
+from coverslip.messages import text
 from coverslip.reports.tables import estimate
 from coverslip.reports.words import CI
 
@@ -36,8 +37,6 @@ def show_parts(console: Console, evaluation: Evaluation) -> None:
 def _show_groups(console: Console, evaluation: Evaluation) -> None:
     decided = evaluation.of_groups
     assert decided is not None
-    mixed = f"; {counted(decided.n_mixed, 'group')} of several classes excluded" if decided.n_mixed else ""
-    alone = f"; {counted(decided.n_alone, 'image')} without a group not counted" if decided.n_alone else ""
     rows = [(_TITLES.get(name, name.replace("_", " ")), estimate(metric)) for name, metric in decided.metrics.items()]
-    title = f"one prediction per group ({counted(decided.n, 'group')}{mixed}{alone})"
+    title = text("command-group-predictions", n_groups=decided.n, n_mixed=decided.n_mixed, n_ungrouped=decided.n_alone)
     console.print(filled_table((title, f"value ({CI})"), rows))

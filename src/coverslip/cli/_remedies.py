@@ -49,8 +49,8 @@ def is_read_on_a_page() -> bool:
     return FAILURE_VARIABLE in os.environ
 
 
-def told(error: CoverslipError) -> str:
-    """What happened, in which file, what to do, and what to type for it."""
+def error_line(error: CoverslipError) -> str:
+    """Return what happened, in which file, what to do, and what to type for it."""
     return with_remedies(str(error), error.remedies)
 
 

@@ -16,12 +16,12 @@ from coverslip.cli._parts import show_parts
 from coverslip.cli._remedies import with_remedies
 from coverslip.cli._tables import filled_table, table_of
 from coverslip.control_characters import escape_controls_in_lines
-from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, counted, one_line
+from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, one_line
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
-from coverslip.messages import GroupBy
+from coverslip.messages import GroupBy, text
 from coverslip.reports.sections.leakage_estimate import leakage_estimate_text
 from coverslip.reports.tables import Cell, Estimate, estimate
-from coverslip.reports.words import CI, against_majority_class, group_mean, group_words, interval_words, number
+from coverslip.reports.words import CI, against_majority_class, group_mean, group_words, interval_words, number, percent
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate
 
 Json = Mapping[str, Any]  # Any: JSON values
@@ -41,8 +41,8 @@ class _Visible(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Escape the control characters of all that is printed, but not those of Rich."""
-        for text, style, control in super().render(renderable, options):
-            yield Segment(text if control else escape_controls_in_lines(text), style, control)
+        for part, style, control in super().render(renderable, options):
+            yield Segment(part if control else escape_controls_in_lines(part), style, control)
 
 
 class _Results(_Visible):
@@ -79,14 +79,14 @@ def notes_console() -> Console:
 
 def print_json(value: Json) -> None:
     """One JSON object and nothing else, as it is in the files: no NaN. JSON itself escapes the first 32 characters."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    print(_LATE_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))  # noqa: T201  this is the door
+    printed = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    print(_LATE_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", printed))  # noqa: T201  this is the door
 
 
 def show_numbers(
     console: Console,
     evaluation: Evaluation,
-    own: Evaluation | None = None,
+    own_test: Evaluation | None = None,
     *,
     overestimates: Sequence[str] = (),
     all_classes: bool = False,
@@ -96,38 +96,44 @@ def show_numbers(
     Args:
         console: for results.
         evaluation: the metrics.
-        own: those of the run's own test set, where these are of an external one.
+        own_test: those of the run's own test set, where these are of an external one.
         overestimates: why the metrics are too high, in sentences.
         all_classes: however many there are.
     """
-    groups = f" from {group_words(evaluation)}" if evaluation.n_groups else ""
-    noun = {"test": "test image", "val": "validation image", "out-of-fold": "held-out image"}.get(evaluation.split)
-    named = "" if noun else f" of {evaluation.split}"
-    console.print(f"\nMeasured on {counted(evaluation.n, noun or 'image')}{named}{groups}", style="bold")
-    for text in overestimates:
-        console.print(text, style="bold", soft_wrap=True)
+    measured_on = text(
+        "command-measured-on",
+        n_images=evaluation.n,
+        split={"test": "test", "val": "validation", "out-of-fold": "held-out"}.get(evaluation.split, "other"),
+        name=evaluation.split,
+        has_groups=bool(evaluation.n_groups),
+        groups=group_words(evaluation),
+    )
+    console.print(f"\n{measured_on}", style="bold")
+    for sentence in overestimates:
+        console.print(sentence, style="bold", soft_wrap=True)
     if evaluation.n_groups is None:
-        doubt = "the confidence intervals are too narrow" if own else "these metrics are too high"
-        text = f"No groups are known. If several images come from one patient or slide, {doubt}."
-        console.print(with_remedies(text, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
+        without_groups = text("command-without-groups", is_external=own_test is not None)
+        console.print(with_remedies(without_groups, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
     headline = {name: metric for name, metric in evaluation.metrics.items() if name in METRICS}
     headline = {name: metric for name, metric in headline.items() if METRICS[name].is_headline}
-    columns = ("metric", f"value ({CI})", *([f"run's own test set ({CI})"] if own else []))
+    columns = ("metric", f"value ({CI})", *([f"run's own test set ({CI})"] if own_test else []))
     rows: list[list[Cell]] = [
-        [METRICS[name].title, estimate(metric), *([estimate(own.metrics[name])] if own else [])]
+        [METRICS[name].title, estimate(metric), *([estimate(own_test.metrics[name])] if own_test else [])]
         for name, metric in headline.items()
     ]
     console.print(filled_table(columns, rows))
-    if text := group_mean(evaluation):
-        console.print(text)
+    if mean := group_mean(evaluation):
+        console.print(mean)
     most_frequent = max(evaluation.per_class, key=lambda name: evaluation.per_class[name].n, default=None)
     if most_frequent is not None:
         share = evaluation.per_class[most_frequent].n / evaluation.n
-        console.print(f"A classifier that always predicts {one_line(most_frequent)!r} has an accuracy of {share:.1%}.")
-        if text := against_majority_class(evaluation):
-            console.print(text, style="bold")
+        label = one_line(most_frequent)
+        console.print(text("report-majority-class", label=label, accuracy=percent(share)), soft_wrap=True)
+        if difference := against_majority_class(evaluation):
+            console.print(difference, style="bold")
     if methods := list(dict.fromkeys(metric.method for metric in headline.values() if metric.low is not None)):
-        console.print(f"{interval_words(evaluation)} Method: {'; '.join(methods)}.", soft_wrap=True)
+        interval = interval_words(evaluation)
+        console.print(text("command-intervals", interval=interval, methods="; ".join(methods)), soft_wrap=True)
     _show_classes(console, evaluation, all_classes=all_classes)
     show_parts(console, evaluation)
     if evaluation.by_domain:
@@ -148,21 +154,15 @@ def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool
     columns = ("class", "images", f"recall ({CI})", f"precision ({CI})", "F1")
     console.print(filled_table(columns, rows))
     if any(cell.counts for _, _, *cells, _ in rows for cell in cells if isinstance(cell, Estimate)):
-        console.print(
-            f"Where images are from fewer than {FEWEST_GROUPS} groups, their number stands in place of the CI.",
-            soft_wrap=True,
-        )
+        console.print(text("command-counts-without-interval", n_groups=FEWEST_GROUPS), soft_wrap=True)
     if is_cut:
-        _tell_of_the_rest(console, len(evaluation.per_class), "with the lowest F1 are shown")
+        shown = text("command-lowest-f1", n_shown=MOST_LINES, n_classes=len(evaluation.per_class))
+        console.print(shown, soft_wrap=True)
         _show_confused(console, evaluation)
 
 
-def _tell_of_the_rest(console: Console, n: int, which: str) -> None:
-    console.print(f"The {MOST_LINES} of {n:,} classes {which}; --all-classes shows all.", soft_wrap=True)
-
-
 def _show_confused(console: Console, evaluation: Evaluation) -> None:
-    """The most frequent mistakes."""
+    """Show the most frequent confusions."""
     columns = ("class", "predicted as", "images", "share of the class")
     rows = []
     for pair in confused_pairs(np.array(evaluation.confusion_matrix), MOST_LINES):
@@ -187,10 +187,15 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
     """Counts, what the files are like, what was found with the images concerned, and what to do about it."""
     groups = inspection.groups
     console.print(f"\n{one_line(inspection.root, _WHOLE)}", style="bold", soft_wrap=True)
-    n_classes = counted(len(inspection.classes), "class", "classes")
     n_unreadable = inspection.n_images - inspection.n_readable
-    images = counted(inspection.n_images, "image") + (f" ({n_unreadable:,} unreadable)" if n_unreadable else "")
-    console.print(f"{images}, {n_classes}{_groups_in_words(groups)}\n")
+    counts = text(
+        "command-dataset",
+        n_images=inspection.n_images,
+        n_unreadable=n_unreadable,
+        n_classes=len(inspection.classes),
+        groups=_groups_in_words(groups),
+    )
+    console.print(f"{counts}\n")
 
     table = table_of("class", "readable images" if n_unreadable else "images", *(["groups"] if groups else []))
     is_cut = not all_classes and len(inspection.classes) > MANY_CLASSES
@@ -200,7 +205,8 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
         table.add_row(one_line(name), f"{inspection.classes[name]:,}", *n_groups)
     console.print(table)
     if is_cut:
-        _tell_of_the_rest(console, len(inspection.classes), "with the fewest images are shown")
+        shown = text("command-fewest-images", n_shown=MOST_LINES, n_classes=len(inspection.classes))
+        console.print(shown, soft_wrap=True)
 
     facts = {
         "domains": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
@@ -213,31 +219,33 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
         "predefined split": _counts(inspection.predefined_split or {}),
     }
     console.print()
-    for name, text in facts.items():
-        if text:
-            console.print(f"{name:<12} {text}", soft_wrap=True)
+    for name, fact in facts.items():
+        if fact:
+            console.print(f"{name:<12} {fact}", soft_wrap=True)
 
     for finding in inspection.findings:
         _show_some(console, finding.title, list(_clusters(finding)))
-    reading_notes = [f"{counted(n, 'image')}: {note}" for note, n in inspection.reading_notes.items()]
+    reading_notes = [
+        text("command-reading-note", n_images=n, note=note) for note, n in inspection.reading_notes.items()
+    ]
     notes = [with_remedies(note.text, note.remedies) for note in inspection.notes]
     _show_some(console, "Notes", [*notes, *reading_notes])
     if isinstance(inspection, InspectionWithLeakageEstimate):
         _show_leakage_estimate(console, inspection.leakage_estimate)
     _show_some(console, "What to do", [_on_what_to_do(each) for each in inspection.findings])
     if not inspection.findings:
-        console.print("\nNothing to fix was found.", style="bold")
+        console.print(f"\n{text('command-nothing-to-fix')}", style="bold")
 
 
 def _show_leakage_estimate(console: Console, leakage_estimate: LeakageEstimate | None) -> None:
     """The leakage estimate: metrics of an image-level split and of a grouped one."""
     console.print("\nLeakage estimate: image-level split against grouped split", style="bold")
     if leakage_estimate is None:
-        console.print("Not possible: too few groups or duplicates are known among the images.")
+        console.print(text("command-no-leakage-estimate"))
         return
-    text = leakage_estimate_text(leakage_estimate)
-    console.print(filled_table(text.columns, text.rows))
-    for words in text.words:
+    section = leakage_estimate_text(leakage_estimate)
+    console.print(filled_table(section.columns, section.rows))
+    for words in section.words:
         console.print(words, soft_wrap=True)
 
 
@@ -267,21 +275,18 @@ def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int
         table.add_row(one_line(name), f"{decisions[name]:,}")
     if is_cut:
         n_others = sum(decisions.values()) - sum(decisions[name] for name in most)
-        table.add_row(f"{len(decisions) - len(most):,} others", f"{n_others:,}")
+        table.add_row(text("command-other-decisions", n=len(decisions) - len(most)), f"{n_others:,}")
     stdout.print(table)
     unreadable = decisions.get("unreadable", 0)
     if unreadable:
-        stderr.print(
-            f"Warning: {unreadable:,} of {counted(sum(decisions.values()), 'image')} cannot be read; "
-            f"{'its row says' if unreadable == 1 else 'their rows say'} unreadable",
-            soft_wrap=True,
-        )
+        warning = text("command-unreadable-images", n_unreadable=unreadable, n_images=sum(decisions.values()))
+        stderr.print(warning, soft_wrap=True)
 
 
 def show_models(console: Console, records: Sequence[Json]) -> None:
     """One row per network."""
     if not records:
-        console.print("No network meets all of this.")
+        console.print(text("command-no-network"))
         return
     table = table_of("name", "family", "parameters", "multiplications", "input", "weights")
     for record in records:
@@ -291,7 +296,7 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
             f"{record['parameters'] / 1e6:.1f} M",
             f"{record['macs'] / 1e9:.2f} G" if record["macs"] is not None else "–",
             f"{record['input_px']} px",
-            "here" if record["weights_available"] else "to be fetched" if record["weights"] else "–",
+            "available" if record["weights_available"] else "to download" if record["weights"] else "–",
         )
     console.print(table)
     console.print("Use one with: coverslip train DATA --model NAME", soft_wrap=True)
@@ -299,7 +304,7 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
 
 def show_weights(console: Console, listing: Json) -> None:
     """One row per model whose pretrained weights are on this machine, and where imported ones lie."""
-    columns = ("model", "source", "licence", "normalisation", "size")
+    columns = ("model", "source", "license", "normalization", "size")
     table = table_of(*columns)
     for name in columns[1:4]:
         table.columns[columns.index(name)].justify = "left"
@@ -310,7 +315,7 @@ def show_weights(console: Console, listing: Json) -> None:
         licence = one_line(row["licence"]) if row["licence"] else "not stated"
         table.add_row(row["model"], source, licence, normalisation, size_in_words(row["size_bytes"]))
     console.print(table)
-    console.print(f"Imported weights lie in {listing['folder']}", soft_wrap=True)
+    console.print(text("command-weights-folder", folder=listing["folder"]), soft_wrap=True)
 
 
 def _normalisation(mean: Sequence[float], std: Sequence[float]) -> str:
@@ -323,11 +328,11 @@ def _normalisation(mean: Sequence[float], std: Sequence[float]) -> str:
 
 def show_cache(console: Console, listing: Json) -> None:
     """Where the cache lies, how large it is and may be, and a row per store."""
-    console.print(f"Place   {listing['folder']}", soft_wrap=True)
+    console.print(f"Folder  {listing['folder']}", soft_wrap=True)
     console.print(f"Size    {size_in_words(listing['size_bytes'])}")
-    console.print(f"Limit   {size_in_words(listing['limit_bytes'])}; what was used least recently goes first")
+    console.print(f"Limit   {text('command-cache-limit', size=size_in_words(listing['limit_bytes']))}")
     if not listing["stores"]:
-        console.print("It is empty.")
+        console.print(text("command-cache-empty"))
         return
     table = table_of("kind", "what for", "records", "size", "last used", "")
     for name in ("what for", ""):
@@ -361,12 +366,15 @@ def show_record(console: Console, record: Json) -> None:
 
 def _groups_in_words(groups: GroupFacts | None) -> str:
     if not groups:
-        return "; no groups known"
+        return text("command-no-groups")
     images = groups.images_per_group
-    n_images = counted(int(images.max), "image")
-    if images.min == images.max:
-        return f"; {counted(groups.n_groups, 'group')} of {n_images}{' each' if groups.n_groups > 1 else ''}"
-    return f"; {counted(groups.n_groups, 'group')} of {images.min:,.0f} to {n_images}"
+    return text(
+        "command-groups",
+        n_groups=groups.n_groups,
+        is_same=images.min == images.max,
+        n_fewest=int(images.min),
+        n_most=int(images.max),
+    )
 
 
 def _spread(spread: Spread | None, unit: str) -> str:
@@ -374,7 +382,8 @@ def _spread(spread: Spread | None, unit: str) -> str:
         return ""
     if spread.min == spread.max:
         return f"{spread.min:,g} {unit}"
-    return f"{spread.min:,g} to {spread.max:,g} {unit}, median {spread.median:,g}"
+    ends = {"low": f"{spread.min:,g}", "high": f"{spread.max:,g}", "median": f"{spread.median:,g}"}
+    return text("command-range", unit=unit, **ends)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -388,7 +397,7 @@ def _show_some(console: Console, title: str, lines: Sequence[str]) -> None:
     for line in lines[:MOST_LINES]:
         console.print(f"  {one_line(line, _WHOLE)}", soft_wrap=True)  # names may hold anything, line ends too
     if len(lines) > MOST_LINES:
-        console.print(f"  ... and {len(lines) - MOST_LINES:,} more; --json lists them all")
+        console.print(f"  {text('command-more-lines', n=len(lines) - MOST_LINES)}")
 
 
 def _text(value: object) -> str:

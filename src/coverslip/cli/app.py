@@ -72,6 +72,7 @@ def app(
     """
     import webbrowser
 
+    from coverslip.messages import text
     from coverslip.workspace.store.home import open_workspace
     from coverslip.workspace.store.serving import redirect_file
 
@@ -92,7 +93,7 @@ def app(
             webbrowser.open(address)
         server.run()
     with suppress(OSError):  # the terminal may be gone
-        typer.echo("\nThe app has ended. Trainings that were running go on; coverslip app shows them again.")
+        typer.echo(f"\n{text('command-app-ended')}")
     _leave_at_once()
 
 
@@ -112,18 +113,23 @@ def _leave_at_once() -> None:
 
 
 def _greeting(server: "Server", wanted_port: int) -> str:
-    lines = [
-        f"coverslip is at   {server.address}{f'?token={server.new_token}' if server.new_token else ''}",
-        f"It keeps files in {server.workspace.folder}",
-        f"It may read       {', '.join(str(root) for root in server.workspace.roots)}",
-    ]
+    from coverslip.messages import text
+
+    workspace = server.workspace
+    address = f"{server.address}{f'?token={server.new_token}' if server.new_token else ''}"
+    rows = {
+        "Address": address,
+        "Workspace": str(workspace.folder),
+        "May read": ", ".join(str(root) for root in workspace.roots),
+    }
+    lines = [f"{title:<11}{value}" for title, value in rows.items()]
     if wanted_port not in (0, server.port):
-        lines.append(f"Port {wanted_port} is taken by another program, so it is {server.port}.")
+        lines.append(text("command-app-port", wanted=str(wanted_port), port=str(server.port)))
     if server.new_token:
-        lines.append("The token in the address is shown this once. Whoever has it can use the app.")
+        lines.append(text("command-app-new-token"))
     elif server.door.token_sha256:
-        lines.append("The app asks for the token that was shown at an earlier start; --new-token makes another.")
-    return "\n".join([*lines, "End it with Ctrl-C."])
+        lines.append(text("command-app-token"))
+    return "\n".join([*lines, text("command-app-end")])
 
 
 def _has_screen() -> bool:

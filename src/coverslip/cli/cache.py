@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coverslip.cli._options import AsJson
+from coverslip.cli._options import AsJson, usage_error
 
 if TYPE_CHECKING:
     from coverslip.cache import Store
@@ -56,9 +56,10 @@ def cache(
       coverslip cache --clean --kind pixels --older-than 30
     """
     if not is_to_clean and (kind is not None or older_than is not None):
-        raise typer.BadParameter("--kind and --older-than go with --clean.")
+        raise usage_error("usage-clean-options")
     from coverslip.cache import clean, is_in_use, known_kinds, list_stores
     from coverslip.cli._show import print_json, results_console, show_cache, size_in_words
+    from coverslip.messages import text
 
     if not is_to_clean:
         listing = _described(list_stores())
@@ -69,7 +70,7 @@ def cache(
         return
     kinds = [known.name for known in known_kinds()]
     if kind is not None and kind not in kinds:
-        raise typer.BadParameter(f"the cache holds nothing of the kind '{kind}', only {', '.join(kinds) or 'nothing'}.")
+        raise usage_error("usage-cache-kind", store=kind, has_kinds=bool(kinds), kinds=", ".join(kinds))
     latest = None if older_than is None else time.time() - older_than * _SECONDS_PER_DAY
     chosen = [
         store
@@ -86,9 +87,9 @@ def cache(
         )
         return
     stdout = results_console()
-    stdout.print(f"Freed   {size_in_words(freed)} ({len(removed)} removed)")
+    stdout.print(text("command-cache-freed", size=size_in_words(freed), n_removed=len(removed)))
     if kept:
-        stdout.print(f"Kept    {size_in_words(sum(store.n_bytes for store in kept))} that a running command uses")
+        stdout.print(text("command-cache-in-use", size=size_in_words(sum(store.n_bytes for store in kept))))
 
 
 def _described(stores: "list[Store]") -> dict[str, Any]:  # Any: JSON values

@@ -89,16 +89,17 @@ def _as_json(comparison: "Comparison") -> dict[str, object]:
 
 def _show(console: "Console", comparison: "Comparison") -> None:
     from coverslip.cli._tables import filled_table
+    from coverslip.messages import text
 
-    for text in filter(None, (comparison.conclusion, *(note for pair in comparison.pairs for note in pair.notes))):
-        console.print(text, soft_wrap=True)
+    for sentence in filter(None, (comparison.conclusion, *(note for pair in comparison.pairs for note in pair.notes))):
+        console.print(sentence, soft_wrap=True)
     console.print("\nDifferences between the runs", style="bold")
     names = [row.name for row in comparison.rows]
     differing = [(row.title, *row.values) for row in comparison.differing]
     if differing:
         console.print(filled_table(("", *names), differing, text_columns=names))
     else:
-        console.print("None: recipe, images and split are the same.")
+        console.print(text("command-no-difference"))
     _show_fit(console, comparison)
     for pair in comparison.pairs:
         for numbers in pair.numbers:
@@ -113,9 +114,10 @@ def _show_published(console: "Console", comparison: "Comparison") -> None:
     from coverslip.cli._tables import filled_table
     from coverslip.datasets import one_line
     from coverslip.evaluation import METRICS
+    from coverslip.messages import text
     from coverslip.reports.words import number
 
-    console.print("\nPublished values, from other images: not tested against the values above", style="bold")
+    console.print(f"\n{text('command-published')}", style="bold")
     names = [name for name in METRICS if any(name in figures.metrics for figures in comparison.published)]
     rows = []
     for row in comparison.rows:
@@ -146,12 +148,12 @@ def _show_fit(console: "Console", comparison: "Comparison") -> None:
 
 def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") -> None:
     from coverslip.cli._tables import filled_table
-    from coverslip.datasets import counted
+    from coverslip.messages import text
     from coverslip.reports.tables import estimate
     from coverslip.reports.words import CI, by_labels, number, p_value
 
-    groups = f" from {counted(pair.n_groups, 'group')}" if pair.n_groups else ""
-    title = f"{counted(pair.n, 'test image')}{groups} of both runs{by_labels(numbers.labels)}"
+    by = by_labels(numbers.labels)
+    title = text("command-common-images", n_images=pair.n, n_groups=pair.n_groups or 0, by_labels=by)
     console.print(f"\n{title}", style="bold", soft_wrap=True)
     rows = [
         (row.title, number(row.first), number(row.second), estimate(row, is_signed=True), p_value(row.p))
@@ -160,7 +162,13 @@ def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") 
     console.print(filled_table(("metric", pair.first, pair.second, f"difference ({CI})", "p"), rows))
     test = numbers.mcnemar
     console.print(
-        f"Correct in {pair.first} only: {counted(test.n_first, 'image')}; in {pair.second} only: "
-        f"{counted(test.n_second, 'image')} (exact McNemar test, images as independent: p = {test.p:.3g})",
+        text(
+            "command-mcnemar",
+            first=pair.first,
+            second=pair.second,
+            n_first=test.n_first,
+            n_second=test.n_second,
+            p=f"{test.p:.3g}",
+        ),
         soft_wrap=True,
     )

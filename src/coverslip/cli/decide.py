@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coverslip.cli._options import AsJson
+from coverslip.cli._options import AsJson, usage_error
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,26 +70,27 @@ def decide(
 
       coverslip decide runs/first --default
     """
-    wishes = {"sensitivity": sensitivity, "specificity": specificity}
-    chosen = [(name, share) for name, share in wishes.items() if share is not None]
-    if len(chosen) + (threshold is not None) + by_roc + default > 1:
-        raise typer.BadParameter("give one of --sensitivity, --specificity, --threshold, --roc and --default.")
+    targets = {"sensitivity": sensitivity, "specificity": specificity}
+    aims = [(name, share) for name, share in targets.items() if share is not None]
+    if len(aims) + (threshold is not None) + by_roc + default > 1:
+        raise usage_error("usage-one-decision-rule")
     if threshold is not None and not 0 < threshold < 1:
-        raise typer.BadParameter("--threshold is a probability between 0 and 1.")
-    for name, share in {**wishes, "error-rate": error_rate}.items():
+        raise usage_error("usage-threshold")
+    for name, share in {**targets, "error-rate": error_rate}.items():
         if share is not None and share > 1:
-            meant = f"; did you mean {share / 100:g}?" if share <= 100 else "."
-            raise typer.BadParameter(f"--{name} is a share between 0 and 1{meant}")
+            is_percent = share <= 100
+            raise usage_error("usage-share", option=f"--{name}", is_percent=is_percent, share=f"{share / 100:g}")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
     from coverslip.experiments.rethreshold import thresholds_of
+    from coverslip.messages import text
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.numbers import decided as uncertain_words
     from coverslip.reports.words import overestimates
     from coverslip.runs import metrics_as_json, open_run
 
-    if not (chosen or threshold is not None or by_roc or default or error_rate is not None or positive is not None):
+    if not (aims or threshold is not None or by_roc or default or error_rate is not None or positive is not None):
         thresholds = thresholds_of(open_run(run))
         if as_json:
             print_json({"thresholds": None if thresholds is None else asdict(thresholds)})
@@ -97,8 +98,8 @@ def decide(
             _show(results_console(), thresholds)
         return
     choices: dict[str, Any] = {"decide_by": "roc" if by_roc else "highest"}  # Any: of each key its own
-    if chosen:
-        choices = {"decide_by": chosen[0][0], "target": chosen[0][1]}
+    if aims:
+        choices = {"decide_by": aims[0][0], "target": aims[0][1]}
     if threshold is not None:
         choices = {"decide_by": "threshold", "threshold": threshold}
     with shown_progress(notes_console()) as emit:
@@ -109,7 +110,7 @@ def decide(
     stdout = results_console()
     reported = read_run(decided.folder)
     show_numbers(stdout, decided.metrics, overestimates=overestimates(reported))
-    stdout.print(uncertain_words(reported) or "No prediction is labeled uncertain.", soft_wrap=True)
+    stdout.print(uncertain_words(reported) or text("command-none-uncertain"), soft_wrap=True)
     if (thresholds := thresholds_of(decided)) is not None:
         _show(stdout, thresholds, is_short=True)
     _show_choice(stdout, decided)
@@ -117,46 +118,46 @@ def decide(
 
 def _show_choice(console: "Console", run: "Run") -> None:
     """What the threshold gave where it was chosen: rarely just that on test images."""
-    from coverslip.reports.words import DECISION_IMAGES, number
+    from coverslip.messages import text
+    from coverslip.reports.words import decision_images, number
 
     calibration, positive = run.training and run.training.calibration, run.metrics.positive_class
     if not calibration or calibration.operating_points is None or positive not in run.metrics.classes:
         return
     point = calibration.operating_points[run.metrics.classes.index(positive)]
     if point.sensitivity is not None:
-        chosen_on = DECISION_IMAGES[calibration.learnt_on]
-        of_folds = "the folds" if run.recipe.decide_by == "threshold" else "the folds, each with its own threshold"
-        tested_on = of_folds if run.is_cross_validated else "test images"
-        scores = f"sensitivity of {number(point.sensitivity)} and a specificity of {number(point.specificity)}"
-        how = (
-            f"was set by hand. On {chosen_on},"
-            if run.recipe.decide_by == "threshold"
-            else f"was chosen on {chosen_on}, where"
+        tested_on = "folds" if run.is_cross_validated else "test"
+        sentence = text(
+            "command-chosen-threshold",
+            is_by_hand=run.recipe.decide_by == "threshold",
+            image_set=decision_images(calibration.learnt_on),
+            sensitivity=number(point.sensitivity),
+            specificity=number(point.specificity),
+            tested_on=tested_on,
         )
-        text = f"This threshold {how} it has a {scores}."
-        text = f"{text} The tables above are of {tested_on}."
-        console.print(text, soft_wrap=True)
+        console.print(sentence, soft_wrap=True)
 
 
 def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool = False) -> None:
     from coverslip.cli._tables import filled_table
     from coverslip.datasets import one_line
-    from coverslip.reports.words import DECISION_IMAGES, number
+    from coverslip.messages import text
+    from coverslip.reports.words import decision_images, number
 
     if thresholds is None:
-        text = (
-            "A target sensitivity or specificity needs two classes with validation images. For any number of classes, "
-            "--error-rate 0.05 labels predictions as uncertain so that at most 5% of the others are wrong, --roc gives "
-            "each class its own threshold, and --default predicts the most probable class."
-        )
-        console.print(text, soft_wrap=True)
+        console.print(text("command-no-thresholds"), soft_wrap=True)
         return
-    positive = one_line(thresholds.positive, 60)
-    console.print(f"An image is predicted as {positive!r} if its probability is at least {thresholds.threshold:.3g}.")
+    label, threshold = one_line(thresholds.positive, 60), f"{thresholds.threshold:.3g}"
+    console.print(text("command-threshold", label=label, threshold=threshold), soft_wrap=True)
     if is_short:
         return
-    n = f"{thresholds.n_positive:,} of this class, {thresholds.n_negative:,} others"
-    console.print(f"On {DECISION_IMAGES[thresholds.learnt_on]} ({n}), thresholds give:", soft_wrap=True)
+    sentence = text(
+        "command-thresholds",
+        image_set=decision_images(thresholds.learnt_on),
+        n_positive=thresholds.n_positive,
+        n_negative=thresholds.n_negative,
+    )
+    console.print(sentence, soft_wrap=True)
     shown = shown_choices(thresholds.choices, thresholds.threshold)
     in_use = {thresholds.threshold: " (in use)"}
     rows = [
@@ -168,7 +169,7 @@ def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool
     ]
     console.print(filled_table(("threshold", "sensitivity", "specificity", "PPV", "NPV"), rows))
     if len(shown) < len(thresholds.choices):
-        console.print(f"{len(shown)} of {len(thresholds.choices)} thresholds are shown; --json lists all of them.")
+        console.print(text("command-thresholds-shown", n_shown=len(shown), n_thresholds=len(thresholds.choices)))
 
 
 def shown_choices(choices: "Sequence[ThresholdChoice]", in_use: float) -> "list[ThresholdChoice]":

@@ -32,13 +32,14 @@ def demo(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, results_console, show_inspection, show_numbers
     from coverslip.cli.progress import shown_progress
+    from coverslip.messages import text
     from coverslip.runs import Recipe, with_settings
     from coverslip.samples import write_new_images, write_sample_images
 
     stdout, stderr = results_console(), notes_console()
     if is_replaced:
-        stderr.print(f"Note: the earlier demo in {out} is replaced.", markup=False, soft_wrap=True)
-    stdout.print("The sample images are SYNTHETIC: drawn by coverslip, not photographed.", style="bold")
+        stderr.print(text("command-demo-replaced", folder=out), markup=False, soft_wrap=True)
+    stdout.print(text("command-demo-synthetic"), style="bold")
     with shown_progress(stderr) as emit:
         write_sample_images(out / "images", emit=emit)
         data = pipeline.open_dataset(out / "images", group_pattern=SLIDE)
@@ -56,19 +57,19 @@ def demo(
 def _where(out: Path, report: Path) -> str:
     """What lies where, and what to do next."""
     return f"""
-The sample images are synthetic: the numbers show that everything works, nothing about real cells.
+The sample images are synthetic: the metrics show that everything works, not how well it works on real cells.
 
-Look at    {report}   the report: open it in a browser
+Results    {report}   the report: open it in a browser
            {out / "predictions.csv"}   one row for each of the new images
-           {out / "images"}   the images it learnt from, a folder for each class
-           {out / "new"}   the new images, from two slides it has never seen
-           {out / "run"}   all about the training; run/classifier is what to pass on
+           {out / "images"}   the labeled images, a folder for each class
+           {out / "new"}   the new images, from two slides that were not used in training
+           {out / "run"}   all files of the training; run/classifier is the part to share
 
-Your turn  put your images into one folder for each class, then:
+Next       Put your images into one folder for each class, then:
            coverslip inspect MY_IMAGES
            coverslip train MY_IMAGES --out runs/first
            coverslip predict runs/first NEW_IMAGES --out predictions.csv
-           If several images come from one slide or patient, name what tells them apart in the file names:
+           If several images come from one slide or patient, give the part of the file names that identifies it:
            coverslip train MY_IMAGES --group-pattern 'slide\\d+' --out runs/first"""
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_groups
+from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_groups, usage_error
 
 if TYPE_CHECKING:
     from coverslip.datasets import Given
@@ -64,7 +64,7 @@ def distance(
 
     check_groups(group, group_pattern)
     if run is not None and (model is not None or image_size is not None):
-        raise typer.BadParameter("a run has its own network and image size: give --run alone.")
+        raise usage_error("usage-run-with-model")
     with shown_progress(notes_console()) as emit:
         distances = distance_between(
             cast("list[Given]", data),
@@ -99,20 +99,21 @@ def _as_json(distances: "Distances") -> dict[str, object]:
 def _show(distances: "Distances") -> None:
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import filled_table
-    from coverslip.datasets import counted
+    from coverslip.messages import text
     from coverslip.reports.tables import estimate
     from coverslip.reports.words import CI, number
 
     console = results_console()
-    console.print(f"Distances between {distances.n_features:,} features of {distances.network}", soft_wrap=True)
+    title = text("command-distances", n_features=distances.n_features, network=distances.network)
+    console.print(title, soft_wrap=True)
     for of_set in distances.sets:
-        groups = f", {counted(of_set.n_groups, 'group')}" if of_set.n_groups else ""
-        console.print(f"  {of_set.name}: {counted(of_set.n, 'image')}{groups}", soft_wrap=True)
+        counts = text("command-dataset-counts", name=of_set.name, n_images=of_set.n, n_groups=of_set.n_groups or 0)
+        console.print(f"  {counts}", soft_wrap=True)
     rows = [
         (f"{pair.a} – {pair.b}", estimate(pair.mmd2, digits=4), number(pair.p), f"{pair.coral.value:.3g}")
         for pair in distances.pairs
     ]
     console.print(filled_table(("datasets", f"MMD² ({CI})", "p", "CORAL"), rows))
     if any((pair.mmd2.value or 0) < 0 for pair in distances.pairs):
-        console.print("MMD² is estimated without bias: a negative value is no distance above 0.", soft_wrap=True)
+        console.print(text("command-negative-mmd"), soft_wrap=True)
     console.print(distances.advice, soft_wrap=True)

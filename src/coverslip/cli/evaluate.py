@@ -16,6 +16,7 @@ from coverslip.cli._options import (
     check_groups,
     columns_of,
     one_or_all,
+    usage_error,
 )
 
 
@@ -59,9 +60,7 @@ def evaluate(
     """
     check_groups(group, group_pattern)
     if not data and (group or group_pattern or columns or crop_size or name):
-        raise typer.BadParameter(
-            "--group, --group-pattern, --columns, --crop-size and --name go with DATA, other labeled images."
-        )
+        raise usage_error("usage-external-test-set")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from coverslip.cli._options import AsJson, Device
+from coverslip.cli._options import AsJson, Device, usage_error
 
 if TYPE_CHECKING:
     from coverslip.inference.explain import Explanations
@@ -91,7 +91,7 @@ def _runs_and_images(places: list[str]) -> tuple[list[str], list[str]]:
     n_runs = next((i for i, place in enumerate(places) if not _is_classifier(Path(place))), len(places))
     n_runs = max(n_runs, 1)  # what is wrong with the first is said when it is opened
     if n_runs == len(places):
-        raise typer.BadParameter("name the images after the runs.", param_hint="PATH…")
+        raise usage_error("usage-images-after-runs", hint="PATH…")
     return places[:n_runs], places[n_runs:]
 
 
@@ -116,24 +116,21 @@ def _as_json(explained: "Explanations") -> dict[str, object]:
 def _show(explained: "Explanations") -> None:
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import table_of
-    from coverslip.datasets import counted, one_line
+    from coverslip.datasets import one_line
+    from coverslip.messages import text
     from coverslip.reports.words import signed
 
     console = results_console()
-    told = {"validation": "validation images", "training": "training images", "explained": "these images"}
     for of_run in explained.checks:
-        console.print(f"\n{one_line(of_run.run)}: maps checked on {told[of_run.checked_on]}", style="bold")
-        table = table_of("map", "like random weights", "beats the centre by", "at least", "")
+        title = text("command-map-checks", run=one_line(of_run.run), checked_on=of_run.checked_on)
+        console.print(f"\n{title}", style="bold")
+        columns = ("correlation with random weights", "gain over center", "95% lower bound", "checks")
+        table = table_of("method", *columns)
         for check in of_run.checks:
             numbers = (f"{check.similarity:.2f}", signed(check.gain), signed(check.gain_low))
-            table.add_row(check.method, *numbers, "passed" if check.passes else "failed the check")
-        console.print(table if of_run.checks else "There are too few images to check maps on.")
+            table.add_row(check.method, *numbers, "passed" if check.passes else "failed")
+        console.print(table if of_run.checks else text("command-too-few-images-for-checks"))
     n_withheld = sum(image.predicted is not None and not image.is_shown for image in explained.images)
     if n_withheld:
-        console.print(
-            f"{counted(n_withheld, 'map')} withheld: of no kind of map could it be shown that it depends on what was "
-            "learnt and finds what the prediction hangs on better than pointing at the centre does. --show-failed "
-            "draws them, stamped so.",
-            soft_wrap=True,
-        )
+        console.print(text("command-maps-withheld", n_maps=n_withheld), soft_wrap=True)
     console.print(f"Pictures  {explained.folder}", soft_wrap=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson
+from coverslip.cli._options import AsJson, usage_error
 
 
 def export(
@@ -46,10 +46,7 @@ def export(
     if to != "zip":
         from coverslip.datasets import one_line
 
-        raise typer.BadParameter(
-            f"there is no format '{one_line(to, 40)}'; the only one is --to zip, for coverslip itself. Other formats "
-            "can be made in Python from the PyTorch network in it (docs/python.md, 'The network itself')."
-        )
+        raise usage_error("usage-export-format", format=one_line(to, 40))
     from coverslip import pipeline
     from coverslip.cli._show import print_json, results_console, size_in_words
 

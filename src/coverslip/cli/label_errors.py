@@ -42,46 +42,43 @@ def label_errors(
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
-        found = pipeline.label_errors(run, out=out, device=device, emit=emit)
+        errors = pipeline.label_errors(run, out=out, device=device, emit=emit)
     if as_json:
-        print_json(found.model_dump(mode="json"))
+        print_json(errors.model_dump(mode="json"))
     else:
-        _show(found, out)
+        _show(errors, out)
 
 
-def _show(found: "LabelErrors", out: Path | None) -> None:
+def _show(errors: "LabelErrors", out: Path | None) -> None:
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import filled_table
     from coverslip.datasets import one_line
+    from coverslip.messages import text
     from coverslip.reports.sections.label_issues import expected_words, listed_errors
-    from coverslip.reports.words import number, plural
+    from coverslip.reports.words import number
 
     console = results_console()
-    console.print(expected_words(found), soft_wrap=True)
-    if found.n_not_checked:
-        console.print(f"Not checked: {plural(found.n_not_checked, 'label')}.")
+    console.print(expected_words(errors), soft_wrap=True)
+    if errors.n_not_checked:
+        console.print(text("command-labels-not-checked", n_labels=errors.n_not_checked))
     classes = [
         (
             one_line(row.name),
             f"{row.n:,}",
-            "too few images" if row.n_misclassified is None else f"{row.n_misclassified:,}",
+            text("command-too-few-images") if row.n_misclassified is None else f"{row.n_misclassified:,}",
         )
-        for row in found.classes
+        for row in errors.classes
     ]
     console.print(filled_table(("class", "images", "misclassified"), classes))
     images = [
         (one_line(image.image_id), image.split, one_line(image.label), one_line(image.suggested), number(image.score))
-        for image in listed_errors(found)
+        for image in listed_errors(errors)
     ]
     if images:
         columns = ("image", "set", "label", "suggested class", "score")
         console.print(filled_table(columns, images, text_columns=columns[1:4]))
-        console.print("Look at each image before you change its label: not every suspected error is one.")
-        if any(image.split == "test" for image in found.images):
-            console.print(
-                "Correcting only suspected errors among the test images can make the results too high: check a "
-                "random sample of the test images as well.",
-                soft_wrap=True,
-            )
+        console.print(text("command-check-labels"))
+        if any(image.split == "test" for image in errors.images):
+            console.print(text("report-label-correction"), soft_wrap=True)
     if out is not None:
         console.print(f"Table  {out}", soft_wrap=True)

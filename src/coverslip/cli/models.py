@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coverslip.cli._options import AsJson
+from coverslip.cli._options import AsJson, usage_error
 
 if TYPE_CHECKING:
     from coverslip.inference.latency import Latency
@@ -108,9 +108,9 @@ def models(
 
     if name is not None:
         if paper is not None or max_parameters is not None or max_macs is not None or available:
-            raise typer.BadParameter("what narrows the list cannot be given together with one network's NAME.")
+            raise usage_error("usage-filter-with-name")
         if image_size is not None and not bench:
-            raise typer.BadParameter("--image-size goes with --bench.")
+            raise usage_error("usage-bench-option")
         described = _describe(name, classes, channels, option or [])
         latency = _latency(name, image_size) if bench else None
         if as_json:
@@ -124,7 +124,7 @@ def models(
             console.print(latency_table(name, latency))
         return
     if bench or image_size is not None or option or (classes, channels) != (_N_CLASSES, _N_CHANNELS):
-        raise typer.BadParameter("--classes, --channels, --option, --image-size and --bench need a network's NAME.")
+        raise usage_error("usage-options-without-name")
     chosen = select_models(
         paper=paper,
         max_parameters=None if max_parameters is None else max_parameters * _MILLION,
@@ -147,7 +147,7 @@ def _latency(name: str, image_px: int | None) -> "Latency":
 def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> dict[str, Any]:  # Any: JSON values
     """One network as it would be built, counted."""
     if wrong := [setting for setting in settings if "=" not in setting]:
-        raise typer.BadParameter(f"write --option as key=value, not '{wrong[0]}'.")
+        raise usage_error("usage-model-option", option=wrong[0])
     from coverslip.models import model_info
     from coverslip.models.building import own_options
     from coverslip.models.complexity import cost_of_model

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson, Columns, CropSize, Device, columns_of
+from coverslip.cli._options import AsJson, Columns, CropSize, Device, columns_of, usage_error
 from coverslip.errors import CoverslipError
 
 if TYPE_CHECKING:
@@ -131,33 +131,33 @@ def predict(
         raise CoverslipError("no-image-predicted", file=summary.file)
 
 
-def _shares(texts: Sequence[str]) -> dict[str, float]:
+def _shares(options: Sequence[str]) -> dict[str, float]:
     """The shares by class.
 
     Raises:
         typer.BadParameter: one is no such pair, or a class is named twice.
     """
     shares = dict[str, float]()
-    for name, share in map(_share, texts):
+    for name, share in map(_share, options):
         if name in shares:
-            raise typer.BadParameter(f"the share of '{name}' is given twice.", param_hint="--prevalence")
+            raise usage_error("usage-repeated-share", hint="--prevalence", label=name)
         shares[name] = share
     return shares
 
 
-def _share(text: str) -> tuple[str, float]:
+def _share(option: str) -> tuple[str, float]:
     """A class and its share.
 
     Raises:
         typer.BadParameter: it is no such pair.
     """
-    name, separator, number = text.rpartition("=")
+    name, separator, number = option.rpartition("=")
     try:
         share = float(number)
     except ValueError:
         separator = ""
     if not separator:
-        raise typer.BadParameter(f"'{text}' is no CLASS=SHARE, such as infected=0.05.", param_hint="--prevalence")
+        raise usage_error("usage-share-of-class", hint="--prevalence", value=option)
     return name, share
 
 
@@ -171,11 +171,12 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import table_of
     from coverslip.datasets import one_line
+    from coverslip.messages import text
 
     known = {name: share for name, share in shares.items() if share.value is not None}
     if not known:
         for reason in dict.fromkeys(share.reason for share in shares.values() if share.reason):
-            results_console().print(f"How frequent classes are is not estimated: {reason}.", soft_wrap=True)
+            results_console().print(text("command-no-proportions", reason=reason), soft_wrap=True)
         return
     table = table_of("class", "assumed", "estimated proportion", "95% range (sampling error only)")
     for name in sorted(known, key=lambda name: -(known[name].value or 0))[:_MOST_CLASSES]:
@@ -183,11 +184,5 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
         table.add_row(
             one_line(name), f"{assumed[name]:.3f}", f"{share.value:.3f}", f"{share.low:.3f} to {share.high:.3f}"
         )
-    text = (
-        "\nEstimated class proportions of these images. Use counts of predictions, unless there are two classes, their "
-        "proportions are far from those that the probabilities assume (by more than about 0.2), and images of each "
-        "class look like those in training: then the estimate is closer. The range does not include differences "
-        "between groups such as patients, slides or days."
-    )
-    results_console().print(text, soft_wrap=True)
+    results_console().print(f"\n{text('command-proportions')}", soft_wrap=True)
     results_console().print(table)

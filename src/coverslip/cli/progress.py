@@ -24,12 +24,11 @@ from coverslip.events import (
     StageStarted,
     StepEnded,
 )
-from coverslip.messages import duration, rough_duration
+from coverslip.messages import duration, rough_duration, text
 from coverslip.runs.history import EARLY_DIP
 from coverslip.runs.log import Progress, Work, fold_event, seconds_left
 
 SECONDS_BETWEEN_LINES = 10.0
-_AFTER_CTRL_C = "You can resume or finish the run later. Press Ctrl-C again to end at once."
 
 # 80 columns wide, as narrow as terminals get.
 EPOCH_HEADER = (
@@ -92,7 +91,7 @@ def _of_all(progress: Progress) -> str:
 
 def _left(progress: Progress, now: float) -> str:
     left = seconds_left(progress, now)
-    return f"about {rough_duration(left)} left in all" if left else ""
+    return text("progress-left", time=rough_duration(left)) if left else ""
 
 
 class _Bars:
@@ -183,49 +182,47 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
     match event:
         case Noted():
             level = "Warning" if event.level == "warning" else "Note"
-            again = event.code == "stopping" and not event.parameters["by_file"]
-            return [with_remedies(f"{level}: {event.text}", event.remedies) + (f" {_AFTER_CTRL_C}" if again else "")]
+            is_ctrl_c = event.code == "stopping" and not event.parameters["by_file"]
+            line = with_remedies(f"{level}: {event.text}", event.remedies)
+            return [f"{line} {text('progress-after-ctrl-c')}" if is_ctrl_c else line]
         case Progressed() if event.done >= event.total:
             return [f"{event.stage}: {event.total:,} {event.unit} done"]
         case RunStarted():
-            step = ""
-            if progress.has_pretraining:
-                step = "Step 1 of 2, pretraining: " if event.is_pretraining else "Step 2 of 2, your images: "
+            second_step = "pretraining" if event.is_pretraining else "training"
             return [
-                f"{step}{event.n_train:,} training images, {event.n_val:,} validation images, "
-                f"{event.n_test:,} test images; {len(event.classes)} classes"
+                text(
+                    "progress-started",
+                    step=second_step if progress.has_pretraining else "only",
+                    n_train=event.n_train,
+                    n_val=event.n_val,
+                    n_test=event.n_test,
+                    n_classes=len(event.classes),
+                )
             ]
         case FoldStarted():
-            return ["", f"Fold {event.fold} of {event.n_folds}"]
+            return ["", text("progress-fold", fold=event.fold, n_folds=event.n_folds)]
         case FoldEnded():
             left = _left(progress, now)
             scores = f"accuracy {_five(event.accuracy)}, macro-F1 {_five(event.macro_f1)}"
-            return [f"Fold {event.fold} of {event.n_folds} tested: {scores}{left and '; '}{left}"]
+            tested = text("progress-fold-tested", fold=event.fold, n_folds=event.n_folds, scores=scores)
+            return [f"{tested}{left and '; '}{left}"]
         case StageStarted(stage="instant"):
-            return ["Stage 1: a classifier on top of the pretrained network"]
+            return [text("progress-instant")]
         case StageStarted(stage="finetune"):
-            return [f"Stage 2: fine-tuning the network, {event.n_epochs} epochs"]
+            return [text("progress-finetuning", n_epochs=event.n_epochs)]
         case InstantClassifierFitted(val_accuracy=None):
-            return [f"The instant classifier is ready after {duration(event.seconds)}"]
+            return [text("progress-instant-ready", time=duration(event.seconds))]
         case InstantClassifierFitted():
-            return [
-                f"The instant classifier is ready after {duration(event.seconds)}: "
-                f"validation accuracy {event.val_accuracy:.3f}, macro-F1 {event.val_macro_f1:.3f}"
-            ]
+            accuracy, f1 = f"{event.val_accuracy:.3f}", f"{event.val_macro_f1:.3f}"
+            return [text("progress-instant-scored", time=duration(event.seconds), accuracy=accuracy, f1=f1)]
         case EpochEnded():
             own = (event.fold, event.is_pretraining)
             n_epochs = sum(len(each.epochs) for each in progress.trainings if (each.fold, each.is_pretraining) == own)
             return [EPOCH_HEADER, epoch_row(event)] if n_epochs == 1 else [epoch_row(event)]
         case ClassifierSelected(stage="finetune", epoch=epoch):
-            return [f"Kept: epoch {epoch}, {SELECTIONS[event.checkpoint_selection or 'best']}."]
+            return [text("progress-selected", epoch=epoch, selection=event.checkpoint_selection or "best")]
         case _:
             return []
-
-
-SELECTIONS = {
-    "last": "the last",
-    "best": "the best on validation images",
-}
 
 
 def epoch_row(e: EpochEnded) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson
+from coverslip.cli._options import AsJson, usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,6 +178,7 @@ def preset(
     from coverslip import studies
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import table_of
+    from coverslip.messages import text
 
     console = results_console()
     if name is None:
@@ -188,12 +189,12 @@ def preset(
         return
     made = _preset(name, data, group, group_pattern, small, as_published)
     if out is None:
-        raise typer.BadParameter("say by --out where the plan is written.")
+        raise usage_error("usage-plan-file")
     studies.save_plan(made, out)
     n = len(studies.plan_study(made, out.parent))
-    console.print(f"Plan      {out}: {n} trainings", soft_wrap=True)
+    console.print(f"Plan      {text('command-plan', path=out, n_trainings=n)}", soft_wrap=True)
     for note in made.notes:
-        console.print(f"Otherwise than published: {note}", soft_wrap=True)
+        console.print(text("command-deviation", note=note), soft_wrap=True)
 
 
 def _is_file(plan: str) -> bool:
@@ -211,7 +212,7 @@ def _preset(
     from coverslip import studies
 
     if group and group_pattern:
-        raise typer.BadParameter("give either --group (a table's column) or --group-pattern (for paths), not both.")
+        raise usage_error("usage-two-groups")
     return studies.preset_plan(
         name,
         data or [],
@@ -299,7 +300,7 @@ def _exit_if_failed(comparison: "StudyComparison") -> None:
 def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console
     from coverslip.cli._tables import table_of
-    from coverslip.messages import duration
+    from coverslip.messages import duration, text
     from coverslip.studies import state_of
 
     if as_json:
@@ -314,14 +315,15 @@ def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, a
     console = results_console()
     console.print(table)
     known = [needed for needed in seconds.values() if needed is not None]
-    rest = f", {len(cells) - len(known)} of unknown length" if len(known) < len(cells) else ""
-    console.print(f"{len(cells)} trainings, one after the other about {duration(sum(known))}{rest}", soft_wrap=True)
+    n_unknown = len(cells) - len(known)
+    total = text("command-study-time", n_trainings=len(cells), time=duration(sum(known)), n_unknown=n_unknown)
+    console.print(total, soft_wrap=True)
 
 
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console
     from coverslip.cli._tables import filled_table
-    from coverslip.datasets import counted
+    from coverslip.messages import text
     from coverslip.studies import study_sections
 
     if as_json:
@@ -345,5 +347,5 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
         console.print(f"\nWarning: {sentence}", soft_wrap=True)
     console.print(f"\nReport    {folder / 'report.html'}", soft_wrap=True)
     if comparison.failures:
-        n = counted(len(comparison.failures), "training")
-        console.print(f"Failed    {n}; `coverslip study resume` trains again what failed", soft_wrap=True)
+        failed = text("command-failed-trainings", n_trainings=len(comparison.failures))
+        console.print(f"Failed    {failed}", soft_wrap=True)

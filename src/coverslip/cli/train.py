@@ -20,6 +20,7 @@ from coverslip.cli._options import (
     columns_of,
     one_or_all,
     setting,
+    usage_error,
 )
 from coverslip.cli._remedies import for_shell, is_read_on_a_page
 
@@ -158,18 +159,19 @@ def train(
     """
     check_groups(group, group_pattern)
     if sum(each is not None for each in (data, resume, finish)) != 1:
-        raise typer.BadParameter("give DATA to train a new run, --resume RUN to go on with one, or --finish RUN.")
+        raise usage_error("usage-train")
     began = time.monotonic()  # the time that importing takes counts
     others = (recipe, model, settings, group, group_pattern, columns, crop_size, allow_leakage, out)
     if resume is not None and any(others):
-        raise typer.BadParameter("--resume goes on with the run's own choices; it takes no other options but --budget.")
+        raise usage_error("usage-resume-options")
     if finish is not None and any((*others, budget)):
-        raise typer.BadParameter("--finish ends a run with its own choices; it takes no other options.")
+        raise usage_error("usage-finish-options")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
     from coverslip.errors import LeakageFound
     from coverslip.experiments.estimating import request_finish, withdraw_finish
+    from coverslip.messages import text
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.training import doubling
     from coverslip.reports.words import overestimates
@@ -177,9 +179,7 @@ def train(
 
     if finish is not None:
         if request_finish(finish):
-            notes_console().print(
-                "Fine-tuning ends after this step. Test images and the report follow in the process that runs it."
-            )
+            notes_console().print(text("command-finish-requested"))
             return
     elif resume is not None:
         withdraw_finish(resume)

@@ -179,7 +179,8 @@ def interval_methods(run: ReportedRun) -> str:
             titles_of.setdefault(metric.method, []).append(metric.title)
     methods = sorted(titles_of, key=lambda method: -len(titles_of[method]))
     return "; ".join(
-        f"{method} for {listed(titles_of[method])}" if place else method for place, method in enumerate(methods)
+        text("report-interval-method", method=method, metrics=listed(titles_of[method])) if place else method
+        for place, method in enumerate(methods)
     )
 
 

@@ -149,7 +149,7 @@ def _outcome(run: ReportedRun) -> str:
 
 
 def _predictors(run: ReportedRun) -> str:
-    return text("card-predictors", images=image_kind(run) or not_known(run))
+    return text("card-predictors", image_set=image_kind(run) or not_known(run))
 
 
 def _size(run: ReportedRun) -> str:
@@ -200,7 +200,7 @@ def _differences(run: ReportedRun) -> str:
     evaluations = [_named(evaluation) for evaluation in run.run.evaluations if evaluation.is_measured]
     return text(
         "card-evaluation-data",
-        images=split_words(run),
+        image_set=split_words(run),
         n_evaluations=len(evaluations),
         evaluations=listed(evaluations),
     )

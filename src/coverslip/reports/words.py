@@ -92,8 +92,8 @@ def headline(run: ReportedRun) -> str:
     of_split = "test" if run.metrics.split == "test" else "other"
     kind = "held-out" if run.n_folds else "external" if is_external else of_split
     if n_correct == n and n > 1:
-        return text("report-headline-all-correct", kind=kind, n_images=n)
-    return text("report-headline", kind=kind, n_correct=n_correct, n_images=n)
+        return text("report-headline-all-correct", image_kind=kind, n_images=n)
+    return text("report-headline", image_kind=kind, n_correct=n_correct, n_images=n)
 
 
 def lead(run: ReportedRun) -> list[str]:
@@ -128,7 +128,7 @@ def _thresholds(run: ReportedRun) -> str:
     else:
         when = "after-test" if looks_of(run.run).decided else "before-test"
     if run.metrics.positive_class not in run.classes:
-        return text("report-thresholds-of-classes", when=when, images=images)
+        return text("report-thresholds-of-classes", when=when, image_set=images)
     point = points[run.classes.index(run.metrics.positive_class)]
     return text(
         "report-threshold",
@@ -136,7 +136,7 @@ def _thresholds(run: ReportedRun) -> str:
         threshold=f"{point:.3g}",
         is_by_hand=is_by_hand,
         when=when,
-        images=images,
+        image_set=images,
         has_folds=bool(run.n_folds) and run.evaluation is None and not is_by_hand,
     )
 

@@ -13,3 +13,340 @@ demo-folder-not-empty = The folder is not empty and was not created by a demo
 
 no-image-predicted = None of the images could be read
     .do = The table lists the reason for each image.
+
+# Wrong usage. Texts follow "Invalid value: ".
+
+usage-columns = '{ $column }' { $is_repeated ->
+        [true] is given twice.
+       *[false] is not NAME=COLUMN, such as path=File.
+    }
+
+usage-two-groups = give either --group (a column of the table) or --group-pattern (for paths), not both.
+
+usage-bare-setting = '{ $source }' is not a folder or table. To change a setting of the recipe, use --set { $setting }.
+
+usage-set-instead = There is no option { $option }. To change a setting of the recipe, use --set { $setting }.
+
+usage-clean-options = --kind and --older-than need --clean.
+
+usage-cache-kind = the cache contains nothing of the kind '{ $store }'{ $has_kinds ->
+        [true] ; choose one of: { $kinds }.
+       *[false] .
+    }
+
+usage-one-decision-rule = give one of --sensitivity, --specificity, --threshold, --roc and --default.
+
+usage-threshold = --threshold is a probability between 0 and 1.
+
+usage-share = { $option } is a share between 0 and 1{ $is_percent ->
+        [true] ; did you mean { $share }?
+       *[false] .
+    }
+
+usage-run-with-model = a run has its own network and image size, so --run excludes --model and --image-size.
+
+usage-external-test-set = --group, --group-pattern, --columns, --crop-size and --name need DATA, an external test set.
+
+usage-images-after-runs = name the images after the runs.
+
+usage-export-format = there is no format '{ $format }'; the only one is --to zip, which coverslip reads. To create other formats, use the PyTorch network in Python (docs/python.md, 'The network itself').
+
+usage-filter-with-name = options that filter the list cannot be combined with the NAME of a network.
+
+usage-bench-option = --image-size needs --bench.
+
+usage-options-without-name = --classes, --channels, --option, --image-size and --bench need the NAME of a network.
+
+usage-model-option = write --option as key=value, not '{ $option }'.
+
+usage-repeated-share = the share of '{ $label }' is given twice.
+
+usage-share-of-class = '{ $value }' is not CLASS=SHARE, such as infected=0.05.
+
+usage-plan-file = give the file for the plan with --out.
+
+usage-train = give DATA to train a new run, --resume RUN to resume a run, or --finish RUN.
+
+usage-resume-options = --resume uses the settings of the run. The only other option is --budget.
+
+usage-finish-options = --finish uses the settings of the run and has no other options.
+
+# Answers
+
+command-measured-on = Measured on { $split ->
+        [test] { $n_images ->
+            [one] { $n_images } test image
+           *[other] { $n_images } test images
+        }
+        [validation] { $n_images ->
+            [one] { $n_images } validation image
+           *[other] { $n_images } validation images
+        }
+        [held-out] { $n_images ->
+            [one] { $n_images } held-out image
+           *[other] { $n_images } held-out images
+        }
+       *[other] { $n_images ->
+            [one] { $n_images } image of { $name }
+           *[other] { $n_images } images of { $name }
+        }
+    }{ $has_groups ->
+        [true] {" "}from { $groups }
+       *[false] {""}
+    }
+
+command-without-groups = No groups are known. If several images come from one patient or slide, { $is_external ->
+        [true] the confidence intervals are too narrow.
+       *[false] these metrics are too high.
+    }
+
+command-intervals = { $interval } Method: { $methods }.
+
+command-counts-without-interval = If images are from fewer than { $n_groups } groups, counts are shown instead of the CI.
+
+command-lowest-f1 = The { $n_shown } of { $n_classes } classes with the lowest F1 are shown; --all-classes shows all.
+
+command-fewest-images = The { $n_shown } of { $n_classes } classes with the fewest images are shown; --all-classes shows all.
+
+command-group-predictions = one prediction per group ({ $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    }{ $n_mixed ->
+        [0] {""}
+        [one] ; { $n_mixed } group of several classes excluded
+       *[other] ; { $n_mixed } groups of several classes excluded
+    }{ $n_ungrouped ->
+        [0] {""}
+        [one] ; { $n_ungrouped } image without a group not counted
+       *[other] ; { $n_ungrouped } images without a group not counted
+    })
+
+command-dataset = { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    }{ $n_unreadable ->
+        [0] {""}
+       *[other] {" "}({ $n_unreadable } unreadable)
+    }, { $n_classes ->
+        [one] { $n_classes } class
+       *[other] { $n_classes } classes
+    }; { $groups }
+
+command-no-groups = no groups known
+
+command-groups = { $n_groups ->
+        [one] { $n_groups } group of { $n_most ->
+            [one] { $n_most } image
+           *[other] { $n_most } images
+        }
+       *[other] { $is_same ->
+            [true] { $n_groups } groups of { $n_most ->
+                [one] { $n_most } image each
+               *[other] { $n_most } images each
+            }
+           *[false] { $n_groups } groups of { $n_fewest } to { $n_most } images
+        }
+    }
+
+command-range = { $low } to { $high } { $unit }, median { $median }
+
+command-reading-note = { $n_images ->
+        [one] { $n_images } image: { $note }
+       *[other] { $n_images } images: { $note }
+    }
+
+command-nothing-to-fix = No problems were found.
+
+command-no-leakage-estimate = Not possible: too few groups or duplicates are known among the images.
+
+command-more-lines = ... and { $n } more; --json lists them all
+
+command-other-decisions = { $n ->
+        [one] { $n } other
+       *[other] { $n } others
+    }
+
+command-unreadable-images = Warning: { $n_unreadable } of { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } cannot be read; { $n_unreadable ->
+        [one] its decision is 'unreadable'.
+       *[other] their decision is 'unreadable'.
+    }
+
+command-no-proportions = Class proportions are not estimated: { $reason }.
+
+command-proportions = Estimated class proportions of these images. Use counts of predictions, unless there are two classes, their proportions are far from those that the probabilities assume (by more than about 0.2), and images of each class look like those in training: then the estimate is closer. The range does not include differences between groups such as patients, slides or days.
+
+command-no-network = No network meets all conditions.
+
+command-weights-folder = Imported weights are in { $folder }
+
+command-cache-limit = { $size }; the least recently used entries are removed first
+
+command-cache-empty = The cache is empty.
+
+command-cache-freed = Freed   { $size } ({ $n_removed } removed)
+
+command-cache-in-use = In use  { $size } (not removed)
+
+command-common-images = { $n_images ->
+        [one] { $n_images } test image
+       *[other] { $n_images } test images
+    }{ $n_groups ->
+        [0] {""}
+        [one] {" "}from { $n_groups } group
+       *[other] {" "}from { $n_groups } groups
+    } of both runs{ $by_labels }
+
+command-mcnemar = Correct in { $first } only: { $n_first ->
+        [one] { $n_first } image
+       *[other] { $n_first } images
+    }; in { $second } only: { $n_second ->
+        [one] { $n_second } image
+       *[other] { $n_second } images
+    } (exact McNemar test, images as independent: p = { $p })
+
+command-no-difference = None: recipe, images and split are the same.
+
+command-published = Published values, from other images: not tested against the values above
+
+command-distances = Distances between { $n_features } features of { $network }
+
+command-dataset-counts = { $name }: { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    }{ $n_groups ->
+        [0] {""}
+        [one] , { $n_groups } group
+       *[other] , { $n_groups } groups
+    }
+
+command-negative-mmd = The estimate of MMD² is unbiased: a negative value means that no distance above 0 is shown.
+
+command-none-uncertain = No prediction is labeled uncertain.
+
+command-chosen-threshold = { $is_by_hand ->
+        [true] This threshold was set by hand. On { $image_set }, it has a sensitivity of { $sensitivity } and a specificity of { $specificity }.
+       *[false] This threshold was chosen on { $image_set }, where it has a sensitivity of { $sensitivity } and a specificity of { $specificity }.
+    } { $tested_on ->
+        [folds] { $is_by_hand ->
+            [true] The tables above are of the folds.
+           *[false] The tables above are of the folds, each with its own threshold.
+        }
+       *[test] The tables above are of test images.
+    }
+
+command-no-thresholds = A target sensitivity or specificity needs two classes with validation images. For any number of classes, --error-rate 0.05 labels predictions as uncertain so that at most 5% of the others are wrong, --roc gives each class its own threshold, and --default predicts the most probable class.
+
+command-threshold = An image is predicted as “{ $label }” if its probability is at least { $threshold }.
+
+command-thresholds = On { $image_set } ({ $n_positive } of this class, { $n_negative } others), thresholds give:
+
+command-thresholds-shown = { $n_shown } of { $n_thresholds } thresholds are shown; --json lists all of them.
+
+command-map-checks = { $run }: heat maps checked on { $checked_on ->
+        [validation] validation images
+        [training] training images
+       *[explained] these images
+    }
+
+command-too-few-images-for-checks = There are too few images to check heat maps.
+
+command-maps-withheld = { $n_maps ->
+        [one] { $n_maps } heat map is not shown:
+       *[other] { $n_maps } heat maps are not shown:
+    } no method passed both sanity checks. --show-failed draws them with a stamp.
+
+command-labels-not-checked = { $n_labels ->
+        [one] Not checked: { $n_labels } label.
+       *[other] Not checked: { $n_labels } labels.
+    }
+
+command-too-few-images = too few images
+
+command-check-labels = Look at each image before you change its label: not every suspected error is an error.
+
+command-plan = { $path }: { $n_trainings ->
+        [one] { $n_trainings } training
+       *[other] { $n_trainings } trainings
+    }
+
+command-deviation = Difference from the publication: { $note }
+
+command-study-time = { $n_trainings ->
+        [one] { $n_trainings } training
+       *[other] { $n_trainings } trainings
+    }, one after the other about { $time }{ $n_unknown ->
+        [0] {""}
+       *[other] , { $n_unknown } of unknown length
+    }
+
+command-failed-trainings = { $n_trainings ->
+        [one] { $n_trainings } training; `coverslip study resume` retries it
+       *[other] { $n_trainings } trainings; `coverslip study resume` retries them
+    }
+
+command-finish-requested = Fine-tuning ends after this step. Test images and the report follow in the process that runs it.
+
+command-disk-full = The answer could not be written: { $reason }. Free some space and run the command again.
+
+command-fault-report = { $what }. This is an error in coverslip. Run the command again with --debug and report what it prints.
+
+command-demo-replaced = Note: the earlier demo in { $folder } is replaced.
+
+command-demo-synthetic = The sample images are SYNTHETIC: drawn by coverslip, not photographed.
+
+command-app-port = Port { $wanted } is in use by another program, so the app uses port { $port }.
+
+command-app-new-token = The token in the address is shown only once. Anyone who has it can use the app.
+
+command-app-token = The app requires the token that was shown at an earlier start. --new-token creates another one.
+
+command-app-end = To end the app, press Ctrl-C.
+
+command-app-ended = The app has ended. Running trainings continue; coverslip app shows them again.
+
+# Progress
+
+progress-after-ctrl-c = You can resume or finish the run later. Press Ctrl-C again to end at once.
+
+progress-started = { $step ->
+        [pretraining] Step 1 of 2, pretraining:{" "}
+        [training] Step 2 of 2, your images:{" "}
+       *[only] {""}
+    }{ $n_train ->
+        [one] { $n_train } training image
+       *[other] { $n_train } training images
+    }, { $n_val ->
+        [one] { $n_val } validation image
+       *[other] { $n_val } validation images
+    }, { $n_test ->
+        [one] { $n_test } test image
+       *[other] { $n_test } test images
+    }; { $n_classes ->
+        [one] { $n_classes } class
+       *[other] { $n_classes } classes
+    }
+
+progress-fold = Fold { $fold } of { $n_folds }
+
+progress-fold-tested = Fold { $fold } of { $n_folds } tested: { $scores }
+
+progress-instant = Stage 1: a linear classifier on features of the pretrained network
+
+progress-finetuning = Stage 2: fine-tuning the network, { $n_epochs ->
+        [one] { $n_epochs } epoch
+       *[other] { $n_epochs } epochs
+    }
+
+progress-instant-ready = The instant classifier is ready after { $time }
+
+progress-instant-scored = The instant classifier is ready after { $time }: validation accuracy { $accuracy }, macro-F1 { $f1 }
+
+progress-selected = Selected: epoch { $epoch }, { $selection ->
+        [last] the last.
+       *[best] the best on validation images.
+    }
+
+progress-left = about { $time } left in all

@@ -31,7 +31,7 @@ invalid-published-value = The published value '{ $value }' is not a valid { $met
 
 # Headline and the sentences below it
 
-report-headline = { $n_correct } of { $kind ->
+report-headline = { $n_correct } of { $image_kind ->
         [held-out] { $n_images ->
             [one] { $n_images } held-out image
            *[other] { $n_images } held-out images
@@ -53,7 +53,7 @@ report-headline = { $n_correct } of { $kind ->
        *[other] are classified correctly.
     }
 
-report-headline-all-correct = All { $kind ->
+report-headline-all-correct = All { $image_kind ->
         [held-out] { $n_images } held-out images are
         [test] { $n_images } test images are
         [external] { $n_images } images of the external test set are
@@ -84,7 +84,7 @@ report-decision-images = { $source ->
     }
 
 report-thresholds-of-classes = Each class has its own decision threshold, which was chosen { $when ->
-        [on-images] on { $images }.
+        [on-images] on { $image_set }.
         [after-test] after the first test.
        *[before-test] before testing.
     }
@@ -93,7 +93,7 @@ report-threshold = “{ $label }” is predicted from a probability of { $thresh
         [true] set by hand
        *[false] chosen
     }{ $when ->
-        [on-images] {" "}on { $images }
+        [on-images] {" "}on { $image_set }
         [after-test] {" "}after the first test
         [before-test] {" "}before testing
        *[not-stated] {""}
@@ -662,7 +662,7 @@ methods-renamed-classes = Classes were renamed: { $classes }.
 
 methods-excluded-classes = Images of { $classes } were excluded.
 
-methods-class-limit = { $images }, were used.
+methods-class-limit = { $image_set }, were used.
 
 methods-preprocessing = Images were { $resized }, and intensities scaled { $scaling }{ $others }.
 
@@ -700,7 +700,7 @@ methods-pretrained-weights = { $phrase } from { $source } { $has_licence ->
 methods-linear-probe = { $features }, the network being frozen{ $has_augmentation ->
         [true] , { $augmentation },
        *[false] {""}
-    } were classified by a linear discriminant fitted on { $images }, whose shrinkage was chosen on validation images.
+    } were classified by a linear discriminant fitted on { $image_set }, whose shrinkage was chosen on validation images.
 
 methods-not-finetuned = The network was not fine-tuned.
 
@@ -732,7 +732,7 @@ methods-best-epoch = the one with the best { $metric } on validation images
 
 methods-augmentation = Data augmentation of training images: { $changes }.
 
-methods-refitted = The last layer was averaged with a linear discriminant on the features of { $images } { $has_folds ->
+methods-refitted = The last layer was averaged with a linear discriminant on the features of { $image_set } { $has_folds ->
         [true] (weight chosen on validation images).
        *[false] (weight { $weight }, chosen on validation images).
     }
@@ -773,19 +773,21 @@ methods-calibrated-held-out = The classifier was calibrated on held-out predicti
 
 methods-calibrated-folds = The classifier was calibrated on the predictions of the folds' networks for their validation images.
 
-methods-metrics = All metrics are from { $images }{ $has_groups ->
+methods-metrics = All metrics are from { $image_set }{ $has_groups ->
         [true] {" "}({ $groups })
        *[false] {""}
     }: { $metrics }; { $has_intervals ->
-        [true] { $level } confidence intervals are by { $methods }.
+        [true] { $confidence } confidence intervals are by { $methods }.
        *[false] no confidence intervals are given.
     }
 
 # Metrics and decisions
 
-report-measured-on = on { $images }
+report-measured-on = on { $image_set }
 
 report-interval-methods = Each value is followed by its 95% confidence interval (CI). { $interval } Method: { $methods }.
+
+report-interval-method = { $method } for { $metrics }
 
 report-values-with-interval = Each value is followed by its 95% confidence interval (CI).
 
@@ -805,7 +807,7 @@ report-evaluation-name = { $run } on { $evaluation }
 
 report-uncertain-threshold = { $has_folds ->
         [true] Each fold labels predictions as uncertain below a threshold that was set on its validation images.
-       *[false] Predictions below { $threshold } are labeled uncertain. This threshold was set on { $images }.
+       *[false] Predictions below { $threshold } are labeled uncertain. This threshold was set on { $image_set }.
     }
 
 report-none-uncertain = None of these images is uncertain.
@@ -837,8 +839,8 @@ report-most-confused-classes = Confusion matrix of the { $n_classes } most confu
 report-class-metrics = Recall is also called sensitivity, and precision positive predictive value (PPV). NPV is the share of images predicted as another class that are of another class.
 
 report-operating-points = The predicted class is the one with the largest ratio of probability to operating point. { $has_folds ->
-        [true] The table shows the final classifier's operating points, set on { $images }.
-       *[false] They were set on { $images }.
+        [true] The table shows the final classifier's operating points, set on { $image_set }.
+       *[false] They were set on { $image_set }.
     }
 
 report-two-classes-subtitle = positive class: “{ $label }”
@@ -863,16 +865,16 @@ report-used-threshold = An image is predicted as “{ $label }” if its probabi
         [true] {" "}(the classifier's threshold; each fold has its own)
        *[false] {""}
     }, { $rule ->
-        [roc] the threshold with the largest Youden index on { $images }.
-        [sensitivity] chosen for a target sensitivity of { $target } on { $images }.
-        [specificity] chosen for a target specificity of { $target } on { $images }.
+        [roc] the threshold with the largest Youden index on { $image_set }.
+        [sensitivity] chosen for a target sensitivity of { $target } on { $image_set }.
+        [specificity] chosen for a target specificity of { $target } on { $image_set }.
         [threshold] set by hand.
        *[highest] the default threshold.
     }
 
 report-threshold-not-chosen = It is the default threshold: { $reason }.
 
-report-threshold-results = On { $images }, it has a sensitivity of { $sensitivity } and a specificity of { $specificity }{ $is_by_hand ->
+report-threshold-results = On { $image_set }, it has a sensitivity of { $sensitivity } and a specificity of { $specificity }{ $is_by_hand ->
         [true] ; the table has the values on the measured images.
        *[false] . On other images both can be lower, because it was chosen for those images.
     }
@@ -916,9 +918,9 @@ report-groups-of-training = { $n_images ->
 
 report-evaluation-without-groups = No groups are known. If several of these images come from one patient or slide, the confidence intervals are too narrow.
 
-report-no-prediction-sets = There are no prediction sets. A coverage of { $level } per class needs { $n_needed } calibration images of a class that were not used for training, and no class has that many.
+report-no-prediction-sets = There are no prediction sets. A coverage of { $target } per class needs { $n_needed } calibration images of a class that were not used for training, and no class has that many.
 
-report-prediction-sets = A prediction set lists the plausible classes of an image, the most probable one always. The target is that { $level } of the images of each class have their true class in the set. Of { $n_images ->
+report-prediction-sets = A prediction set lists the plausible classes of an image, the most probable one always. The target is that { $target } of the images of each class have their true class in the set. Of { $n_images ->
         [one] { $n_images } image
        *[other] { $n_images } images
     } measured here, { $coverage } do. A set has { $mean_size } classes on average, and { $n_single ->
@@ -1063,6 +1065,25 @@ comparison-table = { $second } minus { $first }{ $by_labels }: { $n_images ->
        *[other] { $n_images } images
     }
 
+comparison-finished-early = after epoch { $n_epochs } of { $n_planned }
+
+comparison-adapted-to-budget = adapted to a time budget
+
+comparison-images-differ = { $difference ->
+        [labels] { $n_images ->
+            [one] { $n_images } image labeled differently
+           *[other] { $n_images } images labeled differently
+        }
+        [groups] { $n_images ->
+            [one] { $n_images } image in another group
+           *[other] { $n_images } images in another group
+        }
+       *[moved] { $n_images ->
+            [one] { $n_images } image in another set
+           *[other] { $n_images } images in another set
+        }
+    }
+
 # Model card
 
 card-about = Written by coverslip { $version } from the files of the run of { $date }. What these files do not contain is marked as “not known”: fill it in before you pass the classifier on.
@@ -1128,7 +1149,7 @@ card-quality = every image was decoded and checked for damage, { $has_near_dupli
 
 card-outcome = the label of each image, one of: { $labels }; how labels were assigned: { $not_known }
 
-card-predictors = the pixels of one image: { $images }
+card-predictors = the pixels of one image: { $image_set }
 
 card-sample-size = all available images; no sample size was calculated beforehand. { $n_images } were measured{ $has_classes ->
         [true] ; of the smallest class, { $label }, { $n_smallest ->
@@ -1160,7 +1181,7 @@ card-no-subgroups = no column of subgroups was given; fairness: { $not_known }
 
 card-output = a class and a calibrated probability for each class.
 
-card-evaluation-data = metrics are from { $images }, of the same origin as the training images{ $n_evaluations ->
+card-evaluation-data = metrics are from { $image_set }, of the same origin as the training images{ $n_evaluations ->
         [0] {""}
        *[other] ; also measured on: { $evaluations }
     }

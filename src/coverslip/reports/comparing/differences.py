@@ -11,6 +11,7 @@ from pydantic import Field
 
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import METRICS
+from coverslip.messages import text
 from coverslip.reports.comparing.common import CommonImages
 from coverslip.runs import SET_BY_FINISHING, Run, SplitRow, recipe_keys, values_of
 from coverslip.runs.documents import read_table
@@ -125,7 +126,7 @@ def _with_plain_words(values: Mapping[str, object]) -> dict[str, object]:
     rule = values["decide_by"]
     unused = {} if rule in ("sensitivity", "specificity") else {"target": None}
     unused |= {} if rule == "threshold" else {"threshold": None}
-    adapted = "adapted to a time budget" if values["schedule_changes"] else None
+    adapted = text("comparison-adapted-to-budget") if values["schedule_changes"] else None
     return {**values, "schedule_changes": adapted, **unused}
 
 
@@ -134,7 +135,7 @@ def _finished_early(run: Run) -> str:
     stage = run.training and run.training.finetune
     if not stage or stage.stopped_because != "finished early":
         return ""
-    return f"after epoch {stage.epochs_run} of {stage.epochs_planned}"
+    return text("comparison-finished-early", n_epochs=stage.epochs_run, n_planned=stage.epochs_planned)
 
 
 def _images(runs: Sequence[Run]) -> Iterator[Differing]:
@@ -145,34 +146,34 @@ def _images(runs: Sequence[Run]) -> Iterator[Differing]:
     ]
     for name, title, of_run in told:
         yield from _unless_equal("images", name, title, [of_run(run) for run in runs])
-    yield from _unlike_the_first(runs, "labels", "Labels", "labeled otherwise", lambda row: row.label)
-    yield from _unlike_the_first(runs, "groups", "Groups", "in another group", lambda row: row.group)
+    yield from _unlike_the_first(runs, "labels", "Labels", lambda row: row.label)
+    yield from _unlike_the_first(runs, "groups", "Groups", lambda row: row.group)
 
 
 def _split(runs: Sequence[Run]) -> Iterator[Differing]:
     parts = [Counter(row.split for row in run.split) for run in runs]
     named = [", ".join(f"{part} {n[part]:,}" for part in ("train", "val", "test") if n[part]) for n in parts]
-    yield from _unless_equal("split", "parts", "Parts", named)
+    yield from _unless_equal("split", "parts", "Sets", named)
     if len({any(row.fold for row in run.split) for run in runs}) == 1:  # folds are no parts of a single split
-        yield from _unlike_the_first(runs, "moved", "Images moved", "in another part", _part_of)
+        yield from _unlike_the_first(runs, "moved", "Images moved", _set_of)
 
 
-def _part_of(row: SplitRow) -> str:
+def _set_of(row: SplitRow) -> str:
     return f"{row.split} {row.fold or ''}"
 
 
 def _unlike_the_first(
-    runs: Sequence[Run], name: str, title: str, how: str, told: Callable[[SplitRow], str]
+    runs: Sequence[Run], name: Literal["labels", "groups", "moved"], title: str, value: Callable[[SplitRow], str]
 ) -> Iterator[Differing]:
-    """How many of the first run's images are otherwise in each of the others."""
-    first = {row.image_id: told(row) for row in runs[0].split}
-    of_file = {key: told(row) for key, row in _by_file(runs[0]).items()}
+    """Yield how many of the first run's images differ in each of the others."""
+    first = {row.image_id: value(row) for row in runs[0].split}
+    of_file = {key: value(row) for key, row in _by_file(runs[0]).items()}
     n_other = [
-        sum(first.get(row.image_id, of_file.get(key, told(row))) != told(row) for key, row in _by_file(run).items())
+        sum(first.get(row.image_id, of_file.get(key, value(row))) != value(row) for key, row in _by_file(run).items())
         for run in runs[1:]
     ]
     if any(n_other):
-        values = ["–", *(f"{n:,} {'image' if n == 1 else 'images'} {how}" for n in n_other)]
+        values = ["–", *(text("comparison-images-differ", n_images=n, difference=name) for n in n_other)]
         yield Differing(what="split" if name == "moved" else "images", name=name, title=title, values=values)
 
 
@@ -237,21 +238,21 @@ def _row(cells: Mapping[str, str], file: Path) -> Published:
     if not cells.get("name", "").strip():
         raise CoverslipError("published-values-without-name", file=file)
     metrics = {}
-    for column, text in cells.items():
-        if column in _WORDS or not text.strip():
+    for column, cell in cells.items():
+        if column in _WORDS or not cell.strip():
             continue
         if column not in METRICS:
             reason = str(no_such("metric", column, METRICS))
             raise CoverslipError("unknown-published-metric", file=file, reason=reason)
-        metrics[column] = _number(text, column, file)
+        metrics[column] = _number(cell, column, file)
     return Published(name=cells["name"].strip(), metrics=metrics, source=cells.get("source", "").strip())
 
 
-def _number(text: str, metric: str, file: Path) -> float:
+def _number(cell: str, metric: str, file: Path) -> float:
     try:
-        value = float(text)
+        value = float(cell)
     except ValueError:
         value = float("nan")
     if not (value >= -1 and (METRICS[metric].scale not in ("share", "correlation") or value <= 1)):
-        raise CoverslipError("invalid-published-value", file=file, value=text[:40], metric=METRICS[metric].title)
+        raise CoverslipError("invalid-published-value", file=file, value=cell[:40], metric=METRICS[metric].title)
     return value

@@ -97,12 +97,12 @@ _CALIBRATED_ON: dict[LearntOn, str] = {
 def _prediction_sets_text(run: ReportedRun) -> SectionText:
     rows = _with_sets(run)
     if not rows:
-        return SectionText((text("report-no-prediction-sets", level=f"{LEVEL:.0%}", n_needed=images_needed()),))
+        return SectionText((text("report-no-prediction-sets", target=f"{LEVEL:.0%}", n_needed=images_needed()),))
     whole = _coverage(rows, run.classes)
     words = [
         text(
             "report-prediction-sets",
-            level=f"{LEVEL:.0%}",
+            target=f"{LEVEL:.0%}",
             n_images=whole.n,
             coverage=percent(whole.n_covered / whole.n),
             mean_size=f"{whole.mean_size:.2f}",

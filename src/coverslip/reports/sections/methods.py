@@ -217,7 +217,7 @@ def _class_methods(recipe: Recipe) -> Iterator[str]:
     if plan.drop:
         yield text("methods-excluded-classes", classes=listed(plan.drop, len(plan.drop)))
     if most := phrases(recipe)["split.train_per_class"]:
-        yield text("methods-class-limit", images=_capitalised(most))
+        yield text("methods-class-limit", image_set=_capitalised(most))
     for phrase in changed_phrases(recipe, "classes", besides=_PLACED):
         yield f"{_capitalised(phrase)}."
 
@@ -298,7 +298,7 @@ def _instant_methods(recipe: Recipe, stage: InstantStage) -> str:
         features=_capitalised(words["head"]),
         has_augmentation=bool(words["tta"]),
         augmentation=words["tta"],
-        images=stage.fitted_on,
+        image_set=stage.fitted_on,
     )
     return " ".join(filter(None, [probe, copies_words(recipe.augment, stage.images_copied)]))
 
@@ -332,7 +332,7 @@ def _refitted_methods(run: ReportedRun, stage: FinetuneStage) -> str:
     if stage.refitted is None or not (stage.refitted.share or run.n_folds):
         return ""
     weight = f"{stage.refitted.share:.2g}"
-    return text("methods-refitted", images=stage.refitted.fitted_on, has_folds=bool(run.n_folds), weight=weight)
+    return text("methods-refitted", image_set=stage.refitted.fitted_on, has_folds=bool(run.n_folds), weight=weight)
 
 
 def _shortened(run: ReportedRun, stage: FinetuneStage) -> str:
@@ -406,12 +406,12 @@ def _number_methods(run: ReportedRun) -> str:
     interval_methods = content.interval_methods(run)
     metrics = text(
         "methods-metrics",
-        images=split_words(run),
+        image_set=split_words(run),
         has_groups=bool(run.metrics.n_groups),
         groups=group_words(run.metrics),
         metrics=_metric_methods(run),
         has_intervals=bool(interval_methods),
-        level=f"{100 * run.metrics['accuracy'].level:.0f}%",
+        confidence=f"{100 * run.metrics['accuracy'].level:.0f}%",
         methods=interval_methods,
     )
     return f"{prediction_methods(run)} {metrics}"

@@ -33,7 +33,7 @@ def decided(run: ReportedRun) -> str:
             "report-uncertain-threshold",
             has_folds=has_folds,
             threshold=f"{threshold:.2f}",
-            images=decision_images(run.calibration.learnt_on),
+            image_set=decision_images(run.calibration.learnt_on),
         )
     ]
     if not n_uncertain:
@@ -161,7 +161,7 @@ NUMBERS = Section(
     name="numbers",
     title="Metrics",
     order=100,
-    subtitle=lambda run: text("report-measured-on", images=split_words(run)),
+    subtitle=lambda run: text("report-measured-on", image_set=split_words(run)),
     text=_text,
     shown=_shown,
     template=Path(__file__).with_name("numbers.html"),
