@@ -105,4 +105,6 @@ def _described(network: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 def _do_not_fit(packed: PackedClassifier) -> BadClassifier:
     card = packed.card
-    return BadClassifier("classifier-weights-do-not-fit", file=packed.place, model=card.model, n_classes=len(card.classes))
+    return BadClassifier(
+        "classifier-weights-do-not-fit", file=packed.place, model=card.model, n_classes=len(card.classes)
+    )
