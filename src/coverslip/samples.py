@@ -199,11 +199,11 @@ def _sample_cell(name: str, rng: np.random.Generator) -> _Kind:
     """One cell's own properties."""
     mean, similar = _KINDS[name], _KINDS[_SIMILAR[name]]
     mix = rng.uniform(0.35, 0.6) if rng.random() < _SHARE_BETWEEN else abs(rng.normal(0, 0.08))
-    drawn = {}
+    properties = {}
     for field in fields(_Kind):
         expected = (1 - mix) * getattr(mean, field.name) + mix * getattr(similar, field.name)
-        drawn[field.name] = max(0.0, expected * (1 + getattr(_SPREAD, field.name) * rng.normal()))
-    return _Kind(**drawn)
+        properties[field.name] = max(0.0, expected * (1 + getattr(_SPREAD, field.name) * rng.normal()))
+    return _Kind(**properties)
 
 
 # Slides --------------------------------------------------------------------------------------------------------------
@@ -315,8 +315,8 @@ def _add_red_cells(
         stretch, angle = rng.uniform(0.86, 1.0), rng.uniform(0, np.pi)
         dy, dx = field.y - np.float32(centre[0]), field.x - np.float32(centre[1])
         along = dy * np.float32(np.sin(angle)) + dx * np.float32(np.cos(angle))
-        aside = dy * np.float32(np.cos(angle)) - dx * np.float32(np.sin(angle))
-        reach = np.hypot(along, aside / np.float32(stretch)) / np.float32(radius)  # 1 at the rim
+        across = dy * np.float32(np.cos(angle)) - dx * np.float32(np.sin(angle))
+        reach = np.hypot(along, across / np.float32(stretch)) / np.float32(radius)  # 1 at the rim
         pallor = 1 - np.float32(rng.uniform(0.25, 0.75)) * np.exp(-((reach / 0.42) ** 2))
         disc = field.inside((1 - reach) * np.float32(radius)) * pallor * np.float32(rng.normal(0.46, 0.05))
         amounts["pink"] += disc

@@ -10,7 +10,16 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.small_pictures import SIDE, disc, floats_of, grid, known_of, likely_turns, turning, warp
+from coverslip.audit.small_pictures import (
+    SIDE,
+    disc,
+    floats_of,
+    grid,
+    known_of,
+    likely_rotations,
+    rotation_spectrum,
+    warp,
+)
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
@@ -27,8 +36,8 @@ class Pairs:
     second: Ints  # rows of the pictures, then of their mirror images
     pose: Floats  # (n, 4), as of `warp`
 
-    def __getitem__(self, kept: npt.NDArray[np.bool_] | Ints | slice) -> "Pairs":
-        return Pairs(self.first[kept], self.second[kept], self.pose[kept])
+    def __getitem__(self, selection: npt.NDArray[np.bool_] | Ints | slice) -> "Pairs":
+        return Pairs(self.first[selection], self.second[selection], self.pose[selection])
 
 
 @dataclass(frozen=True)
@@ -41,13 +50,13 @@ class Level:
     descent: Floats  # (N, 4, side²): gradients along the pose, times the inverse of their products
 
 
-def make_level(pictures: Floats, known: Floats) -> Level:
-    """Prepare (N, side, side) pictures; `known` is of the same shape, 1 where all of a pixel is known."""
+def make_level(pictures: Floats, coverage: Floats) -> Level:
+    """Prepare (N, side, side) pictures; `coverage` is of the same shape, 1 where all of a pixel is known."""
     n, side = len(pictures), pictures.shape[1]
     along_v, along_u = (gradient.reshape(n, side * side) for gradient in np.gradient(pictures, 2 / side, axis=(1, 2)))
     u, v = grid(side)
     steepest = np.stack((along_u * u + along_v * v, along_v * u - along_u * v, along_u, along_v), axis=1)
-    is_known = (known > 0.99).astype(np.float32)
+    is_known = (coverage > 0.99).astype(np.float32)
     steepest = (steepest * (disc(side) * is_known.reshape(n, 1, side * side))).astype(np.float32)
     products = np.matmul(steepest, steepest.transpose(0, 2, 1)).astype(np.float64)
     products += (1e-3 * np.trace(products, axis1=1, axis2=2)[:, None, None] + 1e-9) * np.eye(4)
@@ -107,16 +116,16 @@ def _dot(first: Floats, second: Floats) -> Floats:
 def _after(pose: Floats, step: Floats) -> Floats:
     """The pose after the inverse of a small step of the first picture."""
     a, b, x, y = pose.T
-    grown, turned, right, down = step[:, 0] + 1, *step[:, 1:].T
-    norm = np.maximum(grown * grown + turned * turned, 1e-6)
-    ia, ib = grown / norm, -turned / norm
+    grown, rotated, right, down = step[:, 0] + 1, *step[:, 1:].T
+    norm = np.maximum(grown * grown + rotated * rotated, 1e-6)
+    ia, ib = grown / norm, -rotated / norm
     ix, iy = -(ia * right - ib * down), -(ib * right + ia * down)
     return np.stack((a * ia - b * ib, b * ia + a * ib, a * ix - b * iy + x, b * ix + a * iy + y), axis=1)
 
 
 Bytes = npt.NDArray[np.uint8]
 
-_N_TURNS = 4  # likely ones, of the picture and of its mirror image
+_N_ROTATIONS = 4  # likely ones, of the picture and of its mirror image
 _COARSE, _MIDDLE = 16, 32  # px
 _LEAST_COARSE, _LEAST_MIDDLE = 0.8, 0.92  # correlations below which finer ones are not looked at
 _SD = 1.0, 2.0  # px of the small picture: less is noise and what compression leaves, detail lies between
@@ -170,10 +179,10 @@ def place(pictures: Bytes, first: Ints, second: Ints) -> tuple[Pairs, Floats]:
     """
     used, where = np.unique(np.concatenate((first, second)), return_inverse=True)
     whole, known = floats_of(pictures[used]), known_of(pictures[used]).astype(np.float32)
-    pairs = _turned(_shrunk(whole, _MIDDLE), where[: len(first)], where[len(first) :])
+    pairs = _rotated(_shrunk(whole, _MIDDLE), where[: len(first)], where[len(first) :])
     coarse = make_level(_smooth(_shrunk(whole, _COARSE), 0.7), _shrunk(known, _COARSE))
     pairs, score = align(coarse, pairs, 2)
-    best = score.reshape(-1, 2 * _N_TURNS).argmax(axis=1) + np.arange(len(first)) * 2 * _N_TURNS
+    best = score.reshape(-1, 2 * _N_ROTATIONS).argmax(axis=1) + np.arange(len(first)) * 2 * _N_ROTATIONS
     pairs = pairs[best[score[best] > _LEAST_COARSE]]
     pairs, score = align(make_level(_shrunk(whole, _MIDDLE), _shrunk(known, _MIDDLE)), pairs, 6)
     pairs, score = pairs[score > _LEAST_MIDDLE], score[score > _LEAST_MIDDLE]
@@ -182,32 +191,32 @@ def place(pictures: Bytes, first: Ints, second: Ints) -> tuple[Pairs, Floats]:
     return Pairs(used[pairs.first], second, pairs.pose), score
 
 
-def match(pictures: Bytes, placed: Pairs) -> Matches:
+def match(pictures: Bytes, aligned: Pairs) -> Matches:
     """How alike (N, SIDE, SIDE) pictures are that were laid over each other coarsely."""
-    used, pairs = _only_needed(len(pictures), placed)
+    used, pairs = _only_needed(len(pictures), aligned)
     whole = floats_of(pictures[used])
     level = make_level(whole, known_of(pictures[used]).astype(np.float32))
     pairs, _ = align(level, pairs, 8)
     whole_fit, fine_fit = _correlations(whole, level, pairs)
-    matches = Matches(placed.first, placed.second % len(pictures), whole_fit, fine_fit, _is_askew(pairs))
-    is_plain = _fit_in_any_turn(whole, level, pairs, matches)
+    matches = Matches(aligned.first, aligned.second % len(pictures), whole_fit, fine_fit, _is_askew(pairs))
+    is_plain = _fit_in_any_rotation(whole, level, pairs, matches)
     return replace(matches, fine=np.where(is_plain, np.float32(0), fine_fit))
 
 
-def _fit_in_any_turn(pictures: Floats, level: Level, pairs: Pairs, matches: Matches) -> npt.NDArray[np.bool_]:
+def _fit_in_any_rotation(pictures: Floats, level: Level, pairs: Pairs, matches: Matches) -> npt.NDArray[np.bool_]:
     """(n,) pairs that seem to be copies, and would so too if one were turned: plain discs and rods."""
     is_plain = np.zeros(len(pairs.first), bool)
     seeming = np.flatnonzero(matches.are_copies)
     if not len(seeming):
         return is_plain
-    turn = np.exp(1j * np.pi / 2 * np.arange(1, 4))
-    turned = pairs[np.repeat(seeming, len(turn))]
-    middle, turn = _middles(pictures)[turned.first], np.tile(turn, len(seeming))
-    scaled, shift = (turned.pose[:, k] + 1j * turned.pose[:, k + 1] for k in (0, 2))
-    scaled, shift = scaled * turn, shift + scaled * middle * (1 - turn)
+    rotation = np.exp(1j * np.pi / 2 * np.arange(1, 4))
+    rotated = pairs[np.repeat(seeming, len(rotation))]
+    middle, rotation = _middles(pictures)[rotated.first], np.tile(rotation, len(seeming))
+    scaled, shift = (rotated.pose[:, k] + 1j * rotated.pose[:, k + 1] for k in (0, 2))
+    scaled, shift = scaled * rotation, shift + scaled * middle * (1 - rotation)
     pose = np.stack((scaled.real, scaled.imag, shift.real, shift.imag), axis=1).astype(np.float32)
-    turned, _ = align(level, Pairs(turned.first, turned.second, pose), 4)
-    fit = Matches(turned.first, turned.second, *_correlations(pictures, level, turned), _is_askew(turned))
+    rotated, _ = align(level, Pairs(rotated.first, rotated.second, pose), 4)
+    fit = Matches(rotated.first, rotated.second, *_correlations(pictures, level, rotated), _is_askew(rotated))
     best = fit.likeness.reshape(len(seeming), -1).max(axis=1)
     is_plain[seeming] = matches.likeness[seeming] - best < _LEAST_ADVANTAGE
     return is_plain
@@ -235,16 +244,16 @@ def _only_needed(n: int, pairs: Pairs) -> tuple[Ints, Pairs]:
     return used, Pairs(where[:n_pairs], where[n_pairs:] + is_mirrored * len(used), pairs.pose)
 
 
-def _turned(pictures: Floats, first: Ints, second: Ints) -> Pairs:
+def _rotated(pictures: Floats, first: Ints, second: Ints) -> Pairs:
     """Every pair in each of its likely turns, as it is and mirrored."""
-    waves, mirrored = turning(pictures), turning(pictures[:, :, ::-1])
-    as_is = likely_turns(waves[first], waves[second], _N_TURNS)
-    angle = np.concatenate((as_is, likely_turns(waves[first], mirrored[second], _N_TURNS)), axis=1)
-    is_mirrored = np.repeat((0, 1), _N_TURNS)
+    waves, mirrored = rotation_spectrum(pictures), rotation_spectrum(pictures[:, :, ::-1])
+    as_is = likely_rotations(waves[first], waves[second], _N_ROTATIONS)
+    angle = np.concatenate((as_is, likely_rotations(waves[first], mirrored[second], _N_ROTATIONS)), axis=1)
+    is_mirrored = np.repeat((0, 1), _N_ROTATIONS)
     source = (second[:, None] + is_mirrored * len(pictures)).reshape(-1)
     flat = angle.reshape(-1)
     pose = np.stack((np.cos(flat), np.sin(flat), np.zeros_like(flat), np.zeros_like(flat)), axis=1)
-    return Pairs(np.repeat(first, 2 * _N_TURNS), source, pose)
+    return Pairs(np.repeat(first, 2 * _N_ROTATIONS), source, pose)
 
 
 def _correlations(pictures: Floats, level: Level, pairs: Pairs) -> tuple[Floats, Floats]:
@@ -252,14 +261,14 @@ def _correlations(pictures: Floats, level: Level, pairs: Pairs) -> tuple[Floats,
     smooth = _smooth(pictures, _SD[0])
     u, v = grid(SIDE)
     inner = (disc(SIDE) & (u * u + v * v <= _RIM)).astype(np.float32)
-    found = []
-    for shown in (smooth, smooth - _smooth(pictures, _SD[1])):
-        both = np.concatenate((shown, shown[:, :, ::-1])).reshape(2 * len(shown), SIDE * SIDE)
+    correlations = []
+    for layer in (smooth, smooth - _smooth(pictures, _SD[1])):
+        both = np.concatenate((layer, layer[:, :, ::-1])).reshape(2 * len(layer), SIDE * SIDE)
         warped, inside = warp(both, pairs.second, pairs.pose, SIDE, level.known)
-        found.append(correlation(both[pairs.first], warped, inside * inner * level.known[pairs.first]))
+        correlations.append(correlation(both[pairs.first], warped, inside * inner * level.known[pairs.first]))
     squares = (both * inner) ** 2
     n_telling = squares.sum(axis=1) ** 2 / np.maximum((squares * squares).sum(axis=1), 1e-12)  # as if all were equal
-    return found[0], np.where(n_telling[pairs.first] < _LEAST_TELLING, np.float32(0), found[1])
+    return correlations[0], np.where(n_telling[pairs.first] < _LEAST_TELLING, np.float32(0), correlations[1])
 
 
 def _shrunk(pictures: Floats, side: int) -> Floats:

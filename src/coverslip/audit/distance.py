@@ -32,7 +32,7 @@ _BY_GROUPS, _BY_IMAGES = "bootstrap over groups", "bootstrap over images"
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _FeatureSet:
     """A dataset as the network sees it."""
 
     facts: SetFacts
@@ -83,28 +83,28 @@ def distance(
     if len(datasets) < 2:
         raise BadDataset("one-dataset")
     opened = _opened(datasets, group, group_pattern)
-    names = _told_apart(names or _names(opened))
+    names = _unique_names(names or _names(opened))
     context = RunContext(Path(), chosen_device(device), emit)
     scans = [scan_images(each, emit=emit) for each in opened]
     for name, scan in zip(names, scans, strict=True):
         if scan.n_readable < FEWEST_IMAGES:
             raise BadDataset("too-few-images-for-distance", name=name, n_images=scan.n_readable, n_needed=FEWEST_IMAGES)
     network, preprocessing, tta = _network(run, model, image_size, scans)
-    seen = [
-        _seen(name, each, scan, network, preprocessing, tta, context)
+    feature_sets = [
+        _feature_set(name, each, scan, network, preprocessing, tta, context)
         for name, each, scan in zip(names, opened, scans, strict=True)
     ]
-    sigma = _kernel_width([each.features for each in seen])
-    pairs = tuple(_pair(a, b, sigma, n_resamples, emit) for a, b in combinations(seen, 2))
+    sigma = _kernel_width([each.features for each in feature_sets])
+    pairs = tuple(_pair(a, b, sigma, n_resamples, emit) for a, b in combinations(feature_sets, 2))
     nearest = _nearest(names[0], pairs)
     return Distances(
         network.record.name if run is None else f"{network.record.name} as trained in {Path(run).name}",
         network.head.in_features,
         sigma,
-        tuple(each.facts for each in seen),
+        tuple(each.facts for each in feature_sets),
         pairs,
         nearest,
-        f"{_shared(seen)}{_advice(names[0], nearest, pairs)}",
+        f"{_shared(feature_sets)}{_advice(names[0], nearest, pairs)}",
     )
 
 
@@ -125,11 +125,11 @@ def _opened(datasets: Sequence[Dataset | Given], group: str | None, group_patter
     return opened
 
 
-def _ungrouped(given: Given) -> Dataset:
+def _ungrouped(source: Given) -> Dataset:
     try:
-        return open_dataset(given)
+        return open_dataset(source)
     except BadDataset:  # images without classes
-        return open_dataset(given, labelled=False)
+        return open_dataset(source, labelled=False)
 
 
 def _names(opened: Sequence[Dataset]) -> list[str]:
@@ -142,7 +142,7 @@ def _names(opened: Sequence[Dataset]) -> list[str]:
     return names
 
 
-def _told_apart(names: Sequence[str]) -> list[str]:
+def _unique_names(names: Sequence[str]) -> list[str]:
     """Numbered where two are called the same."""
     names = [one_line(name, 60) for name in names]
     return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, start=1)]
@@ -164,7 +164,7 @@ def _network(
     return network.eval(), preprocessing, 1
 
 
-def _seen(
+def _feature_set(
     name: str,
     data: Dataset,
     scan: Scan,
@@ -172,7 +172,7 @@ def _seen(
     preprocessing: Preprocessing,
     tta: int,
     context: RunContext,
-) -> _Seen:
+) -> _FeatureSet:
     positions = [i for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)]
     digests = [fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)]
     decoded = DecodedPixels(data, scan, preprocessing)
@@ -180,7 +180,7 @@ def _seen(
         FeatureNetwork(network),
         network.head.in_features,
         digests,
-        lambda chosen: decoded([positions[i] for i in chosen]),
+        lambda indices: decoded([positions[i] for i in indices]),
         preprocessing=preprocessing.model_dump(mode="json"),
         tta=tta,
         device=context.device,
@@ -190,10 +190,10 @@ def _seen(
         rows = features[slice(0, len(positions))]
     group = None
     if data.has_groups:
-        named = [data.records[i].group or f"image {data.records[i].image_id}" for i in positions]
-        group = np.unique(named, return_inverse=True)[1]
+        group_names = [data.records[i].group or f"image {data.records[i].image_id}" for i in positions]
+        group = np.unique(group_names, return_inverse=True)[1]
     facts = SetFacts(name, len(positions), None if group is None else int(group.max()) + 1)
-    return _Seen(facts, frozenset(digests), rows, group)
+    return _FeatureSet(facts, frozenset(digests), rows, group)
 
 
 def _kernel_width(features: Sequence[Floats]) -> float:
@@ -204,7 +204,7 @@ def _kernel_width(features: Sequence[Floats]) -> float:
         raise BadDataset("datasets-look-the-same") from error
 
 
-def _pair(a: _Seen, b: _Seen, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
+def _pair(a: _FeatureSet, b: _FeatureSet, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
     tell = telling(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
 
     def tell_unless_stopped(done: int, total: int) -> None:
@@ -230,15 +230,15 @@ def _pair(a: _Seen, b: _Seen, sigma: float, n_resamples: int, emit: Emit) -> Pai
 
 
 def _nearest(first: str, pairs: Sequence[PairDistance]) -> str | None:
-    own = [pair for pair in pairs if pair.a == first]
-    return min(own, key=lambda pair: pair.mmd2.value or 0).b if len(own) > 1 else None
+    pairs_with_first = [pair for pair in pairs if pair.a == first]
+    return min(pairs_with_first, key=lambda pair: pair.mmd2.value or 0).b if len(pairs_with_first) > 1 else None
 
 
-def _shared(seen: Sequence[_Seen]) -> str:
+def _shared(feature_sets: Sequence[_FeatureSet]) -> str:
     """Return sentences about images that two of the datasets share, with a space after each."""
     return "".join(
         f"{text('images-in-both-datasets', n_images=n, first=a.facts.name, second=b.facts.name)} "
-        for a, b in combinations(seen, 2)
+        for a, b in combinations(feature_sets, 2)
         if (n := len(a.pictures & b.pictures))
     )
 

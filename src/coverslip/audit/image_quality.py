@@ -74,8 +74,10 @@ def with_known_quality(scan: Scan) -> Scan:
     """The scan with what was measured of these pixels before; as it is where that is nothing."""
     hashes = {fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)}
     with RecordStore(QUALITY, "images") as store:
-        known = {of: quality for of, kept in store.find(hashes).items() if (quality := _read(kept)) is not None}
-    return _with(scan, known) if known else scan
+        quality_of = {
+            of: quality for of, stored in store.find(hashes).items() if (quality := _read(stored)) is not None
+        }
+    return _with(scan, quality_of) if quality_of else scan
 
 
 def with_quality(
@@ -92,11 +94,11 @@ def with_quality(
     Raises:
         Stopped: on request.
     """
-    known = with_known_quality(scan).quality or (None,) * len(scan.facts)
-    new = {i: seen[i] for i, quality in enumerate(known) if quality is None and i in seen}
+    cached = with_known_quality(scan).quality or (None,) * len(scan.facts)
+    new = {i: seen[i] for i, quality in enumerate(cached) if quality is None and i in seen}
     missing = [
         i
-        for i, quality in enumerate(known)
+        for i, quality in enumerate(cached)
         if quality is None and i not in seen and isinstance(scan.facts[i], ImageFacts)
     ]
 
@@ -108,14 +110,14 @@ def with_quality(
         except (UnreadableImage, MemoryError):
             return None
 
-    tell = telling(emit, "looking for blurred and cut images", "images")
+    report_progress = telling(emit, "looking for blurred and cut images", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), _AT_ONCE):
             stop.check()
-            part = missing[start : start + _AT_ONCE]
-            measured = zip(part, pool.map(measure, part), strict=True)
+            batch = missing[start : start + _AT_ONCE]
+            measured = zip(batch, pool.map(measure, batch), strict=True)
             new.update((i, quality) for i, quality in measured if quality is not None)
-            tell(start + len(part), len(missing))
+            report_progress(start + len(batch), len(missing))
     by_hash = {fact.pixel_hash: quality for i, quality in new.items() if isinstance(fact := scan.facts[i], ImageFacts)}
     with RecordStore(QUALITY, "images") as store:
         store.keep({of: json.dumps([_VERSION, asdict(quality)]).encode() for of, quality in by_hash.items()})
@@ -123,14 +125,14 @@ def with_quality(
 
 
 def _with(scan: Scan, by_hash: Mapping[str, ImageQuality]) -> Scan:
-    before = scan.quality or (None,) * len(scan.facts)
-    found = (by_hash.get(fact.pixel_hash) if isinstance(fact, ImageFacts) else None for fact in scan.facts)
-    return replace(scan, quality=tuple(new or old for new, old in zip(found, before, strict=True)))
+    old_quality = scan.quality or (None,) * len(scan.facts)
+    new_quality = (by_hash.get(fact.pixel_hash) if isinstance(fact, ImageFacts) else None for fact in scan.facts)
+    return replace(scan, quality=tuple(new or old for new, old in zip(new_quality, old_quality, strict=True)))
 
 
-def _read(kept: bytes) -> ImageQuality | None:
+def _read(stored: bytes) -> ImageQuality | None:
     """None where another version measured it."""
-    version, values = json.loads(kept)
+    version, values = json.loads(stored)
     return ImageQuality(**values) if version == _VERSION else None
 
 
@@ -166,8 +168,8 @@ def image_quality(array: npt.NDArray[Any]) -> ImageQuality:  # Any: one of three
 
 def _middle(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     height, width = array.shape[:2]
-    top, left = max(0, (height - _LONGEST_SHARP_PX) // 2), max(0, (width - _LONGEST_SHARP_PX) // 2)
-    return array[top : top + _LONGEST_SHARP_PX, left : left + _LONGEST_SHARP_PX]
+    top_row, left_column = max(0, (height - _LONGEST_SHARP_PX) // 2), max(0, (width - _LONGEST_SHARP_PX) // 2)
+    return array[top_row : top_row + _LONGEST_SHARP_PX, left_column : left_column + _LONGEST_SHARP_PX]
 
 
 def _sharpness(image: Floats) -> float | None:
@@ -190,14 +192,14 @@ def _object_of(image: Floats) -> Bools:
     ground = np.median(border, axis=0)
     deviation = 1.4826 * np.median(np.abs(border - ground), axis=0)
     stands_out = (np.abs(image - ground) > np.maximum(_DEVIATIONS * deviation, _LEAST_CONTRAST)).any(axis=2)
-    parts, _ = label(binary_fill_holes(binary_opening(stands_out)))
-    height, width = parts.shape
-    middle = parts[height // 4 : -(height // 4), width // 4 : -(width // 4)]
+    components, _ = label(binary_fill_holes(binary_opening(stands_out)))
+    height, width = components.shape
+    middle = components[height // 4 : -(height // 4), width // 4 : -(width // 4)]
     counts = np.bincount(middle.ravel())
     counts[0] = 0
     if len(counts) < 2 or not counts.any():
-        return np.zeros(parts.shape, np.bool_)
-    is_object: Bools = parts == counts.argmax()
+        return np.zeros(components.shape, np.bool_)
+    is_object: Bools = components == counts.argmax()
     return is_object if is_object.mean() >= _LEAST_OBJECT else np.zeros_like(is_object)
 
 

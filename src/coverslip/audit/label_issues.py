@@ -70,8 +70,8 @@ def count_suspected_errors(probability: Floats, label: Ints) -> int:
         label: (n,) in [0, K).
     """
     n_of = np.bincount(label, minlength=probability.shape[1])
-    own = probability[np.arange(len(label)), label]
-    mean = np.bincount(label, own, probability.shape[1]) / np.maximum(n_of, 1)
+    of_label = probability[np.arange(len(label)), label]
+    mean = np.bincount(label, of_label, probability.shape[1]) / np.maximum(n_of, 1)
     threshold = np.where(n_of >= FEWEST_IMAGES, mean, np.inf)
     confident = np.where(probability >= threshold, probability, -1.0)
     is_counted = (confident.max(axis=1) >= 0) & (n_of[label] >= FEWEST_IMAGES)
@@ -91,9 +91,9 @@ def label_issues(probability: Floats, label: Ints) -> LabelIssues:
     """
     suggested = probability.argmax(axis=1)
     is_checked = np.bincount(label, minlength=probability.shape[1])[label] >= FEWEST_IMAGES
-    own = probability[np.arange(len(label)), label]
-    is_misclassified = is_checked & (probability.max(axis=1) > own)
-    return LabelIssues(np.clip(1 - own, 0, 1), suggested, is_checked, is_misclassified)
+    of_label = probability[np.arange(len(label)), label]
+    is_misclassified = is_checked & (probability.max(axis=1) > of_label)
+    return LabelIssues(np.clip(1 - of_label, 0, 1), suggested, is_checked, is_misclassified)
 
 
 SHRINKAGE = 3.0  # more than a training takes: some of the labels that are fitted are wrong
@@ -124,8 +124,8 @@ def _label_errors(
 ) -> LabelErrors:
     """What the probabilities of these images say of their labels; a row of NaN: it could not be checked."""
     is_known = np.isfinite(probability).all(axis=1)
-    known = [rows[i] for i in np.flatnonzero(is_known).tolist()]
-    label = np.array([classes.index(row.label) for row in known], dtype=np.int64)
+    checked_rows = [rows[i] for i in np.flatnonzero(is_known).tolist()]
+    label = np.array([classes.index(row.label) for row in checked_rows], dtype=np.int64)
     issues = label_issues(probability[is_known], label)
     n_suspected = count_suspected_errors(probability[is_known], label)
     n_taking_part = sum(row.split != "excluded" for row in run.split)
@@ -145,12 +145,12 @@ def _label_errors(
         n_not_checked=n_taking_part - int(issues.is_checked.sum()),
         images=tuple(
             LabelIssue(
-                image_id=known[i].image_id,
-                path=known[i].path,
-                label=known[i].label,
+                image_id=checked_rows[i].image_id,
+                path=checked_rows[i].path,
+                label=checked_rows[i].label,
                 suggested=classes[issues.suggested[i]],
                 score=float(issues.score[i]),
-                split=known[i].split,
+                split=checked_rows[i].split,
             )
             for i in issues.ranked.tolist()
         ),
@@ -188,8 +188,8 @@ def _checked_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], t
     rows, positions = _taking_part(run, data, scan)
     classes = tuple(name for name in data.classes if any(row.label == name for row in rows))
     label = np.array([classes.index(row.label) for row in rows], dtype=np.int64)
-    turn = inner_folds(data, scan, positions, seed=run.recipe.seed)
-    logits = _cross_fitted(run, data, scan, positions, label, turn, context)
+    fold = inner_folds(data, scan, positions, seed=run.recipe.seed)
+    logits = _cross_fitted(run, data, scan, positions, label, fold, context)
     is_known = np.isfinite(logits).all(axis=1)
     probability = np.full(logits.shape, np.nan)
     if is_known.any():
@@ -210,7 +210,7 @@ def _taking_part(run: Run, data: Dataset, scan: Scan) -> tuple[list[SplitRow], l
 
 
 def _cross_fitted(
-    run: Run, data: Dataset, scan: Scan, positions: list[int], label: Ints, turn: Ints, context: RunContext
+    run: Run, data: Dataset, scan: Scan, positions: list[int], label: Ints, fold: Ints, context: RunContext
 ) -> Floats:
     """(n, K) logits of probes that did not see the image; NaN where there is no such probe."""
     card = open_classifier(run.classifier_folder).card
@@ -226,7 +226,7 @@ def _cross_fitted(
         FeatureNetwork(network),
         network.head.in_features,
         [fact.pixel_hash for p in positions if isinstance(fact := scan.facts[p], ImageFacts)],
-        lambda chosen: decoded([positions[i] for i in chosen]),
+        lambda indices: decoded([positions[i] for i in indices]),
         preprocessing=card.preprocessing.model_dump(mode="json"),
         tta=recipe.tta,
         device=context.device,
@@ -234,7 +234,7 @@ def _cross_fitted(
         stop=context.stop,
     ) as (features, _):
         balanced = is_balanced(recipe)
-        return cross_fitted_logits(features, label, turn, n_classes=n_classes, balanced=balanced, shrinkage=SHRINKAGE)
+        return cross_fitted_logits(features, label, fold, n_classes=n_classes, balanced=balanced, shrinkage=SHRINKAGE)
 
 
 def _with_features(recipe: Recipe) -> Recipe:

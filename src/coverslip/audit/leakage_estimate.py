@@ -34,7 +34,7 @@ from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, Split
 Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 
-_N_TURNS = 5
+_N_FOLDS = 5
 _METRIC = "macro_f1"
 _SHRINKAGE = 1.0  # the middle of those that trainings choose from; the same for both ways
 
@@ -50,12 +50,12 @@ def estimate_leakage(features: Singles, label: Ints, unit: Ints, *, seed: int = 
     """
     gram = gram_matrix(features)
     orders = [nested_order(label, way, np.random.default_rng(seed)) for way in (np.arange(len(label)), unit)]
-    image_level, grouped = ((order * _N_TURNS).astype(np.int64) for order in orders)
+    image_level, grouped = ((order * _N_FOLDS).astype(np.int64) for order in orders)
     probe, nearest = (
-        _compared(named(image_level), named(grouped), label, unit)
-        for named in (
-            partial(_named_by_probe, gram, label, n_features=features.shape[1]),
-            partial(_named_by_nearest, gram, label),
+        _compared(predicted_by(image_level), predicted_by(grouped), label, unit)
+        for predicted_by in (
+            partial(_predicted_by_probe, gram, label, n_features=features.shape[1]),
+            partial(_predicted_by_nearest, gram, label),
         )
     )
     return LeakageEstimate(
@@ -71,10 +71,10 @@ def estimate_leakage(features: Singles, label: Ints, unit: Ints, *, seed: int = 
 
 def _compared(image_level: Ints, grouped: Ints, label: Ints, unit: Ints) -> SplitComparison:
     """The metric of both, over units."""
-    sure = np.eye(int(label.max()) + 1)
+    one_hot = np.eye(int(label.max()) + 1)
     one_by_one, in_units, group = (
-        Answers(sure[image_level], image_level),
-        Answers(sure[grouped], grouped),
+        Answers(one_hot[image_level], image_level),
+        Answers(one_hot[grouped], grouped),
         unit.astype(str),
     )
     return SplitComparison(
@@ -84,30 +84,30 @@ def _compared(image_level: Ints, grouped: Ints, label: Ints, unit: Ints) -> Spli
     )
 
 
-def _named_by_probe(gram: Singles, label: Ints, turn: Ints, *, n_features: int) -> Ints:
+def _predicted_by_probe(gram: Singles, label: Ints, fold: Ints, *, n_features: int) -> Ints:
     """(n,) class numbers by linear probes that were fitted on the other turns."""
-    named = np.empty_like(label)
-    for t in range(_N_TURNS):
-        fitted, asked = np.flatnonzero(turn != t), np.flatnonzero(turn == t)
+    predicted = np.empty_like(label)
+    for k in range(_N_FOLDS):
+        train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         logits = probe_logits(
-            gram[np.ix_(fitted, fitted)],
-            gram[np.ix_(asked, fitted)],
-            label[fitted],
+            gram[np.ix_(train, train)],
+            gram[np.ix_(test, train)],
+            label[train],
             n_classes=int(label.max()) + 1,
             n_features=n_features,
             shrinkage=_SHRINKAGE,
             balanced=False,
         )
-        named[asked] = logits.argmax(axis=1)
-    return named
+        predicted[test] = logits.argmax(axis=1)
+    return predicted
 
 
-def _named_by_nearest(gram: Singles, label: Ints, turn: Ints) -> Ints:
+def _predicted_by_nearest(gram: Singles, label: Ints, fold: Ints) -> Ints:
     """(n,) class numbers of the nearest image of the other turns, by the distance of standardised features."""
     squares = np.diag(gram)
     distance = squares[:, None] + squares - 2 * gram
-    named: Ints = label[np.where(turn[:, None] == turn, np.inf, distance).argmin(axis=1)]
-    return named
+    predicted: Ints = label[np.where(fold[:, None] == fold, np.inf, distance).argmin(axis=1)]
+    return predicted
 
 
 LEAKAGE_AUDITS = register(Kind("leakage-audits", "the leakage estimates of datasets, and their shortcuts", RECORDS))
@@ -132,9 +132,9 @@ def cached_leakage_audit(data: Dataset, scan: Scan) -> LeakageAudit | None:
     """What was learnt before of the same pixels with these labels, groups and copies; None where nobody has looked."""
     key = _key(data, scan)
     with RecordStore(LEAKAGE_AUDITS, "images") as store:
-        kept = store.find([key]).get(key)
+        stored = store.find([key]).get(key)
     try:
-        return None if kept is None else _ADAPTER.validate_json(kept)
+        return None if stored is None else _ADAPTER.validate_json(stored)
     except ValidationError:  # of another version of this program
         return None
 

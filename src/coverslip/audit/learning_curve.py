@@ -24,12 +24,12 @@ _SD_FLOOR = 1e-3  # of the median feature's, as for the linear probe
 
 def gram_matrix(features: npt.NDArray[np.float32]) -> Singles:
     """(n, n) products of (n, D) features, each feature standardised over all images."""
-    standardised, _ = _standardised(features)
+    standardised, _ = _standardized(features)
     gram: Singles = standardised @ standardised.T
     return gram
 
 
-def _standardised(features: npt.NDArray[np.float32]) -> tuple[Singles, npt.NDArray[np.float64]]:
+def _standardized(features: npt.NDArray[np.float32]) -> tuple[Singles, npt.NDArray[np.float64]]:
     """Standardised features and their standard deviations."""
     sd = features.std(axis=0, dtype=np.float64)
     sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
@@ -55,7 +55,7 @@ def gram_matrix_with_variation(
         shrinkage, balanced: as for the linear probe.
     """
     label = np.unique(label, return_inverse=True)[1]  # a sample may lack a class
-    standardised, sd = _standardised(features)
+    standardised, sd = _standardized(features)
     within = (variation / sd).astype(np.float32)
     count = np.bincount(label)
     share = np.full(len(count), 1 / len(count)) if balanced else count / len(label)
@@ -106,14 +106,14 @@ def probe_logits(
     by_image = weight[:, None] * solved
     other_centres = cross @ mean_of  # (m, K)
     linear = other_centres - cross @ by_image + other_centres @ (count[:, None] * (mean_of.T @ by_image))
-    own = np.diag(centres) - np.einsum("nk,nk->k", deviation, solved)
+    quadratic = np.diag(centres) - np.einsum("nk,nk->k", deviation, solved)
     with np.errstate(divide="ignore"):
-        logits: Singles = (linear - own / 2) / floor + np.log(share)
+        logits: Singles = (linear - quadratic / 2) / floor + np.log(share)
     return logits
 
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of the images that are not left out
-_N_HELD_OUT_TURNS = 5  # networks of each size that together leave out every image once
+_N_FOLDS = 5  # networks of each size that together leave out every image once
 _N_PASSES = 2
 _MOST_FOR_TWO_PASSES = 2000  # images; of more, one pass is as steady and costs half
 MOST_IMAGES = 4000  # drawn from more of them: the products of all with all would no longer cost little
@@ -166,12 +166,12 @@ def learning_curve(
         )
     predicted, n_trained = [], []
     n_passes = _N_PASSES if len(label) <= _MOST_FOR_TWO_PASSES else 1
-    n_fitted, n_networks = 0, n_passes * _N_HELD_OUT_TURNS * len(SHARES)
+    n_fitted, n_networks = 0, n_passes * _N_FOLDS * len(SHARES)
     for _ in range(n_passes):
         key = nested_order(label, unit, generator)
         predicted_class = np.zeros((len(SHARES), len(label)), dtype=np.int64)
-        for turn in range(_N_HELD_OUT_TURNS):
-            order, ends = _nested_parts((key + turn / _N_HELD_OUT_TURNS) % 1)
+        for fold in range(_N_FOLDS):
+            order, ends = _nested_parts((key + fold / _N_FOLDS) % 1)
             train, held_out = order[: ends[-1]], order[ends[-1] :]
             products, cross = gram[np.ix_(train, train)], gram[np.ix_(held_out, train)]
             for size, end in enumerate(ends):
@@ -221,8 +221,8 @@ def nested_order(label: Ints, unit: Ints, generator: np.random.Generator) -> npt
 def _nested_parts(key: npt.NDArray[np.float64]) -> tuple[Ints, list[int]]:
     """The images in order, and where each size ends among them; those after the last end are left out."""
     order = np.argsort(key, kind="stable")
-    kept = 1 - 1 / _N_HELD_OUT_TURNS
-    ends = np.searchsorted(key[order], np.array(SHARES) * kept)
+    training_share = 1 - 1 / _N_FOLDS
+    ends = np.searchsorted(key[order], np.array(SHARES) * training_share)
     return order, np.maximum(ends, 2).tolist()
 
 

@@ -59,23 +59,29 @@ def candidate_pairs(
     step = _steps(n, 2 * (1 + len(_CROPPED_AT)), emit, stop)
     numbers = _described(pictures, step)
     weights, farthest = _learn(pictures, numbers)
-    places = (numbers @ weights).astype(np.float32)
-    found = [_near(places, places, _N_NEIGHBOURS, farthest, step)]
+    embedded = (numbers @ weights).astype(np.float32)
+    neighbors = [_near(embedded, embedded, _N_NEIGHBOURS, farthest, step)]
     for x, y in _CROPPED_AT:
         cropped = _described(pictures, step, np.array(((1 - _CROPPED, 0, x, y),), np.float32))
-        found.append(_near((cropped @ weights).astype(np.float32), places, _N_CROPPED, farthest, step))
-    return _each_once(np.concatenate([rows for rows, _ in found]), np.concatenate([rows for _, rows in found]), n)
+        neighbors.append(_near((cropped @ weights).astype(np.float32), embedded, _N_CROPPED, farthest, step))
+    return _each_once(
+        np.concatenate([rows for rows, _ in neighbors]), np.concatenate([rows for _, rows in neighbors]), n
+    )
 
 
 def _steps(n: int, n_passes: int, emit: Emit, stop: Stop) -> Callable[[], None]:
     """What is called after each block of pictures, in so many passes through all of them."""
-    tell, total, done = telling(emit, "near-duplicates 1 of 3: finding candidates", "images"), -(-n // _AT_ONCE), 0
+    report_progress, total, done = (
+        telling(emit, "near-duplicates 1 of 3: finding candidates", "images"),
+        -(-n // _AT_ONCE),
+        0,
+    )
 
     def step() -> None:
         nonlocal done
         stop.check()
         done += 1
-        tell(n * done // (total * n_passes), n)
+        report_progress(n * done // (total * n_passes), n)
 
     return step
 
@@ -90,16 +96,16 @@ def _described(pictures: npt.NDArray[np.uint8], step: Callable[[], None], pose: 
     return np.concatenate(numbers)
 
 
-def _near(asking: Floats, places: Floats, n: int, farthest: float, step: Callable[[], None]) -> tuple[Ints, Ints]:
-    """Rows of `asking`, and of the places that are among the n nearest to it, itself not, and not too far."""
-    squares = np.einsum("nd,nd->n", places, places)
+def _near(queries: Floats, embedded: Floats, n: int, farthest: float, step: Callable[[], None]) -> tuple[Ints, Ints]:
+    """Rows of `queries`, and of the places that are among the n nearest to it, itself not, and not too far."""
+    squares = np.einsum("nd,nd->n", embedded, embedded)
     rows, columns = [], []
-    for start in range(0, len(asking), _AT_ONCE):
-        block = asking[start : start + _AT_ONCE]
-        distance = squares - 2 * (block @ places.T)
+    for start in range(0, len(queries), _AT_ONCE):
+        block = queries[start : start + _AT_ONCE]
+        distance = squares - 2 * (block @ embedded.T)
         distance += np.einsum("nd,nd->n", block, block)[:, None]
-        here = np.arange(len(block))
-        distance[here, here + start] = np.inf
+        row_in_block = np.arange(len(block))
+        distance[row_in_block, row_in_block + start] = np.inf
         nearest = np.argpartition(distance, n - 1, axis=1)[:, :n]
         row, column = np.nonzero(np.take_along_axis(distance, nearest, axis=1) <= farthest)
         rows.append(row + start)
@@ -118,8 +124,8 @@ def _learn(pictures: npt.NDArray[np.uint8], numbers: Floats) -> tuple[Floats, fl
     from scipy.linalg import eigh
 
     generator = np.random.default_rng(0)
-    chosen = np.resize(generator.permutation(len(pictures)), _N_CHANGED)
-    difference = describe(_changed(floats_of(pictures[chosen]), generator)) - numbers[chosen]
+    sampled = np.resize(generator.permutation(len(pictures)), _N_CHANGED)
+    difference = describe(_changed(floats_of(pictures[sampled]), generator)) - numbers[sampled]
     within = (difference.T @ difference).astype(np.float64) / len(difference)
     within += (1e-3 * np.trace(within) / len(within) + 1e-9) * np.eye(len(within))
     weights = eigh(np.cov(numbers.T.astype(np.float64)), within)[1][:, ::-1][:, :_N_NUMBERS]
@@ -182,12 +188,17 @@ class SeenWhileScanning:
 def with_cached_near_duplicates(scan: Scan) -> Scan:
     """The scan with the clusters that an earlier search among equal pixels found, whatever the files' names."""
     with RecordStore(NEAR_DUPLICATES, "images") as store:
-        kept = store.find([_key(scan)]).get(_key(scan))
-    return scan if kept is None else replace(scan, near_duplicates=_clusters(scan, json.loads(kept)))
+        stored = store.find([_key(scan)]).get(_key(scan))
+    return scan if stored is None else replace(scan, near_duplicates=_clusters(scan, json.loads(stored)))
 
 
 def with_near_duplicates(
-    dataset: Dataset, scan: Scan, seen: SeenWhileScanning | None = None, *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+    dataset: Dataset,
+    scan: Scan,
+    collector: SeenWhileScanning | None = None,
+    *,
+    emit: Emit = ignore,
+    stop: Stop = BY_SIGNAL,
 ) -> Scan:
     """The scan with the clusters of images that show the same, found now or read from the cache.
 
@@ -196,7 +207,7 @@ def with_near_duplicates(
 
     Args:
         dataset, scan: the images.
-        seen: small pictures of some of them; others are decoded again, and added to it.
+        collector: small pictures of some of them; others are decoded again, and added to it.
         emit: told about progress.
         stop: asked between steps.
 
@@ -208,13 +219,15 @@ def with_near_duplicates(
         return cached
     first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, ImageFacts)}
     positions = [first_of[pixels] for pixels in sorted(first_of)]
-    pictures = _pictures(dataset, positions, seen or SeenWhileScanning(with_quality=False), emit, stop)
-    shown = [i for i in positions if pictures.get(i) is not None]
+    pictures = _pictures(dataset, positions, collector or SeenWhileScanning(with_quality=False), emit, stop)
+    with_picture = [i for i in positions if pictures.get(i) is not None]
     linked = []
-    if len(shown) >= _FEWEST:
+    if len(with_picture) >= _FEWEST:
         with _one_blas_thread():
-            linked = _linked(np.stack([picture for i in shown if (picture := pictures[i]) is not None]), emit, stop)
-    hashes = [[_hash_of(scan, shown[row]) for row in rows] for rows in linked]
+            linked = _linked(
+                np.stack([picture for i in with_picture if (picture := pictures[i]) is not None]), emit, stop
+            )
+    hashes = [[_hash_of(scan, with_picture[row]) for row in rows] for rows in linked]
     with RecordStore(NEAR_DUPLICATES, "images") as store:
         store.keep({_key(scan): json.dumps(hashes).encode()})
     return replace(scan, near_duplicates=_clusters(scan, hashes))
@@ -248,8 +261,8 @@ def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
     def lay(part: slice) -> tuple[Pairs, Floats]:
         return place(pictures, first[part], second[part])
 
-    placed = [*_in_parts(len(first), lay, _STAGES[0], emit, stop)]
-    pairs = _closest(placed, len(pictures))
+    aligned = [*_in_parts(len(first), lay, _STAGES[0], emit, stop)]
+    pairs = _closest(aligned, len(pictures))
 
     def compare(part: slice) -> list[tuple[int, int]]:
         matches = match(pictures, pairs[part])
@@ -257,15 +270,17 @@ def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
         return list(zip(matches.first[accepted].tolist(), matches.second[accepted].tolist(), strict=True))
 
     links = _in_parts(len(pairs.first), compare, _STAGES[1], emit, stop)
-    return _components([link for found in links for link in found], len(pictures))
+    return _components([link for links_of_part in links for link in links_of_part], len(pictures))
 
 
-def _closest(placed: Sequence[tuple[Pairs, Floats]], n: int) -> Pairs:
+def _closest(aligned: Sequence[tuple[Pairs, Floats]], n: int) -> Pairs:
     """Those of the pairs that are among the closest of one of their images, of n: detail takes the most time."""
-    if not placed:
+    if not aligned:
         return Pairs(np.empty(0, np.intp), np.empty(0, np.intp), np.empty((0, 4), np.float32))
-    parts, scores = zip(*placed, strict=True)
-    pairs = Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("first", "second", "pose")))
+    pairs_of_parts, scores = zip(*aligned, strict=True)
+    pairs = Pairs(
+        *(np.concatenate([getattr(part, name) for part in pairs_of_parts]) for name in ("first", "second", "pose"))
+    )
     score = np.concatenate(scores)
     image = np.concatenate((pairs.first, pairs.second % n))
     order = np.lexsort((-np.tile(score, 2), image))
@@ -277,14 +292,14 @@ def _closest(placed: Sequence[tuple[Pairs, Floats]], n: int) -> Pairs:
 
 def _in_parts(n: int, do: Callable[[slice], T], doing: str, emit: Emit, stop: Stop) -> Iterator[T]:
     """What comes of n pairs, some at once on each core."""
-    tell = telling(emit, doing, "pairs")
+    report_progress = telling(emit, doing, "pairs")
     starts = range(0, n, AT_ONCE)
     with ThreadPoolExecutor(n_cores()) as pool:
         try:
             for start, done in zip(starts, pool.map(lambda at: do(slice(at, at + AT_ONCE)), starts), strict=True):
                 yield done
                 stop.check()
-                tell(min(start + AT_ONCE, n), n)
+                report_progress(min(start + AT_ONCE, n), n)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -305,24 +320,24 @@ def _components(links: Sequence[tuple[int, int]], n: int) -> list[list[int]]:
 
 
 def _pictures(
-    dataset: Dataset, positions: Sequence[int], seen: SeenWhileScanning, emit: Emit, stop: Stop
+    dataset: Dataset, positions: Sequence[int], collected: SeenWhileScanning, emit: Emit, stop: Stop
 ) -> dict[int, Bytes | None]:
     """A small picture of each image; None where it is the same everywhere, or cannot be read any more."""
 
     def read(position: int) -> None:
         with suppress(UnreadableImage, MemoryError):
-            seen(position, dataset.records[position].read())
+            collected(position, dataset.records[position].read())
 
-    missing = [i for i in positions if i not in seen.pictures]
-    tell = telling(emit, "reading images for near-duplicates", "images")
+    missing = [i for i in positions if i not in collected.pictures]
+    report_progress = telling(emit, "reading images for near-duplicates", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), AT_ONCE):
             stop.check()
-            part = missing[start : start + AT_ONCE]
-            for _ in pool.map(read, part):
+            batch = missing[start : start + AT_ONCE]
+            for _ in pool.map(read, batch):
                 pass
-            tell(start + len(part), len(missing))
-    return {i: seen.pictures.get(i) for i in positions}
+            report_progress(start + len(batch), len(missing))
+    return {i: collected.pictures.get(i) for i in positions}
 
 
 def _key(scan: Scan) -> str:

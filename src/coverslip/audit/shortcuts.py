@@ -147,32 +147,34 @@ def name_features(names: Sequence[str], labels: Sequence[str]) -> Singles:
         names: (n,).
         labels: (n,); ways of writing that are met in one class only each are left out too, since they name the class.
     """
-    parts = [_without(_parts(name), _parts(label)) for name, label in zip(names, labels, strict=True)]
-    written = [" ".join("#" if part.isdigit() else part for part in each) for each in parts]
+    tokens = [_without(_tokens(name), _tokens(label)) for name, label in zip(names, labels, strict=True)]
+    written = [" ".join("#" if token.isdigit() else token for token in tokens_of_name) for tokens_of_name in tokens]
     columns = [np.ones((len(names), 1), np.float32)]
     if len({*zip(written, labels, strict=True)}) > len(set(written)):
         columns.append(_one_hot(written))
-    columns.append(_one_hot([str(sum(map(len, each))) for each in parts]))
-    last = [next((float(part) for part in reversed(each) if part.isdigit()), -1.0) for each in parts]
+    columns.append(_one_hot([str(sum(map(len, tokens_of_name))) for tokens_of_name in tokens]))
+    last = [
+        next((float(token) for token in reversed(tokens_of_name) if token.isdigit()), -1.0) for tokens_of_name in tokens
+    ]
     edges = np.quantile(last, np.arange(1, _N_STRETCHES) / _N_STRETCHES)
     columns.append(_one_hot([str(stretch) for stretch in np.searchsorted(edges, last)]))
     return np.concatenate(columns, axis=1)
 
 
-def _parts(name: str) -> list[str]:
+def _tokens(name: str) -> list[str]:
     """Words and numbers; these without zeros in front."""
-    return [part.lstrip("0") or "0" for part in re.findall(r"[^\W\d_]+|\d+", name.casefold())]
+    return [token.lstrip("0") or "0" for token in re.findall(r"[^\W\d_]+|\d+", name.casefold())]
 
 
-def _without(parts: Sequence[str], label: Sequence[str]) -> list[str]:
-    return [part for part in parts if part not in label]
+def _without(tokens: Sequence[str], label_tokens: Sequence[str]) -> list[str]:
+    return [token for token in tokens if token not in label_tokens]
 
 
 def _one_hot(values: Sequence[str]) -> Singles:
     """(n, d); no columns where there are too many values to learn, or only one."""
-    known, place = np.unique(values, return_inverse=True)
-    n_columns = len(known) if 2 <= len(known) <= _MOST_NAME_VALUES else 0
-    one_hot: Singles = (place[:, None] == np.arange(n_columns)).astype(np.float32)
+    distinct, index = np.unique(values, return_inverse=True)
+    n_columns = len(distinct) if 2 <= len(distinct) <= _MOST_NAME_VALUES else 0
+    one_hot: Singles = (index[:, None] == np.arange(n_columns)).astype(np.float32)
     return one_hot
 
 
@@ -206,8 +208,8 @@ def file_tags(path: Path) -> dict[str, str]:
         with Image.open(path, formats=_FORMATS) as image:
             exif = image.getexif()
             by_number = {**exif.get_ifd(ExifTags.IFD.Exif), **exif}
-            named = {ExifTags.TAGS.get(number, ""): value for number, value in by_number.items()}
-            tags = {name: value for name, value in named.items() if name in _TAGS}
+            value_of = {ExifTags.TAGS.get(number, ""): value for number, value in by_number.items()}
+            tags = {name: value for name, value in value_of.items() if name in _TAGS}
             tags |= {name: image.info[name] for name in _INFO if name in image.info}
             if tables := getattr(image, "quantization", None):
                 tags["quantisation"] = hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:8]
@@ -243,9 +245,9 @@ def _usable(columns: Mapping[str, Ints], label: Ints, unit: Ints) -> Iterator[tu
             yield name, value
 
 
-def _is_within(value: Ints, other: Ints) -> bool:
+def _is_within(value: Ints, unit: Ints) -> bool:
     """Whether each value is met together with one of the others only."""
-    return len(np.unique(np.stack([value, other]), axis=1).T) == len(np.unique(value))
+    return len(np.unique(np.stack([value, unit]), axis=1).T) == len(np.unique(value))
 
 
 def of_one_class(value: Ints, label: Ints) -> Iterator[tuple[npt.NDArray[np.intp], Ints]]:
@@ -253,12 +255,12 @@ def of_one_class(value: Ints, label: Ints) -> Iterator[tuple[npt.NDArray[np.intp
     for k in range(int(label.max()) + 1):
         of_class = np.flatnonzero(label == k)
         often = np.bincount(value[of_class], minlength=int(value.max()) + 1) >= _FEWEST_OF_VALUE
-        asked = of_class[often[value[of_class]]]
+        eligible = of_class[often[value[of_class]]]
         if often.sum() > 1:
-            yield asked, np.unique(value[asked], return_inverse=True)[1]
+            yield eligible, np.unique(value[eligible], return_inverse=True)[1]
 
 
-_N_TURNS = 5
+_N_FOLDS = 5
 _N_PERMUTATIONS = 40
 _MOST_COMPONENTS = 256
 _SHRINKAGE = 0.1
@@ -295,52 +297,50 @@ def signal_of(
         return None
     label, unit = (np.unique(numbers[usable], return_inverse=True)[1] for numbers in (label, unit))
     generator = np.random.default_rng(seed)
-    asked: dict[SignalSource | None, Singles] = {
+    features_of: dict[SignalSource | None, Singles] = {
         source: features[usable] for source, features in sources.items() if (features != features[0]).any()
     }
-    asked[None] = _components(whole[usable])
-    told, n_probes = dict[SignalSource | None, Told](), 1 + _N_PERMUTATIONS
-    for k, (source, features) in enumerate(asked.items()):
-        tell = partial(_tell_rest, on_progress, k * n_probes, len(asked) * n_probes)
-        told[source] = _told(features, label, unit, generator, tell)
-    by_whole = told.pop(None)
+    features_of[None] = _components(whole[usable])
+    scores, n_probes = dict[SignalSource | None, Told](), 1 + _N_PERMUTATIONS
+    for k, (source, features) in enumerate(features_of.items()):
+        report_progress = partial(_report_rest, on_progress, k * n_probes, len(features_of) * n_probes)
+        scores[source] = _probe_score(features, label, unit, generator, report_progress)
+    by_whole = scores.pop(None)
     by_column = {
-        name: _told_by_column(value[usable], asked[None], label, unit, generator)
+        name: _column_probe(value[usable], features_of[None], label, unit, generator)
         for name, value in (columns or {}).items()
     }
-    by_source = {source: each for source, each in told.items() if source}
+    by_source = {source: each for source, each in scores.items() if source}
     return Signal(1 / (int(label.max()) + 1), by_whole, by_source, by_column)
 
 
-def _told_by_column(
-    value: Ints, whole: Singles, label: Ints, unit: Ints, generator: np.random.Generator
-) -> ToldByColumn:
+def _column_probe(value: Ints, whole: Singles, label: Ints, unit: Ints, generator: np.random.Generator) -> ToldByColumn:
     one_hot = np.eye(int(value.max()) + 1, dtype=np.float32)[value]
-    told = _told(one_hot, label, unit, generator, lambda done: None)
+    score = _probe_score(one_hot, label, unit, generator, lambda done: None)
     gains, sizes = [0.0], [0]
     for images, values in of_one_class(value, label):
         chance = 1 / (int(values.max()) + 1)
         reached = _balanced_accuracy(whole[images], values, np.arange(len(images)), generator)
         gains.append((reached - chance) / (1 - chance))
         sizes.append(len(images))
-    seen = float(np.average(gains, weights=sizes)) if sum(sizes) else 0.0
-    return ToldByColumn(told, max(0.0, seen))
+    visibility = float(np.average(gains, weights=sizes)) if sum(sizes) else 0.0
+    return ToldByColumn(score, max(0.0, visibility))
 
 
-def _tell_rest(on_progress: OnProgress, before: int, total: int, done: int) -> None:
+def _report_rest(on_progress: OnProgress, before: int, total: int, done: int) -> None:
     on_progress(before + done, total)
 
 
-def _told(
-    features: Singles, label: Ints, unit: Ints, generator: np.random.Generator, tell: Callable[[int], None]
+def _probe_score(
+    features: Singles, label: Ints, unit: Ints, generator: np.random.Generator, report_progress: Callable[[int], None]
 ) -> Told:
     observed = _balanced_accuracy(features, label, unit, generator)
     by_chance = []
     for done in range(1, 1 + _N_PERMUTATIONS):
-        tell(done)
+        report_progress(done)
         at_random = _labels_at_random(label, unit, generator)
         by_chance.append(_balanced_accuracy(features, at_random, unit, generator))
-    tell(1 + _N_PERMUTATIONS)
+    report_progress(1 + _N_PERMUTATIONS)
     return Told(observed, (1 + sum(chance >= observed for chance in by_chance)) / (1 + _N_PERMUTATIONS))
 
 
@@ -358,17 +358,17 @@ def _labels_at_random(label: Ints, unit: Ints, generator: np.random.Generator) -
 
 def _balanced_accuracy(features: Singles, label: Ints, unit: Ints, generator: np.random.Generator) -> float:
     """Of images that were left out, in five turns that are dealt out anew by these labels."""
-    turn = (nested_order(label, unit, generator) * _N_TURNS).astype(np.int64)
+    fold = (nested_order(label, unit, generator) * _N_FOLDS).astype(np.int64)
     n_classes = int(label.max()) + 1
-    n_turns = np.array([len(np.unique(turn[label == k])) for k in range(n_classes)])
-    asked = (n_turns > 1)[label]  # a class in a single turn cannot be learnt where it is asked for
-    if len(np.unique(label[asked])) < 2:
+    n_folds = np.array([len(np.unique(fold[label == k])) for k in range(n_classes)])
+    is_testable = (n_folds > 1)[label]  # a class in a single turn cannot be learnt where it is asked for
+    if len(np.unique(label[is_testable])) < 2:
         return 1 / n_classes
-    order = np.flatnonzero(asked)[np.argsort(turn[asked], kind="stable")]
+    order = np.flatnonzero(is_testable)[np.argsort(fold[is_testable], kind="stable")]
     label = np.unique(label[order], return_inverse=True)[1]
     n_classes = int(label.max()) + 1
     logits = held_out_logits(
-        features[order], label, turn[order], n_classes=n_classes, balanced=True, shrinkage=_SHRINKAGE
+        features[order], label, fold[order], n_classes=n_classes, balanced=True, shrinkage=_SHRINKAGE
     )
     is_right = logits.argmax(axis=1) == label
     return float(np.mean([is_right[label == k].mean() for k in range(n_classes)]))

@@ -195,14 +195,16 @@ class PixelCache:
     ) -> dict[int, int]:
         """Where in the store each position's pixels lie, once those that it lacked are there."""
         digests = [_digest(scan, i) for i in positions]
-        places = self._store.places(digests)
+        positions_in_store = self._store.places(digests)
         missing = list(
-            {digest: i for digest, i, place in zip(digests, positions, places, strict=True) if place < 0}.values()
+            {
+                digest: i for digest, i, place in zip(digests, positions, positions_in_store, strict=True) if place < 0
+            }.values()
         )
         if missing:
             self._decode(dataset, scan, by_field(dataset.records, missing), preprocessing, emit, stop)
-            places = self._store.places(digests)
-        return dict(zip(positions, places.tolist(), strict=True))
+            positions_in_store = self._store.places(digests)
+        return dict(zip(positions, positions_in_store.tolist(), strict=True))
 
     def _decode(
         self,
@@ -214,26 +216,26 @@ class PixelCache:
         stop: Stop,
     ) -> None:
         started = time.monotonic()
-        some: list[Pixels] = []
+        batch: list[Pixels] = []
         records, digests = [dataset.records[i] for i in missing], [_digest(scan, i) for i in missing]
         for done, image in enumerate(read_preprocessed(records, preprocessing, hashes=digests), start=1):
             if isinstance(image, UnreadableImage):
                 raise image
-            some.append(image.pixels)
-            if len(some) == _N_AT_ONCE or done == len(missing):
-                first = done - len(some)
-                self._store.add(digests[first:done], np.stack(some))
-                some.clear()
+            batch.append(image.pixels)
+            if len(batch) == _N_AT_ONCE or done == len(missing):
+                first = done - len(batch)
+                self._store.add(digests[first:done], np.stack(batch))
+                batch.clear()
                 stop.check()
                 per_second = done / max(time.monotonic() - started, 1e-9)
-                left = (len(missing) - done) / per_second
+                seconds_left = (len(missing) - done) / per_second
                 emit(
                     Progressed(
                         stage="preprocessing images",
                         done=done,
                         total=len(missing),
                         per_second=per_second,
-                        seconds_left=left,
+                        seconds_left=seconds_left,
                     )
                 )
 

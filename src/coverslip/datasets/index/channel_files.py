@@ -35,12 +35,12 @@ def with_channel_files(data: Dataset, plan: ReadPlan) -> Dataset:
     """
     if plan.channel_files is None:
         return data
-    joined = _Joined(plan.channel_files)
-    records = joined.of(data.records)
-    return replace(data, records=tuple(records), notes=(*data.notes, *joined.notes()))
+    joining = _ChannelJoiner(plan.channel_files)
+    records = joining.of(data.records)
+    return replace(data, records=tuple(records), notes=(*data.notes, *joining.notes()))
 
 
-class _Joined:
+class _ChannelJoiner:
     """Files of one image, put together, and what was noticed."""
 
     def __init__(self, marks: Sequence[str]) -> None:
@@ -72,7 +72,7 @@ class _Joined:
         self._n_files += len(files)
         self._n_images += 1
         self._n_unlike += len({record.label for _, record in files}) > 1
-        names = [_with_mark(first.path.name, mark, other) for other in self._marks]
+        names = [_with_mark(first.path.name, mark, each) for each in self._marks]
         changed = replace(first, plan=first.plan.model_copy(update={"other_files": tuple(names[1:])}))
         if channel == 0:
             return changed
@@ -110,10 +110,10 @@ def channel_names(records: Sequence[ImageRecord]) -> ChannelNames | None:
     marks_of: dict[tuple[Path, str], dict[str, str]] = defaultdict(dict)
     for record in records:
         if record.given is None and not record.plan.other_files:
-            found = next(iter(reversed(list(_USUAL_MARK.finditer(record.path.name)))), None)
-            if found is not None:
-                key = (record.path.parent, _with_mark(record.path.name, found, "\0"))
-                marks_of[key][found.group()] = record.path.name
+            last_mark = next(iter(reversed(list(_USUAL_MARK.finditer(record.path.name)))), None)
+            if last_mark is not None:
+                key = (record.path.parent, _with_mark(record.path.name, last_mark, "\0"))
+                marks_of[key][last_mark.group()] = record.path.name
     if not marks_of:
         return None
     times = Counter(frozenset(marks) for marks in marks_of.values())
@@ -128,5 +128,5 @@ def channel_names(records: Sequence[ImageRecord]) -> ChannelNames | None:
     return ChannelNames(ordered, n_files, n_images, tuple(example[mark] for mark in ordered))
 
 
-def _with_mark(name: str, mark: re.Match[str], other: str) -> str:
-    return f"{name[: mark.start()]}{other}{name[mark.end() :]}"
+def _with_mark(name: str, mark: re.Match[str], replacement: str) -> str:
+    return f"{name[: mark.start()]}{replacement}{name[mark.end() :]}"

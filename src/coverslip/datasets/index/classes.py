@@ -141,25 +141,27 @@ def with_classes(dataset: Dataset, plan: ClassPlan, known: Iterable[str] = ()) -
     changes, known = plan.changes(), frozenset(known)
 
     def renamed(record: ImageRecord) -> ImageRecord:
-        new, named = record.label, _named(dataset, record, plan, changes)
-        if named is not None:
-            new = changes[named]
+        new, old_name = record.label, _named(dataset, record, plan, changes)
+        if old_name is not None:
+            new = changes[old_name]
         elif plan.by_domain and new is not None:
-            own = class_of_domain(dataset, record)
-            new = new if new in known and own not in known else own
+            class_in_domain = class_of_domain(dataset, record)
+            new = new if new in known and class_in_domain not in known else class_in_domain
         return record if new == record.label else replace(record, label=new)
 
     records = tuple(map(renamed, dataset.records))
-    made = frozenset(plan.new_names().values())
-    return replace(dataset, records=records, dropped=frozenset(plan.drop), class_order=plan.order, made_classes=made)
+    new_classes = frozenset(plan.new_names().values())
+    return replace(
+        dataset, records=records, dropped=frozenset(plan.drop), class_order=plan.order, made_classes=new_classes
+    )
 
 
 def _named(dataset: Dataset, record: ImageRecord, plan: ClassPlan, changes: Container[str]) -> str | None:
     """By which name the plan changes an image's class, if it does; what it says of a domain's own class goes first."""
     if record.label is None:
         return None
-    own = class_of_domain(dataset, record)
-    names = (own,) if plan.by_domain else (own, record.label)
+    class_in_domain = class_of_domain(dataset, record)
+    names = (class_in_domain,) if plan.by_domain else (class_in_domain, record.label)
     return next((name for name in names if name in changes), None)
 
 
@@ -198,16 +200,21 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
             are there already.
     """
     labelled = [record for record in dataset.records if record.label is not None]
-    own = {class_of_domain(dataset, record) for record in labelled}
-    there = sorted(own, key=natural_key) if plan.by_domain else dataset.classes
+    classes_of_domains = {class_of_domain(dataset, record) for record in labelled}
+    existing = sorted(classes_of_domains, key=natural_key) if plan.by_domain else dataset.classes
     changed = {key: list(names) for key, names in (("drop", plan.drop), ("rename", plan.rename)) if names}
     if plan.merge:
         changed["merge"] = [old for olds in plan.merge.values() for old in olds]
     faults = [
-        text("no-image-of-class", key=f"classes.{key}", name=one_line(name, 60), hint=_nearest(name, there, own))
+        text(
+            "no-image-of-class",
+            key=f"classes.{key}",
+            name=one_line(name, 60),
+            hint=_nearest(name, existing, classes_of_domains),
+        )
         for key, names in changed.items()
         for name in names
-        if name not in own and name not in there
+        if name not in classes_of_domains and name not in existing
     ]
     changes, new_names = plan.changes(), plan.new_names()
     unnamed = (i for i, record in enumerate(dataset.records) if _named(dataset, record, plan, changes) is None)
@@ -222,17 +229,19 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
         for name in plan.order
         if name not in after
     ]
-    if not faults and len(after) < 2 <= len(there):
+    if not faults and len(after) < 2 <= len(existing):
         faults.append(text("too-few-classes-left", n_classes=len(after), classes=some(after)))
     if faults:
         mismatches = "; ".join(faults)
-        raise BadRecipe("classes-do-not-fit", mismatches=mismatches, classes=some(there, 12), has_classes=bool(there))
+        raise BadRecipe(
+            "classes-do-not-fit", mismatches=mismatches, classes=some(existing, 12), has_classes=bool(existing)
+        )
 
 
 def _nearest(name: str, names: Iterable[str], names_of_domains: Iterable[str] = ()) -> str:
     """The name that was meant, as an advice: one of these, or where it names a domain, a class of that domain."""
-    others = [*names, *names_of_domains] if "/" in name else list(names)
-    plain = {other.casefold(): other for other in others}
-    near = [other for other in others if other.endswith(f"/{name}")]
+    candidates = [*names, *names_of_domains] if "/" in name else list(names)
+    plain = {candidate.casefold(): candidate for candidate in candidates}
+    near = [candidate for candidate in candidates if candidate.endswith(f"/{name}")]
     near += [plain[match] for match in difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)]
     return f" {text('did-you-mean', name=one_line(near[0], 60))}" if near else ""

@@ -39,7 +39,7 @@ class Listing:
     def notes(self) -> list[Note]:
         """What was passed over, in words."""
         notes = []
-        for unread in unread_formats(parts[-1] for parts in self.images):
+        for unread in unread_formats(path_parts[-1] for path_parts in self.images):
             notes.append(
                 note("unread-format", level="warning", format=unread.title, n_files=unread.n_files, advice=unread.do)
             )
@@ -113,10 +113,10 @@ def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], 
         raise no_images(root, listing)
     layout = _read_layout(root, listing.images)
     records = []
-    for parts in listing.images:
-        side, label = layout.place(parts)
-        identity = name_as_text("/".join(parts))
-        records.append(ImageRecord(identity, root.joinpath(*parts), label, None, "", side, plan))
+    for path_parts in listing.images:
+        side, label = layout.place(path_parts)
+        identity = name_as_text("/".join(path_parts))
+        records.append(ImageRecord(identity, root.joinpath(*path_parts), label, None, "", side, plan))
     return layout.source, records, layout.notes(listing, records) + listing.notes()
 
 
@@ -145,10 +145,10 @@ class _Layout:
     prefix: tuple[str, ...]  # wrapping folders that say nothing, such as `images`
     source: Source
 
-    def place(self, parts: Sequence[str]) -> tuple[Side | None, str | None]:
+    def place(self, path_parts: Sequence[str]) -> tuple[Side | None, str | None]:
         """Part and label of an image with these path parts."""
-        inner = parts[len(self.prefix) :]
-        if tuple(parts[: len(self.prefix)]) != self.prefix:
+        inner = path_parts[len(self.prefix) :]
+        if tuple(path_parts[: len(self.prefix)]) != self.prefix:
             return None, None
         side = side_named(inner[0]) if self.source == "split folders" and len(inner) > 1 else None
         if self.source == "split folders":
@@ -162,7 +162,7 @@ class _Layout:
         unlabelled = [record.image_id for record in records if record.label is None]
         if unlabelled:
             notes.append(note("no-class-folder", n_images=len(unlabelled), examples=some(unlabelled, 3)))
-        full = {parts[:depth] for parts in listing.images for depth in range(1, len(parts))}
+        full = {path_parts[:depth] for path_parts in listing.images for depth in range(1, len(path_parts))}
         depth = len(self.prefix) + (2 if self.source == "split folders" else 1)
         empty = ["/".join(f) for f in listing.folders if len(f) == depth and f not in full]
         if empty:
@@ -173,20 +173,20 @@ class _Layout:
 def _read_layout(root: Path, images: Sequence[tuple[str, ...]]) -> _Layout:
     prefix: tuple[str, ...] = ()
     while True:
-        inner = [parts[len(prefix) :] for parts in images]
-        tops = sorted({parts[0] for parts in inner if len(parts) > 1}, key=natural_key)
+        inner = [path_parts[len(prefix) :] for path_parts in images]
+        tops = sorted({path_parts[0] for path_parts in inner if len(path_parts) > 1}, key=natural_key)
         if not tops:
             raise BadDataset("no-class-folders", file=root, n_images=len(images))
         sides = {top: side_named(top) for top in tops}
-        below_sides = [parts for parts in inner if len(parts) > 1 and sides[parts[0]]]
+        below_sides = [path_parts for path_parts in inner if len(path_parts) > 1 and sides[path_parts[0]]]
         divides = all(sides.values()) or {"train"} < {side for side in sides.values() if side}
-        if divides and any(len(parts) > 2 for parts in below_sides):
+        if divides and any(len(path_parts) > 2 for path_parts in below_sides):
             return _Layout(prefix, "split folders")
         if divides:
             raise BadDataset("split-folders-without-classes", file=root, folders=some(tops))
         # An unpacked archive often has one folder around everything. Taken as a class it would be the only one.
         depth = _n_shared_folders(inner)
-        if not depth or any(len(parts) == depth + 1 for parts in inner):
+        if not depth or any(len(path_parts) == depth + 1 for path_parts in inner):
             return _Layout(prefix, "folders")
         prefix = (*prefix, tops[0])
 
@@ -221,10 +221,10 @@ def _suffix(name: str) -> str:
     return name[dot:].lower() if dot > 0 else ""
 
 
-def _natural_path(parts: Iterable[str]) -> list[tuple[tuple[str | tuple[int, str], ...], str]]:
-    return [natural_key(part) for part in parts]
+def _natural_path(names: Iterable[str]) -> list[tuple[tuple[str | tuple[int, str], ...], str]]:
+    return [natural_key(name) for name in names]
 
 
 def _suffixes(counts: Counter[str]) -> str:
-    shown = ", ".join(f"{n:,} {one_line(suffix, 20)}" for suffix, n in counts.most_common(6))
-    return shown if len(counts) <= 6 else f"{shown} and others"
+    listed = ", ".join(f"{n:,} {one_line(suffix, 20)}" for suffix, n in counts.most_common(6))
+    return listed if len(counts) <= 6 else f"{listed} and others"

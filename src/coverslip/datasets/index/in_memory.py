@@ -24,40 +24,40 @@ Axes = Literal["HWC", "CHW"]
 _PLAIN_CHANNELS = 4  # that even an image of a few pixels may have
 
 
-def is_image(given: object) -> bool:
+def is_image(candidate: object) -> bool:
     """Whether this is one image: Pillow's, or anything of two or three axes that NumPy makes an array of."""
-    return isinstance(given, Image.Image) or n_axes(given) in (2, 3)
+    return isinstance(candidate, Image.Image) or n_axes(candidate) in (2, 3)
 
 
-def n_axes(given: object) -> int | None:
+def n_axes(array: object) -> int | None:
     """How many axes an array has, of NumPy or of others that know how to become one; None: it is no array."""
-    if isinstance(given, np.ndarray):
-        return given.ndim
-    return len(getattr(given, "shape", ())) if hasattr(given, "__array__") else None
+    if isinstance(array, np.ndarray):
+        return array.ndim
+    return len(getattr(array, "shape", ())) if hasattr(array, "__array__") else None
 
 
-def image_in_memory(given: Any, name: str, axes: Axes = "HWC") -> Decoded:  # Any: whatever becomes an array
+def image_in_memory(image: Any, name: str, axes: Axes = "HWC") -> Decoded:  # Any: whatever becomes an array
     """An image as if it had been read from a lossless file of these pixels. Arrays are not copied.
 
     Args:
-        given: as `is_image` says; truth values are black and white.
+        image: as `is_image` says; truth values are black and white.
         name: of the image, for errors.
         axes: of an array with three: channels last or first. An array with two is grey.
 
     Raises:
         BadDataset: it has no pixels, does not hold real numbers, or as many channels as if its axes were others.
     """
-    if isinstance(given, Image.Image):
-        return _of_pillow(given, name)
-    array = np.asarray(given)
-    if array.ndim == 3 and axes == "CHW":
-        array = array.transpose(1, 2, 0)
-    if array.dtype.kind not in "buif":
-        raise BadDataset("not-an-array-of-numbers", name=name, dtype=str(array.dtype))
-    _check_shape(array, name, axes)
-    if array.dtype.kind == "b":
-        return Decoded(array.astype(np.uint8) * np.uint8(255), bit_depth=1)
-    return Decoded(array, bit_depth=8 * array.dtype.itemsize)
+    if isinstance(image, Image.Image):
+        return _of_pillow(image, name)
+    pixels = np.asarray(image)
+    if pixels.ndim == 3 and axes == "CHW":
+        pixels = pixels.transpose(1, 2, 0)
+    if pixels.dtype.kind not in "buif":
+        raise BadDataset("not-an-array-of-numbers", name=name, dtype=str(pixels.dtype))
+    _check_shape(pixels, name, axes)
+    if pixels.dtype.kind == "b":
+        return Decoded(pixels.astype(np.uint8) * np.uint8(255), bit_depth=1)
+    return Decoded(pixels, bit_depth=8 * pixels.dtype.itemsize)
 
 
 def _of_pillow(image: Image.Image, name: str) -> Decoded:
@@ -71,9 +71,9 @@ def _check_shape(array: np.ndarray, name: str, axes: Axes) -> None:
     if 0 in array.shape:
         raise BadDataset("no-pixels", name=name, shape=str(array.shape))
     if array.ndim == 3 and array.shape[2] > _PLAIN_CHANNELS and array.shape[2] >= min(array.shape[:2]):
-        other = "CHW" if axes == "HWC" else "HWC"
+        other_axes = "CHW" if axes == "HWC" else "HWC"
         height, width, n_channels = array.shape
-        raise BadDataset("wrong-axes", name=name, n_channels=n_channels, height=height, width=width, axes=other)
+        raise BadDataset("wrong-axes", name=name, n_channels=n_channels, height=height, width=width, axes=other_axes)
 
 
 def with_pixel_depth(tables: Sequence[Mapping[str, Decoded]], depth: Depth | None) -> list[dict[str, Decoded]]:
@@ -169,9 +169,9 @@ def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | Tabl
     raise BadDataset("item-not-an-image", index=k, item=f"{item!r:.80}")
 
 
-def _is_labels(given: object) -> bool:
+def _is_labels(candidate: object) -> bool:
     """Whether it is the `y` of `(X, y)`: a list or an array of one axis. No source of images is either."""
-    return isinstance(given, list) or n_axes(given) == 1
+    return isinstance(candidate, list) or n_axes(candidate) == 1
 
 
 def _labelled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each library's own
@@ -189,21 +189,21 @@ def _labelled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each li
     return table
 
 
-def _is_image(given: object) -> bool:
+def _is_image(candidate: object) -> bool:
     """Whether it is one image: data frames become arrays of two axes too."""
-    return is_image(given) and not _is_table(given)
+    return is_image(candidate) and not _is_table(candidate)
 
 
-def _is_table(given: object) -> bool:
+def _is_table(candidate: object) -> bool:
     """Whether it has named columns, as dictionaries and the data frames of pandas, polars and PyArrow have."""
-    return isinstance(given, Mapping) or (hasattr(given, "columns") and hasattr(given, "__getitem__"))
+    return isinstance(candidate, Mapping) or (hasattr(candidate, "columns") and hasattr(candidate, "__getitem__"))
 
 
-def _table_of(given: Any, word: str, axes: Axes) -> Table:  # Any: each library's own
-    names = list(given if isinstance(given, Mapping) else getattr(given, "column_names", given.columns))
+def _table_of(frame: Any, word: str, axes: Axes) -> Table:  # Any: each library's own
+    names = list(frame if isinstance(frame, Mapping) else getattr(frame, "column_names", frame.columns))
     if len(set(names)) < len(names):
         raise BadDataset("equal-table-columns", columns=some(map(str, names), 12))
-    columns = {str(name): _cells(given[name]) for name in names}
+    columns = {str(name): _cells(frame[name]) for name in names}
     lengths = {len(cells) for cells in columns.values()}
     if len(lengths) > 1:
         sizes = ", ".join(text("column-length", column=name, n_cells=len(cells)) for name, cells in columns.items())
@@ -232,9 +232,9 @@ def _texts_and_images(
     texts = []
     for column, cells in columns.items():
         if column in of_images:
-            named = {f"{word} {k}": cell for k, cell in enumerate(cells)}
-            images = {name: image_in_memory(cell, name, axes) for name, cell in named.items() if is_image(cell)}
-            texts.append([name if name in images else _text(cell) for name, cell in named.items()])
+            cell_of_name = {f"{word} {k}": cell for k, cell in enumerate(cells)}
+            images = {name: image_in_memory(cell, name, axes) for name, cell in cell_of_name.items() if is_image(cell)}
+            texts.append([name if name in images else _text(cell) for name, cell in cell_of_name.items()])
         else:
             texts.append([_text(cell) for cell in cells])
     return texts, images
@@ -251,7 +251,7 @@ def _text(cell: Any) -> str:  # Any: whatever stands in a data frame
     return os.fspath(cell) if isinstance(cell, os.PathLike) else str(cell).strip()
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], given: Mapping[str, Decoded]) -> Table:
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], images: Mapping[str, Decoded]) -> Table:
     """A table whose relative paths start from the current folder."""
     return Table(
         path=Path.cwd() / "table in memory",
@@ -260,5 +260,5 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], given: Map
         lines=tuple(range(len(rows))),
         notes=(),
         is_in_memory=True,
-        given=dict(given),
+        given=dict(images),
     )

@@ -159,16 +159,16 @@ def regrouped(dataset: Dataset, group: str) -> Dataset:
         BadDataset: as `open_dataset`.
     """
     column, pattern = (group, None) if dataset.opening.are_tables else (None, group)
-    again = open_again(replace(dataset.opening, group=column, group_pattern=pattern))
-    group_of = {record.image_id: record.group for record in again.records}
+    reopened = open_again(replace(dataset.opening, group=column, group_pattern=pattern))
+    group_of = {record.image_id: record.group for record in reopened.records}
     records = tuple(replace(r, group=group_of.get(r.image_id, r.image_id)) for r in dataset.records)
-    return replace(again, records=records)
+    return replace(reopened, records=records)
 
 
-def _open_labelled(given: str | Path | Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
-    if isinstance(given, Table):
-        return _open_table(given, opening, may_read)
-    path = absolute_path(given)
+def _open_labelled(origin: str | Path | Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
+    if isinstance(origin, Table):
+        return _open_table(origin, opening, may_read)
+    path = absolute_path(origin)
     refuse_closed(path)
     if not path.exists():
         raise BadDataset("no-such-source", file=path, advice=nearest_spelling(path))
@@ -185,7 +185,7 @@ def _open_labelled(given: str | Path | Table, opening: Opening, may_read: Callab
         return _open_table(read_table(path), opening, may_read)
     if has_image_suffix(path.name):
         raise BadDataset("single-image", file=path)
-    raise BadDataset("not-a-folder-or-table", file=path, name=one_line(str(given), 60))
+    raise BadDataset("not-a-folder-or-table", file=path, name=one_line(str(origin), 60))
 
 
 def _open_table(table: Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
@@ -216,9 +216,9 @@ def _opened(
 def _in_domains(opened: Sequence[Dataset], names: Sequence[str | None]) -> Dataset:
     """What was opened as one dataset, in domains of the names that were given, else those of its folders."""
     if len(opened) > 1:
-        chosen = names or [None] * len(opened)
+        names_or_none = names or [None] * len(opened)
         return _joined(
-            opened, [name or folder_name for name, folder_name in zip(chosen, _domains(opened), strict=True)]
+            opened, [name or folder_name for name, folder_name in zip(names_or_none, _domains(opened), strict=True)]
         )
     (dataset,) = opened
     return _in_domain(dataset, names[0]) if names and names[0] else dataset
@@ -239,15 +239,15 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
     records: list[ImageRecord] = []
     notes: list[Note] = []
     origins: dict[str, list[Origin]] = {}
-    seen: set[tuple[object, ...]] = set()
+    keys: set[tuple[object, ...]] = set()
     n_twice = 0
     field_groups: dict[Path, str] = {}
     for dataset, domain in zip(opened, domains, strict=True):
         for record in dataset.records:
             key = (record.path, record.plan, record.label, record.predefined_split)
-            n_twice += key in seen
-            if key not in seen:
-                seen.add(key)
+            n_twice += key in keys
+            if key not in keys:
+                keys.add(key)
                 identity = f"{domain}/{record.image_id}"
                 group = record.group
                 if group == record.image_id:
@@ -281,27 +281,27 @@ def _with_unique_ids(dataset: Dataset) -> tuple[list[ImageRecord], list[Note]]:
 
     Where several images are named 'cell 7', each becomes 'cell 7 (FILE)'. Rows of the same pixels are numbered.
     """
-    named: defaultdict[str, list[ImageRecord]] = defaultdict(list)
+    records_of_name: defaultdict[str, list[ImageRecord]] = defaultdict(list)
     for record in dataset.records:
-        named[record.image_id].append(record)
-    if len(named) == len(dataset.records):
+        records_of_name[record.image_id].append(record)
+    if len(records_of_name) == len(dataset.records):
         return list(dataset.records), []
-    images = {name: {_image_of(record, dataset.root) for record in rows} for name, rows in named.items()}
-    taken, unique = set(named), []
-    used: Counter[str] = Counter()
+    images = {name: {_image_of(record, dataset.root) for record in rows} for name, rows in records_of_name.items()}
+    used_ids, unique = set(records_of_name), []
+    n_of_name: Counter[str] = Counter()
     for record in dataset.records:
         name = own_name = record.image_id
         if len(images[name]) > 1:
             own_name = f"{name} ({_image_of(record, dataset.root)})"
-        used[own_name] += 1
-        n = used[own_name]
+        n_of_name[own_name] += 1
+        n = n_of_name[own_name]
         identity = own_name if n == 1 else f"{own_name} ({n})"
-        while identity in taken and (n > 1 or own_name != name):
+        while identity in used_ids and (n > 1 or own_name != name):
             n += 1
             identity = f"{own_name} ({n})"
-        taken.add(identity)
+        used_ids.add(identity)
         unique.append(replace(record, image_id=identity, group=own_name if record.group == name else record.group))
-    repeated = [name for name, rows in named.items() if len(rows) > 1]
+    repeated = [name for name, rows in records_of_name.items() if len(rows) > 1]
     return unique, [note("repeated-names", n_names=len(repeated), names=some(repeated, 3))]
 
 
@@ -343,11 +343,11 @@ def _unused(table: Table) -> Note:
 def _domains(opened: Sequence[Dataset]) -> list[str]:
     """A short name for each source, numbered where equal."""
     names = [source_name(dataset.root) for dataset in opened]
-    times, used = Counter(names), Counter[str]()
+    n_sources, n_of_name = Counter(names), Counter[str]()
     for i, name in enumerate(names):
-        used[name] += 1
-        if times[name] > 1:
-            names[i] = f"{name}-{used[name]}"
+        n_of_name[name] += 1
+        if n_sources[name] > 1:
+            names[i] = f"{name}-{n_of_name[name]}"
     return names
 
 

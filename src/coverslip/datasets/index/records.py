@@ -174,12 +174,12 @@ class Dataset:
         Raises:
             CoverslipError: pandas is not installed.
         """
-        own = {name: [getattr(record, name) for record in self.records] for name in ("label", "group", "domain")}
+        columns = {name: [getattr(record, name) for record in self.records] for name in ("label", "group", "domain")}
         return data_frame(
             {
                 "image_id": [record.image_id for record in self.records],
                 "path": [self.relative_path(record) for record in self.records],
-                **own,
+                **columns,
                 "split": [record.predefined_split for record in self.records],
             }
         )
@@ -238,9 +238,9 @@ def posix_below(path: Path, root: Path) -> str:
     return text.replace(os.sep, "/")
 
 
-def absolute_path(given: str | Path, start: Path | None = None) -> Path:
-    """`given` from `start` (else the current folder), without "..", links left as they are; `~` is the home folder."""
-    home = os.path.expanduser(given)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
+def absolute_path(path: str | Path, start: Path | None = None) -> Path:
+    """`path` from `start` (else the current folder), without "..", links left as they are; `~` is the home folder."""
+    home = os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
     return Path(os.path.normpath((start or Path.cwd()) / home))
 
 
@@ -263,14 +263,14 @@ def name_from_text(text: str) -> str:
     """The name that `name_as_text` was given."""
     if os.sep == "\\":
         return text
-    return _BYTE.sub(lambda found: os.fsdecode(bytes.fromhex(found[1])), text)
+    return _BYTE.sub(lambda match: os.fsdecode(bytes.fromhex(match[1])), text)
 
 
 def one_line(text: str, longest: int = 120) -> str:
     """`text` for a message: control characters and line ends escaped, the middle cut out when it is long."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(text))
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(text))
     half = longest // 2 - 2
-    return shown if len(shown) <= longest else f"{shown[:half]} … {shown[-half:]}"
+    return escaped if len(escaped) <= longest else f"{escaped[:half]} … {escaped[-half:]}"
 
 
 def clean_label(text: str) -> str:
@@ -292,11 +292,11 @@ def natural_key(text: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
 
 def some(names: Iterable[str], n: int = 5) -> str:
     """The first few names for a message, and how many more there are."""
-    every = list(names)
-    shown = ", ".join(f"'{one_line(name, 60)}'" for name in every[:n])
-    return shown if len(every) <= n else f"{shown} and {len(every) - n:,} more"
+    all_names = list(names)
+    listed = ", ".join(f"'{one_line(name, 60)}'" for name in all_names[:n])
+    return listed if len(all_names) <= n else f"{listed} and {len(all_names) - n:,} more"
 
 
-def counted(n: int, one: str, many: str | None = None) -> str:
+def counted(n: int, singular: str, plural: str | None = None) -> str:
     """ "1 image", "2,000 images"."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
+    return f"{n:,} {singular if n == 1 else plural or singular + 's'}"

@@ -85,12 +85,12 @@ class Table:
             meaning: a key of `ALIASES`.
             suffixes: endings of the accepted names.
         """
-        if (chosen := self.mapping.get(meaning)) is not None:
-            return self.columns.index(chosen) if chosen else None
+        if (chosen_column := self.mapping.get(meaning)) is not None:
+            return self.columns.index(chosen_column) if chosen_column else None
         mapped = set(self.mapping.values())
-        known = ["" if column in mapped else plain_name(column) for column in self.columns]
+        plain_names = ["" if column in mapped else plain_name(column) for column in self.columns]
         names = (f"{alias}{suffix}" for alias in ALIASES[meaning] for suffix in suffixes)
-        return next((known.index(name) for name in names if name in known), None)
+        return next((plain_names.index(name) for name in names if name in plain_names), None)
 
 
 class CellFault(ValueError):

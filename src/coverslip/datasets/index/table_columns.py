@@ -20,7 +20,7 @@ _MAYBE_GROUPS = (
 )
 _OF_PREDICTIONS = {"predicted", "decision"}
 _ENDINGS = (*PIXELS, *RELATIVE)
-_N_LOOKED_AT = 20  # rows
+_N_FIRST_ROWS = 20  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
     Raises:
         BadDataset: there is no such meaning or column.
     """
-    known = {plain_name(column): column for column in reversed(table.columns)}
-    chosen = {}
+    columns_by_plain_name = {plain_name(column): column for column in reversed(table.columns)}
+    column_of_meaning = {}
     for meaning, name in mapping.items():
         if meaning not in ALIASES:
             raise BadDataset(
@@ -59,7 +59,7 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
                 hint=_near(meaning, list(ALIASES)),
                 meanings=", ".join(name for name in ALIASES if not name.startswith("channel_")),
             )
-        column = name if name in table.columns else known.get(plain_name(name))
+        column = name if name in table.columns else columns_by_plain_name.get(plain_name(name))
         if column is None and name:
             raise BadDataset(
                 "unknown-column",
@@ -68,8 +68,8 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
                 hint=_near(name, table.columns),
                 columns=some(table.columns, 12),
             )
-        chosen[meaning] = column or ""
-    return replace(table, mapping=chosen)
+        column_of_meaning[meaning] = column or ""
+    return replace(table, mapping=column_of_meaning)
 
 
 def path_column(table: Table) -> int | None:
@@ -77,7 +77,7 @@ def path_column(table: Table) -> int | None:
     at = table.index("path")
     if at is not None or "path" in table.mapping:
         return at
-    first = table.rows[:_N_LOOKED_AT]
+    first = table.rows[:_N_FIRST_ROWS]
     mapped = set(table.mapping.values())
     return next(
         (
@@ -140,34 +140,34 @@ def find_columns(
 def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
     """The columns `channel_2`, `channel_3`, ..., which hold files unless `path` stands beside `channel_1`."""
     columns = [table.index(f"channel_{n}") for n in range(2, MOST_CHANNEL_FILES + 1)]
-    named = [column for column in columns if column is not None]
-    known = [plain_name(column) for column in table.columns]
-    if named and "channel_1" in known and any(name in known for name in ALIASES["path"][:-1]):
+    numbered = [column for column in columns if column is not None]
+    plain_names = [plain_name(column) for column in table.columns]
+    if numbered and "channel_1" in plain_names and any(name in plain_names for name in ALIASES["path"][:-1]):
         notes.append(note("channel-columns"))
         return ()
-    if columns[: len(named)] != named:
+    if columns[: len(numbered)] != numbered:
         raise BadDataset("gap-in-channel-columns", file=table.file)
-    return tuple(named)
+    return tuple(numbered)
 
 
 def other_columns(table: Table, columns: Columns) -> list[int]:
     """Which columns say something of images that nothing here has a word for: sex, stain, operator, day."""
     positions = {f"{name}{suffix}" for meaning in POSITIONS for name in ALIASES[meaning] for suffix in _ENDINGS}
-    taken = {columns.path, columns.group, *map(table.index, ALIASES)}
+    used_columns = {columns.path, columns.group, *map(table.index, ALIASES)}
     return [
         at
         for at, column in enumerate(table.columns)
-        if at not in taken and column and plain_name(column) not in positions
+        if at not in used_columns and column and plain_name(column) not in positions
     ]
 
 
 def _group_column(
-    table: Table, group: str | None, taken: set[int | None], wants_groups: bool, notes: list[Note]
+    table: Table, group: str | None, used_columns: set[int | None], wants_groups: bool, notes: list[Note]
 ) -> int | None:
     if group is not None:
-        known = [plain_name(column) for column in table.columns]
-        if plain_name(group) in known:
-            return known.index(plain_name(group))
+        plain_names = [plain_name(column) for column in table.columns]
+        if plain_name(group) in plain_names:
+            return plain_names.index(plain_name(group))
         raise BadDataset(
             "unknown-group-column",
             file=table.file,
@@ -178,19 +178,19 @@ def _group_column(
     if not wants_groups:
         return None
     used = table.index("group")
-    others = []
+    candidates = []
     for at, column in enumerate(table.columns):
-        if at in taken or at == used or plain_name(column).removesuffix("_id") not in _MAYBE_GROUPS:
+        if at in used_columns or at == used or plain_name(column).removesuffix("_id") not in _MAYBE_GROUPS:
             continue
         n_values = len({row[at] for row in table.rows if row[at]})
         if 1 < n_values < len(table.rows):
-            others.append((column, n_values))
-    listed = ", ".join(text("column-with-values", column=column, n_values=n) for column, n in others)
+            candidates.append((column, n_values))
+    listed = ", ".join(text("column-with-values", column=column, n_values=n) for column, n in candidates)
     if used is not None:
-        notes.append(note("grouped", column=table.columns[used], has_others=bool(others), others=listed))
-    elif others:
-        remedies = tuple(GroupBy(column) for column, _ in others)
-        notes.append(note("not-grouped", level="warning", remedies=remedies, columns=listed, first=others[0][0]))
+        notes.append(note("grouped", column=table.columns[used], has_others=bool(candidates), others=listed))
+    elif candidates:
+        remedies = tuple(GroupBy(column) for column, _ in candidates)
+        notes.append(note("not-grouped", level="warning", remedies=remedies, columns=listed, first=candidates[0][0]))
     return used
 
 
@@ -210,9 +210,9 @@ def _refuse_twins(table: Table, group: str | None) -> None:
 
 
 def _no_column(table: Table, meaning: Literal["path", "label"]) -> BadDataset:
-    known = [plain_name(column) for column in table.columns]
-    near = [c for alias in ALIASES[meaning] for c in difflib.get_close_matches(alias, known, n=1, cutoff=0.7)]
-    hint = f" {text('is-it-column', column=table.columns[known.index(near[0])])}" if near else ""
+    plain_names = [plain_name(column) for column in table.columns]
+    near = [c for alias in ALIASES[meaning] for c in difflib.get_close_matches(alias, plain_names, n=1, cutoff=0.7)]
+    hint = f" {text('is-it-column', column=table.columns[plain_names.index(near[0])])}" if near else ""
     if table.is_in_memory and meaning == "label" and len(table.columns) == 1:
         return BadDataset("no-labels-given")
     if len(table.columns) == 1 and not table.is_in_memory:
@@ -253,8 +253,8 @@ def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
         box = find_box_columns(table)
     except BadDataset:
         box = None
-    found = {meaning: table.index(meaning) for meaning in ("label", "group", "split")} | {"path": at_path}
-    mapping = {meaning: table.columns[at] for meaning, at in found.items() if at is not None}
+    columns_found = {meaning: table.index(meaning) for meaning in ("label", "group", "split")} | {"path": at_path}
+    mapping = {meaning: table.columns[at] for meaning, at in columns_found.items() if at is not None}
     paths = set() if at_path is None else {row[at_path] for row in table.rows}
     are_positions = box is not None and (
         not box.are_points or len(paths) < len(table.rows) or set(box.meanings) <= table.mapping.keys()
@@ -275,6 +275,6 @@ def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
 
 def _near(name: str, names: Sequence[str]) -> str:
     """A hint at the name that was probably meant."""
-    known = {plain_name(each): each for each in names}
-    near = difflib.get_close_matches(plain_name(name), known, n=1, cutoff=0.5)
-    return f" {text('did-you-mean', name=one_line(known[near[0]], 60))}" if near else ""
+    names_by_plain_name = {plain_name(each): each for each in names}
+    near = difflib.get_close_matches(plain_name(name), names_by_plain_name, n=1, cutoff=0.5)
+    return f" {text('did-you-mean', name=one_line(names_by_plain_name[near[0]], 60))}" if near else ""

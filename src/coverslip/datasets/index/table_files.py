@@ -113,10 +113,10 @@ def _well_formed(separator: str) -> re.Pattern[str]:
 
 def _has_swallowed_row(row: str, separator: str, n_columns: int, folder: Path) -> bool:
     """Return whether several lines of one row look like rows of their own, and a later one names an image."""
-    first, *others = ([cell.strip(' "') for cell in line.split(separator)] for line in row.splitlines() or [""])
+    first, *further = ([cell.strip(' "') for cell in line.split(separator)] for line in row.splitlines() or [""])
     return len(first) >= n_columns and any(
         len(cells) >= n_columns and any(has_image_suffix(cell) or os.path.isfile(folder / cell) for cell in cells)  # noqa: PTH113  any text
-        for cells in others
+        for cells in further
     )
 
 

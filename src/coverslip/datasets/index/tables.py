@@ -85,15 +85,15 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
     root = table.path.parent
     crop_size, plan = plan.crop_size, plan.model_copy(update={"crop_size": None})
     faults: list[tuple[int, ValueError]] = []  # line, and what is wrong with it
-    seen: dict[ImageRecord, int] = {}
-    others = other_columns(table, columns)
+    line_of_record: dict[ImageRecord, int] = {}
+    further_columns = other_columns(table, columns)
     n_twice = n_excluded = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
         if fault := _cell_fault(table, columns, row):
             faults.append((line, fault))
             continue
-        given = table.given.get(row[columns.path])
-        file = _resolve(row[columns.path], table) if given is None else Path(row[columns.path])
+        image_in_memory = table.given.get(row[columns.path])
+        file = _resolve(row[columns.path], table) if image_in_memory is None else Path(row[columns.path])
         side: Side | None = None
         if columns.split is not None and row[columns.split]:
             if row[columns.split].casefold() == _EXCLUDED:
@@ -104,7 +104,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
                 faults.append((line, _unknown_side(row[columns.split])))
         own_plan, stated, identity = plan, frozenset[str](), name_as_text(posix_below(file, root))
         try:
-            own_plan, stated, tag = _row_plan(row, columns, plan, crop_size, partial(sizes, file, given))
+            own_plan, stated, tag = _row_plan(row, columns, plan, crop_size, partial(sizes, file, image_in_memory))
             own_plan, stated = _with_other_files(own_plan, stated, row, columns, file, table)
             identity += tag
         except ValueError as error:
@@ -124,11 +124,11 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             predefined_split=side,
             plan=own_plan,
             stated=stated,
-            given=given,
-            about=tuple((table.columns[at], row[at]) for at in others),
+            given=image_in_memory,
+            about=tuple((table.columns[at], row[at]) for at in further_columns),
         )
-        n_twice += record in seen
-        seen.setdefault(record, line)
+        n_twice += record in line_of_record
+        line_of_record.setdefault(record, line)
     if faults:
         raise BadDataset(
             "invalid-rows",
@@ -140,9 +140,9 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             has_more=len(faults) > 5,
         )
     notes += _notes_on_rows(table, columns, n_twice=n_twice, n_excluded=n_excluded, n_alone=n_alone)
-    if not seen:
+    if not line_of_record:
         raise BadDataset("all-rows-excluded", file=table.file)
-    return list(seen)
+    return list(line_of_record)
 
 
 def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault | None:
@@ -211,8 +211,8 @@ def _with_other_files(
         return plan, stated
     if not all(cells):
         raise CellFault("channel-file-empty", channel=cells.index("") + 2)
-    others = tuple(_from_folder(_resolve(cell, table), file.parent) for cell in cells)
-    return plan.model_copy(update={"other_files": others}), stated | {"other_files"}
+    further_files = tuple(_from_folder(_resolve(cell, table), file.parent) for cell in cells)
+    return plan.model_copy(update={"other_files": further_files}), stated | {"other_files"}
 
 
 def _from_folder(file: Path, folder: Path) -> str:
@@ -230,9 +230,9 @@ class _Sizes:
         self._may_read = may_read
         self._known: dict[Path, Size | None] = {}
 
-    def __call__(self, file: Path, given: Decoded | None) -> Size | None:
-        if given is not None:
-            return given.array.shape[1], given.array.shape[0]
+    def __call__(self, file: Path, image_in_memory: Decoded | None) -> Size | None:
+        if image_in_memory is not None:
+            return image_in_memory.array.shape[1], image_in_memory.array.shape[0]
         if file not in self._known:
             self._known[file] = size_of(file) if self._may_read is None or self._may_read(file) else None
         return self._known[file]

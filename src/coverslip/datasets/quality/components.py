@@ -27,17 +27,17 @@ def kept_together(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
     clusters = scan.near_duplicates or ()
     groups = [sorted({dataset.records[i].group or "" for i in members} - {""}) for members in clusters]
     n_groups = len({record.group for record in dataset.records if record.group is not None})
-    joined = _Joined(n_groups)
+    components = _Components(n_groups)
     number = {group: k for k, group in enumerate(sorted({group for several in groups for group in several}))}
     for several in groups:
-        for other in several[1:]:
-            joined.join(number[several[0]], number[other])
-    if joined.n > n_groups / 2:
+        for another in several[1:]:
+            components.join(number[several[0]], number[another])
+    if components.n > n_groups / 2:
         return clusters
     return tuple(members for members, several in zip(clusters, groups, strict=True) if len(several) < 2)
 
 
-class _Joined:
+class _Components:
     """Numbers from 0, some of which belong together."""
 
     def __init__(self, n: int) -> None:
@@ -63,7 +63,7 @@ def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> 
     Groups, equal pixels and near-duplicates connect.
     """
     cluster_of = {i: str(k) for k, members in enumerate(kept_together(dataset, scan)) for i in members}
-    joined = _Joined(len(order))
+    components = _Components(len(order))
     first: dict[tuple[str, str], int] = {}
     for i, position in enumerate(order):
         fact, group = scan.facts[position], dataset.records[position].group
@@ -73,5 +73,5 @@ def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> 
         if position in cluster_of:
             links.append(("copies", cluster_of[position]))
         for link in links:
-            joined.join(first.setdefault(link, i), i)
-    return np.array([joined.root(i) for i in range(len(order))], dtype=np.intp)
+            components.join(first.setdefault(link, i), i)
+    return np.array([components.root(i) for i in range(len(order))], dtype=np.intp)

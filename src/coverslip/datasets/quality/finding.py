@@ -17,9 +17,9 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # gravest fir
 Cluster = tuple[str, ...]
 
 
-def _tell_known_codes(schema: JsonDict) -> None:
-    known = "; ".join(f"`{finder.code}` ({finder.severity}): {title_of(finder)}" for finder in list_finders())
-    schema["description"] = f"What kind of finding it is. {known}."
+def _describe_codes(schema: JsonDict) -> None:
+    codes = "; ".join(f"`{finder.code}` ({finder.severity}): {title_of(finder)}" for finder in list_finders())
+    schema["description"] = f"What kind of finding it is. {codes}."
 
 
 class Finding(BaseModel):
@@ -28,7 +28,7 @@ class Finding(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
 
-    code: str = Field(json_schema_extra=_tell_known_codes)
+    code: str = Field(json_schema_extra=_describe_codes)
     severity: Severity = Field(
         description="error: a training refuses it, or its numbers would be false; warning: images are excluded, or "
         "numbers are doubtful; advice: nothing is wrong, but something can be done better."

@@ -65,27 +65,27 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
 
     Labelled, readable images count. A column comes before a pattern that finds the same groups.
     """
-    shown = [
+    labeled = [
         (record, fact)
         for record, fact in zip(dataset.records, scan.facts, strict=True)
         if isinstance(fact, ImageFacts) and dataset.has_class(record)
     ]
-    shown = _slices(sorted(shown, key=lambda item: natural_key(item[0].path.name)))
-    if len(shown) < 2 * _FEWEST_GROUPS or len({record.label for record, _ in shown}) < 2:
+    labeled = _slices(sorted(labeled, key=lambda item: natural_key(item[0].path.name)))
+    if len(labeled) < 2 * _FEWEST_GROUPS or len({record.label for record, _ in labeled}) < 2:
         return ()
-    paths = [dataset.relative_path(record) for record, _ in shown]
-    label = np.unique([record.label or "" for record, _ in shown], return_inverse=True)[1]
-    looks = _standardised(_looks_of([fact for _, fact in shown]), label)
-    tried: dict[bytes, tuple[str | None, str, list[str]]] = {}
+    paths = [dataset.relative_path(record) for record, _ in labeled]
+    label = np.unique([record.label or "" for record, _ in labeled], return_inverse=True)[1]
+    appearance = _standardized(_appearance_of([fact for _, fact in labeled]), label)
+    candidates: dict[bytes, tuple[str | None, str, list[str]]] = {}
     by_pattern = ((None, pattern, _names(pattern, paths)) for pattern in _patterns(paths))
-    for column, pattern, names in (*_columns([record for record, _ in shown]), *by_pattern):
+    for column, pattern, names in (*_columns([record for record, _ in labeled]), *by_pattern):
         if names is not None:
-            tried.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (column, pattern, names))
-    found = [
-        replace(_tested(pattern, names, label, looks, len(tried)), column=column)
-        for column, pattern, names in tried.values()
+            candidates.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (column, pattern, names))
+    candidates_tested = [
+        replace(_tested(pattern, names, label, appearance, len(candidates)), column=column)
+        for column, pattern, names in candidates.values()
     ]
-    return _ranked(found)
+    return _ranked(candidates_tested)
 
 
 def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[str]]]:
@@ -101,20 +101,20 @@ def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[st
 
 def _can_be_groups(names: Sequence[str]) -> bool:
     """Whether they are neither too few nor mostly of single images; an empty name is that of no group."""
-    named = list(filter(None, names))
-    return _FEWEST_GROUPS <= len(set(named)) <= len(named) / _SMALLEST
+    nonempty = list(filter(None, names))
+    return _FEWEST_GROUPS <= len(set(nonempty)) <= len(nonempty) / _SMALLEST
 
 
 def _is_measure(value: str) -> bool:
     return re.fullmatch(r"[-+]?\d*[.,]\d+([eE][-+]?\d+)?", value) is not None
 
 
-def _ranked(found: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
+def _ranked(candidates: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
     """Groups that share much, coarse ones first; then finer ones, stretches of numbers, and what tells nothing.
 
     Columns come before patterns: somebody has written them down.
     """
-    plain = [groups for groups in found if groups.is_telling and not _is_minor(groups)]
+    plain = [groups for groups in candidates if groups.is_telling and not _is_minor(groups)]
     strongest = max((groups.strength for groups in plain), default=0.0)
 
     def place(groups: NameGroups) -> tuple[bool, bool, bool, bool, float]:
@@ -127,7 +127,7 @@ def _ranked(found: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
             groups.n_groups if is_strong and not _is_minor(groups) else -groups.strength,
         )
 
-    return tuple(sorted(found, key=place))
+    return tuple(sorted(candidates, key=place))
 
 
 def _is_minor(groups: NameGroups) -> bool:
@@ -135,12 +135,12 @@ def _is_minor(groups: NameGroups) -> bool:
     return groups.pattern.startswith(_STRETCH) or groups.labels > _ONE_CLASS
 
 
-def _slices(shown: list[tuple[ImageRecord, ImageFacts]]) -> list[tuple[ImageRecord, ImageFacts]]:
+def _slices(items: list[tuple[ImageRecord, ImageFacts]]) -> list[tuple[ImageRecord, ImageFacts]]:
     """All, or stretches of them in the order of their names."""
-    if len(shown) <= _MOST_IMAGES:
-        return shown
-    length, step = _MOST_IMAGES // _N_SLICES, len(shown) // _N_SLICES
-    return [item for k in range(_N_SLICES) for item in shown[k * step : k * step + length]]
+    if len(items) <= _MOST_IMAGES:
+        return items
+    length, step = _MOST_IMAGES // _N_SLICES, len(items) // _N_SLICES
+    return [item for k in range(_N_SLICES) for item in items[k * step : k * step + length]]
 
 
 def _patterns(paths: Sequence[str]) -> Iterator[str]:
@@ -169,26 +169,26 @@ def _names(pattern: str, paths: Sequence[str]) -> list[str] | None:
     return names if _can_be_groups(names) else None
 
 
-def _tested(pattern: str, names: list[str], label: Ints, looks: Doubles, n_tried: int) -> NameGroups:
+def _tested(pattern: str, names: list[str], label: Ints, appearance: Doubles, n_candidates: int) -> NameGroups:
     """What groups of these names share; images without a name are left out."""
     is_named = np.array([bool(name) for name in names])
-    names, label, looks = list(filter(None, names)), label[is_named], looks[is_named]
+    names, label, appearance = list(filter(None, names)), label[is_named], appearance[is_named]
     groups, group = np.unique(names, return_inverse=True)
     generator = np.random.default_rng(0)
     one_hot = np.eye(label.max() + 1)[label]
     by_label, p_labels = _shared(one_hot - one_hot.mean(axis=0), group, np.zeros_like(label), generator)
     if _holds_class(pattern, names, by_label, label):
         p_labels = 1.0  # names that hold the class share it for no other reason
-    by_looks, p_looks = _shared(looks, group, label, generator)
+    by_appearance, p_appearance = _shared(appearance, group, label, generator)
     return NameGroups(
         pattern=pattern,
         n_groups=len(groups),
         example=str(groups[len(groups) // 2]),
         is_class=_is_class(group, label),
         labels=round(by_label, 3),
-        strength=round(by_looks if p_labels == 1 else max(by_label, by_looks), 3),
-        looks=round(by_looks, 3),
-        p=min(1.0, 2 * n_tried * min(p_labels, p_looks)),
+        strength=round(by_appearance if p_labels == 1 else max(by_label, by_appearance), 3),
+        looks=round(by_appearance, 3),
+        p=min(1.0, 2 * n_candidates * min(p_labels, p_appearance)),
         is_confounded=len({*zip(label.tolist(), group.tolist(), strict=True)}) == len(set(label.tolist())),
     )
 
@@ -248,20 +248,20 @@ def _entropy(share: Doubles) -> float:
     return float(-(positive * np.log(positive)).sum())
 
 
-def _looks_of(facts: Sequence[ImageFacts]) -> Doubles:
+def _appearance_of(facts: Sequence[ImageFacts]) -> Doubles:
     """(n, 4): width, height, darkest and brightest of each image."""
     rows = [(f.width_px, f.height_px, float(np.mean(f.low)), float(np.mean(f.high))) for f in facts]
     return np.array(rows, dtype=np.float64)
 
 
-def _standardised(looks: Doubles, label: Ints) -> Doubles:
+def _standardized(appearance: Doubles, label: Ints) -> Doubles:
     """Ranks, without what classes differ by."""
-    ranks = looks.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").astype(np.float64)
-    for k in range(looks.shape[1]):  # equal ones share a rank
-        _, place, n = np.unique(looks[:, k], return_inverse=True, return_counts=True)
+    ranks = appearance.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").astype(np.float64)
+    for k in range(appearance.shape[1]):  # equal ones share a rank
+        _, place, n = np.unique(appearance[:, k], return_inverse=True, return_counts=True)
         ranks[:, k] = (np.bincount(place, ranks[:, k]) / n)[place]
     n_of = np.bincount(label)
-    for k in range(looks.shape[1]):
+    for k in range(appearance.shape[1]):
         ranks[:, k] -= (np.bincount(label, ranks[:, k]) / n_of)[label]
     deviation = ranks.std(axis=0)
     standardised: Doubles = ranks[:, deviation > 0] / deviation[deviation > 0]

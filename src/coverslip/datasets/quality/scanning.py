@@ -76,11 +76,11 @@ class Memory:
 
     def recall(self, identities: Sequence[Identity | None]) -> list[tuple[int, ImageFacts]]:
         """(position, facts) of the files that are as they were."""
-        known = self._store.find(identity.key for identity in identities if identity)
+        stored = self._store.find(identity.key for identity in identities if identity)
         recalled = []
         for i, identity in enumerate(identities):
-            if identity is not None and identity.key in known:
-                facts = _facts_from_json(known[identity.key], identity)
+            if identity is not None and identity.key in stored:
+                facts = _facts_from_json(stored[identity.key], identity)
                 if facts is not None:
                     recalled.append((i, facts))
         return recalled
@@ -135,8 +135,8 @@ def joined_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Un
     readable = [facts for facts in channels if isinstance(facts, ImageFacts)]
     if len(readable) < len(channels):
         return next(facts for facts in channels if isinstance(facts, Unreadable))
-    first, *others = readable
-    if not others:
+    first, *further = readable
+    if not further:
         return first
     if len({(facts.width_px, facts.height_px, facts.dtype) for facts in readable}) > 1:
         return Unreadable(text("channel-facts-differ"))
@@ -298,8 +298,8 @@ def _not_reached() -> Unreadable:
 
 
 def _progress(done: int, total: int, per_second: float | None) -> Progressed:
-    left = (total - done) / per_second if per_second else None
-    return Progressed(stage="reading images", done=done, total=total, per_second=per_second, seconds_left=left)
+    seconds_left = (total - done) / per_second if per_second else None
+    return Progressed(stage="reading images", done=done, total=total, per_second=per_second, seconds_left=seconds_left)
 
 
 def _emit_notes(facts: Sequence[ImageFacts | Unreadable], emit: Emit) -> None:

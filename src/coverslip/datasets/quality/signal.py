@@ -39,8 +39,8 @@ class Signal:
     @property
     def is_there(self) -> bool:
         """Whether anything that a network sees tells the labels better than chance."""
-        seen = (told for source, told in self.by_source.items() if source not in UNSEEN)
-        return min(told.p for told in (self.whole, *seen)) <= HIGHEST_P
+        visible = (score for source, score in self.by_source.items() if source not in UNSEEN)
+        return min(score.p for score in (self.whole, *visible)) <= HIGHEST_P
 
     def share(self, source: SignalSource) -> float:
         """Of the whole image's gain over chance, at most 1; 0 where the source tells nothing that chance could not.
@@ -54,8 +54,8 @@ class Signal:
         by_column = self.by_column[column]
         return self._share(by_column.told) if by_column.seen >= SEEN else 0.0
 
-    def _share(self, told: Told) -> float:
-        gain = told.balanced_accuracy - self.chance
-        if told.p > HIGHEST_P or gain <= 0:
+    def _share(self, score: Told) -> float:
+        gain = score.balanced_accuracy - self.chance
+        if score.p > HIGHEST_P or gain <= 0:
             return 0.0
         return gain / max(gain, self.whole.balanced_accuracy - self.chance)

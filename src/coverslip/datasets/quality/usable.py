@@ -27,8 +27,8 @@ def exclusion_reasons(dataset: Dataset, scan: Scan) -> list[str]:
         for i in members:
             if not reasons[i]:
                 record = dataset.records[i]
-                other = next(j for j in members if dataset.records[j].label in labels - {record.label})
-                twin = dataset.records[other]
+                twin_position = next(j for j in members if dataset.records[j].label in labels - {record.label})
+                twin = dataset.records[twin_position]
                 reasons[i] = f"same pixels as {twin.image_id}, labeled {twin.label}"
     return reasons
 

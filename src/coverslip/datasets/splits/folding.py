@@ -53,20 +53,20 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
     def place(i: int) -> bytes:
         return hashlib.sha256(f"{seed} {dataset.records[i].image_id}".encode()).digest()
 
-    parts, reasons = list(split.parts), list(split.reasons)
+    part_of, reasons = list(split.parts), list(split.reasons)
     n_over = 0
     for label, of_class in positions.items():
         for i in sorted(of_class, key=place)[n_per_class:]:
-            parts[i] = "excluded"
+            part_of[i] = "excluded"
             reasons[i] = f"{_OVER_CAP} {counted(n_per_class, 'other image')} of the class {label}"
             n_over += 1
     if not n_over:
         return split
     notes = (*split.notes, note("capped", n_images=n_over, n_per_class=n_per_class))
-    return replace(split, parts=tuple(parts), reasons=tuple(reasons), notes=notes)
+    return replace(split, parts=tuple(part_of), reasons=tuple(reasons), notes=notes)
 
 
-_TURNS = 10  # the fewer images a head is fitted on, the more it overrates itself on new ones
+_MOST_INNER_FOLDS = 10  # the fewer images a head is fitted on, the more it overrates itself on new ones
 # Of a class. On 1,200 nuclei by movie, 46 of a class's 47 images were in one movie: what a head that had seen one such
 # nucleus said of the 46 outweighed all others, and the temperature was three times the best one (15.0, not 4.8).
 _TOO_MANY = 0.5
@@ -88,26 +88,26 @@ def inner_folds(dataset: Dataset, scan: Scan, positions: Sequence[int], *, seed:
         together.
     """
     order = sorted(range(len(positions)), key=lambda i: (dataset.records[positions[i]].image_id, positions[i]))
-    places = [positions[i] for i in order]
-    unit = connected_components(dataset, scan, places)
-    label, domain = classes_and_domains(dataset, places)
-    turn = np.empty(len(positions), dtype=np.intp)
-    turn[order] = turns_of_units(label, unit, seed, domain)
-    return turn
+    ordered_positions = [positions[i] for i in order]
+    unit = connected_components(dataset, scan, ordered_positions)
+    label, domain = classes_and_domains(dataset, ordered_positions)
+    fold = np.empty(len(positions), dtype=np.intp)
+    fold[order] = inner_folds_of_units(label, unit, seed, domain)
+    return fold
 
 
-def turns_of_units(label: Ints, unit: Ints, seed: int, domain: Ints | None = None) -> Ints:
+def inner_folds_of_units(label: Ints, unit: Ints, seed: int, domain: Ints | None = None) -> Ints:
     """The same for arrays: (n,) class numbers from 0, units that stay together, domains."""
     n_units = len(set(unit.tolist()))
     if n_units < 2:
         return np.full(len(label), -1, dtype=np.intp)
-    turn = fold_units(label, unit, min(_TURNS, n_units), seed, domain)
+    fold = fold_units(label, unit, min(_MOST_INNER_FOLDS, n_units), seed, domain)
     n_of_class = np.bincount(label)
-    held_out = np.zeros((turn.max() + 1, len(n_of_class)))
-    np.add.at(held_out, (turn, label), 1)
-    takes_half = held_out[turn, label] >= _TOO_MANY * n_of_class[label]
-    turn[np.isin(unit, unit[takes_half])] = -1
-    return turn
+    held_out = np.zeros((fold.max() + 1, len(n_of_class)))
+    np.add.at(held_out, (fold, label), 1)
+    takes_half = held_out[fold, label] >= _TOO_MANY * n_of_class[label]
+    fold[np.isin(unit, unit[takes_half])] = -1
+    return fold
 
 
 FEW_IMAGES = 100  # the same for images that are not grouped
@@ -340,29 +340,29 @@ def _usable(dataset: Dataset, scan: Scan) -> tuple[list[int], Ints]:
 
 def _split(dataset: Dataset, order: list[int], part: Ints, reasons: list[str]) -> Split:
     """One fold's split; a validation image of a class that it does not train on could decide nothing."""
-    parts: list[Part] = ["excluded"] * len(reasons)
+    part_of: list[Part] = ["excluded"] * len(reasons)
     for i, p in zip(order, part.tolist(), strict=True):
-        parts[i] = "excluded" if reasons[i] else SIDES[p]
+        part_of[i] = "excluded" if reasons[i] else SIDES[p]
     reasons = list(reasons)
-    learnt = {dataset.records[i].label for i in order if parts[i] == "train"}
+    trained = {dataset.records[i].label for i in order if part_of[i] == "train"}
     for i in order:
-        if parts[i] == "val" and dataset.records[i].label not in learnt:
-            parts[i] = "excluded"
+        if part_of[i] == "val" and dataset.records[i].label not in trained:
+            part_of[i] = "excluded"
             reasons[i] = f"no training image of the class {dataset.records[i].label} in this fold"
-    return Split(tuple(parts), tuple(reasons), ())
+    return Split(tuple(part_of), tuple(reasons), ())
 
 
 def _untrained_class_notes(dataset: Dataset, order: list[int], splits: list[Split]) -> list[Note]:
     """Which classes are tested where they were not trained on."""
     n_of: dict[str, int] = {}
     for split in splits:
-        learnt = {dataset.records[i].label for i in order if split.parts[i] == "train"}
+        trained = {dataset.records[i].label for i in order if split.parts[i] == "train"}
         for i in order:
             label = dataset.records[i].label or ""
-            if split.parts[i] == "test" and label not in learnt:
+            if split.parts[i] == "test" and label not in trained:
                 n_of[label] = n_of.get(label, 0) + 1
     if not n_of:
         return []
-    named = some([f"{one_line(name, 60)} ({n_of[name]:,})" for name in sorted(n_of, key=natural_key)])
+    listed = some([f"{one_line(name, 60)} ({n_of[name]:,})" for name in sorted(n_of, key=natural_key)])
     n_images = sum(n_of.values())
-    return [note("not-measured", level="warning", n_images=n_images, has_groups=dataset.has_groups, classes=named)]
+    return [note("not-measured", level="warning", n_images=n_images, has_groups=dataset.has_groups, classes=listed)]

@@ -87,20 +87,20 @@ def _divide(labels: Ints, unit_of_image: Ints, share: Floats, missing: Floats, s
     # Single images can fill any gap, so they come last; a class with fewer of them than parts is searched over.
     is_single = np.bincount(unit)[unit] == 1
     enough = np.bincount(cell[is_single], minlength=n_cells) >= len(share)
-    dealt = is_single & enough[cell]
+    is_stratified = is_single & enough[cell]
     part = np.full(len(cell), -1, dtype=np.intp)
-    if not dealt.all():
-        searched_units, searched = np.unique(unit[~dealt], return_inverse=True)
+    if not is_stratified.all():
+        searched_units, searched = np.unique(unit[~is_stratified], return_inverse=True)
         counts, filled = [], []
         for level in levels:
             counts.append(np.zeros((len(searched_units), level.max() + 1)))
-            np.add.at(counts[-1], (searched, level[~dealt]), 1)
-            filled.append(np.bincount(level[dealt], minlength=level.max() + 1) > 0)
-        part[~dealt] = _solve(_Problem.of(counts, share, missing, filled), rng, seed)[searched]
-    placed = np.zeros((n_cells, len(share)))
+            np.add.at(counts[-1], (searched, level[~is_stratified]), 1)
+            filled.append(np.bincount(level[is_stratified], minlength=level.max() + 1) > 0)
+        part[~is_stratified] = _solve(_Problem.of(counts, share, missing, filled), rng, seed)[searched]
+    n_assigned = np.zeros((n_cells, len(share)))
     for p in range(len(share)):
-        placed[:, p] = np.bincount(cell[part == p], minlength=n_cells)
-    part[dealt] = _deal(cell[dealt], placed, share, rng)
+        n_assigned[:, p] = np.bincount(cell[part == p], minlength=n_cells)
+    part[is_stratified] = _deal(cell[is_stratified], n_assigned, share, rng)
     return part
 
 
@@ -114,24 +114,24 @@ def _levels(labels: Ints, domains: Ints | None) -> list[Ints]:
     return [cell, label, domain]
 
 
-def _deal(label: Ints, placed: Floats, share: Floats, rng: np.random.Generator) -> Ints:
-    """Parts for single images: each class topped up to its shares, given how many of it are `placed` already."""
+def _deal(label: Ints, n_assigned: Floats, share: Floats, rng: np.random.Generator) -> Ints:
+    """Parts for single images: each class topped up to its shares, given how many of it are `n_assigned` already."""
     part = np.empty(len(label), dtype=np.intp)
-    n_of_class = np.bincount(label, minlength=len(placed))
+    n_of_class = np.bincount(label, minlength=len(n_assigned))
     order = rng.permutation(len(label))
     order = order[np.argsort(label[order], kind="stable")]
     ends = np.cumsum(n_of_class)
     carry = np.zeros(len(share))  # what rounding gave too little so far: evens out over many small classes
     for k in rng.permutation(np.flatnonzero(n_of_class)):
         n = n_of_class[k]
-        want = np.clip(share * (placed[k].sum() + n) - placed[k], 0, None)
+        want = np.clip(share * (n_assigned[k].sum() + n) - n_assigned[k], 0, None)
         want *= n / want.sum()
         quota = np.floor(want + 1e-9).astype(np.intp)
         behind = want - quota + carry + rng.uniform(0, 1e-6, len(share))
         quota[np.argsort(-behind)[: n - quota.sum()]] += 1
         carry += want - quota
-        for p in np.flatnonzero(placed[k] + quota == 0):
-            quota[np.argmax(np.where(quota > 0, placed[k] + quota, 0))] -= 1
+        for p in np.flatnonzero(n_assigned[k] + quota == 0):
+            quota[np.argmax(np.where(quota > 0, n_assigned[k] + quota, 0))] -= 1
             quota[p] = 1
         part[order[ends[k] - n : ends[k]]] = np.repeat(np.arange(len(share)), quota)
     return part
@@ -167,32 +167,34 @@ class _Problem:
 
     def judge(self, part: Ints) -> tuple[float, float]:
         """Missing, unevenness."""
-        chosen = np.eye(self.target.shape[1])[part]
-        missing = self.missing_cost[self.present.T @ chosen == 0].sum()
-        return float(missing), float(np.square(self.x.T @ chosen - self.target).sum())
+        membership = np.eye(self.target.shape[1])[part]
+        missing = self.missing_cost[self.present.T @ membership == 0].sum()
+        return float(missing), float(np.square(self.x.T @ membership - self.target).sum())
 
 
 def _solve(problem: _Problem, rng: np.random.Generator, seed: int) -> Ints:
     n_units, n_parts = len(problem.x), problem.target.shape[1]
     if n_units <= _EXHAUSTIVE and n_parts**n_units * problem.target.size < 2e7:
         every = np.array(list(product(range(n_parts), repeat=n_units)), dtype=np.intp)
-        chosen = np.eye(n_parts)[every]  # (N, S, P)
-        missing = np.einsum("kp,nkp->n", problem.missing_cost, np.einsum("sk,nsp->nkp", problem.present, chosen) == 0)
-        sums = np.einsum("sc,nsp->ncp", problem.x, chosen)
+        membership = np.eye(n_parts)[every]  # (N, S, P)
+        missing = np.einsum(
+            "kp,nkp->n", problem.missing_cost, np.einsum("sk,nsp->nkp", problem.present, membership) == 0
+        )
+        sums = np.einsum("sc,nsp->ncp", problem.x, membership)
         unevenness = np.square(sums - problem.target).sum(axis=(1, 2))
         near = _near_best(missing, unevenness)
         # One fixed order for all seeds, so that neighbouring seeds never draw the same partition.
         near = np.random.default_rng(0).permutation(near)
-        drawn: Ints = every[near[seed % len(near)]]
-        return drawn
+        partition: Ints = every[near[seed % len(near)]]
+        return partition
     n_starts = int(np.clip(2400 // n_units, 2, 48))
     distinct = {}
     for _ in range(n_starts):
         part = _improved(problem, _greedy(problem, rng))
         distinct[part.tobytes()] = part
-    parts = list(distinct.values())
-    judged = np.array([problem.judge(part) for part in parts])
-    return parts[int(rng.choice(_near_best(judged[:, 0], judged[:, 1])))]
+    partitions = list(distinct.values())
+    judged = np.array([problem.judge(part) for part in partitions])
+    return partitions[int(rng.choice(_near_best(judged[:, 0], judged[:, 1])))]
 
 
 def _near_best(missing: Floats, unevenness: Floats) -> Ints:
@@ -233,9 +235,9 @@ def _improved(problem: _Problem, part: Ints) -> Ints:
     rows = np.arange(n_units)
     self_cost = np.square(problem.x).sum(axis=1)
     gram = problem.x @ problem.x.T if n_units <= _SWAPS_UP_TO else None
-    chosen = np.eye(n_parts)[part]
-    sums = problem.x.T @ chosen - problem.target  # (C, P) too much
-    holders = problem.present.T @ chosen  # (K + 1, P) units that hold a class
+    membership = np.eye(n_parts)[part]
+    sums = problem.x.T @ membership - problem.target  # (C, P) too much
+    holders = problem.present.T @ membership  # (K + 1, P) units that hold a class
 
     def move(u: int, p: int) -> None:
         sums[:, part[u]] -= problem.x[u]

@@ -82,9 +82,9 @@ def split_images(
     if leaks:
         notes.append(note("leakage", level="warning", n_leaks=len(leaks)))
     units = connected_components(dataset, scan, order)
-    parts: dict[int, Side] = {}
+    side_of: dict[int, Side] = {}
     if dataset.has_predefined_split:
-        parts = _predefined_parts(dataset, units, order)
+        side_of = _predefined_parts(dataset, units, order)
         domains_with_split = {
             dataset.records[i].domain for i in order if dataset.records[i].predefined_split is not None
         }
@@ -95,20 +95,20 @@ def split_images(
         if n_free:
             notes.append(note("without-part", n_images=n_free))
     for selected, has_split in [] if keeps_split else _split_alike(dataset, order):
-        _assign_parts(dataset, order, units, parts, selected, has_split, (val, test), seed, notes)
-    _exclude_untrained(dataset, parts, reasons, notes)
-    notes += class_notes(dataset, order, units, parts)
-    chosen: list[Part] = [parts.get(i, "excluded") if not reasons[i] else "excluded" for i in range(len(reasons))]
-    return Split(tuple(chosen), tuple(reasons), tuple(notes))
+        _assign_parts(dataset, order, units, side_of, selected, has_split, (val, test), seed, notes)
+    _exclude_untrained(dataset, side_of, reasons, notes)
+    notes += class_notes(dataset, order, units, side_of)
+    assigned: list[Part] = [side_of.get(i, "excluded") if not reasons[i] else "excluded" for i in range(len(reasons))]
+    return Split(tuple(assigned), tuple(reasons), tuple(notes))
 
 
 def _predefined_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence[int]) -> dict[int, Side]:
     """The predefined parts. An image without one goes where its copies and its group are, else to training."""
-    parts = {i: side for i in order if (side := dataset.records[i].predefined_split) is not None}
+    side_of = {i: side for i in order if (side := dataset.records[i].predefined_split) is not None}
     side_of_unit: dict[int, Side] = {}
     for side in SIDES:  # the last one wins: what is connected with a test image must not be trained on
-        side_of_unit.update({int(u): side for i, u in zip(order, units, strict=True) if parts.get(i) == side})
-    return {i: parts.get(i) or side_of_unit.get(int(u), "train") for i, u in zip(order, units, strict=True)}
+        side_of_unit.update({int(u): side for i, u in zip(order, units, strict=True) if side_of.get(i) == side})
+    return {i: side_of.get(i) or side_of_unit.get(int(u), "train") for i, u in zip(order, units, strict=True)}
 
 
 def _split_alike(dataset: Dataset, order: Sequence[int]) -> list[tuple[NDArray[np.bool_], bool]]:
@@ -131,7 +131,7 @@ def _assign_parts(
     dataset: Dataset,
     order: Sequence[int],
     units: NDArray[np.intp],
-    parts: dict[int, Side],
+    side_of: dict[int, Side],
     selected: NDArray[np.bool_],
     has_split: bool,
     val_and_test: tuple[float, float],
@@ -141,13 +141,15 @@ def _assign_parts(
     """Give a part to every image that may be placed: all, or the training part of an incomplete predefined split."""
     val, test = val_and_test
     if has_split:
-        existing = {parts[i] for i, is_selected in zip(order, selected, strict=True) if is_selected}
+        existing = {side_of[i] for i, is_selected in zip(order, selected, strict=True) if is_selected}
         val, test = (0.0 if "val" in existing else val), (0.0 if "test" in existing else test)
         if "train" not in existing or not val + test:
             return
         # Shares are of all images, so what the given parts hold already makes the others' shares of the rest larger.
-        left = 1 - (val_and_test[0] if "val" in existing else 0) - (val_and_test[1] if "test" in existing else 0)
-        val, test = val / left, test / left
+        remaining_share = (
+            1 - (val_and_test[0] if "val" in existing else 0) - (val_and_test[1] if "test" in existing else 0)
+        )
+        val, test = val / remaining_share, test / remaining_share
         domains = sorted(
             {dataset.records[i].domain for i, is_selected in zip(order, selected, strict=True) if is_selected}
         )
@@ -159,7 +161,7 @@ def _assign_parts(
                 domains=some(domains),
             )
         )
-    free = selected & np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
+    free = selected & np.array([side_of.get(i, "train") == "train" for i in order], dtype=bool)
     free &= ~np.isin(units, units[~selected])  # what is connected with another domain stays where that one has it
     positions = [i for i, is_free in zip(order, free, strict=True) if is_free]
     label, domain = classes_and_domains(dataset, positions)
@@ -168,11 +170,11 @@ def _assign_parts(
     if n_units < n_parts and selected.all():
         raise too_few_units(dataset, positions, n_units, n_parts)
     if n_units < n_parts:
-        parts.update(dict.fromkeys(positions, "train"))
+        side_of.update(dict.fromkeys(positions, "train"))
         return
-    chosen = split_units(label, units[free], shares, seed, domain)
-    parts.update({i: SIDES[side] for i, side in zip(positions, chosen.tolist(), strict=True)})
-    reached = np.bincount(chosen, minlength=3) / len(chosen)
+    assigned = split_units(label, units[free], shares, seed, domain)
+    side_of.update({i: SIDES[side] for i, side in zip(positions, assigned.tolist(), strict=True)})
+    reached = np.bincount(assigned, minlength=3) / len(assigned)
     if np.abs(reached - shares).max() > _UNEVEN:
         percent_reached, percent_requested = (
             ", ".join(f"{100 * share:.0f}" for share in of_sides) for of_sides in (reached, shares)
@@ -189,15 +191,15 @@ def classes_and_domains(dataset: Dataset, positions: Sequence[int]) -> tuple[NDA
     return label, np.unique([record.domain for record in records], return_inverse=True)[1]
 
 
-def _exclude_untrained(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[Note]) -> None:
+def _exclude_untrained(dataset: Dataset, side_of: dict[int, Side], reasons: list[str], notes: list[Note]) -> None:
     """Only after a predefined split can a class be without training images."""
-    learnt = labels_of(dataset, (i for i, side in parts.items() if side == "train"))
-    if not learnt:
+    trained = labels_of(dataset, (i for i, side in side_of.items() if side == "train"))
+    if not trained:
         return  # a test set by itself, to evaluate on
     untrained_classes: Counter[str] = Counter()
-    for i in parts:
+    for i in side_of:
         label = dataset.records[i].label or ""
-        if label not in learnt:
+        if label not in trained:
             reasons[i] = f"no training image of the class {label}"
             untrained_classes[label] += 1
     if untrained_classes:

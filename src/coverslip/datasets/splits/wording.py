@@ -17,11 +17,13 @@ _MOST_NOTES = 8  # on classes and domains
 _MOST_LEAKS = 3  # that are shown
 
 
-def class_notes(dataset: Dataset, order: Sequence[int], units: NDArray[np.intp], parts: dict[int, Side]) -> list[Note]:
+def class_notes(
+    dataset: Dataset, order: Sequence[int], units: NDArray[np.intp], side_of: dict[int, Side]
+) -> list[Note]:
     """Which classes, and which domains, cannot be in every part, and why."""
     labels = [dataset.records[i].label or "" for i in order]
     domains = [dataset.records[i].domain for i in order]
-    sides, numbers = [parts[i] for i in order], units.tolist()
+    sides, numbers = [side_of[i] for i in order], units.tolist()
     notes = list(_missing_notes(dataset, "class", labels, numbers, sides))
     if len(set(domains)) > 1:
         notes += _missing_notes(dataset, "domain", domains, numbers, sides)
