@@ -81,13 +81,13 @@ def with_known_quality(scan: Scan) -> Scan:
 
 
 def with_quality(
-    dataset: Dataset, scan: Scan, seen: Mapping[int, ImageQuality], *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+    dataset: Dataset, scan: Scan, measured: Mapping[int, ImageQuality], *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
 ) -> Scan:
     """The scan with how cut off, blurred or saturated each image is; what was measured is remembered for these pixels.
 
     Args:
         dataset, scan: the images.
-        seen: of some of them; others, that are not known from before, are decoded again.
+        measured: the quality of some images, by position. Others that are not in the cache are decoded again.
         emit: told about progress.
         stop: asked as often.
 
@@ -95,11 +95,11 @@ def with_quality(
         Stopped: on request.
     """
     cached = with_known_quality(scan).quality or (None,) * len(scan.facts)
-    new = {i: seen[i] for i, quality in enumerate(cached) if quality is None and i in seen}
+    new = {i: measured[i] for i, quality in enumerate(cached) if quality is None and i in measured}
     missing = [
         i
         for i, quality in enumerate(cached)
-        if quality is None and i not in seen and isinstance(scan.facts[i], ImageFacts)
+        if quality is None and i not in measured and isinstance(scan.facts[i], ImageFacts)
     ]
 
     def measure(position: int) -> ImageQuality | None:
@@ -115,8 +115,8 @@ def with_quality(
         for start in range(0, len(missing), _AT_ONCE):
             stop.check()
             batch = missing[start : start + _AT_ONCE]
-            measured = zip(batch, pool.map(measure, batch), strict=True)
-            new.update((i, quality) for i, quality in measured if quality is not None)
+            results = zip(batch, pool.map(measure, batch), strict=True)
+            new.update((i, quality) for i, quality in results if quality is not None)
             report_progress(start + len(batch), len(missing))
     by_hash = {fact.pixel_hash: quality for i, quality in new.items() if isinstance(fact := scan.facts[i], ImageFacts)}
     with RecordStore(QUALITY, "images") as store:

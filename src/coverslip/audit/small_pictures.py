@@ -95,15 +95,13 @@ _EMPTY_BORDER = 0.98  # of the border's pixels, for a frame to count as empty
 _OBJECT = 0.1  # of the range of brightness, from what the frame shows
 _REACH = 1.9  # times the root mean square distance of an object's pixels from its middle: 1.4 for discs, 1.7 for rods
 _SMALL_OBJECT = 0.75  # of the frame: objects that fill less of it are shown larger
-_STRAIGHT = (
-    0.04  # of its width: how far the long side of a corner that was filled after rotation_spectrum is from a line
-)
+_STRAIGHT = 0.04  # of its width: how far the long side of a corner that was filled after rotation is from a line
 
 
 def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | None:
     """(SIDE, SIDE) uint8 of mean 128 and equal contrast in the disc; None for an image that is the same everywhere.
 
-    A byte is odd where the image has a pixel, and even beyond its edges and in corners that were filled after rotation_spectrum.
+    A byte is odd where the image has a pixel, and even beyond its edges and in corners that were filled after rotation.
     An object in a large empty frame is shown alone, so that its detail is not lost.
 
     Args:
@@ -193,7 +191,7 @@ def _border(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _filled_corners(grey: Pictures) -> Bools:
-    """Where the image was filled after rotation_spectrum: even triangles in its corners, two of them at least."""
+    """Return where the image was filled after rotation: even triangles in its corners, two of them at least."""
     from scipy.ndimage import label
 
     tolerance, patch = _EVEN * float(np.ptp(grey)), 1 + min(grey.shape) // 25

@@ -1,10 +1,9 @@
-"""Other classes than the folders or the table name: joined, left out, renamed, put in order.
+"""Changes of the classes that folders or a table name: merge, exclude, rename and order them.
 
 Each label is changed once, and no new name is itself changed again. So labels that already have their new names stay
 as they are, and images labelled either way can be measured with one run.
 
-Domains of one dataset may have classes of one name. Whoever names a class as `<domain>/<class>` means
-that of one domain alone.
+Domains of one dataset may have classes with the same name. `<domain>/<class>` names the class of one domain.
 """
 
 import datetime
@@ -23,13 +22,13 @@ from coverslip.messages import Note, Set, note, text
 
 
 def _as_name(value: object) -> object:
-    """A class's name as labels are compared; YAML reads a class called 7 or 2024-01-05 as a number or a date."""
+    """Return a class's name as labels are compared. YAML reads a class named 7 or 2024-01-05 as a number or a date."""
     is_simple = isinstance(value, str | int | float | datetime.date) and not isinstance(value, bool)
     return clean_label(str(value)) if is_simple else value
 
 
 def _as_names(value: object) -> object:
-    """A name by itself is a list of one."""
+    """Return a single name as a tuple of one name."""
     return value if isinstance(value, list | tuple | dict) else (value,)
 
 
@@ -38,7 +37,7 @@ Names = Annotated[tuple[Name, ...], BeforeValidator(_as_names)]
 
 
 class ClassPlan(BaseModel):
-    """Which classes are trained on, made from those that the images are labelled with."""
+    """The classes to train on, made from those that the images are labeled with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -71,11 +70,11 @@ class ClassPlan(BaseModel):
     )
 
     def new_names(self) -> dict[str, str]:
-        """What each renamed or merged class is called from now on."""
+        """Return the new name of each renamed or merged class."""
         return self.rename | {old: new for new, olds in self.merge.items() for old in olds}
 
     def changes(self) -> dict[str, str]:
-        """Every class that is named in order to change it, and what its images are labelled with from now on."""
+        """Return the new label of the images of every class that the plan changes or excludes."""
         return self.new_names() | {name: name for name in self.drop}
 
     @model_validator(mode="after")
@@ -129,14 +128,14 @@ class ClassPlan(BaseModel):
 
 
 def with_classes(dataset: Dataset, plan: ClassPlan, known: Iterable[str] = ()) -> Dataset:
-    """The images with their labels changed; a label that the plan does not name stays, and so does a new name.
+    """Return the images with changed labels. A label that the plan does not name stays, and so does a new name.
 
-    Dropped images keep their records and labels: what happened to them can be seen in the split.
+    Excluded images keep their records and labels, so that the split shows what happened to them.
 
     Args:
-        dataset: images with the labels that they were found with.
+        dataset: images with their original labels.
         plan: what to change.
-        known: classes after the change, where they are known: labels that are among them already stay.
+        known: the classes after the change, if they are known. Labels that are among them stay.
     """
     changes, known = plan.changes(), frozenset(known)
 
@@ -157,7 +156,7 @@ def with_classes(dataset: Dataset, plan: ClassPlan, known: Iterable[str] = ()) -
 
 
 def _named(dataset: Dataset, record: ImageRecord, plan: ClassPlan, changes: Container[str]) -> str | None:
-    """By which name the plan changes an image's class, if it does; what it says of a domain's own class goes first."""
+    """Return the name by which the plan changes an image's class; that of a domain's own class takes precedence."""
     if record.label is None:
         return None
     class_in_domain = class_of_domain(dataset, record)
@@ -166,13 +165,13 @@ def _named(dataset: Dataset, record: ImageRecord, plan: ClassPlan, changes: Cont
 
 
 def class_of_domain(dataset: Dataset, record: ImageRecord) -> str:
-    """The name of an image's class that no other domain's class has: `<domain>/<class>`."""
+    """Return the name of an image's class that is unique to its domain: `<domain>/<class>`."""
     start, label = f"{dataset.domain_of(record)}/", record.label or ""
     return label if label.startswith(start) else start + label
 
 
 def shared_class_notes(dataset: Dataset) -> list[Note]:
-    """A note on classes that several domains have by one name, though nobody said whether they are the same."""
+    """Return a note on classes with the same name in several domains, unless the recipe states what they are."""
     domains_of: dict[str, set[str]] = defaultdict(set)
     for record in dataset.records:
         if record.label is not None and dataset.has_class(record):
@@ -193,11 +192,11 @@ def shared_class_notes(dataset: Dataset) -> list[Note]:
 
 
 def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
-    """Refuse, before any work, a plan that does not fit the classes that images are labelled with.
+    """Refuse, before any work, a plan that does not fit the classes that images are labeled with.
 
     Raises:
-        BadRecipe: all faults at once: names that do not exist, with the nearest that do, and new names of classes that
-            are there already.
+        BadRecipe: all faults at once: names that do not exist, with the nearest that do, and new names that classes
+            already have.
     """
     labelled = [record for record in dataset.records if record.label is not None]
     classes_of_domains = {class_of_domain(dataset, record) for record in labelled}
@@ -239,7 +238,7 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
 
 
 def _nearest(name: str, names: Iterable[str], names_of_domains: Iterable[str] = ()) -> str:
-    """The name that was meant, as an advice: one of these, or where it names a domain, a class of that domain."""
+    """Return a hint at the name that was probably meant: one of these names, or a class of the domain that it names."""
     candidates = [*names, *names_of_domains] if "/" in name else list(names)
     plain = {candidate.casefold(): candidate for candidate in candidates}
     near = [candidate for candidate in candidates if candidate.endswith(f"/{name}")]

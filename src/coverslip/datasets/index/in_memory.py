@@ -1,6 +1,6 @@
 """Sources in memory: tables of other libraries, arrays, Pillow images and iterables.
 
-They become tables as if they had been read from a file, so that all that holds for tables holds for them.
+They become tables, as if read from a file, so that the rules for tables apply.
 """
 
 import os
@@ -21,31 +21,31 @@ from coverslip.messages import text
 
 Axes = Literal["HWC", "CHW"]
 
-_PLAIN_CHANNELS = 4  # that even an image of a few pixels may have
+_PLAIN_CHANNELS = 4  # number that an image of any size may have
 
 
 def is_image(candidate: object) -> bool:
-    """Whether this is one image: Pillow's, or anything of two or three axes that NumPy makes an array of."""
+    """Return whether this is one image: a Pillow image, or an object of two or three axes that becomes an array."""
     return isinstance(candidate, Image.Image) or n_axes(candidate) in (2, 3)
 
 
 def n_axes(array: object) -> int | None:
-    """How many axes an array has, of NumPy or of others that know how to become one; None: it is no array."""
+    """Return the number of axes of an array, or of an object that becomes one; None: it is not an array."""
     if isinstance(array, np.ndarray):
         return array.ndim
     return len(getattr(array, "shape", ())) if hasattr(array, "__array__") else None
 
 
 def image_in_memory(image: Any, name: str, axes: Axes = "HWC") -> Decoded:  # Any: whatever becomes an array
-    """An image as if it had been read from a lossless file of these pixels. Arrays are not copied.
+    """Return an image as if read from a lossless file of these pixels. Arrays are not copied.
 
     Args:
-        image: as `is_image` says; truth values are black and white.
+        image: an image, see `is_image`. Booleans are black and white.
         name: of the image, for errors.
-        axes: of an array with three: channels last or first. An array with two is grey.
+        axes: of an array with three axes: channels last or first. An array with two axes is gray.
 
     Raises:
-        BadDataset: it has no pixels, does not hold real numbers, or as many channels as if its axes were others.
+        BadDataset: it has no pixels, does not contain real numbers, or seems to have other axes.
     """
     if isinstance(image, Image.Image):
         return _of_pillow(image, name)
@@ -77,9 +77,9 @@ def _check_shape(array: np.ndarray, name: str, axes: Axes) -> None:
 
 
 def with_pixel_depth(tables: Sequence[Mapping[str, Decoded]], depth: Depth | None) -> list[dict[str, Decoded]]:
-    """Convert arrays of 32-bit and 64-bit integers, in which NumPy often holds 8-bit and 16-bit pixels.
+    """Convert arrays of 32-bit and 64-bit integers, in which NumPy often stores 8-bit and 16-bit pixels.
 
-    All of them get the same depth: a dark image and a bright one of the same microscope stay comparable.
+    All of them get the same depth, so that dark and bright images of the same microscope stay comparable.
 
     Args:
         tables: the images of each table, by name.
@@ -117,16 +117,16 @@ def _check_range(array: np.ndarray, name: str, depth: Depth) -> None:
 
 
 def as_sources(source: object, axes: Axes, depth: Depth | None = None) -> list[str | Path | Table]:
-    """What a program gives, as paths and tables: several sources, or one.
+    """Return the sources that a program gives, one or several, as paths and tables.
 
     Args:
         source: a path; a table; an image; a stack of images as an array of four axes; a tuple `(X, y)` of images and
-            their labels; or anything to go through that gives such things.
-        axes: of arrays of colour images.
+            their labels; or an iterable of these.
+        axes: of arrays of color images.
         depth: of arrays of integers of more than 16 bits, as of `with_pixel_depth`.
 
     Raises:
-        BadDataset: it is none of these, or an image or table that cannot be used.
+        BadDataset: it is none of these, or an invalid image or table.
     """
     sources = _sources_of(source, axes)
     tables = [table for table in sources if isinstance(table, Table)]
@@ -147,7 +147,7 @@ def _sources_of(source: object, axes: Axes) -> list[str | Path | Table]:
 
 
 def _sources(items: Sequence[object], axes: Axes) -> list[str | Path | Table]:
-    """Each item as a path or a table; images that follow each other make one table."""
+    """Return each item as a path or a table; consecutive images form one table."""
     sources: list[str | Path | Table] = []
     for are_images, group in groupby(enumerate(items), lambda numbered: _is_image(numbered[1])):
         numbered = list(group)
@@ -170,15 +170,15 @@ def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | Tabl
 
 
 def _is_labels(candidate: object) -> bool:
-    """Whether it is the `y` of `(X, y)`: a list or an array of one axis. No source of images is either."""
+    """Return whether it is the `y` of `(X, y)`: a list or an array of one axis, which no source of images is."""
     return isinstance(candidate, list) or n_axes(candidate) == 1
 
 
 def _labelled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each library's own
-    """`(X, y)` as a table.
+    """Return `(X, y)` as a table.
 
     Raises:
-        BadDataset: there are not as many labels as images.
+        BadDataset: the numbers of images and labels differ.
     """
     if not isinstance(images, Iterable) or isinstance(images, (str, Mapping)):
         raise BadDataset("x-without-images", type_name=type(images).__name__)
@@ -190,12 +190,12 @@ def _labelled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each li
 
 
 def _is_image(candidate: object) -> bool:
-    """Whether it is one image: data frames become arrays of two axes too."""
+    """Return whether it is one image, and not a data frame, which becomes an array of two axes too."""
     return is_image(candidate) and not _is_table(candidate)
 
 
 def _is_table(candidate: object) -> bool:
-    """Whether it has named columns, as dictionaries and the data frames of pandas, polars and PyArrow have."""
+    """Return whether it has named columns, like dictionaries and data frames of pandas, polars and PyArrow."""
     return isinstance(candidate, Mapping) or (hasattr(candidate, "columns") and hasattr(candidate, "__getitem__"))
 
 
@@ -215,7 +215,7 @@ def _table_of(frame: Any, word: str, axes: Axes) -> Table:  # Any: each library'
 
 
 def _cells(column: Any) -> list[Any]:  # Any: each library's own
-    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)  # PyArrow's cells are no plain values
+    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)  # PyArrow's cells are not plain values
 
 
 def _texts_and_images(
@@ -223,7 +223,7 @@ def _texts_and_images(
     word: str,
     axes: Axes,  # Any: whatever stands in a data frame
 ) -> tuple[list[list[str]], dict[str, Decoded]]:
-    """Each column as text; in the one that holds images, names stand in their place: `word` and the row's number."""
+    """Return each column as text, and the images by name. Names of `word` and row number replace images."""
     of_paths = [name for name in columns if plain_name(name) in ALIASES["path"]]
     of_images = [name for name in of_paths if any(map(is_image, columns[name]))]
     if of_images and len(of_paths) > 1:
@@ -241,7 +241,7 @@ def _texts_and_images(
 
 
 def _text(cell: Any) -> str:  # Any: whatever stands in a data frame
-    """A cell as it would stand in a file: nothing where a value is missing, 3 for a whole 3.0."""
+    """Return a cell as in a file: empty if a value is missing, 3 for a whole 3.0."""
     if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
         return ""
     if isinstance(cell, (float, np.floating)):
@@ -252,7 +252,7 @@ def _text(cell: Any) -> str:  # Any: whatever stands in a data frame
 
 
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], images: Mapping[str, Decoded]) -> Table:
-    """A table whose relative paths start from the current folder."""
+    """Return a table whose relative paths start from the current folder."""
     return Table(
         path=Path.cwd() / "table in memory",
         columns=columns,

@@ -1,4 +1,4 @@
-"""Which columns of a table say what, and clear words about those that are missing or stand there twice."""
+"""The meanings of a table's columns, and errors about missing and duplicate columns."""
 
 import difflib
 from collections import Counter
@@ -25,7 +25,7 @@ _N_FIRST_ROWS = 20  # rows
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where in a row each thing stands; None: the table does not say it."""
+    """The column of each meaning; None: the table has none."""
 
     path: int
     other_files: tuple[int, ...]  # of the further channels, in their order
@@ -40,11 +40,11 @@ class Columns:
 
 
 def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
-    """The table with columns chosen for some meanings: `{"path": "File", "label": "Class", "split": ""}`.
+    """Return the table with columns chosen for some meanings: `{"path": "File", "label": "Class", "split": ""}`.
 
     Args:
-        table: as it was read or given.
-        mapping: meaning (a key of `ALIASES`) to the column's name; an empty name: the table does not say it.
+        table: as it was read.
+        mapping: meaning (a key of `ALIASES`) to the column's name; an empty name: the table has no such column.
 
     Raises:
         BadDataset: there is no such meaning or column.
@@ -73,7 +73,7 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
 
 
 def path_column(table: Table) -> int | None:
-    """The column of the images' paths, by its name, else the first one whose cells end like image files."""
+    """Return the column of the images' paths, by its name, else the first whose cells have image suffixes."""
     at = table.index("path")
     if at is not None or "path" in table.mapping:
         return at
@@ -98,18 +98,18 @@ def find_columns(
     crop_size: int | None,
     notes: list[Note],
 ) -> Columns:
-    """Where the table says what; `notes` gets a line about columns that name groups or may do so.
+    """Return the column of each meaning, and add notes about columns that name groups or may do so.
 
     Args:
         table: with its columns' names.
-        group: the column that names groups; without it a column called `group` is used.
-        wants_groups: False where groups come from elsewhere, so that no advice about columns is due.
+        group: the column that names groups; without it a column named `group` is used.
+        wants_groups: False if groups do not come from the table, so that it needs no advice about columns.
         labelled: whether there must be a label column.
-        crop_size: side of the square around a point, in pixels; None: not known.
-        notes: what is told about the table.
+        crop_size: side of the square around a point, in pixels; None: unknown.
+        notes: notes on the table are added here.
 
     Raises:
-        BadDataset: a column is missing, unknown, or stands there twice.
+        BadDataset: a column is missing, unknown, or duplicated.
     """
     _refuse_twins(table, group)
     at_path = path_column(table)
@@ -138,7 +138,7 @@ def find_columns(
 
 
 def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
-    """The columns `channel_2`, `channel_3`, ..., which hold files unless `path` stands beside `channel_1`."""
+    """Return the columns `channel_2`, `channel_3`, ..., which name files unless there are `path` and `channel_1`."""
     columns = [table.index(f"channel_{n}") for n in range(2, MOST_CHANNEL_FILES + 1)]
     numbered = [column for column in columns if column is not None]
     plain_names = [plain_name(column) for column in table.columns]
@@ -151,7 +151,7 @@ def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
 
 
 def other_columns(table: Table, columns: Columns) -> list[int]:
-    """Which columns say something of images that nothing here has a word for: sex, stain, operator, day."""
+    """Return the columns without a meaning here, such as sex, stain, operator or day."""
     positions = {f"{name}{suffix}" for meaning in POSITIONS for name in ALIASES[meaning] for suffix in _ENDINGS}
     used_columns = {columns.path, columns.group, *map(table.index, ALIASES)}
     return [
@@ -195,7 +195,7 @@ def _group_column(
 
 
 def _refuse_twins(table: Table, group: str | None) -> None:
-    """Two columns of one name may say different things, and nobody could tell which was used.
+    """Refuse two columns with the same name, since it would be unclear which of them is used.
 
     Raises:
         BadDataset: two columns that would be read here have the same name.
@@ -230,23 +230,23 @@ def _no_column(table: Table, meaning: Literal["path", "label"]) -> BadDataset:
 
 @dataclass(frozen=True, slots=True)
 class TableContent:
-    """What a table holds, before it is opened."""
+    """The content of a table, before it is opened."""
 
     columns: tuple[str, ...]
     first_rows: tuple[tuple[str, ...], ...]
     n_rows: int
-    n_files: int  # that its rows name; 0 where no column of paths is known
-    mapping: Mapping[str, str]  # meaning to column: path, label, group, split, and those of positions
+    n_files: int  # that its rows name; 0 without a column of paths
+    mapping: Mapping[str, str]  # meaning to column: path, label, group, split, and positions
     layout: Layout | None  # how positions are given; None: each row is a whole image
     suggested_crop_size: int | None
 
 
 def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
-    """The columns of a table and what each is taken for; nothing is checked.
+    """Return the columns of a table and their meanings, without checking them.
 
     Args:
         table: as it was read, with or without columns that were chosen.
-        n_rows: first rows to give.
+        n_rows: number of first rows to return.
     """
     at_path = path_column(table)
     try:
@@ -274,7 +274,7 @@ def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
 
 
 def _near(name: str, names: Sequence[str]) -> str:
-    """A hint at the name that was probably meant."""
+    """Return a hint at the name that was probably meant, or nothing."""
     names_by_plain_name = {plain_name(each): each for each in names}
     near = difflib.get_close_matches(plain_name(name), names_by_plain_name, n=1, cutoff=0.5)
     return f" {text('did-you-mean', name=one_line(names_by_plain_name[near[0]], 60))}" if near else ""

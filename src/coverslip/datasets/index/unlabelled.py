@@ -1,4 +1,4 @@
-"""Images to predict: files, folders, patterns and tables, in the order given; labels come from tables only."""
+"""Images to predict: files, folders, patterns and tables, in their order. Labels come from tables only."""
 
 import glob
 import os
@@ -35,7 +35,7 @@ from coverslip.messages import Note, note
 def open_unlabelled(
     sources: Sequence[str | Path | Table], opening: Opening, may_read: Callable[[Path], bool] | None = None
 ) -> Dataset:
-    """The images that these name, as one dataset without domains; what is named twice is kept once.
+    """Return the images of these sources as one dataset without domains. Repeated images are used once.
 
     Args:
         sources: paths and tables.
@@ -43,7 +43,7 @@ def open_unlabelled(
         may_read: as of `open_dataset`.
 
     Raises:
-        BadDataset: there are none, or a table or pattern cannot be followed.
+        BadDataset: there are none, or a table or pattern is invalid.
     """
     group, pattern = opening.group, opening.group_pattern
     plan = opening.plan_of_each.model_copy(update={"crop_size": None})
@@ -104,7 +104,7 @@ def open_unlabelled(
 
 
 def open_image_file(path: Path) -> Dataset:
-    """One image without a label, whatever its name says: a file called `.csv` is no table here."""
+    """Return one image without a label, whatever its suffix: a file named `.csv` is not read as a table."""
     record = _one_file(os.fspath(path), path, ReadPlan())
     return Dataset(path.parent, "files", (record,), ())
 
@@ -114,7 +114,7 @@ def _one_file(name: str, path: Path, plan: ReadPlan) -> ImageRecord:
 
 
 def _matching(pattern: str, path: Path) -> list[str]:
-    """Files that a pattern such as `new/*.tif` names, in natural order; folders among them stand for their images."""
+    """Return the files that match a pattern such as `new/*.tif`, in natural order, with the images of folders."""
     if not glob.has_magic(pattern):
         raise BadDataset("no-such-file-or-folder", file=path, advice=nearest_spelling(path))
     images: list[str] = []

@@ -1,6 +1,6 @@
-"""What belongs together: images of one group, images with the same pixels, and near-duplicates.
+"""Images that belong together: images of one group, images with the same pixels, and near-duplicates.
 
-Crops of one slide resemble each other, and a picture that was saved twice resembles itself.
+Crops of one slide resemble each other, and so do copies of an image.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,16 +13,16 @@ from coverslip.datasets.quality.scanning import Scan, Unreadable
 
 
 def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
-    """The labels at these positions; images without one, or of a dropped class, do not count."""
+    """Return the labels at these positions, without those of excluded classes."""
     records = (dataset.records[i] for i in positions)
     return {record.label for record in records if record.label is not None and dataset.has_class(record)}
 
 
 def kept_together(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
-    """The near-duplicate clusters that no split divides: all, but those in several groups where these are too many.
+    """Return the clusters of near-duplicates that no split divides: all, except clusters in too many groups.
 
-    Plain shapes, such as spots, can resemble each other as near-duplicates do. Where clusters would leave half as many
-    of the groups that were named or fewer, they are taken for such, and the groups are kept apart as they were named.
+    Plain shapes, such as spots, can resemble each other as near-duplicates do. If clusters would merge the named groups
+    into half as many or fewer, those in several groups are considered such shapes, and the groups stay as named.
     """
     clusters = scan.near_duplicates or ()
     groups = [sorted({dataset.records[i].group or "" for i in members} - {""}) for members in clusters]
@@ -38,14 +38,14 @@ def kept_together(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
 
 
 class _Components:
-    """Numbers from 0, some of which belong together."""
+    """Disjoint sets of the numbers from 0."""
 
     def __init__(self, n: int) -> None:
-        self.n = n  # of what is left when those that belong together count once
+        self.n = n  # number of sets
         self._parent = list(range(n))
 
     def root(self, i: int) -> int:
-        """The least number that it belongs together with."""
+        """Return the least number of its set."""
         while self._parent[i] != i:
             self._parent[i] = self._parent[self._parent[i]]
             i = self._parent[i]
@@ -58,7 +58,7 @@ class _Components:
 
 
 def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
-    """For each image in `order` the number of its connected component.
+    """Return for each image in `order` the number of its connected component.
 
     Groups, equal pixels and near-duplicates connect.
     """

@@ -1,9 +1,9 @@
-"""Groups that names give away: which parts of file and folder names tell images apart that belong together.
+"""Groups in names: parts of file and folder names that images which belong together share.
 
-A name such as `C100P61_20150918_cell_12.png` is taken apart at `_`, `-` and spaces. What stands at the same places in
-many names makes groups, and so do folders, and numbers without their last digits: images that were cut from one slide
-are often numbered in turn. Whether images of such a group belong together is tested by permutation: do they share
-labels, or size and brightness (among images of one class), more often than chance would have it?
+A name such as `C100P61_20150918_cell_12.png` is divided at `_`, `-` and spaces. Tokens at the same positions in many
+names are candidate groups. So are folders, and numbers without their last digits, since images that were cut from one
+slide are often numbered consecutively. A permutation test decides whether images of such a group belong together:
+whether they share labels, or size and brightness (among images of one class), more often than by chance.
 """
 
 import re
@@ -24,18 +24,18 @@ Doubles = npt.NDArray[np.float64]
 
 _MOST_TOKENS = 8
 _FEWEST_GROUPS = 3
-_FEWEST_MATCHES = 0.9  # of the images that a pattern must find a group in
-_FEWEST_VALUES = 0.5  # of the images that must have a value in a column: images that were added may have none
+_FEWEST_MATCHES = 0.9  # of the images in which a pattern must find a group
+_FEWEST_VALUES = 0.5  # of the images that must have a value in a column: added images may have none
 _SMALLEST = 1.5  # images of a group, on average
 _N_PERMUTATIONS = 49
 _LEAST_SHARE = 0.03  # of what images share beyond chance, that groups must explain
 _HIGHEST_P = 0.001  # all patterns together
 _IS_CLASS = 0.9  # of the information in groups, or in classes, that both share
-_MOST_PARTS = 3  # groups of a class, where each holds one class only: kinds of that class rather than slides
-_NEARLY_AS_STRONG = 0.75  # then the coarser groups come first: a patient before his slides
+_MOST_PARTS = 3  # groups of a class, if each contains only one class: kinds of that class rather than slides
+_NEARLY_AS_STRONG = 0.75  # then the coarser groups come first: a patient before the slides
 _MOST_IMAGES = 10_000
 _N_SLICES = 10
-_ONE_CLASS = 0.99  # correlation of labels where each group holds one class
+_ONE_CLASS = 0.99  # correlation of labels if each group contains one class
 _STRETCH = r"(?:^|/)([^/]*\d)"  # a number without its last digits
 
 
@@ -43,27 +43,27 @@ _STRETCH = r"(?:^|/)([^/]*\d)"  # a number without its last digits
 class NameGroups:
     """A pattern that finds groups in paths, or a column of a table, and what its groups share beyond chance."""
 
-    pattern: str  # empty where it is a column
+    pattern: str  # empty for a column
     n_groups: int
     example: str  # one of the groups
-    is_class: bool  # its groups are the classes themselves, so that a split by them would be none
-    labels: float  # intraclass correlation of labels: 0 as by chance, 1 where each group has one
-    looks: float  # that of size and brightness, among images of one class
-    strength: float  # the larger of the two, without labels where names hold the class
-    p: float  # of what is shared
+    is_class: bool  # its groups are the classes themselves, so that no split by them is possible
+    labels: float  # intraclass correlation of labels: 0 by chance, 1 if each group has one label
+    looks: float  # intraclass correlation of size and brightness, among images of one class
+    strength: float  # the larger of the two, without labels if names contain the class
+    p: float  # of this correlation
     column: str | None = None
-    is_confounded: bool = False  # each class lies in one group only, so that no split can keep groups together
+    is_confounded: bool = False  # each class is in only one group, so that no split can keep groups together
 
     @property
     def is_telling(self) -> bool:
-        """Whether images of a group share more than chance would have it."""
+        """Whether images of a group share more than expected by chance."""
         return not self.is_class and self.p <= _HIGHEST_P and self.strength >= _LEAST_SHARE
 
 
 def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
-    """What names of files and folders, and a table's columns, tell of groups, the likeliest first.
+    """Return candidate groups from the names of files and folders and from table columns, the most likely first.
 
-    Labelled, readable images count. A column comes before a pattern that finds the same groups.
+    Labeled, readable images count. A column comes before a pattern that finds the same groups.
     """
     labeled = [
         (record, fact)
@@ -89,7 +89,7 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
 
 
 def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[str]]]:
-    """Columns of the table that may name groups, with what each image has there; numbers with decimals are measures."""
+    """Yield columns of the table that may name groups, with the value of each image; decimal numbers are measures."""
     cells = [dict(record.about) for record in records]
     for column in dict.fromkeys(name for about in cells for name in about):
         values = [about.get(column, "") for about in cells]
@@ -100,7 +100,7 @@ def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[st
 
 
 def _can_be_groups(names: Sequence[str]) -> bool:
-    """Whether they are neither too few nor mostly of single images; an empty name is that of no group."""
+    """Return whether these groups are neither too few nor mostly single images; an empty name is no group."""
     nonempty = list(filter(None, names))
     return _FEWEST_GROUPS <= len(set(nonempty)) <= len(nonempty) / _SMALLEST
 
@@ -110,9 +110,9 @@ def _is_measure(value: str) -> bool:
 
 
 def _ranked(candidates: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
-    """Groups that share much, coarse ones first; then finer ones, stretches of numbers, and what tells nothing.
+    """Return groups that share much, coarse ones first; then finer ones, ranges of numbers, and unrelated groups.
 
-    Columns come before patterns: somebody has written them down.
+    Columns come before patterns, since a person has written them.
     """
     plain = [groups for groups in candidates if groups.is_telling and not _is_minor(groups)]
     strongest = max((groups.strength for groups in plain), default=0.0)
@@ -131,12 +131,12 @@ def _ranked(candidates: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
 
 
 def _is_minor(groups: NameGroups) -> bool:
-    """Stretches of numbers, and names that hold the class beside other things, give way to other patterns."""
+    """Return whether other patterns take precedence: ranges of numbers, and names that contain the class."""
     return groups.pattern.startswith(_STRETCH) or groups.labels > _ONE_CLASS
 
 
 def _slices(items: list[tuple[ImageRecord, ImageFacts]]) -> list[tuple[ImageRecord, ImageFacts]]:
-    """All, or stretches of them in the order of their names."""
+    """Return all items, or slices of them in the order of their names."""
     if len(items) <= _MOST_IMAGES:
         return items
     length, step = _MOST_IMAGES // _N_SLICES, len(items) // _N_SLICES
@@ -144,7 +144,7 @@ def _slices(items: list[tuple[ImageRecord, ImageFacts]]) -> list[tuple[ImageReco
 
 
 def _patterns(paths: Sequence[str]) -> Iterator[str]:
-    """Regular expressions that may find groups in paths: simple ones first."""
+    """Yield regular expressions that may find groups in paths, simple ones first."""
     depth = min(path.count("/") for path in paths)
     for k in range(depth):
         yield rf"^(?:[^/]+/){{{k}}}([^/]+)/" if k else r"^([^/]+)/"
@@ -160,7 +160,7 @@ def _patterns(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _names(pattern: str, paths: Sequence[str]) -> list[str] | None:
-    """The group of each path; None where these are no groups."""
+    """Return the group of each path; None if these cannot be groups."""
     search: Callable[[str], re.Match[str] | None] = re.compile(pattern).search
     matches = [search(path) for path in paths]
     if sum(match is not None for match in matches) < _FEWEST_MATCHES * len(paths):
@@ -170,7 +170,7 @@ def _names(pattern: str, paths: Sequence[str]) -> list[str] | None:
 
 
 def _tested(pattern: str, names: list[str], label: Ints, appearance: Doubles, n_candidates: int) -> NameGroups:
-    """What groups of these names share; images without a name are left out."""
+    """Test what groups of these names share; images without a name are excluded."""
     is_named = np.array([bool(name) for name in names])
     names, label, appearance = list(filter(None, names)), label[is_named], appearance[is_named]
     groups, group = np.unique(names, return_inverse=True)
@@ -178,7 +178,7 @@ def _tested(pattern: str, names: list[str], label: Ints, appearance: Doubles, n_
     one_hot = np.eye(label.max() + 1)[label]
     by_label, p_labels = _shared(one_hot - one_hot.mean(axis=0), group, np.zeros_like(label), generator)
     if _holds_class(pattern, names, by_label, label):
-        p_labels = 1.0  # names that hold the class share it for no other reason
+        p_labels = 1.0  # names that contain the class share it for that reason
     by_appearance, p_appearance = _shared(appearance, group, label, generator)
     return NameGroups(
         pattern=pattern,
@@ -194,9 +194,9 @@ def _tested(pattern: str, names: list[str], label: Ints, appearance: Doubles, n_
 
 
 def _shared(values: Doubles, group: Ints, stratum: Ints, generator: np.random.Generator) -> tuple[float, float]:
-    """How much of (n, d) values groups share beyond chance, from 0 to 1, and how probable it is by chance.
+    """Return how much of (n, d) values groups share beyond chance, from 0 to 1, and its p-value.
 
-    Images change places at random within their stratum. What they share then has about a normal distribution.
+    Images are permuted within their stratum. The shared part then has an approximately normal distribution.
     """
     total = float((values**2).sum())
     n_groups = int(group.max()) + 1
@@ -220,7 +220,7 @@ def _shared(values: Doubles, group: Ints, stratum: Ints, generator: np.random.Ge
 
 
 def _holds_class(pattern: str, names: Sequence[str], labels: float, label: Ints) -> bool:
-    """Whether groups share labels since names hold the class, or are numbered class by class."""
+    """Return whether groups share labels because names contain the class, or are numbered class by class."""
     if not pattern.startswith(_STRETCH):
         return labels > _ONE_CLASS
     if int(np.count_nonzero(np.diff(label))) < _MOST_PARTS * (int(label.max()) + 1):
@@ -232,7 +232,7 @@ def _holds_class(pattern: str, names: Sequence[str], labels: float, label: Ints)
 
 
 def _is_class(group: Ints, label: Ints) -> bool:
-    """Whether groups and classes are nearly the same division, or groups are kinds of one class each."""
+    """Return whether groups and classes are nearly the same division, or groups are kinds of one class each."""
     joint = np.zeros((group.max() + 1, label.max() + 1))
     np.add.at(joint, (group, label), 1 / len(group))
     entropy_of_groups, entropy_of_classes = _entropy(joint.sum(axis=1)), _entropy(joint.sum(axis=0))
@@ -249,13 +249,13 @@ def _entropy(share: Doubles) -> float:
 
 
 def _appearance_of(facts: Sequence[ImageFacts]) -> Doubles:
-    """(n, 4): width, height, darkest and brightest of each image."""
+    """Return (n, 4): width, height, darkest and brightest value of each image."""
     rows = [(f.width_px, f.height_px, float(np.mean(f.low)), float(np.mean(f.high))) for f in facts]
     return np.array(rows, dtype=np.float64)
 
 
 def _standardized(appearance: Doubles, label: Ints) -> Doubles:
-    """Ranks, without what classes differ by."""
+    """Return ranks, without the differences between classes."""
     ranks = appearance.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").astype(np.float64)
     for k in range(appearance.shape[1]):  # equal ones share a rank
         _, place, n = np.unique(appearance[:, k], return_inverse=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""What is said of a split: classes that cannot be in every part, too few groups, and leaks, in words."""
+"""Notes and errors about splits: classes that cannot be in every set, too few groups, and data leakage."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ _MOST_LEAKS = 3  # that are shown
 def class_notes(
     dataset: Dataset, order: Sequence[int], units: NDArray[np.intp], side_of: dict[int, Side]
 ) -> list[Note]:
-    """Which classes, and which domains, cannot be in every part, and why."""
+    """Return notes on classes and domains that cannot be in every set, with the reasons."""
     labels = [dataset.records[i].label or "" for i in order]
     domains = [dataset.records[i].domain for i in order]
     sides, numbers = [side_of[i] for i in order], units.tolist()
@@ -43,7 +43,7 @@ def _missing_notes(
 
     Args:
         dataset: the images.
-        subject: what the names are those of.
+        subject: what the names belong to.
         names, units, sides: of each image.
     """
     sides_of: dict[str, set[Side]] = defaultdict(set)
