@@ -1,7 +1,7 @@
-"""Which pairs of small pictures show the same: alignment by rotation, scale and shift, then comparison in detail.
+"""Comparison of pairs of small pictures: alignment by rotation, scale and shift, then comparison in detail.
 
 Inverse compositional alignment (Baker and Matthews 2004, Lucas-Kanade 20 years on) of similarities, for many pairs at
-once; brightness and contrast of the pictures do not count.
+once. It is invariant to brightness and contrast of the pictures.
 """
 
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
 
 _LEAST_OVERLAP = 0.5  # of the disc
-_CONTRASTS = (0.2, 5.0)  # of one picture to the other, that a step may reckon with
+_CONTRASTS = (0.2, 5.0)  # of one picture to the other, between which a step assumes it
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,16 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Level:
-    """Some pictures at one size, and what aligning to each of them takes."""
+    """Pictures at one size, and what alignment to each of them needs."""
 
     side: int
-    pictures: Floats  # (2 N, side²): as they are, then mirrored
+    pictures: Floats  # (2 N, side²): unchanged, then mirrored
     known: Floats  # (2 N, side²) of 0 and 1: where they have pixels
     descent: Floats  # (N, 4, side²): gradients along the pose, times the inverse of their products
 
 
 def make_level(pictures: Floats, coverage: Floats) -> Level:
-    """Prepare (N, side, side) pictures; `coverage` is of the same shape, 1 where all of a pixel is known."""
+    """Prepare (N, side, side) pictures; `coverage` has the same shape, and is 1 where a whole pixel is known."""
     n, side = len(pictures), pictures.shape[1]
     along_v, along_u = (gradient.reshape(n, side * side) for gradient in np.gradient(pictures, 2 / side, axis=(1, 2)))
     u, v = grid(side)
@@ -95,14 +95,14 @@ def align(level: Level, pairs: Pairs, n_steps: int) -> tuple[Pairs, Floats]:
 
 
 def centred(pictures: Floats, weight: Floats) -> Floats:
-    """Without the mean of what `weight` (0 or 1) counts, and 0 elsewhere."""
+    """Return pictures minus their mean where `weight` is 1, and 0 where it is 0."""
     mean = _dot(pictures, weight) / np.maximum(weight.sum(axis=1), 1)
     result: Floats = (pictures - mean[:, None]) * weight
     return result
 
 
 def correlation(first: Floats, second: Floats, weight: Floats) -> Floats:
-    """(n,) of the rows, where `weight` is 1."""
+    """Return (n,) correlations of the rows, where `weight` is 1."""
     first, second = centred(first, weight), centred(second, weight)
     result: Floats = _dot(first, second) / np.sqrt(np.maximum(_dot(first, first) * _dot(second, second), 1e-9))
     return result
@@ -114,7 +114,7 @@ def _dot(first: Floats, second: Floats) -> Floats:
 
 
 def _after(pose: Floats, step: Floats) -> Floats:
-    """The pose after the inverse of a small step of the first picture."""
+    """Return the pose after the inverse of a small step of the first picture."""
     a, b, x, y = pose.T
     grown, rotated, right, down = step[:, 0] + 1, *step[:, 1:].T
     norm = np.maximum(grown * grown + rotated * rotated, 1e-6)
@@ -125,50 +125,50 @@ def _after(pose: Floats, step: Floats) -> Floats:
 
 Bytes = npt.NDArray[np.uint8]
 
-_N_ROTATIONS = 4  # likely ones, of the picture and of its mirror image
+_N_ROTATIONS = 4  # candidates, of the picture and of its mirror image
 _COARSE, _MIDDLE = 16, 32  # px
-_LEAST_COARSE, _LEAST_MIDDLE = 0.8, 0.92  # correlations below which finer ones are not looked at
-_SD = 1.0, 2.0  # px of the small picture: less is noise and what compression leaves, detail lies between
-_LEAST_TELLING = 64  # pixels that hold the detail: a dot is like every other dot
-_RIM = 0.9  # of the disc's area: beyond, blurs look at what lies outside
-_SHARPEST = 0.9999  # correlations beyond are not told apart
+_LEAST_COARSE, _LEAST_MIDDLE = 0.8, 0.92  # correlations below which a pair is excluded
+_SD = 1.0, 2.0  # px of the small picture: below are noise and compression artifacts, detail is between
+_LEAST_TELLING = 64  # pixels with detail: all dots are similar
+_RIM = 0.9  # of the disc's area: beyond, blurs include pixels outside
+_SHARPEST = 0.9999  # largest correlation that is distinguished
 AT_ONCE = 500  # pairs
 
-# Sum of Fisher's z of both correlations, so that plain shapes, which agree in their outlines whatever they are, must
-# agree very well, and textures less so. Above all pairs of different drawn images: benchmarks/copies.py --thresholds.
+# Sum of Fisher's z of both correlations, so that plain shapes, whose outlines always agree, must agree very well, and
+# textures less so. It is above all pairs of different synthetic images: benchmarks/copies.py --thresholds.
 _LEAST_LIKENESS = 4.4
-# Free to turn, chromosomes of one class find an angle at which they agree: of 142 pairs among 20,000 real images this
-# takes 86 away, and no planted copy. 4.8 would take 100, but a fifth of those found in a set that was augmented too.
-_ODD_ANGLE = 3.0  # degrees away from a right angle
+# With any rotation, chromosomes of one class agree at some angle: of 142 pairs among 20,000 real images, this excludes
+# 86, and no planted copy. 4.8 would exclude 100, but also a fifth of the duplicates in an augmented dataset.
+_ODD_ANGLE = 3.0  # degrees from a right angle
 _LEAST_LIKENESS_AT_ODD_ANGLES = 4.6
-_LEAST_ADVANTAGE = 2.0  # in the same units: by which copies fit better as they are than turned by right angles
+_LEAST_ADVANTAGE = 2.0  # in the same units: of the fit of copies over their fit after rotation by right angles
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Pairs that can be laid over each other, and how well."""
+    """Aligned pairs, and their similarity."""
 
     first: Ints
     second: Ints
     whole: Floats  # correlation of the pictures without their noise
     fine: Floats  # correlation of their detail
-    is_askew: npt.NDArray[np.bool_]  # whether they fit turned by an angle that is not a right one
+    is_askew: npt.NDArray[np.bool_]  # whether their rotation is not a right angle
 
     @property
     def likeness(self) -> Floats:
-        """(n,) the higher, the more alike."""
+        """(n,) similarity; higher is more similar."""
         z: Floats = np.arctanh(np.clip((self.whole, self.fine), 0, _SHARPEST)).sum(axis=0)
         return z
 
     @property
     def are_copies(self) -> npt.NDArray[np.bool_]:
-        """(n,) which pairs show the same."""
+        """(n,) whether pairs are near-duplicates."""
         least = np.where(self.is_askew, _LEAST_LIKENESS_AT_ODD_ANGLES, _LEAST_LIKENESS)
         return np.asarray(self.likeness >= least)
 
 
 def place(pictures: Bytes, first: Ints, second: Ints) -> tuple[Pairs, Floats]:
-    """Lay the second pictures over the first, seen coarsely; pairs that differ already then are left out.
+    """Align the second pictures coarsely to the first; pairs that differ at low resolution are excluded.
 
     Args:
         pictures: (N, SIDE, SIDE).
@@ -178,13 +178,13 @@ def place(pictures: Bytes, first: Ints, second: Ints) -> tuple[Pairs, Floats]:
         m pairs of rows, with N added to the second row where it is mirrored, and (m,) their correlations.
     """
     used, where = np.unique(np.concatenate((first, second)), return_inverse=True)
-    whole, known = floats_of(pictures[used]), known_of(pictures[used]).astype(np.float32)
+    whole, coverage = floats_of(pictures[used]), known_of(pictures[used]).astype(np.float32)
     pairs = _rotated(_shrunk(whole, _MIDDLE), where[: len(first)], where[len(first) :])
-    coarse = make_level(_smooth(_shrunk(whole, _COARSE), 0.7), _shrunk(known, _COARSE))
+    coarse = make_level(_smooth(_shrunk(whole, _COARSE), 0.7), _shrunk(coverage, _COARSE))
     pairs, score = align(coarse, pairs, 2)
     best = score.reshape(-1, 2 * _N_ROTATIONS).argmax(axis=1) + np.arange(len(first)) * 2 * _N_ROTATIONS
     pairs = pairs[best[score[best] > _LEAST_COARSE]]
-    pairs, score = align(make_level(_shrunk(whole, _MIDDLE), _shrunk(known, _MIDDLE)), pairs, 6)
+    pairs, score = align(make_level(_shrunk(whole, _MIDDLE), _shrunk(coverage, _MIDDLE)), pairs, 6)
     pairs, score = pairs[score > _LEAST_MIDDLE], score[score > _LEAST_MIDDLE]
     is_mirrored = pairs.second >= len(used)
     second = used[pairs.second % len(used)] + is_mirrored * len(pictures)
@@ -192,7 +192,7 @@ def place(pictures: Bytes, first: Ints, second: Ints) -> tuple[Pairs, Floats]:
 
 
 def match(pictures: Bytes, aligned: Pairs) -> Matches:
-    """How alike (N, SIDE, SIDE) pictures are that were laid over each other coarsely."""
+    """Return the similarity of coarsely aligned (N, SIDE, SIDE) pictures."""
     used, pairs = _only_needed(len(pictures), aligned)
     whole = floats_of(pictures[used])
     level = make_level(whole, known_of(pictures[used]).astype(np.float32))
@@ -204,7 +204,7 @@ def match(pictures: Bytes, aligned: Pairs) -> Matches:
 
 
 def _fit_in_any_rotation(pictures: Floats, level: Level, pairs: Pairs, matches: Matches) -> npt.NDArray[np.bool_]:
-    """(n,) pairs that seem to be copies, and would so too if one were turned: plain discs and rods."""
+    """Return (n,) whether pairs seem to be copies at any rotation: plain discs and rods."""
     is_plain = np.zeros(len(pairs.first), bool)
     seeming = np.flatnonzero(matches.are_copies)
     if not len(seeming):
@@ -228,7 +228,7 @@ def _is_askew(pairs: Pairs) -> npt.NDArray[np.bool_]:
 
 
 def _middles(pictures: Floats) -> npt.NDArray[np.complex128]:
-    """(N,) where the middle of what differs most from the rest lies, as u + iv."""
+    """Return (N,) the center of the object of each picture, as u + iv."""
     u, v = grid(SIDE)
     flat = pictures.reshape(-1, SIDE * SIDE)
     weight = (flat - np.median(flat, axis=1, keepdims=True)) ** 2 * disc(SIDE)
@@ -237,7 +237,7 @@ def _middles(pictures: Floats) -> npt.NDArray[np.complex128]:
 
 
 def _only_needed(n: int, pairs: Pairs) -> tuple[Ints, Pairs]:
-    """The rows, of n pictures, that some pair still shows, and the pairs by their numbers among these."""
+    """Return the rows, of n pictures, in any pair, and the pairs by their numbers among these."""
     n_pairs = len(pairs.first)
     used, where = np.unique(np.concatenate((pairs.first, pairs.second % n)), return_inverse=True)
     is_mirrored = pairs.second >= n
@@ -245,7 +245,7 @@ def _only_needed(n: int, pairs: Pairs) -> tuple[Ints, Pairs]:
 
 
 def _rotated(pictures: Floats, first: Ints, second: Ints) -> Pairs:
-    """Every pair in each of its likely turns, as it is and mirrored."""
+    """Return every pair in each of its likely rotations, unchanged and mirrored."""
     waves, mirrored = rotation_spectrum(pictures), rotation_spectrum(pictures[:, :, ::-1])
     as_is = likely_rotations(waves[first], waves[second], _N_ROTATIONS)
     angle = np.concatenate((as_is, likely_rotations(waves[first], mirrored[second], _N_ROTATIONS)), axis=1)
@@ -257,7 +257,7 @@ def _rotated(pictures: Floats, first: Ints, second: Ints) -> Pairs:
 
 
 def _correlations(pictures: Floats, level: Level, pairs: Pairs) -> tuple[Floats, Floats]:
-    """(n,) of the pictures without their noise, and (n,) of their detail; 0 where that is but a dot."""
+    """Return (n,) correlations of the pictures without noise, and (n,) of their detail; 0 if that is only a dot."""
     smooth = _smooth(pictures, _SD[0])
     u, v = grid(SIDE)
     inner = (disc(SIDE) & (u * u + v * v <= _RIM)).astype(np.float32)
@@ -267,7 +267,7 @@ def _correlations(pictures: Floats, level: Level, pairs: Pairs) -> tuple[Floats,
         warped, inside = warp(both, pairs.second, pairs.pose, SIDE, level.known)
         correlations.append(correlation(both[pairs.first], warped, inside * inner * level.known[pairs.first]))
     squares = (both * inner) ** 2
-    n_telling = squares.sum(axis=1) ** 2 / np.maximum((squares * squares).sum(axis=1), 1e-12)  # as if all were equal
+    n_telling = squares.sum(axis=1) ** 2 / np.maximum((squares * squares).sum(axis=1), 1e-12)  # effective number
     return correlations[0], np.where(n_telling[pairs.first] < _LEAST_TELLING, np.float32(0), correlations[1])
 
 
@@ -279,13 +279,13 @@ def _shrunk(pictures: Floats, side: int) -> Floats:
 
 def _smooth(pictures: Floats, sd: float) -> Floats:
     blur = _blur(pictures.shape[1], sd)
-    smooth: Floats = np.matmul(np.matmul(blur, pictures), blur.T)  # quicker than filters, of pictures this small
+    smooth: Floats = np.matmul(np.matmul(blur, pictures), blur.T)  # faster than filters for small pictures
     return smooth
 
 
 @cache
 def _blur(side: int, sd: float) -> Floats:
-    """(side, side) weights of a Gaussian along a side."""
+    """Return (side, side) weights of a Gaussian along a side."""
     pixel = np.arange(side)
     weight = np.exp(-(((pixel[:, None] - pixel) / sd) ** 2) / 2)
     blur: Floats = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""How far apart datasets are, as a network sees them, and which to pretrain on."""
+"""Distances between datasets in the features of a network, and which dataset to pretrain on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ _BY_GROUPS, _BY_IMAGES = "bootstrap over groups", "bootstrap over images"
 
 @dataclass(frozen=True, slots=True)
 class _FeatureSet:
-    """A dataset as the network sees it."""
+    """The features of a dataset."""
 
     facts: SetFacts
     pictures: frozenset[str]  # hashes of their pixels
@@ -54,25 +54,24 @@ def distance(
     device: str = "auto",
     emit: Emit = show,
 ) -> Distances:
-    """How far apart datasets are in what a network sees: the squared maximum mean discrepancy (MMD²), and CORAL.
+    """Return distances between feature distributions: the squared maximum mean discrepancy (MMD²), and CORAL.
 
     Args:
-        datasets: two or more, the one to be worked on first: folders, tables, opened datasets; labels are not needed,
-            so that any folder of images can stand beside them as a reference.
-        names: what to call them; default: after their folders.
-        run: whose classifier's features are compared; default: pretrained features of a network's last layer.
+        datasets: two or more, the dataset of interest first: folders, tables, opened datasets. Labels are not needed,
+            so that any folder of images can be a reference.
+        names: their names; default: those of their folders.
+        run: the run whose classifier computes the features; default: pretrained features of a network's last layer.
         model: that network; default: the recipe's.
-        image_size: side in pixels that it sees; default: its own.
-        group, group_pattern: what belongs together, as of `open_dataset`, in the datasets that have such a column or
-            such paths.
-        n_resamples: of each kind: bootstraps, and groups dealt out at random.
-        device: what runs the network, as of `load_classifier`.
-        emit: told about progress.
+        image_size: side in pixels of its input; default: its own.
+        group, group_pattern: groups, as of `open_dataset`, in the datasets that have such a column or such paths.
+        n_resamples: number of bootstraps, and number of random permutations of groups.
+        device: the device of the network, as of `load_classifier`.
+        emit: receives progress.
 
     Raises:
-        BadDataset: there are fewer than two datasets, too few images in one, no dataset with such groups, they have
-            other channels, or most images look the same.
-        WeightsUnavailable: the network's pretrained weights are not here.
+        BadDataset: there are fewer than two datasets, too few images in one, no dataset with such groups, datasets with
+            different channels, or most images have the same features.
+        WeightsUnavailable: the network's pretrained weights are not available.
         Stopped: on request.
 
     Examples:
@@ -109,7 +108,7 @@ def distance(
 
 
 def _opened(datasets: Sequence[Dataset | Given], group: str | None, group_pattern: str | None) -> list[Dataset]:
-    """All of them, with groups where they have such, which one must; without labels where they have none."""
+    """Return all datasets, with groups if they have them, which at least one must; labels are optional."""
     opened, refused = list[Dataset](), list[BadDataset]()
     for each in datasets:
         if isinstance(each, Dataset):
@@ -133,7 +132,7 @@ def _ungrouped(source: Given) -> Dataset:
 
 
 def _names(opened: Sequence[Dataset]) -> list[str]:
-    """What to call the datasets: after their folders."""
+    """Return the names of the datasets, after their folders."""
     names = []
     for each in opened:
         source = "in memory" if each.is_in_memory else Path(str(each.opening.sources[0]))
@@ -143,7 +142,7 @@ def _names(opened: Sequence[Dataset]) -> list[str]:
 
 
 def _unique_names(names: Sequence[str]) -> list[str]:
-    """Numbered where two are called the same."""
+    """Return the names; equal names are numbered."""
     names = [one_line(name, 60) for name in names]
     return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, start=1)]
 
@@ -151,7 +150,7 @@ def _unique_names(names: Sequence[str]) -> list[str]:
 def _network(
     run: Run | Path | str | None, model: str | None, image_size: int | None, scans: Sequence[Scan]
 ) -> tuple[Network, Preprocessing, int]:
-    """Frozen, with the preprocessing for all datasets and the number of copies to average."""
+    """Return a frozen network, the preprocessing for all datasets, and the number of augmented copies to average."""
     if run is not None:
         classifier = load_classifier(run, "cpu")
         return classifier.network, classifier.card.preprocessing, classifier.card.tta
@@ -197,7 +196,11 @@ def _feature_set(
 
 
 def _kernel_width(features: Sequence[Floats]) -> float:
-    """Raises BadDataset where images hardly differ, so that there is no distance to measure others by."""
+    """Return the kernel width, the median distance.
+
+    Raises:
+        BadDataset: images hardly differ, so that there is no such distance.
+    """
     try:
         return median_distance(np.concatenate(features))
     except ValueError as error:
@@ -205,11 +208,11 @@ def _kernel_width(features: Sequence[Floats]) -> float:
 
 
 def _pair(a: _FeatureSet, b: _FeatureSet, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
-    tell = telling(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
+    report_progress = telling(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
 
     def tell_unless_stopped(done: int, total: int) -> None:
         BY_SIGNAL.check()
-        tell(done, total)
+        report_progress(done, total)
 
     far = mmd(
         a.features,

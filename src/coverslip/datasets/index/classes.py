@@ -45,9 +45,9 @@ class ClassPlan(BaseModel):
         dict[Name, Annotated[Names, Field(min_length=1)]],
         Key("Classes merged", "classes", "Classes that count as one, under a new name."),
     ] = Field(default_factory=dict, description="Classes to merge: the new name, then the list of old ones.")
-    drop: Annotated[
-        Names, Key("Excluded classes", "classes", "Images of these classes are not used, as if they were not there.")
-    ] = Field(default=(), description="Classes whose images are excluded.")
+    drop: Annotated[Names, Key("Excluded classes", "classes", "Images of these classes are not used.")] = Field(
+        default=(), description="Classes whose images are excluded."
+    )
     rename: Annotated[dict[Name, Name], Key("Classes renamed", "classes", "Other names for classes.")] = Field(
         default_factory=dict, description="Other names for classes: old name, new name."
     )
@@ -56,12 +56,12 @@ class ClassPlan(BaseModel):
         Key(
             "Separate classes for each domain",
             "classes",
-            "Whether images of each domain have classes of their own, even where they have the same names.",
+            "Whether images of each domain have separate classes, even if these have the same names.",
         ),
     ] = Field(
         default=False,
-        description="Whether each domain has classes of its own, called `<domain>/<class>`; else classes of one "
-        "name are one class. The other keys can call a class of one domain by that name in either case.",
+        description="Whether each domain has separate classes, named `<domain>/<class>`; else classes with the same "
+        "name are one class. The other keys can use such a name for a class of one domain in either case.",
     )
     order: Annotated[
         Names, Key("Order of classes", "classes", "Which classes come first in every table and picture.")

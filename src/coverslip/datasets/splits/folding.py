@@ -67,7 +67,7 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
 
 
 _MOST_INNER_FOLDS = 10  # the fewer images a head is fitted on, the more overconfident it is on new ones
-# Share of a class. On 1,200 nuclei by movie, 46 of a class's 47 images were in one movie. The predictions of these 46 by
+# Share of a class. On 1,200 nuclei by movie, 46 of a class's 47 images were in one movie. The predictions of these by
 # a head fitted on one such nucleus outweighed all others: the temperature was 15.0 instead of the best value of 4.8.
 _TOO_MANY = 0.5
 

@@ -153,7 +153,7 @@ class _Problem:
 
     @staticmethod
     def of(counts: list[Floats], share: Floats, missing: Floats, filled: list[NDArray[np.bool_]]) -> "_Problem":
-        """Return the problem of image counts (units, classes) per level; single images put `filled` classes into all."""
+        """Return the problem of (units, classes) counts per level; single images put `filled` classes into all."""
         n_units = len(counts[0])
         columns = np.column_stack([*counts, counts[0].sum(axis=1), np.ones(n_units)])
         weights = [np.full(level.shape[1], 1 / level.shape[1]) for level in counts]
