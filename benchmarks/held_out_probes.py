@@ -19,7 +19,7 @@ from folds_calibration import DATA, HEADER, ROWS, Judged, Row, learnt, show, tog
 
 import coverslip as cs
 from coverslip.datasets import DecodedPixels, Part, Split, fold_units, scan_images, split_units
-from coverslip.datasets.splits.folding import turns_of_units
+from coverslip.datasets.splits.folding import inner_folds_of_units
 from coverslip.engines import embed
 from coverslip.evaluation import DecisionRule, apply_temperature, fit_temperature, learn_decisions
 from coverslip.experiments import Parts
@@ -96,7 +96,7 @@ def measured(
     calibrations = {
         "folds, median": by_median,
         "held out, whatever is lost": held_out(fold_units(y, unit, 10, seed)),
-        "held out": held_out(turns_of_units(y, unit, seed)),
+        "held out": held_out(inner_folds_of_units(y, unit, seed)),
         "best possible": learnt(logits, label[aside]),
     }
     for title, (temperature, threshold) in calibrations.items():

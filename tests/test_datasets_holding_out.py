@@ -7,17 +7,17 @@ import pytest
 from drawing import save_cell
 
 from coverslip.datasets import inner_folds, open_dataset, scan_images
-from coverslip.datasets.splits.folding import turns_of_units
+from coverslip.datasets.splits.folding import inner_folds_of_units
 
 
 @pytest.mark.slow
 def test_training_images_are_held_out_in_ten_turns_with_what_belongs_to_them() -> None:
     label, unit = np.arange(600) % 3, np.arange(600) // 6
-    turn = turns_of_units(label, unit, 0)
+    turn = inner_folds_of_units(label, unit, 0)
     assert np.bincount(turn).tolist() == [60] * 10
     assert all(len(set(turn[unit == u].tolist())) == 1 for u in range(100))
-    assert (turn == turns_of_units(label, unit, 0)).all()
-    assert set(turns_of_units(label, unit // 25, 0).tolist()) == {0, 1, 2, 3}  # four units
+    assert (turn == inner_folds_of_units(label, unit, 0)).all()
+    assert set(inner_folds_of_units(label, unit // 25, 0).tolist()) == {0, 1, 2, 3}  # four units
 
 
 @pytest.mark.slow
@@ -25,7 +25,7 @@ def test_nothing_is_held_out_that_takes_half_of_a_class_with_it() -> None:
     label = np.array([0, 1] * 60 + [2] * 9 + [2])  # nine of the ten of class 2 are of one unit, with others
     unit = np.arange(120) // 4
     unit = np.concatenate([unit, np.full(9, 0), [1]])
-    turn = turns_of_units(label, unit, 0)
+    turn = inner_folds_of_units(label, unit, 0)
     assert (turn[unit == 0] == -1).all()
     assert (turn[unit > 0] >= 0).all()
     for t in range(turn.max() + 1):
@@ -33,8 +33,8 @@ def test_nothing_is_held_out_that_takes_half_of_a_class_with_it() -> None:
 
 
 def test_nothing_is_held_out_where_everything_belongs_together() -> None:
-    assert turns_of_units(np.array([0, 1, 0, 1]), np.zeros(4, int), 0).tolist() == [-1] * 4
-    assert turns_of_units(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), 0).tolist() == [-1] * 4
+    assert inner_folds_of_units(np.array([0, 1, 0, 1]), np.zeros(4, int), 0).tolist() == [-1] * 4
+    assert inner_folds_of_units(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), 0).tolist() == [-1] * 4
 
 
 @pytest.mark.slow

@@ -1,19 +1,19 @@
-"""Synthetic images of stained blood cells: something to try coverslip on where there are no images yet.
+"""Synthetic images of stained blood cells: something to try coverslip on before there are images.
 
-The images are drawn, not photographed. How one comes about:
+The images are drawn, not photographed. The steps are:
 
-1.  A *slide* has its own stain (colour and strength of four dyes), focus, magnification, illumination and camera
+1.  A *slide* has its own stain (color and strength of four dyes), focus, magnification, illumination and camera
     noise, so that images of one slide resemble each other, as they do under a microscope.
 2.  A *cell* is drawn from its class's table of sizes and dyes (`_KINDS`): a body, a nucleus (a thick curve: a disc
     if it is short, a kidney or a chain of lobes if it is long), chromatin texture, granules, vacuoles. Every property
-    varies, and those of neighbouring classes overlap: about one cell in sixteen is drawn half-way to its most
-    similar class. As with real cells, no classifier should reach 100 %.
-3.  Red cells lie around and partly under it.
-4.  Dyes add up to optical densities per colour channel; light is attenuated by them (Beer-Lambert), blurred by the
-    slide's focus, and recorded with noise.
+    varies, and those of similar classes overlap: about one cell in sixteen is drawn half-way to its most similar
+    class. As with real cells, no classifier should reach 100%.
+3.  Red cells are around the cell and partly under it.
+4.  Dyes add up to optical densities per color channel. They attenuate light (Beer-Lambert), which is blurred by the
+    slide's focus and recorded with noise.
 
-Sizes of cells and nuclei follow textbook ranges for a Wright-Giemsa stained blood film, in micrometres. Nothing here
-may be used to draw conclusions about real cells.
+Sizes of cells and nuclei follow textbook ranges for a Wright-Giemsa stained blood film, in micrometers. The images must
+not be used to draw conclusions about real cells.
 """
 
 import shutil
@@ -27,7 +27,7 @@ from PIL import Image
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import write_bytes, write_text, written_whole
 
-N_SLIDES = 60  # at most; a fifth of them are test slides: enough for intervals that say something
+N_SLIDES = 60  # at most; a fifth of them are test slides, enough for useful intervals
 N_NEW_SLIDES = 2
 _LEAST_PER_SLIDE = 7  # images
 
@@ -40,10 +40,10 @@ Do not use them, or a classifier trained on them, to draw conclusions about real
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:
-    """What was written.
+    """The files that were written.
 
-    `n_images` counts every image file, the duplicates and the broken one included. `duplicates` are pairs of files
-    (the copy, then the original) with equal pixels; the last pair stands in two classes.
+    `n_images` counts every image file, including the duplicates and the broken file. `duplicates` are pairs of files
+    (the copy, then the original) with equal pixels; the last pair is in two classes.
     """
 
     folder: Path
@@ -55,10 +55,10 @@ class SampleSet:
 
 
 def write_sample_images(folder: Path, *, seed: int = 0, n_images: int = 480, emit: Emit = ignore) -> SampleSet:
-    """Draw a training set: one folder per class, file names that carry the slide (`slide03_0012.png`).
+    """Draw a dataset to train on: one folder per class, with the slide in file names (`slide03_0012.png`).
 
-    Four of the images are copies of others (one under another name, one in another format, one that claims another
-    slide, one in another class) and one file is cut off in the middle, because real folders are like that.
+    As in real folders, four of the images are copies of others (one with another name, one in another format, one with
+    another slide in its name, one in another class), and one file is truncated.
 
     Args:
         folder: created if need be; files of the same names are replaced.
@@ -86,11 +86,11 @@ def write_sample_images(folder: Path, *, seed: int = 0, n_images: int = 480, emi
 
 
 def write_new_images(folder: Path, *, seed: int = 0, n_images: int = 24, emit: Emit = ignore) -> SampleSet:
-    """Draw unlabelled images of two further slides, as they would come in later; the last one is cut off.
+    """Draw unlabeled images of two further slides, as new images to predict; the last file is truncated.
 
     Args:
         folder: created if need be; files of the same names are replaced.
-        seed: with the seed of the training set, slides that it does not hold.
+        seed: that of the training set gives slides that the training set does not contain.
         n_images: image files in all, at least 2.
     """
     if n_images < 2:
@@ -98,7 +98,7 @@ def write_new_images(folder: Path, *, seed: int = 0, n_images: int = 24, emit: E
     numbers = range(N_SLIDES + 1, N_SLIDES + N_NEW_SLIDES + 1)
     paths = []
     for path, image in _draw_all(folder, tuple(_KINDS), numbers, n_images, seed=seed, emit=emit):
-        flat = folder / path.name  # no class folders: what the cells are is what one wants to know
+        flat = folder / path.name  # no class folders: the classes are to be predicted
         _save(image, flat)
         paths.append(flat)
     broken = _cut_off(paths[-1])
@@ -109,7 +109,7 @@ def write_new_images(folder: Path, *, seed: int = 0, n_images: int = 24, emit: E
 def _draw_all(
     folder: Path, classes: tuple[str, ...], slide_numbers: range, n: int, *, seed: int, emit: Emit
 ) -> Iterator[tuple[Path, np.ndarray]]:
-    """Paths and (H, W, 3) uint8 images: one of each class from a slide, then from the next slide."""
+    """Yield paths and (H, W, 3) uint8 images: one of each class from a slide, then from the next slide."""
     slides = {number: _draw_slide(np.random.default_rng([seed, number])) for number in slide_numbers}
     for i in range(n):
         name = classes[i % len(classes)]
@@ -129,7 +129,7 @@ def _save(image: np.ndarray, path: Path) -> None:
 
 
 def _plant_duplicates(folder: Path, paths: list[Path], n_slides: int) -> tuple[tuple[Path, Path], ...]:
-    """Copies of the first images: other name, other format, other slide, other class."""
+    """Write copies of the first images: with another name, format, slide and class."""
     first, second, third, fourth = paths[:4]
     same_class = first.with_name(f"{first.stem}_copy.png")
     other_format = second.with_suffix(".bmp")
@@ -144,7 +144,7 @@ def _plant_duplicates(folder: Path, paths: list[Path], n_slides: int) -> tuple[t
 
 
 def _cut_off(path: Path) -> Path:
-    """Leave the first half of a file, as an interrupted copy does."""
+    """Truncate a file to its first half, as an interrupted copy does."""
     data = path.read_bytes()
     write_bytes(path, data[: len(data) // 2])
     return path
@@ -155,10 +155,10 @@ def _cut_off(path: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How cells of one class look; lengths in micrometres, dyes in units of optical density.
+    """The appearance of cells of one class; lengths in micrometers, dyes in units of optical density.
 
-    The nucleus is a disc of `nucleus_um` radius moved along an arc of `arc_um` length that bends by `bend` radians;
-    `lobes` > 1 pinches it.
+    The nucleus is a disc of `nucleus_um` radius that moves along an arc of `arc_um` length and `bend` radians; `lobes`
+    > 1 pinches it.
     """
 
     body_um: float  # radius
@@ -196,14 +196,14 @@ _SHARE_BETWEEN = 1 / 16  # cells drawn about half-way to the most similar class
 
 
 def _sample_cell(name: str, rng: np.random.Generator) -> _Kind:
-    """One cell's own properties."""
+    """Draw the properties of one cell."""
     mean, similar = _KINDS[name], _KINDS[_SIMILAR[name]]
     mix = rng.uniform(0.35, 0.6) if rng.random() < _SHARE_BETWEEN else abs(rng.normal(0, 0.08))
-    drawn = {}
+    properties = {}
     for field in fields(_Kind):
         expected = (1 - mix) * getattr(mean, field.name) + mix * getattr(similar, field.name)
-        drawn[field.name] = max(0.0, expected * (1 + getattr(_SPREAD, field.name) * rng.normal()))
-    return _Kind(**drawn)
+        properties[field.name] = max(0.0, expected * (1 + getattr(_SPREAD, field.name) * rng.normal()))
+    return _Kind(**properties)
 
 
 # Slides --------------------------------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ class _Slide:
     side_px: int
     px_per_um: float
     dyes: dict[str, np.ndarray]  # name -> (3,) optical density
-    white: np.ndarray  # (3,) colour of empty glass, 0-1
+    white: np.ndarray  # (3,) color of empty glass, 0-1
     slope: np.ndarray  # (2,) change of illumination from edge to edge
     blur_px: float
     noise: float  # standard deviation, 0-1
@@ -256,7 +256,7 @@ def _draw_slide(rng: np.random.Generator) -> _Slide:
 
 
 def _draw_image(cell: _Kind, slide: _Slide, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8; H and W differ by a few pixels from image to image, as crops do."""
+    """Draw an image (H, W, 3) uint8; H and W vary by a few pixels, as those of crops do."""
     from scipy.ndimage import gaussian_filter
 
     height, width = (slide.side_px + rng.integers(-6, 7, 2)).tolist()
@@ -279,13 +279,13 @@ def _draw_image(cell: _Kind, slide: _Slide, rng: np.random.Generator) -> np.ndar
 
 
 class _Field:
-    """The plane that an image shows: coordinates in micrometres and smooth random patterns on it."""
+    """The plane of an image: coordinates in micrometers, and smooth random patterns on it."""
 
     def __init__(self, y: np.ndarray, x: np.ndarray, px_per_um: float, rng: np.random.Generator) -> None:
         self.y, self.x, self.px_per_um, self.rng = y, x, px_per_um, rng
 
     def noise(self, grain_um: float) -> np.ndarray:
-        """(H, W) float32 pattern of mean 0 and standard deviation of about 1 with structures of `grain_um`."""
+        """Return a (H, W) float32 pattern of mean 0 and standard deviation of about 1 with structures of `grain_um`."""
         height, width = self.y.shape
         step = max(1.0, grain_um * self.px_per_um)
         coarse = self.rng.normal(size=(int(height / step) + 3, int(width / step) + 3)).astype(np.float32)
@@ -293,18 +293,18 @@ class _Field:
         return np.asarray(smooth, np.float32) * np.float32(1.3)  # interpolation loses some of the spread
 
     def distance(self, centre: np.ndarray) -> np.ndarray:
-        """(H, W) distance from a point in micrometres."""
+        """Return the (H, W) distance from a point in micrometers."""
         return np.hypot(self.y - np.float32(centre[0]), self.x - np.float32(centre[1]))
 
     def inside(self, depth_um: np.ndarray, *, softness_um: float = 0.18) -> np.ndarray:
-        """(H, W) 0 outside, 1 inside, with a soft rim; `depth_um` is positive inside."""
+        """Return (H, W) 0 outside, 1 inside, with a soft rim; `depth_um` is positive inside."""
         return np.clip(depth_um / np.float32(softness_um) + np.float32(0.5), 0, 1)
 
 
 def _add_red_cells(
     amounts: dict[str, np.ndarray], field: _Field, cell: _Kind, slide: _Slide, middle: np.ndarray
 ) -> None:
-    """Discs with a pale centre, around the white cell and at most a little under it; where two overlap, dyes add up."""
+    """Add discs with a pale center, around the white cell and partly under it; dyes of overlapping discs add up."""
     rng = field.rng
     extent = np.array([field.y[-1, 0], field.x[0, -1]])
     for _ in range(rng.poisson(slide.crowding)):
@@ -315,8 +315,8 @@ def _add_red_cells(
         stretch, angle = rng.uniform(0.86, 1.0), rng.uniform(0, np.pi)
         dy, dx = field.y - np.float32(centre[0]), field.x - np.float32(centre[1])
         along = dy * np.float32(np.sin(angle)) + dx * np.float32(np.cos(angle))
-        aside = dy * np.float32(np.cos(angle)) - dx * np.float32(np.sin(angle))
-        reach = np.hypot(along, aside / np.float32(stretch)) / np.float32(radius)  # 1 at the rim
+        across = dy * np.float32(np.cos(angle)) - dx * np.float32(np.sin(angle))
+        reach = np.hypot(along, across / np.float32(stretch)) / np.float32(radius)  # 1 at the rim
         pallor = 1 - np.float32(rng.uniform(0.25, 0.75)) * np.exp(-((reach / 0.42) ** 2))
         disc = field.inside((1 - reach) * np.float32(radius)) * pallor * np.float32(rng.normal(0.46, 0.05))
         amounts["pink"] += disc
@@ -324,12 +324,12 @@ def _add_red_cells(
 
 
 def _add_cell(amounts: dict[str, np.ndarray], field: _Field, cell: _Kind, middle: np.ndarray) -> None:
-    """Body, nucleus, granules and vacuoles; they hide what lies under them."""
+    """Add body, nucleus, granules and vacuoles, which hide what is under them."""
     rng = field.rng
     wobble = field.noise(3.5)
     body_depth = np.float32(cell.body_um) - field.distance(middle) + np.float32(0.035 * cell.body_um) * wobble
     nucleus_depth = _nucleus_depth(field, cell, middle)
-    # The membrane follows the nucleus: cytoplasm, however thin, lies around it.
+    # The membrane follows the nucleus, with cytoplasm around it.
     body = field.inside(np.maximum(body_depth, nucleus_depth + np.float32(0.25)))
     nucleus = field.inside(nucleus_depth)
     cytoplasm = body * (1 - nucleus)
@@ -355,7 +355,7 @@ def _add_cell(amounts: dict[str, np.ndarray], field: _Field, cell: _Kind, middle
 
 
 def _nucleus_depth(field: _Field, cell: _Kind, middle: np.ndarray) -> np.ndarray:
-    """(H, W) micrometres below the nucleus's surface: the outside of discs moved along an arc."""
+    """Return (H, W) micrometers below the surface of the nucleus, the union of discs along an arc."""
     rng = field.rng
     t = np.linspace(-0.5, 0.5, 2 if cell.arc_um < 1 else 22)
     heading = rng.uniform(0, 2 * np.pi) + cell.bend * t
@@ -368,7 +368,7 @@ def _nucleus_depth(field: _Field, cell: _Kind, middle: np.ndarray) -> np.ndarray
     radii = cell.nucleus_um * (1 - pinch) * (1 + 0.08 * np.sin(7 * t + rng.uniform(0, 6)))
     reach = float(np.max(np.hypot(points[:, 0], points[:, 1]) + radii))
     limit = 0.96 * cell.body_um
-    if reach > limit:  # fold it into the cell rather than let it stick out
+    if reach > limit:  # shrink it so that it stays in the cell
         points *= max(0.0, (limit - radii.max()) / max(1e-6, reach - radii.max()))
         reach = limit
     shift = rng.normal(0, 0.6, 2) * cell.off_centre * max(0.0, cell.body_um - reach)
@@ -379,7 +379,7 @@ def _nucleus_depth(field: _Field, cell: _Kind, middle: np.ndarray) -> np.ndarray
 
 
 def _granules(field: _Field, coverage: float) -> np.ndarray:
-    """(H, W) orange dye in round granules of about 0.4 micrometre radius."""
+    """Return (H, W) orange dye in round granules of about 0.4 micrometer radius."""
     from scipy.ndimage import gaussian_filter
 
     sigma = 0.3 * field.px_per_um

@@ -1,4 +1,4 @@
-"""What pixels and features tell about the data."""
+"""Analyses of datasets by pixels and features."""
 
 from coverslip.audit.image_quality import image_quality, with_known_quality, with_quality
 from coverslip.audit.leakage_estimate import (

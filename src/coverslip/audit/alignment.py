@@ -1,7 +1,7 @@
-"""Which pairs of small pictures show the same: alignment by rotation, scale and shift, then comparison in detail.
+"""Comparison of pairs of small pictures: alignment by rotation, scale and shift, then comparison in detail.
 
 Inverse compositional alignment (Baker and Matthews 2004, Lucas-Kanade 20 years on) of similarities, for many pairs at
-once; brightness and contrast of the pictures do not count.
+once. It is invariant to brightness and contrast of the pictures.
 """
 
 from dataclasses import dataclass, replace
@@ -10,13 +10,22 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.small_pictures import SIDE, disc, floats_of, grid, known_of, likely_turns, turning, warp
+from coverslip.audit.small_pictures import (
+    SIDE,
+    disc,
+    floats_of,
+    grid,
+    known_of,
+    likely_rotations,
+    rotation_spectrum,
+    warp,
+)
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
 
 _LEAST_OVERLAP = 0.5  # of the disc
-_CONTRASTS = (0.2, 5.0)  # of one picture to the other, that a step may reckon with
+_CONTRASTS = (0.2, 5.0)  # of one picture to the other, between which a step assumes it
 
 
 @dataclass(frozen=True)
@@ -27,27 +36,27 @@ class Pairs:
     second: Ints  # rows of the pictures, then of their mirror images
     pose: Floats  # (n, 4), as of `warp`
 
-    def __getitem__(self, kept: npt.NDArray[np.bool_] | Ints | slice) -> "Pairs":
-        return Pairs(self.first[kept], self.second[kept], self.pose[kept])
+    def __getitem__(self, selection: npt.NDArray[np.bool_] | Ints | slice) -> "Pairs":
+        return Pairs(self.first[selection], self.second[selection], self.pose[selection])
 
 
 @dataclass(frozen=True)
 class Level:
-    """Some pictures at one size, and what aligning to each of them takes."""
+    """Pictures at one size, and what alignment to each of them needs."""
 
     side: int
-    pictures: Floats  # (2 N, side²): as they are, then mirrored
+    pictures: Floats  # (2 N, side²): unchanged, then mirrored
     known: Floats  # (2 N, side²) of 0 and 1: where they have pixels
     descent: Floats  # (N, 4, side²): gradients along the pose, times the inverse of their products
 
 
-def make_level(pictures: Floats, known: Floats) -> Level:
-    """Prepare (N, side, side) pictures; `known` is of the same shape, 1 where all of a pixel is known."""
+def make_level(pictures: Floats, coverage: Floats) -> Level:
+    """Prepare (N, side, side) pictures; `coverage` has the same shape, and is 1 where a whole pixel is known."""
     n, side = len(pictures), pictures.shape[1]
     along_v, along_u = (gradient.reshape(n, side * side) for gradient in np.gradient(pictures, 2 / side, axis=(1, 2)))
     u, v = grid(side)
     steepest = np.stack((along_u * u + along_v * v, along_v * u - along_u * v, along_u, along_v), axis=1)
-    is_known = (known > 0.99).astype(np.float32)
+    is_known = (coverage > 0.99).astype(np.float32)
     steepest = (steepest * (disc(side) * is_known.reshape(n, 1, side * side))).astype(np.float32)
     products = np.matmul(steepest, steepest.transpose(0, 2, 1)).astype(np.float64)
     products += (1e-3 * np.trace(products, axis1=1, axis2=2)[:, None, None] + 1e-9) * np.eye(4)
@@ -86,14 +95,14 @@ def align(level: Level, pairs: Pairs, n_steps: int) -> tuple[Pairs, Floats]:
 
 
 def centred(pictures: Floats, weight: Floats) -> Floats:
-    """Without the mean of what `weight` (0 or 1) counts, and 0 elsewhere."""
+    """Return pictures minus their mean where `weight` is 1, and 0 where it is 0."""
     mean = _dot(pictures, weight) / np.maximum(weight.sum(axis=1), 1)
     result: Floats = (pictures - mean[:, None]) * weight
     return result
 
 
 def correlation(first: Floats, second: Floats, weight: Floats) -> Floats:
-    """(n,) of the rows, where `weight` is 1."""
+    """Return (n,) correlations of the rows, where `weight` is 1."""
     first, second = centred(first, weight), centred(second, weight)
     result: Floats = _dot(first, second) / np.sqrt(np.maximum(_dot(first, first) * _dot(second, second), 1e-9))
     return result
@@ -105,61 +114,61 @@ def _dot(first: Floats, second: Floats) -> Floats:
 
 
 def _after(pose: Floats, step: Floats) -> Floats:
-    """The pose after the inverse of a small step of the first picture."""
+    """Return the pose after the inverse of a small step of the first picture."""
     a, b, x, y = pose.T
-    grown, turned, right, down = step[:, 0] + 1, *step[:, 1:].T
-    norm = np.maximum(grown * grown + turned * turned, 1e-6)
-    ia, ib = grown / norm, -turned / norm
+    grown, rotated, right, down = step[:, 0] + 1, *step[:, 1:].T
+    norm = np.maximum(grown * grown + rotated * rotated, 1e-6)
+    ia, ib = grown / norm, -rotated / norm
     ix, iy = -(ia * right - ib * down), -(ib * right + ia * down)
     return np.stack((a * ia - b * ib, b * ia + a * ib, a * ix - b * iy + x, b * ix + a * iy + y), axis=1)
 
 
 Bytes = npt.NDArray[np.uint8]
 
-_N_TURNS = 4  # likely ones, of the picture and of its mirror image
+_N_ROTATIONS = 4  # candidates, of the picture and of its mirror image
 _COARSE, _MIDDLE = 16, 32  # px
-_LEAST_COARSE, _LEAST_MIDDLE = 0.8, 0.92  # correlations below which finer ones are not looked at
-_SD = 1.0, 2.0  # px of the small picture: less is noise and what compression leaves, detail lies between
-_LEAST_TELLING = 64  # pixels that hold the detail: a dot is like every other dot
-_RIM = 0.9  # of the disc's area: beyond, blurs look at what lies outside
-_SHARPEST = 0.9999  # correlations beyond are not told apart
+_LEAST_COARSE, _LEAST_MIDDLE = 0.8, 0.92  # correlations below which a pair is excluded
+_SD = 1.0, 2.0  # px of the small picture: below are noise and compression artifacts, detail is between
+_LEAST_TELLING = 64  # pixels with detail: all dots are similar
+_RIM = 0.9  # of the disc's area: beyond, blurs include pixels outside
+_SHARPEST = 0.9999  # largest correlation that is distinguished
 AT_ONCE = 500  # pairs
 
-# Sum of Fisher's z of both correlations, so that plain shapes, which agree in their outlines whatever they are, must
-# agree very well, and textures less so. Above all pairs of different drawn images: benchmarks/copies.py --thresholds.
+# Sum of Fisher's z of both correlations, so that plain shapes, whose outlines always agree, must agree very well, and
+# textures less so. It is above all pairs of different synthetic images: benchmarks/copies.py --thresholds.
 _LEAST_LIKENESS = 4.4
-# Free to turn, chromosomes of one class find an angle at which they agree: of 142 pairs among 20,000 real images this
-# takes 86 away, and no planted copy. 4.8 would take 100, but a fifth of those found in a set that was augmented too.
-_ODD_ANGLE = 3.0  # degrees away from a right angle
+# With any rotation, chromosomes of one class agree at some angle: of 142 pairs among 20,000 real images, this excludes
+# 86, and no planted copy. 4.8 would exclude 100, but also a fifth of the duplicates in an augmented dataset.
+_ODD_ANGLE = 3.0  # degrees from a right angle
 _LEAST_LIKENESS_AT_ODD_ANGLES = 4.6
-_LEAST_ADVANTAGE = 2.0  # in the same units: by which copies fit better as they are than turned by right angles
+_LEAST_ADVANTAGE = 2.0  # in the same units: of the fit of copies over their fit after rotation by right angles
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Pairs that can be laid over each other, and how well."""
+    """Aligned pairs, and their similarity."""
 
     first: Ints
     second: Ints
     whole: Floats  # correlation of the pictures without their noise
     fine: Floats  # correlation of their detail
-    is_askew: npt.NDArray[np.bool_]  # whether they fit turned by an angle that is not a right one
+    is_askew: npt.NDArray[np.bool_]  # whether their rotation is not a right angle
 
     @property
     def likeness(self) -> Floats:
-        """(n,) the higher, the more alike."""
+        """(n,) similarity; higher is more similar."""
         z: Floats = np.arctanh(np.clip((self.whole, self.fine), 0, _SHARPEST)).sum(axis=0)
         return z
 
     @property
     def are_copies(self) -> npt.NDArray[np.bool_]:
-        """(n,) which pairs show the same."""
+        """(n,) whether pairs are near-duplicates."""
         least = np.where(self.is_askew, _LEAST_LIKENESS_AT_ODD_ANGLES, _LEAST_LIKENESS)
         return np.asarray(self.likeness >= least)
 
 
 def place(pictures: Bytes, first: Ints, second: Ints) -> tuple[Pairs, Floats]:
-    """Lay the second pictures over the first, seen coarsely; pairs that differ already then are left out.
+    """Align the second pictures coarsely to the first; pairs that differ at low resolution are excluded.
 
     Args:
         pictures: (N, SIDE, SIDE).
@@ -169,45 +178,45 @@ def place(pictures: Bytes, first: Ints, second: Ints) -> tuple[Pairs, Floats]:
         m pairs of rows, with N added to the second row where it is mirrored, and (m,) their correlations.
     """
     used, where = np.unique(np.concatenate((first, second)), return_inverse=True)
-    whole, known = floats_of(pictures[used]), known_of(pictures[used]).astype(np.float32)
-    pairs = _turned(_shrunk(whole, _MIDDLE), where[: len(first)], where[len(first) :])
-    coarse = make_level(_smooth(_shrunk(whole, _COARSE), 0.7), _shrunk(known, _COARSE))
+    whole, coverage = floats_of(pictures[used]), known_of(pictures[used]).astype(np.float32)
+    pairs = _rotated(_shrunk(whole, _MIDDLE), where[: len(first)], where[len(first) :])
+    coarse = make_level(_smooth(_shrunk(whole, _COARSE), 0.7), _shrunk(coverage, _COARSE))
     pairs, score = align(coarse, pairs, 2)
-    best = score.reshape(-1, 2 * _N_TURNS).argmax(axis=1) + np.arange(len(first)) * 2 * _N_TURNS
+    best = score.reshape(-1, 2 * _N_ROTATIONS).argmax(axis=1) + np.arange(len(first)) * 2 * _N_ROTATIONS
     pairs = pairs[best[score[best] > _LEAST_COARSE]]
-    pairs, score = align(make_level(_shrunk(whole, _MIDDLE), _shrunk(known, _MIDDLE)), pairs, 6)
+    pairs, score = align(make_level(_shrunk(whole, _MIDDLE), _shrunk(coverage, _MIDDLE)), pairs, 6)
     pairs, score = pairs[score > _LEAST_MIDDLE], score[score > _LEAST_MIDDLE]
     is_mirrored = pairs.second >= len(used)
     second = used[pairs.second % len(used)] + is_mirrored * len(pictures)
     return Pairs(used[pairs.first], second, pairs.pose), score
 
 
-def match(pictures: Bytes, placed: Pairs) -> Matches:
-    """How alike (N, SIDE, SIDE) pictures are that were laid over each other coarsely."""
-    used, pairs = _only_needed(len(pictures), placed)
+def match(pictures: Bytes, aligned: Pairs) -> Matches:
+    """Return the similarity of coarsely aligned (N, SIDE, SIDE) pictures."""
+    used, pairs = _only_needed(len(pictures), aligned)
     whole = floats_of(pictures[used])
     level = make_level(whole, known_of(pictures[used]).astype(np.float32))
     pairs, _ = align(level, pairs, 8)
     whole_fit, fine_fit = _correlations(whole, level, pairs)
-    matches = Matches(placed.first, placed.second % len(pictures), whole_fit, fine_fit, _is_askew(pairs))
-    is_plain = _fit_in_any_turn(whole, level, pairs, matches)
+    matches = Matches(aligned.first, aligned.second % len(pictures), whole_fit, fine_fit, _is_askew(pairs))
+    is_plain = _fit_in_any_rotation(whole, level, pairs, matches)
     return replace(matches, fine=np.where(is_plain, np.float32(0), fine_fit))
 
 
-def _fit_in_any_turn(pictures: Floats, level: Level, pairs: Pairs, matches: Matches) -> npt.NDArray[np.bool_]:
-    """(n,) pairs that seem to be copies, and would so too if one were turned: plain discs and rods."""
+def _fit_in_any_rotation(pictures: Floats, level: Level, pairs: Pairs, matches: Matches) -> npt.NDArray[np.bool_]:
+    """Return (n,) whether pairs seem to be copies at any rotation: plain discs and rods."""
     is_plain = np.zeros(len(pairs.first), bool)
     seeming = np.flatnonzero(matches.are_copies)
     if not len(seeming):
         return is_plain
-    turn = np.exp(1j * np.pi / 2 * np.arange(1, 4))
-    turned = pairs[np.repeat(seeming, len(turn))]
-    middle, turn = _middles(pictures)[turned.first], np.tile(turn, len(seeming))
-    scaled, shift = (turned.pose[:, k] + 1j * turned.pose[:, k + 1] for k in (0, 2))
-    scaled, shift = scaled * turn, shift + scaled * middle * (1 - turn)
+    rotation = np.exp(1j * np.pi / 2 * np.arange(1, 4))
+    rotated = pairs[np.repeat(seeming, len(rotation))]
+    middle, rotation = _middles(pictures)[rotated.first], np.tile(rotation, len(seeming))
+    scaled, shift = (rotated.pose[:, k] + 1j * rotated.pose[:, k + 1] for k in (0, 2))
+    scaled, shift = scaled * rotation, shift + scaled * middle * (1 - rotation)
     pose = np.stack((scaled.real, scaled.imag, shift.real, shift.imag), axis=1).astype(np.float32)
-    turned, _ = align(level, Pairs(turned.first, turned.second, pose), 4)
-    fit = Matches(turned.first, turned.second, *_correlations(pictures, level, turned), _is_askew(turned))
+    rotated, _ = align(level, Pairs(rotated.first, rotated.second, pose), 4)
+    fit = Matches(rotated.first, rotated.second, *_correlations(pictures, level, rotated), _is_askew(rotated))
     best = fit.likeness.reshape(len(seeming), -1).max(axis=1)
     is_plain[seeming] = matches.likeness[seeming] - best < _LEAST_ADVANTAGE
     return is_plain
@@ -219,7 +228,7 @@ def _is_askew(pairs: Pairs) -> npt.NDArray[np.bool_]:
 
 
 def _middles(pictures: Floats) -> npt.NDArray[np.complex128]:
-    """(N,) where the middle of what differs most from the rest lies, as u + iv."""
+    """Return (N,) the center of the object of each picture, as u + iv."""
     u, v = grid(SIDE)
     flat = pictures.reshape(-1, SIDE * SIDE)
     weight = (flat - np.median(flat, axis=1, keepdims=True)) ** 2 * disc(SIDE)
@@ -228,38 +237,38 @@ def _middles(pictures: Floats) -> npt.NDArray[np.complex128]:
 
 
 def _only_needed(n: int, pairs: Pairs) -> tuple[Ints, Pairs]:
-    """The rows, of n pictures, that some pair still shows, and the pairs by their numbers among these."""
+    """Return the rows, of n pictures, in any pair, and the pairs by their numbers among these."""
     n_pairs = len(pairs.first)
     used, where = np.unique(np.concatenate((pairs.first, pairs.second % n)), return_inverse=True)
     is_mirrored = pairs.second >= n
     return used, Pairs(where[:n_pairs], where[n_pairs:] + is_mirrored * len(used), pairs.pose)
 
 
-def _turned(pictures: Floats, first: Ints, second: Ints) -> Pairs:
-    """Every pair in each of its likely turns, as it is and mirrored."""
-    waves, mirrored = turning(pictures), turning(pictures[:, :, ::-1])
-    as_is = likely_turns(waves[first], waves[second], _N_TURNS)
-    angle = np.concatenate((as_is, likely_turns(waves[first], mirrored[second], _N_TURNS)), axis=1)
-    is_mirrored = np.repeat((0, 1), _N_TURNS)
+def _rotated(pictures: Floats, first: Ints, second: Ints) -> Pairs:
+    """Return every pair in each of its likely rotations, unchanged and mirrored."""
+    waves, mirrored = rotation_spectrum(pictures), rotation_spectrum(pictures[:, :, ::-1])
+    as_is = likely_rotations(waves[first], waves[second], _N_ROTATIONS)
+    angle = np.concatenate((as_is, likely_rotations(waves[first], mirrored[second], _N_ROTATIONS)), axis=1)
+    is_mirrored = np.repeat((0, 1), _N_ROTATIONS)
     source = (second[:, None] + is_mirrored * len(pictures)).reshape(-1)
     flat = angle.reshape(-1)
     pose = np.stack((np.cos(flat), np.sin(flat), np.zeros_like(flat), np.zeros_like(flat)), axis=1)
-    return Pairs(np.repeat(first, 2 * _N_TURNS), source, pose)
+    return Pairs(np.repeat(first, 2 * _N_ROTATIONS), source, pose)
 
 
 def _correlations(pictures: Floats, level: Level, pairs: Pairs) -> tuple[Floats, Floats]:
-    """(n,) of the pictures without their noise, and (n,) of their detail; 0 where that is but a dot."""
+    """Return (n,) correlations of the pictures without noise, and (n,) of their detail; 0 if that is only a dot."""
     smooth = _smooth(pictures, _SD[0])
     u, v = grid(SIDE)
     inner = (disc(SIDE) & (u * u + v * v <= _RIM)).astype(np.float32)
-    found = []
-    for shown in (smooth, smooth - _smooth(pictures, _SD[1])):
-        both = np.concatenate((shown, shown[:, :, ::-1])).reshape(2 * len(shown), SIDE * SIDE)
+    correlations = []
+    for layer in (smooth, smooth - _smooth(pictures, _SD[1])):
+        both = np.concatenate((layer, layer[:, :, ::-1])).reshape(2 * len(layer), SIDE * SIDE)
         warped, inside = warp(both, pairs.second, pairs.pose, SIDE, level.known)
-        found.append(correlation(both[pairs.first], warped, inside * inner * level.known[pairs.first]))
+        correlations.append(correlation(both[pairs.first], warped, inside * inner * level.known[pairs.first]))
     squares = (both * inner) ** 2
-    n_telling = squares.sum(axis=1) ** 2 / np.maximum((squares * squares).sum(axis=1), 1e-12)  # as if all were equal
-    return found[0], np.where(n_telling[pairs.first] < _LEAST_TELLING, np.float32(0), found[1])
+    n_telling = squares.sum(axis=1) ** 2 / np.maximum((squares * squares).sum(axis=1), 1e-12)  # effective number
+    return correlations[0], np.where(n_telling[pairs.first] < _LEAST_TELLING, np.float32(0), correlations[1])
 
 
 def _shrunk(pictures: Floats, side: int) -> Floats:
@@ -270,13 +279,13 @@ def _shrunk(pictures: Floats, side: int) -> Floats:
 
 def _smooth(pictures: Floats, sd: float) -> Floats:
     blur = _blur(pictures.shape[1], sd)
-    smooth: Floats = np.matmul(np.matmul(blur, pictures), blur.T)  # quicker than filters, of pictures this small
+    smooth: Floats = np.matmul(np.matmul(blur, pictures), blur.T)  # faster than filters for small pictures
     return smooth
 
 
 @cache
 def _blur(side: int, sd: float) -> Floats:
-    """(side, side) weights of a Gaussian along a side."""
+    """Return (side, side) weights of a Gaussian along a side."""
     pixel = np.arange(side)
     weight = np.exp(-(((pixel[:, None] - pixel) / sd) ** 2) / 2)
     blur: Floats = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)

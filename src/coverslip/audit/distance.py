@@ -1,4 +1,4 @@
-"""How far apart datasets are, as a network sees them, and which to pretrain on."""
+"""Distances between datasets in the features of a network, and which dataset to pretrain on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,8 +32,8 @@ _BY_GROUPS, _BY_IMAGES = "bootstrap over groups", "bootstrap over images"
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A dataset as the network sees it."""
+class _FeatureSet:
+    """The features of a dataset."""
 
     facts: SetFacts
     pictures: frozenset[str]  # hashes of their pixels
@@ -54,25 +54,24 @@ def distance(
     device: str = "auto",
     emit: Emit = show,
 ) -> Distances:
-    """How far apart datasets are in what a network sees: the squared maximum mean discrepancy (MMD²), and CORAL.
+    """Return distances between feature distributions: the squared maximum mean discrepancy (MMD²), and CORAL.
 
     Args:
-        datasets: two or more, the one to be worked on first: folders, tables, opened datasets; labels are not needed,
-            so that any folder of images can stand beside them as a reference.
-        names: what to call them; default: after their folders.
-        run: whose classifier's features are compared; default: pretrained features of a network's last layer.
+        datasets: two or more, the dataset of interest first: folders, tables, opened datasets. Labels are not needed,
+            so that any folder of images can be a reference.
+        names: their names; default: those of their folders.
+        run: the run whose classifier computes the features; default: pretrained features of a network's last layer.
         model: that network; default: the recipe's.
-        image_size: side in pixels that it sees; default: its own.
-        group, group_pattern: what belongs together, as of `open_dataset`, in the datasets that have such a column or
-            such paths.
-        n_resamples: of each kind: bootstraps, and groups dealt out at random.
-        device: what runs the network, as of `load_classifier`.
-        emit: told about progress.
+        image_size: side in pixels of its input; default: its own.
+        group, group_pattern: groups, as of `open_dataset`, in the datasets that have such a column or such paths.
+        n_resamples: number of bootstraps, and number of random permutations of groups.
+        device: the device of the network, as of `load_classifier`.
+        emit: receives progress.
 
     Raises:
-        BadDataset: there are fewer than two datasets, too few images in one, no dataset with such groups, they have
-            other channels, or most images look the same.
-        WeightsUnavailable: the network's pretrained weights are not here.
+        BadDataset: there are fewer than two datasets, too few images in one, no dataset with such groups, datasets with
+            different channels, or most images have the same features.
+        WeightsUnavailable: the network's pretrained weights are not available.
         Stopped: on request.
 
     Examples:
@@ -83,33 +82,33 @@ def distance(
     if len(datasets) < 2:
         raise BadDataset("one-dataset")
     opened = _opened(datasets, group, group_pattern)
-    names = _told_apart(names or _names(opened))
+    names = _unique_names(names or _names(opened))
     context = RunContext(Path(), chosen_device(device), emit)
     scans = [scan_images(each, emit=emit) for each in opened]
     for name, scan in zip(names, scans, strict=True):
         if scan.n_readable < FEWEST_IMAGES:
             raise BadDataset("too-few-images-for-distance", name=name, n_images=scan.n_readable, n_needed=FEWEST_IMAGES)
     network, preprocessing, tta = _network(run, model, image_size, scans)
-    seen = [
-        _seen(name, each, scan, network, preprocessing, tta, context)
+    feature_sets = [
+        _feature_set(name, each, scan, network, preprocessing, tta, context)
         for name, each, scan in zip(names, opened, scans, strict=True)
     ]
-    sigma = _kernel_width([each.features for each in seen])
-    pairs = tuple(_pair(a, b, sigma, n_resamples, emit) for a, b in combinations(seen, 2))
+    sigma = _kernel_width([each.features for each in feature_sets])
+    pairs = tuple(_pair(a, b, sigma, n_resamples, emit) for a, b in combinations(feature_sets, 2))
     nearest = _nearest(names[0], pairs)
     return Distances(
         network.record.name if run is None else f"{network.record.name} as trained in {Path(run).name}",
         network.head.in_features,
         sigma,
-        tuple(each.facts for each in seen),
+        tuple(each.facts for each in feature_sets),
         pairs,
         nearest,
-        f"{_shared(seen)}{_advice(names[0], nearest, pairs)}",
+        f"{_shared(feature_sets)}{_advice(names[0], nearest, pairs)}",
     )
 
 
 def _opened(datasets: Sequence[Dataset | Given], group: str | None, group_pattern: str | None) -> list[Dataset]:
-    """All of them, with groups where they have such, which one must; without labels where they have none."""
+    """Return all datasets, with groups if they have them, which at least one must; labels are optional."""
     opened, refused = list[Dataset](), list[BadDataset]()
     for each in datasets:
         if isinstance(each, Dataset):
@@ -125,15 +124,15 @@ def _opened(datasets: Sequence[Dataset | Given], group: str | None, group_patter
     return opened
 
 
-def _ungrouped(given: Given) -> Dataset:
+def _ungrouped(source: Given) -> Dataset:
     try:
-        return open_dataset(given)
+        return open_dataset(source)
     except BadDataset:  # images without classes
-        return open_dataset(given, labelled=False)
+        return open_dataset(source, labelled=False)
 
 
 def _names(opened: Sequence[Dataset]) -> list[str]:
-    """What to call the datasets: after their folders."""
+    """Return the names of the datasets, after their folders."""
     names = []
     for each in opened:
         source = "in memory" if each.is_in_memory else Path(str(each.opening.sources[0]))
@@ -142,8 +141,8 @@ def _names(opened: Sequence[Dataset]) -> list[str]:
     return names
 
 
-def _told_apart(names: Sequence[str]) -> list[str]:
-    """Numbered where two are called the same."""
+def _unique_names(names: Sequence[str]) -> list[str]:
+    """Return the names; equal names are numbered."""
     names = [one_line(name, 60) for name in names]
     return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, start=1)]
 
@@ -151,7 +150,7 @@ def _told_apart(names: Sequence[str]) -> list[str]:
 def _network(
     run: Run | Path | str | None, model: str | None, image_size: int | None, scans: Sequence[Scan]
 ) -> tuple[Network, Preprocessing, int]:
-    """Frozen, with the preprocessing for all datasets and the number of copies to average."""
+    """Return a frozen network, the preprocessing for all datasets, and the number of augmented copies to average."""
     if run is not None:
         classifier = load_classifier(run, "cpu")
         return classifier.network, classifier.card.preprocessing, classifier.card.tta
@@ -164,7 +163,7 @@ def _network(
     return network.eval(), preprocessing, 1
 
 
-def _seen(
+def _feature_set(
     name: str,
     data: Dataset,
     scan: Scan,
@@ -172,7 +171,7 @@ def _seen(
     preprocessing: Preprocessing,
     tta: int,
     context: RunContext,
-) -> _Seen:
+) -> _FeatureSet:
     positions = [i for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)]
     digests = [fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)]
     decoded = DecodedPixels(data, scan, preprocessing)
@@ -180,7 +179,7 @@ def _seen(
         FeatureNetwork(network),
         network.head.in_features,
         digests,
-        lambda chosen: decoded([positions[i] for i in chosen]),
+        lambda indices: decoded([positions[i] for i in indices]),
         preprocessing=preprocessing.model_dump(mode="json"),
         tta=tta,
         device=context.device,
@@ -190,26 +189,30 @@ def _seen(
         rows = features[slice(0, len(positions))]
     group = None
     if data.has_groups:
-        named = [data.records[i].group or f"image {data.records[i].image_id}" for i in positions]
-        group = np.unique(named, return_inverse=True)[1]
+        group_names = [data.records[i].group or f"image {data.records[i].image_id}" for i in positions]
+        group = np.unique(group_names, return_inverse=True)[1]
     facts = SetFacts(name, len(positions), None if group is None else int(group.max()) + 1)
-    return _Seen(facts, frozenset(digests), rows, group)
+    return _FeatureSet(facts, frozenset(digests), rows, group)
 
 
 def _kernel_width(features: Sequence[Floats]) -> float:
-    """Raises BadDataset where images hardly differ, so that there is no distance to measure others by."""
+    """Return the kernel width, the median distance.
+
+    Raises:
+        BadDataset: images hardly differ, so that there is no such distance.
+    """
     try:
         return median_distance(np.concatenate(features))
     except ValueError as error:
         raise BadDataset("datasets-look-the-same") from error
 
 
-def _pair(a: _Seen, b: _Seen, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
-    tell = telling(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
+def _pair(a: _FeatureSet, b: _FeatureSet, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
+    report_progress = telling(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
 
     def tell_unless_stopped(done: int, total: int) -> None:
         BY_SIGNAL.check()
-        tell(done, total)
+        report_progress(done, total)
 
     far = mmd(
         a.features,
@@ -230,15 +233,15 @@ def _pair(a: _Seen, b: _Seen, sigma: float, n_resamples: int, emit: Emit) -> Pai
 
 
 def _nearest(first: str, pairs: Sequence[PairDistance]) -> str | None:
-    own = [pair for pair in pairs if pair.a == first]
-    return min(own, key=lambda pair: pair.mmd2.value or 0).b if len(own) > 1 else None
+    pairs_with_first = [pair for pair in pairs if pair.a == first]
+    return min(pairs_with_first, key=lambda pair: pair.mmd2.value or 0).b if len(pairs_with_first) > 1 else None
 
 
-def _shared(seen: Sequence[_Seen]) -> str:
+def _shared(feature_sets: Sequence[_FeatureSet]) -> str:
     """Return sentences about images that two of the datasets share, with a space after each."""
     return "".join(
         f"{text('images-in-both-datasets', n_images=n, first=a.facts.name, second=b.facts.name)} "
-        for a, b in combinations(seen, 2)
+        for a, b in combinations(feature_sets, 2)
         if (n := len(a.pictures & b.pictures))
     )
 

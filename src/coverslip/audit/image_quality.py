@@ -21,11 +21,11 @@ from coverslip.machine import n_cores
 from coverslip.stopping import BY_SIGNAL, Stop
 
 _MOST_BYTES = 10**9
-_BYTES_A_SAMPLE = 8  # of copies as floats, and of what is told pixel by pixel
+_BYTES_A_SAMPLE = 8  # of copies as floats, and of measures per pixel
 
 
 class _MemoryBudget:
-    """Bytes that may be taken at the same time; a request for more than all of them waits until it is alone."""
+    """A limit of bytes in use at the same time; a request for more than the limit waits until it is the only one."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes, self._taken = most_bytes, 0
@@ -57,47 +57,49 @@ QUALITY = register(Kind("image-quality", "how blurred or cut off every image see
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-_VERSION = 2  # goes up when the same pixels would give other numbers
+_VERSION = 2  # increases when the same pixels would give other numbers
 _AT_ONCE = 256  # images
-_LONGEST_SHARP_PX = 192  # a middle part of larger images tells how sharp they are
-_SCALES = 0.7, 1.5, 6.0  # px, standard deviations of Gaussians: fine detail lies between the first two
+_LONGEST_SHARP_PX = 192  # the sharpness of larger images is that of a part in the middle
+_SCALES = 0.7, 1.5, 6.0  # px, standard deviations of Gaussians: fine detail is between the first two
 _LEAST_DETAIL = 1e-3  # of the range; less is a flat image
 _DEVIATIONS = 4.0  # from the median along the border, beyond which a pixel is of an object
 _LEAST_CONTRAST = 0.06  # of the range
 _LEAST_OBJECT = 0.04  # of the image's area
-_CUT_OF_WIDTH = 0.7  # of the object's largest width, that it must have at the edge to be cut there
-_OFF_MIDDLE = 0.1  # of the image, that its middle must lie towards that edge
+_CUT_OF_WIDTH = 0.7  # of the object's largest width: its least width at the edge if it is cut there
+_OFF_MIDDLE = 0.1  # of the image: least distance of its center from the middle, towards that edge
 _CONVEX = 0.93  # of the area of its convex hull
 
 
 def with_known_quality(scan: Scan) -> Scan:
-    """The scan with what was measured of these pixels before; as it is where that is nothing."""
+    """Return the scan with the cached quality of these pixels, if there is any."""
     hashes = {fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)}
     with RecordStore(QUALITY, "images") as store:
-        known = {of: quality for of, kept in store.find(hashes).items() if (quality := _read(kept)) is not None}
-    return _with(scan, known) if known else scan
+        quality_of = {
+            of: quality for of, stored in store.find(hashes).items() if (quality := _read(stored)) is not None
+        }
+    return _with(scan, quality_of) if quality_of else scan
 
 
 def with_quality(
-    dataset: Dataset, scan: Scan, seen: Mapping[int, ImageQuality], *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+    dataset: Dataset, scan: Scan, measured: Mapping[int, ImageQuality], *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
 ) -> Scan:
-    """The scan with how cut off, blurred or saturated each image is; what was measured is remembered for these pixels.
+    """Return the scan with the quality of each image, and cache it for these pixels.
 
     Args:
         dataset, scan: the images.
-        seen: of some of them; others, that are not known from before, are decoded again.
-        emit: told about progress.
-        stop: asked as often.
+        measured: the quality of some images, by position. Others that are not in the cache are decoded again.
+        emit: receives progress.
+        stop: checked as often.
 
     Raises:
         Stopped: on request.
     """
-    known = with_known_quality(scan).quality or (None,) * len(scan.facts)
-    new = {i: seen[i] for i, quality in enumerate(known) if quality is None and i in seen}
+    cached = with_known_quality(scan).quality or (None,) * len(scan.facts)
+    new = {i: measured[i] for i, quality in enumerate(cached) if quality is None and i in measured}
     missing = [
         i
-        for i, quality in enumerate(known)
-        if quality is None and i not in seen and isinstance(scan.facts[i], ImageFacts)
+        for i, quality in enumerate(cached)
+        if quality is None and i not in measured and isinstance(scan.facts[i], ImageFacts)
     ]
 
     def measure(position: int) -> ImageQuality | None:
@@ -108,14 +110,14 @@ def with_quality(
         except (UnreadableImage, MemoryError):
             return None
 
-    tell = telling(emit, "looking for blurred and cut images", "images")
+    report_progress = telling(emit, "measuring image quality", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), _AT_ONCE):
             stop.check()
-            part = missing[start : start + _AT_ONCE]
-            measured = zip(part, pool.map(measure, part), strict=True)
-            new.update((i, quality) for i, quality in measured if quality is not None)
-            tell(start + len(part), len(missing))
+            batch = missing[start : start + _AT_ONCE]
+            results = zip(batch, pool.map(measure, batch), strict=True)
+            new.update((i, quality) for i, quality in results if quality is not None)
+            report_progress(start + len(batch), len(missing))
     by_hash = {fact.pixel_hash: quality for i, quality in new.items() if isinstance(fact := scan.facts[i], ImageFacts)}
     with RecordStore(QUALITY, "images") as store:
         store.keep({of: json.dumps([_VERSION, asdict(quality)]).encode() for of, quality in by_hash.items()})
@@ -123,27 +125,27 @@ def with_quality(
 
 
 def _with(scan: Scan, by_hash: Mapping[str, ImageQuality]) -> Scan:
-    before = scan.quality or (None,) * len(scan.facts)
-    found = (by_hash.get(fact.pixel_hash) if isinstance(fact, ImageFacts) else None for fact in scan.facts)
-    return replace(scan, quality=tuple(new or old for new, old in zip(found, before, strict=True)))
+    old_quality = scan.quality or (None,) * len(scan.facts)
+    new_quality = (by_hash.get(fact.pixel_hash) if isinstance(fact, ImageFacts) else None for fact in scan.facts)
+    return replace(scan, quality=tuple(new or old for new, old in zip(new_quality, old_quality, strict=True)))
 
 
-def _read(kept: bytes) -> ImageQuality | None:
-    """None where another version measured it."""
-    version, values = json.loads(kept)
+def _read(stored: bytes) -> ImageQuality | None:
+    """Return a stored quality; None if another version measured it."""
+    version, values = json.loads(stored)
     return ImageQuality(**values) if version == _VERSION else None
 
 
 def image_quality(array: npt.NDArray[Any]) -> ImageQuality:  # Any: one of three
-    """What is told of one image.
+    """Return the quality of one image.
 
     Args:
         array: (H, W, C) uint8, uint16 or float32.
     """
     array = effective_channels(array)
-    # Deeper files rarely use all of their range: there a plateau at the top counts, wherever that is.
+    # Files of more bits rarely use all of their range: for them, the largest value counts as saturated.
     top = 255.0 if array.dtype == np.uint8 else float(array.max()) or 1.0
-    # By the largest number of either sign: sums of values near float32's largest would overflow.
+    # The largest magnitude is the divisor, since sums of values near the float32 maximum would overflow.
     divisor = np.float32(top if array.dtype.kind == "u" else max(abs(float(array.min())), abs(float(array.max()))) or 1)
     if min(array.shape[:2]) < 8:
         return ImageQuality(0.0, None, 0.0)
@@ -158,7 +160,7 @@ def image_quality(array: npt.NDArray[Any]) -> ImageQuality:  # Any: one of three
     small = reduced_by_rows(array, floats)
     is_object = _object_of(small)
     is_full = reduced_by_rows(array, full)[:, :, 0] > 0.5
-    is_bright = array.any(axis=(0, 1)).all()  # a channel that is empty cannot be full
+    is_bright = array.any(axis=(0, 1)).all()  # an empty channel cannot be saturated
     saturated = float(is_full[is_object].mean()) if is_object.any() and is_bright else 0.0
     sharpness = _sharpness(floats(_middle(array)))
     return ImageQuality(saturated=round(saturated, 4), sharpness=sharpness, cut=_cut(is_object))
@@ -166,12 +168,12 @@ def image_quality(array: npt.NDArray[Any]) -> ImageQuality:  # Any: one of three
 
 def _middle(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     height, width = array.shape[:2]
-    top, left = max(0, (height - _LONGEST_SHARP_PX) // 2), max(0, (width - _LONGEST_SHARP_PX) // 2)
-    return array[top : top + _LONGEST_SHARP_PX, left : left + _LONGEST_SHARP_PX]
+    top_row, left_column = max(0, (height - _LONGEST_SHARP_PX) // 2), max(0, (width - _LONGEST_SHARP_PX) // 2)
+    return array[top_row : top_row + _LONGEST_SHARP_PX, left_column : left_column + _LONGEST_SHARP_PX]
 
 
 def _sharpness(image: Floats) -> float | None:
-    """Fine detail over coarse detail, as a logarithm; noise of single pixels counts little."""
+    """Return the logarithm of fine detail over coarse detail; noise of single pixels counts little."""
     from scipy.ndimage import gaussian_filter
 
     grey = image.mean(axis=2)
@@ -183,29 +185,29 @@ def _sharpness(image: Floats) -> float | None:
 
 
 def _object_of(image: Floats) -> Bools:
-    """(H, W), true in the object that lies in the middle; false everywhere where none stands out."""
+    """Return (H, W), true in the object in the middle; false everywhere if no object stands out."""
     from scipy.ndimage import binary_fill_holes, binary_opening, label
 
     border = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
     ground = np.median(border, axis=0)
     deviation = 1.4826 * np.median(np.abs(border - ground), axis=0)
     stands_out = (np.abs(image - ground) > np.maximum(_DEVIATIONS * deviation, _LEAST_CONTRAST)).any(axis=2)
-    parts, _ = label(binary_fill_holes(binary_opening(stands_out)))
-    height, width = parts.shape
-    middle = parts[height // 4 : -(height // 4), width // 4 : -(width // 4)]
+    components, _ = label(binary_fill_holes(binary_opening(stands_out)))
+    height, width = components.shape
+    middle = components[height // 4 : -(height // 4), width // 4 : -(width // 4)]
     counts = np.bincount(middle.ravel())
     counts[0] = 0
     if len(counts) < 2 or not counts.any():
-        return np.zeros(parts.shape, np.bool_)
-    is_object: Bools = parts == counts.argmax()
+        return np.zeros(components.shape, np.bool_)
+    is_object: Bools = components == counts.argmax()
     return is_object if is_object.mean() >= _LEAST_OBJECT else np.zeros_like(is_object)
 
 
 def _cut(is_object: Bools) -> float:
-    """Share of a side of the image that the object is cut along; 0 where it may as well end there, or have neighbours.
+    """Return the share of a side along which the object is cut; 0 if it may end there, or have neighbors.
 
-    Where an object is cut it is about as wide as anywhere, lies off the middle, and has no bays such as objects have
-    that touch each other.
+    A cut object is about as wide at the edge as anywhere, is off center, and has no concavities, which touching objects
+    have.
     """
     sides = (is_object, is_object[::-1], is_object.T, is_object[:, ::-1].T)
     touched = [lines for lines in sides if lines[0].any()]

@@ -1,8 +1,8 @@
 """Suspected label errors, by the probabilities of classifiers that were not trained on the images.
 
-With folds, the network that tested an image checks it. Without, linear probes on features of the frozen network do:
-each image is checked by one that was fitted without its group and its duplicates. Test images are checked likewise:
-what is found out about them changes nothing of the run's numbers.
+With cross-validation, the network that tested an image checks it. Without, linear probes on features of the frozen
+network do: each image is checked by a probe that was fitted without its group and its duplicates. Test images are
+checked too, which does not change the metrics of the run.
 """
 
 from collections.abc import Sequence
@@ -38,16 +38,16 @@ from coverslip.training.heads import cross_fitted_logits, is_balanced
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-FEWEST_IMAGES = 10  # of a class: with fewer a rare look can't be told from a wrong label
+FEWEST_IMAGES = 10  # of a class: with fewer, a rare appearance cannot be distinguished from a wrong label
 
 
 @dataclass(frozen=True, slots=True)
 class LabelIssues:
-    """What speaks against each label."""
+    """Evidence against each label."""
 
     score: Floats  # (n,) 1 - probability of the label
     suggested: Ints  # (n,) the most probable class
-    is_checked: npt.NDArray[np.bool_]  # (n,) its class has images enough
+    is_checked: npt.NDArray[np.bool_]  # (n,) its class has enough images
     is_misclassified: npt.NDArray[np.bool_]  # (n,) another class is more probable than the label
 
     @property
@@ -58,11 +58,11 @@ class LabelIssues:
 
 
 def count_suspected_errors(probability: Floats, label: Ints) -> int:
-    """How many labels are probably wrong: the off-diagonal of the confident joint.
+    """Return the number of labels that are probably wrong: the off-diagonal of the confident joint.
 
-    An image counts for another class where that class is the most probable of those whose probability reaches the mean
-    that images with this label have. Images between two classes that look alike mostly do not reach it, so this number
-    is smaller than the number of misclassified images.
+    An image counts for another class if that class is the most probable of those whose probability reaches the mean of
+    the images with this label. Images between two similar classes mostly do not reach it, so this number is smaller
+    than the number of misclassified images.
     Formula: Northcutt, Jiang and Chuang 2021, Confident Learning, section 3.1.
 
     Args:
@@ -70,8 +70,8 @@ def count_suspected_errors(probability: Floats, label: Ints) -> int:
         label: (n,) in [0, K).
     """
     n_of = np.bincount(label, minlength=probability.shape[1])
-    own = probability[np.arange(len(label)), label]
-    mean = np.bincount(label, own, probability.shape[1]) / np.maximum(n_of, 1)
+    of_label = probability[np.arange(len(label)), label]
+    mean = np.bincount(label, of_label, probability.shape[1]) / np.maximum(n_of, 1)
     threshold = np.where(n_of >= FEWEST_IMAGES, mean, np.inf)
     confident = np.where(probability >= threshold, probability, -1.0)
     is_counted = (confident.max(axis=1) >= 0) & (n_of[label] >= FEWEST_IMAGES)
@@ -81,9 +81,9 @@ def count_suspected_errors(probability: Floats, label: Ints) -> int:
 def label_issues(probability: Floats, label: Ints) -> LabelIssues:
     """Rank labels by how likely they are wrong, by self-confidence.
 
-    That ranking found as many or more of the labels that were flipped at random than the difference to the next class
-    did, and as many or fewer of those flipped between classes that resemble each other (benchmarks/label_errors.py).
-    Formula: Northcutt, Jiang and Chuang 2021, Confident Learning, section 3.2.
+    This ranking found as many or more of the labels that were flipped at random than the margin to the next class did,
+    and as many or fewer of those flipped between similar classes (benchmarks/label_errors.py). Formula: Northcutt,
+    Jiang and Chuang 2021, Confident Learning, section 3.2.
 
     Args:
         probability: (n, K) out-of-fold, calibrated.
@@ -91,23 +91,23 @@ def label_issues(probability: Floats, label: Ints) -> LabelIssues:
     """
     suggested = probability.argmax(axis=1)
     is_checked = np.bincount(label, minlength=probability.shape[1])[label] >= FEWEST_IMAGES
-    own = probability[np.arange(len(label)), label]
-    is_misclassified = is_checked & (probability.max(axis=1) > own)
-    return LabelIssues(np.clip(1 - own, 0, 1), suggested, is_checked, is_misclassified)
+    of_label = probability[np.arange(len(label)), label]
+    is_misclassified = is_checked & (probability.max(axis=1) > of_label)
+    return LabelIssues(np.clip(1 - of_label, 0, 1), suggested, is_checked, is_misclassified)
 
 
-SHRINKAGE = 3.0  # more than a training takes: some of the labels that are fitted are wrong
+SHRINKAGE = 3.0  # more than for training, since some of the labels are wrong
 
 
 def find_label_errors(run: Run, context: RunContext) -> LabelErrors:
-    """The labels of a run's images that another class is more probable than.
+    """Return the labels of a run's images for which another class is more probable.
 
     Args:
-        run: a training that came to its end.
-        context: its device runs the network, where features of images are not known; told about progress.
+        run: a completed training.
+        context: its device runs the network for images without cached features; receives progress.
 
     Raises:
-        BadRun: it is not done, or its images are not what they were.
+        BadRun: the training is not complete, or its images have changed.
         Stopped: on request.
     """
     if not run.is_done:
@@ -122,10 +122,10 @@ def find_label_errors(run: Run, context: RunContext) -> LabelErrors:
 def _label_errors(
     run: Run, rows: Sequence[SplitRow], classes: Sequence[str], probability: Floats, checked_by: CheckedBy
 ) -> LabelErrors:
-    """What the probabilities of these images say of their labels; a row of NaN: it could not be checked."""
+    """Return the label errors by the probabilities of these images; a row of NaN could not be checked."""
     is_known = np.isfinite(probability).all(axis=1)
-    known = [rows[i] for i in np.flatnonzero(is_known).tolist()]
-    label = np.array([classes.index(row.label) for row in known], dtype=np.int64)
+    checked_rows = [rows[i] for i in np.flatnonzero(is_known).tolist()]
+    label = np.array([classes.index(row.label) for row in checked_rows], dtype=np.int64)
     issues = label_issues(probability[is_known], label)
     n_suspected = count_suspected_errors(probability[is_known], label)
     n_taking_part = sum(row.split != "excluded" for row in run.split)
@@ -145,12 +145,12 @@ def _label_errors(
         n_not_checked=n_taking_part - int(issues.is_checked.sum()),
         images=tuple(
             LabelIssue(
-                image_id=known[i].image_id,
-                path=known[i].path,
-                label=known[i].label,
+                image_id=checked_rows[i].image_id,
+                path=checked_rows[i].path,
+                label=checked_rows[i].label,
                 suggested=classes[issues.suggested[i]],
                 score=float(issues.score[i]),
-                split=known[i].split,
+                split=checked_rows[i].split,
             )
             for i in issues.ranked.tolist()
         ),
@@ -158,14 +158,16 @@ def _label_errors(
 
 
 def _checked_by_folds(run: Run) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
-    """The images that folds tested, and (n, K) probabilities by the networks that tested them."""
+    """Return the images that folds tested, and (n, K) probabilities by the networks that tested them."""
     classes = run.predictions.classes
     row_of = {row.image_id: row for row in run.split}
     temperature_of = {k: open_classifier(run.fold(k).classifier_folder).card.temperature for k in _folds(run)}
     rows = [row_of[row.image_id] for row in run.predictions]
     temperature = np.array([temperature_of[row.fold or 0] for row in rows])
     logits = run.test_logits / temperature[:, None]
-    is_unknown = np.isnan(logits) & ~np.isnan(logits).all(axis=1, keepdims=True)  # a class that a fold did not know
+    is_unknown = np.isnan(logits) & ~np.isnan(logits).all(
+        axis=1, keepdims=True
+    )  # a class without training images in the fold
     logits[is_unknown] = -np.inf
     probability = apply_temperature(logits, 1.0)
     number = {name: k for k, name in enumerate(classes)}
@@ -180,7 +182,7 @@ def _folds(run: Run) -> set[int]:
 
 
 def _checked_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
-    """All labelled images of the run, and (n, K) probabilities by linear probes that were fitted on others."""
+    """Return all labeled images of the run, and (n, K) probabilities by linear probes that were fitted on others."""
     data = same_images(run)
     scan = scan_images(data, emit=context.emit, stop=context.stop)
     if run.inspection is not None:
@@ -188,8 +190,8 @@ def _checked_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], t
     rows, positions = _taking_part(run, data, scan)
     classes = tuple(name for name in data.classes if any(row.label == name for row in rows))
     label = np.array([classes.index(row.label) for row in rows], dtype=np.int64)
-    turn = inner_folds(data, scan, positions, seed=run.recipe.seed)
-    logits = _cross_fitted(run, data, scan, positions, label, turn, context)
+    fold = inner_folds(data, scan, positions, seed=run.recipe.seed)
+    logits = _cross_fitted(run, data, scan, positions, label, fold, context)
     is_known = np.isfinite(logits).all(axis=1)
     probability = np.full(logits.shape, np.nan)
     if is_known.any():
@@ -199,7 +201,7 @@ def _checked_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], t
 
 
 def _taking_part(run: Run, data: Dataset, scan: Scan) -> tuple[list[SplitRow], list[int]]:
-    """Readable images with a label, and where they stand in the dataset."""
+    """Return the readable images with a label, and their positions in the dataset."""
     row_of = {row.image_id: row for row in run.split if row.split != "excluded" and row.label}
     positions = [
         i
@@ -210,23 +212,23 @@ def _taking_part(run: Run, data: Dataset, scan: Scan) -> tuple[list[SplitRow], l
 
 
 def _cross_fitted(
-    run: Run, data: Dataset, scan: Scan, positions: list[int], label: Ints, turn: Ints, context: RunContext
+    run: Run, data: Dataset, scan: Scan, positions: list[int], label: Ints, fold: Ints, context: RunContext
 ) -> Floats:
-    """(n, K) logits of probes that did not see the image; NaN where there is no such probe."""
+    """Return (n, K) logits of probes that were not fitted on the image; NaN if there is no such probe."""
     card = open_classifier(run.classifier_folder).card
     recipe = _with_features(run.recipe)
     decoded = DecodedPixels(data, scan, card.preprocessing)
     trained_on = {row.image_id for row in run.split if row.split == "train"}
     train = np.array([p for p in positions if data.records[p].image_id in trained_on], dtype=np.int64)
     nothing, n_classes = np.zeros(0, np.int64), int(label.max()) + 1
-    # As the training began: features that it left in the cache are found again.
+    # With the initialization of the training, so that its cached features can be used.
     images = TrainingImages(decoded, train, np.zeros(len(train), np.int64), nothing, nothing, n_classes=n_classes)
     network, _ = initial_network(images, card.preprocessing, recipe, None)
     with embed(
         FeatureNetwork(network),
         network.head.in_features,
         [fact.pixel_hash for p in positions if isinstance(fact := scan.facts[p], ImageFacts)],
-        lambda chosen: decoded([positions[i] for i in chosen]),
+        lambda indices: decoded([positions[i] for i in indices]),
         preprocessing=card.preprocessing.model_dump(mode="json"),
         tta=recipe.tta,
         device=context.device,
@@ -234,11 +236,11 @@ def _cross_fitted(
         stop=context.stop,
     ) as (features, _):
         balanced = is_balanced(recipe)
-        return cross_fitted_logits(features, label, turn, n_classes=n_classes, balanced=balanced, shrinkage=SHRINKAGE)
+        return cross_fitted_logits(features, label, fold, n_classes=n_classes, balanced=balanced, shrinkage=SHRINKAGE)
 
 
 def _with_features(recipe: Recipe) -> Recipe:
-    """A network that learnt nothing from these images: the recipe's, as pretrained, or the default one."""
+    """Return a recipe whose network was not trained on these images: the pretrained one, else the default."""
     if recipe.init == "imagenet":
         return recipe
     if has_weights(model_info(recipe.model)):

@@ -1,9 +1,9 @@
 """The leakage estimate: the same classifier tested by an image-level split and by a grouped split.
 
-Where images of one patient, slide or field, or copies of one picture, lie on both sides of a split, a classifier is
-asked about images that it has nearly seen. How much that is worth is measured here and not supposed: every image is
-named once by a classifier fitted on others, dealt out either way, by a linear probe on frozen features and by the label
-of the nearest image.
+If images of one patient, slide or field, or copies of an image, are in both training and test set, a classifier is
+tested on images that are nearly in its training set. The effect on the result is measured: a classifier that is fitted
+on other images predicts every image once, with either split, by a linear probe on frozen features and by the label of
+the nearest image.
 """
 
 import hashlib
@@ -34,28 +34,28 @@ from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, Split
 Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 
-_N_TURNS = 5
+_N_FOLDS = 5
 _METRIC = "macro_f1"
-_SHRINKAGE = 1.0  # the middle of those that trainings choose from; the same for both ways
+_SHRINKAGE = 1.0  # the middle one of those of trainings; the same for both splits
 
 
 def estimate_leakage(features: Singles, label: Ints, unit: Ints, *, seed: int = 0) -> LeakageEstimate:
-    """What an image-level split would have reported, and a grouped one.
+    """Return the results of an image-level split and of a grouped split.
 
     Args:
         features: (n, D) float32, frozen.
         label: (n,) int in [0, K).
-        unit: (n,) int: what must not be divided; fewer units than images.
+        unit: (n,) int: images with equal numbers stay together; fewer units than images.
         seed: equal seeds give equal results.
     """
     gram = gram_matrix(features)
     orders = [nested_order(label, way, np.random.default_rng(seed)) for way in (np.arange(len(label)), unit)]
-    image_level, grouped = ((order * _N_TURNS).astype(np.int64) for order in orders)
+    image_level, grouped = ((order * _N_FOLDS).astype(np.int64) for order in orders)
     probe, nearest = (
-        _compared(named(image_level), named(grouped), label, unit)
-        for named in (
-            partial(_named_by_probe, gram, label, n_features=features.shape[1]),
-            partial(_named_by_nearest, gram, label),
+        _compared(predicted_by(image_level), predicted_by(grouped), label, unit)
+        for predicted_by in (
+            partial(_predicted_by_probe, gram, label, n_features=features.shape[1]),
+            partial(_predicted_by_nearest, gram, label),
         )
     )
     return LeakageEstimate(
@@ -70,11 +70,11 @@ def estimate_leakage(features: Singles, label: Ints, unit: Ints, *, seed: int = 
 
 
 def _compared(image_level: Ints, grouped: Ints, label: Ints, unit: Ints) -> SplitComparison:
-    """The metric of both, over units."""
-    sure = np.eye(int(label.max()) + 1)
+    """Return the metric of both, with units resampled."""
+    one_hot = np.eye(int(label.max()) + 1)
     one_by_one, in_units, group = (
-        Answers(sure[image_level], image_level),
-        Answers(sure[grouped], grouped),
+        Answers(one_hot[image_level], image_level),
+        Answers(one_hot[grouped], grouped),
         unit.astype(str),
     )
     return SplitComparison(
@@ -84,69 +84,69 @@ def _compared(image_level: Ints, grouped: Ints, label: Ints, unit: Ints) -> Spli
     )
 
 
-def _named_by_probe(gram: Singles, label: Ints, turn: Ints, *, n_features: int) -> Ints:
-    """(n,) class numbers by linear probes that were fitted on the other turns."""
-    named = np.empty_like(label)
-    for t in range(_N_TURNS):
-        fitted, asked = np.flatnonzero(turn != t), np.flatnonzero(turn == t)
+def _predicted_by_probe(gram: Singles, label: Ints, fold: Ints, *, n_features: int) -> Ints:
+    """Return (n,) class numbers by linear probes that were fitted on the other folds."""
+    predicted = np.empty_like(label)
+    for k in range(_N_FOLDS):
+        train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         logits = probe_logits(
-            gram[np.ix_(fitted, fitted)],
-            gram[np.ix_(asked, fitted)],
-            label[fitted],
+            gram[np.ix_(train, train)],
+            gram[np.ix_(test, train)],
+            label[train],
             n_classes=int(label.max()) + 1,
             n_features=n_features,
             shrinkage=_SHRINKAGE,
             balanced=False,
         )
-        named[asked] = logits.argmax(axis=1)
-    return named
+        predicted[test] = logits.argmax(axis=1)
+    return predicted
 
 
-def _named_by_nearest(gram: Singles, label: Ints, turn: Ints) -> Ints:
-    """(n,) class numbers of the nearest image of the other turns, by the distance of standardised features."""
+def _predicted_by_nearest(gram: Singles, label: Ints, fold: Ints) -> Ints:
+    """Return (n,) class numbers of the nearest image of the other folds, by distance of standardized features."""
     squares = np.diag(gram)
     distance = squares[:, None] + squares - 2 * gram
-    named: Ints = label[np.where(turn[:, None] == turn, np.inf, distance).argmin(axis=1)]
-    return named
+    predicted: Ints = label[np.where(fold[:, None] == fold, np.inf, distance).argmin(axis=1)]
+    return predicted
 
 
 LEAKAGE_AUDITS = register(Kind("leakage-audits", "the leakage estimates of datasets, and their shortcuts", RECORDS))
 
-_VERSION = 4  # goes up when the same images would tell something else
+_VERSION = 4  # increases when the same images would give other results
 
 
 @dataclass(frozen=True, slots=True)
 class LeakageAudit:
-    """What images tell of their labels; both are None where there are too few labelled images to tell."""
+    """Signal and leakage estimate of a dataset; both are None with too few labeled images."""
 
     signal: Signal | None
     leakage_estimate: (
         LeakageEstimate | None
-    )  # None also where no groups or copies are known, so that both splits are the same
+    )  # None also without groups and duplicates, since both splits are then the same
 
 
 _ADAPTER = TypeAdapter(LeakageAudit)
 
 
 def cached_leakage_audit(data: Dataset, scan: Scan) -> LeakageAudit | None:
-    """What was learnt before of the same pixels with these labels, groups and copies; None where nobody has looked."""
+    """Return the cached audit of the same pixels with these labels, groups and duplicates; None if there is none."""
     key = _key(data, scan)
     with RecordStore(LEAKAGE_AUDITS, "images") as store:
-        kept = store.find([key]).get(key)
+        stored = store.find([key]).get(key)
     try:
-        return None if kept is None else _ADAPTER.validate_json(kept)
+        return None if stored is None else _ADAPTER.validate_json(stored)
     except ValidationError:  # of another version of this program
         return None
 
 
 def cache_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit) -> None:
-    """Remember it."""
+    """Store an audit in the cache."""
     with RecordStore(LEAKAGE_AUDITS, "images") as store:
         store.keep({_key(data, scan): _ADAPTER.dump_json(audit)})
 
 
 def inspect_with_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit | None) -> Inspection:
-    """Everything that is found about a dataset; an `InspectionWithLeakageEstimate` where it was looked at."""
+    """Return the inspection of a dataset; with an audit, an `InspectionWithLeakageEstimate`."""
     if audit is None:
         return inspect_dataset(data, scan)
     inspection = inspect_dataset(data, replace(scan, signal=audit.signal))
@@ -156,7 +156,7 @@ def inspect_with_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit | 
 
 
 def _key(data: Dataset, scan: Scan) -> str:
-    """Changes with pixels, labels, files' names and what belongs together, and not with folders or names of groups."""
+    """Return a key of pixels, labels, file names and units, independent of folders and names of groups."""
     usable = [i for i, reason in enumerate(exclusion_reasons(data, scan)) if not reason]
     members: dict[int, list[str]] = defaultdict(list)
     for i, unit in zip(usable, connected_components(data, scan, usable).tolist(), strict=True):

@@ -1,11 +1,11 @@
 """Learning curves of linear probes trained on an eighth, a quarter, half and all of the images.
 
-Five networks for each size in turn leave out a fifth of the images and are scored on it: no other images are needed,
-and test images are never among them. That is done twice, with the images in another order: ten repeats.
+For each size, five probes each hold out a fifth of the images and are scored on it. No other images are needed, and
+test images are never among them. This is done twice, with the images in a different order: ten repeats.
 
-The same discriminant as `coverslip.training.linear_probe` at one shrinkage, written with the Gram matrix
-(Mika et al. 1999, Fisher Discriminant Analysis with Kernels), which is worked out once. Each part then takes one
-Cholesky factor in place of an eigendecomposition over thousands of features.
+The discriminant is that of `coverslip.training.linear_probe` at one shrinkage, written with the Gram matrix (Mika et
+al. 1999, Fisher Discriminant Analysis with Kernels), which is computed once. Each fold then needs one Cholesky
+factorization instead of an eigendecomposition over thousands of features.
 """
 
 import numpy as np
@@ -23,14 +23,14 @@ _SD_FLOOR = 1e-3  # of the median feature's, as for the linear probe
 
 
 def gram_matrix(features: npt.NDArray[np.float32]) -> Singles:
-    """(n, n) products of (n, D) features, each feature standardised over all images."""
-    standardised, _ = _standardised(features)
+    """Return (n, n) products of (n, D) features, each feature standardized over all images."""
+    standardised, _ = _standardized(features)
     gram: Singles = standardised @ standardised.T
     return gram
 
 
-def _standardised(features: npt.NDArray[np.float32]) -> tuple[Singles, npt.NDArray[np.float64]]:
-    """Standardised features and their standard deviations."""
+def _standardized(features: npt.NDArray[np.float32]) -> tuple[Singles, npt.NDArray[np.float64]]:
+    """Return standardized features and their standard deviations."""
     sd = features.std(axis=0, dtype=np.float64)
     sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
     return ((features - features.mean(axis=0, dtype=np.float64)) / sd).astype(np.float32), sd
@@ -44,9 +44,9 @@ def gram_matrix_with_variation(
     shrinkage: float,
     balanced: bool,
 ) -> Singles:
-    """(n, n) products in a space where the covariance within images and the shrinkage together are the identity.
+    """Return (n, n) products in a space where covariance within images and shrinkage together are the identity.
 
-    There a probe adds the identity in place of a shrinkage, which is in units of the mean variance of all these images.
+    In this space, a probe adds the identity instead of a shrinkage in units of the mean variance of all these images.
 
     Args:
         features: (n, D).
@@ -55,7 +55,7 @@ def gram_matrix_with_variation(
         shrinkage, balanced: as for the linear probe.
     """
     label = np.unique(label, return_inverse=True)[1]  # a sample may lack a class
-    standardised, sd = _standardised(features)
+    standardised, sd = _standardized(features)
     within = (variation / sd).astype(np.float32)
     count = np.bincount(label)
     share = np.full(len(count), 1 / len(count)) if balanced else count / len(label)
@@ -73,7 +73,7 @@ def probe_logits(
     shrinkage: float | None,
     balanced: bool,
 ) -> Singles:
-    """(m, n_classes) logits, up to what is the same for all classes; -inf for a class that was not trained on.
+    """Return (m, n_classes) logits, up to a constant for all classes; -inf for a class without training images.
 
     Args:
         train: (n, n) Gram matrix of the training images.
@@ -106,18 +106,18 @@ def probe_logits(
     by_image = weight[:, None] * solved
     other_centres = cross @ mean_of  # (m, K)
     linear = other_centres - cross @ by_image + other_centres @ (count[:, None] * (mean_of.T @ by_image))
-    own = np.diag(centres) - np.einsum("nk,nk->k", deviation, solved)
+    quadratic = np.diag(centres) - np.einsum("nk,nk->k", deviation, solved)
     with np.errstate(divide="ignore"):
-        logits: Singles = (linear - own / 2) / floor + np.log(share)
+        logits: Singles = (linear - quadratic / 2) / floor + np.log(share)
     return logits
 
 
-SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of the images that are not left out
-_N_HELD_OUT_TURNS = 5  # networks of each size that together leave out every image once
+SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of the images that are not held out
+_N_FOLDS = 5  # probes of each size, which together hold out every image once
 _N_PASSES = 2
-_MOST_FOR_TWO_PASSES = 2000  # images; of more, one pass is as steady and costs half
-MOST_IMAGES = 4000  # drawn from more of them: the products of all with all would no longer cost little
-# With fewer, predictions of what twice as many brought were off by half (benchmarks/RESULTS.md).
+_MOST_FOR_TWO_PASSES = 2000  # images; with more, one pass is as stable and costs half
+MOST_IMAGES = 4000  # drawn from more: the Gram matrix of all would be expensive
+# With fewer, predictions for twice as many images were off by half (benchmarks/RESULTS.md).
 FEWEST_GROUPS = 20  # with a name
 FEWEST_IMAGES_OF_A_CLASS = 10  # on average
 
@@ -137,21 +137,21 @@ def learning_curve(
     seed: int = 0,
     on_progress: OnProgress = ignore_progress,
 ) -> LearningCurve:
-    """The learning curve of a linear probe, and what twice as many images would bring.
+    """Return the learning curve of a linear probe, and the expected gain of twice as many images.
 
     Args:
         features: (n, D) float32 of the training and validation images; MOST_IMAGES at most.
         label: (n,) int in [0, K).
-        unit: (n,) int; what must not be divided between training and scoring: groups, or images.
-        n_images, n_groups: that the classifier was trained on; n_groups None where no groups are known.
-        has_name: (n,) whether the group of each image has a name; None where no groups are known. An image without a
+        unit: (n,) int; groups, or images, that stay together in training and scoring.
+        n_images, n_groups: of the classifier's training; n_groups is None without groups.
+        has_name: (n,) whether the group of each image has a name; None without groups. An image without a
             named group is a unit of its own, which is not evidence of another patient or slide.
-        shrinkage: of the linear probe, as it was settled for the classifier.
-        balanced: every class counts the same, however many images it has.
+        shrinkage: of the linear probe, as selected for the classifier.
+        balanced: whether every class counts the same, however many images it has.
         variation: among copies of an image, as for the linear probe.
-        n_images_of_fold: that the classifiers of folds were trained on; None without folds.
+        n_images_of_fold: number of training images of the classifiers of folds; None without folds.
         seed: equal seeds give equal curves.
-        on_progress: told of each network that is fitted.
+        on_progress: called for each fitted probe.
     """
     n_classes = int(label.max()) + 1
     if reason := _too_little(label, unit, n_classes, has_name):
@@ -166,12 +166,12 @@ def learning_curve(
         )
     predicted, n_trained = [], []
     n_passes = _N_PASSES if len(label) <= _MOST_FOR_TWO_PASSES else 1
-    n_fitted, n_networks = 0, n_passes * _N_HELD_OUT_TURNS * len(SHARES)
+    n_fitted, n_networks = 0, n_passes * _N_FOLDS * len(SHARES)
     for _ in range(n_passes):
         key = nested_order(label, unit, generator)
         predicted_class = np.zeros((len(SHARES), len(label)), dtype=np.int64)
-        for turn in range(_N_HELD_OUT_TURNS):
-            order, ends = _nested_parts((key + turn / _N_HELD_OUT_TURNS) % 1)
+        for fold in range(_N_FOLDS):
+            order, ends = _nested_parts((key + fold / _N_FOLDS) % 1)
             train, held_out = order[: ends[-1]], order[ends[-1] :]
             products, cross = gram[np.ix_(train, train)], gram[np.ix_(held_out, train)]
             for size, end in enumerate(ends):
@@ -203,9 +203,9 @@ def learning_curve(
 
 
 def nested_order(label: Ints, unit: Ints, generator: np.random.Generator) -> npt.NDArray[np.float64]:
-    """(n,) in [0, 1), equal within a unit: the images below any share are about that share of every class.
+    """Return (n,) in [0, 1), equal within a unit: the images below any share are about that share of every class.
 
-    Units are dealt out by the rarest class that they hold: those of one class are spread evenly, in random order.
+    Units are ordered by the rarest class that they contain: those of one class are distributed evenly, in random order.
     """
     count = np.bincount(label)
     rarest = np.full(unit.max() + 1, -1)
@@ -219,15 +219,15 @@ def nested_order(label: Ints, unit: Ints, generator: np.random.Generator) -> npt
 
 
 def _nested_parts(key: npt.NDArray[np.float64]) -> tuple[Ints, list[int]]:
-    """The images in order, and where each size ends among them; those after the last end are left out."""
+    """Return the images in order, and the end of each size among them; those after the last end are held out."""
     order = np.argsort(key, kind="stable")
-    kept = 1 - 1 / _N_HELD_OUT_TURNS
-    ends = np.searchsorted(key[order], np.array(SHARES) * kept)
+    training_share = 1 - 1 / _N_FOLDS
+    ends = np.searchsorted(key[order], np.array(SHARES) * training_share)
     return order, np.maximum(ends, 2).tolist()
 
 
 def _too_little(label: Ints, unit: Ints, n_classes: int, has_name: npt.NDArray[np.bool_] | None) -> str:
-    """Why nothing can be said; empty where something can."""
+    """Return why there is no learning curve; empty if there is one."""
     n_named = FEWEST_GROUPS if has_name is None else len(np.unique(unit[has_name]))
     if n_named < FEWEST_GROUPS:
         return text("learning-curve-few-groups", n_groups=n_named, n_needed=FEWEST_GROUPS)

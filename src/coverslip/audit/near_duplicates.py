@@ -1,10 +1,11 @@
-"""Near-duplicates: images that show the same though their pixels differ, being saved again, resized, turned or cropped.
+"""Near-duplicates: copies of an image that were compressed, resized, rotated or cropped, so that their pixels differ.
 
-What is found depends on the pixels of the images alone: not on their order or names, on the cache, or on the number of
+The result depends only on the pixels of the images, and not on their order or names, the cache, or the number of
 threads, since a split depends on it.
 
-What these numbers do under such changes differs between cells and chromosomes, so it is learnt from the pictures at
-hand: some are turned, shifted, scaled and overexposed at random, and numbers that this changes count less.
+How such changes affect descriptors differs between cells and chromosomes, so the weights of descriptors are learned
+from the pictures themselves: some are rotated, shifted, scaled and overexposed at random, and descriptors that change
+with it count less.
 """
 
 import hashlib
@@ -34,54 +35,60 @@ from coverslip.stopping import BY_SIGNAL, Stop
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
 
-_N_CHANGED = 400  # pictures, some several times where there are fewer; 200 lose copies, 800 find no more
+_N_CHANGED = 400  # pictures, with repetition if there are fewer; 200 miss duplicates, 800 find no more
 _MOST_SHIFTED = 0.1  # of the side, by moving and by cropping
 _BRIGHTEST = (1.0, 5.0)  # standard deviations from the mean, beyond which an image is saturated
 _N_NUMBERS = 48
 _N_NEIGHBOURS = 8
-_CROPPED, _CROPPED_AT = 0.08, ((0, 0), (0.08, 0.08), (-0.08, -0.08))  # what crops lose changes the numbers most, so
-_N_CROPPED = 4  # pictures are also looked for as if they were cropped, and so many neighbours of these compared
-_FARTHEST = 2.5  # times the distance that 99 % of the changed pictures keep from what they were
+_CROPPED, _CROPPED_AT = 0.08, ((0, 0), (0.08, 0.08), (-0.08, -0.08))  # cropping changes descriptors most, so
+_N_CROPPED = 4  # cropped pictures are searched for too, and this number of their neighbors is compared
+_FARTHEST = 2.5  # times the distance within which 99% of changed pictures are from the original
 _AT_ONCE = 1000  # pictures
 
 
 def candidate_pairs(
     pictures: npt.NDArray[np.uint8], *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
 ) -> tuple[Ints, Ints]:
-    """Which of (N, side, side) pictures to compare, two of them at least; found without comparing pixels.
+    """Return the pairs of (N, side, side) pictures to compare, by descriptors alone; N is at least 2.
 
     Returns:
-        (n,) and (n,) rows: pairs that may be copies, each once.
+        (n,) and (n,) rows: pairs that may be duplicates, each once.
     """
     n = len(pictures)
-    if n <= _N_NEIGHBOURS + 1:  # so few are all compared with one another
+    if n <= _N_NEIGHBOURS + 1:  # so few pictures are all compared with each other
         return np.triu_indices(n, 1)
     step = _steps(n, 2 * (1 + len(_CROPPED_AT)), emit, stop)
     numbers = _described(pictures, step)
     weights, farthest = _learn(pictures, numbers)
-    places = (numbers @ weights).astype(np.float32)
-    found = [_near(places, places, _N_NEIGHBOURS, farthest, step)]
+    embedded = (numbers @ weights).astype(np.float32)
+    neighbors = [_near(embedded, embedded, _N_NEIGHBOURS, farthest, step)]
     for x, y in _CROPPED_AT:
         cropped = _described(pictures, step, np.array(((1 - _CROPPED, 0, x, y),), np.float32))
-        found.append(_near((cropped @ weights).astype(np.float32), places, _N_CROPPED, farthest, step))
-    return _each_once(np.concatenate([rows for rows, _ in found]), np.concatenate([rows for _, rows in found]), n)
+        neighbors.append(_near((cropped @ weights).astype(np.float32), embedded, _N_CROPPED, farthest, step))
+    return _each_once(
+        np.concatenate([rows for rows, _ in neighbors]), np.concatenate([rows for _, rows in neighbors]), n
+    )
 
 
 def _steps(n: int, n_passes: int, emit: Emit, stop: Stop) -> Callable[[], None]:
-    """What is called after each block of pictures, in so many passes through all of them."""
-    tell, total, done = telling(emit, "near-duplicates 1 of 3: finding candidates", "images"), -(-n // _AT_ONCE), 0
+    """Return a function to call after each block of pictures, in `n_passes` passes through all of them."""
+    report_progress, total, done = (
+        telling(emit, "near-duplicates 1 of 3: finding candidates", "images"),
+        -(-n // _AT_ONCE),
+        0,
+    )
 
     def step() -> None:
         nonlocal done
         stop.check()
         done += 1
-        tell(n * done // (total * n_passes), n)
+        report_progress(n * done // (total * n_passes), n)
 
     return step
 
 
 def _described(pictures: npt.NDArray[np.uint8], step: Callable[[], None], pose: Floats | None = None) -> Floats:
-    """(N, D) numbers of the pictures, as they are or all in one pose."""
+    """Return (N, D) descriptors of the pictures, unchanged or all in one pose."""
     numbers = []
     for start in range(0, len(pictures), _AT_ONCE):
         block = floats_of(pictures[start : start + _AT_ONCE])
@@ -90,16 +97,16 @@ def _described(pictures: npt.NDArray[np.uint8], step: Callable[[], None], pose: 
     return np.concatenate(numbers)
 
 
-def _near(asking: Floats, places: Floats, n: int, farthest: float, step: Callable[[], None]) -> tuple[Ints, Ints]:
-    """Rows of `asking`, and of the places that are among the n nearest to it, itself not, and not too far."""
-    squares = np.einsum("nd,nd->n", places, places)
+def _near(queries: Floats, embedded: Floats, n: int, farthest: float, step: Callable[[], None]) -> tuple[Ints, Ints]:
+    """Return rows of `queries`, and rows of their n nearest others in `embedded` that are not too far."""
+    squares = np.einsum("nd,nd->n", embedded, embedded)
     rows, columns = [], []
-    for start in range(0, len(asking), _AT_ONCE):
-        block = asking[start : start + _AT_ONCE]
-        distance = squares - 2 * (block @ places.T)
+    for start in range(0, len(queries), _AT_ONCE):
+        block = queries[start : start + _AT_ONCE]
+        distance = squares - 2 * (block @ embedded.T)
         distance += np.einsum("nd,nd->n", block, block)[:, None]
-        here = np.arange(len(block))
-        distance[here, here + start] = np.inf
+        row_in_block = np.arange(len(block))
+        distance[row_in_block, row_in_block + start] = np.inf
         nearest = np.argpartition(distance, n - 1, axis=1)[:, :n]
         row, column = np.nonzero(np.take_along_axis(distance, nearest, axis=1) <= farthest)
         rows.append(row + start)
@@ -114,12 +121,12 @@ def _each_once(first: Ints, second: Ints, n: int) -> tuple[Ints, Ints]:
 
 
 def _learn(pictures: npt.NDArray[np.uint8], numbers: Floats) -> tuple[Floats, float]:
-    """(D, d) weights that make what changed pictures differ by small, and the square of the farthest distance."""
+    """Return (D, d) weights that make changes of pictures small, and the square of the farthest distance."""
     from scipy.linalg import eigh
 
     generator = np.random.default_rng(0)
-    chosen = np.resize(generator.permutation(len(pictures)), _N_CHANGED)
-    difference = describe(_changed(floats_of(pictures[chosen]), generator)) - numbers[chosen]
+    sampled = np.resize(generator.permutation(len(pictures)), _N_CHANGED)
+    difference = describe(_changed(floats_of(pictures[sampled]), generator)) - numbers[sampled]
     within = (difference.T @ difference).astype(np.float64) / len(difference)
     within += (1e-3 * np.trace(within) / len(within) + 1e-9) * np.eye(len(within))
     weights = eigh(np.cov(numbers.T.astype(np.float64)), within)[1][:, ::-1][:, :_N_NUMBERS]
@@ -128,7 +135,7 @@ def _learn(pictures: npt.NDArray[np.uint8], numbers: Floats) -> tuple[Floats, fl
 
 
 def _changed(pictures: Floats, generator: np.random.Generator) -> Floats:
-    """Each turned at random, shifted, scaled, and overexposed; what describes them does not know of mirroring."""
+    """Return each picture rotated, shifted, scaled and overexposed at random; descriptors ignore mirroring."""
     n = len(pictures)
     angle, scale = generator.uniform(0, 2 * np.pi, n), generator.uniform(1 - _MOST_SHIFTED, 1 + _MOST_SHIFTED, n)
     shift = generator.uniform(-_MOST_SHIFTED, _MOST_SHIFTED, (2, n))
@@ -138,7 +145,7 @@ def _changed(pictures: Floats, generator: np.random.Generator) -> Floats:
 
 
 def _posed(pictures: Floats, pose: Floats) -> Floats:
-    """Each in its pose, or all in one; of the same contrast as before."""
+    """Return each picture in its pose, or all in one pose, with unchanged contrast."""
     n, side = len(pictures), pictures.shape[1]
     posed = warp(pictures.reshape(n, -1), np.arange(n), np.broadcast_to(pose, (n, 4)), side)[0]
     inner = disc(side)
@@ -149,7 +156,7 @@ def _posed(pictures: Floats, pose: Floats) -> Floats:
 
 NEAR_DUPLICATES = register(Kind("near-duplicates", "which images of a dataset show the same", RECORDS))
 
-_VERSION = 10  # goes up when the same images would give other clusters
+_VERSION = 10  # increases when the same images would give other clusters
 _FEWEST = 2  # images
 _N_CLOSEST = 4  # pairs of an image that are compared in detail
 _STAGES = "near-duplicates 2 of 3: aligning pairs", "near-duplicates 3 of 3: comparing pairs"
@@ -157,18 +164,18 @@ _STAGES = "near-duplicates 2 of 3: aligning pairs", "near-duplicates 3 of 3: com
 Clusters = tuple[tuple[int, ...], ...]
 Bytes = npt.NDArray[np.uint8]
 T = TypeVar("T")
-_searching = threading.Lock()  # the number of a process's BLAS threads is set by one search at a time
+_searching = threading.Lock()  # only one search at a time sets the number of BLAS threads of the process
 
 
 class SeenWhileScanning:
-    """What is taken of images while they are decoded, so that they need not be decoded again: a scan's `on_pixels`.
+    """Collects small pictures and quality while a scan decodes images (`on_pixels`), to decode them only once.
 
     Args:
         with_quality: whether to measure how blurred, cut off or saturated they are.
     """
 
     def __init__(self, *, with_quality: bool = True) -> None:
-        self.pictures: dict[int, Bytes | None] = {}  # small ones
+        self.pictures: dict[int, Bytes | None] = {}  # small pictures by position
         self.quality: dict[int, ImageQuality] = {}
         self._with_quality = with_quality
 
@@ -180,25 +187,30 @@ class SeenWhileScanning:
 
 
 def with_cached_near_duplicates(scan: Scan) -> Scan:
-    """The scan with the clusters that an earlier search among equal pixels found, whatever the files' names."""
+    """Return the scan with the clusters of an earlier search among equal pixels, whatever the file names."""
     with RecordStore(NEAR_DUPLICATES, "images") as store:
-        kept = store.find([_key(scan)]).get(_key(scan))
-    return scan if kept is None else replace(scan, near_duplicates=_clusters(scan, json.loads(kept)))
+        stored = store.find([_key(scan)]).get(_key(scan))
+    return scan if stored is None else replace(scan, near_duplicates=_clusters(scan, json.loads(stored)))
 
 
 def with_near_duplicates(
-    dataset: Dataset, scan: Scan, seen: SeenWhileScanning | None = None, *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+    dataset: Dataset,
+    scan: Scan,
+    collector: SeenWhileScanning | None = None,
+    *,
+    emit: Emit = ignore,
+    stop: Stop = BY_SIGNAL,
 ) -> Scan:
-    """The scan with the clusters of images that show the same, found now or read from the cache.
+    """Return the scan with clusters of near-duplicates, computed or read from the cache.
 
-    Found are images saved anew, resized, blurred, brightened, mirrored, turned by any angle, and shifted or cropped by
-    up to a tenth. Neighbouring frames of a film may be found, and may not.
+    These are images that were compressed, resized, blurred, brightened, mirrored, rotated by any angle, and shifted or
+    cropped by up to a tenth. Consecutive frames of a movie may or may not be near-duplicates.
 
     Args:
         dataset, scan: the images.
-        seen: small pictures of some of them; others are decoded again, and added to it.
-        emit: told about progress.
-        stop: asked between steps.
+        collector: small pictures of some of them. Others are decoded again, and added to it.
+        emit: receives progress.
+        stop: checked between steps.
 
     Raises:
         Stopped: on request.
@@ -208,20 +220,22 @@ def with_near_duplicates(
         return cached
     first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, ImageFacts)}
     positions = [first_of[pixels] for pixels in sorted(first_of)]
-    pictures = _pictures(dataset, positions, seen or SeenWhileScanning(with_quality=False), emit, stop)
-    shown = [i for i in positions if pictures.get(i) is not None]
+    pictures = _pictures(dataset, positions, collector or SeenWhileScanning(with_quality=False), emit, stop)
+    with_picture = [i for i in positions if pictures.get(i) is not None]
     linked = []
-    if len(shown) >= _FEWEST:
+    if len(with_picture) >= _FEWEST:
         with _one_blas_thread():
-            linked = _linked(np.stack([picture for i in shown if (picture := pictures[i]) is not None]), emit, stop)
-    hashes = [[_hash_of(scan, shown[row]) for row in rows] for rows in linked]
+            linked = _linked(
+                np.stack([picture for i in with_picture if (picture := pictures[i]) is not None]), emit, stop
+            )
+    hashes = [[_hash_of(scan, with_picture[row]) for row in rows] for rows in linked]
     with RecordStore(NEAR_DUPLICATES, "images") as store:
         store.keep({_key(scan): json.dumps(hashes).encode()})
     return replace(scan, near_duplicates=_clusters(scan, hashes))
 
 
 def with_recorded_near_duplicates(dataset: Dataset, scan: Scan, inspection: Inspection) -> Scan:
-    """The scan with the clusters that a run found when it began, so that a search cannot find others."""
+    """Return the scan with the clusters that a run recorded at its start, so that the result cannot differ."""
     if not inspection.are_copies_known:
         return scan
     position_of = {record.image_id: i for i, record in enumerate(dataset.records)}
@@ -233,7 +247,7 @@ def with_recorded_near_duplicates(dataset: Dataset, scan: Scan, inspection: Insp
 
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
-    """Sums by several threads may differ in their last digits, which can decide on a pair."""
+    """Limit BLAS to one thread: sums by several threads may differ in their last digits, which can decide a pair."""
     import scipy.linalg  # noqa: F401  its BLAS is limited only if it is loaded
     from threadpoolctl import threadpool_limits
 
@@ -242,14 +256,14 @@ def _one_blas_thread() -> Iterator[None]:
 
 
 def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
-    """Rows that show the same, two or more each."""
+    """Return clusters of rows that are near-duplicates, at least two each."""
     first, second = candidate_pairs(pictures, emit=emit, stop=stop)
 
     def lay(part: slice) -> tuple[Pairs, Floats]:
         return place(pictures, first[part], second[part])
 
-    placed = [*_in_parts(len(first), lay, _STAGES[0], emit, stop)]
-    pairs = _closest(placed, len(pictures))
+    aligned = [*_in_parts(len(first), lay, _STAGES[0], emit, stop)]
+    pairs = _closest(aligned, len(pictures))
 
     def compare(part: slice) -> list[tuple[int, int]]:
         matches = match(pictures, pairs[part])
@@ -257,15 +271,17 @@ def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
         return list(zip(matches.first[accepted].tolist(), matches.second[accepted].tolist(), strict=True))
 
     links = _in_parts(len(pairs.first), compare, _STAGES[1], emit, stop)
-    return _components([link for found in links for link in found], len(pictures))
+    return _components([link for links_of_part in links for link in links_of_part], len(pictures))
 
 
-def _closest(placed: Sequence[tuple[Pairs, Floats]], n: int) -> Pairs:
-    """Those of the pairs that are among the closest of one of their images, of n: detail takes the most time."""
-    if not placed:
+def _closest(aligned: Sequence[tuple[Pairs, Floats]], n: int) -> Pairs:
+    """Return the pairs among the closest of one of their n images, since the comparison in detail takes longest."""
+    if not aligned:
         return Pairs(np.empty(0, np.intp), np.empty(0, np.intp), np.empty((0, 4), np.float32))
-    parts, scores = zip(*placed, strict=True)
-    pairs = Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("first", "second", "pose")))
+    pairs_of_parts, scores = zip(*aligned, strict=True)
+    pairs = Pairs(
+        *(np.concatenate([getattr(part, name) for part in pairs_of_parts]) for name in ("first", "second", "pose"))
+    )
     score = np.concatenate(scores)
     image = np.concatenate((pairs.first, pairs.second % n))
     order = np.lexsort((-np.tile(score, 2), image))
@@ -276,21 +292,21 @@ def _closest(placed: Sequence[tuple[Pairs, Floats]], n: int) -> Pairs:
 
 
 def _in_parts(n: int, do: Callable[[slice], T], doing: str, emit: Emit, stop: Stop) -> Iterator[T]:
-    """What comes of n pairs, some at once on each core."""
-    tell = telling(emit, doing, "pairs")
+    """Yield the results of n pairs, computed in parts on all cores."""
+    report_progress = telling(emit, doing, "pairs")
     starts = range(0, n, AT_ONCE)
     with ThreadPoolExecutor(n_cores()) as pool:
         try:
             for start, done in zip(starts, pool.map(lambda at: do(slice(at, at + AT_ONCE)), starts), strict=True):
                 yield done
                 stop.check()
-                tell(min(start + AT_ONCE, n), n)
+                report_progress(min(start + AT_ONCE, n), n)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _components(links: Sequence[tuple[int, int]], n: int) -> list[list[int]]:
-    """Rows out of n that links connect, two or more each."""
+    """Return clusters of rows out of n that links connect, at least two each."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -305,30 +321,30 @@ def _components(links: Sequence[tuple[int, int]], n: int) -> list[list[int]]:
 
 
 def _pictures(
-    dataset: Dataset, positions: Sequence[int], seen: SeenWhileScanning, emit: Emit, stop: Stop
+    dataset: Dataset, positions: Sequence[int], collected: SeenWhileScanning, emit: Emit, stop: Stop
 ) -> dict[int, Bytes | None]:
-    """A small picture of each image; None where it is the same everywhere, or cannot be read any more."""
+    """Return a small picture of each image; None if it is uniform, or can no longer be read."""
 
     def read(position: int) -> None:
         with suppress(UnreadableImage, MemoryError):
-            seen(position, dataset.records[position].read())
+            collected(position, dataset.records[position].read())
 
-    missing = [i for i in positions if i not in seen.pictures]
-    tell = telling(emit, "reading images for near-duplicates", "images")
+    missing = [i for i in positions if i not in collected.pictures]
+    report_progress = telling(emit, "reading images for near-duplicates", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), AT_ONCE):
             stop.check()
-            part = missing[start : start + AT_ONCE]
-            for _ in pool.map(read, part):
+            batch = missing[start : start + AT_ONCE]
+            for _ in pool.map(read, batch):
                 pass
-            tell(start + len(part), len(missing))
-    return {i: seen.pictures.get(i) for i in positions}
+            report_progress(start + len(batch), len(missing))
+    return {i: collected.pictures.get(i) for i in positions}
 
 
 def _key(scan: Scan) -> str:
-    """What tells images of the same pixels apart from all others, in whatever order and number.
+    """Return a key of these pixels, independent of the order and number of images.
 
-    Other processors compute other last digits, and a cache may be shared by several computers.
+    It contains the processor, since last digits differ between processors and computers may share a cache.
     """
     hashes = sorted({fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)})
     searched = f"{_VERSION} {np.__version__} {processor_name()} {' '.join(hashes)}"
@@ -342,7 +358,7 @@ def _hash_of(scan: Scan, position: int) -> str:
 
 
 def _clusters(scan: Scan, hashes: Sequence[Sequence[str]]) -> Clusters:
-    """The positions of all images with these pixels."""
+    """Return the positions of all images with these pixels."""
     positions: dict[str, list[int]] = defaultdict(list)
     for i, fact in enumerate(scan.facts):
         if isinstance(fact, ImageFacts):

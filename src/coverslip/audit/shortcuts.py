@@ -1,16 +1,16 @@
 """Shortcuts: whether borders, backgrounds, file names, file tags or batches predict the labels.
 
-A linear probe is asked for the labels of images that it was not fitted on: by the border of the image, its background,
-its size or its format alone, and, to compare, by what a network sees in the whole image. Clean images have some
-shortcuts too (the border of a crop may hold a part of a large cell), so what counts is the share of the whole image's
-gain over chance that one of them reaches (Geirhos et al. 2020, Shortcut learning in deep neural networks).
+A linear probe predicts the labels of images that it was not fitted on, from the border of the image, its background,
+its size or its format alone, and, for comparison, from features of the whole image. Clean images have some shortcuts
+too (the border of a crop may contain a part of a large cell). The measure is therefore the share of the whole image's
+gain over chance that a source reaches (Geirhos et al. 2020, Shortcut learning in deep neural networks).
 
-Networks see no names. But names that go with classes tell that these come from different sources, days or lists, which
-images may show as well.
+Names are not an input of networks. But names that differ between classes indicate different sources, days or lists,
+which images may show too.
 
-Columns of the dataset's table that are not its groups are asked. That classes are unequally spread over plates does no
-harm where plates look alike; and where classes look different, plates of other classes do too. So the value of a column
-is told from images of one class at a time.
+Columns of the dataset's table that are not its groups are tested too. An unequal distribution of classes over plates
+does no harm if plates are similar, and if classes look different, so do plates with different classes. So the value of
+a column is predicted among images of one class at a time.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from coverslip.training.linear_probe import held_out_logits
 
 Floats = npt.NDArray[np.float32]
 
-_LONGEST_SIDE = 128  # px, that is looked at
+_LONGEST_SIDE = 128  # px; larger images are reduced
 _BORDER_SHARE = 1 / 8  # of the shorter side
 _BLOCKS_A_SIDE = 5  # that the border is divided into, corners included
 _MOST_DEVIATIONS = 3.0  # from the border's median, within which a pixel is background
@@ -42,10 +42,10 @@ _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def border_features(image: Floats) -> Floats:
-    """(80 C,): mean, standard deviation, least, largest and roughness of the 16 blocks along the border.
+    """Return (80 C,): mean, standard deviation, least, largest and roughness of the 16 blocks along the border.
 
     Args:
-        image: (H, W, C), 2 pixels a side at least.
+        image: (H, W, C), at least 2 pixels a side.
     """
     image = reduced(image)
     height, width, _ = image.shape
@@ -61,18 +61,18 @@ def border_features(image: Floats) -> Floats:
 
 
 def background_features(image: Floats) -> Floats:
-    """(7 C,): quantiles, standard deviation and roughness of the pixels that look like the border.
+    """Return (7 C,): quantiles, standard deviation and roughness of the pixels that are similar to the border.
 
-    Where they lie and how many they are is left out: that is the object's shape and size.
+    Their positions and number are excluded, since they depend on the shape and size of the object.
 
     Args:
-        image: (H, W, C), 2 pixels a side at least.
+        image: (H, W, C), at least 2 pixels a side.
     """
     image = reduced(image)
     border = image[_is_border(image.shape[0], image.shape[1])]
     middle = np.median(border, axis=0)
     deviation = _DEVIATIONS_OF_NORMAL * np.median(np.abs(border - middle), axis=0)
-    # A flat border has no deviation: what differs from it by less than a grey level of 8 bits is background.
+    # A flat border has no deviation: pixels within one gray level of 8 bits are background.
     is_background = (np.abs(image - middle) <= np.maximum(_MOST_DEVIATIONS * deviation, 1 / 255)).all(axis=2)
     if is_background.sum() < _FEWEST_BACKGROUND_PX:
         is_background = _is_border(image.shape[0], image.shape[1])
@@ -85,16 +85,16 @@ def background_features(image: Floats) -> Floats:
 
 
 def reduced(image: Floats) -> Floats:
-    """Means of squares of pixels, so that the longer side is short: what takes time grows with the area."""
+    """Return means of squares of pixels, so that the longer side is short, since computing time grows with the area."""
     return reduced_by_rows(image, lambda rows: rows)
 
 
 def reduced_by_rows(array: npt.NDArray[Any], change: Callable[[npt.NDArray[Any]], Floats]) -> Floats:
-    """`reduced(change(array))`, some rows at a time so that what it needs meanwhile stays small.
+    """Return `reduced(change(array))`, computed some rows at a time to limit memory.
 
     Args:
         array: (H, W, C).
-        change: gives rows their final values, each by itself.
+        change: computes the final values of rows, each row separately.
     """
     factor = max(array.shape[:2]) // _LONGEST_SIDE + 1
     height, width = (side // factor * factor for side in array.shape[:2])
@@ -110,7 +110,7 @@ def reduced_by_rows(array: npt.NDArray[Any], change: Callable[[npt.NDArray[Any]]
 
 
 def _block_edges(side: int) -> list[int]:
-    """Where blocks begin along a side, and where the last one ends; each holds a pixel at least, if need be shared."""
+    """Return the starts of blocks along a side, and the end of the last. Each has at least one pixel, maybe shared."""
     border = max(1, round(side * _BORDER_SHARE))
     inner = np.linspace(border, max(side - border, border + 1), _BLOCKS_A_SIDE - 1).round().astype(int)
     edges = [0, *inner.tolist(), side]
@@ -127,7 +127,7 @@ def _described(block: Floats) -> Floats:
 
 
 def _is_border(height: int, width: int) -> npt.NDArray[np.bool_]:
-    """(H, W), true along the edge."""
+    """Return (H, W), true along the edge."""
     inside = max(1, round(min(height, width) * _BORDER_SHARE))
     border = np.ones((height, width), dtype=np.bool_)
     border[inside : height - inside, inside : width - inside] = False
@@ -137,47 +137,49 @@ def _is_border(height: int, width: int) -> npt.NDArray[np.bool_]:
 Singles = npt.NDArray[np.float32]
 
 _MOST_NAME_VALUES = 30
-_N_STRETCHES = 10  # of numbers, with equally many images each
+_N_RANGES = 10  # of numbers, with equally many images each
 
 
 def name_features(names: Sequence[str], labels: Sequence[str]) -> Singles:
-    """(n, d) of file names without suffix; words and numbers of the label itself are left out of them.
+    """Return (n, d) features of file names without suffix, without words and numbers of the label.
 
     Args:
         names: (n,).
-        labels: (n,); ways of writing that are met in one class only each are left out too, since they name the class.
+        labels: (n,). If each form of a name occurs in only one class, forms are excluded, since they name the class.
     """
-    parts = [_without(_parts(name), _parts(label)) for name, label in zip(names, labels, strict=True)]
-    written = [" ".join("#" if part.isdigit() else part for part in each) for each in parts]
+    tokens = [_without(_tokens(name), _tokens(label)) for name, label in zip(names, labels, strict=True)]
+    written = [" ".join("#" if token.isdigit() else token for token in tokens_of_name) for tokens_of_name in tokens]
     columns = [np.ones((len(names), 1), np.float32)]
     if len({*zip(written, labels, strict=True)}) > len(set(written)):
         columns.append(_one_hot(written))
-    columns.append(_one_hot([str(sum(map(len, each))) for each in parts]))
-    last = [next((float(part) for part in reversed(each) if part.isdigit()), -1.0) for each in parts]
-    edges = np.quantile(last, np.arange(1, _N_STRETCHES) / _N_STRETCHES)
-    columns.append(_one_hot([str(stretch) for stretch in np.searchsorted(edges, last)]))
+    columns.append(_one_hot([str(sum(map(len, tokens_of_name))) for tokens_of_name in tokens]))
+    last = [
+        next((float(token) for token in reversed(tokens_of_name) if token.isdigit()), -1.0) for tokens_of_name in tokens
+    ]
+    edges = np.quantile(last, np.arange(1, _N_RANGES) / _N_RANGES)
+    columns.append(_one_hot([str(k) for k in np.searchsorted(edges, last)]))
     return np.concatenate(columns, axis=1)
 
 
-def _parts(name: str) -> list[str]:
-    """Words and numbers; these without zeros in front."""
-    return [part.lstrip("0") or "0" for part in re.findall(r"[^\W\d_]+|\d+", name.casefold())]
+def _tokens(name: str) -> list[str]:
+    """Return words and numbers; numbers without leading zeros."""
+    return [token.lstrip("0") or "0" for token in re.findall(r"[^\W\d_]+|\d+", name.casefold())]
 
 
-def _without(parts: Sequence[str], label: Sequence[str]) -> list[str]:
-    return [part for part in parts if part not in label]
+def _without(tokens: Sequence[str], label_tokens: Sequence[str]) -> list[str]:
+    return [token for token in tokens if token not in label_tokens]
 
 
 def _one_hot(values: Sequence[str]) -> Singles:
-    """(n, d); no columns where there are too many values to learn, or only one."""
-    known, place = np.unique(values, return_inverse=True)
-    n_columns = len(known) if 2 <= len(known) <= _MOST_NAME_VALUES else 0
-    one_hot: Singles = (place[:, None] == np.arange(n_columns)).astype(np.float32)
+    """Return (n, d); without columns if there are too many values to learn, or only one."""
+    distinct, index = np.unique(values, return_inverse=True)
+    n_columns = len(distinct) if 2 <= len(distinct) <= _MOST_NAME_VALUES else 0
+    one_hot: Singles = (index[:, None] == np.arange(n_columns)).astype(np.float32)
     return one_hot
 
 
-_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")  # others carry no such tags, or start other programs
-# Dates are left out, since every image has its own, and so is what only tells the size or the place of the pixels.
+_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")  # other formats have no such tags, or start other programs
+# Dates are excluded, since each image has a different one, and so are tags of only the size or position of pixels.
 _TAGS = {
     "Make",
     "Model",
@@ -193,21 +195,29 @@ _TAGS = {
     "ColorSpace",
 }
 _INFO = ("dpi", "jfif_version", "Software", "progressive", "comment")
-_DAMAGED = (OSError, ValueError, SyntaxError, TypeError, KeyError, OverflowError, struct.error)  # tags of a stranger
+_DAMAGED = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    struct.error,
+)  # errors of invalid tags
 _LONGEST = 200  # characters of a value
 
 
 def file_tags(path: Path) -> dict[str, str]:
-    """Values by name; of a JPEG also which table it was compressed with. Empty where nothing is told.
+    """Return the tags of a file, of a JPEG also its quantization table; empty if there are none.
 
-    For files that could be decoded. No pixels are looked at.
+    For files that could be decoded. No pixels are read.
     """
     try:
         with Image.open(path, formats=_FORMATS) as image:
             exif = image.getexif()
             by_number = {**exif.get_ifd(ExifTags.IFD.Exif), **exif}
-            named = {ExifTags.TAGS.get(number, ""): value for number, value in by_number.items()}
-            tags = {name: value for name, value in named.items() if name in _TAGS}
+            value_of = {ExifTags.TAGS.get(number, ""): value for number, value in by_number.items()}
+            tags = {name: value for name, value in value_of.items() if name in _TAGS}
             tags |= {name: image.info[name] for name in _INFO if name in image.info}
             if tables := getattr(image, "quantization", None):
                 tags["quantisation"] = hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:8]
@@ -224,10 +234,10 @@ _FEWEST_OF_VALUE = 5  # images of one class
 
 
 def batch_columns(about: Sequence[Mapping[str, str]], label: Ints, unit: Ints) -> dict[str, Ints]:
-    """(n,) numbers of the values of each column that may be a batch: neither the class nor what is kept together.
+    """Return (n,) numbers of the values of each column that may be a batch: neither the class nor the units.
 
     Args:
-        about: what the table says of each image.
+        about: the table row of each image.
         label, unit: (n,) int.
     """
     names = list(dict.fromkeys(name for each in about for name in each))
@@ -243,26 +253,26 @@ def _usable(columns: Mapping[str, Ints], label: Ints, unit: Ints) -> Iterator[tu
             yield name, value
 
 
-def _is_within(value: Ints, other: Ints) -> bool:
-    """Whether each value is met together with one of the others only."""
-    return len(np.unique(np.stack([value, other]), axis=1).T) == len(np.unique(value))
+def _is_within(value: Ints, unit: Ints) -> bool:
+    """Return whether each value occurs together with only one of the units."""
+    return len(np.unique(np.stack([value, unit]), axis=1).T) == len(np.unique(value))
 
 
 def of_one_class(value: Ints, label: Ints) -> Iterator[tuple[npt.NDArray[np.intp], Ints]]:
-    """Images of each class, and their values from 0; only values that it has several images of, where these differ."""
+    """Yield the images of each class, and their values from 0, if several values have enough images of the class."""
     for k in range(int(label.max()) + 1):
         of_class = np.flatnonzero(label == k)
         often = np.bincount(value[of_class], minlength=int(value.max()) + 1) >= _FEWEST_OF_VALUE
-        asked = of_class[often[value[of_class]]]
+        eligible = of_class[often[value[of_class]]]
         if often.sum() > 1:
-            yield asked, np.unique(value[asked], return_inverse=True)[1]
+            yield eligible, np.unique(value[eligible], return_inverse=True)[1]
 
 
-_N_TURNS = 5
+_N_FOLDS = 5
 _N_PERMUTATIONS = 40
 _MOST_COMPONENTS = 256
 _SHRINKAGE = 0.1
-_FEWEST_UNITS = 2  # of a class, to be learnt from one and asked for in the other
+_FEWEST_UNITS = 2  # of a class, to fit on one and test on the other
 
 
 def signal_of(
@@ -275,19 +285,19 @@ def signal_of(
     seed: int = 0,
     on_progress: OnProgress = ignore_progress,
 ) -> Signal | None:
-    """How well labels are told by parts of what is known of the images.
+    """Return how well the whole images, and each source, predict the labels.
 
     Args:
         whole: (n, D) features of the whole images.
-        sources: (n, d) numbers each; those that are the same for all images are no source.
+        sources: (n, d) features each; sources with equal features for all images are excluded.
         label: (n,) int in [0, K).
-        unit: (n,) int: what must not be divided between fitting and asking.
+        unit: (n,) int: images with equal numbers stay together in fitting and testing.
         columns: (n,) numbers of the values of columns that may be batches, by name.
         seed: equal seeds give equal results.
-        on_progress: told of each probe that is fitted.
+        on_progress: called for each fitted probe.
 
     Returns:
-        None where fewer than two classes are in several units.
+        None if fewer than two classes are in several units.
     """
     n_units = np.array([len(np.unique(unit[label == k])) for k in range(int(label.max()) + 1)])
     usable = (n_units >= _FEWEST_UNITS)[label]
@@ -295,87 +305,85 @@ def signal_of(
         return None
     label, unit = (np.unique(numbers[usable], return_inverse=True)[1] for numbers in (label, unit))
     generator = np.random.default_rng(seed)
-    asked: dict[SignalSource | None, Singles] = {
+    features_of: dict[SignalSource | None, Singles] = {
         source: features[usable] for source, features in sources.items() if (features != features[0]).any()
     }
-    asked[None] = _components(whole[usable])
-    told, n_probes = dict[SignalSource | None, Told](), 1 + _N_PERMUTATIONS
-    for k, (source, features) in enumerate(asked.items()):
-        tell = partial(_tell_rest, on_progress, k * n_probes, len(asked) * n_probes)
-        told[source] = _told(features, label, unit, generator, tell)
-    by_whole = told.pop(None)
+    features_of[None] = _components(whole[usable])
+    scores, n_probes = dict[SignalSource | None, Told](), 1 + _N_PERMUTATIONS
+    for k, (source, features) in enumerate(features_of.items()):
+        report_progress = partial(_report_rest, on_progress, k * n_probes, len(features_of) * n_probes)
+        scores[source] = _probe_score(features, label, unit, generator, report_progress)
+    by_whole = scores.pop(None)
     by_column = {
-        name: _told_by_column(value[usable], asked[None], label, unit, generator)
+        name: _column_probe(value[usable], features_of[None], label, unit, generator)
         for name, value in (columns or {}).items()
     }
-    by_source = {source: each for source, each in told.items() if source}
+    by_source = {source: each for source, each in scores.items() if source}
     return Signal(1 / (int(label.max()) + 1), by_whole, by_source, by_column)
 
 
-def _told_by_column(
-    value: Ints, whole: Singles, label: Ints, unit: Ints, generator: np.random.Generator
-) -> ToldByColumn:
+def _column_probe(value: Ints, whole: Singles, label: Ints, unit: Ints, generator: np.random.Generator) -> ToldByColumn:
     one_hot = np.eye(int(value.max()) + 1, dtype=np.float32)[value]
-    told = _told(one_hot, label, unit, generator, lambda done: None)
+    score = _probe_score(one_hot, label, unit, generator, lambda done: None)
     gains, sizes = [0.0], [0]
     for images, values in of_one_class(value, label):
         chance = 1 / (int(values.max()) + 1)
         reached = _balanced_accuracy(whole[images], values, np.arange(len(images)), generator)
         gains.append((reached - chance) / (1 - chance))
         sizes.append(len(images))
-    seen = float(np.average(gains, weights=sizes)) if sum(sizes) else 0.0
-    return ToldByColumn(told, max(0.0, seen))
+    visibility = float(np.average(gains, weights=sizes)) if sum(sizes) else 0.0
+    return ToldByColumn(score, max(0.0, visibility))
 
 
-def _tell_rest(on_progress: OnProgress, before: int, total: int, done: int) -> None:
+def _report_rest(on_progress: OnProgress, before: int, total: int, done: int) -> None:
     on_progress(before + done, total)
 
 
-def _told(
-    features: Singles, label: Ints, unit: Ints, generator: np.random.Generator, tell: Callable[[int], None]
+def _probe_score(
+    features: Singles, label: Ints, unit: Ints, generator: np.random.Generator, report_progress: Callable[[int], None]
 ) -> Told:
     observed = _balanced_accuracy(features, label, unit, generator)
     by_chance = []
     for done in range(1, 1 + _N_PERMUTATIONS):
-        tell(done)
+        report_progress(done)
         at_random = _labels_at_random(label, unit, generator)
         by_chance.append(_balanced_accuracy(features, at_random, unit, generator))
-    tell(1 + _N_PERMUTATIONS)
+    report_progress(1 + _N_PERMUTATIONS)
     return Told(observed, (1 + sum(chance >= observed for chance in by_chance)) / (1 + _N_PERMUTATIONS))
 
 
 def _labels_at_random(label: Ints, unit: Ints, generator: np.random.Generator) -> Ints:
-    """The labels of the units in another order, laid on the images unit by unit, in any order within each.
+    """Return the labels of the units permuted, assigned to images unit by unit, in random order within each.
 
-    Images of one unit often share a label. Labels without such runs would be told apart less well by chance.
+    Images of one unit often share a label. Without such runs, random labels would be harder to predict by chance.
     """
     place = generator.permutation(int(unit.max()) + 1)
     random = np.empty_like(label)
-    # Within a unit in random order, or units of the same composition would get their own labels back.
+    # In random order within a unit, or units of the same composition would get their original labels.
     random[np.lexsort((generator.random(len(unit)), unit))] = label[np.argsort(place[unit], kind="stable")]
     return random
 
 
 def _balanced_accuracy(features: Singles, label: Ints, unit: Ints, generator: np.random.Generator) -> float:
-    """Of images that were left out, in five turns that are dealt out anew by these labels."""
-    turn = (nested_order(label, unit, generator) * _N_TURNS).astype(np.int64)
+    """Return the balanced accuracy on held-out images, in five folds that depend on these labels."""
+    fold = (nested_order(label, unit, generator) * _N_FOLDS).astype(np.int64)
     n_classes = int(label.max()) + 1
-    n_turns = np.array([len(np.unique(turn[label == k])) for k in range(n_classes)])
-    asked = (n_turns > 1)[label]  # a class in a single turn cannot be learnt where it is asked for
-    if len(np.unique(label[asked])) < 2:
+    n_folds = np.array([len(np.unique(fold[label == k])) for k in range(n_classes)])
+    is_testable = (n_folds > 1)[label]  # a class in a single fold has no training images in the fold that tests it
+    if len(np.unique(label[is_testable])) < 2:
         return 1 / n_classes
-    order = np.flatnonzero(asked)[np.argsort(turn[asked], kind="stable")]
+    order = np.flatnonzero(is_testable)[np.argsort(fold[is_testable], kind="stable")]
     label = np.unique(label[order], return_inverse=True)[1]
     n_classes = int(label.max()) + 1
     logits = held_out_logits(
-        features[order], label, turn[order], n_classes=n_classes, balanced=True, shrinkage=_SHRINKAGE
+        features[order], label, fold[order], n_classes=n_classes, balanced=True, shrinkage=_SHRINKAGE
     )
     is_right = logits.argmax(axis=1) == label
     return float(np.mean([is_right[label == k].mean() for k in range(n_classes)]))
 
 
 def _components(features: Singles) -> Singles:
-    """(n, d) principal components of standardised features: most of what differs, in fewer columns."""
+    """Return (n, d) principal components of standardized features."""
     sd = features.std(axis=0, dtype=np.float64)
     standardised = (features - features.mean(axis=0, dtype=np.float64)) / np.maximum(sd, 1e-3 * np.median(sd) + 1e-12)
     variance, vectors = np.linalg.eigh((standardised @ standardised.T).astype(np.float32))

@@ -1,11 +1,12 @@
 """Small grayscale pictures of images, and descriptors of them that rotation, mirroring and small shifts hardly change.
 
-Two polar transforms: of the picture itself, whose circular correlation tells by how much a copy is turned, and of its
-power spectrum, which does not know of shifts. Magnitudes of their Fourier coefficients along the angle do not know of
-turns or mirroring (Casasent and Psaltis 1976, Position, rotation and scale invariant optical correlation).
+There are two polar transforms: of the picture itself, whose circular correlation gives the rotation of a copy, and of
+its power spectrum, which is invariant to shifts. The magnitudes of their Fourier coefficients along the angle are
+invariant to rotation and mirroring (Casasent and Psaltis 1976, Position, rotation and scale invariant optical
+correlation).
 
-A pose is (a, b, x, y): the point (u, v) of the result, from the middle of the picture in units of half its side, is
-looked up at (a u - b v + x, b u + a v + y). Mirroring is done before, of the picture itself.
+A pose is (a, b, x, y): the point (u, v) of the result, from the middle of the picture in units of half its side, has
+the value at (a u - b v + x, b u + a v + y). Mirroring is applied before, to the picture itself.
 """
 
 from functools import cache
@@ -20,45 +21,47 @@ from coverslip.images import effective_channels
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-_AT_ONCE = 32  # pictures: what is computed on the way stays in the processor's cache
+_AT_ONCE = 32  # pictures: intermediate results stay in the processor's cache
 
 
 @cache
 def grid(side: int) -> tuple[Floats, Floats]:
-    """(side²,) horizontal and (side²,) vertical places of the pixels, from -1 to 1."""
+    """Return (side²,) horizontal and (side²,) vertical positions of the pixels, from -1 to 1."""
     line = ((np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1).astype(np.float32)
     return np.tile(line, side), np.repeat(line, side)
 
 
 @cache
 def disc(side: int) -> Bools:
-    """(side²,) whether a pixel lies in the largest disc: turned copies have other corners."""
+    """Return (side²,) whether a pixel is in the largest disc, since rotated copies have other corners."""
     u, v = grid(side)
     return np.asarray(u * u + v * v <= 1.0)
 
 
 def warp(
-    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, known: Floats | None = None
+    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, is_known: Floats | None = None
 ) -> tuple[Floats, Floats]:
-    """(n, side²) pictures in their poses, by bilinear interpolation, and where they have pixels of the disc.
+    """Return (n, side²) pictures in their poses, by bilinear interpolation, and where they have pixels of the disc.
 
     Args:
         pictures: (N, side²).
-        known: (N, side²) of 0 and 1, where they have pixels; everywhere, if not given.
+        is_known: (N, side²) of 0 and 1, where they have pixels; everywhere, if not given.
         which: (n,) rows of `pictures`.
         pose: (n, 4).
     """
-    is_whole = np.ones(len(pictures), bool) if known is None else known.min(axis=1) > 0
+    is_whole = np.ones(len(pictures), bool) if is_known is None else is_known.min(axis=1) > 0
     warped = np.empty((len(which), side * side), np.float32)
     inside = np.empty_like(warped)
     for start in range(0, len(which), _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
-        warped[some], inside[some] = _warp(pictures, which[some], pose[some], side, known, is_whole[which[some]])
+        batch = slice(start, start + _AT_ONCE)
+        warped[batch], inside[batch] = _warp(
+            pictures, which[batch], pose[batch], side, is_known, is_whole[which[batch]]
+        )
     return warped, inside
 
 
 def _warp(
-    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, known: Floats | None, is_whole: Bools
+    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, is_known: Floats | None, is_whole: Bools
 ) -> tuple[Floats, Floats]:
     u, v = grid(side)
     a, b, x, y = (pose[:, k, None] for k in range(4))
@@ -67,16 +70,16 @@ def _warp(
     half = np.float32(side / 2)
     column = np.clip((column + 1) * half - np.float32(0.5), 0, side - 1.001)
     row = np.clip((row + 1) * half - np.float32(0.5), 0, side - 1.001)
-    left, top = column.astype(np.int32), row.astype(np.int32)
-    column -= left
-    row -= top
+    left_column, top_row = column.astype(np.int32), row.astype(np.int32)
+    column -= left_column
+    row -= top_row
     flat = pictures.reshape(-1)
-    at = top * side + left + (which * (side * side))[:, None]
+    at = top_row * side + left_column + (which * (side * side))[:, None]
     upper = flat[at] * (1 - column) + flat[at + 1] * column
-    if known is not None:
+    if is_known is not None:
         partly = np.flatnonzero(~is_whole)
         nearest = at[partly] + (column[partly] > 0.5) + (row[partly] > 0.5) * side
-        inside[partly] *= known.reshape(-1)[nearest]
+        inside[partly] *= is_known.reshape(-1)[nearest]
     at += side
     lower = flat[at] * (1 - column) + flat[at + 1] * column
     return upper * (1 - row) + lower * row, inside
@@ -85,43 +88,45 @@ def _warp(
 Pictures = npt.NDArray[np.float32]
 
 SIDE = 64  # px
-_MOST_ELONGATED = 1.5  # beyond, the whole image is shown, with nothing at its sides; else its middle
+_MOST_ELONGATED = 1.5  # beyond, the picture shows the whole image with empty sides; else its middle
 _RANGE = 4.0  # standard deviations that a byte covers on each side of the mean
-_FLATTEST = 1e-3  # standard deviation as a share of the mean: below, there is nothing to recognise
-_EVEN = 0.02  # of the range of brightness: how much filled corners may vary
+_FLATTEST = 1e-3  # standard deviation as a share of the mean: below, the image is uniform
+_EVEN = 0.02  # of the range of brightness: largest variation of filled corners
 _EMPTY_BORDER = 0.98  # of the border's pixels, for a frame to count as empty
-_OBJECT = 0.1  # of the range of brightness, from what the frame shows
+_OBJECT = 0.1  # of the range of brightness: least difference from the frame
 _REACH = 1.9  # times the root mean square distance of an object's pixels from its middle: 1.4 for discs, 1.7 for rods
-_SMALL_OBJECT = 0.75  # of the frame: objects that fill less of it are shown larger
-_STRAIGHT = 0.04  # of its width: how far the long side of a corner that was filled after turning is from a line
+_SMALL_OBJECT = 0.75  # of the frame: smaller objects are magnified
+_STRAIGHT = 0.04  # of its width: how far the long side of a corner that was filled after rotation is from a line
 
 
 def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | None:
-    """(SIDE, SIDE) uint8 of mean 128 and equal contrast in the disc; None for an image that is the same everywhere.
+    """Return (SIDE, SIDE) uint8 of mean 128 and equal contrast in the disc; None for a uniform image.
 
-    A byte is odd where the image has a pixel, and even beyond its edges and in corners that were filled after turning.
-    An object in a large empty frame is shown alone, so that its detail is not lost.
+    A byte is odd where the image has a pixel, and even beyond its edges and in corners that were filled after rotation.
+    Of an object in a large empty frame, only the object is shown, so that its detail is not lost.
 
     Args:
         array: (H, W, C) of any type.
     """
     if np.issubdtype(array.dtype, np.floating):
-        # The scale tells nothing, and sums of values near float32's largest would overflow.
+        # The scale is arbitrary, and sums of values near the float32 maximum would overflow.
         values = np.asarray(array, np.float32)
         array = values / (np.abs(values).max() or 1)
-    array = effective_channels(array)  # grey that is stored as RGB has the hash of grey
+    array = effective_channels(array)  # gray that is stored as RGB has the hash of gray
     grey = array[..., 0].astype(np.float32)
     for channel in range(1, array.shape[2]):  # `mean` along the last axis takes ten times as long
         np.add(grey, array[..., channel], out=grey)
     grey /= np.float32(array.shape[2])
     height, width = grey.shape
-    known = ~_filled_corners(grey)
+    is_known = ~_filled_corners(grey)
     middle, radius = (width / 2, height / 2), min(width, height) / 2
     if max(width, height) > _MOST_ELONGATED * 2 * radius:
         radius = max(width, height) / 2
-    middle, radius = _object(grey, known, middle, radius)
-    small, shown = _cut(grey, known, middle, radius)
-    inner = small[disc(SIDE).reshape(SIDE, SIDE) & shown]  # the corners of a turned copy are filled with something else
+    middle, radius = _object(grey, is_known, middle, radius)
+    small, is_shown = _cut(grey, is_known, middle, radius)
+    inner = small[
+        disc(SIDE).reshape(SIDE, SIDE) & is_shown
+    ]  # the corners of a turned copy are filled with something else
     if not inner.size:
         return None
     mean, deviation = float(inner.mean()), float(inner.std())
@@ -129,31 +134,31 @@ def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | Non
         return None
     standardised = (small - mean) * (127 / _RANGE / deviation)
     even = np.clip(np.rint(standardised) + 128, 0, 255).astype(np.uint8) & 254
-    picture: npt.NDArray[np.uint8] = (even | shown).astype(np.uint8)
+    picture: npt.NDArray[np.uint8] = (even | is_shown).astype(np.uint8)
     return picture
 
 
 def floats_of(pictures: npt.NDArray[np.uint8]) -> Pictures:
-    """The pictures in standard deviations from their mean; where the image has no pixel, as its border."""
+    """Return pictures in standard deviations from their mean; where the image has no pixel, as its border."""
     return (pictures.astype(np.float32) - 128) * np.float32(_RANGE / 127)
 
 
 def known_of(pictures: npt.NDArray[np.uint8]) -> Bools:
-    """Where the images have pixels."""
+    """Return where the images have pixels."""
     return (pictures & 1).astype(bool)
 
 
 def _object(
-    grey: Pictures, known: Bools, middle: tuple[float, float], radius: float
+    grey: Pictures, is_known: Bools, middle: tuple[float, float], radius: float
 ) -> tuple[tuple[float, float], float]:
-    """A disc around the middle of what stands in an empty frame; else the middle and radius as given."""
-    border = _border(grey)[_border(known)]
+    """Return a disc around the object in an empty frame; else the unchanged middle and radius."""
+    border = _border(grey)[_border(is_known)]
     if not border.size:
         return middle, radius
-    even, least = np.median(border), _OBJECT * float(np.ptp(grey[known]))
+    even, least = np.median(border), _OBJECT * float(np.ptp(grey[is_known]))
     if np.mean(np.abs(border - even) <= least) < _EMPTY_BORDER:
         return middle, radius
-    row, column = np.nonzero((np.abs(grey - even) > least) & known)
+    row, column = np.nonzero((np.abs(grey - even) > least) & is_known)
     if not row.size:
         return middle, radius
     x, y = float(column.mean() + 0.5), float(row.mean() + 0.5)
@@ -161,23 +166,25 @@ def _object(
     return ((x, y), reach) if reach < _SMALL_OBJECT * radius else (middle, radius)
 
 
-def _cut(grey: Pictures, known: Bools, middle: tuple[float, float], radius: float) -> tuple[Pictures, Bools]:
-    """The square around a disc at (SIDE, SIDE), and where it shows pixels that are known."""
+def _cut(grey: Pictures, is_known: Bools, middle: tuple[float, float], radius: float) -> tuple[Pictures, Bools]:
+    """Return the square around a disc at (SIDE, SIDE), and where it shows known pixels."""
     height, width = grey.shape
     (x, y) = middle
     pad = max(0, int(np.ceil(max(radius - x, radius - y, x + radius - width, y + radius - height))))
-    if pad or not known.all():
-        border = _border(grey)[_border(known)]
+    if pad or not is_known.all():
+        border = _border(grey)[_border(is_known)]
         fill = np.float32(np.median(border) if border.size else 0)
-        grey = np.pad(np.where(known, grey, fill), pad, constant_values=fill)
-        known = np.pad(known, pad)
+        grey = np.pad(np.where(is_known, grey, fill), pad, constant_values=fill)
+        is_known = np.pad(is_known, pad)
     box = (x + pad - radius, y + pad - radius, x + pad + radius, y + pad + radius)
     box = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], grey.shape[1]), min(box[3], grey.shape[0]))
     small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box))
-    if known.all():
+    if is_known.all():
         return small, np.ones((SIDE, SIDE), bool)
-    share = np.asarray(Image.fromarray(known.astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box))
-    return small, share > 0.9 * share.max()  # a very thin image has no pixel of the small picture for itself
+    share = np.asarray(
+        Image.fromarray(is_known.astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box)
+    )
+    return small, share > 0.9 * share.max()  # a very thin image covers no pixel of the small picture completely
 
 
 def _border(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -185,22 +192,22 @@ def _border(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _filled_corners(grey: Pictures) -> Bools:
-    """Where the image was filled after turning: even triangles in its corners, two of them at least."""
+    """Return where the image was filled after rotation: uniform triangles in at least two corners."""
     from scipy.ndimage import label
 
     tolerance, patch = _EVEN * float(np.ptp(grey)), 1 + min(grey.shape) // 25
     filled, n = np.zeros(grey.shape, bool), 0
     for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-        turned, corner = grey[::down, ::right], filled[::down, ::right]
-        if np.ptp(turned[:patch, :patch]) > tolerance:
+        rotated, corner = grey[::down, ::right], filled[::down, ::right]
+        if np.ptp(rotated[:patch, :patch]) > tolerance:
             continue
-        parts = label(np.abs(turned - turned[0, 0]) <= tolerance)[0]
-        part = parts == parts[0, 0]
-        lengths = part.sum(axis=1)
+        components = label(np.abs(rotated - rotated[0, 0]) <= tolerance)[0]
+        component = components == components[0, 0]
+        lengths = component.sum(axis=1)
         lengths = lengths[: np.count_nonzero(lengths)]
         line = lengths[0] * (1 - np.arange(len(lengths)) / len(lengths))
         if len(lengths) < len(grey) and np.abs(lengths - line).mean() <= max(0.75, _STRAIGHT * lengths[0]):
-            corner |= part
+            corner |= component
             n += 1
     return filled if n >= 2 else np.zeros(grey.shape, bool)
 
@@ -210,7 +217,7 @@ Ints = npt.NDArray[np.intp]
 
 N_ANGLES = 64
 _N_RINGS = 12
-_N_WAVES = 7  # Fourier coefficients along the angle, of each ring, that describe
+_N_WAVES = 7  # Fourier coefficients along the angle, of each ring, in the descriptor
 _N_QUANTILES = 16
 
 
@@ -224,19 +231,19 @@ def _polar_points(side: int, n_rings: int, n_angles: int, outermost: float) -> t
 
 
 def polar(pictures: Floats, *, n_rings: int = _N_RINGS, outermost: float = 0.97) -> Floats:
-    """(N, rings, N_ANGLES) of (N, side, side) pictures."""
+    """Return the polar transform (N, rings, N_ANGLES) of (N, side, side) pictures."""
     side = pictures.shape[1]
     row, column = _polar_points(side, n_rings, N_ANGLES, outermost)
-    top, left = np.clip(row.astype(int), 0, side - 2), np.clip(column.astype(int), 0, side - 2)
-    down, right = row - top, column - left
-    upper = pictures[:, top, left] * (1 - right) + pictures[:, top, left + 1] * right
-    lower = pictures[:, top + 1, left] * (1 - right) + pictures[:, top + 1, left + 1] * right
+    top_row, left_column = np.clip(row.astype(int), 0, side - 2), np.clip(column.astype(int), 0, side - 2)
+    down, right = row - top_row, column - left_column
+    upper = pictures[:, top_row, left_column] * (1 - right) + pictures[:, top_row, left_column + 1] * right
+    lower = pictures[:, top_row + 1, left_column] * (1 - right) + pictures[:, top_row + 1, left_column + 1] * right
     rings: Floats = (upper * (1 - down) + lower * down).astype(np.float32)
     return rings
 
 
-def turning(pictures: Floats) -> Complex:
-    """(N, rings, waves) Fourier coefficients along the angle, for `likely_turns`; outer rings count more."""
+def rotation_spectrum(pictures: Floats) -> Complex:
+    """Return (N, rings, waves) Fourier coefficients along the angle, for `likely_rotations`; outer rings count more."""
     from scipy.fft import rfft
 
     rings = polar(pictures)
@@ -246,8 +253,8 @@ def turning(pictures: Floats) -> Complex:
     return waves
 
 
-def likely_turns(first: Complex, second: Complex, n: int) -> Floats:
-    """(pairs, n) angles, in radians, that turn the second pictures best onto the first."""
+def likely_rotations(first: Complex, second: Complex, n: int) -> Floats:
+    """Return (pairs, n) angles, in radians, that rotate the second pictures best onto the first."""
     from scipy.fft import irfft
 
     products = (np.conj(first) * second).sum(axis=1)
@@ -259,7 +266,7 @@ def likely_turns(first: Complex, second: Complex, n: int) -> Floats:
 
 
 def describe(pictures: Floats) -> Floats:
-    """(N, D) numbers of (N, side, side) pictures, one of them at least."""
+    """Return (N, D) descriptors of (N, side, side) pictures; N is at least 1."""
     return np.concatenate([_described(pictures[k : k + _AT_ONCE]) for k in range(0, len(pictures), _AT_ONCE)])
 
 
@@ -271,17 +278,19 @@ def _described(pictures: Floats) -> Floats:
     ranked = np.sort(centred, axis=1)
     pictures = pictures / np.maximum(inside.std(axis=1), 1e-6)[:, None, None]
     at = ((np.arange(_N_QUANTILES) + 0.5) / _N_QUANTILES * ranked.shape[1]).astype(int)
-    waves = np.abs(turning(pictures))[:, :, :_N_WAVES].reshape(n, -1) / N_ANGLES
+    waves = np.abs(rotation_spectrum(pictures))[:, :, :_N_WAVES].reshape(n, -1) / N_ANGLES
     return np.concatenate((ranked[:, at], waves, _spectrum(pictures)), axis=1).astype(np.float32)
 
 
 def _spectrum(pictures: Floats) -> Floats:
-    """Logarithms of the power spectrum in rings, and how it varies along the angle."""
-    from scipy.fft import fft2, fftshift, rfft  # of single precision in a tenth of NumPy's time
+    """Return logarithms of the power spectrum in rings, and its variation along the angle."""
+    from scipy.fft import fft2, fftshift, rfft  # in single precision, ten times as fast as NumPy
 
     side = pictures.shape[1]
     u, v = grid(side)
-    window = np.cos(np.minimum(np.hypot(u, v), 1) * (np.pi / 2)).reshape(side, side) ** 2  # round: corners do not count
+    window = (
+        np.cos(np.minimum(np.hypot(u, v), 1) * (np.pi / 2)).reshape(side, side) ** 2
+    )  # round: corners have no weight
     windowed = (pictures - (pictures * window).sum(axis=(1, 2), keepdims=True) / window.sum()) * window
     power = np.abs(fftshift(fft2(windowed), axes=(1, 2))).astype(np.float32)
     middle = power[:, side // 4 : side // 4 + side // 2, side // 4 : side // 4 + side // 2]

@@ -1,4 +1,4 @@
-"""Datasets: opening, scanning, inspecting and splitting them. What other rooms may call stands here."""
+"""Datasets: open, scan, inspect and split them. This module is the interface for other packages."""
 
 from coverslip.datasets.index import (
     ALIASES,

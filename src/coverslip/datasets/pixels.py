@@ -1,4 +1,4 @@
-"""Preprocessed pixels of a dataset: decoded once, read back in any order."""
+"""Preprocessed pixels of a dataset: decoded once, read in any order."""
 
 import sqlite3
 import time
@@ -30,15 +30,15 @@ _AHEAD_PER_THREAD = 4
 
 @dataclass(frozen=True, slots=True)
 class PreprocessedImage:
-    """One image as a network sees it, and what it was before."""
+    """One preprocessed image, and what it was before preprocessing."""
 
     pixels: Pixels  # (S, S, C)
     width_px: int
     height_px: int
-    n_channels: int  # effective: 1 where all are equal
+    n_channels: int  # effective: 1 if all are equal
     dtype: str
-    note: str | None  # what was unusual about reading it, equal for equal causes
-    pixel_hash: str | None  # of what it was before; None where nobody asked for it
+    note: str | None  # what was unusual in reading it; equal for equal causes
+    pixel_hash: str | None  # before preprocessing; None unless requested
 
 
 def read_preprocessed(
@@ -51,18 +51,18 @@ def read_preprocessed(
     n_threads: int | None = None,
     change: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Iterator[PreprocessedImage | UnreadableImage]:
-    """Every record's image in order, or why there is none, decoded ahead on several cores.
+    """Yield the image of every record in order, or the error, decoded ahead on several cores.
 
-    Memory does not grow with the number of images: only a few are in flight.
+    Memory does not grow with the number of images: only a few are decoded ahead.
 
     Args:
         records: which images.
         preprocessing: how they are preprocessed.
-        hashes: of their pixels, for what is kept by them: an image that has other pixels by now is unreadable.
-        is_hashed: take such hashes, for whoever looks for copies.
-        fields: where planes are kept that several boxes are cut out of; None keeps them for this pass.
+        hashes: of their pixels, if results are stored by hash. An image with other pixels is unreadable.
+        is_hashed: whether to compute such hashes, to search for duplicates.
+        fields: cache of planes that several boxes are cut out of; None caches them for this pass.
         n_threads: images decoded at the same time; None takes the number of processor cores.
-        change: what is done to (H, W, C) pixels as they were read, of the same shape and type afterwards.
+        change: changes (H, W, C) pixels before preprocessing, without changing their shape and type.
     """
     n_threads, fields = n_threads or n_cores(), fields or Fields()
     in_flight: deque[Future[PreprocessedImage | UnreadableImage]] = deque()
@@ -77,7 +77,7 @@ def read_preprocessed(
         while in_flight:
             yield in_flight.popleft().result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # what is still in flight then is of no use
+        pool.shutdown(wait=False, cancel_futures=True)  # images in flight are no longer needed
 
 
 def _read_one(
@@ -107,7 +107,7 @@ def _read_one(
 
 
 class DecodedPixels:
-    """Preprocessed pixels by position in a dataset, decoded whenever asked for: for one pass over the images."""
+    """Preprocessed pixels by position in a dataset, decoded at each request: for one pass over the images."""
 
     def __init__(self, dataset: Dataset, scan: Scan, preprocessing: Preprocessing) -> None:
         self._dataset, self._scan, self._preprocessing = dataset, scan, preprocessing
@@ -117,10 +117,10 @@ class DecodedPixels:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Nothing is held; a `PixelCache` in its place holds files."""
+        """Do nothing: unlike a `PixelCache`, this holds no files."""
 
     def __call__(self, positions: Sequence[int]) -> Pixels:
-        """(n, S, S, C) uint8 or uint16 of the images at these positions.
+        """Return (n, S, S, C) uint8 or uint16 pixels of the images at these positions.
 
         Raises:
             UnreadableImage: an image changed since it was scanned.
@@ -135,7 +135,7 @@ class DecodedPixels:
 
 
 class PixelCache:
-    """Preprocessed pixels by position in a dataset, kept on disk by content: for many passes over the images."""
+    """Preprocessed pixels by position in a dataset, stored on disk by content: for many passes over the images."""
 
     def __init__(
         self,
@@ -147,17 +147,17 @@ class PixelCache:
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
     ) -> None:
-        """Decode what is not there yet.
+        """Decode the images that are not stored yet.
 
         Args:
-            dataset, scan: the images and what their content is.
-            positions: of the images that will be asked for; all readable.
+            dataset, scan: the images and their content.
+            positions: of the images that will be requested; all readable.
             preprocessing: how they are preprocessed.
-            emit: told about progress.
-            stop: asked as often.
+            emit: receives progress.
+            stop: checked as often.
 
         Raises:
-            Stopped: on request; what was decoded is kept.
+            Stopped: on request; decoded images stay stored.
             UnreadableImage: an image changed since it was scanned.
             CoverslipError: the disk is full.
         """
@@ -171,11 +171,11 @@ class PixelCache:
         try:
             self._places = self._fill(dataset, scan, positions, preprocessing, emit, stop)
         except BaseException:
-            self._store.close()  # nobody else can: there is no cache yet
+            self._store.close()  # the caller has no cache to close yet
             raise
 
     def __call__(self, positions: Sequence[int]) -> Pixels:
-        """(n, S, S, C) uint8 or uint16 of the images at these positions."""
+        """Return (n, S, S, C) uint8 or uint16 pixels of the images at these positions."""
         return self._store.read([self._places[int(i)] for i in positions])
 
     def __enter__(self) -> "PixelCache":
@@ -193,16 +193,18 @@ class PixelCache:
         emit: Emit,
         stop: Stop,
     ) -> dict[int, int]:
-        """Where in the store each position's pixels lie, once those that it lacked are there."""
+        """Store the missing pixels, and return the position in the store for each position in the dataset."""
         digests = [_digest(scan, i) for i in positions]
-        places = self._store.places(digests)
+        positions_in_store = self._store.places(digests)
         missing = list(
-            {digest: i for digest, i, place in zip(digests, positions, places, strict=True) if place < 0}.values()
+            {
+                digest: i for digest, i, place in zip(digests, positions, positions_in_store, strict=True) if place < 0
+            }.values()
         )
         if missing:
             self._decode(dataset, scan, by_field(dataset.records, missing), preprocessing, emit, stop)
-            places = self._store.places(digests)
-        return dict(zip(positions, places.tolist(), strict=True))
+            positions_in_store = self._store.places(digests)
+        return dict(zip(positions, positions_in_store.tolist(), strict=True))
 
     def _decode(
         self,
@@ -214,26 +216,26 @@ class PixelCache:
         stop: Stop,
     ) -> None:
         started = time.monotonic()
-        some: list[Pixels] = []
+        batch: list[Pixels] = []
         records, digests = [dataset.records[i] for i in missing], [_digest(scan, i) for i in missing]
         for done, image in enumerate(read_preprocessed(records, preprocessing, hashes=digests), start=1):
             if isinstance(image, UnreadableImage):
                 raise image
-            some.append(image.pixels)
-            if len(some) == _N_AT_ONCE or done == len(missing):
-                first = done - len(some)
-                self._store.add(digests[first:done], np.stack(some))
-                some.clear()
+            batch.append(image.pixels)
+            if len(batch) == _N_AT_ONCE or done == len(missing):
+                first = done - len(batch)
+                self._store.add(digests[first:done], np.stack(batch))
+                batch.clear()
                 stop.check()
                 per_second = done / max(time.monotonic() - started, 1e-9)
-                left = (len(missing) - done) / per_second
+                seconds_left = (len(missing) - done) / per_second
                 emit(
                     Progressed(
                         stage="preprocessing images",
                         done=done,
                         total=len(missing),
                         per_second=per_second,
-                        seconds_left=left,
+                        seconds_left=seconds_left,
                     )
                 )
 

@@ -1,4 +1,4 @@
-"""Which images there are, and what is known of each from names and tables. Nothing is decoded here."""
+"""The images of a dataset, and what names and tables state about them, without decoding."""
 
 from coverslip.datasets.index.boxes import gives_boxes
 from coverslip.datasets.index.channel_files import ChannelNames, channel_names, read_as

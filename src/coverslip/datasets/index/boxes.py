@@ -29,14 +29,14 @@ _LAYOUTS: tuple[tuple[Layout, tuple[str, ...]], ...] = (
 _POINTS = (("x_center", "y_center"), ("x", "y"))
 _MICROMETERS = re.compile(r"(?:^|_)([xy])(?:_.*)?_?[(\[]?(?:[µμu]m|microns?)[)\]]?$")
 _MOST = 2**31  # pixels; no image is as large
-_UNKNOWN: Size = (10_000, 10_000)  # of a file that cannot be read, as its rows will say: they stay apart by it
-_MOST_FILES, _MOST_POINTS = 50, 1_000  # that a crop size is suggested from
+_UNKNOWN: Size = (10_000, 10_000)  # of a file that cannot be read, so that the boxes of its rows still differ
+_MOST_FILES, _MOST_POINTS = 50, 1_000  # that the suggested crop size is computed from
 _SUGGESTED_SIDES = (16, 512)
 
 
 @dataclass(frozen=True, slots=True)
 class BoxColumns:
-    """Where in a row its box or point stands, and how it is given."""
+    """The columns of a box or point, and its layout."""
 
     at: tuple[int, ...]
     names: tuple[str, ...]  # as the table writes them
@@ -46,17 +46,17 @@ class BoxColumns:
 
     @property
     def are_points(self) -> bool:
-        """Whether rows give points only, so that one crop size holds for all of them."""
+        """Whether rows give only points, so that one crop size is used for all of them."""
         return self.layout == "point"
 
 
 def find_box_columns(table: Table) -> BoxColumns | None:
-    """The columns of boxes, else those of points.
+    """Return the columns of boxes, else those of points, else None.
 
-    `width` and `height` alone are often just the image's size: not a box.
+    `width` and `height` alone are often the size of the image, not a box.
 
     Raises:
-        BadDataset: three of four columns are there; whole fields of view would be taken for crops.
+        BadDataset: only three of four columns exist, so that whole fields of view would be used as crops.
     """
     missing: list[str] = []
     for suffixes in (PIXELS, RELATIVE):
@@ -79,7 +79,7 @@ def find_box_columns(table: Table) -> BoxColumns | None:
 
 
 def gives_boxes(table: Table) -> bool:
-    """Whether a table's columns give boxes, also where one of them is missing."""
+    """Return whether the columns of a table give boxes, even if one of them is missing."""
     try:
         columns = find_box_columns(table)
     except BadDataset:
@@ -88,15 +88,15 @@ def gives_boxes(table: Table) -> bool:
 
 
 def used_box_columns(table: Table, at_path: int, crop_size: int | None) -> BoxColumns | None:
-    """The columns that rows are cropped by; None where each row is a whole image.
+    """Return the columns by which rows are cropped; None if each row is a whole image.
 
-    Points count where a crop size is known, or where a file is named by several rows. A table with one row for each
-    file often lists crops that are cut already, and where they came from.
+    Points are used if a crop size is known, or if several rows name the same file. A table with one row for each file
+    often lists images that are already cropped, and their origins.
 
     Args:
         table: with its columns' names.
         at_path: the column of paths.
-        crop_size: side of the square around a point, in pixels; None: not known.
+        crop_size: side of the square around a point, in pixels; None: unknown.
 
     Raises:
         BadDataset: points without a crop size, or in micrometers; three of four columns of a box.
@@ -124,9 +124,9 @@ def used_box_columns(table: Table, at_path: int, crop_size: int | None) -> BoxCo
 
 
 def suggested_crop_size(table: Table, at_path: int, columns: BoxColumns) -> int | None:
-    """A side that holds one object and some of what surrounds it: twice the distance of close neighbors, in pixels.
+    """Return a side in pixels that contains one object and its surroundings: twice the distance of close neighbors.
 
-    Touching objects are one diameter apart, so the lower quartile of the distances to the nearest neighbor is taken.
+    Touching objects are one diameter apart, so the lower quartile of the distances to the nearest neighbor is used.
     """
     if columns.is_relative:
         return None
@@ -154,16 +154,16 @@ def suggested_crop_size(table: Table, at_path: int, columns: BoxColumns) -> int 
 def box_of(
     row: Sequence[str], columns: BoxColumns, size: Callable[[], Size | None], crop_size: int | None = None
 ) -> Box | None:
-    """A row's box in whole pixels, or None where its cells are empty.
+    """Return a row's box in whole pixels, or None if its cells are empty.
 
     Args:
         row: its cells.
-        columns: where its box or point stands.
-        size: asked for that of the row's image where boxes are relative to it; None: it cannot be read.
+        columns: those of its box or point.
+        size: returns the size of the row's image, if boxes are relative to it; None: it cannot be read.
         crop_size: side of the square around a point.
 
     Raises:
-        ValueError: a cell is no number, the box is incomplete or empty, or there is no point; says which.
+        CellFault: a cell is not a number, the box is incomplete or empty, or there is no point.
     """
     cells = [row[at] for at in columns.at]
     if not any(cells) and not columns.are_points:
@@ -192,7 +192,7 @@ def box_of(
 
 
 def size_of(file: Path) -> Size | None:
-    """Width and height of an image without decoding it, upright; None where it cannot be read."""
+    """Return width and height of the upright image without decoding it; None if it cannot be read."""
     try:
         series = describe_image(file)[0]
     except UnreadableImage:
@@ -206,7 +206,11 @@ def _names(table: Table, at: Sequence[int]) -> tuple[str, ...]:
 
 
 def _refuse_micrometers(table: Table) -> None:
-    """Raises BadDataset where columns give positions in micrometers: their pixels are not known."""
+    """Refuse columns with positions in micrometers, since the pixel size is unknown.
+
+    Raises:
+        BadDataset: there are such columns.
+    """
     axes = {match[1]: column for column in table.columns if (match := _MICROMETERS.search(plain_name(column)))}
     if len(axes) == 2:
         raise BadDataset("positions-in-micrometers", file=table.file, x=axes["x"], y=axes["y"])

@@ -1,4 +1,4 @@
-"""Images whose channels lie in files of their own, told by their names: `a_w1.tif` and `a_w2.tif` are one image."""
+"""Images with each channel in a separate file, recognized by names: `a_w1.tif` and `a_w2.tif` are one image."""
 
 import re
 from collections import Counter, defaultdict
@@ -10,38 +10,38 @@ from coverslip.datasets.index.records import Dataset, ImageRecord, one_line
 from coverslip.images import MOST_CHANNEL_FILES, ReadPlan
 from coverslip.messages import Note, note
 
-# What microscopes' programs write: _w1, _w2DAPI, _ch00, _C0, -ch1, _channel1.
+# Marks that acquisition programs write: _w1, _w2DAPI, _ch00, _C0, -ch1, _channel1.
 _USUAL_MARK = re.compile(
     r"[_\-. ](?:w|ch|c|chan|channel)_?\d{1,2}(?:[A-Za-z][A-Za-z0-9]*)?(?![A-Za-z0-9])", re.IGNORECASE
 )
-_LEAST_SHARE = 0.8  # of images that have all their files, for names to be taken for those of channels
+_LEAST_SHARE = 0.8  # of images that have all their files, for marks to count as those of channels
 
 
 def read_as(data: Dataset, plan: ReadPlan) -> Dataset:
-    """The same images by another plan; where it names files of channels, those of an image become one."""
+    """Return the same images by another plan. If it names channel files, the files of an image are joined."""
     return with_channel_files(data, plan).read_with(plan)
 
 
 def with_channel_files(data: Dataset, plan: ReadPlan) -> Dataset:
-    """The images of a dataset, those that are channels of one image joined, and notes about what was joined.
+    """Return the images of a dataset with the files that are channels of one image joined, and notes about it.
 
-    An image stands where its first file stood. It is named after the file of its first channel, and has that one's
-    label, group and part. A file that is missing is found out when the image is read. Files without any of the marks
-    stay images of their own, and so do those whose channels are joined already.
+    An image takes the position of its first file. It is named after the file of its first channel, and has the label,
+    group and set of that file. Missing files are detected when the image is read. Files without any of the marks stay
+    separate images, and so do images whose channels are already joined.
 
     Args:
         data: images.
-        plan: names what tells their files apart, if anything does.
+        plan: names the marks of channel files, if there are any.
     """
     if plan.channel_files is None:
         return data
-    joined = _Joined(plan.channel_files)
-    records = joined.of(data.records)
-    return replace(data, records=tuple(records), notes=(*data.notes, *joined.notes()))
+    joining = _ChannelJoiner(plan.channel_files)
+    records = joining.of(data.records)
+    return replace(data, records=tuple(records), notes=(*data.notes, *joining.notes()))
 
 
-class _Joined:
-    """Files of one image, put together, and what was noticed."""
+class _ChannelJoiner:
+    """Joins the files of each image and counts what to note."""
 
     def __init__(self, marks: Sequence[str]) -> None:
         self._marks = marks
@@ -51,7 +51,7 @@ class _Joined:
         self._without: list[str] = []
 
     def of(self, records: Iterable[ImageRecord]) -> list[ImageRecord]:
-        """One record for each image."""
+        """Return one record for each image."""
         images: dict[object, list[tuple[int, ImageRecord]]] = {}
         for record in records:
             mark = None if record.given is not None or record.plan.other_files else self._last_mark(record.path.name)
@@ -72,11 +72,11 @@ class _Joined:
         self._n_files += len(files)
         self._n_images += 1
         self._n_unlike += len({record.label for _, record in files}) > 1
-        names = [_with_mark(first.path.name, mark, other) for other in self._marks]
+        names = [_with_mark(first.path.name, mark, each) for each in self._marks]
         changed = replace(first, plan=first.plan.model_copy(update={"other_files": tuple(names[1:])}))
         if channel == 0:
             return changed
-        identity = names[0].join(first.image_id.rsplit(first.path.name, 1))  # the first file is not there
+        identity = names[0].join(first.image_id.rsplit(first.path.name, 1))  # the first file does not exist
         group = identity if first.group == first.image_id else first.group
         return replace(changed, path=first.path.with_name(names[0]), image_id=identity, group=group)
 
@@ -84,7 +84,7 @@ class _Joined:
         return next(iter(reversed(list(self._any.finditer(name)))), None)
 
     def notes(self) -> list[Note]:
-        """How many files became how many images, and what may not be as it was meant."""
+        """Return notes on the joined files, and on files that may not be joined as intended."""
         marks = ", ".join(f"'{one_line(mark, 40)}'" for mark in self._marks)
         notes = [note("channel-files", n_files=self._n_files, n_images=self._n_images, marks=marks)]
         if self._without:
@@ -97,7 +97,7 @@ class _Joined:
 
 @dataclass(frozen=True, slots=True)
 class ChannelNames:
-    """What seems to tell the channels of images apart by the names of their files."""
+    """The marks in file names that seem to distinguish the channels of images."""
 
     marks: tuple[str, ...]  # in the order of channels
     n_files: int
@@ -106,14 +106,14 @@ class ChannelNames:
 
 
 def channel_names(records: Sequence[ImageRecord]) -> ChannelNames | None:
-    """The marks that the files of most images differ by, where all but a few names have one; None: there are none."""
+    """Return the marks by which the files of most images differ, if all but a few names have one; else None."""
     marks_of: dict[tuple[Path, str], dict[str, str]] = defaultdict(dict)
     for record in records:
         if record.given is None and not record.plan.other_files:
-            found = next(iter(reversed(list(_USUAL_MARK.finditer(record.path.name)))), None)
-            if found is not None:
-                key = (record.path.parent, _with_mark(record.path.name, found, "\0"))
-                marks_of[key][found.group()] = record.path.name
+            last_mark = next(iter(reversed(list(_USUAL_MARK.finditer(record.path.name)))), None)
+            if last_mark is not None:
+                key = (record.path.parent, _with_mark(record.path.name, last_mark, "\0"))
+                marks_of[key][last_mark.group()] = record.path.name
     if not marks_of:
         return None
     times = Counter(frozenset(marks) for marks in marks_of.values())
@@ -128,5 +128,5 @@ def channel_names(records: Sequence[ImageRecord]) -> ChannelNames | None:
     return ChannelNames(ordered, n_files, n_images, tuple(example[mark] for mark in ordered))
 
 
-def _with_mark(name: str, mark: re.Match[str], other: str) -> str:
-    return f"{name[: mark.start()]}{other}{name[mark.end() :]}"
+def _with_mark(name: str, mark: re.Match[str], replacement: str) -> str:
+    return f"{name[: mark.start()]}{replacement}{name[mark.end() :]}"

@@ -1,10 +1,9 @@
-"""Other classes than the folders or the table name: joined, left out, renamed, put in order.
+"""Changes of the classes that folders or a table name: merge, exclude, rename and order them.
 
 Each label is changed once, and no new name is itself changed again. So labels that already have their new names stay
 as they are, and images labelled either way can be measured with one run.
 
-Domains of one dataset may have classes of one name. Whoever names a class as `<domain>/<class>` means
-that of one domain alone.
+Domains of one dataset may have classes with the same name. `<domain>/<class>` names the class of one domain.
 """
 
 import datetime
@@ -23,13 +22,13 @@ from coverslip.messages import Note, Set, note, text
 
 
 def _as_name(value: object) -> object:
-    """A class's name as labels are compared; YAML reads a class called 7 or 2024-01-05 as a number or a date."""
+    """Return a class's name as labels are compared. YAML reads a class named 7 or 2024-01-05 as a number or a date."""
     is_simple = isinstance(value, str | int | float | datetime.date) and not isinstance(value, bool)
     return clean_label(str(value)) if is_simple else value
 
 
 def _as_names(value: object) -> object:
-    """A name by itself is a list of one."""
+    """Return a single name as a tuple of one name."""
     return value if isinstance(value, list | tuple | dict) else (value,)
 
 
@@ -38,7 +37,7 @@ Names = Annotated[tuple[Name, ...], BeforeValidator(_as_names)]
 
 
 class ClassPlan(BaseModel):
-    """Which classes are trained on, made from those that the images are labelled with."""
+    """The classes to train on, made from those that the images are labeled with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,9 +45,9 @@ class ClassPlan(BaseModel):
         dict[Name, Annotated[Names, Field(min_length=1)]],
         Key("Classes merged", "classes", "Classes that count as one, under a new name."),
     ] = Field(default_factory=dict, description="Classes to merge: the new name, then the list of old ones.")
-    drop: Annotated[
-        Names, Key("Excluded classes", "classes", "Images of these classes are not used, as if they were not there.")
-    ] = Field(default=(), description="Classes whose images are excluded.")
+    drop: Annotated[Names, Key("Excluded classes", "classes", "Images of these classes are not used.")] = Field(
+        default=(), description="Classes whose images are excluded."
+    )
     rename: Annotated[dict[Name, Name], Key("Classes renamed", "classes", "Other names for classes.")] = Field(
         default_factory=dict, description="Other names for classes: old name, new name."
     )
@@ -57,12 +56,12 @@ class ClassPlan(BaseModel):
         Key(
             "Separate classes for each domain",
             "classes",
-            "Whether images of each domain have classes of their own, even where they have the same names.",
+            "Whether images of each domain have separate classes, even if these have the same names.",
         ),
     ] = Field(
         default=False,
-        description="Whether each domain has classes of its own, called `<domain>/<class>`; else classes of one "
-        "name are one class. The other keys can call a class of one domain by that name in either case.",
+        description="Whether each domain has separate classes, named `<domain>/<class>`; else classes with the same "
+        "name are one class. The other keys can use such a name for a class of one domain in either case.",
     )
     order: Annotated[
         Names, Key("Order of classes", "classes", "Which classes come first in every table and picture.")
@@ -71,11 +70,11 @@ class ClassPlan(BaseModel):
     )
 
     def new_names(self) -> dict[str, str]:
-        """What each renamed or merged class is called from now on."""
+        """Return the new name of each renamed or merged class."""
         return self.rename | {old: new for new, olds in self.merge.items() for old in olds}
 
     def changes(self) -> dict[str, str]:
-        """Every class that is named in order to change it, and what its images are labelled with from now on."""
+        """Return the new label of the images of every class that the plan changes or excludes."""
         return self.new_names() | {name: name for name in self.drop}
 
     @model_validator(mode="after")
@@ -129,48 +128,50 @@ class ClassPlan(BaseModel):
 
 
 def with_classes(dataset: Dataset, plan: ClassPlan, known: Iterable[str] = ()) -> Dataset:
-    """The images with their labels changed; a label that the plan does not name stays, and so does a new name.
+    """Return the images with changed labels. A label that the plan does not name stays, and so does a new name.
 
-    Dropped images keep their records and labels: what happened to them can be seen in the split.
+    Excluded images keep their records and labels, so that the split shows what happened to them.
 
     Args:
-        dataset: images with the labels that they were found with.
+        dataset: images with their original labels.
         plan: what to change.
-        known: classes after the change, where they are known: labels that are among them already stay.
+        known: the classes after the change, if they are known. Labels that are among them stay.
     """
     changes, known = plan.changes(), frozenset(known)
 
     def renamed(record: ImageRecord) -> ImageRecord:
-        new, named = record.label, _named(dataset, record, plan, changes)
-        if named is not None:
-            new = changes[named]
+        new, old_name = record.label, _named(dataset, record, plan, changes)
+        if old_name is not None:
+            new = changes[old_name]
         elif plan.by_domain and new is not None:
-            own = class_of_domain(dataset, record)
-            new = new if new in known and own not in known else own
+            class_in_domain = class_of_domain(dataset, record)
+            new = new if new in known and class_in_domain not in known else class_in_domain
         return record if new == record.label else replace(record, label=new)
 
     records = tuple(map(renamed, dataset.records))
-    made = frozenset(plan.new_names().values())
-    return replace(dataset, records=records, dropped=frozenset(plan.drop), class_order=plan.order, made_classes=made)
+    new_classes = frozenset(plan.new_names().values())
+    return replace(
+        dataset, records=records, dropped=frozenset(plan.drop), class_order=plan.order, made_classes=new_classes
+    )
 
 
 def _named(dataset: Dataset, record: ImageRecord, plan: ClassPlan, changes: Container[str]) -> str | None:
-    """By which name the plan changes an image's class, if it does; what it says of a domain's own class goes first."""
+    """Return the name by which the plan changes an image's class; that of a domain's own class takes precedence."""
     if record.label is None:
         return None
-    own = class_of_domain(dataset, record)
-    names = (own,) if plan.by_domain else (own, record.label)
+    class_in_domain = class_of_domain(dataset, record)
+    names = (class_in_domain,) if plan.by_domain else (class_in_domain, record.label)
     return next((name for name in names if name in changes), None)
 
 
 def class_of_domain(dataset: Dataset, record: ImageRecord) -> str:
-    """The name of an image's class that no other domain's class has: `<domain>/<class>`."""
+    """Return the name of an image's class that is unique to its domain: `<domain>/<class>`."""
     start, label = f"{dataset.domain_of(record)}/", record.label or ""
     return label if label.startswith(start) else start + label
 
 
 def shared_class_notes(dataset: Dataset) -> list[Note]:
-    """A note on classes that several domains have by one name, though nobody said whether they are the same."""
+    """Return a note on classes with the same name in several domains, unless the recipe states what they are."""
     domains_of: dict[str, set[str]] = defaultdict(set)
     for record in dataset.records:
         if record.label is not None and dataset.has_class(record):
@@ -191,23 +192,28 @@ def shared_class_notes(dataset: Dataset) -> list[Note]:
 
 
 def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
-    """Refuse, before any work, a plan that does not fit the classes that images are labelled with.
+    """Refuse, before any work, a plan that does not fit the classes that images are labeled with.
 
     Raises:
-        BadRecipe: all faults at once: names that do not exist, with the nearest that do, and new names of classes that
-            are there already.
+        BadRecipe: all faults at once: names that do not exist, with the nearest that do, and new names that classes
+            already have.
     """
     labelled = [record for record in dataset.records if record.label is not None]
-    own = {class_of_domain(dataset, record) for record in labelled}
-    there = sorted(own, key=natural_key) if plan.by_domain else dataset.classes
+    classes_of_domains = {class_of_domain(dataset, record) for record in labelled}
+    existing = sorted(classes_of_domains, key=natural_key) if plan.by_domain else dataset.classes
     changed = {key: list(names) for key, names in (("drop", plan.drop), ("rename", plan.rename)) if names}
     if plan.merge:
         changed["merge"] = [old for olds in plan.merge.values() for old in olds]
     faults = [
-        text("no-image-of-class", key=f"classes.{key}", name=one_line(name, 60), hint=_nearest(name, there, own))
+        text(
+            "no-image-of-class",
+            key=f"classes.{key}",
+            name=one_line(name, 60),
+            hint=_nearest(name, existing, classes_of_domains),
+        )
         for key, names in changed.items()
         for name in names
-        if name not in own and name not in there
+        if name not in classes_of_domains and name not in existing
     ]
     changes, new_names = plan.changes(), plan.new_names()
     unnamed = (i for i, record in enumerate(dataset.records) if _named(dataset, record, plan, changes) is None)
@@ -222,17 +228,19 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
         for name in plan.order
         if name not in after
     ]
-    if not faults and len(after) < 2 <= len(there):
+    if not faults and len(after) < 2 <= len(existing):
         faults.append(text("too-few-classes-left", n_classes=len(after), classes=some(after)))
     if faults:
         mismatches = "; ".join(faults)
-        raise BadRecipe("classes-do-not-fit", mismatches=mismatches, classes=some(there, 12), has_classes=bool(there))
+        raise BadRecipe(
+            "classes-do-not-fit", mismatches=mismatches, classes=some(existing, 12), has_classes=bool(existing)
+        )
 
 
 def _nearest(name: str, names: Iterable[str], names_of_domains: Iterable[str] = ()) -> str:
-    """The name that was meant, as an advice: one of these, or where it names a domain, a class of that domain."""
-    others = [*names, *names_of_domains] if "/" in name else list(names)
-    plain = {other.casefold(): other for other in others}
-    near = [other for other in others if other.endswith(f"/{name}")]
+    """Return a hint at the name that was probably meant: one of these names, or a class of the domain that it names."""
+    candidates = [*names, *names_of_domains] if "/" in name else list(names)
+    plain = {candidate.casefold(): candidate for candidate in candidates}
+    near = [candidate for candidate in candidates if candidate.endswith(f"/{name}")]
     near += [plain[match] for match in difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)]
     return f" {text('did-you-mean', name=one_line(near[0], 60))}" if near else ""

@@ -1,4 +1,4 @@
-"""Images that lie in folders: listing them, and reading classes and parts off the folders' names."""
+"""Images in folders: list them, and read classes and sets from the names of the folders."""
 
 import os
 from collections import Counter
@@ -27,19 +27,19 @@ _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS puts into zip files
 
 @dataclass(slots=True)
 class Listing:
-    """What lies below a folder. Paths are tuples of names relative to it."""
+    """The content of a folder. Paths are tuples of names relative to it."""
 
     images: list[tuple[str, ...]] = field(default_factory=list)
     folders: list[tuple[str, ...]] = field(default_factory=list)
     n_hidden: int = 0
-    other: Counter[str] = field(default_factory=Counter)  # suffix -> files that are no images
-    n_circular: int = 0  # links to folders that were listed already
-    closed: list[str] = field(default_factory=list)  # folders that may not be opened
+    other: Counter[str] = field(default_factory=Counter)  # suffix -> number of files that are not images
+    n_circular: int = 0  # links to folders that are already listed
+    closed: list[str] = field(default_factory=list)  # folders that could not be opened
 
     def notes(self) -> list[Note]:
-        """What was passed over, in words."""
+        """Return notes on what is ignored."""
         notes = []
-        for unread in unread_formats(parts[-1] for parts in self.images):
+        for unread in unread_formats(path_parts[-1] for path_parts in self.images):
             notes.append(
                 note("unread-format", level="warning", format=unread.title, n_files=unread.n_files, advice=unread.do)
             )
@@ -56,12 +56,12 @@ class Listing:
 
 
 def has_image_suffix(name: str) -> bool:
-    """Whether a file name ends like an image, in upper or lower case."""
+    """Return whether a file name has the suffix of an image, in upper or lower case."""
     return _suffix(name) in image_suffixes()
 
 
 def list_images(root: Path) -> Listing:
-    """Every image below `root`, in natural order. Links are followed, but never round in a circle.
+    """List every image below `root`, in natural order. Links are followed, but not in circles.
 
     Raises:
         BadDataset: `root` itself may not be opened.
@@ -100,28 +100,27 @@ def list_images(root: Path) -> Listing:
 
 
 def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], list[Note]]:
-    """Records of a folder of class folders, optionally under train / val / test.
+    """Return the records of a folder of class folders, optionally under train / val / test, and notes.
 
-    The first folder level is the class; deeper ones are not looked at. Images that lie beside the class folders
-    have no label.
+    The first folder level is the class; deeper levels are ignored. Images beside the class folders have no label.
 
     Raises:
-        BadDataset: there are no images, or no class folders; the message says what there is.
+        BadDataset: there are no images, or no class folders. The message says what there is.
     """
     listing = list_images(root)
     if not listing.images:
         raise no_images(root, listing)
     layout = _read_layout(root, listing.images)
     records = []
-    for parts in listing.images:
-        side, label = layout.place(parts)
-        identity = name_as_text("/".join(parts))
-        records.append(ImageRecord(identity, root.joinpath(*parts), label, None, "", side, plan))
+    for path_parts in listing.images:
+        side, label = layout.place(path_parts)
+        identity = name_as_text("/".join(path_parts))
+        records.append(ImageRecord(identity, root.joinpath(*path_parts), label, None, "", side, plan))
     return layout.source, records, layout.notes(listing, records) + listing.notes()
 
 
 def no_images(folder: Path, listing: Listing) -> BadDataset:
-    """The error for a folder without images: what was found instead."""
+    """Return the error for a folder without images, which says what it contains instead."""
     if listing.other:
         content = "other-files"
     elif listing.folders:
@@ -140,15 +139,15 @@ def no_images(folder: Path, listing: Listing) -> BadDataset:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where in a relative path the part and the class stand."""
+    """The positions of set and class in a relative path."""
 
-    prefix: tuple[str, ...]  # wrapping folders that say nothing, such as `images`
+    prefix: tuple[str, ...]  # enclosing folders without a meaning, such as `images`
     source: Source
 
-    def place(self, parts: Sequence[str]) -> tuple[Side | None, str | None]:
-        """Part and label of an image with these path parts."""
-        inner = parts[len(self.prefix) :]
-        if tuple(parts[: len(self.prefix)]) != self.prefix:
+    def place(self, path_parts: Sequence[str]) -> tuple[Side | None, str | None]:
+        """Return the set and label of an image with these path parts."""
+        inner = path_parts[len(self.prefix) :]
+        if tuple(path_parts[: len(self.prefix)]) != self.prefix:
             return None, None
         side = side_named(inner[0]) if self.source == "split folders" and len(inner) > 1 else None
         if self.source == "split folders":
@@ -162,7 +161,7 @@ class _Layout:
         unlabelled = [record.image_id for record in records if record.label is None]
         if unlabelled:
             notes.append(note("no-class-folder", n_images=len(unlabelled), examples=some(unlabelled, 3)))
-        full = {parts[:depth] for parts in listing.images for depth in range(1, len(parts))}
+        full = {path_parts[:depth] for path_parts in listing.images for depth in range(1, len(path_parts))}
         depth = len(self.prefix) + (2 if self.source == "split folders" else 1)
         empty = ["/".join(f) for f in listing.folders if len(f) == depth and f not in full]
         if empty:
@@ -173,26 +172,26 @@ class _Layout:
 def _read_layout(root: Path, images: Sequence[tuple[str, ...]]) -> _Layout:
     prefix: tuple[str, ...] = ()
     while True:
-        inner = [parts[len(prefix) :] for parts in images]
-        tops = sorted({parts[0] for parts in inner if len(parts) > 1}, key=natural_key)
+        inner = [path_parts[len(prefix) :] for path_parts in images]
+        tops = sorted({path_parts[0] for path_parts in inner if len(path_parts) > 1}, key=natural_key)
         if not tops:
             raise BadDataset("no-class-folders", file=root, n_images=len(images))
         sides = {top: side_named(top) for top in tops}
-        below_sides = [parts for parts in inner if len(parts) > 1 and sides[parts[0]]]
+        below_sides = [path_parts for path_parts in inner if len(path_parts) > 1 and sides[path_parts[0]]]
         divides = all(sides.values()) or {"train"} < {side for side in sides.values() if side}
-        if divides and any(len(parts) > 2 for parts in below_sides):
+        if divides and any(len(path_parts) > 2 for path_parts in below_sides):
             return _Layout(prefix, "split folders")
         if divides:
             raise BadDataset("split-folders-without-classes", file=root, folders=some(tops))
-        # An unpacked archive often has one folder around everything. Taken as a class it would be the only one.
+        # An unpacked archive often has one folder around everything. As a class, it would be the only one.
         depth = _n_shared_folders(inner)
-        if not depth or any(len(parts) == depth + 1 for parts in inner):
+        if not depth or any(len(path_parts) == depth + 1 for path_parts in inner):
             return _Layout(prefix, "folders")
         prefix = (*prefix, tops[0])
 
 
 def _n_shared_folders(images: Sequence[tuple[str, ...]]) -> int:
-    """How many folders lie one in the other around all images."""
+    """Return the number of nested folders that enclose all images."""
     first, last = min(images)[:-1], max(images)[:-1]  # all others share what these two share
     return next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
@@ -205,7 +204,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _leads_back(link: str, folder: Path, real_root: str, top: str, followed: set[tuple[str, str]]) -> bool:
-    """Whether a linked folder encloses the one that it lies in, or was listed before under the same class."""
+    """Return whether a linked folder encloses the folder of the link, or is already listed under the same class."""
     target = os.path.realpath(link)
     enclosing = target.rstrip(os.sep) + os.sep
     if any((place + os.sep).startswith(enclosing) for place in (real_root, os.path.realpath(folder))):
@@ -221,10 +220,10 @@ def _suffix(name: str) -> str:
     return name[dot:].lower() if dot > 0 else ""
 
 
-def _natural_path(parts: Iterable[str]) -> list[tuple[tuple[str | tuple[int, str], ...], str]]:
-    return [natural_key(part) for part in parts]
+def _natural_path(names: Iterable[str]) -> list[tuple[tuple[str | tuple[int, str], ...], str]]:
+    return [natural_key(name) for name in names]
 
 
 def _suffixes(counts: Counter[str]) -> str:
-    shown = ", ".join(f"{n:,} {one_line(suffix, 20)}" for suffix, n in counts.most_common(6))
-    return shown if len(counts) <= 6 else f"{shown} and others"
+    listed = ", ".join(f"{n:,} {one_line(suffix, 20)}" for suffix, n in counts.most_common(6))
+    return listed if len(counts) <= 6 else f"{listed} and others"

@@ -1,6 +1,6 @@
 """Sources in memory: tables of other libraries, arrays, Pillow images and iterables.
 
-They become tables as if they had been read from a file, so that all that holds for tables holds for them.
+They become tables, as if read from a file, so that the rules for tables apply.
 """
 
 import os
@@ -21,43 +21,43 @@ from coverslip.messages import text
 
 Axes = Literal["HWC", "CHW"]
 
-_PLAIN_CHANNELS = 4  # that even an image of a few pixels may have
+_PLAIN_CHANNELS = 4  # number that an image of any size may have
 
 
-def is_image(given: object) -> bool:
-    """Whether this is one image: Pillow's, or anything of two or three axes that NumPy makes an array of."""
-    return isinstance(given, Image.Image) or n_axes(given) in (2, 3)
+def is_image(candidate: object) -> bool:
+    """Return whether this is one image: a Pillow image, or an object of two or three axes that becomes an array."""
+    return isinstance(candidate, Image.Image) or n_axes(candidate) in (2, 3)
 
 
-def n_axes(given: object) -> int | None:
-    """How many axes an array has, of NumPy or of others that know how to become one; None: it is no array."""
-    if isinstance(given, np.ndarray):
-        return given.ndim
-    return len(getattr(given, "shape", ())) if hasattr(given, "__array__") else None
+def n_axes(array: object) -> int | None:
+    """Return the number of axes of an array, or of an object that becomes one; None: it is not an array."""
+    if isinstance(array, np.ndarray):
+        return array.ndim
+    return len(getattr(array, "shape", ())) if hasattr(array, "__array__") else None
 
 
-def image_in_memory(given: Any, name: str, axes: Axes = "HWC") -> Decoded:  # Any: whatever becomes an array
-    """An image as if it had been read from a lossless file of these pixels. Arrays are not copied.
+def image_in_memory(image: Any, name: str, axes: Axes = "HWC") -> Decoded:  # Any: whatever becomes an array
+    """Return an image as if read from a lossless file of these pixels. Arrays are not copied.
 
     Args:
-        given: as `is_image` says; truth values are black and white.
+        image: an image, see `is_image`. Booleans are black and white.
         name: of the image, for errors.
-        axes: of an array with three: channels last or first. An array with two is grey.
+        axes: of an array with three axes: channels last or first. An array with two axes is gray.
 
     Raises:
-        BadDataset: it has no pixels, does not hold real numbers, or as many channels as if its axes were others.
+        BadDataset: it has no pixels, does not contain real numbers, or seems to have other axes.
     """
-    if isinstance(given, Image.Image):
-        return _of_pillow(given, name)
-    array = np.asarray(given)
-    if array.ndim == 3 and axes == "CHW":
-        array = array.transpose(1, 2, 0)
-    if array.dtype.kind not in "buif":
-        raise BadDataset("not-an-array-of-numbers", name=name, dtype=str(array.dtype))
-    _check_shape(array, name, axes)
-    if array.dtype.kind == "b":
-        return Decoded(array.astype(np.uint8) * np.uint8(255), bit_depth=1)
-    return Decoded(array, bit_depth=8 * array.dtype.itemsize)
+    if isinstance(image, Image.Image):
+        return _of_pillow(image, name)
+    pixels = np.asarray(image)
+    if pixels.ndim == 3 and axes == "CHW":
+        pixels = pixels.transpose(1, 2, 0)
+    if pixels.dtype.kind not in "buif":
+        raise BadDataset("not-an-array-of-numbers", name=name, dtype=str(pixels.dtype))
+    _check_shape(pixels, name, axes)
+    if pixels.dtype.kind == "b":
+        return Decoded(pixels.astype(np.uint8) * np.uint8(255), bit_depth=1)
+    return Decoded(pixels, bit_depth=8 * pixels.dtype.itemsize)
 
 
 def _of_pillow(image: Image.Image, name: str) -> Decoded:
@@ -71,15 +71,15 @@ def _check_shape(array: np.ndarray, name: str, axes: Axes) -> None:
     if 0 in array.shape:
         raise BadDataset("no-pixels", name=name, shape=str(array.shape))
     if array.ndim == 3 and array.shape[2] > _PLAIN_CHANNELS and array.shape[2] >= min(array.shape[:2]):
-        other = "CHW" if axes == "HWC" else "HWC"
+        other_axes = "CHW" if axes == "HWC" else "HWC"
         height, width, n_channels = array.shape
-        raise BadDataset("wrong-axes", name=name, n_channels=n_channels, height=height, width=width, axes=other)
+        raise BadDataset("wrong-axes", name=name, n_channels=n_channels, height=height, width=width, axes=other_axes)
 
 
 def with_pixel_depth(tables: Sequence[Mapping[str, Decoded]], depth: Depth | None) -> list[dict[str, Decoded]]:
-    """Convert arrays of 32-bit and 64-bit integers, in which NumPy often holds 8-bit and 16-bit pixels.
+    """Convert arrays of 32-bit and 64-bit integers, in which NumPy often stores 8-bit and 16-bit pixels.
 
-    All of them get the same depth: a dark image and a bright one of the same microscope stay comparable.
+    All of them get the same depth, so that dark and bright images of the same microscope stay comparable.
 
     Args:
         tables: the images of each table, by name.
@@ -117,16 +117,16 @@ def _check_range(array: np.ndarray, name: str, depth: Depth) -> None:
 
 
 def as_sources(source: object, axes: Axes, depth: Depth | None = None) -> list[str | Path | Table]:
-    """What a program gives, as paths and tables: several sources, or one.
+    """Return the sources that a program gives, one or several, as paths and tables.
 
     Args:
         source: a path; a table; an image; a stack of images as an array of four axes; a tuple `(X, y)` of images and
-            their labels; or anything to go through that gives such things.
-        axes: of arrays of colour images.
+            their labels; or an iterable of these.
+        axes: of arrays of color images.
         depth: of arrays of integers of more than 16 bits, as of `with_pixel_depth`.
 
     Raises:
-        BadDataset: it is none of these, or an image or table that cannot be used.
+        BadDataset: it is none of these, or an invalid image or table.
     """
     sources = _sources_of(source, axes)
     tables = [table for table in sources if isinstance(table, Table)]
@@ -147,7 +147,7 @@ def _sources_of(source: object, axes: Axes) -> list[str | Path | Table]:
 
 
 def _sources(items: Sequence[object], axes: Axes) -> list[str | Path | Table]:
-    """Each item as a path or a table; images that follow each other make one table."""
+    """Return each item as a path or a table; consecutive images form one table."""
     sources: list[str | Path | Table] = []
     for are_images, group in groupby(enumerate(items), lambda numbered: _is_image(numbered[1])):
         numbered = list(group)
@@ -169,16 +169,16 @@ def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | Tabl
     raise BadDataset("unsupported-item", index=k, item=f"{item!r:.80}")
 
 
-def _is_labels(given: object) -> bool:
-    """Whether it is the `y` of `(X, y)`: a list or an array of one axis. No source of images is either."""
-    return isinstance(given, list) or n_axes(given) == 1
+def _is_labels(candidate: object) -> bool:
+    """Return whether it is the `y` of `(X, y)`: a list or an array of one axis, which no source of images is."""
+    return isinstance(candidate, list) or n_axes(candidate) == 1
 
 
 def _labelled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each library's own
-    """`(X, y)` as a table.
+    """Return `(X, y)` as a table.
 
     Raises:
-        BadDataset: there are not as many labels as images.
+        BadDataset: the numbers of images and labels differ.
     """
     if not isinstance(images, Iterable) or isinstance(images, (str, Mapping)):
         raise BadDataset("x-without-images", type_name=type(images).__name__)
@@ -189,21 +189,21 @@ def _labelled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each li
     return table
 
 
-def _is_image(given: object) -> bool:
-    """Whether it is one image: data frames become arrays of two axes too."""
-    return is_image(given) and not _is_table(given)
+def _is_image(candidate: object) -> bool:
+    """Return whether it is one image, and not a data frame, which becomes an array of two axes too."""
+    return is_image(candidate) and not _is_table(candidate)
 
 
-def _is_table(given: object) -> bool:
-    """Whether it has named columns, as dictionaries and the data frames of pandas, polars and PyArrow have."""
-    return isinstance(given, Mapping) or (hasattr(given, "columns") and hasattr(given, "__getitem__"))
+def _is_table(candidate: object) -> bool:
+    """Return whether it has named columns, like dictionaries and data frames of pandas, polars and PyArrow."""
+    return isinstance(candidate, Mapping) or (hasattr(candidate, "columns") and hasattr(candidate, "__getitem__"))
 
 
-def _table_of(given: Any, word: str, axes: Axes) -> Table:  # Any: each library's own
-    names = list(given if isinstance(given, Mapping) else getattr(given, "column_names", given.columns))
+def _table_of(frame: Any, word: str, axes: Axes) -> Table:  # Any: each library's own
+    names = list(frame if isinstance(frame, Mapping) else getattr(frame, "column_names", frame.columns))
     if len(set(names)) < len(names):
         raise BadDataset("equal-table-columns", columns=some(map(str, names), 12))
-    columns = {str(name): _cells(given[name]) for name in names}
+    columns = {str(name): _cells(frame[name]) for name in names}
     lengths = {len(cells) for cells in columns.values()}
     if len(lengths) > 1:
         sizes = ", ".join(text("column-length", column=name, n_cells=len(cells)) for name, cells in columns.items())
@@ -215,7 +215,7 @@ def _table_of(given: Any, word: str, axes: Axes) -> Table:  # Any: each library'
 
 
 def _cells(column: Any) -> list[Any]:  # Any: each library's own
-    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)  # PyArrow's cells are no plain values
+    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)  # PyArrow's cells are not plain values
 
 
 def _texts_and_images(
@@ -223,7 +223,7 @@ def _texts_and_images(
     word: str,
     axes: Axes,  # Any: whatever stands in a data frame
 ) -> tuple[list[list[str]], dict[str, Decoded]]:
-    """Each column as text; in the one that holds images, names stand in their place: `word` and the row's number."""
+    """Return each column as text, and the images by name. Names of `word` and row number replace images."""
     of_paths = [name for name in columns if plain_name(name) in ALIASES["path"]]
     of_images = [name for name in of_paths if any(map(is_image, columns[name]))]
     if of_images and len(of_paths) > 1:
@@ -232,16 +232,16 @@ def _texts_and_images(
     texts = []
     for column, cells in columns.items():
         if column in of_images:
-            named = {f"{word} {k}": cell for k, cell in enumerate(cells)}
-            images = {name: image_in_memory(cell, name, axes) for name, cell in named.items() if is_image(cell)}
-            texts.append([name if name in images else _text(cell) for name, cell in named.items()])
+            cell_of_name = {f"{word} {k}": cell for k, cell in enumerate(cells)}
+            images = {name: image_in_memory(cell, name, axes) for name, cell in cell_of_name.items() if is_image(cell)}
+            texts.append([name if name in images else _text(cell) for name, cell in cell_of_name.items()])
         else:
             texts.append([_text(cell) for cell in cells])
     return texts, images
 
 
 def _text(cell: Any) -> str:  # Any: whatever stands in a data frame
-    """A cell as it would stand in a file: nothing where a value is missing, 3 for a whole 3.0."""
+    """Return a cell as in a file: empty if a value is missing, 3 for a whole 3.0."""
     if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
         return ""
     if isinstance(cell, (float, np.floating)):
@@ -251,8 +251,8 @@ def _text(cell: Any) -> str:  # Any: whatever stands in a data frame
     return os.fspath(cell) if isinstance(cell, os.PathLike) else str(cell).strip()
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], given: Mapping[str, Decoded]) -> Table:
-    """A table whose relative paths start from the current folder."""
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], images: Mapping[str, Decoded]) -> Table:
+    """Return a table whose relative paths start from the current folder."""
     return Table(
         path=Path.cwd() / "table in memory",
         columns=columns,
@@ -260,5 +260,5 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], given: Map
         lines=tuple(range(len(rows))),
         notes=(),
         is_in_memory=True,
-        given=dict(given),
+        given=dict(images),
     )

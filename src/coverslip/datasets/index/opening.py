@@ -1,4 +1,4 @@
-"""Opening a dataset: quick, from names alone. Nothing is decoded here."""
+"""Open a dataset from names alone, without decoding any image."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,11 +39,11 @@ from coverslip.errors import BadDataset
 from coverslip.images import Depth, ReadPlan, middle_of
 from coverslip.messages import Note, note
 
-# A path, an array, a Pillow image, a table, or anything to go through that gives such things; `as_sources` says which.
-Given = Any  # no type names all that becomes an array or has columns
+# A path, an array, a Pillow image, a table, or an iterable of these; see `as_sources`.
+Given = Any  # no type covers every object that becomes an array or has columns
 
 _WHOLE_FIRST_PLANE = ReadPlan()
-_MOST_BYTES = 100_000_000  # of a table that nobody named
+_MOST_BYTES = 100_000_000  # of a table that is searched for beside images
 
 
 def open_dataset(
@@ -72,18 +72,18 @@ def open_dataset(
         group: column of the table that names what a split must not divide (patient, slide, well).
         group_pattern: regular expression that finds the group in each path relative to the folder or table; the part
             named `group`, else the first part in parentheses, else the whole match.
-        columns: which columns of the tables hold what, where their names do not tell: `{"path": "File", "label":
-            "Class"}`. Keys are path, label, group, split, image_id, domain, x, y, width, height and the like; an empty
-            name says that the table has none.
+        columns: the column of each meaning, if the names of the columns do not show it: `{"path": "File", "label":
+            "Class"}`. Keys are path, label, group, split, image_id, domain, x, y, width, height and the like. An empty
+            name states that the table has no such column.
         crop_size: side in pixels of the square that is cut out around each point (x, y) of a table.
         plan: which pixels of which files make an image, where a table's row does not say so itself.
         labelled: False for images to predict. Labels then come from a table's label column only.
-        domains: a name for each source's domain; None stands for the name of its folder. Sources of one name make one
-            domain together. What a table's own column says goes first.
-        axes: of arrays of colour images: channels last or first. Arrays are looked at again when images are read.
+        domains: a name for each source's domain. None stands for the name of its folder. Sources with the same name
+            form one domain. A column of the table takes precedence.
+        axes: of arrays of color images: channels last or first. Arrays are not copied: later changes to them count.
         depth: pixel depth of arrays of 32-bit and 64-bit integers. None stands for uint8 if all their values fit, else
             uint16.
-        may_read: says which files may be opened for their width and height, if boxes are relative to these. None
+        may_read: returns whether a file may be opened for its width and height, if boxes are relative to these. None
             stands for all files.
 
     Raises:
@@ -135,7 +135,7 @@ def _as_opened(source: str | Path | Table) -> str | Table:
 
 
 def open_again(opening: Opening) -> Dataset:
-    """The labelled images of an earlier `open_dataset`, as they are now.
+    """Open the labeled images of an earlier `open_dataset` again, as they are now.
 
     Raises:
         BadDataset: as `open_dataset`.
@@ -151,24 +151,24 @@ def open_again(opening: Opening) -> Dataset:
 
 
 def regrouped(dataset: Dataset, group: str) -> Dataset:
-    """The same images in other groups: by a column if all sources are tables, else by a pattern on the path.
+    """Return the same images in other groups: by a column if all sources are tables, else by a pattern on the path.
 
-    Images that were taken out of the dataset since it was opened stay out.
+    Images that were removed from the dataset since it was opened stay removed.
 
     Raises:
         BadDataset: as `open_dataset`.
     """
     column, pattern = (group, None) if dataset.opening.are_tables else (None, group)
-    again = open_again(replace(dataset.opening, group=column, group_pattern=pattern))
-    group_of = {record.image_id: record.group for record in again.records}
+    reopened = open_again(replace(dataset.opening, group=column, group_pattern=pattern))
+    group_of = {record.image_id: record.group for record in reopened.records}
     records = tuple(replace(r, group=group_of.get(r.image_id, r.image_id)) for r in dataset.records)
-    return replace(again, records=records)
+    return replace(reopened, records=records)
 
 
-def _open_labelled(given: str | Path | Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
-    if isinstance(given, Table):
-        return _open_table(given, opening, may_read)
-    path = absolute_path(given)
+def _open_labelled(origin: str | Path | Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
+    if isinstance(origin, Table):
+        return _open_table(origin, opening, may_read)
+    path = absolute_path(origin)
     refuse_closed(path)
     if not path.exists():
         raise BadDataset("no-such-source", file=path, advice=nearest_spelling(path))
@@ -185,7 +185,7 @@ def _open_labelled(given: str | Path | Table, opening: Opening, may_read: Callab
         return _open_table(read_table(path), opening, may_read)
     if has_image_suffix(path.name):
         raise BadDataset("single-image", file=path)
-    raise BadDataset("not-a-folder-or-table", file=path, name=one_line(str(given), 60))
+    raise BadDataset("not-a-folder-or-table", file=path, name=one_line(str(origin), 60))
 
 
 def _open_table(table: Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
@@ -204,7 +204,7 @@ def _open_table(table: Table, opening: Opening, may_read: Callable[[Path], bool]
 def _opened(
     root: Path, kind: Source, records: list[ImageRecord], notes: list[Note], source: str, pattern: str | None
 ) -> Dataset:
-    """One source's images in their groups, as a dataset."""
+    """Return the images of one source, in their groups, as a dataset."""
     if pattern is not None:
         records, more = grouped_by_pattern(records, root, pattern)
         notes = [*notes, *more]
@@ -214,40 +214,41 @@ def _opened(
 
 
 def _in_domains(opened: Sequence[Dataset], names: Sequence[str | None]) -> Dataset:
-    """What was opened as one dataset, in domains of the names that were given, else those of its folders."""
+    """Return the opened sources as one dataset, in domains with these names, else with the names of the folders."""
     if len(opened) > 1:
-        chosen = names or [None] * len(opened)
+        names_or_none = names or [None] * len(opened)
         return _joined(
-            opened, [name or folder_name for name, folder_name in zip(chosen, _domains(opened), strict=True)]
+            opened, [name or folder_name for name, folder_name in zip(names_or_none, _domains(opened), strict=True)]
         )
     (dataset,) = opened
     return _in_domain(dataset, names[0]) if names and names[0] else dataset
 
 
 def _in_domain(dataset: Dataset, name: str) -> Dataset:
-    """The only source's images in a domain that was named, where its table does not name theirs."""
+    """Return the images of the only source in a domain of this name, unless its table names their domain."""
     records = tuple(replace(record, domain=record.domain or name) for record in dataset.records)
     origins = tuple(replace(origin, domain=origin.domain or name) for origin in dataset.origins)
     return replace(dataset, records=records, origins=origins)
 
 
 def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
-    """Several sources as one. Equal group names stay one group: dividing one patient would be the worse mistake.
+    """Return several sources as one dataset.
 
-    So do crops of one field, from whatever source they come.
+    Groups with the same name in several sources are one group, since dividing a patient would be the worse error. Crops
+    of one field are one group too, whichever sources they come from.
     """
     records: list[ImageRecord] = []
     notes: list[Note] = []
     origins: dict[str, list[Origin]] = {}
-    seen: set[tuple[object, ...]] = set()
+    keys: set[tuple[object, ...]] = set()
     n_twice = 0
     field_groups: dict[Path, str] = {}
     for dataset, domain in zip(opened, domains, strict=True):
         for record in dataset.records:
             key = (record.path, record.plan, record.label, record.predefined_split)
-            n_twice += key in seen
-            if key not in seen:
-                seen.add(key)
+            n_twice += key in keys
+            if key not in keys:
+                keys.add(key)
                 identity = f"{domain}/{record.image_id}"
                 group = record.group
                 if group == record.image_id:
@@ -272,41 +273,41 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
 
 
 def _origin(domain: str, origins: Sequence[Origin]) -> Origin:
-    """One domain that several tables may name."""
+    """Return the origin of one domain, which several tables may name."""
     return Origin(domain, common_root([o.root for o in origins]), tuple(s for o in origins for s in o.sources))
 
 
 def _with_unique_ids(dataset: Dataset) -> tuple[list[ImageRecord], list[Note]]:
-    """Records whose image_id tells them apart, and stays with the image whatever the order of rows.
+    """Return records with unique image_ids that do not depend on the order of rows.
 
-    Where several images are named 'cell 7', each becomes 'cell 7 (FILE)'. Rows of the same pixels are numbered.
+    If several images are named 'cell 7', each becomes 'cell 7 (FILE)'. Rows of the same pixels are numbered.
     """
-    named: defaultdict[str, list[ImageRecord]] = defaultdict(list)
+    records_of_name: defaultdict[str, list[ImageRecord]] = defaultdict(list)
     for record in dataset.records:
-        named[record.image_id].append(record)
-    if len(named) == len(dataset.records):
+        records_of_name[record.image_id].append(record)
+    if len(records_of_name) == len(dataset.records):
         return list(dataset.records), []
-    images = {name: {_image_of(record, dataset.root) for record in rows} for name, rows in named.items()}
-    taken, unique = set(named), []
-    used: Counter[str] = Counter()
+    images = {name: {_image_of(record, dataset.root) for record in rows} for name, rows in records_of_name.items()}
+    used_ids, unique = set(records_of_name), []
+    n_of_name: Counter[str] = Counter()
     for record in dataset.records:
         name = own_name = record.image_id
         if len(images[name]) > 1:
             own_name = f"{name} ({_image_of(record, dataset.root)})"
-        used[own_name] += 1
-        n = used[own_name]
+        n_of_name[own_name] += 1
+        n = n_of_name[own_name]
         identity = own_name if n == 1 else f"{own_name} ({n})"
-        while identity in taken and (n > 1 or own_name != name):
+        while identity in used_ids and (n > 1 or own_name != name):
             n += 1
             identity = f"{own_name} ({n})"
-        taken.add(identity)
+        used_ids.add(identity)
         unique.append(replace(record, image_id=identity, group=own_name if record.group == name else record.group))
-    repeated = [name for name, rows in named.items() if len(rows) > 1]
+    repeated = [name for name, rows in records_of_name.items() if len(rows) > 1]
     return unique, [note("repeated-names", n_names=len(repeated), names=some(repeated, 3))]
 
 
 def _image_of(record: ImageRecord, root: Path) -> str:
-    """Which pixels of which file an image is."""
+    """Return the pixels and file of an image as text."""
     plan = record.plan
     words = ["+".join(name_as_text(posix_below(file, root)) for file in plan.files(record.path))]
     if "plane" in record.stated:
@@ -321,33 +322,33 @@ def _image_of(record: ImageRecord, root: Path) -> str:
 
 
 def _tables_beside(folder: Path) -> Iterator[Table]:
-    """Tables of images that lie in the folder."""
+    """Yield the tables of images in the folder."""
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in PLAIN_TABLE_SUFFIXES or not path.is_file():
             continue
         if path.stat().st_size > _MOST_BYTES:
-            continue  # measurements, most likely: a list of images is not as long
+            continue  # most likely measurements: lists of images are shorter
         try:
             table = read_table(path)
         except BadDataset:
-            continue  # some other table; nobody asked for it
+            continue  # some other table that the user did not name
         if table.index("path") is not None and table.index("label") is not None:
             yield table
 
 
 def _unused(table: Table) -> Note:
-    """A note about a table beside the images: it may know groups that the folders do not."""
+    """Return a note about a table beside the images: it may name groups that the folders do not show."""
     return note("table-beside", table=one_line(table.path.name), columns=", ".join(table.columns))
 
 
 def _domains(opened: Sequence[Dataset]) -> list[str]:
-    """A short name for each source, numbered where equal."""
+    """Return a short name for each source; equal names are numbered."""
     names = [source_name(dataset.root) for dataset in opened]
-    times, used = Counter(names), Counter[str]()
+    n_sources, n_of_name = Counter(names), Counter[str]()
     for i, name in enumerate(names):
-        used[name] += 1
-        if times[name] > 1:
-            names[i] = f"{name}-{used[name]}"
+        n_of_name[name] += 1
+        if n_sources[name] > 1:
+            names[i] = f"{name}-{n_of_name[name]}"
     return names
 
 

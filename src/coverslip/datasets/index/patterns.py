@@ -1,4 +1,4 @@
-"""Groups read from file names and folders, by a pattern."""
+"""Groups from file names and folders, by a pattern."""
 
 import difflib
 import os
@@ -14,7 +14,7 @@ from coverslip.messages import GroupBy, Note, note, text
 
 
 def common_root(roots: Sequence[Path]) -> Path:
-    """The folder that encloses all of these; the first where they lie on several drives."""
+    """Return the folder that encloses all of these; the first of them if they are on several drives."""
     try:
         return Path(os.path.commonpath(roots))
     except ValueError:  # two drives of Windows
@@ -22,7 +22,7 @@ def common_root(roots: Sequence[Path]) -> Path:
 
 
 def folder_has_no_columns(path: Path, group: str, *, table: str | None = None) -> BadDataset:
-    """The error for a group column that is asked of a folder; `table` lies in it and has that column."""
+    """Return the error for a group column of a folder. `table` is in the folder and has that column."""
     return BadDataset(
         "folder-has-no-columns",
         file=path,
@@ -34,13 +34,17 @@ def folder_has_no_columns(path: Path, group: str, *, table: str | None = None) -
 
 
 def refuse_closed(path: Path) -> None:
-    """Raises BadDataset where nothing can be known of a path."""
+    """Refuse a path that cannot be opened.
+
+    Raises:
+        BadDataset: it cannot be opened.
+    """
     if (reason := closed_because(path)) is not None:
         raise BadDataset("path-not-opened", file=path, reason=reason)
 
 
 def nearest_spelling(path: Path) -> str:
-    """Advice for a name that does not exist: the nearest one that does."""
+    """Return advice for a name that does not exist: the nearest name that does."""
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
@@ -55,7 +59,7 @@ _EXAMPLES = 5  # names of images that do not match
 def grouped_by_pattern(
     records: Sequence[ImageRecord], root: Path, pattern: str
 ) -> tuple[list[ImageRecord], list[Note]]:
-    """Records with the group that `pattern` finds in each path relative to `root`.
+    """Return records with the group that `pattern` finds in each path relative to `root`, and notes.
 
     The group is what the part named `group` matched, else the first part in parentheses, else the whole match.
     An image whose path does not match is a group of its own.
@@ -83,7 +87,11 @@ def grouped_by_pattern(
 
 
 def check_pattern(opened: Sequence[Dataset], pattern: str) -> None:
-    """Raises BadDataset if a pattern matches no path of any source; images that join a dataset may have other names."""
+    """Refuse a pattern that matches no path of any source. Images that are added to a dataset may have other names.
+
+    Raises:
+        BadDataset: it matches none.
+    """
     n_images = sum(map(len, opened))
     n_alone = sum(
         note.parameters["n_images"] for dataset in opened for note in dataset.notes if note.code == "pattern-misses"

@@ -1,4 +1,4 @@
-"""What a dataset is: one record per image, in a fixed order, with where it came from."""
+"""Datasets: one record per image, in a fixed order, with its origin."""
 
 import os
 import re
@@ -38,41 +38,41 @@ _SIDES: dict[str, Side] = {
 }
 SIDE_WORDS = tuple(_SIDES)
 
-# What stands in place of a class where a classifier does not decide for one; no class may be called so.
+# What predictions contain instead of a class if a classifier assigns none. No class may have such a name.
 UNCERTAIN, UNFAMILIAR, UNREADABLE = "uncertain", "unfamiliar", "unreadable"
 DECISIONS = frozenset({UNCERTAIN, UNFAMILIAR, UNREADABLE})
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One image: which pixels of which file, and what is known about it without opening it."""
+    """One image: which pixels of which file, and what is known without opening it."""
 
     image_id: str  # unique in its dataset; printable, "/" between folders
     path: Path  # absolute; the name of an image that was given in memory
-    label: str | None  # None: not told
-    group: str | None  # what a split must not divide; None: no groups were asked for
-    domain: str  # where it comes from when there are several sources; "" for one
+    label: str | None  # None: unknown
+    group: str | None  # images that must stay in the same set; None: no groups are defined
+    domain: str  # its source if there are several; "" for a single one
     predefined_split: Side | None
     plan: ReadPlan
-    stated: frozenset[str] = frozenset()  # the parts of the plan that its row of a table states itself; or "point"
-    given: Decoded | None = field(default=None, compare=False)  # in memory: there is no file, `path` is but a name
-    about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # columns of its table for which is no word
+    stated: frozenset[str] = frozenset()  # fields of the plan that its table row states; or "point"
+    given: Decoded | None = field(default=None, compare=False)  # in memory: there is no file, `path` is only a name
+    about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # columns of its table without a meaning here
 
     @property
     def named_group(self) -> str | None:
-        """The group, unless the image is a group of its own because none was named for it."""
+        """The group; None if the image is a group of its own because no group was named for it."""
         return None if self.group == self.image_id else self.group
 
     @property
     def is_there(self) -> bool:
-        """Whether there is such a file, or it was given in memory; whether it can be read is not looked at."""
+        """Whether the file exists, or the image is in memory. Whether it can be read is not checked."""
         return self.given is not None or os.path.lexists(self.path)
 
     def read(self, fields: Fields | None = None) -> Pixels:
-        """The image as numbers, by its plan; `fields` keeps those that several boxes lie in.
+        """Return the pixels of the image by its plan; `fields` caches planes that contain several boxes.
 
         Raises:
-            UnreadableImage: for everything that can be wrong with it.
+            UnreadableImage: it cannot be read, for whatever reason.
         """
         if self.given is not None:
             return pixels_in_memory(self.path, self.given, self.plan)
@@ -81,15 +81,15 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a dataset was asked for, so that it can be found again."""
+    """The arguments of an opened dataset, to open it again."""
 
-    sources: tuple[str | Table, ...]  # absolute paths; a table where it, or its images, were given in memory
+    sources: tuple[str | Table, ...]  # absolute paths; a table if it, or its images, are in memory
     group: str | None  # column
     group_pattern: str | None
     plan: ReadPlan = field(default_factory=ReadPlan)
-    domains: tuple[str | None, ...] = ()  # that sources were given, one each; none at all: named after their folders
+    domains: tuple[str | None, ...] = ()  # one per source; empty: named after their folders
     columns: Mapping[str, str] = field(default_factory=dict)  # meaning to column of the tables, as chosen
-    column_pattern: str | None = None  # that found in earlier paths what the group column holds
+    column_pattern: str | None = None  # found the contents of the group column in earlier paths
 
     @property
     def is_grouped(self) -> bool:
@@ -118,7 +118,7 @@ class Origin:
 
 @dataclass(frozen=True, repr=False)
 class Dataset:
-    """Images as they were found, before any of them was decoded."""
+    """Images as listed, before any of them is decoded."""
 
     root: Path  # absolute; the folder that encloses all of them
     source: Source
@@ -126,27 +126,27 @@ class Dataset:
     notes: tuple[Note, ...]
     opening: Opening = Opening((), None, None)
     origins: tuple[Origin, ...] = ()  # one per domain
-    dropped: frozenset[str] = frozenset()  # labels of images that take no part, on request
+    dropped: frozenset[str] = frozenset()  # labels of images that are excluded on request
     class_order: tuple[str, ...] = ()  # the classes that come first
-    made_classes: frozenset[str] = frozenset()  # labels that were given on request, by joining or renaming classes
+    made_classes: frozenset[str] = frozenset()  # labels from merging or renaming classes
 
     def __repr__(self) -> str:
         return f"Dataset({str(self.root)!r}, {counted(len(self.records), 'image')}, classes={list(self.classes)})"
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The labels that are not dropped: in the order asked for, then in natural order ("2" before "10")."""
+        """The labels that are not excluded: in the requested order, then in natural order ("2" before "10")."""
         labels = {r.label for r in self.records if r.label is not None} - self.dropped
         first = [label for label in self.class_order if label in labels]
         return (*first, *sorted(labels.difference(first), key=natural_key))
 
     def has_class(self, record: ImageRecord) -> bool:
-        """Whether an image has a label, and one that is not dropped."""
+        """Return whether an image has a label that is not excluded."""
         return record.label is not None and record.label not in self.dropped
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether images, or the table that names them, were given in memory: they cannot be opened again later."""
+        """Whether images, or the table that names them, are in memory: they cannot be opened again later."""
         return any(isinstance(source, Table) for source in self.opening.sources)
 
     @cached_property
@@ -156,7 +156,7 @@ class Dataset:
 
     @cached_property
     def has_predefined_split(self) -> bool:
-        """Whether folders or a table say which part an image belongs to."""
+        """Whether folders or a table assign images to training, validation or test set."""
         return any(record.predefined_split is not None for record in self.records)
 
     def __len__(self) -> int:
@@ -169,39 +169,40 @@ class Dataset:
         return self.records[position]
 
     def to_pandas(self) -> "DataFrame":
-        """One row per image: image_id, path, label, group, domain, split (None where it is not told).
+        """Return one row per image: image_id, path, label, group, domain, split (None if unknown).
 
         Raises:
             CoverslipError: pandas is not installed.
         """
-        own = {name: [getattr(record, name) for record in self.records] for name in ("label", "group", "domain")}
+        columns = {name: [getattr(record, name) for record in self.records] for name in ("label", "group", "domain")}
         return data_frame(
             {
                 "image_id": [record.image_id for record in self.records],
                 "path": [self.relative_path(record) for record in self.records],
-                **own,
+                **columns,
                 "split": [record.predefined_split for record in self.records],
             }
         )
 
     def _repr_html_(self) -> str:
-        """Images of each class, for notebooks."""
+        """Return the number of images of each class, for notebooks."""
         title = text("dataset-title", n_images=len(self), n_classes=len(self.classes), root=self.root)
         n_of = Counter(record.label for record in self.records)
         return html_table(title, ("class", "images"), [(name, n_of[name]) for name in self.classes])
 
     def chosen(self, positions: Iterable[int]) -> "Dataset":
-        """The images at these positions as a dataset of their own."""
+        """Return the images at these positions as a dataset."""
         return replace(self, records=tuple(self.records[int(i)] for i in positions))
 
     def relative_path(self, record: ImageRecord) -> str:
-        """The record's file as POSIX text relative to its domain's root; absolute where it lies elsewhere."""
+        """Return the record's file as POSIX text relative to its domain's root, or absolute if it is not below."""
         return name_as_text(posix_below(record.path, self._roots.get(record.domain, self.root)))
 
     def read_with(self, plan: ReadPlan) -> "Dataset":
-        """The same images by another plan; a plane or channels that a table's row states hold, and so do all boxes.
+        """Return the same images by another plan.
 
-        Squares around points take the plan's crop size, if it has one.
+        A plane or channels that a table row states are kept, and so are all boxes. Squares around points take the
+        plan's crop size, if it has one.
         """
 
         def planned(record: ImageRecord) -> ImageRecord:
@@ -213,7 +214,7 @@ class Dataset:
         return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))
 
     def domain_of(self, record: ImageRecord) -> str:
-        """The name of the set that an image comes from; one set by itself is called as it would be among several."""
+        """Return the name of an image's domain. A single source has the name that it would have among several."""
         return record.domain or source_name(self.root)
 
     @cached_property
@@ -222,67 +223,68 @@ class Dataset:
 
 
 def source_name(root: Path) -> str:
-    """A short name for the images of a source: that of its folder, or of the folder that its table lies in."""
+    """Return a short name for a source: that of its folder, or of the folder of its table."""
     return printable(root.name) or "root"
 
 
 def side_named(text: str) -> Side | None:
-    """The part of a split that a folder or a cell names (`Validation` is `val`), or None."""
+    """Return the set that a folder or a cell names (`Validation` is `val`), or None."""
     return _SIDES.get(text.strip().casefold())
 
 
 def posix_below(path: Path, root: Path) -> str:
-    """`path` relative to `root` with "/" between folders, or absolute where it does not lie below it."""
+    """Return `path` relative to `root` with "/" between folders; absolute if it is not below `root`."""
     whole, start = os.fspath(path), os.fspath(root).rstrip(os.sep) + os.sep
     text = whole[len(start) :] if whole.startswith(start) else whole
     return text.replace(os.sep, "/")
 
 
-def absolute_path(given: str | Path, start: Path | None = None) -> Path:
-    """`given` from `start` (else the current folder), without "..", links left as they are; `~` is the home folder."""
-    home = os.path.expanduser(given)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
+def absolute_path(path: str | Path, start: Path | None = None) -> Path:
+    """Return `path` from `start` (else the current folder) without ".."; links stay, and `~` is the home folder."""
+    home = os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
     return Path(os.path.normpath((start or Path.cwd()) / home))
 
 
 def printable(text: str) -> str:
-    """`text` that can be written as UTF-8: bytes of a file name that are none become `\\xff`."""
+    """Return `text` as valid UTF-8: other bytes of a file name become `\\xff`."""
     return text if text.isascii() else os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def name_as_text(name: str) -> str:
-    """A file name or path for hashes, ids, tables, SQLite and JSON; `name_from_text` gives it back.
+    """Return a file name or path for hashes, ids, tables, SQLite and JSON; `name_from_text` is the inverse.
 
-    Bytes that are no UTF-8 become `\\xff`, as in `printable`. Where a name holds such letters itself, its backslash
-    becomes `\\x5c`, so that no two files have the same text. On Windows, where backslashes part folders, there are no
-    such bytes.
+    Bytes that are not UTF-8 become `\\xff`, as in `printable`. If a name contains such characters itself, its backslash
+    becomes `\\x5c`, so that no two files have the same text. On Windows, where backslashes separate folders, there are
+    no such bytes.
     """
     return printable(name if os.sep == "\\" else _LIKE_BYTE.sub(r"\\x5c", name))
 
 
 def name_from_text(text: str) -> str:
-    """The name that `name_as_text` was given."""
+    """Return the name of which `name_as_text` made this text."""
     if os.sep == "\\":
         return text
-    return _BYTE.sub(lambda found: os.fsdecode(bytes.fromhex(found[1])), text)
+    return _BYTE.sub(lambda match: os.fsdecode(bytes.fromhex(match[1])), text)
 
 
 def one_line(text: str, longest: int = 120) -> str:
-    """`text` for a message: control characters and line ends escaped, the middle cut out when it is long."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(text))
+    """Return `text` for a message: control characters and line ends are escaped, and a long text is shortened."""
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(text))
     half = longest // 2 - 2
-    return shown if len(shown) <= longest else f"{shown[:half]} … {shown[-half:]}"
+    return escaped if len(escaped) <= longest else f"{escaped[:half]} … {escaped[-half:]}"
 
 
 def clean_label(text: str) -> str:
-    """A label as it is compared: no space around it, composed accents (macOS stores them decomposed).
+    """Return a label in the form in which labels are compared: stripped, and with composed accents.
 
-    Control characters become escapes that can be read, so that every table, drawing and terminal shows the same class.
+    macOS stores accents decomposed. Control characters become readable escapes, so that every table, drawing and
+    terminal shows the same class.
     """
     return escape_controls(unicodedata.normalize("NFC", printable(text)).strip())
 
 
 def natural_key(text: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
-    """Sorts names as people do: "cell 2" before "cell 10", upper and lower case together."""
+    """Return a key that sorts names naturally: "cell 2" before "cell 10", upper and lower case together."""
     pieces = re.split(r"([0-9]+)", text.casefold())
     numbers = (piece.lstrip("0") for piece in pieces[1::2])
     ordered: list[str | tuple[int, str]] = list(pieces)
@@ -291,12 +293,12 @@ def natural_key(text: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
 
 
 def some(names: Iterable[str], n: int = 5) -> str:
-    """The first few names for a message, and how many more there are."""
-    every = list(names)
-    shown = ", ".join(f"'{one_line(name, 60)}'" for name in every[:n])
-    return shown if len(every) <= n else f"{shown} and {len(every) - n:,} more"
+    """Return the first names for a message, and the number of the others."""
+    all_names = list(names)
+    listed = ", ".join(f"'{one_line(name, 60)}'" for name in all_names[:n])
+    return listed if len(all_names) <= n else f"{listed} and {len(all_names) - n:,} more"
 
 
-def counted(n: int, one: str, many: str | None = None) -> str:
-    """ "1 image", "2,000 images"."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
+def counted(n: int, singular: str, plural: str | None = None) -> str:
+    """Return a number with its noun: "1 image", "2,000 images"."""
+    return f"{n:,} {singular if n == 1 else plural or singular + 's'}"

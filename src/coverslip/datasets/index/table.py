@@ -1,4 +1,4 @@
-"""A table of images as text, from a file or from a program, and how a column is known by any of its names."""
+"""A table of images as text, from a file or from a program, and the accepted names of its columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from typing import Any
 from coverslip.images import MOST_CHANNEL_FILES, Decoded
 from coverslip.messages import Note, text
 
-# Names that a column may have, best first. `image` holds a path only where no better name does: in tables of crops
-# it often names the field of view that the crops come from.
+# Accepted names of columns, best first. `image` is the path only if there is no better name: in tables of crops it
+# often names the field of view.
 ALIASES: dict[str, tuple[str, ...]] = {
     "path": ("path", "filepath", "file_path", "image_path", "filename", "file_name", "file", "image", "channel_1"),
     **{f"channel_{n}": (f"channel_{n}",) for n in range(2, MOST_CHANNEL_FILES + 1)},  # the files of further channels
@@ -42,22 +42,22 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "x_max": ("x_max", "xmax", "max_x", "right", "x2", "x1"),
     "y_max": ("y_max", "ymax", "max_y", "bottom", "y2", "y1"),
 }
-# Of these, the ones that say where in its file an image lies.
+# The meanings that give the position of an image in its file.
 POSITIONS = ("x", "y", "x_center", "y_center", "width", "height", "x_min", "y_min", "x_max", "y_max")
-# What the names of columns in pixels may end in.
+# Suffixes of the names of columns in pixels.
 PIXELS = ("", "_px", "_pixel", "_pixels", "_(px)", "_[px]", "_(pixel)", "_(pixels)", "_[pixels]")
-# What the names of columns end in that hold shares of the image's width and height in place of pixels.
+# Suffixes of the names of columns that contain shares of the image's width and height instead of pixels.
 RELATIVE = ("_relative", "_rel", "_normalized", "_normalised", "_norm")
 
-# Every name by which a column is known.
+# All accepted names of columns.
 TABLE_NAMES = frozenset(name for names in ALIASES.values() for name in names)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table's cells as text."""
+    """The cells of a table as text."""
 
-    path: Path  # of the file; in its folder relative paths start
+    path: Path  # of the file; relative paths start from its folder
     columns: tuple[str, ...]  # as written
     rows: tuple[tuple[str, ...], ...]  # as many cells as columns, spaces around them removed
     lines: tuple[int, ...]  # as an editor numbers them; rows from 0 where there is no file
@@ -71,26 +71,26 @@ class Table:
 
     @property
     def file(self) -> Path | None:
-        """Where it lies, for messages."""
+        """The file, for messages; None in memory."""
         return None if self.is_in_memory else self.path
 
     def place(self, line: int) -> str:
-        """A row's number, for messages."""
+        """Return the number of a row, for messages."""
         return text("table-row", row=line) if self.is_in_memory else text("table-line", line=line)
 
     def index(self, meaning: str, suffixes: tuple[str, ...] = ("",)) -> int | None:
-        """Which column holds a path, label, ...: the chosen one, else the best of its accepted names.
+        """Return the column of a meaning (path, label, ...): the chosen one, else that with the best accepted name.
 
         Args:
             meaning: a key of `ALIASES`.
             suffixes: endings of the accepted names.
         """
-        if (chosen := self.mapping.get(meaning)) is not None:
-            return self.columns.index(chosen) if chosen else None
+        if (chosen_column := self.mapping.get(meaning)) is not None:
+            return self.columns.index(chosen_column) if chosen_column else None
         mapped = set(self.mapping.values())
-        known = ["" if column in mapped else plain_name(column) for column in self.columns]
+        plain_names = ["" if column in mapped else plain_name(column) for column in self.columns]
         names = (f"{alias}{suffix}" for alias in ALIASES[meaning] for suffix in suffixes)
-        return next((known.index(name) for name in names if name in known), None)
+        return next((plain_names.index(name) for name in names if name in plain_names), None)
 
 
 class CellFault(ValueError):
@@ -111,5 +111,5 @@ class CellFault(ValueError):
 
 
 def plain_name(column: str) -> str:
-    """A column's name as it is compared."""
+    """Return a column's name in the form in which names are compared."""
     return "_".join(column.casefold().replace("-", " ").replace("_", " ").split())

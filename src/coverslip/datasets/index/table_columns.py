@@ -1,4 +1,4 @@
-"""Which columns of a table say what, and clear words about those that are missing or stand there twice."""
+"""The meanings of a table's columns, and errors about missing and duplicate columns."""
 
 import difflib
 from collections import Counter
@@ -20,12 +20,12 @@ _MAYBE_GROUPS = (
 )
 _OF_PREDICTIONS = {"predicted", "decision"}
 _ENDINGS = (*PIXELS, *RELATIVE)
-_N_LOOKED_AT = 20  # rows
+_N_FIRST_ROWS = 20  # rows
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where in a row each thing stands; None: the table does not say it."""
+    """The column of each meaning; None: the table has none."""
 
     path: int
     other_files: tuple[int, ...]  # of the further channels, in their order
@@ -40,17 +40,17 @@ class Columns:
 
 
 def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
-    """The table with columns chosen for some meanings: `{"path": "File", "label": "Class", "split": ""}`.
+    """Return the table with columns chosen for some meanings: `{"path": "File", "label": "Class", "split": ""}`.
 
     Args:
-        table: as it was read or given.
-        mapping: meaning (a key of `ALIASES`) to the column's name; an empty name: the table does not say it.
+        table: as it was read.
+        mapping: meaning (a key of `ALIASES`) to the column's name; an empty name: the table has no such column.
 
     Raises:
         BadDataset: there is no such meaning or column.
     """
-    known = {plain_name(column): column for column in reversed(table.columns)}
-    chosen = {}
+    columns_by_plain_name = {plain_name(column): column for column in reversed(table.columns)}
+    column_of_meaning = {}
     for meaning, name in mapping.items():
         if meaning not in ALIASES:
             raise BadDataset(
@@ -59,7 +59,7 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
                 hint=_near(meaning, list(ALIASES)),
                 meanings=", ".join(name for name in ALIASES if not name.startswith("channel_")),
             )
-        column = name if name in table.columns else known.get(plain_name(name))
+        column = name if name in table.columns else columns_by_plain_name.get(plain_name(name))
         if column is None and name:
             raise BadDataset(
                 "unknown-column",
@@ -68,16 +68,16 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
                 hint=_near(name, table.columns),
                 columns=some(table.columns, 12),
             )
-        chosen[meaning] = column or ""
-    return replace(table, mapping=chosen)
+        column_of_meaning[meaning] = column or ""
+    return replace(table, mapping=column_of_meaning)
 
 
 def path_column(table: Table) -> int | None:
-    """The column of the images' paths, by its name, else the first one whose cells end like image files."""
+    """Return the column of the images' paths, by its name, else the first whose cells have image suffixes."""
     at = table.index("path")
     if at is not None or "path" in table.mapping:
         return at
-    first = table.rows[:_N_LOOKED_AT]
+    first = table.rows[:_N_FIRST_ROWS]
     mapped = set(table.mapping.values())
     return next(
         (
@@ -98,18 +98,18 @@ def find_columns(
     crop_size: int | None,
     notes: list[Note],
 ) -> Columns:
-    """Where the table says what; `notes` gets a line about columns that name groups or may do so.
+    """Return the column of each meaning, and add notes about columns that name groups or may do so.
 
     Args:
         table: with its columns' names.
-        group: the column that names groups; without it a column called `group` is used.
-        wants_groups: False where groups come from elsewhere, so that no advice about columns is due.
+        group: the column that names groups; without it a column named `group` is used.
+        wants_groups: False if groups do not come from the table, so that it needs no advice about columns.
         labelled: whether there must be a label column.
-        crop_size: side of the square around a point, in pixels; None: not known.
-        notes: what is told about the table.
+        crop_size: side of the square around a point, in pixels; None: unknown.
+        notes: notes on the table are added here.
 
     Raises:
-        BadDataset: a column is missing, unknown, or stands there twice.
+        BadDataset: a column is missing, unknown, or duplicated.
     """
     _refuse_twins(table, group)
     at_path = path_column(table)
@@ -138,36 +138,36 @@ def find_columns(
 
 
 def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
-    """The columns `channel_2`, `channel_3`, ..., which hold files unless `path` stands beside `channel_1`."""
+    """Return the columns `channel_2`, `channel_3`, ..., which name files unless there are `path` and `channel_1`."""
     columns = [table.index(f"channel_{n}") for n in range(2, MOST_CHANNEL_FILES + 1)]
-    named = [column for column in columns if column is not None]
-    known = [plain_name(column) for column in table.columns]
-    if named and "channel_1" in known and any(name in known for name in ALIASES["path"][:-1]):
+    numbered = [column for column in columns if column is not None]
+    plain_names = [plain_name(column) for column in table.columns]
+    if numbered and "channel_1" in plain_names and any(name in plain_names for name in ALIASES["path"][:-1]):
         notes.append(note("channel-columns"))
         return ()
-    if columns[: len(named)] != named:
+    if columns[: len(numbered)] != numbered:
         raise BadDataset("gap-in-channel-columns", file=table.file)
-    return tuple(named)
+    return tuple(numbered)
 
 
 def other_columns(table: Table, columns: Columns) -> list[int]:
-    """Which columns say something of images that nothing here has a word for: sex, stain, operator, day."""
+    """Return the columns without a meaning here, such as sex, stain, operator or day."""
     positions = {f"{name}{suffix}" for meaning in POSITIONS for name in ALIASES[meaning] for suffix in _ENDINGS}
-    taken = {columns.path, columns.group, *map(table.index, ALIASES)}
+    used_columns = {columns.path, columns.group, *map(table.index, ALIASES)}
     return [
         at
         for at, column in enumerate(table.columns)
-        if at not in taken and column and plain_name(column) not in positions
+        if at not in used_columns and column and plain_name(column) not in positions
     ]
 
 
 def _group_column(
-    table: Table, group: str | None, taken: set[int | None], wants_groups: bool, notes: list[Note]
+    table: Table, group: str | None, used_columns: set[int | None], wants_groups: bool, notes: list[Note]
 ) -> int | None:
     if group is not None:
-        known = [plain_name(column) for column in table.columns]
-        if plain_name(group) in known:
-            return known.index(plain_name(group))
+        plain_names = [plain_name(column) for column in table.columns]
+        if plain_name(group) in plain_names:
+            return plain_names.index(plain_name(group))
         raise BadDataset(
             "unknown-group-column",
             file=table.file,
@@ -178,24 +178,24 @@ def _group_column(
     if not wants_groups:
         return None
     used = table.index("group")
-    others = []
+    candidates = []
     for at, column in enumerate(table.columns):
-        if at in taken or at == used or plain_name(column).removesuffix("_id") not in _MAYBE_GROUPS:
+        if at in used_columns or at == used or plain_name(column).removesuffix("_id") not in _MAYBE_GROUPS:
             continue
         n_values = len({row[at] for row in table.rows if row[at]})
         if 1 < n_values < len(table.rows):
-            others.append((column, n_values))
-    listed = ", ".join(text("column-with-values", column=column, n_values=n) for column, n in others)
+            candidates.append((column, n_values))
+    listed = ", ".join(text("column-with-values", column=column, n_values=n) for column, n in candidates)
     if used is not None:
-        notes.append(note("grouped", column=table.columns[used], has_others=bool(others), others=listed))
-    elif others:
-        remedies = tuple(GroupBy(column) for column, _ in others)
-        notes.append(note("not-grouped", level="warning", remedies=remedies, columns=listed, first=others[0][0]))
+        notes.append(note("grouped", column=table.columns[used], has_others=bool(candidates), others=listed))
+    elif candidates:
+        remedies = tuple(GroupBy(column) for column, _ in candidates)
+        notes.append(note("not-grouped", level="warning", remedies=remedies, columns=listed, first=candidates[0][0]))
     return used
 
 
 def _refuse_twins(table: Table, group: str | None) -> None:
-    """Two columns of one name may say different things, and nobody could tell which was used.
+    """Refuse two columns with the same name, since it would be unclear which of them is used.
 
     Raises:
         BadDataset: two columns that would be read here have the same name.
@@ -210,9 +210,9 @@ def _refuse_twins(table: Table, group: str | None) -> None:
 
 
 def _no_column(table: Table, meaning: Literal["path", "label"]) -> BadDataset:
-    known = [plain_name(column) for column in table.columns]
-    near = [c for alias in ALIASES[meaning] for c in difflib.get_close_matches(alias, known, n=1, cutoff=0.7)]
-    hint = f" {text('is-it-column', column=table.columns[known.index(near[0])])}" if near else ""
+    plain_names = [plain_name(column) for column in table.columns]
+    near = [c for alias in ALIASES[meaning] for c in difflib.get_close_matches(alias, plain_names, n=1, cutoff=0.7)]
+    hint = f" {text('is-it-column', column=table.columns[plain_names.index(near[0])])}" if near else ""
     if table.is_in_memory and meaning == "label" and len(table.columns) == 1:
         return BadDataset("no-labels-given")
     if len(table.columns) == 1 and not table.is_in_memory:
@@ -230,31 +230,31 @@ def _no_column(table: Table, meaning: Literal["path", "label"]) -> BadDataset:
 
 @dataclass(frozen=True, slots=True)
 class TableContent:
-    """What a table holds, before it is opened."""
+    """The content of a table, before it is opened."""
 
     columns: tuple[str, ...]
     first_rows: tuple[tuple[str, ...], ...]
     n_rows: int
-    n_files: int  # that its rows name; 0 where no column of paths is known
-    mapping: Mapping[str, str]  # meaning to column: path, label, group, split, and those of positions
+    n_files: int  # that its rows name; 0 without a column of paths
+    mapping: Mapping[str, str]  # meaning to column: path, label, group, split, and positions
     layout: Layout | None  # how positions are given; None: each row is a whole image
     suggested_crop_size: int | None
 
 
 def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
-    """The columns of a table and what each is taken for; nothing is checked.
+    """Return the columns of a table and their meanings, without checking them.
 
     Args:
         table: as it was read, with or without columns that were chosen.
-        n_rows: first rows to give.
+        n_rows: number of first rows to return.
     """
     at_path = path_column(table)
     try:
         box = find_box_columns(table)
     except BadDataset:
         box = None
-    found = {meaning: table.index(meaning) for meaning in ("label", "group", "split")} | {"path": at_path}
-    mapping = {meaning: table.columns[at] for meaning, at in found.items() if at is not None}
+    columns_found = {meaning: table.index(meaning) for meaning in ("label", "group", "split")} | {"path": at_path}
+    mapping = {meaning: table.columns[at] for meaning, at in columns_found.items() if at is not None}
     paths = set() if at_path is None else {row[at_path] for row in table.rows}
     are_positions = box is not None and (
         not box.are_points or len(paths) < len(table.rows) or set(box.meanings) <= table.mapping.keys()
@@ -274,7 +274,7 @@ def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
 
 
 def _near(name: str, names: Sequence[str]) -> str:
-    """A hint at the name that was probably meant."""
-    known = {plain_name(each): each for each in names}
-    near = difflib.get_close_matches(plain_name(name), known, n=1, cutoff=0.5)
-    return f" {text('did-you-mean', name=one_line(known[near[0]], 60))}" if near else ""
+    """Return a hint at the name that was probably meant, or nothing."""
+    names_by_plain_name = {plain_name(each): each for each in names}
+    near = difflib.get_close_matches(plain_name(name), names_by_plain_name, n=1, cutoff=0.5)
+    return f" {text('did-you-mean', name=one_line(names_by_plain_name[near[0]], 60))}" if near else ""

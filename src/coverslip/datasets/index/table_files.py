@@ -1,4 +1,4 @@
-"""Reading a table file (CSV, TSV, semicolons) as text."""
+"""Read table files (CSV, TSV, semicolons) as text."""
 
 import codecs
 import csv
@@ -16,15 +16,15 @@ from coverslip.files import plain_cell
 from coverslip.messages import Note, note, text
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
-PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # what is looked for; most other text files are notes
+PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # searched for beside images; most other text files are notes
 # Room for 5 million rows of 200 bytes; a row takes some 500 bytes of memory.
 _MOST_BYTES = 2**30
-_LONGEST_ROW = 2**20  # letters
+_LONGEST_ROW = 2**20  # characters
 SHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file name ends like a table that can be read here."""
+    """Return whether a file name has a suffix of tables that can be read."""
     return path.suffix.lower() in TABLE_SUFFIXES
 
 
@@ -32,7 +32,7 @@ def read_table(path: Path) -> Table:
     """Read a table whose first line names the columns; separators , ; or tab, quoted cells, any UTF or Windows-1252.
 
     Raises:
-        BadDataset: it cannot be opened, is not text, has no rows, or rows with too many cells, or is larger than any.
+        BadDataset: it cannot be opened, is not text, is too large, or has no rows or rows with too many cells.
     """
     try:
         if path.stat().st_size > _MOST_BYTES:
@@ -74,17 +74,17 @@ def read_table(path: Path) -> Table:
 
 
 def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
-    """Whether the first line is a row already: it has none of the usual names, and names a file."""
+    """Return whether the first line is a row: it has no accepted column name, and names a file."""
     if any(plain_name(column) in TABLE_NAMES for column in columns):
         return False
     return any(has_image_suffix(cell) and (folder / cell).is_file() for cell in columns)
 
 
 def _rows(content: str, separator: str, first_line: int, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The line in which each row begins, and its cells.
+    """Yield the line in which each row begins, and its cells.
 
     Raises:
-        BadDataset: a row cannot be taken apart.
+        BadDataset: a row cannot be parsed.
     """
     lines, well_formed = _LinesOfRow(content), _well_formed(separator)
     reader = csv.reader(lines, delimiter=separator, strict=True)
@@ -105,23 +105,26 @@ def _rows(content: str, separator: str, first_line: int, path: Path) -> Iterator
 
 
 def _well_formed(separator: str) -> re.Pattern[str]:
-    """A row whose quotation marks stand around cells, or twice within quoted ones. csv takes others for letters."""
+    """Return the pattern of a row with quotation marks only around cells, or twice within quoted cells.
+
+    The module csv reads others as text.
+    """
     mark = re.escape(separator)
     cell = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
     return re.compile(rf"{cell}(?:{mark}{cell})*[\r\n]*")
 
 
 def _has_swallowed_row(row: str, separator: str, n_columns: int, folder: Path) -> bool:
-    """Return whether several lines of one row look like rows of their own, and a later one names an image."""
-    first, *others = ([cell.strip(' "') for cell in line.split(separator)] for line in row.splitlines() or [""])
+    """Return whether several lines of one row have the form of rows, and a later line names an image."""
+    first, *further = ([cell.strip(' "') for cell in line.split(separator)] for line in row.splitlines() or [""])
     return len(first) >= n_columns and any(
         len(cells) >= n_columns and any(has_image_suffix(cell) or os.path.isfile(folder / cell) for cell in cells)  # noqa: PTH113  any text
-        for cells in others
+        for cells in further
     )
 
 
 def _fault_in_row(error: csv.Error, n_lines: int) -> str:
-    """What is wrong with a row: one that goes on over several lines has a quotation mark that does not end its cell."""
+    """Return what is wrong with a row. One of several lines has a quotation mark that does not end its cell."""
     reason = str(error)
     if "unexpected end" in reason or ("expected after" in reason and n_lines > 1):
         return text("unclosed-quotation-mark")
@@ -131,7 +134,7 @@ def _fault_in_row(error: csv.Error, n_lines: int) -> str:
 
 
 class _LinesOfRow:
-    """The lines of a table, for as long as those of one row are no longer than any: a row is read as a whole."""
+    """The lines of a table, up to a length of the row that is being read, which is kept in memory."""
 
     def __init__(self, content: str) -> None:
         self._row, self._n_letters = list[str](), 0  # the lines of the row that is being read
@@ -151,7 +154,7 @@ class _LinesOfRow:
         return line
 
     def take_row(self) -> str:
-        """Return the text of the row that was read, and begin the next one."""
+        """Return the text of the row that was read, and start the next one."""
         row, self._row, self._n_letters = "".join(self._row), [], 0
         return row
 
@@ -168,7 +171,7 @@ def _decode(data: bytes, path: Path) -> tuple[str, list[Note]]:
 
 
 def _header_quality(content: str, separator: str) -> tuple[int, int]:
-    """How well a separator parts the first line: columns with a known name, then columns at all."""
+    """Return how well a separator divides the first line: the number of accepted names, then of columns."""
     try:
         header = next(csv.reader(io.StringIO(content, newline=""), delimiter=separator), [])
     except csv.Error:

@@ -1,4 +1,4 @@
-"""Images named in a table: a record per row, and saying clearly what is wrong with rows."""
+"""Images named in a table: one record per row, and errors about invalid rows."""
 
 import difflib
 import os
@@ -31,7 +31,7 @@ EXCLUDED_BY_HAND = "excluded-rows"  # the code of the note that counts them
 _EXCLUDED = "excluded"
 _ALL_PLANES = ("max", "mean", "channels")
 _MOST_SHOWN = 5  # of the invalid rows
-_FEWEST_FIELDS = 3  # one for each part of a split
+_FEWEST_FIELDS = 3  # one for each set of a split
 
 
 def open_table(
@@ -43,19 +43,19 @@ def open_table(
     labelled: bool,
     may_read: Callable[[Path], bool] | None = None,
 ) -> tuple[list[ImageRecord], list[Note]]:
-    """Records of a table's rows; relative paths start from the table's folder.
+    """Return the records of a table's rows, and notes. Relative paths start from the table's folder.
 
     Args:
-        table: as it was read or given.
-        plan: which pixels make an image, where a row does not say so itself; `crop_size` is that of points.
-        group: the column that names groups; without it a column called `group` is used, and for crops of several
-            files the file.
-        wants_groups: False where groups come from elsewhere, so that no advice about columns is due.
+        table: as it was read.
+        plan: which pixels make an image, unless a row states it; `crop_size` is that of points.
+        group: the column that names groups; without it a column named `group` is used, and for crops of several files
+            the file.
+        wants_groups: False if groups do not come from the table, so that it needs no advice about columns.
         labelled: whether there must be a label column.
-        may_read: says which files may be opened for their width and height; None: all.
+        may_read: returns whether a file may be opened for its width and height; None: all.
 
     Raises:
-        BadDataset: a column is missing or unknown, cells cannot be understood, or none of the files exists.
+        BadDataset: a column is missing or unknown, cells are invalid, or none of the files exists.
     """
     notes = list(table.notes)
     columns = find_columns(
@@ -70,7 +70,7 @@ def open_table(
 
 
 def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note]) -> list[ImageRecord]:
-    """Crops of one field of view in one group, where there are several fields: they share focus, stain and slide."""
+    """Group crops by field of view if there are several fields, since they share focus, stain and slide."""
     n_fields = len({record.path for record in records})
     if n_fields == len(records):
         return records
@@ -85,15 +85,15 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
     root = table.path.parent
     crop_size, plan = plan.crop_size, plan.model_copy(update={"crop_size": None})
     faults: list[tuple[int, ValueError]] = []  # line, and what is wrong with it
-    seen: dict[ImageRecord, int] = {}
-    others = other_columns(table, columns)
+    line_of_record: dict[ImageRecord, int] = {}
+    further_columns = other_columns(table, columns)
     n_twice = n_excluded = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
         if fault := _cell_fault(table, columns, row):
             faults.append((line, fault))
             continue
-        given = table.given.get(row[columns.path])
-        file = _resolve(row[columns.path], table) if given is None else Path(row[columns.path])
+        image_in_memory = table.given.get(row[columns.path])
+        file = _resolve(row[columns.path], table) if image_in_memory is None else Path(row[columns.path])
         side: Side | None = None
         if columns.split is not None and row[columns.split]:
             if row[columns.split].casefold() == _EXCLUDED:
@@ -104,7 +104,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
                 faults.append((line, _unknown_side(row[columns.split])))
         own_plan, stated, identity = plan, frozenset[str](), name_as_text(posix_below(file, root))
         try:
-            own_plan, stated, tag = _row_plan(row, columns, plan, crop_size, partial(sizes, file, given))
+            own_plan, stated, tag = _row_plan(row, columns, plan, crop_size, partial(sizes, file, image_in_memory))
             own_plan, stated = _with_other_files(own_plan, stated, row, columns, file, table)
             identity += tag
         except ValueError as error:
@@ -124,11 +124,11 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             predefined_split=side,
             plan=own_plan,
             stated=stated,
-            given=given,
-            about=tuple((table.columns[at], row[at]) for at in others),
+            given=image_in_memory,
+            about=tuple((table.columns[at], row[at]) for at in further_columns),
         )
-        n_twice += record in seen
-        seen.setdefault(record, line)
+        n_twice += record in line_of_record
+        line_of_record.setdefault(record, line)
     if faults:
         raise BadDataset(
             "invalid-rows",
@@ -140,13 +140,13 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             has_more=len(faults) > 5,
         )
     notes += _notes_on_rows(table, columns, n_twice=n_twice, n_excluded=n_excluded, n_alone=n_alone)
-    if not seen:
+    if not line_of_record:
         raise BadDataset("all-rows-excluded", file=table.file)
-    return list(seen)
+    return list(line_of_record)
 
 
 def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault | None:
-    """What is wrong with a row's path or group; in a file, a quotation mark too many puts line breaks into them."""
+    """Return what is wrong with a row's path or group. A stray quotation mark puts line breaks into them."""
     if not row[columns.path]:
         return CellFault("path-empty")
     for at in (columns.path, columns.group):
@@ -156,7 +156,7 @@ def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault
 
 
 def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_excluded: int, n_alone: int) -> Iterator[Note]:
-    """What became of rows that are no image of their own, or name no group."""
+    """Yield notes on rows that are repeated or excluded, or that name no group."""
     if n_twice:
         yield note("repeated-rows", n_rows=n_twice)
     if n_excluded:
@@ -168,9 +168,9 @@ def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_excluded: 
 def _row_plan(
     row: Sequence[str], columns: Columns, plan: ReadPlan, crop_size: int | None, size: Callable[[], Size | None]
 ) -> tuple[ReadPlan, frozenset[str], str]:
-    """The row's own plan, which parts of it the row states, and what tells it apart from others of the same file.
+    """Return the plan of a row, the fields of it that the row states, and a suffix that makes its image_id unique.
 
-    `size` is asked for that of the row's image, where it is needed.
+    `size` returns the size of the row's image. It is called only if needed.
 
     Raises:
         ValueError: a cell is not a number, or a box is incomplete or empty; says which.
@@ -201,22 +201,22 @@ def _row_plan(
 def _with_other_files(
     plan: ReadPlan, stated: frozenset[str], row: Sequence[str], columns: Columns, file: Path, table: Table
 ) -> tuple[ReadPlan, frozenset[str]]:
-    """The plan with the files of further channels, where the row names any.
+    """Return the plan with the files of further channels, if the row names any.
 
     Raises:
-        ValueError: it names some of them only.
+        CellFault: it names only some of them.
     """
     cells = [row[column] for column in columns.other_files]
     if not any(cells):
         return plan, stated
     if not all(cells):
         raise CellFault("channel-file-empty", channel=cells.index("") + 2)
-    others = tuple(_from_folder(_resolve(cell, table), file.parent) for cell in cells)
-    return plan.model_copy(update={"other_files": others}), stated | {"other_files"}
+    further_files = tuple(_from_folder(_resolve(cell, table), file.parent) for cell in cells)
+    return plan.model_copy(update={"other_files": further_files}), stated | {"other_files"}
 
 
 def _from_folder(file: Path, folder: Path) -> str:
-    """A file as it is found from a folder; absolute on another drive."""
+    """Return a file relative to a folder; absolute if it is on another drive."""
     try:
         return Path(os.path.relpath(file, folder)).as_posix()
     except ValueError:
@@ -224,15 +224,15 @@ def _from_folder(file: Path, folder: Path) -> str:
 
 
 class _Sizes:
-    """Width and height of images, each looked at once; None where a file cannot or may not be read."""
+    """Width and height of images, read once each; None if a file cannot or may not be read."""
 
     def __init__(self, may_read: Callable[[Path], bool] | None) -> None:
         self._may_read = may_read
         self._known: dict[Path, Size | None] = {}
 
-    def __call__(self, file: Path, given: Decoded | None) -> Size | None:
-        if given is not None:
-            return given.array.shape[1], given.array.shape[0]
+    def __call__(self, file: Path, image_in_memory: Decoded | None) -> Size | None:
+        if image_in_memory is not None:
+            return image_in_memory.array.shape[1], image_in_memory.array.shape[0]
         if file not in self._known:
             self._known[file] = size_of(file) if self._may_read is None or self._may_read(file) else None
         return self._known[file]
@@ -251,7 +251,7 @@ def _channel(cell: str) -> int:
 
 
 def _whole(cell: str) -> int | None:
-    """A whole number of 0 or more, or None."""
+    """Return a whole number of 0 or more, or None."""
     try:
         number = float(cell)
     except ValueError:
@@ -260,7 +260,7 @@ def _whole(cell: str) -> int | None:
 
 
 def _resolve(cell: str, table: Table) -> Path:
-    """The file of a cell; the texts of coverslip's tables stand for names, a program gives names as they are."""
+    """Return the file of a cell. Tables in files contain names as text, those in memory names as they are."""
     root = table.path.parent
     if "\\" in cell and os.sep == "/":
         written_on_windows = cell.replace("\\", "/")

@@ -1,4 +1,4 @@
-"""Images to predict: files, folders, patterns and tables, in the order given; labels come from tables only."""
+"""Images to predict: files, folders, patterns and tables, in their order. Labels come from tables only."""
 
 import glob
 import os
@@ -35,7 +35,7 @@ from coverslip.messages import Note, note
 def open_unlabelled(
     sources: Sequence[str | Path | Table], opening: Opening, may_read: Callable[[Path], bool] | None = None
 ) -> Dataset:
-    """The images that these name, as one dataset without domains; what is named twice is kept once.
+    """Return the images of these sources as one dataset without domains. Repeated images are used once.
 
     Args:
         sources: paths and tables.
@@ -43,7 +43,7 @@ def open_unlabelled(
         may_read: as of `open_dataset`.
 
     Raises:
-        BadDataset: there are none, or a table or pattern cannot be followed.
+        BadDataset: there are none, or a table or pattern is invalid.
     """
     group, pattern = opening.group, opening.group_pattern
     plan = opening.plan_of_each.model_copy(update={"crop_size": None})
@@ -51,12 +51,12 @@ def open_unlabelled(
     notes: list[Note] = []
     roots: list[Path] = []
     n_tables = 0
-    for given in sources:
-        path = given.path if isinstance(given, Table) else absolute_path(given)
-        if not isinstance(given, Table):
+    for source in sources:
+        path = source.path if isinstance(source, Table) else absolute_path(source)
+        if not isinstance(source, Table):
             refuse_closed(path)
-        if isinstance(given, Table) or (is_table(path) and path.is_file()):
-            table = given if isinstance(given, Table) else read_table(path)
+        if isinstance(source, Table) or (is_table(path) and path.is_file()):
+            table = source if isinstance(source, Table) else read_table(path)
             rows, more = open_table(
                 with_mapping(table, opening.columns),
                 opening.plan_of_each,
@@ -73,18 +73,18 @@ def open_unlabelled(
             listing = list_images(path)
             if not listing.images:
                 raise no_images(path, listing)
-            start = "" if len(sources) == 1 else f"{os.fspath(given).rstrip(os.sep)}/"
+            start = "" if len(sources) == 1 else f"{os.fspath(source).rstrip(os.sep)}/"
             records += [
                 ImageRecord(name_as_text(start + "/".join(p)), path.joinpath(*p), None, None, "", None, plan)
                 for p in listing.images
             ]
             notes += listing.notes()
             roots.append(path)
-        elif os.path.lexists(path) or (has_image_suffix(path.name) and not glob.has_magic(os.fspath(given))):
-            records.append(_one_file(os.fspath(given), path, plan))
+        elif os.path.lexists(path) or (has_image_suffix(path.name) and not glob.has_magic(os.fspath(source))):
+            records.append(_one_file(os.fspath(source), path, plan))
             roots.append(path.parent)
         else:
-            matched = _matching(os.fspath(given), path)
+            matched = _matching(os.fspath(source), path)
             records += [_one_file(name, absolute_path(name), plan) for name in matched]
             roots += [absolute_path(name).parent for name in matched]
     if group is not None and not n_tables:
@@ -104,17 +104,17 @@ def open_unlabelled(
 
 
 def open_image_file(path: Path) -> Dataset:
-    """One image without a label, whatever its name says: a file called `.csv` is no table here."""
+    """Return one image without a label, whatever its suffix: a file named `.csv` is not read as a table."""
     record = _one_file(os.fspath(path), path, ReadPlan())
     return Dataset(path.parent, "files", (record,), ())
 
 
-def _one_file(given: str, path: Path, plan: ReadPlan) -> ImageRecord:
-    return ImageRecord(name_as_text(given.replace(os.sep, "/")), path, None, None, "", None, plan)
+def _one_file(name: str, path: Path, plan: ReadPlan) -> ImageRecord:
+    return ImageRecord(name_as_text(name.replace(os.sep, "/")), path, None, None, "", None, plan)
 
 
 def _matching(pattern: str, path: Path) -> list[str]:
-    """Files that a pattern such as `new/*.tif` names, in natural order; folders among them stand for their images."""
+    """Return the files that match a pattern such as `new/*.tif`, in natural order, with the images of folders."""
     if not glob.has_magic(pattern):
         raise BadDataset("no-such-file-or-folder", file=path, advice=nearest_spelling(path))
     images: list[str] = []
@@ -122,7 +122,7 @@ def _matching(pattern: str, path: Path) -> list[str]:
     names = glob.glob(home, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
     for name in sorted(names, key=natural_key):
         if Path(name).is_dir():
-            images += [os.fspath(Path(name, *parts)) for parts in list_images(absolute_path(name)).images]
+            images += [os.fspath(Path(name, *names_below)) for names_below in list_images(absolute_path(name)).images]
         elif has_image_suffix(name):
             images.append(name)
     if not images:

@@ -1,4 +1,4 @@
-"""Decoding every image once, what belongs together, and what is found wrong with a dataset."""
+"""Scans of datasets, images that belong together, and findings."""
 
 from coverslip.datasets.quality.components import connected_components, kept_together, labels_of
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread, single_groups

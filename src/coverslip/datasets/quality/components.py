@@ -1,6 +1,6 @@
-"""What belongs together: images of one group, images with the same pixels, and near-duplicates.
+"""Images that belong together: images of one group, images with the same pixels, and near-duplicates.
 
-Crops of one slide resemble each other, and a picture that was saved twice resembles itself.
+Crops of one slide resemble each other, and so do copies of an image.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,39 +13,39 @@ from coverslip.datasets.quality.scanning import Scan, Unreadable
 
 
 def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
-    """The labels at these positions; images without one, or of a dropped class, do not count."""
+    """Return the labels at these positions, without those of excluded classes."""
     records = (dataset.records[i] for i in positions)
     return {record.label for record in records if record.label is not None and dataset.has_class(record)}
 
 
 def kept_together(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
-    """The near-duplicate clusters that no split divides: all, but those in several groups where these are too many.
+    """Return the clusters of near-duplicates that no split divides: all, except clusters in too many groups.
 
-    Plain shapes, such as spots, can resemble each other as near-duplicates do. Where clusters would leave half as many
-    of the groups that were named or fewer, they are taken for such, and the groups are kept apart as they were named.
+    Plain shapes, such as spots, can resemble each other as near-duplicates do. If clusters would merge the named groups
+    into half as many or fewer, those in several groups are considered such shapes, and the groups stay as named.
     """
     clusters = scan.near_duplicates or ()
     groups = [sorted({dataset.records[i].group or "" for i in members} - {""}) for members in clusters]
     n_groups = len({record.group for record in dataset.records if record.group is not None})
-    joined = _Joined(n_groups)
+    components = _Components(n_groups)
     number = {group: k for k, group in enumerate(sorted({group for several in groups for group in several}))}
     for several in groups:
-        for other in several[1:]:
-            joined.join(number[several[0]], number[other])
-    if joined.n > n_groups / 2:
+        for another in several[1:]:
+            components.join(number[several[0]], number[another])
+    if components.n > n_groups / 2:
         return clusters
     return tuple(members for members, several in zip(clusters, groups, strict=True) if len(several) < 2)
 
 
-class _Joined:
-    """Numbers from 0, some of which belong together."""
+class _Components:
+    """Disjoint sets of the numbers from 0."""
 
     def __init__(self, n: int) -> None:
-        self.n = n  # of what is left when those that belong together count once
+        self.n = n  # number of sets
         self._parent = list(range(n))
 
     def root(self, i: int) -> int:
-        """The least number that it belongs together with."""
+        """Return the least number of its set."""
         while self._parent[i] != i:
             self._parent[i] = self._parent[self._parent[i]]
             i = self._parent[i]
@@ -58,12 +58,12 @@ class _Joined:
 
 
 def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
-    """For each image in `order` the number of its connected component.
+    """Return for each image in `order` the number of its connected component.
 
     Groups, equal pixels and near-duplicates connect.
     """
     cluster_of = {i: str(k) for k, members in enumerate(kept_together(dataset, scan)) for i in members}
-    joined = _Joined(len(order))
+    components = _Components(len(order))
     first: dict[tuple[str, str], int] = {}
     for i, position in enumerate(order):
         fact, group = scan.facts[position], dataset.records[position].group
@@ -73,5 +73,5 @@ def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> 
         if position in cluster_of:
             links.append(("copies", cluster_of[position]))
         for link in links:
-            joined.join(first.setdefault(link, i), i)
-    return np.array([joined.root(i) for i in range(len(order))], dtype=np.intp)
+            components.join(first.setdefault(link, i), i)
+    return np.array([components.root(i) for i in range(len(order))], dtype=np.intp)

@@ -1,4 +1,4 @@
-"""What a dataset is like in numbers: sizes, classes, groups."""
+"""Numbers of a dataset: sizes, classes, groups."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -25,13 +25,13 @@ class Spread(BaseModel):
 
     @staticmethod
     def of(numbers: Iterable[float]) -> "Spread | None":
-        """None without numbers."""
+        """Return the spread of numbers; None without numbers."""
         values = sorted(numbers)
         return Spread(min=values[0], median=median(values), max=values[-1]) if values else None
 
 
 class GroupFacts(BaseModel):
-    """How images lie in groups."""
+    """The distribution of images over groups."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,16 +42,16 @@ class GroupFacts(BaseModel):
 
 
 def class_sizes(dataset: Dataset, scan: Scan) -> dict[str, int]:
-    """Readable images per class, in the order of the dataset's classes."""
+    """Return the number of readable images per class, in the order of the dataset's classes."""
     pairs = zip(dataset.records, scan.facts, strict=True)
     labels = Counter(record.label for record, fact in pairs if isinstance(fact, ImageFacts))
     return {label: labels[label] for label in dataset.classes}
 
 
 def group_facts(dataset: Dataset) -> GroupFacts | None:
-    """How images lie in groups; None where none is named.
+    """Return the distribution of images over groups; None without named groups.
 
-    An image without a named group can be in any part, so it counts among the groups of its class, not as a group.
+    An image without a named group can be in any set, so it counts among the groups of its class, not as a group.
     """
     labels_of_group: dict[str, set[str]] = defaultdict(set)
     groups_of_label: dict[str, set[str]] = defaultdict(set)
@@ -77,9 +77,9 @@ def group_facts(dataset: Dataset) -> GroupFacts | None:
 
 
 def single_groups(dataset: Dataset) -> list[str]:
-    """Return the groups if each class lies in one of them only, so that no split has a class on two sides; else none.
+    """Return the groups if each class is in only one of them, so that no split has a class in two sets; else none.
 
-    A predefined split decides for itself.
+    With a predefined split, there are none.
     """
     groups_of: dict[str, set[str]] = defaultdict(set)
     for record in dataset.records:
@@ -92,5 +92,5 @@ def single_groups(dataset: Dataset) -> list[str]:
 
 
 def frequencies(values: Iterable[str]) -> dict[str, int]:
-    """How often each stands there: most frequent first, equal ones in natural order."""
+    """Return how often each value occurs: most frequent first, equal ones in natural order."""
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], natural_key(item[0]))))

@@ -1,4 +1,4 @@
-"""What a finding is, and the table of all that find something: one record per kind."""
+"""Findings, and the registry of finders: one record per kind."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,28 +12,28 @@ from coverslip.datasets.quality.scanning import Scan
 from coverslip.messages import Remedies, Remedy, has_entry, text
 
 Severity = Literal["error", "warning", "advice"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # gravest first
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # most severe first
 
 Cluster = tuple[str, ...]
 
 
-def _tell_known_codes(schema: JsonDict) -> None:
-    known = "; ".join(f"`{finder.code}` ({finder.severity}): {title_of(finder)}" for finder in list_finders())
-    schema["description"] = f"What kind of finding it is. {known}."
+def _describe_codes(schema: JsonDict) -> None:
+    codes = "; ".join(f"`{finder.code}` ({finder.severity}): {title_of(finder)}" for finder in list_finders())
+    schema["description"] = f"What kind of finding it is. {codes}."
 
 
 class Finding(BaseModel):
-    """Something about the images that whoever trains on them should know. Further fields belong to its code alone."""
+    """A property of the images that matters for training. Further fields depend on the code."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
 
-    code: str = Field(json_schema_extra=_tell_known_codes)
+    code: str = Field(json_schema_extra=_describe_codes)
     severity: Severity = Field(
         description="error: a training refuses it, or its numbers would be false; warning: images are excluded, or "
         "numbers are doubtful; advice: nothing is wrong, but something can be done better."
     )
-    title: str = Field(description="What such findings are called.")
+    title: str = Field(description="Heading of findings of this kind.")
     text: str = Field(description="What was found.")
     do: str = Field(description="What to do about it.")
     remedies: tuple[Remedy, ...] = Field(default=(), description="The same as data, where it is one of the known ones.")
@@ -42,22 +42,22 @@ class Finding(BaseModel):
     )
     notes: tuple[Cluster, ...] = Field(
         default=(),
-        description="Beside each image, its label, group, side or fault; empty where nothing stands beside them.",
+        description="For each image its label, group, set or fault; empty if there is none.",
     )
     limit: str = Field(
         default="",
-        description="What it means for the numbers of a training on these images, where the report should say so.",
+        description="What it means for the numbers of a training on these images, if the report should say so.",
     )
 
     @property
     def parameters(self) -> Mapping[str, JsonValue]:
-        """What only findings of this code have."""
+        """The fields that only findings of this code have."""
         return self.__pydantic_extra__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a finder tells of one case; code, severity and title are its record's."""
+    """One case that a finder reports. Code, severity and title are those of the finder."""
 
     text: str
     do: str
@@ -98,15 +98,14 @@ def found(
 class Finder:
     """One kind of finding.
 
-    `find` gives nothing, one or several cases, from the images' records and from what decoding told of them. It reads
-    no files.
+    `find` yields no, one or several cases, from the records of the images and the facts of the scan. It reads no files.
     """
 
-    code: str  # in small letters, words joined by "-"
+    code: str  # in lower case, words joined by "-"
     severity: Severity
     title: str  # a message of the catalogue, or the text itself
     find: Callable[[Dataset, Scan], Iterable[Found]]
-    unless: str | None = None  # the code of a finding that says the same and more
+    unless: str | None = None  # the code of a finding that includes this one
 
 
 def title_of(finder: Finder) -> str:
@@ -118,15 +117,15 @@ _FINDERS: dict[str, Finder] = {}
 
 
 def list_finders() -> tuple[Finder, ...]:
-    """Every kind of finding that can be made."""
+    """Return the finder of each kind of finding."""
     return tuple(_FINDERS.values())
 
 
 def register_finder(finder: Finder) -> None:
-    """Let every door tell of one more kind of finding.
+    """Add a kind of finding.
 
     Raises:
-        ValueError: there is one of this code.
+        ValueError: there is already a finder of this code.
     """
     if finder.code in _FINDERS:
         raise ValueError(f"there is a finder of the code {finder.code!r} already")
@@ -134,5 +133,5 @@ def register_finder(finder: Finder) -> None:
 
 
 def forget_finder(code: str) -> None:
-    """Take back what `register_finder` did."""
+    """Remove a kind of finding that `register_finder` added."""
     del _FINDERS[code]

@@ -1,4 +1,4 @@
-"""Everything that is found about a dataset, by every finder that is known."""
+"""All findings about a dataset, by all registered finders."""
 
 from collections.abc import Iterator
 
@@ -12,11 +12,13 @@ for _finder in BUILT_IN:
 
 
 def find_all(dataset: Dataset, scan: Scan) -> tuple[Finding, ...]:
-    """What is found about the images, gravest first."""
-    found = {finder: tuple(_found_by(finder, dataset, scan)) for finder in list_finders()}
-    codes = {finder.code for finder, findings in found.items() if findings}
-    shown = [finding for finder, findings in found.items() if finder.unless not in codes for finding in findings]
-    return tuple(sorted(shown, key=lambda finding: SEVERITIES.index(finding.severity)))
+    """Return the findings about the images, the most severe first."""
+    findings_of = {finder: tuple(_found_by(finder, dataset, scan)) for finder in list_finders()}
+    codes = {finder.code for finder, findings in findings_of.items() if findings}
+    relevant = [
+        finding for finder, findings in findings_of.items() if finder.unless not in codes for finding in findings
+    ]
+    return tuple(sorted(relevant, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
 def _found_by(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Finding]:

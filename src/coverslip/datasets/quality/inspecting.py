@@ -1,4 +1,4 @@
-"""What a dataset is like, and what to do about it before training: plain facts and plain advice."""
+"""Facts about a dataset, and findings with advice before training."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ from coverslip.messages import Note
 
 
 class Inspection(BaseModel):
-    """Everything that `coverslip inspect` tells. Counts by format, depth and the like are over readable images."""
+    """The result of `coverslip inspect`. Counts by format, depth and the like are over readable images."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,7 +27,7 @@ class Inspection(BaseModel):
     domains: dict[str, int]
     groups: GroupFacts | None
     predefined_split: dict[str, int] | None = Field(
-        description="Images per part, where folders or a table say who trains, validates and tests."
+        description="Images per set, if folders or a table assign them to training, validation and test set."
     )
     width_px: Spread | None
     height_px: Spread | None
@@ -37,24 +37,24 @@ class Inspection(BaseModel):
     formats: dict[str, int]
     planes: dict[str, int]
     reading_notes: dict[str, int]
-    notes: tuple[Note, ...] = Field(description="What was passed over, and how the data were understood.")
+    notes: tuple[Note, ...] = Field(description="What was ignored, and how the data were interpreted.")
     are_copies_known: bool = Field(
         description="Whether near-duplicates were searched for: images that show the same with other pixels."
     )
-    findings: tuple[Finding, ...] = Field(description="What is wrong or could be better, the gravest first.")
+    findings: tuple[Finding, ...] = Field(description="What is wrong or could be better, the most severe first.")
 
     def of(self, code: str) -> tuple[Finding, ...]:
-        """The findings of one code."""
+        """Return the findings of one code."""
         return tuple(finding for finding in self.findings if finding.code == code)
 
     @property
     def n_excluded_by_hand(self) -> int:
-        """Images that the app or a table's row left out: no other number counts them."""
+        """Number of images that the app or a table row excludes. No other number counts them."""
         return sum(note.parameters.get("n_images", 0) for note in self.notes if note.code == EXCLUDED_BY_HAND)
 
 
 def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
-    """Counts, sizes, depths and formats, and everything that was found, the gravest first."""
+    """Return counts, sizes, depths and formats of a dataset, and all findings, the most severe first."""
     records = dataset.records
     readable = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
     domains = Counter(record.domain for record in records if record.domain)

@@ -1,4 +1,4 @@
-"""What a split that comes with the images has on two sides, though it belongs together."""
+"""Data leakage of predefined splits: images that belong together but are in several sets."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -10,22 +10,22 @@ from coverslip.datasets.quality.components import connected_components, kept_tog
 from coverslip.datasets.quality.scanning import Scan, Unreadable
 from coverslip.datasets.quality.usable import exclusion_reasons
 
-LeakKind = Literal["group", "pixels", "copies", "chain"]  # chain: several groups and copies, one after the other
+LeakKind = Literal["group", "pixels", "copies", "chain"]  # chain: groups and duplicates that connect images
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Images that stand on two sides of a predefined split though they belong together."""
+    """Images that belong together but are in several sets of a predefined split."""
 
     kind: LeakKind
     name: str  # the group's name, or the first image's
-    images: tuple[int, ...]  # positions in the dataset's records; one of each side first
+    images: tuple[int, ...]  # positions in the dataset's records; one of each set first
 
 
 def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
-    """Copies and groups that a predefined split has on two sides, among readable images with a label.
+    """Return duplicates and groups that a predefined split has in several sets, among readable images with a label.
 
-    An image without a part can connect two sides, when it is of one's group and equal to an image of the other.
+    An image without a set can connect two sets, if it is in a group of one and equal to an image of the other.
     """
     by_pixels: dict[Hashable, list[int]] = defaultdict(list)
     by_group: dict[Hashable, list[int]] = defaultdict(list)
@@ -49,7 +49,7 @@ def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
 
 
 def _leaks_among(kind: LeakKind, dataset: Dataset, connected: Iterable[Sequence[int]]) -> Iterator[Leak]:
-    """Those of the connected images that stand on two sides."""
+    """Yield a leak for each collection of connected images that is in several sets."""
     for members in connected:
         first_of_side: dict[Side | None, int] = {}
         for i in members:
@@ -62,7 +62,7 @@ def _leaks_among(kind: LeakKind, dataset: Dataset, connected: Iterable[Sequence[
 
 
 def _predefined_components(dataset: Dataset, scan: Scan) -> Iterable[list[int]]:
-    """The images with a given part of each unit that a split must not divide."""
+    """Return the images with a predefined set of each unit that a split must not divide."""
     if not dataset.has_predefined_split:
         return []
     order = [i for i, reason in enumerate(exclusion_reasons(dataset, scan)) if not reason]

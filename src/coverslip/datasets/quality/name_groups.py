@@ -1,9 +1,9 @@
-"""Groups that names give away: which parts of file and folder names tell images apart that belong together.
+"""Groups in names: parts of file and folder names that images which belong together share.
 
-A name such as `C100P61_20150918_cell_12.png` is taken apart at `_`, `-` and spaces. What stands at the same places in
-many names makes groups, and so do folders, and numbers without their last digits: images that were cut from one slide
-are often numbered in turn. Whether images of such a group belong together is tested by permutation: do they share
-labels, or size and brightness (among images of one class), more often than chance would have it?
+A name such as `C100P61_20150918_cell_12.png` is divided at `_`, `-` and spaces. Tokens at the same positions in many
+names are candidate groups. So are folders, and numbers without their last digits, since images that were cut from one
+slide are often numbered consecutively. A permutation test decides whether images of such a group belong together:
+whether they share labels, or size and brightness (among images of one class), more often than by chance.
 """
 
 import re
@@ -24,18 +24,18 @@ Doubles = npt.NDArray[np.float64]
 
 _MOST_TOKENS = 8
 _FEWEST_GROUPS = 3
-_FEWEST_MATCHES = 0.9  # of the images that a pattern must find a group in
-_FEWEST_VALUES = 0.5  # of the images that must have a value in a column: images that were added may have none
+_FEWEST_MATCHES = 0.9  # of the images in which a pattern must find a group
+_FEWEST_VALUES = 0.5  # of the images that must have a value in a column: added images may have none
 _SMALLEST = 1.5  # images of a group, on average
 _N_PERMUTATIONS = 49
 _LEAST_SHARE = 0.03  # of what images share beyond chance, that groups must explain
 _HIGHEST_P = 0.001  # all patterns together
 _IS_CLASS = 0.9  # of the information in groups, or in classes, that both share
-_MOST_PARTS = 3  # groups of a class, where each holds one class only: kinds of that class rather than slides
-_NEARLY_AS_STRONG = 0.75  # then the coarser groups come first: a patient before his slides
+_MOST_PARTS = 3  # groups of a class, if each contains only one class: kinds of that class rather than slides
+_NEARLY_AS_STRONG = 0.75  # then the coarser groups come first: a patient before the slides
 _MOST_IMAGES = 10_000
 _N_SLICES = 10
-_ONE_CLASS = 0.99  # correlation of labels where each group holds one class
+_ONE_CLASS = 0.99  # correlation of labels if each group contains one class
 _STRETCH = r"(?:^|/)([^/]*\d)"  # a number without its last digits
 
 
@@ -43,53 +43,53 @@ _STRETCH = r"(?:^|/)([^/]*\d)"  # a number without its last digits
 class NameGroups:
     """A pattern that finds groups in paths, or a column of a table, and what its groups share beyond chance."""
 
-    pattern: str  # empty where it is a column
+    pattern: str  # empty for a column
     n_groups: int
     example: str  # one of the groups
-    is_class: bool  # its groups are the classes themselves, so that a split by them would be none
-    labels: float  # intraclass correlation of labels: 0 as by chance, 1 where each group has one
-    looks: float  # that of size and brightness, among images of one class
-    strength: float  # the larger of the two, without labels where names hold the class
-    p: float  # of what is shared
+    is_class: bool  # its groups are the classes themselves, so that no split by them is possible
+    labels: float  # intraclass correlation of labels: 0 by chance, 1 if each group has one label
+    looks: float  # intraclass correlation of size and brightness, among images of one class
+    strength: float  # the larger of the two, without labels if names contain the class
+    p: float  # of this correlation
     column: str | None = None
-    is_confounded: bool = False  # each class lies in one group only, so that no split can keep groups together
+    is_confounded: bool = False  # each class is in only one group, so that no split can keep groups together
 
     @property
     def is_telling(self) -> bool:
-        """Whether images of a group share more than chance would have it."""
+        """Whether images of a group share more than expected by chance."""
         return not self.is_class and self.p <= _HIGHEST_P and self.strength >= _LEAST_SHARE
 
 
 def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
-    """What names of files and folders, and a table's columns, tell of groups, the likeliest first.
+    """Return candidate groups from the names of files and folders and from table columns, the most likely first.
 
-    Labelled, readable images count. A column comes before a pattern that finds the same groups.
+    Labeled, readable images count. A column comes before a pattern that finds the same groups.
     """
-    shown = [
+    labeled = [
         (record, fact)
         for record, fact in zip(dataset.records, scan.facts, strict=True)
         if isinstance(fact, ImageFacts) and dataset.has_class(record)
     ]
-    shown = _slices(sorted(shown, key=lambda item: natural_key(item[0].path.name)))
-    if len(shown) < 2 * _FEWEST_GROUPS or len({record.label for record, _ in shown}) < 2:
+    labeled = _slices(sorted(labeled, key=lambda item: natural_key(item[0].path.name)))
+    if len(labeled) < 2 * _FEWEST_GROUPS or len({record.label for record, _ in labeled}) < 2:
         return ()
-    paths = [dataset.relative_path(record) for record, _ in shown]
-    label = np.unique([record.label or "" for record, _ in shown], return_inverse=True)[1]
-    looks = _standardised(_looks_of([fact for _, fact in shown]), label)
-    tried: dict[bytes, tuple[str | None, str, list[str]]] = {}
+    paths = [dataset.relative_path(record) for record, _ in labeled]
+    label = np.unique([record.label or "" for record, _ in labeled], return_inverse=True)[1]
+    appearance = _standardized(_appearance_of([fact for _, fact in labeled]), label)
+    candidates: dict[bytes, tuple[str | None, str, list[str]]] = {}
     by_pattern = ((None, pattern, _names(pattern, paths)) for pattern in _patterns(paths))
-    for column, pattern, names in (*_columns([record for record, _ in shown]), *by_pattern):
+    for column, pattern, names in (*_columns([record for record, _ in labeled]), *by_pattern):
         if names is not None:
-            tried.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (column, pattern, names))
-    found = [
-        replace(_tested(pattern, names, label, looks, len(tried)), column=column)
-        for column, pattern, names in tried.values()
+            candidates.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (column, pattern, names))
+    candidates_tested = [
+        replace(_tested(pattern, names, label, appearance, len(candidates)), column=column)
+        for column, pattern, names in candidates.values()
     ]
-    return _ranked(found)
+    return _ranked(candidates_tested)
 
 
 def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[str]]]:
-    """Columns of the table that may name groups, with what each image has there; numbers with decimals are measures."""
+    """Yield columns of the table that may name groups, with the value of each image; decimal numbers are measures."""
     cells = [dict(record.about) for record in records]
     for column in dict.fromkeys(name for about in cells for name in about):
         values = [about.get(column, "") for about in cells]
@@ -100,21 +100,21 @@ def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[st
 
 
 def _can_be_groups(names: Sequence[str]) -> bool:
-    """Whether they are neither too few nor mostly of single images; an empty name is that of no group."""
-    named = list(filter(None, names))
-    return _FEWEST_GROUPS <= len(set(named)) <= len(named) / _SMALLEST
+    """Return whether these groups are neither too few nor mostly single images; an empty name is no group."""
+    nonempty = list(filter(None, names))
+    return _FEWEST_GROUPS <= len(set(nonempty)) <= len(nonempty) / _SMALLEST
 
 
 def _is_measure(value: str) -> bool:
     return re.fullmatch(r"[-+]?\d*[.,]\d+([eE][-+]?\d+)?", value) is not None
 
 
-def _ranked(found: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
-    """Groups that share much, coarse ones first; then finer ones, stretches of numbers, and what tells nothing.
+def _ranked(candidates: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
+    """Return groups that share much, coarse ones first; then finer ones, ranges of numbers, and unrelated groups.
 
-    Columns come before patterns: somebody has written them down.
+    Columns come before patterns, since a person has written them.
     """
-    plain = [groups for groups in found if groups.is_telling and not _is_minor(groups)]
+    plain = [groups for groups in candidates if groups.is_telling and not _is_minor(groups)]
     strongest = max((groups.strength for groups in plain), default=0.0)
 
     def place(groups: NameGroups) -> tuple[bool, bool, bool, bool, float]:
@@ -127,24 +127,24 @@ def _ranked(found: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
             groups.n_groups if is_strong and not _is_minor(groups) else -groups.strength,
         )
 
-    return tuple(sorted(found, key=place))
+    return tuple(sorted(candidates, key=place))
 
 
 def _is_minor(groups: NameGroups) -> bool:
-    """Stretches of numbers, and names that hold the class beside other things, give way to other patterns."""
+    """Return whether other patterns take precedence: ranges of numbers, and names that contain the class."""
     return groups.pattern.startswith(_STRETCH) or groups.labels > _ONE_CLASS
 
 
-def _slices(shown: list[tuple[ImageRecord, ImageFacts]]) -> list[tuple[ImageRecord, ImageFacts]]:
-    """All, or stretches of them in the order of their names."""
-    if len(shown) <= _MOST_IMAGES:
-        return shown
-    length, step = _MOST_IMAGES // _N_SLICES, len(shown) // _N_SLICES
-    return [item for k in range(_N_SLICES) for item in shown[k * step : k * step + length]]
+def _slices(items: list[tuple[ImageRecord, ImageFacts]]) -> list[tuple[ImageRecord, ImageFacts]]:
+    """Return all items, or slices of them in the order of their names."""
+    if len(items) <= _MOST_IMAGES:
+        return items
+    length, step = _MOST_IMAGES // _N_SLICES, len(items) // _N_SLICES
+    return [item for k in range(_N_SLICES) for item in items[k * step : k * step + length]]
 
 
 def _patterns(paths: Sequence[str]) -> Iterator[str]:
-    """Regular expressions that may find groups in paths: simple ones first."""
+    """Yield regular expressions that may find groups in paths, simple ones first."""
     depth = min(path.count("/") for path in paths)
     for k in range(depth):
         yield rf"^(?:[^/]+/){{{k}}}([^/]+)/" if k else r"^([^/]+)/"
@@ -160,7 +160,7 @@ def _patterns(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _names(pattern: str, paths: Sequence[str]) -> list[str] | None:
-    """The group of each path; None where these are no groups."""
+    """Return the group of each path; None if these cannot be groups."""
     search: Callable[[str], re.Match[str] | None] = re.compile(pattern).search
     matches = [search(path) for path in paths]
     if sum(match is not None for match in matches) < _FEWEST_MATCHES * len(paths):
@@ -169,34 +169,34 @@ def _names(pattern: str, paths: Sequence[str]) -> list[str] | None:
     return names if _can_be_groups(names) else None
 
 
-def _tested(pattern: str, names: list[str], label: Ints, looks: Doubles, n_tried: int) -> NameGroups:
-    """What groups of these names share; images without a name are left out."""
+def _tested(pattern: str, names: list[str], label: Ints, appearance: Doubles, n_candidates: int) -> NameGroups:
+    """Test what groups of these names share; images without a name are excluded."""
     is_named = np.array([bool(name) for name in names])
-    names, label, looks = list(filter(None, names)), label[is_named], looks[is_named]
+    names, label, appearance = list(filter(None, names)), label[is_named], appearance[is_named]
     groups, group = np.unique(names, return_inverse=True)
     generator = np.random.default_rng(0)
     one_hot = np.eye(label.max() + 1)[label]
     by_label, p_labels = _shared(one_hot - one_hot.mean(axis=0), group, np.zeros_like(label), generator)
     if _holds_class(pattern, names, by_label, label):
-        p_labels = 1.0  # names that hold the class share it for no other reason
-    by_looks, p_looks = _shared(looks, group, label, generator)
+        p_labels = 1.0  # names that contain the class share it for that reason
+    by_appearance, p_appearance = _shared(appearance, group, label, generator)
     return NameGroups(
         pattern=pattern,
         n_groups=len(groups),
         example=str(groups[len(groups) // 2]),
         is_class=_is_class(group, label),
         labels=round(by_label, 3),
-        strength=round(by_looks if p_labels == 1 else max(by_label, by_looks), 3),
-        looks=round(by_looks, 3),
-        p=min(1.0, 2 * n_tried * min(p_labels, p_looks)),
+        strength=round(by_appearance if p_labels == 1 else max(by_label, by_appearance), 3),
+        looks=round(by_appearance, 3),
+        p=min(1.0, 2 * n_candidates * min(p_labels, p_appearance)),
         is_confounded=len({*zip(label.tolist(), group.tolist(), strict=True)}) == len(set(label.tolist())),
     )
 
 
 def _shared(values: Doubles, group: Ints, stratum: Ints, generator: np.random.Generator) -> tuple[float, float]:
-    """How much of (n, d) values groups share beyond chance, from 0 to 1, and how probable it is by chance.
+    """Return how much of (n, d) values groups share beyond chance, from 0 to 1, and its p-value.
 
-    Images change places at random within their stratum. What they share then has about a normal distribution.
+    Images are permuted within their stratum. The shared part then has an approximately normal distribution.
     """
     total = float((values**2).sum())
     n_groups = int(group.max()) + 1
@@ -220,7 +220,7 @@ def _shared(values: Doubles, group: Ints, stratum: Ints, generator: np.random.Ge
 
 
 def _holds_class(pattern: str, names: Sequence[str], labels: float, label: Ints) -> bool:
-    """Whether groups share labels since names hold the class, or are numbered class by class."""
+    """Return whether groups share labels because names contain the class, or are numbered class by class."""
     if not pattern.startswith(_STRETCH):
         return labels > _ONE_CLASS
     if int(np.count_nonzero(np.diff(label))) < _MOST_PARTS * (int(label.max()) + 1):
@@ -232,7 +232,7 @@ def _holds_class(pattern: str, names: Sequence[str], labels: float, label: Ints)
 
 
 def _is_class(group: Ints, label: Ints) -> bool:
-    """Whether groups and classes are nearly the same division, or groups are kinds of one class each."""
+    """Return whether groups and classes are nearly the same division, or groups are kinds of one class each."""
     joint = np.zeros((group.max() + 1, label.max() + 1))
     np.add.at(joint, (group, label), 1 / len(group))
     entropy_of_groups, entropy_of_classes = _entropy(joint.sum(axis=1)), _entropy(joint.sum(axis=0))
@@ -248,20 +248,20 @@ def _entropy(share: Doubles) -> float:
     return float(-(positive * np.log(positive)).sum())
 
 
-def _looks_of(facts: Sequence[ImageFacts]) -> Doubles:
-    """(n, 4): width, height, darkest and brightest of each image."""
+def _appearance_of(facts: Sequence[ImageFacts]) -> Doubles:
+    """Return (n, 4): width, height, darkest and brightest value of each image."""
     rows = [(f.width_px, f.height_px, float(np.mean(f.low)), float(np.mean(f.high))) for f in facts]
     return np.array(rows, dtype=np.float64)
 
 
-def _standardised(looks: Doubles, label: Ints) -> Doubles:
-    """Ranks, without what classes differ by."""
-    ranks = looks.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").astype(np.float64)
-    for k in range(looks.shape[1]):  # equal ones share a rank
-        _, place, n = np.unique(looks[:, k], return_inverse=True, return_counts=True)
+def _standardized(appearance: Doubles, label: Ints) -> Doubles:
+    """Return ranks, without the differences between classes."""
+    ranks = appearance.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").astype(np.float64)
+    for k in range(appearance.shape[1]):  # equal ones share a rank
+        _, place, n = np.unique(appearance[:, k], return_inverse=True, return_counts=True)
         ranks[:, k] = (np.bincount(place, ranks[:, k]) / n)[place]
     n_of = np.bincount(label)
-    for k in range(looks.shape[1]):
+    for k in range(appearance.shape[1]):
         ranks[:, k] -= (np.bincount(label, ranks[:, k]) / n_of)[label]
     deviation = ranks.std(axis=0)
     standardised: Doubles = ranks[:, deviation > 0] / deviation[deviation > 0]

@@ -29,12 +29,12 @@ from coverslip.messages import note, text
 from coverslip.stopping import BY_SIGNAL, Stop
 
 FACTS = register(Kind("facts", "size, depth and hash of every image seen", RECORDS))
-_FACTS_VERSION = 1  # goes up when the same file would give other facts
+_FACTS_VERSION = 1  # increases when the same file would give other facts
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells whether a file is still the one that was read."""
+    """Path, size and time of a file, by which a changed file is recognized."""
 
     key: str
     size: int
@@ -42,7 +42,10 @@ class Identity:
 
 
 def identities_of(records: Sequence[ImageRecord]) -> list[Identity | None]:
-    """None for files that are not there, and for images in memory; of several files their size, and the last change."""
+    """Return the identity of each image's files: the sum of their sizes, and the last change.
+
+    None stands for files that do not exist, and for images in memory.
+    """
     plans: dict[ReadPlan, bytes] = {}
     identities: list[Identity | None] = []
     for record in records:
@@ -66,7 +69,7 @@ def identities_of(records: Sequence[ImageRecord]) -> list[Identity | None]:
 class Memory:
     """Facts of earlier scans, which several processes may read and add to at once.
 
-    Where they cannot be kept (a full disk) the scan is told so once and goes on without them.
+    If they cannot be stored (a full disk), a note says so once, and the scan continues without them.
     """
 
     def __init__(self, emit: Emit) -> None:
@@ -75,28 +78,28 @@ class Memory:
         self._store = RecordStore(FACTS, "images", on_failure=self._say_why_not, is_synced=True)
 
     def recall(self, identities: Sequence[Identity | None]) -> list[tuple[int, ImageFacts]]:
-        """(position, facts) of the files that are as they were."""
-        known = self._store.find(identity.key for identity in identities if identity)
+        """Return (position, facts) of the files that have not changed."""
+        stored = self._store.find(identity.key for identity in identities if identity)
         recalled = []
         for i, identity in enumerate(identities):
-            if identity is not None and identity.key in known:
-                facts = _facts_from_json(known[identity.key], identity)
+            if identity is not None and identity.key in stored:
+                facts = _facts_from_json(stored[identity.key], identity)
                 if facts is not None:
                     recalled.append((i, facts))
         return recalled
 
     def remember(self, identity: Identity, facts: ImageFacts) -> None:
-        """Keep for the next `save`."""
+        """Collect facts for the next `save`."""
         record = {"size": identity.size, "mtime_ns": identity.mtime_ns, "facts": asdict(facts)}
         self._new[identity.key] = json.dumps(record).encode()
 
     def save(self) -> None:
-        """Write what is new in one transaction."""
+        """Write new facts in one transaction."""
         new, self._new = self._new, {}
         self._store.keep(new)
 
     def close(self) -> None:
-        """Save, and let the store go."""
+        """Save, and close the store."""
         self.save()
         self._store.close()
 
@@ -105,7 +108,7 @@ class Memory:
 
 
 def _facts_from_json(stored: bytes, identity: Identity) -> ImageFacts | None:
-    """None where the file has changed since, or another version wrote other fields."""
+    """Return stored facts; None if the file has changed, or another version wrote other fields."""
     try:
         record = json.loads(stored)
         if (record["size"], record["mtime_ns"]) != (identity.size, identity.mtime_ns):
@@ -120,23 +123,26 @@ _SAVE_EVERY_S = 2.0
 _TELL_EVERY_S = 0.2
 _LOOK_AHEAD = 4  # images in flight per thread
 
-OnPixels = Callable[[int, Pixels], None]  # the image's place among the records, and what was decoded
+OnPixels = Callable[[int, Pixels], None]  # position of the image among the records, and its pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Why a file gave no pixels."""
+    """The reason why a file could not be read."""
 
     reason: str
 
 
 def joined_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Unreadable:
-    """What is known of an image whose channels lie in files of these facts; its hash tells only such images apart."""
+    """Return the facts of an image whose channels are files of these facts.
+
+    Its hash is comparable only with hashes of such images.
+    """
     readable = [facts for facts in channels if isinstance(facts, ImageFacts)]
     if len(readable) < len(channels):
         return next(facts for facts in channels if isinstance(facts, Unreadable))
-    first, *others = readable
-    if not others:
+    first, *further = readable
+    if not further:
         return first
     if len({(facts.width_px, facts.height_px, facts.dtype) for facts in readable}) > 1:
         return Unreadable(text("channel-facts-differ"))
@@ -151,17 +157,17 @@ def joined_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Un
 
 @dataclass(frozen=True)
 class Scan:
-    """What each image is, in the order of the dataset's records."""
+    """Facts about each image, in the order of the dataset's records."""
 
     facts: tuple[ImageFacts | Unreadable, ...]
     # Positions of images that show the same, two or more each, equal pixels among them; None: not searched for.
     near_duplicates: tuple[tuple[int, ...], ...] | None = None
-    quality: tuple[ImageQuality | None, ...] | None = None  # of each image; None: nobody has looked
-    signal: Signal | None = None  # None: nobody has looked, or nothing can be told
+    quality: tuple[ImageQuality | None, ...] | None = None  # of each image; None: not measured
+    signal: Signal | None = None  # None: not measured, or not measurable
 
     @property
     def n_readable(self) -> int:
-        """How many images gave pixels."""
+        """Number of readable images."""
         return sum(isinstance(fact, ImageFacts) for fact in self.facts)
 
     @cached_property
@@ -174,14 +180,14 @@ class Scan:
         return tuple(tuple(positions) for positions in members.values() if len(positions) > 1)
 
     def joined(self, positions: Sequence[Sequence[int | None]]) -> "Scan":
-        """What is known of images whose channels are the images at these positions, one or more; None: nothing is."""
+        """Return the scan of images whose channels are the images at these positions; None: the image is unknown."""
         facts = tuple(
             joined_facts([_not_reached() if i is None else self.facts[i] for i in files]) for files in positions
         )
         if self.near_duplicates is None:
             return Scan(facts)
         cluster_of = {i: k for k, cluster in enumerate(self.near_duplicates) for i in cluster}
-        # Near-duplicates are images whose channels are, each of the same channel.
+        # Images are near-duplicates if each of their channels is a near-duplicate of the same channel.
         members: dict[tuple[object, ...], list[int]] = defaultdict(list)
         for k, files in enumerate(positions):
             members[tuple((cluster_of[i],) if i in cluster_of else i for i in files)].append(k)
@@ -198,16 +204,16 @@ def scan_images(
 ) -> Scan:
     """Decode every image once, several at a time, and remember the facts for the next scan.
 
-    Images that cannot be read do not stop the others; they are `Unreadable` and are looked at again next time.
-    What was decoded before an interruption is remembered.
+    Images that cannot be read do not stop the others; they are `Unreadable` and are read again by the next scan. Facts
+    from before an interruption are remembered.
 
     Args:
         dataset: whose records to read.
-        emit: gets progress at most five times a second, and at the end a note for each kind of trouble.
-        stop: asked as often.
+        emit: receives progress at most five times a second, and at the end a note for each kind of problem.
+        stop: checked as often.
         n_threads: images decoded at the same time; None takes the number of processor cores.
-        on_pixels: is given every image that had to be decoded, in the threads that decode. Those whose facts were
-            remembered are not among them.
+        on_pixels: called with every image that had to be decoded, in the threads that decode. It is not called for
+            images whose facts were remembered.
 
     Raises:
         Stopped: on request.
@@ -250,7 +256,7 @@ def _decode(
             while len(in_flight) < _LOOK_AHEAD * n_threads and (i := next(ahead, None)) is not None:
                 in_flight.append((i, pool.submit(_read, i, records[i], fields, on_pixels)))
             i, future = in_flight.popleft()
-            while not wait([future], _TELL_EVERY_S).done:  # a file may take long, and an end is asked for meanwhile
+            while not wait([future], _TELL_EVERY_S).done:  # a file may take long, and the user may stop meanwhile
                 stop.check()
                 emit(_progress(n_remembered + n_done, len(records), n_done / (time.monotonic() - started)))
             fact = facts[i] = future.result()
@@ -266,13 +272,13 @@ def _decode(
                 emit(_progress(n_remembered + n_done + 1, len(records), (n_done + 1) / (now - started)))
                 reported = now
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # what is still in flight then is of no use
+        pool.shutdown(wait=False, cancel_futures=True)  # images in flight are no longer needed
     seconds = max(time.monotonic() - started, 1e-9)
     emit(_progress(len(records), len(records), len(to_decode) / seconds if to_decode else None))
 
 
 def by_field(records: Sequence[ImageRecord], positions: Sequence[int]) -> list[int]:
-    """Positions in an order in which boxes of one field follow each other; others stay where they are."""
+    """Return positions ordered so that boxes of one field are consecutive; others stay in place."""
     first: dict[Path, int] = {}
     for i in positions:
         if records[i].plan.box is not None:
@@ -298,12 +304,12 @@ def _not_reached() -> Unreadable:
 
 
 def _progress(done: int, total: int, per_second: float | None) -> Progressed:
-    left = (total - done) / per_second if per_second else None
-    return Progressed(stage="reading images", done=done, total=total, per_second=per_second, seconds_left=left)
+    seconds_left = (total - done) / per_second if per_second else None
+    return Progressed(stage="reading images", done=done, total=total, per_second=per_second, seconds_left=seconds_left)
 
 
 def _emit_notes(facts: Sequence[ImageFacts | Unreadable], emit: Emit) -> None:
-    """One note per kind, not one per file."""
+    """Emit one note per kind of problem, not one per file."""
     reasons = Counter(fact.note for fact in facts if isinstance(fact, ImageFacts) and fact.note)
     for reason, n in reasons.most_common(5):
         emit(Noted.of(note("reading", n_images=n, reason=reason)))

@@ -1,4 +1,4 @@
-"""Which images cannot be used, and why."""
+"""Images that cannot be used, and the reasons."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from coverslip.datasets.quality.components import labels_of
 from coverslip.datasets.quality.scanning import Scan, Unreadable
 from coverslip.messages import Note, note, text
 
-ON_REQUEST = "on request:"  # begins the reason of an image that the recipe leaves out, with which nothing is wrong
+ON_REQUEST = "on request:"  # begins the reason of an image that is valid but that the recipe excludes
 
 
 def exclusion_reasons(dataset: Dataset, scan: Scan) -> list[str]:
@@ -27,8 +27,8 @@ def exclusion_reasons(dataset: Dataset, scan: Scan) -> list[str]:
         for i in members:
             if not reasons[i]:
                 record = dataset.records[i]
-                other = next(j for j in members if dataset.records[j].label in labels - {record.label})
-                twin = dataset.records[other]
+                twin_position = next(j for j in members if dataset.records[j].label in labels - {record.label})
+                twin = dataset.records[twin_position]
                 reasons[i] = f"same pixels as {twin.image_id}, labeled {twin.label}"
     return reasons
 

@@ -1,4 +1,4 @@
-"""k folds, sets held out, and caps of the training set."""
+"""Cross-validation folds, held-out sets, and caps of the training set."""
 
 import hashlib
 from collections import defaultdict
@@ -28,20 +28,20 @@ _OVER_CAP = f"{ON_REQUEST} training has"  # begins the reason of an image over t
 
 
 def is_over_cap(reason: str) -> bool:
-    """Whether an image was left out because training has enough others of its class."""
+    """Return whether an image is excluded because training has enough other images of its class."""
     return reason.startswith(_OVER_CAP)
 
 
 def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: int) -> Split:
-    """At most so many training images of each class, drawn at random; those over it are left out, with a reason.
+    """Limit the training images of each class, drawn at random; the others are excluded, with a reason.
 
-    Validation and test stay whole. Each image has a place in the draw by the seed and its image_id alone. So the order
-    of records does not matter, and what a smaller cap keeps, a larger one keeps too.
+    Validation and test set stay whole. The order of the draw depends only on the seed and the image_id. So the order of
+    records does not matter, and a larger cap includes the images of a smaller one.
 
     Args:
-        dataset, split: the images and where they go; groups stay on their side, and are thinned out like all others.
-        n_per_class: 1 or more; None takes all.
-        seed: other seeds draw other images.
+        dataset, split: the images and their sets. Groups stay in their set, and lose images like all others.
+        n_per_class: 1 or more; None uses all images.
+        seed: different seeds draw different images.
     """
     if n_per_class is None:
         return split
@@ -53,67 +53,67 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
     def place(i: int) -> bytes:
         return hashlib.sha256(f"{seed} {dataset.records[i].image_id}".encode()).digest()
 
-    parts, reasons = list(split.parts), list(split.reasons)
+    part_of, reasons = list(split.parts), list(split.reasons)
     n_over = 0
     for label, of_class in positions.items():
         for i in sorted(of_class, key=place)[n_per_class:]:
-            parts[i] = "excluded"
+            part_of[i] = "excluded"
             reasons[i] = f"{_OVER_CAP} {counted(n_per_class, 'other image')} of the class {label}"
             n_over += 1
     if not n_over:
         return split
     notes = (*split.notes, note("capped", n_images=n_over, n_per_class=n_per_class))
-    return replace(split, parts=tuple(parts), reasons=tuple(reasons), notes=notes)
+    return replace(split, parts=tuple(part_of), reasons=tuple(reasons), notes=notes)
 
 
-_TURNS = 10  # the fewer images a head is fitted on, the more it overrates itself on new ones
-# Of a class. On 1,200 nuclei by movie, 46 of a class's 47 images were in one movie: what a head that had seen one such
-# nucleus said of the 46 outweighed all others, and the temperature was three times the best one (15.0, not 4.8).
+_MOST_INNER_FOLDS = 10  # the fewer images a head is fitted on, the more overconfident it is on new ones
+# Share of a class. On 1,200 nuclei by movie, 46 of a class's 47 images were in one movie. The predictions of these by
+# a head fitted on one such nucleus outweighed all others: the temperature was 15.0 instead of the best value of 4.8.
 _TOO_MANY = 0.5
 
 
 def inner_folds(dataset: Dataset, scan: Scan, positions: Sequence[int], *, seed: int) -> Ints:
-    """In which turn each image is held out while a head is fitted on the others.
+    """Return the fold in which each image is held out while a head is fitted on the others.
 
-    What is connected by a group or by copies is held out together. What would take half of a class's
-    images with it, or more, never is: a head without them tells nothing of one that has them.
+    Images that a group or duplicates connect are held out together. Units with half of a class's images or more are
+    never held out, since a head without them says nothing about a head with them.
 
     Args:
         dataset, scan: the images.
-        positions: of the images, all labelled and readable.
-        seed: equal seeds give equal turns, whatever the order of records.
+        positions: of the images, all labeled and readable.
+        seed: equal seeds give equal folds, whatever the order of records.
 
     Returns:
-        (n,) from 0; -1 where an image is never held out. There are up to ten turns; none where everything belongs
+        (n,) from 0; -1 if an image is never held out. There are up to ten folds, and none if all images belong
         together.
     """
     order = sorted(range(len(positions)), key=lambda i: (dataset.records[positions[i]].image_id, positions[i]))
-    places = [positions[i] for i in order]
-    unit = connected_components(dataset, scan, places)
-    label, domain = classes_and_domains(dataset, places)
-    turn = np.empty(len(positions), dtype=np.intp)
-    turn[order] = turns_of_units(label, unit, seed, domain)
-    return turn
+    ordered_positions = [positions[i] for i in order]
+    unit = connected_components(dataset, scan, ordered_positions)
+    label, domain = classes_and_domains(dataset, ordered_positions)
+    fold = np.empty(len(positions), dtype=np.intp)
+    fold[order] = inner_folds_of_units(label, unit, seed, domain)
+    return fold
 
 
-def turns_of_units(label: Ints, unit: Ints, seed: int, domain: Ints | None = None) -> Ints:
-    """The same for arrays: (n,) class numbers from 0, units that stay together, domains."""
+def inner_folds_of_units(label: Ints, unit: Ints, seed: int, domain: Ints | None = None) -> Ints:
+    """Return the same for arrays: (n,) class numbers from 0, units that stay together, domains."""
     n_units = len(set(unit.tolist()))
     if n_units < 2:
         return np.full(len(label), -1, dtype=np.intp)
-    turn = fold_units(label, unit, min(_TURNS, n_units), seed, domain)
+    fold = fold_units(label, unit, min(_MOST_INNER_FOLDS, n_units), seed, domain)
     n_of_class = np.bincount(label)
-    held_out = np.zeros((turn.max() + 1, len(n_of_class)))
-    np.add.at(held_out, (turn, label), 1)
-    takes_half = held_out[turn, label] >= _TOO_MANY * n_of_class[label]
-    turn[np.isin(unit, unit[takes_half])] = -1
-    return turn
+    held_out = np.zeros((fold.max() + 1, len(n_of_class)))
+    np.add.at(held_out, (fold, label), 1)
+    takes_half = held_out[fold, label] >= _TOO_MANY * n_of_class[label]
+    fold[np.isin(unit, unit[takes_half])] = -1
+    return fold
 
 
-FEW_IMAGES = 100  # the same for images that are not grouped
+FEW_IMAGES = 100  # with fewer images without groups, cross-validation is the default
 _USUAL = 5
 _FEWEST_UNITS = 3  # one for each set
-_LARGEST_VAL = 0.5  # of what is not tested in a fold
+_LARGEST_VAL = 0.5  # of the images that a fold does not test
 _ONE_SPLIT = Set("split.folds", 0)
 
 
@@ -122,18 +122,18 @@ class Folds:
     """A split for each fold, and the fold that tests each image, in the order of the dataset's records."""
 
     splits: tuple[Split, ...]
-    fold_of: tuple[int | None, ...]  # 1-based; None: left out
-    reasons: tuple[str, ...]  # why an image was left out; "" for all others
+    fold_of: tuple[int | None, ...]  # 1-based; None: excluded
+    reasons: tuple[str, ...]  # why an image is excluded; "" for all others
     notes: tuple[Note, ...]
 
     @property
     def whole(self) -> Split:
-        """Every image that is not left out as a test image: what `split.csv` of the whole run says."""
+        """All images that are not excluded as test images, as in `split.csv` of the whole run."""
         return self._everything("test")
 
     @property
     def refit(self) -> Split:
-        """Every image that is not left out as a training image: what the run's classifier learns from."""
+        """All images that are not excluded as training images, as for the run's classifier."""
         return self._everything("train")
 
     def _everything(self, part: Part) -> Split:
@@ -144,19 +144,19 @@ class Folds:
 def plan_folds(
     dataset: Dataset, scan: Scan, *, n_folds: int | None, val: float, seed: int, by_domain: bool = False
 ) -> tuple[Folds | None, Note | None]:
-    """The folds of a run (None: one split), and what to tell about that.
+    """Return the folds of a run (None: a single split), and a note about the choice.
 
-    With few groups, or few images that are not grouped, one split tests on so little that its numbers say next to
-    nothing: then folds are what is done unless they were declined.
+    With few groups, or few images without groups, a single split tests on so few that its numbers are unreliable. Then
+    cross-validation is the default.
 
     Args:
         dataset, scan: the images.
-        n_folds: the recipe's `split.folds`; None leaves it to the data.
+        n_folds: the recipe's `split.folds`; None decides by the data.
         val, seed: as for `fold_images`.
         by_domain: a fold for each domain, see `fold_domains`.
 
     Raises:
-        BadDataset, BadRecipe: as `fold_images`, where folds were asked for.
+        BadDataset, BadRecipe: as `fold_images`, if folds are requested.
     """
     if by_domain:
         return fold_domains(dataset, scan, val=val, seed=seed), None
@@ -174,12 +174,12 @@ def plan_folds(
 
 
 def _default_n_folds(dataset: Dataset, scan: Scan) -> tuple[int, Note | None]:
-    """How many folds the data calls for (0: one split), and what to tell about it."""
+    """Return the default number of folds for the data (0: a single split), and a note about it."""
     order, unit = _usable(dataset, scan)
     n_units = len(set(unit.tolist()))
     n_folds = min(_USUAL, n_units)
     if n_units < 3:
-        return 0, None  # what one split says of that is clear
+        return 0, None  # the error of a single split is clear
     if not dataset.has_groups:
         return (n_folds, _few_note(len(order), "image", n_folds)) if len(order) < FEW_IMAGES else (0, None)
     if n_units < FEW_GROUPS_FOR_ONE_SPLIT:
@@ -195,21 +195,21 @@ def _few_note(n_units: int, unit: Literal["image", "group"], n_folds: int) -> No
 
 
 def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int) -> Folds:
-    """Share readable, labelled images out among folds; each is tested once, and validation comes from the others.
+    """Divide readable, labeled images into folds; each tests its images, and validates on some of the others.
 
-    What is connected by a group or by copies stays in one fold. Images are left out as by `split_images`. A
-    class that lives in a single group cannot be trained on where it is tested: its images are predicted all the same.
+    Images that a group or duplicates connect stay in one fold. Images are excluded as by `split_images`. A class in a
+    single group cannot be trained on in the fold that tests it. Its images are still predicted.
 
     Args:
         dataset, scan: the images.
         n_folds: 2 or more.
-        val: share of all images that choices are made on, in every fold (at most half of what it does not test).
+        val: share of all images to validate on, in every fold (at most half of the images that it does not test).
         seed: equal seeds give equal folds.
 
     Raises:
-        BadDataset: there are too few groups or distinct pictures, or a fold would have a single class to train on, or
-            no image to make choices by.
-        BadRecipe: the images come with a split of their own.
+        BadDataset: there are too few groups or distinct images, or a fold would have a single class to train on, or no
+            validation image.
+        BadRecipe: the images have a predefined split.
     """
     check_no_split(dataset)
     reasons = exclusion_reasons(dataset, scan)
@@ -261,19 +261,19 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
 
 
 def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Folds:
-    """A fold for each domain, in their natural order: it is tested by a network trained on all others.
+    """Return a fold for each domain, in natural order: a network trained on all others tests it.
 
-    Images of the others that a group or copies connect with tested ones are left out of that fold.
+    Images of the others that a group or duplicates connect with tested images are excluded from that fold.
 
     Args:
         dataset, scan: the images.
-        val: share of the images that are not tested that choices are made on.
+        val: share of the images that are not tested, to validate on.
         seed: equal seeds give equal parts.
 
     Raises:
-        BadDataset: there is one domain only, or the others of one leave a single class to train on, or no image to make
-            choices by.
-        BadRecipe: the images come with a split of their own.
+        BadDataset: there is only one domain, or without a domain there is a single class to train on, or no validation
+            image.
+        BadRecipe: the images have a predefined split.
     """
     check_no_split(dataset)
     reasons = exclusion_reasons(dataset, scan)
@@ -320,18 +320,22 @@ def _folds(
 
 
 def tested_classes(dataset: Dataset, folds: Folds) -> set[str]:
-    """The classes that have usable images, each of which one of the folds tests."""
+    """Return the classes with usable images, each of which a fold tests."""
     return {r.label for r, fold in zip(dataset.records, folds.fold_of, strict=True) if r.label and fold is not None}
 
 
 def check_no_split(dataset: Dataset) -> None:
-    """Raises BadRecipe where the images come with a split of their own."""
+    """Refuse images with a predefined split.
+
+    Raises:
+        BadRecipe: there is one.
+    """
     if dataset.has_predefined_split:
         raise BadRecipe("folds-of-predefined-split", file=dataset.root, remedies=(Set("split.folds", None),))
 
 
 def _usable(dataset: Dataset, scan: Scan) -> tuple[list[int], Ints]:
-    """Positions of the images that are not left out, in an order that the records' does not matter for, and units."""
+    """Return the positions of the images that are not excluded, in an order independent of records, and units."""
     reasons = exclusion_reasons(dataset, scan)
     usable = (i for i, reason in enumerate(reasons) if not reason)
     order = sorted(usable, key=lambda i: (dataset.records[i].image_id, i))
@@ -339,30 +343,30 @@ def _usable(dataset: Dataset, scan: Scan) -> tuple[list[int], Ints]:
 
 
 def _split(dataset: Dataset, order: list[int], part: Ints, reasons: list[str]) -> Split:
-    """One fold's split; a validation image of a class that it does not train on could decide nothing."""
-    parts: list[Part] = ["excluded"] * len(reasons)
+    """Return the split of one fold, without validation images of classes that it does not train on."""
+    part_of: list[Part] = ["excluded"] * len(reasons)
     for i, p in zip(order, part.tolist(), strict=True):
-        parts[i] = "excluded" if reasons[i] else SIDES[p]
+        part_of[i] = "excluded" if reasons[i] else SIDES[p]
     reasons = list(reasons)
-    learnt = {dataset.records[i].label for i in order if parts[i] == "train"}
+    trained = {dataset.records[i].label for i in order if part_of[i] == "train"}
     for i in order:
-        if parts[i] == "val" and dataset.records[i].label not in learnt:
-            parts[i] = "excluded"
+        if part_of[i] == "val" and dataset.records[i].label not in trained:
+            part_of[i] = "excluded"
             reasons[i] = f"no training image of the class {dataset.records[i].label} in this fold"
-    return Split(tuple(parts), tuple(reasons), ())
+    return Split(tuple(part_of), tuple(reasons), ())
 
 
 def _untrained_class_notes(dataset: Dataset, order: list[int], splits: list[Split]) -> list[Note]:
-    """Which classes are tested where they were not trained on."""
+    """Return a note on classes without training images in the fold that tests them."""
     n_of: dict[str, int] = {}
     for split in splits:
-        learnt = {dataset.records[i].label for i in order if split.parts[i] == "train"}
+        trained = {dataset.records[i].label for i in order if split.parts[i] == "train"}
         for i in order:
             label = dataset.records[i].label or ""
-            if split.parts[i] == "test" and label not in learnt:
+            if split.parts[i] == "test" and label not in trained:
                 n_of[label] = n_of.get(label, 0) + 1
     if not n_of:
         return []
-    named = some([f"{one_line(name, 60)} ({n_of[name]:,})" for name in sorted(n_of, key=natural_key)])
+    listed = some([f"{one_line(name, 60)} ({n_of[name]:,})" for name in sorted(n_of, key=natural_key)])
     n_images = sum(n_of.values())
-    return [note("not-measured", level="warning", n_images=n_images, has_groups=dataset.has_groups, classes=named)]
+    return [note("not-measured", level="warning", n_images=n_images, has_groups=dataset.has_groups, classes=listed)]

@@ -1,9 +1,9 @@
-"""Dividing images among parts without dividing what belongs together: a pure function of arrays.
+"""Divide images into sets without dividing units: a pure function of arrays.
 
-A unit is what must stay together (a patient's images, copies of one picture). Images that are units of their own are
-dealt out class by class, which is exact and fast. Larger units are dealt out by randomised greedy choice and local
-improvement, many times over, and one of the near-best results is drawn. scikit-learn's StratifiedGroupKFold with
-shuffling was tried first: with few groups it gave one and the same partition for every seed.
+A unit is a collection of images that must stay together (the images of a patient, copies of an image). Units of one
+image are assigned class by class, which is exact and fast. Larger units are assigned by randomized greedy choice and
+local improvement, many times, and one of the near-best results is drawn. scikit-learn's StratifiedGroupKFold with
+shuffling is not used: with few groups it returned the same partition for every seed.
 """
 
 from dataclasses import dataclass
@@ -15,38 +15,38 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-# What it costs that a class is missing from training, validation or test, in units that outweigh any unevenness. A
-# class in two units goes to training and test: a class that was never learnt, or never tested, is the worse loss.
+# The cost of a class that is missing from training, validation or test set; it outweighs any unevenness. A class with
+# two units goes to training and test set, since a class without training or test images is the worse loss.
 _MISSING = np.array([1500.0, 1000.0, 1100.0])
 _MISSING_FROM_FOLD = 1000.0
-_MISSING_CELL = 0.01  # as bad as a class that is missing: a class of one domain, where another has it too
-_EMPTY_PART = 10.0  # times as bad as a class that is missing from it
-_UNITS_WEIGHT = 0.1  # a part should hold its share of units too, or a test part may be a single huge patient
-_NEAR = (0.01, 0.02, 0.04)  # how far from the best a result may be and still be drawn, in shares of a class
-_ENOUGH = 8  # near-best results that make a draw worth the name
-_EXHAUSTIVE = 9  # up to so many units, every partition is looked at
-_SWAPS_UP_TO = 400  # units; beyond, single moves alone come as close as anyone can tell
+_MISSING_CELL = 0.01  # relative to a missing class: a class of one domain that another domain has too
+_EMPTY_PART = 10.0  # relative to a missing class
+_UNITS_WEIGHT = 0.1  # a set should contain its share of units too, or the test set may be a single large patient
+_NEAR = (0.01, 0.02, 0.04)  # largest distances from the best of results that may be drawn, in shares of a class
+_ENOUGH = 8  # near-best results that suffice for a random draw
+_EXHAUSTIVE = 9  # up to this number of units, every partition is evaluated
+_SWAPS_UP_TO = 400  # units; beyond, single moves alone come close enough
 
 
 def split_units(
     labels: Ints, unit_of_image: Ints, shares: tuple[float, float, float], seed: int, domains: Ints | None = None
 ) -> NDArray[np.int8]:
-    """Which part each image goes to, so that no unit is divided and every class keeps its shares.
+    """Assign each image to a set, so that no unit is divided and every class keeps its shares.
 
     Args:
-        labels: (n_images,) any integers; equal ones are one class.
-        unit_of_image: (n_images,) any integers; equal ones stay together.
-        shares: of training, validation and test; they sum to 1. A part of share 0 stays empty.
-        seed: equal seeds give equal parts; different ones give different parts wherever there is a choice.
-        domains: (n_images,) any integers; equal ones are images of one domain, within which classes then keep their
-            shares. None: there is one.
+        labels: (n_images,) any integers; equal integers are one class.
+        unit_of_image: (n_images,) any integers; images with equal integers stay together.
+        shares: of training, validation and test set; they sum to 1. A set of share 0 stays empty.
+        seed: equal seeds give equal sets; different seeds give different sets if there is a choice.
+        domains: (n_images,) any integers; equal integers are one domain, within which classes then keep their shares.
+            None: there is one.
 
     Returns:
-        (n_images,) 0 training, 1 validation, 2 test. Every class is in each part if it has enough units, and so is
-        every domain, and every class of a domain.
+        (n_images,) 0 training, 1 validation, 2 test. Every class is in each set if it has enough units, and so is every
+        domain, and every class of a domain.
 
     Raises:
-        ValueError: shapes disagree, shares do not sum to 1, or there are fewer units than parts.
+        ValueError: shapes differ, shares do not sum to 1, or there are fewer units than sets.
     """
     share = np.asarray(shares, dtype=np.float64)
     if share.shape != (3,) or share.min() < 0 or abs(share.sum() - 1) > 1e-9:
@@ -56,7 +56,7 @@ def split_units(
 
 
 def fold_units(labels: Ints, unit_of_image: Ints, n_folds: int, seed: int, domains: Ints | None = None) -> Ints:
-    """Which of `n_folds` equal folds each image goes to, so that no unit is divided and classes are spread evenly.
+    """Assign each image to one of `n_folds` equal folds, so that no unit is divided and classes are divided evenly.
 
     Args:
         labels, unit_of_image, seed, domains: as for `split_units`.
@@ -66,14 +66,14 @@ def fold_units(labels: Ints, unit_of_image: Ints, n_folds: int, seed: int, domai
         (n_images,) in [0, n_folds). A class is in as many folds as it has units, up to all, and so is a domain.
 
     Raises:
-        ValueError: shapes disagree, or there are fewer units than folds.
+        ValueError: shapes differ, or there are fewer units than folds.
     """
     share = np.full(n_folds, 1 / n_folds)
     return _divide(labels, unit_of_image, share, np.full(n_folds, _MISSING_FROM_FOLD), seed, domains)
 
 
 def _divide(labels: Ints, unit_of_image: Ints, share: Floats, missing: Floats, seed: int, domains: Ints | None) -> Ints:
-    """(n_images,) in [0, P) for parts of these shares; `missing` is what it costs that a class is not in a part."""
+    """Return (n_images,) in [0, P) for sets of these shares; `missing` is the cost of a class that a set lacks."""
     if labels.shape != unit_of_image.shape or labels.ndim != 1:
         raise ValueError(f"labels {labels.shape} and unit_of_image {unit_of_image.shape} need one and the same length")
     unit_names, unit = np.unique(unit_of_image, return_inverse=True)
@@ -84,28 +84,28 @@ def _divide(labels: Ints, unit_of_image: Ints, share: Floats, missing: Floats, s
     n_cells = cell.max() + 1
     rng = np.random.default_rng(seed)
 
-    # Single images can fill any gap, so they come last; a class with fewer of them than parts is searched over.
+    # Single images can fill any gap, so they come last. A class with fewer of them than sets is part of the search.
     is_single = np.bincount(unit)[unit] == 1
     enough = np.bincount(cell[is_single], minlength=n_cells) >= len(share)
-    dealt = is_single & enough[cell]
+    is_stratified = is_single & enough[cell]
     part = np.full(len(cell), -1, dtype=np.intp)
-    if not dealt.all():
-        searched_units, searched = np.unique(unit[~dealt], return_inverse=True)
+    if not is_stratified.all():
+        searched_units, searched = np.unique(unit[~is_stratified], return_inverse=True)
         counts, filled = [], []
         for level in levels:
             counts.append(np.zeros((len(searched_units), level.max() + 1)))
-            np.add.at(counts[-1], (searched, level[~dealt]), 1)
-            filled.append(np.bincount(level[dealt], minlength=level.max() + 1) > 0)
-        part[~dealt] = _solve(_Problem.of(counts, share, missing, filled), rng, seed)[searched]
-    placed = np.zeros((n_cells, len(share)))
+            np.add.at(counts[-1], (searched, level[~is_stratified]), 1)
+            filled.append(np.bincount(level[is_stratified], minlength=level.max() + 1) > 0)
+        part[~is_stratified] = _solve(_Problem.of(counts, share, missing, filled), rng, seed)[searched]
+    n_assigned = np.zeros((n_cells, len(share)))
     for p in range(len(share)):
-        placed[:, p] = np.bincount(cell[part == p], minlength=n_cells)
-    part[dealt] = _deal(cell[dealt], placed, share, rng)
+        n_assigned[:, p] = np.bincount(cell[part == p], minlength=n_cells)
+    part[is_stratified] = _assign_single_images(cell[is_stratified], n_assigned, share, rng)
     return part
 
 
 def _levels(labels: Ints, domains: Ints | None) -> list[Ints]:
-    """What is to be spread evenly, numbered from 0; with several domains first the classes of each."""
+    """Return the numberings to divide evenly: classes, or with several domains first the classes of each domain."""
     label = np.unique(labels, return_inverse=True)[1]
     if domains is None or len(set(domains.tolist())) < 2:
         return [label]
@@ -114,24 +114,24 @@ def _levels(labels: Ints, domains: Ints | None) -> list[Ints]:
     return [cell, label, domain]
 
 
-def _deal(label: Ints, placed: Floats, share: Floats, rng: np.random.Generator) -> Ints:
-    """Parts for single images: each class topped up to its shares, given how many of it are `placed` already."""
+def _assign_single_images(label: Ints, n_assigned: Floats, share: Floats, rng: np.random.Generator) -> Ints:
+    """Return sets for single images that complete the shares of each class, of which `n_assigned` are assigned."""
     part = np.empty(len(label), dtype=np.intp)
-    n_of_class = np.bincount(label, minlength=len(placed))
+    n_of_class = np.bincount(label, minlength=len(n_assigned))
     order = rng.permutation(len(label))
     order = order[np.argsort(label[order], kind="stable")]
     ends = np.cumsum(n_of_class)
-    carry = np.zeros(len(share))  # what rounding gave too little so far: evens out over many small classes
+    carry = np.zeros(len(share))  # rounding error so far, which evens out over many small classes
     for k in rng.permutation(np.flatnonzero(n_of_class)):
         n = n_of_class[k]
-        want = np.clip(share * (placed[k].sum() + n) - placed[k], 0, None)
+        want = np.clip(share * (n_assigned[k].sum() + n) - n_assigned[k], 0, None)
         want *= n / want.sum()
         quota = np.floor(want + 1e-9).astype(np.intp)
         behind = want - quota + carry + rng.uniform(0, 1e-6, len(share))
         quota[np.argsort(-behind)[: n - quota.sum()]] += 1
         carry += want - quota
-        for p in np.flatnonzero(placed[k] + quota == 0):
-            quota[np.argmax(np.where(quota > 0, placed[k] + quota, 0))] -= 1
+        for p in np.flatnonzero(n_assigned[k] + quota == 0):
+            quota[np.argmax(np.where(quota > 0, n_assigned[k] + quota, 0))] -= 1
             quota[p] = 1
         part[order[ends[k] - n : ends[k]]] = np.repeat(np.arange(len(share)), quota)
     return part
@@ -139,21 +139,21 @@ def _deal(label: Ints, placed: Floats, share: Floats, rng: np.random.Generator) 
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """Units to divide among P parts, with what makes a division good.
+    """Units to divide into P sets, and the criteria of a division.
 
-    Unevenness is the squared distance, over classes, all images and units, between the shares that parts have and
-    should have. Missing is the weighted number of (class, part) pairs without a unit. With several domains, their
-    classes and they themselves count as classes do.
+    Unevenness is the squared distance, over classes, all images and units, between the shares of the sets and their
+    targets. Missing is the weighted number of (class, set) pairs without a unit. With several domains, the domains and
+    their classes count like classes.
     """
 
-    x: Floats  # (S, C) share of each class, of all images and of all units that a unit holds, weighted
-    target: Floats  # (C, P) what each part should sum up to
-    present: Floats  # (S, K + 1) 1 where the unit holds the class; last column all 1: the part is not empty
+    x: Floats  # (S, C) weighted share of each class, of all images and of all units that a unit contains
+    target: Floats  # (C, P) target sums of each set
+    present: Floats  # (S, K + 1) 1 if the unit contains the class; the last column is 1: the set is not empty
     missing_cost: Floats  # (K + 1, P)
 
     @staticmethod
     def of(counts: list[Floats], share: Floats, missing: Floats, filled: list[NDArray[np.bool_]]) -> "_Problem":
-        """From image counts (units, classes), for every level; `filled` classes are in every part later anyway."""
+        """Return the problem of (units, classes) counts per level; single images put `filled` classes into all."""
         n_units = len(counts[0])
         columns = np.column_stack([*counts, counts[0].sum(axis=1), np.ones(n_units)])
         weights = [np.full(level.shape[1], 1 / level.shape[1]) for level in counts]
@@ -166,37 +166,39 @@ class _Problem:
         return _Problem(x, np.outer(x.sum(axis=0), share), present, np.outer(factor, missing))
 
     def judge(self, part: Ints) -> tuple[float, float]:
-        """Missing, unevenness."""
-        chosen = np.eye(self.target.shape[1])[part]
-        missing = self.missing_cost[self.present.T @ chosen == 0].sum()
-        return float(missing), float(np.square(self.x.T @ chosen - self.target).sum())
+        """Return missing and unevenness."""
+        membership = np.eye(self.target.shape[1])[part]
+        missing = self.missing_cost[self.present.T @ membership == 0].sum()
+        return float(missing), float(np.square(self.x.T @ membership - self.target).sum())
 
 
 def _solve(problem: _Problem, rng: np.random.Generator, seed: int) -> Ints:
     n_units, n_parts = len(problem.x), problem.target.shape[1]
     if n_units <= _EXHAUSTIVE and n_parts**n_units * problem.target.size < 2e7:
         every = np.array(list(product(range(n_parts), repeat=n_units)), dtype=np.intp)
-        chosen = np.eye(n_parts)[every]  # (N, S, P)
-        missing = np.einsum("kp,nkp->n", problem.missing_cost, np.einsum("sk,nsp->nkp", problem.present, chosen) == 0)
-        sums = np.einsum("sc,nsp->ncp", problem.x, chosen)
+        membership = np.eye(n_parts)[every]  # (N, S, P)
+        missing = np.einsum(
+            "kp,nkp->n", problem.missing_cost, np.einsum("sk,nsp->nkp", problem.present, membership) == 0
+        )
+        sums = np.einsum("sc,nsp->ncp", problem.x, membership)
         unevenness = np.square(sums - problem.target).sum(axis=(1, 2))
         near = _near_best(missing, unevenness)
-        # One fixed order for all seeds, so that neighbouring seeds never draw the same partition.
+        # A fixed order for all seeds, so that consecutive seeds never draw the same partition.
         near = np.random.default_rng(0).permutation(near)
-        drawn: Ints = every[near[seed % len(near)]]
-        return drawn
+        partition: Ints = every[near[seed % len(near)]]
+        return partition
     n_starts = int(np.clip(2400 // n_units, 2, 48))
     distinct = {}
     for _ in range(n_starts):
         part = _improved(problem, _greedy(problem, rng))
         distinct[part.tobytes()] = part
-    parts = list(distinct.values())
-    judged = np.array([problem.judge(part) for part in parts])
-    return parts[int(rng.choice(_near_best(judged[:, 0], judged[:, 1])))]
+    partitions = list(distinct.values())
+    judged = np.array([problem.judge(part) for part in partitions])
+    return partitions[int(rng.choice(_near_best(judged[:, 0], judged[:, 1])))]
 
 
 def _near_best(missing: Floats, unevenness: Floats) -> Ints:
-    """Indices of results in which as little is missing as in any, and that are hardly more uneven than the best."""
+    """Return the indices of results with the least missing that are hardly more uneven than the best."""
     complete = np.flatnonzero(missing <= missing.min() + 1e-6)
     distance = np.sqrt(unevenness[complete])
     near = complete
@@ -208,7 +210,7 @@ def _near_best(missing: Floats, unevenness: Floats) -> Ints:
 
 
 def _greedy(problem: _Problem, rng: np.random.Generator) -> Ints:
-    """Units one by one, those with rare classes and the large ones first, each to the part that lacks it most."""
+    """Assign units one by one, rare classes and large units first, each to the set that needs it most."""
     n_units, n_parts = len(problem.x), problem.target.shape[1]
     units_of_class = problem.present.sum(axis=0)
     rarity = np.where(problem.present > 0, units_of_class, np.inf).min(axis=1)
@@ -227,15 +229,15 @@ def _greedy(problem: _Problem, rng: np.random.Generator) -> Ints:
 
 
 def _improved(problem: _Problem, part: Ints) -> Ints:
-    """Single moves, then exchanges of two units, as long as the result gets better."""
+    """Improve a division by single moves, then by exchanges of two units, as long as possible."""
     part = part.copy()
     n_units, n_parts = len(part), problem.target.shape[1]
     rows = np.arange(n_units)
     self_cost = np.square(problem.x).sum(axis=1)
     gram = problem.x @ problem.x.T if n_units <= _SWAPS_UP_TO else None
-    chosen = np.eye(n_parts)[part]
-    sums = problem.x.T @ chosen - problem.target  # (C, P) too much
-    holders = problem.present.T @ chosen  # (K + 1, P) units that hold a class
+    membership = np.eye(n_parts)[part]
+    sums = problem.x.T @ membership - problem.target  # (C, P) excess
+    holders = problem.present.T @ membership  # (K + 1, P) units that contain a class
 
     def move(u: int, p: int) -> None:
         sums[:, part[u]] -= problem.x[u]
@@ -268,7 +270,7 @@ def _improved(problem: _Problem, part: Ints) -> Ints:
 def _best_swap(
     problem: _Problem, part: Ints, holders: Floats, pull: Floats, self_cost: Floats, gram: Floats
 ) -> tuple[int, int] | None:
-    """The two units of different parts whose exchange helps most, or None."""
+    """Return the two units of different sets whose exchange improves most, or None."""
     best, swap = -1e-9, None
     n_parts = problem.target.shape[1]
     for a in range(n_parts):
@@ -280,7 +282,7 @@ def _best_swap(
             uneven_v = pull[vs, a] - pull[vs, b] + self_cost[vs]
             change = 2 * (uneven_u[:, None] + uneven_v[None, :] - 2 * gram[np.ix_(us, vs)])
             has_u, has_v = problem.present[us], problem.present[vs]
-            # A class is lost to a part when its last holder leaves and the one that comes does not hold it.
+            # A set loses a class if its last unit with it leaves and the unit that replaces it lacks the class.
             last_a = has_u * ((holders[:, a] == 1) * problem.missing_cost[:, a])
             last_b = has_v * ((holders[:, b] == 1) * problem.missing_cost[:, b])
             change += last_a.sum(axis=1)[:, None] - last_a @ has_v.T

@@ -1,7 +1,7 @@
 """Training, validation and test sets: by group and by pixels, never by image alone.
 
-Crops of one slide resemble each other, and an image that was saved twice is equal to its copy. A random split would
-grade the network on cells that it has all but seen.
+Crops of one slide resemble each other, and copies of an image are equal. A random split of images would test the
+network on cells that are nearly the same as those in the training set.
 """
 
 from collections import Counter
@@ -28,15 +28,15 @@ from coverslip.datasets.splits.wording import class_notes, leakage_error, too_fe
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.messages import GroupBy, Note, Set, note
 
-_UNEVEN = 0.05  # a part this far from its share is worth a note
+_UNEVEN = 0.05  # difference of a set from its share that causes a note
 
 
 @dataclass(frozen=True)
 class Split:
-    """Where each image goes, in the order of the dataset's records."""
+    """The set of each image, in the order of the dataset's records."""
 
     parts: tuple[Part, ...]
-    reasons: tuple[str, ...]  # why an image was left out; "" for all others
+    reasons: tuple[str, ...]  # why an image is excluded; "" for all others
     notes: tuple[Note, ...]
 
 
@@ -50,21 +50,21 @@ def split_images(
     allow_leakage: bool = False,
     keeps_split: bool = False,
 ) -> Split:
-    """Share readable, labelled images out among training, validation and test.
+    """Divide readable, labeled images into training, validation and test set.
 
-    What is connected by a group or by copies stays on one side. Classes are spread as evenly as that allows;
-    each is in all three parts whenever it has enough groups (without groups: images). Left out, with a reason, are
-    unreadable images, those without a label or of a dropped class, equal pixels with different labels (all of them:
-    nobody can tell which label is right), and images of a class that training has none of. The order of records does
+    Images that a group or duplicates connect stay in the same set. Classes are divided as evenly as that allows. Each
+    class is in all three sets if it has enough groups (without groups: images). Excluded, with a reason, are
+    unreadable images, images without a label or of an excluded class, equal pixels with different labels (all of them,
+    since it is unknown which label is right), and images of a class without training images. The order of records does
     not matter.
 
-    A predefined split is kept. Parts that it lacks are taken from its training part; rows without a part join training.
-    Domains without any predefined split are split like a dataset of their own. With `keeps_split` the predefined split
-    is that of an earlier run, and nothing else becomes a validation or test image: all other images join training too.
+    A predefined split is kept. Sets that it lacks are taken from its training set; rows without a set join training.
+    Domains without any predefined split are split like a separate dataset. With `keeps_split` the predefined split is
+    that of an earlier run, and no other image becomes a validation or test image: all other images join training too.
 
     Raises:
-        BadDataset: nothing can be trained on, or everything belongs together.
-        LeakageFound: a predefined split has copies or one group on two sides, and `allow_leakage` is False.
+        BadDataset: no image can be trained on, or all images belong together.
+        LeakageFound: a predefined split has duplicates or a group in two sets, and `allow_leakage` is False.
     """
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
         raise BadRecipe("no-training-share", val=val, test=test)
@@ -82,9 +82,9 @@ def split_images(
     if leaks:
         notes.append(note("leakage", level="warning", n_leaks=len(leaks)))
     units = connected_components(dataset, scan, order)
-    parts: dict[int, Side] = {}
+    side_of: dict[int, Side] = {}
     if dataset.has_predefined_split:
-        parts = _predefined_parts(dataset, units, order)
+        side_of = _predefined_parts(dataset, units, order)
         domains_with_split = {
             dataset.records[i].domain for i in order if dataset.records[i].predefined_split is not None
         }
@@ -95,26 +95,26 @@ def split_images(
         if n_free:
             notes.append(note("without-part", n_images=n_free))
     for selected, has_split in [] if keeps_split else _split_alike(dataset, order):
-        _assign_parts(dataset, order, units, parts, selected, has_split, (val, test), seed, notes)
-    _exclude_untrained(dataset, parts, reasons, notes)
-    notes += class_notes(dataset, order, units, parts)
-    chosen: list[Part] = [parts.get(i, "excluded") if not reasons[i] else "excluded" for i in range(len(reasons))]
-    return Split(tuple(chosen), tuple(reasons), tuple(notes))
+        _assign_parts(dataset, order, units, side_of, selected, has_split, (val, test), seed, notes)
+    _exclude_untrained(dataset, side_of, reasons, notes)
+    notes += class_notes(dataset, order, units, side_of)
+    assigned: list[Part] = [side_of.get(i, "excluded") if not reasons[i] else "excluded" for i in range(len(reasons))]
+    return Split(tuple(assigned), tuple(reasons), tuple(notes))
 
 
 def _predefined_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence[int]) -> dict[int, Side]:
-    """The predefined parts. An image without one goes where its copies and its group are, else to training."""
-    parts = {i: side for i in order if (side := dataset.records[i].predefined_split) is not None}
+    """Return the predefined sets. An image without one joins its duplicates and its group, else training."""
+    side_of = {i: side for i in order if (side := dataset.records[i].predefined_split) is not None}
     side_of_unit: dict[int, Side] = {}
-    for side in SIDES:  # the last one wins: what is connected with a test image must not be trained on
-        side_of_unit.update({int(u): side for i, u in zip(order, units, strict=True) if parts.get(i) == side})
-    return {i: parts.get(i) or side_of_unit.get(int(u), "train") for i, u in zip(order, units, strict=True)}
+    for side in SIDES:  # the last one wins: images that are connected with a test image must not be trained on
+        side_of_unit.update({int(u): side for i, u in zip(order, units, strict=True) if side_of.get(i) == side})
+    return {i: side_of.get(i) or side_of_unit.get(int(u), "train") for i, u in zip(order, units, strict=True)}
 
 
 def _split_alike(dataset: Dataset, order: Sequence[int]) -> list[tuple[NDArray[np.bool_], bool]]:
-    """Which images of `order` are shared out together, and whether they have a predefined split.
+    """Return which images of `order` are divided together, and whether they have a predefined split.
 
-    Those of all domains whose predefined splits have the same parts are, and those of all domains without one.
+    These are the images of all domains whose predefined splits have the same sets, and of all domains without one.
     """
     records = [dataset.records[i] for i in order]
     sides_of_domain: dict[str, set[Side | None]] = {record.domain: set() for record in records}
@@ -131,23 +131,25 @@ def _assign_parts(
     dataset: Dataset,
     order: Sequence[int],
     units: NDArray[np.intp],
-    parts: dict[int, Side],
+    side_of: dict[int, Side],
     selected: NDArray[np.bool_],
     has_split: bool,
     val_and_test: tuple[float, float],
     seed: int,
     notes: list[Note],
 ) -> None:
-    """Give a part to every image that may be placed: all, or the training part of an incomplete predefined split."""
+    """Assign a set to every image: to all, or to the training images of an incomplete predefined split."""
     val, test = val_and_test
     if has_split:
-        existing = {parts[i] for i, is_selected in zip(order, selected, strict=True) if is_selected}
+        existing = {side_of[i] for i, is_selected in zip(order, selected, strict=True) if is_selected}
         val, test = (0.0 if "val" in existing else val), (0.0 if "test" in existing else test)
         if "train" not in existing or not val + test:
             return
-        # Shares are of all images, so what the given parts hold already makes the others' shares of the rest larger.
-        left = 1 - (val_and_test[0] if "val" in existing else 0) - (val_and_test[1] if "test" in existing else 0)
-        val, test = val / left, test / left
+        # Shares are of all images, so the shares of the remaining sets refer to the images outside the existing sets.
+        remaining_share = (
+            1 - (val_and_test[0] if "val" in existing else 0) - (val_and_test[1] if "test" in existing else 0)
+        )
+        val, test = val / remaining_share, test / remaining_share
         domains = sorted(
             {dataset.records[i].domain for i, is_selected in zip(order, selected, strict=True) if is_selected}
         )
@@ -159,8 +161,8 @@ def _assign_parts(
                 domains=some(domains),
             )
         )
-    free = selected & np.array([parts.get(i, "train") == "train" for i in order], dtype=bool)
-    free &= ~np.isin(units, units[~selected])  # what is connected with another domain stays where that one has it
+    free = selected & np.array([side_of.get(i, "train") == "train" for i in order], dtype=bool)
+    free &= ~np.isin(units, units[~selected])  # images connected with another domain stay in its set
     positions = [i for i, is_free in zip(order, free, strict=True) if is_free]
     label, domain = classes_and_domains(dataset, positions)
     shares = (1 - val - test, val, test)
@@ -168,11 +170,11 @@ def _assign_parts(
     if n_units < n_parts and selected.all():
         raise too_few_units(dataset, positions, n_units, n_parts)
     if n_units < n_parts:
-        parts.update(dict.fromkeys(positions, "train"))
+        side_of.update(dict.fromkeys(positions, "train"))
         return
-    chosen = split_units(label, units[free], shares, seed, domain)
-    parts.update({i: SIDES[side] for i, side in zip(positions, chosen.tolist(), strict=True)})
-    reached = np.bincount(chosen, minlength=3) / len(chosen)
+    assigned = split_units(label, units[free], shares, seed, domain)
+    side_of.update({i: SIDES[side] for i, side in zip(positions, assigned.tolist(), strict=True)})
+    reached = np.bincount(assigned, minlength=3) / len(assigned)
     if np.abs(reached - shares).max() > _UNEVEN:
         percent_reached, percent_requested = (
             ", ".join(f"{100 * share:.0f}" for share in of_sides) for of_sides in (reached, shares)
@@ -183,21 +185,21 @@ def _assign_parts(
 
 
 def classes_and_domains(dataset: Dataset, positions: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """(n,) numbers of the labels, and (n,) numbers of the domains, of the images at these positions."""
+    """Return (n,) numbers of the labels, and (n,) numbers of the domains, of the images at these positions."""
     records = [dataset.records[i] for i in positions]
     label = np.unique([record.label or "" for record in records], return_inverse=True)[1]
     return label, np.unique([record.domain for record in records], return_inverse=True)[1]
 
 
-def _exclude_untrained(dataset: Dataset, parts: dict[int, Side], reasons: list[str], notes: list[Note]) -> None:
-    """Only after a predefined split can a class be without training images."""
-    learnt = labels_of(dataset, (i for i, side in parts.items() if side == "train"))
-    if not learnt:
-        return  # a test set by itself, to evaluate on
+def _exclude_untrained(dataset: Dataset, side_of: dict[int, Side], reasons: list[str], notes: list[Note]) -> None:
+    """Exclude images of classes without training images, which only a predefined split can cause."""
+    trained = labels_of(dataset, (i for i, side in side_of.items() if side == "train"))
+    if not trained:
+        return  # only a test set, to evaluate on
     untrained_classes: Counter[str] = Counter()
-    for i in parts:
+    for i in side_of:
         label = dataset.records[i].label or ""
-        if label not in learnt:
+        if label not in trained:
             reasons[i] = f"no training image of the class {label}"
             untrained_classes[label] += 1
     if untrained_classes:
@@ -206,16 +208,16 @@ def _exclude_untrained(dataset: Dataset, parts: dict[int, Side], reasons: list[s
 
 
 def trained_classes(dataset: Dataset, split: Split) -> tuple[str, ...]:
-    """The classes that training has images of, in the dataset's order: what a network has outputs for."""
+    """Return the classes with training images, in the dataset's order: the outputs of a network."""
     trained = {r.label for r, part in zip(dataset.records, split.parts, strict=True) if part == "train"}
     return tuple(label for label in dataset.classes if label in trained)
 
 
 def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
-    """Refuse, from names alone, what no classifier can be trained on.
+    """Refuse, from names alone, classes on which no classifier can be trained.
 
     Raises:
-        BadDataset: there are fewer than two classes, or one has a name that predictions use for something else.
+        BadDataset: there are fewer than two classes, or one has a name with another meaning in predictions.
     """
     if len(classes) < 2:
         raise BadDataset(
@@ -232,10 +234,10 @@ def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
 
 
 def check_groups(dataset: Dataset) -> None:
-    """Refuse, from names alone, groups that leave no class anything to be tested on.
+    """Refuse, from names alone, groups with which no class can be tested.
 
     Raises:
-        BadDataset: each class lies in a single group, as it does where the groups are the classes themselves.
+        BadDataset: each class is in a single group, for example because the groups are the classes themselves.
     """
     groups = single_groups(dataset)
     if not groups:
@@ -251,14 +253,14 @@ def check_groups(dataset: Dataset) -> None:
 
 
 def check_no_class_is_empty(dataset: Dataset, trained: Container[str]) -> None:
-    """Refuse classes that nothing can be learnt of.
+    """Refuse classes without training images.
 
     Args:
         dataset: the images.
-        trained: the classes that training has images of.
+        trained: the classes with training images.
 
     Raises:
-        BadDataset: one has no image to train on: none is usable, or its images stand in other parts of the split.
+        BadDataset: a class has no training image: none is usable, or its images are in other sets of the split.
     """
     empty = [name for name in dataset.classes if name not in trained]
     if empty:
@@ -273,11 +275,11 @@ def check_no_class_is_empty(dataset: Dataset, trained: Container[str]) -> None:
 
 
 def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
-    """Refuse, before any work, what no classifier can be trained on.
+    """Refuse, before any work, a split on which no classifier can be trained.
 
     Raises:
-        BadDataset: fewer than two classes to train on, one with a name that predictions use for something else, or an
-            empty training, validation or test part.
+        BadDataset: there are fewer than two classes to train on, one has a name with another meaning in predictions,
+            or the training, validation or test set is empty.
     """
     if not scan.n_readable:
         reasons = [fact.reason for fact in scan.facts if isinstance(fact, Unreadable)]

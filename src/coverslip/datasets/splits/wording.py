@@ -1,4 +1,4 @@
-"""What is said of a split: classes that cannot be in every part, too few groups, and leaks, in words."""
+"""Notes and errors about splits: classes that cannot be in every set, too few groups, and data leakage."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -17,11 +17,13 @@ _MOST_NOTES = 8  # on classes and domains
 _MOST_LEAKS = 3  # that are shown
 
 
-def class_notes(dataset: Dataset, order: Sequence[int], units: NDArray[np.intp], parts: dict[int, Side]) -> list[Note]:
-    """Which classes, and which domains, cannot be in every part, and why."""
+def class_notes(
+    dataset: Dataset, order: Sequence[int], units: NDArray[np.intp], side_of: dict[int, Side]
+) -> list[Note]:
+    """Return notes on classes and domains that cannot be in every set, with the reasons."""
     labels = [dataset.records[i].label or "" for i in order]
     domains = [dataset.records[i].domain for i in order]
-    sides, numbers = [parts[i] for i in order], units.tolist()
+    sides, numbers = [side_of[i] for i in order], units.tolist()
     notes = list(_missing_notes(dataset, "class", labels, numbers, sides))
     if len(set(domains)) > 1:
         notes += _missing_notes(dataset, "domain", domains, numbers, sides)
@@ -41,7 +43,7 @@ def _missing_notes(
 
     Args:
         dataset: the images.
-        subject: what the names are those of.
+        subject: what the names belong to.
         names, units, sides: of each image.
     """
     sides_of: dict[str, set[Side]] = defaultdict(set)

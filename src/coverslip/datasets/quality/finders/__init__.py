@@ -1,9 +1,9 @@
-"""The table of all findings that can be made from names, tables and decoded images: one record each."""
+"""The built-in finders: one record for each kind of finding."""
 
 from coverslip.datasets.quality.finders import images, labels
 from coverslip.datasets.quality.finding import Finder
 
-# Of one severity, the gravest first: so they are told.
+# Within a severity, the most important first: this is the order of findings.
 BUILT_IN = (
     Finder("leakage", "error", "finding-leakage.title", labels.leakage),
     Finder("no-labels", "error", "finding-no-labels.title", labels.no_labels),

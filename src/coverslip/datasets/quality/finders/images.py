@@ -16,7 +16,7 @@ from coverslip.messages import Remedies, Set, text
 
 
 def missing_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Files that a table names and that do not exist."""
+    """Find files that a table names and that do not exist."""
     missing = [image_id for image_id, reason in _unreadable(dataset, scan) if reason == NO_SUCH_FILE]
     if missing:
         images = tuple((image_id,) for image_id in missing)
@@ -24,7 +24,7 @@ def missing_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def damaged_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Files that are there and cannot be read; beside each, why."""
+    """Find files that exist and cannot be read, with the reason of each."""
     damaged = [(image_id, reason) for image_id, reason in _unreadable(dataset, scan) if reason != NO_SUCH_FILE]
     if damaged:
         image_id, reason = damaged[0]
@@ -44,11 +44,11 @@ def _unreadable(dataset: Dataset, scan: Scan) -> Iterator[tuple[str, str]]:
             yield record.image_id, fact.reason
 
 
-_MOST_CHANNELS = 16  # a file with more pages is rather a stack or a film
+_MOST_CHANNELS = 16  # a file with more pages is probably a stack or a movie
 
 
 def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[Found]:
-    """Images of several bit depths."""
+    """Find images of several bit depths."""
     depths = frequencies(str(fact.bit_depth) for fact in _readable(scan))
     if len(depths) > 1:
         counts = ", ".join(text("images-of-bit-depth", n_images=n, depth=depth) for depth, n in depths.items())
@@ -56,7 +56,7 @@ def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def unlike_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
-    """Images of several numbers of channels, grey ones aside: no network can be shown them as they are."""
+    """Find images of several numbers of channels, except gray ones: no network can process them unchanged."""
     n_of = Counter(fact.n_channels for fact in _readable(scan))
     if len(set(n_of) - {1}) > 1:
         counts = ", ".join(text("channels-of-number", n_images=n_of[n], n_channels=n) for n in sorted(n_of))
@@ -65,7 +65,7 @@ def unlike_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def what_to_do_about_channels(n_of: Mapping[int, int]) -> tuple[str, Remedies]:
-    """Advice for images that differ in channels; `n_of` counts the images of each number."""
+    """Return advice for images that differ in channels; `n_of` counts the images of each number of channels."""
     if 1 in n_of:
         return text("channels-of-gray-and-color"), ()
     common = list(range(min(n_of)))
@@ -73,14 +73,14 @@ def what_to_do_about_channels(n_of: Mapping[int, int]) -> tuple[str, Remedies]:
 
 
 def mixed_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
-    """Grey images among others."""
+    """Find gray images among others."""
     n_of = Counter(fact.n_channels for fact in _readable(scan))
     if 1 in n_of and len(n_of) == 2:
         yield found("finding-mixed-channels", n_gray=n_of[1], n_color=n_of.total() - n_of[1])
 
 
 def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Crops, given as boxes or points, that reach beyond the edge of their image."""
+    """Find crops, given as boxes or points, that reach beyond the edge of their image."""
     beyond = [
         record.image_id
         for record, fact in zip(dataset.records, scan.facts, strict=True)
@@ -92,7 +92,7 @@ def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def several_planes(_: Dataset, scan: Scan) -> Iterator[Found]:
-    """Images of which only one plane is used."""
+    """Find images of which only one plane is used."""
     n_of = Counter(fact.n_planes for fact in _readable(scan))
     n = n_of.total() - n_of[1]
     if n:
@@ -105,17 +105,17 @@ def _readable(scan: Scan) -> Iterator[ImageFacts]:
     return (fact for fact in scan.facts if isinstance(fact, ImageFacts))
 
 
-# Fixed on drawn cells (tests/test_audit_image_quality.py), before real images were looked at.
+# Chosen on synthetic cells (tests/test_audit_image_quality.py), before evaluation on real images.
 _CUT = 0.25  # of a side of the image
 _SATURATED = 0.2  # of the object's pixels
 _LESS_SHARP = 0.92  # logarithm; 2.5 times less fine detail
 _DEVIATIONS = 4.0  # from the median of the dataset, and of the class
-_FEWEST = 20  # images, to tell what is usual
-_MOST_SHARE = 0.2  # of the images: what is so in more of them is how they were made
+_FEWEST = 20  # images, to estimate what is usual
+_MOST_SHARE = 0.2  # of the images: more indicate a property of the acquisition
 
 
 def cut_off(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Images whose object the edge cuts through."""
+    """Find images whose object the edge cuts off."""
     shares = {i: quality.cut for i, quality in enumerate(scan.quality or ()) if quality is not None}
     cut = [i for i in sorted(shares, key=lambda i: -shares[i]) if shares[i] >= _CUT]
     if cut and len(cut) <= _MOST_SHARE * len(shares):
@@ -123,7 +123,7 @@ def cut_off(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def blurred(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Images with far less fine detail than is usual in the dataset, and in their class."""
+    """Find images with far less fine detail than is usual in the dataset, and in their class."""
     sharpness = {
         i: quality.sharpness
         for i, quality in enumerate(scan.quality or ())
@@ -139,7 +139,7 @@ def blurred(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def saturated(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Images whose object has lost its bright detail."""
+    """Find images whose object has lost its bright detail."""
     full = [
         i for i, quality in enumerate(scan.quality or ()) if quality is not None and quality.saturated >= _SATURATED
     ]
@@ -165,7 +165,7 @@ ADVICE_SHARE = 0.25
 
 
 def no_signal(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Labels that whole images do not tell."""
+    """Find labels that whole images do not predict."""
     if scan.signal is not None and not scan.signal.is_there:
         whole = scan.signal.whole
         yield found(
@@ -177,12 +177,12 @@ def no_signal(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def shortcuts(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Sources that tell at least half of what the whole image does."""
+    """Find sources that reach at least half of the whole image's gain over chance."""
     return _between(scan.signal, WARNING_SHARE, float("inf"))
 
 
 def slight_shortcuts(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Sources that tell a quarter of it; clean images of large cells do too."""
+    """Find sources that reach a quarter of it; clean images of large cells do too."""
     return _between(scan.signal, ADVICE_SHARE, WARNING_SHARE)
 
 

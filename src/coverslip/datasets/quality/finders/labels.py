@@ -22,25 +22,25 @@ from coverslip.datasets.quality.scanning import Scan
 from coverslip.images import ImageFacts
 from coverslip.messages import GroupBy, Set, text
 
-_FEWEST_IMAGES = 3  # of a class: one for each part
-_FEW_IMAGES = 20  # of a class: below, its numbers say little
+_FEWEST_IMAGES = 3  # of a class: one for each set
+_FEW_IMAGES = 20  # of a class: below, its metrics are imprecise
 _IMBALANCED = 5.0
 
 
 def no_labels(dataset: Dataset, _: Scan) -> Iterator[Found]:
-    """No image of a class."""
+    """Find datasets without labels."""
     if not dataset.classes:
         yield found("finding-no-labels")
 
 
 def one_class(dataset: Dataset, _: Scan) -> Iterator[Found]:
-    """Nothing to tell apart."""
+    """Find datasets with a single class."""
     if len(dataset.classes) == 1:
         yield found("finding-one-class", class_name=some(dataset.classes))
 
 
 def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Classes whose usable images all stand in other parts of a predefined split than training."""
+    """Find classes whose usable images are all outside the training set of a predefined split."""
     if "train" not in {record.predefined_split for record in dataset.records}:
         return
     usable, trained = set(), set()
@@ -55,14 +55,14 @@ def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def unlabelled(dataset: Dataset, _: Scan) -> Iterator[Found]:
-    """Images without a label among others that have one."""
+    """Find images without a label among labeled images."""
     n = sum(record.label is None for record in dataset.records)
     if n and dataset.classes:
         yield found("finding-unlabelled", n=n)
 
 
 def small_classes(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Classes that cannot be in every part, and classes whose numbers will say little."""
+    """Find classes that cannot be in every set, and classes whose metrics will be imprecise."""
     sizes = class_sizes(dataset, scan)
     tiny = [label for label, n in sizes.items() if n < _FEWEST_IMAGES]
     few = [label for label, n in sizes.items() if _FEWEST_IMAGES <= n < _FEW_IMAGES]
@@ -73,7 +73,7 @@ def small_classes(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def imbalance(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """One class many times as large as another."""
+    """Find classes of very different sizes."""
     sizes = [n for n in class_sizes(dataset, scan).values() if n]
     ratio = max(sizes) / min(sizes) if len(sizes) > 1 else 1.0
     if ratio >= _IMBALANCED:
@@ -81,7 +81,7 @@ def imbalance(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def similar_class_names(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Names that differ only in capitals, spaces or marks."""
+    """Find class names that differ only in capitals, spaces or punctuation."""
     sizes = class_sizes(dataset, scan)
     spellings_of: dict[str, list[str]] = defaultdict(list)
     for label in dataset.classes:
@@ -95,18 +95,18 @@ def similar_class_names(dataset: Dataset, scan: Scan) -> Iterator[Found]:
             )
 
 
-_FEWEST_GROUPS = 3  # of a class: one for each part
+_FEWEST_GROUPS = 3  # of a class: one for each set
 _LARGE_GROUP = 10  # images: a slide or patient rather than one field of view
 
 
 def no_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
-    """Nobody said which images belong together."""
+    """Find datasets without groups."""
     if not dataset.has_groups:
         yield found("finding-no-groups", remedies=(GroupBy(),))
 
 
 def classes_in_few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
-    """Classes that cannot be in every part."""
+    """Find classes that cannot be in every set."""
     groups = group_facts(dataset)
     scarce = [label for label, n in groups.groups_per_class.items() if n < _FEWEST_GROUPS] if groups else []
     if scarce:
@@ -114,13 +114,13 @@ def classes_in_few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
 
 
 def confounded_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
-    """Each class in one group: nothing tells a class from its group."""
+    """Find datasets with each class in one group, so that class and group cannot be distinguished."""
     if groups := single_groups(dataset):
         yield found("finding-confounded-groups", group_names=some(groups, 3), groups=list(groups))
 
 
 def few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
-    """So few that the choice of those tested on decides."""
+    """Find so few groups that the choice of test groups determines the result."""
     groups = group_facts(dataset)
     if not groups or groups.n_groups >= SOME_GROUPS:
         return
@@ -131,7 +131,7 @@ def few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
 
 
 def group_is_class(dataset: Dataset, _: Scan) -> Iterator[Found]:
-    """Large groups of one class each: what tells groups apart tells classes apart."""
+    """Find large groups of one class each: what distinguishes groups also distinguishes classes."""
     groups = group_facts(dataset)
     if not groups or groups.images_per_group.median < _LARGE_GROUP or len(dataset.classes) < 2:
         return
@@ -140,11 +140,11 @@ def group_is_class(dataset: Dataset, _: Scan) -> Iterator[Found]:
 
 
 _MOST_SHOWN = 5  # patterns
-_LEAST_GREY = 0.8  # of images, for their files to be taken for channels
+_LEAST_GREY = 0.8  # of images, for their files to count as channels
 
 
 def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Images with related names share labels or looks beyond chance, and nobody named groups."""
+    """Find images with related names that share labels or appearance beyond chance, if no groups are defined."""
     if dataset.has_groups:
         return
     telling = [groups for groups in groups_in_names(dataset, scan) if groups.is_telling]
@@ -154,21 +154,21 @@ def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         yield _hidden(usable)
 
 
-def _confounded(telling: Sequence[NameGroups]) -> Found:
-    first = telling[0]
+def _confounded(candidates: Sequence[NameGroups]) -> Found:
+    first = candidates[0]
     return found(
         "finding-hidden-groups-confounded",
         is_column=first.column is not None,
         column_name=one_line(first.column or "", 60),
         n_groups=first.n_groups,
         example=one_line(first.example, 60),
-        **_values(telling),
+        **_values(candidates),
     )
 
 
-def _hidden(telling: Sequence[NameGroups]) -> Found:
-    first = telling[0]
-    other_columns = [f"'{one_line(each.column, 60)}' ({each.n_groups:,})" for each in telling[1:] if each.column]
+def _hidden(candidates: Sequence[NameGroups]) -> Found:
+    first = candidates[0]
+    other_columns = [f"'{one_line(each.column, 60)}' ({each.n_groups:,})" for each in candidates[1:] if each.column]
     return found(
         "finding-hidden-groups" if first.column is None else "finding-hidden-groups-in-column",
         remedies=(GroupBy(first.column),),
@@ -176,34 +176,34 @@ def _hidden(telling: Sequence[NameGroups]) -> Found:
         n_groups=first.n_groups,
         example=one_line(first.example, 60),
         shared="labels" if first.strength > first.looks else "appearance",
-        pattern_names=_patterns(telling[:_MOST_SHOWN]),
+        pattern_names=_patterns(candidates[:_MOST_SHOWN]),
         has_other_columns=bool(other_columns),
         other_columns=", ".join(other_columns[:_MOST_SHOWN]),
-        **_values(telling),
+        **_values(candidates),
     )
 
 
-def _values(telling: Sequence[NameGroups]) -> dict[str, Any]:  # Any: JSON values
-    first = telling[0]
+def _values(candidates: Sequence[NameGroups]) -> dict[str, Any]:  # Any: JSON values
+    first = candidates[0]
     return {
         "pattern": first.pattern,
         "column": first.column,
         "p": first.p,
-        "patterns": [asdict(groups) for groups in telling[:_MOST_SHOWN]],
+        "patterns": [asdict(groups) for groups in candidates[:_MOST_SHOWN]],
     }
 
 
-def _patterns(telling: Sequence[NameGroups]) -> str:
-    """Patterns in single quotes, as a shell takes them, each with what it finds."""
+def _patterns(candidates: Sequence[NameGroups]) -> str:
+    """Return patterns in single quotes, as for a shell, each with its groups."""
     return ", ".join(
         text("groups-of-pattern", pattern=each.pattern, n_groups=each.n_groups, example=one_line(each.example, 60))
-        for each in telling
+        for each in candidates
         if each.pattern
     )
 
 
 def channel_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Grey files that differ by the marks of channels in their names, each taken for an image."""
+    """Find gray files whose names differ by marks of channels, each read as an image."""
     names = channel_names(dataset.records)
     readable = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
     n_grey = sum(fact.n_channels == 1 for fact in readable)
@@ -221,7 +221,7 @@ def channel_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Groups and equal pixels on two sides; of a group the first image of each side, since it may be large."""
+    """Find groups and equal pixels in several sets; of a group, show the first image of each set."""
     leaks = predefined_split_leaks(dataset, scan)
     if not leaks:
         return
@@ -241,7 +241,7 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Equal pixels under several labels; beside each image its own."""
+    """Find equal pixels with several labels, with the label of each image."""
     clusters = [members for members in scan.equal_pixels if len(labels_of(dataset, members)) > 1]
     if clusters:
         yield found(
@@ -253,7 +253,7 @@ def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Equal pixels whose labels do not contradict each other."""
+    """Find equal pixels whose labels do not conflict."""
     clusters = [members for members in _with_labels(dataset, scan.equal_pixels) if len(labels_of(dataset, members)) < 2]
     if clusters:
         yield found(
@@ -265,7 +265,7 @@ def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """The same picture with other pixels; beside each image its label."""
+    """Find near-duplicates, with the label of each image."""
     near = _with_labels(dataset, scan.near_duplicates or ())
     clusters = [members for members in near if _n_pictures(scan, members) > 1]
     if not clusters:
@@ -284,7 +284,7 @@ def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    """Duplicates and near-duplicates in several groups; beside each image its own."""
+    """Find duplicates and near-duplicates in several groups, with the group of each image."""
     in_changed = {i for members in scan.near_duplicates or () for i in members}
     equal = (members for members in scan.equal_pixels if in_changed.isdisjoint(members))
     near = scan.near_duplicates or ()
@@ -300,7 +300,7 @@ def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 
 
 def _with_labels(dataset: Dataset, clusters: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """The clusters with two labeled images or more; all, where no image has a label yet."""
+    """Return the clusters with at least two labeled images; all clusters if no image has a label yet."""
     has_label = [record.label is not None for record in dataset.records]
     if not any(has_label):
         return list(clusters)
@@ -314,9 +314,7 @@ def _n_pictures(scan: Scan, members: Sequence[int]) -> int:
 def _shown(dataset: Dataset, leak: Leak) -> Sequence[int]:
     if leak.kind != "group":
         return leak.images
-    return leak.images[
-        : len({dataset.records[i].predefined_split for i in leak.images})
-    ]  # one of each side stands first
+    return leak.images[: len({dataset.records[i].predefined_split for i in leak.images})]  # one of each set comes first
 
 
 def _image_ids(dataset: Dataset, clusters: Sequence[Sequence[int]]) -> tuple[Cluster, ...]:
@@ -324,6 +322,6 @@ def _image_ids(dataset: Dataset, clusters: Sequence[Sequence[int]]) -> tuple[Clu
 
 
 def _beside(
-    dataset: Dataset, clusters: Sequence[Sequence[int]], tell: Callable[[ImageRecord], str]
+    dataset: Dataset, clusters: Sequence[Sequence[int]], describe: Callable[[ImageRecord], str]
 ) -> tuple[Cluster, ...]:
-    return tuple(tuple(tell(dataset.records[i]) for i in members) for members in clusters)
+    return tuple(tuple(describe(dataset.records[i]) for i in members) for members in clusters)
