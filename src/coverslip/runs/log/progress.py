@@ -254,7 +254,7 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
         case Noted():
             return _noted(progress, event, at)
         case FoldStarted(is_pretraining=False):
-            begun = replace(_anew(progress, event), n_folds=event.n_folds, fold_began=at)
+            begun = replace(_new_training(progress, event), n_folds=event.n_folds, fold_began=at)
             after = _with_training(begun, event)
         case FoldEnded(is_pretraining=False):
             after = _after_fold(progress, event, at)
@@ -263,13 +263,13 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
             ended = replace(progress, share=share, work=None, step=None)
             after = replace(ended, left=None, at=None, stages=_all_ended(progress.stages))
         case WorkPlanned(is_pretraining=True):
-            begun = _anew(progress, event)
+            begun = _new_training(progress, event)
             after = replace(_replanned(begun, event, at), plan_of_pretraining=event)
         case WorkPlanned():
             after = replace(_replanned(progress, event, at), plan=event)
         case _:
             is_another = event.is_pretraining != progress.is_pretraining
-            after = _within_training(_anew(progress, event) if is_another else progress, event, at)
+            after = _within_training(_new_training(progress, event) if is_another else progress, event, at)
     if not isinstance(event, RunEnded):
         after = _estimated(_entered(after, at), event, at)
     return replace(after, share=max(after.share, _share_of_whole(after)))
@@ -373,8 +373,8 @@ def seconds_left(progress: Progress, now: float) -> float | None:
     return None if progress.left is None else round(progress.left.by(now), 1)
 
 
-def _anew(progress: Progress, event: Event) -> Progress:
-    """Another training begins."""
+def _new_training(progress: Progress, event: Event) -> Progress:
+    """Return the progress at the beginning of another training."""
     nothing: dict[str, Any] = dict.fromkeys(("stage", "epoch", "n_epochs", "work", "step"))  # Any: all None
     return replace(
         progress,
@@ -394,7 +394,7 @@ def _after_fold(progress: Progress, event: FoldEnded, at: float) -> Progress:
     seconds = progress.fold_seconds
     if progress.stages and progress.fold_began is not None:  # else it was done before
         seconds = (*seconds, at - progress.fold_began)
-    return replace(_anew(after, event), fold=None, n_folds_done=n_done, fold_seconds=seconds)
+    return replace(_new_training(after, event), fold=None, n_folds_done=n_done, fold_seconds=seconds)
 
 
 def _within_training(progress: Progress, event: Event, at: float) -> Progress:
@@ -427,7 +427,7 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
             )
             return _moved(_with_training(replace(progress, work=None), event, instant=scores), 1.0)
         case ValidationImagesChosen():
-            return _with_training(progress, event, watched=_watched_anew(_training_of(progress, event), event))
+            return _with_training(progress, event, watched=_watched_images(_training_of(progress, event), event))
         case StepEnded():
             return _stepped(progress, event)
         case EpochEnded():
@@ -495,7 +495,7 @@ def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
     return _moved(after, event.epoch / max(event.n_epochs, 1))
 
 
-def _watched_anew(training: Training, event: ValidationImagesChosen) -> Watched:
+def _watched_images(training: Training, event: ValidationImagesChosen) -> Watched:
     """Return the watched images. A resumed training emits them again, and their results are kept."""
     before = training.watched
     if before is not None and before.image_ids == event.image_ids:

@@ -41,7 +41,7 @@ class LogReader:
         self._file, self._offset = file, 0
 
     def has_begun_anew(self) -> bool:
-        """Whether another file of that name lies there now, which is then read from its beginning."""
+        """Return whether the file was replaced by a shorter one, which is then read from its beginning."""
         try:
             is_shorter = self._file.stat().st_size < self._offset
         except OSError:
