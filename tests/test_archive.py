@@ -137,7 +137,7 @@ def test_the_command_writes_the_file_and_says_so(
     assert main(["export", str(run), "--to", "zip", "--out", str(tmp_path)]) == 1
     assert "a folder, not a file" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "nowhere"), "--to", "zip"]) == 1
-    assert "no classifier here" in capsys.readouterr().err
+    assert text("no-classifier") in capsys.readouterr().err
 
 
 # What strangers may send
@@ -284,7 +284,7 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "a flipped bit": (flipped, "CRC"),
     "no zip": (lambda file, entries: file.write_bytes(entries[WEIGHTS]), "not-a-packaged-classifier"),
     "empty": (lambda file, _: file.write_bytes(b""), "not-a-packaged-classifier"),
-    "too large a size": (said_larger, "not as large as they say"),
+    "too large a size": (said_larger, "weights-size-mismatch"),
     "a bomb of weights": (deflated_zeros(200_000_000), "far more than its size"),
     "a bomb beside the classifier": (
         lambda file, entries: zipped(file, entries | {"x": bytes(100_000_000)}, zipfile.ZIP_DEFLATED),
@@ -388,7 +388,7 @@ def test_a_classifier_whose_numbers_overflow_decides_nothing(
     craft(tmp_path / "crafted.coverslip", entries_of(folder))
     out = tmp_path / "predictions.csv"
     assert main(["predict", str(tmp_path / "crafted.coverslip"), str(images), "--out", str(out)]) == 1
-    assert "numbers that are too large" in capsys.readouterr().err
+    assert text("classifier-not-finite") in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -381,7 +381,7 @@ def test_real_chromosomes_train_at_one_scale_that_prediction_keeps(shared_data: 
     sides = [max(Image.open(root / row["path"]).size) for row in rows]
     assert np.percentile(sides, 97) <= preprocessing["canvas_px"] <= max(sides)  # type: ignore[index]
     assert preprocessing["pad_colour"] == "white"  # type: ignore[index]
-    assert any("One scale" in note for note in json_of(run.folder / "training.json")["notes"])  # type: ignore[attr-defined]
+    assert any("All images have the same scale" in note for note in json_of(run.folder / "training.json")["notes"])  # type: ignore[attr-defined]
     assert "at one scale for all images" in (run.folder / "report.html").read_text(encoding="utf-8")
     assert run.metrics["accuracy"].value is not None
     assert run.metrics["accuracy"].value > 0.9

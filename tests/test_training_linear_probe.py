@@ -169,7 +169,7 @@ def test_held_out_logits_are_those_of_the_discriminant_of_all_other_images(
     rng = np.random.default_rng(seed)
     turn = np.sort(np.concatenate([np.full(6, -1), rng.integers(0, 4, n - 6)]))
     variation = rng.normal(size=(n_rows, d)).astype(np.float32)
-    turn_of_variation = rng.integers(-1, 4, n_rows) if is_held_out else None
+    fold_of_variation = rng.integers(-1, 4, n_rows) if is_held_out else None
     logits = held_out_logits(
         x,
         label,
@@ -178,7 +178,7 @@ def test_held_out_logits_are_those_of_the_discriminant_of_all_other_images(
         balanced=balanced,
         shrinkage=0.3,
         variation=variation,
-        turn_of_variation=turn_of_variation,
+        fold_of_variation=fold_of_variation,
     )
 
     z = (x - x.mean(axis=0, dtype=np.float64)) / x.std(axis=0, dtype=np.float64)
@@ -186,7 +186,7 @@ def test_held_out_logits_are_those_of_the_discriminant_of_all_other_images(
     share = np.full(3, 1 / 3) if balanced else counts / n
     for t in range(4):
         rest = turn != t
-        is_used = np.full(n_rows, True) if turn_of_variation is None else turn_of_variation != t
+        is_used = np.full(n_rows, True) if fold_of_variation is None else fold_of_variation != t
         within = variation[is_used] / x.std(axis=0, dtype=np.float64) * np.sqrt(n_rows / max(is_used.sum(), 1))
         centres = np.stack([z[rest & (label == k)].mean(axis=0) for k in range(3)])
         weight = (share / counts)[label[rest]]

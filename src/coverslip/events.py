@@ -24,7 +24,7 @@ class Event:
     is_pretraining: bool = False  # of the training on other images that comes before the run's own
 
     def __str__(self) -> str:
-        """One line for people: `print` is a listener."""
+        """Return one line of text: `print` is a listener."""
         of_fold = "" if self.fold is None else f"Fold {self.fold}: "
         return f"{'Pretraining: ' if self.is_pretraining else ''}{of_fold}{self._text()}"
 
@@ -32,12 +32,12 @@ class Event:
         return repr(self)
 
 
-COMPUTING_FEATURES = "computing features"  # a stage of `Progressed` whose pace tells how long training takes
+COMPUTING_FEATURES = "computing features"  # a stage of `Progressed` whose pace is used for estimates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed(Event):
-    """A countable stage of work went on (reading images, embedding, predicting)."""
+    """Progress of a countable stage of work (reading images, embedding, predicting)."""
 
     stage: str  # what is being done, for people: "reading images"
     done: int
@@ -64,12 +64,12 @@ class Noted(Event):
 
     @classmethod
     def of(cls, note: Note) -> "Noted":
-        """The event that tells a note."""
+        """Return the event of a note."""
         return cls(code=note.code, text=note.text, level=note.level, parameters=note.parameters, remedies=note.remedies)
 
     @property
     def note(self) -> Note:
-        """What it tells, whichever training it is of."""
+        """The note, without the training that it is of."""
         return Note(self.code, self.text, level=self.level, parameters=self.parameters, remedies=self.remedies)
 
     def _text(self) -> str:
@@ -81,10 +81,10 @@ class Pace:
     """Seconds for each image; None: not known."""
 
     reading: float | None = None  # decoded and preprocessed
-    embedding: float | None = None  # looked at by the network, which does not learn from it
+    embedding: float | None = None  # forward pass of the network, without training
     training: float | None = None  # shown in an epoch, its share of validation and checkpoint included
     closing: float | None = None  # seconds in all for what ends a training: numbers, figures and report
-    step: float | None = None  # as `training`, by the steps of the epoch that goes on
+    step: float | None = None  # as `training`, by the steps of the current epoch
     n_epochs: int = 0  # that were measured
 
 
@@ -99,7 +99,7 @@ class WorkPlanned(Event):
     n_val: int
     n_test: int
     n_drawn: int  # images that an epoch shows
-    n_again: int  # images that the network looks at again once it is trained, besides test images
+    n_again: int  # images that the trained network processes again, except test images
     n_epochs: int  # 0: no fine-tuning
     has_instant: bool
     copies: float = 0.0  # images that take as long as copies of training images in the instant stage
@@ -212,7 +212,7 @@ class ValidationImagesChosen(Event):
 class EpochEnded(Event):
     """One pass over the training images. Scores lie in [0, 1]; precision, recall and F1 are macro averages.
 
-    Epoch 0 is the network that fine-tuning starts from: validation images alone have looked at it.
+    Epoch 0 is the network that fine-tuning starts from, evaluated on validation images.
     """
 
     epoch: int
@@ -299,20 +299,20 @@ Emit = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """The listener for nobody."""
+    """Ignore an event."""
 
 
 OnProgress = Callable[[int, int], None]  # so many parts of a piece of work are done, of so many
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """For work that nobody watches."""
+    """Ignore progress."""
 
 
 def telling(emit: Emit, stage: str, unit: str = "steps") -> OnProgress:
-    """What turns the parts of a piece of work that are done into events.
+    """Return a callable that turns progress into events.
 
-    Of work that takes less than a second nothing is told; of other work twice a second, and that it is done.
+    Work of less than a second emits no event. Other work emits two events per second, and one at its end.
     """
     began = last = time.monotonic()
     is_told = False
@@ -353,9 +353,9 @@ def from_json(line: Mapping[str, Any]) -> Event | None:  # Any: JSON values
     event_type = _EVENTS.get(str(line.get("event")))
     if event_type is None:
         return None
-    known = {field.name for field in fields(event_type)}
+    names = {field.name for field in fields(event_type)}
     values: dict[str, Any] = {  # Any: JSON values
-        name: tuple(value) if isinstance(value, list) else value for name, value in line.items() if name in known
+        name: tuple(value) if isinstance(value, list) else value for name, value in line.items() if name in names
     }
     try:
         if isinstance(values.get("pace"), dict):

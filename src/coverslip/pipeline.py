@@ -103,7 +103,7 @@ def inspect(
         recipe: which plane, channels, classes and groups a training would take; the default takes what there is.
         estimate_leakage: also compute features of some 2,000 images, to detect shortcuts and to compare an image-level
             split with a grouped split.
-        emit: told about progress.
+        emit: receives progress events.
 
     Returns:
         With `estimate_leakage` an `InspectionWithLeakageEstimate`.
@@ -141,7 +141,7 @@ def preview(
         recipe: how they will be preprocessed and changed; its seed chooses the images and the changes.
         out: the file; it appears when it is complete.
         n: images, of as many classes as there are.
-        emit: told about progress.
+        emit: receives progress events.
 
     Returns:
         The file.
@@ -190,7 +190,7 @@ def train(
             folder keeps copies of what was given in memory.
         recipe: what to do; the default is a good one.
         out: a new or empty folder.
-        emit: told everything that happens.
+        emit: receives all events.
         allow_leakage: accept a predefined split with the same pixels or groups on both sides.
         budget: how long it may take: seconds, or a text such as `10m`, `quick`, `balanced` or `best`. Fine-tuning is
             adapted to the time while it runs (image size, number of steps), as far as the recipe leaves that open. The
@@ -233,17 +233,17 @@ def train(
 def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Emit = show) -> Run:
     """Go on with a training that was stopped, killed or failed; it ends as if it had not been interrupted.
 
-    Fine-tuning goes on after the last whole epoch; what comes before it is read from caches where they are still there.
+    Fine-tuning continues after the last complete epoch. Earlier results are read from caches if they still exist.
 
     Args:
         run: its folder.
         budget: time from now, as for `train`; default: what is left of the run's budget, if it has one.
-        emit: told what happens.
+        emit: receives all events.
 
     Raises:
         BadRecipe: the budget is no length of time.
-        BadRun: it is finished, or its images are not what they were: removed, labelled anew, or files
-            that hold something else by now. Nothing is written then.
+        BadRun: it is finished, or its images are not what they were: removed, relabeled, or files
+            with other content. Nothing is written then.
         Conflict: another process works in the folder.
         DeviceUnavailable: this computer lacks the device that it began on.
 
@@ -292,11 +292,11 @@ def evaluate(
     Args:
         run: a run folder.
         data: other labelled images, by the run's names for classes or by those that its recipe changed into them; None
-            measures the run's test part again and writes its report anew. Opened, or as `open_dataset` takes them.
+            evaluates the test images of the run again and rewrites its report. Opened, or as `open_dataset` takes them.
         name: of `evaluations/NAME`, where the numbers on other images are kept; default: the name of their folder or
             table, or `in_memory`.
         device: what runs the classifier, as of `load_classifier`.
-        emit: told about progress.
+        emit: receives progress events.
 
     Returns:
         A `Run` whose folder holds `metrics.json`, `predictions.csv` and `report.html`.
@@ -347,7 +347,7 @@ def label_errors(
         run: a run folder.
         out: a table (CSV) of them besides, whole or not at all; an earlier one is replaced, nothing else is.
         device: what runs the network, where features of images are not known from training.
-        emit: told about progress.
+        emit: receives progress events.
 
     Raises:
         BadRun, CoverslipError: the training has not ended, its images have changed, or another file has that name.
@@ -389,7 +389,7 @@ def decide(
         run: a run folder.
         decide_by, target, threshold, error_rate: as the recipe's keys of these names.
         positive_class: likewise; None leaves it as it is.
-        emit: told of thresholds to doubt, and of evaluations that cannot follow.
+        emit: receives notes on unreliable thresholds, and on evaluations that cannot be updated.
 
     Raises:
         BadRecipe: a choice is not valid, or does not fit the classes.

@@ -1,6 +1,6 @@
 """Ending work in order: Ctrl-C, SIGTERM, SIGHUP, a file that asks for it, or the end of the time that it may take.
 
-Whatever takes long is handed a `Stop` and looks at it where it can end without loss: `check` in loops whose work is
+Long work receives a `Stop` and checks it where it can end without loss: `check` in loops whose work is
 kept as it goes, `is_requested` where there is something left to do first. Nothing else ends work on request.
 """
 
@@ -51,7 +51,7 @@ NO_DEADLINE = Deadline()
 
 @dataclass
 class TimeLimit:
-    """Until when fine-tuning may go on, and how many epochs are of use."""
+    """Until when fine-tuning may continue, and how many epochs are useful."""
 
     deadline: Deadline  # of all work
     fewest_epochs: float  # where fewer fit by the speed of the first steps, fine-tuning is given up

@@ -239,8 +239,8 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     seen = SeenWhileScanning(with_quality=False) if _is_searched(recipe, context) else None
     scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=seen)
     scan, recipe = _with_near_duplicates(data, scan, seen, recipe, context)
-    found = inspect_with_leakage_audit(data, with_known_quality(scan), cached_leakage_audit(data, scan))
-    write_inspection(context.run.inspection_file, found)
+    inspection = inspect_with_leakage_audit(data, with_known_quality(scan), cached_leakage_audit(data, scan))
+    write_inspection(context.run.inspection_file, inspection)
     notes = [*data.notes, *shared_class_notes(data), *_few_images_notes(data)]
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
         notes = [*notes, note("one-domain")]

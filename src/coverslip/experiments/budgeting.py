@@ -117,7 +117,7 @@ class Watch:
 
     Args:
         deadline: of the whole run.
-        emit: told everything too.
+        emit: receives all events as well.
         n_loadings: how often a network is made ready and run after fine-tuning, the report included.
         limit: gets what is reserved for the end, once the instant stage shows how long such work takes.
         n_later_loadings: how often a network is made ready and run by all that must be done in time too.
@@ -248,8 +248,8 @@ class _Budgeted:
 
     def _sized(self, px: int) -> Recipe:
         """The recipe at an image size; as it is, where that is its own."""
-        own = learn_preprocessing(self._parts.train_facts, self._recipe).image_size
-        return self._recipe if px == own else self._recipe.model_copy(update={"image_size": px})
+        native_px = learn_preprocessing(self._parts.train_facts, self._recipe).image_size
+        return self._recipe if px == native_px else self._recipe.model_copy(update={"image_size": px})
 
     def _saved(self, recipe: Recipe) -> Recipe:
         """What the run's own recipe becomes: it keeps how the initialisation and the epochs were asked for."""
@@ -284,7 +284,7 @@ class _Budgeted:
         )
 
     def _attempt(self, px: int, limit: TimeLimit, watch: Watch, *, has_smaller: bool) -> Trained:
-        stop = self._context.stop  # a training that goes on has its instant classifier
+        stop = self._context.stop  # a resumed training has its instant classifier
         if not self._goes_on:
             share = _INSTANT_SHARE if has_smaller else 1.0
             stop = Stop(stop.file, watch.deadline_after(share * self._left))
@@ -309,17 +309,17 @@ class _Budgeted:
         def seconds(factor: float) -> float:
             return left - watch.instant_seconds * math.pow(factor, 1 / SIZE_POWER)
 
-        chosen = largest_fitting(smaller, px, pace, _NEARLY_ALL * n_steps, seconds)
-        if chosen is None and smaller:
+        fitting_px = largest_fitting(smaller, px, pace, _NEARLY_ALL * n_steps, seconds)
+        if fitting_px is None and smaller:
             fewest = _FEWEST * self._fewest * pace.steps_per_epoch  # what is foreseen is not sure: its steps will tell
-            chosen = largest_fitting(smaller[-1:], px, pace, fewest, seconds)
-            if chosen is None:
+            fitting_px = largest_fitting(smaller[-1:], px, pace, fewest, seconds)
+            if fitting_px is None:
                 factor = (smaller[-1] / px) ** SIZE_POWER
                 missing = pace.slower(factor).seconds(fewest) - seconds(factor)
                 least = sufficient(1.1 * (self._record.seconds + missing))
                 self._record = self._record.model_copy(update={"least_seconds": least, "least_image_size": smaller[-1]})
         seconds_for_all = self._record.sufficient_seconds
-        if chosen is None:
+        if fitting_px is None:
             no_time = note(
                 "no-time-to-fine-tune",
                 level="warning",
@@ -338,17 +338,17 @@ class _Budgeted:
             is_fine_tuning=True,
             seconds=seconds_for_all,
             epochs=self._epochs,
-            image_size=chosen,
+            image_size=fitting_px,
             full_image_size=self._full_px,
             duration=duration(seconds_for_all or 0),
         )
-        self._reduce(chosen, smaller_note)
-        return smaller[smaller.index(chosen) :]
+        self._reduce(fitting_px, smaller_note)
+        return smaller[smaller.index(fitting_px) :]
 
     def _reduce(self, px: int, reduced: Note) -> None:
         """Record that images are smaller than they need to be; without that a resumed run would not know."""
-        known = {"full_image_size": self._full_px, "instant_image_size": self._instant_px or None, "image_size": px}
-        self._record = self._record.model_copy(update=known)
+        sizes = {"full_image_size": self._full_px, "instant_image_size": self._instant_px or None, "image_size": px}
+        self._record = self._record.model_copy(update=sizes)
         self._record.write(self._context.run.budget_file)
         self._context.emit(Noted.of(reduced))
 
@@ -467,7 +467,7 @@ def _fewest_epochs(recipe: Recipe, n_drawn: int) -> float:
 
 
 def without_stages(emit: Emit) -> Emit:
-    """A listener that is told how far work is, but not of stages, which are those of the training itself."""
+    """Return a listener that receives progress, but no stages, which are those of the training itself."""
 
     def tell(event: Event) -> None:
         if isinstance(event, Progressed):

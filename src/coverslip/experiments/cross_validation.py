@@ -79,7 +79,7 @@ def cross_validate(
 
     Raises:
         OutOfTime: the context's deadline came before all fine-tuning was done.
-        Stopped: on request; folds that are done are not trained again when the run goes on.
+        Stopped: on request; completed folds are not trained again when the run is resumed.
     """
     run = context.run
     write_split(run.split_file, split_rows(data, folds.whole, folds.fold_of))
@@ -100,20 +100,21 @@ def measure_folds(run: Run, data: Dataset, context: RunContext) -> Evaluation:
     Args:
         run: a cross-validated run.
         data: its images, found again.
-        context: its device runs the classifiers; told about progress.
+        context: its device runs the classifiers; its listener receives progress.
     """
     fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
     folds = [fold_of[record.image_id] for record in data.records]
     for k in sorted(set(folds)):
-        own = run.fold(k)
+        fold_run = run.fold(k)
         tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
-        telling = context.telling(_as_fold(context.emit, k))
-        measure(own, tested, load_classifier(own.folder, context.device), own.recipe, telling, may_be_empty=True)
+        classifier = load_classifier(fold_run.folder, context.device)
+        fold_context = context.telling(_as_fold(context.emit, k))
+        measure(fold_run, tested, classifier, fold_run.recipe, fold_context, may_be_empty=True)
     return pooled(Run(run.folder), data, folds, run.recipe, context)
 
 
 def refuse_fold(run: Run) -> None:
-    """Raises BadRun where the folder is a fold of another run, which goes on with all of them."""
+    """Raise BadRun if the folder is a fold of another run, which is resumed as a whole."""
     if run.environment.fold is not None:
         raise BadRun("one-fold", file=run.folder, remedies=(Resume(str(run.whole.folder)),))
 
@@ -124,19 +125,19 @@ def _train_folds(
     n_folds = len(folds.splits)
     for k, split in enumerate(folds.splits, start=1):
         context.emit(FoldStarted(fold=k, n_folds=n_folds))
-        own = context.run.fold(k)
-        if not is_run(own.folder):
-            own.folder.mkdir(parents=True, exist_ok=True)
-            write_beginning(own, environment.model_copy(update={"fold": k}), recipe)
-        if own.is_done:
-            evaluation = own.metrics
+        fold_run = context.run.fold(k)
+        if not is_run(fold_run.folder):
+            fold_run.folder.mkdir(parents=True, exist_ok=True)
+            write_beginning(fold_run, environment.model_copy(update={"fold": k}), recipe)
+        if fold_run.is_done:
+            evaluation = fold_run.metrics
         else:
             split = cap_training(data, split, recipe.split.train_per_class, recipe.split_seed)
-            with working_in(context.inside(own.folder, _as_fold(context.emit, k)), is_inner=True) as inner:
+            with working_in(context.inside(fold_run.folder, _as_fold(context.emit, k)), is_inner=True) as inner:
                 evaluation = train_one_split(
                     data, recipe, inner, scan=scan, split=split, with_report=False, may_be_empty=True
                 )
-            _refuse_cut(own)
+            _refuse_cut(fold_run)
         context.emit(
             FoldEnded(
                 fold=k,
@@ -172,7 +173,7 @@ def pooled(run: Run, data: Dataset, fold_of: Sequence[int], recipe: Recipe, cont
         data: the images that were tested.
         fold_of: the fold of each, 1-based.
         recipe: of the run.
-        context: told which images could not be measured.
+        context: its listener receives notes on images that could not be evaluated.
     """
     folds = [run.fold(k) for k in sorted(set(fold_of))]
     cards = [open_classifier(fold.classifier_folder).card for fold in folds]
@@ -257,11 +258,11 @@ def _unseen_distances(folds: Sequence[Run], choices: "Choices") -> "FoldsDistanc
     distances, n_directions = [np.zeros(0)], [1]
     for fold in folds:
         packed, training = open_classifier(fold.classifier_folder), fold.training
-        known, statistics = packed.card.familiarity, packed.read_familiarity()
+        familiarity, statistics = packed.card.familiarity, packed.read_familiarity()
         is_alike = training is not None and (training.selected_epoch > 0) == (choices.epochs > 0)
-        if known is not None and statistics is not None and is_alike:
+        if familiarity is not None and statistics is not None and is_alike:
             unlike = [row.unfamiliarity for row in fold.predictions if row.unfamiliarity is not None]
-            distances.append(known.distance(np.array(unlike, dtype=np.float64)))
+            distances.append(familiarity.distance(np.array(unlike, dtype=np.float64)))
             n_directions.append(len(statistics.offset))
     return FoldsDistances(np.concatenate(distances), max(n_directions))
 

@@ -41,7 +41,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _PaceRecord:
     """The pace of an earlier training."""
 
     model: str
@@ -53,17 +53,17 @@ class _Known:
     at: float  # seconds since 1970
     pace: Pace
 
-    def is_alike(self, other: "_Known") -> bool:
+    def is_alike(self, other: "_PaceRecord") -> bool:
         """Whether the pace of one is that of the other."""
         return _identity(self) == _identity(other)
 
 
-def _identity(known: _Known) -> tuple[object, ...]:
-    return known.model, known.image_size, known.device, known.tta, known.freeze_to, known.is_scratch
+def _identity(record: _PaceRecord) -> tuple[object, ...]:
+    return record.model, record.image_size, record.device, record.tta, record.freeze_to, record.is_scratch
 
 
 def plan_work(recipe: Recipe, counts: Counts, device: str, limit_seconds: float | None = None) -> WorkPlanned:
-    """How much a training has to do, and how long that takes here, where an earlier training tells.
+    """Return the amount of work of a training, with its expected time if an earlier training allows an estimate.
 
     Args:
         recipe: of the training.
@@ -138,9 +138,9 @@ class PaceListener:
         measured = progress.pace if progress.pace.n_epochs else replace(progress.pace, training=None)
         if plan is None or (measured.embedding is None and measured.training is None):
             return
-        wanted = _known_as(self._context.run.recipe, self._context.device, _measured_px(self._context.run))
-        kept = _all_known()
-        earlier = next((each for each in kept if each.is_alike(wanted)), None)
+        record = _new_record(self._context.run.recipe, self._context.device, _measured_px(self._context.run))
+        stored = _all_records()
+        earlier = next((each for each in stored if each.is_alike(record)), None)
         if earlier:  # it may know what this one did not measure: its features were in the cache, or it was instant
             measured = _completed(measured, earlier.pace)
         seconds = {stage.stage: stage.seconds for stage in progress.stages}
@@ -153,7 +153,7 @@ class PaceListener:
             step=None,
             n_epochs=0,
         )
-        _write([*(each for each in kept if each is not earlier), replace(wanted, pace=pace)][-_MOST_KEPT:])
+        _write([*(each for each in stored if each is not earlier), replace(record, pace=pace)][-_MOST_KEPT:])
 
 
 def _measured_px(run: Run) -> int | None:
@@ -169,8 +169,8 @@ def _completed(pace: Pace, earlier: Pace) -> Pace:
     )
 
 
-def _known_as(recipe: Recipe, device: str, image_size: int | None) -> _Known:
-    return _Known(
+def _new_record(recipe: Recipe, device: str, image_size: int | None) -> _PaceRecord:
+    return _PaceRecord(
         model=recipe.model,
         image_size=image_size or model_info(recipe.model).input_px,
         device=device,
@@ -187,34 +187,34 @@ def _pace_for(recipe: Recipe, device: str) -> tuple[Pace, str | None]:
 
     Other networks tell nothing: the time for an operation differs several times between them.
     """
-    wanted = _known_as(recipe, device, recipe.image_size)
-    known = [each for each in _all_known() if _is_comparable(each, wanted) and _is_enough(each.pace, recipe)]
-    if not known:
+    wanted = _new_record(recipe, device, recipe.image_size)
+    comparable = [each for each in _all_records() if _is_comparable(each, wanted) and _is_enough(each.pace, recipe)]
+    if not comparable:
         return Pace(), None
-    nearest = min(known, key=lambda each: (_ratio(each, wanted), each.tta != wanted.tta))
+    nearest = min(comparable, key=lambda each: (_ratio(each, wanted), each.tta != wanted.tta))
     if nearest.is_alike(wanted):
         return nearest.pace, text("pace-basis", model=nearest.model, image_size=nearest.image_size)
     basis = text("pace-basis-scaled", model=nearest.model, image_size=nearest.image_size, scaled_size=wanted.image_size)
     return _scaled(nearest, wanted), basis
 
 
-def _is_comparable(known: _Known, wanted: _Known) -> bool:
+def _is_comparable(earlier: _PaceRecord, wanted: _PaceRecord) -> bool:
     names = ("model", "device", "freeze_to", "is_scratch")
-    is_same = all(getattr(known, name) == getattr(wanted, name) for name in names)
-    return is_same and _ratio(known, wanted) <= _MOST_SCALED
+    is_same = all(getattr(earlier, name) == getattr(wanted, name) for name in names)
+    return is_same and _ratio(earlier, wanted) <= _MOST_SCALED
 
 
-def _ratio(known: _Known, wanted: _Known) -> float:
+def _ratio(earlier: _PaceRecord, wanted: _PaceRecord) -> float:
     """Of the larger image side to the smaller."""
-    sides = (known.image_size, wanted.image_size)
+    sides = (earlier.image_size, wanted.image_size)
     return max(sides) / min(sides)
 
 
-def _scaled(known: _Known, wanted: _Known) -> Pace:
-    factor = (wanted.image_size / known.image_size) ** SIZE_POWER
-    embedding = None if known.pace.embedding is None else known.pace.embedding * factor * wanted.tta / known.tta
-    training = None if known.pace.training is None else known.pace.training * factor
-    return replace(known.pace, embedding=embedding, training=training)
+def _scaled(earlier: _PaceRecord, wanted: _PaceRecord) -> Pace:
+    factor = (wanted.image_size / earlier.image_size) ** SIZE_POWER
+    embedding = None if earlier.pace.embedding is None else earlier.pace.embedding * factor * wanted.tta / earlier.tta
+    training = None if earlier.pace.training is None else earlier.pace.training * factor
+    return replace(earlier.pace, embedding=embedding, training=training)
 
 
 def _is_enough(pace: Pace, recipe: Recipe) -> bool:
@@ -222,25 +222,25 @@ def _is_enough(pace: Pace, recipe: Recipe) -> bool:
     return is_embedding_known and (pace.training is not None or not recipe.is_finetuned)
 
 
-def _all_known() -> list[_Known]:
+def _all_records() -> list[_PaceRecord]:
     """The newest last; none where nothing was kept, or what was kept cannot be read."""
     with RecordStore(PACES, "all") as store:
-        kept = store.find([_KEY]).get(_KEY)
-    if kept is None:
+        stored = store.find([_KEY]).get(_KEY)
+    if stored is None:
         return []
     try:
-        return [_read(each) for each in json.loads(kept)]
+        return [_read(each) for each in json.loads(stored)]
     except (KeyError, TypeError, ValueError):
         return []
 
 
-def _read(values: Mapping[str, Any]) -> _Known:  # Any: JSON values
-    return _Known(**{**values, "pace": Pace(**values["pace"])})
+def _read(values: Mapping[str, Any]) -> _PaceRecord:  # Any: JSON values
+    return _PaceRecord(**{**values, "pace": Pace(**values["pace"])})
 
 
-def _write(known: list[_Known]) -> None:
+def _write(records: list[_PaceRecord]) -> None:
     with RecordStore(PACES, "all") as store:
-        store.keep({_KEY: json.dumps([asdict(each) for each in known]).encode()})
+        store.keep({_KEY: json.dumps([asdict(each) for each in records]).encode()})
 
 
 def request_finish(folder: Path) -> bool:
@@ -261,7 +261,7 @@ def request_finish(folder: Path) -> bool:
 
 
 def withdraw_finish(folder: Path) -> None:
-    """Take back an earlier request that no process is there to heed: the training goes on to its end."""
+    """Withdraw an earlier request if no process is running: a resumed training then runs to its end."""
     run = open_run(folder)
     status = run.status
     if status is None or not status.is_alive:

@@ -39,7 +39,7 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         evaluation: its folder in the run's; it may be there of an earlier time, on the same images.
         data: the images, by the run's names for classes or by those that its recipe changed into them.
         classifier: of the run.
-        context: of the run; told about progress, and where the training had seen images.
+        context: of the run; receives progress, and a note on images that training has seen.
 
     Raises:
         BadDataset: no image has a label that the classifier knows.
@@ -103,7 +103,7 @@ def evaluation_name(data: Dataset, name: str | None) -> str:
 
 
 def _source_name(source: Path) -> str:
-    """Return the name of a folder or table; of a table such as `images.csv`, as many are called, its folder's."""
+    """Return the name of a folder or table; for a table with a common name such as `images.csv`, that of its folder."""
     if not source.is_file():
         return source.name
     folder = source.absolute().parent.name

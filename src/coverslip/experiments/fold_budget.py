@@ -34,7 +34,7 @@ def fit_folds_to_budget(
     record = context.run.budget
     if record is None or folds is None:
         return folds, recipe, context
-    if recipe.init == "scratch":  # these folds nobody asked for (`check_budget`)
+    if recipe.init == "scratch":  # these folds were not requested (`check_budget`)
         context.emit(Noted.of(note("no-time-for-folds", is_estimated=False, duration="")))
         return None, _with_one_split(recipe), context
     if not record.is_fixed:
@@ -105,16 +105,16 @@ class _Fitting:
             return self._resolved(reserve_seconds=0.0)
         n_steps = self._settled.n_epochs * pace.steps_per_epoch
         for_training = (left - instant) / (_SAFETY * n_trainings)
-        chosen = largest_fitting(image_sizes(self._recipe, px), px, pace, n_steps, lambda _: for_training)
-        if chosen is not None:
-            if chosen != px:
-                self._context.emit(Noted.of(resized_note(chosen, px)))
+        fitting_px = largest_fitting(image_sizes(self._recipe, px), px, pace, n_steps, lambda _: for_training)
+        if fitting_px is not None:
+            if fitting_px != px:
+                self._context.emit(Noted.of(resized_note(fitting_px, px)))
             return self._resolved(
-                {} if chosen == px else {"image_size": chosen},
+                {} if fitting_px == px else {"image_size": fitting_px},
                 reserve_seconds=instant,
                 epochs=self._settled.n_epochs,
-                image_size=chosen,
-                full_image_size=None if chosen == px else px,
+                image_size=fitting_px,
+                full_image_size=None if fitting_px == px else px,
             )
         needed = instant + _SAFETY * n_trainings * pace.seconds(n_steps)
         if not self._recipe.split.asks_for_folds:
@@ -127,8 +127,8 @@ class _Fitting:
         self._context.emit(Noted.of(no_time))
         return self._resolved({"stage": "instant"}, ended="no time to fine-tune folds")
 
-    def _resolved(self, changes: dict[str, object] | None = None, **known: object) -> Recipe:
-        self._record.model_copy(update={"is_fixed": True, **known}).write(self._context.run.budget_file)
+    def _resolved(self, changes: dict[str, object] | None = None, **values: object) -> Recipe:
+        self._record.model_copy(update={"is_fixed": True, **values}).write(self._context.run.budget_file)
         split = self._recipe.split.resolved(self._n_folds)
         return self._recipe.model_copy(update={"epochs": self._settled.epochs, "split": split, **(changes or {})})
 

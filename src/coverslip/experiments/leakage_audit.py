@@ -31,7 +31,7 @@ from coverslip.training.preprocessing import learn_preprocessing
 _MOST_IMAGES = 2000  # in whole units; more would tell the same, later
 _FEWEST_IMAGES = 40
 _MOST_VALUES = 30  # of a tag of files
-_LARGEST_SIDE = 128  # px: the question is what can be told, not how well
+_LARGEST_SIDE = 128  # px: shortcuts are visible at low resolution
 
 Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
@@ -47,7 +47,7 @@ def audit_leakage(
     Args:
         data, scan: the images.
         recipe: names the network; its seed chooses the images.
-        emit: told about progress.
+        emit: receives progress events.
         stop: asked as often.
 
     Raises:
@@ -88,9 +88,9 @@ def _sample(data: Dataset, scan: Scan, seed: int) -> tuple[list[int], Ints, Ints
         return [], np.zeros(0, np.int64), np.zeros(0, np.int64)
     label = np.unique([data.records[i].label or "" for i in usable], return_inverse=True)[1]
     unit = np.unique(connected_components(data, scan, usable), return_inverse=True)[1]
-    chosen = nested_order(label, unit, np.random.default_rng(seed)) < _MOST_IMAGES / len(usable)
-    positions = np.array(usable)[chosen].tolist()
-    return positions, *(np.unique(numbers[chosen], return_inverse=True)[1] for numbers in (label, unit))
+    is_sampled = nested_order(label, unit, np.random.default_rng(seed)) < _MOST_IMAGES / len(usable)
+    positions = np.array(usable)[is_sampled].tolist()
+    return positions, *(np.unique(numbers[is_sampled], return_inverse=True)[1] for numbers in (label, unit))
 
 
 def _features(
@@ -120,7 +120,7 @@ def _features(
         FeatureNetwork(network),
         network.head.in_features,
         [fact.pixel_hash for fact in facts],
-        lambda chosen: decoded([positions[i] for i in chosen]),
+        lambda rows: decoded([positions[i] for i in rows]),
         preprocessing=preprocessing.model_dump(mode="json"),
         tta=1,
         emit=emit,
@@ -172,7 +172,7 @@ def _one_hot(tags: Sequence[Mapping[str, str]]) -> Singles:
     columns = [np.ones(len(tags), np.float32)]
     for name in sorted({name for each in tags for name in each}):
         values = np.array([each.get(name, "") for each in tags])
-        known = np.unique(values)
-        if 2 <= len(known) <= _MOST_VALUES:
-            columns += [(values == value).astype(np.float32) for value in known]
+        distinct = np.unique(values)
+        if 2 <= len(distinct) <= _MOST_VALUES:
+            columns += [(values == value).astype(np.float32) for value in distinct]
     return np.stack(columns, axis=1)

@@ -61,10 +61,10 @@ def drawn_on(parts: Parts, recipe: Recipe, context: RunContext, n_of_fold: int |
 
 def _rows(parts: "Sequence[Features]", used: np.ndarray) -> np.ndarray:
     """The features of the images that are used, read some at a time."""
-    chosen, first = [], 0
+    used_rows, first = [], 0
     for part in parts:
         for start in range(0, part.shape[0], _ROWS_AT_ONCE):
             rows = part[slice(start, start + _ROWS_AT_ONCE)]
-            chosen.append(rows[used[first : first + len(rows)]])
+            used_rows.append(rows[used[first : first + len(rows)]])
             first += len(rows)
-    return np.concatenate(chosen)
+    return np.concatenate(used_rows)

@@ -34,8 +34,8 @@ def measure(
         data: the images.
         classifier: what predicts them.
         recipe: names the primary metric.
-        context: told what could not be measured.
-        split: what the images are called among the numbers.
+        context: its listener receives notes on images that could not be evaluated.
+        split: name of the set of images in the metrics.
         may_be_empty: give numbers that are all None, instead of raising, where no image can be measured.
 
     Raises:
@@ -82,9 +82,9 @@ def evaluated(
         data: the images with labels and groups.
         temperature: (n_rows,) that made the probabilities; it is taken out again for the uncalibrated numbers.
         recipe: names the primary metric.
-        split: what the images are called among the numbers.
-        emit: told which images could not be measured.
-        unmeasured: positions of rows to leave out of the numbers, for a reason that was told already.
+        split: name of the set of images in the metrics.
+        emit: receives notes on images that could not be evaluated.
+        unmeasured: positions of rows to exclude from the metrics, for a reason that was reported already.
         may_be_empty: give numbers that are all None, instead of raising, where no image can be measured.
 
     Raises:
@@ -172,7 +172,7 @@ def fit_to_memory(
 ) -> Recipe:
     """The recipe, with smaller batches where fine-tuning would take more memory than is free; the run's own says so.
 
-    Nothing is asked where there is no fine-tuning, or where it goes on after an interruption.
+    Without fine-tuning, and if fine-tuning is resumed, the memory is not checked.
 
     Args:
         parts: the images.

@@ -1,6 +1,6 @@
 """One training by one split, from images to a report: this module is the main job.
 
-Test images are looked at once, at the end, by the finished classifier. Scaling is learnt from training images;
+Test images are used once, at the end, by the finished classifier. Scaling is learned from training images;
 shrinkage, early stopping, temperature, operating points and the threshold for `uncertain` from validation images, on
 which the last layer is then fitted too.
 """
@@ -79,13 +79,13 @@ def train_one_split(
     with_report: bool = True,
     may_be_empty: bool = False,
 ) -> Evaluation:
-    """Train one classifier and measure it on the images that the split keeps aside.
+    """Train one classifier and evaluate it on the test images of the split.
 
     Args:
         data: labelled images, as the recipe reads them.
         recipe: what to do; pretraining on other images is done by then (`coverslip.experiments.training_run`).
         context: its folder gets the split, the classifier, its numbers and the report.
-        scan: of the images, where they have been looked at already.
+        scan: of the images, if they were scanned already.
         split: where each image goes; default: as the recipe says.
         with_report: whether to draw the learning curve and write the report, which costs seconds.
         may_be_empty: give numbers that are all None, instead of raising, where no test image can be measured.
@@ -197,26 +197,26 @@ def fit_network(
     from coverslip.training.instant_stage import ignore_features
     from coverslip.training.ood import learn_familiarity
 
-    turn_of = partial(inner_folds, parts.data, parts.scan, seed=recipe.seed)
+    fold_indices_of = partial(inner_folds, parts.data, parts.scan, seed=recipe.seed)
     initial = None
     if isinstance(recipe.init, FromRun):
-        seen, judges = seen_by_initialisation(recipe), parts.val if choices is None else parts.train
-        known = seen.known(parts.data, parts.scan, judges.tolist(), emit=context.emit, stop=context.stop)
-        initial = initial_classifier(recipe.init, parts.classes, offers_head=seen.is_complete and not known)
+        seen, judging = seen_by_initialisation(recipe), parts.val if choices is None else parts.train
+        n_known = seen.known(parts.data, parts.scan, judging.tolist(), emit=context.emit, stop=context.stop)
+        initial = initial_classifier(recipe.init, parts.classes, offers_head=seen.is_complete and not n_known)
     with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
         images = parts.training_images(pixels)
         look = on_features or ignore_features
         if choices is not None:
-            turn = turn_of(parts.train.tolist())
-            fitted = refit(images, turn, parts.digests, preprocessing, recipe, choices, context, initial, look)
+            fold_index = fold_indices_of(parts.train.tolist())
+            fitted = refit(images, fold_index, parts.digests, preprocessing, recipe, choices, context, initial, look)
         else:
             is_capped = recipe.split.train_per_class is not None  # it would learn from more images of a class
-            val_turn = None if is_capped else turn_of(parts.val.tolist())
-            fitted = fit(images, val_turn, parts.digests, preprocessing, recipe, context, initial, look)
+            val_fold_index = None if is_capped else fold_indices_of(parts.val.tolist())
+            fitted = fit(images, val_fold_index, parts.digests, preprocessing, recipe, context, initial, look)
         if fitted.is_stopped or fitted.does_not_fit:
             return fitted, None
-        given = (parts.digests, preprocessing, recipe, context)
-        return fitted, learn_familiarity(fitted, images, turn_of, *given, folds)
+        inputs = (parts.digests, preprocessing, recipe, context)
+        return fitted, learn_familiarity(fitted, images, fold_indices_of, *inputs, folds)
 
 
 def package(

@@ -38,7 +38,7 @@ class Parts:
         return [self._facts[i] for i in self.train.tolist()]
 
     def digests(self, positions: Sequence[int]) -> list[str]:
-        """What tells copies of the images at these positions."""
+        """Return the hashes of the pixels at these positions, which are equal for duplicates."""
         return [self._facts[i].pixel_hash for i in positions]
 
     def training_images(self, pixels_of: "PixelsOf") -> "TrainingImages":
@@ -62,13 +62,13 @@ class Parts:
 
         if not len(self.val):
             return None
-        chosen = np.sort(self._in_turn(self.val, N_CHOSEN, seed=0))
+        watched = np.sort(self._in_turn(self.val, N_CHOSEN, seed=0))
         event = ValidationImagesChosen(
-            image_ids=tuple(self.data.records[i].image_id for i in chosen.tolist()),
-            labels=tuple(self.label[chosen].tolist()),
+            image_ids=tuple(self.data.records[i].image_id for i in watched.tolist()),
+            labels=tuple(self.label[watched].tolist()),
             classes=tuple(self.classes),
         )
-        return ChosenImages(np.searchsorted(self.val, chosen), event)
+        return ChosenImages(np.searchsorted(self.val, watched), event)
 
     def n_drawn(self, recipe: Recipe) -> int:
         """Training images that an epoch shows: more or fewer than there are, where sampling says so."""
@@ -82,18 +82,18 @@ class Parts:
 
     def some_training_images(self, n: int, *, seed: int) -> list[int]:
         """Positions of n training images at random, the classes in turn, ordered by class."""
-        chosen = self._in_turn(self.train, n, seed=seed)
-        return [int(i) for i in chosen[np.argsort(self.label[chosen], kind="stable")]]
+        positions = self._in_turn(self.train, n, seed=seed)
+        return [int(i) for i in positions[np.argsort(self.label[positions], kind="stable")]]
 
     def _in_turn(self, positions: np.ndarray, n: int, *, seed: int) -> np.ndarray:
         """At most n of these positions at random, an image of each class in turn."""
         order = np.random.default_rng(seed).permutation(positions)
-        met: Counter[int] = Counter()
-        turn = []
+        n_of_class: Counter[int] = Counter()
+        rank = []
         for label in self.label[order].tolist():
-            turn.append(met[label])
-            met[label] += 1
-        return np.asarray(order[np.argsort(turn, kind="stable")[:n]])
+            rank.append(n_of_class[label])
+            n_of_class[label] += 1
+        return np.asarray(order[np.argsort(rank, kind="stable")[:n]])
 
 
 def capped_parts(data: Dataset, scan: Scan, split: Split, recipe: Recipe) -> Parts:
@@ -104,4 +104,4 @@ def capped_parts(data: Dataset, scan: Scan, split: Split, recipe: Recipe) -> Par
 def with_epochs_of_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> Recipe:
     """The recipe with the most epochs that any of the folds calls for: all are trained alike."""
     settled = (capped_parts(data, scan, split, recipe).with_epochs(recipe) for split in folds.splits)
-    return max(settled, key=lambda one: one.n_epochs)
+    return max(settled, key=lambda each: each.n_epochs)

@@ -1,4 +1,4 @@
-"""Another decision from the same probabilities: the network stays, its thresholds are learnt anew.
+"""Change the decision rule of a run: the network stays, and its thresholds are learned again.
 
 They come from the predictions that they came from before, never from those that are measured. A run whose decision was
 changed so is the run that would have been trained with it: recipe, classifiers, rows and numbers all follow.
@@ -83,7 +83,7 @@ class Thresholds:
 
 
 def thresholds_of(run: Run) -> Thresholds | None:
-    """Of a run's classifier; None unless it tells two classes apart and has 5 images of each to choose by."""
+    """Return the thresholds of a run's classifier; None unless it has two classes and 5 images of each to choose by."""
     card = run.card
     if card is None or len(card.classes) != 2 or not (run.is_cross_validated or run.validation_file.is_file()):
         return None
@@ -135,7 +135,7 @@ def decide_again(
     Args:
         run: measured.
         choices: keys of its recipe about decisions; the others stay what they are.
-        context: told which evaluations on other images cannot follow.
+        context: its listener receives a note on evaluations on other images that cannot be updated.
 
     Returns:
         The run as it is now; its report is to be written.
@@ -154,13 +154,13 @@ def decide_again(
     data = held_out_images(run)
     before = run.card
     fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
-    for own in (*run.folds, run):
-        _learn_again(own, recipe, context if own is run else context.telling(ignore))
+    for each_run in (*run.folds, run):
+        _learn_again(each_run, recipe, context if each_run is run else context.telling(ignore))
     if run.is_cross_validated:
         folds = [fold_of[record.image_id] for record in data.records]
-        for k, own in enumerate(run.folds, start=1):
+        for k, each_run in enumerate(run.folds, start=1):
             tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
-            _decide_rows(own, tested, recipe, Run(own.folder).card)
+            _decide_rows(each_run, tested, recipe, Run(each_run.folder).card)
         pooled(Run(run.folder), data, folds, recipe, context.telling(ignore))
     else:
         _decide_rows(run, data, recipe, Run(run.folder).card)

@@ -173,25 +173,31 @@ def _with_initial_run(recipe: Recipe, tested: _Tested, environment: Environment,
 
 def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: Environment, context: RunContext) -> Run:
     """Pretrain, in a folder inside the run's, unless it is done."""
-    own = context.run.pretraining
-    if not own.is_done:
+    pretraining_run = context.run.pretraining
+    if not pretraining_run.is_done:
         context.emit(Noted.of(note("pretraining", source=one_line(init.train_on))))
-        with work_lock(own.folder):
-            if is_run(own.folder):
-                own = open_run(own.folder)
-                data, own_recipe, own_environment = same_images(own), own.recipe, own.environment
+        with work_lock(pretraining_run.folder):
+            if is_run(pretraining_run.folder):
+                pretraining_run = open_run(pretraining_run.folder)
+                data, own_recipe, own_environment = (
+                    same_images(pretraining_run),
+                    pretraining_run.recipe,
+                    pretraining_run.environment,
+                )
             else:
                 data, own_recipe = open_pretraining(recipe, init)
                 allow = environment.allow_leakage
-                own_environment = begin_run(own.folder, data, own_recipe, environment.device, allow_leakage=allow)
-            inside = context.inside(own.folder, _as_pretraining(context.emit))
+                own_environment = begin_run(
+                    pretraining_run.folder, data, own_recipe, environment.device, allow_leakage=allow
+                )
+            inside = context.inside(pretraining_run.folder, _as_pretraining(context.emit))
             _check_pretraining(data, init, tested, environment, inside)
             with working_in(inside, is_inner=True) as inner:
                 _train(data, own_recipe, own_environment, inner)
-    record = Run(own.folder).training
+    record = Run(pretraining_run.folder).training
     if record is not None and record.chosen == "instant":
         context.emit(Noted.of(note("pretraining-no-better", level="warning")))
-    return own
+    return pretraining_run
 
 
 def _check_pretraining(

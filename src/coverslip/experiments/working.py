@@ -1,4 +1,4 @@
-"""The work of a run folder: its state and events are kept, and its end is told however it comes."""
+"""The work of a run folder: its state and events are stored, and its end is reported in any case."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +24,7 @@ def working_in(
         stopped: says what a stop leaves; default: of a training.
 
     Raises:
-        Stopped: on request, with how to go on.
+        Stopped: on request, with a remedy to resume.
     """
     status = StatusFile(context.run.status_file)
     status.say("running")
@@ -46,7 +46,7 @@ def working_in(
 class _Telling:
     """Writes events down and passes them on; no training ends because of who listens to it.
 
-    Of a listener that raises, the first fault goes into the log; it is told the events that follow all the same.
+    If a listener raises, the first fault goes into the log, and the listener still receives later events.
     """
 
     def __init__(self, log: RunLog, context: RunContext) -> None:
@@ -89,7 +89,7 @@ class _InnerTelling:
 def _tell_the_end(
     error: BaseException, state: str, context: RunContext, status: StatusFile, listeners: tuple[Emit, Emit]
 ) -> None:
-    """What can still be told of an end before its time: on a full disk little can, and `error` matters more."""
+    """Report an early end as far as possible: on a full disk writing fails, and `error` matters more."""
     reason = str(error) or type(error).__name__
     failure = error.failure if isinstance(error, CoverslipError) else None
     with suppress(CoverslipError, OSError):
@@ -100,7 +100,7 @@ def _tell_the_end(
 
 
 def _stopped_training(run: Run) -> Stopped:
-    """What a stopped training leaves, and how to go on."""
+    """Return the error of a stopped training: what was saved, and how to resume."""
     resume = Resume(str(run.folder))
     if run.has_classifier:
         can_finish = why_not_finished(run) is None

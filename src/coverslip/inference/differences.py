@@ -31,7 +31,7 @@ class Differences:
             self._read[image.note] += 1
         differences = list(self._found_in(record, image))
         self._counts.update(difference for difference, _ in differences)
-        return "; ".join(own for _, own in differences) or None
+        return "; ".join(warning for _, warning in differences) or None
 
     def count_decided(self, row: Prediction) -> None:
         """Take a predicted image into account."""

@@ -69,11 +69,11 @@ def classifier_latency(classifier: "Classifier", files: Sequence[Path | str], *,
     """
     card = classifier.card
     dataset = classifier.open_images([str(file) for file in files[:MANY]])
-    one = dataset.chosen([0])
+    first = dataset.chosen([0])
     return _latency(
         classifier.network,
         _pixels(dataset.records, card.preprocessing),
-        (lambda: list(classifier.predict_images(one)), lambda: list(classifier.predict_images(dataset))),
+        (lambda: list(classifier.predict_images(first)), lambda: list(classifier.predict_images(dataset))),
         tta=card.tta,
         device=classifier.device,
         repeats=repeats,

@@ -11,7 +11,7 @@ from coverslip.errors import UnreadableImage
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
-from coverslip.inference.executors.ray import Asked, predict_on_ray
+from coverslip.inference.executors.ray import PredictionOptions, predict_on_ray
 from coverslip.inference.prevalence import EstimatedShares, note_on_thresholds
 from coverslip.messages import Note, Resume, note
 from coverslip.progress import show
@@ -92,7 +92,7 @@ def predict(
             variable `RAY_ADDRESS` names, or a new one of this computer alone; or `ray://HOST:PORT` or `HOST:PORT`.
         trust_cluster: join a cluster that asks for no token. Whoever controls one of its computers can run any code
             here.
-        emit: told about progress, and about images unlike those of training.
+        emit: receives progress, and notes on images unlike the training images.
 
     Raises:
         CoverslipError: the name of the file promises another format; Ray is not installed.
@@ -110,8 +110,8 @@ def predict(
     if (unfinished := unfinished_note(Run(Path(run)))) is not None:
         emit(Noted.of(unfinished))
     if prevalence:
-        if (aside := note_on_thresholds(classifier.card)) is not None:
-            emit(Noted.of(aside))
+        if (unused_thresholds := note_on_thresholds(classifier.card)) is not None:
+            emit(Noted.of(unused_thresholds))
         classifier = classifier.at_prevalence(prevalence)
     data = classifier.open_images(sources, axes)
     for each in data.notes:
@@ -120,8 +120,8 @@ def predict(
     if on == "local":
         rows = _predicted(classifier, data, learnt, batch_size, emit)
     else:
-        asked = Asked(batch_size, device, prevalence or {}, learnt.is_known)
-        pairs = predict_on_ray(on, run, classifier.card, data, asked, trust_cluster=trust_cluster, emit=emit)
+        options = PredictionOptions(batch_size, device, prevalence or {}, learnt.is_known)
+        pairs = predict_on_ray(on, run, classifier.card, data, options, trust_cluster=trust_cluster, emit=emit)
         rows = _counted(pairs, learnt)
     decisions: Counter[str] = Counter()
     shares = EstimatedShares(classifier.card)
@@ -136,9 +136,9 @@ def predict(
                 emit(Noted.of(note("unreadable-image", level="warning", image=image, reason=reason, path=row.path)))
     if is_replaced:
         emit(Noted.of(note("replaced", file_name=one_line(str(out)))))
-    for aside in (learnt.note(), shares.note()):
-        if aside is not None:
-            emit(Noted.of(aside))
+    for closing_note in (learnt.note(), shares.note()):
+        if closing_note is not None:
+            emit(Noted.of(closing_note))
     assumed = dict(zip(classifier.classes, classifier.card.prior, strict=True))
     return Summary(Path(out), dict(decisions.most_common()), shares.by_class(), assumed)
 
@@ -158,7 +158,7 @@ def _counted(
 
 
 def unfinished_note(run: Run) -> Note | None:
-    """What must be said of a classifier whose training has not ended; None where it has, or is not told."""
+    """Return the note on a classifier whose training has not ended; None if it has, or if that is not known."""
     if not is_run(run.folder) or run.is_done:
         return None
     return note("unfinished-training", level="warning", remedies=(Resume(str(run.folder)),))

@@ -1,4 +1,4 @@
-"""The shares of classes among new images: as somebody states them, and as their probabilities tell."""
+"""Class proportions of new images: as given by the user, and as estimated from their probabilities."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def stated_shares(card: ClassifierCard, prevalence: Mapping[str, float]) -> tupl
 
 
 def note_on_thresholds(card: ClassifierCard) -> Note | None:
-    """That stated shares set a classifier's thresholds aside; None: it has none."""
+    """Return the note that given class proportions disable the thresholds; None if the classifier has none."""
     if card.operating_points is None:
         return None
     thresholds = dict(zip(card.classes, card.operating_points, strict=True))

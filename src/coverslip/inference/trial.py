@@ -102,7 +102,7 @@ def _why_not(question: Json) -> str | None:
             create_network(question.pop("model"), pretrained=False, **question)
     except CoverslipError as error:
         return error.what
-    except Exception as error:  # noqa: BLE001 - another library's code, run with values that nobody has checked
+    except Exception as error:  # noqa: BLE001 - another library's code, run with unchecked values
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return None
 

@@ -1,4 +1,4 @@
-"""The default listener of the Python functions: progress on a terminal and in a notebook, nothing elsewhere."""
+"""The default listener of the Python functions: progress on a terminal and in a notebook."""
 
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""What every part of a training is handed: where it writes, where it computes, whom it tells, when it ends."""
+"""The context of a training: its folder, device, listener, stop request and deadline."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +14,14 @@ class RunContext:
 
     folder: Path  # the run folder
     device: str = "cpu"  # as PyTorch names it
-    emit: Emit = ignore  # told what happens
+    emit: Emit = ignore  # receives all events
     stop: Stop = BY_SIGNAL  # whether to end
     deadline: Deadline = NO_DEADLINE  # of all work: fine-tuning without a limit of its own raises there
     limit: TimeLimit | None = None  # that the number of steps of fine-tuning is adapted to
 
     @property
     def run(self) -> Run:
-        """The run folder's files, read anew."""
+        """Return the run; its files are read again."""
         return Run(self.folder)
 
     @property

@@ -49,7 +49,7 @@ class DomainImages(_Part):
     root: str
     sources: tuple[str, ...]
     n_images: int
-    fingerprint: str = Field(description="Tells whether images were added, taken away, or described anew.")
+    fingerprint: str = Field(description="Changes if images are added, removed or described differently.")
 
 
 class Weights(_Part):

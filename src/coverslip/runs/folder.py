@@ -148,7 +148,7 @@ class Run:
 
     @property
     def confusion_file(self) -> Path:
-        """How many images of each class were called what."""
+        """The confusion matrix."""
         return self.folder / "confusion_matrix.csv"
 
     @property
@@ -230,7 +230,7 @@ class Run:
 
     @cached_property
     def inspection(self) -> Inspection | None:
-        """What was found when the images were looked at."""
+        """The inspection of the images."""
         return read_inspection(self.inspection_file) if self.inspection_file.is_file() else None
 
     @cached_property
@@ -240,7 +240,7 @@ class Run:
 
     @property
     def status(self) -> Status | None:
-        """What the process that works on it last said, read anew each time; None before it said anything."""
+        """The last status of the process that works on the run, read at each access; None before there is one."""
         return Status.read_if_there(self.status_file)
 
     @property
@@ -267,12 +267,12 @@ class Run:
 
     @cached_property
     def label_errors(self) -> LabelErrors | None:
-        """Labels of its images to look at again; None where nobody has looked for them."""
+        """Suspected label errors; None if they were not searched for."""
         return LabelErrors.read_if_there(self.label_errors_file)
 
     @cached_property
     def map_checks(self) -> MapChecks | None:
-        """Whether heat maps of its classifier can be believed; None where nobody has asked for one."""
+        """Sanity checks of heat maps of its classifier; None if none were drawn."""
         return MapChecks.read_if_there(self.map_checks_file)
 
     @cached_property
@@ -292,7 +292,7 @@ class Run:
 
     @property
     def has_classifier(self) -> bool:
-        """Whether there is a classifier, of a training that may still go on."""
+        """Whether there is a classifier. The training may still be running."""
         return (self.classifier_folder / "classifier.json").is_file()
 
     @cached_property
@@ -375,7 +375,7 @@ def open_run(folder: Run | Path | str) -> Run:
     if run.environment_file.exists():
         check_format(read_object(run.environment_file).get("format_version"), run.folder)
     for place in (run.figures_folder, run.evaluations_folder):
-        if place.is_symlink():  # of a stranger's run: what is written there would replace files elsewhere
+        if place.is_symlink():  # of an untrusted run: writing there would replace files outside of it
             raise BadRun("linked-run-folder", file=place)
     return run
 
@@ -419,7 +419,7 @@ def create_run_folder(folder: Path) -> Run:
 
 
 def _never_began(folder: Path) -> bool:
-    """Whether a run was killed while the first files of its folder were written: there is nothing to lose or go on."""
+    """Return whether a run was killed while the first files of its folder were written, so that nothing is lost."""
     begun = re.compile(
         rf"{re.escape(WORK_LOCK)}|(environment|budget)\.json"
         rf"|\.({re.escape(WORK_LOCK)}|environment\.json|budget\.json|recipe\.yaml)\.[0-9a-f]+\.part"

@@ -43,7 +43,7 @@ EARLY_DIP = (
     "Validation results are usually worse while the learning rate is high. They usually recover only when it falls."
 )
 _HIGH_SHARE = 0.25  # of the largest learning rate
-_WORSE_BY = 0.01  # F1 or accuracy, lest an image more or less is called a dip
+_WORSE_BY = 0.01  # F1 or accuracy: a difference of a few images is not a dip
 
 
 def has_early_dip(epochs: Sequence[Epoch], n_epochs: int) -> bool:

@@ -1,4 +1,4 @@
-"""`data.json`: what was found when the images of a run were looked at."""
+"""`data.json`: the inspection of the images of a run."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from coverslip.runs.documents import FORMAT_VERSION, check_format, first_fault, 
 
 
 class SplitComparison(BaseModel):
-    """The same classifier on images dealt out one by one, and in whole groups."""
+    """The same classifier with an image-level split and with a grouped split."""
 
     model_config = ConfigDict(frozen=True)
 

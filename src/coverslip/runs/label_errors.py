@@ -1,4 +1,4 @@
-"""`suspected_label_errors.json`: labels of a run's images to look at again, and the table of them."""
+"""`suspected_label_errors.json`: suspected label errors of a run, and their table."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -65,7 +65,7 @@ class LabelErrors(Document):
         return sum(row.n for row in self.classes if row.n_misclassified is not None)
 
     def without(self, image_ids: Collection[str]) -> Self:
-        """The same without images whose labels were looked at since, which no number counts any more."""
+        """Return a copy without images whose labels were reviewed since. They are removed from the counts too."""
         n_suspected = sum(image.image_id not in image_ids for image in self.images[: self.n_suspected])
         left = tuple(image for image in self.images if image.image_id not in image_ids)
         gone = Counter(image.label for image in self.images if image.image_id in image_ids)

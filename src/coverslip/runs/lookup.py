@@ -1,4 +1,4 @@
-"""Which pixels of which file an image of a run is, for whoever shows it."""
+"""Look up the file and the pixels of an image of a run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,12 +37,12 @@ class ImageLookup:
         self._run = run
 
     def find(self, image_id: str) -> ImageSource | None:
-        """Where an image lies and how it is read; None where it is not told any more."""
+        """Return the file of an image and how it is read; None if the image is no longer available."""
         record = self._records.get(image_id)
         return None if record is None else ImageSource(record.path, record.plan)
 
     def domains(self) -> dict[str, str]:
-        """The domain of each image that is still told of, by its id."""
+        """Return the domain of each image that is still available, by its id."""
         return {image_id: record.domain for image_id, record in self._records.items()}
 
     def groups(self) -> dict[str, str]:
@@ -53,8 +53,8 @@ class ImageLookup:
         """Return the hash of the pixels of each of these images that is still available and readable, by its id."""
         if self._data is None:
             return {}
-        asked = set(image_ids)
-        data = self._data.chosen(i for i, record in enumerate(self._data.records) if record.image_id in asked)
+        wanted_ids = set(image_ids)
+        data = self._data.chosen(i for i, record in enumerate(self._data.records) if record.image_id in wanted_ids)
         return {
             record.image_id: facts.pixel_hash
             for record, facts in zip(data.records, scan_images(data).facts, strict=True)

@@ -36,7 +36,7 @@ class SeenPixels:
             data: any images.
             scan: of these images.
             positions: of those that matter.
-            emit: told of images that must be read in another way.
+            emit: receives progress while images are read in another way.
             stop: asked while they are read.
         """
         copies: set[int] = set()
@@ -72,7 +72,7 @@ def seen_record(recipe: Recipe, plan: ReadPlan, train: Sequence[str], val: Seque
     """Which images weights and choices come from, those of an earlier run included, so that copies are known.
 
     Args:
-        recipe: tells the initialisation.
+        recipe: states the initialization.
         plan: by which the images were read.
         train, val: hashes of their pixels.
     """
@@ -106,5 +106,5 @@ def seen_pixels(record: SeenRecord) -> SeenPixels:
 
 
 def _without_box(plan: ReadPlan) -> ReadPlan:
-    """A box is each image's own: it tells nothing about how the others are read."""
+    """Return the plan without the box, which differs between images."""
     return plan.model_copy(update={"box": None})

@@ -22,7 +22,7 @@ class SplitRow:
     domain: str
     split: Part
     fold: int | None  # 1-based, that it is tested in
-    reason: str  # why it is left out
+    reason: str  # why it is excluded
 
     @property
     def named_group(self) -> str:
@@ -66,7 +66,7 @@ def write_split(file: Path, rows: Sequence[SplitRow]) -> None:
     """Write the table.
 
     Raises:
-        BadRun: there is one already, of a run that goes on, and it says something else.
+        BadRun: the run is resumed, and its table differs.
     """
     if file.exists() and read_split(file) != tuple(rows):
         raise BadRun("changed-split", file=file)

@@ -1,9 +1,9 @@
-"""`status.json`, with a heartbeat that tells running from dead, and the lock of a run folder.
+"""`status.json` with a heartbeat, which shows whether a process is alive, and the lock of a run folder.
 
-The lock is one of the operating system on a file in the folder, which stays there: it ends with its process, however
-that ends, so that a dead one holds nobody up. Some network file systems have no locks: there, only the heartbeat of
-`status.json` shows that another process is at work. A process must not open its own lock file: closing it again would
-give the lock back.
+The lock is one of the operating system on a file in the folder, which stays there. It ends with its process, so that a
+dead process does not block others. Some network file systems have no locks: there, only the heartbeat of `status.json`
+shows that another process is working. A process must not open its own lock file: closing it again would release the
+lock.
 """
 
 import os
@@ -45,7 +45,7 @@ class Status(Document):
     state: State
     host: str
     pid: int = Field(ge=0, lt=2**31)
-    process_started: float  # `machine.process_started`: tells a process from a later one of the same number
+    process_started: float  # `machine.process_started`: distinguishes a process from a later one with the same number
     began: Moment  # when it began to work on the folder
     heartbeat: Moment
     reason: str | None = None  # of an end before its time
@@ -72,7 +72,7 @@ class Status(Document):
             silent = datetime.now(UTC) - datetime.fromisoformat(self.heartbeat)
             return silent.total_seconds() < _SILENT_SECONDS
         try:
-            if psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE:  # ended; nobody has asked how
+            if psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE:  # ended; its exit status was not read yet
                 return False
             return abs(process_started(self.pid) - self.process_started) < 1
         except psutil.NoSuchProcess:

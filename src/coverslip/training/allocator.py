@@ -33,8 +33,8 @@ def keep_freed_memory() -> bool:
 def return_freed_memory() -> None:
     """Hand freed blocks back to the system now.
 
-    Training and validation ask for blocks of other sizes, and what one frees fits the other badly: a heap that is
-    never emptied grew from 2.2 to 4.1 GiB within three epochs; emptied after each of both it stayed below 2.
+    Training and validation ask for blocks of other sizes, and what one frees fits the other badly: memory that is
+    never returned grew from 2.2 to 4.1 GiB within three epochs; emptied after each of both it stayed below 2.
     """
     libc = _libc()
     if libc is not None:

@@ -55,7 +55,7 @@ def epoch_order(label: Ints, domain: Ints | None = None, *, sampling: Sampling, 
     does so with domains in place of classes.
     With `undersample` every class is drawn as often as the smallest: some images in this epoch, the next ones in the
     following epoch, until all have had their turn. `even` does so with equal shares of n, where a class that is smaller
-    than its share begins anew: no image of it is drawn more than once oftener than another.
+    than its share starts again: each image is drawn at most once more than another.
 
     Args:
         label: (n_images,) class numbers.
@@ -75,17 +75,17 @@ def epoch_order(label: Ints, domain: Ints | None = None, *, sampling: Sampling, 
         order = np.concatenate([order, *(rng.choice(images, most - len(images)) for images in images_of)])
     elif sampling in ("undersample", "even"):
         share = min(map(len, images_of)) if sampling == "undersample" else len(label) // len(images_of)
-        turns = np.random.default_rng([seed, 2])  # the same in every epoch
+        rng_of_classes = np.random.default_rng([seed, 2])  # the same in every epoch
         places = np.arange((epoch - 1) * share, epoch * share)
-        order = np.concatenate([turns.permutation(images).take(places, mode="wrap") for images in images_of])
+        order = np.concatenate([rng_of_classes.permutation(images).take(places, mode="wrap") for images in images_of])
     return rng.permutation(order)
 
 
 def n_batches(n_images: int, batch_size: int) -> int:
     """Full batches, or one smaller batch where there is no full one.
 
-    A remainder is left out: a last batch of one or two images would give batch norms statistics of noise. The order
-    is drawn afresh in every epoch, so other images are left out each time.
+    A remainder is skipped, because a last batch of one or two images gives noisy statistics to batch norms. The order
+    is drawn again in every epoch, so other images are skipped each time.
     """
     return max(1, n_images // batch_size)
 

@@ -18,7 +18,7 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     progress: Mapping[str, Any],  # Any: JSON values
 ) -> None:
-    """Write everything that training needs to go on, whole or not at all."""
+    """Write everything that is needed to resume training, whole or not at all."""
     from safetensors.torch import save
 
     tensors = {f"network.{name}": tensor for name, tensor in plain_state(network).items()}

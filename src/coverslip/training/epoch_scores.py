@@ -1,4 +1,4 @@
-"""How well the images of an epoch were told apart: the training images as its steps saw them, the validation images."""
+"""Scores of an epoch: of training images as its steps processed them, and of validation images."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,8 @@
 """The training loop: whole epochs, early stopping on the primary metric, best and last checkpoints.
 
-Everything random is drawn from (seed, epoch, step), and a checkpoint is written after every epoch: a run that was
-killed goes on from the last whole epoch and ends with the same weights as one that was not (on the processor: GPUs sum
-in an order of their own).
+Everything random is drawn from (seed, epoch, step), and a checkpoint is written after every epoch. A run that was
+killed continues after the last complete epoch and ends with the same weights as an uninterrupted one (on the processor;
+GPUs sum in an order of their own).
 """
 
 import time
@@ -88,7 +88,7 @@ class _StopRequested(Exception):
 
 
 class _FinishRequested(Exception):
-    """Fine-tuning shall end now, and the training go on with what comes after it."""
+    """Fine-tuning must end now, and the training continues with the next stage."""
 
 
 class _OutOfTime(Exception):
@@ -113,9 +113,9 @@ def finetune(
         network: (B, C, H, W) in [0, 1] -> (B, K); frozen parameters stay as they are.
         images: to fit on and to validate on.
         recipe: what to do.
-        context: its folder gets checkpoints of the best epoch and of the last, and training goes on from the latter if
-            it is there; told about every epoch and, a few times a second, about steps; asked for a stop before every
-            step.
+        context: its folder gets checkpoints of the best epoch and of the last, and training continues from the latter
+            if it exists. Its listener receives every epoch and, a few times a second, steps. Its stop request is
+            checked before every step.
         last_epoch: where to end though the learning rate falls as for the recipe's epochs; None runs them all. The
             context's deadline may end it before: after the last epoch that was whole by then.
         precision: that steps compute in; None is what is quickest on the context's device.
@@ -128,7 +128,7 @@ def finetune(
         precision = precision or Precision(context.device)
         try:
             return _run_epochs(network, images, recipe, last_epoch, precision, context)
-        except RuntimeError as error:  # outside the steps, which know how to go on
+        except RuntimeError as error:  # outside the steps, which handle it
             if not is_out_of_memory(error):
                 raise
         raise out_of_memory(recipe.batch_size)
@@ -137,12 +137,12 @@ def finetune(
 def _head_for_training(
     network: Network, images: TrainingImages, recipe: Recipe, device: str
 ) -> AbstractContextManager[None]:
-    """A head that knows the classes must see standardised features lest its first steps undo it."""
+    """Give a trained head standardized features, because its first steps would undo it otherwise."""
     if not recipe.begins_with_instant_classifier:
         return nullcontext()
     n = len(images.train)
-    chosen = images.train[np.unique(np.linspace(0, n - 1, min(n, _N_FOR_MOMENTS)).astype(np.int64))]
-    batches = plain_batches(images.pixels_of, chosen, batch_size=IMAGES_AT_ONCE, device=device)
+    example_positions = images.train[np.unique(np.linspace(0, n - 1, min(n, _N_FOR_MOMENTS)).astype(np.int64))]
+    batches = plain_batches(images.pixels_of, example_positions, batch_size=IMAGES_AT_ONCE, device=device)
     return standardised_head(network, batches)
 
 
@@ -241,7 +241,7 @@ def _check_requests(recipe: Recipe, progress: Progress, context: RunContext) -> 
 def _step_plan(
     images: TrainingImages, recipe: Recipe, progress: Progress, last_epoch: int | None, context: RunContext
 ) -> StepPlan:
-    """The recipe's, or, where training goes on, as it was changed before."""
+    """Return the plan of the recipe; if training is resumed, as it was changed before."""
     steps_per_epoch = n_batches(len(_epoch_order(images, recipe, epoch=1)), recipe.batch_size)
     changes = {**changes_in_steps(recipe.schedule_changes, steps_per_epoch), **progress.schedule_changes}
     if context.limit is None:
@@ -384,8 +384,8 @@ def _batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """What the network takes in each step of an epoch, and the labels."""
 
-    def pixels_of(chosen: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
-        return images.pixels_of(images.train[chosen].tolist())
+    def pixels_of(rows: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
+        return images.pixels_of(images.train[rows].tolist())
 
     return training_batches(
         pixels_of,

@@ -120,7 +120,7 @@ class _Candidate:
 
 def fit(
     images: TrainingImages,
-    turn: Ints | None,
+    fold_index: Ints | None,
     digest_of: DigestOf,
     preprocessing: Preprocessing,
     recipe: Recipe,
@@ -132,10 +132,10 @@ def fit(
 
     Args:
         images: to fit on and to validate on; test images are not among them.
-        turn: (n_val,) in which each validation image is held out from a linear probe that learns from them too;
+        fold_index: (n_val,) in which each validation image is held out from a linear probe that learns from them too;
             negative for never: a probe fitted on training images alone then predicts it. None: no probe is fitted on
             validation images.
-        digest_of: tells each image's content apart; features are cached by it.
+        digest_of: hashes of the content of images; features are cached by them.
         preprocessing: how pixels were preprocessed; features are cached by it.
         recipe: what to do.
         context: checkpoints go into its folder; it is asked for a stop before every step.
@@ -156,7 +156,7 @@ def fit(
     changes: dict[float, float] = {}
     finetuned: Finetuned | None = None
     if recipe.init != "scratch":
-        choose = head_by_validation(images, turn, recipe, kept_head, context)
+        choose = head_by_validation(images, fold_index, recipe, kept_head, context)
         choice, stage = instant_stage(
             network, images, digest_of, preprocessing, recipe, context, choose, on_features=on_features
         )
@@ -181,7 +181,9 @@ def fit(
         if finetuned.selected_epoch and not does_not_fit:
             if recipe.refit_head and len(images.val) and not is_stopped:
                 try:
-                    val_logits, refitted = refit_head(network, images, turn, digest_of, preprocessing, recipe, context)
+                    val_logits, refitted = refit_head(
+                        network, images, fold_index, digest_of, preprocessing, recipe, context
+                    )
                 except Stopped:
                     is_stopped = True
             if refitted is None:
@@ -208,23 +210,23 @@ def fit(
 
 
 def _compared_note(
-    kept: Literal["instant", "finetune"], finetuned: Floats, instant: Floats, label: Ints, recipe: Recipe
+    selected: Literal["instant", "finetune"], finetuned: Floats, instant: Floats, label: Ints, recipe: Recipe
 ) -> Noted:
-    """Which of the two classifiers is kept, with what validation images say of both."""
+    """Which of the two classifiers is selected, with what validation images say of both."""
     metric = METRICS[recipe.primary_metric]
     values = [primary_value(logits, label, recipe) for logits in (finetuned, instant)]
     has_scores, is_fixed = bool(np.isfinite(values).all()), recipe.stage_selection == "finetune"
     scores = dict(zip(("finetune", "instant"), map(metric.as_higher_is_better, values), strict=True))
-    other = "instant" if kept == "finetune" else "finetune"
+    other = "instant" if selected == "finetune" else "finetune"
     compared = note(
         "stages-compared",
-        kept=kept,
+        kept=selected,
         finetune=values[0] if has_scores else None,
         instant=values[1] if has_scores else None,
         metric=metric.title,
         has_scores=has_scores,
         is_augmented=recipe.tta > 1,
-        is_close=has_scores and not is_fixed and scores[kept] <= scores[other],
+        is_close=has_scores and not is_fixed and scores[selected] <= scores[other],
         is_fixed=is_fixed,
     )
     return Noted.of(compared)
@@ -276,7 +278,7 @@ def _diverged_note(epochs_run: int, recipe: Recipe) -> Noted:
 
 def refit(
     images: TrainingImages,
-    turn: Ints,
+    fold_index: Ints,
     digest_of: DigestOf,
     preprocessing: Preprocessing,
     recipe: Recipe,
@@ -288,9 +290,9 @@ def refit(
     """Train one network as `fit` would, by choices that are made already: no validation images are needed.
 
     Args:
-        images: to fit on; validation images are not looked at.
-        turn: (n_train,) in which each is held out to see what a linear probe says of images that it was not fitted on;
-            negative for never. The probe that is kept is fitted on all of them.
+        images: to fit on; validation images are not used.
+        fold_index: (n_train,) fold in which each image is held out, to predict it by a linear probe that was not fitted
+            on it; negative for never. The final probe is fitted on all of them.
         digest_of, preprocessing, recipe, context, initial, on_features: as for `fit`.
         choices: what folds chose on their validation images.
 
@@ -299,7 +301,7 @@ def refit(
         OutOfTime: the context's deadline came before the last of the chosen epochs.
         Stopped: on request.
     """
-    given = (digest_of, preprocessing, recipe, context)
+    inputs = (digest_of, preprocessing, recipe, context)
     network, kept_head = initial_network(images, preprocessing, recipe, initial)
     random_head = _copied_head(network)
     stages: list[StageRecord] = []
@@ -308,9 +310,9 @@ def refit(
     if recipe.init != "scratch":
         assert choices.shrinkage is not None, "folds with initial weights fit a linear probe"
         kept_head = kept_head if choices.keeps_head else None
-        choose = head_by_choices(images, recipe, choices.shrinkage, kept_head, turn, context)
+        choose = head_by_choices(images, recipe, choices.shrinkage, kept_head, fold_index, context)
         choice, stage = instant_stage(
-            network, images, *given, choose, temperature, on_features, with_copies=kept_head is None
+            network, images, *inputs, choose, temperature, on_features, with_copies=kept_head is None
         )
         stages.append(stage)
         unseen = choice.unseen
@@ -326,7 +328,7 @@ def refit(
         if finetuned.stopped_because == "diverged":
             raise _diverged(recipe)
         if choices.refitted is not None:
-            refit_head_as_chosen(network, images, *given, choices.refitted)
+            refit_head_as_chosen(network, images, *inputs, choices.refitted)
         stages.append(_finetune_stage(finetuned, recipe, choices.refitted))
     chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
     context.emit(_selected(chosen, finetuned))

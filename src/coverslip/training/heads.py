@@ -32,7 +32,7 @@ from coverslip.training.ranking import calibrated_log_loss, primary_score
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.unsignedinteger]
-DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> what tells each image's content apart
+DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> hashes of the content of images
 
 _Numbers = TypeVar("_Numbers", npt.NDArray[np.float32], Floats)
 
@@ -58,15 +58,15 @@ def features_of(
     context: RunContext,
 ) -> AbstractContextManager[tuple[Features, Engine | None]]:
     """As `embed`: of the images at these positions of the dataset, averaged over test-time augmentation."""
-    chosen = positions.tolist()
+    dataset_positions = positions.tolist()
 
     def pixels_of(places: Sequence[int]) -> npt.NDArray[np.unsignedinteger]:
-        return images.pixels_of([chosen[i] for i in places])
+        return images.pixels_of([dataset_positions[i] for i in places])
 
     return embed(
         FeatureNetwork(network),
         network.head.in_features,
-        digest_of(chosen),
+        digest_of(dataset_positions),
         pixels_of,
         preprocessing=preprocessing.model_dump(mode="json"),
         tta=recipe.tta,
@@ -131,7 +131,7 @@ class AugmentedCopies:
             of_copy = [features[slice(k, None, len(self._copies))] for k in range(len(self._copies))]
         n_lossless = len(self._copies.lossless)
         weighted = ((_LOSSLESS_WEIGHT, of_copy[:n_lossless]), (_LIGHT_WEIGHT, [of_copy[0], *of_copy[n_lossless:]]))
-        rows = [np.sqrt(weight, dtype=np.float32) * _deviations(some) for weight, some in weighted]
+        rows = [np.sqrt(weight, dtype=np.float32) * _deviations(deviating) for weight, deviating in weighted]
         image = [np.tile(self._chosen, len(part) // len(self._chosen)) for part in rows]
         return Variation(np.concatenate(rows), np.concatenate(image))
 
@@ -168,42 +168,42 @@ def some_of_training(images: TrainingImages, seed: int, most: int) -> tuple[Ints
     order = np.random.default_rng(seed).permutation(len(images.train))
     first_of_class = np.unique(images.train_label[order], return_index=True)[1]
     rest = np.setdiff1d(np.arange(len(order)), first_of_class)
-    chosen = np.sort(order[np.concatenate([first_of_class, rest])[:most]])
-    return images.train[chosen], images.train_label[chosen]
+    rows = np.sort(order[np.concatenate([first_of_class, rest])[:most]])
+    return images.train[rows], images.train_label[rows]
 
 
 def cross_fitted_logits(
     features: Features,
     label: Ints,
-    turn: Ints,
+    fold_index: Ints,
     *,
     n_classes: int,
     balanced: bool,
     shrinkage: float,
     variation: Variation | None = None,
 ) -> Floats:
-    """(n, K) logits of linear probes that were fitted on the images of other turns; NaN where the turn is negative.
+    """(n, K) logits of linear probes that were fitted on the images of other folds; NaN where the fold is negative.
 
     Args:
         features: (n, D).
         label: (n,) in [0, K), each of them somewhere.
-        turn: (n,) in which each image is held out.
+        fold_index: (n,) in which each image is held out.
         n_classes: K.
         balanced: every class counts the same, however many images it has.
         shrinkage: of every probe.
-        variation: as for `fit_linear_probe`; an image that is held out is left out of it too.
+        variation: as for `fit_linear_probe`; rows of held-out images are excluded too.
     """
-    order = np.argsort(turn, kind="stable")
+    order = np.argsort(fold_index, kind="stable")
     logits = np.empty((len(label), n_classes))
     logits[order] = held_out_logits(
         features.part(order),
         label[order],
-        turn[order],
+        fold_index[order],
         n_classes=n_classes,
         balanced=balanced,
         shrinkage=shrinkage,
         variation=variation.rows if variation else None,
-        turn_of_variation=turn[variation.image] if variation else None,
+        fold_of_variation=fold_index[variation.image] if variation else None,
     )
     return logits
 
@@ -244,13 +244,13 @@ class HeadFitter:
         """The one whose shrinkage is best on validation images."""
         return self._fit(features, label, val, val_label, SHRINKAGES)
 
-    def predict_held_out(self, features: Features, label: Ints, turn: Ints, shrinkage: float) -> Floats:
-        """(n, K) logits by heads fitted on the images of all other turns; NaN where the turn is negative."""
+    def predict_held_out(self, features: Features, label: Ints, fold_index: Ints, shrinkage: float) -> Floats:
+        """(n, K) logits by heads fitted on the images of all other folds; NaN where the fold is negative."""
         balanced = is_balanced(self.recipe)
         return cross_fitted_logits(
             features,
             label,
-            turn,
+            fold_index,
             n_classes=self.n_classes,
             balanced=balanced,
             shrinkage=shrinkage,
@@ -258,26 +258,26 @@ class HeadFitter:
         )
 
     def fit_by_validation(
-        self, features: Features, label: Ints, val_label: Ints, turn: Ints | None
+        self, features: Features, label: Ints, val_label: Ints, fold_index: Ints | None
     ) -> HeadsByValidation:
         """Fit on training images, choose by validation images, then fit on both.
 
         Args:
             features: of the training images, then the validation images.
             label, val_label: of each.
-            turn: (n_val,) in which each validation image is held out; negative where the head of training images
+            fold_index: (n_val,) in which each validation image is held out; negative where the head of training images
                 predicts it. None: validation images choose, and the head is not fitted on them.
         """
         n = len(label)
         val = features.part(slice(n, None))
         of_training = self.fit_and_choose(features.part(slice(n)), label, val, val_label)
-        if turn is None or not len(val_label):
+        if fold_index is None or not len(val_label):
             return HeadsByValidation(of_training, of_training, of_training.logits(val))
         assert of_training.shrinkage is not None, "it was fitted"
         both = np.concatenate([label, val_label])
-        turns = np.concatenate([np.full(n, -1), turn])
-        logits = self.predict_held_out(features, both, turns, of_training.shrinkage)[n:]
-        is_never_held_out = turn < 0
+        fold_indices = np.concatenate([np.full(n, -1), fold_index])
+        logits = self.predict_held_out(features, both, fold_indices, of_training.shrinkage)[n:]
+        is_never_held_out = fold_index < 0
         logits[is_never_held_out] = of_training.logits(val)[is_never_held_out]
         return HeadsByValidation(self.fit(features, both, of_training.shrinkage), of_training, logits)
 
@@ -321,7 +321,7 @@ def trained_logits(network: Network, images: TrainingImages, recipe: Recipe, dev
 def refit_head(
     network: Network,
     images: TrainingImages,
-    turn: Ints | None,
+    fold_index: Ints | None,
     digest_of: DigestOf,
     preprocessing: Preprocessing,
     recipe: Recipe,
@@ -331,7 +331,7 @@ def refit_head(
 
     Args:
         network: fine-tuned, on the processor; its head is replaced.
-        images, turn, digest_of, preprocessing, recipe, context: as for `fit`; there are validation images.
+        images, fold_index, digest_of, preprocessing, recipe, context: as for `fit`; there are validation images.
 
     Returns:
         (n_val, K) logits averaged over test-time augmentation, by heads that were not fitted on the image, and what
@@ -343,11 +343,13 @@ def refit_head(
     train, label = some_of_training(images, recipe.seed, IMAGES_REFITTED)
     positions = np.concatenate([train, images.val])
     with features_of(network, images, positions, digest_of, preprocessing, recipe, context) as (features, _):
-        heads = HeadFitter(images.n_classes, recipe, context).fit_by_validation(features, label, images.val_label, turn)
+        heads = HeadFitter(images.n_classes, recipe, context).fit_by_validation(
+            features, label, images.val_label, fold_index
+        )
         val_logits = network.logits(features[slice(len(train), len(positions))])
-    chosen = _weighted_by_loss(val_logits, heads, images.val_label)
-    _average_into(network, heads.head, chosen)
-    return _averaged(val_logits, heads.val_logits, chosen), chosen
+    average = _weighted_by_loss(val_logits, heads, images.val_label)
+    _average_into(network, heads.head, average)
+    return _averaged(val_logits, heads.val_logits, average), average
 
 
 def refit_head_as_chosen(

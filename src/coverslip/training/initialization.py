@@ -81,8 +81,8 @@ def check_initialisation(init: FromRun, recipe: Recipe, classes: Sequence[str]) 
     """
     packed = open_classifier(find_classifier(init.run))
     card, place = packed.card, packed.place
-    earlier, own = ({**choices.model_dump(), "model_options": whole_options(choices)} for choices in (card, recipe))
-    differing = [key for key in ("model", "model_options", "head") if earlier[key] != own[key]]
+    earlier, current = ({**choices.model_dump(), "model_options": whole_options(choices)} for choices in (card, recipe))
+    differing = [key for key in ("model", "model_options", "head") if earlier[key] != current[key]]
     if differing:
         raise BadRecipe(
             "initial-network-differs",
@@ -151,7 +151,7 @@ def set_normalisation(
         network: (B, C, H, W) in [0, 1] -> logits; `weights` leaves it as it is.
         recipe: its `normalisation`.
         pixels_of: (n, S, S, C) integers of the images at these positions.
-        train: positions of the training images, which alone are looked at.
+        train: positions of the training images; only these are used.
     """
     channels = network.mean.shape[1]
     match recipe.normalisation:

@@ -53,17 +53,17 @@ def ignore_features(train: Features, val: Features, shrinkage: float | None, var
 
 
 def head_by_validation(
-    images: TrainingImages, turn: Ints | None, recipe: Recipe, kept_head: LinearHead | None, context: RunContext
+    images: TrainingImages, fold_index: Ints | None, recipe: Recipe, kept_head: LinearHead | None, context: RunContext
 ) -> ChooseHead:
     """Validation images choose the shrinkage, and between the fitted head and that of an earlier run.
 
-    Then the head is fitted on them too, unless `turn`, in which each is held out, is None.
+    Then the head is fitted on them too, unless `fold_index`, in which each is held out, is None.
     """
 
     def choose(features: Features, variation: Variation | None) -> HeadChoice:
         label = images.val_label
         heads = HeadFitter(images.n_classes, recipe, context, variation).fit_by_validation(
-            features, images.train_label, label, turn
+            features, images.train_label, label, fold_index
         )
         shrinkage = heads.of_training.shrinkage
         if kept_head is not None:
@@ -81,13 +81,13 @@ def head_by_choices(
     recipe: Recipe,
     shrinkage: float,
     kept_head: LinearHead | None,
-    turn: Ints,
+    fold_index: Ints,
     context: RunContext,
 ) -> ChooseHead:
     """The shrinkage is settled, and so is whether the head of an earlier run is kept.
 
-    There are no validation images: training images are held out in turn (`turn`, (n_train,), negative for never), each
-    time from a head that is fitted on the others.
+    There are no validation images: the training images of each fold (`fold_index`, (n_train,), negative for never) are
+    held out from a head that is fitted on the others.
     """
 
     def choose(features: Features, variation: Variation | None) -> HeadChoice:
@@ -96,8 +96,10 @@ def head_by_choices(
             return HeadChoice(kept_head, kept_head, shrinkage, True, Unseen(kept_head.logits(features), label))
         fitter = HeadFitter(images.n_classes, recipe, context, variation)
         head = fitter.fit(features, label, shrinkage)
-        is_held_out = turn >= 0
-        unseen = Unseen(fitter.predict_held_out(features, label, turn, shrinkage)[is_held_out], label[is_held_out])
+        is_held_out = fold_index >= 0
+        unseen = Unseen(
+            fitter.predict_held_out(features, label, fold_index, shrinkage)[is_held_out], label[is_held_out]
+        )
         return HeadChoice(head, head, shrinkage, False, unseen)
 
     return choose

@@ -85,7 +85,7 @@ def fit_linear_probe(
             needed.
         variation: (R, D) rows whose products with each other are the covariance of features within images, which is
             added to that within classes; None: it is not known.
-        on_progress: told of each part that is done.
+        on_progress: called after each part.
     """
     mean, sd = _moments(features)
     heads = [
@@ -112,28 +112,28 @@ def fit_linear_probe(
 def held_out_logits(
     features: Rows,
     label: Ints,
-    turn: Ints,
+    fold_index: Ints,
     *,
     n_classes: int,
     balanced: bool,
     shrinkage: float,
     variation: npt.NDArray[np.float32] | None = None,
-    turn_of_variation: Ints | None = None,
+    fold_of_variation: Ints | None = None,
 ) -> Floats:
     """What heads say of training images that they were not fitted on, by which another head's probabilities are judged.
 
-    In each turn its images are held out, and a head of that shrinkage is fitted on all others. Only labels are held
+    In each fold its images are held out, and a head of that shrinkage is fitted on all others. Only labels are held
     back: standardisation, the classes' shares and what an image of a class counts are those of all images, so that a
-    turn takes one linear system, and not a training of its own. With variation and fewer images than features,
+    fold takes one linear system, and not a training of its own. With variation and fewer images than features,
     shrinkage is in units of the mean variance of all images too.
 
     Args:
-        features: (n, D) of the training images, ordered by turn.
+        features: (n, D) of the training images, ordered by fold.
         label: (n,) in [0, n_classes).
-        turn: (n,) rising; negative where an image is never held out. In no turn all images of a class are.
+        fold_index: (n,) rising; negative where an image is never held out. In no fold all images of a class are.
         n_classes, balanced, variation: as for `fit_linear_probe`.
         shrinkage: of every head.
-        turn_of_variation: (R,) in which each row of the variation is left out; negative for never.
+        fold_of_variation: (R,) in which each row of the variation is excluded; negative for never.
 
     Returns:
         (n, K); NaN where an image is never held out.
@@ -143,8 +143,8 @@ def held_out_logits(
     counts = np.bincount(label, minlength=n_classes)
     share = _shares(counts, balanced=balanced)
     within = _standardised(variation, sd)
-    turns = np.unique(turn[turn >= 0])
-    variation_turn = np.full(len(within), -1) if turn_of_variation is None else turn_of_variation
+    fold_indices = np.unique(fold_index[fold_index >= 0])
+    fold_of_rows = np.full(len(within), -1) if fold_of_variation is None else fold_of_variation
 
     def standardised(rows: slice) -> Floats:
         return (features[rows] - mean) / sd
@@ -158,12 +158,12 @@ def held_out_logits(
         rows, added, remaining = _fewest_columns(standardised(slice(0, n)), label, share, within, shrinkage)
         return rows, _Sums.of(rows, label, share / counts, slice(0, n)), added, remaining
 
-    shared = prepared(within) if not np.isin(variation_turn, turns).any() else None
+    shared = prepared(within) if not np.isin(fold_of_rows, fold_indices).any() else None
     logits = np.full((n, n_classes), np.nan)
-    for t in turns:
-        is_used = variation_turn != t
+    for t in fold_indices:
+        is_used = fold_of_rows != t
         rows, sums, added, remaining = shared or prepared(within[is_used] / np.sqrt(max(is_used.mean(), 1e-12)))
-        held_out = slice(int(np.searchsorted(turn, t)), int(np.searchsorted(turn, t, side="right")))
+        held_out = slice(int(np.searchsorted(fold_index, t)), int(np.searchsorted(fold_index, t, side="right")))
         others = sums.without(_Sums.of(rows, label, share / counts, held_out))
         weight, bias = others.discriminant(remaining, share, added, d)
         for some in _row_slices(held_out.stop, held_out.start):
@@ -374,7 +374,7 @@ def _by_images(scattered: Floats) -> _Solved:
 
 
 def _unit(variance: float, d: int) -> float:
-    """The mean variance of d directions, in which shrinkage is told."""
+    """Return the mean variance of d directions, the unit of shrinkage."""
     return max(float(variance) / d, 1e-12)
 
 

@@ -1,12 +1,12 @@
-"""What a trained network sees in its training images, so that images unlike them can be told.
+"""Out-of-distribution detection: statistics of the features of training images.
 
 The limit comes from images that were not trained on. While the network is frozen and pretrained on other images, its
 features know nothing of any of them: each is held out in turn. A network that was fine-tuned knows its training images:
 validation images set the limit, although they chose its epoch. Refitted on all images, it has none: its distances are
 held against what folds' networks said of the images that they were not trained on. These learnt from fewer images, and
 so looked in fewer directions; distances grow with the number of directions, so that the last network looks in as many.
-In as many as its images allow, 18 and 14 % of own new images were called unfamiliar (240 images of blood_pbc, 5 folds,
-two seeds) in place of 4.6 %.
+In as many as its images allow, 18 and 14% of new images of the same kind were unfamiliar (240 images of
+blood_pbc, 5 folds, two seeds) instead of 4.6%.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ from coverslip.training.heads import DigestOf, features_of, some_of_training
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-TurnOf = Callable[[Sequence[int]], Ints]  # positions -> in which turn each is held out; negative for never
+FoldIndicesOf = Callable[[Sequence[int]], Ints]  # positions -> fold in which each is held out; negative for never
 
 _MOST_FROZEN = 4000
 
@@ -59,7 +59,7 @@ class FoldsDistances:
 def learn_familiarity(
     fitted: Fitted,
     images: TrainingImages,
-    turn_of: TurnOf,
+    fold_indices_of: FoldIndicesOf,
     digest_of: DigestOf,
     preprocessing: Preprocessing,
     recipe: Recipe,
@@ -71,7 +71,7 @@ def learn_familiarity(
     Args:
         fitted: the network.
         images: that it was trained on, and validation images if there are any.
-        turn_of: how images are held out of frozen features.
+        fold_indices_of: how images are held out of frozen features.
         digest_of, preprocessing, recipe, context: as for `fit`; features that are in the cache are read from there.
         folds: what their networks said, where there are folds.
     """
@@ -80,18 +80,21 @@ def learn_familiarity(
     positions = np.concatenate([train, images.val])
     with features_of(fitted.network, images, positions, digest_of, preprocessing, recipe, context) as (features, _):
         n = len(train)
-        known, val = _read(features, slice(0, n)), _read(features, slice(n, len(positions)))
+        features_of_train, val = _read(features, slice(0, n)), _read(features, slice(n, len(positions)))
     label = train_label
     if is_frozen:  # it knows validation images as little as training images
-        known, label = np.concatenate([known, val]), np.concatenate([train_label, images.val_label])
+        features_of_train, label = (
+            np.concatenate([features_of_train, val]),
+            np.concatenate([train_label, images.val_label]),
+        )
     # In as many as the distances that the limit comes from.
-    wanted = n_directions(*known.shape) if is_frozen or folds is None else folds.n_directions
-    directions = directions_for(known, recipe.seed, wanted)
-    statistics = feature_statistics(directions, known, label)
+    wanted = n_directions(*features_of_train.shape) if is_frozen or folds is None else folds.n_directions
+    directions = directions_for(features_of_train, recipe.seed, wanted)
+    statistics = feature_statistics(directions, features_of_train, label)
     learnt_on: LearntOn = "validation images"
     if is_frozen:
         learnt_on = "held-out training images"
-        distance = held_out_distances(known, label, turn_of(positions.tolist()), recipe.seed)
+        distance = held_out_distances(features_of_train, label, fold_indices_of(positions.tolist()), recipe.seed)
     elif folds is not None:
         learnt_on, distance = "the folds' images", folds.distance
     else:

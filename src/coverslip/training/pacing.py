@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from coverslip.stopping import TimeLimit
 
-_FIRST_STEPS = 6  # by whose speed fine-tuning is planned; the very first one is left out
+_FIRST_STEPS = 6  # whose speed fine-tuning is planned by; the very first one is excluded
 _FIRST_SHARE = 0.05  # of the time that is left: slow steps tell sooner
 _WINDOW_SECONDS, _WINDOW_STEPS = 10.0, 4  # whose average is the speed of now: whichever is more
 _WINDOW_EPOCHS = 4

@@ -1,4 +1,4 @@
-"""How images will be preprocessed: the recipe's wishes, and what training images are like."""
+"""How images are preprocessed, by the recipe and the training images."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where fine-tuning stands: saved with every checkpoint, so that it can go on from there."""
+"""State of fine-tuning: saved with every checkpoint, so that it can be resumed."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any

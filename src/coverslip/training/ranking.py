@@ -35,7 +35,7 @@ def is_preferred(challenger: Floats, incumbent: Floats, label: Ints, recipe: Rec
 
     The primary metric decides where it differs by more than half of the standard error of that difference. Where it
     does not, the difference is mostly chance: two images of a rare class turn it round. Then the calibrated log loss
-    decides, in which every image tells how sure each classifier was of its class.
+    decides, to which every image contributes by the probability of its class.
 
     Args:
         challenger: (n_val, K) logits.
@@ -68,12 +68,12 @@ def is_shown_worse(challenger: Floats, incumbent: Floats, label: Ints, recipe: R
     return old[0] - new[0] > _ERRORS_TO_SHOW * _difference_error(challenger, incumbent, label, recipe)
 
 
-def _difference_error(one: Floats, other: Floats, label: Ints, recipe: Recipe) -> float:
+def _difference_error(challenger: Floats, incumbent: Floats, label: Ints, recipe: Recipe) -> float:
     """Standard error of how much two classifiers differ in the primary metric, over images drawn again and again."""
     metric, generator = METRICS[recipe.primary_metric], np.random.default_rng(recipe.seed)
     pair = [
         apply_temperature(logits, fit_temperature(logits, label) if metric.needs_calibration else 1.0)
-        for logits in (one, other)
+        for logits in (challenger, incumbent)
     ]
     differences = []
     for _ in range(_N_RESAMPLES):

@@ -46,7 +46,7 @@ def begin_batch_statistics(
         network: on the processor, frozen as the recipe says; frozen batch norms stay as they are.
         recipe: its `batch_norm` and `batch_size`; its seed mixes the images.
         pixels_of: (n, S, S, C) integers of the images at these positions.
-        train: positions of the training images, which alone are looked at, at most 512 of them.
+        train: positions of the training images, of which at most 512 are used.
     """
     if recipe.init == "scratch" or recipe.batch_norm != "learn":
         return
@@ -142,8 +142,9 @@ _STEPS_BEFORE_GROWTH = 200
 class Precision:
     """What the backbone computes in during a step; weights, head, losses and the optimiser stay in float32.
 
-    On a CUDA GPU that is bfloat16 where the GPU has it, else float16. The losses of the latter are multiplied by a
-    scale that follows the gradients, lest small ones become zero (Micikevicius et al. 2018, Mixed precision training).
+    On a CUDA GPU that is bfloat16 if the GPU has it, else float16. The losses of the latter are multiplied by a scale
+    that follows the gradients, so that small ones do not become zero (Micikevicius et al. 2018, Mixed precision
+    training).
 
     Args:
         device: as PyTorch names it.
@@ -203,7 +204,7 @@ def _quickest(device: str) -> torch.dtype:
 
 
 def other_precision(before: str, now: str) -> Noted:
-    """What to tell where training goes on in another precision."""
+    """Return the note for a training that continues in another precision."""
     return Noted.of(note("other-precision", level="warning", before=before, now=now))
 
 
@@ -216,7 +217,7 @@ class Stepper:
         images_at_once: whose activations are held, to begin with.
         is_divisible: whether parts of a batch give the same gradient as the whole.
         precision: what is computed in.
-        emit: told where memory ran out.
+        emit: receives a note if the memory is not sufficient.
     """
 
     def __init__(
@@ -311,13 +312,13 @@ def accumulate_gradients(
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error of PyTorch's tells of a GPU's memory."""
+    """Return whether an error of PyTorch is about insufficient memory."""
     text = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "alloc_failed" in text
 
 
 def out_of_memory(n_images: int) -> OutOfMemory:
-    """What to tell where a step with so many images does not fit."""
+    """Return the error for a step whose images do not fit into memory."""
     smaller = n_images // 2
     remedies = (Set("batch_size", smaller),) if smaller else ()
     return OutOfMemory("step-out-of-memory", remedies=remedies, images_at_once=n_images)

@@ -35,7 +35,7 @@ class SeenImage(_Closed):
 
 
 class Seen(_Closed):
-    """What came of an image; which one it is, its place tells."""
+    """The result of an image. Its position identifies the image."""
 
     predicted: Words | None
     probability: float | None
@@ -57,7 +57,7 @@ class _Answer(_Closed):
 
 
 def answer_of(rows: Iterable[tuple[Prediction, PreprocessedImage | None]]) -> bytes:
-    """The answer that tells what came of each image."""
+    """Return the answer with the result of each image."""
     return _Answer(seen=tuple(_seen(row, image) for row, image in rows)).model_dump_json().encode()
 
 

@@ -22,13 +22,13 @@ from coverslip.runs import ClassifierCard, Prediction, Run, export_classifier
 
 _PARTS_EACH = 16  # of each computer: quicker ones do more of them, and little is lost with one
 _FEWEST, _MOST = 64, 2048  # images in a part: the classifier is loaded for each, and its rows are held in memory
-_AHEAD_EACH = 3  # parts that each computer may be ahead of the rows that are told
+_AHEAD_EACH = 3  # parts that each computer may be ahead of the rows that are returned
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_TO_STOP = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PredictionOptions:
     """How images are predicted."""
 
     batch_size: int
@@ -42,7 +42,7 @@ def predict_on_ray(
     run: Run | Path | str,
     card: ClassifierCard,
     data: Dataset,
-    asked: Asked,
+    options: PredictionOptions,
     *,
     trust_cluster: bool = False,
     emit: Emit = ignore,
@@ -57,9 +57,9 @@ def predict_on_ray(
         run: the classifier, as of `load_classifier`.
         card: its card.
         data: images, opened for it.
-        asked: how they are predicted.
+        options: how they are predicted.
         trust_cluster: join it without a token, as of `joined_cluster`.
-        emit: told about progress, and about images unlike those of training.
+        emit: receives progress, and notes on images unlike the training images.
 
     Raises:
         CoverslipError: Ray is not installed, there is no such cluster, or one of its computers could not do its part
@@ -68,10 +68,10 @@ def predict_on_ray(
     packed = _packed(run)
     ray = joined_cluster(address, is_trusted=trust_cluster, emit=emit)
     try:
-        n_aside, cores, gpus = _needed(computers_of(ray), asked.device)
+        n_parallel, cores, gpus = _needed(computers_of(ray), options.device)
         task, sent = task_of(ray, predict_part, cores=cores, gpus=gpus), ray.put(packed)
         differences = Differences(card)
-        parts, n_ahead = _parts(data, n_aside, asked), _AHEAD_EACH * n_aside
+        parts, n_ahead = _parts(data, n_parallel, options), _AHEAD_EACH * n_parallel
         with closing(_in_order(ray, lambda part: task.remote(sent, part), parts, card.classes, n_ahead, emit)) as done:
             for part, outcome in done:
                 for record, (row, image) in zip(part.records, outcome, strict=True):
@@ -99,21 +99,21 @@ def _needed(computers: Sequence[Mapping[str, float]], device: str) -> tuple[int,
     Raises:
         CoverslipError: no computer has any cores for it.
     """
-    with_gpus = [own for own in computers if own.get("GPU", 0) >= 1]
+    with_gpus = [computer for computer in computers if computer.get("GPU", 0) >= 1]
     if with_gpus and device in ("auto", "cuda"):
-        cores = min(int(own.get("CPU", 0) // own["GPU"]) for own in with_gpus)
-        return sum(int(own["GPU"]) for own in with_gpus), cores, 1
-    of_each = [int(own["CPU"]) for own in computers if own.get("CPU", 0) >= 1]
+        cores = min(int(computer.get("CPU", 0) // computer["GPU"]) for computer in with_gpus)
+        return sum(int(computer["GPU"]) for computer in with_gpus), cores, 1
+    of_each = [int(computer["CPU"]) for computer in computers if computer.get("CPU", 0) >= 1]
     if not of_each:
         raise CoverslipError("cluster-without-cores")
     cores = min(of_each)
-    return sum(own // cores for own in of_each), cores, 0
+    return sum(n_cores // cores for n_cores in of_each), cores, 0
 
 
-def _parts(data: Dataset, n_aside: int, asked: Asked) -> list[Part]:
-    size = min(max(len(data) // (_PARTS_EACH * n_aside), _FEWEST), _MOST)
+def _parts(data: Dataset, n_parallel: int, options: PredictionOptions) -> list[Part]:
+    size = min(max(len(data) // (_PARTS_EACH * n_parallel), _FEWEST), _MOST)
     return [
-        Part(data.records[i : i + size], asked.batch_size, asked.device, asked.prevalence, asked.is_hashed)
+        Part(data.records[i : i + size], options.batch_size, options.device, options.prevalence, options.is_hashed)
         for i in range(0, len(data), size)
     ]
 
@@ -127,7 +127,7 @@ def _in_order(
     emit: Emit,
 ) -> Generator[tuple[Part, list[tuple[Prediction, PreprocessedImage | None]]]]:
     """Each part with what came of it; when this ends early, so do all tasks."""
-    told = _Told(sum(len(part.records) for part in parts), emit)
+    progress = _PredictionProgress(sum(len(part.records) for part in parts), emit)
     running: deque[Any] = deque()  # of the next parts
     n_before = 0
     try:
@@ -136,8 +136,8 @@ def _in_order(
             ready: list[Any] = []
             while running[0] not in ready:
                 ready, _ = ray.wait([*running], num_returns=len(running), timeout=_SECONDS_BETWEEN_LOOKS)
-                of_ready = (own for own, reference in zip(parts[i:], running, strict=False) if reference in ready)
-                told.tell(n_before + sum(len(own.records) for own in of_ready))
+                of_ready = (each for each, reference in zip(parts[i:], running, strict=False) if reference in ready)
+                progress.tell(n_before + sum(len(each.records) for each in of_ready))
             answer = ray.get(running[0])
             running.popleft()
             yield part, rows_of(answer, part.records, classes)
@@ -149,8 +149,8 @@ def _in_order(
             ray.wait([*running], num_returns=len(running), timeout=_SECONDS_TO_STOP)
 
 
-class _Told:
-    """Tells how many images are done, and how long the others will take."""
+class _PredictionProgress:
+    """Emits how many images are done, and how long the others will take."""
 
     def __init__(self, n: int, emit: Emit) -> None:
         self._n, self._emit = n, emit

@@ -45,8 +45,8 @@ def predict_part(classifier: Packed, part: Part) -> bytes:
             here = tuple(map(_as_here, part.records))
             rows = loaded.predict_with_pixels(here, batch_size=part.batch_size, is_hashed=part.is_hashed)
             return answer_of(
-                (_on_this_computer(row, own), image if isinstance(image, PreprocessedImage) else None)
-                for (row, image), own in zip(rows, here, strict=True)
+                (_on_this_computer(row, record), image if isinstance(image, PreprocessedImage) else None)
+                for (row, image), record in zip(rows, here, strict=True)
             )
         except CoverslipError as error:
             return refusal_of(error.failure, platform.node())

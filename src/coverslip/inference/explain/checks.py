@@ -3,7 +3,7 @@
 A map must change when the network's weights are random ones (Adebayo et al. 2018, Sanity Checks for Saliency Maps):
 else it shows the image's edges, not what was learnt. And blurring an image where its map is highest must take the
 prediction away sooner than blurring it from the centre outwards does (deletion of Petsiuk et al. 2018, RISE): cells
-stand in the centre, so that a map which says 'the centre' looks right and tells nothing.
+stand in the centre, so that a map of 'the center' appears right without any information.
 """
 
 import math
@@ -65,7 +65,7 @@ def check_maps(
         draw: the maps.
         x: (n, C, S, S) in [0, 1]: images that took no part in the final numbers.
         randomised: the same network with random weights, as of `with_random_weights`.
-        on_progress: told how many images are done.
+        on_progress: called with the number of images that are done.
     """
     similarity, gain = [], []
     with torch.no_grad():

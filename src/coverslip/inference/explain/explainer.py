@@ -39,7 +39,7 @@ class Explainer:
         name: to call it by.
         classifier: ready to predict.
         run: the training that it comes from; None where only the classifier was passed on.
-        context: where it computes, and whom it tells.
+        context: its device and listener.
     """
 
     def __init__(self, name: str, classifier: Classifier, run: Run | None, context: RunContext) -> None:
@@ -67,18 +67,18 @@ class Explainer:
         if method is not None and method not in possible:
             raise CoverslipError("method-not-available", name=self.name, method=method, methods=", ".join(possible))
         wanted = possible if method is None else (method,)
-        known = self._known(fingerprint)
+        stored_checks = self._known(fingerprint)
         x: Tensor | None = None  # read where a kind has to be checked
         randomised: list[Network] = []
         for place, each in enumerate(wanted, start=1):
-            if each in known:
-                self.checks[each] = known[each]
+            if each in stored_checks:
+                self.checks[each] = stored_checks[each]
             else:
                 x = self._images_to_check(explained) if x is None else x
                 if len(x) >= FEWEST_IMAGES:
                     randomised = randomised or with_random_weights(self._build, x)
                     self.checks[each] = self._checked(each, x, randomised, of=(place, len(wanted)))
-                    self._keep(fingerprint, len(x), known)  # each takes long, and the next may be given up
+                    self._keep(fingerprint, len(x), stored_checks)  # each takes long, and the next may be given up
             if each in self.checks and self.checks[each].passes:
                 break
         return next((each for each in wanted if each in self.checks and self.checks[each].passes), wanted[0])
@@ -153,20 +153,20 @@ class Explainer:
 
     def _known(self, fingerprint: str) -> dict[Method, MapCheck]:
         """What was found out before, of the same weights."""
-        kept = None if self.run is None else self.run.map_checks
-        if kept is None or kept.classifier != fingerprint:
+        record = None if self.run is None else self.run.map_checks
+        if record is None or record.classifier != fingerprint:
             return {}
-        self.checked_on = kept.checked_on
-        return {check.method: check for check in kept.checks}
+        self.checked_on = record.checked_on
+        return {check.method: check for check in record.checks}
 
-    def _keep(self, fingerprint: str, n_images: int, known: dict[Method, MapCheck]) -> None:
+    def _keep(self, fingerprint: str, n_images: int, stored_checks: dict[Method, MapCheck]) -> None:
         if self.run is None or self.checked_on == "explained":
             return
         record = MapChecks(
             classifier=fingerprint,
             checked_on=self.checked_on,
             n_images=n_images,
-            checks=tuple((known | self.checks).values()),
+            checks=tuple((stored_checks | self.checks).values()),
         )
         with suppress(CoverslipError):  # a run on a disk that cannot be written to: checked again next time
             record.write(self.run.map_checks_file)

@@ -110,12 +110,12 @@ def explain(
         names: what to call the runs; default: after their folders.
         method: the only kind of map to try; default: the first that passes.
         show_failed: draw maps that failed their checks too, stamped so.
-        n_nearest: training images beside it that the classifier sees as most alike; copies of the image are left out.
+        n_nearest: training images beside it with the most similar features; duplicates of the image are excluded.
         tiles_per_row: of a picture; None: a run's stand in one row.
         colours: of the maps.
         axes: of arrays of colour images: channels last or first.
         device: what runs the networks, as of `load_classifier`.
-        emit: told about progress.
+        emit: receives progress events.
 
     Raises:
         BadClassifier, BadDataset, BadRun: something is not there, or damaged.
@@ -142,9 +142,9 @@ def explain(
                     with written_whole(folder / sheet.name) as part:
                         draw_sheet(sheet.tiles, tiles_per_row).save(part, "PNG")
                 else:
-                    path = sheet.told[0].path
+                    path = sheet.explanations[0].path
                     emit(Noted.of(note("image-not-drawn", level="warning", image=one_line(path), path=path)))
-                drawn += sheet.told
+                drawn += sheet.explanations
         finally:
             _write_table(folder / TABLE, drawn)
     finally:
@@ -202,10 +202,10 @@ def _explainers(places: Sequence[Path], names: Sequence[str], device: str, emit:
 
 def _checks(explainer: Explainer, place: Path, method: Method | None, data: Dataset) -> ChecksOfRun:
     explained = explainer.classifier.open_images(data)
-    chosen = explainer.choose(method, fingerprint_of(place), explained)
-    check = explainer.checks.get(chosen)
+    method_used = explainer.choose(method, fingerprint_of(place), explained)
+    check = explainer.checks.get(method_used)
     verdict: MapVerdict = "not checked" if check is None else "passed" if check.passes else "failed"
-    return ChecksOfRun(explainer.name, chosen, verdict, explainer.checked_on, tuple(explainer.checks.values()))
+    return ChecksOfRun(explainer.name, method_used, verdict, explainer.checked_on, tuple(explainer.checks.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class _Sheet:
     """What is shown of one image by all runs."""
 
     name: str  # of its file
-    told: list[Explanation]
+    explanations: list[Explanation]
     tiles: list[list[Tile]]  # a row for each run; none of an unreadable image
 
 
@@ -244,8 +244,8 @@ def _all_images(
         shown, tiles = [], []
         name = f"{i + 1:04d}_{_plain(Path(records[0].image_id).stem)}.png"
         for explainer, of_run, (row, image) in zip(explainers, checked, (next(each) for each in rows), strict=True):
-            told, tiles_of_run = _explained(explainer, of_run, row, image, choice, name)
-            shown += told
+            explanations, tiles_of_run = _explained(explainer, of_run, row, image, choice, name)
+            shown += explanations
             tiles += [tiles_of_run] if tiles_of_run else []
         yield _Sheet(name, shown, tiles)
         now, n = time.monotonic(), len(opened[0])
@@ -279,11 +279,11 @@ def _explained(
     tiles += [_nearest_tile(explainer, neighbour, first=i == 0) for i, neighbour in enumerate(nearest)]
     ids = tuple(f"{neighbour.record.label}: {neighbour.record.image_id}" for neighbour in nearest)
     of_image = (row.image_id, row.path, row.label, explainer.name, row.predicted, row.probability, row.decision)
-    told = [
+    explanations = [
         Explanation(*of_image, class_name, checked.method, checked.verdict, is_shown, name, ids)
         for class_name in wanted
     ]
-    return told, tiles
+    return explanations, tiles
 
 
 def _map_tile(
@@ -329,6 +329,6 @@ def _write_table(file: Path, images: Sequence[Explanation]) -> None:
         writer.writerow(_COLUMNS)
         for image in images:
             probability = "" if image.probability is None else f"{image.probability:.6f}"
-            told = {"probability": probability, "nearest": "; ".join(image.nearest)}
-            cells = {name: getattr(image, name) for name in _COLUMNS} | told
+            explanations = {"probability": probability, "nearest": "; ".join(image.nearest)}
+            cells = {name: getattr(image, name) for name in _COLUMNS} | explanations
             writer.writerow(safe_cell(cell) if isinstance(cell, str) else cell for cell in cells.values())

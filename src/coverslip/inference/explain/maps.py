@@ -4,8 +4,9 @@
 deviations over the image, and each is a sum over places. The others read one layer, or none:
 
 Selvaraju et al. 2017, Grad-CAM (`grad-cam`); Chattopadhay et al. 2018, Grad-CAM++ (`grad-cam++`); Zeiler and Fergus
-2014, occlusion (`occlusion`). What differs: maps keep their sign, so that places can be ranked by them; whoever shows
-one cuts it off at zero, as the papers do. For occlusion, squares of a blurred copy of the image stand in for grey ones.
+2014, occlusion (`occlusion`). What differs: maps keep their sign, so that places can be ranked by them; they are cut
+off at zero when they are shown, as in the papers. Occlusion uses squares of a blurred copy of the image instead of gray
+ones.
 """
 
 import math

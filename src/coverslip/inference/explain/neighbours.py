@@ -31,10 +31,10 @@ class NearestTraining:
     """The training images of a run by their features, open for reading until it is closed.
 
     Args:
-        run: whose images are looked at: what it trained on.
+        run: whose training images are searched.
         network: of its classifier.
         card: of its classifier.
-        context: its device runs the network, where features are not known; told about progress.
+        context: its device runs the network, where features are not in the cache; its listener receives progress.
 
     Raises:
         BadRun: its images are not what they were.
@@ -58,7 +58,7 @@ class NearestTraining:
                     FeatureNetwork(network),
                     network.head.in_features,
                     self._digests,
-                    lambda chosen: decoded([positions[i] for i in chosen]),
+                    lambda rows: decoded([positions[i] for i in rows]),
                     preprocessing=card.preprocessing.model_dump(mode="json"),
                     tta=card.tta,
                     device=context.device,
@@ -76,7 +76,7 @@ class NearestTraining:
         self._opened.close()
 
     def of(self, features: Floats, digest: str, n: int) -> list[Neighbour]:
-        """The n nearest to an image, the nearest first; images with the same pixels are no news and left out.
+        """The n nearest to an image, the nearest first; images with the same pixels are excluded.
 
         Args:
             features: (D,) of the image.
@@ -88,7 +88,7 @@ class NearestTraining:
         distance = np.concatenate(
             [np.sqrt(np.square((rows - self._mean) / self._sd - wanted).mean(axis=1)) for rows in chunks]
         )
-        distance[[i for i, own in enumerate(self._digests) if own == digest]] = np.inf
+        distance[[i for i, each in enumerate(self._digests) if each == digest]] = np.inf
         nearest = [int(i) for i in np.argsort(distance, kind="stable")[:n] if np.isfinite(distance[i])]
         return [Neighbour(self._records[i], float(distance[i])) for i in nearest]
 

@@ -1,9 +1,8 @@
 """`classifier/`, or the same in one file: a trained network with all that is needed to use it.
 
-Nothing in it can run code, and all of it may come from a stranger: sizes are looked at before anything is read.
+Nothing in it can run code, and all of it may be untrusted: sizes are checked before anything is read.
 
-Such files come from strangers. Nothing is ever extracted: entries are read by their exact names, and only as many
-bytes as the reader asks for.
+Nothing is extracted: entries are read by their exact names, and only as many bytes as the reader asks for.
 """
 
 import hashlib
@@ -190,7 +189,7 @@ class ClassifierCard(BaseModel):
     @field_validator("preprocessing")
     @classmethod
     def _names_no_files(cls, preprocessing: Preprocessing) -> Preprocessing:
-        if preprocessing.plan.other_files:  # of one image; for all images they would be files of whoever predicts
+        if preprocessing.plan.other_files:  # of one image; for all images they would name files of the user
             raise ValueError(text("card-names-files"))
         return preprocessing
 
@@ -216,7 +215,7 @@ class TensorFacts:
 
 @dataclass(frozen=True)
 class PackedClassifier:
-    """A packaged classifier whose weights have been looked at, but not read."""
+    """A packaged classifier whose weights were checked, but not read."""
 
     place: Path  # a folder, or a `.coverslip` file
     card: ClassifierCard
@@ -323,7 +322,7 @@ def open_classifier(place: Path) -> PackedClassifier:
 
 
 def card_of(place: Path) -> ClassifierCard:
-    """What a packaged classifier says of itself; its weights are not looked at.
+    """Return the card of a packaged classifier; its weights are not read.
 
     Raises:
         BadClassifier: the card is missing, damaged, or of a newer format.
@@ -365,7 +364,7 @@ def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:
     """
     place = find_classifier(path)
     packed = open_classifier(place)
-    packed.read_weights()  # nobody shall be given a damaged one
+    packed.read_weights()  # a damaged classifier is not exported
     familiar = packed.read_familiarity()
     entries = {}
     for name in (CARD, WEIGHTS) if familiar is None else (CARD, WEIGHTS, FAMILIARITY):

@@ -53,7 +53,7 @@ def refuse_changed_images(run: Run, data: Dataset, hashes: ContentHashes, *, emi
         run: that is to be resumed.
         data: its images as they are now; those that the run does not know do not count.
         hashes: that may know these files already, of another run.
-        emit: told about progress.
+        emit: receives progress events.
 
     Raises:
         BadRun: some do not.

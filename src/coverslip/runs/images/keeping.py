@@ -1,4 +1,4 @@
-"""Images that were given in memory, kept as files: going on with a run, measuring it and its report need them again."""
+"""Store images that were given in memory as files, because resuming, evaluation and reports read them again."""
 
 import hashlib
 import time
@@ -29,7 +29,7 @@ def kept_as_files(data: Dataset, run: Run, *, emit: Emit = ignore) -> Dataset:
     Args:
         data: images as they were opened; those of files and folders are given back as they are.
         run: of a training or an evaluation.
-        emit: told about progress.
+        emit: receives progress events.
 
     Raises:
         CoverslipError: the files cannot be written.
@@ -47,8 +47,8 @@ def kept_as_files(data: Dataset, run: Run, *, emit: Emit = ignore) -> Dataset:
     names = dict.fromkeys(name for row in rows for name in row)
     table = run.given_images_folder / GIVEN_TABLE
     write_table(table, tuple(names), ({name: row.get(name, "") for name in names} for row in rows))
-    kept = open_dataset(table, group=group, plan=data.opening.plan)
-    return with_note(replace(kept, notes=data.notes), run)
+    stored = open_dataset(table, group=group, plan=data.opening.plan)
+    return with_note(replace(stored, notes=data.notes), run)
 
 
 def kept_sources(run: Run) -> tuple[str, ...]:
@@ -80,8 +80,8 @@ def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]
         row["path"] = _write_once(record, record.given, folder)
     if group is not None:
         row[group] = record.group or ""
-    known: Mapping[str, object] = {"split": record.predefined_split, "domain": record.domain}
-    row |= {name: str(value) for name, value in known.items() if value}
+    values: Mapping[str, object] = {"split": record.predefined_split, "domain": record.domain}
+    row |= {name: str(value) for name, value in values.items() if value}
     if "plane" in record.stated:
         row["plane"] = str(plan.plane)
     if "channels" in record.stated and plan.channels is not None:
@@ -95,14 +95,14 @@ def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]
     return row
 
 
-def _write_once(record: ImageRecord, given: Decoded, folder: Path) -> str:
+def _write_once(record: ImageRecord, decoded: Decoded, folder: Path) -> str:
     """The name of a lossless file of all the image's pixels in the folder."""
     from tifffile import imwrite
 
     try:
-        array = pixels_in_memory(record.path, given).array
+        array = pixels_in_memory(record.path, decoded).array
     except UnreadableImage:
-        array = given.array  # it will be refused again, for the same reason
+        array = decoded.array  # it will be refused again, for the same reason
     array = np.ascontiguousarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
     digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
     digest.update(array.data)

@@ -19,8 +19,8 @@ _Pixels = tuple[str, ReadPlan, tuple[int, int] | None]  # a file, which of its p
 def keeping_split(data: Dataset, recipe: Recipe) -> Dataset:
     """The images, each in the part that it took in the run that the recipe's `split.run` names, if it names one.
 
-    Images that were left out then, or have come since, have no part: they join training, or the part where their group
-    or an equal picture is.
+    Images that were excluded then, or were added since, have no set: they join the training set, or the set of their
+    group or of an equal image.
 
     Raises:
         BadRun: there is no such run, it has folds or no split yet, or none of these images were in it.
@@ -88,7 +88,7 @@ def _row_of(record: ImageRecord, by_pixels: Mapping[_Pixels, SplitRow]) -> Split
 
 
 def _pixels_of(record: ImageRecord) -> list[_Pixels]:
-    """What tells an image from others, also if a recipe reads another plane or other channels of it; best first.
+    """Return the keys that identify an image, also if a recipe reads another plane or channels of it; best first.
 
     A crop is also known by its center. Tables state the same crops as points, or as boxes beside other boxes.
     """

@@ -25,9 +25,9 @@ def plan_of(recipe: Recipe) -> ReadPlan:
 def images_of(run: Run) -> Dataset:
     """The images of a run as they are now; later ones do not belong to it."""
     opened = run.environment.opened
-    kept = kept_sources(run)
-    data = open_again(_opening(opened, kept, run.recipe, opened.domains))
-    data = with_classes(with_note(data, run) if kept else data, run.recipe.classes)
+    stored_sources = kept_sources(run)
+    data = open_again(_opening(opened, stored_sources, run.recipe, opened.domains))
+    data = with_classes(with_note(data, run) if stored_sources else data, run.recipe.classes)
     return _chosen(data, {row.image_id for row in run.split}) if run.split else data
 
 
@@ -45,26 +45,28 @@ def evaluated_images_of(evaluation: Run) -> Dataset:
     return open_again(_opening(images.opened, kept_sources(evaluation), recipe, ()))
 
 
-def _opening(opened: Opened, kept: tuple[str, ...], recipe: Recipe, domains: tuple[str | None, ...]) -> Opening:
+def _opening(
+    opened: Opened, stored_sources: tuple[str, ...], recipe: Recipe, domains: tuple[str | None, ...]
+) -> Opening:
     """How images are opened again; tables that a run keeps have columns of the usual names."""
     plan = plan_of(recipe)
     if opened.crop_size is not None:
         plan = plan.model_copy(update={"crop_size": opened.crop_size})
     return Opening(
-        sources=kept or opened.sources,
+        sources=stored_sources or opened.sources,
         group=opened.group,
         group_pattern=opened.group_pattern,
         plan=plan,
         domains=domains,
-        columns={} if kept else opened.columns,
+        columns={} if stored_sources else opened.columns,
     )
 
 
 def same_images(run: Run) -> Dataset:
-    """The images of a run, for going on with it.
+    """Return the images of a run that is to be resumed.
 
     Raises:
-        BadRun: some are gone, or described anew.
+        BadRun: some are missing, or their description changed.
     """
     data = images_of(run)
     if images_opened(data).fingerprints != run.environment.fingerprints:
@@ -73,10 +75,10 @@ def same_images(run: Run) -> Dataset:
 
 
 def held_out_images(run: Run) -> Dataset:
-    """The images that a run kept aside.
+    """Return the test images of a run.
 
     Raises:
-        BadRun: some are gone, or described anew.
+        BadRun: some are missing, or their description changed.
     """
     rows = {row.image_id: row for row in run.split if row.split == "test"}
     data = _chosen(images_of(run), rows)

@@ -42,7 +42,7 @@ from coverslip.runs.log.records import (
 )
 
 USUAL_CLOSING = 15.0  # seconds for numbers, figures and report, where no training has run before
-TRAINING_BY_EMBEDDING = 3.5  # a step on an image takes so many times as long as a look at it
+TRAINING_BY_EMBEDDING = 3.5  # duration of a training step on an image, in forward passes
 _VALIDATION_BY_TRAINING = 1 / 3
 _SHARE_TO_CORRECT = 0.1  # of the time that is left, over which a new estimate takes the place of the one before
 _MIN_SECONDS_TO_CORRECT = 3.0
@@ -68,7 +68,7 @@ class TimeLeft:
 
 
 def measured_pace(pace: Pace, plan: WorkPlanned, event: Event, stage: str | None) -> Pace:
-    """The pace after an event that tells some of it."""
+    """Return the pace, updated by an event."""
     match event:
         case Progressed(stage=events.COMPUTING_FEATURES, per_second=per_second) if per_second and stage == "instant":
             return replace(pace, embedding=1 / per_second)
@@ -121,7 +121,7 @@ def seconds_of_folds(plan: WorkPlanned, pace: Pace, n_folds: int, each: float | 
 def seconds_left_of_training(
     plan: WorkPlanned, pace: Pace, stage: str | None, event: Event, n_epochs_done: int, elapsed: float
 ) -> float | None:
-    """For the training that goes on, after an event; None where too little is known.
+    """Return the remaining seconds of the current training after an event; None if too little is known.
 
     Args:
         plan: of it.
@@ -169,7 +169,7 @@ def _instant_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
 
 
 def _embedding(pace: Pace) -> float | None:
-    """Seconds for a look at an image, by those of a step on it where no other is known."""
+    """Return the seconds of a forward pass, estimated from those of a training step if they were not measured."""
     training = pace.step or pace.training
     if pace.embedding is None and training is not None:
         return training / TRAINING_BY_EMBEDDING
@@ -184,7 +184,7 @@ def _epochs_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
 
 
 def _training(plan: WorkPlanned, pace: Pace) -> float | None:
-    """Seconds for an image in an epoch, by those of a look at it where no other is known."""
+    """Return the seconds per image of an epoch, estimated from a forward pass if they were not measured."""
     each = pace.step or pace.training
     if each is None and pace.embedding is not None:
         return TRAINING_BY_EMBEDDING * pace.embedding * (1 + _validation_share(plan))
@@ -192,7 +192,7 @@ def _training(plan: WorkPlanned, pace: Pace) -> float | None:
 
 
 def _closing_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
-    """After training: what the network looks at once more, test images, numbers and report."""
+    """Return the seconds after training: repeated forward passes, test images, metrics and report."""
     embedding = _embedding(pace)
     if embedding is None:
         return None
@@ -204,7 +204,7 @@ _SPANS: dict[bool, dict[Stage, tuple[float, float]]] = {
     False: {"reading": (0.0, 0.4), "instant": (0.4, 0.9), "finetune": (0.9, 0.9), "measuring": (0.9, 1.0)},
     True: {"reading": (0.0, 0.05), "instant": (0.05, 0.15), "finetune": (0.15, 0.95), "measuring": (0.95, 1.0)},
 }
-# Work that is counted within a stage of its own; any other belongs to the stage that goes on.
+# Work that is counted within a stage of its own; any other belongs to the current stage.
 _STAGE_OF_WORK: dict[str, Stage] = {
     "reading images": "reading",
     "preprocessing images": "reading",
@@ -229,19 +229,19 @@ class Progress:
     fold: int | None = None  # that is being trained, 1-based
     is_pretraining: bool = False  # on other images, before the run's own training
     stage: Stage | None = None
-    epoch: int | None = None  # that ended last, of the training that goes on
+    epoch: int | None = None  # last completed epoch of the current training
     n_epochs: int | None = None
     work: Work | None = None
     step: Step | None = None
-    training_share: float = 0.0  # of the training that goes on
+    training_share: float = 0.0  # of the current training
     share: float = 0.0  # of the whole run; never falls
     plan: WorkPlanned | None = None  # of the run's own training
     plan_of_pretraining: WorkPlanned | None = None
     pace: Pace = _UNKNOWN
     left: TimeLeft | None = None  # of the whole run
     ends_by: float | None = None  # when the time budget is over; None: there is no budget
-    stages: tuple[StageTime, ...] = ()  # of the training that goes on
-    at: float | None = None  # when the last event was; None where nothing goes on
+    stages: tuple[StageTime, ...] = ()  # of the current training
+    at: float | None = None  # time of the last event; None if no training is running
     worked: float = 0.0  # seconds, all sessions of work together
     fold_began: float | None = None
     fold_seconds: tuple[float, ...] = ()  # of those that were trained
@@ -254,7 +254,7 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
         case Noted():
             return _noted(progress, event, at)
         case FoldStarted(is_pretraining=False):
-            begun = replace(_anew(progress, event), n_folds=event.n_folds, fold_began=at)
+            begun = replace(_new_training(progress, event), n_folds=event.n_folds, fold_began=at)
             after = _with_training(begun, event)
         case FoldEnded(is_pretraining=False):
             after = _after_fold(progress, event, at)
@@ -263,20 +263,20 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
             ended = replace(progress, share=share, work=None, step=None)
             after = replace(ended, left=None, at=None, stages=_all_ended(progress.stages))
         case WorkPlanned(is_pretraining=True):
-            begun = _anew(progress, event)
+            begun = _new_training(progress, event)
             after = replace(_replanned(begun, event, at), plan_of_pretraining=event)
         case WorkPlanned():
             after = replace(_replanned(progress, event, at), plan=event)
         case _:
             is_another = event.is_pretraining != progress.is_pretraining
-            after = _within_training(_anew(progress, event) if is_another else progress, event, at)
+            after = _within_training(_new_training(progress, event) if is_another else progress, event, at)
     if not isinstance(event, RunEnded):
         after = _estimated(_entered(after, at), event, at)
     return replace(after, share=max(after.share, _share_of_whole(after)))
 
 
 def _timed(progress: Progress, event: Event, at: float) -> Progress:
-    """The stage that goes on, and the whole, with the time that passed in them."""
+    """Return the progress with the time that passed, in the current stage and in all."""
     if progress.at is None or _is_resumed(progress, event):
         return replace(progress, stages=_all_ended(progress.stages), at=at)
     progress = replace(progress, worked=progress.worked + max(0.0, at - progress.at))
@@ -288,7 +288,7 @@ def _timed(progress: Progress, event: Event, at: float) -> Progress:
 
 
 def _is_resumed(progress: Progress, event: Event) -> bool:
-    """Whether another process goes on after one that was killed: every training looks at its images first."""
+    """Return whether another process resumed the training: every training reads its images first."""
     is_reading = isinstance(event, Progressed) and event.stage == "reading images" and not event.is_pretraining
     return is_reading and (progress.is_pretraining or progress.stage in ("instant", "finetune", "measuring"))
 
@@ -369,12 +369,12 @@ def _timed_note(event: Noted, at: float) -> TimedNote:
 
 
 def seconds_left(progress: Progress, now: float) -> float | None:
-    """Seconds that the whole run takes from `now` (since 1970) on; None where that cannot be told yet."""
+    """Return the remaining seconds of the whole run at `now` (since 1970); None if they are not known yet."""
     return None if progress.left is None else round(progress.left.by(now), 1)
 
 
-def _anew(progress: Progress, event: Event) -> Progress:
-    """Another training begins."""
+def _new_training(progress: Progress, event: Event) -> Progress:
+    """Return the progress at the beginning of another training."""
     nothing: dict[str, Any] = dict.fromkeys(("stage", "epoch", "n_epochs", "work", "step"))  # Any: all None
     return replace(
         progress,
@@ -394,7 +394,7 @@ def _after_fold(progress: Progress, event: FoldEnded, at: float) -> Progress:
     seconds = progress.fold_seconds
     if progress.stages and progress.fold_began is not None:  # else it was done before
         seconds = (*seconds, at - progress.fold_began)
-    return replace(_anew(after, event), fold=None, n_folds_done=n_done, fold_seconds=seconds)
+    return replace(_new_training(after, event), fold=None, n_folds_done=n_done, fold_seconds=seconds)
 
 
 def _within_training(progress: Progress, event: Event, at: float) -> Progress:
@@ -427,7 +427,7 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
             )
             return _moved(_with_training(replace(progress, work=None), event, instant=scores), 1.0)
         case ValidationImagesChosen():
-            return _with_training(progress, event, watched=_watched_anew(_training_of(progress, event), event))
+            return _with_training(progress, event, watched=_watched_images(_training_of(progress, event), event))
         case StepEnded():
             return _stepped(progress, event)
         case EpochEnded():
@@ -438,11 +438,11 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
 
 def _counted(progress: Progress, event: Progressed) -> Progress:
     share = event.done / max(event.total, 1)
-    # A training that goes on looks at its images first, whatever it was at before.
+    # A resumed training reads its images first, whatever its stage was before.
     stage = _STAGE_OF_WORK.get(event.stage, progress.stage)
     if stage is None:
         stage = "reading"
-    if stage == "reading":  # once to look at images, once to prepare them
+    if stage == "reading":  # once to scan the images, once to preprocess them
         share = share / 2 if event.stage == "reading images" else 0.5 + share / 2
     work = Work(
         stage=event.stage,
@@ -476,7 +476,7 @@ def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
     before = tuple(epoch for epoch in training.epochs if epoch.epoch < event.epoch)
     best = training.best_epoch if any(epoch.epoch == training.best_epoch for epoch in before) else None
     best = event.epoch if event.is_best else best
-    kept = None if training.checkpoint_selection == "last" else best
+    selected = None if training.checkpoint_selection == "last" else best
     after = replace(progress, stage="finetune", epoch=event.epoch, n_epochs=event.n_epochs)
     if after.plan is not None and not event.is_pretraining:  # a time budget changes their number
         after = replace(after, plan=replace(after.plan, n_epochs=event.n_epochs))
@@ -488,15 +488,15 @@ def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
         epochs=epochs,
         n_epochs=event.n_epochs,
         best_epoch=best,
-        selected_epoch=kept,
+        selected_epoch=selected,
         has_early_dip=training.checkpoint_selection == "last" and has_early_dip(epochs, event.n_epochs),
         watched=watched,
     )
     return _moved(after, event.epoch / max(event.n_epochs, 1))
 
 
-def _watched_anew(training: Training, event: ValidationImagesChosen) -> Watched:
-    """A training that goes on tells of its images again: what is known of them stays."""
+def _watched_images(training: Training, event: ValidationImagesChosen) -> Watched:
+    """Return the watched images. A resumed training emits them again, and their results are kept."""
     before = training.watched
     if before is not None and before.image_ids == event.image_ids:
         return before
@@ -570,7 +570,7 @@ def _share_of_whole(progress: Progress) -> float:
     if progress.at is not None and progress.left is not None:
         left = progress.left.by(progress.at)
         return min(progress.worked / max(progress.worked + left, 1e-9), 0.99)
-    is_before_all = progress.has_pretraining and not progress.trainings  # a look at the images of the second step
+    is_before_all = progress.has_pretraining and not progress.trainings  # the images of the second step are scanned
     if progress.plan is not None or is_before_all:  # its time will be known soon
         return progress.share
     n_before = int(progress.has_pretraining)

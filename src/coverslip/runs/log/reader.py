@@ -25,12 +25,12 @@ class LogLine:
 
     @property
     def is_lasting(self) -> bool:
-        """Whether it is worth reading later: it tells more than how far something was."""
+        """Return whether the line is more than progress, so that it is worth reading later."""
         return self.event not in _PASSING
 
 
 def lasting_lines(file: Path) -> list[LogLine]:
-    """What a log says so far, without what only told how far something was."""
+    """Return the lines of a log, without those that only state progress."""
     return [line for line in LogReader(file).new_lines() if line.is_lasting]
 
 
@@ -41,7 +41,7 @@ class LogReader:
         self._file, self._offset = file, 0
 
     def has_begun_anew(self) -> bool:
-        """Whether another file of that name lies there now, which is then read from its beginning."""
+        """Return whether the file was replaced by a shorter one, which is then read from its beginning."""
         try:
             is_shorter = self._file.stat().st_size < self._offset
         except OSError:
@@ -64,7 +64,7 @@ class LogReader:
 
 
 def _line(raw: bytes) -> LogLine | None:
-    """None for the line that tells the format, and for one that was torn by a crash or is none of ours."""
+    """Parse a line. Return None for the line with the format version and for an incomplete or foreign line."""
     try:
         values = json.loads(raw)
         n, time, event = (values.pop(name) for name in ("n", "time", "event"))

@@ -82,7 +82,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A countable piece of work that goes on."""
+    """Work in progress that can be counted."""
 
     stage: str  # what is being done, for people
     done: int
@@ -111,7 +111,7 @@ class StageTime:
 
     stage: Stage
     seconds: float  # up to the last event
-    since: float | None  # when that was (since 1970), of the stage that goes on; None: it has ended
+    since: float | None  # when that was (since 1970), of the current stage; None: it has ended
 
 
 Occasion = Literal["evaluated", "decided"]

@@ -24,7 +24,7 @@ class RunLog:
     def __init__(self, run: Run, status: StatusFile) -> None:
         self._run, self._status = run, status
         self._last_step = 0.0
-        self._epochs = {row.epoch: row for row in read_history(run.history_file)}  # some where the run goes on
+        self._epochs = {row.epoch: row for row in read_history(run.history_file)}  # not empty if the run is resumed
         file = run.events_file
         before = file.read_bytes() if file.exists() else b""
         self._number = before.count(b'{"n": ')

@@ -61,7 +61,7 @@ class OneOf:
 
 
 class Augment(Choices):
-    """Random changes to training images, drawn afresh in every epoch and applied to whole batches.
+    """Data augmentation: random changes to training images, drawn again in every epoch for whole batches.
 
     Cells under a microscope have no 'up', so flips and rotation by any angle are on by default.
     """
@@ -92,8 +92,8 @@ def augment_named(name: str) -> Augment:
     """The random changes of that name.
 
     Raises:
-        ValueError: there is no such set; the names are told.
+        ValueError: there is no such set; the message lists the names.
     """
-    chosen = AUGMENT_SETS.find(name)
-    others = {} if chosen.others_are_default else {key: record.off for key, record in AUGMENTATIONS.items()}
-    return Augment(**{**others, **chosen.amounts})
+    augment_set = AUGMENT_SETS.find(name)
+    others = {} if augment_set.others_are_default else {key: record.off for key, record in AUGMENTATIONS.items()}
+    return Augment(**{**others, **augment_set.amounts})

@@ -1,4 +1,4 @@
-"""How images are decided: which of two classes is looked for, by what thresholds, and when a person should look."""
+"""The recipe's choices on decisions: positive class, decision rule, thresholds and uncertain predictions."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -16,7 +16,7 @@ _FOR_TWO_CLASSES = frozenset({"sensitivity", "specificity", "threshold"})
 
 
 class DecisionChoices(Choices):
-    """What an image is called, of the probabilities that the network gives it."""
+    """How images are classified by the probabilities of the network."""
 
     positive_class: Annotated[
         str | None,
@@ -29,8 +29,8 @@ class DecisionChoices(Choices):
         ),
     ] = Field(
         default=None,
-        description="Of two classes, the one that sensitivity, specificity, PPV and NPV are about. Left open, it is "
-        "the class beside one called negative, normal, healthy, control or the like, else the second.",
+        description="Of two classes, the one that sensitivity, specificity, PPV and NPV refer to. Left empty (null), "
+        "it is the class beside one named negative, normal, healthy, control or similar, else the second.",
     )
     decide_by: Annotated[
         DecideBy,
@@ -49,10 +49,10 @@ class DecisionChoices(Choices):
         ),
     ] = Field(
         default="highest",
-        description="What an image is called: the most probable class, or the one furthest above its own threshold. "
-        "Thresholds come from ROC curves on validation images: the best balance of each class (roc), by which rare "
-        "classes are found more often, frequent ones less; or, with two classes, the `target` sensitivity or "
-        "specificity of the positive one. With two classes, `threshold` can also be given.",
+        description="The decision rule: the most probable class, or the class furthest above its own threshold. "
+        "Thresholds come from ROC curves on validation images: the best balance of each class (roc), which predicts "
+        "rare classes more often and frequent classes less often; or, with two classes, the `target` sensitivity or "
+        "specificity of the positive class. With two classes, `threshold` can also be given.",
     )
     target: Annotated[
         float,
@@ -65,7 +65,7 @@ class DecisionChoices(Choices):
         default=0.95,
         gt=0,
         le=1,
-        description="The share that `decide_by` of `sensitivity` or `specificity` shall reach.",
+        description="The target if `decide_by` is `sensitivity` or `specificity`.",
     )
     threshold: Annotated[
         float,
@@ -78,7 +78,7 @@ class DecisionChoices(Choices):
         default=0.5,
         gt=0,
         lt=1,
-        description="With `decide_by` of `threshold`: the probability from which on an image is predicted as the "
+        description="If `decide_by` is `threshold`: images with at least this probability are predicted as the "
         "positive class.",
     )
     error_rate: Annotated[
@@ -89,14 +89,15 @@ class DecisionChoices(Choices):
             "At most this share of the decided validation images is misclassified. Less certain predictions are marked "
             "uncertain. If automatic, the target is half of the error rate that deciding all images would give, and at "
             "most 20% of the images are uncertain.",
-            "predictions were called uncertain where more than a share of {} would have been wrong",
+            "predictions were marked uncertain where more than a share of {} would have been wrong",
         ),
     ] = Field(
         default=None,
         gt=0,
         lt=1,
-        description="The share of mistakes that decided images shall have on validation images; as few others as it "
-        "takes, at most four in five, are `uncertain`. Left open, half of all mistakes, and at most one image in five.",
+        description="Target error rate of the decided validation images. As few images as necessary, and at most four "
+        "in five, are `uncertain`. Left empty (null), the target is half of all errors, with at most one image in five "
+        "uncertain.",
     )
 
     def decision_rule(self, classes: Sequence[str]) -> DecisionRule:

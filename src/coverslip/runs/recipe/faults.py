@@ -19,7 +19,7 @@ from coverslip.runs.recipe.training import FromRun, Pretraining, Regulariser
 Fault = tuple[str, str]  # the key, sections with dots, and what is wrong with it
 _MOST_FAULTS = 20
 _NEAR = 0.75  # of difflib: below it, names are of other things
-_SHOWN = 80  # characters of what somebody wrote
+_SHOWN = 80  # characters of a value
 
 
 def invalid_recipe(faults: Sequence[Fault], *, file: Path | None = None, lines: Mapping[str, int]) -> BadRecipe:
@@ -46,10 +46,10 @@ def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
     place = [str(part) for part in fault["loc"]]
     if place[:1] == ["init"]:
         del place[1:2]  # which of the ways to start it was read as
-    # Pydantic tells a fault for each way to read these.
-    for known in ("plane", "channel_files", "channels", "augment.flip", "clip_gradient", "epochs"):
-        if ".".join(place).startswith(f"{known}."):
-            return known.split(".")
+    # Pydantic reports a fault for each way to read these.
+    for key in ("plane", "channel_files", "channels", "augment.flip", "clip_gradient", "epochs"):
+        if ".".join(place).startswith(f"{key}."):
+            return key.split(".")
     return place
 
 

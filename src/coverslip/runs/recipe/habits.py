@@ -1,4 +1,4 @@
-"""What keys of the recipe are called in other programs, so that whoever comes from one is told ours."""
+"""Names that recipe keys have in other programs, for suggestions."""
 
 import difflib
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ def key_elsewhere(name: str) -> str | None:
 
 
 def key_meant(name: str, keys: Iterable[str], *, may_be_misspelt: bool = True) -> str | None:
-    """The key that somebody means who writes `batch-size`, `folds`, `lr` or `epoch`; None where nothing is like it.
+    """Return the key that `batch-size`, `folds`, `lr` or `epoch` probably stands for; None if no key is similar.
 
     Args:
         name: as it was written.

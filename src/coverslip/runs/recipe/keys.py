@@ -1,4 +1,4 @@
-"""All keys of a recipe as data, for whoever shows them: the form, the command line, the documentation, the report.
+"""All keys of a recipe as data, for the form, the command line, the documentation and the report.
 
 What is said of a key stands on its field; nothing is added here but the order and names of the groups.
 """
@@ -45,22 +45,26 @@ class Group:
 
 GROUPS = (
     Group("split", "Split", "which images are used for training, and which for testing"),
-    Group("classes", "Classes and groups", "what the classifier tells apart, and which images belong together"),
-    Group("start", "Start from", "a network pretrained on photographs, an untrained one, or one of your own"),
+    Group(
+        "classes", "Classes and groups", "which classes the classifier distinguishes, and which images belong together"
+    ),
+    Group(
+        "start", "Initial weights", "of a network pretrained on photographs, random ones, or those of an earlier run"
+    ),
     Group(
         "augment",
-        "Random changes",
-        "images are turned, mirrored and shaded while training, so that the network does not learn chance details",
+        "Data augmentation",
+        "images are rotated, mirrored and shaded during training, so that the network generalizes to new images",
     ),
-    Group("balance", "Rare classes", "whether they count more"),
+    Group("balance", "Rare classes", "whether they have a larger weight"),
     Group("images", "Preprocessing", "size, channels, intensities"),
     Group(
         "decision",
         "Decision threshold",
         "the positive class, target sensitivity or specificity, and when a prediction is uncertain",
     ),
-    Group("training", "Fine-tuning", "for those who know neural networks: epochs, learning rate, when to stop"),
-    Group("basic", "Everything else", "random seed, and the device that computes"),
+    Group("training", "Fine-tuning", "epochs, learning rate, early stopping"),
+    Group("basic", "Other settings", "random seed, and the device that computes"),
 )
 
 
@@ -122,11 +126,11 @@ def named_sets() -> list[NamedSet]:
     return [
         NamedSet(
             "augment",
-            chosen.name,
-            chosen.source,
-            {f"augment.{key}": value for key, value in augment_named(chosen.name).model_dump(mode="json").items()},
+            augment_set.name,
+            augment_set.source,
+            {f"augment.{key}": value for key, value in augment_named(augment_set.name).model_dump(mode="json").items()},
         )
-        for chosen in AUGMENT_SETS.values()
+        for augment_set in AUGMENT_SETS.values()
     ]
 
 
@@ -142,7 +146,7 @@ def phrases(recipe: BaseModel) -> dict[str, str]:
 
 
 def changed_phrases(recipe: BaseModel, group: str, *, besides: frozenset[str] = frozenset()) -> list[str]:
-    """What the methods text says of a group's keys that are not at their default, besides those told elsewhere."""
+    """Return the phrases of the methods text for the changed keys of a group, except those in `besides`."""
     return [
         phrase
         for key, field in _fields_of(type(recipe))

@@ -13,7 +13,7 @@ from coverslip.runs.recipe.training import Initialisation
 class NetworkChoices(Choices):
     """Which network learns, from which weights, and which part of it."""
 
-    model: Annotated[str, Key("Network", "basic", "The network that learns.", "{}")] = Field(
+    model: Annotated[str, Key("Network", "basic", "The network that is trained.", "{}")] = Field(
         default="efficientnet_lite0", description="A network by its name, or `timm/NAME`."
     )
     model_options: Annotated[
@@ -22,7 +22,7 @@ class NetworkChoices(Choices):
         Key(
             "Options of the network",
             "basic",
-            "What some networks let one choose, such as their width.",
+            "Options of the architecture, such as its width.",
             lambda options: ", ".join(f"{name} = {value}" for name, value in options.items()),
         ),
     ] = Field(default_factory=dict, description="Options of the architecture.")
@@ -43,33 +43,34 @@ class NetworkChoices(Choices):
         ),
     ] = Field(
         default="multi_layer",
-        description="What the classes are read from: mean and sd of many layers' outputs, or the last layer alone.",
+        description="Features of the classifier: mean and standard deviation of the outputs of many layers, or the "
+        "last layer only.",
     )
     tta: Annotated[
         Literal[1, 2, 4, 8],
         Key(
             "Test-time augmentation",
             "training",
-            "The network also looks at turned and mirrored copies of each image, and its answers are averaged. More "
-            "takes longer.",
+            "The network also processes rotated and mirrored copies of each image, and the results are averaged. More "
+            "copies take longer.",
             choices=(
                 Choice(1, "1: the image alone"),
-                Choice(2, "2: also turned by 180°", "averaged over 2 mirrored or turned copies"),
-                Choice(4, "4: also mirrored", "averaged over 4 mirrored or turned copies"),
-                Choice(8, "8: also turned by 90°", "averaged over 8 mirrored or turned copies"),
+                Choice(2, "2: also rotated by 180°", "averaged over 2 mirrored or rotated copies"),
+                Choice(4, "4: also mirrored", "averaged over 4 mirrored or rotated copies"),
+                Choice(8, "8: also rotated by 90°", "averaged over 8 mirrored or rotated copies"),
             ),
         ),
     ] = Field(
         default=2,
-        description="Copies averaged when embedding and predicting: 1 the image alone, 2 and its half turn, "
-        "4 and both mirror images, 8 and all of these turned by a quarter.",
+        description="Copies averaged when computing features and predicting: 1 the image alone, 2 also rotated by "
+        "180°, 4 also both mirror images, 8 also all of these rotated by 90°.",
     )
     stage: Annotated[
         Literal["finetune", "instant"],
         Key(
             "Kind of training",
             "basic",
-            "A first classifier within seconds to minutes; the whole network can then learn from your images.",
+            "A first classifier within seconds to minutes. The whole network can then be trained on your images.",
             choices=(
                 Choice("finetune", "instant classifier, then fine-tuning"),
                 Choice("instant", "instant classifier only"),
@@ -77,24 +78,23 @@ class NetworkChoices(Choices):
         ),
     ] = Field(
         default="finetune",
-        description="`instant` stops after the linear probe on frozen features; `finetune` goes on to train the whole "
-        "network. From scratch there is nothing to freeze, and the network is trained in either case.",
+        description="`instant` stops after the linear probe on frozen features; `finetune` then trains the whole "
+        "network. From scratch, the network is trained in either case.",
     )
     init: Annotated[
         Initialisation,
         Key(
-            "Start from",
+            "Initial weights",
             "start",
-            "The initial weights: of a network pretrained on photographs, random ones, or those of a network of your "
-            "own.",
+            "Those of a network pretrained on photographs, random ones, or those of an earlier run.",
             choices=(
                 Choice("imagenet", "ImageNet", "ImageNet weights"),
-                Choice("scratch", "nothing", "random weights"),
+                Choice("scratch", "random", "random weights"),
             ),
         ),
     ] = Field(
         default="imagenet",
-        description="Initialisation of the weights: imagenet, scratch (random), {run: PATH} (those of an earlier run), "
+        description="Initialization of the weights: imagenet, scratch (random), {run: PATH} (those of an earlier run), "
         "or {train_on: DATA} (pretraining on other labeled images, then a training on these).",
     )
     head_init: Annotated[
@@ -137,11 +137,11 @@ class NetworkChoices(Choices):
         Key(
             "Frozen layers",
             "training",
-            "Up to which part the network is not changed. The documentation of networks names the parts.",
-            "its parts up to {} left as they were",
+            "The network is not changed up to this part. The documentation of networks lists the parts.",
+            "its parts up to {} frozen",
             empty="none",
         ),
-    ] = Field(default=None, description="Keep everything up to and including this part of the network as it is.")
+    ] = Field(default=None, description="The network is frozen up to and including this part.")
     batch_norm: Annotated[
         Literal["auto", "keep", "learn"],
         Key(
@@ -152,13 +152,13 @@ class NetworkChoices(Choices):
             choices=(
                 Choice("auto", "automatic"),
                 Choice("keep", "keep", "statistics of batch norms kept as they were"),
-                Choice("learn", "learn them again", "statistics of batch norms taken from the batches"),
+                Choice("learn", "learn again", "statistics of batch norms taken from the batches"),
             ),
         ),
     ] = Field(
         default="auto",
-        description="Whether batch norms keep the statistics they were pretrained with or follow the batches when "
-        "fine-tuning, from those of the training images on; auto keeps them unless training starts from scratch.",
+        description="Whether batch norms keep their pretrained statistics or follow the batches during fine-tuning, "
+        "beginning with those of the training images; auto keeps them unless training starts from scratch.",
     )
 
     @field_validator("freeze_to")

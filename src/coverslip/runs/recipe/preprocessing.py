@@ -1,4 +1,4 @@
-"""The recipe's choices about images: which pixels of a file, and how they are brought to what a network sees."""
+"""The recipe's choices on images: which pixels of a file are read, and how they are preprocessed."""
 
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ class PreprocessingChoices(Choices):
         Key(
             "Image size",
             "images",
-            "Images are resized to so many pixels a side. Smaller is faster, larger shows finer detail.",
+            "Side in pixels to which images are resized. Smaller is faster, larger shows finer detail.",
             "to {0} × {0} pixels",
             unit="pixels",
             empty="the network’s own",
@@ -33,11 +33,11 @@ class PreprocessingChoices(Choices):
         Key(
             "Making images square",
             "images",
-            "What to do with images that are not square. With the same scale for all a small cell stays small.",
+            "What to do with images that are not square. If the scale is the same for all, a small cell stays small.",
             choices=(
                 Choice("pad", "whole image, with a border", "keeping their shape and padding to a square"),
                 Choice("stretch", "stretch", "stretching them to a square"),
-                Choice("crop", "cut out the centre", "cutting out the centre square"),
+                Choice("crop", "crop the center", "cutting out the centre square"),
                 Choice(
                     "canvas",
                     "same scale for all, with a border",
@@ -47,15 +47,15 @@ class PreprocessingChoices(Choices):
         ),
     ] = Field(
         default="pad",
-        description="Keep the shape and pad, stretch to a square, cut the centre square out, or pad at one scale for "
-        "all images (canvas), so that a small cell stays small.",
+        description="Keep the shape and pad, stretch to a square, crop the center square, or pad at one scale for all "
+        "images (canvas), so that a small cell stays small.",
     )
     pad_colour: Annotated[
         PadColour,
         Key(
-            "Colour of the border",
+            "Color of the border",
             "images",
-            "What the border is filled with where images are padded.",
+            "The color of the border of padded images.",
             choices=(
                 Choice("auto", "as the image’s edge"),
                 Choice("black", "black", "any border being black"),
@@ -64,14 +64,14 @@ class PreprocessingChoices(Choices):
         ),
     ] = Field(
         default="auto",
-        description="What pad and canvas fill up with: the colour of the image's border (auto), black or white.",
+        description="Fill of pad and canvas: the color of the image's border (auto), black or white.",
     )
     scaling: Annotated[
         Literal["auto", "full", "training-range", "per-image"],
         Key(
             "Intensities",
             "images",
-            "Which values become black and white. Where each image has its own, differences in brightness between "
+            "Which values become black and white. If each image has its own range, differences in brightness between "
             "images are lost.",
             choices=(
                 Choice(
@@ -86,15 +86,15 @@ class PreprocessingChoices(Choices):
         ),
     ] = Field(
         default="auto",
-        description="How intensities become 0-1: by the data type's full range (auto, for 8 bit), by the range met "
-        "in training images (auto, for deeper ones), or by each image's own, which erases intensity.",
+        description="How intensities are scaled to 0-1: by the full range of the data type (auto, for 8 bit), by the "
+        "range of the training images (auto, for deeper ones), or by the range of each image, which removes intensity.",
     )
     normalisation: Annotated[
         Literal["weights", "imagenet", "none", "training-images"],
         Key(
-            "Normalisation",
+            "Normalization",
             "images",
-            "Shifts and stretches intensities once more to the range the network was trained on.",
+            "Scales intensities to the mean and standard deviation that the network was trained with.",
             choices=(
                 Choice("weights", "as the network expects"),
                 Choice("imagenet", "as for ImageNet", "then brought to ImageNet's mean and standard deviation"),
@@ -108,8 +108,8 @@ class PreprocessingChoices(Choices):
         ),
     ] = Field(
         default="weights",
-        description="Mean and standard deviation that intensities in 0-1 are brought to: what the weights were trained "
-        "with, ImageNet's, none (0-1 as they are), or those of the training images.",
+        description="Mean and standard deviation to which intensities in 0-1 are scaled: those that the weights were "
+        "trained with, ImageNet's, none (0-1 unchanged), or those of the training images.",
     )
     plane: Annotated[
         Plane,
@@ -134,8 +134,8 @@ class PreprocessingChoices(Choices):
         Key(
             "Files of channels",
             "images",
-            "Where each channel lies in a file of its own: the part of the names that tells them apart, in the order "
-            "of the channels, such as _w1 and _w2.",
+            "If each channel is in a separate file: the part of the file names that distinguishes the channels, in "
+            "their order, such as _w1 and _w2.",
             lambda marks: (
                 f"files with {', '.join(marks)} in their names being the channels of an image" if marks else ""
             ),
@@ -143,15 +143,15 @@ class PreprocessingChoices(Choices):
         ),
     ] = Field(
         default=None,
-        description="What tells the files of one image apart by their names, a file per channel: [_w1, _w2]; left "
-        "empty (null), each file is an image.",
+        description="Parts of the file names that distinguish the channels of an image, one file per channel: [_w1, "
+        "_w2]; left empty (null), each file is an image.",
     )
     crop_size: Annotated[
         int | None,
         Key(
             "Crop size",
             "images",
-            "For a table of points (x, y) in fields of view: the side, in pixels, of the square that is cut out around "
+            "For a table of points (x, y) in fields of view: the side, in pixels, of the square that is cropped around "
             "each point. About twice the diameter of a cell is a good start.",
             lambda side: f"squares of {side} pixels being cut out around the points of a table" if side else "",
             unit="pixels",
@@ -168,7 +168,7 @@ class PreprocessingChoices(Choices):
         Key(
             "Channels",
             "images",
-            "Which channels the network sees, by their numbers from 0.",
+            "The channels that the network uses, by their numbers from 0.",
             lambda channels: f"channels {', '.join(map(str, channels))} (from 0) being used" if channels else "",
             empty="all",
         ),

@@ -66,13 +66,14 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
         Key(
             "Groups",
             "classes",
-            "What images of one patient, slide or well have in common: a column of the table, or a part of the path.",
+            "What images of one patient, slide or well have in common: a column of the table, or a pattern in the "
+            "path.",
             empty="none",
         ),
     ] = Field(
         default=None,
-        description="Column of a table, or regular expression on the path, that names what must not be divided "
-        "(patient, slide, well).",
+        description="Column of a table, or regular expression on the path, that names the group of an image (patient, "
+        "slide, well). All images of a group stay in the same set.",
     )
     primary_metric: Annotated[
         str,
@@ -80,10 +81,10 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
         Key(
             "Primary metric",
             "training",
-            "The number that decides which state of the network is best. Macro: each class counts the same.",
+            "The metric that selects the best epoch on validation images. Macro: each class has the same weight.",
             choices=_metric_choices,
         ),
-    ] = Field(default="macro_f1", description="The metric by which validation images choose.")
+    ] = Field(default="macro_f1", description="The metric that selects on validation images.")
     seed: Annotated[
         int,
         Key(
@@ -98,7 +99,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
         Key(
             "Device",
             "basic",
-            "Automatic takes a graphics card where there is one.",
+            "Automatic uses a graphics card if there is one.",
             choices=(
                 Choice("auto", "automatic"),
                 Choice("cpu", "processor (CPU)"),
@@ -106,11 +107,11 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
                 Choice("mps", "Apple graphics"),
             ),
         ),
-    ] = Field(default="auto", description="Where to train; auto takes a CUDA GPU where there is one.")
+    ] = Field(default="auto", description="Device for training; auto uses a CUDA GPU if there is one.")
 
     if not TYPE_CHECKING:  # where the keys and their types are known
 
-        def __init__(self, /, **choices: Any) -> None:  # Any: whatever somebody gives
+        def __init__(self, /, **choices: Any) -> None:  # Any: values of the caller
             """Raises BadRecipe: a key or value is not valid; the nearest valid key is named."""
             try:
                 super().__init__(**choices)
@@ -133,7 +134,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
         return self.init != "scratch" and self.head_init == "instant"
 
     def n_seen_again(self, n_train: int) -> int:
-        """How many of these training images a fine-tuned network looks at once more, after its last epoch."""
+        """Return the number of training images that a fine-tuned network processes again after its last epoch."""
         return min(n_train, IMAGES_REFITTED if self.refit_head else IMAGES_FAMILIAR)
 
     def copies_in_images(self, n_train: int) -> float:
@@ -160,7 +161,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
     @field_validator("group", mode="before")
     @classmethod
     def _group_is_text(cls, value: object) -> object:
-        """YAML reads a column called 7 or 2024-01-05 as a number or a date."""
+        """Return the group as text: YAML reads a column named 7 or 2024-01-05 as a number or a date."""
         is_simple = isinstance(value, int | float | datetime.date) and not isinstance(value, bool)
         return str(value) if is_simple else value
 

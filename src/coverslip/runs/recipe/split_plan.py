@@ -15,33 +15,38 @@ class SplitPlan(Choices):
     val: Annotated[
         Fraction,
         Key(
-            "Share for validation",
+            "Validation set",
             "split",
-            "Not used for training: these images decide which state of the network is best, and when to stop. 0.2 is "
-            "one image in five.",
+            "The share of images that select the best epoch and stop training early. They are not used for training. "
+            "0.2 is one image in five.",
         ),
-    ] = Field(default=0.2, gt=0, description="Share of images that choices are made on (validation).")
+    ] = Field(default=0.2, gt=0, description="Share of images in the validation set, on which choices are made.")
     test: Annotated[
         Fraction,
-        Key("Share to test on", "split", "Kept aside until the end. The final result comes from these alone."),
-    ] = Field(default=0.2, gt=0, description="Share of images that the final numbers come from; no choice sees them.")
+        Key("Test set", "split", "The share of images for the final metrics. No choice depends on them."),
+    ] = Field(
+        default=0.2,
+        gt=0,
+        description="Share of images in the test set, for the final metrics; no choice depends on them.",
+    )
     folds: Annotated[
         int | None,
         Key(
             "Folds",
             "split",
-            "So many tests instead of one: each fold tests on another part of the images, until every image was tested "
-            "once. Takes so many times as long; good for few images or few patients. 0 makes one test. Left empty, "
-            "folds are made where there are few groups or images.",
+            "Number of folds of cross-validation: each fold is tested on other images, until every image was tested "
+            "once. Training time grows with the number. Useful for few images or few patients. 0 makes one split. If "
+            "empty, there are folds if groups or images are few.",
             empty="depends on the images",
         ),
     ] = Field(
         default=None,
         ge=0,
         le=100,
-        description="Cross-validation: so many networks, each tested on another part, so that every image is tested "
-        "once (`test` then does not count); the classifier itself is trained on all images. 0 makes one split. Left "
-        "empty (null), up to 5 folds where there are fewer than 10 groups, or fewer than 100 images without groups.",
+        description="Number of folds of cross-validation: one network per fold, tested on other images, so that every "
+        "image is tested once (`test` is then ignored). The classifier itself is trained on all images. 0 makes one "
+        "split. Left empty (null), up to 5 folds if there are fewer than 10 groups, or fewer than 100 images without "
+        "groups.",
     )
 
     @field_validator("folds")
@@ -56,21 +61,19 @@ class SplitPlan(Choices):
         Key(
             "Leave one domain out",
             "split",
-            "A fold for each domain (folder, laboratory): it is tested by a network that was trained on all others, "
-            "which tells what to expect of images from elsewhere.",
+            "One fold per domain (folder, laboratory): it is tested by a network that was trained on all other "
+            "domains, which estimates the performance on images of a new domain.",
             lambda is_on: "each domain tested by a network that was trained on all others" if is_on else "",
         ),
-    ] = Field(
-        default=False, description="A fold for each domain, in place of `folds` and `test`: leave one domain out."
-    )
+    ] = Field(default=False, description="One fold per domain, instead of `folds` and `test`: leave one domain out.")
 
     near_duplicates: Annotated[
         Literal["together", "ignore"],
         Key(
             "Near-duplicates",
             "split",
-            "Images that show the same with other pixels: saved again, resized, turned, mirrored or cropped. coverslip "
-            "searches for them and keeps them in the same set, since a test image whose near-duplicate was "
+            "Images that show the same with different pixels: saved again, resized, rotated, mirrored or cropped. "
+            "coverslip searches for them and keeps them in the same set, because a test image whose near-duplicate was "
             "trained on makes the results too good.",
             choices=(
                 Choice("together", "keep in the same set"),
@@ -79,49 +82,51 @@ class SplitPlan(Choices):
         ),
     ] = Field(
         default="together",
-        description="Whether the training searches for near-duplicates and keeps each cluster of them in one part of "
-        "the split, or does not search.",
+        description="Whether the training searches for near-duplicates and keeps each cluster of them in one set, or "
+        "does not search.",
     )
     train_per_class: Annotated[
         int | None,
         Key(
             "Most images per class",
             "split",
-            "Trains on no more than so many images of each class, drawn at random.",
+            "The maximum number of training images per class, drawn at random.",
             lambda n: "" if n is None else f"at most {n} training image{'s'[: n != 1]} of each class, drawn at random",
             unit="images",
             empty="all",
         ),
     ] = Field(
-        default=None, ge=1, description="Most training images of each class, drawn by chance; left empty (null), all."
+        default=None,
+        ge=1,
+        description="Maximum number of training images per class, drawn at random; left empty (null), all.",
     )
     seed: Annotated[
         int | None,
         Key(
             "Seed of the split",
             "split",
-            "Images are divided by this seed, whatever the seed of the training: several trainings are then tested on "
-            "the same images.",
+            "Images are split by this seed, independent of the seed of the training, so that several trainings are "
+            "tested on the same images.",
             lambda seed: "" if seed is None else f"images divided by a seed of their own ({seed})",
             empty="the seed of the training",
         ),
-    ] = Field(default=None, ge=0, le=2**32 - 1, description="Divides the images; left empty (null), `seed` does.")
+    ] = Field(default=None, ge=0, le=2**32 - 1, description="Seed of the split; left empty (null), `seed`.")
 
     run: Annotated[
         str | None,
         Key(
             "Split of an earlier training",
             "split",
-            "Keeps it, so that two trainings can be compared: what was tested on then is tested on now. Images that "
-            "have come since join training.",
+            "Reuses it, so that two trainings can be compared: the test images are the same. Images that were added "
+            "since join the training set.",
             "each image in the same set (training, validation or test) as in an earlier training",
-            empty="a split of its own",
+            empty="a new split",
         ),
     ] = Field(
         default=None,
         min_length=1,
         description="The folder of an earlier run on these images: each stays in its set (training, "
-        "validation or test). Left empty (null), the images are split anew.",
+        "validation or test). Left empty (null), a new split is made.",
     )
 
     @model_validator(mode="after")
@@ -144,5 +149,5 @@ class SplitPlan(Choices):
         return bool(self.folds) or self.by_domain
 
     def resolved(self, n_folds: int) -> "SplitPlan":
-        """The same with the number of folds that the images called for; that of domains is theirs."""
+        """Return the plan with the number of folds that the images need; folds of domains stay as they are."""
         return self if self.by_domain else self.model_copy(update={"folds": n_folds})

@@ -298,14 +298,14 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
         BadRecipe: `init.recipe` is not valid, or would leave the network as it was.
     """
     assert isinstance(recipe.init, Pretraining)
-    own = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to"})
+    values = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to"})
     changes = recipe.init.recipe
     # A start from many images for few is why one asks, and their split is another one.
-    split = {**own["split"], "folds": 0, "by_domain": False, "train_per_class": None, "run": None}
+    split = {**values["split"], "folds": 0, "by_domain": False, "train_per_class": None, "run": None}
     if "split" in changes:
         split = {**split, **changes["split"]} if isinstance(changes["split"], dict) else changes["split"]
     try:
-        first = check_recipe({**own, "stage": "finetune", **changes, "split": split}, file=file)
+        first = check_recipe({**values, "stage": "finetune", **changes, "split": split}, file=file)
     except BadRecipe as error:
         faults = [(f"init.recipe.{key}", fault) for key, fault in error.faults]
         raise BadRecipe("invalid-pretraining-recipe", cause=error, file=file, faults=faults) from error
@@ -336,18 +336,18 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
         BadRecipe: a setting has no `=`, or names an unknown key or a value that is not valid.
     """
     data: dict[str, Any] = recipe.model_dump(mode="json")
-    chosen = set(recipe.model_fields_set)
+    set_keys = set(recipe.model_fields_set)
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise BadRecipe("setting-without-value", setting=setting)
         *sections, last = key.strip().split(".")
-        chosen.add((*sections, last)[0])
+        set_keys.add((*sections, last)[0])
         if sections[:1] == ["init"] and not isinstance(data["init"], dict):  # such as init.run=runs/first
             data["init"] = {}
         place = data
         for depth, section in enumerate(sections):
-            if depth and sections[:2] in (["init", "recipe"], ["init", "labels"]):  # hold only what somebody wrote
+            if depth and sections[:2] in (["init", "recipe"], ["init", "labels"]):  # hold only the given keys
                 place.setdefault(section, {})
             inner = place.get(section)
             if not isinstance(inner, dict):
@@ -359,4 +359,4 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
             raise BadRecipe("setting-not-readable", setting=setting) from error
         if key.strip() == "augment":  # a name becomes what it stands for, so that later settings can reach into it
             data = check_recipe(data).model_dump(mode="json")
-    return Recipe.model_construct(_fields_set=chosen, **dict(check_recipe(data)))
+    return Recipe.model_construct(_fields_set=set_keys, **dict(check_recipe(data)))

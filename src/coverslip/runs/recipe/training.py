@@ -23,7 +23,7 @@ class Regulariser(Choices):
         Key(
             "Group features by",
             "training",
-            "An extra aim of learning, from a publication: images of a group should look alike to the network.",
+            "An additional term of the loss, from a publication: images of a group should have similar features.",
             choices=lambda: (
                 Choice("none", "no"),
                 *(Choice(name, record.title, record.phrase) for name, record in GROUPINGS.items()),
@@ -31,7 +31,7 @@ class Regulariser(Choices):
         ),
     ] = Field(
         default="none",
-        description="What features are grouped by: nothing, which turns all of this off; the classes; or K-means "
+        description="How features are grouped: not at all, which disables the regularizer; by class; or by K-means "
         "within the step's images, one cluster for each class, as published.",
     )
     spread_weight: Annotated[
@@ -39,30 +39,30 @@ class Regulariser(Choices):
         Key(
             "Push groups apart",
             "training",
-            "For the extra aim: how strongly groups are pushed apart. 0 is not at all.",
+            "For the regularizer: how strongly groups are pushed apart. 0 disables it.",
             "{:g}",
         ),
-    ] = Field(default=1.0, ge=0, le=1e6, description="Push of groups away from one another; 0 leaves this part out.")
+    ] = Field(default=1.0, ge=0, le=1e6, description="Weight of the distance between groups; 0 disables this term.")
     scatter_weight: Annotated[
         float,
         Key(
             "Pull groups together",
             "training",
-            "For the extra aim: how strongly images of a group are pulled together. 0 is not at all.",
+            "For the regularizer: how strongly images of a group are pulled together. 0 disables it.",
             "{:g}",
         ),
     ] = Field(
         default=1e-4,
         ge=0,
         le=1e6,
-        description="Pull of features towards the centre of their group; 0 leaves this part out.",
+        description="Weight of the distance of features from the center of their group; 0 disables this term.",
     )
     scatter: Annotated[
         Literal["sum", "mean"],
         Key(
             "Combine distances by",
             "training",
-            "For the extra aim: whether distances within a group are averaged or added up.",
+            "For the regularizer: whether distances within a group are averaged or summed.",
             choices=(
                 Choice("sum", "their sum", "distances within a group added up"),
                 Choice("mean", "their mean", "distances within a group averaged"),
@@ -70,7 +70,7 @@ class Regulariser(Choices):
         ),
     ] = Field(
         default="mean",
-        description="How a group's distances from its centre are put together: their mean, or their sum as published, "
+        description="How the distances of a group from its center are combined: their mean, or their sum as published, "
         "which grows with batch_size and memory.",
     )
     memory: Annotated[
@@ -78,7 +78,7 @@ class Regulariser(Choices):
         Key(
             "Earlier images in groups",
             "training",
-            "For the extra aim: how many earlier images count too. 0 is none.",
+            "For the regularizer: how many earlier images are included in the groups. 0 is none.",
             "{} earlier images taken into the groups",
             unit="images",
         ),
@@ -86,19 +86,19 @@ class Regulariser(Choices):
         default=0,
         ge=0,
         le=1_000_000,
-        description="Earlier images of the same epoch whose features are taken into the groups too: a step of four "
-        "images hardly has groups. 0 takes the step's own only, as published.",
+        description="Earlier images of the same epoch whose features are included in the groups, because a step of a "
+        "few images has hardly any groups. 0 uses only the images of the step, as published.",
     )
 
 
 _LABELS = (
-    "Names of classes there, each with its name here, where the same class is called differently; where all classes "
-    "are known by then, what tells them is kept if validation images prefer it."
+    "Class names of the earlier training, each with its name here, if they differ. If the earlier training has all "
+    "classes, its last layer is kept if that is better on validation images."
 )
 
 
 class FromRun(Choices):
-    """The weights of an earlier run: its network goes on learning."""
+    """Initialization with the weights of an earlier run."""
 
     run: str = Field(description="The run's folder, its classifier/ or a .coverslip file.")
     labels: dict[Name, Name] = Field(default_factory=dict, description=_LABELS)
@@ -108,13 +108,13 @@ class Pretraining(Choices):
     """Two-step transfer: pretraining on other labelled images, whose network then learns these.
 
     Its network is chosen as any: the best epoch by validation images of its own (paper 004 does not say which
-    checkpoint it went on from).
+    checkpoint it continued from).
     """
 
     train_on: str = Field(description="A folder with one sub-folder per class, or a table with path and label.")
     # Any: checked as a recipe
     recipe: dict[str, Any] = Field(
-        default_factory=dict, description="What is other than in this recipe when pretraining, such as group."
+        default_factory=dict, description="Keys that differ from this recipe in pretraining, such as group."
     )
     labels: dict[Name, Name] = Field(default_factory=dict, description=_LABELS)
 
@@ -166,29 +166,29 @@ def _clipping_phrase(longest: float | Literal["auto"] | None) -> str:
 
 
 class FinetuningChoices(Choices):
-    """How the whole network learns."""
+    """How the whole network is fine-tuned."""
 
     epochs: Annotated[
         Literal["auto"] | Annotated[int, Field(ge=1, le=10_000)],
         Key(
             "Maximum epochs",
             "training",
-            "In an epoch, the network sees every training image once. Few images need more epochs; automatic chooses "
-            "how many.",
+            "In an epoch, every training image is used once. Few images need more epochs; automatic chooses the "
+            "number.",
             _epochs_phrase,
             choices=(Choice("auto", "automatic"),),
         ),
     ] = Field(
         default="auto",
-        description="Most passes over the training images when fine-tuning; auto is 8, and where an epoch shows fewer "
-        "than 800 images as many as show 6,400 in all, at most 60.",
+        description="Maximum number of passes over the training images in fine-tuning; auto is 8, and if an epoch has "
+        "fewer than 800 images, as many as show 6,400 images in total, at most 60.",
     )
     last_epoch: Annotated[
         int | None,
         Key(
             "End after epoch",
             "training",
-            "Ends before the last epoch, though the learning rate falls as for all of them.",
+            "Ends before the last epoch, although the learning rate follows the schedule of all epochs.",
             "ended after epoch {}",
             empty="after the last",
         ),
@@ -196,22 +196,22 @@ class FinetuningChoices(Choices):
         default=None,
         ge=1,
         le=10_000,
-        description="Epoch to end after, though the learning rate falls as for all `epochs`; left empty (null), all of "
-        "them.",
+        description="Epoch to end after, although the learning rate follows the schedule of all `epochs`; left empty "
+        "(null), all of them.",
     )
     schedule_changes: Annotated[
         dict[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0)]],
         Key(
             "Changes of the number of epochs",
             "training",
-            "A time budget writes here how it adapted fine-tuning to the time, so that the same training can be "
-            "repeated. Leave it empty otherwise.",
+            "A time budget writes here how it adapted fine-tuning to the time, so that the training can be "
+            "reproduced. Leave it empty otherwise.",
             lambda changes: "the number of epochs adapted to a time budget" if changes else "",
         ),
     ] = Field(
         default_factory=dict,
-        description="`epoch: number of epochs` lines, both with decimals: from then on the learning rate falls so that "
-        "it comes to its end after that number of epochs in all. A time budget writes them.",
+        description="`epoch: number of epochs` lines, both with decimals: from that epoch on, the learning rate falls "
+        "so that it reaches its end after that total number of epochs. A time budget writes them.",
     )
     batch_size: Annotated[
         int,
@@ -231,10 +231,10 @@ class FinetuningChoices(Choices):
     optimizer: Annotated[
         Literal["adamw", "adam", "amsgrad", "sgd", "adam-then-sgd"],
         Key(
-            "Optimiser",
+            "Optimizer",
             "training",
-            "How the weights of the network are updated. The default suits nearly all; the others repeat published "
-            "trainings.",
+            "How the parameters of the network are updated. The default suits almost all trainings; the others "
+            "reproduce published ones.",
             choices=(
                 Choice("adamw", "AdamW", "AdamW"),
                 Choice("adam", "Adam", "Adam"),
@@ -245,16 +245,16 @@ class FinetuningChoices(Choices):
         ),
     ] = Field(
         default="adamw",
-        description="Fine-tuning's optimiser; amsgrad is Adam with the largest second moment so far; sgd has Nesterov "
-        "momentum 0.9; adam-then-sgd changes from one to the other on the way.",
+        description="Optimizer of fine-tuning; amsgrad is Adam with the largest second moment so far; sgd has Nesterov "
+        "momentum 0.9; adam-then-sgd changes from Adam to SGD during training.",
     )
     learning_rate: Annotated[
         float,
         Key(
             "Learning rate",
             "training",
-            "How much the weights change at each step. Too large and the network does not learn; too small and it "
-            "takes long.",
+            "How much the parameters change at each step. If it is too large, the network does not learn; if it is "
+            "too small, training takes long.",
             "peak learning rate {:g}",
         ),
     ] = Field(
@@ -268,30 +268,30 @@ class FinetuningChoices(Choices):
         Key(
             "Learning rate of pretrained layers",
             "training",
-            "A share of the learning rate. Below 1, layers that know a lot already change less than the new last one.",
+            "A share of the learning rate. Below 1, pretrained layers change less than the new last layer.",
             "{:.0%} of it for pretrained layers",
         ),
     ] = Field(
         default=1.0,
         gt=0,
         le=1,
-        description="Share of the learning rate for layers with pretrained weights; the last layer has all of it.",
+        description="Share of the learning rate for pretrained layers; the last layer uses the full learning rate.",
     )
     sgd_from: Annotated[
         Fraction,
         Key(
             "Change to SGD after",
             "training",
-            "Only where Adam is followed by SGD: the share of epochs after which it changes.",
+            "Only for Adam followed by SGD: the share of epochs after which the optimizer changes.",
             "after {:.0%} of the epochs SGD with Nesterov momentum",
         ),
-    ] = Field(default=0.5, gt=0, description="Share of the epochs after which adam-then-sgd goes on with sgd.")
+    ] = Field(default=0.5, gt=0, description="Share of the epochs after which adam-then-sgd changes to sgd.")
     sgd_learning_rate: Annotated[
         float,
         Key(
             "Learning rate of SGD",
             "training",
-            "Only where Adam is followed by SGD: the largest learning rate after the change.",
+            "Only for Adam followed by SGD: the largest learning rate after the change.",
             "with a peak learning rate of {:g}",
         ),
     ] = Field(default=1e-2, gt=0, le=10, description="Peak learning rate of the sgd in adam-then-sgd.")
@@ -300,26 +300,25 @@ class FinetuningChoices(Choices):
         Key(
             "Weight decay",
             "training",
-            "Keeps the network’s weights small, which helps against overfitting (learning images by heart).",
+            "Keeps the parameters of the network small, which reduces overfitting.",
             "weight decay {:g}",
         ),
-    ] = Field(default=0.01, ge=0, le=1, description="Pull of weights towards zero; not on biases and norms.")
+    ] = Field(default=0.01, ge=0, le=1, description="Weight decay; not applied to biases and norms.")
     clip_gradient: Annotated[
         Literal["auto"] | Annotated[float, Field(gt=0, le=1e6)] | None,
         Key(
-            "Longest gradient",
+            "Gradient clipping",
             "training",
-            "Shortens steps that would be far longer than usual, so that training does not run away. Automatic does so "
-            "for SGD, and for whatever begins with the instant classifier.",
+            "Limits the length of the gradient, so that training does not diverge. Automatic limits it for SGD, and "
+            "for training that begins with the instant classifier.",
             _clipping_phrase,
             choices=(Choice("auto", "automatic"),),
-            empty="never shorten",
+            empty="no clipping",
         ),
     ] = Field(
         default="auto",
-        description="Length (norm over all weights) that the gradient of a step is shortened to where it is longer; "
-        "auto is 1 for sgd, whose steps ran away without a bound, and where training begins with the instant "
-        "classifier, else none; left empty (null), none.",
+        description="Maximum norm of the gradient over all parameters; auto is 1 for sgd, which diverged without a "
+        "limit, and for training that begins with the instant classifier, else none; left empty (null), none.",
     )
     schedule: Annotated[
         Literal["cosine", "plateau", "constant"],
@@ -329,7 +328,7 @@ class FinetuningChoices(Choices):
             "How the learning rate changes during training.",
             choices=(
                 Choice("cosine", "falls smoothly to zero", "falling to zero along a cosine"),
-                Choice("plateau", "falls when progress stalls", "falling when the validation loss stands still"),
+                Choice("plateau", "falls when progress stalls", "falling when the validation loss stops improving"),
                 Choice("constant", "stays the same", "held constant"),
             ),
         ),
@@ -343,8 +342,7 @@ class FinetuningChoices(Choices):
         Key(
             "Warm-up",
             "training",
-            "The share of all steps during which the learning rate rises from zero, so that pretrained weights are "
-            "not spoilt.",
+            "The share of all steps during which the learning rate rises from zero, to protect pretrained weights.",
             "the learning rate growing from zero over the first {:.0%} of the steps",
         ),
     ] = Field(default=0.25, description="Share of all steps that raise the learning rate from zero.")
@@ -354,16 +352,16 @@ class FinetuningChoices(Choices):
         Key(
             "Loss",
             "training",
-            "What training minimises. Focal loss counts images less that the network is already sure of.",
+            "The loss that training minimizes. Focal loss reduces the weight of images with confident predictions.",
             choices=lambda: tuple(Choice(name, record.title, record.phrase) for name, record in LOSSES.items()),
         ),
-    ] = Field(default="cross_entropy", description="What fine-tuning minimises, image by image.")
+    ] = Field(default="cross_entropy", description="The loss that fine-tuning minimizes, per image.")
     loss_options: Annotated[
         dict[str, float],
         Key(
             "Options of the loss",
             "training",
-            "Numbers that the loss can be given; focal has gamma.",
+            "Numeric options of the loss; focal has gamma.",
             lambda options: ", ".join(f"{name} = {value:g}" for name, value in options.items()),
             options=lambda: {name: record.options for name, record in LOSSES.items()},
         ),
@@ -373,7 +371,7 @@ class FinetuningChoices(Choices):
         Key(
             "Label smoothing",
             "training",
-            "Above 0, the network is not pushed to be completely certain. Useful where some labels may be wrong.",
+            "Above 0, the network is trained to be less confident. Useful if some labels may be wrong.",
             "label smoothing {:g}",
         ),
     ] = Field(default=0.0, description="Share of the label's weight that is spread over all classes.")
@@ -383,22 +381,23 @@ class FinetuningChoices(Choices):
         Key(
             "Weight of rare classes",
             "balance",
-            "Without this, a network may do well on frequent classes and neglect rare ones. The test stays as it is.",
+            "Without this, a network may perform well on frequent classes only. The test set is not changed.",
             choices=(
-                Choice("none", "every image counts the same"),
-                Choice("balanced", "mistakes on rare ones count more", "weighted by class"),
+                Choice("none", "the same weight for every image"),
+                Choice("balanced", "a larger weight for rare classes", "weighted by class"),
             ),
         ),
     ] = Field(
         default="none",
-        description="In training only: `balanced` weighs the loss of each image so that every class counts alike.",
+        description="In training only: `balanced` weights the loss of each image so that every class has the same "
+        "weight.",
     )
     sampling: Annotated[
         Sampling,
         Key(
             "Images in each epoch",
             "balance",
-            "Which images an epoch shows, and how often. The test stays as it is.",
+            "Which images an epoch uses, and how often. The test set is not changed.",
             choices=(
                 Choice("all", "each once"),
                 Choice("oversample", "those of rare classes more often", "with rare classes drawn more often"),
@@ -420,10 +419,10 @@ class FinetuningChoices(Choices):
     checkpoint_selection: Annotated[
         Literal["auto", "best", "last"],
         Key(
-            "Kept epoch",
+            "Checkpoint selection",
             "training",
-            "The network of which epoch is kept. Where training begins with the instant classifier, the last one is "
-            "better than the one that looks best on a few validation images.",
+            "The epoch whose network is used. If training begins with the instant classifier, the last epoch is "
+            "better than the best one on a few validation images.",
             choices=(
                 Choice("auto", "automatic"),
                 Choice("best", "the best on validation images", "keeping the best epoch"),
@@ -432,25 +431,25 @@ class FinetuningChoices(Choices):
         ),
     ] = Field(
         default="auto",
-        description="Which epoch's network is kept; auto is the last where training begins with the instant classifier "
-        "and the learning rate falls along a cosine, else the best by the primary metric on validation images.",
+        description="Epoch whose network is kept; auto is the last if training begins with the instant classifier and "
+        "the learning rate falls along a cosine, else the best by the primary metric on validation images.",
     )
     stage_selection: Annotated[
         Literal["better", "finetune"],
         Key(
-            "Kept network",
+            "Stage selection",
             "training",
             "Whether the instant classifier is kept if the fine-tuned network has worse validation results. "
             "Publications keep the fine-tuned network in any case.",
             choices=(
-                Choice("better", "the one that validation results select"),
-                Choice("finetune", "the fine-tuned one", "the fine-tuned network kept in any case"),
+                Choice("better", "selected by validation results"),
+                Choice("finetune", "the fine-tuned network", "the fine-tuned network kept in any case"),
             ),
         ),
     ] = Field(
         default="better",
-        description="Which network is kept where there is an instant classifier and a fine-tuned one: the one with the "
-        "better validation results, or the fine-tuned one in any case. Fine-tuning that begins with the instant "
+        description="Which of the instant classifier and the fine-tuned network is kept: the one with the better "
+        "validation results, or the fine-tuned network in any case. Fine-tuning that begins with the instant "
         "classifier and ends after no fewer epochs than auto takes is kept unless its primary metric is lower by more "
         "than two standard errors of the difference.",
     )
@@ -459,8 +458,8 @@ class FinetuningChoices(Choices):
         Key(
             "Patience",
             "training",
-            "Stops after so many epochs without a better result on validation images. Where the last epoch is kept "
-            "and the learning rate falls smoothly, all epochs are run.",
+            "Stops after this number of epochs without a better result on validation images. If the last epoch is "
+            "kept and the learning rate falls smoothly, all epochs are run.",
             lambda n: "never stopping early" if n is None else f"stopping after {n} epochs without a better one",
             unit="epochs",
             empty="never stop early",
@@ -468,8 +467,9 @@ class FinetuningChoices(Choices):
     ] = Field(
         default=10,
         ge=1,
-        description="Stop after so many epochs without a better primary metric on validation images; left empty "
-        "(null), never. All epochs are run where the last one is kept and the learning rate falls along a cosine.",
+        description="Number of epochs without a better primary metric on validation images after which training stops; "
+        "left empty (null), it does not stop early. All epochs are run if the last one is kept and the learning rate "
+        "falls along a cosine.",
     )
 
     @property
