@@ -29,10 +29,10 @@ def test_a_ring_that_is_not_there_is_found(page: "Page") -> None:
 
 def test_the_colours_can_be_chosen_and_stay(page: "Page") -> None:
     open_page(page, "/")
-    page.get_by_label("Colours").select_option("dark")
+    page.get_by_label("Colors").select_option("dark")
     page.reload()
-    assert page.get_by_label("Colours").input_value() == "dark"
-    page.get_by_label("Colours").select_option("auto")
+    assert page.get_by_label("Colors").input_value() == "dark"
+    page.get_by_label("Colors").select_option("auto")
 
 
 def test_links_change_the_page_without_loading_it_anew(page: "Page") -> None:
@@ -70,9 +70,9 @@ def test_a_forgotten_set_can_be_had_back(page: "Page", app_server: RunningApp) -
     cells = save_cells(app_server.root / "to forget")
     app_server.opened(cells)
     page.goto("/datasets")
-    page.get_by_role("button", name="Forget: to forget").click()
-    page.get_by_role("dialog").get_by_role("button", name="Forget").click()
-    page.get_by_text("“to forget” is forgotten.").wait_for()
+    page.get_by_role("button", name="Remove from list: to forget").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove from list").click()
+    page.get_by_text("“to forget” was removed from the list.").wait_for()
     page.get_by_role("link", name="to forget").wait_for(state="hidden")
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("link", name="to forget").wait_for()
@@ -86,8 +86,8 @@ def test_undo_of_a_label_closes_with_its_page_and_that_of_a_removal_stays(page: 
     page.get_by_role("button", name="Undo").wait_for()
     page.get_by_role("link", name="Datasets").first.click()
     page.get_by_role("button", name="Undo").wait_for(state="detached")
-    page.get_by_role("button", name="Forget: to leave").click()
-    page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    page.get_by_role("button", name="Remove from list: to leave").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove from list").click()
     page.get_by_role("button", name="Undo").wait_for()
     page.get_by_role("link", name="Trainings").click()
     page.get_by_role("heading", name="Trainings", level=1).wait_for()
@@ -99,9 +99,9 @@ def test_no_other_set_takes_the_place_of_one_that_cannot_be_trained_on(page: "Pa
     app_server.opened(save_cells(app_server.root / "with classes"))
     plain = app_server.opened(save_cells(app_server.root / "without"), is_labelled=False)
     page.goto(f"/train?dataset={plain['id']}")
-    page.get_by_role("heading", name="These images have no classes yet").wait_for()
+    page.get_by_role("heading", name="These images have no labels yet").wait_for()
     assert page.get_by_role("button", name="Start training").count() == 0
     page.goto("/train?dataset=forgotten")
-    page.get_by_role("heading", name="These images are no longer here").wait_for()
-    page.get_by_role("button", name="Train on other images").click()
+    page.get_by_role("heading", name="This dataset is no longer available").wait_for()
+    page.get_by_role("button", name="Train on another dataset").click()
     page.get_by_role("button", name="Start training").wait_for()

@@ -67,7 +67,7 @@ def test_no_folder_can_be_used_while_another_one_is_listed(page: "Page", app_ser
     use = chooser.get_by_role("button", name="Use this folder")
     path.fill(str(first))
     path.press("Enter")
-    chooser.get_by_text("Its folders become classes").wait_for()
+    chooser.get_by_text("Sub-folders become classes").wait_for()
     page.route(re.compile("/api/v1/folders"), hold)
     path.fill(str(second))
     with page.expect_request(re.compile("/api/v1/folders")):
@@ -87,13 +87,13 @@ def test_a_folder_that_is_open_already_is_gone_on_with_or_opened_anew(page: "Pag
         page.get_by_role("button", name="Choose a folder").click()
         page.keyboard.type(f'"{folder}"')  # as Windows copies paths
         page.keyboard.press("Enter")
-        page.get_by_role("dialog").get_by_text("Its folders become classes").wait_for()
+        page.get_by_role("dialog").get_by_text("Sub-folders become classes").wait_for()
         page.get_by_role("button", name="Use this folder").click()
-        page.get_by_text("This is open already, as “twice”.").wait_for()
+        page.get_by_text("These images are already open as the dataset “twice”.").wait_for()
 
     choose()
-    page.get_by_role("button", name="Go on with it").click()
+    page.get_by_role("button", name="Use this dataset").click()
     page.wait_for_url(f"**/datasets/{first['id']}*")
     choose()
-    page.get_by_role("button", name="Open it anew").click()
+    page.get_by_role("button", name="Open as a new dataset").click()
     page.wait_for_url(re.compile(f"/datasets/(?!{first['id']})"))

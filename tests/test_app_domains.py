@@ -190,10 +190,10 @@ def test_folders_are_put_together_and_parted_on_pages(
     def go_to(*names: str) -> None:
         for name in names:
             adding.get_by_role("listitem").get_by_role("button", name=name, exact=True).click()
-        adding.get_by_text("Its folders become classes").wait_for()
+        adding.get_by_text("Sub-folders become classes").wait_for()
 
     go_to("here", "cells")
-    adding.get_by_role("button", name="Use it with other folders").click()
+    adding.get_by_role("button", name="Add this folder to a list").click()
     adding.get_by_label(f"Domain of {labs[0]}").fill("Basel")
     for _ in range(2):
         adding.get_by_role("button", name="Parent folder").click()
@@ -202,7 +202,7 @@ def test_folders_are_put_together_and_parted_on_pages(
     check_accessible(page)
     adding.get_by_role("button", name="Open 2 folders as one dataset").click()
 
-    origins = page.get_by_role("region", name="Where the images come from")
+    origins = page.get_by_role("region", name="Sources")
     origins.get_by_role("link", name="cells-2").wait_for()
     origins.get_by_role("link", name="Basel").click()
     page.get_by_role("button", name="Remove the filter Domain: Basel").wait_for()
@@ -212,10 +212,10 @@ def test_folders_are_put_together_and_parted_on_pages(
 
     page.get_by_role("link", name="Overview").click()
     origins.get_by_role("button", name="Add, rename or remove folders").click()
-    changing = page.get_by_role("dialog", name="Where the images come from")
+    changing = page.get_by_role("dialog", name="Sources")
     changing.get_by_label(f"Domain of {labs[1]}").fill("Bern")
     changing.get_by_role("button", name=f"Remove {labs[0]}").click()
-    changing.get_by_text("labels given here come back").wait_for()
+    changing.get_by_text("labels that you assigned in the app return").wait_for()
     check_accessible(page)
     changing.get_by_role("button", name="Save").click()
     origins.get_by_text("Bern").wait_for()

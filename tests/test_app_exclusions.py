@@ -132,8 +132,8 @@ def test_the_groups_of_now_are_previewed_where_none_are_named(tmp_path: Path) ->
 def test_copies_are_left_out_from_checks_and_taken_in_again(page: "Page", app_server: RunningApp) -> None:
     images: dict[str, Any] = app_server.opened(with_near_duplicates(app_server.root / "with copies"))
     open_page(page, f"/datasets/{images['id']}?tab=checks")
-    page.get_by_role("button", name="Exclude the 3 duplicates").click()
+    page.get_by_role("button", name="Exclude 3 duplicates").click()
     page.get_by_role("heading", name="Excluded 3").wait_for()
     page.get_by_text("31 images").wait_for(state="attached")
-    page.get_by_role("button", name="Include them again").click()
-    page.get_by_role("button", name="Exclude the 3 duplicates").wait_for()
+    page.get_by_role("button", name="Include the images").click()
+    page.get_by_role("button", name="Exclude 3 duplicates").wait_for()

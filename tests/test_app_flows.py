@@ -35,12 +35,12 @@ def train_by_clicks(page: "Page", name: str) -> None:
     page.get_by_text("which images are used for training").click()
     page.get_by_role("spinbutton", name="Folds").fill("0")
     page.get_by_role("spinbutton", name="Folds").press("Enter")  # ends the field, and begins nothing
-    page.get_by_text("3 choices differ from the defaults").wait_for()
-    page.get_by_text("to train on").wait_for()  # the picture of the split
+    page.get_by_text("3 settings differ from the defaults").wait_for()
+    page.get_by_text(re.compile(r"\d training image")).wait_for()  # the picture of the split
     page.get_by_label("Name of the training").fill(name)
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/runs/\w+$"))
-    page.get_by_role("heading", name="Limits of the result").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name="Limitations").wait_for(timeout=PATIENT_MS)
 
 
 def check_numbers(page: "Page", app: RunningApp) -> None:
@@ -82,9 +82,9 @@ def predict_by_clicks(page: "Page", folder: list[str], n_images: int) -> list[di
     for name in folder:
         chooser.get_by_role("listitem").get_by_role("button", name=name, exact=True).click()
         chooser.get_by_role("navigation").get_by_role("button", name=name, exact=True).wait_for()
-    chooser.get_by_text(f"{n_images} images in here").wait_for()
+    chooser.get_by_text(f"{n_images} images in this folder").wait_for()
     chooser.get_by_role("button", name="Use this folder").click()
-    page.get_by_text(f"Chosen: {folder[-1]}").wait_for()
+    page.get_by_text(f"Selected: {folder[-1]}").wait_for()
     page.get_by_role("button", name="Predict", exact=True).click()
     page.wait_for_url("**/predictions/*")
     page.get_by_role("link", name="Download CSV").wait_for(timeout=PATIENT_MS)
@@ -142,9 +142,9 @@ def test_the_same_with_real_blood_cells(
     page.get_by_role("button", name="Choose a folder").click()
     chooser = page.get_by_role("dialog", name="Open labeled images")
     chooser.get_by_role("listitem").get_by_role("button", name="cells", exact=True).click()
-    chooser.get_by_text("Its folders become classes").wait_for()
+    chooser.get_by_text("Sub-folders become classes").wait_for()
     chooser.get_by_role("button", name="Use this folder").click()
-    page.get_by_role("heading", name="No groups are known").wait_for()
+    page.get_by_role("heading", name="No groups defined").wait_for()
     page.get_by_text("jpeg", exact=False).first.wait_for()
     train_by_clicks(page, "Blood")
     check_numbers(page, app)
@@ -164,9 +164,9 @@ def test_labels_given_by_keys_survive_a_killed_app(
     page.get_by_role("button", name="Choose images").click()
     chooser = page.get_by_role("dialog", name="Open images")
     chooser.get_by_role("listitem").get_by_role("button", name="unlabelled").click()
-    chooser.get_by_text("14 images in here").wait_for()
+    chooser.get_by_text("14 images in this folder").wait_for()
     chooser.get_by_role("button", name="Use this folder").click()
-    page.get_by_text("Name the classes first").wait_for()
+    page.get_by_text("First add classes").wait_for()
     for name in ("</script><b>round</b>", LONG_CLASS):
         page.get_by_role("button", name="New class").click()
         page.get_by_label("Name of the new class").fill(name)
@@ -180,12 +180,12 @@ def test_labels_given_by_keys_survive_a_killed_app(
     labelled = page.get_by_role("group", name="Label selected images")
     labelled.get_by_role("button", name="No class 4").wait_for()
     page.keyboard.press("Control+z")
-    page.get_by_text("Undone: 1 image").wait_for()
+    page.get_by_text("The label change of 1 image is undone").wait_for()
     labelled.get_by_role("button", name="No class 5").wait_for()
     page.keyboard.press("Control+Shift+Z")
     labelled.get_by_role("button", name="No class 4").wait_for()
     page.keyboard.press("?")
-    page.get_by_role("dialog", name="Keys").get_by_text("Undo, redo").wait_for()
+    page.get_by_role("dialog", name="Keys").get_by_text("Undo or redo a label change").wait_for()
     page.keyboard.press("Escape")
     app.end(signal.SIGKILL)
     app.start()
@@ -194,7 +194,7 @@ def test_labels_given_by_keys_survive_a_killed_app(
     gallery.get_by_role("gridcell", name=", class ").nth(9).wait_for()
     shown = [gallery.get_by_role("gridcell").nth(i).get_attribute("aria-label") or "" for i in range(14)]
     with page.expect_download() as downloading:
-        page.get_by_role("link", name="Labels as CSV").click()
+        page.get_by_role("link", name="Download labels (CSV)").click()
     with downloading.value.path().open(newline="", encoding="utf-8-sig") as file:
         table = {Path(row["path"]).name: row["label"] for row in csv.DictReader(file) if row["label"]}
     expected = ["</script><b>round</b>" if key == "1" else LONG_CLASS for key in "1212212111"]
@@ -228,7 +228,7 @@ def test_an_answer_from_before_a_label_does_not_take_it_off_the_wall(
         page.keyboard.press(key)
     app.until(f"datasets/{images['id']}", lambda found: found["n_label_changes"] == 10)
     page.keyboard.press("Control+z")
-    page.get_by_text("Undone: 1 image").wait_for()
+    page.get_by_text("The label change of 1 image is undone").wait_for()
     answers, held = held, None
     assert len(answers) >= 2
     for route, answer in reversed(answers):  # the newest first
@@ -256,12 +256,12 @@ def test_a_training_outlives_the_browser_and_the_app(
     page = other_page(app)
     open_page(page, f"/train?dataset={images['id']}")
     page.get_by_label("A recipe file").set_input_files(recipe)
-    page.get_by_text("recipe.yaml was read").wait_for()
+    page.get_by_text("settings of recipe.yaml are loaded").wait_for()
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/runs/\w+$"))
     address = page.url
     run = address.rpartition("/")[2]
-    page.get_by_role("heading", name="First numbers").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name="First results").wait_for(timeout=PATIENT_MS)
     page.close()
     app.end(signal.SIGKILL)
     status = json.loads((next((app.workspace / "runs").glob(f"*{run}")) / "status.json").read_text())
@@ -269,7 +269,7 @@ def test_a_training_outlives_the_browser_and_the_app(
     app.start()
     page = other_page(app)
     open_page(page, address)
-    page.get_by_role("heading", name="Limits of the result").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name="Limitations").wait_for(timeout=PATIENT_MS)
     page.get_by_role("link", name="Training", exact=True).click()
     assert epochs_on_the_page(page) == [str(n) for n in range(21)]
     found = app.get(f"runs/{run}")
@@ -282,7 +282,7 @@ def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: S
     open_page(page, f"/runs/{run}")
     page.get_by_text("Epoch 2 of 400").first.wait_for(timeout=PATIENT_MS)
     page.get_by_role("button", name="Stop (resume later)").click()
-    page.get_by_text("The best classifier so far is kept. You can resume it where it stopped.").wait_for(
+    page.get_by_text("The best classifier so far is saved. You can resume the training from this point.").wait_for(
         timeout=PATIENT_MS
     )
     stopped = stock.app.get(f"runs/{run}")

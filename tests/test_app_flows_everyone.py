@@ -24,14 +24,14 @@ def open_all_folds(page: "Page") -> None:
     page.locator("summary").first.wait_for()
     for summary in page.locator("summary").all():
         summary.click()
-    page.get_by_text("to train on").wait_for()
+    page.get_by_text(re.compile(r"\d training image")).wait_for()
 
 
 def choose_a_folder(page: "Page") -> None:
     page.get_by_role("button", name="Choose a folder").click()
     chooser = page.get_by_role("dialog")
     chooser.get_by_role("listitem").get_by_role("button", name="first clinic").click()
-    chooser.get_by_text("Its folders become classes").wait_for()
+    chooser.get_by_text("Sub-folders become classes").wait_for()
 
 
 def send_files(page: "Page") -> None:
@@ -97,14 +97,14 @@ def evaluate(page: "Page") -> None:
     page.get_by_role("textbox", name="Name").fill("Once more")
     page.get_by_role("button", name="Evaluate", exact=True).click()
     page.get_by_role("heading", level=1, name="Once more").wait_for()
-    page.get_by_role("heading", name="Comparison with the own test set").wait_for()
+    page.get_by_role("heading", name="Comparison with the test set of the run").wait_for()
     page.get_by_text(re.compile("were training or validation images")).wait_for()
 
 
 def plan_a_study(page: "Page") -> None:
     page.get_by_role("checkbox", name="Cells of two clinics").check()
-    page.get_by_text("3 trainings, each in 2 folds.").wait_for()
-    for title in ("All trainings", "Otherwise than in the publication", "The plan as text"):
+    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
+    for title in ("All trainings", "Differences from the publication", "Plan as text"):
         page.get_by_text(title, exact=True).click()
     page.get_by_role("textbox", name="Plan (YAML)").wait_for()
 
@@ -124,17 +124,17 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "train": ("/train?dataset={images}", see("Start training")),
     "train unfolded": ("/train?dataset={images}", open_all_folds),
     "trainings": ("/runs", see("Fine-tuned")),
-    "summary": ("/runs/{run}", see("Limits of the result")),
+    "summary": ("/runs/{run}", see("Limitations")),
     "metrics": ("/runs/{run}?tab=metrics", see("Metrics by class")),
     "threshold": ("/runs/{run}?tab=threshold", see("Uncertain predictions")),
-    "data": ("/runs/{run}?tab=data", see("for training")),
+    "data": ("/runs/{run}?tab=data", see("training images")),
     "folds": ("/runs/{folds}?tab=metrics", see("Metrics by fold")),
     "confusion": ("/runs/{run}?tab=confusion", see("Percent of the row")),
     "cell": ("/runs/{run}?tab=confusion", look_behind_a_cell),
     "test image": ("/runs/{run}?tab=confusion", enlarge_a_test_image),
     "curves": ("/runs/{run}?tab=curves", see("ROC curve: each class")),
     "calibration": ("/runs/{run}?tab=calibration", see("Reliability diagram")),
-    "mistakes": ("/runs/{run}?tab=mistakes", see("misclassified")),
+    "mistakes": ("/runs/{run}?tab=misclassified", see("misclassified")),
     "training": ("/runs/{run}?tab=training", show_the_curves),
     "evaluations": ("/runs/{run}?tab=evaluations", ask_for_an_evaluation),
     "evaluation": ("/runs/{run}?tab=evaluations", evaluate),
@@ -142,7 +142,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "compare": ("/compare?runs={run},{folds}", see("Test images")),
     "studies": ("/studies", see("Two networks")),
     "new study": ("/studies/new", plan_a_study),
-    "study": ("/studies/{study}", see("What it shows")),
+    "study": ("/studies/{study}", see("Conclusion")),
     "predict": ("/predict?classifier={run}", see("Earlier predictions")),
     "prediction": ("/predictions/{prediction}", see("Needs review")),
     "review": ("/predictions/{prediction}?show=review", see("Needs review")),
@@ -170,19 +170,21 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
     waiting = stock.app.send("runs", {"dataset_id": stock.images, "recipe": recipe})["id"]
     open_page(page, f"/runs/{waiting}")
-    page.get_by_text("Waiting for the training or study").wait_for()
+    page.get_by_text("Waiting in the queue").wait_for()
     page.get_by_role("button", name="Stop (resume later)").click()
     page.get_by_role("button", name="Resume").wait_for()
     stock.app.send(f"jobs/{waiting}", method="DELETE")
     open_page(page, f"/runs/{run}")
     page.get_by_text(" of 400").first.wait_for(timeout=120_000)
     page.get_by_text(" since the start").wait_for()
-    page.get_by_role("heading", name="First numbers preliminary").wait_for()
-    page.get_by_text("From validation images, which training makes choices by.").wait_for()
+    page.get_by_role("heading", name="First results preliminary").wait_for()
+    page.get_by_text("These results are computed on validation images").wait_for()
     check_accessible(page)
     assert check_focus_ring(page)
     page.get_by_role("button", name="Stop (resume later)").click()
-    page.get_by_text("There is no classifier yet, but what was done is kept.").first.wait_for(timeout=120_000)
+    page.get_by_text("There is no classifier yet, but progress up to this point is saved.").first.wait_for(
+        timeout=120_000
+    )
     check_accessible(page)
     assert stock.app.get(f"runs/{run}")["has_classifier"] is False
     stock.app.send(f"jobs/{run}", method="DELETE")

@@ -59,7 +59,7 @@ def test_from_fields_with_boxes_to_corrected_predictions(
     page.get_by_role("link", name="Predict new images").click()
     page.get_by_label("Files …").set_input_files(write_fields(tmp_path / "b", 2, seed=1, is_labelled=False))
     page.get_by_role("button", name="Open this table").click()
-    page.get_by_text("Chosen:").wait_for()
+    page.get_by_text("Selected:").wait_for()
     page.get_by_role("button", name="Predict", exact=True).click()
     page.wait_for_url("**/predictions/*")
     page.get_by_role("link", name="Download CSV").wait_for(timeout=PATIENT_MS)

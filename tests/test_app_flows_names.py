@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 PATIENT_MS = 120_000
 RESULT_TABS = (
-    *("summary", "metrics", "confusion", "mistakes", "threshold", "curves", "calibration", "data", "training"),
+    *("summary", "metrics", "confusion", "misclassified", "threshold", "curves", "calibration", "data", "training"),
     "details",
 )
 
@@ -76,7 +76,7 @@ def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: Run
     page.get_by_role("button", name="Choose images").click()
     send_files(page, "Files …", [*files, broken])
     page.wait_for_url("**/datasets/*tab=images")
-    page.get_by_role("gridcell", name="broken.png, no class yet, can’t be read").dblclick()
+    page.get_by_role("gridcell", name="broken.png, no class yet, cannot be read").dblclick()
     page.get_by_role("dialog").get_by_text("truncated").first.wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("link", name="Checks").click()
@@ -119,12 +119,12 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
     if path.startswith("/train"):
         wary.get_by_text("which images are used for training").click()
         wary.get_by_text("whether they count more").click()
-        wary.get_by_text("to train on").wait_for()
+        wary.get_by_text(re.compile(r"\d training image")).wait_for()
     if "tab=images" in path:
         wary.get_by_role("gridcell", name=f", class {SCRIPT_CLASS}").first.dblclick()
         wary.get_by_role("dialog").get_by_text("File size").wait_for()
         check_whole(wary)
-    if "mistakes" in path:
+    if "misclassified" in path:
         wary.get_by_role("heading", name="Misclassified images").wait_for()
     elif not says_no_class:
         for name in (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS):
@@ -188,7 +188,7 @@ def test_a_classifier_goes_from_one_app_to_another(
     app = other_app(root=stock.app.root)
     there = other_page(app)
     open_page(there, "/predict")
-    there.get_by_role("heading", name="First, a classifier").wait_for()
+    there.get_by_role("heading", name="No classifier yet").wait_for()
     there.get_by_label("Import a .coverslip file").set_input_files(file)
     there.get_by_role("radio", name=re.compile("imported from a file")).wait_for()
     check_whole(there)
@@ -230,7 +230,7 @@ def test_few_and_many_classes_fit_on_every_page(
     matrix.get_by_role("button").first.wait_for()
     if n_classes > 30:
         assert matrix.get_by_role("button").count() == 12**2
-        wary.get_by_label(f"Show all {n_classes} classes, not only the 12 that are confused most").check()
+        wary.get_by_label(f"Show all {n_classes} classes, not only the 12 with the most confusions").check()
         check_whole(wary)
     assert matrix.get_by_role("button").count() == n_classes**2
     prediction = app_server.predicted(run, images["id"])

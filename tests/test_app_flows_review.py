@@ -227,7 +227,7 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     assert page.get_by_role("img", name="excluded").count() == 2
     excluded = [row["excluded"] for row in review.rows[:4]]
     assert excluded == [None, "none-of-these", "unusable", None]
-    page.get_by_role("button", name="Add these corrections").click()
+    page.get_by_role("button", name="Add corrections").click()
 
     def answer_late(route: "Route") -> None:  # what changes elsewhere makes the page ask for all datasets meanwhile
         review.app.opened(write_cells(review.app.root / "others", 6))
@@ -300,4 +300,4 @@ def test_a_prediction_in_the_queue_says_what_it_waits_for(page: "Page", review: 
     page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
     page.route(ROWS, lambda route: route.fulfill(json={"items": [], "total": 0}))
     page.goto(f"/predictions/{review.prediction}")
-    page.get_by_text("Waiting for the prediction before it.").wait_for()
+    page.get_by_text("Waiting in the queue.").wait_for()

@@ -15,32 +15,32 @@ pytestmark = pytest.mark.slow
 def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> None:
     open_page(page, "/studies")
     page.get_by_role("link", name="New study").click()
-    page.get_by_text("Choose images to see its trainings.").wait_for()
+    page.get_by_text("Choose a dataset to see the trainings").wait_for()
     assert page.get_by_role("button", name="Start the study").is_disabled()
     page.get_by_role("checkbox", name="Cells of two clinics").check()
-    page.get_by_text("3 trainings, each in 2 folds.").wait_for()
-    page.get_by_role("checkbox", name="Small, to see it run").uncheck()
-    page.get_by_text("10 trainings, each in 5 folds.").wait_for()
+    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
+    page.get_by_role("checkbox", name="Small test study").uncheck()
+    page.get_by_text("10 trainings, each with 5 folds.").wait_for()
     page.get_by_text("The pretrained weights of these networks are not on this computer").wait_for()
-    page.get_by_role("checkbox", name="Small, to see it run").check()
-    page.get_by_text("3 trainings, each in 2 folds.").wait_for()
+    page.get_by_role("checkbox", name="Small test study").check()
+    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
 
-    page.get_by_text("The plan as text").click()
+    page.get_by_text("Plan as text").click()
     plan = page.get_by_role("textbox", name="Plan (YAML)")
     start = page.get_by_role("button", name="Start the study")
     plan.fill("models: [resnet18]")
-    page.get_by_text("The plan’s text was edited.").wait_for()
+    page.get_by_text("You edited the text of the plan.").wait_for()
     assert start.is_disabled()  # what would start is not what is written
     page.get_by_role("button", name="Discard the edits").click()
-    page.get_by_text("The plan’s text was edited.").wait_for(state="hidden")
+    page.get_by_text("You edited the text of the plan.").wait_for(state="hidden")
     assert start.is_enabled()
     assert "resnet18]" not in plan.input_value()
     plan.fill("modells: [x]")
     page.get_by_role("button", name="Use this plan").click()
     page.get_by_text("did you mean 'models'").wait_for()
     assert plan.input_value() == "modells: [x]"
-    page.get_by_role("button", name="Back to the preset’s plan").click()
-    page.get_by_text("3 trainings, each in 2 folds.").wait_for()
+    page.get_by_role("button", name="Reset to the plan of the preset").click()
+    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
     assert start.is_enabled()
 
 
@@ -48,9 +48,9 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
 def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> None:
     open_page(page, "/studies/new")
     page.get_by_role("checkbox", name="Cells of two clinics").check()
-    page.get_by_text("3 trainings, each in 2 folds.").wait_for()
+    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
     asked = {"preset": "aimic", "dataset_ids": [stock.images], "is_small": True}
-    page.get_by_text("The plan as text").click()
+    page.get_by_text("Plan as text").click()
     plan = page.get_by_role("textbox", name="Plan (YAML)")
     plan.fill(tiny_plan(stock.app.send("study-preview", asked)["plan_text"]))
     page.get_by_role("button", name="Use this plan").click()
@@ -61,12 +61,12 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
     page.get_by_role("heading", level=1, name="From the browser").wait_for()
     trainings = page.get_by_role("region", name="Trainings").get_by_role("row")
     trainings.nth(2).wait_for()
-    page.get_by_role("columnheader", name="What it shows").wait_for(timeout=240_000)
+    page.get_by_role("columnheader", name="Conclusion").wait_for(timeout=240_000)
     assert trainings.get_by_text("done").count() == 2
     assert page.get_by_role("img", name="of each network on Cells of two clinics").count() == 1
     trainings.get_by_role("link", name="smaller images").click()
     page.get_by_role("link", name="Part of a study").wait_for()
-    page.get_by_role("heading", name="Limits of the result").wait_for()
+    page.get_by_role("heading", name="Limitations").wait_for()
 
 
 def test_what_a_study_shows_is_said_in_words_and_taken_away(page: "Page", stock: Stock) -> None:

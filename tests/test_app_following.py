@@ -24,7 +24,7 @@ def test_choices_for_a_training_are_there_again_after_back(page: "Page", app_ser
     open_page(page, f"/train?dataset={images}")
     page.get_by_label("Name of the training").fill("Once more")
     page.get_by_label("Instant classifier only").check()
-    page.get_by_role("link", name="Look at the images").click()
+    page.get_by_role("link", name="View the images").click()
     page.get_by_role("heading", name="chosen").wait_for()
     page.go_back()
     page.get_by_role("button", name="Start training").wait_for()
@@ -87,7 +87,7 @@ def test_a_folder_that_is_gone_is_named_everywhere_and_comes_back_or_is_chosen_a
     folder, elsewhere = (stock.app.workspace.parent / "images" / name for name in ("first clinic", "moved"))
     before = stock.app.get(f"datasets/{stock.images}")
     mistake = stock.app.get(f"runs/{stock.run}/rows?limit=1")["items"][0]
-    gone = page.get_by_role("alert").filter(has_text="is not there").filter(has_text=str(folder))
+    gone = page.get_by_role("alert").filter(has_text="is missing").filter(has_text=str(folder))
     folder.rename(elsewhere)
     try:
         for path in (f"/datasets/{stock.images}?tab=images", f"/runs/{stock.run}"):
@@ -102,12 +102,12 @@ def test_a_folder_that_is_gone_is_named_everywhere_and_comes_back_or_is_chosen_a
 
         folder.rename(elsewhere)
         open_page(page, f"/runs/{stock.run}")
-        page.get_by_role("button", name="Choose its new place").click()
+        page.get_by_role("button", name="Choose the new location").click()
         chooser = page.get_by_role("dialog")
         page.wait_for_function("document.activeElement?.matches('dialog input')")
         chooser.get_by_label("Path of a folder or table").fill(str(elsewhere))
-        chooser.get_by_role("button", name="Go there").click()
-        chooser.get_by_text("Its folders become classes").wait_for()
+        chooser.get_by_role("button", name="Open this path").click()
+        chooser.get_by_text("Sub-folders become classes").wait_for()
         chooser.get_by_role("button", name="Use this folder").click()
         gone.wait_for(state="hidden")
         moved = stock.app.until(f"datasets/{stock.images}", lambda found: found["state"] == "ready")

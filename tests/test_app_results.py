@@ -14,8 +14,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 TABS = (
-    *("metrics", "confusion", "mistakes", "threshold", "curves", "calibration", "data", "doubtful", "evaluations"),
-    *("training", "details"),
+    *(
+        "metrics",
+        "confusion",
+        "misclassified",
+        "threshold",
+        "curves",
+        "calibration",
+        "data",
+        "label-errors",
+        "evaluations",
+    ),
+    *("evaluations", "training", "details"),
 )
 WIDTHS = (800, 1280, 1920)
 
@@ -53,9 +63,9 @@ def test_a_misclassified_image_of_the_summary_opens_among_all_of_them_with_the_k
     viewer.get_by_title(mistake["image_id"]).wait_for()
     page.keyboard.press("Escape")
     viewer.wait_for(state="hidden")
-    page.wait_for_url(f"**/runs/{stock.folds}?tab=mistakes")
+    page.wait_for_url(f"**/runs/{stock.folds}?tab=misclassified")
     page.go_back()
-    page.get_by_role("heading", name="Limits of the result").wait_for()
+    page.get_by_role("heading", name="Limitations").wait_for()
 
 
 def test_the_words_below_a_misclassified_image_of_the_summary_open_it(page: "Page", stock: Stock) -> None:
@@ -70,8 +80,8 @@ def test_the_words_below_a_misclassified_image_open_it_and_a_correction_there_ch
     page: "Page", stock: Stock
 ) -> None:
     mistake = stock.app.get(f"runs/{stock.folds}/rows?only=mistakes&sort=-probability&limit=1")["items"][0]
-    open_page(page, f"/runs/{stock.folds}?tab=mistakes")
-    page.locator("section[aria-labelledby=mistakes] li .number").first.click(force=True)  # the button lies over it
+    open_page(page, f"/runs/{stock.folds}?tab=misclassified")
+    page.locator("section[aria-labelledby=misclassified] li .number").first.click(force=True)  # the button lies over it
     viewer = page.get_by_role("dialog")
     label = viewer.locator("dt", has_text="Labeled").locator("+ dd")
     expect(label).to_contain_text(mistake["label"])
@@ -79,7 +89,7 @@ def test_the_words_below_a_misclassified_image_open_it_and_a_correction_there_ch
     name = other.inner_text().strip()
     other.click()
     expect(label.locator("> *").first).to_contain_text(name)
-    viewer.get_by_role("button", name="Undo the correction").click()
+    viewer.get_by_role("button", name="Remove the correction").click()
     expect(label.locator("> *").first).to_contain_text(mistake["label"])
 
 
@@ -117,13 +127,13 @@ def test_totals_of_a_confusion_matrix_stay_in_sight_where_it_scrolls(page: "Page
 
 def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page: "Page", stock: Stock) -> None:
     open_page(page, f"/runs/{stock.run}")
-    page.get_by_role("heading", name="Limits of the result").wait_for()
+    page.get_by_role("heading", name="Limitations").wait_for()
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollHeight") <= 2 * 800
     results = stock.app.get(f"runs/{stock.run}/results")
     primary = next(value for value in results["values"] if value["is_primary"])
     assert f"{primary['value']:.3f}" in page.get_by_label("Key metrics").inner_text()
-    assert page.get_by_role("region", name="Limits").locator("summary").count() == len(results["limits"])
+    assert page.get_by_role("region", name="Limitations").locator("summary").count() == len(results["limits"])
     check_text(page, "summary")
     for tab in TABS:
         open_page(page, f"/runs/{stock.run}?tab={tab}")

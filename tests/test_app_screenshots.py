@@ -28,7 +28,7 @@ PAGES = {  # address, and what is there once the page is whole
     "images": ("/datasets/{dataset}?tab=images", "[role=gridcell] >> nth=20"),
     "train": ("/train?dataset={dataset}", "text=Time not known"),
     "runs": ("/runs", "text=Fine-tuned"),
-    "live-training": ("/runs/{running}", "text=First numbers"),
+    "live-training": ("/runs/{running}", "text=First results"),
     "summary": ("/runs/{fine-tuned}", "main img >> nth=3"),
     "metrics": ("/runs/{fine-tuned}?tab=metrics", "th >> text=neutrophil"),
     "confusion": ("/runs/{fine-tuned}?tab=confusion", "text=Most frequent confusions"),

@@ -124,7 +124,7 @@ def test_a_table_of_points_is_opened_with_its_columns_and_crops(page: "Page", ap
     button = page.get_by_role("button", name="Open this table")
     assert button.is_disabled()
     crop_size.fill("24")
-    page.get_by_alt_text("Some of the crops").wait_for()
+    page.get_by_alt_text("Example crops").wait_for()
     check_accessible(page)
     button.click()
     page.get_by_text("36 images · 2 classes").wait_for()

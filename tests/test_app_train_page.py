@@ -93,7 +93,7 @@ def test_every_key_has_a_field_with_its_title(page: "Page", lab: Lab) -> None:
     page.get_by_role("button", name="Start training").wait_for()
     unfold(page)
     text = page.locator("form.training").inner_text()
-    apart = {"stage": "Kind of training", "init": "Other images first"}
+    apart = {"stage": "Training stages", "init": "Pretraining on another dataset"}
     missing = [key.key for key in recipe_keys() if apart.get(key.key, key.title) not in text]
     assert missing == []
 
@@ -115,18 +115,18 @@ def test_the_recipe_of_a_paper_is_loaded_into_the_form_and_started(
     images = {"mobincep.yaml": "herlev", "q_two_step.yaml": "qband"}.get(name, "cells")
     open_page(page, f"/train?dataset={lab.sets[images]}")
     load(page, file)
-    page.get_by_text(f"{name} was read").wait_for()
-    page.get_by_role("link", name="choices differ").wait_for()
+    page.get_by_text(f"settings of {name} are loaded").wait_for()
+    page.get_by_role("link", name="settings differ").wait_for()
     assert saved(page, tmp_path) == wanted
     if wanted.init == "imagenet" and not can_have_weights(wanted.model):
         return  # it cannot be started here
     changes = {}
     if isinstance(wanted.init, Pretraining):
         unfold(page)
-        page.get_by_label("Which dataset first").select_option(label="gband")
+        page.get_by_label("Pretraining dataset").select_option(label="gband")
         # These images have no such column: they are grouped as their page says.
-        page.get_by_role("button", name=f"{TITLES['group']}: back to the default").first.click()
-        page.get_by_label("What differs in the first training").fill("epochs: 3")
+        page.get_by_role("button", name=f"Reset “{TITLES['group']}” to the default").first.click()
+        page.get_by_label("Settings of the pretraining").fill("epochs: 3")
         expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("epochs: 3$", re.M))
         changes = {"group": None}
     recipe = started(page, lab)
@@ -158,7 +158,7 @@ def test_what_is_wrong_in_a_recipe_file_is_said_by_key_and_line_and_mended_there
     page.get_by_role("row", name=f"{TITLES['epochs']} 3").wait_for()
     assert faults.count() == 0
     assert text.input_value() == mended, "what was typed stays, with its comments"
-    page.get_by_role("button", name=f"{TITLES['split.test']}: back to the default").click()
+    page.get_by_role("button", name=f"Reset “{TITLES['split.test']}” to the default").click()
     page.get_by_role("row", name=TITLES["split.test"]).wait_for(state="detached")
     assert saved(page, tmp_path) == Recipe(epochs=3)
 
@@ -169,7 +169,7 @@ def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp
     unfold(page)
     page.get_by_label(TITLES["channels"], exact=True).fill("0, 2")
     page.get_by_role("combobox", name=TITLES["classes.drop"], exact=True).fill(HERLEV[0])
-    page.get_by_role("button", name=f"{TITLES['classes.drop']}: add").click()
+    page.get_by_role("button", name=f"Add to “{TITLES['classes.drop']}”").click()
     joined = page.get_by_role("group", name=TITLES["classes.merge"])
     joined.get_by_label("New name").fill("abnormal")
     for old in HERLEV[3:5]:
@@ -201,26 +201,26 @@ def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp
 def test_an_earlier_training_is_begun_with_and_each_choice_set_back(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['qband']}")
     page.get_by_label("An earlier training", exact=True).select_option(lab.earlier)
-    page.get_by_role("link", name="choices differ").click()
+    page.get_by_role("link", name="settings differ").click()
     unfold(page)
     page.get_by_role("row", name=f"{TITLES['epochs']} 500").wait_for()
-    page.get_by_role("button", name=f"{TITLES['epochs']}: back to the default").first.click()
+    page.get_by_role("button", name=f"Reset “{TITLES['epochs']}” to the default").first.click()
     page.get_by_role("row", name=TITLES["epochs"]).wait_for(state="detached")
-    page.get_by_role("button", name="Back to the defaults").click()
-    page.get_by_text("Nothing differs from the defaults").wait_for()
+    page.get_by_role("button", name="Reset to the defaults").click()
+    page.get_by_text("All settings have their defaults").wait_for()
 
 
 def test_a_time_budget_counts_and_is_listed_as_a_choice(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     page.get_by_role("radio", name="Quick").check()
-    page.get_by_role("link", name="1 choice differs").wait_for()
+    page.get_by_role("link", name="1 setting differs").wait_for()
     unfold(page)
-    title = "How long may it take?"
+    title = "Time limit"
     page.get_by_role("row", name=title).wait_for()
-    expect(page.get_by_text("Nothing differs from the defaults")).to_have_count(0)
-    page.get_by_role("button", name=f"{title}: back to the default").click()
-    page.get_by_text("Nothing differs from the defaults").wait_for()
-    expect(page.get_by_role("link", name="choice differs")).to_have_count(0)
+    expect(page.get_by_text("All settings have their defaults")).to_have_count(0)
+    page.get_by_role("button", name=f"Reset “{title}” to the default").click()
+    page.get_by_text("All settings have their defaults").wait_for()
+    expect(page.get_by_role("link", name="setting differs")).to_have_count(0)
 
 
 def test_groups_chosen_for_a_training_are_counted_and_no_longer_asked_for(page: "Page", app_server: RunningApp) -> None:
@@ -277,7 +277,7 @@ def test_a_choice_that_is_not_valid_is_named_beside_the_button_and_led_to(page: 
 def test_minutes_of_ones_own_are_shown_wherever_they_apply(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     start, minutes = page.get_by_role("button", name="Start training"), page.get_by_label("Minutes", exact=True)
-    own = page.get_by_role("radio", name="Another time")
+    own = page.get_by_role("radio", name="Custom")
     expect(start).to_be_enabled()
     own.check()
     minutes.fill("7")
@@ -289,14 +289,14 @@ def test_minutes_of_ones_own_are_shown_wherever_they_apply(page: "Page", lab: La
     for wrong in ("", "0"):  # what was typed before it is not sent in its place
         minutes.fill(wrong)
         expect(start).to_be_disabled()
-        page.get_by_text("How many minutes may it take?").wait_for()
+        page.get_by_text("Enter a number of minutes").wait_for()
     page.get_by_role("radio", name="Quick").check()
     expect(minutes).to_have_count(0)
     own.check()
     minutes.fill("12")
     expect(start).to_be_enabled()
-    page.get_by_role("button", name="Back to the defaults").click()
-    expect(page.get_by_role("radio", name="As long as it takes")).to_be_checked()
+    page.get_by_role("button", name="Reset to the defaults").click()
+    expect(page.get_by_role("radio", name="No limit")).to_be_checked()
     expect(minutes).to_have_count(0)
 
 
@@ -306,8 +306,8 @@ def test_a_remedy_is_a_button_that_makes_the_choice(page: "Page", lab: Lab) -> N
     unfold(page)
     page.get_by_label(TITLES["split.folds"], exact=True).fill("60")
     page.get_by_label(TITLES["split.folds"], exact=True).press("Tab")
-    page.get_by_role("button", name=f"Use “{TITLES['split.folds']}").click()
-    page.get_by_text("to train on").wait_for()
+    page.get_by_role("button", name=f"Set “{TITLES['split.folds']}").click()
+    page.get_by_text(re.compile(r"\d training image")).wait_for()
     assert int(page.get_by_label(TITLES["split.folds"], exact=True).input_value()) < 60
 
 
@@ -318,9 +318,9 @@ def test_the_page_with_all_unfolded_is_accessible(page_for_axe: "Page", lab: Lab
 
     def prepare(page: "Page") -> None:
         load(page, file)
-        page.get_by_text("was read").wait_for()
+        page.get_by_text("are loaded").wait_for()
         unfold(page)
-        page.get_by_label("Which dataset first").wait_for()
+        page.get_by_label("Pretraining dataset").wait_for()
 
     assert check_for_everyone(page_for_axe, f"/train?dataset={lab.sets['qband']}", prepare)
 
@@ -335,7 +335,7 @@ def test_a_recipe_is_saved_once_its_text_says_what_was_chosen(page: "Page", lab:
 
     page.route("**/api/v1/recipe/write", hold)
     with page.expect_request("**/api/v1/recipe/write"):
-        page.get_by_role("radio", name="Other images first").check()
+        page.get_by_role("radio", name="Pretraining on another dataset").check()
     save = page.get_by_role("button", name="Save as recipe.yaml")
     expect(save).to_be_disabled()
     page.unroute("**/api/v1/recipe/write", hold)  # which lets all go on that are held
@@ -382,12 +382,12 @@ def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_pa
             page.get_by_label("Recipe (YAML)").fill("epochs: 17")
         elif source == "field":
             unfold(page)
-            page.get_by_role("radio", name="Other images first").check()
-            page.get_by_label("What differs in the first training").fill("epochs: 17")
+            page.get_by_role("radio", name="Pretraining on another dataset").check()
+            page.get_by_label("Settings of the pretraining").fill("epochs: 17")
         else:
             page.get_by_role("combobox", name="An earlier training").select_option(lab.earlier)
     expect(start).to_be_disabled()
-    expect(page.get_by_text("recipe.yaml was read")).to_be_hidden()
+    expect(page.get_by_text("settings of recipe.yaml are loaded")).to_be_hidden()
     held.pop().continue_()
     expect(start).to_be_enabled()
     unfold(page)

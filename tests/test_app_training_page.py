@@ -34,7 +34,7 @@ def test_the_final_classifier_of_folds_has_the_number_of_all_images_and_no_empty
     open_page(page, f"/runs/{stock.folds}")
     progress = page.get_by_role("region", name="Progress")
     expect(progress.get_by_text(f"all {n_images} images")).to_be_visible()
-    expect(page.get_by_role("heading", name="First numbers")).to_have_count(0)
+    expect(page.get_by_role("heading", name="First results")).to_have_count(0)
 
 
 def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: Stock) -> None:

@@ -17,12 +17,12 @@ pytestmark = pytest.mark.slow
 
 def test_shares_are_stated_where_images_are_predicted_and_told_beside_the_answers(page: "Page", stock: Stock) -> None:
     open_page(page, f"/predict?classifier={stock.run}")
-    page.get_by_text("Are classes rarer or more frequent than in training?").click()
+    page.get_by_text("Expected class proportions").click()
     share = page.get_by_label(re.compile("% of these images")).first
     share.fill("90")
-    page.get_by_label("or images already in coverslip").select_option(stock.unlabelled)
+    page.get_by_label("or a dataset in coverslip").select_option(stock.unlabelled)
     page.get_by_role("button", name="Predict", exact=True).click()
-    page.get_by_text(re.compile("for images of which 90% are .*, as stated")).wait_for()
+    page.get_by_text(re.compile("class proportions: .* 90%")).wait_for()
 
 
 def test_an_explanation_tells_that_it_goes_on_and_is_given_up(page: "Page", stock: Stock) -> None:
