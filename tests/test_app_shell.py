@@ -92,7 +92,7 @@ def test_it_ends_and_starts_again_on_the_same_workspace(
     code = app.end(how)
     if how is signal.SIGINT:
         assert code == 0
-        assert "Trainings that were running go on" in app.said
+        assert text("command-app-ended") in app.said
         assert "Traceback" not in app.said
     assert app.start().get("system")["workspace"] == str(app.workspace)
 

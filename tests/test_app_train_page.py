@@ -123,7 +123,7 @@ def test_the_recipe_of_a_paper_is_loaded_into_the_form_and_started(
     changes = {}
     if isinstance(wanted.init, Pretraining):
         unfold(page)
-        page.get_by_label("Pretraining dataset").select_option(label="gband")
+        page.get_by_role("combobox", name=re.compile("^Pretraining dataset")).select_option(label="gband")
         # These images have no such column: they are grouped as their page says.
         page.get_by_role("button", name=f"Reset “{TITLES['group']}” to the default").first.click()
         page.get_by_label("Settings of the pretraining").fill("epochs: 3")
@@ -306,7 +306,7 @@ def test_a_remedy_is_a_button_that_makes_the_choice(page: "Page", lab: Lab) -> N
     unfold(page)
     page.get_by_label(TITLES["split.folds"], exact=True).fill("60")
     page.get_by_label(TITLES["split.folds"], exact=True).press("Tab")
-    page.get_by_role("button", name=f"Set “{TITLES['split.folds']}").click()
+    page.get_by_role("button", name=re.compile(f"^Set “{TITLES['split.folds']}”")).click()
     page.get_by_text(re.compile(r"\d training image")).wait_for()
     assert int(page.get_by_label(TITLES["split.folds"], exact=True).input_value()) < 60
 
@@ -320,7 +320,7 @@ def test_the_page_with_all_unfolded_is_accessible(page_for_axe: "Page", lab: Lab
         load(page, file)
         page.get_by_text("are loaded").wait_for()
         unfold(page)
-        page.get_by_label("Pretraining dataset").wait_for()
+        page.get_by_role("combobox", name=re.compile("^Pretraining dataset")).wait_for()
 
     assert check_for_everyone(page_for_axe, f"/train?dataset={lab.sets['qband']}", prepare)
 

@@ -62,7 +62,7 @@ def the_error(stderr: str) -> str:
     errors = [line for line in stderr.splitlines() if line.startswith("Error: ")]
     assert stderr.splitlines()[-1:] == errors
     assert "Traceback" not in stderr
-    assert "fault of coverslip" not in stderr
+    assert "error in coverslip" not in stderr
     return errors[0]
 
 

@@ -44,6 +44,7 @@ from coverslip.cli._show import size_in_words
 from coverslip.datasets import open_dataset, scan_images
 from coverslip.datasets.pixels import PREPROCESSED
 from coverslip.errors import CoverslipError
+from coverslip.messages import text
 
 DAY = 86_400
 OTHER = register(Kind("arrays", "arrays of a test", ARRAYS))
@@ -346,15 +347,15 @@ def test_the_command_shows_place_size_limit_and_a_row_per_store(
 ) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "5GB")
     assert main(["cache"]) == 0
-    assert "It is empty" in capsys.readouterr().out
+    assert text("command-cache-empty") in capsys.readouterr().out
     fill(1)
     with ArrayStore(OTHER, {}, (12,), "float32") as store:
         store.add(["a", "b"], np.zeros((2, 12), np.float32))
         assert main(["cache"]) == 0
-    text = capsys.readouterr().out
-    assert str(cache) in text
-    assert "5 GB" in text
-    rows = {line.split()[0]: line for line in text.splitlines() if line.startswith(("pixels", "arrays"))}
+    printed = capsys.readouterr().out
+    assert str(cache) in printed
+    assert "5 GB" in printed
+    rows = {line.split()[0]: line for line in printed.splitlines() if line.startswith(("pixels", "arrays"))}
     assert "100 x 1000 uint8" in rows["pixels"]
     assert "in use" in rows["arrays"]
     assert "in use" not in rows["pixels"]
@@ -379,9 +380,10 @@ def test_cleaning_says_what_was_freed_and_what_is_still_used(capsys: pytest.Capt
     fill(1)
     with ArrayStore(OTHER, {}, (12,), "float32"):
         assert main(["cache", "--clean"]) == 0
-    text = capsys.readouterr().out
-    assert "(1 removed)" in text
-    assert "that a running command uses" in text
+    freed, in_use = capsys.readouterr().out.splitlines()
+    assert freed.startswith("Freed ")
+    assert freed.endswith("(1 removed)")
+    assert in_use == text("command-cache-in-use", size="12.4 kB")
 
 
 @pytest.mark.slow

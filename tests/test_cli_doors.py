@@ -158,7 +158,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(
     assert out == ""
     assert err.startswith("Error: ")
     assert err.count("\n") == 1
-    assert "fault of coverslip" not in err
+    assert "error in coverslip" not in err
     assert list(tmp_path.iterdir()) == [], "a command that could not start leaves nothing behind"
 
 

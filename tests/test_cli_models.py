@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from coverslip.cli import main
+from coverslip.messages import text
 
 Capture = pytest.CaptureFixture[str]
 
@@ -101,7 +102,7 @@ def test_lists_need_no_torch(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["resnet34", "--paper", "aimic"], 2, "together"),
+        (["resnet34", "--paper", "aimic"], 2, text("usage-filter-with-name")),
         (["--option", "dsc=true"], 2, "NAME"),
         (["--classes", "8"], 2, "NAME"),
         (["mobilevit_mn", "--option", "dsc"], 2, "key=value"),

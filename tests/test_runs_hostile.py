@@ -304,7 +304,7 @@ def test_a_run_of_a_stranger_whose_images_lie_anywhere_ends_in_one_line(
     assert main(["evaluate", str(own_run.folder)]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("Error: ")
-    assert "fault of coverslip" not in error
+    assert "error in coverslip" not in error
 
 
 INITIAL = {
@@ -335,5 +335,5 @@ def test_an_initialisation_that_is_no_run_ends_in_one_line(
     assert main(["train", str(cells), "--recipe", str(recipe), "--out", str(tmp_path / "new")]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("Error: ")
-    assert "fault of coverslip" not in error
+    assert "error in coverslip" not in error
     assert not (tmp_path / "new" / "classifier").exists()

@@ -821,7 +821,7 @@ def test_a_run_says_which_weights_it_started_from_and_under_which_licence(tmp_pa
     environment, report = trained(tmp_path)
     said = {"kind": "imported", "source": "cells.safetensors", "licence": "only for <us>", "sha256": source.sha256}
     assert environment["weights"] == {"model": SMALL, **said}
-    assert "Pretrained weights: cells.pth (imported) · licence only for &lt;us&gt; · SHA-256 " in report
+    assert "Pretrained weights: cells.pth (imported) · license only for &lt;us&gt; · SHA-256 " in report
     assert "the imported weights “cells.pth”" in report
     assert "ImageNet weights" not in report
     environment, report = trained(tmp_path, init=FromRun(run=str(tmp_path / "run0")))
