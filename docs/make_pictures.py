@@ -257,7 +257,7 @@ def take_all(server: Server, album: Album) -> None:
 
     train = f"/train?dataset={cells['id']}"
     album.take("train", train)
-    album.take("train-changes", train, unfold("Random changes"), press("Show on my images"), drawn)
+    album.take("train-changes", train, unfold("Data augmentation"), press("Show on my images"), drawn)
 
     if album.wanted and all(word.startswith("images") for word in album.wanted):
         return

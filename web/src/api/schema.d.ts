@@ -2993,7 +2993,7 @@ export interface components {
             groups: components["schemas"]["GroupFacts"] | null;
             /**
              * Predefined Split
-             * @description Images per part, where folders or a table say who trains, validates and tests.
+             * @description Images per set, if folders or a table assign them to training, validation and test set.
              */
             predefined_split: {
                 [key: string]: number;
@@ -3026,7 +3026,7 @@ export interface components {
             };
             /**
              * Notes
-             * @description What was passed over, and how the data were understood.
+             * @description What was ignored, and how the data were interpreted.
              */
             notes: components["schemas"]["Note"][];
             /**
@@ -3036,7 +3036,7 @@ export interface components {
             are_copies_known: boolean;
             /**
              * Findings
-             * @description What is wrong or could be better, the gravest first.
+             * @description What is wrong or could be better, the most severe first.
              */
             findings: components["schemas"]["Finding"][];
             /**
@@ -3697,12 +3697,12 @@ export interface components {
         };
         /**
          * Finding
-         * @description Something about the images that whoever trains on them should know. Further fields belong to its code alone.
+         * @description A property of the images that matters for training. Further fields depend on the code.
          */
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): On two sides of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `confounded-groups` (error): Each class in a single group; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Labels that images do not tell; `shortcut` (warning): Labels told without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly told without the object; `unlabelled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Crops beyond the edge; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): In several sets of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `confounded-groups` (error): Each class in a single group; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Images do not predict the labels; `shortcut` (warning): Labels predicted without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly predicted without the object; `unlabelled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Crops beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -3713,7 +3713,7 @@ export interface components {
             severity: "error" | "warning" | "advice";
             /**
              * Title
-             * @description What such findings are called.
+             * @description Heading of findings of this kind.
              */
             title: string;
             /**
@@ -3740,13 +3740,13 @@ export interface components {
             images: string[][];
             /**
              * Notes
-             * @description Beside each image, its label, group, side or fault; empty where nothing stands beside them.
+             * @description For each image its label, group, set or fault; empty if there is none.
              * @default []
              */
             notes: string[][];
             /**
              * Limit
-             * @description What it means for the numbers of a training on these images, where the report should say so.
+             * @description What it means for the numbers of a training on these images, if the report should say so.
              * @default
              */
             limit: string;
@@ -3943,7 +3943,7 @@ export interface components {
         };
         /**
          * GroupFacts
-         * @description How images lie in groups.
+         * @description The distribution of images over groups.
          */
         GroupFacts: {
             /** N Groups */
@@ -6527,7 +6527,7 @@ export interface components {
         };
         /**
          * Signal
-         * @description What each source tells of the labels, beside the whole image.
+         * @description How well each source, and the whole image, predicts the labels.
          */
         Signal: {
             /** Chance */
@@ -6609,7 +6609,7 @@ export interface components {
         };
         /**
          * SplitComparison
-         * @description The same classifier on images dealt out one by one, and in whole groups.
+         * @description The same classifier with an image-level split and with a grouped split.
          */
         SplitComparison: {
             image_level: components["schemas"]["Metric"];
@@ -7400,7 +7400,7 @@ export interface components {
         };
         /**
          * Told
-         * @description How well classes are told apart by something.
+         * @description The score of a probe that predicts classes.
          */
         Told: {
             /** Balanced Accuracy */
@@ -7410,7 +7410,7 @@ export interface components {
         };
         /**
          * ToldByColumn
-         * @description A column of the table that tells classes apart, such as plate or day, and whether images show its values.
+         * @description How well a column of the table, such as plate or day, predicts classes, and whether images show its values.
          */
         ToldByColumn: {
             told: components["schemas"]["Told"];
@@ -7593,7 +7593,7 @@ export interface components {
         };
         /**
          * Work
-         * @description A countable piece of work that goes on.
+         * @description Work in progress that can be counted.
          */
         Work: {
             /** Stage */

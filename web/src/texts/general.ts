@@ -16,7 +16,8 @@ export const general = {
     title: 'Help',
     contents: 'Pages of the documentation',
     pages: {
-      app: 'The app, step by step',
+      tutorial: 'Tutorial',
+      app: 'The app',
       glossary: 'Glossary',
       data: 'Images, tables, checks',
       images: 'File formats',
