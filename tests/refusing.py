@@ -2,22 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from coverslip.errors import CoverslipError
 from coverslip.messages import Note, text
 
+_Error = TypeVar("_Error", bound=CoverslipError)
+
 
 @contextmanager
-def refusing(
-    kind: type[CoverslipError], code: str, **parameters: Any
-) -> Iterator[pytest.ExceptionInfo[CoverslipError]]:
+def refusing(kind: type[_Error], code: str, **parameters: Any) -> Iterator["pytest.ExceptionInfo[_Error]"]:
     """Expect an error of this kind and code, with at least these parameters."""
     with pytest.raises(kind) as refused:
         yield refused
-    assert refused.value.code == code
+    assert refused.value.code == code, str(refused.value)
     assert {name: refused.value.parameters.get(name) for name in parameters} == parameters
 
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from refusals import refused
+from refusing import refusing
 
 from coverslip.cache import (
     ARRAYS,
@@ -131,7 +131,7 @@ def test_a_limit_that_is_no_size_is_said_before_any_work(
     text: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", text)
-    with refused(CoverslipError, "cache-limit-no-size", variable="COVERSLIP_CACHE_LIMIT", value=text):
+    with refusing(CoverslipError, "cache-limit-no-size", variable="COVERSLIP_CACHE_LIMIT", value=text):
         ArrayStore(PREPROCESSED, {}, (4,), "uint8")
     assert not cache.exists()
 

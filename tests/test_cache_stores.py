@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from refusals import refused
+from refusing import refusing
 
 from coverslip.cache import ArrayStore
 from coverslip.datasets.pixels import PREPROCESSED
@@ -205,7 +205,7 @@ def test_a_full_disk_is_one_clear_error_and_earlier_records_stay(
         monkeypatch.setenv("COVERSLIP_CACHE", str(disk))
         with ArrayStore(PREPROCESSED, {}, (100, 100), "uint16") as store:
             store.add(["a"], np.ones((1, 100, 100), np.uint16))
-            with refused(CoverslipError, "cache-not-written"):
+            with refusing(CoverslipError, "cache-not-written"):
                 store.add([str(n) for n in range(50)], np.ones((50, 100, 100), np.uint16))
             assert store.read(store.places(["a"])).min() == 1
             assert (store.places(["0", "49"]) == -1).all()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from refusals import refused
+from refusing import refusing
 
 from coverslip.errors import CoverslipError
 from coverslip.files import (
@@ -70,7 +70,7 @@ def test_numbers_that_json_does_not_know_are_refused_before_anything_is_written(
 
 def test_a_place_that_cannot_be_written_to_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with refused(CoverslipError, "file-not-written"):
+    with refusing(CoverslipError, "file-not-written"):
         write_text(tmp_path / "file" / "a.txt", "text")
 
 

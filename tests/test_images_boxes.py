@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from refusals import refused
+from refusing import refusing
 
 from coverslip.datasets import inspect_dataset, open_dataset, read_preprocessed, scan_images
 from coverslip.errors import UnreadableImage
@@ -68,7 +68,7 @@ def test_a_broken_field_is_tried_once_and_told_for_each_box(tmp_path: Path) -> N
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
     fields = Fields()
     for x in range(2):
-        with refused(UnreadableImage, "image-damaged") as error:
+        with refusing(UnreadableImage, "image-damaged") as error:
             read_pixels(tmp_path / "a.png", ReadPlan(box=(x, 0, 3, 3)), fields=fields)
         assert error.value.file == tmp_path / "a.png"
         (tmp_path / "a.png").unlink(missing_ok=True)  # the second time nobody looks

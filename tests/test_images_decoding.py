@@ -17,7 +17,7 @@ import pytest
 import tifffile
 from drawing import save_cell
 from odd_formats import install, write_odd
-from refusals import refused
+from refusing import refusing
 
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images import ReadPlan, decoding_apart, read_pixels
@@ -103,7 +103,7 @@ def test_a_file_that_ends_or_holds_its_process_costs_one_row(
     decoders = begin(**limits)
     odd, cell = write_odd(tmp_path / "a.odd", what), save_cell(tmp_path / "cell.png", 0)
     read(decoders, cell)  # the process has begun
-    with refused(UnreadableImage, code, **parameters) as error:
+    with refusing(UnreadableImage, code, **parameters) as error:
         read(decoders, odd)
     assert error.value.file == odd
     assert read(decoders, cell).array.shape == decode(cell).array.shape
@@ -144,7 +144,7 @@ def test_an_image_whose_process_was_killed_twice_is_not_called_damaged(
     killing = threading.Thread(target=kill_when_busy, args=(is_over,))
     killing.start()
     try:
-        with refused(UnreadableImage, "decoder-killed"):
+        with refusing(UnreadableImage, "decoder-killed"):
             read(decoders, write_odd(tmp_path / "a.odd", "sleeps"))
     finally:
         is_over.set()

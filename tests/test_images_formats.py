@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from refusals import refused
+from refusing import refusing
 from trained import SMALL_NETWORK
 
 import coverslip as cs
@@ -95,10 +95,10 @@ def test_a_format_that_is_added_is_read_with_plane_box_and_size_limit(tmp_path: 
     assert np.array_equal(pixels.array[..., 0], STACK[1, 4:24, 3:13])
     assert (pixels.file_format, pixels.bit_depth, pixels.n_planes) == ("RAW16", 16, 2)
     assert describe_image(file) == (Series("ZYX", (2, 30, 40), (0.5, 0.5)),)
-    with refused(UnreadableImage, "image-too-large"):
+    with refusing(UnreadableImage, "image-too-large"):
         read_pixels(file, max_bytes=100)
     file.write_bytes(file.read_bytes()[:100])
-    with refused(UnreadableImage, "image-damaged"):
+    with refusing(UnreadableImage, "image-damaged"):
         read_pixels(file)
 
 
@@ -242,7 +242,7 @@ def test_what_cannot_be_described_is_refused_as_when_it_is_read(tmp_path: Path) 
     ):
         (tmp_path / name).write_bytes(data)
         for look in (describe_image, read_pixels):
-            with refused(UnreadableImage, code, **parameters):
+            with refusing(UnreadableImage, code, **parameters):
                 look(tmp_path / name)
 
 

@@ -13,7 +13,7 @@ import tifffile
 from hostile_images import CODECS, HOSTILE, described, ome, page, tiff
 from memory import within_memory
 from PIL import Image
-from refusals import refused
+from refusing import refusing
 
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels
@@ -117,7 +117,7 @@ def test_a_page_that_points_at_itself_is_refused_in_bigtiff_and_the_other_byte_o
         data = bytearray(path.read_bytes())
         data[at : at + size] = first.to_bytes(size, order)  # type: ignore[arg-type]
         path.write_bytes(data)
-        with refused(UnreadableImage, "image-damaged", reason=text("tiff-pages-in-circle")):
+        with refusing(UnreadableImage, "image-damaged", reason=text("tiff-pages-in-circle")):
             read_pixels(path)
 
 
@@ -125,10 +125,10 @@ def test_a_stack_that_goes_on_in_another_file_is_not_followed_into_a_circle_or_a
     first = described(ome(1, '<TiffData IFD="0"><UUID FileName="other.tif">urn:uuid:1</UUID></TiffData>'))
     (tmp_path / "first.tif").write_bytes(first)
     (tmp_path / "other.tif").write_bytes(HOSTILE["last of 100 pages points at itself"]())
-    with refused(UnreadableImage, "image-damaged", reason=text("tiff-pages-in-circle")):
+    with refusing(UnreadableImage, "image-damaged", reason=text("tiff-pages-in-circle")):
         read_pixels(tmp_path / "first.tif")
     (tmp_path / "first.tif").write_bytes(first.replace(b"other.tif", b"../ot.tif"))
-    with refused(UnreadableImage, "image-damaged", reason=text("tiff-file-outside-folder")):
+    with refusing(UnreadableImage, "image-damaged", reason=text("tiff-file-outside-folder")):
         read_pixels(tmp_path / "first.tif")
 
 
@@ -166,7 +166,7 @@ def test_a_file_lengthened_to_4_gigabytes_is_refused_before_it_is_read(tmp_path:
     Image.new("RGB", (64, 64)).save(tmp_path / "a.img", file_format)
     os.truncate(tmp_path / "a.img", 4 * 2**30)  # which takes no room on the disk
     for read in (read_pixels, describe_image):
-        with within_memory(50e6), refused(UnreadableImage, "image-file-too-long"):
+        with within_memory(50e6), refusing(UnreadableImage, "image-file-too-long"):
             read(tmp_path / "a.img")
 
 
@@ -183,7 +183,7 @@ def test_more_frames_than_a_film_has_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_bytes(animated(100_001))
     reason = text("image-too-many-frames", n_frames=100_001, limit=100_000)
     for plane in ("max", "mean", 0):
-        with refused(UnreadableImage, "image-damaged", reason=reason):
+        with refusing(UnreadableImage, "image-damaged", reason=reason):
             read_pixels(tmp_path / "a.gif", ReadPlan(plane=plane))
 
 
@@ -192,7 +192,7 @@ def test_a_projection_over_more_values_than_can_be_meant_is_refused(tmp_path: Pa
     pages = [page(side, side, [8], [side * side])] * 900  # all show the same pixels
     (tmp_path / "a.tif").write_bytes(tiff(bytes(side * side), pages))
     assert read_pixels(tmp_path / "a.tif", ReadPlan(plane=899)).n_planes == 900
-    with refused(UnreadableImage, "projection-too-large", n_planes=900, limit=20_000_000_000):
+    with refusing(UnreadableImage, "projection-too-large", n_planes=900, limit=20_000_000_000):
         read_pixels(tmp_path / "a.tif", ReadPlan(plane="max"))
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
-from refusals import refused
+from refusing import refusing
 
 from coverslip.audit import image_quality
 from coverslip.audit.small_pictures import small_picture
@@ -127,9 +127,9 @@ def test_a_learnt_range_always_rises_and_survives_json(arrays_, mode, n_channels
 
 def test_full_range_of_floats_is_zero_to_one_and_anything_else_is_refused():
     assert learn_scaling([constant_range(np.float32, -0.0, 1.0)], "full", 1).mode == "full"
-    with refused(BadDataset, "full-scaling-of-floats", n_outside=1, n_images=1):
+    with refusing(BadDataset, "full-scaling-of-floats", n_outside=1, n_images=1):
         learn_scaling([constant_range(np.float32, 0.0, 900.0)], "full", 1)
-    with refused(UnreadableImage, "float-range-unknown"):
+    with refusing(UnreadableImage, "float-range-unknown"):
         preprocess(np.full((4, 4, 1), 900, np.float32), Preprocessing(image_size=4))
 
 
@@ -340,7 +340,7 @@ def test_colour_becomes_grey_by_luminance_and_grey_is_repeated():
 
 def test_channels_that_do_not_fit_are_refused():
     for n_found, n_needed in ((2, 3), (3, 2), (4, 3), (5, 1)):
-        with refused(UnreadableImage, "channels-do-not-fit", n_channels=n_found, n_needed=n_needed):
+        with refusing(UnreadableImage, "channels-do-not-fit", n_channels=n_found, n_needed=n_needed):
             preprocess(np.zeros((8, 8, n_found), np.uint8), Preprocessing(image_size=8, channels=n_needed))
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from refusals import refused
+from refusing import refusing
 
 from coverslip.errors import UnreadableImage
 from coverslip.images import NO_SUCH_FILE, ReadPlan, _decoded, _pillow, image_suffixes, pixel_hash, read_pixels
@@ -270,7 +270,7 @@ def write_nd2(path):
 def test_a_bad_file_is_refused_with_its_reason_its_name_and_what_to_do(tmp_path, capfd, write, code, parameters):
     path = tmp_path / "bad.png"
     write(path)
-    with refused(UnreadableImage, code, **parameters) as error:
+    with refusing(UnreadableImage, code, **parameters) as error:
         read_pixels(path)
     assert error.value.file == path
     assert error.value.do.endswith(".")
@@ -292,7 +292,7 @@ def test_the_size_limit_counts_the_bytes_that_the_declared_pixels_take(tmp_path,
     path = tmp_path / f"a.{suffix}"
     Image.new(mode, (30, 20)).save(path)
     assert read_pixels(path, max_bytes=n_bytes).array.shape[:2] == (20, 30)
-    with refused(UnreadableImage, "image-too-large", width=30, height=20):
+    with refusing(UnreadableImage, "image-too-large", width=30, height=20):
         read_pixels(path, max_bytes=n_bytes - 1)
 
 

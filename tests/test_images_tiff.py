@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from refusals import refused
+from refusing import refusing
 
 from coverslip.datasets import Scan, inspect_dataset, open_dataset, scan_images
 from coverslip.errors import UnreadableImage
@@ -163,7 +163,7 @@ def test_other_pages_are_planes_of_which_one_is_chosen_or_all_projected(tmp_path
     assert np.array_equal(read_pixels(path, ReadPlan(plane=2)).array[..., 0], STACK[2])
     assert np.array_equal(read_pixels(path, ReadPlan(plane="max")).array[..., 0], STACK.max(0))
     assert np.array_equal(read_pixels(path, ReadPlan(plane="mean")).array[..., 0], np.rint(STACK.mean(0)))
-    with refused(UnreadableImage, "no-such-plane", plane="3", n_planes=3):
+    with refusing(UnreadableImage, "no-such-plane", plane="3", n_planes=3):
         read_pixels(path, ReadPlan(plane=3))
 
 
@@ -189,13 +189,13 @@ def test_nan_and_infinity_are_replaced_and_noted(tmp_path):
     assert pixels.array[0, :3, 0].tolist() == [rest.min(), rest.max(), rest.min()]
     assert pixels.note == text("pixels-replaced")
     tifffile.imwrite(tmp_path / "b.tif", np.full((5, 5), np.nan, np.float32))
-    with refused(UnreadableImage, "no-finite-pixel"):
+    with refusing(UnreadableImage, "no-finite-pixel"):
         read_pixels(tmp_path / "b.tif")
 
 
 def test_complex_numbers_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GREY.astype(np.complex64))
-    with refused(UnreadableImage, "tiff-pixel-type", dtype="complex64"):
+    with refusing(UnreadableImage, "tiff-pixel-type", dtype="complex64"):
         read_pixels(tmp_path / "a.tif")
 
 
@@ -242,7 +242,7 @@ def test_tifffile_still_logs_for_others(tmp_path, caplog):
 
 def test_the_declared_size_is_checked_before_memory_is_asked_for(tmp_path):
     write_raw_tiff(tmp_path / "bomb.tif", 200_000, 200_000, b"0123456789", bits=16)
-    with refused(UnreadableImage, "image-too-large", width=200_000, height=200_000):
+    with refusing(UnreadableImage, "image-too-large", width=200_000, height=200_000):
         read_pixels(tmp_path / "bomb.tif")
 
 

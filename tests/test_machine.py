@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from refusals import refused
+from refusing import refusing
 
 from coverslip.errors import DeviceUnavailable
 from coverslip.machine import (
@@ -58,7 +58,7 @@ def test_what_a_training_will_run_on_is_told_right_without_pytorch() -> None:
 
 
 def test_a_device_that_is_not_here_is_one_clear_error() -> None:
-    with refused(DeviceUnavailable, "device-unavailable", device="tpu") as error:
+    with refusing(DeviceUnavailable, "device-unavailable", device="tpu") as error:
         chosen_device("tpu")
     assert error.value.parameters["devices"].startswith("cpu")
 

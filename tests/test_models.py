@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from refusals import refused
+from refusing import refusing
 
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
 from coverslip.messages import Set
@@ -123,7 +123,7 @@ def test_packaged_weights_know_what_is_in_a_photograph() -> None:
 
 
 def test_an_unknown_model_names_the_nearest() -> None:
-    with refused(UnknownModel, "no-such-model", nearest="resnet50"):
+    with refusing(UnknownModel, "no-such-model", nearest="resnet50"):
         model_info("resnet-50")
 
 
@@ -131,7 +131,7 @@ def test_any_of_timms_models_is_reachable() -> None:
     assert model_info("timm/resnet18").parameters == 11_689_512
     network = create_network("timm/resnet10t", n_classes=2, pretrained=False)
     assert network(pixels(2)).shape == (2, 2)
-    with refused(UnknownModel, "unknown-timm-model", name="resnet_eighteen"):
+    with refusing(UnknownModel, "unknown-timm-model", name="resnet_eighteen"):
         model_info("timm/resnet_eighteen")
 
 
@@ -139,7 +139,7 @@ def test_weights_that_cannot_be_had_name_those_available(monkeypatch: pytest.Mon
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "https://localhost")  # where no hub answers
-    with refused(WeightsUnavailable, "train-without-these-weights") as error:
+    with refusing(WeightsUnavailable, "train-without-these-weights") as error:
         create_network("resnet34", n_classes=2)
     assert "efficientnet_lite0" in error.value.parameters["models"]
     assert Set("init", "scratch") in error.value.remedies
@@ -175,14 +175,14 @@ def test_freezing_stops_at_the_boundary_and_keeps_frozen_batch_norms_still(lite0
 def test_an_unknown_boundary_names_similar_parts(lite0: Network) -> None:
     # No such part; one without parameters; nothing like it; what only the code calls so; nothing at all.
     for boundary in ("block4", "blocks.1.0.bn1.act", "zzz", "body", ""):
-        with refused(BadRecipe, "unknown-network-part", name=boundary) as error:
+        with refusing(BadRecipe, "unknown-network-part", name=boundary) as error:
             freeze_to(lite0, boundary)
         assert set(error.value.parameters["similar"].split(", ")) <= set(lite0.record.freeze_boundaries)
     assert all(p.requires_grad for p in lite0.parameters())
 
 
 def test_options_that_the_architecture_does_not_take_are_refused() -> None:
-    with refused(BadRecipe, "model-option-not-accepted", option="wheels"):
+    with refusing(BadRecipe, "model-option-not-accepted", option="wheels"):
         create_network("resnet34", n_classes=2, pretrained=False, options={"wheels": 4})
 
 
@@ -196,13 +196,13 @@ def test_options_that_the_architecture_does_not_take_are_refused() -> None:
     ],
 )
 def test_values_that_the_architecture_does_not_take_are_refused(name: str, options: dict[str, Any], head: str) -> None:
-    with refused(BadRecipe, "model-options-not-accepted", model=name):
+    with refusing(BadRecipe, "model-options-not-accepted", model=name):
         create_network(name, n_classes=2, head=head, pretrained=False, options=options)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
 def test_where_the_options_fit_it_is_the_size_that_does_not() -> None:
-    with refused(BadRecipe, "image-size-not-accepted", side_px=16):
+    with refusing(BadRecipe, "image-size-not-accepted", side_px=16):
         create_network("convnext_tiny", n_classes=2, pretrained=False, options={"drop_rate": 0.1}, image_size=16)
     network = create_network(
         "vit_small_patch16_224", n_classes=2, pretrained=False, options={"depth": 2}, image_size=32
@@ -232,7 +232,7 @@ def test_options_leave_the_random_numbers_as_they_are() -> None:
 def test_a_network_whose_stages_cannot_be_pooled_asks_for_its_own_head(name: str) -> None:
     record = model_info(f"timm/{name}")
     with shapes_only():
-        with refused(BadRecipe, "no-stage-maps") as error:
+        with refusing(BadRecipe, "no-stage-maps") as error:
             create_network(f"timm/{name}", n_classes=2, pretrained=False)
         assert error.value.remedies == (Set("head", "native"),)
         network = create_network(f"timm/{name}", n_classes=2, head="native", pretrained=False)
@@ -243,7 +243,7 @@ def test_a_network_whose_stages_cannot_be_pooled_asks_for_its_own_head(name: str
 
 @pytest.mark.parametrize("option", ["checkpoint_path", "pretrained", "in_chans"])
 def test_options_that_would_read_files_or_undo_choices_are_refused(option: str) -> None:
-    with refused(BadRecipe, "reserved-model-option", option=option):
+    with refusing(BadRecipe, "reserved-model-option", option=option):
         create_network("resnet34", n_classes=2, pretrained=False, options={option: "stranger.pth"})
 
 
@@ -258,7 +258,7 @@ def test_options_that_would_read_files_or_undo_choices_are_refused(option: str) 
 def test_a_size_that_the_network_cannot_take_is_refused_with_a_better_one(
     name: str, side: int, code: str, parameters: dict[str, object], better: int
 ) -> None:
-    with refused(BadRecipe, code, side_px=side, **parameters) as error:
+    with refusing(BadRecipe, code, side_px=side, **parameters) as error:
         create_network(name, n_classes=2, pretrained=False, image_size=side)
     assert error.value.remedies == (Set("image_size", better),)
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusals import refused
+from refusing import refusing
 from torch import nn
 
 import coverslip.models._libraries  # noqa: F401 - before timm
@@ -352,7 +352,7 @@ def test_weights_of_another_network_are_refused_and_change_nothing() -> None:
     network = build()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     for name in ("mobilevit_xs", "resnet10t"):
-        with refused(WeightsUnavailable, "no-mobilevit-xxs-weights"):
+        with refusing(WeightsUnavailable, "no-mobilevit-xxs-weights"):
             transfer_mobilevit(network, timm.create_model(name).state_dict())
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
@@ -378,6 +378,6 @@ def test_weights_of_another_network_are_refused_and_change_nothing() -> None:
 def test_a_wrong_option_is_refused_with_what_is_allowed(
     option: str, value: object, code: str, parameters: dict[str, str]
 ) -> None:
-    with refused(BadRecipe, code, value=repr(value), **parameters) as error:
+    with refusing(BadRecipe, code, value=repr(value), **parameters) as error:
         MobileViTMN(**{option: value})
     assert option in str(error.value)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from refusals import refused
+from refusing import refusing
 from torch import Tensor
 
 from coverslip.errors import BadRecipe, WeightsUnavailable
@@ -54,7 +54,7 @@ def test_a_damaged_file_in_torchvisions_cache_is_refused(tmp_path: Path, monkeyp
     file = tmp_path / "hub" / "checkpoints" / "shufflenetv2_x1-5666bf0f80.pth"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"half a download")
-    with refused(WeightsUnavailable, "torchvision-weights-damaged"):
+    with refusing(WeightsUnavailable, "torchvision-weights-damaged"):
         create_network("shufflenet_v2_x1_0", n_classes=2)
 
 
@@ -81,5 +81,5 @@ def test_options_are_torchvisions_own_and_no_others() -> None:
         ("alexnet", "num_classes", "reserved-model-option"),
         ("googlenet", "aux_logits", "reserved-model-option"),
     ):
-        with refused(BadRecipe, code, option=option):
+        with refusing(BadRecipe, code, option=option):
             create_network(name, n_classes=2, pretrained=False, options={option: 3})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from refusals import refused
+from refusing import refusing
 from torch import Tensor
 
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
@@ -357,7 +357,7 @@ def test_every_paper_and_every_tag_has_entries() -> None:
     assert {record.name for record in select_models(paper="efficientnetv2_b0")} == {
         *("efficientnetv2_b0", "inception_v3", "nasnet_mobile", "vgg16")
     }
-    with refused(UnknownModel, "unknown-paper", name="nature", papers=", ".join(PAPERS)):
+    with refusing(UnknownModel, "unknown-paper", name="nature", papers=", ".join(PAPERS)):
         select_models(paper="nature")
 
 
@@ -376,16 +376,16 @@ def test_channels_of_an_untrained_network_get_random_filters_of_their_own() -> N
 
 
 def test_networks_without_published_weights_say_so() -> None:
-    with refused(WeightsUnavailable, "no-imagenet-weights", model="mobincep") as error:
+    with refusing(WeightsUnavailable, "no-imagenet-weights", model="mobincep") as error:
         create_network("mobincep", n_classes=2)
     assert error.value.remedies == (Set("init", "scratch"),)
 
 
 def test_options_of_own_networks_are_named_when_one_is_wrong() -> None:
-    with refused(BadRecipe, "unknown-model-option", option="wheels") as error:
+    with refusing(BadRecipe, "unknown-model-option", option="wheels") as error:
         create_network("mobilevit_mn", n_classes=2, pretrained=False, options={"wheels": 4})
     assert error.value.parameters["options"].startswith("depths, dsc, mobilevit_attention")
-    with refused(BadRecipe, "reserved-model-option", option="channels"):
+    with refusing(BadRecipe, "reserved-model-option", option="channels"):
         create_network("mobincep", n_classes=2, pretrained=False, options={"channels": 4})
-    with refused(BadRecipe, "unknown-model-option", option="wheels", has_options=False):
+    with refusing(BadRecipe, "unknown-model-option", option="wheels", has_options=False):
         create_network("mobincep", n_classes=2, pretrained=False, options={"wheels": 4})

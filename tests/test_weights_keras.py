@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from refusals import refused
+from refusing import refusing
 from torch import nn
 
 from coverslip.errors import WeightsUnavailable
@@ -264,7 +264,7 @@ def test_layers_that_the_network_does_not_have_are_named_and_nothing_is_kept(tmp
 @pytest.mark.slow
 def test_another_network_of_keras_is_refused_by_its_layers(tmp_path: Path) -> None:
     layers = {"conv1_conv": {"kernel": np.ones((7, 7, 3, 64), np.float32)}}
-    with refused(WeightsUnavailable, "keras-network-not-read", layers="conv1_conv"):
+    with refusing(WeightsUnavailable, "keras-network-not-read", layers="conv1_conv"):
         import_weights(keras_2(tmp_path / "resnet.h5", layers), "resnet50")
 
 
@@ -272,7 +272,7 @@ def test_another_network_of_keras_is_refused_by_its_layers(tmp_path: Path) -> No
 def test_a_file_of_an_early_keras_3_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "early.weights.h5", "w") as opened:
         opened["layers/conv2d/vars/0"] = np.ones((3, 3, 3, 8), np.float32)
-    with refused(WeightsUnavailable, "keras-layers-unnamed"):
+    with refusing(WeightsUnavailable, "keras-layers-unnamed"):
         read_keras(tmp_path / "early.weights.h5")
 
 
@@ -359,7 +359,7 @@ def test_a_refusal_comes_back_from_the_process_that_reads(tmp_path: Path) -> Non
     with h5py.File(tmp_path / "bad.h5", "w") as opened:
         spoil(opened, "huge")
     reason = text("hdf5-too-many-numbers")
-    with refused(WeightsUnavailable, "no-keras-weights", reason=reason) as error:
+    with refusing(WeightsUnavailable, "no-keras-weights", reason=reason) as error:
         import_weights(tmp_path / "bad.h5", "efficientnetv2_b0")
     assert error.value.file == tmp_path / "bad.h5"
     assert not (tmp_path / "weights").exists()
@@ -367,7 +367,7 @@ def test_a_refusal_comes_back_from_the_process_that_reads(tmp_path: Path) -> Non
 
 def test_a_file_that_is_read_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hdf5, "_LONGEST_S", 0.01)
-    with refused(WeightsUnavailable, "hdf5-damaged", reason=text("hdf5-reading-endless")):
+    with refusing(WeightsUnavailable, "hdf5-damaged", reason=text("hdf5-reading-endless")):
         read_keras(keras_2(tmp_path / "mine.h5", {"stem_conv": {"kernel": np.ones((3, 3, 3, 32), np.float32)}}))
 
 
@@ -375,7 +375,7 @@ def test_a_file_that_is_read_for_ever_is_refused(tmp_path: Path, monkeypatch: py
 def test_a_cut_file_is_refused(share: float, tmp_path: Path) -> None:
     whole = keras_2(tmp_path / "whole.h5", {"stem_conv": {"kernel": np.ones((3, 3, 3, 32), np.float32)}}).read_bytes()
     (tmp_path / "cut.h5").write_bytes(whole[: int(share * len(whole))])
-    with refused(WeightsUnavailable, "hdf5-damaged"):
+    with refusing(WeightsUnavailable, "hdf5-damaged"):
         read_arrays(tmp_path / "cut.h5")
 
 
@@ -383,5 +383,5 @@ def test_a_cut_file_is_refused(share: float, tmp_path: Path) -> None:
 def test_infinity_is_refused_as_in_other_files(tmp_path: Path) -> None:
     layers: dict[str, Any] = efficientnet_layers()
     layers["stem_bn"]["gamma"][3] = np.inf
-    with refused(WeightsUnavailable, "weights-not-finite", tensors="bn1.weight"):
+    with refusing(WeightsUnavailable, "weights-not-finite", tensors="bn1.weight"):
         import_weights(keras_2(tmp_path / "bad.h5", layers), "efficientnetv2_b0")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from refusals import refused
+from refusing import refusing
 from torch import Tensor, nn
 
 from coverslip.errors import BadRecipe, WeightsUnavailable
@@ -137,7 +137,7 @@ def test_dinobloom_and_dinov2_stand_beside_each_other(tmp_path: Path) -> None:
 
 
 def test_nothing_is_fetched_for_a_network_whose_weights_the_user_has_to_bring() -> None:
-    with refused(WeightsUnavailable, "weights-not-imported", model="dinobloom_small") as error:
+    with refusing(WeightsUnavailable, "weights-not-imported", model="dinobloom_small") as error:
         create_network("dinobloom_small", n_classes=2)
     assert "zenodo.org" in error.value.parameters["weights_file"]
     assert ImportWeights("dinobloom_small") in error.value.remedies
@@ -156,7 +156,7 @@ def test_an_image_size_that_patches_do_not_divide_is_refused_with_the_nearest(
     model: str, side: int, nearest: int
 ) -> None:
     """Else the network would leave out what remains at two borders."""
-    with torch.device("meta"), refused(BadRecipe, "image-size-no-multiple", side_px=side) as error:
+    with torch.device("meta"), refusing(BadRecipe, "image-size-no-multiple", side_px=side) as error:
         create_network(model, n_classes=2, pretrained=False, image_size=side)
     assert nearest in (error.value.parameters["smaller_px"], error.value.parameters["larger_px"])
     assert error.value.remedies == (Set("image_size", nearest),)
@@ -167,10 +167,10 @@ def test_weights_of_another_network_are_told_where_they_belong(tmp_path: Path) -
     record = model_info("shufflenet_v2_x1_0")
     network = build_body(record, channels=3, pretrained=False, options={}, image_size=64)
     torch.save(network.state_dict(), tmp_path / "mine.pth")
-    with refused(WeightsUnavailable, "weights-of-other-model", nearest="shufflenet_v2_x1_0") as error:
+    with refusing(WeightsUnavailable, "weights-of-other-model", nearest="shufflenet_v2_x1_0") as error:
         import_weights(tmp_path / "mine.pth", "mobilevit_xxs")
     assert error.value.remedies == (ImportWeights("shufflenet_v2_x1_0"),)
     torch.save({"layer.weight": torch.zeros(5, 5), "layer.bias": torch.zeros(5)}, tmp_path / "odd.pth")
-    with refused(WeightsUnavailable, "weights-do-not-fit", model="mobilevit_xxs") as error:
+    with refusing(WeightsUnavailable, "weights-do-not-fit", model="mobilevit_xxs") as error:
         import_weights(tmp_path / "odd.pth", "mobilevit_xxs")
     assert error.value.remedies == (ShowModels(),)
