@@ -129,7 +129,8 @@ class Server:
         wait_for(lambda: "Ctrl-C" in said.read_text() or self.process.poll() is not None, 120)
         if self.process.poll() is not None:
             raise SystemExit(f"The app did not start:\n{said.read_text()}")
-        self.address = said.read_text().split()[3].partition("?")[0]
+        address = next(word for word in said.read_text().split() if word.startswith("http://"))
+        self.address = address.partition("?")[0]
 
     def ask(self, path: str, body: Json | None = None) -> Json:
         data = None if body is None else json.dumps(body).encode()

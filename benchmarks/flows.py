@@ -104,7 +104,7 @@ def folder_to_table(flow: Flow) -> None:
     flow.page.get_by_role("button", name="A folder on this computer").click()
     flow.page.get_by_role("dialog").get_by_role("navigation").get_by_role("button").nth(1).click()
     flow.choose_folder("new")
-    flow.page.get_by_text("Chosen:").wait_for()
+    flow.page.get_by_text("Selected:").wait_for()
     flow.predict()
     flow.save_table()
 
@@ -113,16 +113,16 @@ def label_and_train(flow: Flow) -> None:
     page = flow.page
     page.get_by_role("button", name="Choose images").click()
     flow.choose_folder("unlabelled")
-    page.get_by_text("Name the classes first").wait_for()
+    page.get_by_text("First add classes").wait_for()
     for name in ("first", "second"):
         page.get_by_role("button", name="New class").click()
         page.get_by_label("Name of the new class").fill(name)
         page.get_by_label("Name of the new class").press("Enter")
-        page.get_by_role("group", name="Give class").get_by_role("button", name=name).wait_for()
+        page.get_by_role("group", name="Label selected images").get_by_role("button", name=name).wait_for()
     page.get_by_role("grid").get_by_role("gridcell").first.click()
     for k in range(N_LABELLED):
         page.keyboard.press("12"[k % 2])
-    page.get_by_role("group", name="Give class").get_by_role("button", name="No class 0").wait_for()
+    page.get_by_role("group", name="Label selected images").get_by_role("button", name="No class 0").wait_for()
     flow.train()
 
 
@@ -133,11 +133,11 @@ def correct_and_compare(flow: Flow) -> None:
     flow.page.get_by_role("heading", name=NUMBERS).wait_for()
     flow.began = time.perf_counter()  # what went before is no part of it
     correct(flow.page, 3, misfiled, None)
-    flow.page.get_by_role("button", name="Train again with these images").click()
+    flow.page.get_by_role("button", name=re.compile("^Train again with these")).click()
     flow.page.wait_for_url(lambda url: "/runs/" in url and first not in url)
     flow.wait_for_numbers()
-    flow.page.get_by_role("link", name="Compare with the training before").click()
-    flow.page.get_by_role("heading", name="What differed").wait_for()
+    flow.page.get_by_role("link", name="Compare with the earlier run").click()
+    flow.page.get_by_role("heading", name="Settings and data that differ").wait_for()
 
 
 def fields_with_boxes(flow: Flow) -> None:
@@ -149,7 +149,7 @@ def fields_with_boxes(flow: Flow) -> None:
     flow.train()
     page.get_by_role("link", name="Predict new images").click()
     flow.give_files("Files …", write_fields(flow.folder / "new fields", 2, seed=1, is_labelled=False))
-    page.get_by_text("Chosen:").wait_for()
+    page.get_by_text("Selected:").wait_for()
     flow.predict()
     page.get_by_role("button", name=re.compile("^Open field")).first.click()
     page.keyboard.press("Escape")

@@ -257,7 +257,7 @@ def take_all(server: Server, album: Album) -> None:
 
     train = f"/train?dataset={cells['id']}"
     album.take("train", train)
-    album.take("train-changes", train, unfold("Data augmentation"), press("Show on my images"), drawn)
+    album.take("train-changes", train, unfold("Data augmentation"), press("Preview data augmentation"), drawn)
 
     if album.wanted and all(word.startswith("images") for word in album.wanted):
         return
@@ -292,7 +292,7 @@ def choose_some(page: "Page") -> None:
 
 def drawn(page: "Page") -> None:
     """Until the random changes are there: a process of their own makes them."""
-    page.get_by_role("button", name="Show again").wait_for(timeout=120_000)
+    page.get_by_role("button", name="Refresh the preview").wait_for(timeout=120_000)
 
 
 def worst_cell(page: "Page") -> None:

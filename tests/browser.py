@@ -75,7 +75,8 @@ class RunningApp:
         while time.monotonic() < until and self.process.poll() is None:
             self.said = (self.workspace.parent / "said.txt").read_text()
             if "Ctrl-C" in self.said:
-                self.address = self.said.split()[3].partition("?")[0]
+                address = next(word for word in self.said.split() if word.startswith("http://"))
+                self.address = address.partition("?")[0]
                 return self
             time.sleep(0.05)
         raise AssertionError(f"the app did not start: {self.said}")

@@ -4,7 +4,9 @@ A metric, a random change, a finding and a section of the report are added while
 recipe keys have such tests in test_images_formats.py, test_models_table.py and test_recipe_keys.py.
 """
 
+import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from coverslip.datasets import Dataset, Finder, Found, Scan, forget_finder, regi
 from coverslip.evaluation import METRICS, MetricRecord
 from coverslip.keys import Key
 from coverslip.reports.sections import SECTIONS, Section, SectionText
+from coverslip.studies.results import ResultRow, write_results
 
 SETTINGS = {
     "model": "timm/mobilenetv3_small_050",
@@ -157,3 +160,39 @@ def test_the_app_and_the_document_of_its_api_tell_of_them(run: Path, cells: Path
         ("ReportSection", "name", "`weather`"),
     ):
         assert told in schemas[schema]["properties"][field]["description"], schema
+
+
+def test_a_study_has_a_column_for_every_metric(added: None, tmp_path: Path) -> None:
+    row = ResultRow(
+        dataset="cells", model="a", regime="imagenet", train_per_class=None, repeat=1, fold=None, seed=0,
+        metrics={METRIC.name: 0.25}, state="done", run="a",
+    )  # fmt: skip
+    write_results([row], tmp_path / "results.csv")
+    with (tmp_path / "results.csv").open(newline="", encoding="utf-8") as file:
+        (written,) = csv.DictReader(file)
+    assert set(METRICS) <= set(written)
+    assert (written[METRIC.name], written["macro_f1"]) == ("0.25", "")
+
+
+_ROOT = Path(__file__).parent.parent
+_GENERATED = {"recipe.md", "models.md", "commands.md", "schema.d.ts"}
+
+
+def files_that_name(name: str) -> int:
+    word = re.compile(rf"\b{name}\b")
+    folders = [_ROOT / "src" / "coverslip", _ROOT / "web" / "src", _ROOT / "docs"]
+    files = [_ROOT / "README.md", *(file for folder in folders for file in folder.rglob("*"))]
+    return sum(
+        bool(word.search(file.read_text(encoding="utf-8")))
+        for file in files
+        if file.suffix in {".py", ".md", ".ts", ".svelte", ".ftl", ".html"}
+        and file.name not in _GENERATED
+        and not {"papers", "studies", "static"} & set(file.relative_to(_ROOT).parts[1:-1])
+    )
+
+
+def test_additions_take_as_many_files_as_the_guide_says() -> None:
+    guide = (_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    examples = re.findall(r"\| `(\w+)` (\d+) \|$", guide, re.MULTILINE)
+    assert len(examples) == 4
+    assert {name: files_that_name(name) for name, _ in examples} == {name: int(n) for name, n in examples}

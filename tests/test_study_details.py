@@ -60,7 +60,8 @@ def test_classifiers_are_tested_on_changed_images_once(folder: Path, compared: S
     names = ("blur 2", "scale 0.5")
     pairs = [(row["dataset"], row["perturbation"]) for row in rows]
     assert pairs == [("lab_a", ""), ("both", ""), *((name, change) for name in ("lab_a", "both") for change in names)]
-    assert all(row["accuracy"] and row["state"] == "done" for row in rows)
+    assert all(row["state"] == "done" for row in rows)
+    assert all(row["accuracy"] and row["mcc"] and row["log_loss"] for row in rows)
     assert {row["n_test"] for row in rows if row["dataset"] == "lab_a"} == {rows[0]["n_test"]}
     by_name = {(row.dataset, row.perturbation): row for row in compared.robustness}
     assert len(by_name) == 4

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from coverslip.datasets import is_over_cap
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation import Evaluation
+from coverslip.evaluation import METRICS, Evaluation
 from coverslip.files import CsvWriter, written_whole
 from coverslip.models import model_info
 from coverslip.runs import Run, TrainingRecord
@@ -36,11 +36,7 @@ class ResultRow:
     n_untested: int | None = None  # training and validation images, and those that `train_per_class` leaves out
     n_test: int | None = None
     n_groups: int | None = None  # of the tested images
-    accuracy: float | None = None
-    balanced_accuracy: float | None = None
-    macro_f1: float | None = None
-    macro_auroc: float | None = None
-    log_loss: float | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)  # by name; in the table a column each
     primary: float | None = None  # the study's primary metric, whichever it is
     parameters: int | None = None
     gmacs: float | None = None
@@ -59,9 +55,6 @@ class FailedTraining:
     reason: str
 
 
-_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss")
-
-
 def rows_of(cells: Iterable[Cell], folder: Path, primary_metric: str) -> list[ResultRow]:
     """The rows of all trainings as they stand now; one that is not measured has one row without numbers."""
     return [row for cell in cells if not cell.is_pretraining for row in _rows(cell, folder, primary_metric)]
@@ -76,7 +69,7 @@ def perturbed_rows(cells: Iterable[Cell], folder: Path, primary_metric: str) -> 
         common = _of_cell(cell, folder)
         for row in read_perturbed(cell, folder):
             own = {"fold": row.fold, "perturbation": row.perturbation, "n_test": row.n}
-            values = {"primary": row.values.get(primary_metric), **{name: row.values.get(name) for name in _METRICS}}
+            values = {"primary": row.values.get(primary_metric), "metrics": row.values}
             rows.append(ResultRow(**common, **own, **values))  # type: ignore[arg-type]  # by name
     return rows
 
@@ -89,12 +82,14 @@ def failed_trainings(rows: Iterable[ResultRow]) -> tuple[FailedTraining, ...]:
 
 def write_results(rows: Iterable[ResultRow], file: Path) -> None:
     """Write the table, whole or not at all."""
-    names = [field.name for field in fields(ResultRow)]
+    metrics = tuple(METRICS)
+    columns = [name for each in fields(ResultRow) for name in (metrics if each.name == "metrics" else (each.name,))]
     with written_whole(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
         writer = CsvWriter(stream)
-        writer.writerow(names)
+        writer.writerow(columns)
         for row in rows:
-            writer.writerow([_cell(getattr(row, name)) for name in names])
+            values = asdict(row) | {name: row.metrics.get(name) for name in metrics}
+            writer.writerow([_cell(values[name]) for name in columns])
 
 
 def _cell(value: object) -> object:
@@ -142,9 +137,8 @@ def _measured(run: Run, primary_metric: str) -> list[dict[str, object]]:
 
 
 def _numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[str, object]:
-    values: dict[str, object] = {name: metrics[name].value for name in _METRICS}
     return {
-        **values,
+        "metrics": {name: metrics[name].value for name in METRICS if name in metrics.metrics},
         "n_train": sum(row.split == "train" for row in run.split),
         "n_untested": sum(row.split in ("train", "val") or is_over_cap(row.reason) for row in run.split),
         "n_test": metrics.n,

@@ -169,7 +169,7 @@ export const datasets = {
       domain: 'Domain',
       only: 'Show only',
       group: 'Group',
-      search: 'File name contains',
+      search: 'Name contains',
       run: 'Split of a training',
       part: 'Set of the split',
     },

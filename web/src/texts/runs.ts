@@ -164,7 +164,7 @@ export const runs = {
     },
     learningRate: 'Learning rate',
     epochZero:
-      'Epoch 0 is the instant classifier, fitted without validation images. To save time, epochs are validated without test-time augmentation. Therefore these results can differ from those of the instant classifier above.',
+      'Epoch 0 is the instant classifier, fitted without validation images. To save time, epochs are validated without test-time augmentation. Therefore these results can differ from the reported results of the instant classifier.',
     dip: 'Validation results are usually worse while the learning rate is high, and improve when it decreases.',
     selection: {
       lastLater: (n: number) =>

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import METRICS
+from coverslip.evaluation import METRICS, scored_metrics
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.inference import load_classifier
 from coverslip.messages import note
@@ -139,9 +139,7 @@ def _missing(plan: StudyPlan, known: Sequence[Perturbed]) -> list[PerturbationPl
 def _measured(plan: StudyPlan, cell: Cell, missing: Sequence[PerturbationPlan], stop: Stop) -> Iterator[Perturbed]:
     data = images_of(cell.run)
     place = {record.image_id: i for i, record in enumerate(data.records)}
-    metrics = dict.fromkeys(
-        ["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss", plan.primary_metric]
-    )
+    metrics = scored_metrics()
     tested: list[tuple[int | None, Run]] = [*enumerate(cell.run.folds, start=1)] or [(None, cell.run)]
     for fold, own in tested:
         classifier = load_classifier(own.folder)
