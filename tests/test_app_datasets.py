@@ -387,7 +387,7 @@ def test_checks_see_classes_as_trainings_do_and_copies_stay_found(app: App, tmp_
         assert not found["is_looking_for_copies"]
         codes = ("conflicting-labels", "duplicates")
         named = {each["code"]: len(each["images"][0]) for each in found["findings"] if each["code"] in codes}
-        assert [*found["spare"].get("duplicates", [])] == spare
+        assert [*found["removable_duplicates"].get("duplicates", [])] == spare
         return found["classes"], named, app.get(f"{where}/positions", only="conflicting")["total"]
 
     spare: list[str] = []

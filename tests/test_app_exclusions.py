@@ -63,7 +63,7 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
 ) -> None:
     workspace, dataset_id = copies
     before = describe(workspace, dataset_id)
-    spare = reading_images.inspection(workspace, dataset_id).spare["duplicates"]
+    spare = reading_images.inspection(workspace, dataset_id).removable_duplicates["duplicates"]
     exclude(workspace, dataset_id, spare, is_excluded=True)
 
     state = describe(workspace, dataset_id)

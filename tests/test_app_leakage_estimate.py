@@ -20,7 +20,7 @@ from coverslip.audit import (
     inspect_with_leakage_audit,
     with_cached_near_duplicates,
 )
-from coverslip.datasets import Signal, Told, scan_images
+from coverslip.datasets import ProbeScore, Signal, scan_images
 from coverslip.reports import write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
@@ -30,7 +30,7 @@ from coverslip.workspace.datasets.inspections import inspect_again
 from coverslip.workspace.leakage_audit.estimates import LeakageEstimates
 from coverslip.workspace.store.records import load_dataset, load_scan
 
-SIGNAL = Signal(0.5, Told(0.9, 0.02), {"border": Told(0.8, 0.02)})
+SIGNAL = Signal(0.5, ProbeScore(0.9, 0.02), {"border": ProbeScore(0.8, 0.02)})
 
 
 def image_level() -> LeakageEstimate:

@@ -13,7 +13,7 @@ from coverslip.audit import file_tags, name_features
 from coverslip.audit.leakage_estimate import estimate_leakage
 from coverslip.audit.shortcuts import background_features, batch_columns, border_features, signal_of
 from coverslip.cli import main
-from coverslip.datasets import Scan, Signal, Told
+from coverslip.datasets import ProbeScore, Scan, Signal
 from coverslip.datasets.quality.finders import images
 from coverslip.messages import text
 
@@ -134,16 +134,16 @@ def test_names_of_files_tell_of_sources_and_not_of_the_class_that_they_name() ->
         assert told_by_names(names, labels).balanced_accuracy > least
 
 
-def told_by_names(names: list[str], labels: list[str]) -> Told:
+def told_by_names(names: list[str], labels: list[str]) -> ProbeScore:
     label = np.unique(labels, return_inverse=True)[1]
     features = np.random.default_rng(1).normal(size=(len(label), 8)).astype(np.float32)
     return signal_of(features, {"name": name_features(names, labels)}, label, np.arange(len(label))).by_source["name"]
 
 
 def test_names_are_advice_and_no_signal_of_images() -> None:
-    signal = Signal(0.5, Told(0.5, 0.6), {"name": Told(0.98, 0.02)})
+    signal = Signal(0.5, ProbeScore(0.5, 0.6), {"name": ProbeScore(0.98, 0.02)})
     assert not signal.is_there
-    seen = replace(signal, whole=Told(0.9, 0.02))
+    seen = replace(signal, whole=ProbeScore(0.9, 0.02))
     scan = Scan(facts=(), signal=seen)
     (found,) = images.slight_shortcuts(None, scan)
     assert found.parameters["from"] == "name"

@@ -302,7 +302,7 @@ def test_more_epochs_are_run_where_there_is_time_and_the_recipe_leaves_their_num
     machine = Machine((0.01,))
     run = trained_within(cells, tmp_path / "run", with_settings(SMALL, ["epochs=auto"]), 500.0, machine)
     assert n_steps(run) == 2 * 60 * 3
-    assert "time-to-spare" in machine.notes()
+    assert "budget-not-needed" in machine.notes()
     given = trained_within(cells, tmp_path / "given", SMALL, 500.0, Machine((0.01,)))
     assert n_steps(given) == 6 * 3
 

@@ -88,7 +88,7 @@ def test_images_without_such_groups_are_measured_one_by_one_and_groups_of_ones_o
         file.rename(file.with_name(f"cell{i % 5}_{i}.png"))
     found, notes = notes_of(own_run, cells)
     assert found.metrics.n_groups is None
-    assert "slide" in notes["groups-not-told"].parameters["group"]
+    assert "slide" in notes["groups-unknown"].parameters["group"]
     grouped = cs.open_dataset(cells, group_pattern=r"cell\d")
     found = cs.evaluate(own_run.folder, grouped, name="by cell")
     assert found.metrics.n_groups == 5
@@ -104,7 +104,7 @@ def test_a_folder_is_said_to_have_no_such_column_and_which_table_in_it_was_not_u
     found, notes = notes_of(run, cells)
     assert found.metrics.n_groups is None
     assert notes["table-beside"].parameters["table"] == "images.csv"
-    told = notes["groups-not-told"].parameters
+    told = notes["groups-unknown"].parameters
     assert (told["is_column"], told["group"]) == (True, "slide")
 
 
@@ -117,14 +117,14 @@ def test_only_the_groups_that_are_used_are_told(tmp_path: Path) -> None:
         (cells / f"{column}.csv").write_text("\n".join([f"path,label,{column}", *rows]))
     (cells / "none.csv").write_text("\n".join(["path,label", *(row.rpartition(",")[0] for row in rows)]))
     run = cs.train(cs.open_dataset(cells / "patient.csv", group="patient"), INSTANT, out=tmp_path / "run")
-    about_groups = {"grouped", "not-grouped", "groups-not-told"}
+    about_groups = {"grouped", "not-grouped", "groups-unknown"}
     said = {}
     for table in ("patient", "group", "none"):
         events: list[Event] = []
         measured = cs.evaluate(run.folder, cells / f"{table}.csv", name=table, emit=events.append)
         codes = {event.code for event in events if isinstance(event, Noted)} & about_groups
         said[table] = (bool(measured.metrics.n_groups), codes)
-    assert said == {"patient": (True, set()), "group": (True, {"grouped"}), "none": (False, {"groups-not-told"})}
+    assert said == {"patient": (True, set()), "group": (True, {"grouped"}), "none": (False, {"groups-unknown"})}
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from coverslip.audit.learning_curve import nested_order
-from coverslip.datasets import Signal, SignalSource, Told, ToldByColumn
+from coverslip.datasets import ColumnProbe, ProbeScore, Signal, SignalSource
 from coverslip.events import OnProgress, ignore_progress
 from coverslip.training.linear_probe import held_out_logits
 
@@ -309,7 +309,7 @@ def signal_of(
         source: features[usable] for source, features in sources.items() if (features != features[0]).any()
     }
     features_of[None] = _components(whole[usable])
-    scores, n_probes = dict[SignalSource | None, Told](), 1 + _N_PERMUTATIONS
+    scores, n_probes = dict[SignalSource | None, ProbeScore](), 1 + _N_PERMUTATIONS
     for k, (source, features) in enumerate(features_of.items()):
         report_progress = partial(_report_rest, on_progress, k * n_probes, len(features_of) * n_probes)
         scores[source] = _probe_score(features, label, unit, generator, report_progress)
@@ -322,7 +322,7 @@ def signal_of(
     return Signal(1 / (int(label.max()) + 1), by_whole, by_source, by_column)
 
 
-def _column_probe(value: Ints, whole: Singles, label: Ints, unit: Ints, generator: np.random.Generator) -> ToldByColumn:
+def _column_probe(value: Ints, whole: Singles, label: Ints, unit: Ints, generator: np.random.Generator) -> ColumnProbe:
     one_hot = np.eye(int(value.max()) + 1, dtype=np.float32)[value]
     score = _probe_score(one_hot, label, unit, generator, lambda done: None)
     gains, sizes = [0.0], [0]
@@ -332,7 +332,7 @@ def _column_probe(value: Ints, whole: Singles, label: Ints, unit: Ints, generato
         gains.append((reached - chance) / (1 - chance))
         sizes.append(len(images))
     visibility = float(np.average(gains, weights=sizes)) if sum(sizes) else 0.0
-    return ToldByColumn(score, max(0.0, visibility))
+    return ColumnProbe(score, max(0.0, visibility))
 
 
 def _report_rest(on_progress: OnProgress, before: int, total: int, done: int) -> None:
@@ -341,7 +341,7 @@ def _report_rest(on_progress: OnProgress, before: int, total: int, done: int) ->
 
 def _probe_score(
     features: Singles, label: Ints, unit: Ints, generator: np.random.Generator, report_progress: Callable[[int], None]
-) -> Told:
+) -> ProbeScore:
     observed = _balanced_accuracy(features, label, unit, generator)
     by_chance = []
     for done in range(1, 1 + _N_PERMUTATIONS):
@@ -349,7 +349,7 @@ def _probe_score(
         at_random = _labels_at_random(label, unit, generator)
         by_chance.append(_balanced_accuracy(features, at_random, unit, generator))
     report_progress(1 + _N_PERMUTATIONS)
-    return Told(observed, (1 + sum(chance >= observed for chance in by_chance)) / (1 + _N_PERMUTATIONS))
+    return ProbeScore(observed, (1 + sum(chance >= observed for chance in by_chance)) / (1 + _N_PERMUTATIONS))
 
 
 def _labels_at_random(label: Ints, unit: Ints, generator: np.random.Generator) -> Ints:

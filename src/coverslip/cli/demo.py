@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-MARK = "demo.json"  # a folder that holds it is a demo's own and may be written anew
+MARK = "demo.json"  # a folder that holds it is the folder of a demo, which may be overwritten
 SLIDE = r"slide\d+"
 # A few epochs at the images' own size are enough to see the whole network learn, and done in a few minutes.
 SETTINGS = ["epochs=5", "image_size=128"]

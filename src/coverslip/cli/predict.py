@@ -167,7 +167,7 @@ def _as_json(shares: "dict[str, Metric]") -> dict[str, dict[str, object]]:
 
 
 def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None:
-    """How frequent classes seem to be, or why that is not told."""
+    """How frequent classes seem to be, or why that is not known."""
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import table_of
     from coverslip.datasets import one_line

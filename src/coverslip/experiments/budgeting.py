@@ -410,7 +410,7 @@ class _Budgeted:
                 )
                 self._context.emit(Noted.of(fewer))
             if epochs_run >= math.floor(self._most) and self._left > _TO_SPARE * self._record.seconds:
-                self._context.emit(Noted.of(note("time-to-spare", epochs=epochs_run)))
+                self._context.emit(Noted.of(note("budget-not-needed", epochs=epochs_run)))
         self._record = self._record.model_copy(update=changes)
         self._record.write(self._context.run.budget_file)
         return trained

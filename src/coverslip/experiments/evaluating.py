@@ -120,7 +120,7 @@ def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:
             is_column, reason = False, error.what
     if not data.has_groups:  # else a note of the images says what their groups are
         group = one_line(run.recipe.group or "")
-        emit(Noted.of(note("groups-not-told", group=group, is_column=is_column, reason=reason)))
+        emit(Noted.of(note("groups-unknown", group=group, is_column=is_column, reason=reason)))
     return data
 
 

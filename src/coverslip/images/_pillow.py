@@ -267,7 +267,7 @@ def _is_dib(head: bytes) -> bool:
     return int.from_bytes(head[:4], "little") in (12, 40, 52, 56, 64, 108, 124)  # the sizes of its header
 
 
-# Told by what Pillow itself tells them by.
+# ProbeScore by what Pillow itself tells them by.
 READERS = (
     _reader("PNG", "PNG", ".png .apng", starts(b"\x89PNG\r\n\x1a\n")),
     _reader("JPEG", "JPEG", ".jpg .jpeg .jpe .jfif", starts(b"\xff\xd8\xff")),

@@ -54,7 +54,7 @@ class Evaluate:
     """Measure a run's classifier."""
 
     run: str  # its folder
-    on_other_images: bool = False  # instead of those that it kept aside
+    on_other_images: bool = False  # instead of the test set of the run
     kind: Literal["evaluate"] = "evaluate"
 
 

@@ -49,7 +49,7 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
 
     Args:
         run: its folder.
-        emit: told about progress.
+        emit: receives progress events.
 
     Returns:
         The path of the report.

@@ -32,7 +32,7 @@ Rule = Literal["highest probability", "chosen threshold", "threshold set by hand
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """A run that was measured: on the images that it kept aside, or, in an evaluation, on others."""
+    """A run that was measured: on its test set or, in an evaluation, on an external test set."""
 
     run: Run
     evaluation: Run | None = None

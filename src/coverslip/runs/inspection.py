@@ -38,7 +38,7 @@ class InspectionWithLeakageEstimate(Inspection):
         description="None where no groups or copies are known: both splits are the same."
     )
     signal: Signal | None = Field(
-        description="How well classes are told by the whole image, and by what has nothing to do with the object; None "
+        description="How well the whole image predicts the classes, and how well parts without the object do; None "
         "where there are too few images to tell."
     )
 

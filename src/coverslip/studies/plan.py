@@ -134,7 +134,7 @@ class StudyPlan(Choices):
         default=_DEFAULT_REGIMES, min_length=1
     )
     folds: int = Field(default=5, ge=0, le=100, description="0: one split of each repeat.")
-    repeats: int = Field(default=1, ge=1, le=1000, description="How often images are split anew.")
+    repeats: int = Field(default=1, ge=1, le=1000, description="How many different splits are drawn.")
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="Of training, on the same splits.")
     train_per_class: tuple[int | None, ...] = Field(default=(None,), min_length=1)
     recipe: Changes = Field(default_factory=dict, description="Of all trainings, where others do not say otherwise.")

@@ -75,9 +75,9 @@ def run_cells(
         folder: of the study.
         place: where they are trained.
         threads: of each training.
-        status: told that the work goes on, and of the time left.
+        status: receives the state and the time left.
         after_each: called when a training has ended, however it did.
-        emit: told of each training that ends, and of the time left.
+        emit: receives each training that ends, and the time left.
         deadline: no training is begun that would not end before it, by the time that others took.
 
     Raises:

@@ -136,7 +136,7 @@ def run_study(
         trust_cluster: join a cluster that asks for no token. Whoever controls one of its computers can run any code
             here.
         budget: how long it may take, as in `train`: trainings that do not fit are left for later.
-        emit: told about progress.
+        emit: receives progress events.
 
     Raises:
         BadRecipe: the plan, or a recipe that it puts together, is not valid.
@@ -198,14 +198,14 @@ def study_comparison(
     explain: bool = False,
     emit: Emit = ignore,
 ) -> StudyComparison:
-    """What a study shows by now; writes `results.csv`, `comparison.json` and `report.html` anew.
+    """Return the results of a study so far; write `results.csv`, `comparison.json` and `report.html`.
 
     Args:
         folder: of the study.
         bench: measure how long each network takes for an image here; it is kept in `latency.json`.
         distances: measure how far datasets are from the images of their first steps; kept in `distances.json`.
         explain: draw heat maps of three test images of each dataset by each network; kept in `explanations/`.
-        emit: told about progress.
+        emit: receives progress events.
 
     Raises:
         BadRun: there is no study in the folder, or what was measured before is damaged.

@@ -44,7 +44,7 @@ def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, flo
 
     Args:
         cells: of the study.
-        emit: told about progress.
+        emit: receives progress events.
 
     Returns:
         Seconds by the name of the training.

@@ -100,7 +100,7 @@ def learn_familiarity(
     else:
         distance = statistics.distance(val)
     if len(distance) < FEWEST_IMAGES:
-        context.emit(Noted.of(note("unfamiliar-not-told", n_needed=FEWEST_IMAGES, n_images=len(distance))))
+        context.emit(Noted.of(note("no-ood-detector", n_needed=FEWEST_IMAGES, n_images=len(distance))))
         return None
     usual = float(np.median(distance))
     limit = max(limit_of(distance), usual + 1)  # images that all look the same would leave no room

@@ -51,7 +51,7 @@ export interface FieldError {
   line?: number | null; // in a text that was sent, from 1
 }
 
-/** A failure that was told as part of an answer. */
+/** A failure that is part of an answer. */
 export function problemFrom({ what, do: advice, file, remedies }: components['schemas']['Failure']): Problem {
   return new Problem(422, `${what}.`, advice, file ?? '', [], remedies);
 }

@@ -1,4 +1,4 @@
-// The images that a classifier was measured on: of a run those that it kept aside, of an evaluation others.
+// The images of an evaluation: the test set of a run, or an external test set.
 import { answer, api, at } from './client';
 import type { components, operations } from './schema';
 

@@ -40,7 +40,7 @@ export type Decision = Schemas['Decision'];
 /** Of a classifier of two classes: the threshold in use, and what others did on validation images. */
 export const readThresholds = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/thresholds', { ...at(id), signal }));
-/** Let it decide by a wish, fixed on validation images; what is left out is the default. */
+/** Set the decision rule of a run, chosen on validation images; missing values are defaults. */
 export const setDecision = (id: string, body: Decision) =>
   answer(api.PUT('/api/v1/runs/{run_id}/decision', { ...at(id), body }));
 /** Suspected label errors: labels questioned by classifiers that were not trained on the images. */

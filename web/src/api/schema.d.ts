@@ -2757,6 +2757,15 @@ export interface components {
             kind: "clean-cache";
         };
         /**
+         * ColumnProbe
+         * @description How well a column of the table, such as plate or day, predicts classes, and whether images show its values.
+         */
+        ColumnProbe: {
+            score: components["schemas"]["ProbeScore"];
+            /** Visibility */
+            visibility: number;
+        };
+        /**
          * ComparableEvaluation
          * @description An evaluation of another run on the same dataset.
          */
@@ -3052,10 +3061,10 @@ export interface components {
              */
             is_looking_for_copies: boolean;
             /**
-             * Spare
+             * Removable Duplicates
              * @description Removable duplicates by the code of the finding: all but the first image of each cluster whose images have the same label. Clusters with several labels are not included.
              */
-            spare: {
+            removable_duplicates: {
                 [key: string]: string[];
             };
         };
@@ -5703,6 +5712,16 @@ export interface components {
             notes: components["schemas"]["Note"][];
         };
         /**
+         * ProbeScore
+         * @description The score of a probe that predicts classes.
+         */
+        ProbeScore: {
+            /** Balanced Accuracy */
+            balanced_accuracy: number;
+            /** P */
+            p: number;
+        };
+        /**
          * Problem
          * @description Why a request could not be answered, and what to do about it.
          */
@@ -6532,14 +6551,14 @@ export interface components {
         Signal: {
             /** Chance */
             chance: number;
-            whole: components["schemas"]["Told"];
+            whole: components["schemas"]["ProbeScore"];
             /** By Source */
             by_source: {
-                [key: string]: components["schemas"]["Told"];
+                [key: string]: components["schemas"]["ProbeScore"];
             };
             /** By Column */
             by_column?: {
-                [key: string]: components["schemas"]["ToldByColumn"];
+                [key: string]: components["schemas"]["ColumnProbe"];
             };
         };
         /**
@@ -7397,25 +7416,6 @@ export interface components {
             low: number;
             /** High */
             high: number;
-        };
-        /**
-         * Told
-         * @description The score of a probe that predicts classes.
-         */
-        Told: {
-            /** Balanced Accuracy */
-            balanced_accuracy: number;
-            /** P */
-            p: number;
-        };
-        /**
-         * ToldByColumn
-         * @description How well a column of the table, such as plate or day, predicts classes, and whether images show its values.
-         */
-        ToldByColumn: {
-            told: components["schemas"]["Told"];
-            /** Seen */
-            seen: number;
         };
         /**
          * Training

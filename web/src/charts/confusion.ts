@@ -1,6 +1,6 @@
 // What a confusion matrix says besides its counts.
 
-/** Each count as a share of its row: of what is a class, how much was called so. */
+/** Each count as a share of its row: of the images of a class, the share of each predicted class. */
 export function rowShares(counts: readonly (readonly number[])[]): number[][] {
   return counts.map((row) => {
     const n = row.reduce((sum, c) => sum + c, 0);

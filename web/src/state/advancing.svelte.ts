@@ -1,4 +1,4 @@
-// Whether a key that gives an image its class goes on with the next image. The browser remembers it.
+// Whether a class key also selects the next image. The browser stores it.
 const KEY = 'coverslip.labelling.advance';
 
 class Advancing {

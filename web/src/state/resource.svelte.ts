@@ -21,7 +21,7 @@ export class Resource<T> {
     private readonly options: ResourceOptions<T> = {},
   ) {}
 
-  /** Ask anew. A request on its way is given up: its answer would be older. */
+  /** Reload. A pending request is canceled, because its answer would be older. */
   async reload(): Promise<void> {
     this.abort();
     const request = new AbortController();
@@ -69,7 +69,7 @@ export class Resource<T> {
 }
 
 /**
- * For a component, while it is there: asked for at once, and anew whenever something changes that `load` reads before
+ * For a component, while it is there: loaded at once, and again whenever something changes that `load` reads before
  * it first waits, or something was changed elsewhere.
  */
 export function resource<T>(

@@ -52,7 +52,7 @@ class Place {
     this.query = new URLSearchParams(window.location.search);
   }
 
-  /** A click on a link to another page of the app changes the page without loading it anew. */
+  /** A click on a link to another page of the app changes the page without a reload. */
   #follow(event: MouseEvent): void {
     if (
       event.defaultPrevented ||

@@ -1,4 +1,4 @@
-// Whether the server answers, and whether jobs or datasets came, ended or went: then pages ask anew.
+// Whether the server answers, and whether jobs or datasets came, ended or went: then pages reload.
 import { api } from '../api/client';
 import { outdated, silent } from '../api/signals';
 
@@ -7,7 +7,7 @@ const LOOK_MS = 2000; // a page that asks for nothing would notice nothing
 class Server {
   isGone = $state(false);
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #activity: string | null = null; // as it was last told
+  #activity: string | null = null; // as last received
 
   /** From now on; gives what ends it. */
   watch(): () => void {

@@ -17,13 +17,14 @@ from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.leaks import Leak, LeakKind, predefined_split_leaks
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field, scan_images
-from coverslip.datasets.quality.signal import Signal, SignalSource, Told, ToldByColumn
+from coverslip.datasets.quality.signal import ColumnProbe, ProbeScore, Signal, SignalSource
 from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, exclusion_notes, exclusion_reasons
 
 __all__ = [
     "FEW_GROUPS_FOR_ONE_SPLIT",
     "ON_REQUEST",
     "SOME_GROUPS",
+    "ColumnProbe",
     "Finder",
     "Finding",
     "Found",
@@ -33,13 +34,12 @@ __all__ = [
     "Leak",
     "LeakKind",
     "NameGroups",
+    "ProbeScore",
     "Scan",
     "Severity",
     "Signal",
     "SignalSource",
     "Spread",
-    "Told",
-    "ToldByColumn",
     "Unreadable",
     "by_field",
     "connected_components",

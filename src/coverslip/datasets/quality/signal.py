@@ -12,7 +12,7 @@ HIGHEST_P = 0.05  # above it, random labels are predicted as well
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ProbeScore:
     """The score of a probe that predicts classes."""
 
     balanced_accuracy: float  # mean recall over classes, on held-out images
@@ -20,11 +20,11 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldByColumn:
+class ColumnProbe:
     """How well a column of the table, such as plate or day, predicts classes, and whether images show its values."""
 
-    told: Told  # classes, from the value alone
-    seen: float  # how well images of one class predict its values: 0 by chance, 1 always
+    score: ProbeScore  # classes, from the value alone
+    visibility: float  # how well images of one class predict its values: 0 by chance, 1 always
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Signal:
     """How well each source, and the whole image, predicts the labels."""
 
     chance: float  # balanced accuracy of random predictions
-    whole: Told
-    by_source: Mapping[SignalSource, Told]
-    by_column: Mapping[str, ToldByColumn] = field(default_factory=dict)
+    whole: ProbeScore
+    by_source: Mapping[SignalSource, ProbeScore]
+    by_column: Mapping[str, ColumnProbe] = field(default_factory=dict)
 
     @property
     def is_there(self) -> bool:
@@ -52,9 +52,9 @@ class Signal:
     def share_of_column(self, column: str) -> float:
         """Return the same of a column whose values images show; 0 if they do not."""
         by_column = self.by_column[column]
-        return self._share(by_column.told) if by_column.seen >= SEEN else 0.0
+        return self._share(by_column.score) if by_column.visibility >= SEEN else 0.0
 
-    def _share(self, score: Told) -> float:
+    def _share(self, score: ProbeScore) -> float:
         gain = score.balanced_accuracy - self.chance
         if score.p > HIGHEST_P or gain <= 0:
             return 0.0

@@ -181,7 +181,7 @@ smaller-batches = Fine-tuning { $model } with batches of { $full_batch_size } ta
 checkpoint-not-usable = The checkpoint cannot be used: { $reason }
     .do = Train again.
 
-unfamiliar-not-told = Out-of-distribution images are not detected: this needs at least { $n_needed } held-out images, and there { $n_images ->
+no-ood-detector = Out-of-distribution images are not detected: this needs at least { $n_needed } held-out images, and there { $n_images ->
         [one] is { $n_images }
        *[other] are { $n_images }
     }.
@@ -228,7 +228,7 @@ fine-tuning-no-better = Fine-tuning at { $image_size } px did not improve valida
 
 fewer-epochs = There was time for { NUMBER($epochs_run, maximumFractionDigits: 1) } of { $epochs } epochs. About { $duration } would allow all of them.
 
-time-to-spare = Fine-tuning ended after { NUMBER($epochs, maximumFractionDigits: 1) } epochs. More epochs would hardly improve the results.
+budget-not-needed = Fine-tuning ended after { NUMBER($epochs, maximumFractionDigits: 1) } epochs. More epochs would hardly improve the results.
 
 budget-too-short = { $budget } is too short: the fastest training takes about { $duration } on this computer
     .do = Allow more time, or train on fewer images.
@@ -299,7 +299,7 @@ nearly-equal-labels = The label '{ $label }' is not the class '{ $class_name }':
 evaluated-images-changed = The images of the evaluation changed
     .do = Restore them, or evaluate again.
 
-groups-not-told = { $is_column ->
+groups-unknown = { $is_column ->
         [true] The images of the run were grouped by the column '{ $group }', but these images come without a table.
        *[false] The images of the run were grouped by '{ $group }', but these images cannot be: { $reason }.
     }

@@ -119,7 +119,7 @@ def _equal_ones(first: Mapping[int, Hashable], second: Mapping[int, Hashable]) -
 
 
 def _keys_of_both(first: Run, second: Run) -> tuple[dict[str, Key], dict[str, Key]]:
-    """By files and pixels where all of them are still told of, else by ids: a path below a root is not enough."""
+    """By files and pixels if all of them are recorded, else by IDs: a path below a root is not enough."""
     first_files, second_files = _files(first), _files(second)
     if first_files is not None and second_files is not None:
         return first_files, second_files

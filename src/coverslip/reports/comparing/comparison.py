@@ -353,8 +353,8 @@ def _difference(name: str, metric: PairedDifference, first: Answers, second: Ans
     values = [METRICS[name].value(each.probability, label, each.predicted) for each in (first, second)]
     of_first, of_second = (None if np.isnan(value) else float(value) for value in values)
     is_shown = metric.low is not None and metric.high is not None and not metric.low <= 0 <= metric.high
-    told = asdict(measured(name, metric))
-    return Difference(**told, first=of_first, second=of_second, p=metric.p, is_shown=is_shown)
+    measurement = asdict(measured(name, metric))
+    return Difference(**measurement, first=of_first, second=of_second, p=metric.p, is_shown=is_shown)
 
 
 def _notes(common: CommonImages, n: int, n_relabelled: int, *, has_same_rule: bool, has_folds: bool) -> list[str]:

@@ -104,14 +104,14 @@ class Differing:
 
 
 def what_differs(runs: Sequence[Run]) -> list[Differing]:
-    """All that is told of the runs and is not the same in all of them."""
+    """Return all recorded settings and data that differ between the runs."""
     return [*_recipe(runs), *_images(runs), *_split(runs), *_program(runs)]
 
 
 def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
     values = [_with_plain_words(values_of(run.recipe)) for run in runs]
     early = [_finished_early(run) for run in runs]
-    for key in (key for key in recipe_keys() if key.key != "group"):  # what came of it is told with the images
+    for key in (key for key in recipe_keys() if key.key != "group"):  # the comparison of images covers it
         found = [as_text(of_run.get(key.key)) for of_run in values]
         is_set = [bool(each) and key.key in SET_BY_FINISHING for each in early]
         if any(is_set) and len({value for value, is_here in zip(found, is_set, strict=True) if not is_here}) <= 1:
@@ -139,12 +139,12 @@ def _finished_early(run: Run) -> str:
 
 
 def _images(runs: Sequence[Run]) -> Iterator[Differing]:
-    told: list[tuple[str, str, Callable[[Run], str]]] = [
+    facts: list[tuple[str, str, Callable[[Run], str]]] = [
         ("sources", "Folders or tables", lambda run: ", ".join(run.environment.opened.sources)),
         ("classes", "Classes", lambda run: ", ".join(run.metrics.classes)),
         ("n_images", "Images", lambda run: f"{sum(row.split != 'excluded' for row in run.split):,}"),
     ]
-    for name, title, of_run in told:
+    for name, title, of_run in facts:
         yield from _unless_equal("images", name, title, [of_run(run) for run in runs])
     yield from _unlike_the_first(runs, "labels", "Labels", lambda row: row.label)
     yield from _unlike_the_first(runs, "groups", "Groups", lambda row: row.group)

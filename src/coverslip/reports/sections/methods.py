@@ -26,7 +26,7 @@ from coverslip.runs.training import FinetuneStage, InstantStage
 _PACKAGES = {"torch": "PyTorch", "timm": "timm", "numpy": "NumPy", "scipy": "SciPy"}
 _PART_WORDS = {"train": "training", "val": "validation", "test": "test"}
 # Keys that a sentence has its own place for, or that are no part of what was done to the images or the network. Any
-# other is told at the end of its group's part, where it is not at its default.
+# other is mentioned at the end of the part of its group, if it is not at its default.
 _PLACED = frozenset(
     {
         "model",
@@ -106,7 +106,7 @@ def methods(run: ReportedRun) -> list[str]:
 
 
 def _others(recipe: Recipe, *groups: str, before: str) -> str:
-    """What is told of keys without a place of their own, each behind `before`."""
+    """Return the phrases of keys without a separate sentence, each after `before`."""
     changed = [phrase for group in groups for phrase in changed_phrases(recipe, group, besides=_PLACED)]
     return "".join(f"{before}{phrase}" for phrase in changed)
 
@@ -362,11 +362,11 @@ def _steps(recipe: Recipe, stage: FinetuneStage) -> str:
     second = f"; {words['sgd_from']} {words['sgd_learning_rate']}" if recipe.optimizer == "adam-then-sgd" else ""
     batches = f"{words['batch_size']} {' and '.join(filter(None, (words['class_weights'], words['sampling'])))}".strip()
     is_heeded = recipe.patience_used == recipe.patience
-    told = recipe if is_heeded else recipe.model_copy(update={"patience": Recipe().patience})
+    stated = recipe if is_heeded else recipe.model_copy(update={"patience": Recipe().patience})
     if recipe.last_epoch is not None:  # finished early; the epochs and which is kept have a place of their own
         usual = Recipe()
-        told = recipe.model_copy(update={name: getattr(usual, name) for name in SET_BY_FINISHING})
-    others = _others(told, "training", before="; ")
+        stated = recipe.model_copy(update={name: getattr(usual, name) for name in SET_BY_FINISHING})
+    others = _others(stated, "training", before="; ")
     schedule = words["schedule"]
     if recipe.last_epoch is not None:
         schedule += f" {text('methods-planned-epochs', n_epochs=stage.epochs_planned)}"
@@ -418,7 +418,7 @@ def _number_methods(run: ReportedRun) -> str:
 
 
 def _metric_methods(run: ReportedRun) -> str:
-    """Which metrics are told first, in the middle of a sentence."""
+    """Return the metrics that come first, as part of a sentence."""
     titles = [metric.title for metric in content.metrics(run) if metric.is_headline and metric.name != "ece_expected"]
     return listed([title if title[:2].isupper() else title[:1].lower() + title[1:] for title in titles], len(titles))
 

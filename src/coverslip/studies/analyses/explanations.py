@@ -58,7 +58,7 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
     """Draw three test images of the first split for each dataset and network, by the classifiers that it tested.
 
     They are of classes as far apart in the list of classes as can be: of each the first image of the split. What was
-    drawn before is replaced; where images or classifiers are gone it is told, and the others are drawn.
+    drawn before is replaced. If images or classifiers are missing, a note says so, and the others are drawn.
 
     Raises:
         Stopped: on request; what was drawn is kept.

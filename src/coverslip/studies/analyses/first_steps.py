@@ -30,7 +30,7 @@ class StepDistance:
     first: str  # folder or table of the first step
     model: str  # that sees them, with ImageNet weights
     mmd2: Metric
-    p: float  # how often groups dealt out at random are as far apart
+    p: float  # how often random groups have at least this distance
     coral: Metric
 
 
@@ -41,7 +41,7 @@ class _Distances(Document):
 def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> None:
     """MMD² and CORAL of datasets and the images of their first steps, as each network sees them at its own size.
 
-    They are kept in the study's folder. Where images are gone it is told, and the others are measured.
+    They are kept in the study's folder. If images are missing, a note says so, and the others are measured.
 
     Raises:
         Stopped: on request; what was measured is kept.

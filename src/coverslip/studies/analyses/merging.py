@@ -96,7 +96,7 @@ def _by_class(run: Run, among: set[Key] | None) -> dict[str, tuple[int, Metric]]
 
 
 def _files(run: Run) -> dict[str, Key]:
-    """Which pixels of which file each image is, as far as that is still told."""
+    """Return the file and pixels of each image, if they are recorded."""
     lookup = ImageLookup(run)
     found = {row.image_id: lookup.find(row.image_id) for row in run.split}
     return {

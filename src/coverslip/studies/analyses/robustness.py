@@ -85,13 +85,13 @@ def measure_perturbed(
 ) -> None:
     """Measure what is not measured yet of finished trainings, each with the test images that it has.
 
-    A training whose images or classifier are gone is told and passed over.
+    A training whose images or classifier are missing is skipped with a note.
 
     Args:
         plan: of the study.
         cells: its trainings.
         folder: of the study; a file for each training lies in its `perturbed/`.
-        emit: told about progress.
+        emit: receives progress events.
         deadline: nothing is begun after it.
         stop: the request to end.
 

@@ -39,7 +39,7 @@ class OnRay:
             threads: of each training.
             study: its folder.
             trust_cluster: join it without a token, as of `joined_cluster`.
-            emit: told, before an existing cluster is joined, what its computers can do here.
+            emit: receives a note about the rights of the cluster's computers before a connection.
 
         Raises:
             CoverslipError: Ray is not installed, no cluster answers at the address, it is not to be trusted, or none of

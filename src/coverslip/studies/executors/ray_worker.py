@@ -95,7 +95,7 @@ def fingerprint_of_images(sources: Sequence[str]) -> str:
 
 
 def train_on_node(sent: Sent) -> bytes:
-    """Train, and give the run folder with what lies beside it, packed; how it ended is told there.
+    """Train, and give the run folder with what lies beside it, packed. The folder states how the training ended.
 
     A training that was begun on this computer before, by a worker that was killed or for a study that was stopped, goes
     on where it was. Nothing of one that has ended is left here.

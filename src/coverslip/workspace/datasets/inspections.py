@@ -46,7 +46,7 @@ class DatasetInspection(Inspection):
     is_looking_for_copies: bool = Field(
         description="Whether a search for near-duplicates is running; its findings follow."
     )
-    spare: dict[str, list[str]] = Field(
+    removable_duplicates: dict[str, list[str]] = Field(
         description="Removable duplicates by the code of the finding: all but the first image of each cluster whose"
         " images have the same label. Clusters with several labels are not included."
     )
@@ -149,7 +149,7 @@ def with_positions(
         for finding in inspection.findings
         if finding.code in _OF_COPIES
     }
-    more = {"positions": positions, "spare": removable, "is_looking_for_copies": is_looking_for_copies}
+    more = {"positions": positions, "removable_duplicates": removable, "is_looking_for_copies": is_looking_for_copies}
     return DatasetInspection.model_validate({**dict(inspection), **more})
 
 

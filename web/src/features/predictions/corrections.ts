@@ -71,7 +71,7 @@ export function isListed(row: PredictionRow, show: string): boolean {
   return show !== 'corrected' || hasAnswer(row);
 }
 
-/** A list that was loaded anew; the row under the keys keeps its place among its neighbours if it is no part of it. */
+/** A list that was loaded again. The current row keeps its place among its neighbors if the list lacks it. */
 export function mergeRows(
   before: readonly PredictionRow[],
   fresh: readonly PredictionRow[],

@@ -45,7 +45,7 @@ export class PredictionList {
 
   constructor(readonly id: string) {}
 
-  /** Begin anew with other rows. */
+  /** Start again with other rows. */
   ask(question: RowRequest): void {
     this.#question = question;
     this.rows = [];

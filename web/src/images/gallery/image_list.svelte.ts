@@ -51,7 +51,7 @@ export class ImageList {
     }
   }
 
-  /** All of it anew: it may have been changed elsewhere. */
+  /** Reload all: another client may have changed it. */
   async reload(): Promise<void> {
     await this.show(this.#filters);
   }
@@ -66,7 +66,7 @@ export class ImageList {
     this.#fill();
   }
 
-  /** Ask anew for what is known about images. */
+  /** Reload what is known about images. */
   refresh(): void {
     this.#requestedChunks.clear();
     this.#fill();

@@ -23,7 +23,7 @@ export class Scrolling {
   #scrolled = { at: 0, top: 0 };
   #resting: ReturnType<typeof setTimeout> | undefined;
 
-  /** `onsight` is told the first and last cell in sight, and how fast they go by, in rows per second. */
+  /** `onsight` receives the first and last visible cell, and the scroll speed in rows per second. */
   constructor(
     private readonly cells: () => Cells,
     private readonly onvisible: (first: number, last: number, speed: number) => void,

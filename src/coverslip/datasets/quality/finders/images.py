@@ -209,10 +209,10 @@ def _batches_between(signal: Signal, least: float, most: float) -> Iterator[Foun
             parameters: dict[str, Any] = {
                 "from": "batch",
                 "column": column,
-                "balanced_accuracy": by_column.told.balanced_accuracy,
+                "balanced_accuracy": by_column.score.balanced_accuracy,
                 "whole_image": signal.whole.balanced_accuracy,
                 "chance": signal.chance,
-                "p": by_column.told.p,
-                "seen": by_column.seen,
+                "p": by_column.score.p,
+                "visibility": by_column.visibility,
             }
             yield found("finding-shortcut-batch", **parameters)

@@ -29,7 +29,7 @@ export function missingMs(sources: readonly { is_missing: boolean }[]): number |
   return sources.some(({ is_missing }) => is_missing) ? CHECK_MS : null;
 }
 
-/** Which of them are not there, as a key: what shows pictures is made anew when that changes. */
+/** The missing ones, as a key: components that show pictures are recreated when it changes. */
 export function missingPaths(sources: readonly { path: string; is_missing: boolean }[]): string {
   return sources.flatMap(({ path, is_missing }) => (is_missing ? [path] : [])).join('\n');
 }

@@ -7,7 +7,7 @@ import { notices } from '../../../state/notices.svelte';
 import { sequential } from '../../../state/queue';
 import { texts } from '../../../texts';
 
-/** How many were made since the page was opened: whoever shows what follows from them asks anew. */
+/** The number of corrections since the page was opened. Components that show their effects reload. */
 export const corrections = $state({ n: 0 });
 
 export class Correcting {

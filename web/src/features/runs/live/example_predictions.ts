@@ -8,7 +8,7 @@ interface WatchedImage {
 export interface PredictedClass {
   k: number; // the class's number
   name: string;
-  images: WatchedImage[]; // that are called so; right ones first
+  images: WatchedImage[]; // with this predicted class; correct ones first
 }
 
 /** The watched images in the classes that they are called, those without any left out. */

@@ -20,7 +20,7 @@ export class RunLog {
     this.lines = joined(this.lines, [line]);
   }
 
-  /** Of a run that nothing is told of any more. */
+  /** Of a run whose events have ended. */
   async read(): Promise<void> {
     try {
       const lines = await readRunLog(this.id, MOST_LINES);

@@ -5,7 +5,7 @@ export interface Found {
   specificity: number;
 }
 
-/** PPV and NPV where that share of images, 0 to 1, is of the class (Bayes' theorem); null where nothing is called so. */
+/** PPV and NPV where that share of images, 0 to 1, is of the class (Bayes' theorem); null if no image is predicted as the class. */
 export function predictiveValues(share: number, { sensitivity, specificity }: Found) {
   const positive = sensitivity * share + (1 - specificity) * (1 - share);
   return {
