@@ -1,4 +1,4 @@
-"""Studies: datasets x networks x ways to start x splits, trained and compared fairly."""
+"""Studies: training and comparison of datasets x networks x initializations x splits."""
 
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.comparing import (

@@ -1,4 +1,4 @@
-"""The trainings of a study: what each one is called, its recipe, and where its run folder lies."""
+"""The trainings of a study: name, recipe and run folder."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from coverslip.studies.plan import Changes, DatasetPlan, ModelPlan, RegimePlan, 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One training; a pretraining that others start from has no place in the table of results."""
+    """One training. A pretraining is not part of the table of results."""
 
     dataset: DatasetPlan  # its images
     model: str
@@ -28,7 +28,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """What it is, for people."""
+        """Return a readable description."""
         return f"{self.dataset.name}, {self.model}, {self.regime}"
 
     @property
@@ -37,18 +37,17 @@ class Cell:
 
 
 def cells_of(plan: StudyPlan, folder: Path) -> list[Cell]:
-    """All trainings of a study, pretrainings before those that start from them.
+    """Return all trainings of a study, pretrainings before the trainings that start from them.
 
-    A whole repeat with one seed comes before the next, so that a study that ends early has tried everything equally
-    often.
+    The order is by repeat and seed. If a study ends early, all variants have nearly the same number of trainings.
 
     Args:
         plan: of the study.
         folder: of the study.
 
     Raises:
-        BadRecipe: what the plan puts together is no valid recipe; which dataset, network and regime is named. Or two
-            names are so alike that their folders would be one.
+        BadRecipe: a combined recipe is not valid; the error names dataset, network and regime. Or two trainings would
+            have the same folder name.
     """
     cells: dict[Path, Cell] = {}
     for repeat in range(1, plan.repeats + 1):
@@ -78,13 +77,13 @@ def _cell(
     repeat: int,
     seed: int,
 ) -> Iterator[Cell]:
-    """The training, after the pretraining that it starts from."""
+    """Yield the training, preceded by its pretraining if there is one."""
     where = f"{dataset.name}, {plan.variant_name(model.name, regime.name)}"
     folds: Changes = {"by_domain": True} if dataset.by_domain else {"folds": plan.folds}
     split: Changes = {**folds, "seed": repeat - 1, "train_per_class": train_per_class}
     changes: Changes = {"seed": seed, "model": model.name, "primary_metric": plan.primary_metric}
-    own = (plan.recipe, dataset.recipe, model.recipe, {} if regime.two_step else regime.recipe)
-    for layer in ({"split": split, **_groups(dataset)}, *own, _initialisation(regime)):
+    layers = (plan.recipe, dataset.recipe, model.recipe, {} if regime.two_step else regime.recipe)
+    for layer in ({"split": split, **_groups(dataset)}, *layers, _initialisation(regime)):
         changes = merged_changes(changes, layer)
     recipe = _checked(changes, where)
     name = slug(
@@ -122,5 +121,5 @@ def _checked(changes: Changes, where: str) -> Recipe:
 
 
 def slug(*parts: str) -> str:
-    """A folder's name that every system takes."""
+    """Return a folder name that is valid on every operating system."""
     return "_".join(re.sub(r"[^\w.+-]+", "-", part).strip("-.") for part in parts)[:150]

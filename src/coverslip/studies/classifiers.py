@@ -1,4 +1,4 @@
-"""Two trained classifiers of a study on the images that both were tested on: another question than ways of training."""
+"""Comparison of trained classifiers of a study on their common test images (as opposed to training procedures)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from coverslip.studies.running import state_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifierDifference:
-    """A trained classifier, or the folds' classifiers, against those of the baseline, image by image."""
+    """The paired difference of a trained classifier, or of the folds' classifiers, from the baseline."""
 
     dataset: str
     train_per_class: int | None
@@ -21,11 +21,11 @@ class ClassifierDifference:
     baseline: str
     n: int  # images that both were tested on
     n_groups: int | None
-    difference: Metric  # of the primary metric, this minus the baseline
+    difference: Metric  # of the primary metric, classifier minus baseline
 
 
 def classifier_differences(plan: StudyPlan, cells: Iterable[Cell]) -> list[ClassifierDifference]:
-    """Of the first split and seed, each against its baseline, by an interval over groups."""
+    """Return the differences from the baseline for the first split and seed, with intervals over groups."""
     first = {
         (cell.dataset.name, cell.train_per_class, plan.variant_name(cell.model, cell.regime)): cell
         for cell in cells
@@ -45,7 +45,7 @@ def _difference(plan: StudyPlan, key: Key, cell: Cell, first: dict[Key, Cell]) -
         return
     try:
         common = common_images(other.run, cell.run)
-    except (CoverslipError, ValueError):  # a file of it was changed or taken away; other classes
+    except (CoverslipError, ValueError):  # a file was changed or removed, or the classes differ
         return
     metric = plan.primary_metric
     if not len(common.first_label):

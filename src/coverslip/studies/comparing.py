@@ -1,4 +1,4 @@
-"""Which way of training is better, dataset by dataset, by the study's primary metric."""
+"""Comparison of training variants on each dataset, by the study's primary metric."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,59 +25,59 @@ from coverslip.studies.sizes import SizeCurve, size_curve
 from coverslip.studies.timing import NetworkLatency
 
 Split = tuple[int, int | None]  # repeat and fold
-_MOST_UNITS = 1_000_000  # beyond it a forecast says nothing
-_SMALLEST_SHOWN = 0.0005  # a difference that tables show as 0 has no size to speak of
+_MAX_UNITS = 1_000_000  # larger forecasts are not informative
+_MIN_DIFFERENCE = 0.0005  # tables show a smaller difference as 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantScores:
-    """A network with a way to start, on one dataset with so many training images of each class."""
+    """The scores of one network and initialization on one dataset at one number of training images per class."""
 
     name: str
     model: str
     regime: str
-    n_splits: int  # that were measured
-    n_missing: int  # trainings that failed or are still to come
+    n_splits: int  # measured splits
+    n_missing: int  # trainings that failed or are not finished
     mean: float | None
-    sd: float | None  # over splits, which share training images; no standard error
+    sd: float | None  # over splits; not a standard error, because splits share training images
     parameters: int | None
     gmacs: float | None
     megabytes: float | None
-    train_seconds: float | None  # mean of a split's, where features were not read from the cache
+    train_seconds: float | None  # mean over splits whose features were not read from the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantDifference:
-    """One of them against the baseline, on the splits that both were measured on."""
+    """The difference of a variant from the baseline, on the splits that both were measured on."""
 
     name: str
     baseline: str
     difference: ProcedureDifference
     p_holm: float | None  # adjusted for all differences within the dataset
-    usual: AsIfIndependent | None  # what publications' tests would say; None where no test can
-    units_to_show: int | None  # groups (or images) that would show a difference as large as this one in most studies
+    usual: AsIfIndependent | None  # tests used in publications; None if no test is possible
+    units_to_show: int | None  # groups (or images) at which most studies would detect a difference of this size
 
     @property
     def is_shown(self) -> bool:
-        """Whether a difference was shown, allowing for how many were looked at."""
+        """Return whether the difference is statistically significant after correction for multiple comparisons."""
         return self.p_holm is not None and self.p_holm <= 0.05
 
     @property
     def usual_finds(self) -> tuple[str, ...]:
-        """Which of the usual tests would call it a difference."""
+        """Return the names of the usual tests that find a significant difference."""
         if self.usual is None:
             return ()
-        found = {"paired t": self.usual.t_p <= 0.05, "bootstrap": self.usual.bootstrap_shows}
-        return tuple(name for name, finds in found.items() if finds)
+        significance = {"paired t": self.usual.t_p <= 0.05, "bootstrap": self.usual.bootstrap_shows}
+        return tuple(name for name, is_significant in significance.items() if is_significant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetComparison:
-    """All variants on one dataset, the best mean first."""
+    """All variants on one dataset, in order of decreasing performance."""
 
     dataset: str
     train_per_class: int | None
-    n_units: int | None  # groups, or images where they are alone, that the splits share out
+    n_units: int | None  # groups, or images if there are no groups, that the splits divide
     has_groups: bool
     scores: tuple[VariantScores, ...]
     differences: tuple[VariantDifference, ...]
@@ -85,9 +85,9 @@ class DatasetComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolGap:
-    """How much more a publication's protocol promises than the plan's own, on the same images.
+    """The difference between a publication's protocol and the plan's protocol, on the same images.
 
-    The two test on other splits, so that nothing is tested here.
+    The two protocols use different splits, so there is no significance test.
     """
 
     dataset: str
@@ -99,7 +99,7 @@ class ProtocolGap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedFigure:
-    """The primary metric as somebody else measured it, on other images."""
+    """A published value of the primary metric, measured on other images."""
 
     name: str
     value: float
@@ -108,41 +108,41 @@ class PublishedFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Robustness:
-    """A way of training on changed test images against the same classifiers on those images as they are."""
+    """The difference of a variant between perturbed and unchanged test images, by the same classifiers."""
 
     dataset: str
     train_per_class: int | None
     name: str
     perturbation: str
-    mean: float  # of the primary metric, on changed images
-    difference: ProcedureDifference  # from images as they are, split by split
+    mean: float  # of the primary metric, on perturbed images
+    difference: ProcedureDifference  # from unchanged images, paired by split
     p_holm: float | None  # adjusted for all networks and perturbations of the dataset at this `train_per_class`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyComparison:
-    """What a study shows so far."""
+    """The results of a study so far."""
 
     metric: str
     metric_title: str
     is_higher_better: bool
     equivalence: float
     method: str
-    error_rates: str  # of the usual tests, in words
+    error_rates: str  # of the usual tests, as text
     datasets: tuple[DatasetComparison, ...]
     classifiers: tuple[ClassifierDifference, ...]
     latencies: tuple[NetworkLatency, ...]
-    overall: Overall | None  # over datasets; None: there is one
-    sizes: tuple[SizeCurve, ...]  # where several numbers of training images were tried
+    overall: Overall | None  # over datasets; None: there is a single dataset
+    sizes: tuple[SizeCurve, ...]  # empty with a single number of training images
     target: float | None
     gaps: tuple[ProtocolGap, ...]
     robustness: tuple[Robustness, ...]
     merged: tuple[MergedClass, ...]
     curves: tuple[EpochCurve, ...]
     tried: tuple[Tried, ...]
-    idle_first_steps: tuple[str, ...]  # of two, which changed nothing
-    distances: tuple[StepDistance, ...]  # of datasets from the images of their first steps, where they were measured
-    heat_maps: tuple[HeatMaps, ...]  # where they were drawn
+    idle_first_steps: tuple[str, ...]  # pretrainings that did not change the network
+    distances: tuple[StepDistance, ...]  # between datasets and their pretraining images, if measured
+    heat_maps: tuple[HeatMaps, ...]  # if drawn
     published: tuple[PublishedFigure, ...]
     notes: tuple[str, ...]  # of the plan
     failures: tuple[FailedTraining, ...] = ()
@@ -163,42 +163,44 @@ def compare_study(
 ) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
 
-    Seeds of one split are averaged first: they tell how much luck there is in training, but are no further splits.
+    Seeds of one split are averaged first. They measure the randomness of training and are not additional splits.
 
     Args:
         plan: of the study.
-        rows: what was measured so far.
-        classifiers: trained ones, image by image.
-        latencies: of their networks, where they were measured.
-        merged: classes of datasets that stand alone and within others.
-        curves: how the networks learnt, by epoch.
-        tried: what was tried in each way of training.
-        idle_first_steps: sentences about pretrainings that changed nothing.
-        distances: of datasets from the images of their first steps, where they were measured.
-        heat_maps: where they were drawn.
+        rows: the results so far.
+        classifiers: paired comparisons of trained classifiers.
+        latencies: prediction times of the networks, if measured.
+        merged: results per class of datasets that are also part of a merged dataset.
+        curves: training curves by epoch.
+        tried: the settings of each variant.
+        idle_first_steps: sentences about pretrainings that did not change the network.
+        distances: between datasets and their pretraining images, if measured.
+        heat_maps: of the networks, if drawn.
     """
-    parts: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
-    changed: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
+    unchanged: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
+    perturbed: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     rows = list(rows)
     for row in rows:
-        (parts if row.perturbation is None else changed)[row.dataset, row.train_per_class].append(row)
+        (unchanged if row.perturbation is None else perturbed)[row.dataset, row.train_per_class].append(row)
     record = METRICS.find(plan.primary_metric)
-    compared = tuple(_of_dataset(plan, *part, own) for part, own in parts.items())
+    compared = tuple(_of_dataset(plan, *key, part_rows) for key, part_rows in unchanged.items())
     return StudyComparison(
         metric=record.name,
         metric_title=record.title,
         is_higher_better=record.better == "higher",
         equivalence=plan.equivalence,
         method=text("study-method"),
-        error_rates=text("study-error-rates"),  # of benchmarks/study_error_rate.py
+        error_rates=text("study-error-rates"),  # measured by benchmarks/study_error_rate.py
         datasets=compared,
         classifiers=tuple(classifiers),
         latencies=tuple(latencies),
         overall=_overall(plan, compared),
-        sizes=tuple(_sizes(plan, parts)),
+        sizes=tuple(_sizes(plan, unchanged)),
         target=plan.target,
         gaps=tuple(_gaps(plan, compared)),
-        robustness=tuple(each for part, own in changed.items() for each in _robustness(plan, part, parts[part], own)),
+        robustness=tuple(
+            each for key, part_rows in perturbed.items() for each in _robustness(plan, key, unchanged[key], part_rows)
+        ),
         merged=tuple(merged),
         curves=tuple(curves),
         tried=tuple(tried),
@@ -216,10 +218,10 @@ def compare_study(
 
 
 def _overall(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Overall | None:
-    """By the plan's own protocol, with as many training images as there are."""
-    own = {dataset.name for dataset in plan.datasets if dataset.as_published_of is None}
+    """Return the ranks over datasets, by the plan's protocol and its last number of training images."""
+    names = {dataset.name for dataset in plan.datasets if dataset.as_published_of is None}
     n = plan.train_per_class[-1]
-    parts = [part for part in compared if part.dataset in own and part.train_per_class == n]
+    parts = [part for part in compared if part.dataset in names and part.train_per_class == n]
     means = {part.dataset: {row.name: row.mean for row in part.scores if row.mean is not None} for part in parts}
     return overall(means, _sign(plan))
 
@@ -248,14 +250,14 @@ def _sign(plan: StudyPlan) -> int:
 
 
 def _test_to_train(rows: Iterable[ResultRow]) -> float:
-    """Test images per image that training could draw from: how much splits share does not depend on a cap."""
+    """Return the test images per image available for training; a cap on training images does not change the ratio."""
     return float(np.mean([row.n_test / row.n_untested for row in rows if row.n_test and row.n_untested]))
 
 
 def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
-    """How many groups, or images where they are alone, the splits share out; and whether they are groups.
+    """Return the number of groups (or images if there are none) that the splits divide, and whether they are groups.
 
-    Folds test each once. Of single splits it follows from the share that is tested.
+    Folds test each unit once. For single splits, the number is estimated from the test proportion.
     """
     first = next((row for row in rows if row.n_test), None)
     if first is None or not first.n_test:
@@ -267,15 +269,15 @@ def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
 
 
 def _robustness(
-    plan: StudyPlan, part: tuple[str, int | None], plain: Sequence[ResultRow], changed: Sequence[ResultRow]
+    plan: StudyPlan, part: tuple[str, int | None], unchanged: Sequence[ResultRow], perturbed: Sequence[ResultRow]
 ) -> list[Robustness]:
-    test_to_train, n_units = _test_to_train(plain), _n_units(plain)[0]
+    test_to_train, n_units = _test_to_train(unchanged), _n_units(unchanged)[0]
     compared: list[tuple[str, str, float, ProcedureDifference]] = []  # network, perturbation, mean, difference
     for name in plan.variant_names:
-        before = _by_split(_of_variant(plan, plain, name))
+        before = _by_split(_of_variant(plan, unchanged, name))
         for perturbation in (each.name for each in plan.perturbations):
-            own = [row for row in _of_variant(plan, changed, name) if row.perturbation == perturbation]
-            after = _by_split(own)
+            perturbed_rows = [r for r in _of_variant(plan, perturbed, name) if r.perturbation == perturbation]
+            after = _by_split(perturbed_rows)
             common = sorted(set(before) & set(after), key=lambda split: (split[0], split[1] or 0))
             if common and n_units is not None:
                 values = [after[split] - before[split] for split in common]
@@ -298,21 +300,21 @@ def _robustness(
 
 
 def _gaps(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[ProtocolGap]:
-    honest_of = {dataset.name: dataset.as_published_of for dataset in plan.datasets}
+    reference_of = {dataset.name: dataset.as_published_of for dataset in plan.datasets}
     means = {(part.dataset, part.train_per_class, row.name): row.mean for part in compared for row in part.scores}
     for (dataset, n, name), mean in means.items():
-        honest = honest_of[dataset]
-        own = None if honest is None else means.get((honest, n, name))
-        if honest is not None and own is not None and mean is not None:
-            yield ProtocolGap(dataset=honest, train_per_class=n, name=name, own=own, as_published=mean)
+        reference = reference_of[dataset]
+        reference_mean = None if reference is None else means.get((reference, n, name))
+        if reference is not None and reference_mean is not None and mean is not None:
+            yield ProtocolGap(dataset=reference, train_per_class=n, name=name, own=reference_mean, as_published=mean)
 
 
 def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[ResultRow]) -> DatasetComparison:
     by_variant: dict[str, list[ResultRow]] = defaultdict(list)
     for row in rows:
         by_variant[plan.variant_name(row.model, row.regime)].append(row)
-    by_split = {name: _by_split(own) for name, own in by_variant.items()}
-    scores = [_scores(name, own, by_split[name]) for name, own in by_variant.items()]
+    by_split = {name: _by_split(variant_rows) for name, variant_rows in by_variant.items()}
+    scores = [_scores(name, variant_rows, by_split[name]) for name, variant_rows in by_variant.items()]
     sign, (n_units, has_groups) = _sign(plan), _n_units(rows)
     scores.sort(key=lambda each: -np.inf if each.mean is None else sign * each.mean, reverse=True)
     return DatasetComparison(
@@ -326,12 +328,12 @@ def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[Res
 
 
 def _by_split(rows: Iterable[ResultRow]) -> dict[Split, float]:
-    """The mean over seeds on each split."""
+    """Return the mean over seeds on each split."""
     values: dict[Split, list[float]] = defaultdict(list)
     for row in rows:
         if row.primary is not None:
             values[row.repeat, row.fold].append(row.primary)
-    return {split: float(np.mean(own)) for split, own in values.items()}
+    return {split: float(np.mean(seed_values)) for split, seed_values in values.items()}
 
 
 def _scores(name: str, rows: Sequence[ResultRow], by_split: Mapping[Split, float]) -> VariantScores:
@@ -359,11 +361,11 @@ def _differences(
     test_to_train = _test_to_train(rows)
     baseline_of = {plan.variant_name(row.model, row.regime): plan.baseline_of(row.model, row.regime) for row in rows}
     pairs: list[tuple[str, str, list[float]]] = []
-    for name, own in by_split.items():
+    for name, of_variant in by_split.items():
         of_baseline = by_split.get(baseline_of[name], {})
-        common = sorted(set(own) & set(of_baseline), key=lambda split: (split[0], split[1] or 0))
+        common = sorted(set(of_variant) & set(of_baseline), key=lambda split: (split[0], split[1] or 0))
         if name != baseline_of[name] and common:
-            values = [own[split] - of_baseline[split] for split in common]
+            values = [of_variant[split] - of_baseline[split] for split in common]
             pairs.append((name, baseline_of[name], values))
     differences = [_difference(values, test_to_train, plan, n_units) for _, _, values in pairs]
     adjusted = holm([difference.p for difference in differences])
@@ -381,25 +383,25 @@ def _differences(
 
 
 def _difference(values: list[float], test_to_train: float, plan: StudyPlan, n_units: int) -> ProcedureDifference:
-    """`p_better` means better, also where lower is better."""
-    found = procedure_difference(values, test_to_train=test_to_train, equivalence=plan.equivalence, n_units=n_units)
-    return found if _sign(plan) > 0 else replace(found, p_better=found.p_worse, p_worse=found.p_better)
+    """Return the difference of paired values; if lower is better, `p_better` and `p_worse` are exchanged."""
+    result = procedure_difference(values, test_to_train=test_to_train, equivalence=plan.equivalence, n_units=n_units)
+    return result if _sign(plan) > 0 else replace(result, p_better=result.p_worse, p_worse=result.p_better)
 
 
-def _within_range(found: ProcedureDifference, plan: StudyPlan) -> ProcedureDifference:
-    """The interval without differences that the metric cannot have: of few splits Student's t is very wide."""
+def _within_range(difference: ProcedureDifference, plan: StudyPlan) -> ProcedureDifference:
+    """Clip the interval to the range of the metric; with few splits, Student's t interval is wider than the range."""
     bottom, top = RANGES[METRICS.find(plan.primary_metric).scale]
-    if found.low is None or found.high is None:
-        return found
-    return replace(found, low=max(found.low, bottom - top), high=min(found.high, top - bottom))
+    if difference.low is None or difference.high is None:
+        return difference
+    return replace(difference, low=max(difference.low, bottom - top), high=min(difference.high, top - bottom))
 
 
 def verdict(variant: VariantDifference, part: DatasetComparison) -> str:
-    """Return what the comparison shows, in words; never more than it does.
+    """Return the conclusion of the comparison as text.
 
     Args:
         variant: the difference of a variant from its baseline.
-        part: the comparison that it is of.
+        part: the comparison on the dataset.
     """
     result, n_needed = _result(variant, part), 0
     if result == "size-needed" and variant.units_to_show is not None:
@@ -418,14 +420,14 @@ def _result(variant: VariantDifference, part: DatasetComparison) -> str:
         return "better" if (difference.p_better or 0) > (difference.p_worse or 0) else "worse"
     if (difference.p_equal or 0) >= 0.95:
         return "equivalent"
-    if n_units is None or n_units > _MOST_UNITS or abs(difference.mean or 0) < _SMALLEST_SHOWN:
+    if n_units is None or n_units > _MAX_UNITS or abs(difference.mean or 0) < _MIN_DIFFERENCE:
         return "not-significant"
-    # With so many units in the dataset, the splits are too few.
+    # The dataset has enough units, so the number of splits is too small.
     return "splits-needed" if part.n_units is not None and n_units <= part.n_units else "size-needed"
 
 
 def usual_verdict(variant: VariantDifference) -> str:
-    """Return what the tests used in publications show; empty where none was possible."""
+    """Return the results of the tests used in publications; empty if no test was possible."""
     if variant.usual is None:
         return ""
     if not variant.usual_finds:
@@ -434,6 +436,6 @@ def usual_verdict(variant: VariantDifference) -> str:
 
 
 def _to_two_digits(n: int) -> int:
-    """To two digits: it is a forecast."""
+    """Round up to two significant digits, because the number is a forecast."""
     step = int(10 ** max(0, len(str(n)) - 2))
     return -(-n // step) * step

@@ -21,45 +21,45 @@ if TYPE_CHECKING:
 
 _ROW_INCH = 0.24
 _LABEL_INCH = 0.2
-_MARKS = ("o", "s", "^", "D", "v", "X")  # of networks in one drawing
-_WIDE = 20  # times as large: then on a logarithmic scale
+_MARKS = ("o", "s", "^", "D", "v", "X")  # markers of networks in one drawing
+_LOG_SCALE_RATIO = 20  # ratio of values above which the scale is logarithmic
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One of a study's drawings."""
+    """A drawing of a study's report."""
 
     name: str  # of its files
-    title: str  # what it shows
+    title: str  # caption
     figure: Callable[[], "Figure"]
 
 
 def drawings_of(comparison: StudyComparison) -> Iterator[Drawing]:
-    """All drawings that there are numbers for.
+    """Yield the drawings that have results.
 
-    `scores-1`, `by-parameters-1`, `by-latency-1`, `epochs-1`, `sizes-1` and so on are of the datasets, numbered as in
-    the comparison; `ranks` of all.
+    `scores-1`, `by-parameters-1`, `by-latency-1`, `epochs-1`, `sizes-1` and so on are for one dataset each, numbered as
+    in the comparison; `ranks` is for all datasets.
     """
     title = comparison.metric_title
     for i, part in enumerate(comparison.datasets, start=1):
-        on = part.dataset
+        dataset_title = part.dataset
         if part.train_per_class:
-            on = text("study-drawn-dataset", dataset=part.dataset, n=part.train_per_class)
-        known = [row for row in part.scores if row.mean is not None]
-        if len(known) > 1:
-            caption = text("study-scores-drawing", metric=title, dataset=on)
-            yield Drawing(f"scores-{i}", caption, partial(_scores, known, title))
+            dataset_title = text("study-drawn-dataset", dataset=part.dataset, n=part.train_per_class)
+        scores = [row for row in part.scores if row.mean is not None]
+        if len(scores) > 1:
+            caption = text("study-scores-drawing", metric=title, dataset=dataset_title)
+            yield Drawing(f"scores-{i}", caption, partial(_scores, scores, title))
         if len(pairs := _with_parameters(part)) > 1:
-            caption = text("study-parameters-drawing", metric=title, dataset=on)
+            caption = text("study-parameters-drawing", metric=title, dataset=dataset_title)
             yield Drawing(f"by-parameters-{i}", caption, partial(_by_parameters, pairs, title, comparison.equivalence))
         if len(timed := _timed(part, comparison)) > 1:
-            caption = text("study-latency-drawing", metric=title, dataset=on)
+            caption = text("study-latency-drawing", metric=title, dataset=dataset_title)
             yield Drawing(f"by-latency-{i}", caption, partial(_by_latency, timed, title))
         curves = [
             c for c in comparison.curves if (c.dataset, c.train_per_class) == (part.dataset, part.train_per_class)
         ]
         if curves:
-            yield Drawing(f"epochs-{i}", text("study-epochs-drawing", dataset=on), partial(_epochs, curves))
+            yield Drawing(f"epochs-{i}", text("study-epochs-drawing", dataset=dataset_title), partial(_epochs, curves))
     if comparison.overall is not None:
         yield Drawing(
             "ranks",
@@ -73,7 +73,7 @@ def drawings_of(comparison: StudyComparison) -> Iterator[Drawing]:
 
 
 def draw_all(comparison: StudyComparison, folder: Path) -> dict[str, tuple[str, str]]:
-    """All drawings as files in a folder; the title and, for the page, the SVG of each, by its name."""
+    """Write all drawings to a folder, and return the title and the SVG of each by its name."""
     return {
         drawing.name: (drawing.title, draw(drawing.name, drawing.figure, folder, title=drawing.title))
         for drawing in drawings_of(comparison)
@@ -81,7 +81,7 @@ def draw_all(comparison: StudyComparison, folder: Path) -> dict[str, tuple[str, 
 
 
 def _scores(rows: Sequence[VariantScores], title: str) -> "Figure":
-    """Means with the standard deviation over splits, the best on top."""
+    """Draw means with the standard deviation over splits, the best at the top."""
     figure = new_figure(8.6, 0.8 + _ROW_INCH * len(rows))
     axes = figure.subplots()
     for y, row in enumerate(reversed(rows)):
@@ -104,23 +104,23 @@ def _named_rows(axes: "Axes", names: Sequence[str]) -> None:
 
 
 def _with_parameters(part: DatasetComparison) -> list[tuple[VariantDifference, int]]:
-    """Differences of networks whose sizes are known; none where all have one size."""
+    """Return the differences of networks with their parameters; empty if all networks have the same size."""
     parameters = {row.name: row.parameters for row in part.scores}
     pairs = [(each, n) for each in part.differences if (n := parameters.get(each.name)) is not None]
     return pairs if len({n for _, n in pairs}) > 1 else []
 
 
 def _by_parameters(pairs: Sequence[tuple[VariantDifference, int]], title: str, equivalence: float) -> "Figure":
-    """Differences from the baseline with their confidence intervals, against the size of the network."""
+    """Draw differences from the baseline, with confidence intervals, against the size of the network."""
     figure = new_figure(8.6, max(3.2, 0.6 + _LABEL_INCH * len(pairs)))
     axes = figure.subplots()
     axes.axhspan(-equivalence, equivalence, color=HAIR, alpha=0.5, linewidth=0, label=f"equivalent (±{equivalence:g})")
     axes.axhline(0, color=MUTED, linewidth=0.8)
     for each, n_parameters in pairs:
-        found, n = each.difference, n_parameters / 1e6
-        axes.plot([n], [found.mean], "o", color=DATA, markersize=4)
-        if found.low is not None and found.high is not None:
-            axes.plot([n, n], [found.low, found.high], color=DATA, linewidth=1)
+        difference, n = each.difference, n_parameters / 1e6
+        axes.plot([n], [difference.mean], "o", color=DATA, markersize=4)
+        if difference.low is not None and difference.high is not None:
+            axes.plot([n, n], [difference.low, difference.high], color=DATA, linewidth=1)
     _ticks_of(axes, [n / 1e6 for _, n in pairs])
     _name_points(axes, [(each.name, n / 1e6, each.difference.mean) for each, n in pairs])
     axes.set_xlabel("parameters (millions)")
@@ -130,7 +130,7 @@ def _by_parameters(pairs: Sequence[tuple[VariantDifference, int]], title: str, e
 
 
 def _timed(part: DatasetComparison, comparison: StudyComparison) -> list[tuple[VariantScores, float]]:
-    """What has a mean, and the milliseconds that an image takes from the file to the answer, of many."""
+    """Return the scores with the total prediction time per image of a batch, in milliseconds."""
     seconds = {
         each.model: each.latency.whole_many.median / each.latency.n_many
         for each in comparison.latencies
@@ -140,7 +140,7 @@ def _timed(part: DatasetComparison, comparison: StudyComparison) -> list[tuple[V
 
 
 def _by_latency(timed: Sequence[tuple[VariantScores, float]], title: str) -> "Figure":
-    """The metric against the time per image; a line joins the networks that no faster one equals."""
+    """Draw the metric against the time per image, with a line along the Pareto front."""
     figure = new_figure(8.6, max(3.2, 0.6 + _LABEL_INCH * len(timed)))
     axes = figure.subplots()
     for row, ms in timed:
@@ -158,7 +158,7 @@ def _by_latency(timed: Sequence[tuple[VariantScores, float]], title: str) -> "Fi
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Of (cost, value), those that no cheaper one equals, by cost."""
+    """Return the Pareto front of (cost, value) points in order of cost."""
     front: list[tuple[float, float]] = []
     for cost, value in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or value > front[-1][1]:
@@ -167,7 +167,7 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
 
 
 def _name_points(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> None:
-    """Write the names of points in a column on the right, each with a line to its point: so no two overlap."""
+    """Write the names of points in a column on the right, each with a line to its point, to avoid overlap."""
     low, high = axes.get_ylim()
     step = (high - low) / max(len(points), 8)
     named = sorted(points, key=lambda point: point[2])
@@ -192,7 +192,7 @@ def _name_points(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> No
 
 
 def _ticks_of(axes: "Axes", values: Sequence[float]) -> None:
-    """A logarithmic scale with plain numbers where values span a factor of three, else a linear one."""
+    """Set a logarithmic scale with plain numbers if values span a factor of three, otherwise a linear scale."""
     low, high = min(values), max(values)
     if high < 3 * low or low <= 0:
         room = 0.15 * (high - low) or 0.15 * high or 1
@@ -211,7 +211,7 @@ def _plain_ticks(axes: "Axes", ticks: Sequence[float]) -> None:
 
 
 def _ranks(scores: Overall) -> "Figure":
-    """Mean ranks, and how far apart they must be to be more than chance."""
+    """Draw mean ranks with the critical difference."""
     rows = scores.scores[::-1]
     figure = new_figure(8.6, 0.9 + _ROW_INCH * len(rows))
     axes = figure.subplots()
@@ -247,7 +247,7 @@ def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Fi
 
 
 def _legend(figure: "Figure", axes: "Axes") -> None:
-    """Below the panels, where it covers no line."""
+    """Draw the legend below the panels, so that it covers no line."""
     handles, labels = axes.get_legend_handles_labels()
     n_columns = 2 if max(map(len, labels), default=0) > 24 else 3
     figure.legend(
@@ -256,7 +256,7 @@ def _legend(figure: "Figure", axes: "Axes") -> None:
 
 
 def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
-    """Several networks in one figure: each has its line and mark, in all three panels."""
+    """Draw three panels of training curves. Each network has the same line style and marker in all panels."""
     figure = new_figure(8.6, 3.2)
     panels = figure.subplots(1, 3)
     columns = ("train_loss", "val_loss", "val_accuracy")
@@ -264,14 +264,15 @@ def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
     for axes, column, title in zip(panels, columns, titles, strict=True):
         drawn: list[float] = []
         for i, (curve, mark) in enumerate(zip(curves, _MARKS, strict=False)):
-            known = [(x, y) for x, y in zip(curve.epochs, getattr(curve, column), strict=True) if y is not None]
-            if known:
+            points = [(x, y) for x, y in zip(curve.epochs, getattr(curve, column), strict=True) if y is not None]
+            if points:
                 style = {"color": DATA if i % 2 == 0 else MUTED, "linestyle": CLASS_DASHES[i % len(CLASS_DASHES)]}
                 axes.plot(
-                    *zip(*known, strict=True), marker=mark, markersize=3.5, label=shortened(curve.name, 30), **style
+                    *zip(*points, strict=True), marker=mark, markersize=3.5, label=shortened(curve.name, 30), **style
                 )
-                drawn += [y for _, y in known]
-        if column != "val_accuracy" and drawn and 0 < _WIDE * min(drawn) < max(drawn):  # one leaves all others behind
+                drawn += [y for _, y in points]
+        # On a linear scale, a large loss would hide the others.
+        if column != "val_accuracy" and drawn and 0 < _LOG_SCALE_RATIO * min(drawn) < max(drawn):
             axes.set_yscale("log")
         axes.set_title(title)
         axes.set_xlabel("epoch")

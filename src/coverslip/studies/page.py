@@ -1,4 +1,4 @@
-"""`report.html` of a study."""
+"""The page `report.html` of a study."""
 
 import base64
 from pathlib import Path
@@ -13,7 +13,7 @@ from coverslip.studies.sections import is_instant, study_sections
 
 
 def write_study_report(comparison: StudyComparison, file: Path) -> None:
-    """Write the page: one file that needs nothing else; its drawings are also in `figures/`."""
+    """Write the report as a self-contained file. Its drawings are also written to `figures/`."""
     from markupsafe import Markup
 
     drawn = draw_all(comparison, file.with_name("figures"))
@@ -24,7 +24,7 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
         is_instant=is_instant(comparison),
         metric_title=comparison.metric_title,
         sections=study_sections(comparison),
-        drawn={name: (title, Markup(svg)) for name, (title, svg) in drawn.items()},  # noqa: S704 - made here; texts in it are escaped
+        drawn={name: (title, Markup(svg)) for name, (title, svg) in drawn.items()},  # noqa: S704 - created here; its texts are escaped
         pictures=_pictures(comparison, file.parent),
         warnings=comparison.idle_first_steps,
         notes=comparison.notes,
@@ -39,7 +39,7 @@ def _title(comparison: StudyComparison) -> str:
 
 
 def _pictures(comparison: StudyComparison, folder: Path) -> dict[str, str]:
-    """Those of heat maps that are there, as addresses that hold the whole file."""
+    """Return the existing pictures of heat maps as data URLs, by path."""
     files = [folder / picture for drawn in comparison.heat_maps for picture in drawn.pictures]
     return {
         file.relative_to(folder).as_posix(): f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"

@@ -1,4 +1,4 @@
-"""`study.yaml`: which datasets, networks, ways to start and splits are tried, and by what they are compared."""
+"""The plan `study.yaml`: datasets, networks, initializations, splits, and how they are compared."""
 
 import difflib
 import re
@@ -24,15 +24,15 @@ _SHORT_REGIMES: Mapping[str, dict[str, Any]] = {  # Any: values of recipe keys
 Changes = dict[str, Any]  # Any: values of recipe keys, checked with the recipe of each cell
 
 
-def _as_named(value: Any) -> Any:  # Any: as YAML gives it
+def _as_named(value: Any) -> Any:  # Any: a YAML value
     return {"name": value} if isinstance(value, str) else value
 
 
-def _as_dataset(value: Any) -> Any:  # Any: as YAML gives it
+def _as_dataset(value: Any) -> Any:  # Any: a YAML value
     return {"path": value} if isinstance(value, str) else value
 
 
-def _as_regime(value: Any) -> Any:  # Any: as YAML gives it
+def _as_regime(value: Any) -> Any:  # Any: a YAML value
     if isinstance(value, str):
         if value not in _SHORT_REGIMES:
             raise ValueError(text("plan-unknown-regime", regimes=", ".join(_SHORT_REGIMES)))
@@ -44,7 +44,7 @@ def _as_regime(value: Any) -> Any:  # Any: as YAML gives it
     return value
 
 
-def _as_list(value: Any) -> Any:  # Any: as YAML gives it
+def _as_list(value: Any) -> Any:  # Any: a YAML value
     return [value] if isinstance(value, str) else value
 
 
@@ -63,7 +63,7 @@ class DatasetPlan(Choices):
 
     @model_validator(mode="before")
     @classmethod
-    def _named_by_its_path(cls, value: Any) -> Any:  # Any: as YAML gives it
+    def _named_by_its_path(cls, value: Any) -> Any:  # Any: a YAML value
         if isinstance(value, dict) and not value.get("name") and value.get("path"):
             paths = _as_list(value["path"])
             return {**value, "name": " + ".join(_name_of(Path(str(path))) for path in paths)}
@@ -71,14 +71,14 @@ class DatasetPlan(Choices):
 
 
 class ModelPlan(Choices):
-    """A network, with recipe keys of its own; `name` is the network's where the recipe does not say another."""
+    """A network with its recipe keys. `name` is the name of the network unless the recipe sets `model`."""
 
     name: str
     recipe: Changes = Field(default_factory=dict)
 
 
 class RegimePlan(Choices):
-    """Where training starts, or any other change of the recipe that is compared."""
+    """An initialization, or another compared change of the recipe."""
 
     name: str
     recipe: Changes = Field(default_factory=dict, description="With `two_step`, of the pretraining.")
@@ -94,7 +94,7 @@ class RegimePlan(Choices):
 
 
 class PerturbationPlan(Choices):
-    """How test images are changed, as they were read; exactly one key."""
+    """A perturbation of test images before preprocessing; exactly one key."""
 
     blur: float | None = Field(
         default=None, gt=0, le=100, description="Sigma of a Gaussian blur, in pixels of the image."
@@ -110,12 +110,12 @@ class PerturbationPlan(Choices):
 
     @property
     def name(self) -> str:
-        """As tables call it: `blur 2`."""
+        """Return the name in tables, for example `blur 2`."""
         return next(f"{key} {value:g}" for key, value in self.model_dump().items() if value is not None)
 
 
 class PublishedPlan(Choices):
-    """Figures from elsewhere, of other images: shown beside, never tested."""
+    """Published values on other images; they are reported without a test."""
 
     name: str
     metrics: dict[Annotated[str, OneOf("metric", scored_metrics)], float]
@@ -126,7 +126,7 @@ _DEFAULT_REGIMES = (RegimePlan(name="imagenet", recipe=dict(_SHORT_REGIMES["imag
 
 
 class StudyPlan(Choices):
-    """Every dataset x network x way to start x size x repeat x seed is one training, by the same splits."""
+    """The plan of a study. Each dataset x network x initialization x size x repeat x seed is one training."""
 
     datasets: tuple[Annotated[DatasetPlan, BeforeValidator(_as_dataset)], ...] = Field(min_length=1)
     models: tuple[Annotated[ModelPlan, BeforeValidator(_as_named)], ...] = Field(min_length=1)
@@ -158,7 +158,7 @@ class StudyPlan(Choices):
 
     @field_validator("datasets", "models", "regimes", "perturbations")
     @classmethod
-    def _names_differ(cls, planned: tuple[Any, ...]) -> tuple[Any, ...]:  # Any: plans of either kind
+    def _names_differ(cls, planned: tuple[Any, ...]) -> tuple[Any, ...]:  # Any: plans of any kind
         names = [each.name for each in planned]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -174,8 +174,8 @@ class StudyPlan(Choices):
 
     @model_validator(mode="after")
     def _baseline_is_there(self) -> "StudyPlan":
-        known = [*self.variant_names, *(regime.name for regime in self.regimes)]
-        if self.baseline is not None and self.baseline not in known:
+        baselines = [*self.variant_names, *(regime.name for regime in self.regimes)]
+        if self.baseline is not None and self.baseline not in baselines:
             variants = "; ".join(self.variant_names)
             raise ValueError(text("plan-unknown-baseline", baseline=self.baseline, variants=variants))
         return self
@@ -190,15 +190,15 @@ class StudyPlan(Choices):
 
     @property
     def variant_names(self) -> list[str]:
-        """What is compared: each network with each way to start."""
+        """Return the names of the compared variants: each network with each initialization."""
         return [self.variant_name(model.name, regime.name) for model in self.models for regime in self.regimes]
 
     def variant_name(self, model: str, regime: str) -> str:
-        """As tables call it: the network alone where there is one way to start."""
+        """Return the name in tables: the name of the network alone if there is a single initialization."""
         return model if len(self.regimes) == 1 else f"{model}, {regime}"
 
     def baseline_of(self, model: str, regime: str) -> str:
-        """What a network with a start is compared with; a start's name stands for the same network with that one."""
+        """Return the baseline of a variant. If the plan names a regime, it is the same network with that regime."""
         names = self.variant_names
         if self.baseline is None:
             return names[0]
@@ -206,7 +206,7 @@ class StudyPlan(Choices):
 
 
 def load_plan(file: Path) -> StudyPlan:
-    """Read a plan; paths in it that are not absolute are meant from its folder.
+    """Read a plan. Relative paths in the plan are relative to its folder.
 
     Raises:
         BadRecipe: not YAML, or a key or value is not valid; all faults at once.
@@ -233,12 +233,12 @@ def plan_from_text(content: str) -> StudyPlan:
     return plan_of(data)
 
 
-def plan_of(data: Any, file: Path | None = None) -> StudyPlan:  # Any: as YAML gives it
+def plan_of(data: Any, file: Path | None = None) -> StudyPlan:  # Any: a YAML value
     """Check a plan.
 
     Args:
-        data: what `study.yaml` holds.
-        file: that it came from, for the error.
+        data: the content of `study.yaml`.
+        file: the source, for the error.
 
     Raises:
         BadRecipe: a key or value is not valid; all faults at once.
@@ -251,12 +251,12 @@ def plan_of(data: Any, file: Path | None = None) -> StudyPlan:  # Any: as YAML g
 
 
 def save_plan(plan: StudyPlan, file: Path) -> None:
-    """Write it with all that was left open, paths absolute."""
+    """Write the plan with all defaults and absolute paths."""
     write_text(file, as_yaml(plan.model_dump(mode="json")))
 
 
 def merged_changes(below: Mapping[str, Any], above: Mapping[str, Any]) -> Changes:  # Any: values of recipe keys
-    """What stands above goes first; sections are merged key by key."""
+    """Return the merged recipe keys. Values of `above` take precedence; sections are merged key by key."""
     merged = dict(below)
     for key, value in above.items():
         inner = merged.get(key)
@@ -267,7 +267,7 @@ def merged_changes(below: Mapping[str, Any], above: Mapping[str, Any]) -> Change
 
 def _from_its_folder(plan: StudyPlan, folder: Path) -> StudyPlan:
     def absolute(path: str) -> str:
-        return str(folder / path)  # an absolute path stays what it is
+        return str(folder / path)  # an absolute path is not changed
 
     datasets = [each.model_copy(update={"path": tuple(map(absolute, each.path))}) for each in plan.datasets]
     regimes = [
@@ -283,7 +283,7 @@ def _from_its_folder(plan: StudyPlan, folder: Path) -> StudyPlan:
 
 
 def _name_of(path: Path) -> str:
-    """The folder's name; of a table called like many others also its folder's."""
+    """Return the stem of a path, or the folder's name for a table with a generic name."""
     return (
         path.parent.name
         if path.suffix and path.stem in ("images", "labels", "table") and path.parent.name

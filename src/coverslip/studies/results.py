@@ -1,4 +1,4 @@
-"""`results.csv` of a study, a row per training and fold, and the means over them."""
+"""The table `results.csv` of a study, with a row per training and fold, and ranks over datasets."""
 
 import json
 import math
@@ -22,28 +22,28 @@ from coverslip.studies.running import state_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultRow:
-    """What one training, or one of its folds, reached on images that it never saw; None where it was not measured."""
+    """The test results of one training or one of its folds; None if not measured."""
 
     dataset: str
     model: str
     regime: str
     train_per_class: int | None
     repeat: int
-    fold: int | None  # None: one split
+    fold: int | None  # None: a single split
     seed: int
-    perturbation: str | None = None  # of the test images; None: as they are
-    n_train: int | None = None  # images that the network was trained on
-    n_untested: int | None = None  # training and validation images, and those that `train_per_class` leaves out
+    perturbation: str | None = None  # of the test images; None: unchanged
+    n_train: int | None = None  # training images
+    n_untested: int | None = None  # training and validation images, and those that `train_per_class` excludes
     n_test: int | None = None
     n_groups: int | None = None  # of the tested images
-    metrics: Mapping[str, float | None] = field(default_factory=dict)  # by name; in the table a column each
-    primary: float | None = None  # the study's primary metric, whichever it is
+    metrics: Mapping[str, float | None] = field(default_factory=dict)  # by name; one column each in the table
+    primary: float | None = None  # value of the study's primary metric
     parameters: int | None = None
     gmacs: float | None = None
     megabytes: float | None = None  # of the classifier's files
-    train_seconds: float | None = None  # None where all features were in the cache
+    train_seconds: float | None = None  # None if all features were in the cache
     state: str  # of the training: done, failed, stopped, not begun
-    run: str  # its folder, from the study's
+    run: str  # folder, relative to the study's folder
     error: str = ""
 
 
@@ -56,21 +56,21 @@ class FailedTraining:
 
 
 def rows_of(cells: Iterable[Cell], folder: Path, primary_metric: str) -> list[ResultRow]:
-    """The rows of all trainings as they stand now; one that is not measured has one row without numbers."""
+    """Return the current rows of all trainings. A training without results has one row without numbers."""
     return [row for cell in cells if not cell.is_pretraining for row in _rows(cell, folder, primary_metric)]
 
 
 def perturbed_rows(cells: Iterable[Cell], folder: Path, primary_metric: str) -> list[ResultRow]:
-    """The rows of finished trainings on changed test images, as far as they were measured."""
+    """Return the measured rows of finished trainings on perturbed test images."""
     rows: list[ResultRow] = []
     for cell in cells:
         if cell.is_pretraining or state_of(cell).state != "done":
             continue
         common = _of_cell(cell, folder)
         for row in read_perturbed(cell, folder):
-            own = {"fold": row.fold, "perturbation": row.perturbation, "n_test": row.n}
+            perturbation = {"fold": row.fold, "perturbation": row.perturbation, "n_test": row.n}
             values = {"primary": row.values.get(primary_metric), "metrics": row.values}
-            rows.append(ResultRow(**common, **own, **values))  # type: ignore[arg-type]  # by name
+            rows.append(ResultRow(**common, **perturbation, **values))  # type: ignore[arg-type]  # by name
     return rows
 
 
@@ -81,7 +81,7 @@ def failed_trainings(rows: Iterable[ResultRow]) -> tuple[FailedTraining, ...]:
 
 
 def write_results(rows: Iterable[ResultRow], file: Path) -> None:
-    """Write the table, whole or not at all."""
+    """Write the table atomically."""
     metrics = tuple(METRICS)
     columns = [name for each in fields(ResultRow) for name in (metrics if each.name == "metrics" else (each.name,))]
     with written_whole(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
@@ -97,20 +97,20 @@ def _cell(value: object) -> object:
 
 
 def _rows(cell: Cell, folder: Path, primary_metric: str) -> list[ResultRow]:
-    found = state_of(cell)
+    status = state_of(cell)
     common = _of_cell(cell, folder)
-    if found.state != "done":
+    if status.state != "done":
         return [ResultRow(**common, fold=None)]  # type: ignore[arg-type]  # by name
     common["megabytes"] = _megabytes(cell.run)
     try:
         return [ResultRow(**common, **row) for row in _measured(cell.run, primary_metric)]  # type: ignore[arg-type]
-    except BadRun as error:  # a file of it was changed or taken away
+    except BadRun as error:  # a file was changed or removed
         return [ResultRow(**common | {"state": "failed", "error": str(error)}, fold=None)]  # type: ignore[arg-type]
 
 
 def _of_cell(cell: Cell, folder: Path) -> dict[str, object]:
-    """What all rows of a training have alike."""
-    found = state_of(cell)
+    """Return the values that all rows of a training share."""
+    status = state_of(cell)
     return {
         "dataset": cell.dataset.name,
         "model": cell.model,
@@ -118,9 +118,9 @@ def _of_cell(cell: Cell, folder: Path) -> dict[str, object]:
         "train_per_class": cell.train_per_class,
         "repeat": cell.repeat,
         "seed": cell.seed,
-        "state": found.state,
+        "state": status.state,
         "run": cell.run.folder.relative_to(folder).as_posix(),
-        "error": found.error or "",
+        "error": status.error or "",
         **_size(cell),
     }
 
@@ -130,9 +130,9 @@ def _measured(run: Run, primary_metric: str) -> list[dict[str, object]]:
     if folds is None:
         return [{"fold": None, **_numbers(run, run.metrics, primary_metric)}]
     return [
-        {"fold": fold.fold, **_numbers(own, own.metrics, primary_metric)}
+        {"fold": fold.fold, **_numbers(fold_run, fold_run.metrics, primary_metric)}
         for fold in folds.per_fold
-        for own in [run.fold(fold.fold)]
+        for fold_run in [run.fold(fold.fold)]
     ]
 
 
@@ -149,7 +149,7 @@ def _numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[str, ob
 
 
 def _train_seconds(training: TrainingRecord | None) -> float | None:
-    """Return the time of a training; None where all features were read from the cache, which says nothing about it."""
+    """Return the time of a training; None if all features were read from the cache, so that the time is unknown."""
     if training is None or (
         training.finetune is None and training.instant is not None and training.instant.engine == "cache"
     ):
@@ -158,26 +158,26 @@ def _train_seconds(training: TrainingRecord | None) -> float | None:
 
 
 def training_time(seconds: float | None, *, is_measured: bool) -> str:
-    """Return the mean time of a training for a cell; where there is none, why."""
+    """Return the mean training time as text for a cell, or the reason why there is none."""
     if seconds is None:
         return "cached" if is_measured else "–"
     return f"{seconds:,.0f}" if seconds >= 1 else "< 1"
 
 
 def _megabytes(run: Run) -> float:
-    """What is sent to somebody who shall use it; what the cache or a change of engines adds is not counted."""
+    """Return the size of the shared classifier files, without files of caches or converted engines."""
     return sum(file.stat().st_size for file in run.classifier_folder.glob("*") if file.is_file()) / 1e6
 
 
 def _size(cell: Cell) -> dict[str, object]:
-    """Of the network as the recipe builds it, with 1,000 classes, at the size that its record was counted at."""
+    """Return the parameters and operations of the recipe's network, with 1,000 classes at its default input size."""
     recipe = cell.recipe
     try:
         record = model_info(recipe.model)
         size: tuple[int | None, int | None] = (record.parameters, record.macs)
         if recipe.model_options:
             size = _counted(recipe.model, json.dumps(recipe.model_options, sort_keys=True))
-    except CoverslipError:  # a network of a package that is gone
+    except CoverslipError:  # the package of the network is no longer installed
         return {}
     parameters, macs = size
     return {"parameters": parameters, "gmacs": None if macs is None else macs / 1e9}
@@ -185,7 +185,7 @@ def _size(cell: Cell) -> dict[str, object]:
 
 @lru_cache(maxsize=256)
 def _counted(model: str, options: str) -> tuple[int, int]:
-    """Parameters and multiplications of a network with options, as JSON; building it to count takes a second."""
+    """Return the parameters and multiply-adds of a network with JSON options. The call takes about one second."""
     from coverslip.models.complexity import cost_of_model
 
     cost = cost_of_model(model, options=json.loads(options))
@@ -197,7 +197,7 @@ LEAST_DATASETS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverallScore:
-    """A way of training over all datasets; 1 is the best rank."""
+    """The mean and mean rank of a variant over all datasets; 1 is the best rank."""
 
     name: str
     mean: float
@@ -206,26 +206,26 @@ class OverallScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overall:
-    """Ways of training that were measured on every dataset, the best mean rank first."""
+    """The variants that were measured on every dataset, the best mean rank first."""
 
     datasets: tuple[str, ...]
     scores: tuple[OverallScore, ...]
-    critical_difference: float  # of mean ranks (Nemenyi); smaller ones are no more than chance
+    critical_difference: float  # of mean ranks (Nemenyi); smaller differences are not significant
 
 
 def overall(means: Mapping[str, Mapping[str, float]], sign: int) -> Overall | None:
-    """Ranks as Demsar (2006, Statistical Comparisons of Classifiers over Multiple Data Sets) draws them.
+    """Return mean ranks over datasets (Demsar 2006, Statistical Comparisons of Classifiers over Multiple Data Sets).
 
     Args:
-        means: of the metric, by dataset and way of training.
-        sign: 1 where more is better, -1 where less is.
+        means: of the metric, by dataset and variant.
+        sign: 1 if higher is better, -1 if lower is better.
 
     Returns:
-        None with fewer than two datasets, or fewer than two ways that were measured on all.
+        The ranks; None with fewer than two datasets, or fewer than two variants measured on all datasets.
     """
     from scipy.stats import rankdata, studentized_range
 
-    datasets = [name for name, own in means.items() if own]
+    datasets = [name for name, by_variant in means.items() if by_variant]
     names = sorted(set.intersection(*(set(means[name]) for name in datasets))) if datasets else []
     if len(datasets) < LEAST_DATASETS or len(names) < 2:
         return None

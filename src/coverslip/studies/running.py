@@ -1,4 +1,4 @@
-"""Trains the cells of a study, each in a process of its own: done ones are left alone, begun ones go on."""
+"""Training of a study's cells in separate processes. Finished cells are skipped, and stopped cells are resumed."""
 
 import time
 from collections.abc import Callable
@@ -16,44 +16,44 @@ from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.studies.cells import Cell
 from coverslip.studies.executors.process import Order, fail, why_not_begun
 
-_SECONDS_BETWEEN_LOOKS = 0.2
+_POLL_SECONDS = 0.2
 
 CellWord = Literal["done", "failed", "running", "stopped", "not begun"]
 
 
 class Place(Protocol):
-    """Where trainings are done; its methods are called from several threads."""
+    """An executor of trainings. Its methods are called from several threads."""
 
-    n_aside: int  # trainings at once
+    n_aside: int  # number of parallel trainings
 
     def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
-        """Do one into `folder`, which is all that is looked at when it returns; `starts_from` is a run here."""
+        """Train into `folder`, which holds the complete result; `starts_from` is a run on this computer."""
 
     def stop(self) -> None:
-        """Ask all that is at work to end in order; begin nothing more. May be called again."""
+        """Request an orderly stop of all running trainings, and start no further training; may be called repeatedly."""
 
     def close(self) -> None:
-        """Nothing more is to be trained."""
+        """Release all resources after the last training."""
 
 
 @dataclass(frozen=True, slots=True)
 class CellState:
-    """How far a training came."""
+    """The state of a training."""
 
     state: CellWord
     error: str | None = None
 
 
 def state_of(cell: Cell) -> CellState:
-    """What is known of a training from its folder, or from what it wrote before it had one."""
+    """Return the state of a training from its run folder, or from its failure file if there is no run folder."""
     status = cell.run.status
     if status is not None and status.state == "done":
         return CellState("done")
     if status is not None and status.state == "failed":
         return CellState("failed", status.reason)
     if status is None:
-        why = why_not_begun(cell.run.folder)
-        return CellState("not begun") if why is None else CellState("failed", why)
+        reason = why_not_begun(cell.run.folder)
+        return CellState("not begun") if reason is None else CellState("failed", reason)
     return CellState("running" if status.is_alive else "stopped")
 
 
@@ -68,20 +68,20 @@ def run_cells(
     emit: Emit = ignore,
     deadline: Deadline = NO_DEADLINE,
 ) -> None:
-    """Train what is not done, as many side by side as the place has room for.
+    """Run the unfinished trainings, as many in parallel as the executor allows.
 
     Args:
-        cells: in the order in which they are begun.
+        cells: in the order in which they are started.
         folder: of the study.
-        place: where they are trained.
+        place: the executor.
         threads: of each training.
-        status: receives the state and the time left.
-        after_each: called when a training has ended, however it did.
-        emit: receives each training that ends, and the time left.
-        deadline: no training is begun that would not end before it, by the time that others took.
+        status: receives the state and the remaining time.
+        after_each: called after each training, also if it failed.
+        emit: receives the end of each training and the remaining time.
+        deadline: a training is not started if its expected end, by the time of other trainings, is later.
 
     Raises:
-        Stopped: on request; what is begun stops in order and goes on when the study is resumed.
+        Stopped: on request. Running trainings stop in order, and resume when the study is resumed.
     """
     _Runner(cells, folder, place, threads, status, after_each, emit, deadline).run()
 
@@ -103,7 +103,7 @@ class _Runner:
         self._place, self._threads = place, threads
         self._stop = Stop(folder / "stop")
         self._seconds: list[float] = []
-        self._ends: float | None = None  # when all will be done, by the time that others took
+        self._ends: float | None = None  # expected end of the study, from the time of finished trainings
         self._followed: tuple[Cell, LogReader] | None = None
 
     def run(self) -> None:
@@ -119,7 +119,7 @@ class _Runner:
                     running[pool.submit(self._train, cell)] = cell
                 if not running:
                     break
-                ended, _ = wait(running, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+                ended, _ = wait(running, _POLL_SECONDS, FIRST_COMPLETED)
                 self._follow(next(iter(running.values())))
                 self._status.beat(seconds_left=None if self._ends is None else max(0.0, self._ends - time.monotonic()))
                 if self._stop.is_requested():
@@ -127,47 +127,47 @@ class _Runner:
                 for future in ended:
                     cell = running.pop(future)
                     n_done += state_of(cell).state in ("done", "failed")
-                    self._tell(cell, future.result(), n_done, len(waiting) + len(running))
+                    self._report(cell, future.result(), n_done, len(waiting) + len(running))
                     self._after_each()
         if self._stop.is_requested():
-            go_on = Resume(str(self._folder), of="study")
-            raise Stopped("study-stopped", file=self._folder, remedies=(go_on,))
+            resume = Resume(str(self._folder), of="study")
+            raise Stopped("study-stopped", file=self._folder, remedies=(resume,))
         if waiting:
             self._emit(Noted.of(note("study-budget", n_trainings=len(waiting))))
 
     def _next(self, waiting: list[Cell], running: dict[Future[float], Cell]) -> Cell | None:
-        """The first whose pretraining is over, if there is time for it."""
+        """Return the first waiting training whose pretraining has ended, if there is time for it."""
         if self._deadline.seconds_left() < (max(self._seconds) if self._seconds else 0):
             return None
         busy = {cell.run.folder for cell in running.values()} | {cell.run.folder for cell in waiting}
         return next((c for c in waiting if c.starts_from is None or c.starts_from.folder not in busy), None)
 
     def _train(self, cell: Cell) -> float:
-        """Seconds that the training took, however it ended."""
-        began = time.monotonic()
+        """Train, and return the duration in seconds, also if the training failed."""
+        started_at = time.monotonic()
         _wait_for(cell.run, self._stop)
-        if cell.run.is_done:  # by a process that outlived the study
-            return time.monotonic() - began
+        if cell.run.is_done:  # finished by a process that outlived an earlier study
+            return time.monotonic() - started_at
         if cell.starts_from is not None and not cell.starts_from.has_classifier:
             fail(cell.run.folder, failure("pretraining-failed"))
             return 0.0
         order = Order(cell.dataset.path, cell.recipe, cell.dataset.group_pattern, self._threads)
         if not self._stop.is_requested():
             self._place.train(order, cell.run.folder, None if cell.starts_from is None else cell.starts_from.folder)
-        return time.monotonic() - began
+        return time.monotonic() - started_at
 
     def _follow(self, cell: Cell) -> None:
-        """Pass on how far the training is that was begun first of those that run."""
+        """Forward the progress of the running training that was started first."""
         if self._followed is None or self._followed[0] is not cell:
             self._followed = (cell, LogReader(cell.run.events_file))
-            self._followed[1].new_lines()  # of an earlier attempt
+            self._followed[1].new_lines()  # skips lines of an earlier attempt
             self._emit(Noted.of(note("cell-begun", cell=cell.name)))
         for line in self._followed[1].new_lines():
             event = from_json({"event": line.event, **line.values})
             if isinstance(event, Progressed | StepEnded | FoldEnded):
                 self._emit(event)
 
-    def _tell(self, cell: Cell, seconds: float, n_done: int, n_left: int) -> None:
+    def _report(self, cell: Cell, seconds: float, n_done: int, n_left: int) -> None:
         state = state_of(cell)
         if state.state == "done":
             self._seconds.append(seconds)
@@ -175,14 +175,16 @@ class _Runner:
             reason = state.error or ""
             self._emit(Noted.of(note("cell-failed", level="warning", cell=cell.name, reason=reason)))
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else None
-        left = None if mean is None else mean * n_left / self._place.n_aside
-        self._ends = None if left is None else time.monotonic() + left
+        seconds_left = None if mean is None else mean * n_left / self._place.n_aside
+        self._ends = None if seconds_left is None else time.monotonic() + seconds_left
         self._emit(
-            Progressed(stage="training", done=n_done, total=len(self._cells), unit="trainings", seconds_left=left)
+            Progressed(
+                stage="training", done=n_done, total=len(self._cells), unit="trainings", seconds_left=seconds_left
+            )
         )
 
 
 def _wait_for(run: Run, stop: Stop) -> None:
-    """A training that outlived the study which began it is left to its end."""
+    """Wait for the end of a training that outlived the study that started it."""
     while (status := run.status) is not None and status.is_alive and not stop.is_requested():
         time.sleep(1)

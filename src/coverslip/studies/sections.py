@@ -1,4 +1,4 @@
-"""The sections of a study's report: a title, what was measured, tables, and the names of drawings."""
+"""The sections of a study's report: title, explanation, tables, and names of drawings."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,20 +23,20 @@ _P_HOLM = "p\N{NO-BREAK SPACE}(Holm)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyBlock:
-    """A table and drawings, below a heading of their own where there are several."""
+    """A table and drawings, with an optional heading."""
 
     heading: str = ""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Cell]] = ()
     text_columns: Sequence[str] = ()
     words: Sequence[str] = ()  # below the table
-    drawings: Sequence[str] = ()  # names; those that there is no drawing of are passed over
+    drawings: Sequence[str] = ()  # names; names without a drawing are ignored
     pictures: Sequence[str] = ()  # files in the study's folder
 
 
 @dataclass(frozen=True, slots=True)
 class StudySection:
-    """One part of the report."""
+    """One section of the report."""
 
     title: str
     words: Sequence[str]
@@ -44,7 +44,7 @@ class StudySection:
 
 
 def study_sections(comparison: StudyComparison) -> list[StudySection]:
-    """Return the sections that there are numbers for, from top to bottom."""
+    """Return the sections that have results, from top to bottom."""
     return [section for section in _sections(comparison) if section.blocks]
 
 
@@ -164,7 +164,7 @@ def _usual_tests(part: DatasetComparison, comparison: StudyComparison) -> StudyB
 
 
 def difference_cell(difference: ProcedureDifference) -> Estimate:
-    """Return the cell of a difference, with its confidence interval where there is one."""
+    """Return the cell of a difference, with its confidence interval if there is one."""
     metric = Metric(value=difference.mean, low=difference.low, high=difference.high)
     return estimate(metric, is_signed=True)
 
@@ -193,7 +193,7 @@ def _sizes(comparison: StudyComparison) -> Iterator[StudyBlock]:
 
 
 def needed(curve: SizeCurve) -> Estimate:
-    """Return the cell of how many images reach the target."""
+    """Return the cell with the number of images that reaches the target."""
     if curve.needed is None:
         n_missed = curve.n_splits - curve.n_reached
         return Estimate(text("study-target-not-reached", n_missed=n_missed, n_splits=curve.n_splits))
@@ -236,7 +236,7 @@ def _table_section(
     text_columns: Sequence[str],
     drawings: Sequence[str] = (),
 ) -> StudySection:
-    """A section of one table; without rows there is none."""
+    """Return a section with one table, or without blocks if there are no rows."""
     block = StudyBlock(columns=columns, rows=rows, text_columns=text_columns, drawings=drawings)
     return StudySection(title, [words], [block] if rows else [])
 
@@ -394,7 +394,7 @@ def _settings(comparison: StudyComparison) -> StudySection:
 
 
 def _range(values: Sequence[float]) -> str:
-    """`2–5`."""
+    """Return the range of values as text, for example `2–5`."""
     if not values:
         return "–"
     low, high = min(values), max(values)

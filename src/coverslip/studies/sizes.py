@@ -1,4 +1,4 @@
-"""How many training images of each class a network needs for a target value of the primary metric."""
+"""The number of training images per class that a network needs to reach a target of the primary metric."""
 
 import itertools
 import math
@@ -14,7 +14,7 @@ Split = tuple[int, int | None]  # repeat and fold
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizePoint:
-    """A way of training with so many training images of each class."""
+    """The score of a variant at one number of training images per class."""
 
     n: int
     mean: float
@@ -23,12 +23,12 @@ class SizePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeCurve:
-    """A way of training by how many images it has, and how many it needs."""
+    """The learning curve of a variant, and the number of images that it needs."""
 
     dataset: str
     name: str
     points: tuple[SizePoint, ...]
-    needed: int | None  # images of each class; None: no target, or not every split reached it
+    needed: int | None  # images per class; None: no target, or a split did not reach it
     low: int | None
     high: int | None
     n_reached: int  # splits that reached the target
@@ -45,45 +45,45 @@ def size_curve(
     test_to_train: float,
     n_units: int | None,
 ) -> SizeCurve:
-    """The curve, and the size that reaches the target: between two sizes along a straight line over the logarithm.
+    """Return the learning curve, and the size that reaches the target, interpolated linearly in the logarithm of size.
 
-    The interval is the corrected resampled t's of the splits' logarithms.
+    The interval is that of the corrected resampled t test on the logarithms of the splits.
 
     Args:
-        dataset, name: what it is of.
-        values: by images of each class and split.
+        dataset, name: of the dataset and the variant.
+        values: of the metric, by images per class and split.
         target: of the metric.
-        sign: 1 where more is better, -1 where less is.
+        sign: 1 if higher is better, -1 if lower is better.
         test_to_train, n_units: see `procedure_difference`.
     """
     points = tuple(
         SizePoint(
             n=n,
-            mean=float(np.mean([*own.values()])),
-            sd=float(np.std([*own.values()], ddof=1)) if len(own) > 1 else None,
+            mean=float(np.mean([*by_split.values()])),
+            sd=float(np.std([*by_split.values()], ddof=1)) if len(by_split) > 1 else None,
         )
-        for n, own in sorted(values.items())
-        if own
+        for n, by_split in sorted(values.items())
+        if by_split
     )
     splits = sorted(set.intersection(*map(set, values.values())), key=lambda split: (split[0], split[1] or 0))
     reached = [] if target is None else [_reached({n: values[n][s] for n in values}, target, sign) for s in splits]
     logs = [math.log(n) for n in reached if n is not None]
-    known = procedure_difference(logs, test_to_train=test_to_train, n_units=n_units) if logs else None
-    is_whole = known is not None and len(logs) == len(splits)
+    mean_log = procedure_difference(logs, test_to_train=test_to_train, n_units=n_units) if logs else None
+    is_complete = mean_log is not None and len(logs) == len(splits)
     return SizeCurve(
         dataset=dataset,
         name=name,
         points=points,
-        needed=_images(known.mean) if known is not None and is_whole else None,
-        low=_images(known.low) if known is not None and is_whole else None,
-        high=_images(known.high) if known is not None and is_whole else None,
+        needed=_images(mean_log.mean) if mean_log is not None and is_complete else None,
+        low=_images(mean_log.low) if mean_log is not None and is_complete else None,
+        high=_images(mean_log.high) if mean_log is not None and is_complete else None,
         n_reached=len(logs),
         n_splits=len(splits),
     )
 
 
 def _reached(values: Mapping[int, float], target: float, sign: int) -> float | None:
-    """The size, not whole, at which the target is first met."""
+    """Return the interpolated size at which the target is first reached."""
     sizes = sorted(values)
     if sign * values[sizes[0]] >= sign * target:
         return float(sizes[0])

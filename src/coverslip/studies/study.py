@@ -1,4 +1,4 @@
-"""A study's folder, from the plan to the comparison."""
+"""Planning, running, resuming and comparing a study in its folder."""
 
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -47,14 +47,14 @@ from coverslip.studies.working import working_on
 
 
 def plan_study(plan: StudyPlan | Path | str, out: Path | str) -> list[Cell]:
-    """All trainings that a plan asks for, without beginning any.
+    """Return all trainings of a plan without starting them.
 
     Args:
         plan: of the study, or its file.
-        out: where the study would lie.
+        out: the folder of the study.
 
     Raises:
-        BadRecipe: the plan, or a recipe that it puts together, is not valid.
+        BadRecipe: the plan, or a recipe combined from it, is not valid.
     """
     return cells_of(_loaded(plan), Path(out))
 
@@ -66,7 +66,7 @@ def check_cells(cells: list[Cell]) -> None:
         cells: of a plan.
 
     Raises:
-        CoverslipError: one does not exist; the error names the training.
+        CoverslipError: a resource does not exist; the error names the training.
     """
     opened: dict[tuple[object, ...], Dataset] = {}
     for cell in cells:
@@ -86,12 +86,12 @@ def _of_training(error: CoverslipError, cell: Cell) -> CoverslipError:
 
 
 def _refuse_changed_images(cells: list[Cell], emit: Emit) -> None:
-    """Check the images of all trainings that were begun on datasets of which more trainings are to come.
+    """Check the images of started trainings on datasets that still have unfinished trainings.
 
-    Finished ones count too: what is compared must have been trained on the same pixels.
+    Finished trainings are included, because compared trainings must use the same pixels.
 
     Raises:
-        BadRun: some changed; the error names the training.
+        BadRun: some images changed; the error names the training.
     """
     unfinished = {cell.dataset.path for cell in cells if state_of(cell).state != "done"}
     hashes = ContentHashes()
@@ -126,34 +126,34 @@ def run_study(
     budget: float | str | None = None,
     emit: Emit = ignore,
 ) -> StudyComparison:
-    """Train all that a plan asks for, each training in a process of its own, and compare.
+    """Run all trainings of a plan, each in a separate process, and compare the results.
 
     Args:
-        plan: of the study, or its file; it is kept in the folder as `study.yaml`.
+        plan: of the study, or its file. It is saved in the folder as `study.yaml`.
         out: a new or empty folder.
-        on: `local`, or a Ray cluster: `ray` for the one that the environment variable `RAY_ADDRESS` names, or a new one
-            of this computer alone; or `ray://HOST:PORT` or `HOST:PORT`.
-        trust_cluster: join a cluster that asks for no token. Whoever controls one of its computers can run any code
-            here.
-        budget: how long it may take, as in `train`: trainings that do not fit are left for later.
+        on: `local`, or a Ray cluster: `ray` for the cluster in the environment variable `RAY_ADDRESS`, or a new cluster
+            on this computer; or `ray://HOST:PORT` or `HOST:PORT`.
+        trust_cluster: join a cluster without token authentication. Anyone who controls a computer of the cluster can
+            run code on this computer.
+        budget: the maximum duration, as in `train`. Trainings that do not fit are not started.
         emit: receives progress events.
 
     Raises:
-        BadRecipe: the plan, or a recipe that it puts together, is not valid.
+        BadRecipe: the plan, or a recipe combined from it, is not valid.
         BadDataset: a dataset or its group column does not exist.
         BadRun: the folder is not empty, or an earlier run does not exist.
-        Conflict: another process works in the folder.
+        Conflict: another process uses the folder.
         CoverslipError: Ray is not installed.
-        UntrustedCluster: the cluster asks for no token, and `trust_cluster` is not set.
+        UntrustedCluster: the cluster has no token authentication, and `trust_cluster` is not set.
         ClusterUnreachable: no cluster answers at the address.
-        Stopped: on request; `resume_study` goes on.
+        Stopped: on request; `resume_study` continues the study.
     """
     folder, loaded = Path(out), _loaded(plan)
     cells = cells_of(loaded, folder)
     _check_new_folder(folder)
     check_cells(cells)
     with work_lock(folder):
-        _check_new_folder(folder)  # another process may have worked there until now
+        _check_new_folder(folder)  # another process may have used the folder until now
         save_plan(loaded, folder / "study.yaml")
         return _run(loaded, cells, folder, on, trust_cluster, budget, emit)
 
@@ -174,11 +174,11 @@ def resume_study(
     budget: float | str | None = None,
     emit: Emit = ignore,
 ) -> StudyComparison:
-    """Go on with a study: what is done stays, what was begun goes on, what failed is tried again.
+    """Resume a study: skip finished trainings, resume stopped trainings, and retry failed trainings.
 
     Raises:
-        BadRun: there is no study in the folder, or images of a dataset that is not done hold something else by now.
-        Conflict: another process works in the folder.
+        BadRun: there is no study in the folder, or images of an unfinished dataset have changed.
+        Conflict: another process uses the folder.
         Stopped: on request.
     """
     folder = Path(folder)
@@ -202,13 +202,13 @@ def study_comparison(
 
     Args:
         folder: of the study.
-        bench: measure how long each network takes for an image here; it is kept in `latency.json`.
-        distances: measure how far datasets are from the images of their first steps; kept in `distances.json`.
-        explain: draw heat maps of three test images of each dataset by each network; kept in `explanations/`.
+        bench: measure the prediction time of each network on this computer; saved in `latency.json`.
+        distances: measure the distance of datasets to their pretraining images; saved in `distances.json`.
+        explain: draw heat maps of three test images per dataset and network; saved in `explanations/`.
         emit: receives progress events.
 
     Raises:
-        BadRun: there is no study in the folder, or what was measured before is damaged.
+        BadRun: there is no study in the folder, or saved measurements are damaged.
         Stopped: on request.
     """
     folder = Path(folder)
@@ -253,12 +253,12 @@ def _run(
                 place,
                 threads=threads,
                 status=status,
-                after_each=lambda: _write_rows(plan, cells, folder),  # whoever looks on sees it fill
+                after_each=lambda: _write_rows(plan, cells, folder),  # keeps the table current during the study
                 emit=emit,
                 deadline=deadline,
             )
             measure_perturbed(plan, cells, folder, emit=emit, deadline=deadline)
-        finally:  # what there is, also of a study that was stopped
+        finally:  # writes the available results, also of a stopped study
             comparison = _compared(plan, cells, folder)
     return comparison
 

@@ -24,12 +24,12 @@ from coverslip.runs.documents import check_format, first_fault, read_object
 from coverslip.studies.cells import Cell
 from coverslip.studies.running import state_of
 
-_MOST_SAMPLED = 240  # images of a dataset that are looked at
+_MAX_SAMPLED = 240  # images of a dataset that are timed
 
 
 @dataclass(frozen=True, slots=True)
 class _Workload:
-    """How many images the training of a network uses."""
+    """The numbers of images that the training of a network uses."""
 
     n_train: int
     n_val: int
@@ -37,34 +37,34 @@ class _Workload:
 
 
 def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, float | None]:
-    """About how long each training takes on this computer, alone; None where its images or weights cannot be had.
+    """Return the expected time of each training on this computer, without other load.
 
-    Each network is built and timed once for each dataset and way to start, which itself takes seconds. All epochs are
-    counted, though some trainings end sooner, as validation images tell.
+    Each network is built and timed once for each dataset and initialization, which takes seconds. All epochs are
+    counted, although early stopping can end a training sooner.
 
     Args:
         cells: of the study.
         emit: receives progress events.
 
     Returns:
-        Seconds by the name of the training.
+        Seconds by the name of the training; None if its images or weights are not available.
     """
-    alike: dict[str, list[Cell]] = {}
+    groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        alike.setdefault(f"{cell.dataset.path} {_as_timed(cell.recipe).model_dump_json()}", []).append(cell)
+        groups.setdefault(f"{cell.dataset.path} {_as_timed(cell.recipe).model_dump_json()}", []).append(cell)
     seconds: dict[str, float | None] = {}
-    for done, own in enumerate(alike.values(), start=1):
+    for done, group in enumerate(groups.values(), start=1):
         try:
-            seconds |= _timed(own)
+            seconds |= _timed(group)
         except CoverslipError as error:
-            emit(Noted.of(note("not-timed", level="warning", training=own[0].label, what=error.what)))
-            seconds |= dict.fromkeys((cell.name for cell in own), None)
-        emit(Progressed(stage="measuring the speed of this computer", done=done, total=len(alike), unit="networks"))
+            emit(Noted.of(note("not-timed", level="warning", training=group[0].label, what=error.what)))
+            seconds |= dict.fromkeys((cell.name for cell in group), None)
+        emit(Progressed(stage="measuring the speed of this computer", done=done, total=len(groups), unit="networks"))
     return seconds
 
 
 def _as_timed(recipe: Recipe) -> Recipe:
-    """What is measured: where the images come to be, and what an earlier run has learnt, makes no difference."""
+    """Return the timed recipe. The split and an initial run do not change the time, so they are standardized."""
     init = recipe.init if isinstance(recipe.init, str) else "imagenet"
     split = SplitPlan(val=0.2, test=0.2, folds=0)
     return recipe.model_copy(update={"init": init, "split": split, "seed": 0, "group": None})
@@ -86,7 +86,7 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
 
 
 def _seconds(work: _Workload, recipe: Recipe, measured: FirstSteps) -> float:
-    """For one network: the instant stage, fine-tuning, and what comes after it."""
+    """Return the expected time of one network: instant stage, fine-tuning, and evaluation."""
     seconds = measured.test_seconds + measured.embedding_seconds * (
         work.n_train + recipe.copies_in_images(work.n_train) + 2 * work.n_val + work.n_test
     )
@@ -98,7 +98,7 @@ def _seconds(work: _Workload, recipe: Recipe, measured: FirstSteps) -> float:
 
 
 def _workloads(data: Dataset, recipe: Recipe) -> list[_Workload]:
-    """Of each network that is trained: one, or those of the folds and the one of all images."""
+    """Return the workload of each trained network: one, or one per fold and one for all images."""
     n, plan = len(data.records), recipe.split
     n_folds = len({record.domain for record in data.records}) if plan.by_domain else plan.folds or 0
     most = math.inf if plan.train_per_class is None else plan.train_per_class * len(data.classes)
@@ -113,13 +113,13 @@ def _workloads(data: Dataset, recipe: Recipe) -> list[_Workload]:
 
 
 def _evenly(data: Dataset) -> list[int]:
-    """Positions of some images, all over the dataset, so that each class is among them."""
+    """Return the positions of a sample of images, evenly spaced within each class."""
     usable = [i for i, record in enumerate(data.records) if data.has_class(record)]
     by_class: dict[str, list[int]] = {}
     for i in usable:
         by_class.setdefault(data.records[i].label or "", []).append(i)
-    each = max(5, _MOST_SAMPLED // max(1, len(by_class)))
-    return sorted(i for places in by_class.values() for i in places[:: -(-len(places) // each)])
+    each = max(5, _MAX_SAMPLED // max(1, len(by_class)))
+    return sorted(i for indices in by_class.values() for i in indices[:: -(-len(indices) // each)])
 
 
 _FILE = "latency.json"
@@ -127,7 +127,7 @@ _FILE = "latency.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkLatency:
-    """Of a network, as it was trained on a dataset; where its training starts makes no difference."""
+    """The prediction time of a network on a dataset. It does not depend on the initialization."""
 
     dataset: str
     model: str
@@ -138,7 +138,7 @@ _LATENCIES = TypeAdapter(list[NetworkLatency])
 
 
 def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> list[NetworkLatency]:
-    """Time one finished training of each network and dataset, on images of that dataset, and keep it in the folder."""
+    """Time one finished training of each network and dataset on images of that dataset, and save the results."""
     first: dict[tuple[str, str], Cell] = {}
     for cell in cells:
         if not cell.is_pretraining and state_of(cell).state == "done":
@@ -148,7 +148,7 @@ def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
         try:
             records = open_dataset(list(cell.dataset.path)).records[:MANY]
             latency = classifier_latency(load_classifier(cell.run.folder), [record.path for record in records])
-        except CoverslipError:  # its images or its classifier are gone
+        except CoverslipError:  # images or classifier are missing
             continue
         measured.append(NetworkLatency(dataset=dataset, model=model, latency=latency))
         emit(Progressed(stage="timing", done=done, total=len(first), unit="networks"))
@@ -157,7 +157,7 @@ def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
 
 
 def read_latencies(folder: Path) -> Sequence[NetworkLatency]:
-    """What was measured before; nothing where it was not.
+    """Return the saved measurements; empty if there are none.
 
     Raises:
         BadRun: the file is damaged.

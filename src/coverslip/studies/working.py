@@ -1,4 +1,4 @@
-"""Who works on a study says in `status.json` what it is doing."""
+"""The status of the work on a study, in `status.json`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,13 +11,13 @@ from coverslip.stopping import signals_stop
 
 @contextmanager
 def working_on(folder: Path) -> Iterator[StatusFile]:
-    """Leave word of the work on a study, and of how it ended.
+    """Record the status of the work on a study, and how it ended.
 
     Args:
         folder: of the study.
 
     Yields:
-        Where it is said how far the work is.
+        The status file, which receives progress.
     """
     status = StatusFile(Run(folder).status_file)
     with signals_stop():
@@ -28,7 +28,7 @@ def working_on(folder: Path) -> Iterator[StatusFile]:
         except BaseException as error:
             is_stop = isinstance(error, Stopped | KeyboardInterrupt)
             failure = error.failure if isinstance(error, CoverslipError) and not is_stop else None
-            with suppress(CoverslipError, OSError):  # on a full disk `error` matters more
+            with suppress(CoverslipError, OSError):  # if the disk is full, `error` is more important
                 reason = str(error) or type(error).__name__
                 status.say("stopped" if is_stop else "failed", reason=reason, failure=failure, seconds_left=None)
             raise

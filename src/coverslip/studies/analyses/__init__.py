@@ -1,4 +1,4 @@
-"""Analyses of a study beside its means: robustness, merged datasets, epochs, first training steps, heat maps."""
+"""Additional analyses of a study: robustness, merged datasets, training curves, pretraining steps, heat maps."""
 
 from coverslip.studies.analyses.curves import EpochCurve, epoch_curves
 from coverslip.studies.analyses.explanations import HeatMaps, draw_heat_maps, read_heat_maps

@@ -1,4 +1,4 @@
-"""How several networks learn, epoch by epoch, over the splits of a dataset."""
+"""Training curves of networks by epoch, averaged over the splits of a dataset."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,25 +15,25 @@ from coverslip.studies.running import state_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochCurve:
-    """A way of training by epoch; each number is the mean over the splits that came so far."""
+    """The training curve of a variant. Each number is the mean over the splits that reached the epoch."""
 
     dataset: str
     train_per_class: int | None
     name: str
-    epochs: tuple[int, ...]  # 0: what fine-tuning starts from
+    epochs: tuple[int, ...]  # 0: before fine-tuning
     train_loss: tuple[float | None, ...]
     val_loss: tuple[float | None, ...]
     val_accuracy: tuple[float | None, ...]
 
 
 def epoch_curves(plan: StudyPlan, cells: Iterable[Cell]) -> list[EpochCurve]:
-    """Of every way of training that was fine-tuned, over all its splits and seeds."""
+    """Return the curve of every fine-tuned variant over all its splits and seeds."""
     runs: dict[tuple[str, int | None, str], list[Run]] = defaultdict(list)
     for cell in cells:
         if not cell.is_pretraining and state_of(cell).state == "done":
             name = plan.variant_name(cell.model, cell.regime)
             runs[cell.dataset.name, cell.train_per_class, name] += [*cell.run.folds] or [cell.run]
-    return [curve for key, own in runs.items() for curve in _curve(*key, own)]
+    return [curve for key, of_variant in runs.items() for curve in _curve(*key, of_variant)]
 
 
 def _curve(dataset: str, n: int | None, name: str, runs: Sequence[Run]) -> Iterator[EpochCurve]:
@@ -42,7 +42,7 @@ def _curve(dataset: str, n: int | None, name: str, runs: Sequence[Run]) -> Itera
     for run in runs:
         try:
             history = run.history
-        except BadRun:  # changed or taken away since
+        except BadRun:  # changed or removed since
             continue
         for row in history:
             for column in columns:
@@ -52,7 +52,7 @@ def _curve(dataset: str, n: int | None, name: str, runs: Sequence[Run]) -> Itera
         return
     epochs = tuple(sorted(values))
     means = {
-        column: tuple(float(np.mean(own)) if (own := values[epoch][column]) else None for epoch in epochs)
+        column: tuple(float(np.mean(v)) if (v := values[epoch][column]) else None for epoch in epochs)
         for column in columns
     }
     yield EpochCurve(dataset=dataset, train_per_class=n, name=name, epochs=epochs, **means)

@@ -1,7 +1,7 @@
-"""Where networks of a study look: heat maps of a few test images, all ways to start beside each other.
+"""Heat maps of a few test images by the networks of a study, with all initializations side by side.
 
-Which images are shown is fixed beforehand, so that nobody picks those that show what was looked for; kinds of map that
-fail their checks (`inference/explain`) are drawn with that stamp.
+The selection of images is fixed in advance, which avoids selection bias. Maps of methods that fail their checks
+(`inference/explain`) are marked.
 """
 
 import shutil
@@ -30,19 +30,19 @@ _N_IMAGES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedMap:
-    """The kind of map that is drawn of one classifier: the first that passes both checks, else the first of all."""
+    """The method drawn for one classifier: the first that passes both checks, otherwise the first of all."""
 
     regime: str
     method: MapMethod
     verdict: MapVerdict
-    similarity: float | None  # to maps by random weights; None: not checked
-    gain: float | None  # of probability that blurring by the map takes away, beyond blurring from the centre on
-    gain_low: float | None  # its lower 95 % bound
+    similarity: float | None  # correlation with maps of random weights; None: not checked
+    gain: float | None  # decrease in probability by blurring along the map, minus that by blurring from the center
+    gain_low: float | None  # lower bound of its 95% confidence interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMaps:
-    """Of a network on a dataset, a row for each way to start."""
+    """The heat maps of a network on a dataset, with a row for each initialization."""
 
     dataset: str
     model: str
@@ -55,13 +55,13 @@ class _Drawn(Document):
 
 
 def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> None:
-    """Draw three test images of the first split for each dataset and network, by the classifiers that it tested.
+    """Draw heat maps of three test images of the first split for each dataset and network.
 
-    They are of classes as far apart in the list of classes as can be: of each the first image of the split. What was
-    drawn before is replaced. If images or classifiers are missing, a note says so, and the others are drawn.
+    The images are the first test images of three classes that are evenly spaced in the list of classes. Previous heat
+    maps are replaced. A network with missing images or classifiers is skipped with a note.
 
     Raises:
-        Stopped: on request; what was drawn is kept.
+        Stopped: on request; finished heat maps are saved.
     """
     from coverslip.inference.explain import explain
 
@@ -69,16 +69,16 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
     compared = _compared(cells)
     shutil.rmtree(folder / _FOLDER, ignore_errors=True)
     _Drawn(heat_maps=()).write(folder / _FILE)
-    for done, own in enumerate(compared, start=1):
-        first = own[0]
+    for done, group in enumerate(compared, start=1):
+        first = group[0]
         try:
-            tested = [(cell, _first_split(cell.run)) for cell in own]
+            tested = [(cell, _first_split(cell.run)) for cell in group]
             images = _shown(images_of(first.run), tested[0][1])
             explained = explain(
                 [run.folder for _, run in tested],
                 images,
                 out=folder / _FOLDER / slug(first.dataset.name, first.model),
-                names=[cell.regime for cell in own],
+                names=[cell.regime for cell in group],
                 show_failed=True,
                 n_nearest=0,
                 emit=emit,
@@ -89,24 +89,24 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
             dataset, model = first.dataset.name, first.model
             emit(Noted.of(note("no-heat-maps", level="warning", dataset=dataset, model=model, what=error.what)))
             continue
-        drawn.append(_told(first, explained, folder))
+        drawn.append(_heat_maps_of(first, explained, folder))
         _Drawn(heat_maps=tuple(drawn)).write(folder / _FILE)
         emit(Progressed(stage="heat maps", done=done, total=len(compared), unit="networks"))
 
 
 def _compared(cells: Iterable[Cell]) -> list[list[Cell]]:
-    """Finished trainings on the same split, one for each way to start."""
-    found: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+    """Return groups of finished trainings on the same split, one training for each initialization."""
+    groups: dict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in cells:
         if not cell.is_pretraining and state_of(cell).state == "done":
-            own = found[cell.dataset.name, cell.model]
-            if cell.regime not in (other.regime for other in own) and (not own or _same_split(own[0], cell)):
-                own.append(cell)
-    return list(found.values())
+            group = groups[cell.dataset.name, cell.model]
+            if cell.regime not in (member.regime for member in group) and (not group or _same_split(group[0], cell)):
+                group.append(cell)
+    return list(groups.values())
 
 
-def _same_split(one: Cell, other: Cell) -> bool:
-    return (one.train_per_class, one.repeat, one.seed) == (other.train_per_class, other.repeat, other.seed)
+def _same_split(first: Cell, second: Cell) -> bool:
+    return (first.train_per_class, first.repeat, first.seed) == (second.train_per_class, second.repeat, second.seed)
 
 
 def _first_split(run: Run) -> Run:
@@ -114,41 +114,41 @@ def _first_split(run: Run) -> Run:
 
 
 def _shown(data: Dataset, run: Run) -> Dataset:
-    """The first tested image of each of some classes."""
-    place = {record.image_id: i for i, record in enumerate(data.records)}
+    """Return the first test image of each selected class."""
+    index_of = {record.image_id: i for i, record in enumerate(data.records)}
     first: dict[str, int] = {}
     for row in run.predictions:
-        if row.label is not None and row.image_id in place:
-            first.setdefault(row.label, place[row.image_id])
+        if row.label is not None and row.image_id in index_of:
+            first.setdefault(row.label, index_of[row.image_id])
     classes = [name for name in data.classes if name in first]
     step = max(1, len(classes) // _N_IMAGES)
     return data.chosen(first[name] for name in classes[::step][:_N_IMAGES])
 
 
-def _told(cell: Cell, explained: "Explanations", folder: Path) -> HeatMaps:
+def _heat_maps_of(cell: Cell, explained: "Explanations", folder: Path) -> HeatMaps:
     maps = []
-    for own in explained.checks:
-        check = next((each for each in own.checks if each.method == own.method), None)
+    for classifier in explained.checks:
+        check = next((each for each in classifier.checks if each.method == classifier.method), None)
         maps.append(
             CheckedMap(
-                regime=own.run,
-                method=own.method,
-                verdict=own.verdict,
+                regime=classifier.run,
+                method=classifier.method,
+                verdict=classifier.verdict,
                 similarity=None if check is None else check.similarity,
                 gain=None if check is None else check.gain,
                 gain_low=None if check is None else check.gain_low,
             )
         )
-    place = explained.folder.relative_to(folder)
-    pictures = dict.fromkeys((place / image.picture).as_posix() for image in explained.images if image.picture)
+    subfolder = explained.folder.relative_to(folder)
+    pictures = dict.fromkeys((subfolder / image.picture).as_posix() for image in explained.images if image.picture)
     return HeatMaps(dataset=cell.dataset.name, model=cell.model, maps=tuple(maps), pictures=tuple(pictures))
 
 
 def read_heat_maps(folder: Path) -> Sequence[HeatMaps]:
-    """What was drawn before; nothing where it was not.
+    """Return the saved heat maps; empty if there are none.
 
     Raises:
         BadRun: the file is damaged.
     """
-    kept = _Drawn.read_if_there(folder / _FILE)
-    return () if kept is None else kept.heat_maps
+    document = _Drawn.read_if_there(folder / _FILE)
+    return () if document is None else document.heat_maps

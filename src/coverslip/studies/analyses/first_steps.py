@@ -1,4 +1,4 @@
-"""First training steps of a study: how far apart they are, and which choices validation images made."""
+"""Pretraining steps of a study: their distances, and the choices made by validation images."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,13 +24,13 @@ _FILE = "distances.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDistance:
-    """Of a dataset from the images of its first step."""
+    """The distance between a dataset and the images of its pretraining step."""
 
     dataset: str
-    first: str  # folder or table of the first step
-    model: str  # that sees them, with ImageNet weights
+    first: str  # folder or table of the pretraining step
+    model: str  # that computes the features, with ImageNet weights
     mmd2: Metric
-    p: float  # how often random groups have at least this distance
+    p: float  # proportion of random groupings with at least this distance
     coral: Metric
 
 
@@ -39,12 +39,12 @@ class _Distances(Document):
 
 
 def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> None:
-    """MMD² and CORAL of datasets and the images of their first steps, as each network sees them at its own size.
+    """Measure MMD² and CORAL between datasets and their pretraining images, with each network at its input size.
 
-    They are kept in the study's folder. If images are missing, a note says so, and the others are measured.
+    The results are saved in the study's folder. A dataset with missing images is skipped with a note.
 
     Raises:
-        Stopped: on request; what was measured is kept.
+        Stopped: on request; previous measurements are saved.
     """
     from coverslip.audit.distance import distance
 
@@ -54,13 +54,13 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
             sets = [images_of(second.run), images_of(first.run)]
             names = (second.dataset.name, "its first step")
             recipe = second.recipe
-            found = distance(sets, names=names, model=recipe.model, image_size=recipe.image_size, emit=emit)
+            result = distance(sets, names=names, model=recipe.model, image_size=recipe.image_size, emit=emit)
         except Stopped:
             raise
         except CoverslipError as error:
             emit(Noted.of(note("no-distance", level="warning", training=second.label, what=error.what)))
             continue
-        (pair,) = found.pairs
+        (pair,) = result.pairs
         measured.append(
             StepDistance(
                 dataset=second.dataset.name,
@@ -76,7 +76,7 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
 
 
 def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
-    """A finished training of each dataset and network with two steps, and that of its first one."""
+    """Return a finished two-step training of each dataset and network, with its pretraining."""
     by_folder: dict[Path, Cell] = {}
     pairs: dict[tuple[str, str], tuple[Cell, Cell]] = {}
     for cell in cells:
@@ -88,49 +88,49 @@ def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
 
 
 def read_distances(folder: Path) -> Sequence[StepDistance]:
-    """What was measured before; nothing where it was not.
+    """Return the saved measurements; empty if there are none.
 
     Raises:
         BadRun: the file is damaged.
     """
-    kept = _Distances.read_if_there(folder / _FILE)
-    return () if kept is None else kept.distances
+    document = _Distances.read_if_there(folder / _FILE)
+    return () if document is None else document.distances
 
 
-_OWN = ("seed", "split.seed", "group")  # differ without being a choice
+_IGNORED_KEYS = ("seed", "split.seed", "group")  # recipe keys that differ without being a setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """A way of training on a dataset."""
+    """The settings of a variant on a dataset."""
 
     dataset: str
     train_per_class: int | None
     name: str
-    settings: str  # recipe keys in which the ways of training differ on this dataset, with their values
-    n_trained: int  # networks, one for each split and seed
-    shrinkages: tuple[float, ...]  # of linear probes that were chosen, without repetition
-    epochs_run: tuple[int, ...]  # fewest and most; empty: nothing was fine-tuned
-    epochs_kept: tuple[int, ...]  # the same of the epochs that validation images chose; 0: the linear probe was kept
+    settings: str  # recipe keys in which the variants differ on this dataset, with values
+    n_trained: int  # trained networks, one for each split and seed
+    shrinkages: tuple[float, ...]  # distinct shrinkages of the selected linear probes
+    epochs_run: tuple[int, ...]  # minimum and maximum; empty: no fine-tuning
+    epochs_kept: tuple[int, ...]  # the same for epochs selected by validation images; 0: linear probe selected
 
 
 def tried_choices(plan: StudyPlan, cells: Iterable[Cell]) -> list[Tried]:
-    """Of every way of training that there are finished trainings of."""
-    ways: dict[tuple[str, int | None], dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
+    """Return the settings of every variant that has finished trainings."""
+    variants: dict[tuple[str, int | None], dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
         if not cell.is_pretraining and state_of(cell).state == "done":
             variant = plan.variant_name(cell.model, cell.regime)
-            ways[cell.dataset.name, cell.train_per_class][variant].append(cell)
+            variants[cell.dataset.name, cell.train_per_class][variant].append(cell)
     return [
-        _tried(dataset, n, name, own, differing)
-        for (dataset, n), of_dataset in ways.items()
-        for differing in [_differing([own[0] for own in of_dataset.values()])]
-        for name, own in of_dataset.items()
+        _tried(dataset, n, name, of_variant, differing)
+        for (dataset, n), of_dataset in variants.items()
+        for differing in [_differing([of_variant[0] for of_variant in of_dataset.values()])]
+        for name, of_variant in of_dataset.items()
     ]
 
 
 def idle_first_steps(cells: Iterable[Cell]) -> list[str]:
-    """Which first steps of two left the network as it was, so that what starts from them starts as without them."""
+    """Return sentences about pretraining steps that did not change the network and so have no effect."""
     sentences: list[str] = []
     for cell in cells:
         if not cell.is_pretraining or state_of(cell).state != "done":
@@ -161,7 +161,7 @@ def _records(cell: Cell) -> Sequence[TrainingRecord]:
     try:
         runs = [*cell.run.folds] or [cell.run]
         return [run.training for run in runs if run.training is not None]
-    except BadRun:  # changed or taken away since
+    except BadRun:  # changed or removed since
         return ()
 
 
@@ -170,10 +170,10 @@ def _span(values: Sequence[int]) -> tuple[int, ...]:
 
 
 def _differing(cells: Sequence[Cell]) -> list[str]:
-    """Dotted recipe keys that not all of them have alike."""
+    """Return the dotted recipe keys whose values differ between trainings."""
     plain = [_plain(cell.recipe.model_dump(mode="json")) for cell in cells]
     keys = dict.fromkeys(key for values in plain for key in values)
-    return [key for key in keys if key not in _OWN and len({str(values.get(key)) for values in plain}) > 1]
+    return [key for key in keys if key not in _IGNORED_KEYS and len({str(values.get(key)) for values in plain}) > 1]
 
 
 def _plain(section: Mapping[str, Any], before: str = "") -> dict[str, Any]:  # Any: values of recipe keys

@@ -1,6 +1,6 @@
-"""Trained classifiers on their own test images, blurred, brightened or scaled: how robust they are.
+"""Robustness of trained classifiers to blur, brightness and scale of their test images.
 
-Each image is changed as it was read, before it is preprocessed, so that a change is that of a microscope.
+Each image is perturbed before preprocessing, so that a perturbation corresponds to a change of the microscope.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,24 +25,24 @@ from coverslip.studies.running import state_of
 
 
 class Perturbed(BaseModel):
-    """What a classifier reached on changed test images."""
+    """The results of a classifier on perturbed test images."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     perturbation: str
-    fold: int | None  # None: one split
+    fold: int | None  # None: a single split
     n: int
-    values: dict[str, float | None]  # by the name of the metric; None where it is not defined
+    values: dict[str, float | None]  # by the name of the metric; None if not defined
 
 
 class _Measured(Document):
-    """One file of `perturbed/`: a training's."""
+    """The file of one training in `perturbed/`."""
 
     rows: tuple[Perturbed, ...]
 
 
 def changed(plan: PerturbationPlan, image: np.ndarray) -> np.ndarray:
-    """(H, W, C) image with one change, of the same shape and type."""
+    """Return the perturbed (H, W, C) image, of the same shape and type."""
     from scipy import ndimage
 
     values = image.astype(np.float32)
@@ -59,10 +59,10 @@ def changed(plan: PerturbationPlan, image: np.ndarray) -> np.ndarray:
 
 
 def _scaled(values: np.ndarray, factor: float) -> np.ndarray:
-    """What is shown drawn larger or smaller about the middle; beyond the old edge the edge is repeated."""
+    """Return the content scaled about the center. Pixels beyond the original edge repeat the edge."""
     from scipy import ndimage
 
-    if factor < 1:  # fewer pixels show it: finer detail than they hold goes first
+    if factor < 1:  # a low-pass filter prevents aliasing
         sigma = (1 / factor - 1) / 2
         values = ndimage.gaussian_filter(values, (sigma, sigma, 0), mode="nearest")
     middle = (np.array(values.shape[:2]) - 1) / 2
@@ -83,20 +83,20 @@ def measure_perturbed(
     deadline: Deadline = NO_DEADLINE,
     stop: Stop | None = None,
 ) -> None:
-    """Measure what is not measured yet of finished trainings, each with the test images that it has.
+    """Measure the missing perturbations of finished trainings on their test images.
 
     A training whose images or classifier are missing is skipped with a note.
 
     Args:
         plan: of the study.
         cells: its trainings.
-        folder: of the study; a file for each training lies in its `perturbed/`.
+        folder: of the study. Each training has a file in its `perturbed/` folder.
         emit: receives progress events.
-        deadline: nothing is begun after it.
+        deadline: no measurement is started later.
         stop: the request to end.
 
     Raises:
-        Stopped: on request; what is measured is kept.
+        Stopped: on request; previous measurements are saved.
     """
     stop = stop or Stop(folder / "stop")
     ready = [cell for cell in cells if not cell.is_pretraining and state_of(cell).state == "done"]
@@ -105,9 +105,9 @@ def measure_perturbed(
         if deadline.seconds_left() <= 0:
             emit(Noted.of(note("study-budget-robustness", n_trainings=len(open_cells) - i)))
             return
-        known = read_perturbed(cell, folder)
+        measured_rows = read_perturbed(cell, folder)
         try:
-            rows = [*known, *_measured(plan, cell, _missing(plan, known), stop)]
+            rows = [*measured_rows, *_measured(plan, cell, _missing(plan, measured_rows), stop)]
         except CoverslipError as error:
             if stop.is_requested():
                 raise
@@ -119,34 +119,34 @@ def measure_perturbed(
 
 
 def read_perturbed(cell: Cell, folder: Path) -> Sequence[Perturbed]:
-    """What was measured of a training; nothing where it was not, or where the file was damaged."""
+    """Return the saved measurements of a training; empty if there are none or the file is damaged."""
     try:
-        kept = _Measured.read_if_there(_file(cell, folder))
+        document = _Measured.read_if_there(_file(cell, folder))
     except CoverslipError:
         return ()
-    return () if kept is None else kept.rows
+    return () if document is None else document.rows
 
 
 def _file(cell: Cell, folder: Path) -> Path:
     return folder / "perturbed" / f"{cell.name}.json"
 
 
-def _missing(plan: StudyPlan, known: Sequence[Perturbed]) -> list[PerturbationPlan]:
-    names = {row.perturbation for row in known}
+def _missing(plan: StudyPlan, measured_rows: Sequence[Perturbed]) -> list[PerturbationPlan]:
+    names = {row.perturbation for row in measured_rows}
     return [each for each in plan.perturbations if each.name not in names]
 
 
 def _measured(plan: StudyPlan, cell: Cell, missing: Sequence[PerturbationPlan], stop: Stop) -> Iterator[Perturbed]:
     data = images_of(cell.run)
-    place = {record.image_id: i for i, record in enumerate(data.records)}
+    index_of = {record.image_id: i for i, record in enumerate(data.records)}
     metrics = scored_metrics()
     tested: list[tuple[int | None, Run]] = [*enumerate(cell.run.folds, start=1)] or [(None, cell.run)]
-    for fold, own in tested:
-        classifier = load_classifier(own.folder)
-        images = data.chosen(place[row.image_id] for row in own.predictions if row.image_id in place)
+    for fold, run in tested:
+        classifier = load_classifier(run.folder)
+        images = data.chosen(index_of[row.image_id] for row in run.predictions if row.image_id in index_of)
         for each in missing:
-            seen = classifier.predict_images(images, change=partial(changed, each), stop=stop)
-            rows = Predictions(seen, classifier.classes).measured()
+            predictions = classifier.predict_images(images, change=partial(changed, each), stop=stop)
+            rows = Predictions(predictions, classifier.classes).measured()
             yield Perturbed(
                 perturbation=each.name,
                 fold=fold,

@@ -1,1 +1,1 @@
-"""Where the trainings of a study run: on this computer, or on the nodes of a Ray cluster."""
+"""Executors of a study's trainings: this computer, or the nodes of a Ray cluster."""

@@ -1,4 +1,4 @@
-"""Trainings on this computer, side by side as far as the plan's threads leave cores for."""
+"""Trainings on this computer, in parallel as far as the plan's threads allow."""
 
 import os
 import queue
@@ -13,7 +13,7 @@ from coverslip.studies.executors.process import Order, begin, settle
 
 
 class Here:
-    """This computer."""
+    """Executor on this computer."""
 
     def __init__(self, threads: int) -> None:
         self._cores = _free_cores(threads)
@@ -23,7 +23,7 @@ class Here:
         self._is_stopped = False
 
     def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
-        """Train, and wait for the end; a start that lies on this computer is where the recipe says."""
+        """Train, and wait for the end. The recipe holds the path of the initial run, so `starts_from` is not used."""
         with self._guard:
             if self._is_stopped:
                 return
@@ -31,8 +31,8 @@ class Here:
         cores = self._cores.get()
         try:
             if cores and hasattr(os, "sched_setaffinity"):
-                with suppress(ProcessLookupError):  # it has ended already
-                    os.sched_setaffinity(child.pid, cores)  # by which it knows how many threads it may have
+                with suppress(ProcessLookupError):  # the process has already ended
+                    os.sched_setaffinity(child.pid, cores)  # the training derives its threads from this
             settle(child, folder)
         finally:
             self._cores.put(cores)
@@ -40,7 +40,7 @@ class Here:
                 self._children.pop(folder, None)
 
     def stop(self) -> None:
-        """Ask all that is at work to end in order, once; begin nothing more."""
+        """Request an orderly stop of all running trainings, and start no further training."""
         with self._guard:
             self._is_stopped = True
             for child in self._children.values():
@@ -49,13 +49,13 @@ class Here:
             self._children.clear()
 
     def close(self) -> None:
-        """Nothing was opened."""
+        """Do nothing, because there is nothing to close."""
 
 
 def _free_cores(n: int) -> "queue.SimpleQueue[set[int]]":
-    """Sets of cores that share none; an empty one where the system has no such thing."""
-    known = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    """Return disjoint sets of cores; the sets are empty if the system does not support affinity."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     free: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
     for i in range(0, n_cores() - n + 1, n):
-        free.put(set(known[i : i + n]))
+        free.put(set(cores[i : i + n]))
     return free

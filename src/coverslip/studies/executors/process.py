@@ -1,4 +1,4 @@
-"""A training of a study in a process of its own, and what it leaves beside its folder: recipe, log, why it failed."""
+"""A training of a study in a separate process, with its recipe, log and failure file beside the run folder."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from coverslip.files import write_json
 from coverslip.messages import FAILURE_VARIABLE, Failure, failure, failure_of
 from coverslip.runs import Recipe, Run, is_run, save_recipe
 
-_LINES_KEPT = 2  # of what a training that failed wrote last
+_N_LOG_LINES = 2  # last log lines that are reported if a training fails
 _INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be trained; it can be sent to another computer."""
+    """The definition of a training. It can be sent to another computer."""
 
     sources: tuple[str, ...]  # folders or tables
     recipe: Recipe
@@ -26,10 +26,10 @@ class Order:
 
 
 def begin(order: Order, folder: Path) -> "subprocess.Popen[bytes]":
-    """Begin a training, or go on with it, in a session of its own: Ctrl-C reaches it once, by who began it.
+    """Start or resume a training in a separate session, so that only the parent process forwards Ctrl-C.
 
     Args:
-        order: what is to be trained.
+        order: the definition of the training.
         folder: of the run.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def begin(order: Order, folder: Path) -> "subprocess.Popen[bytes]":
 
 
 def settle(process: "subprocess.Popen[bytes]", folder: Path) -> None:
-    """Wait for the end of a training; one that ended without a word has its last lines written down as the reason."""
+    """Wait for the end of a training. If it ended without a status, write its last log lines as the reason."""
     code = process.wait()
     if code in (0, _INTERRUPTED) or failure_file(folder).is_file() or Run(folder).status is not None:
         return
@@ -68,12 +68,12 @@ def settle(process: "subprocess.Popen[bytes]", folder: Path) -> None:
 
 
 def fail(folder: Path, reason: Failure) -> None:
-    """Write down why a training did not start."""
+    """Write the reason why a training did not start."""
     write_json(failure_file(folder), asdict(reason))
 
 
 def why_not_begun(folder: Path) -> str | None:
-    """Why a training failed that has no folder to say so in; None where it did not."""
+    """Return why a training without a run folder failed; None if it did not fail."""
     try:
         reason = failure_of(json.loads(failure_file(folder).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
@@ -83,15 +83,15 @@ def why_not_begun(folder: Path) -> str | None:
 
 
 def log_file(folder: Path) -> Path:
-    """What the process of a training prints."""
+    """Return the log file of a training's process."""
     return folder.with_name(f"{folder.name}.log")
 
 
 def failure_file(folder: Path) -> Path:
-    """How the process of a training failed, where it did."""
+    """Return the failure file of a training's process. It exists only after a failure."""
     return folder.with_name(f"{folder.name}.failure.json")
 
 
 def _last_lines(folder: Path) -> str:
     lines = [line.strip() for line in log_file(folder).read_text(encoding="utf-8", errors="replace").splitlines()]
-    return " ".join(list(filter(None, lines))[-_LINES_KEPT:])
+    return " ".join(list(filter(None, lines))[-_N_LOG_LINES:])

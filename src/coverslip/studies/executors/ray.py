@@ -1,4 +1,4 @@
-"""Trainings on a Ray cluster: a task for each, whose folder comes back whole."""
+"""Trainings on a Ray cluster: one task per training, which returns the run folder."""
 
 import math
 import shutil
@@ -27,30 +27,31 @@ from coverslip.studies.executors.ray_worker import (
 
 
 class OnRay:
-    """A cluster that is there, or one of this computer alone."""
+    """Executor on an existing Ray cluster, or on a new cluster of this computer."""
 
     def __init__(
         self, address: str, threads: int, study: Path, *, trust_cluster: bool = False, emit: Emit = ignore
     ) -> None:
-        """Join it.
+        """Join the cluster.
 
         Args:
-            address: as of `joined_cluster`.
+            address: as in `joined_cluster`.
             threads: of each training.
             study: its folder.
-            trust_cluster: join it without a token, as of `joined_cluster`.
+            trust_cluster: join without a token, as in `joined_cluster`.
             emit: receives a note about the rights of the cluster's computers before a connection.
 
         Raises:
-            CoverslipError: Ray is not installed, no cluster answers at the address, it is not to be trusted, or none of
-            its computers is large enough.
+            CoverslipError: Ray is not installed, no cluster answers at the address, the cluster is not trusted, or no
+                computer of it is large enough.
         """
         self._ray = joined_cluster(address, is_trusted=trust_cluster, emit=emit)
         self._study = sha256_json(str(study.resolve()))[:16]
         computers = computers_of(self._ray)
-        has_gpus = any(own.get("GPU", 0) > 0 for own in computers)
+        has_gpus = any(resources.get("GPU", 0) > 0 for resources in computers)
         self.n_aside = sum(
-            int(min(own.get("CPU", 0) // threads, own.get("GPU", 0) if has_gpus else math.inf)) for own in computers
+            int(min(resources.get("CPU", 0) // threads, resources.get("GPU", 0) if has_gpus else math.inf))
+            for resources in computers
         )
         if not self.n_aside:
             raise CoverslipError("no-computer-for-training", threads=threads, has_gpus=has_gpus)
@@ -62,14 +63,14 @@ class OnRay:
         self._fingerprints: dict[tuple[str, ...], str] = {}
 
     def task_of(self, work: Callable[[Sent], bytes]) -> Any:  # Any: Ray's
-        """What does this for a training, on as many cores (and a GPU) as one has."""
+        """Return the Ray task of a function, with the cores (and the GPU) of one training."""
         return task_of(self._ray, work, cores=self._cores, gpus=self._gpus)
 
     def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
-        """Have it trained, and put what comes back into its place."""
+        """Train on the cluster, and install the returned run folder."""
         try:
             sent = self._sent(order, folder, starts_from)
-        except CoverslipError as error:  # its images cannot be opened
+        except CoverslipError as error:  # the images cannot be opened
             fail(folder, error.failure)
             return
         with self._guard:
@@ -93,14 +94,14 @@ class OnRay:
             fail(folder, error.failure)
 
     def stop(self) -> None:
-        """End all tasks; what they have reached stays on their computers, where a resumed study may find it."""
+        """Cancel all tasks. Their progress stays on their computers, where a resumed study can continue."""
         with self._guard:
             self._is_stopped = True
             for reference in self._running.values():
                 self._ray.cancel(reference)
 
     def close(self) -> None:
-        """Leave the cluster; one that was made for this study ends."""
+        """Leave the cluster. A cluster that was started for this study ends."""
         self._ray.shutdown()
 
     def _sent(self, order: Order, folder: Path, starts_from: Path | None) -> Sent:
@@ -121,12 +122,12 @@ class OnRay:
 
 
 def put(data: object, order: Order, folder: Path) -> None:
-    """Put a training that came back into its place, once all of it is what a training leaves behind.
+    """Check a returned training, and install it in its folder.
 
-    Files appear whole: unpacked beside, then moved.
+    Files are first unpacked to a temporary folder, then moved, so that they are never incomplete.
 
     Raises:
-        CoverslipError: it is not; nothing of it is kept.
+        CoverslipError: the data is not a valid training; none of it is installed.
     """
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
@@ -143,14 +144,14 @@ def put(data: object, order: Order, folder: Path) -> None:
 
 
 def _check_run(run: Run, order: Order) -> None:
-    """Check that a run's files can be read, and are of the training that was ordered.
+    """Check that a run's files can be read and belong to the requested training.
 
     Raises:
-        CoverslipError: they are not.
+        CoverslipError: the files are not valid.
     """
-    if not run.folder.exists():  # the training did not begin
+    if not run.folder.exists():  # the training did not start
         return
-    # A run to start from lies elsewhere there, and groups may be named beside the recipe.
+    # On the node, the initial run has another path, and the group pattern is an option outside the recipe.
     expected = {"init": run.recipe.init} | ({"group": order.group_pattern} if order.group_pattern else {})
     if run.recipe != order.recipe.model_copy(update=expected):
         raise BadClusterAnswer(text("cluster-answer-other-recipe"))

@@ -1,4 +1,4 @@
-"""One training of a study on a node of a Ray cluster: what is sent there, and what comes back."""
+"""One training of a study on a node of a Ray cluster: request, execution and returned data."""
 
 import io
 import json
@@ -23,13 +23,13 @@ from coverslip.messages import text
 from coverslip.runs import FromRun, Run, check_recipe, images_opened
 from coverslip.studies.executors.process import Order, begin, fail, failure_file, log_file, settle
 
-_MOST_FILES = 200_000
+_MAX_FILES = 200_000
 
 
 def packed(files: Iterable[Path], below: Path) -> bytes:
-    """Files and whole folders, by their names below a folder; those that are not there are left out."""
+    """Return an archive of files and folders, by their paths relative to `below`; missing files are excluded."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:  # weights and images hardly shrink
+    with tarfile.open(fileobj=buffer, mode="w") as archive:  # uncompressed: weights and images compress poorly
         for file in files:
             if file.exists():
                 archive.add(file, file.relative_to(below).as_posix())
@@ -37,22 +37,22 @@ def packed(files: Iterable[Path], below: Path) -> bytes:
 
 
 def unpack(data: bytes, folder: Path) -> None:
-    """Put what was packed into a folder; names that lead out of it, links and devices are refused."""
+    """Extract an archive to a folder. Paths outside the folder, links and devices are refused."""
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         archive.extractall(folder, filter="data")
 
 
 def unpack_answer(data: bytes, folder: Path, names: Collection[str]) -> None:
-    """Put what a computer of a cluster packed into a folder.
+    """Check an archive from a computer of the cluster, and extract it to a folder.
 
     Args:
-        data: what `packed` gave there; all of it is checked before anything is written.
-        folder: where it goes.
-        names: of the files and folders that it may hold.
+        data: the archive of `packed`. It is checked completely before files are written.
+        folder: the destination.
+        names: of the permitted files and folders.
 
     Raises:
-        BadClusterAnswer: it holds anything but plain files and folders of these names.
+        BadClusterAnswer: the archive contains other entries than regular files and folders with these names.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -60,7 +60,7 @@ def unpack_answer(data: bytes, folder: Path, names: Collection[str]) -> None:
             for i, member in enumerate(archive):
                 if not (member.isreg() or member.isdir()) or member.issparse():
                     raise BadClusterAnswer(text("cluster-answer-link"))
-                if i >= _MOST_FILES or safe_name(member.name).parts[0] not in names:
+                if i >= _MAX_FILES or safe_name(member.name).parts[0] not in names:
                     raise BadClusterAnswer(text("cluster-answer-other-files"))
             archive.extractall(folder, filter="data")
     except (tarfile.TarError, OSError, ValueError, EOFError) as error:
@@ -72,33 +72,33 @@ _SECONDS_TO_STOP = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a training needs that is not on every computer; plain values."""
+    """The data that a training needs from the study's computer, as plain values."""
 
-    study: str  # tells studies apart
+    study: str  # identifier of the study
     name: str  # of the run folder
     sources: tuple[str, ...]
-    fingerprint: str  # of their images, as they are where the study lies
+    fingerprint: str  # of the images on the study's computer
     recipe: str  # JSON
     group_pattern: str | None
     threads: int
-    begun: bytes  # what there is of it already, packed
-    starts_from: bytes | None  # the run that it starts from, packed
+    begun: bytes  # archive of the existing files of the training
+    starts_from: bytes | None  # archive of the initial run
 
 
 def fingerprint_of_images(sources: Sequence[str]) -> str:
-    """Tells whether images, labels and predefined splits are the same, wherever they lie.
+    """Return a hash of images, labels and predefined splits that does not depend on their location.
 
     Raises:
-        BadDataset: they cannot be opened.
+        BadDataset: the images cannot be opened.
     """
-    return sha256_json([own.fingerprint for own in images_opened(open_dataset(list(sources))).data])
+    return sha256_json([dataset.fingerprint for dataset in images_opened(open_dataset(list(sources))).data])
 
 
 def train_on_node(sent: Sent) -> bytes:
-    """Train, and give the run folder with what lies beside it, packed. The folder states how the training ended.
+    """Train, and return an archive of the run folder and the files beside it.
 
-    A training that was begun on this computer before, by a worker that was killed or for a study that was stopped, goes
-    on where it was. Nothing of one that has ended is left here.
+    The run folder records how the training ended. A training that an earlier worker or a stopped study started on
+    this computer is resumed. The files of a training that has ended are removed from this computer.
     """
     work = _work_folder(sent)
     folder = work / sent.name
@@ -116,12 +116,12 @@ def train_on_node(sent: Sent) -> bytes:
 
 
 def beside(folder: Path) -> list[Path]:
-    """A run folder, and what lies beside it."""
+    """Return the paths of a run folder and of the files beside it."""
     return [folder, folder.with_name(f"{folder.name}.yaml"), log_file(folder), failure_file(folder)]
 
 
 def remove(files: Iterable[Path]) -> None:
-    """Files and folders, as far as they are there."""
+    """Remove files and folders that exist."""
     for file in files:
         if file.is_dir():
             shutil.rmtree(file)
@@ -130,7 +130,7 @@ def remove(files: Iterable[Path]) -> None:
 
 
 def _start(folder: Path) -> Path:
-    """Where the run lies that a training starts from."""
+    """Return the folder of the initial run of a training."""
     return folder.with_name(f"{folder.name}.start")
 
 
@@ -140,14 +140,14 @@ def _train(sent: Sent, sources: tuple[str, ...], folder: Path) -> None:
         unpack(sent.starts_from, start := _start(folder))
         recipe = recipe.model_copy(update={"init": FromRun(run=str(start), labels=recipe.init.labels)})
     run = Run(folder)
-    while (status := run.status) is not None and status.is_alive:  # of a worker that was killed, and outlived it
+    while (status := run.status) is not None and status.is_alive:  # a process that outlived its killed worker
         time.sleep(0.2)
     if run.is_done:
         return
     process = begin(Order(sources, recipe, sent.group_pattern, sent.threads), folder)
     try:
         settle(process, folder)
-    except BaseException:  # the study was stopped: what was reached is kept on this computer
+    except BaseException:  # the study was stopped: progress stays on this computer
         process.send_signal(SIGINT)
         with suppress(Exception):
             process.wait(_SECONDS_TO_STOP)
@@ -155,26 +155,26 @@ def _train(sent: Sent, sources: tuple[str, ...], folder: Path) -> None:
 
 
 def _work_folder(sent: Sent) -> Path:
-    """Of this user on this computer; a training comes back to it when its worker was killed.
+    """Return the study's work folder of this user on this computer. A training resumes there if its worker was killed.
 
     Raises:
-        CoverslipError: somebody else made a folder of that name, and could read or change what is put there.
+        CoverslipError: another user created a folder of that name, and could read or change its files.
     """
     user = os.getuid() if hasattr(os, "getuid") else "user"
-    own = Path(tempfile.gettempdir()) / f"coverslip-{user}"
-    own.mkdir(mode=0o700, exist_ok=True)
-    if own.is_symlink() or (hasattr(os, "getuid") and own.stat().st_uid != user):
-        raise CoverslipError("training-folder-of-other-user", file=own)
-    work = own / sent.study
+    user_folder = Path(tempfile.gettempdir()) / f"coverslip-{user}"
+    user_folder.mkdir(mode=0o700, exist_ok=True)
+    if user_folder.is_symlink() or (hasattr(os, "getuid") and user_folder.stat().st_uid != user):
+        raise CoverslipError("training-folder-of-other-user", file=user_folder)
+    work = user_folder / sent.study
     work.mkdir(exist_ok=True)
     return work
 
 
 def _sources_here(sent: Sent) -> tuple[str, ...]:
-    """Where the images lie on this computer.
+    """Return the paths of the images on this computer.
 
     Raises:
-        CoverslipError: they are not here, or are others.
+        CoverslipError: the images are missing, or differ from those of the study.
     """
     sources = tuple(map(place_here, sent.sources))
     if fingerprint_of_images(sources) != sent.fingerprint:

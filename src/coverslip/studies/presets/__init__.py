@@ -1,4 +1,4 @@
-"""Studies of five publications, on the user's own images: each a record that becomes a plan."""
+"""Presets: studies of five publications that become plans for the user's images."""
 
 from coverslip.studies.presets.making import preset_plan
 from coverslip.studies.presets.record import Deviation, Preset

@@ -1,8 +1,8 @@
-"""AIMIC (Liu and others 2022): ten networks, five folds, the mean over datasets, and how long an image takes."""
+"""AIMIC (Liu and others 2022): ten networks, five folds, the mean over datasets, and the prediction time."""
 
 from coverslip.studies.presets.record import BARE, COMMON, EPOCH, Deviation, Preset
 
-_SOURCE = "AIMIC (2022), mean of its four datasets, folds by image, epoch chosen by the tested fold"
+_SOURCE = "AIMIC (2022), mean of its four datasets, image-level folds, epoch selected on the test fold"
 
 AIMIC = Preset(
     name="aimic",
@@ -50,10 +50,13 @@ AIMIC = Preset(
         *COMMON,
         EPOCH,
         Deviation(
-            "Frequent classes are reduced in training, with other images in each epoch; the paper threw images away "
+            "Frequent classes are reduced in training, with other images in each epoch. The paper removed images "
             "before the folds."
         ),
-        Deviation("Batch size and size of the input are not stated: 32, and what each network's weights expect."),
+        Deviation(
+            "The paper does not state the batch size and the input size. Here they are 32, and the size that each "
+            "network's weights expect."
+        ),
     ),
     published=(
         {"name": "ResNeXt-50 32x4d", "metrics": {"accuracy": 0.9683, "macro_f1": 0.9682}, "source": _SOURCE},

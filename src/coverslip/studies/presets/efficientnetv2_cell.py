@@ -1,4 +1,4 @@
-"""EfficientNetV2-B0 on actin (Kakumani and Padma Sree): where the network is frozen, and three other networks."""
+"""EfficientNetV2-B0 on actin (Kakumani and Padma Sree): three freezing boundaries, and three other networks."""
 
 from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, EPOCH, Deviation, Preset
 
@@ -51,14 +51,18 @@ EFFICIENTNETV2_CELL = Preset(
     as_published={**BARE, "split": {"near_duplicates": "ignore", "test": 0.1, "folds": 0}},
     deviations=(
         *COMMON,
-        Deviation("Ten folds in place of one split with a tenth of the images.", is_choice=True),
+        Deviation("The preset uses ten folds instead of one split with a tenth of the images.", is_choice=True),
         EPOCH,
         AMOUNTS,
-        Deviation("Random changes are made while training; the paper split after them, with variants on both sides."),
         Deviation(
-            "NASNet-Mobile starts from nothing: nobody offers its weights here. Its start in the paper is not said."
+            "Data augmentation is applied during training. The paper made the split after augmentation, so versions of "
+            "one image are in several sets."
         ),
-        Deviation("Intensities are scaled once; in the paper perhaps twice."),
+        Deviation(
+            "NASNet-Mobile starts from random weights, because no pretrained weights are available here. The paper "
+            "does not state its initialization."
+        ),
+        Deviation("Intensities are scaled once. In the paper, they may have been scaled twice."),
     ),
     published=(
         {"name": "first 200 of 271 frozen", "metrics": {"accuracy": 0.9815}, "source": _SOURCE},

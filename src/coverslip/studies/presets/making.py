@@ -1,4 +1,4 @@
-"""A preset and the user's datasets become a plan, which can be written down and changed."""
+"""Creation of a plan from a preset and the user's datasets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,20 +22,20 @@ def preset_plan(
     is_small: bool = False,
     as_published: bool = False,
 ) -> StudyPlan:
-    """The study of a publication, on these datasets.
+    """Return the plan of a publication's study on the user's datasets.
 
     Args:
         name: of the preset.
-        data: folders or tables, a dataset each; or what `study.yaml` says of one, with a list as `path`, and a `name`.
-        group: columns that name patient, slide or well: one for all datasets, or one each.
-        group_pattern: the same for paths.
-        is_small: networks whose weights come with the installation, 64 pixels, 20 training images of each class, two
-            epochs, two folds: to see it run on two cores.
-        as_published: every dataset a second time as the publication did it, as far as recipe keys reach; the report
-            shows how much that promises.
+        data: one folder or table per dataset, or a dataset of `study.yaml` with a list as `path`, and a `name`.
+        group: columns with the patient, slide or well: one for all datasets, or one per dataset.
+        group_pattern: patterns of paths, in the same way.
+        is_small: use networks with installed weights, 64 pixels, 20 training images per class, two epochs and two
+            folds, for a trial on two cores.
+        as_published: add each dataset with the publication's protocol, as far as recipe keys can express it. The report
+            shows the difference.
 
     Raises:
-        BadRecipe: there is no such preset, or it does not fit these datasets.
+        BadRecipe: the preset does not exist, or does not fit these datasets.
         BadDataset: a dataset cannot be opened.
     """
     try:
@@ -44,14 +44,13 @@ def preset_plan(
         raise BadRecipe("unknown-preset", reason=str(error)) from error
     if not data:
         raise BadRecipe("preset-without-datasets")
-    given = _given(data, group, group_pattern)
-    datasets = preset.arrange(given, is_small)
+    datasets = preset.arrange(_dataset_plans(data, group, group_pattern), is_small)
     if as_published:
         datasets = [*datasets, *(_as_published(each, preset) for each in datasets)]
     return plan_of({**_plan(preset, is_small), "datasets": datasets, "notes": _notes(preset, is_small, as_published)})
 
 
-def _given(data: Sequence[str | Path | Dataset], group: Sequence[str], pattern: Sequence[str]) -> list[Dataset]:
+def _dataset_plans(data: Sequence[str | Path | Dataset], group: Sequence[str], pattern: Sequence[str]) -> list[Dataset]:
     n_datasets = len(data)
     if len(group) not in (0, 1, n_datasets):
         raise BadRecipe("wrong-number-of-group-columns", n_columns=len(group), n_datasets=n_datasets)
@@ -62,15 +61,15 @@ def _given(data: Sequence[str | Path | Dataset], group: Sequence[str], pattern: 
     stems = [path.parent.name if path.suffix else path.name for path in paths]
     names = (stem if stems.count(stem) == 1 else f"{stem} {i}" for i, stem in enumerate(stems, 1))
     return [
-        given
-        if isinstance(given, dict)
+        source
+        if isinstance(source, dict)
         else {
-            "path": [str(Path(given).absolute())],
+            "path": [str(Path(source).absolute())],
             "name": next(names),
             "group": of_group,
             "group_pattern": of_pattern,
         }
-        for given, of_group, of_pattern in zip(data, groups, patterns, strict=True)
+        for source, of_group, of_pattern in zip(data, groups, patterns, strict=True)
     ]
 
 
@@ -78,18 +77,18 @@ def _for_each(values: Sequence[str], n: int) -> list[str | None]:
     return [*values] if len(values) == n else [values[0] if values else None] * n
 
 
-def _as_published(honest: Dataset, preset: Preset) -> Dataset:
+def _as_published(dataset: Dataset, preset: Preset) -> Dataset:
     return {
-        **honest,
-        "name": f"{honest['name']}, as published",
+        **dataset,
+        "name": f"{dataset['name']}, as published",
         "group": None,
         "group_pattern": None,
-        "recipe": merged_changes(honest.get("recipe", {}), preset.as_published),
-        "as_published_of": honest["name"],
+        "recipe": merged_changes(dataset.get("recipe", {}), preset.as_published),
+        "as_published_of": dataset["name"],
     }
 
 
-def _plan(preset: Preset, is_small: bool) -> dict[str, Any]:  # Any: as `study.yaml` has it
+def _plan(preset: Preset, is_small: bool) -> dict[str, Any]:  # Any: the content of `study.yaml`
     plan: dict[str, Any] = {
         "models": preset.models,
         "regimes": preset.regimes,
@@ -114,14 +113,14 @@ def _plan(preset: Preset, is_small: bool) -> dict[str, Any]:  # Any: as `study.y
 
 
 def _notes(preset: Preset, is_small: bool, as_published: bool) -> list[str]:
-    """What is otherwise than in the publication."""
+    """Return the deviations from the publication as notes."""
     small = (
-        f"Small: at most {_SMALL_FOLDS} folds; other networks stand in for those whose weights do not come with the "
-        "installation; 64 pixels, "
-        f"{SMALL_PER_CLASS} training images of each class, two epochs. Its numbers say nothing about the publication."
+        f"Small size: at most {_SMALL_FOLDS} folds, 64 pixels, {SMALL_PER_CLASS} training images per class, two "
+        "epochs. Other networks replace those whose weights do not come with the installation. The results say nothing "
+        "about the publication."
     )
     if is_small:
         return [small]
     remaining = [each.text for each in preset.deviations if not each.is_choice]
-    chosen = () if as_published else (each.text for each in preset.deviations if each.is_choice)
-    return [*chosen, *remaining]
+    safeguards = () if as_published else (each.text for each in preset.deviations if each.is_choice)
+    return [*safeguards, *remaining]

@@ -1,11 +1,11 @@
-"""MobileViT-MN (Wei and others 2025): the rows of its tables 2 and 3, and the networks that it is compared with."""
+"""MobileViT-MN (Wei and others 2025): the rows of its tables 2 and 3, and the comparison networks."""
 
 from typing import Any
 
 from coverslip.studies.plan import Changes
 from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, EPOCH, Deviation, Preset
 
-_SOURCE = "MobileViT-MN (2025), one run, images split one by one"
+_SOURCE = "MobileViT-MN (2025), one run, image-level split"
 
 
 def _row(name: str, dsc: bool, mv2: str, block: str, *, by: str = "counts", **more: Any) -> Changes:  # Any: options
@@ -28,7 +28,7 @@ _TABLE_2 = (
     _row("MV2_SE_Mb_NAM", False, "se", "nam"),
     _row("MV2_NAM_Mb_SE", False, "nam", "se"),
 )
-_TABLE_3 = (  # those of its seven rows that do not stand in table 2
+_TABLE_3 = (  # the rows that are not in table 2
     _row("no_trans", False, "none", "none"),
     _row("no_trans_DSC", True, "none", "none"),
     _row("trans_DSC_NAM", True, "none", "nam", by="text"),
@@ -36,7 +36,7 @@ _TABLE_3 = (  # those of its seven rows that do not stand in table 2
 )
 
 
-def _from_nothing(row: Changes) -> Changes:
+def _from_scratch(row: Changes) -> Changes:
     return {**row, "recipe": {**row["recipe"], "init": "scratch"}}
 
 
@@ -49,7 +49,7 @@ _FIGURES = {
 
 MOBILEVIT_MN = Preset(
     name="mobilevit-mn",
-    title="MobileViT with and without separable convolutions and attention, row by row",
+    title="MobileViT with and without separable convolutions and attention",
     citation=(
         "Wei, Cao, Li & Chen 2025, An efficient cell micronucleus classification network based on multi-"
         "layer perception attention mechanism, Scientific Reports"
@@ -57,14 +57,14 @@ MOBILEVIT_MN = Preset(
     page="papers/mobilevit_mn.md",
     models=(
         *_TABLE_2,
-        *(_from_nothing(row) if row["name"].startswith("no_trans") else row for row in _TABLE_3),
+        *(_from_scratch(row) if row["name"].startswith("no_trans") else row for row in _TABLE_3),
         "mobilenet_v1",
         "vgg16",
         "googlenet",
         "resnet50",
         "alexnet",
     ),
-    small_models=(*map(_from_nothing, (*_TABLE_2, *_TABLE_3[2:])), "mobilenet_v2"),
+    small_models=(*map(_from_scratch, (*_TABLE_2, *_TABLE_3[2:])), "mobilenet_v2"),
     baseline="MobileViT",
     small_baseline="MobileViT",
     primary_metric="balanced_accuracy",
@@ -85,16 +85,22 @@ MOBILEVIT_MN = Preset(
     as_published={**BARE, "split": {"near_duplicates": "ignore", "test": 0.2, "folds": 0}},
     deviations=(
         *COMMON,
-        Deviation("Five folds in place of one split.", is_choice=True),
+        Deviation("The preset uses five folds instead of one split.", is_choice=True),
         EPOCH,
         AMOUNTS,
         Deviation(
-            "Random changes are made to all training images as they are drawn; the paper multiplied the rare class."
+            "Data augmentation is applied to all training images when they are drawn. The paper added augmented images "
+            "of the rare class."
         ),
-        Deviation("Validation images are not changed; the paper multiplied them too."),
-        Deviation("A dense convolution becomes the nearest separable pair; how the paper did it, it does not say."),
-        Deviation("Where attention sits is inferred from the printed numbers of parameters (placement: counts)."),
-        Deviation("The optimiser is not stated: AdamW. VGG-Att, AALNet, MSA-Net and others are not described at all."),
+        Deviation("Validation images are not augmented. The paper augmented them too."),
+        Deviation("A dense convolution becomes the nearest separable pair. The paper does not state its method."),
+        Deviation(
+            "The position of attention is inferred from the printed numbers of parameters (`placement: counts`)."
+        ),
+        Deviation(
+            "The paper does not state the optimizer; here it is AdamW. VGG-Att, AALNet, MSA-Net and others are not "
+            "described."
+        ),
     ),
     published=tuple(
         {"name": name, "metrics": {"balanced_accuracy": value}, "source": _SOURCE} for name, value in _FIGURES.items()

@@ -1,4 +1,4 @@
-"""Mobincep (Tran, Meunier and Cheriet): its loss on and off, three shares of training images, one set or all."""
+"""Mobincep (Tran, Meunier and Cheriet): with and without its loss, three split proportions, one or all datasets."""
 
 from collections.abc import Sequence
 
@@ -7,15 +7,15 @@ from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, Dataset, Dev
 
 _RATIOS = ((0.6, 0.2, 0.2), (0.2, 0.2, 0.6), (0.4, 0.2, 0.4))  # training, validation, test
 _SCRATCH = {"init": "scratch"}
-_SOURCE = "Mobincep, five random splits by image"
+_SOURCE = "Mobincep, five random image-level splits"
 
 
-def _of_ratios(given: Sequence[Dataset], is_small: bool) -> list[Dataset]:
-    """Each dataset alone and all of them as one, with each share of training images; then each left out in turn."""
-    sets, paths = [*given], [path for each in given for path in each["path"]]
-    if len(given) > 1:
-        sets.append({**given[0], "path": paths, "name": "all as one"})
-    left_out = {**given[0], "path": paths, "name": "each left out", "by_domain": True}
+def _of_ratios(datasets: Sequence[Dataset], is_small: bool) -> list[Dataset]:
+    """Return each dataset and all datasets as one, at each proportion of training images, and leave-one-domain-out."""
+    with_merged, paths = [*datasets], [path for each in datasets for path in each["path"]]
+    if len(datasets) > 1:
+        with_merged.append({**datasets[0], "path": paths, "name": "all as one"})
+    leave_one_out = {**datasets[0], "path": paths, "name": "each left out", "by_domain": True}
     of_ratios = [
         {
             **each,
@@ -23,20 +23,20 @@ def _of_ratios(given: Sequence[Dataset], is_small: bool) -> list[Dataset]:
             "recipe": {**each.get("recipe", {}), "split": {"val": val, "test": test}},
         }
         for train, val, test in (_RATIOS[:1] if is_small else _RATIOS)
-        for each in sets
+        for each in with_merged
     ]
-    return [*of_ratios, left_out] if len(given) > 1 and _share_classes(given) else of_ratios
+    return [*of_ratios, leave_one_out] if len(datasets) > 1 and _share_classes(datasets) else of_ratios
 
 
-def _share_classes(given: Sequence[Dataset]) -> bool:
-    """Whether two classes or more of each dataset can be learnt from the others."""
-    classes = [set(open_dataset(each["path"][0]).classes) for each in given]
-    return all(len(own & set().union(*(c for c in classes if c is not own))) > 1 for own in classes)
+def _share_classes(datasets: Sequence[Dataset]) -> bool:
+    """Return whether each dataset shares two classes or more with the others."""
+    classes = [set(open_dataset(each["path"][0]).classes) for each in datasets]
+    return all(len(names & set().union(*(c for c in classes if c is not names))) > 1 for names in classes)
 
 
 MOBINCEP = Preset(
     name="mobincep",
-    title="one small network for one dataset or all, with its loss and without",
+    title="one small network for one dataset or all, with and without its loss",
     citation=("Tran, Meunier & Cheriet, Multi-domain learning CNN model for microscopy image classification"),
     page="papers/mobincep.md",
     models=(
@@ -82,10 +82,13 @@ MOBINCEP = Preset(
         *COMMON,
         AMOUNTS,
         Deviation(
-            "Widths and depth of the network, and the weights of the loss, stand in no text and were chosen here."
+            "The widths and the depth of the network, and the weights of the loss, are not stated. They were "
+            "chosen here."
         ),
-        Deviation("Patience and most epochs are not stated: 30 and 300."),
-        Deviation("Intensities are brought to the range of the data type; the paper's normalisation is not described."),
+        Deviation("The patience and the maximum number of epochs are not stated. They are 30 and 300."),
+        Deviation(
+            "Intensities are scaled by the range of the data type. The paper does not describe its normalization."
+        ),
     ),
     published=(
         {"name": "Mobincep", "metrics": {"accuracy": 0.9482}, "source": f"{_SOURCE}, three datasets as one"},

@@ -1,4 +1,4 @@
-"""What a preset holds, and what presets have in common."""
+"""The records of presets, and the deviations that presets share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,45 +6,46 @@ from typing import Any
 
 from coverslip.studies.plan import Changes
 
-Dataset = dict[str, Any]  # Any: as `study.yaml` has a dataset
-OWN_START = ({"name": "initialization per network", "recipe": {}},)  # one regime: the networks' recipes say the start
+Dataset = dict[str, Any]  # Any: a dataset of `study.yaml`
+# A single regime: the recipes of the networks set the initialization.
+REGIME_PER_NETWORK = ({"name": "initialization per network", "recipe": {}},)
 
 
-SMALL_PER_CLASS = 20  # training images of each class in a small form
+SMALL_PER_CLASS = 20  # training images per class at the small size
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """One thing that is otherwise than in the publication."""
+    """A deviation from the publication."""
 
     text: str
-    is_choice: bool = False  # a protection, which `as_published` gives up
+    is_choice: bool = False  # a safeguard that `as_published` disables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A publication's study: networks, starts, splits and recipe; datasets are the user's."""
+    """The study of a publication: networks, initializations, splits and recipe, without datasets."""
 
     name: str
     title: str
     citation: str
-    page: str  # of the documentation
+    page: str  # path in the documentation
     models: tuple[str | Changes, ...]
-    small_models: tuple[str | Changes, ...]  # whose weights come with the installation, or that start from nothing
+    small_models: tuple[str | Changes, ...]  # with installed or random initial weights
     recipe: Changes
-    regimes: tuple[str | Changes, ...] = OWN_START
+    regimes: tuple[str | Changes, ...] = REGIME_PER_NETWORK
     folds: int = 5
     repeats: int = 1
     primary_metric: str = "macro_f1"
     baseline: str | None = None
     small_baseline: str | None = None
-    arrange: Callable[[Sequence[Dataset], bool], list[Dataset]] = lambda given, is_small: list(given)
-    as_published: Changes  # of the recipe
+    arrange: Callable[[Sequence[Dataset], bool], list[Dataset]] = lambda datasets, is_small: list(datasets)
+    as_published: Changes  # changes of the recipe
     deviations: tuple[Deviation, ...]
-    published: tuple[Changes, ...] = ()  # rows of figures, as `study.yaml` has them
+    published: tuple[Changes, ...] = ()  # published values in the format of `study.yaml`
 
 
-# What every publication did without saying so, as far as recipe keys reach.
+# Settings that the publications use implicitly, as far as recipe keys can express them.
 BARE: Changes = {
     "split": {"near_duplicates": "ignore"},
     "head_init": "random",
@@ -56,17 +57,19 @@ BARE: Changes = {
 
 COMMON = (
     Deviation(
-        "Images of one group (patient, slide, cell) and their copies are on one side of a split.", is_choice=True
-    ),
-    Deviation("Fine-tuning from pretrained weights begins with the instant classifier.", is_choice=True),
-    Deviation(
-        "After fine-tuning the last layer is averaged with one that is refitted on training and validation images.",
+        "Images of one group (patient, slide, cell) and their duplicates are in the same set of a split.",
         is_choice=True,
     ),
-    Deviation("Steps that would be far too long are shortened.", is_choice=True),
-    Deviation("Near-duplicates are on one side of a split.", is_choice=True),
-    Deviation("Duplicates are on one side of a split."),
-    Deviation("The instant classifier is kept where its validation results are better.", is_choice=True),
+    Deviation("Fine-tuning from pretrained weights starts with the instant classifier.", is_choice=True),
+    Deviation(
+        "After fine-tuning, the last layer is averaged with a last layer that is refitted on training and validation "
+        "images.",
+        is_choice=True,
+    ),
+    Deviation("Long gradients are clipped.", is_choice=True),
+    Deviation("Near-duplicates are in the same set of a split.", is_choice=True),
+    Deviation("Duplicates are in the same set of a split."),
+    Deviation("The instant classifier is kept if fine-tuning is not better on validation images.", is_choice=True),
 )
-EPOCH = Deviation("The epoch is chosen by validation images, which are no part of those that are reported.")
-AMOUNTS = Deviation("How strong random changes are was chosen here: the publication names their kinds only.")
+EPOCH = Deviation("Validation images choose the epoch. They are not among the reported test images.")
+AMOUNTS = Deviation("The ranges of data augmentation were chosen here, because the publication states only the types.")

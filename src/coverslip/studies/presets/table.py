@@ -1,4 +1,4 @@
-"""The presets that there are."""
+"""The table of presets."""
 
 from coverslip.studies.presets.aimic import AIMIC
 from coverslip.studies.presets.efficientnetv2_cell import EFFICIENTNETV2_CELL

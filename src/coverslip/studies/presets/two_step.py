@@ -1,4 +1,4 @@
-"""Two-step transfer (chromosomes): from nothing, from ImageNet, and from ImageNet through the other dataset."""
+"""Two-step transfer (chromosomes): random weights, ImageNet, and ImageNet with pretraining on the other dataset."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,15 +8,15 @@ from coverslip.studies.plan import Changes
 from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, EPOCH, SMALL_PER_CLASS, Dataset, Deviation, Preset
 
 
-def _through_each_other(given: Sequence[Dataset], is_small: bool) -> list[Dataset]:
-    """Two datasets, each with the other one to be pretrained on."""
-    if len(given) != 2:
-        raise BadRecipe("two-step-datasets", n_datasets=len(given))
-    return [_through(other, target, is_small) for other, target in (given[::-1], given)]
+def _through_each_other(datasets: Sequence[Dataset], is_small: bool) -> list[Dataset]:
+    """Return the two datasets, each with pretraining on the other dataset."""
+    if len(datasets) != 2:
+        raise BadRecipe("two-step-datasets", n_datasets=len(datasets))
+    return [_through(first, target, is_small) for first, target in (datasets[::-1], datasets)]
 
 
 def _through(first: Dataset, target: Dataset, is_small: bool) -> Dataset:
-    # Whatever it is worth on its own images: with the network that it began with, it would be no step.
+    # Always use the fine-tuned network: with the initial network, the first step would have no effect.
     recipe: Changes = {"group": first.get("group") or first.get("group_pattern"), "stage_selection": "finetune"}
     if classes := first.get("recipe", {}).get("classes"):
         recipe["classes"] = classes
@@ -27,16 +27,17 @@ def _through(first: Dataset, target: Dataset, is_small: bool) -> Dataset:
     return {**target, "recipe": {**target.get("recipe", {}), "init": init}}
 
 
-def _classes(given: Dataset) -> list[str]:
-    """As they are called for training: some may have been put together, renamed or left out."""
-    plan = ClassPlan.model_validate(given.get("recipe", {}).get("classes", {}))
-    return list(with_classes(open_dataset(given["path"][0]), plan).classes)
+def _classes(dataset: Dataset) -> list[str]:
+    """Return the names of the training classes, after merging, renaming and exclusion."""
+    plan = ClassPlan.model_validate(dataset.get("recipe", {}).get("classes", {}))
+    return list(with_classes(open_dataset(dataset["path"][0]), plan).classes)
 
 
 def _labels(first: Iterable[str], target: Iterable[str]) -> dict[str, str]:
-    """Classes that are one but for capitals and leading zeros: what the first step calls them, and the second."""
-    called = {_plain(name): name for name in target}
-    return {name: called[_plain(name)] for name in first if _plain(name) in called and called[_plain(name)] != name}
+    """Return the names in the first step and in the target of classes that differ only in case and leading zeros."""
+    target_names = {_plain(name): name for name in target}
+    pairs = ((name, target_names.get(_plain(name))) for name in first)
+    return {name: match for name, match in pairs if match is not None and match != name}
 
 
 def _plain(name: str) -> str:
@@ -45,7 +46,7 @@ def _plain(name: str) -> str:
 
 TWO_STEP = Preset(
     name="two-step",
-    title="from nothing, from ImageNet, and from ImageNet through another dataset",
+    title="random weights, ImageNet, and ImageNet with pretraining on the other dataset",
     citation=(
         "Chen, Xie, Zhang et al. 2026, ImageNet pre-training and two-step transfer learning in "
         "chromosome image classification, Scientific Reports 16, 7572"
@@ -65,7 +66,7 @@ TWO_STEP = Preset(
         "vit_small_patch16_224",
     ),
     small_models=("mobilenet_v2", "efficientnet_lite0"),
-    regimes=("imagenet", "scratch", {"name": "two-step", "recipe": {}}),  # as its dataset says
+    regimes=("imagenet", "scratch", {"name": "two-step", "recipe": {}}),  # defined by the dataset
     baseline="imagenet",
     small_baseline="imagenet",
     recipe={
@@ -94,12 +95,13 @@ TWO_STEP = Preset(
         EPOCH,
         AMOUNTS,
         Deviation(
-            "Batch size, learning rates and the change to SGD stand in a supplement only: 32, .0001 and .001, half way."
+            "The batch size, the learning rates and the change to SGD are only in a supplement. Here they are 32, "
+            ".0001 and .001, and half of the epochs."
         ),
         Deviation(
-            "The first step goes on from its best epoch on a split of its own, better than ImageNet there or not; the "
-            "paper does not say from which."
+            "The second step starts from the best epoch of the first step, on the first step's own split, even if it "
+            "is not better than ImageNet there. The paper does not state its epoch."
         ),
-        Deviation("Images of the first step that are copies of tested ones are refused."),
+        Deviation("Images of the first step that are duplicates of test images are refused."),
     ),
 )
