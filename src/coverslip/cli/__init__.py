@@ -1,7 +1,7 @@
-"""The `coverslip` command: thin doors that parse, call public functions, and show the answer.
+"""The `coverslip` command: each command parses arguments, calls public functions and prints the result.
 
 Results go to stdout; progress, notes and errors to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130
-interrupted. Nothing heavy is imported before a command runs, so that `--help` answers at once.
+interrupted. Slow imports are delayed until a command runs, so that `--help` is fast.
 """
 
 import errno
@@ -30,24 +30,24 @@ _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and give its exit code; errors become one line on stderr.
+    """Run a command and return its exit code; errors become one line on stderr.
 
     Args:
-        arguments: without the program's name; `sys.argv` if None. `--debug` may stand anywhere.
+        arguments: without the program's name; `sys.argv` if None. `--debug` may be at any position.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"] or ["--help"]
-    for stream in (sys.stdout, sys.stderr):  # names of files may hold bytes that are no text
+    for stream in (sys.stdout, sys.stderr):  # file names may contain bytes that are not valid text
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
     limit_thread_spinning()
-    os.environ.setdefault(APART_VARIABLE, "1")  # read when images are first decoded
+    os.environ.setdefault(APART_VARIABLE, "1")  # read at the first decoding of an image
     try:
-        # Without standalone mode the exit code asked for by a command is returned, None where there was none.
+        # Without standalone mode, the exit code of a command is returned, or None.
         code = app(arguments, prog_name="coverslip", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:  # `coverslip inspect … | head`: the reader has seen enough
+    except BrokenPipeError:  # `coverslip inspect … | head`: the reader has closed the pipe
         _drop_answer()
         return 0
     except TyperException as error:
@@ -77,8 +77,8 @@ def _fail(line: str, code: int) -> int:
 
 
 def _end(line: str, code: int) -> int:
-    with suppress(OSError):  # nobody reads any more, or there is no space for a log
-        print(line, file=sys.stderr)  # noqa: T201  this is the door
+    with suppress(OSError):  # the pipe is closed, or the disk of a log is full
+        print(line, file=sys.stderr)  # noqa: T201  command-line output
     return code
 
 
@@ -91,16 +91,16 @@ def _fault(error: Exception, debug: bool) -> int:
 
 
 def _leave(reason: Failure) -> None:
-    """Write down how the command failed, for the program that began it and asked for that."""
+    """Write the reason of the failure to a file, if the program that started the command requests it."""
     file = os.environ.get(FAILURE_VARIABLE)
     if file:
-        with suppress(CoverslipError):  # on a full disk: it is printed all the same
+        with suppress(CoverslipError):  # on a full disk, the reason is still printed
             write_json(Path(file), asdict(reason))
 
 
 def _drop_answer() -> None:
-    """What is left of the answer goes nowhere; else Python complains about it when it ends."""
-    with suppress(OSError, ValueError):  # ValueError: stdout is no file
+    """Redirect the rest of stdout to the null device; otherwise Python reports an error at exit."""
+    with suppress(OSError, ValueError):  # ValueError: stdout is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,4 +1,4 @@
-"""The command line's table of contents: global options and the commands in the order of a day's work."""
+"""Global options, and the commands in the order of a typical workflow."""
 
 import inspect
 from collections.abc import Callable
@@ -32,7 +32,7 @@ app = typer.Typer(
     help="Train, test and use classifiers of microscope images on this computer.",
     epilog="New here? Try `coverslip demo`. Every command explains itself: `coverslip train --help`.",
     rich_markup_mode=None,
-    # Help is as wide as the terminal, as far as lines can be read.
+    # Help uses the width of the terminal, up to a readable line length.
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
 )
 
@@ -79,7 +79,7 @@ app.add_typer(weights.weights_app, name="weights")
 
 
 def _with_whole_examples(function: Callable[..., Any]) -> str:  # Any: whichever command
-    """A command's help, whose examples are not broken at the terminal's width: they are there to be copied."""
+    """Return a command's help without line breaks in its examples, so that they can be copied."""
     paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
     return "\n\n".join(f"\b\n{text}" if text.startswith("  coverslip ") else text for text in paragraphs)
 

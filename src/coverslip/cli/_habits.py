@@ -1,4 +1,4 @@
-"""What to type instead of options that other programs have and this one has not: choices of the recipe are set."""
+"""Suggestions for options of other programs that are recipe settings here."""
 
 import difflib
 from collections.abc import Sequence
@@ -9,29 +9,29 @@ from typer.exceptions import TyperException
 from coverslip.cli._options import usage_error
 from coverslip.cli._remedies import for_shell
 
-_NEAR = 0.7  # of difflib: below it, names are of other things
+_NEAR = 0.7  # similarity of difflib; below it, names are unrelated
 
 
 def keep_near_options(error: TyperException) -> None:
-    """Propose options of like names alone: the dashes before them make any two short ones alike."""
+    """Suggest only options with similar names, without their dashes, which make all short options similar."""
     option = str(getattr(error, "option_name", "")).lstrip("-")
     if possibilities := getattr(error, "possibilities", None):
-        names = {each.lstrip("-"): each for each in possibilities}
+        names = {possibility.lstrip("-"): possibility for possibility in possibilities}
         near = [names[name] for name in difflib.get_close_matches(option, names, cutoff=_NEAR)]
-        error.possibilities = near  # type: ignore[attr-defined]  # of an option that there is not
+        error.possibilities = near  # type: ignore[attr-defined]  # attribute of the error for an unknown option
 
 
 def set_instead(error: TyperException, arguments: Sequence[str]) -> str | None:
-    """The error for an option that is none, where it is a choice of the recipe and the command takes such; else None.
+    """Return the error for an unknown option that is a recipe setting, if the command accepts settings; else None.
 
     Args:
-        error: of parsing.
-        arguments: what was typed.
+        error: from parsing.
+        arguments: of the command line.
     """
     option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     if option is None or context is None or "settings" not in {parameter.name for parameter in context.command.params}:
         return None
-    # Something that is like an option of ours is that one misspelt.
+    # A name similar to an option of this command is treated as a misspelling of that option.
     key = _key_meant(option.lstrip("-"), may_be_misspelt=not getattr(error, "possibilities", None))
     if key is None:
         return None
@@ -44,14 +44,14 @@ def refuse_bare_settings(data: Sequence[str]) -> None:
     """Refuse `epochs=3` among the sources of images.
 
     Raises:
-        typer.BadParameter: there is no such file, but such a key.
+        typer.BadParameter: the file does not exist, but the recipe has such a key.
     """
     for source in data:
         name, equals, value = source.partition("=")
         key = _key_meant(name) if equals and not Path(source).exists() else None
         if key is not None:
-            typed = for_shell(f"{key}={value}")
-            raise usage_error("usage-bare-setting", source=source, setting=typed)
+            setting = for_shell(f"{key}={value}")
+            raise usage_error("usage-bare-setting", source=source, setting=setting)
 
 
 def _key_meant(name: str, *, may_be_misspelt: bool = True) -> str | None:
@@ -61,7 +61,7 @@ def _key_meant(name: str, *, may_be_misspelt: bool = True) -> str | None:
 
 
 def _value(option: str, arguments: Sequence[str]) -> str:
-    """What was typed behind the option."""
+    """Return the value that follows the option."""
     for at, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if name == option and equals:

@@ -1,4 +1,4 @@
-"""The recipe's choices as the command line lists them."""
+"""Recipe keys as listed by the command line."""
 
 import json
 import textwrap
@@ -7,7 +7,7 @@ from coverslip.runs.recipe import GROUPS, RecipeKey, recipe_keys
 
 
 def keys_as_text(width: int = 100) -> str:
-    """Every key below the title of its group: what it may hold, its default, and what it means."""
+    """Return every key below the title of its group: its possible values, default and meaning."""
     keys = recipe_keys()
     blocks = []
     for group in GROUPS:

@@ -1,4 +1,4 @@
-"""Options that several commands share, worded once."""
+"""Options that several commands share."""
 
 import csv
 from typing import Annotated, Any, Literal
@@ -69,23 +69,23 @@ AllClasses = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
-def setting(help_text: str) -> Any:  # Any: what Typer calls an option
-    """The option `--set` of a command, which may be given several times."""
+def setting(help_text: str) -> Any:  # Any: option type of Typer
+    """Return the option `--set` of a command, which may be repeated."""
     return typer.Option(
         "--set", metavar="KEY=VALUE", autocompletion=recipe_settings, help=help_text, show_default=False
     )
 
 
 def one_or_all(data: list[str]) -> str | list[str]:
-    """The single source as it is: a folder alone means something else than a list of files."""
+    """Return a single source without a list: a folder has a different meaning than a list of files."""
     return data[0] if len(data) == 1 else data
 
 
 def columns_of(option: str | None) -> dict[str, str]:
-    """The columns that `--columns` chooses, by what they hold.
+    """Return the columns that `--columns` sets, by their content.
 
     Raises:
-        typer.BadParameter: a part of the text is not NAME=COLUMN, or a name is given twice.
+        typer.BadParameter: a part of the text is not NAME=COLUMN, or a name is repeated.
     """
     columns: dict[str, str] = {}
     for pair in next(csv.reader([option]), []) if option else []:
@@ -98,17 +98,17 @@ def columns_of(option: str | None) -> dict[str, str]:
 
 
 def check_groups(group: str | None, group_pattern: str | None) -> None:
-    """Refuse two ways at once.
+    """Reject `--group` together with `--group-pattern`.
 
     Raises:
-        typer.BadParameter: both are given.
+        typer.BadParameter: both options are set.
     """
     if group is not None and group_pattern is not None:
         raise usage_error("usage-two-groups")
 
 
 def usage_error(code: str, *, hint: str | None = None, **parameters: Any) -> typer.BadParameter:
-    """Return the error for wrong usage, of a message of the catalogue.
+    """Return the error for wrong usage, from a message of the catalogue.
 
     Args:
         code, parameters: as of `messages.text`.

@@ -1,4 +1,4 @@
-"""Metrics of parts of the measured images: one class of two, whole groups, subgroups."""
+"""Metrics of subsets of the measured images: the positive class, whole groups, subgroups."""
 
 from rich.console import Console
 
@@ -13,7 +13,7 @@ _TITLES = {"sensitivity": "sensitivity", "specificity": "specificity", "ppv": "P
 
 
 def show_parts(console: Console, evaluation: Evaluation) -> None:
-    """A table for each part."""
+    """Print a table for each subset."""
     if evaluation.two_classes:
         positive = f"positive class: {one_line(evaluation.positive_class or '', 60)}"
         rows = [(_TITLES[name], estimate(metric)) for name, metric in evaluation.two_classes.items()]

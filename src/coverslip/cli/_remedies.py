@@ -1,4 +1,4 @@
-"""Remedies in the words of the command line: the only place that turns them into options and commands."""
+"""Conversion of remedies to options and commands of the command line."""
 
 import json
 import os
@@ -35,22 +35,22 @@ _OPTIONS = {
 
 
 def with_remedies(text: str, remedies: Sequence[Remedy]) -> str:
-    """A text that ends in a sentence on what to do, with what to type for it; a page words that itself."""
+    """Append the options or commands of remedies to a text; a page renders remedies itself."""
     if not remedies or is_read_on_a_page():
         return text
     settings = [_typed(remedy) for remedy in remedies if isinstance(remedy, Set)]
-    others = [_typed(remedy) for remedy in remedies if not isinstance(remedy, Set)]
-    typed = " or ".join(filter(None, [" ".join(settings), *others]))
-    return f"{text.removesuffix('.')} ({typed})."
+    other_suggestions = [_typed(remedy) for remedy in remedies if not isinstance(remedy, Set)]
+    suggestion = " or ".join(filter(None, [" ".join(settings), *other_suggestions]))
+    return f"{text.removesuffix('.')} ({suggestion})."
 
 
 def is_read_on_a_page() -> bool:
-    """Whether another program, such as the app, began this command and shows what it prints."""
+    """Return whether another program, such as the app, started this command and shows its output."""
     return FAILURE_VARIABLE in os.environ
 
 
 def error_line(error: CoverslipError) -> str:
-    """Return what happened, in which file, what to do, and what to type for it."""
+    """Return what happened, in which file, what to do, and the options or commands for it."""
     return with_remedies(str(error), error.remedies)
 
 
@@ -87,14 +87,14 @@ def _typed(remedy: Remedy) -> str:
 
 
 def _as_given(value: object) -> str:
-    """A value as `--set` takes it."""
+    """Return a value in the format of `--set`."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def for_shell(text: str | Path) -> str:
-    """A name as it is typed into a terminal, in a command that a message suggests: `Patient ID` gets its quotes."""
+    """Return a name for a suggested command, quoted for the shell if necessary, such as `Patient ID`."""
     text = str(text)
     if re.fullmatch(r"[\w@%+=:,./\\-]+", text):
         return text
-    # Double quotes serve in Windows too, as long as nothing inside them means more than itself.
+    # Double quotes also work on Windows, unless the text contains special characters.
     return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'

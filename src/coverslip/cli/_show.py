@@ -1,4 +1,4 @@
-"""How answers look on stdout: tables and sentences for people, one JSON object for programs."""
+"""Output on stdout: tables and sentences for people, one JSON object for programs."""
 
 import json
 import re
@@ -26,38 +26,38 @@ from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate
 
 Json = Mapping[str, Any]  # Any: JSON values
 
-MANY_CLASSES = 20  # of more, not all are shown
-MOST_LINES = 12  # of one kind; the rest is counted
+MANY_CLASSES = 20  # above it, not all are shown
+MOST_LINES = 12  # per kind; the rest is counted
 _LATE_CONTROLS = re.compile(r"[\x7f-\x9f]")
-_WHOLE = 10_000  # characters: nothing is cut out of the middle
+_WHOLE = 10_000  # characters: in practice, nothing is shortened
 
 
 class _Visible(Console):
-    """A console that shows control characters of names instead of handing them to the terminal."""
+    """A console that escapes control characters in names instead of sending them to the terminal."""
 
     def render_str(self, text: str, **options: Any) -> Text:  # Any: as Rich has them
-        """Escape control characters before the text is measured and laid out."""
+        """Escape control characters before the layout of the text."""
         return super().render_str(escape_controls_in_lines(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Escape the control characters of all that is printed, but not those of Rich."""
+        """Escape the control characters of all printed text, but not those of Rich."""
         for part, style, control in super().render(renderable, options):
             yield Segment(part if control else escape_controls_in_lines(part), style, control)
 
 
 class _Results(_Visible):
     def on_broken_pipe(self) -> None:
-        """`coverslip … | head -1`: `main` knows that the reader has seen enough. Rich would end with an error."""
+        """Raise BrokenPipeError for `coverslip … | head -1`, which `main` handles. Rich would exit with an error."""
         raise BrokenPipeError
 
 
 class _Notes(_Visible):
     def on_broken_pipe(self) -> None:
-        """Nobody reads any more, and no training may end because of that. Rich would end the program."""
+        """Stop printing, so that a training continues after its pipe is closed. Rich would exit the program."""
         self.quiet = True
 
     def print(self, *objects: Any, **options: Any) -> None:  # Any: as Rich has them
-        """Print, or go silent: a log on a full disk ends no training either."""
+        """Print, or stop printing: a log on a full disk must not end a training."""
         try:
             super().print(*objects, **options)
         except OSError:
@@ -65,7 +65,7 @@ class _Notes(_Visible):
 
 
 def results_console() -> Console:
-    """For answers. Lines are not broken at 80 columns when they go into a file or a pipe."""
+    """Return the console for results. In a file or a pipe, lines are not broken at 80 columns."""
     console = _Results(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = 160
@@ -73,14 +73,14 @@ def results_console() -> Console:
 
 
 def notes_console() -> Console:
-    """For progress and notes; `NO_COLOR` is respected by Rich. Goes silent when the reader has gone."""
+    """Return the console for progress and notes. Rich respects `NO_COLOR`. Printing stops if the pipe is closed."""
     return _Notes(stderr=True, highlight=False, emoji=False)
 
 
 def print_json(value: Json) -> None:
-    """One JSON object and nothing else, as it is in the files: no NaN. JSON itself escapes the first 32 characters."""
+    """Print one JSON object without NaN, as in the files. JSON itself escapes the first 32 characters."""
     printed = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    print(_LATE_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", printed))  # noqa: T201  this is the door
+    print(_LATE_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", printed))  # noqa: T201  command-line output
 
 
 def show_numbers(
@@ -91,14 +91,14 @@ def show_numbers(
     overestimates: Sequence[str] = (),
     all_classes: bool = False,
 ) -> None:
-    """The first metrics with their confidence intervals, and those of each class: of many classes the worst.
+    """Print the headline metrics with confidence intervals, and the metrics of each class, or of the worst classes.
 
     Args:
         console: for results.
         evaluation: the metrics.
-        own_test: those of the run's own test set, where these are of an external one.
+        own_test: metrics of the run's test set, if `evaluation` is of an external test set.
         overestimates: why the metrics are too high, in sentences.
-        all_classes: however many there are.
+        all_classes: whether to show all classes, even if there are many.
     """
     measured_on = text(
         "command-measured-on",
@@ -156,8 +156,8 @@ def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool
     if any(cell.counts for _, _, *cells, _ in rows for cell in cells if isinstance(cell, Estimate)):
         console.print(text("command-counts-without-interval", n_groups=FEWEST_GROUPS), soft_wrap=True)
     if is_cut:
-        shown = text("command-lowest-f1", n_shown=MOST_LINES, n_classes=len(evaluation.per_class))
-        console.print(shown, soft_wrap=True)
+        caption = text("command-lowest-f1", n_shown=MOST_LINES, n_classes=len(evaluation.per_class))
+        console.print(caption, soft_wrap=True)
         _show_confused(console, evaluation)
 
 
@@ -184,7 +184,7 @@ def _by_domain(evaluation: Evaluation) -> Table:
 
 
 def show_inspection(console: Console, inspection: Inspection, *, all_classes: bool = False) -> None:
-    """Counts, what the files are like, what was found with the images concerned, and what to do about it."""
+    """Print counts, properties of the files, findings with the affected images, and what to do."""
     groups = inspection.groups
     console.print(f"\n{one_line(inspection.root, _WHOLE)}", style="bold", soft_wrap=True)
     n_unreadable = inspection.n_images - inspection.n_readable
@@ -205,8 +205,8 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
         table.add_row(one_line(name), f"{inspection.classes[name]:,}", *n_groups)
     console.print(table)
     if is_cut:
-        shown = text("command-fewest-images", n_shown=MOST_LINES, n_classes=len(inspection.classes))
-        console.print(shown, soft_wrap=True)
+        caption = text("command-fewest-images", n_shown=MOST_LINES, n_classes=len(inspection.classes))
+        console.print(caption, soft_wrap=True)
 
     facts = {
         "domains": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
@@ -232,13 +232,13 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
     _show_some(console, "Notes", [*notes, *reading_notes])
     if isinstance(inspection, InspectionWithLeakageEstimate):
         _show_leakage_estimate(console, inspection.leakage_estimate)
-    _show_some(console, "What to do", [_on_what_to_do(each) for each in inspection.findings])
+    _show_some(console, "What to do", [_on_what_to_do(finding) for finding in inspection.findings])
     if not inspection.findings:
         console.print(f"\n{text('command-nothing-to-fix')}", style="bold")
 
 
 def _show_leakage_estimate(console: Console, leakage_estimate: LeakageEstimate | None) -> None:
-    """The leakage estimate: metrics of an image-level split and of a grouped one."""
+    """Print the leakage estimate: metrics of an image-level split and of a grouped split."""
     console.print("\nLeakage estimate: image-level split against grouped split", style="bold")
     if leakage_estimate is None:
         console.print(text("command-no-leakage-estimate"))
@@ -254,7 +254,7 @@ def _on_what_to_do(finding: Finding) -> str:
 
 
 def _clusters(finding: Finding) -> Iterator[str]:
-    """A line per cluster of images, each with what stands beside it."""
+    """Yield a line per cluster of images, each image with its note."""
     if not finding.notes:
         yield from (" = ".join(cluster) for cluster in finding.images)
         return
@@ -267,7 +267,7 @@ def _clusters(finding: Finding) -> Iterator[str]:
 
 
 def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int]) -> None:
-    """How many images got which decision; unreadable ones also as a warning."""
+    """Print the number of images per decision, and a warning about unreadable images."""
     table = table_of("decision", "images")
     is_cut = len(decisions) > MANY_CLASSES
     most = sorted(decisions, key=lambda name: -decisions[name])[:MOST_LINES]
@@ -284,7 +284,7 @@ def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int
 
 
 def show_models(console: Console, records: Sequence[Json]) -> None:
-    """One row per network."""
+    """Print a row per network."""
     if not records:
         console.print(text("command-no-network"))
         return
@@ -303,7 +303,7 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
 
 
 def show_weights(console: Console, listing: Json) -> None:
-    """One row per model whose pretrained weights are on this machine, and where imported ones lie."""
+    """Print a row per network with pretrained weights on this machine, and the folder of imported weights."""
     columns = ("model", "source", "license", "normalization", "size")
     table = table_of(*columns)
     for name in columns[1:4]:
@@ -327,7 +327,7 @@ def _normalisation(mean: Sequence[float], std: Sequence[float]) -> str:
 
 
 def show_cache(console: Console, listing: Json) -> None:
-    """Where the cache lies, how large it is and may be, and a row per store."""
+    """Print the folder, size and limit of the cache, and a row per store."""
     console.print(f"Folder  {listing['folder']}", soft_wrap=True)
     console.print(f"Size    {size_in_words(listing['size_bytes'])}")
     console.print(f"Limit   {text('command-cache-limit', size=size_in_words(listing['limit_bytes']))}")
@@ -348,7 +348,7 @@ def show_cache(console: Console, listing: Json) -> None:
 
 
 def size_in_words(n_bytes: int) -> str:
-    """Bytes for people: `512 B`, `3.4 MB`, `20 GB`."""
+    """Format a number of bytes: `512 B`, `3.4 MB`, `20 GB`."""
     size, unit = float(n_bytes), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if float(f"{size:.3g}") < 1000:
@@ -358,7 +358,7 @@ def size_in_words(n_bytes: int) -> str:
 
 
 def show_record(console: Console, record: Json) -> None:
-    """All that is known about one thing, a line each."""
+    """Print each field of a record on a line."""
     width = max(len(key) for key in record)
     for key, value in record.items():
         console.print(f"{key.replace('_', ' '):<{width}}  {_text(value)}", soft_wrap=True)
@@ -395,7 +395,9 @@ def _show_some(console: Console, title: str, lines: Sequence[str]) -> None:
         return
     console.print(f"\n{title} ({len(lines):,})", style="bold")
     for line in lines[:MOST_LINES]:
-        console.print(f"  {one_line(line, _WHOLE)}", soft_wrap=True)  # names may hold anything, line ends too
+        console.print(
+            f"  {one_line(line, _WHOLE)}", soft_wrap=True
+        )  # names may contain any character, including line ends
     if len(lines) > MOST_LINES:
         console.print(f"  {text('command-more-lines', n=len(lines) - MOST_LINES)}")
 
@@ -413,5 +415,5 @@ def _text(value: object) -> str:
 
 
 def _as_given(value: object) -> str:
-    """A value as a recipe or `--option KEY=VALUE` takes it."""
+    """Return a value in the format of a recipe or `--option KEY=VALUE`."""
     return value if isinstance(value, str) else json.dumps(value)

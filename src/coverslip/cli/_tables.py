@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     from coverslip.reports.tables import Cell
 
 
-def table_of(first: str, *others: str, text_columns: Collection[str] = ()) -> Table:
-    """A plain table; numbers stand at the right. Where it is too wide its widest cells are wrapped, and none is cut."""
+def table_of(first: str, *titles: str, text_columns: Collection[str] = ()) -> Table:
+    """Return a plain table with right-aligned numbers. In a table that is too wide, the widest cells are wrapped."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     table.add_column(first, overflow="fold")
-    for other in others:
-        is_text = other in text_columns
-        table.add_column(other, justify="left" if is_text else "right", overflow="fold")
+    for title in titles:
+        is_text = title in text_columns
+        table.add_column(title, justify="left" if is_text else "right", overflow="fold")
     return table
 
 
 def filled_table(
     columns: Sequence[str], rows: "Iterable[Sequence[Cell]]", *, text_columns: Collection[str] = ()
 ) -> Table:
-    """A table of a report: confidence intervals stand behind their values."""
+    """Return a table of a report, with confidence intervals after their values."""
     table = table_of(*columns, text_columns=text_columns)
     for row in rows:
         table.add_row(*map(str, row))
@@ -31,7 +31,7 @@ def filled_table(
 
 
 def latency_table(name: str, latency: "Latency") -> Table:
-    """Seconds that a network takes for one image and for many."""
+    """Return a table of the seconds that a network needs for one image and for many."""
     n = f"{latency.n_many:,} images"
     table = table_of(
         "network", "image size", "network, 1 image", f"network, {n}", "total, 1 image", f"total, {n}", f"{n} / 1 image"

@@ -1,4 +1,4 @@
-"""`coverslip app`: the whole job in the browser."""
+"""`coverslip app`: the whole workflow in the browser."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from coverslip.app.server import Server
 
-_PORT = 8765  # as in app.server, which would take too long to import for --help
+_PORT = 8765  # as in app.server, which is too slow to import for --help
 
 
 def app(
@@ -76,32 +76,32 @@ def app(
     from coverslip.workspace.store.home import open_workspace
     from coverslip.workspace.store.serving import redirect_file
 
-    home = open_workspace(workspace, tuple(root or ()))
-    from coverslip.app.server import open_server  # seconds, in which one would wait for a refusal
+    opened_workspace = open_workspace(workspace, tuple(root or ()))
+    from coverslip.app.server import open_server  # takes seconds; the workspace is checked before
 
-    # Ctrl-C, SIGTERM or a closed terminal is how one ends it: nothing that went wrong.
+    # Ctrl-C, SIGTERM or a closed terminal is the regular end, not an error.
     with (
         suppress(KeyboardInterrupt),
-        open_server(home, host=host, port=port, new_token=new_token) as server,
+        open_server(opened_workspace, host=host, port=port, new_token=new_token) as server,
         ExitStack() as stack,
     ):
         typer.echo(_greeting(server, port))
         if not no_browser and _has_screen():
             address = server.own_address
             if server.new_token:
-                address = stack.enter_context(redirect_file(home, address)).as_uri()
+                address = stack.enter_context(redirect_file(opened_workspace, address)).as_uri()
             webbrowser.open(address)
         server.run()
-    with suppress(OSError):  # the terminal may be gone
+    with suppress(OSError):  # the terminal may be closed
         typer.echo(f"\n{text('command-app-ended')}")
     _leave_at_once()
 
 
 def _leave_at_once() -> None:
-    """End the process: what had to be closed is closed.
+    """Exit the process immediately; all resources that need closing are closed.
 
-    Python would wait for threads that may be killed at any time, and take apart all that the server had loaded, which
-    takes seconds where the machine is busy.
+    A regular exit of Python waits for threads that can be killed at any time, and unloads all modules of the server,
+    which takes seconds on a busy machine.
     """
     from coverslip.images import end_decoding
 
@@ -133,5 +133,5 @@ def _greeting(server: "Server", wanted_port: int) -> str:
 
 
 def _has_screen() -> bool:
-    """Whether a browser would have one: another would start in the terminal, over the server's own lines."""
+    """Return whether a screen is available: a text browser would overwrite the server's output in the terminal."""
     return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ))

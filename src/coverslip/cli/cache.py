@@ -1,4 +1,4 @@
-"""`coverslip cache`: what is kept so that it need not be computed again, and how to be rid of it."""
+"""`coverslip cache`: show or empty the cache of computed data."""
 
 import time
 from datetime import UTC, datetime
@@ -68,28 +68,28 @@ def cache(
         else:
             show_cache(results_console(), listing)
         return
-    kinds = [known.name for known in known_kinds()]
+    kinds = [store_kind.name for store_kind in known_kinds()]
     if kind is not None and kind not in kinds:
         raise usage_error("usage-cache-kind", store=kind, has_kinds=bool(kinds), kinds=", ".join(kinds))
     latest = None if older_than is None else time.time() - older_than * _SECONDS_PER_DAY
-    chosen = [
+    selected_stores = [
         store
         for store in list_stores()
         if kind in (None, store.kind.name) and (latest is None or store.last_used <= latest)
     ]
-    removed = clean(chosen)
+    removed = clean(selected_stores)
     freed = sum(store.n_bytes for store in removed)
-    kept = [store for store in chosen if store not in removed and is_in_use(store)]
+    stores_in_use = [store for store in selected_stores if store not in removed and is_in_use(store)]
     if as_json:
-        names = {"removed": removed, "kept_in_use": kept}
+        names = {"removed": removed, "kept_in_use": stores_in_use}
         print_json(
             {"freed_bytes": freed, **{key: [str(store.folder) for store in stores] for key, stores in names.items()}}
         )
         return
     stdout = results_console()
     stdout.print(text("command-cache-freed", size=size_in_words(freed), n_removed=len(removed)))
-    if kept:
-        stdout.print(text("command-cache-in-use", size=size_in_words(sum(store.n_bytes for store in kept))))
+    if stores_in_use:
+        stdout.print(text("command-cache-in-use", size=size_in_words(sum(store.n_bytes for store in stores_in_use))))
 
 
 def _described(stores: "list[Store]") -> dict[str, Any]:  # Any: JSON values

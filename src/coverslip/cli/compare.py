@@ -1,4 +1,4 @@
-"""`coverslip compare`: runs side by side, and whether their difference is statistically significant."""
+"""`coverslip compare`: compare runs, with the statistical significance of their difference."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -54,14 +54,14 @@ def compare(
 
 
 def _as_json(comparison: "Comparison") -> dict[str, object]:
-    kept = ("value", "low", "high", "level", "method", "reason")
+    field_names = ("value", "low", "high", "level", "method", "reason")
     pairs = [
         {
             "a": pair.first,
             "b": pair.second,
             "metric": row.name,
             "labels": numbers.labels,
-            "difference": {name: getattr(row, name) for name in kept},
+            "difference": {name: getattr(row, name) for name in field_names},
             "a_value": row.first,
             "b_value": row.second,
             "p": row.p,
@@ -121,8 +121,8 @@ def _show_published(console: "Console", comparison: "Comparison") -> None:
     names = [name for name in METRICS if any(name in figures.metrics for figures in comparison.published)]
     rows = []
     for row in comparison.rows:
-        own = {metric.name: metric.value for metric in row.metrics}
-        rows.append((row.name, *(number(own.get(name)) for name in names)))
+        value_of = {metric.name: metric.value for metric in row.metrics}
+        rows.append((row.name, *(number(value_of.get(name)) for name in names)))
     for figures in comparison.published:
         source = f" ({one_line(figures.source, 60)})" if figures.source else ""
         values = (number(figures.metrics.get(name)) for name in names)

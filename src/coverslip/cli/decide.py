@@ -1,4 +1,4 @@
-"""`coverslip decide`: by what thresholds a classifier decides, without training it again."""
+"""`coverslip decide`: change the decision thresholds of a classifier without retraining."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -97,7 +97,7 @@ def decide(
         else:
             _show(results_console(), thresholds)
         return
-    choices: dict[str, Any] = {"decide_by": "roc" if by_roc else "highest"}  # Any: of each key its own
+    choices: dict[str, Any] = {"decide_by": "roc" if by_roc else "highest"}  # Any: a type per key
     if aims:
         choices = {"decide_by": aims[0][0], "target": aims[0][1]}
     if threshold is not None:
@@ -108,16 +108,16 @@ def decide(
         print_json(metrics_as_json(decided.metrics))
         return
     stdout = results_console()
-    reported = read_run(decided.folder)
-    show_numbers(stdout, decided.metrics, overestimates=overestimates(reported))
-    stdout.print(uncertain_words(reported) or text("command-none-uncertain"), soft_wrap=True)
+    reported_run = read_run(decided.folder)
+    show_numbers(stdout, decided.metrics, overestimates=overestimates(reported_run))
+    stdout.print(uncertain_words(reported_run) or text("command-none-uncertain"), soft_wrap=True)
     if (thresholds := thresholds_of(decided)) is not None:
         _show(stdout, thresholds, is_short=True)
     _show_choice(stdout, decided)
 
 
 def _show_choice(console: "Console", run: "Run") -> None:
-    """What the threshold gave where it was chosen: rarely just that on test images."""
+    """Print the results of the threshold on the images that it was chosen on; those on test images usually differ."""
     from coverslip.messages import text
     from coverslip.reports.words import decision_images, number
 
@@ -158,21 +158,28 @@ def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool
         n_negative=thresholds.n_negative,
     )
     console.print(sentence, soft_wrap=True)
-    shown = shown_choices(thresholds.choices, thresholds.threshold)
+    usual_choices = shown_choices(thresholds.choices, thresholds.threshold)
     in_use = {thresholds.threshold: " (in use)"}
     rows = [
         (
-            f"{each.threshold:.3g}{in_use.get(each.threshold, '')}",
-            *map(number, (each.sensitivity, each.specificity, each.ppv, each.npv)),
+            f"{choice.threshold:.3g}{in_use.get(choice.threshold, '')}",
+            *map(number, (choice.sensitivity, choice.specificity, choice.ppv, choice.npv)),
         )
-        for each in shown
+        for choice in usual_choices
     ]
     console.print(filled_table(("threshold", "sensitivity", "specificity", "PPV", "NPV"), rows))
-    if len(shown) < len(thresholds.choices):
-        console.print(text("command-thresholds-shown", n_shown=len(shown), n_thresholds=len(thresholds.choices)))
+    if len(usual_choices) < len(thresholds.choices):
+        console.print(
+            text("command-thresholds-shown", n_shown=len(usual_choices), n_thresholds=len(thresholds.choices))
+        )
 
 
 def shown_choices(choices: "Sequence[ThresholdChoice]", in_use: float) -> "list[ThresholdChoice]":
-    """Of thresholds with rising sensitivity those that usual targets choose, and the one in use; the lowest first."""
-    shown = {next(each for each in choices if each.sensitivity > target - _ROUNDING) for target in _TARGETS}
-    return [each for each in reversed(choices) if each in shown or each.threshold == in_use]
+    """Return the thresholds for common target sensitivities and the threshold in use, the lowest first.
+
+    `choices` are sorted by increasing sensitivity.
+    """
+    usual_choices = {
+        next(choice for choice in choices if choice.sensitivity > target - _ROUNDING) for target in _TARGETS
+    }
+    return [choice for choice in reversed(choices) if choice in usual_choices or choice.threshold == in_use]

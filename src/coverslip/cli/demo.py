@@ -1,4 +1,4 @@
-"""`coverslip demo`: the main job from start to finish on images that it draws itself."""
+"""`coverslip demo`: the complete workflow on synthetic images."""
 
 import json
 import shutil
@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-MARK = "demo.json"  # a folder that holds it is the folder of a demo, which may be overwritten
+MARK = "demo.json"  # marks the folder of a demo, which may be overwritten
 SLIDE = r"slide\d+"
-# A few epochs at the images' own size are enough to see the whole network learn, and done in a few minutes.
+# A few epochs at the original image size show fine-tuning within a few minutes.
 SETTINGS = ["epochs=5", "image_size=128"]
 
 
@@ -55,7 +55,7 @@ def demo(
 
 
 def _where(out: Path, report: Path) -> str:
-    """What lies where, and what to do next."""
+    """Return the locations of the results, and the next commands."""
     return f"""
 The sample images are synthetic: the metrics show that everything works, not how well it works on real cells.
 
@@ -74,10 +74,10 @@ Next       Put your images into one folder for each class, then:
 
 
 def _clear(out: Path) -> None:
-    """Make the folder ready; what an earlier demo left in it goes.
+    """Prepare the folder; results of an earlier demo are removed.
 
     Raises:
-        CoverslipError: the folder holds something that is not a demo's, or cannot be written to.
+        CoverslipError: the folder contains other files than a demo's, or cannot be written to.
     """
     from coverslip.errors import CoverslipError
     from coverslip.files import cannot_write, write_text

@@ -1,4 +1,4 @@
-"""`coverslip distance`: how far apart datasets are."""
+"""`coverslip distance`: distances between datasets."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`coverslip evaluate`: how good a classifier is, on images it was not trained on."""
+"""`coverslip evaluate`: metrics of a classifier on images it was not trained on."""
 
 from pathlib import Path
 from typing import Annotated
@@ -79,17 +79,17 @@ def evaluate(
             crop_size=crop_size or open_run(run).recipe.crop_size,
         )
     with shown_progress(notes_console()) as emit:
-        measured = pipeline.evaluate(run, dataset, name=name, device=device, emit=emit)
+        evaluation = pipeline.evaluate(run, dataset, name=name, device=device, emit=emit)
     if as_json:
-        print_json(metrics_as_json(measured.metrics))
+        print_json(metrics_as_json(evaluation.metrics))
     else:
         stdout = results_console()
-        own = measured.whole if data else None
-        beside = own.metrics if own and own.is_measured else None
-        doubts = () if data else overestimates(read_run(measured.folder))
-        show_numbers(stdout, measured.metrics, beside, overestimates=doubts, all_classes=all_classes)
+        trained_run = evaluation.whole if data else None
+        own_test_metrics = trained_run.metrics if trained_run and trained_run.is_measured else None
+        warnings = () if data else overestimates(read_run(evaluation.folder))
+        show_numbers(stdout, evaluation.metrics, own_test_metrics, overestimates=warnings, all_classes=all_classes)
         if data:
-            if text := against_own_test(read_evaluation(measured.folder)):
+            if text := against_own_test(read_evaluation(evaluation.folder)):
                 stdout.print(text, soft_wrap=True)
-            stdout.print(f"Report    {measured.report_file}", soft_wrap=True)
-        stdout.print(f"Details   {measured.folder}", soft_wrap=True)
+            stdout.print(f"Report    {evaluation.report_file}", soft_wrap=True)
+        stdout.print(f"Details   {evaluation.folder}", soft_wrap=True)

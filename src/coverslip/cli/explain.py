@@ -1,4 +1,4 @@
-"""`coverslip explain`: where in images the evidence lies, and which training images look alike."""
+"""`coverslip explain`: heat maps and similar training images."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    places: Annotated[
+    paths: Annotated[
         list[str],
         typer.Argument(
             metavar="RUN… PATH…",
@@ -63,7 +63,7 @@ def explain(
     from coverslip.cli.progress import shown_progress
     from coverslip.inference.explain import explain as explain_images
 
-    runs, images = _runs_and_images(places)
+    runs, images = _runs_and_images(paths)
     with shown_progress(notes_console()) as emit:
         explained = explain_images(
             runs,
@@ -82,22 +82,22 @@ def explain(
         _show(explained)
 
 
-def _runs_and_images(places: list[str]) -> tuple[list[str], list[str]]:
-    """Classifiers in front, images behind them.
+def _runs_and_images(paths: list[str]) -> tuple[list[str], list[str]]:
+    """Return the classifiers at the start of the paths, and the images after them.
 
     Raises:
-        typer.BadParameter: one of both is missing.
+        typer.BadParameter: classifiers or images are missing.
     """
-    n_runs = next((i for i, place in enumerate(places) if not _is_classifier(Path(place))), len(places))
-    n_runs = max(n_runs, 1)  # what is wrong with the first is said when it is opened
-    if n_runs == len(places):
+    n_runs = next((i for i, path in enumerate(paths) if not _is_classifier(Path(path))), len(paths))
+    n_runs = max(n_runs, 1)  # an error of the first path is reported when it is opened
+    if n_runs == len(paths):
         raise usage_error("usage-images-after-runs", hint="PATH…")
-    return places[:n_runs], places[n_runs:]
+    return paths[:n_runs], paths[n_runs:]
 
 
-def _is_classifier(place: Path) -> bool:
+def _is_classifier(path: Path) -> bool:
     names = ("recipe.yaml", "classifier", "weights.safetensors")
-    return place.suffix == ".coverslip" or any((place / name).exists() for name in names)
+    return path.suffix == ".coverslip" or any((path / name).exists() for name in names)
 
 
 def _as_json(explained: "Explanations") -> dict[str, object]:

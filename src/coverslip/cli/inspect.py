@@ -1,4 +1,4 @@
-"""`coverslip inspect`: what a folder of images holds, and what to fix before training."""
+"""`coverslip inspect`: check a dataset before training."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`coverslip models`: the networks one can choose from."""
+"""`coverslip models`: the available networks."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from coverslip.models import ModelRecord
 
 _MILLION, _THOUSAND_MILLION = 1e6, 1e9
-_N_CLASSES, _N_CHANNELS = 1000, 3  # as the records count
+_N_CLASSES, _N_CHANNELS = 1000, 3  # defaults of the records' counts
 
 
 def models(
@@ -125,13 +125,13 @@ def models(
         return
     if bench or image_size is not None or option or (classes, channels) != (_N_CLASSES, _N_CHANNELS):
         raise usage_error("usage-options-without-name")
-    chosen = select_models(
+    records = select_models(
         paper=paper,
         max_parameters=None if max_parameters is None else max_parameters * _MILLION,
         max_macs=None if max_macs is None else max_macs * _THOUSAND_MILLION,
         available=available,
     )
-    rows = [_row(record) for record in chosen]
+    rows = [_row(record) for record in records]
     if as_json:
         print_json({"models": rows})
     else:
@@ -145,7 +145,7 @@ def _latency(name: str, image_px: int | None) -> "Latency":
 
 
 def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> dict[str, Any]:  # Any: JSON values
-    """One network as it would be built, counted."""
+    """Return the record of a network with the costs of these settings."""
     if wrong := [setting for setting in settings if "=" not in setting]:
         raise usage_error("usage-model-option", option=wrong[0])
     from coverslip.models import model_info
@@ -168,7 +168,7 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
 
 
 def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
-    """What is known about a network; of its weights, what a training on this computer would take."""
+    """Return the record of a network, with the pretrained weights that a training on this computer would use."""
     from coverslip.models import starting_weights
 
     source = starting_weights(record)

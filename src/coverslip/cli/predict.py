@@ -1,4 +1,4 @@
-"""`coverslip predict`: what new images show."""
+"""`coverslip predict`: the classes of new images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -132,10 +132,10 @@ def predict(
 
 
 def _shares(options: Sequence[str]) -> dict[str, float]:
-    """The shares by class.
+    """Return the share of each class.
 
     Raises:
-        typer.BadParameter: one is no such pair, or a class is named twice.
+        typer.BadParameter: an option is not CLASS=SHARE, or a class is repeated.
     """
     shares = dict[str, float]()
     for name, share in map(_share, options):
@@ -146,10 +146,10 @@ def _shares(options: Sequence[str]) -> dict[str, float]:
 
 
 def _share(option: str) -> tuple[str, float]:
-    """A class and its share.
+    """Return a class and its share.
 
     Raises:
-        typer.BadParameter: it is no such pair.
+        typer.BadParameter: the option is not CLASS=SHARE.
     """
     name, separator, number = option.rpartition("=")
     try:
@@ -162,25 +162,27 @@ def _share(option: str) -> tuple[str, float]:
 
 
 def _as_json(shares: "dict[str, Metric]") -> dict[str, dict[str, object]]:
-    kept = ("value", "low", "high", "level", "method", "reason")
-    return {name: {each: getattr(share, each) for each in kept} for name, share in shares.items()}
+    field_names = ("value", "low", "high", "level", "method", "reason")
+    return {
+        name: {field_name: getattr(share, field_name) for field_name in field_names} for name, share in shares.items()
+    }
 
 
 def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None:
-    """How frequent classes seem to be, or why that is not known."""
+    """Print the estimated class proportions, or why they cannot be estimated."""
     from coverslip.cli._show import results_console
     from coverslip.cli._tables import table_of
     from coverslip.datasets import one_line
     from coverslip.messages import text
 
-    known = {name: share for name, share in shares.items() if share.value is not None}
-    if not known:
+    estimated_shares = {name: share for name, share in shares.items() if share.value is not None}
+    if not estimated_shares:
         for reason in dict.fromkeys(share.reason for share in shares.values() if share.reason):
             results_console().print(text("command-no-proportions", reason=reason), soft_wrap=True)
         return
     table = table_of("class", "assumed", "estimated proportion", "95% range (sampling error only)")
-    for name in sorted(known, key=lambda name: -(known[name].value or 0))[:_MOST_CLASSES]:
-        share = known[name]
+    for name in sorted(estimated_shares, key=lambda name: -(estimated_shares[name].value or 0))[:_MOST_CLASSES]:
+        share = estimated_shares[name]
         table.add_row(
             one_line(name), f"{assumed[name]:.3f}", f"{share.value:.3f}", f"{share.low:.3f} to {share.high:.3f}"
         )

@@ -1,4 +1,4 @@
-"""`coverslip preview`: what training will see, to be looked at before it starts."""
+"""`coverslip preview`: training images after preprocessing and augmentation."""
 
 from pathlib import Path
 from typing import Annotated

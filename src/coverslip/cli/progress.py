@@ -1,4 +1,4 @@
-"""Show the events of long work on stderr: live bars on a terminal, a few plain lines elsewhere."""
+"""Show the progress of long tasks on stderr: live bars on a terminal, otherwise a few plain lines."""
 
 import time
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from coverslip.runs.log import Progress, Work, fold_event, seconds_left
 
 SECONDS_BETWEEN_LINES = 10.0
 
-# 80 columns wide, as narrow as terminals get.
+# At most 80 columns, the width of a narrow terminal.
 EPOCH_HEADER = (
     "   learning loss         accuracy     precision    recall       F1\n"
     "epoch  rate train val    train val    train val    train val    train val    time"
@@ -39,7 +39,7 @@ EPOCH_HEADER = (
 
 @contextmanager
 def shown_progress(console: Console) -> Iterator[Emit]:
-    """A listener for as long as the work lasts.
+    """Return a context manager with the receiver of progress events.
 
     On a terminal that can move its cursor it draws bars; otherwise (a file, a pipe, a job's log) it prints a line per
     stage and epoch, and one every ten seconds in between.
@@ -53,20 +53,20 @@ def shown_progress(console: Console) -> Iterator[Emit]:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """So much of something is done."""
+    """The progress of a task."""
 
     name: str
     done: int
     total: int
-    beside: str  # what is said beside it
+    beside: str  # text beside the bar
 
 
-_UNTOLD = Bar("working", 0, 0, "")  # what is done has no parts that are counted, or none yet
-_WHOLE = 1000  # what a bar of all is divided into
+_INDETERMINATE = Bar("working", 0, 0, "")  # shown if no countable progress is available
+_WHOLE = 1000  # number of steps of the bar for the whole task
 
 
 def bars_of(progress: Progress, now: float) -> list[Bar]:
-    """What goes on, the innermost first; `now` is in seconds since 1970."""
+    """Return the bars of the current tasks, the innermost first; `now` is in seconds since 1970."""
     bars = []
     work, step = progress.work, progress.step
     if work is not None and work.done < work.total:
@@ -81,7 +81,7 @@ def bars_of(progress: Progress, now: float) -> list[Bar]:
 
 
 def _of_all(progress: Progress) -> str:
-    """Which training it is, where there are several."""
+    """Return the title of the current training, such as its fold."""
     if progress.has_pretraining:
         return "step 1 of 2" if progress.is_pretraining else "step 2 of 2"
     if progress.n_folds:
@@ -90,8 +90,8 @@ def _of_all(progress: Progress) -> str:
 
 
 def _left(progress: Progress, now: float) -> str:
-    left = seconds_left(progress, now)
-    return text("progress-left", time=rough_duration(left)) if left else ""
+    remaining_seconds = seconds_left(progress, now)
+    return text("progress-left", time=rough_duration(remaining_seconds)) if remaining_seconds else ""
 
 
 class _Bars:
@@ -125,10 +125,10 @@ class _Bars:
             self.drawn.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self, bars: list[Bar]) -> None:
-        for name in self.tasks.keys() - {bar.name for bar in bars or (_UNTOLD,)}:
+        for name in self.tasks.keys() - {bar.name for bar in bars or (_INDETERMINATE,)}:
             self.drawn.remove_task(self.tasks.pop(name))
-        if not bars and _UNTOLD.name not in self.tasks:
-            self.tasks[_UNTOLD.name] = self.drawn.add_task(_UNTOLD.name, total=None, beside="")
+        if not bars and _INDETERMINATE.name not in self.tasks:
+            self.tasks[_INDETERMINATE.name] = self.drawn.add_task(_INDETERMINATE.name, total=None, beside="")
         for bar in bars:
             if bar.name not in self.tasks:
                 self.tasks[bar.name] = self.drawn.add_task(bar.name, total=bar.total, beside="")
@@ -136,11 +136,11 @@ class _Bars:
 
 
 class _Lines:
-    """Plain lines, few enough for a log."""
+    """Plain lines at intervals suitable for a log."""
 
     def __init__(self, console: Console) -> None:
         self.console, self.progress = console, Progress()
-        self.last = time.monotonic()  # when the last line was printed
+        self.last = time.monotonic()  # time of the last printed line
 
     def show(self, event: Event) -> None:
         now = time.time()
@@ -149,8 +149,8 @@ class _Lines:
             case StepEnded():
                 where = f"epoch {event.epoch} of {self.progress.n_epochs}, step {event.step} of {event.n_steps}"
                 pace = f"loss {_five(event.loss)}, {event.images_per_second:.0f} images/s"
-                left = _left(self.progress, now)
-                self._between(f"{where}: {pace}{left and ', '}{left}")
+                time_left = _left(self.progress, now)
+                self._between(f"{where}: {pace}{time_left and ', '}{time_left}")
             case Progressed() if event.done < event.total:
                 done = f"{event.stage}: {event.done:,} of {event.total:,} {event.unit}  {_pace(event)}"
                 self._between(done.rstrip())
@@ -168,7 +168,7 @@ class _Lines:
 
 
 def _news(before: Progress, after: Progress) -> list[str]:
-    """What an event leads to for the first time in a run."""
+    """Return notes on conditions that occur for the first time in a run."""
     is_dip_new = _has_dip(after) and not _has_dip(before)
     return [f"Note: {EARLY_DIP}"] if is_dip_new else []
 
@@ -178,7 +178,7 @@ def _has_dip(progress: Progress) -> bool:
 
 
 def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
-    """What is worth a lasting line; `progress` is as it is after the event."""
+    """Return the lines to print permanently for an event; `progress` is the state after the event."""
     match event:
         case Noted():
             level = "Warning" if event.level == "warning" else "Note"
@@ -202,10 +202,10 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
         case FoldStarted():
             return ["", text("progress-fold", fold=event.fold, n_folds=event.n_folds)]
         case FoldEnded():
-            left = _left(progress, now)
+            time_left = _left(progress, now)
             scores = f"accuracy {_five(event.accuracy)}, macro-F1 {_five(event.macro_f1)}"
-            tested = text("progress-fold-tested", fold=event.fold, n_folds=event.n_folds, scores=scores)
-            return [f"{tested}{left and '; '}{left}"]
+            sentence = text("progress-fold-tested", fold=event.fold, n_folds=event.n_folds, scores=scores)
+            return [f"{sentence}{time_left and '; '}{time_left}"]
         case StageStarted(stage="instant"):
             return [text("progress-instant")]
         case StageStarted(stage="finetune"):
@@ -216,8 +216,12 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
             accuracy, f1 = f"{event.val_accuracy:.3f}", f"{event.val_macro_f1:.3f}"
             return [text("progress-instant-scored", time=duration(event.seconds), accuracy=accuracy, f1=f1)]
         case EpochEnded():
-            own = (event.fold, event.is_pretraining)
-            n_epochs = sum(len(each.epochs) for each in progress.trainings if (each.fold, each.is_pretraining) == own)
+            training_key = (event.fold, event.is_pretraining)
+            n_epochs = sum(
+                len(training.epochs)
+                for training in progress.trainings
+                if (training.fold, training.is_pretraining) == training_key
+            )
             return [EPOCH_HEADER, epoch_row(event)] if n_epochs == 1 else [epoch_row(event)]
         case ClassifierSelected(stage="finetune", epoch=epoch):
             return [text("progress-selected", epoch=epoch, selection=event.checkpoint_selection or "best")]
@@ -226,7 +230,7 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
 
 
 def epoch_row(e: EpochEnded) -> str:
-    """One line of the table under `EPOCH_HEADER`: training and validation values side by side."""
+    """Return a line of the table under `EPOCH_HEADER`: training and validation values side by side."""
     pairs = (
         (e.train_loss, e.val_loss),
         (e.train_accuracy, e.val_accuracy),
@@ -240,14 +244,14 @@ def epoch_row(e: EpochEnded) -> str:
 
 
 def _five(value: float | None) -> str:
-    """A number in five characters: 0.412, 12.40."""
+    """Format a number in five characters: 0.412, 12.40."""
     return "  -  " if value is None else f"{value:.3f}"[:5]
 
 
 def _pace(event: Progressed | Work) -> str:
-    parts = []
+    texts = []
     if event.per_second is not None:
-        parts.append(f"{event.per_second:,.0f} {event.unit}/s")
+        texts.append(f"{event.per_second:,.0f} {event.unit}/s")
     if event.seconds_left is not None:
-        parts.append(f"{duration(event.seconds_left)} left")
-    return "  ".join(parts)
+        texts.append(f"{duration(event.seconds_left)} left")
+    return "  ".join(texts)

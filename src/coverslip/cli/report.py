@@ -1,4 +1,4 @@
-"""`coverslip report`: the report of a run, written again."""
+"""`coverslip report`: rewrite the report of a run."""
 
 from pathlib import Path
 from typing import Annotated

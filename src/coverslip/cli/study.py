@@ -1,4 +1,4 @@
-"""`coverslip study`: networks, ways to start and datasets compared on the same splits."""
+"""`coverslip study`: compare networks, initializations and datasets on the same splits."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -130,12 +130,12 @@ def run(
     """
     from coverslip import studies
 
-    chosen = plan if _is_file(plan) else _preset(plan, data, group, group_pattern, small, as_published)
+    study_plan = plan if _is_file(plan) else _preset(plan, data, group, group_pattern, small, as_published)
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
 
     if dry_run:
-        cells = studies.plan_study(chosen, out)
+        cells = studies.plan_study(study_plan, out)
         studies.check_cells(cells)
         with shown_progress(notes_console()) as emit:
             seconds = studies.cell_seconds(cells, emit)
@@ -143,7 +143,9 @@ def run(
         return
 
     with shown_progress(notes_console()) as emit:
-        comparison = studies.run_study(chosen, out=out, on=on, trust_cluster=trust_cluster, budget=budget, emit=emit)
+        comparison = studies.run_study(
+            study_plan, out=out, on=on, trust_cluster=trust_cluster, budget=budget, emit=emit
+        )
     _show(comparison, out, as_json=as_json)
     _exit_if_failed(comparison)
 
@@ -183,17 +185,17 @@ def preset(
     console = results_console()
     if name is None:
         table = table_of("preset", "study", "publication")
-        for each in studies.PRESETS.values():
-            table.add_row(each.name, each.title, each.citation)
+        for study_preset in studies.PRESETS.values():
+            table.add_row(study_preset.name, study_preset.title, study_preset.citation)
         console.print(table)
         return
-    made = _preset(name, data, group, group_pattern, small, as_published)
+    study_plan = _preset(name, data, group, group_pattern, small, as_published)
     if out is None:
         raise usage_error("usage-plan-file")
-    studies.save_plan(made, out)
-    n = len(studies.plan_study(made, out.parent))
+    studies.save_plan(study_plan, out)
+    n = len(studies.plan_study(study_plan, out.parent))
     console.print(f"Plan      {text('command-plan', path=out, n_trainings=n)}", soft_wrap=True)
-    for note in made.notes:
+    for note in study_plan.notes:
         console.print(text("command-deviation", note=note), soft_wrap=True)
 
 
@@ -304,8 +306,8 @@ def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, a
     from coverslip.studies import state_of
 
     if as_json:
-        shown = [{"name": cell.name, "state": state_of(cell).state, "seconds": seconds[cell.name]} for cell in cells]
-        print_json({"cells": shown})
+        rows = [{"name": cell.name, "state": state_of(cell).state, "seconds": seconds[cell.name]} for cell in cells]
+        print_json({"cells": rows})
         return
     table = table_of("training", "network", "regime", "state", "about")
     for cell in cells:
@@ -314,9 +316,11 @@ def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, a
         table.add_row(cell.name, cell.model, regime, state_of(cell).state, "–" if needed is None else duration(needed))
     console = results_console()
     console.print(table)
-    known = [needed for needed in seconds.values() if needed is not None]
-    n_unknown = len(cells) - len(known)
-    total = text("command-study-time", n_trainings=len(cells), time=duration(sum(known)), n_unknown=n_unknown)
+    estimated_seconds = [needed for needed in seconds.values() if needed is not None]
+    n_unknown = len(cells) - len(estimated_seconds)
+    total = text(
+        "command-study-time", n_trainings=len(cells), time=duration(sum(estimated_seconds)), n_unknown=n_unknown
+    )
     console.print(total, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""`coverslip train`: labelled images become a run folder."""
+"""`coverslip train`: train a classifier from labeled images."""
 
 import time
 from dataclasses import replace
@@ -158,13 +158,13 @@ def train(
       coverslip train --finish runs/first
     """
     check_groups(group, group_pattern)
-    if sum(each is not None for each in (data, resume, finish)) != 1:
+    if sum(option is not None for option in (data, resume, finish)) != 1:
         raise usage_error("usage-train")
-    began = time.monotonic()  # the time that importing takes counts
-    others = (recipe, model, settings, group, group_pattern, columns, crop_size, allow_leakage, out)
-    if resume is not None and any(others):
+    began = time.monotonic()  # includes the time for imports
+    other_options = (recipe, model, settings, group, group_pattern, columns, crop_size, allow_leakage, out)
+    if resume is not None and any(other_options):
         raise usage_error("usage-resume-options")
-    if finish is not None and any((*others, budget)):
+    if finish is not None and any((*other_options, budget)):
         raise usage_error("usage-finish-options")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
@@ -197,7 +197,7 @@ def train(
                 columns=columns,
                 crop_size=crop_size,
             )
-            if column_pattern is not None:  # the app wrote the table
+            if column_pattern is not None:  # the table is from the app
                 dataset = replace(dataset, opening=replace(dataset.opening, column_pattern=column_pattern))
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
             with no_folder_after(LeakageFound, Run(out)):  # so that the same command with --allow-leakage can use it
@@ -230,7 +230,7 @@ def images_and_recipe(
     columns: str | None = None,
     crop_size: int | None = None,
 ) -> "tuple[Dataset, Recipe]":
-    """The images and the recipe that the options describe."""
+    """Return the dataset and the recipe that the options describe."""
     refuse_bare_settings(data)
     from coverslip import pipeline
     from coverslip.runs import Recipe, load_recipe, with_settings
@@ -250,7 +250,7 @@ def images_and_recipe(
 
 
 def _next_free(parent: Path, name: str) -> Path:
-    """The first of `name-1`, `name-2`, … that does not exist."""
+    """Return the first of `name-1`, `name-2`, … that does not exist."""
     number = 1
     while (parent / f"{name}-{number}").exists():
         number += 1

@@ -1,4 +1,4 @@
-"""`coverslip weights`: pretrained weights on this machine, and how to add one's own."""
+"""`coverslip weights`: list, import and download pretrained weights."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any

@@ -1,4 +1,4 @@
-"""Drawings of curves that each class has: ROC, and precision against recall."""
+"""Draw the ROC and precision-recall curves of each class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ _AVERAGE_DASHES: Any = {"macro-average": (0, (5, 1.5)), "micro-average": (0, (1,
 
 @dataclass(frozen=True, slots=True)
 class Average:
-    """A curve over all classes, where there are more than two: both of two are one seen from either side."""
+    """An average curve over more than two classes; with two classes, both curves hold the same information."""
 
     name: str
-    curve: Curve | None  # None: it is a number only
-    value: float | None  # of the area below it
+    curve: Curve | None  # None: only the value is available
+    value: float | None  # area under the curve
 
 
 def roc_averages(probability: np.ndarray, label: np.ndarray, macro: float | None, micro: float | None) -> list[Average]:
-    """The macro- and the micro-average of the ROC curves; with their areas, which are known."""
+    """Return the macro- and the micro-average of the ROC curves, with the areas passed in."""
     if probability.shape[1] < 3:
         return []
     return [
@@ -38,11 +38,11 @@ def roc_averages(probability: np.ndarray, label: np.ndarray, macro: float | None
 
 
 def pr_averages(probability: np.ndarray, label: np.ndarray, macro: float | None) -> list[Average]:
-    """Likewise of precision and recall: the macro-average is a number without a curve of its own."""
+    """Return the averages of precision and recall; the macro-average is a number without a curve."""
     if probability.shape[1] < 3:
         return []
-    own = np.eye(probability.shape[1], dtype=bool)[label]
-    micro = float(average_precision(probability.ravel(), own.ravel()).value)
+    is_true_class = np.eye(probability.shape[1], dtype=bool)[label]
+    micro = float(average_precision(probability.ravel(), is_true_class.ravel()).value)
     return [Average("macro-average", None, macro), Average("micro-average", micro_pr_curve(probability, label), micro)]
 
 
@@ -53,7 +53,7 @@ def roc(
     aurocs: Sequence[float | None],
     averages: Sequence[Average] = (),
 ) -> "Figure":
-    """ROC curve of each class against all others; of many classes only the hardest are coloured and named."""
+    """Draw the ROC curve of each class against all others; of many classes, color and name only the hardest."""
     curves = [roc_curve(probability[:, k], label == k) for k in range(len(classes))]
     figure, axes = _drawn(curves, classes, aurocs, averages, "Area under the curve (AUROC)")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=0)
@@ -68,7 +68,7 @@ def precision_recall(
     average_precisions: Sequence[float | None],
     averages: Sequence[Average] = (),
 ) -> "Figure":
-    """Precision against recall of each class, drawn likewise."""
+    """Draw precision against recall for each class."""
     curves = [pr_curve(probability[:, k], label == k) for k in range(len(classes))]
     figure, axes = _drawn(curves, classes, average_precisions, averages, "Average precision")
     axes.set(xlabel="recall (sensitivity)", ylabel="precision (PPV)")
@@ -84,10 +84,10 @@ def _drawn(
 ) -> tuple["Figure", "Axes"]:
     figure = new_figure(8.6, 3.7)
     axes, legend = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    known = [k for k in range(len(classes)) if values[k] is not None]
-    hardest = sorted(known, key=lambda k: values[k] or 0.0)
-    named = hardest[:N_CLASS_COLOURS]
-    style = {k: (class_colour(k), CLASS_DASHES[k // N_CLASS_COLOURS % len(CLASS_DASHES)]) for k in named}
+    indices_with_value = [k for k in range(len(classes)) if values[k] is not None]
+    hardest = sorted(indices_with_value, key=lambda k: values[k] or 0.0)
+    colored_indices = hardest[:N_CLASS_COLOURS]
+    style = {k: (class_colour(k), CLASS_DASHES[k // N_CLASS_COLOURS % len(CLASS_DASHES)]) for k in colored_indices}
     for k in reversed(hardest):
         curve = curves[k]
         if curve is not None:
@@ -99,14 +99,14 @@ def _drawn(
             dash = _AVERAGE_DASHES[average.name]
             axes.plot(average.curve.x, average.curve.y, color=INK, linestyle=dash, linewidth=1.8)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.01, 1.02))
-    rows: list[_KeyRow] = [(shortened(classes[k]), values[k], *style[k]) for k in named]
+    rows: list[_KeyRow] = [(shortened(classes[k]), values[k], *style[k]) for k in colored_indices]
     rows += [
         (average.name, average.value, INK, _AVERAGE_DASHES[average.name])
         if average.curve
         else (f"{average.name} (a mean, no curve)", average.value, INK, None)
         for average in averages
     ]
-    _key(legend, rows, what, len(known) - len(named))
+    _key(legend, rows, what, len(indices_with_value) - len(colored_indices))
     return figure, axes
 
 

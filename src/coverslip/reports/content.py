@@ -1,4 +1,4 @@
-"""Numbers of a run as rows, by which the report and the app's pages show the same."""
+"""Metrics of a run as rows, shared by the report and the app's pages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -102,7 +102,7 @@ class FoldResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldsResult:
-    """Fold by fold, and the mean."""
+    """The metrics of each fold, and their mean."""
 
     rows: list[FoldResult]
     mean: Row
@@ -121,11 +121,11 @@ class DomainResult:
 
 
 def facts(run: ReportedRun) -> list[tuple[str, str]]:
-    """The small line of figures below the headline."""
+    """Return the titles and values of the line below the headline."""
     seconds, is_own = run.seconds_of_training, run.evaluation is None
     n_groups = run.n_groups if is_own else run.metrics.n_named_groups
     n_ungrouped = run.n_ungrouped if is_own else run.metrics.n_ungrouped
-    shown = [
+    rows = [
         ("images", count(len(run.used) if is_own else run.metrics.n)),
         ("classes", str(len(run.classes))),
         ("groups", str(n_groups) if n_groups else "none given"),
@@ -133,18 +133,19 @@ def facts(run: ReportedRun) -> list[tuple[str, str]]:
         ("model", run.recipe.model),
     ]
     if run.domains and is_own:
-        shown.insert(1, ("domains", str(len(run.domains))))
+        rows.insert(1, ("domains", str(len(run.domains))))
     if seconds and is_own:
-        shown.append(("training", f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
-    return shown
+        rows.append(("training", f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
+    return rows
 
 
-# With two classes the probability of the second one, else of the predicted one (evaluation/calibration.py).
+# With two classes, these use the probability of the second class, else of the predicted class: see
+# evaluation/calibration.py.
 _OF_ONE_PROBABILITY = ("calibration_slope", "calibration_intercept")
 
 
 def measured(name: str, metric: Metric) -> Measured:
-    """A number with its title, meaning and scale, and which end of it is good."""
+    """Return a metric with its title, meaning, scale and direction."""
     record = METRICS[name]
     return Measured(
         name=name,
@@ -164,14 +165,15 @@ def measured(name: str, metric: Metric) -> Measured:
 
 
 def metrics(run: ReportedRun) -> list[MetricValue]:
-    """All numbers, in the order of the table of metrics."""
+    """Return all metrics, in the order of the table of metrics."""
     return [_of_run(run, name) for name in METRICS if name in run.metrics.metrics]
 
 
 def interval_methods(run: ReportedRun) -> str:
-    """How the confidence intervals of the first metrics were computed; empty where none has one.
+    """Return how the confidence intervals of the headline metrics were computed; empty if no metric has an interval.
 
-    Most have the same; the others are named behind their own: a value of exactly 1 has an exact binomial interval.
+    The most frequent method comes first. Other methods are followed by the titles of their metrics: for example, a
+    value of exactly 1 has an exact binomial interval.
     """
     titles_of: dict[str, list[str]] = {}
     for metric in metrics(run):
@@ -186,7 +188,7 @@ def interval_methods(run: ReportedRun) -> str:
 
 def _of_run(run: ReportedRun, name: str) -> MetricValue:
     metric = measured(name, run.metrics[name])
-    values = {each.name: getattr(metric, each.name) for each in fields(metric)}
+    values = {field.name: getattr(metric, field.name) for field in fields(metric)}
     if name in _OF_ONE_PROBABILITY:
         is_of_two = len(run.classes) == 2
         label = run.classes[1] if is_of_two else ""
@@ -196,7 +198,7 @@ def _of_run(run: ReportedRun, name: str) -> MetricValue:
 
 
 def classes(run: ReportedRun) -> list[ClassResult]:
-    """The numbers of each class."""
+    """Return the metrics of each class."""
     card = run.run.card
     points = (
         {}
@@ -244,15 +246,15 @@ def _counts(numbers: Mapping[str, Metric]) -> dict[str, Counts]:
 
 
 def domains(run: ReportedRun) -> list[DomainResult]:
-    """The numbers of each domain, and how many classes it has test images of."""
+    """Return the metrics of each domain, and the number of classes among its test images."""
     tested = () if run.tested is None else run.tested.rows
-    own = {(run.domain_of.get(row.image_id, ""), row.label) for row in tested}
+    domain_labels = {(run.domain_of.get(row.image_id, ""), row.label) for row in tested}
     return [
         DomainResult(
             name=name,
             n=scores.n,
             n_groups=scores.n_groups,
-            n_classes=sum(domain == name for domain, _ in own),
+            n_classes=sum(domain == name for domain, _ in domain_labels),
             metrics=_some(run, scores.metrics),
         )
         for name, scores in run.metrics.by_domain.items()
@@ -260,7 +262,7 @@ def domains(run: ReportedRun) -> list[DomainResult]:
 
 
 def folds(run: ReportedRun) -> FoldsResult | None:
-    """The numbers of each fold and their mean; None where there was one split."""
+    """Return the metrics of each fold and their mean; None for a single split."""
     scores = run.metrics.folds
     if scores is None:
         return None
@@ -272,12 +274,15 @@ def folds(run: ReportedRun) -> FoldsResult | None:
 
 
 def _some(run: ReportedRun, numbers: Mapping[str, Metric]) -> list[Measured]:
-    """The numbers that a row for each part of the images has room for."""
+    """Return the metrics that fit into a row per fold or domain."""
     return [measured(name, numbers[name]) for name in row_metrics(run.metrics.primary)]
 
 
 def uncalibrated(run: ReportedRun) -> np.ndarray | None:
-    """(n, n_classes) probabilities before calibration; None where they are not known: folds have a temperature each."""
+    """Return (n, n_classes) probabilities before calibration.
+
+    None if they are not available, as after cross-validation, in which each fold has its temperature.
+    """
     temperature = run.calibration.temperature
     if run.tested is None or temperature in (0, 1) or run.n_folds:
         return None
@@ -285,6 +290,6 @@ def uncalibrated(run: ReportedRun) -> np.ndarray | None:
 
 
 def calibration_errors(run: ReportedRun) -> dict[str, float | None]:
-    """Mean gap between probability and share that is right, after and before calibration."""
+    """Return the expected calibration error after and before calibration."""
     names = ("ece", "ece_uncalibrated")
     return {name: run.metrics[name].value if name in run.metrics.metrics else None for name in names}

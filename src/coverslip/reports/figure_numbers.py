@@ -1,4 +1,4 @@
-"""The numbers behind each drawing, as the rows of a table: `figures/NAME.csv`."""
+"""The data of each figure, as the rows of a table: `figures/NAME.csv`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -21,7 +21,7 @@ class Numbers:
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str]) -> Numbers:
-    """A row for each pair of a true class and one that was predicted: how many images, and their share of the class."""
+    """Return a row per pair of true and predicted class: number of images, and their share of the true class."""
     whole = np.maximum(matrix.sum(axis=1), 1)
     rows = [
         (true, predicted, int(matrix[i, k]), float(matrix[i, k] / whole[i]))
@@ -32,11 +32,11 @@ def confusion(matrix: np.ndarray, classes: Sequence[str]) -> Numbers:
 
 
 def calibration(probability: np.ndarray, label: np.ndarray, before: np.ndarray | None) -> Numbers:
-    """The bins of predicted probability, before and after calibration."""
-    parts = (("before", before), ("after", probability))
+    """Return the bins of predicted probability, before and after calibration."""
+    stages = (("before", before), ("after", probability))
     rows = [
         (name, b.low, b.high, b.n, b.confidence, b.accuracy)
-        for name, values in parts
+        for name, values in stages
         if values is not None
         for b in reliability_bins(values, label)
     ]
@@ -46,7 +46,7 @@ def calibration(probability: np.ndarray, label: np.ndarray, before: np.ndarray |
 def roc(
     probability: np.ndarray, label: np.ndarray, classes: Sequence[str], averages: Sequence[Average] = ()
 ) -> Numbers:
-    """The points of every curve."""
+    """Return the points of every ROC curve."""
     curves = [(name, roc_curve(probability[:, k], label == k)) for k, name in enumerate(classes)]
     return _points(curves, averages, ("false_positive_rate", "true_positive_rate"))
 
@@ -54,7 +54,7 @@ def roc(
 def precision_recall(
     probability: np.ndarray, label: np.ndarray, classes: Sequence[str], averages: Sequence[Average] = ()
 ) -> Numbers:
-    """Likewise."""
+    """Return the points of every precision-recall curve."""
     curves = [(name, pr_curve(probability[:, k], label == k)) for k, name in enumerate(classes)]
     return _points(curves, averages, ("recall", "precision"))
 
@@ -66,24 +66,24 @@ def _points(curves: Iterable[tuple[str, Curve | None]], averages: Sequence[Avera
 
 
 def epochs(histories: Sequence[tuple[int | None, Sequence[Epoch]]]) -> Numbers:
-    """A row for each epoch of each fold; one split has no number of a fold."""
+    """Return a row per epoch of each fold; the fold is None for a single split."""
     names = [field.name for field in fields(Epoch)]
     rows = [(fold, *(getattr(row, name) for name in names)) for fold, history in histories for row in history]
     return Numbers(("fold", *names), rows)
 
 
 def learning(curve: LearningCurve) -> Numbers:
-    """The points, and what twice as many images would bring."""
+    """Return the measured points, and the expected gain of twice as many images."""
     rows = [("measured", point.n_images, *_ends(point.macro_f1)) for point in curve.points]
     rows.append(("gain of twice as many", 2 * curve.n_images, *_ends(curve.gain)))
     return Numbers(("what", "training_images", "macro_f1", "low", "high"), rows)
 
 
 def leakage_estimate(names: Sequence[str], image_level: Sequence[Metric], grouped: Sequence[Metric]) -> Numbers:
-    """What each classifier reaches by either split."""
-    parts = (("image_level", image_level), ("grouped", grouped))
+    """Return the metric of each classifier for both splits."""
+    splits = (("image_level", image_level), ("grouped", grouped))
     rows = [
-        (name, split, *_ends(metric)) for split, metrics in parts for name, metric in zip(names, metrics, strict=True)
+        (name, split, *_ends(metric)) for split, metrics in splits for name, metric in zip(names, metrics, strict=True)
     ]
     return Numbers(("classifier", "split", "value", "low", "high"), rows)
 

@@ -1,4 +1,4 @@
-"""The drawings of a report: once for the page (colours follow its light or dark theme), once as PNG and SVG files."""
+"""Figures of a report, as part of the page (colors follow its light or dark theme) and as PNG and SVG files."""
 
 import io
 import re
@@ -25,11 +25,11 @@ INK, MUTED, HAIR, PAPER = (_LIGHT[name] for name in ("text", "text-soft", "line"
 DATA, WRONG, WASH = (_LIGHT[name] for name in ("data", "bad", "sunken"))
 _THEMED = ("text", "text-soft", "line", "ground", "data", "bad", "sunken", "class-6", "class-7")
 _THEME = {_LIGHT[name]: f"var(--{name})" for name in _THEMED}
-# How the lines of classes differ beyond the colours: as in `charts/colours.ts` of the pages.
+# Dashes that distinguish classes beyond colors, as in `charts/colours.ts` of the pages.
 CLASS_DASHES: Any = ("-", (0, (3, 1.5)), (0, (1, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (0.5, 1)))  # Any: Matplotlib's
 _STYLE: Any = {  # Any: Matplotlib types its settings by name
     "svg.fonttype": "none",
-    "text.parse_math": False,  # a class may be called $x$
+    "text.parse_math": False,  # the name of a class may be $x$
     "font.family": ["DejaVu Sans"],
     "font.size": 8.5,
     "text.color": INK,
@@ -42,7 +42,7 @@ _STYLE: Any = {  # Any: Matplotlib types its settings by name
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 8,
-    "axes.titley": 1.0,  # no search for a place: nothing stands above the axes
+    "axes.titley": 1.0,  # avoids the search for a position: nothing is above the axes
     "axes.facecolor": "none",
     "figure.facecolor": "none",
     "xtick.color": MUTED,
@@ -57,31 +57,31 @@ _STYLE: Any = {  # Any: Matplotlib types its settings by name
 
 
 def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str) -> str:
-    """Write `folder/NAME.png` and `.svg`; return the same drawing as SVG text to stand inside a page.
+    """Write `folder/NAME.png` and `.svg`; return the same figure as SVG text for a page.
 
     Args:
-        name: of the files; also keeps identifiers of several drawings on one page apart.
-        figure: draws it.
-        folder: where the files go.
-        title: what is seen, for those who cannot see it.
+        name: of the files; it also makes identifiers unique among the figures of a page.
+        figure: function that draws the figure.
+        folder: for the files.
+        title: text alternative for screen readers.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # the user's own Matplotlib settings must not change a report
+        matplotlib.rcdefaults()  # the user's Matplotlib settings must not change a report
         matplotlib.rcParams.update(_STYLE)
         matplotlib.rcParams["svg.hashsalt"] = name
-        drawn = figure()
-        if (layout := drawn.get_layout_engine()) is not None:
-            layout.execute(drawn)  # once for both files
-            drawn.set_layout_engine("none")
-        # Not by `savefig`, which draws each file twice: the first time for a layout that is settled by now.
+        picture = figure()
+        if (layout := picture.get_layout_engine()) is not None:
+            layout.execute(picture)  # once for both files
+            picture.set_layout_engine("none")
+        # `savefig` would draw each file twice: the first time for the layout, which is complete here.
         png, svg = io.BytesIO(), io.StringIO()
-        FigureCanvasSVG(drawn).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
-        drawn.set(dpi=200, facecolor="white")
-        FigureCanvasAgg(drawn).print_png(png, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
+        FigureCanvasSVG(picture).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+        picture.set(dpi=200, facecolor="white")
+        FigureCanvasAgg(picture).print_png(png, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
     svg_text = escape_controls_in_lines(svg.getvalue())
     text = svg_text.replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
     write_bytes(folder / f"{name}.png", png.getvalue())
@@ -110,25 +110,25 @@ def _page_font(declarations: re.Match[str]) -> str:
 
 
 def curves(history: Sequence[Epoch], selected_epoch: int | None) -> "Figure":
-    """Training and validation loss, macro-F1 and accuracy by epoch; the epoch that is kept has a ring.
+    """Draw training and validation loss, macro-F1 and accuracy by epoch, with a ring at the selected epoch.
 
     Args:
         history: a row for each epoch.
-        selected_epoch: whose network the classifier is; None where that is not known.
+        selected_epoch: epoch of the classifier's network; None if it is not known.
     """
     figure = new_figure(8.6, 2.8)
-    shown = [(key, title) for key, title in _PANELS if _points(history, f"val_{key}")]
-    for axes, (key, title) in zip(np.ravel(figure.subplots(1, max(len(shown), 1))), shown, strict=True):
+    panels = [(key, title) for key, title in _PANELS if _points(history, f"val_{key}")]
+    for axes, (key, title) in zip(np.ravel(figure.subplots(1, max(len(panels), 1))), panels, strict=True):
         for part, colour, words in (("train", MUTED, "training"), ("val", DATA, "validation")):
             points = _points(history, f"{part}_{key}")
             if points:
                 x, y = zip(*points, strict=True)
                 dash = "-" if part == "val" else (0, (3, 1.6))
                 axes.plot(x, y, color=colour, linestyle=dash, marker="o" if len(x) < 4 else None, ms=3, label=words)
-        kept = [point for point in _points(history, f"val_{key}") if point[0] == selected_epoch]
-        if kept:
+        selected_points = [point for point in _points(history, f"val_{key}") if point[0] == selected_epoch]
+        if selected_points:
             ring: Any = {"marker": "o", "markersize": 7, "markerfacecolor": PAPER, "markeredgewidth": 1.5}
-            axes.plot(*zip(*kept, strict=True), color=DATA, linestyle="", label="selected epoch", **ring)
+            axes.plot(*zip(*selected_points, strict=True), color=DATA, linestyle="", label="selected epoch", **ring)
         _epoch_axis(axes, title)
     _legend_below(figure)
     return figure
@@ -145,8 +145,12 @@ def _epoch_axis(axes: "Axes", title: str) -> None:
 
 
 def _legend_below(figure: "Figure") -> None:
-    """One legend for all panels, below them, where it covers no line."""
-    labelled = [each for axes in figure.axes for each in zip(*axes.get_legend_handles_labels(), strict=True)]
+    """Add one legend for all panels below them, so that it covers no line."""
+    labelled = [
+        handle_and_label
+        for axes in figure.axes
+        for handle_and_label in zip(*axes.get_legend_handles_labels(), strict=True)
+    ]
     handles = {label: handle for handle, label in labelled}
     if handles:
         style: Any = {"frameon": False, "fontsize": 8, "handlelength": 2.2, "labelcolor": INK}  # Any: Matplotlib's
@@ -160,12 +164,12 @@ def _legend_below(figure: "Figure") -> None:
 
 
 def _points(history: Sequence[Epoch], column: str) -> list[tuple[int, float]]:
-    """(epoch, value) where there is one."""
+    """Return (epoch, value) of the epochs that have a value."""
     return [(row.epoch, value) for row in history if (value := getattr(row, column)) is not None]
 
 
 def fold_curves(histories: Sequence[Sequence[Epoch]]) -> "Figure":
-    """Validation loss, macro-F1 and accuracy by epoch, a line for each fold."""
+    """Draw validation loss, macro-F1 and accuracy by epoch, with a line per fold."""
     figure = new_figure(8.6, 2.8)
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(_PANELS))), _PANELS, strict=True):
         for history in histories:
@@ -186,20 +190,20 @@ def confusion(
     numbers: Sequence[int] | None = None,
     n_images: np.ndarray | None = None,
 ) -> "Figure":
-    """Counts, shaded by the share of the row; with few classes the share is written too.
+    """Draw a confusion matrix, shaded by the share of the row; with few classes, the share is written too.
 
     Args:
         matrix: (K, K) counts, of all classes or of some.
         classes: their names.
-        numbers: that they have among all classes, from 1; default: as they come.
-        n_images: (K,) of each class; default: those of the row.
+        numbers: 1-based numbers of these classes among all classes; default: their order.
+        n_images: (K,) images of each class; default: the sum of the row.
     """
     n_classes = len(classes)
     is_named = numbers is None and n_classes <= 8 and max(len(name) for name in classes) <= 14
     cell = float(np.clip(6.2 / n_classes, 0.27, 0.8))
     names = [shortened(name) for name in classes]
-    left = 0.078 * max(len(name) for name in names) + (0.65 if is_named else 1.05)
-    figure = new_figure(max(left + cell * n_classes + 0.4, 4.2), cell * n_classes + (1.25 if is_named else 0.75))
+    left_margin = 0.078 * max(len(name) for name in names) + (0.65 if is_named else 1.05)
+    figure = new_figure(max(left_margin + cell * n_classes + 0.4, 4.2), cell * n_classes + (1.25 if is_named else 0.75))
     axes = figure.subplots()
     whole = matrix.sum(axis=1) if n_images is None else n_images
     _cells(axes, matrix, matrix / np.maximum(whole, 1)[:, None])
@@ -222,21 +226,21 @@ def confusion(
 
 
 def whole_confusion(matrix: np.ndarray) -> "Figure":
-    """The matrix of more classes than have room for names and counts: a pixel for each pair, which can be enlarged."""
+    """Draw the confusion matrix of many classes, without names and counts: a pixel per pair of classes."""
     n_classes = len(matrix)
     figure = new_figure(8.6, 8.2)
     axes = figure.subplots()
     axes.set_facecolor(WASH)
     axes.imshow(_shades(matrix, matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)), interpolation="none")
     _true_and_predicted(axes, n_classes)
-    shown = range(0, n_classes, 10 if n_classes > 50 else 5)
+    ticks = range(0, n_classes, 10 if n_classes > 50 else 5)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_ticks(shown, [str(k + 1) for k in shown])
+        axis.set_ticks(ticks, [str(k + 1) for k in ticks])
     return figure
 
 
 def _true_and_predicted(axes: "Axes", n_classes: int) -> None:
-    """The frame of a matrix of classes, the first at the top left."""
+    """Set up the axes of a confusion matrix, with the first class at the top left."""
     axes.set_xlim(-0.5, n_classes - 0.5)
     axes.set_ylim(n_classes - 0.5, -0.5)
     axes.set_aspect("equal")
@@ -249,12 +253,12 @@ def _true_and_predicted(axes: "Axes", n_classes: int) -> None:
 
 
 def _cells(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
-    """A square for each pair of classes, and the count where there is one."""
+    """Draw a square for each pair of classes, with its count unless it is 0."""
     n_classes, shades = len(matrix), _shades(matrix, share)
     _squares(axes, np.argwhere(matrix >= 0), WASH)
-    counted = np.argwhere(matrix > 0)
-    _squares(axes, counted, shades[counted[:, 0], counted[:, 1]])
-    for row, column in counted.tolist():
+    nonzero_cells = np.argwhere(matrix > 0)
+    _squares(axes, nonzero_cells, shades[nonzero_cells[:, 0], nonzero_cells[:, 1]])
+    for row, column in nonzero_cells.tolist():
         count, part = int(matrix[row, column]), float(share[row, column])
         colour = PAPER if part >= 0.5 else INK
         if n_classes <= 8:
@@ -274,13 +278,13 @@ def _cells(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
 
 
 def _whole_percent(share: float) -> str:
-    """0.128 as '13%'; never rounded to all or to none."""
+    """Format 0.128 as '13%'; a share is never rounded to 100% or 0%."""
     percents = round(100 * share)
     return ">99%" if percents == 100 and share < 1 else "<1%" if percents == 0 and share > 0 else f"{percents}%"
 
 
-def _squares(axes: "Axes", cells: np.ndarray, colours: Any) -> None:  # Any: whatever Matplotlib takes for colours
-    """Squares at (n, 2) rows and columns, as one artist: thousands of them would take a minute."""
+def _squares(axes: "Axes", cells: np.ndarray, colours: Any) -> None:  # Any: colors that Matplotlib accepts
+    """Draw squares at (n, 2) rows and columns as one artist: thousands of artists would take a minute."""
     from matplotlib.collections import PolyCollection
 
     corners = np.array([(-0.485, -0.485), (0.485, -0.485), (0.485, 0.485), (-0.485, 0.485)])
@@ -288,9 +292,9 @@ def _squares(axes: "Axes", cells: np.ndarray, colours: Any) -> None:  # Any: wha
 
 
 def _shades(matrix: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """(K, K, 4): one colour on the diagonal, one beside it, opaque by share of the row; nothing where there is none.
+    """Return (K, K, 4) colors: one for the diagonal, one for all other cells; the opacity is the share of the row.
 
-    Opacity of one colour rather than a colour map: it reads the same on white and on black paper.
+    Cells without images are transparent. Opacity is readable on light and dark backgrounds, unlike a color map.
     """
     from matplotlib.colors import to_rgb
 
@@ -302,7 +306,7 @@ def _shades(matrix: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 
 def _strength(share: np.ndarray) -> np.ndarray:
-    """Two ranges of opacity with a step at one half, so that the number keeps its contrast in each; as in the pages."""
+    """Return opacity in two ranges with a step at 0.5, so that text has enough contrast in each; as in the pages."""
     return np.where(share < 0.5, 0.12 + 0.66 * share, 0.85 + 0.30 * (share - 0.5))
 
 
@@ -314,7 +318,7 @@ def calibration(
     ece: float | None,
     ece_before: float | None,
 ) -> "Figure":
-    """The accuracy of predictions by their probability, before and after calibration, and how many images have it."""
+    """Draw accuracy by predicted probability, before and after calibration, and the number of images per bin."""
     figure = new_figure(8.6, 4.2)
     axes, below = figure.subplots(1, 2, width_ratios=(1.15, 1))
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="perfect calibration", zorder=1)
@@ -349,7 +353,7 @@ def calibration(
 
 
 def learning(curve: LearningCurve) -> "Figure":
-    """Error by number of training images, on a logarithmic scale, and the extrapolation to twice as many."""
+    """Draw the error by number of training images on a logarithmic scale, extrapolated to twice as many."""
     figure = new_figure(8.6, 3.6)
     axes = figure.subplots()
     for point in curve.points:
@@ -357,7 +361,7 @@ def learning(curve: LearningCurve) -> "Figure":
     sizes = [point.n_images for point in curve.points]
     errors = [1 - (point.macro_f1.value or 0) for point in curve.points]
     axes.plot(sizes, errors, color=DATA, linewidth=1, marker="o", markersize=5, label="measured", zorder=2)
-    shown = sizes
+    tick_sizes = sizes
     if curve.now is not None and curve.gain.value is not None:
         n, later = curve.n_images, _after(curve.gain, curve.now)
         ends = ([n, 2 * n], [1 - curve.now, 1 - (later.value or 0)])
@@ -366,9 +370,9 @@ def learning(curve: LearningCurve) -> "Figure":
         face: Any = {"marker": "o", "markersize": 5, "markerfacecolor": PAPER, "markeredgecolor": MUTED}
         axes.plot([], [], label="extrapolated to twice as many images", **dash, **face)
         _error_bar(axes, 2 * n, later, MUTED, PAPER)
-        shown = [*sizes, 2 * n]
+        tick_sizes = [*sizes, 2 * n]
     axes.set_xscale("log")
-    ticks = sizes_apart(shown)
+    ticks = sizes_apart(tick_sizes)
     axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
@@ -378,7 +382,7 @@ def learning(curve: LearningCurve) -> "Figure":
 
 
 def sizes_apart(sizes: Sequence[int]) -> list[int]:
-    """Sizes whose ticks have room on a logarithmic scale: the largest, and smaller ones far enough from each other."""
+    """Return the sizes whose tick labels do not overlap on a logarithmic scale, always with the largest."""
     room = max((max(sizes) / min(sizes)) ** (1 / 12), 1.01)
     ticks: list[int] = []
     for n in sorted(sizes, reverse=True):
@@ -388,14 +392,14 @@ def sizes_apart(sizes: Sequence[int]) -> list[int]:
 
 
 def _error_bar(axes: "Axes", n: int, score: Metric, colour: str, face: str) -> None:
-    """A dot at 1 − score, with its interval."""
+    """Draw a dot at 1 − score, with its interval."""
     if score.low is not None and score.high is not None:
         axes.plot([n, n], [1 - score.high, max(1 - score.low, 0)], color=colour, linewidth=1.2, zorder=2)
     axes.scatter([n], [1 - (score.value or 0)], s=26, facecolor=face, edgecolor=colour, linewidth=1.2, zorder=3)
 
 
 def _after(gain: Metric, now: float) -> Metric:
-    """The score that a gain leads to; not above 1."""
+    """Return the score after a gain, at most 1."""
     value, low, high = (None if end is None else min(now + end, 1.0) for end in (gain.value, gain.low, gain.high))
     return replace(gain, value=value, low=low, high=high)
 
@@ -403,7 +407,7 @@ def _after(gain: Metric, now: float) -> Metric:
 def leakage_estimate(
     names: Sequence[str], image_level: Sequence[Metric], grouped: Sequence[Metric], title: str
 ) -> "Figure":
-    """The metric of each classifier with an image-level split, and below it with a grouped split."""
+    """Draw the metric of each classifier for an image-level split, and below it for a grouped split."""
     figure = new_figure(8.6, 1.2 + 0.75 * len(names))
     axes = figure.subplots()
     for k, pair in enumerate(zip(image_level, grouped, strict=True)):
@@ -423,7 +427,7 @@ def leakage_estimate(
 
 
 def shortened(name: str, length: int = 26) -> str:
-    """The name, its middle left out where it is long."""
+    """Return the name; the middle of a long name is replaced by an ellipsis."""
     half = (length - 1) // 2
     return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
 

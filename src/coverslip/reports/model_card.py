@@ -1,11 +1,11 @@
 """The model card as Markdown, by the items of TRIPOD+AI and Metrics Reloaded.
 
 Maier-Hein L, Reinke A et al. 2024. Metrics reloaded: recommendations for image analysis validation. Nature Methods
-21:195-212. For tasks that name whole images; the questions are in our words.
+21:195-212. Applied to image-level classification; the questions are paraphrased.
 
 Collins GS et al. 2024. TRIPOD+AI statement: updated guidance for reporting clinical prediction models that use
-regression or machine learning methods. BMJ 385:e078378. The numbers are the guideline's, the subjects our words; all 52
-were compared with a copy of the published checklist.
+regression or machine learning methods. BMJ 385:e078378. The numbers are the guideline's, the subjects are paraphrased;
+all 52 were compared with a copy of the published checklist.
 """
 
 import re
@@ -42,14 +42,14 @@ def not_known(run: ReportedRun) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to report."""
+    """An item of a reporting guideline."""
 
-    number: str  # in the guideline; empty where it has none
-    subject: str  # in our words
+    number: str  # in the guideline; empty if the item has none
+    subject: str  # paraphrased
     answer: Callable[[ReportedRun], str] = not_known
 
 
-_MANY_TIMES = 5  # the most frequent class over the rarest, from which on classes count as unequal
+_MANY_TIMES = 5  # ratio of the most to the least frequent class from which classes count as imbalanced
 
 
 def _counts(run: ReportedRun) -> list[int]:
@@ -85,12 +85,12 @@ def _label_errors(run: ReportedRun) -> str:
 
 def _values(run: ReportedRun, *names: str) -> str:
     values = {metric.name: metric for metric in content.metrics(run)}
-    shown = [
+    metric_texts = [
         f"{values[name].title} {number(values[name].value)}"
         for name in names
         if name in values and values[name].value is not None
     ]
-    return listed(shown, len(shown)) or text("card-no-metric")
+    return listed(metric_texts, len(metric_texts)) or text("card-no-metric")
 
 
 METRICS_RELOADED = (
@@ -119,7 +119,7 @@ METRICS_RELOADED = (
 )
 
 
-_OF_CALIBRATION = ("ece_expected", "ece_uncalibrated")  # what the calibration error is compared with
+_OF_CALIBRATION = ("ece_expected", "ece_uncalibrated")  # reference values of the calibration error
 
 
 def _sources(run: ReportedRun) -> str:
@@ -214,8 +214,8 @@ def _named(evaluation: Run) -> str:
 
 
 def _groups_of_parts(run: ReportedRun) -> str:
-    parts = flow_of(run).parts
-    return text("card-images-of-sets", sets=listed([f"{part.title} {count(part.n)}" for part in parts]))
+    sets = flow_of(run).parts
+    return text("card-images-of-sets", sets=listed([f"{part.title} {count(part.n)}" for part in sets]))
 
 
 def _specification(run: ReportedRun) -> str:
@@ -223,12 +223,12 @@ def _specification(run: ReportedRun) -> str:
 
 
 def _performance(run: ReportedRun) -> str:
-    shown = [
+    metric_texts = [
         f"{metric.title} {number(metric.value)}" + _interval(metric)
         for metric in content.metrics(run)
         if metric.is_headline and metric.name not in _OF_CALIBRATION
     ]
-    return text("card-performance", metrics="; ".join(shown))
+    return text("card-performance", metrics="; ".join(metric_texts))
 
 
 def _interval(metric: content.Measured) -> str:
@@ -312,7 +312,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|$~])")
 
 
 def model_card_text(run: ReportedRun) -> str:
-    """Return the model card: what the files of the run contain; the rest is left to fill in, or marked as not known."""
+    """Return the model card from the files of the run; other items are marked as not known or to be filled in."""
     return "\n".join(_lines(run)).rstrip() + "\n"
 
 
@@ -397,5 +397,5 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
 
 
 def _plain(content: str) -> str:
-    """Return a text on one line, in which Markdown finds no markup."""
+    """Return a text on one line, with Markdown characters escaped."""
     return _MARKUP.sub(r"\\\1", " ".join(content.splitlines()))

@@ -1,4 +1,4 @@
-"""Writes `report.html`: one file that needs nothing else, with its drawings beside it in `figures/`."""
+"""Write `report.html`, a self-contained file, and its figures in `figures/`."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A section as the page takes it."""
+    """A section as the template of the page expects it."""
 
     title: str
     subtitle: str
@@ -36,51 +36,50 @@ class _Part:
 class _Drawn:
     name: str
     caption: str
-    file: str  # without its ending, seen from the report
+    file: str  # without suffix, relative to the report
     svg: "Markup"
 
 
 def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
-    """Write `report.html`, `figures/` and `model_card.md` of a run folder from what lies in it, plus some thumbnails.
+    """Write `report.html`, `figures/` and `model_card.md` from the files of a run folder, with some thumbnails.
 
-    An evaluation's folder (`RUN/evaluations/NAME`) gets a report of its own, without a card, of the images that were
-    measured there.
-    Images are looked for where they were opened; where one is gone, the report says so.
+    The folder of an evaluation (`RUN/evaluations/NAME`) gets a separate report of the evaluated images, without a
+    model card. Images are read from their original location; if one is missing, the report says so.
 
     Args:
-        run: its folder.
+        run: the run or its folder.
         emit: receives progress events.
 
     Returns:
         The path of the report.
 
     Raises:
-        BadRun: not a run folder, no numbers in it yet, or a file of it cannot be read.
+        BadRun: not a run folder, no metrics in it yet, or a file of it cannot be read.
 
     Examples:
         >>> cs.write_report("runs/first").name
         'report.html'
     """
-    reported = _read(Path(run))
-    sections = _parts(reported, telling(emit, "writing the report", "sections"))
+    reported_run = _read(Path(run))
+    sections = _parts(reported_run, telling(emit, "writing the report", "sections"))
     page = template(Path(__file__).with_name("report.html")).render(
         **look(),
-        name=_name(reported),
-        date="" if reported.evaluation else reported.environment.started[:10],
-        headline=words.headline(reported),
-        lead=words.lead(reported),
-        facts=content.facts(reported),
+        name=_name(reported_run),
+        date="" if reported_run.evaluation else reported_run.environment.started[:10],
+        headline=words.headline(reported_run),
+        lead=words.lead(reported_run),
+        facts=content.facts(reported_run),
         sections=sections,
-        made_by=_made_by(reported),
+        made_by=_made_by(reported_run),
     )
-    write_text(reported.measured.report_file, escape_controls_in_lines(page))
-    if reported.evaluation is None:
-        write_text(reported.run.model_card_file, escape_controls_in_lines(model_card_text(reported)))
-    return reported.measured.report_file
+    write_text(reported_run.measured.report_file, escape_controls_in_lines(page))
+    if reported_run.evaluation is None:
+        write_text(reported_run.run.model_card_file, escape_controls_in_lines(model_card_text(reported_run)))
+    return reported_run.measured.report_file
 
 
 def look() -> "dict[str, Markup]":
-    """The styles of a report, as its template takes them."""
+    """Return the styles of a report, as its template expects them."""
     from markupsafe import Markup
 
     files = {"tokens": tokens.FILE, "look": Path(__file__).with_name("report.css")}
@@ -91,16 +90,16 @@ def _read(folder: Path) -> ReportedRun:
     return read_evaluation(folder) if Run(folder).is_evaluation else read_run(folder)
 
 
-def _name(reported: ReportedRun) -> str:
-    run = reported.run.folder.resolve().name
-    if reported.evaluation is None:
+def _name(reported_run: ReportedRun) -> str:
+    run = reported_run.run.folder.resolve().name
+    if reported_run.evaluation is None:
         return run
-    return text("report-evaluation-name", run=run, evaluation=reported.evaluation.folder.resolve().name)
+    return text("report-evaluation-name", run=run, evaluation=reported_run.evaluation.folder.resolve().name)
 
 
 @cache
 def template(file: Path) -> "Template":
-    """A page or section; what is put into it is escaped, and nothing may be missing."""
+    """Return the template of a page or section; it escapes all values and rejects missing ones."""
     from jinja2 import Environment, StrictUndefined
 
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -109,11 +108,11 @@ def template(file: Path) -> "Template":
 
 
 def _parts(run: ReportedRun, tell: OnProgress) -> list[_Part]:
-    sections, parts = sections_of(run), list[_Part]()
+    sections, rendered_sections = sections_of(run), list[_Part]()
     for section in sections:
-        parts.append(_part(run, section))
-        tell(len(parts), len(sections))
-    return parts
+        rendered_sections.append(_part(run, section))
+        tell(len(rendered_sections), len(sections))
+    return rendered_sections
 
 
 def _part(run: ReportedRun, section: Section) -> _Part:
@@ -138,11 +137,11 @@ def _drawn(drawing: Drawing, folder: Path) -> _Drawn:
 
 def _made_by(run: ReportedRun) -> str:
     environment = run.environment
-    parts = [
+    items = [
         f"coverslip {environment.coverslip}",
         f"Python {environment.python}",
         environment.platform,
         f"device {environment.device}",
         f"seed {run.recipe.seed}",
     ]
-    return " · ".join(parts)
+    return " · ".join(items)

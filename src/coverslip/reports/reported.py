@@ -1,4 +1,4 @@
-"""A run as its report tells of it: the typed files of its folder, and what follows from several of them."""
+"""The data of a report: the typed files of a run folder, and values derived from several of them."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class ReportedRun:
 
     @property
     def measured(self) -> Run:
-        """Where the numbers and the predictions that they are from lie."""
+        """The folder with the metrics and the predictions that they are computed from."""
         return self.evaluation or self.run
 
     @property
@@ -60,79 +60,79 @@ class ReportedRun:
 
     @property
     def n_folds(self) -> int:
-        """0 where there was one split."""
+        """Number of cross-validation folds; 0 for a single split."""
         return 0 if self.metrics.folds is None else len(self.metrics.folds.per_fold)
 
     @cached_property
     def used(self) -> tuple[SplitRow, ...]:
-        """Its images but for those left out."""
+        """Images of the run that are not excluded."""
         return tuple(row for row in self.run.split if row.split != "excluded")
 
     @property
     def n_excluded_by_hand(self) -> int:
-        """Images that were left out in the app or in the table before the training, which its split does not have."""
+        """Number of images excluded in the app or in the table before training; the split does not list them."""
         return 0 if self.run.inspection is None else self.run.inspection.n_excluded_by_hand
 
     @cached_property
     def n_groups(self) -> int:
-        """Named groups of all images that are used; 0 where none are known."""
+        """Number of named groups of all used images; 0 if no groups are known."""
         return len({row.named_group for row in self.used if row.named_group})
 
     @property
     def n_ungrouped(self) -> int:
-        """Images without a named group, where others have one."""
+        """Number of images without a named group; 0 if no image has one."""
         return sum(not row.named_group for row in self.used) if self.n_groups else 0
 
     @property
     def n_ungrouped_training(self) -> int:
-        """Training images without a named group."""
+        """Number of training images without a named group."""
         return sum(row.split == "train" and not row.named_group for row in self.used)
 
     @property
     def n_test_leaks(self) -> int:
-        """Groups and clusters of duplicates that the given split has in its test set and in another one."""
+        """Number of groups and clusters of duplicates that are both in the test set and in another set."""
         inspection = self.run.inspection
         clusters = [sets for leak in inspection.of("leakage") for sets in leak.notes] if inspection else []
         return sum("test" in sets and not {"train", "val"}.isdisjoint(sets) for sets in clusters)
 
     @cached_property
     def domains(self) -> list[str]:
-        """The domains that the run's images come from, where there are several."""
+        """Domains of the run's images; empty if there is only one."""
         domains = sorted({row.domain for row in self.used})
         return domains if len(domains) > 1 else []
 
     @cached_property
     def parts(self) -> Counter[str]:
-        """How many images take each part; those excluded by hand are left out too."""
+        """Number of images per split value; `excluded` includes the images excluded by hand."""
         return Counter(row.split for row in self.run.split) + Counter({"excluded": self.n_excluded_by_hand})
 
     @cached_property
     def tested(self) -> MeasuredPredictions | None:
-        """Predictions of the measured images; None where there are none."""
+        """Predictions of the measured images; None if there are none."""
         if not self.measured.predictions_file.is_file():
             return None
-        measured = self.measured.predictions.measured()
-        return measured if measured.rows else None
+        predictions = self.measured.predictions.measured()
+        return predictions if predictions.rows else None
 
     @property
     def training(self) -> TrainingRecord | None:
-        """How the packaged network came about."""
+        """Training record of the packaged network."""
         return self.run.training
 
     @property
     def calibration(self) -> Calibration:
-        """What validation images set for the packaged network."""
+        """Calibration of the packaged network on validation images."""
         return Calibration() if self.training is None else self.training.calibration
 
     @property
     def earlier_thresholds(self) -> tuple[float, ...] | None:
-        """Of each class, those of an evaluation that could not follow a new decision; None: the classifier's hold."""
+        """Thresholds per class of an evaluation that a new decision could not update; None: the classifier's apply."""
         images = None if self.evaluation is None else self.evaluation.evaluated_images
         return None if images is None else images.thresholds
 
     @property
     def thresholds(self) -> tuple[float, ...] | None:
-        """Of each class, those that the measured images were predicted with; None: the most probable class was."""
+        """Thresholds per class used for the measured images; None: the most probable class was predicted."""
         card = self.run.card
         return self.earlier_thresholds or (None if card is None else card.operating_points)
 
@@ -145,57 +145,57 @@ class ReportedRun:
 
     @property
     def measured_training(self) -> TrainingRecord | None:
-        """How the network that was measured came about; of folds the first."""
+        """Training record of the measured network; after cross-validation, that of the first fold."""
         return next(iter(self.run.trainings), None)
 
     @property
     def finetuning(self) -> FinetuneStage | None:
-        """The fine-tuning of the network that was measured."""
+        """Fine-tuning of the measured network."""
         return None if self.measured_training is None else self.measured_training.finetune
 
     @property
     def n_frozen(self) -> int:
-        """Trainings, of the folds or the one, whose fine-tuning was no better than the head on frozen features."""
+        """Number of trainings (folds or the single one) in which fine-tuning did not improve on frozen features."""
         return sum(record.chosen == "instant" and len(record.stages) > 1 for record in self.run.trainings)
 
     @property
     def is_no_epoch_done(self) -> bool:
-        """Whether fine-tuning, after one split, ended before its first epoch did."""
+        """Whether fine-tuning on a single split ended before its first epoch was complete."""
         return not self.n_folds and self.finetuning is not None and self.finetuning.epochs_run == 0
 
     @property
     def stages_of_training(self) -> list[StageRecord]:
-        """Of all networks."""
+        """Training stages of all networks."""
         records = {id(record): record for record in (self.training, *self.run.trainings) if record is not None}
         return [stage for record in records.values() for stage in record.stages]
 
     @cached_property
     def seconds_of_training(self) -> float:
-        """Of all of the run by its log: images, both steps, all folds, test images and what is written by now.
+        """Duration of the whole run by its log: images, both steps, all folds, test images and written files.
 
-        Without a log, of the networks alone.
+        Without a log, the duration of the networks' training.
         """
-        worked = FoldedLog(self.run.events_file, Progress()).refresh().worked
-        return worked or sum(stage.seconds for stage in self.stages_of_training)
+        work_seconds = FoldedLog(self.run.events_file, Progress()).refresh().worked
+        return work_seconds or sum(stage.seconds for stage in self.stages_of_training)
 
     @cached_property
     def first_of_split(self) -> Run | None:
-        """The training that made the split, where this one keeps an earlier one's, which may itself have kept it.
+        """The training that created the split, if this training reuses the split of an earlier one.
 
-        None where the split is its own, or where one of these trainings is not there any more.
+        None if this training created its split, or if one of the earlier trainings no longer exists.
         """
-        run, seen = self.run, set[Path]()
+        run, visited_folders = self.run, set[Path]()
         try:
-            while (kept := run.recipe.split.run) is not None and run.folder not in seen:
-                seen.add(run.folder)
-                run = Run(Path(kept))
-            return run if seen and run.split else None
+            while (earlier_folder := run.recipe.split.run) is not None and run.folder not in visited_folders:
+                visited_folders.add(run.folder)
+                run = Run(Path(earlier_folder))
+            return run if visited_folders and run.split else None
         except CoverslipError:
             return None
 
     @cached_property
     def labels_before(self) -> Mapping[str, str]:
-        """What test images were labelled in the training that made the split, of those labelled otherwise now."""
+        """Earlier labels of test images that were relabeled since the training that created the split."""
         if self.first_of_split is None or self.evaluation is not None:
             return {}
         before = earlier_test_labels(self.run, self.first_of_split)
@@ -207,24 +207,24 @@ class ReportedRun:
 
     @cached_property
     def leakage_estimate(self) -> LeakageEstimate | None:
-        """What an image-level split of its images would have reported; None where they were not asked about it."""
+        """Metrics of an image-level split of the run's images; None if they were not computed."""
         inspection = self.run.inspection
         return inspection.leakage_estimate if isinstance(inspection, InspectionWithLeakageEstimate) else None
 
     @property
     def initialisation_is_known(self) -> bool:
-        """Whether all images are known that the initial weights were trained on."""
+        """Whether all images are known on which the initial weights were trained."""
         return self.training is None or self.training.initialisation_is_known
 
     @property
     def is_pretraining_kept(self) -> bool:
-        """Whether pretraining on other images, where there was any, changed the network."""
+        """Whether there was no pretraining on other images, or its fine-tuned network was selected."""
         pretraining = self.run.pretraining.training
         return pretraining is None or pretraining.chosen != "instant"
 
     @property
     def is_unseen(self) -> bool:
-        """Whether the network is known to have learnt from none of the measured images."""
+        """Whether it is certain that the network was trained on none of the measured images."""
         if self.evaluation is not None:
             images = self.evaluation.evaluated_images
             return images is not None and not images.is_seen and self.initialisation_is_known
@@ -232,22 +232,22 @@ class ReportedRun:
 
     @cached_property
     def domain_of(self) -> dict[str, str]:
-        """The domain of each image that may be measured, by its id."""
+        """Domain of each image that may be measured, by image ID."""
         if self.evaluation is not None:
             return self.images.domains()
         return {row.image_id: row.domain for row in self.run.split}
 
     @cached_property
     def images(self) -> ImageLookup:
-        """Where the measured images lie, and how each is read."""
+        """Lookup of the files of the measured images and how each is read."""
         return ImageLookup(self.measured)
 
 
 def read_evaluation(folder: Path) -> ReportedRun:
-    """A run with the numbers of one of its evaluations on other images.
+    """Return a run with the metrics of one of its evaluations on external images.
 
     Raises:
-        BadRun: not an evaluation of a run, or no numbers in it yet.
+        BadRun: not an evaluation of a run, or no metrics in it yet.
     """
     evaluation = Run(folder)
     run = open_run(evaluation.whole.folder)
@@ -257,10 +257,10 @@ def read_evaluation(folder: Path) -> ReportedRun:
 
 
 def read_run(folder: Path) -> ReportedRun:
-    """A run that was measured.
+    """Return a run that was measured.
 
     Raises:
-        BadRun: not a run folder, or no numbers in it yet.
+        BadRun: not a run folder, or no metrics in it yet.
     """
     run = open_run(folder)
     if not run.is_measured:

@@ -1,4 +1,4 @@
-"""Tables of a report: a number and its confidence interval in one cell, and the HTML that both reports share."""
+"""Tables of a report: cells with a value and its confidence interval, and the HTML that all reports share."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Estimate:
 
     value: str
     interval: str = ""
-    counts: str = ""  # that a proportion is made from, where it has no interval
+    counts: str = ""  # of a proportion without an interval
     reason: str = ""  # why there is no interval, or no value
     is_strong: bool = False
 
@@ -28,7 +28,7 @@ class Estimate:
 
     @property
     def below(self) -> str:
-        """What stands below the value."""
+        """Text below the value: the interval or the counts."""
         return self.interval or self.counts
 
 
@@ -41,10 +41,10 @@ def estimate(
     """Return the cell of a metric.
 
     Args:
-        metric: a value with or without its interval; it says why one is missing.
+        metric: a value with or without an interval; its `reason` explains a missing one.
         is_signed: whether it is a difference, whose sign is always shown.
-        is_strong: whether it stands out in its row.
-        digits: behind the decimal point.
+        is_strong: whether the cell is emphasized.
+        digits: after the decimal point.
     """
 
     def shown(value: float | None) -> str:
@@ -66,13 +66,13 @@ def table(
     text_columns: Collection[str] = (),
     totals: Sequence[Sequence[Cell]] = (),
 ) -> "Markup":
-    """Return the HTML of a table in a box of its own, which scrolls where the page is narrower than the table.
+    """Return the HTML of a table in a box that scrolls if the page is narrower than the table.
 
-    The first column names the rows and stays in view. A reason why numbers are missing is written once below the
+    The first column names the rows and stays in view. A reason for missing numbers is written once below the
     table; several reasons are marked by letters.
 
     Args:
-        columns: titles, the first of the names of rows.
+        columns: titles; the first is for the names of rows.
         rows: cells, as many as columns.
         text_columns: titles of further columns that hold sentences or names instead of numbers.
         totals: rows of the table's foot.
@@ -95,7 +95,7 @@ def table(
 
 
 def below_values(rows: Iterable[Sequence[Cell]]) -> str:
-    """Return what stands below the values of a table, as a sentence; empty if nothing does."""
+    """Return a sentence that explains the text below the values of a table; empty if there is none."""
     cells = [cell for row in rows for cell in row if isinstance(cell, Estimate)]
     if any(cell.interval for cell in cells):
         return text("report-values-with-interval")
@@ -139,18 +139,18 @@ def _cell(cell: Cell, marks: dict[str, str]) -> "Markup":
 
 
 def _marks(rows: Sequence[Sequence[Cell]]) -> dict[str, str]:
-    """Letters of the reasons, in their order; empty ones where there is only one reason."""
+    """Return a letter per reason, in their order; empty if there is only one reason."""
     whys = list(_reasons(rows))
     return {why: chr(ord("a") + i % 26) if len(whys) > 1 else "" for i, why in enumerate(whys)}
 
 
 def _reasons(rows: Iterable[Sequence[Cell]]) -> dict[str, str]:
-    """A sentence for each reason why there is no confidence interval, or no value at all."""
+    """Return a sentence per reason for a missing confidence interval or value."""
     cells = [cell for row in rows for cell in row if isinstance(cell, Estimate) and cell.reason]
     has_value = dict.fromkeys((cell.reason for cell in cells), True)
     for cell in cells:
         has_value[cell.reason] &= cell.value != number(None)
-    return {reason: reason_words(reason, has_value=known) for reason, known in has_value.items()}
+    return {reason: reason_words(reason, has_value=is_value_present) for reason, is_value_present in has_value.items()}
 
 
 def reason_words(reason: str, *, has_value: bool = True) -> str:

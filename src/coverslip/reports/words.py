@@ -1,4 +1,4 @@
-"""What a report says in words."""
+"""Sentences and number formats of a report."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,8 +10,8 @@ from coverslip.runs import Augment, BudgetRecord, LearntOn
 from coverslip.runs.log.records import looks_of
 from coverslip.runs.recipe import phrases
 
-N_HARDEST = 12  # classes or pairs of classes that are shown first where there are many
-MANY_CLASSES = 20  # of more, tables of classes stand behind a fold
+N_HARDEST = 12  # number of classes or pairs of classes shown first if there are many
+MANY_CLASSES = 20  # above it, tables of classes are collapsed
 
 CI = "95%\N{NO-BREAK SPACE}CI"
 _DECISION_IMAGES: dict[LearntOn, str] = {
@@ -32,52 +32,52 @@ def unknown_labels() -> tuple[str, str]:
 
 
 def percent(value: float) -> str:
-    """0.951 as '95.1%'; never rounded up to a perfect 100."""
-    shown = _percent(value, 1)
-    return ("100" if value == 1 else "99.9" if shown == "100.0" else shown) + "%"
+    """Format 0.951 as '95.1%'; a value below 1 is never rounded up to 100%."""
+    rounded = _percent(value, 1)
+    return ("100" if value == 1 else "99.9" if rounded == "100.0" else rounded) + "%"
 
 
 def whole_percent(value: float) -> str:
-    """0.956 as '96%'; never rounded up to a perfect 100."""
+    """Format 0.956 as '96%'; a value below 1 is never rounded up to 100%."""
     return f"{100 if value == 1 else min(int(_percent(value, 0)), 99)}%"
 
 
 def _percent(value: float, digits: int) -> str:
-    """Rounded as the share itself: 0.8625, which `number` shows as 0.863, as '86.3'."""
+    """Round consistently with `number`: 0.8625, formatted there as 0.863, becomes '86.3'."""
     return f"{100 * float(f'{value:.{digits + 2}f}'):.{digits}f}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """0.9514 as '0.951'; a dash where there is none."""
+    """Format 0.9514 as '0.951'; None as a dash."""
     return "–" if value is None else f"{value:z.{digits}f}".replace("-", "−")
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """0.0514 as '+0.051': a difference; '0.000' if it rounds to zero."""
+    """Format a difference of 0.0514 as '+0.051'; '0.000' if it rounds to zero."""
     size = number(value, digits)
     return f"+{size}" if value is not None and round(value, digits) > 0 else size
 
 
 def spanned(low: float, high: float, shown: Callable[[float], str] = number) -> str:
-    """'0.861–0.953', the ends of an interval; '−0.012 to +0.034' where an end has a sign."""
+    """Format the ends of an interval: '0.861–0.953', or '−0.012 to +0.034' if an end has a sign."""
     ends = (shown(low), shown(high))
     return " to ".join(ends) if any(end[0] in "+−" for end in ends) else "–".join(ends)
 
 
 def p_value(p: float | None) -> str:
-    """'0.034'; '< 0.001' of less; a dash where there is none."""
+    """Format a p-value: '0.034', '< 0.001', or a dash for None."""
     if p is None:
         return "–"
     return "<\N{NO-BREAK SPACE}0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def count(n: int) -> str:
-    """1234 as '1,234'."""
+    """Format 1234 as '1,234'."""
     return f"{n:,}"
 
 
 def group_words(evaluation: Evaluation) -> str:
-    """'7 groups and 25 images without a known group', over which intervals are made; empty where none are known."""
+    """Return the groups that intervals are computed over: '7 groups and 25 images without a known group', or empty."""
     if not evaluation.n_groups:
         return ""
     n_groups, n_ungrouped = evaluation.n_named_groups or 0, evaluation.n_ungrouped or 0
@@ -117,7 +117,7 @@ def lead(run: ReportedRun) -> list[str]:
 
 
 def _thresholds(run: ReportedRun) -> str:
-    """Return by which decision thresholds classes are predicted; empty where the most probable class is."""
+    """Return by which decision thresholds classes are predicted; empty if the most probable class is."""
     points = run.thresholds
     if points is None:
         return ""
@@ -142,7 +142,7 @@ def _thresholds(run: ReportedRun) -> str:
 
 
 def against_majority_class(evaluation: Evaluation) -> str:
-    """Return whether always predicting the most frequent class is better, or may be; empty where it is not."""
+    """Return whether always predicting the most frequent class is better, or may be; empty if it is worse."""
     over = evaluation.over_majority_class
     if over is None or evaluation.against_majority_class in (None, "better"):
         return ""
@@ -152,7 +152,7 @@ def against_majority_class(evaluation: Evaluation) -> str:
 
 
 def group_mean(evaluation: Evaluation) -> str:
-    """Return the mean accuracy over groups; empty where it is close to that over images."""
+    """Return the mean accuracy over groups; empty if it is close to that over images."""
     mean = evaluation.group_mean_accuracy
     if mean is None or mean.value is None or not evaluation.is_group_mean_different:
         return ""
@@ -161,7 +161,7 @@ def group_mean(evaluation: Evaluation) -> str:
 
 
 def _points(difference: Metric) -> str:
-    """'+23.6 percentage points (95% CI 4.1 to 43.1)'."""
+    """Format a difference: '+23.6 percentage points (95% CI 4.1 to 43.1)'."""
     low, high = difference.low, difference.high
     interval = "" if low is None or high is None else f" ({CI} {_signed(low)} to {_signed(high)})"
     return text("report-percentage-points", difference=_signed(difference.value or 0)) + interval
@@ -172,7 +172,7 @@ def _signed(share: float) -> str:
 
 
 def why_instant(run: ReportedRun) -> str:
-    """Return why an instant classifier is the result although fine-tuning was requested; empty where it is not."""
+    """Return why an instant classifier is the result although fine-tuning was requested; empty if it is not."""
     budget = run.run.budget
     if budget is not None and budget.ended == "no time to fine-tune":
         return " ".join(filter(None, [text("report-no-time-to-finetune"), time_for_all(budget)]))
@@ -193,7 +193,7 @@ def why_instant(run: ReportedRun) -> str:
 
 
 def time_for_all(budget: BudgetRecord) -> str:
-    """Return how much time would have been enough; empty where that is not known, or was available."""
+    """Return the time that would have been sufficient; empty if it is not known, or was available."""
     if budget.sufficient_seconds is None:
         return ""
     for_all = text("report-time-for-all", time=duration(budget.sufficient_seconds), n_epochs=budget.epochs)
@@ -206,7 +206,7 @@ def overestimates(run: ReportedRun) -> list[str]:
 
 
 def _leaking(run: ReportedRun) -> str:
-    """Return how many groups and duplicates leak into the test set; empty where that was not allowed."""
+    """Return how many groups and duplicates leak into the test set; empty if leakage was not allowed."""
     if run.evaluation is not None or not run.environment.allow_leakage:
         return ""
     n = run.n_test_leaks
@@ -214,7 +214,7 @@ def _leaking(run: ReportedRun) -> str:
 
 
 def relabelled(run: ReportedRun) -> str:
-    """Return that metrics are by corrected labels, with the accuracy by the earlier ones; empty where they are not."""
+    """Return that metrics are by corrected labels, with the accuracy by the earlier ones; else empty."""
     if not run.labels_before or run.tested is None:
         return ""
     n, rows = len(run.labels_before), run.tested.rows
@@ -224,14 +224,14 @@ def relabelled(run: ReportedRun) -> str:
 
 def _groups(run: ReportedRun) -> str:
     """Return which groups the measured images come from, and whether training used images of them."""
-    if run.evaluation is not None:  # its groups may have the names of other groups in training
+    if run.evaluation is not None:  # group names may coincide with those of unrelated groups in training
         return text("report-groups-of-evaluation", groups=group_words(run.metrics))
-    tested = [row.named_group for row in run.used if run.n_folds or row.split == "test"]
-    n_ungrouped, is_leaky = tested.count(""), run.environment.allow_leakage
+    test_groups = [row.named_group for row in run.used if run.n_folds or row.split == "test"]
+    n_ungrouped, is_leaky = test_groups.count(""), run.environment.allow_leakage
     is_every_fold_apart = bool(run.n_folds) and not n_ungrouped
     first = text(
         "report-groups-of-test-images",
-        n_groups=len({*tested} - {""}),
+        n_groups=len({*test_groups} - {""}),
         n_ungrouped=n_ungrouped,
         is_of_test_set=is_leaky and not is_every_fold_apart,
     )
@@ -246,7 +246,7 @@ def _groups(run: ReportedRun) -> str:
 
 
 def without_group(run: ReportedRun) -> str:
-    """Return that images without a known group may be of groups in other sets; empty where every image has one."""
+    """Return that images without a known group may be of groups in other sets; empty if every image has one."""
     return text("report-without-group", n_images=run.n_ungrouped) if run.n_ungrouped else ""
 
 
@@ -257,7 +257,7 @@ def _range(metric: Metric, shown: Callable[[float], str]) -> str:
 
 
 def interval_words(evaluation: Evaluation) -> str:
-    """What confidence intervals cover, for readers who do not know the names of the methods."""
+    """Return what confidence intervals cover, for readers who do not know the names of the methods."""
     folds, has_groups = evaluation.folds, bool(evaluation.n_groups)
     sentences = [text("report-interval", has_groups=has_groups, has_folds=bool(folds))]
     if evaluation.n_groups and evaluation.n_groups < FEW_GROUPS_FOR_INTERVALS:
@@ -271,7 +271,7 @@ def interval_words(evaluation: Evaluation) -> str:
 
 
 def split_words(run: ReportedRun) -> str:
-    """Return which images the metrics are from."""
+    """Return the set of images that the metrics are computed on."""
     split = {"test": "test", "val": "validation", "out-of-fold": "held-out"}.get(run.metrics.split, "other")
     if split == "test" and looks_of(run.run).n == 1:
         split = "test-once"
@@ -279,23 +279,23 @@ def split_words(run: ReportedRun) -> str:
 
 
 def listed(names: Sequence[str], at_most: int = 8) -> str:
-    """'a, b and c', or the first few and how many more; nothing of nothing."""
+    """Join names as 'a, b and c', or the first names and the number of the rest; empty for no names."""
     names = [*names[:at_most], f"{len(names) - at_most} more"] if len(names) > at_most else list(names)
     return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def is_numbered(run: ReportedRun) -> bool:
-    """Whether classes are too many, or their names too long, to stand above columns."""
+    """Return whether there are too many classes, or too long names, for column titles."""
     return len(run.classes) > 8 or max(map(len, run.classes)) > 14
 
 
 def by_labels(labels: str) -> str:
-    """Return whose labels the metrics of two runs are by; empty where both have the same."""
+    """Return which run's labels the metrics of two runs use; empty if both have the same labels."""
     return "" if labels == "both" else text("report-by-labels", labels=labels)
 
 
 def copies_words(augment: Augment, n: int) -> str:
-    """Return over which augmented copies of n training images a linear discriminant is fitted; empty where of none."""
+    """Return over which augmented copies of n training images a linear discriminant is fitted; empty for none."""
     if not n:
         return ""
     copies, words = Copies.within(dict(augment)), phrases(augment)

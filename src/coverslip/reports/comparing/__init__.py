@@ -1,4 +1,4 @@
-"""Runs side by side: what differed between them, and by how much their numbers differ on the same images."""
+"""Comparison of runs: their differences in settings and data, and in metrics on the same images."""
 
 from coverslip.reports.comparing.comparison import MOST_RUNS, Comparison, compare
 from coverslip.reports.comparing.differences import ChangedImage, ChangedImages, Differing, Published, read_published

@@ -1,4 +1,4 @@
-"""The images that two runs have both measured, and what each said of them."""
+"""Images that two runs have both measured, and the predictions of each run."""
 
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -10,20 +10,20 @@ from coverslip.evaluation import Answers
 from coverslip.runs import MeasuredPredictions, Run
 from coverslip.runs.lookup import ImageLookup
 
-Key = tuple[str, ...]  # tells an image: its file and which pixels of it, or its id where that is not known any more
+Key = tuple[str, ...]  # identifies an image: its file and region, or its ID if the file is no longer known
 
 
 @dataclass(frozen=True, slots=True)
 class CommonImages:
-    """Images that both runs measured, and what they said of them; classes are numbered as the first run does."""
+    """Images that both runs measured, and their predictions; classes are numbered as in the first run."""
 
     classes: tuple[str, ...]
     first: Answers
     second: Answers
-    first_label: np.ndarray  # (n,) int, as the first run's images were labelled
+    first_label: np.ndarray  # (n,) int, labels of the first run
     second_label: np.ndarray  # (n,) int
     group: np.ndarray | None  # (n,) names; None where no groups are known
-    image_id: tuple[str, ...]  # (n,) as the second run names them
+    image_id: tuple[str, ...]  # (n,) IDs in the second run
     first_row: np.ndarray  # (n,) int, row of the first run's predictions.csv, from 0
     second_row: np.ndarray
     n_only_first: int
@@ -32,20 +32,22 @@ class CommonImages:
 
     @property
     def n_groups(self) -> int | None:
-        """How many groups they are of; an image without one counts as one."""
+        """Number of groups; an image without a group counts as a group."""
         if self.group is None:
             return None
-        named = {name for name in self.group if name}
-        return len(named) + int((self.group == "").sum())
+        group_names = {name for name in self.group if name}
+        return len(group_names) + int((self.group == "").sum())
 
 
 def common_images(first: Run, second: Run) -> CommonImages:
-    """What two runs that tell the same classes apart say of the images that both have measured."""
+    """Return the images that two runs with the same classes have both measured, with the predictions of each."""
     of_first, of_second = first.predictions.measured(), second.predictions.measured()
     by_file = _same_files(first, second, of_first, of_second)
     by_content = _same_pixels(first, second, of_first, of_second, by_file)
     pairs = sorted([*by_file, *by_content])
-    at_first, at_second = (np.array(places, dtype=int) for places in (zip(*pairs, strict=True) if pairs else ((), ())))
+    at_first, at_second = (
+        np.array(positions, dtype=int) for positions in (zip(*pairs, strict=True) if pairs else ((), ()))
+    )
     classes = first.predictions.classes
     first_ids = [of_first.rows[k].image_id for k in at_first]
     second_ids = [of_second.rows[k].image_id for k in at_second]
@@ -66,7 +68,7 @@ def common_images(first: Run, second: Run) -> CommonImages:
     )
 
 
-Places = list[tuple[int, int]]  # of the same image among the measured predictions of both
+Places = list[tuple[int, int]]  # row numbers of the same image in the measured predictions of both runs
 
 
 def _same_files(first: Run, second: Run, of_first: MeasuredPredictions, of_second: MeasuredPredictions) -> Places:
@@ -80,46 +82,46 @@ def _same_files(first: Run, second: Run, of_first: MeasuredPredictions, of_secon
 def _same_pixels(
     first: Run, second: Run, of_first: MeasuredPredictions, of_second: MeasuredPredictions, by_file: Places
 ) -> Places:
-    """Pairs among the images that are not matched by their files; each image is in one pair at most.
+    """Return pairs with equal pixels among images that are not matched by file; each image is in at most one pair.
 
     Of several images with equal pixels, those with equal labels are matched first.
     """
-    left = _without(range(len(of_first.rows)), [k for k, _ in by_file])
-    right = _without(range(len(of_second.rows)), [k for _, k in by_file])
-    if not left or not right:
+    first_rest = _without(range(len(of_first.rows)), [k for k, _ in by_file])
+    second_rest = _without(range(len(of_second.rows)), [k for _, k in by_file])
+    if not first_rest or not second_rest:
         return []
-    pixels = [_pixels(run, of, at) for run, of, at in ((first, of_first, left), (second, of_second, right))]
+    pixels = [_pixels(run, of, at) for run, of, at in ((first, of_first, first_rest), (second, of_second, second_rest))]
     alike = _equal_ones(
         *(
-            {k: (pixel_hash, of.rows[k].label) for k, pixel_hash in each.items()}
-            for of, each in zip((of_first, of_second), pixels, strict=True)
+            {k: (pixel_hash, of.rows[k].label) for k, pixel_hash in hashes.items()}
+            for of, hashes in zip((of_first, of_second), pixels, strict=True)
         )
     )
-    rest = ({k: each[k] for k in _without(each, [pair[i] for pair in alike])} for i, each in enumerate(pixels))
+    rest = ({k: hashes[k] for k in _without(hashes, [pair[i] for pair in alike])} for i, hashes in enumerate(pixels))
     return [*alike, *_equal_ones(*rest)]
 
 
-def _without(places: Iterable[int], taken: Iterable[int]) -> list[int]:
-    are_taken = set(taken)
-    return [k for k in places if k not in are_taken]
+def _without(positions: Iterable[int], excluded: Iterable[int]) -> list[int]:
+    excluded_positions = set(excluded)
+    return [k for k in positions if k not in excluded_positions]
 
 
-def _pixels(run: Run, measured: MeasuredPredictions, places: Sequence[int]) -> dict[int, str]:
-    """The hash of the pixels at each of these places; images that are not available any more have none."""
-    hash_of = ImageLookup(run).pixel_hashes([measured.rows[k].image_id for k in places])
-    return {k: hash_of[image_id] for k in places if (image_id := measured.rows[k].image_id) in hash_of}
+def _pixels(run: Run, predictions: MeasuredPredictions, positions: Sequence[int]) -> dict[int, str]:
+    """Return the pixel hash of the image at each position, without images that are no longer available."""
+    hash_of = ImageLookup(run).pixel_hashes([predictions.rows[k].image_id for k in positions])
+    return {k: hash_of[image_id] for k in positions if (image_id := predictions.rows[k].image_id) in hash_of}
 
 
 def _equal_ones(first: Mapping[int, Hashable], second: Mapping[int, Hashable]) -> Places:
-    """Pairs of places with equal keys, each place once, in the order in which they stand."""
-    places: dict[Hashable, deque[int]] = defaultdict(deque)
+    """Return pairs of positions with equal keys in their order; each position occurs at most once."""
+    positions_of: dict[Hashable, deque[int]] = defaultdict(deque)
     for k, key in second.items():
-        places[key].append(k)
-    return [(k, places[key].popleft()) for k, key in first.items() if places[key]]
+        positions_of[key].append(k)
+    return [(k, positions_of[key].popleft()) for k, key in first.items() if positions_of[key]]
 
 
 def _keys_of_both(first: Run, second: Run) -> tuple[dict[str, Key], dict[str, Key]]:
-    """By files and pixels if all of them are recorded, else by IDs: a path below a root is not enough."""
+    """Return keys by file and region if all are recorded, else by ID: a relative path is not sufficient."""
     first_files, second_files = _files(first), _files(second)
     if first_files is not None and second_files is not None:
         return first_files, second_files
@@ -141,8 +143,8 @@ def _files(run: Run) -> dict[str, Key] | None:
     return keys
 
 
-def _answers(measured: MeasuredPredictions, places: np.ndarray, order: Sequence[int]) -> Answers:
-    return Answers(measured.probability[places][:, order], _renumbered(measured.predicted[places], order))
+def _answers(predictions: MeasuredPredictions, positions: np.ndarray, order: Sequence[int]) -> Answers:
+    return Answers(predictions.probability[positions][:, order], _renumbered(predictions.predicted[positions], order))
 
 
 def _renumbered(classes: np.ndarray, order: Sequence[int]) -> np.ndarray:
@@ -153,13 +155,13 @@ def _renumbered(classes: np.ndarray, order: Sequence[int]) -> np.ndarray:
 
 
 def _rows(run: Run, image_ids: Sequence[str]) -> np.ndarray:
-    """Row numbers of predictions.csv, which also lists images that were not measured."""
+    """Return row numbers in predictions.csv, which also lists images that were not measured."""
     row_of = {row.image_id: k for k, row in enumerate(run.predictions)}
     return np.array([row_of[image_id] for image_id in image_ids], dtype=int)
 
 
 def _groups(second: Run, second_ids: Sequence[str], first: Run, first_ids: Sequence[str]) -> np.ndarray | None:
-    """Those of the second run; of the first if the second has none, since copies of files may carry no groups."""
+    """Return the groups of the second run, or of the first run if the second has none: copied files may lack groups."""
     for run, image_ids in ((second, second_ids), (first, first_ids)):
         if run.is_evaluation:  # it has no split; its images are read again for their groups
             group_of = ImageLookup(run).groups()

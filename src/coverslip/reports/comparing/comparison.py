@@ -1,4 +1,4 @@
-"""Several runs side by side, each compared with the first on the test images of both."""
+"""Comparison of several runs, each with the first on the test images of both."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -34,10 +34,10 @@ from coverslip.tables import html_table
 
 
 def conclusion(rows: Sequence[ComparedRun], pairs: Sequence[Pair], runs: Sequence[Run], primary: str) -> str:
-    """Which run has the better primary metric, by how much, and whether that is statistically significant.
+    """Return which run has the better primary metric, by how much, and whether that is statistically significant.
 
     Args:
-        rows, pairs: of the comparison.
+        rows, pairs: rows and pairs of the comparison.
         runs: the same runs, in the same order.
         primary: the metric.
 
@@ -68,7 +68,7 @@ def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
         return text("comparison-same-predictions", **parameters)
     if row.low is None or row.high is None:
         return text("comparison-not-tested", reason=row.reason or "", **parameters)
-    # With the sign of the table: the second run minus the first.
+    # The sign is that of the table: the second run minus the first.
     size = words.signed(row.value or 0)
     interval = f"{words.CI} {words.signed(row.low)} to {words.signed(row.high)}{_p(row.p)}"
     if row.is_shown:
@@ -121,7 +121,7 @@ def _of_several(runs: Sequence[Run], names: Sequence[str], primary: str) -> str:
 
 
 def _difference_in_words(run: Run, best: Run, metric: str) -> Metric | None:
-    """None where they have no images in common, or labels differ."""
+    """Return the difference in words; None if the runs have no images in common, or labels differ."""
     common = common_images(run, best)
     if not len(common.first_label) or (common.first_label != common.second_label).any():
         return None
@@ -129,7 +129,7 @@ def _difference_in_words(run: Run, best: Run, metric: str) -> Metric | None:
 
 
 def access_note(runs: Sequence[Run]) -> str:
-    """What it costs to choose among runs by their test results; the comparison that is made now is counted already."""
+    """Return how selection by test results biases them; the current comparison is already counted."""
     names = {name for run in runs for name in looks_of(run).compared_with}
     n = max(len(names), len(runs))
     if len(runs) < 2:
@@ -159,12 +159,14 @@ class Comparison:
     ]
 
     def _repr_html_(self) -> str:
-        """The conclusion, what differed, and the differences, for notebooks."""
+        """Return the conclusion, the differing settings and the differences in metrics as HTML, for notebooks."""
         names = [row.name for row in self.rows]
         differed = html_table(
             "Differences between the runs", ["", *names], [(row.title, *row.values) for row in self.differing]
         )
-        conclusion, access = (f"<p>{escape(each)}</p>" if each else "" for each in (self.conclusion, self.access_note))
+        conclusion, access = (
+            f"<p>{escape(sentence)}</p>" if sentence else "" for sentence in (self.conclusion, self.access_note)
+        )
         return conclusion + differed + "".join(_pair_as_html(pair) for pair in self.pairs) + access
 
 
@@ -174,16 +176,16 @@ def compare(
     *,
     published: Path | str | Sequence[Published] = (),
 ) -> Comparison:
-    """Runs side by side; the first is what the others are compared with.
+    """Compare runs; the first is the reference for all others.
 
     Args:
         runs: two or more that have been measured, or their folders; or evaluations on external test sets.
         names: an id and a name for each; default: the folder's name.
-        published: figures from elsewhere to stand beside them, or a table of them (see `read_published`).
+        published: published metrics to show beside the runs, or a table of them (see `read_published`).
 
     Raises:
-        BadRun: one is no run, or has no numbers yet.
-        CoverslipError: fewer than two, too many, or one of them twice; published figures cannot be understood.
+        BadRun: a folder is not a run, or has no metrics yet.
+        CoverslipError: fewer than two runs, too many, or a run twice; published metrics cannot be parsed.
 
     Examples:
         >>> comparison = cs.compare(["runs/first", "runs/second"])
@@ -198,15 +200,15 @@ def compare(
     for run in opened:
         if not run.is_measured:
             raise without_results(run)
-    called = list(names) or _names([run.folder for run in opened])
-    rows = [_row(run, *name) for run, name in zip(opened, called, strict=True)]
+    ids_and_names = list(names) or _names([run.folder for run in opened])
+    rows = [_row(run, *name) for run, name in zip(opened, ids_and_names, strict=True)]
     pairs = [_pair(opened[0], run, rows[0], row) for run, row in zip(opened[1:], rows[1:], strict=True)]
     primary = opened[0].metrics.primary
     shared = [run for run, pair in zip(opened[1:], pairs, strict=True) if pair.n and not run.is_evaluation]
     for run in (opened[0], *shared) if shared and not opened[0].is_evaluation else ():
-        own = run.folder.resolve().name
-        others = [other.folder.resolve().name for other in (opened[0], *shared)]
-        count_comparison(run, [name for name in others if name != own])
+        run_name = run.folder.resolve().name
+        folder_names = [compared_run.folder.resolve().name for compared_run in (opened[0], *shared)]
+        count_comparison(run, [name for name in folder_names if name != run_name])
     return Comparison(
         rows=rows,
         differing=what_differs([_trained(run) for run in opened]),
@@ -221,17 +223,17 @@ def compare(
 def _opened(run: Run | Path | str) -> Run:
     if isinstance(run, Run):
         return run
-    found = Run(Path(run))
-    return found if found.is_evaluation and found.is_measured else open_run(run)
+    opened_run = Run(Path(run))
+    return opened_run if opened_run.is_evaluation and opened_run.is_measured else open_run(run)
 
 
 def _names(folders: Sequence[Path]) -> list[tuple[str, str]]:
-    """The folders' names, or whole paths where two have the same."""
+    """Return the folders' names, or whole paths if two names are equal."""
     short = [folder.resolve().name for folder in folders]
-    shown = short if len(set(short)) == len(short) else [str(folder) for folder in folders]
-    if len(set(shown)) < len(shown):
+    unique_names = short if len(set(short)) == len(short) else [str(folder) for folder in folders]
+    if len(set(unique_names)) < len(unique_names):
         raise CoverslipError("run-compared-twice")
-    return [(name, name) for name in shown]
+    return [(name, name) for name in unique_names]
 
 
 def _row(run: Run, run_id: str, name: str) -> ComparedRun:
@@ -243,35 +245,39 @@ def _row(run: Run, run_id: str, name: str) -> ComparedRun:
         model=_trained(run).recipe.model,
         n=evaluation.n,
         classes=evaluation.classes,
-        metrics=[measured(each, metric) for each, metric in evaluation.metrics.items() if each in METRICS],
+        metrics=[
+            measured(metric_name, metric)
+            for metric_name, metric in evaluation.metrics.items()
+            if metric_name in METRICS
+        ],
         fit=_fit(run),
         confusion=evaluation.confusion_matrix,
     )
 
 
 def _trained(run: Run) -> Run:
-    """The training that an evaluation is of; else the run itself."""
+    """Return the training that an evaluation belongs to; else the run itself."""
     return run.whole if run.is_evaluation else run
 
 
 def _fit(run: Run) -> Fit:
-    """Of the network that is kept; of folds, which have a network each, nothing."""
+    """Return the fit of the selected network; empty after cross-validation, in which each fold has a network."""
     record = None if run.is_cross_validated or run.is_evaluation else run.training
     if record is None:
         return Fit(train_accuracy=None, train_f1=None, val_accuracy=None, val_f1=None)
-    kept = next((epoch for epoch in run.history if epoch.epoch == record.selected_epoch), None)
-    trained = kept if record.chosen == "finetune" else None
+    selected_epoch = next((epoch for epoch in run.history if epoch.epoch == record.selected_epoch), None)
+    finetuned_epoch = selected_epoch if record.chosen == "finetune" else None
     values = _on_validation_images(run)
     return Fit(
-        train_accuracy=None if trained is None else trained.train_accuracy,
-        train_f1=None if trained is None else trained.train_f1,
+        train_accuracy=None if finetuned_epoch is None else finetuned_epoch.train_accuracy,
+        train_f1=None if finetuned_epoch is None else finetuned_epoch.train_f1,
         val_accuracy=values.get("accuracy"),
         val_f1=values.get("macro_f1"),
     )
 
 
 def _on_validation_images(run: Run) -> dict[str, float]:
-    """Of the most probable class: a threshold was chosen on these images, so that its results on them are too good."""
+    """Return validation metrics of the most probable class: a threshold chosen on these images is biased."""
     if not run.validation_file.is_file():
         return {}
     rows = run.validation.measured()
@@ -324,7 +330,7 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
 
 
 def _rule_of(run: Run) -> tuple[object, ...]:
-    """How a run predicts a class from probabilities; a target counts only if the rule uses it."""
+    """Return the rule by which a run predicts a class; a target is included only if the rule uses it."""
     recipe = _trained(run).recipe
     if recipe.decide_by in ("sensitivity", "specificity"):
         return recipe.decide_by, recipe.target, run.metrics.positive_class
@@ -341,16 +347,16 @@ def _numbers(common: CommonImages, n_relabelled: int) -> list[NumbersByLabels]:
 
 def _by_labels(common: CommonImages, labels: Labels, label: np.ndarray) -> NumbersByLabels:
     first, second = common.first, common.second
-    found = paired_differences(first, second, label, common.group)
+    differences = paired_differences(first, second, label, common.group)
     return NumbersByLabels(
         labels=labels,
-        differences=[_difference(name, found[name], first, second, label) for name in scored_metrics()],
+        differences=[_difference(name, differences[name], first, second, label) for name in scored_metrics()],
         mcnemar=mcnemar(first.predicted == label, second.predicted == label),
     )
 
 
 def _difference(name: str, metric: PairedDifference, first: Answers, second: Answers, label: np.ndarray) -> Difference:
-    values = [METRICS[name].value(each.probability, label, each.predicted) for each in (first, second)]
+    values = [METRICS[name].value(answers.probability, label, answers.predicted) for answers in (first, second)]
     of_first, of_second = (None if np.isnan(value) else float(value) for value in values)
     is_shown = metric.low is not None and metric.high is not None and not metric.low <= 0 <= metric.high
     measurement = asdict(measured(name, metric))

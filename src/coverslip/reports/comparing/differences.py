@@ -18,7 +18,7 @@ from coverslip.runs.documents import read_table
 from coverslip.runs.lookup import file_of_each
 from coverslip.tables import no_such
 
-MOST_IMAGES = 200  # listed of each kind
+MOST_IMAGES = 200  # listed per kind
 Change = Literal["to-right", "to-wrong", "other-class"]
 
 
@@ -111,12 +111,15 @@ def what_differs(runs: Sequence[Run]) -> list[Differing]:
 def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
     values = [_with_plain_words(values_of(run.recipe)) for run in runs]
     early = [_finished_early(run) for run in runs]
-    for key in (key for key in recipe_keys() if key.key != "group"):  # the comparison of images covers it
-        found = [as_text(of_run.get(key.key)) for of_run in values]
-        is_set = [bool(each) and key.key in SET_BY_FINISHING for each in early]
-        if any(is_set) and len({value for value, is_here in zip(found, is_set, strict=True) if not is_here}) <= 1:
-            continue  # nobody chose another value
-        yield from _unless_equal("recipe", key.key, key.title, found)
+    for key in (key for key in recipe_keys() if key.key != "group"):  # compared per image instead
+        texts = [as_text(of_run.get(key.key)) for of_run in values]
+        is_set = [bool(early_text) and key.key in SET_BY_FINISHING for early_text in early]
+        if (
+            any(is_set)
+            and len({value for value, is_set_early in zip(texts, is_set, strict=True) if not is_set_early}) <= 1
+        ):
+            continue  # no run has a different value set by the user
+        yield from _unless_equal("recipe", key.key, key.title, texts)
     if any(early) and len({run.recipe.last_epoch for run in runs}) > 1:
         yield from _unless_equal("recipe", "finished_early", "Fine-tuning finished early", early)
 
@@ -131,7 +134,7 @@ def _with_plain_words(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _finished_early(run: Run) -> str:
-    """After how many epochs; empty where it was not."""
+    """Return after how many epochs fine-tuning was finished early; empty if it was not."""
     stage = run.training and run.training.finetune
     if not stage or stage.stopped_because != "finished early":
         return ""
@@ -151,10 +154,12 @@ def _images(runs: Sequence[Run]) -> Iterator[Differing]:
 
 
 def _split(runs: Sequence[Run]) -> Iterator[Differing]:
-    parts = [Counter(row.split for row in run.split) for run in runs]
-    named = [", ".join(f"{part} {n[part]:,}" for part in ("train", "val", "test") if n[part]) for n in parts]
-    yield from _unless_equal("split", "parts", "Sets", named)
-    if len({any(row.fold for row in run.split) for run in runs}) == 1:  # folds are no parts of a single split
+    counts = [Counter(row.split for row in run.split) for run in runs]
+    set_sizes = [", ".join(f"{part} {n[part]:,}" for part in ("train", "val", "test") if n[part]) for n in counts]
+    yield from _unless_equal("split", "parts", "Sets", set_sizes)
+    if (
+        len({any(row.fold for row in run.split) for run in runs}) == 1
+    ):  # folds cannot be compared with the sets of a single split
         yield from _unlike_the_first(runs, "moved", "Images moved", _set_of)
 
 
@@ -178,7 +183,7 @@ def _unlike_the_first(
 
 
 def _by_file(run: Run) -> dict[tuple[str, str], SplitRow]:
-    """The images of a run by file and id, less the domain that an id begins with where there are several sources."""
+    """Return the images of a run by file and ID, without the domain prefix that IDs have with several sources."""
     files = file_of_each(run)
     return {(files[row.image_id], row.image_id.removeprefix(f"{row.domain}/")): row for row in run.split}
 
@@ -194,14 +199,14 @@ def _unless_equal(what: What, name: str, title: str, values: list[str]) -> Itera
 
 
 def as_text(value: object) -> str:
-    """A recipe's value in a cell."""
+    """Return a recipe's value as the text of a cell."""
     match value:
         case None:
             return "–"
         case bool():
             return "yes" if value else "no"
         case dict():
-            return ", ".join(f"{name}: {as_text(each)}" for name, each in value.items()) or "–"
+            return ", ".join(f"{name}: {as_text(item)}" for name, item in value.items()) or "–"
         case list() | tuple():
             return ", ".join(map(as_text, value)) or "–"
     return str(value)
@@ -215,15 +220,15 @@ class Published:
     """Figures that somebody else published."""
 
     name: str
-    metrics: Mapping[str, float]  # by the names of the table of metrics
-    source: str = ""  # a reference
+    metrics: Mapping[str, float]  # by metric name
+    source: str = ""  # citation
 
 
 def read_published(file: Path) -> list[Published]:
-    """The rows of a table (CSV) with the column `name`, one for each metric (`accuracy`, `macro_f1`), and `source`.
+    """Read a table (CSV) with the column `name`, a column per metric (`accuracy`, `macro_f1`), and `source`.
 
     Raises:
-        CoverslipError: it cannot be read, or a column or number cannot be understood.
+        CoverslipError: the file cannot be read, or a column or number cannot be parsed.
     """
     try:
         rows = list(read_table(file))

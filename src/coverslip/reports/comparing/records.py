@@ -1,4 +1,4 @@
-"""What a comparison says of each run and of each pair of runs."""
+"""Records of a comparison: one per run and one per pair of runs."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

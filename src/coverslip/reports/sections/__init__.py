@@ -1,4 +1,4 @@
-"""The sections of the report: a record each. Whoever makes a page of a run goes through the table."""
+"""The sections of the report, as a table of records that every page of a run iterates over."""
 
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.classes import CONFUSION, PER_CLASS, TWO_CLASSES
@@ -53,7 +53,7 @@ SECTIONS: Table[Section] = Table(
 
 
 def sections_of(run: ReportedRun) -> list[Section]:
-    """Those that there is something to say in, from top to bottom."""
+    """Return the sections that apply to the run, from top to bottom."""
     is_own = run.evaluation is None
     sections = (section for section in SECTIONS.values() if is_own or not section.is_about_training)
     return sorted((section for section in sections if section.applies(run)), key=lambda section: section.order)

@@ -15,7 +15,7 @@ from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import Cell, below_values, estimate
 from coverslip.reports.words import CI, MANY_CLASSES, N_HARDEST, count, decision_images, is_numbered, percent
 
-_MOST_IN_FULL = 30  # classes whose names and counts have room in one matrix
+_MOST_IN_FULL = 30  # maximum number of classes whose names and counts fit into one matrix
 
 
 def _is_in_full(run: ReportedRun) -> bool:
@@ -45,12 +45,12 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
         return [Drawing("confusion_matrix", title, lambda: figures.confusion(matrix, run.classes), numbers)]
     most = confused_classes(matrix, N_HARDEST)
     part, names, n_images = matrix[np.ix_(most, most)], [run.classes[k] for k in most], matrix.sum(axis=1)[most]
-    places = [k + 1 for k in most]
+    class_numbers = [k + 1 for k in most]
     return [
         Drawing(
             "most_confused",
             text("report-most-confused-classes", n_classes=N_HARDEST),
-            lambda: figures.confusion(part, names, numbers=places, n_images=n_images),
+            lambda: figures.confusion(part, names, numbers=class_numbers, n_images=n_images),
             lambda: figure_numbers.confusion(part, names),
         ),
         Drawing("confusion_matrix", title, lambda: figures.whole_confusion(matrix), numbers),
@@ -70,12 +70,12 @@ _TITLES_OF_TWO = {"sensitivity": "Sensitivity", "specificity": "Specificity", "p
 
 
 def negative_class(run: ReportedRun) -> str:
-    """The other one of two classes."""
+    """Return the negative class of two."""
     return next(name for name in run.classes if name != run.metrics.positive_class)
 
 
 def threshold_words(run: ReportedRun) -> str:
-    """Return the decision threshold in words, and what it gave on the images that it was chosen on."""
+    """Return the decision threshold in words, and its results on the images that it was chosen on."""
     positive, card = run.metrics.positive_class, run.run.card
     if card is not None and run.earlier_thresholds is not None and positive in card.classes:
         earlier = run.earlier_thresholds[card.classes.index(positive)]
@@ -147,7 +147,7 @@ _TITLES = {
 
 
 def operating_point_words(run: ReportedRun) -> str:
-    """What the operating points in the table are; empty where the most probable class is predicted."""
+    """Return what the operating points in the table are; empty if the most probable class is predicted."""
     if run.recipe.decide_by == "highest":
         return ""
     if run.recipe.decide_by != "roc":
@@ -185,7 +185,7 @@ def _rows(run: ReportedRun) -> list[list[Cell]]:
     return rows
 
 
-def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
+def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
     if len(run.classes) <= MANY_CLASSES:
         return {"hardest": []}
     rows = _rows(run)

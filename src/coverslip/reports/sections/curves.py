@@ -27,12 +27,12 @@ def _recall_drawings(run: ReportedRun) -> list[Drawing]:
                 lambda: figure_numbers.epochs(numbered),
             )
         ]
-    kept = run.training.selected_epoch if run.training is not None else None
+    selected_epoch = run.training.selected_epoch if run.training is not None else None
     return [
         Drawing(
             "curves",
             text("report-curves-drawing"),
-            lambda: figures.curves(run.run.history, kept),
+            lambda: figures.curves(run.run.history, selected_epoch),
             lambda: figure_numbers.epochs([(None, run.run.history)]),
         )
     ]
@@ -43,13 +43,13 @@ def _recall_text(run: ReportedRun) -> SectionText:
     histories = [fold.history for fold in run.run.folds] if run.n_folds else [run.run.history]
     if run.recipe.schedule == "cosine" and any(has_early_dip(history, len(history)) for history in histories):
         words.append(EARLY_DIP)
-    if not run.n_folds and (kept := _kept(run)) is not None:
-        words.append(kept)
+    if not run.n_folds and (selection_text := _kept(run)) is not None:
+        words.append(selection_text)
     return SectionText(tuple(words))
 
 
 def _kept(run: ReportedRun) -> str | None:
-    """Which network is kept, and by which rule."""
+    """Return which network is selected, and by which rule."""
     training, stage = run.training, run.finetuning
     if training is None or stage is None or not stage.epochs_run:
         return None
@@ -82,7 +82,7 @@ CURVES = Section(
 
 
 def roc_averages(run: ReportedRun) -> list[Average]:
-    """Over all classes, where there are more than two."""
+    """Return the average ROC curves; empty for two classes."""
     tested, metrics = run.tested, run.metrics
     if tested is None:
         return []
@@ -91,7 +91,7 @@ def roc_averages(run: ReportedRun) -> list[Average]:
 
 
 def pr_averages(run: ReportedRun) -> list[Average]:
-    """Likewise of precision and recall."""
+    """Return the averages of precision and recall; empty for two classes."""
     tested = run.tested
     value = run.metrics["average_precision"].value
     return [] if tested is None else class_curves.pr_averages(tested.probability, tested.label, value)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# How the reason of an image that is left out begins in split.csv, and what that is called here.
+# Prefixes of the reasons for exclusion in split.csv, and their titles in the report.
 _REASONS = {
     "unreadable:": "unreadable",
     "no label": "without label",
@@ -32,26 +32,26 @@ _COPIES = ("duplicates", "near-duplicates")
 
 @dataclass(frozen=True, slots=True)
 class FlowPart:
-    """A part of the images that are used."""
+    """A set of the split."""
 
     title: str
     n: int
-    n_groups: int  # 0 where none are known
+    n_groups: int  # 0 if no groups are known
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Numbers of images on their way from the folder to the numbers."""
+    """Numbers of images from the dataset to the sets of the split."""
 
     n_found: int
     left_out: dict[str, int]  # by reason, the most frequent first
     n_used: int
-    n_copies: int | None  # used ones of which there is a duplicate or near-duplicate; None where nobody looked
+    n_copies: int | None  # used images with a duplicate or near-duplicate; None if not searched
     parts: list[FlowPart]
 
 
 def flow_of(run: ReportedRun) -> Flow:
-    """From the run's split, and from what was found when its images were looked at."""
+    """Return the flow of images, from the run's split and its data inspection."""
     reasons = Counter(_kind(row.reason) for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
         reasons[_BY_HAND] = run.n_excluded_by_hand
@@ -105,7 +105,7 @@ def _numbers(flow: Flow) -> Numbers:
 
 
 def draw_flow(flow: Flow) -> "Figure":
-    """Boxes with numbers from left to right; excluded images are below the arrow that they leave by."""
+    """Draw boxes with numbers from left to right; excluded images are listed below their arrow."""
     n_rows = max(len(flow.parts), 2 + len(flow.left_out))
     height = 0.62 * n_rows
     figure = figures.new_figure(8.6, height)
@@ -125,17 +125,19 @@ def draw_flow(flow: Flow) -> "Figure":
     return figure
 
 
-def _draw_excluded(axes: "Axes", left_out: dict[str, int], middle: float) -> None:
+def _draw_excluded(axes: "Axes", excluded_counts: dict[str, int], middle: float) -> None:
     top = middle - 0.55
     axes.plot([2.55, 2.55], [middle, top], color=MUTED, linewidth=0.8)
-    axes.text(2.55, top - 0.16, f"{count(sum(left_out.values()))} excluded", ha="center", color=INK, fontsize=8.5)
-    for k, (reason, n) in enumerate(left_out.items()):
-        line = f"{count(n)} {reason}" if len(left_out) > 1 else reason
+    axes.text(
+        2.55, top - 0.16, f"{count(sum(excluded_counts.values()))} excluded", ha="center", color=INK, fontsize=8.5
+    )
+    for k, (reason, n) in enumerate(excluded_counts.items()):
+        line = f"{count(n)} {reason}" if len(excluded_counts) > 1 else reason
         axes.text(2.55, top - 0.36 - 0.2 * k, line, ha="center", color=MUTED, fontsize=7.5)
 
 
 def _box(axes: "Axes", x: float, y: float, lines: list[str], width: float) -> None:
-    """A box whose middle left is at (x, y), with a number and what it is of."""
+    """Draw a box whose left center is at (x, y), with a number and its title."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((x, y - 0.25), width, 0.5, facecolor=WASH, edgecolor=HAIR, linewidth=0.8))

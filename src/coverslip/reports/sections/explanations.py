@@ -1,4 +1,4 @@
-"""Sanity checks of the classifier's heat maps, where they were computed."""
+"""Sanity checks of the classifier's heat maps, if they were computed."""
 
 from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun

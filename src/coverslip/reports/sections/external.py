@@ -19,11 +19,20 @@ _SETS = ("test set of the run", "external test set")
 
 
 def _own_test_text(run: ReportedRun) -> SectionText:
-    own = run.run.metrics.metrics if run.run.is_measured else {}
-    names = [metric.name for metric in content.metrics(run) if metric.name in own and METRICS[metric.name].is_compared]
-    differences = [independent_difference(own[name], run.metrics[name], _SETS) for name in names]
+    own_test_metrics = run.run.metrics.metrics if run.run.is_measured else {}
+    names = [
+        metric.name
+        for metric in content.metrics(run)
+        if metric.name in own_test_metrics and METRICS[metric.name].is_compared
+    ]
+    differences = [independent_difference(own_test_metrics[name], run.metrics[name], _SETS) for name in names]
     rows = [
-        (METRICS[name].title, estimate(run.metrics[name]), estimate(own[name]), estimate(difference, is_signed=True))
+        (
+            METRICS[name].title,
+            estimate(run.metrics[name]),
+            estimate(own_test_metrics[name]),
+            estimate(difference, is_signed=True),
+        )
         for name, difference in zip(names, differences, strict=True)
     ]
     words = list(_doubts(run))
@@ -34,12 +43,12 @@ def _own_test_text(run: ReportedRun) -> SectionText:
 
 
 def against_own_test(run: ReportedRun) -> str:
-    """How the primary metric differs from that on the run's own test set; empty where both cannot be compared."""
-    own = run.run.metrics.metrics if run.run.is_measured else {}
+    """Return how the primary metric differs from that on the run's test set; empty if both cannot be compared."""
+    own_test_metrics = run.run.metrics.metrics if run.run.is_measured else {}
     name = run.metrics.primary
-    if name not in own:
+    if name not in own_test_metrics:
         return ""
-    difference = independent_difference(own[name], run.metrics[name], _SETS)
+    difference = independent_difference(own_test_metrics[name], run.metrics[name], _SETS)
     if difference.value is None or difference.low is None or difference.high is None:
         return ""
     is_worse = (difference.value < 0) == (METRICS[name].better == "higher")
@@ -53,7 +62,7 @@ def against_own_test(run: ReportedRun) -> str:
 
 
 def _doubts(run: ReportedRun) -> Iterator[str]:
-    """Yield what must be known of the images of both sets before their metrics are compared."""
+    """Yield caveats about the images of both sets that limit the comparison of their metrics."""
     of_own_test = ReportedRun(run.run)
     if of_own_test.run.is_measured and of_own_test.rule == "threshold set by hand":
         yield text("report-threshold-by-hand")
@@ -113,7 +122,7 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
         words.append(
             text(
                 "report-coverage-guarantee",
-                has_folds=bool(run.n_folds),  # then the table is of the folds' networks
+                has_folds=bool(run.n_folds),  # then the table is about the networks of the folds
                 calibrated_on=_CALIBRATED_ON[run.run.training.calibration.learnt_on],
                 is_instant=run.run.training.chosen == "instant",
                 lowest=f"{2 * LEVEL - 1:.0%}",
@@ -139,7 +148,7 @@ def _with_sets(run: ReportedRun) -> Sequence[Prediction]:
 
 
 def _in_every_set(run: ReportedRun) -> list[str]:
-    """Classes with too few images to be excluded from a set."""
+    """Return classes with too few images to be excluded from a prediction set."""
     card = run.run.card
     if card is None or card.set_floors is None:
         return []
@@ -154,7 +163,7 @@ def _lines(run: ReportedRun, rows: Sequence[Prediction]) -> Iterator[tuple[str, 
     for row in rows:
         if group := group_of.get(row.image_id):
             by_group[group].append(row)
-    of_groups = {name: _coverage(own, run.classes) for name, own in by_group.items()}
+    of_groups = {name: _coverage(group_rows, run.classes) for name, group_rows in by_group.items()}
     worst = sorted(of_groups, key=lambda name: of_groups[name].n_covered / of_groups[name].n)
     for name in worst[:_MOST_GROUPS]:
         yield _line(f"group {name}", of_groups[name])
@@ -182,30 +191,32 @@ PREDICTION_SETS = Section(
 
 
 _PREVALENCES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
-_SAME_SHOWN = 0.0005  # shares that are so near to one another are written alike
+_SAME_SHOWN = 0.0005  # shares closer than this are formatted alike
 
 
 def _prevalence_text(run: ReportedRun) -> SectionText:
     name = positive_class(run.classes, run.recipe.positive_class) or ""
     scores = run.metrics.per_class[name].metrics
     sensitivity, specificity = scores["recall"], scores["specificity"]
-    own = run.metrics.per_class[name].n / max(run.metrics.n, 1)
+    test_share = run.metrics.per_class[name].n / max(run.metrics.n, 1)
     has_ranges = sensitivity.low is not None and specificity.low is not None
     words = (
-        text("report-predictive-values", share=percent(own), label=name),
+        text("report-predictive-values", share=percent(test_share), label=name),
         text("report-ppv-and-npv", label=name),
         *([text("report-predictive-ranges")] if has_ranges else []),
     )
     rows: list[list[Cell]] = [
         [percent(share), *(_with_ends(sensitivity, specificity, share, which) for which in ("ppv", "npv"))]
-        for share in sorted({own, *(each for each in _PREVALENCES if abs(each - own) >= _SAME_SHOWN)})
+        for share in sorted(
+            {test_share, *(prevalence for prevalence in _PREVALENCES if abs(prevalence - test_share) >= _SAME_SHOWN)}
+        )
         if 0 < share < 1
     ]
     return SectionText(words, (f"proportion of {name}", "PPV", "NPV"), rows)
 
 
 def _with_ends(sensitivity: Metric, specificity: Metric, share: float, which: str) -> Estimate:
-    """The value, and what the ends of both intervals give."""
+    """Return the predictive value, with an interval from the ends of both intervals."""
 
     def at(sensitive: float | None, specific: float | None) -> float | None:
         if sensitive is None or specific is None:
@@ -227,8 +238,8 @@ PREVALENCE = Section(
 
 
 _MOST_SHOWN = 12
-_FEWEST, _MANY = 2, 0.1  # images of a group, and their share: a group of one image tells nothing
-_MOST_UNFAMILIAR_GROUPS = 5  # that are named
+_FEWEST, _MANY = 2, 0.1  # minimum unfamiliar images of a group, and their share: a single image is no evidence
+_MOST_UNFAMILIAR_GROUPS = 5  # listed by name
 _COLUMNS = ("image", "predicted class", "OOD score (threshold: 1)")
 
 
@@ -259,26 +270,26 @@ def _unfamiliar_text(run: ReportedRun) -> SectionText:
     return SectionText(words, _COLUMNS if rows else (), rows, ("predicted class",))
 
 
-def _by_group(run: ReportedRun, judged: set[str], unlike: set[str]) -> str:
-    """In which groups many images are unfamiliar; empty where no groups are known, as of an external test set."""
+def _by_group(run: ReportedRun, scored_ids: set[str], unfamiliar_ids: set[str]) -> str:
+    """Return which groups have many unfamiliar images; empty without groups, as for an external test set."""
     rows = run.used if run.evaluation is None else ()
     group_of = {row.image_id: row.named_group for row in rows if row.named_group}
-    n_of = Counter(group_of[image_id] for image_id in judged if image_id in group_of)
-    n_unlike = Counter(group_of[image_id] for image_id in unlike if image_id in group_of)
+    n_of = Counter(group_of[image_id] for image_id in scored_ids if image_id in group_of)
+    n_unlike = Counter(group_of[image_id] for image_id in unfamiliar_ids if image_id in group_of)
     if not n_of:
         return ""
     many = sorted(
         (name for name, n in n_unlike.items() if n >= _FEWEST and n > _MANY * n_of[name]),
         key=lambda name: (-n_unlike[name] / n_of[name], name),
     )
-    named = [f"{name} ({n_unlike[name]} of {n_of[name]})" for name in many[:_MOST_UNFAMILIAR_GROUPS]]
+    group_texts = [f"{name} ({n_unlike[name]} of {n_of[name]})" for name in many[:_MOST_UNFAMILIAR_GROUPS]]
     return text(
         "report-unfamiliar-groups",
         n_many=len(many),
         n_groups=len(n_of),
         n_fewest=_FEWEST,
         share=f"{_MANY:.0%}",
-        groups=", ".join(named),
+        groups=", ".join(group_texts),
         is_cut=len(many) > _MOST_UNFAMILIAR_GROUPS,
     )
 

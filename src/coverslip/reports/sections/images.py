@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from matplotlib.patches import Rectangle
 
 N_EXAMPLES, MOST_CLASSES = 6, 24
-_MOST_SIDE_PX = 96  # of a picture in the drawing: what is printed is smaller
+_MOST_SIDE_PX = 96  # maximum side of an image in the figure; printed images are smaller
 _NICE = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One image as it is drawn."""
+    """An image as drawn in the figure."""
 
     label: str
     image_id: str
@@ -47,33 +47,33 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Images of each class, and the scale that all are drawn at."""
+    """Images of each class, and their common scale."""
 
     of_class: dict[str, list[Example]]
-    unit: str  # µm where every image says how large its pixels are, else px
+    unit: str  # µm if the pixel size of every image is known, else px
 
     @property
     def every(self) -> list[Example]:
         return [example for examples in self.of_class.values() for example in examples]
 
     def size(self, example: Example) -> tuple[float, float]:
-        """Width and height in the unit."""
+        """Return width and height in the unit."""
         scale = (example.um_per_px or 1.0) if self.unit == "µm" else 1.0
         return scale * example.width_px, scale * example.height_px
 
     @property
     def side(self) -> float:
-        """Of the square that each is drawn in, in the unit: that of the largest."""
+        """Side of the square for each image, in the unit: that of the largest image."""
         return max((side for example in self.every for side in self.size(example)), default=1.0)
 
     @property
     def bar(self) -> int:
-        """A round length of at most half a square, in the unit."""
+        """Length of the scale bar in the unit: a round number, at most half a square."""
         return max((length for length in _NICE if length <= self.side / 2), default=1)
 
 
 def shown_classes(run: ReportedRun) -> list[str]:
-    """All, or of many those with most images."""
+    """Return all classes, or the most frequent ones if there are many."""
     if len(run.classes) <= MOST_CLASSES:
         return list(run.classes)
     most = {name for name, _ in Counter(row.label for row in run.used).most_common(MOST_CLASSES)}
@@ -81,7 +81,7 @@ def shown_classes(run: ReportedRun) -> list[str]:
 
 
 def examples_of(run: ReportedRun) -> Examples:
-    """The first images of each class, in an order drawn by the run's seed, that can be read."""
+    """Return the first readable images of each class, in a random order set by the run's seed."""
     of_class = {name: _drawn(run, k, name) for k, name in enumerate(run.classes) if name in shown_classes(run)}
     every = [example for examples in of_class.values() for example in examples]
     is_known = bool(every) and all(example.um_per_px is not None for example in every)
@@ -91,14 +91,16 @@ def examples_of(run: ReportedRun) -> Examples:
 def _drawn(run: ReportedRun, k: int, name: str) -> list[Example]:
     rows = sorted(row.image_id for row in run.used if row.label == name)
     order = np.random.default_rng([run.recipe.seed, k]).permutation(len(rows))
-    listed = ((rows[i], run.images.find(rows[i])) for i in order)
-    there = [(image_id, source) for image_id, source in listed if source is not None]
-    tried = (_example(name, *each) for each in there[: 4 * N_EXAMPLES])  # all of them may have become unreadable
-    return list(islice((example for example in tried if example is not None), N_EXAMPLES))
+    candidates = ((rows[i], run.images.find(rows[i])) for i in order)
+    available_images = [(image_id, source) for image_id, source in candidates if source is not None]
+    examples = (
+        _example(name, *image) for image in available_images[: 4 * N_EXAMPLES]
+    )  # limits the reads if no file is readable any more
+    return list(islice((example for example in examples if example is not None), N_EXAMPLES))
 
 
 def _example(label: str, image_id: str, source: ImageSource) -> Example | None:
-    """None where the file cannot be read any more."""
+    """Return an example; None if the file can no longer be read."""
     try:
         pixels = read_pixels(source.file, source.plan).array
         um_per_px = _um_per_px(source)
@@ -116,7 +118,7 @@ def _um_per_px(source: ImageSource) -> float | None:
 
 
 def draw_examples(examples: Examples) -> "Figure":
-    """A row of images for each class, of many classes two rows side by side, and a bar of known length below."""
+    """Draw a row of images per class, in two columns for many classes, with a scale bar below."""
     names = list(examples.of_class)
     n_columns = 1 if len(names) <= 3 else 2
     n_rows = -(-len(names) // n_columns)
@@ -140,14 +142,14 @@ def _class_row(axes: "Axes", examples: Examples, name: str | None) -> None:
         return
     axes.set_title(shortened(name, 48), pad=3, color=INK)
     for k, example in enumerate(examples.of_class[name]):
-        (width, height), left = examples.size(example), k * side * 1.04
-        x, y = left + (side - width) / 2, (side - height) / 2
+        (width, height), x_left = examples.size(example), k * side * 1.04
+        x, y = x_left + (side - width) / 2, (side - height) / 2
         picture = example.pixels if example.pixels.shape[2] == 3 else example.pixels[..., 0]
         axes.imshow(picture, extent=(x, x + width, y, y + height), cmap="gray", vmin=0, vmax=255, interpolation="none")
     if not examples.of_class[name]:
         axes.add_patch(_square(side))
         axes.text(side / 2, side / 2, "files not\nfound", ha="center", va="center", fontsize=6)
-    axes.set(xlim=(0, N_EXAMPLES * side * 1.04), ylim=(0, side))  # which each picture changes
+    axes.set(xlim=(0, N_EXAMPLES * side * 1.04), ylim=(0, side))  # `imshow` changes the limits
 
 
 def _square(side: float) -> "Rectangle":
@@ -157,11 +159,11 @@ def _square(side: float) -> "Rectangle":
 
 
 def _scale_bar(figure: "SubFigure", examples: Examples, n_columns: int) -> None:
-    """As wide as the rows above, so that a length is the same length there."""
+    """Draw the scale bar in axes as wide as the rows above, so that the scale is the same."""
     axes = np.ravel(figure.subplots(1, n_columns))
-    for other in axes:
-        other.set_axis_off()
-        other.set(xlim=(0, N_EXAMPLES * examples.side * 1.04), ylim=(0, 1))
+    for panel in axes:
+        panel.set_axis_off()
+        panel.set(xlim=(0, N_EXAMPLES * examples.side * 1.04), ylim=(0, 1))
     axes[0].plot([0, examples.bar], [0.75, 0.75], color=INK, linewidth=2.5, solid_capstyle="butt")
     axes[0].text(0, 0.5, f"{examples.bar} {examples.unit}", va="top", color=MUTED, fontsize=7.5)
 
@@ -183,7 +185,7 @@ def _words(run: ReportedRun) -> list[str]:
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
     title = text("report-examples-drawing", n_images=N_EXAMPLES, n_classes=len(shown_classes(run)))
-    examples = cache(lambda: examples_of(run))  # both read the images
+    examples = cache(lambda: examples_of(run))  # the figure and its table use the same images
     return [Drawing("examples", title, lambda: draw_examples(examples()), lambda: _numbers(examples()))]
 
 
@@ -202,7 +204,7 @@ _PARTS = {"train": "training", "val": "validation", "test": "test", "excluded": 
 
 
 def image_kind(run: ReportedRun) -> str:
-    """Sizes, formats and depths of the images in one line; empty where they are not recorded."""
+    """Return sizes, formats and bit depths of the images in one line; empty if they are not recorded."""
     inspection = run.run.inspection
     if inspection is None or inspection.width_px is None or inspection.height_px is None:
         return ""
@@ -221,7 +223,7 @@ def image_kind(run: ReportedRun) -> str:
 
 
 def _parts(run: ReportedRun) -> dict[str, str]:
-    """The sets of the split that have images, with their titles."""
+    """Return the sets of the split that have images, with their titles."""
     titles = {**_PARTS, "test": "tested once"} if run.n_folds else _PARTS
     return {part: title for part, title in titles.items() if run.parts[part]}
 
@@ -231,41 +233,41 @@ def _row(name: str, counts: Sequence[int]) -> list[Cell]:
 
 
 def _text(run: ReportedRun) -> SectionText:
-    parts = _parts(run)
+    sets = _parts(run)
     by_class: Counter[tuple[str, str]] = Counter((row.label, row.split) for row in run.run.split)
     names = [*run.classes, *sorted({row.label for row in run.run.split} - {*run.classes, ""})]
     if any(row.label == "" for row in run.run.split):
         names.append("")
-    rows = [_row(name or "without label", [by_class[name, part] for part in parts]) for name in names]
-    return SectionText(tuple(filter(None, [image_kind(run)])), ("class", *parts.values(), "total"), rows)
+    rows = [_row(name or "without label", [by_class[name, part] for part in sets]) for name in names]
+    return SectionText(tuple(filter(None, [image_kind(run)])), ("class", *sets.values(), "total"), rows)
 
 
 def _totals(run: ReportedRun) -> list[list[Cell]]:
-    """The foot of the table: all images, and their groups."""
-    parts = _parts(run)
-    n_groups = [len({row.named_group for row in run.used if row.split == part and row.named_group}) for part in parts]
-    rows = [_row("all images", [run.parts[part] for part in parts])]
+    """Return the foot of the table: all images, and their groups."""
+    sets = _parts(run)
+    n_groups = [len({row.named_group for row in run.used if row.split == part and row.named_group}) for part in sets]
+    rows = [_row("all images", [run.parts[part] for part in sets])]
     if n := run.n_excluded_by_hand:
-        rows.insert(0, _row("excluded by hand", [n if part == "excluded" else 0 for part in parts]))
+        rows.insert(0, _row("excluded by hand", [n if part == "excluded" else 0 for part in sets]))
     if any(n_groups):
         rows.append(["groups", *(count(n) if n else "–" for n in n_groups), count(run.n_groups)])
     return rows
 
 
-def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
+def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
     reasons = Counter(row.reason or "no reason given" for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
         reasons["by hand"] = run.n_excluded_by_hand
-    inspection, parts = run.run.inspection, _parts(run)
+    inspection, sets = run.run.inspection, _parts(run)
     by_domain: Counter[tuple[str, str]] = Counter((row.domain, row.split) for row in run.run.split)
-    shown = [(_shortened(reason), count(n)) for reason, n in reasons.most_common(6)]
+    reason_rows = [(_shortened(reason), count(n)) for reason, n in reasons.most_common(6)]
     if n_more := sum(reasons.values()) - sum(n for _, n in reasons.most_common(6)):
-        shown.append(("other reasons", count(n_more)))
+        reason_rows.append(("other reasons", count(n_more)))
     return {
         "totals": _totals(run),
-        "domains": [_row(name, [by_domain[name, part] for part in parts]) for name in run.domains],
+        "domains": [_row(name, [by_domain[name, part] for part in sets]) for name in run.domains],
         "is_folded": len(run.classes) > MANY_CLASSES,
-        "reasons": shown,
+        "reasons": reason_rows,
         "n_excluded": sum(reasons.values()),
         "excluded_title": text("report-excluded-images", n_images=sum(reasons.values())),
         "kind": image_kind(run),
@@ -275,7 +277,7 @@ def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
 
 
 def _source(images: DomainImages, *, is_named: bool) -> str:
-    """Where the images of a domain are, in a line."""
+    """Return the location of a domain's images, in a line."""
     name = f"{images.domain or Path(images.root).name}: " if is_named else ""
     fingerprint = f" · fingerprint {images.fingerprint[:12]}" if images.fingerprint else ""
     return f"{name}{images.root}{fingerprint}"

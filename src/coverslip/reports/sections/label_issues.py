@@ -70,8 +70,13 @@ def _relabelled_text(run: ReportedRun) -> SectionText:
 
 
 def _by(numbers: list[NumbersByLabels], labels: str) -> dict[str, tuple[float | None, float | None]]:
-    """The value of the earlier and of this training, by the name of the metric."""
-    return {row.name: (row.first, row.second) for each in numbers if each.labels == labels for row in each.differences}
+    """Return the values of the earlier and of this training, by metric name."""
+    return {
+        row.name: (row.first, row.second)
+        for numbers_by_labels in numbers
+        if numbers_by_labels.labels == labels
+        for row in numbers_by_labels.differences
+    }
 
 
 def _shown(value: float | None) -> str:

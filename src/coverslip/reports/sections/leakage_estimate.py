@@ -1,4 +1,4 @@
-"""Metrics of an image-level split against a grouped split, where an inspection has measured them."""
+"""Metrics of an image-level split against a grouped split, if an inspection has measured them."""
 
 from collections.abc import Iterator
 
@@ -43,7 +43,7 @@ def _meaning(leakage: LeakageEstimate) -> Iterator[str]:
 
 
 def leakage_estimate_text(leakage: LeakageEstimate) -> SectionText:
-    """Return the words and the table, also for those who inspect images without a run."""
+    """Return the sentences and the table, also for inspections without a run."""
     rows = [
         (name, estimate(numbers.image_level), estimate(numbers.grouped), estimate(numbers.difference, is_signed=True))
         for name, numbers in zip(_CLASSIFIERS, (leakage, leakage.nearest_image), strict=True)
@@ -55,8 +55,8 @@ def leakage_estimate_text(leakage: LeakageEstimate) -> SectionText:
 def _drawings(run: ReportedRun) -> list[Drawing]:
     leakage = run.leakage_estimate
     assert leakage is not None
-    both, metric = (leakage, leakage.nearest_image), METRICS[leakage.metric].title
-    image_level, grouped = [numbers.image_level for numbers in both], [numbers.grouped for numbers in both]
+    estimates, metric = (leakage, leakage.nearest_image), METRICS[leakage.metric].title
+    image_level, grouped = [numbers.image_level for numbers in estimates], [numbers.grouped for numbers in estimates]
     title = text("report-leakage-drawing", metric=metric)
     return [
         Drawing(

@@ -12,7 +12,7 @@ from coverslip.reports.words import group_words, listed, unknown_labels
 from coverslip.runs.log.records import looks_of
 
 Limit = tuple[str, str]  # the claim, and what it means
-_FEW_IMAGES, _RARE = 100, 10  # test images of all classes, and of one
+_FEW_IMAGES, _RARE = 100, 10  # minimum number of test images in total, and per class
 
 
 def limits(run: ReportedRun) -> list[Limit]:
@@ -90,7 +90,7 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
             yield limit("limit-no-shared-class")
     if inspection is not None and not inspection.are_copies_known:
         yield limit("limit-near-duplicates")
-    # The recipe excludes images for a reason that begins so. Nothing is wrong with those images.
+    # Prefix of the reason for images that the recipe excludes. Nothing is wrong with those images.
     reasons = [row.reason for row in run.run.split if row.split == "excluded"]
     if n_excluded := sum(not reason.startswith("on request:") for reason in reasons):
         yield limit("limit-excluded-images", n_images=n_excluded)

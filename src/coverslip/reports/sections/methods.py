@@ -1,4 +1,4 @@
-"""A methods paragraph for a paper. What it says of each choice stands on the recipe's keys."""
+"""The methods section for a paper. Phrases for each setting are defined with the recipe's keys."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +70,7 @@ def weights_words(run: ReportedRun) -> str:
     return text("methods-weights", source=weights.source, kind=weights.kind, **_licence(weights)) + digest
 
 
-def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
+def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
     return {
         "methods": methods(run),
         "notes": () if run.training is None else run.training.notes,
@@ -81,16 +81,16 @@ def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: what the template takes
 
 
 def methods_text(run: Run | Path | str) -> str:
-    """What was done in a run, as a text for the methods section of a paper: only what is true of this run.
+    """Return the methods of a run as text for the methods section of a paper.
 
     Args:
         run: a run folder.
 
     Returns:
-        Three paragraphs, a blank line between them: the images, the network, the numbers.
+        Three paragraphs, separated by blank lines: data, network, metrics.
 
     Raises:
-        BadRun: not a run folder, or no numbers in it yet.
+        BadRun: not a run folder, or no metrics in it yet.
 
     Examples:
         >>> data, network, numbers = cs.methods_text("runs/first").split("\\n\\n")
@@ -134,7 +134,7 @@ def _data_methods(run: ReportedRun) -> str:
 
 
 def _excluded(run: ReportedRun) -> str:
-    """Return how many images were found, and why some are not used; empty where all are."""
+    """Return how many images were found, and why some are not used; empty if all are used."""
     flow = flow_of(run)
     if not flow.left_out:
         return ""
@@ -144,23 +144,25 @@ def _excluded(run: ReportedRun) -> str:
 
 
 def _divided(run: ReportedRun) -> str:
-    """Return how the sets came about, and how large they are."""
-    others = _others(run.recipe, "split", before="; ")
-    given = () if run.n_folds else run.environment.predefined_sets
-    if len(given) == len(_PART_WORDS):
-        return text("methods-given-division", sets=_shares(run), has_others=bool(others), others=others[2:])
+    """Return how the images were split into sets, and the size of each set."""
+    other_settings = _others(run.recipe, "split", before="; ")
+    predefined_sets = () if run.n_folds else run.environment.predefined_sets
+    if len(predefined_sets) == len(_PART_WORDS):
+        return text(
+            "methods-given-division", sets=_shares(run), has_others=bool(other_settings), others=other_settings[2:]
+        )
     return text(
         "methods-division",
-        has_given=bool(given),
-        given=listed([_PART_WORDS[side] for side in given], len(given)),
+        has_given=bool(predefined_sets),
+        given=listed([_PART_WORDS[side] for side in predefined_sets], len(predefined_sets)),
         has_domains=bool(run.domains),
         sets=_shares(run),
-        settings=f"{phrases(run.recipe)['seed']}{others}",
+        settings=f"{phrases(run.recipe)['seed']}{other_settings}",
     )
 
 
 def _group_methods(run: ReportedRun) -> str:
-    """Return where groups are from; empty where none are known."""
+    """Return the source of the groups; empty if no groups are known."""
     opened = run.environment.opened
     if not run.n_groups or not (opened.group or opened.group_pattern):
         return ""
@@ -178,7 +180,7 @@ def _shares(run: ReportedRun) -> str:
 
 
 def _near_duplicate_methods(run: ReportedRun) -> str:
-    """Return what the search for near-duplicates gave; empty without a search."""
+    """Return the result of the search for near-duplicates; empty without a search."""
     inspection = run.run.inspection
     if inspection is None or not inspection.are_copies_known:
         return ""
@@ -203,7 +205,7 @@ def _class_methods(recipe: Recipe) -> Iterator[str]:
     plan = recipe.classes
     if plan.by_domain:
         yield text("methods-classes-by-domain")
-    # A class that is merged with nothing only says that domains which share its name mean the same.
+    # A merge of a single class only states that domains use its name for the same class.
     merged = [
         text("methods-merged-class", old=listed(olds, len(olds)), new=new)
         for new, olds in plan.merge.items()
@@ -237,28 +239,28 @@ def _network_methods(run: ReportedRun) -> str:
 def preprocessing_methods(run: ReportedRun) -> str:
     """Return how images were resized and scaled, in a sentence."""
     recipe, card = run.recipe, run.run.card
-    if card is not None:  # what the recipe left to the network and to the images
+    if card is not None:  # values that the recipe leaves to the network and the images
         prepared = card.preprocessing
         recipe = recipe.model_copy(
             update={"image_size": recipe.image_size or prepared.image_size, "scaling": prepared.scaling.mode}
         )
     words = phrases(recipe)
     resized = ", ".join(filter(None, [f"resized {words['image_size']}".strip(), words["resize"]]))
-    others = _others(run.recipe, "images", before=", ")
-    return text("methods-preprocessing", resized=resized, scaling=words["scaling"], others=others)
+    other_settings = _others(run.recipe, "images", before=", ")
+    return text("methods-preprocessing", resized=resized, scaling=words["scaling"], others=other_settings)
 
 
 def _start_methods(run: ReportedRun) -> str:
-    others = _others(run.recipe, "basic", "start", before="; ")
-    environment = f"{_software(run)}, {_machine(run)}{others}"
+    other_settings = _others(run.recipe, "basic", "start", before="; ")
+    environment = f"{_software(run)}, {_machine(run)}{other_settings}"
     network = phrases(run.recipe)["model"]
     return text("methods-network", network=network, initialization=_start(run), environment=environment)
 
 
 def _software(run: ReportedRun) -> str:
     environment = run.environment
-    named = ((title, environment.packages.get(package)) for package, title in _PACKAGES.items())
-    versions = [f"{title} {version}" for title, version in named if version]
+    titled_versions = ((title, environment.packages.get(package)) for package, title in _PACKAGES.items())
+    versions = [f"{title} {version}" for title, version in titled_versions if version]
     return ", ".join([f"coverslip {environment.coverslip}", f"Python {environment.python}", *versions])
 
 
@@ -363,22 +365,24 @@ def _steps(recipe: Recipe, stage: FinetuneStage) -> str:
     batches = f"{words['batch_size']} {' and '.join(filter(None, (words['class_weights'], words['sampling'])))}".strip()
     is_heeded = recipe.patience_used == recipe.patience
     stated = recipe if is_heeded else recipe.model_copy(update={"patience": Recipe().patience})
-    if recipe.last_epoch is not None:  # finished early; the epochs and which is kept have a place of their own
+    if recipe.last_epoch is not None:  # finished early; epochs and selection have separate sentences
         usual = Recipe()
         stated = recipe.model_copy(update={name: getattr(usual, name) for name in SET_BY_FINISHING})
-    others = _others(stated, "training", before="; ")
+    other_settings = _others(stated, "training", before="; ")
     schedule = words["schedule"]
     if recipe.last_epoch is not None:
         schedule += f" {text('methods-planned-epochs', n_epochs=stage.epochs_planned)}"
-    return f"{words['learning_rate']}, {schedule}{second}; {words['weight_decay']}; {batches}{others}"
+    return f"{words['learning_rate']}, {schedule}{second}; {words['weight_decay']}; {batches}{other_settings}"
 
 
 def _regulariser_methods(recipe: Recipe) -> str:
     if recipe.regulariser.groups == "none":
         return ""
     words = phrases(recipe.regulariser)
-    others = "".join(f"; {phrase}" for phrase in changed_phrases(recipe.regulariser, "training", besides=_REGULARISED))
-    weights = f"{words['spread_weight']} and {words['scatter_weight']}{others}"
+    other_settings = "".join(
+        f"; {phrase}" for phrase in changed_phrases(recipe.regulariser, "training", besides=_REGULARISED)
+    )
+    weights = f"{words['spread_weight']} and {words['scatter_weight']}{other_settings}"
     return text("methods-regularizer", groups=words["groups"], weights=weights)
 
 

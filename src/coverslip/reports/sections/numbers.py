@@ -1,4 +1,4 @@
-"""All metrics with their confidence intervals; per fold and per domain where there are several."""
+"""All metrics with their confidence intervals; per fold and per domain if there are several."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ Json = dict[str, Any]  # Any: JSON values
 
 
 def decided(run: ReportedRun) -> str:
-    """Return what the threshold for `uncertain` does to the measured images, and after folds to new ones, in words."""
+    """Return the effect of the `uncertain` threshold on measured images and, after cross-validation, on new images."""
     threshold, tested = run.calibration.uncertain_below, run.tested
     if tested is None:
         return ""
@@ -56,7 +56,7 @@ def decided(run: ReportedRun) -> str:
 
 
 def _by_final_classifier(run: ReportedRun) -> str:
-    """Return which predictions the classifier that folds leave behind labels as uncertain, in words."""
+    """Return which predictions the final classifier after cross-validation labels as uncertain, in words."""
     calibration = run.calibration
     if calibration.uncertain_below <= 0:
         return text("report-final-classifier-certain")
@@ -74,7 +74,7 @@ def _shown(run: ReportedRun) -> Json:
     return {
         "shares": _strips([metric for metric in metrics if metric.is_headline and _is_good_share(metric)]),
         "others": [metric for metric in metrics if metric.is_headline and not _is_good_share(metric)],
-        "further": [(each.title, estimate(each), each.meaning) for each in metrics if not each.is_headline],
+        "further": [(metric.title, estimate(metric), metric.meaning) for metric in metrics if not metric.is_headline],
         "notes": list(_notes(run)),
         "folds": _folds(run),
         "domains": _domains(run),
@@ -83,7 +83,7 @@ def _shown(run: ReportedRun) -> Json:
 
 
 def _notes(run: ReportedRun) -> Iterator[str]:
-    """What the strips show, why an interval is missing, and the predictions that are uncertain."""
+    """Yield what the strips show, why an interval is missing, and the predictions that are uncertain."""
     metrics = [metric for metric in content.metrics(run) if metric.is_headline]
     if methods := content.interval_methods(run):
         yield text("report-interval-methods", interval=interval_words(run.metrics), methods=methods)
@@ -99,7 +99,7 @@ def _notes(run: ReportedRun) -> Iterator[str]:
 
 
 def _folds(run: ReportedRun) -> Json | None:
-    """The rows of each fold and of their mean; None where there was one split."""
+    """Return the rows of each fold and of their mean; None for a single split."""
     folds = content.folds(run)
     if folds is None:
         return None
@@ -119,7 +119,7 @@ def _folds(run: ReportedRun) -> Json | None:
 
 
 def _domains(run: ReportedRun) -> Json | None:
-    """The row of each domain; None where there is one."""
+    """Return the row of each domain; None if there is only one."""
     domains = content.domains(run)
     if not domains:
         return None
@@ -135,7 +135,7 @@ def _domains(run: ReportedRun) -> Json | None:
 
 
 def _strips(metrics: list[MetricValue]) -> Json:
-    """The metrics between 0 and 1 where high is good, with where their interval lies on a common scale."""
+    """Return metrics from 0 to 1 for which higher is better, with the position of their interval on a common scale."""
     lows = [x for metric in metrics for x in (metric.low, metric.value) if x is not None]
     start = min(0.9, int(10 * min(lows, default=0.0)) / 10)
 
@@ -146,8 +146,8 @@ def _strips(metrics: list[MetricValue]) -> Json:
         at = None if metric.value is None else place(metric.value)
         if metric.low is None or metric.high is None:
             return {"metric": metric, "at": at, "left": None, "width": None}
-        left = place(metric.low)
-        return {"metric": metric, "at": at, "left": left, "width": round(place(metric.high) - left, 2)}
+        left_percent = place(metric.low)
+        return {"metric": metric, "at": at, "left": left_percent, "width": round(place(metric.high) - left_percent, 2)}
 
     rows = [strip(metric) for metric in metrics]
     return {"rows": rows, "start": f"{start:g}", "middle": f"{(start + 1) / 2:g}"}

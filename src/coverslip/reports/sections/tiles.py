@@ -20,7 +20,7 @@ N_MISTAKES, N_UNSURE, THUMBNAIL_PX = 12, 6, 160
 
 @dataclass(frozen=True, slots=True)
 class _Tile:
-    image: str  # data URI, or empty where the file cannot be shown
+    image: str  # data URI, or empty if the file cannot be shown
     true: str
     predicted: str
     probability: str
@@ -30,12 +30,12 @@ class _Tile:
 
 
 def n_mistakes(run: ReportedRun) -> int:
-    """Measured images that were called another class than theirs."""
+    """Return the number of misclassified images."""
     return 0 if run.tested is None else int((run.tested.predicted != run.tested.label).sum())
 
 
 def _mistakes(run: ReportedRun) -> list[_Tile]:
-    """The wrong predictions that the network was surest of."""
+    """Return the most confident misclassifications."""
     if run.tested is None:
         return []
     sure = run.tested.probability_of_predicted
@@ -44,7 +44,7 @@ def _mistakes(run: ReportedRun) -> list[_Tile]:
 
 
 def _unsure(run: ReportedRun) -> list[_Tile]:
-    """The predictions, right or wrong, that the network was least sure of."""
+    """Return the least certain predictions, correct or wrong."""
     if run.tested is None:
         return []
     return _tiles(run, np.argsort(run.tested.probability_of_predicted, kind="stable")[:N_UNSURE])
@@ -70,7 +70,7 @@ def _tile(run: ReportedRun, i: int) -> _Tile:
 
 
 def _picture(source: ImageSource | None) -> str:
-    """A thumbnail as data URI; empty where the image was moved or deleted since: the tile says so."""
+    """Return a thumbnail as data URI; empty if the image was moved or deleted, which the tile then states."""
     if source is None:
         return ""
     try:

@@ -17,46 +17,46 @@ from coverslip.runs import BudgetRecord
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLAIN = Path(__file__).with_name("plain.html")  # words, then the table, then drawings
+PLAIN = Path(__file__).with_name("plain.html")  # sentences, then the table, then figures
 
 
 @dataclass(frozen=True, slots=True)
 class SectionText:
-    """What a section says, for whoever shows it: the plain template, the API, the app."""
+    """The text and table of a section, for the plain template, the API and the app."""
 
     words: Sequence[str] = ()
     columns: Sequence[str] = ()
-    rows: Sequence[Sequence[Cell]] = ()  # the first cell of each is its name
+    rows: Sequence[Sequence[Cell]] = ()  # the first cell of each row is its name
     text_columns: Sequence[str] = ()  # titles of columns, besides the first, that hold text instead of numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One figure; `figures/NAME.png`, `.svg` and, of its numbers, `.csv`; and part of the page."""
+    """A figure: part of the page, and written as `figures/NAME.png`, `.svg` and, with its data, `.csv`."""
 
     name: str
-    title: str  # what is seen, for those who cannot see it
+    title: str  # text alternative for screen readers
     figure: Callable[[], "Figure"]
     numbers: Callable[[], Numbers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One part of the report."""
+    """A section of the report."""
 
     name: str
     title: str
-    order: int  # smaller ones stand further up
+    order: int  # sections are sorted by it
     subtitle: Callable[[ReportedRun], str] = lambda run: ""
-    is_about_training: bool = False  # and not about measured images, which may be others than the run's own
+    is_about_training: bool = False  # and not about measured images, which may be external
     applies: Callable[[ReportedRun], bool] = lambda run: True
     text: Callable[[ReportedRun], SectionText] = lambda run: SectionText()
     drawings: Callable[[ReportedRun], Sequence[Drawing]] = lambda run: ()
-    shown: Callable[[ReportedRun], Mapping[str, Any]] = lambda run: {}  # Any: what its own template takes besides
+    shown: Callable[[ReportedRun], Mapping[str, Any]] = lambda run: {}  # Any: further values for its template
     template: Path = PLAIN
 
 
-_FLAT = 0.005  # macro-F1; a gain that nobody would label twice the images for
+_FLAT = 0.005  # macro-F1; a gain too small to justify labeling twice the images
 
 
 def doubling(curve: LearningCurve) -> str:
@@ -64,8 +64,8 @@ def doubling(curve: LearningCurve) -> str:
     gain = curve.gain
     if gain.value is None:
         return text("report-no-doubling", reason=gain.reason or "")
-    shown = estimate(gain, is_signed=True)
-    change = f"{shown.value} macro-F1" + (f" ({CI} {shown.interval})" if shown.interval else "")
+    gain_estimate = estimate(gain, is_signed=True)
+    change = f"{gain_estimate.value} macro-F1" + (f" ({CI} {gain_estimate.interval})" if gain_estimate.interval else "")
     if gain.value < _FLAT:
         return text("report-flat-learning-curve", change=change)
     return text(
@@ -81,8 +81,8 @@ def over_folds(curve: LearningCurve) -> str:
     """Return what the final classifier gains over those of the folds, in two sentences; empty without folds."""
     if curve.over_folds is None or curve.n_images_of_fold is None:
         return ""
-    shown = estimate(curve.over_folds, is_signed=True)
-    change = f"{shown.value} ({CI} {shown.interval})"
+    gain_estimate = estimate(curve.over_folds, is_signed=True)
+    change = f"{gain_estimate.value} ({CI} {gain_estimate.interval})"
     return text(
         "report-final-classifier-gain", n_of_fold=curve.n_images_of_fold, n_images=curve.n_images, change=change
     )
@@ -145,7 +145,7 @@ def _words(run: ReportedRun, budget: BudgetRecord) -> list[str]:
 
 
 def _stage_words(run: ReportedRun) -> str:
-    """Return how long the whole training took, and how much of it each stage."""
+    """Return how long the whole training took, and the share of each stage."""
     stages = [
         text("report-stage-time", time=_seconds(sum(seconds)), stage=name, has_folds=bool(run.n_folds))
         for name in ("instant", "finetune")
