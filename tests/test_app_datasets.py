@@ -18,6 +18,7 @@ from PIL import Image
 from sqlalchemy import select, update
 
 from coverslip.cache import forget
+from coverslip.messages import text
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.store.tables import datasets
 from coverslip.workspace.tidying import tidy
@@ -435,7 +436,7 @@ def test_a_recipe_that_is_not_valid_names_each_key(app: App, tmp_path: Path) -> 
     assert {one["field"]: one["message"] for one in told["errors"]} == {
         "epochs": "epochs = 'many': it must be auto, or a whole number from 1 to 10,000",
         "split.val": "split.val = 2: it must be less than 1",
-        "plane": "plane = 'all': it must be a page's number from 0, 'max' or 'mean'",
+        "plane": f"plane = 'all': {text('recipe-value', key='plane')}",
         "learning_rate": "learning_rate = -1: it must be more than 0",
         "augment.zoooom": "there is no key 'augment.zoooom' (did you mean 'augment.zoom'?)",
     }

@@ -102,7 +102,7 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
     assert (
         lab.client.get(f"{API}/predictions/{other.json()['id']}/download/predictions")
         .text.splitlines()[1]
-        .endswith(",unreadable,The file is not an image: it holds text,,,,,,")
+        .endswith(",unreadable,The file is not an image: it contains text,,,,,,")
     )
     assert lab.client.delete(f"{API}/jobs/{other.json()['id']}").status_code == 204
 

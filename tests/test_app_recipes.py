@@ -115,7 +115,7 @@ def test_a_recipe_nested_without_end_is_refused_as_text_and_as_values(app: App, 
         "POST", path, {"text": text} if path == "recipe/read" else {"recipe": {"model_options": deep}}
     )
     assert problem["status"] == 422
-    assert "more than 12 deep" in problem["detail"]
+    assert "more than 12 levels deep" in problem["detail"]
 
 
 def test_the_form_is_told_options_and_named_sets(app: App) -> None:
@@ -142,7 +142,7 @@ def test_the_record_of_a_network_tells_the_options_that_its_class_has(name: str)
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"dcs": True}, "the network has no such option"),
+        ({"dcs": True}, "the model has no such option"),
         ({"mv2_attention": "much"}, "it must be one of none, se, nam"),
         ({"dsc": 1}, "it must be true or false"),
         ({"depths": [1, 2]}, "it must be a list of 3 whole numbers between 1 and 64"),

@@ -8,7 +8,7 @@ from small_workspace import API, QUICK, ended, new_workspace, open_images, queue
 from tables import rows_of
 
 from coverslip.app.server import create_app
-from coverslip.reports.sections.external import THRESHOLD_BY_HAND
+from coverslip.messages import text
 from coverslip.workspace.jobs.records import find_job
 
 pytestmark = pytest.mark.exhaustive
@@ -26,7 +26,7 @@ def test_an_evaluation_says_that_the_threshold_of_the_own_test_set_was_set_by_ha
         def own() -> tuple[str, bool]:
             found = client.get(f"{API}/evaluations/{asked['id']}/results").json()
             (section,) = (each for each in found["sections"] if each["name"] == "own-test")
-            return found["own_test"]["rule"], THRESHOLD_BY_HAND in section["words"]
+            return found["own_test"]["rule"], text("report-threshold-by-hand") in section["words"]
 
         assert own() == ("highest probability", False)
         choice = client.get(f"{API}/runs/{run}/thresholds").json()["choices"][0]

@@ -309,7 +309,7 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
         ({"freeze_to": "blocks.77"}, "no part 'blocks.77'"),
         ({"freeze_to": ""}, "no part ''"),
         ({"model_options": {"wheels": 4}}, "no option 'wheels'"),
-        ({"model": "timm/pit_ti_224"}, "does not give its stages' outputs"),
+        ({"model": "timm/pit_ti_224"}, "does not output feature maps of its stages"),
         ({"model": "inception_v3"}, "cannot take images of 32 x 32"),
         ({"model": "mobincep", "init": "imagenet"}, "knows no ImageNet weights"),
         ({"model": "mobincep", "init": Pretraining(train_on=str(same))}, "knows no ImageNet weights"),

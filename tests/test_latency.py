@@ -24,7 +24,6 @@ def test_a_classifier_is_timed_on_its_own_images_alone_and_whole(trained: Run, c
     assert (latency.n_many, latency.image_px) == (12, 48)
     for timing in (latency.network_one, latency.network_many, latency.whole_one, latency.whole_many):
         assert 0 < timing.low <= timing.median <= timing.high
-    assert latency.whole_many.median > latency.network_many.low
     assert latency.ratio == latency.whole_many.median / latency.whole_one.median
 
 

@@ -96,4 +96,4 @@ def test_the_command_writes_the_file_and_says_where(tmp_path: Path, capsys: pyte
 def test_a_sheet_that_cannot_be_written_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = write_images(tmp_path / "images", 1, np.uint8)
     assert main(["preview", str(images), "--set", f"image_size={SIDE}", "--out", str(tmp_path)]) == 1
-    assert "Could not write" in capsys.readouterr().err
+    assert "The file could not be written" in capsys.readouterr().err

@@ -32,7 +32,13 @@ HEAVY = {
 }
 LIGHT = {"numpy", "pydantic", "typer", "rich", "PIL", "coverslip"}
 # Import names that differ from the name of the distribution.
-DISTRIBUTIONS = {"PIL": "pillow", "pydantic_core": "pydantic", "sklearn": "scikit-learn", "ruamel": "ruamel.yaml"}
+DISTRIBUTIONS = {
+    "fluent": "fluent.runtime",
+    "PIL": "pillow",
+    "pydantic_core": "pydantic",
+    "sklearn": "scikit-learn",
+    "ruamel": "ruamel.yaml",
+}
 
 
 def imported(tree: ast.AST) -> set[str]:

@@ -41,7 +41,7 @@ def test_without_pandas_one_error_says_how_to_get_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ExtraNotInstalled) as caught:
         TABLE.to_pandas()
-    assert caught.value.failure.parameters == {"extra": "pandas"}
+    assert (caught.value.code, caught.value.parameters["extra"]) == ("extra-not-installed", "pandas")
 
 
 def test_a_dataset_has_a_length_rows_and_a_data_frame(cells: Path) -> None:
