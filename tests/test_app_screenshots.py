@@ -26,7 +26,7 @@ PAGES = {  # address, and what is there once the page is whole
     "datasets": ("/datasets", "text=Blood cells"),
     "dataset": ("/datasets/{dataset}", "text=Images per class"),
     "images": ("/datasets/{dataset}?tab=images", "[role=gridcell] >> nth=20"),
-    "train": ("/train?dataset={dataset}", "text=Time not known"),
+    "train": ("/train?dataset={dataset}", "text=Training time unknown"),
     "runs": ("/runs", "text=Fine-tuned"),
     "live-training": ("/runs/{running}", "text=First results"),
     "summary": ("/runs/{fine-tuned}", "main img >> nth=3"),
@@ -35,7 +35,7 @@ PAGES = {  # address, and what is there once the page is whole
     "compare": ("/compare?runs={fine-tuned},{instant}", "main table"),
     "prediction": ("/predictions/{prediction}", "text=Download CSV"),
     "new-study": ("/studies/new", "text=two-step"),
-    "study": ("/studies/{study}", "text=What it shows"),
+    "study": ("/studies/{study}", "main table >> nth=0"),
 }
 IMAGES_ARE_LOADED = """[...document.images].every((image) => {
   const box = image.getBoundingClientRect();

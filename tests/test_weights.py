@@ -673,7 +673,7 @@ def test_weights_of_the_hub_are_pinned_when_they_are_first_used(
     record.write_text("{}", encoding="utf-8")
     with pytest.raises(WeightsUnavailable) as damaged:
         pretrained(SMALL)
-    assert (damaged.value.what, damaged.value.file) == (text("hub-record-unreadable"), record)
+    assert (damaged.value.what, damaged.value.file) == (text("hub-record-unreadable", repository=repository), record)
 
 
 @pytest.mark.slow
