@@ -64,7 +64,7 @@ def test_it_says_where_it_is_and_answers_there(app_server: RunningApp) -> None:
     assert found["roots"][0] == str(app_server.root)
     assert found["n_cores"] >= 1
     assert found["memory_mib"] > 100
-    assert re.search(r"at +http://127\.0\.0\.1:\d+/\n", app_server.said)
+    assert re.search(r"Address +http://127\.0\.0\.1:\d+/\n", app_server.said)
 
 
 def test_it_listens_on_this_computer_alone(app_server: RunningApp) -> None:
