@@ -2459,7 +2459,7 @@ export interface components {
         };
         /**
          * CheckedMap
-         * @description The kind of map that is drawn of one classifier: the first that passes both checks, else the first of all.
+         * @description The method drawn for one classifier: the first that passes both checks, otherwise the first of all.
          */
         CheckedMap: {
             /** Regime */
@@ -2725,7 +2725,7 @@ export interface components {
         };
         /**
          * ClassifierDifference
-         * @description A trained classifier, or the folds' classifiers, against those of the baseline, image by image.
+         * @description The paired difference of a trained classifier, or of the folds' classifiers, from the baseline.
          */
         ClassifierDifference: {
             /** Dataset */
@@ -2939,7 +2939,7 @@ export interface components {
         };
         /**
          * DatasetComparison
-         * @description All variants on one dataset, the best mean first.
+         * @description All variants on one dataset, in order of decreasing performance.
          */
         DatasetComparison: {
             /** Dataset */
@@ -3380,7 +3380,7 @@ export interface components {
         };
         /**
          * EpochCurve
-         * @description A way of training by epoch; each number is the mean over the splits that came so far.
+         * @description The training curve of a variant. Each number is the mean over the splits that reached the epoch.
          */
         EpochCurve: {
             /** Dataset */
@@ -4064,7 +4064,7 @@ export interface components {
         };
         /**
          * HeatMaps
-         * @description Of a network on a dataset, a row for each way to start.
+         * @description The heat maps of a network on a dataset, with a row for each initialization.
          */
         HeatMaps: {
             /** Dataset */
@@ -4776,7 +4776,7 @@ export interface components {
         };
         /**
          * MergedClass
-         * @description One class of a dataset; the two networks were tested on other images of it unless both were by folds.
+         * @description The results of one class. The two networks have different test images unless both were tested by folds.
          */
         MergedClass: {
             /** Dataset */
@@ -4955,7 +4955,7 @@ export interface components {
         };
         /**
          * NetworkLatency
-         * @description Of a network, as it was trained on a dataset; where its training starts makes no difference.
+         * @description The prediction time of a network on a dataset. It does not depend on the initialization.
          */
         NetworkLatency: {
             /** Dataset */
@@ -5227,7 +5227,7 @@ export interface components {
         };
         /**
          * Overall
-         * @description Ways of training that were measured on every dataset, the best mean rank first.
+         * @description The variants that were measured on every dataset, the best mean rank first.
          */
         Overall: {
             /** Datasets */
@@ -5239,7 +5239,7 @@ export interface components {
         };
         /**
          * OverallScore
-         * @description A way of training over all datasets; 1 is the best rank.
+         * @description The mean and mean rank of a variant over all datasets; 1 is the best rank.
          */
         OverallScore: {
             /** Name */
@@ -5807,9 +5807,9 @@ export interface components {
         };
         /**
          * ProtocolGap
-         * @description How much more a publication's protocol promises than the plan's own, on the same images.
+         * @description The difference between a publication's protocol and the plan's protocol, on the same images.
          *
-         *     The two test on other splits, so that nothing is tested here.
+         *     The two protocols use different splits, so there is no significance test.
          */
         ProtocolGap: {
             /** Dataset */
@@ -5842,7 +5842,7 @@ export interface components {
         };
         /**
          * PublishedFigure
-         * @description The primary metric as somebody else measured it, on other images.
+         * @description A published value of the primary metric, measured on other images.
          */
         PublishedFigure: {
             /** Name */
@@ -6126,7 +6126,7 @@ export interface components {
         };
         /**
          * Robustness
-         * @description A way of training on changed test images against the same classifiers on those images as they are.
+         * @description The difference of a variant between perturbed and unchanged test images, by the same classifiers.
          */
         Robustness: {
             /** Dataset */
@@ -6563,7 +6563,7 @@ export interface components {
         };
         /**
          * SizeCurve
-         * @description A way of training by how many images it has, and how many it needs.
+         * @description The learning curve of a variant, and the number of images that it needs.
          */
         SizeCurve: {
             /** Dataset */
@@ -6585,7 +6585,7 @@ export interface components {
         };
         /**
          * SizePoint
-         * @description A way of training with so many training images of each class.
+         * @description The score of a variant at one number of training images per class.
          */
         SizePoint: {
             /** N */
@@ -6752,7 +6752,7 @@ export interface components {
         };
         /**
          * StepDistance
-         * @description Of a dataset from the images of its first step.
+         * @description The distance between a dataset and the images of its pretraining step.
          */
         StepDistance: {
             /** Dataset */
@@ -6815,7 +6815,7 @@ export interface components {
         };
         /**
          * StudyComparison
-         * @description What a study shows so far.
+         * @description The results of a study so far.
          */
         StudyComparison: {
             /** Metric */
@@ -7447,7 +7447,7 @@ export interface components {
         };
         /**
          * Tried
-         * @description A way of training on a dataset.
+         * @description The settings of a variant on a dataset.
          */
         Tried: {
             /** Dataset */
@@ -7531,7 +7531,7 @@ export interface components {
         };
         /**
          * VariantDifference
-         * @description One of them against the baseline, on the splits that both were measured on.
+         * @description The difference of a variant from the baseline, on the splits that both were measured on.
          */
         VariantDifference: {
             /** Name */
@@ -7547,7 +7547,7 @@ export interface components {
         };
         /**
          * VariantScores
-         * @description A network with a way to start, on one dataset with so many training images of each class.
+         * @description The scores of one network and initialization on one dataset at one number of training images per class.
          */
         VariantScores: {
             /** Name */
