@@ -172,7 +172,7 @@ def test_corrections_become_labels_of_the_dataset_that_the_images_come_from(wary
     assert sum(found["n"] for found in stock.app.get(f"datasets/{stock.unlabelled}")["classes"]) == 2
     open_page(wary, f"/predictions/{stock.prediction}")
     for row in before:
-        correct(wary, row, "Undo")
+        correct(wary, row, "Remove the correction")
     wary.get_by_role("navigation", name="Show").get_by_role("link", name="Reviewed").wait_for(state="detached")
 
 

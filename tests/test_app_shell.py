@@ -463,7 +463,7 @@ def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, ki
     assert answer.status_code == answer.json()["status"] == status
     assert answer.headers["content-type"] == "application/problem+json"
     if kind == "error":
-        what, do = text("image-folder-not-opened", reason="it is broken"), text("folder-not-opened.do")
+        what, do = text("image-folder-not-opened", reason="it is broken"), text("image-folder-not-opened.do")
         assert answer.json() == {
             "type": "about:blank",
             "kind": "failed",
