@@ -13,7 +13,9 @@ _Error = TypeVar("_Error", bound=CoverslipError)
 
 
 @contextmanager
-def refusing(kind: type[_Error], code: str, **parameters: Any) -> Iterator["pytest.ExceptionInfo[_Error]"]:
+def refusing(
+    kind: type[_Error] | tuple[type[_Error], ...], code: str, **parameters: Any
+) -> Iterator["pytest.ExceptionInfo[_Error]"]:
     """Expect an error of this kind and code, with at least these parameters."""
     with pytest.raises(kind) as refused:
         yield refused

@@ -121,7 +121,7 @@ def test_a_package_whose_networks_cannot_be_read_is_named(other_package: Path, c
     records.write_text(change(RECORD), encoding="utf-8")  # type: ignore[operator]  # parametrised
     done = python("from coverslip.cli import main; raise SystemExit(main(['models']))", other_package)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "the package 'otherlab' adds cannot be read" in done.stderr
+    assert "'otherlab'" in done.stderr
     assert fault in done.stderr
     assert "Traceback" not in done.stderr
 
